@@ -1,0 +1,1 @@
+"""The artifact ledger."""

@@ -1,0 +1,202 @@
+"""Durable writes, reads that never lie, and the lock.
+
+The only module that writes files of the ledger, and the only user of filelock.
+Rules it keeps (specs/concurrency.md):
+
+* a file appears under its name whole or not at all: temporary name, fsync,
+  rename, fsync of the directory;
+* a failed fsync is final: the temporary file goes, the caller starts afresh;
+* an operating system error is an error that names the path, never "not there";
+* the lock is flock's, released by the kernel when its holder dies, and its
+  holder is known by pid and host; it saves work and carries no correctness.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ledger.errors import LockTimeoutError, storage_error
+
+_TEMPORARY_PREFIX = "tmp_"
+_READ_SIZE = 1 << 20
+_POLL_SECONDS = 0.01
+_HOLDER_LIMIT = 4096
+
+
+def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | None = None) -> bytes:
+    """The bytes of a file, or of a part of it; a negative ``start`` counts from its end.
+
+    Raises ``FileNotFoundError`` as it is, so that the caller says what is missing,
+    and ``StorageError`` for everything else.
+    """
+    try:
+        with open(path, "rb", buffering=0) as file:
+            if start:
+                size = os.fstat(file.fileno()).st_size
+                file.seek(max(0, size + start) if start < 0 else start)
+            return _read_up_to(file.fileno(), length)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise storage_error(error, path, "read") from error
+
+
+def write_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, temporary: str = "") -> None:
+    """Put a file in place, durably and whole; a file of that name is replaced.
+
+    ``temporary`` is the prefix of the temporary name (Git's own cleaning knows
+    ``tmp_obj_`` and ``tmp_pack_``). The directory must exist; it is synced.
+    """
+    stage_file(path, parts, temporary=temporary)
+    sync_directory(os.path.dirname(path))
+
+
+def stage_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, temporary: str = "") -> None:
+    """Put a file in place, its bytes durable, its name not yet: the caller syncs the directory.
+
+    For several files of one directory, which then need one `sync_directory`.
+    """
+    target = os.fspath(path)
+    staging = os.path.join(os.path.dirname(target), f"{temporary or _TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    try:
+        write_new_file(staging, parts)
+        os.rename(staging, target)
+    except OSError as error:
+        remove_if_there(staging)
+        raise storage_error(error, target, "write") from error
+    except BaseException:
+        remove_if_there(staging)
+        raise
+
+
+def write_new_file(path: str, parts: Iterable[bytes | memoryview]) -> None:
+    """Create a file that must not exist, write and fsync it; raises plain ``OSError``.
+
+    Nothing is left behind where it fails, except where it existed before.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            for part in parts:
+                _write_all(descriptor, part)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        remove_if_there(path)
+        raise
+
+
+def sync_directory(path: str | os.PathLike[str]) -> None:
+    """Make the names in a directory durable."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise storage_error(error, path, "sync") from error
+
+
+def make_directory(path: str | os.PathLike[str]) -> None:
+    """Make a directory and its parents durably; one that exists is left alone."""
+    target = Path(path)
+    missing = [folder for folder in (target, *target.parents) if not folder.is_dir()]
+    try:
+        for folder in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+            sync_directory(folder.parent)
+        if not target.is_dir():
+            target.mkdir()  # raises, and says what is in the way
+    except OSError as error:
+        raise storage_error(error, target, "make the folder") from error
+
+
+def remove_if_there(path: str | os.PathLike[str]) -> None:
+    """Remove a temporary file of ours, if it got as far as existing."""
+    # Best effort after a failure whose error matters more: a leftover tmp_ file is never read.
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
+@contextlib.contextmanager
+def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
+    """Hold the lock file ``path``; wait up to ``timeout`` seconds for it.
+
+    Yields whether the last holder died while holding it, in which case what it
+    was doing may lie about half-done. Raises `LockTimeoutError` with the pid and
+    host of the holder; a live lock is never stolen.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=timeout, poll_interval=_POLL_SECONDS, thread_local=False, is_singleton=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise _lock_timeout(path, timeout) from error
+    except OSError as error:
+        raise storage_error(error, path, "lock") from error
+    try:
+        died = _read_holder(path) != ""
+        _write_holder(path, f"pid {os.getpid()} on {socket.gethostname()}")
+        yield died
+        _write_holder(path, "")
+    except Exception:
+        # An orderly failure: whoever raised has cleaned up behind itself.
+        with contextlib.suppress(OSError):
+            _write_holder(path, "")
+        raise
+    finally:
+        lock.release()
+
+
+def _lock_timeout(path: Path, timeout: float) -> LockTimeoutError:
+    holder = _read_holder(path) or "another process"
+    return LockTimeoutError(
+        f"the ledger is locked: waited {timeout:g} s for {path}, held by {holder}",
+        hint="wait for that process or end it; the lock goes with it",
+        holder=holder,
+        path=str(path),
+    )
+
+
+def _read_holder(path: Path) -> str:
+    """Who wrote itself into the lock file last and did not take its name out."""
+    with open(path, "rb") as file:
+        text = file.read(_HOLDER_LIMIT)
+    try:
+        return str(json.loads(text)) if text else ""
+    except ValueError:
+        return "an unknown process"
+
+
+def _write_holder(path: Path, holder: str) -> None:
+    # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
+    with open(path, "r+b", buffering=0) as file:
+        file.write(json.dumps(holder).encode() if holder else b"")
+        file.truncate()
+
+
+def _read_up_to(descriptor: int, length: int | None) -> bytes:
+    """Read to the end or to a length, whatever short reads the system serves."""
+    pieces: list[bytes] = []
+    left = length
+    while left is None or left > 0:
+        piece = os.read(descriptor, _READ_SIZE if left is None else min(left, _READ_SIZE))
+        if not piece:
+            break
+        pieces.append(piece)
+        left = None if left is None else left - len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
+    view = memoryview(data)
+    while view.nbytes:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,46 @@
+"""The closed sets of words that users and records share."""
+
+from enum import StrEnum
+
+
+class ArtifactType(StrEnum):
+    """What kind of thing an artifact version is; the value is what records hold."""
+
+    DATA = "DataArtifact"
+    MODEL = "ModelArtifact"
+    DATA_ANALYSIS = "DataAnalysisArtifact"
+    SERVICE = "ServiceArtifact"
+    STATISTICS = "StatisticsArtifact"
+    SCHEMA = "SchemaArtifact"
+    BASE = "BaseArtifact"
+
+
+class VisualizationType(StrEnum):
+    """How a visualization that lies beside a value is to be shown."""
+
+    CSV = "csv"
+    HTML = "html"
+    IMAGE = "image"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+class SaveType(StrEnum):
+    """How a version came to be."""
+
+    STEP_OUTPUT = "step_output"
+    MANUAL = "manual"
+    PREEXISTING = "preexisting"
+    EXTERNAL = "external"
+
+
+class TrustClass(StrEnum):
+    """What reading a format can do to the reader (specs/trust.md).
+
+    ``DATA`` is parsed as data; ``RESTRICTED`` rebuilds objects from an allow-list;
+    ``CODE`` runs whatever its author wrote.
+    """
+
+    DATA = "data"
+    RESTRICTED = "restricted"
+    CODE = "code"

@@ -1,0 +1,300 @@
+"""Every error of the public contract, as one tree.
+
+Owns the classes a caller may catch, their stable ``kind`` codes and the exit
+codes of the command line (`specs/errors.md` lists all of them). A class exists
+because a caller would do something different on catching it; each derives from
+the builtin that such a caller would name as well. The message is one line,
+lower case, and names the object and both values; what to do next is the
+separate ``hint``; the facts are attributes.
+"""
+
+import errno
+from typing import ClassVar
+
+
+class LedgerError(Exception):
+    """Any failure of a ledger; ``kind`` is its stable code, ``hint`` says what to do next."""
+
+    kind: ClassVar[str] = "ledger"
+    exit_code: ClassVar[int] = 1
+
+    hint: str
+
+    def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
+        super().__init__(message)
+        self.hint = hint
+        # In __dict__, so that the default pickling of exceptions carries them.
+        self.__dict__.update(facts)
+
+    def __str__(self) -> str:
+        # KeyError would print the repr of its argument.
+        return str(self.args[0]) if self.args else ""
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The named values behind the message, without the hint."""
+        return {name: value for name, value in self.__dict__.items() if name != "hint"}
+
+
+# -- bad input ---------------------------------------------------------------
+
+
+class InvalidNameError(LedgerError, ValueError):
+    """A name that breaks the grammar of names."""
+
+    kind = "invalid-name"
+    exit_code = 2
+
+
+class NameCollisionError(InvalidNameError):
+    """A name that differs only in case from one that exists."""
+
+    kind = "name-collision"
+
+
+class InvalidVersionError(LedgerError, ValueError):
+    """A version string that breaks the grammar of versions."""
+
+    kind = "invalid-version"
+    exit_code = 2
+
+
+class InvalidTagError(LedgerError, ValueError):
+    """A tag that is empty, too long or not printable."""
+
+    kind = "invalid-tag"
+    exit_code = 2
+
+
+class MetadataError(LedgerError, ValueError):
+    """A metadata key or value that the one rule for metadata does not allow."""
+
+    kind = "metadata"
+    exit_code = 2
+
+
+class ArgumentError(LedgerError, ValueError):
+    """An argument whose value makes no sense here."""
+
+    kind = "argument"
+    exit_code = 2
+
+
+class ArgumentTypeError(LedgerError, TypeError):
+    """An argument of the wrong type, such as a bare string where tags are expected."""
+
+    kind = "argument-type"
+    exit_code = 2
+
+
+class ConfigError(LedgerError, ValueError):
+    """A local ``config.toml`` that cannot be used as it is."""
+
+    kind = "config"
+    exit_code = 2
+
+
+# -- not there, or there already ---------------------------------------------
+
+
+class LedgerNotFoundError(LedgerError, FileNotFoundError):
+    """No ledger where one was sought."""
+
+    kind = "ledger-not-found"
+    exit_code = 3
+
+
+class ArtifactNotFoundError(LedgerError, KeyError):
+    """No artifact of that name, id or id prefix."""
+
+    kind = "artifact-not-found"
+    exit_code = 3
+
+
+class VersionNotFoundError(ArtifactNotFoundError):
+    """The artifact exists; the version does not."""
+
+    kind = "version-not-found"
+
+
+class AmbiguousIdError(LedgerError, KeyError):
+    """An id prefix that several versions share."""
+
+    kind = "ambiguous-id"
+    exit_code = 3
+
+
+class RevisionNotFoundError(LedgerError, KeyError):
+    """A revision or time at which the ledger's history has no commit."""
+
+    kind = "revision-not-found"
+    exit_code = 3
+
+
+class OutsideStoreError(LedgerError, FileNotFoundError):
+    """Data to register that is missing, or does not lie inside the artifact store."""
+
+    kind = "outside-store"
+    exit_code = 3
+
+
+class SourceNotFoundError(LedgerError, FileNotFoundError):
+    """A file or folder to save that does not exist."""
+
+    kind = "source-not-found"
+    exit_code = 3
+
+
+class LedgerExistsError(LedgerError, FileExistsError):
+    """A ledger, or something else, where a new ledger was to be made."""
+
+    kind = "ledger-exists"
+    exit_code = 4
+
+
+class VersionExistsError(LedgerError, ValueError):
+    """A version that exists already and so cannot be saved again."""
+
+    kind = "version-exists"
+    exit_code = 4
+
+
+class TargetExistsError(LedgerError, FileExistsError):
+    """A file that would be overwritten."""
+
+    kind = "target-exists"
+    exit_code = 4
+
+
+# -- damaged, foreign or untrusted -------------------------------------------
+
+
+class IntegrityError(LedgerError, OSError):
+    """Bytes or history objects that are missing or are not what was saved."""
+
+    kind = "integrity"
+    exit_code = 5
+
+
+class FormatError(LedgerError, ValueError):
+    """A record, table or pack that breaks the format."""
+
+    kind = "format"
+    exit_code = 5
+
+
+class UnsupportedFormatError(FormatError):
+    """A ledger or record of a format that this version of the program does not read."""
+
+    kind = "unsupported-format"
+
+
+class StoreMismatchError(LedgerError, ValueError):
+    """An artifact store that is not the one this ledger was made with."""
+
+    kind = "store-mismatch"
+    exit_code = 5
+
+
+class UntrustedArtifactError(LedgerError, PermissionError):
+    """A value that only code can rebuild, saved by somebody this user has not trusted."""
+
+    kind = "untrusted"
+    exit_code = 6
+
+
+# -- values and materializers ------------------------------------------------
+
+
+class MaterializerError(LedgerError, ValueError):
+    """A value that could not be turned into files, or files that could not become a value."""
+
+    kind = "materializer"
+    exit_code = 7
+
+
+class MaterializerTypeError(MaterializerError, TypeError):
+    """A value or type that the materializer is not made for."""
+
+    kind = "materializer-type"
+
+
+class MaterializerInterfaceError(MaterializerError, TypeError):
+    """A materializer class that is not declared as the contract asks."""
+
+    kind = "materializer-interface"
+
+
+class UnknownMaterializerError(MaterializerError, KeyError):
+    """A registry key that no installed materializer has; the files stay available."""
+
+    kind = "unknown-materializer"
+
+
+class UnknownTypeError(MaterializerError, TypeError):
+    """A value whose class is not defined in this process; a record never imports it."""
+
+    kind = "unknown-type"
+
+
+class MissingDependencyError(LedgerError, ImportError):
+    """A library that this materializer or store needs and that is not installed."""
+
+    kind = "missing-dependency"
+    exit_code = 7
+
+
+class UnsupportedFileError(LedgerError, ValueError):
+    """A file that cannot be saved: a device, a socket, a link that leaves its folder."""
+
+    kind = "unsupported-file"
+    exit_code = 2
+
+
+# -- disk, locks and permissions ---------------------------------------------
+
+
+class StorageError(LedgerError, OSError):
+    """An operating system error while reading or writing, with its path."""
+
+    kind = "storage"
+    exit_code = 8
+
+
+class DiskFullError(StorageError):
+    """No space, inodes or quota left for a write."""
+
+    kind = "disk-full"
+
+
+class ReadOnlyError(StorageError, PermissionError):
+    """A write to something that can only be read: a disk, a folder, a ledger at a past revision."""
+
+    kind = "read-only"
+
+
+class LockTimeoutError(LedgerError, TimeoutError):
+    """Another process holds the ledger's lock, or keeps moving its history."""
+
+    kind = "lock-timeout"
+    exit_code = 9
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
+    """The typed form of an operating system error met while ``doing`` something to ``path``."""
+    reason = cause.strerror or str(cause)
+    message = f"cannot {doing} {path}: {reason}"
+    facts = {"errno": cause.errno, "filename": str(path), "path": str(path)}
+    if cause.errno in _FULL:
+        return DiskFullError(message, hint="free some space and try again; nothing was published", **facts)
+    if cause.errno in _READ_ONLY and doing != "read":
+        return ReadOnlyError(message, hint="check the permissions of the path and whether the disk is mounted read-only", **facts)
+    return StorageError(message, **facts)
+
+
+# The reference guide's name for the same thing.
+EntityExistsError = VersionExistsError

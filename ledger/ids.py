@@ -1,0 +1,79 @@
+"""Identifiers: what they look like, and how new ones are made.
+
+A version, event or run is known by a UUIDv7 for ever; bytes are known by their
+SHA-256. Both are plain strings in records, so that `git grep` finds them; the
+distinct types here keep the type checker from mixing them up.
+"""
+
+import hashlib
+import os
+import re
+import uuid
+from typing import NewType
+
+VersionId = NewType("VersionId", str)
+"""A version's UUID in its canonical 36-character form."""
+
+EventId = NewType("EventId", str)
+"""An event's UUID in its canonical 36-character form; events sort by it."""
+
+CommitId = NewType("CommitId", str)
+"""A Git commit of the history: 40 hex digits."""
+
+Digest = NewType("Digest", str)
+"""``sha256:`` and 64 hex digits."""
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+_UUID7_RANDOM_BITS = 74
+
+
+def digest_of(data: bytes | bytearray | memoryview) -> Digest:
+    """The digest of some bytes."""
+    return Digest("sha256:" + hashlib.sha256(data).hexdigest())
+
+
+def hex_of(digest: Digest) -> str:
+    """The 64 hex digits of a digest."""
+    return digest.removeprefix("sha256:")
+
+
+def is_digest(text: str) -> bool:
+    """Whether a text is a well-formed digest."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID in the canonical form that records use."""
+    return _UUID.fullmatch(text) is not None
+
+
+def new_uuid(time_ms: int, *, after: str | None = None) -> str:
+    """A new UUIDv7 (RFC 9562) for a time in milliseconds since 1970.
+
+    It sorts after ``after`` whatever the clock says: where the clock runs back, the
+    new id is the smallest one above, so that a newer event never loses to an older one.
+    """
+    random = int.from_bytes(os.urandom(10), "big") & ((1 << _UUID7_RANDOM_BITS) - 1)
+    number = _uuid7(time_ms & ((1 << 48) - 1), random)
+    if after is not None:
+        previous = uuid.UUID(after)
+        if number <= previous.int:
+            number = _successor(previous)
+    return str(uuid.UUID(int=number))
+
+
+def _uuid7(time_ms: int, random: int) -> int:
+    """Lay out 48 bits of time, the version, 12 random bits, the variant and 62 random bits."""
+    high, low = random >> 62, random & ((1 << 62) - 1)
+    return time_ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
+
+
+def _successor(previous: uuid.UUID) -> int:
+    """The next UUIDv7 above another, counting in its time and random bits."""
+    time_ms = previous.int >> 80
+    high = previous.int >> 64 & 0xFFF
+    low = previous.int & ((1 << 62) - 1)
+    count = (time_ms << _UUID7_RANDOM_BITS | high << 62 | low) + 1
+    return _uuid7(count >> _UUID7_RANDOM_BITS & ((1 << 48) - 1), count & ((1 << _UUID7_RANDOM_BITS) - 1))

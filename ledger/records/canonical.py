@@ -1,0 +1,120 @@
+"""The one encoder and the one hardened decoder of records.
+
+Canonical JSON (specs/canonical-json.md): every record has exactly one byte form.
+The decoder refuses everything else by encoding again what it decoded, which
+catches duplicate keys, second spellings and trailing bytes at once. It never
+looks a name up, imports or evaluates anything.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from ledger.errors import FormatError, UnsupportedFormatError
+
+RECORD_LIMIT = 1 << 20
+"""Most bytes of a record."""
+
+DEPTH_LIMIT = 64
+"""Most levels of nesting of a record."""
+
+INTEGER_LIMIT = 2**53 - 1
+"""Greatest absolute value of an integer in a record."""
+
+FORMAT = 1
+"""The format this program writes, and the newest it reads."""
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder()
+
+Shape = TypeVar("Shape")
+
+
+def encode(record: object) -> bytes:
+    """The canonical bytes of a record, indented for people.
+
+    Raises `FormatError` where the record is too large; whoever builds a record has
+    made sure of everything else (`ledger.records.metadata` for user values).
+    """
+    data = msgspec.json.format(_encoder.encode(record), indent=2)
+    if len(data) > RECORD_LIMIT:
+        raise FormatError(
+            f"record of {len(data)} bytes is over the limit of {RECORD_LIMIT}",
+            hint="large metadata belongs into an artifact of its own",
+        )
+    return data
+
+
+def encode_compact(record: object) -> bytes:
+    """The canonical bytes of a table: no spaces, no limit of 1 MiB."""
+    return _encoder.encode(record)
+
+
+def decode(data: bytes, shape: type[Shape], *, where: str) -> Shape:
+    """The record in ``data``, checked in every respect; ``where`` names it in errors.
+
+    Raises `UnsupportedFormatError` for a format of the future and `FormatError` for
+    everything that is not the canonical form of such a record.
+    """
+    if len(data) > RECORD_LIMIT:
+        raise FormatError(f"{where}: {len(data)} bytes, over the limit of {RECORD_LIMIT}", where=where)
+    value = _parse(data, where)
+    if msgspec.json.format(_encoder.encode(value), indent=2) != data:
+        raise FormatError(f"{where}: not in canonical form: {_first_difference(value, data)}", where=where)
+    return _shaped(value, shape, where)
+
+
+def decode_compact(data: bytes, shape: type[Shape], *, where: str) -> Shape:
+    """The table in ``data``; its size was bounded by whoever decompressed it."""
+    value = _parse(data, where)
+    if _encoder.encode(value) != data:
+        raise FormatError(f"{where}: not in canonical form", where=where)
+    return _shaped(value, shape, where)
+
+
+def _parse(data: bytes, where: str) -> Any:
+    try:
+        value = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FormatError(f"{where}: not JSON: {error}", where=where) from error
+    except RecursionError as error:
+        raise FormatError(f"{where}: nested deeper than {DEPTH_LIMIT} levels", where=where) from error
+    _check_values(value, where)
+    return value
+
+
+def _check_values(value: object, where: str, depth: int = 1) -> None:
+    """Refuse nesting beyond the limit and integers that other readers would round."""
+    if isinstance(value, (dict, list)):
+        if depth > DEPTH_LIMIT:
+            raise FormatError(f"{where}: nested deeper than {DEPTH_LIMIT} levels", where=where)
+        for child in value.values() if isinstance(value, dict) else value:
+            if not isinstance(child, str):
+                _check_values(child, where, depth + 1)
+    elif isinstance(value, int) and not -INTEGER_LIMIT <= value <= INTEGER_LIMIT:
+        raise FormatError(f"{where}: integer {value} is beyond ±{INTEGER_LIMIT}", where=where)
+
+
+def _shaped(value: Any, shape: type[Shape], where: str) -> Shape:
+    """Give the parsed value its type; the format number is judged first, so that the error says which program to get."""
+    number = value.get("format") if isinstance(value, dict) else None
+    if type(number) is int and number > FORMAT:
+        raise UnsupportedFormatError(
+            f"{where}: format {number}, this program reads up to format {FORMAT}",
+            hint=f"upgrade ledger to a release that reads format {number}",
+            found=number,
+            supported=FORMAT,
+            where=where,
+        )
+    try:
+        return msgspec.convert(value, shape, strict=True)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"{where}: {error}", where=where) from error
+
+
+def _first_difference(value: object, data: bytes) -> str:
+    """Where the canonical form of a decoded value and the bytes it came from part."""
+    expected = msgspec.json.format(_encoder.encode(value), indent=2)
+    pairs = enumerate(zip(expected, data, strict=False))
+    at = next((index for index, (left, right) in pairs if left != right), min(len(expected), len(data)))
+    return f"at byte {at} expected {expected[at : at + 16]!r}, got {data[at : at + 16]!r}"

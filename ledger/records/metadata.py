@@ -1,0 +1,170 @@
+"""The one rule for metadata: what is allowed, how it merges, how records hold it.
+
+Pure. `normalise` is what every entry point calls before anything is written;
+`merge` is how later metadata joins earlier; `encode_values` and `decode_values` bridge to
+JSON, which holds neither NaN nor large integers (specs/format.md, 4.3).
+"""
+
+import datetime as dt
+import math
+import pathlib
+import uuid
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import Any
+
+from ledger.errors import MetadataError
+from ledger.records.canonical import DEPTH_LIMIT, INTEGER_LIMIT
+
+KEY_LIMIT = 255
+INTEGER_DIGITS = 4000
+
+_LEVELS = DEPTH_LIMIT - 8  # a record wraps its metadata into levels of its own
+_BEYOND_DIGITS = 10**INTEGER_DIGITS
+
+Value = Any
+"""A normalised value: str, int, float, bool, None, list or dict of such."""
+
+
+def normalise(metadata: object) -> dict[str, Value]:
+    """The metadata as plain JSON-like values; `MetadataError` names the path of what cannot be one."""
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        raise MetadataError(f"metadata is a dict, got {type(metadata).__name__}: {metadata!r}")
+    return _normalise_group(metadata, ())
+
+
+def merge(earlier: Mapping[str, Value], later: Mapping[str, Value]) -> dict[str, Value]:
+    """Both together: dicts are groups and merge key by key, any other later value replaces."""
+    merged = dict(earlier)
+    for key, value in later.items():
+        before = merged.get(key)
+        merged[key] = merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def encode_values(value: Value) -> Value:
+    """A normalised value as what a record holds."""
+    if isinstance(value, dict):
+        return {f"${key}" if key.startswith("$") else key: encode_values(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [encode_values(child) for child in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"$float": "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"}
+    if isinstance(value, int) and not -INTEGER_LIMIT <= value <= INTEGER_LIMIT:
+        return {"$int": str(value)}
+    return value
+
+
+def decode_values(value: Value) -> Value:
+    """The normalised value that a record holds; raises ``ValueError`` for an encoding nobody writes."""
+    if isinstance(value, list):
+        return [decode_values(child) for child in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        key, text = next(iter(value.items()))
+        if key == "$float" and text in ("nan", "inf", "-inf"):
+            return float(text)
+        if key == "$int" and isinstance(text, str) and len(text) <= INTEGER_DIGITS + 1:
+            return int(text)
+    return {_decode_key(key): decode_values(child) for key, child in value.items()}
+
+
+def _decode_key(key: str) -> str:
+    if key.startswith("$") and not key.startswith("$$"):
+        message = f"unknown encoding {key!r} in metadata"
+        raise ValueError(message)
+    return key.removeprefix("$")
+
+
+def _normalise_group(group: Mapping[Any, Any], path: tuple[str, ...]) -> dict[str, Value]:
+    result: dict[str, Value] = {}
+    for key, value in group.items():
+        if not isinstance(key, str):
+            raise _error((*path, repr(key)), f"a key is a str, got {type(key).__name__}")
+        if not 1 <= len(key) <= KEY_LIMIT:
+            raise _error((*path, key), f"a key has 1 to {KEY_LIMIT} characters, got {len(key)}")
+        result[_text(key, (*path, repr(key)))] = _normalise(value, (*path, key))
+    return result
+
+
+def _normalise(value: object, path: tuple[str, ...]) -> Value:
+    if len(path) > _LEVELS:
+        raise _error(path[:3], f"nested deeper than {_LEVELS} levels")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Mapping):
+        return _normalise_group(value, path)
+    if isinstance(value, (list, tuple)):
+        return [_normalise(child, (*path, str(index))) for index, child in enumerate(value)]
+    if isinstance(value, (set, frozenset)):
+        return _sorted([_normalise(child, path) for child in value])
+    return _normalise_scalar(value, path)
+
+
+def _normalise_scalar(value: object, path: tuple[str, ...]) -> Value:
+    if isinstance(value, Enum):
+        return _text(value.value, path) if isinstance(value.value, str) else value.name
+    if isinstance(value, str):
+        return _text(value, path)
+    if isinstance(value, int):
+        return _integer(int(value), path)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    if isinstance(value, (uuid.UUID, pathlib.PurePath)):
+        return _text(str(value), path)
+    return _normalise_numpy(value, path)
+
+
+def _normalise_numpy(value: object, path: tuple[str, ...]) -> Value:
+    """A numpy scalar as the Python value it holds, known by its type's module so that numpy is not imported."""
+    kind = type(value)
+    if kind.__module__ == "numpy" and hasattr(value, "dtype") and getattr(value, "shape", None) == ():
+        if value.dtype.kind == "f":
+            return float(value)  # type: ignore[arg-type]  # a numpy float has __float__
+        plain = value.item() if hasattr(value, "item") else value
+        if type(plain) is not kind and isinstance(plain, (bool, int, float, str, dt.date)):
+            return _normalise(plain, path)
+    raise _error(path, f"a value of type {kind.__module__}.{kind.__qualname__} is not metadata: {_shorten(value)}")
+
+
+def _text(text: str, path: tuple[str, ...]) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _error(path, f"text that is not valid Unicode: {text!r}") from error
+    return str.__str__(text)
+
+
+def _integer(number: int, path: tuple[str, ...]) -> int:
+    if not -_BEYOND_DIGITS < number < _BEYOND_DIGITS:
+        raise _error(path, f"an integer has at most {INTEGER_DIGITS} digits")
+    return number
+
+
+def _sorted(values: Iterable[Value]) -> list[Value]:
+    """Sets in one order everywhere: numbers by value, else by type and text."""
+    return sorted(values, key=lambda value: (_rank(value), value if _rank(value) == 0 else 0, str(value)))
+
+
+def _rank(value: Value) -> int:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124  # NaN has no order
+    return 0 if is_number else 1 + "bool float int str NoneType list dict".split().index(type(value).__name__)
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  # one line on a terminal
+
+
+def _error(path: tuple[str, ...], reason: str) -> MetadataError:
+    place = ".".join(path)
+    return MetadataError(
+        f"metadata {place!r}: {reason}",
+        hint="values are str, int, float, bool, None, lists and dicts of these; save anything else as an artifact",
+        path=place,
+    )

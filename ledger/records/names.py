@@ -1,0 +1,120 @@
+"""The grammar of names, version strings and tags.
+
+One place decides what is allowed (specs/format.md, 8); everything that reads or
+writes asks here.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import NewType
+
+from ledger.errors import ArgumentTypeError, InvalidNameError, InvalidTagError, InvalidVersionError
+
+Name = NewType("Name", str)
+"""A checked artifact name."""
+
+VersionString = NewType("VersionString", str)
+"""A checked version string, numeric or custom."""
+
+NAME_LIMIT = 200
+VERSION_LIMIT = 100
+TAG_LIMIT = 100
+ENCODED_NAME_LIMIT = 240
+NUMBER_DIGITS = 9
+MAX_NUMBER = 10**NUMBER_DIGITS - 1
+
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
+_CUSTOM = re.compile(rf"[A-Za-z0-9_.+-]{{1,{VERSION_LIMIT}}}")
+_NUMERIC = re.compile(rf"0|[1-9][0-9]{{0,{NUMBER_DIGITS - 1}}}")
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]")
+_RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
+
+
+def check_name(name: object) -> Name:
+    """The name, if it is one; else `InvalidNameError` with what is wrong and the rule."""
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"an artifact name is a str, got {type(name).__name__}: {name!r}")
+    if not 1 <= len(name) <= NAME_LIMIT:
+        raise _bad_name(name, f"it has {len(name)} characters, 1 to {NAME_LIMIT} are allowed")
+    for segment in name.split("/"):
+        if not _SEGMENT.fullmatch(segment):
+            raise _bad_name(name, f"its part {segment!r} does not match {_SEGMENT.pattern}")
+    if len(encode_name(Name(name))) > ENCODED_NAME_LIMIT:
+        raise _bad_name(name, f"it takes over {ENCODED_NAME_LIMIT} bytes on disk, as ':' and '/' take three each")
+    return Name(name)
+
+
+def _bad_name(name: str, reason: str) -> InvalidNameError:
+    return InvalidNameError(
+        f"invalid artifact name {name!r}: {reason}",
+        hint="use ASCII letters, digits, '_', '.', ':' and '-', with parts joined by '/'; a part starts with a letter, digit or '_'",
+        name=name,
+    )
+
+
+def encode_name(name: Name) -> str:
+    """The directory name of an artifact: percent-encoded, safe on every file system (specs/format.md, 3)."""
+    encoded = "".join(letter if _PLAIN.match(letter) else f"%{ord(letter):02X}" for letter in name)
+    if _RESERVED.fullmatch(encoded):
+        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    if encoded.endswith("."):
+        encoded = f"{encoded[:-1]}%2E"
+    return encoded
+
+
+def decode_name(encoded: str) -> Name | None:
+    """The name that a directory name encodes, or ``None`` if no name encodes to it."""
+    decoded = re.sub(r"%([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), encoded)
+    try:
+        name = check_name(decoded)
+    except InvalidNameError:
+        return None
+    return name if encode_name(name) == encoded else None
+
+
+def check_version(version: object) -> VersionString:
+    """The version string for what a user gave: an int, or a string that is numeric or custom."""
+    if isinstance(version, bool) or not isinstance(version, (int, str)):
+        raise ArgumentTypeError(f"a version is an int or a str, got {type(version).__name__}: {version!r}")
+    text = str(version)
+    if not _CUSTOM.fullmatch(text):
+        raise _bad_version(version, f"1 to {VERSION_LIMIT} of letters, digits, '_', '.', '+' and '-' are allowed")
+    return VersionString(text)
+
+
+def _bad_version(version: object, reason: str) -> InvalidVersionError:
+    return InvalidVersionError(
+        f"invalid version {version!r}: {reason}",
+        hint="leave the version out to get the next number, or give a word such as raw_2023",
+        version=version,
+    )
+
+
+def number_of(version: str) -> int | None:
+    """The number a version string stands for, or ``None`` for a custom version."""
+    return int(version) if _NUMERIC.fullmatch(version) else None
+
+
+def check_tags(tags: object) -> tuple[str, ...]:
+    """The tags, sorted and without duplicates; ``None`` means none.
+
+    A bare string is refused, because as a list of its letters it would become tags of one letter.
+    """
+    if tags is None:
+        return ()
+    if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
+        raise ArgumentTypeError(
+            f"tags are a list of str, got {type(tags).__name__}: {tags!r}",
+            hint=f"write tags=[{tags!r}]",
+        )
+    return tuple(sorted({_check_tag(tag) for tag in tags}))
+
+
+def _check_tag(tag: object) -> str:
+    if not isinstance(tag, str):
+        raise ArgumentTypeError(f"a tag is a str, got {type(tag).__name__}: {tag!r}")
+    if not 1 <= len(tag) <= TAG_LIMIT:
+        raise InvalidTagError(f"invalid tag {tag!r}: it has {len(tag)} characters, 1 to {TAG_LIMIT} are allowed", tag=tag)
+    if not tag.isprintable() or tag.isspace():
+        raise InvalidTagError(f"invalid tag {tag!r}: it holds characters that cannot be printed", tag=tag)
+    return str(tag)
