@@ -1,1 +1,53 @@
-"""The artifact ledger."""
+"""A Git-backed, file-only artifact ledger.
+
+    from ledger import load_artifact, save_artifact
+
+    save_artifact({"accuracy": 0.97}, "metrics")
+    load_artifact("metrics")
+
+Names are handed on when they are first asked for, so that importing the package costs
+no more than a bare interpreter does.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ledger.api import load_artifact, log_artifact_metadata, register_artifact, save_artifact
+    from ledger.core import Artifact, ArtifactVersion, Ledger
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Artifact": "ledger.core",
+    "ArtifactVersion": "ledger.core",
+    "Ledger": "ledger.core",
+    "load_artifact": "ledger.api",
+    "log_artifact_metadata": "ledger.api",
+    "register_artifact": "ledger.api",
+    "save_artifact": "ledger.api",
+}
+
+__all__ = [
+    "Artifact",
+    "ArtifactVersion",
+    "Ledger",
+    "__version__",
+    "load_artifact",
+    "log_artifact_metadata",
+    "register_artifact",
+    "save_artifact",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

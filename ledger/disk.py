@@ -19,12 +19,23 @@ import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ledger.errors import LockTimeoutError, storage_error
+from ledger.errors import LedgerError, LockTimeoutError, storage_error
 
 _TEMPORARY_PREFIX = "tmp_"
 _READ_SIZE = 1 << 20
 _POLL_SECONDS = 0.01
 _HOLDER_LIMIT = 4096
+
+
+@contextlib.contextmanager
+def storage_errors(path: str | os.PathLike[str], doing: str) -> Iterator[None]:
+    """A block whose operating system errors are reported as `StorageError` with the path."""
+    try:
+        yield
+    except LedgerError:
+        raise  # several of them are OSErrors too, and say more already
+    except OSError as error:
+        raise storage_error(error, path, doing) from error
 
 
 def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | None = None) -> bytes:
@@ -168,8 +179,7 @@ def _lock_timeout(path: Path, timeout: float) -> LockTimeoutError:
 
 def _read_holder(path: Path) -> str:
     """Who wrote itself into the lock file last and did not take its name out."""
-    with open(path, "rb") as file:
-        text = file.read(_HOLDER_LIMIT)
+    text = read_file(path, length=_HOLDER_LIMIT)
     try:
         return str(json.loads(text)) if text else ""
     except ValueError:
@@ -178,9 +188,12 @@ def _read_holder(path: Path) -> str:
 
 def _write_holder(path: Path, holder: str) -> None:
     # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
-    with open(path, "r+b", buffering=0) as file:
-        file.write(json.dumps(holder).encode() if holder else b"")
-        file.truncate()
+    try:
+        with open(path, "r+b", buffering=0) as file:
+            file.write(json.dumps(holder).encode() if holder else b"")
+            file.truncate()
+    except OSError as error:
+        raise storage_error(error, path, "write") from error
 
 
 def _read_up_to(descriptor: int, length: int | None) -> bytes:

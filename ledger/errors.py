@@ -288,12 +288,12 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
     """The typed form of an operating system error met while ``doing`` something to ``path``."""
     reason = cause.strerror or str(cause)
     message = f"cannot {doing} {path}: {reason}"
-    facts = {"errno": cause.errno, "filename": str(path), "path": str(path)}
+    kind, hint = StorageError, ""
     if cause.errno in _FULL:
-        return DiskFullError(message, hint="free some space and try again; nothing was published", **facts)
-    if cause.errno in _READ_ONLY and doing != "read":
-        return ReadOnlyError(message, hint="check the permissions of the path and whether the disk is mounted read-only", **facts)
-    return StorageError(message, **facts)
+        kind, hint = DiskFullError, "free some space and try again; nothing was published"
+    elif cause.errno in _READ_ONLY and doing != "read":
+        kind, hint = ReadOnlyError, "check the permissions of the path and whether the disk is mounted read-only"
+    return kind(message, hint=hint, errno=cause.errno, filename=str(path), path=str(path))
 
 
 # The reference guide's name for the same thing.

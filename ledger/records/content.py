@@ -77,5 +77,7 @@ def linked_digest(files: Iterable[FileEntry]) -> Digest:
     """The digest of a linked content (specs/format.md, 5.4)."""
     root = hashlib.sha256(b"ledger linked content 1\n")
     for file in files:
-        root.update(f"{file.kind} {file.size} ".encode() + msgspec.json.encode(file.path) + f" {file.digest}\n".encode())
+        root.update(
+            f"{file.kind} {file.size} ".encode() + msgspec.json.encode(file.path) + f" {file.digest}\n".encode()
+        )
     return Digest("sha256:" + root.hexdigest())

@@ -22,6 +22,8 @@ INTEGER_DIGITS = 4000
 _LEVELS = DEPTH_LIMIT - 8  # a record wraps its metadata into levels of its own
 _BEYOND_DIGITS = 10**INTEGER_DIGITS
 
+_ORDER = ("bool", "float", "str", "NoneType", "list", "dict")
+
 Value = Any
 """A normalised value: str, int, float, bool, None, list or dict of such."""
 
@@ -104,7 +106,7 @@ def _normalise(value: object, path: tuple[str, ...]) -> Value:
     return _normalise_scalar(value, path)
 
 
-def _normalise_scalar(value: object, path: tuple[str, ...]) -> Value:
+def _normalise_scalar(value: object, path: tuple[str, ...]) -> Value:  # noqa: PLR0911  # one line per type reads best
     if isinstance(value, Enum):
         return _text(value.value, path) if isinstance(value.value, str) else value.name
     if isinstance(value, str):
@@ -152,8 +154,8 @@ def _sorted(values: Iterable[Value]) -> list[Value]:
 
 
 def _rank(value: Value) -> int:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124  # NaN has no order
-    return 0 if is_number else 1 + "bool float int str NoneType list dict".split().index(type(value).__name__)
+    is_number = type(value) is int or (type(value) is float and not math.isnan(value))
+    return 0 if is_number else 1 + _ORDER.index(type(value).__name__)
 
 
 def _shorten(value: object) -> str:

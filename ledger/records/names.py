@@ -114,7 +114,9 @@ def _check_tag(tag: object) -> str:
     if not isinstance(tag, str):
         raise ArgumentTypeError(f"a tag is a str, got {type(tag).__name__}: {tag!r}")
     if not 1 <= len(tag) <= TAG_LIMIT:
-        raise InvalidTagError(f"invalid tag {tag!r}: it has {len(tag)} characters, 1 to {TAG_LIMIT} are allowed", tag=tag)
+        raise InvalidTagError(
+            f"invalid tag {tag!r}: it has {len(tag)} characters, 1 to {TAG_LIMIT} are allowed", tag=tag
+        )
     if not tag.isprintable() or tag.isspace():
         raise InvalidTagError(f"invalid tag {tag!r}: it holds characters that cannot be printed", tag=tag)
     return str(tag)

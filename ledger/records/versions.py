@@ -128,7 +128,9 @@ def check_content(content: Content, where: str) -> None:
 def _check_chunks(content: Content, where: str) -> None:
     sizes = [size for _, size in content.chunks or ()]
     if len(sizes) > 1 or min(sizes, default=1) < 1 or sum(sizes) != content.size:
-        raise FormatError(f"{where}: {len(sizes)} chunks of {sum(sizes)} bytes in a content of {content.size}", where=where)
+        raise FormatError(
+            f"{where}: {len(sizes)} chunks of {sum(sizes)} bytes in a content of {content.size}", where=where
+        )
 
 
 def _check_metadata(metadata: dict[str, Any], where: str) -> None:

@@ -1,0 +1,97 @@
+"""`Client`: the look-ups of the public contract, a thin face over `Ledger`."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ledger.core import Artifact, ArtifactVersion, Ledger, ledger_for_reading, ledger_for_writing
+from ledger.enums import ArtifactType
+
+
+@dataclass(frozen=True)
+class ArtifactStore:
+    """Where bytes are; data below ``path`` can be registered without copying it."""
+
+    path: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What the reference guide calls the active stack; a ledger has one."""
+
+    artifact_store: ArtifactStore
+
+
+class Client:
+    """Look-ups in the default ledger, or in a given one."""
+
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self._given = ledger
+
+    @property
+    def active_stack(self) -> Stack:
+        """The stack with the artifact store; asking makes a ledger where there is none."""
+        store = (self._given or ledger_for_writing()).store
+        return Stack(ArtifactStore(path=store.url.removeprefix("file://")))
+
+    def get_artifact(self, name_or_id: str | UUID) -> Artifact:
+        """The artifact of a name, or of a version's id; raises `ArtifactNotFoundError`."""
+        ledger = self._ledger()
+        return ledger.artifact(ledger.get(name_or_id).name)
+
+    def get_artifact_version(self, name_id_or_prefix: str | UUID, version: str | int | None = None) -> ArtifactVersion:
+        """The version of an id, a name (by default its latest) or an id prefix.
+
+        Raises `VersionNotFoundError` for a version that does not exist, `ArtifactNotFoundError` otherwise.
+        """
+        return self._ledger().get(name_id_or_prefix, version)
+
+    def list_artifacts(self, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
+        """The artifacts, by name; with a tag, those that have a version with it."""
+        ledger = self._ledger()
+        found = [artifact for artifact in ledger.artifacts() if name in (None, artifact.name)]
+        if tag is None:
+            return found
+        tagged = {version.name for version in ledger.search(name=name, tag=tag)}
+        return [artifact for artifact in found if artifact.name in tagged]
+
+    def list_artifact_versions(
+        self,
+        name: str | None = None,
+        version: str | int | None = None,
+        tag: str | Iterable[str] | None = None,
+        type: ArtifactType | str | None = None,
+        run_metadata: Mapping[str, Any] | None = None,
+        created_after: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> list[ArtifactVersion]:
+        """The versions that match everything asked, oldest first; ``limit`` keeps the newest."""
+        return self._ledger().search(
+            name=name,
+            version=version,
+            tag=tag,
+            type=type,
+            run_metadata=run_metadata,
+            created_after=created_after,
+            limit=limit,
+        )
+
+    def update_artifact_version(
+        self,
+        name_id_or_prefix: str | UUID,
+        version: str | int | None = None,
+        *,
+        add_tags: Iterable[str] | None = None,
+        remove_tags: Iterable[str] | None = None,
+    ) -> ArtifactVersion:
+        """Put tags on a version and take others off; returns it as it is then."""
+        ledger = self._ledger()
+        found = ledger.get(name_id_or_prefix, version)
+        with ledger.transaction() as transaction:
+            transaction.tag(found, add_tags, remove=remove_tags)
+        return ledger.get(found.id)
+
+    def _ledger(self) -> Ledger:
+        return self._given or ledger_for_reading()

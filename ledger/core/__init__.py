@@ -1,0 +1,21 @@
+"""The parts together: the ledger, its transactions, and the handles that look-ups return."""
+
+from ledger.core.default import ledger_for_reading, ledger_for_writing
+from ledger.core.discovery import place_for_new
+from ledger.core.facts import MetadataEntry, leaves
+from ledger.core.handles import Artifact, ArtifactVersion
+from ledger.core.ledger import Ledger
+from ledger.core.transactions import PendingVersion, Transaction
+
+__all__ = [
+    "Artifact",
+    "ArtifactVersion",
+    "Ledger",
+    "MetadataEntry",
+    "PendingVersion",
+    "Transaction",
+    "leaves",
+    "ledger_for_reading",
+    "ledger_for_writing",
+    "place_for_new",
+]

@@ -1,0 +1,69 @@
+"""The local settings of a ledger: ``config.toml``.
+
+Never shared and never read from a clone: a ledger that comes from elsewhere must not
+choose where bytes are read from.
+"""
+
+import difflib
+import json
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from ledger.disk import read_file, write_file
+from ledger.errors import ConfigError
+
+CONFIG_FILE = "config.toml"
+DEFAULT_STORE = "store"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings: where bytes go, which store that must be, how long to wait for the lock (seconds)."""
+
+    store: str = DEFAULT_STORE
+    store_id: str = ""
+    lock_timeout: float = 60.0
+
+
+def read_config(ledger_dir: Path) -> Config:
+    """The settings of a ledger; the defaults where there is no file. Raises `ConfigError`."""
+    path = ledger_dir / CONFIG_FILE
+    try:
+        text = read_file(path).decode()
+        values = tomllib.loads(text)
+    except FileNotFoundError:
+        return Config()
+    except ValueError as error:
+        raise ConfigError(f"{path}: not TOML: {error}", path=str(path)) from error
+    for key in values:
+        if key not in Config.__struct_fields__:
+            near = difflib.get_close_matches(key, Config.__struct_fields__, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the settings are {', '.join(Config.__struct_fields__)}"
+            raise ConfigError(f"{path}: unknown setting {key!r}", hint=hint, path=str(path))
+    try:
+        return msgspec.convert(values, Config, strict=True)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {error}", path=str(path)) from error
+
+
+def write_config(ledger_dir: Path, config: Config) -> None:
+    """Write the settings of a new ledger, with a line on each."""
+    lines = [
+        "# Local settings of this ledger; never shared.",
+        "# Where bytes are: a folder relative to this file, or an absolute path or URL.",
+        f"store = {json.dumps(config.store)}",
+        "# Which store that is; another one, or an empty one in its place, is refused.",
+        f"store_id = {json.dumps(config.store_id)}",
+        "# Seconds to wait for another writer.",
+        f"lock_timeout = {config.lock_timeout}",
+        "",
+    ]
+    write_file(ledger_dir / CONFIG_FILE, ["\n".join(lines).encode()])
+
+
+def store_url(ledger_dir: Path, config: Config) -> str:
+    """The store's URL or absolute path."""
+    if "://" in config.store or Path(config.store).is_absolute():
+        return config.store
+    return str(ledger_dir / config.store)

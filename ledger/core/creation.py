@@ -1,0 +1,65 @@
+"""Making a ledger: whole, or not at all.
+
+Everything is made in a folder beside the target and renamed into place, so that two
+processes that make the same ledger at once end up with one, and a crash leaves none.
+"""
+
+import datetime as dt
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from ledger.blobs import create_store, store_id
+from ledger.core.config import DEFAULT_STORE, Config, write_config
+from ledger.disk import make_directory, storage_errors, sync_directory, write_file
+from ledger.errors import LedgerExistsError
+from ledger.history import History
+
+
+def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetime) -> None:
+    """Make a ledger at ``path``; raises `LedgerExistsError` if something is there that is not an empty folder."""
+    refuse_existing_path(path)
+    make_directory(path.parent)
+    staging = path.parent / f".{path.name}.{secrets.token_hex(6)}"
+    try:
+        make_directory(staging)
+        _fill(staging, store=store, author=author, now=now)
+        with storage_errors(path, "make"):
+            _move_into_place(staging, path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    sync_directory(path.parent)
+
+
+def refuse_existing_path(path: Path) -> None:
+    """Raise `LedgerExistsError` where a ledger or something else is in the way."""
+    with storage_errors(path, "read"):
+        if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
+            return
+    what = "a ledger" if path.is_dir() and any(path.glob("*.git")) else "something that is not a ledger"
+    raise LedgerExistsError(
+        f"{path} exists already and is {what}", hint="open it, or choose another path", path=str(path)
+    )
+
+
+def _fill(folder: Path, *, store: str | None, author: str, now: dt.datetime) -> None:
+    write_file(folder / ".gitignore", [b"*\n"])
+    where = _absolute(store) if store is not None else DEFAULT_STORE
+    created = create_store(where if store is not None else str(folder / DEFAULT_STORE))
+    write_config(folder, Config(store=where, store_id=store_id(created)))
+    make_directory(folder / "cache")
+    History.create(folder, author=author, now=now)
+
+
+def _absolute(store: str) -> str:
+    return store if "://" in store else str(Path(store).absolute())
+
+
+def _move_into_place(staging: Path, path: Path) -> None:
+    try:
+        os.rename(staging, path)
+    except OSError:
+        # Somebody else may have made it meanwhile; anything else is reported as it is.
+        refuse_existing_path(path)
+        raise

@@ -1,0 +1,59 @@
+"""The ledger that functions without a ledger argument use.
+
+Resolved anew at every call, so that a change of working directory or ``LEDGER_DIR`` is
+followed; the opened ledger is kept, because its caches are what makes the next call fast.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from ledger.core.config import CONFIG_FILE
+from ledger.core.creation import create_ledger
+from ledger.core.discovery import find_ledger, not_found, place_for_new
+from ledger.core.ledger import Ledger
+from ledger.core.workspace import user_identity, utc_now
+from ledger.disk import storage_errors
+from ledger.errors import LedgerExistsError
+
+_open: dict[tuple[Path, int, int], Ledger] = {}
+_KEPT = 16
+
+
+def ledger_for_reading() -> Ledger:
+    """The default ledger; raises `LedgerNotFoundError` with the command that makes one."""
+    path = find_ledger(Path.cwd(), os.environ)
+    if path is None:
+        raise not_found(place_for_new(Path.cwd(), os.environ))
+    return _opened(path)
+
+
+def ledger_for_writing() -> Ledger:
+    """The default ledger; where there is none, one is made, which is said once on stderr."""
+    path = find_ledger(Path.cwd(), os.environ)
+    return _opened(path if path is not None else _make())
+
+
+def _make() -> Path:
+    path = place_for_new(Path.cwd(), os.environ)
+    try:
+        create_ledger(path, store=None, author=user_identity(path.parent, os.environ), now=utc_now())
+    except LedgerExistsError:
+        if not path.is_dir():
+            raise
+        return path  # another process made it first
+    print(f"ledger: made a new ledger in {path}", file=sys.stderr)  # noqa: T201  # the promise of the first write
+    return path
+
+
+def _opened(path: Path) -> Ledger:
+    """The ledger at a path, kept open for as long as it is the same one with the same settings."""
+    with storage_errors(path, "read"):
+        status = os.stat(path / CONFIG_FILE) if (path / CONFIG_FILE).exists() else os.stat(path)
+    key = (path, status.st_ino, status.st_mtime_ns)
+    ledger = _open.get(key)
+    if ledger is None:
+        if len(_open) >= _KEPT:
+            _open.clear()
+        ledger = _open[key] = Ledger.open(path)
+    return ledger

@@ -1,0 +1,59 @@
+"""The files of a version as one zip."""
+
+import os
+import secrets
+import shutil
+import stat
+import zipfile
+from pathlib import Path
+
+from ledger.blobs import ContentReader
+from ledger.disk import remove_if_there, storage_errors
+from ledger.errors import ArgumentError, SourceNotFoundError, TargetExistsError
+from ledger.records import FileEntry
+
+_BLOCK = 1 << 20
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+_MODES = {"file": 0o100644, "executable": 0o100755, "link": 0o120777, "directory": 0o040755}
+
+
+def download_zip(reader: ContentReader, path: str | Path, *, overwrite: bool) -> Path:
+    """Write every file of a content into a zip, byte for byte; it appears under its name only when it is whole."""
+    target = Path(path)
+    if target.suffix != ".zip":
+        raise ArgumentError(
+            f"the path {str(path)!r} should end with '.zip', as the files are saved as one zip",
+            hint=f"write {str(target) + '.zip'!r}",
+            path=str(path),
+        )
+    if target.exists() and not overwrite:
+        raise TargetExistsError(f"{target} exists already", hint="pass overwrite=True to replace it", path=str(target))
+    if not target.absolute().parent.is_dir():
+        raise SourceNotFoundError(
+            f"the folder {target.absolute().parent} does not exist", hint="make it first", path=str(target)
+        )
+    staging = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    try:
+        with storage_errors(target, "write"):
+            _write_zip(reader, staging)
+            os.replace(staging, target)
+    finally:
+        remove_if_there(staging)
+    return target
+
+
+def _write_zip(reader: ContentReader, path: Path) -> None:
+    with open(path, "xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for entry in reader.files:
+            _add(archive, reader, entry)
+
+
+def _add(archive: zipfile.ZipFile, reader: ContentReader, entry: FileEntry) -> None:
+    name = f"{entry.path}/" if entry.kind == "directory" else entry.path
+    info = zipfile.ZipInfo(name, date_time=_EPOCH)
+    info.external_attr = _MODES[entry.kind] << 16 | (0x10 if entry.kind == "directory" else 0)
+    info.compress_type = zipfile.ZIP_STORED if stat.S_ISDIR(_MODES[entry.kind]) else zipfile.ZIP_DEFLATED
+    with archive.open(info, "w", force_zip64=entry.size >= 1 << 31) as sink:
+        if entry.kind != "directory":
+            with reader.open(entry.path) as source:
+                shutil.copyfileobj(source, sink, _BLOCK)

@@ -1,0 +1,103 @@
+"""What is known about a version: its manifest with its events folded in.
+
+Pure. The handle shows these facts; searches decide by them.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.errors import FormatError
+from ledger.history import Claim
+from ledger.records import Event, Manifest, MetadataEvent, TagsEvent, decode_values, merge
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MetadataEntry:
+    """One logged value, with when and by whom it was logged last; equal to its plain value."""
+
+    value: Any
+    recorded_at: dt.datetime
+    recorded_by: str
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.value == (other.value if isinstance(other, MetadataEntry) else other))
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __getitem__(self, key: Any) -> Any:
+        """A member of a group, or an element of a list."""
+        return self.value[key]
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A version's manifest, and its tags and metadata as they are by now."""
+
+    manifest: Manifest
+    tags: tuple[str, ...]
+    entries: Mapping[str, MetadataEntry]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The metadata as a plain dict."""
+        return {key: entry.value for key, entry in self.entries.items()}
+
+
+def fold(manifest: Manifest, events: Iterable[Event]) -> Facts:
+    """The facts after all events, which are given in the order of their ids."""
+    tags = set(manifest.tags)
+    entries: dict[str, MetadataEntry] = {}
+    _log(entries, manifest.metadata, manifest.created_at, manifest.created_by)
+    for event in events:
+        if isinstance(event, TagsEvent):
+            tags = (tags - set(event.remove)) | set(event.add)
+        elif isinstance(event, MetadataEvent):
+            _log(entries, event.metadata, event.created_at, event.created_by)
+    return Facts(manifest=manifest, tags=tuple(sorted(tags)), entries=entries)
+
+
+def check_claim(manifest: Manifest, claim: Claim) -> None:
+    """Raise `FormatError` where the manifest is not the one that its path claims."""
+    for what, found, claimed in (("name", manifest.name, claim.name), ("id", manifest.id, claim.id)):
+        if found != claimed:
+            raise FormatError(
+                f"{claim.label}: its manifest has {what} {found!r}, its path claims {claimed!r}",
+                name=claim.name,
+                version=claim.version,
+            )
+
+
+def parse_time(text: str) -> dt.datetime:
+    """A record's time; the beginning of time where a record holds none that can be read."""
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return dt.datetime.fromtimestamp(0, dt.UTC)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+
+
+def format_time(moment: dt.datetime) -> str:
+    """A moment as records hold it: UTC with microseconds."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def leaves(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of nested groups under its dotted key, in order."""
+    for key, value in metadata.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _log(entries: dict[str, MetadataEntry], logged: Mapping[str, Any], at: str, by: str) -> None:
+    values = decode_values(dict(logged))
+    before = {key: entries[key].value for key in values if key in entries}
+    for key, value in merge(before, values).items():
+        entries[key] = MetadataEntry(value=value, recorded_at=parse_time(at), recorded_by=by)

@@ -1,0 +1,128 @@
+"""The files of a value on their way in and out: what materializers work against.
+
+`SavingFiles` streams into a content that is being written, `LoadingFiles` reads one that is
+stored; both know how to be a local folder for libraries that insist on one.
+"""
+
+import atexit
+import functools
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from ledger.blobs import ContentReader, ContentWriter
+from ledger.errors import ArgumentError, IntegrityError
+
+
+class SavingFiles:
+    """Files that join a content as they are written."""
+
+    def __init__(self, writer: ContentWriter, prefix: str = "") -> None:
+        self._writer = writer
+        self._prefix = prefix
+        self._folder: Path | None = None
+        self._below: list[SavingFiles] = []
+
+    def open(self, path: str, mode: str = "wb") -> IO[Any]:
+        """A stream into the content: bytes with ``"wb"``, UTF-8 text with ``"w"``."""
+        if mode not in ("wb", "w"):
+            raise ArgumentError(f"file {path!r} is being saved: mode is 'wb' or 'w', got {mode!r}")
+        stream = self._writer.open(self._prefix + path)
+        return stream if mode == "wb" else io.TextIOWrapper(stream, encoding="utf-8", newline="")
+
+    def folder(self) -> Path:
+        """A local folder whose files join the content when the value is saved."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="ledger-save-"))
+        return self._folder
+
+    def paths(self) -> tuple[str, ...]:
+        """Nothing: a value that is being saved has no files to read."""
+        return ()
+
+    def below(self, prefix: str) -> "SavingFiles":
+        """The same content, below a sub folder."""
+        child = SavingFiles(self._writer, f"{self._prefix}{prefix}/")
+        self._below.append(child)
+        return child
+
+    def require_trust(self, what: str) -> None:
+        """Nothing: saving runs no code but the caller's own."""
+
+    def collect(self) -> None:
+        """Take what lies in the local folders into the content."""
+        if self._folder is not None:
+            self._writer.add_tree(self._prefix.rstrip("/"), self._folder)
+        for child in self._below:
+            child.collect()
+
+    def clean(self) -> None:
+        """Remove the local folders."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        for child in self._below:
+            child.clean()
+
+
+class LoadingFiles:
+    """Files of a stored content, every byte checked."""
+
+    def __init__(
+        self, reader: ContentReader, paths: tuple[str, ...], *, ask: Callable[[str], None], prefix: str = ""
+    ) -> None:
+        """``paths`` are the files of the value; ``ask`` raises unless running what it names is trusted."""
+        self._reader = reader
+        self._all = paths
+        self._ask = ask
+        self._prefix = prefix
+        self._folder: Path | None = None
+
+    def open(self, path: str, mode: str = "rb") -> IO[Any]:
+        """A file of the content: seekable bytes with ``"rb"``, UTF-8 text with ``"r"``."""
+        if mode not in ("rb", "r"):
+            raise ArgumentError(f"file {path!r} is stored for ever: mode is 'rb' or 'r', got {mode!r}")
+        full = self._prefix + path
+        if full not in self._all:
+            raise IntegrityError(
+                f"the value has no file {path!r}; it has {', '.join(self.paths()) or 'none'}", path=path
+            )
+        stream = self._reader.open(full)
+        return stream if mode == "rb" else io.TextIOWrapper(stream, encoding="utf-8", newline="")
+
+    def folder(self) -> Path:
+        """A local folder with copies of the files; it lasts as long as the process."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(dir=_scratch(os.getpid()))) / "files"
+            mine = [path for path in self._all if path.startswith(self._prefix)]
+            self._reader.restore(self._folder, paths=mine, strip=self._prefix)
+        return self._folder
+
+    def paths(self) -> tuple[str, ...]:
+        """The files there are, relative to here."""
+        return tuple(path.removeprefix(self._prefix) for path in self._all if path.startswith(self._prefix))
+
+    def below(self, prefix: str) -> "LoadingFiles":
+        """The same content, below a sub folder."""
+        return LoadingFiles(self._reader, self._all, ask=self._ask, prefix=f"{self._prefix}{prefix}/")
+
+    def require_trust(self, what: str) -> None:
+        """Raise `UntrustedArtifactError` unless this user trusts the content."""
+        self._ask(what)
+
+
+@functools.cache
+def _scratch(process: int) -> str:
+    """One folder per process for restored files, removed when that process ends."""
+    folder = tempfile.mkdtemp(prefix="ledger-")
+    atexit.register(_remove_scratch, folder, process)
+    return folder
+
+
+def _remove_scratch(folder: str, process: int) -> None:
+    # A forked child inherits the registration, not the folder.
+    if os.getpid() == process:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,292 @@
+"""What look-ups return: artifacts and versions, as values that know their ledger.
+
+A handle shows a version as it was when it was looked up. Records stay inert; loading,
+downloading and showing go through the ledger that the handle came from.
+"""
+
+import datetime as dt
+import functools
+import html
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from uuid import UUID
+
+from ledger.blobs import ContentReader
+from ledger.core.downloads import download_zip
+from ledger.core.facts import Facts, MetadataEntry, leaves, parse_time
+from ledger.enums import ArtifactType, VisualizationType
+from ledger.errors import ArgumentError
+from ledger.history import Claim
+from ledger.records import FileEntry, number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Source:
+    """What a handle needs of its ledger: three functions, so that handles import no ledger."""
+
+    def __init__(
+        self,
+        *,
+        facts: Callable[[Claim], Facts],
+        reader: Callable[[Claim, Facts], ContentReader],
+        load: Callable[[Claim, Facts, bool, bool, type | None], Any],
+        is_published: Callable[[Claim], bool],
+    ) -> None:
+        self.facts = facts
+        self.reader = reader
+        self.load = load
+        self.is_published = is_published
+
+
+class ArtifactVersion:
+    """One immutable saved value. Frozen; two handles are equal if they are of the same version."""
+
+    def __init__(self, claim: Claim, source: Source) -> None:
+        self.__dict__["_claim"] = claim
+        self.__dict__["_source"] = source
+
+    _claim: Claim
+    _source: Source
+
+    @property
+    def id(self) -> UUID:
+        """The version's identity, which never changes."""
+        return UUID(self._claim.id)
+
+    @property
+    def name(self) -> str:
+        """The artifact's name."""
+        return self._claim.name
+
+    @property
+    def version(self) -> str:
+        """The version string: a number or a custom word."""
+        return self._claim.version
+
+    @property
+    def number(self) -> int | None:
+        """The version as a number, or ``None`` for a custom version."""
+        return number_of(self._claim.version)
+
+    @property
+    def position(self) -> int:
+        """The place in the artifact's order of publication, from 1."""
+        return self._claim.position
+
+    @property
+    def type(self) -> ArtifactType:
+        """What kind of thing the value is."""
+        return ArtifactType(self._facts.manifest.type)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags, sorted."""
+        return self._facts.tags
+
+    @property
+    def run_metadata(self) -> Mapping[str, MetadataEntry]:
+        """The metadata by key, each entry with when and by whom it was logged."""
+        return dict(self._facts.entries)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The metadata as a plain dict."""
+        return self._facts.metadata
+
+    @property
+    def save_type(self) -> str:
+        """How the version came to be: ``manual``, ``step_output``, ``external`` or ``preexisting``."""
+        return self._facts.manifest.save_type
+
+    @property
+    def uri(self) -> str:
+        """Where the bytes are: the URL of the store's object, or of the data registered in place."""
+        return self._reader.location
+
+    @property
+    def data_type(self) -> str:
+        """What the value's type was called when it was saved."""
+        return self._facts.manifest.data_type
+
+    @property
+    def materializer(self) -> str:
+        """The registry key of what reads the files."""
+        return self._facts.manifest.materializer
+
+    @property
+    def trust_class(self) -> str:
+        """What its writer says loading it takes: ``data``, ``restricted`` or ``code``."""
+        return self._facts.manifest.trust
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together, before compression and sharing."""
+        return self._facts.manifest.content.size
+
+    @property
+    def digest(self) -> str:
+        """The content digest: equal for equal files."""
+        return self._facts.manifest.content.digest
+
+    @property
+    def created_at(self) -> dt.datetime:
+        """When the version was saved, in UTC."""
+        return parse_time(self._facts.manifest.created_at)
+
+    @property
+    def created_by(self) -> str:
+        """Who saved it, by their own account."""
+        return self._facts.manifest.created_by
+
+    @property
+    def published(self) -> bool:
+        """Whether the remote's branch holds this version, so that its number can never change."""
+        return self._source.is_published(self._claim)
+
+    @property
+    def run(self) -> Any:
+        """The run that made the version, or ``None`` outside pipelines."""
+        producer = self._facts.manifest.producer
+        return producer.run if producer is not None else None
+
+    @property
+    def step(self) -> Any:
+        """The step that made the version, or ``None`` outside pipelines."""
+        producer = self._facts.manifest.producer
+        return producer.step if producer is not None else None
+
+    @property
+    def visualizations(self) -> dict[str, VisualizationType]:
+        """The files that show the value, by path."""
+        return {shown.path: VisualizationType(shown.type) for shown in self._facts.manifest.visualizations}
+
+    def load(self, *, trust: bool = False, mmap: bool = False, data_type: type | None = None) -> Any:
+        """The value, its bytes verified.
+
+        ``trust=True`` lets this one call run code that the version holds; ``mmap=True`` maps arrays from a
+        local copy; ``data_type`` helps a class that this process has not defined under its own name.
+        Raises `UntrustedArtifactError`, `IntegrityError`, `UnknownMaterializerError`.
+        """
+        return self._source.load(self._claim, self._facts, trust, mmap, data_type)
+
+    def files(self) -> tuple[FileEntry, ...]:
+        """The files of the version, with their sizes in bytes."""
+        return self._reader.files
+
+    def open(self, path: str) -> IO[bytes]:
+        """One file as a seekable stream that reads only the chunks it touches, verified."""
+        if path not in {entry.path for entry in self._reader.files}:
+            known = ", ".join(entry.path for entry in self._reader.files[:8])
+            raise ArgumentError(f"{self._claim.label} has no file {path!r}; it has {known}")
+        return self._reader.open(path)
+
+    def download_files(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # api
+        """Write every file into one zip, which appears whole or not at all.
+
+        Raises ``ValueError`` unless the path ends in ``.zip``, and ``FileExistsError`` if the file is there.
+        """
+        return download_zip(self._reader, path, overwrite=overwrite)
+
+    def visualize(self) -> "Visualized":
+        """What shows the value: its visualizations, as a notebook or a terminal can show them."""
+        shown = [(path, kind, self._reader.read(path)) for path, kind in self.visualizations.items()]
+        return Visualized(self._claim.label, shown)
+
+    @functools.cached_property
+    def _facts(self) -> Facts:
+        return self._source.facts(self._claim)
+
+    @functools.cached_property
+    def _reader(self) -> ContentReader:
+        return self._source.reader(self._claim, self._facts)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        message = f"{self._claim.label} is immutable; log metadata or tags on it, or save a new version"
+        raise AttributeError(message)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArtifactVersion) and self._claim.id == other._claim.id
+
+    def __hash__(self) -> int:
+        return hash(self._claim.id)
+
+    def __repr__(self) -> str:
+        facts = self._facts
+        tags = f" tags={list(facts.tags)}" if facts.tags else ""
+        return f"<ArtifactVersion {self._claim.label} {facts.manifest.type} {facts.manifest.content.size} B{tags} id={self.id}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("id", str(self.id)),
+            ("type", self.type.value),
+            ("size", f"{self.size} B"),
+            ("created", f"{self.created_at:%Y-%m-%d %H:%M:%S} UTC by {self.created_by}"),
+            ("tags", ", ".join(self.tags)),
+            *((key, str(value)) for key, value in leaves(self.metadata)),
+        ]
+        body = "".join(f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>" for key, value in rows)
+        return f"<table><caption>{html.escape(self._claim.label)}</caption>{body}</table>"
+
+
+class Artifact:
+    """A name with versions."""
+
+    def __init__(self, name: str, claims: Callable[[], "Iterator[Claim]"], latest: Claim, source: Source) -> None:
+        self.name = name
+        self._claims = claims
+        self._latest = latest
+        self._source = source
+
+    @property
+    def versions(self) -> list[ArtifactVersion]:
+        """All versions, oldest first."""
+        return [ArtifactVersion(claim, self._source) for claim in self._claims()]
+
+    @property
+    def latest(self) -> ArtifactVersion:
+        """The version published last."""
+        return ArtifactVersion(self._latest, self._source)
+
+    def load(self) -> Any:
+        """The value of the latest version."""
+        return self.latest.load()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Artifact) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __repr__(self) -> str:
+        return f"<Artifact {self.name} latest={self._latest.version}>"
+
+
+class Visualized:
+    """The visualizations of a version: HTML in a notebook, paths and text in a terminal."""
+
+    def __init__(self, label: str, shown: list[tuple[str, VisualizationType, bytes]]) -> None:
+        self.label = label
+        self.shown = shown
+
+    def __repr__(self) -> str:
+        if not self.shown:
+            return f"{self.label} has no visualizations"
+        return "\n".join(f"{path} ({kind.value}, {len(data)} B)" for path, kind, data in self.shown)
+
+    def _repr_html_(self) -> str:
+        return "".join(_as_html(kind, data) for _, kind, data in self.shown) or html.escape(repr(self))
+
+
+def _as_html(kind: VisualizationType, data: bytes) -> str:
+    """One visualization as HTML: foreign markup is framed without any rights, text is escaped."""
+    if kind is VisualizationType.IMAGE:
+        import base64
+
+        return f'<img src="data:image/png;base64,{base64.b64encode(data).decode()}">'
+    text = html.escape(data.decode(errors="replace"))
+    if kind is VisualizationType.HTML:
+        return f'<iframe sandbox srcdoc="{text}" width="100%" height="400"></iframe>'
+    return f"<pre>{text}</pre>"

@@ -1,0 +1,234 @@
+"""The ledger: one object for everything that can be done with it.
+
+A face over the parts of `ledger.core`: each method finds what is meant, delegates, and
+returns handles. Every read sees one commit; every write is a transaction.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from ledger.blobs import Store
+from ledger.core import searching, verifying
+from ledger.core.creation import create_ledger
+from ledger.core.discovery import find_ledger, not_found, place_for_new
+from ledger.core.handles import Artifact, ArtifactVersion
+from ledger.core.resolve import resolve
+from ledger.core.transactions import Target, Transaction
+from ledger.core.workspace import Workspace, user_identity, utc_now
+from ledger.enums import ArtifactType
+from ledger.history import Commit
+from ledger.ids import Digest
+from ledger.materializers import BaseMaterializer
+
+
+class Ledger:
+    """An artifact ledger in a directory. Threads may share one."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Use `Ledger.open` or `Ledger.init`."""
+        self._workspace = workspace
+
+    @classmethod
+    def init(cls, path: str | Path, store: str | Path | None = None) -> "Ledger":
+        """Make a ledger in the directory ``path`` and open it.
+
+        ``store`` is a folder or an fsspec URL; by default the bytes lie inside the ledger.
+        Raises `LedgerExistsError` if something is there.
+        """
+        target = Path(path).absolute()
+        author = user_identity(target.parent, os.environ)
+        create_ledger(target, store=str(store) if store is not None else None, author=author, now=utc_now())
+        return cls.open(target)
+
+    @classmethod
+    def open(cls, path: str | Path | None = None) -> "Ledger":
+        """Open the ledger in ``path``, or the one that ``LEDGER_DIR`` or the working directory leads to.
+
+        Raises `LedgerNotFoundError` where there is none.
+        """
+        if path is None:
+            found = find_ledger(Path.cwd(), os.environ)
+            target = found or place_for_new(Path.cwd(), os.environ)
+        else:
+            target = Path(path).absolute()
+        if not target.is_dir():
+            raise not_found(target)
+        return cls(Workspace(target))
+
+    @property
+    def path(self) -> Path:
+        """The ledger's directory."""
+        return self._workspace.path
+
+    @property
+    def store(self) -> Store:
+        """Where the bytes are."""
+        return self._workspace.store
+
+    @property
+    def revision(self) -> str:
+        """The commit that is read: the one given to `at`, else the one published now."""
+        return self._workspace.revision or self._workspace.history.tip()
+
+    @property
+    def git_dir(self) -> Path:
+        """The bare Git repository of the history."""
+        return self._workspace.history.git_dir
+
+    def save(
+        self,
+        data: object,
+        name: str,
+        version: str | int | None = None,
+        *,
+        artifact_type: ArtifactType | str | None = None,
+        tags: Iterable[str] | None = None,
+        run_metadata: Any = None,
+        materializer: type[BaseMaterializer] | None = None,
+        extract_metadata: bool = True,
+        include_visualizations: bool = True,
+    ) -> ArtifactVersion:
+        """Save a value as a new version, published whole or not at all; durable when this returns."""
+        with self.transaction() as transaction:
+            transaction.save(
+                data,
+                name,
+                version,
+                artifact_type=artifact_type,
+                tags=tags,
+                run_metadata=run_metadata,
+                materializer=materializer,
+                extract_metadata=extract_metadata,
+                include_visualizations=include_visualizations,
+            )
+        return transaction.versions[0]
+
+    def register(
+        self,
+        folder_or_file_uri: str | Path,
+        name: str,
+        version: str | int | None = None,
+        *,
+        artifact_type: ArtifactType | str | None = None,
+        tags: Iterable[str] | None = None,
+        run_metadata: Any = None,
+    ) -> ArtifactVersion:
+        """Link data inside the store as a new version, without copying it; its files are hashed and listed.
+
+        Raises `OutsideStoreError` (a ``FileNotFoundError``) for data elsewhere.
+        """
+        with self.transaction() as transaction:
+            transaction.register(
+                folder_or_file_uri, name, version, artifact_type=artifact_type, tags=tags, run_metadata=run_metadata
+            )
+        return transaction.versions[0]
+
+    def get(self, name_or_id: str | UUID, version: str | int | None = None) -> ArtifactVersion:
+        """The version of a name, an id, an id prefix or ``NAME@VERSION``; without a version, the latest."""
+        snapshot = self._workspace.snapshot()
+        claim = resolve(snapshot, name_or_id, version)
+        self._workspace.facts(snapshot, claim)  # a damaged record is reported here, not at first use
+        return self._workspace.version(snapshot, claim)
+
+    def load(
+        self,
+        name_or_id: str | UUID,
+        version: str | int | None = None,
+        *,
+        trust: bool = False,
+        mmap: bool = False,
+        data_type: type | None = None,
+    ) -> Any:
+        """The value of a version, its bytes verified; see `ArtifactVersion.load`."""
+        snapshot = self._workspace.snapshot()
+        claim = resolve(snapshot, name_or_id, version)
+        return self._workspace.version(snapshot, claim).load(trust=trust, mmap=mmap, data_type=data_type)
+
+    def log_metadata(self, metadata: Any, on: Target, version: str | int | None = None) -> None:
+        """Log metadata on a version; what was logged before stays in the history."""
+        with self.transaction() as transaction:
+            transaction.log_metadata(metadata, on, version)
+
+    def tag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
+        """Put tags on a version."""
+        with self.transaction() as transaction:
+            transaction.tag(on, tags, version)
+
+    def untag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
+        """Take tags off a version; that they were there stays in the history."""
+        with self.transaction() as transaction:
+            transaction.tag(on, None, version, remove=tags)
+
+    def artifacts(self) -> list[Artifact]:
+        """Every artifact, by name."""
+        return searching.list_artifacts(self._workspace)
+
+    def artifact(self, name: str) -> Artifact:
+        """The artifact of a name; raises `ArtifactNotFoundError`."""
+        return searching.find_artifact(self._workspace, name)
+
+    def versions(self, name: str) -> list[ArtifactVersion]:
+        """The versions of an artifact, oldest first; raises `ArtifactNotFoundError`."""
+        return self.artifact(name).versions
+
+    def search(
+        self,
+        *,
+        name: str | None = None,
+        version: str | int | None = None,
+        tag: str | Iterable[str] | None = None,
+        type: ArtifactType | str | None = None,
+        run_metadata: Mapping[str, Any] | None = None,
+        created_after: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> list[ArtifactVersion]:
+        """The versions that match everything asked, oldest first; ``limit`` keeps the newest."""
+        wanted = searching.make_filter(tag=tag, type=type, run_metadata=run_metadata, created_after=created_after)
+        return searching.search_versions(self._workspace, name=name, version=version, wanted=wanted, limit=limit)
+
+    def transaction(self) -> Transaction:
+        """A ``with`` block whose saves, tags and metadata are published in one commit, or none of them."""
+        return Transaction(self._workspace)
+
+    def at(self, revision: str | dt.datetime) -> "Ledger":
+        """The ledger as it was at a commit or a moment, read-only; raises `RevisionNotFoundError`."""
+        workspace = self._workspace
+        past = Workspace(
+            workspace.path,
+            environment=workspace.environment,
+            clock=workspace.now,
+            history=workspace.history,
+            revision=workspace.history.resolve(revision),
+        )
+        return Ledger(past)
+
+    def trust(self, name_or_id: str | UUID, version: str | int | None = None) -> ArtifactVersion:
+        """Let a version run code when it is loaded on this machine, by this user, from now on."""
+        found = self.get(name_or_id, version)
+        self._workspace.trust.add(Digest(found.digest), f"{found.name}@{found.version}", self._workspace.now())
+        return found
+
+    def log(self) -> Iterator[Commit]:
+        """The commits of the history, newest first."""
+        return self._workspace.history.log(self._workspace.revision)
+
+    def verify(self, *, deep: bool = True) -> verifying.Report:
+        """Check every version's records and bytes; ``deep=False`` only asks whether the bytes are there."""
+        return verifying.verify(self._workspace, deep=deep)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ledger) and (self.path, self._workspace.revision) == (
+            other.path,
+            other._workspace.revision,
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def __repr__(self) -> str:
+        at = f" at {self._workspace.revision[:10]}" if self._workspace.revision else ""
+        return f"<Ledger {self.path}{at}>"

@@ -1,0 +1,146 @@
+"""Which version a user means by a name, an id, an id prefix, or ``NAME@VERSION``.
+
+One rule for every entry point: a UUID is an id; otherwise an exact name; otherwise, if no
+artifact has that name and it is at least four hex digits, the beginning of an id. A version
+that was given and does not exist is an error that names its neighbours, never something else.
+"""
+
+import difflib
+import re
+from uuid import UUID
+
+from ledger.errors import (
+    AmbiguousIdError,
+    ArgumentError,
+    ArgumentTypeError,
+    ArtifactNotFoundError,
+    InvalidNameError,
+    VersionNotFoundError,
+)
+from ledger.history import Claim, Snapshot, find_by_id
+from ledger.ids import VersionId, is_uuid
+from ledger.records import Name, check_name, check_version, number_of
+
+_PREFIX = re.compile(r"[0-9a-f]{4,32}")
+_SHOWN = 8
+
+
+def resolve(snapshot: Snapshot, wanted: str | UUID, version: str | int | None = None) -> Claim:
+    """The version that is meant; without a version, the latest one."""
+    if isinstance(wanted, UUID):
+        return _by_id(snapshot, VersionId(str(wanted)), version)
+    if not isinstance(wanted, str):
+        raise ArgumentTypeError(f"an artifact is found by a str or a UUID, got {type(wanted).__name__}: {wanted!r}")
+    wanted, version = split_label(wanted, version)
+    if is_uuid(wanted.lower()):
+        return _by_id(snapshot, VersionId(wanted.lower()), version)
+    name = _name_or_none(wanted)
+    if name is not None and snapshot.has_artifact(name):
+        return _by_name(snapshot, name, version)
+    prefix = wanted.lower().replace("-", "")
+    if _PREFIX.fullmatch(prefix):
+        return _by_prefix(snapshot, wanted, prefix, version)
+    raise no_artifact(snapshot, wanted)
+
+
+def split_label(wanted: str, version: str | int | None) -> tuple[str, str | int | None]:
+    """``NAME@VERSION`` in its two parts; no name holds an ``@``."""
+    name, mark, given = wanted.partition("@")
+    if not mark:
+        return wanted, version
+    if version is not None and str(version) != given:
+        raise ArgumentError(f"{wanted!r} names version {given!r}, but version {str(version)!r} was given as well")
+    return name, given
+
+
+def resolve_name(snapshot: Snapshot, wanted: str) -> Name:
+    """The name of an existing artifact; raises `ArtifactNotFoundError`."""
+    name = _name_or_none(wanted) if isinstance(wanted, str) else None
+    if name is None or not snapshot.has_artifact(name):
+        raise no_artifact(snapshot, str(wanted))
+    return name
+
+
+def no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
+    """The error of a name, id or prefix that nothing has."""
+    near = difflib.get_close_matches(wanted, snapshot.artifact_names(), n=3)
+    return ArtifactNotFoundError(
+        f"no artifact has the name, id or id prefix {wanted!r}",
+        hint=f"did you mean {' or '.join(map(repr, near))}?"
+        if near
+        else "run `ledger artifact list` to see what there is",
+        name=wanted,
+    )
+
+
+def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim:
+    if version is None:
+        latest = snapshot.latest(name)
+        if latest is None:
+            raise no_artifact(snapshot, name)
+        return latest
+    wanted = check_version(version)
+    claim = snapshot.claim_of(name, wanted)
+    if claim is None:
+        raise _no_version(snapshot, name, wanted)
+    return claim
+
+
+def _by_id(snapshot: Snapshot, id: VersionId, version: str | int | None) -> Claim:
+    claim = find_by_id(snapshot, id)
+    if claim is None:
+        raise ArtifactNotFoundError(
+            f"no version has the id {id}", hint="run `ledger artifact version list` to see the ids there are", id=id
+        )
+    return _agreeing(claim, version)
+
+
+def _by_prefix(snapshot: Snapshot, wanted: str, prefix: str, version: str | int | None) -> Claim:
+    found = list(snapshot.claims_with_id(prefix))
+    if not found:
+        raise no_artifact(snapshot, wanted)
+    if len(found) > 1:
+        listed = ", ".join(f"{claim.id} ({claim.label})" for claim in found[:_SHOWN])
+        more = "" if len(found) <= _SHOWN else f" and {len(found) - _SHOWN} more"
+        raise AmbiguousIdError(
+            f"id prefix {wanted!r} fits {len(found)} versions: {listed}{more}", hint="give more digits", prefix=wanted
+        )
+    return _agreeing(found[0], version)
+
+
+def _agreeing(claim: Claim, version: str | int | None) -> Claim:
+    """An id says everything; a version given beside it must be the same one."""
+    if version is not None and claim.version != check_version(version):
+        raise VersionNotFoundError(
+            f"id {claim.id} is {claim.label}, not version {str(version)!r}", name=claim.name, version=str(version)
+        )
+    return claim
+
+
+def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> VersionNotFoundError:
+    existing = [claim.version for claim in snapshot.claims(name)]
+    near = nearest(wanted, existing)
+    return VersionNotFoundError(
+        f"artifact {name!r} has no version {wanted!r}; the nearest of its {len(existing)} are {', '.join(near)}",
+        hint=f"run `ledger artifact version list {name}` to see them all",
+        name=name,
+        version=wanted,
+        nearest=near,
+    )
+
+
+def nearest(wanted: str, existing: list[str], count: int = 3) -> list[str]:
+    """The existing versions most like one that does not exist: by number, else by spelling, else the newest."""
+    number = number_of(wanted)
+    numbered = [version for version in existing if number_of(version) is not None]
+    if number is not None and numbered:
+        closest = sorted(numbered, key=lambda version: abs(int(version) - number))[:count]
+        return sorted(closest, key=int)
+    return difflib.get_close_matches(wanted, existing, n=count) or existing[-count:]
+
+
+def _name_or_none(wanted: str) -> Name | None:
+    try:
+        return check_name(wanted)
+    except InvalidNameError:
+        return None

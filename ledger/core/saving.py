@@ -1,0 +1,208 @@
+"""From a value to a draft: everything that is checked and made durable before anything is published.
+
+The steps, in order: check every argument; refuse a version that exists; write the value's
+files into the store; gather metadata; build the manifest. Bytes are durable before the
+draft exists, so the commit that names them can follow at once.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.blobs import ContentWriter, Store
+from ledger.core.facts import format_time
+from ledger.core.files import SavingFiles
+from ledger.enums import ArtifactType, SaveType, TrustClass
+from ledger.errors import ArgumentError, ArgumentTypeError
+from ledger.history import VersionDraft
+from ledger.ids import VersionId, new_uuid
+from ledger.materializers import BaseMaterializer, SavedValue, save_value
+from ledger.records import (
+    Content,
+    Manifest,
+    Name,
+    Producer,
+    VersionString,
+    Visualization,
+    check_name,
+    check_tags,
+    check_version,
+    encode,
+    encode_values,
+    merge,
+    normalise,
+)
+
+VISUALIZATIONS = ".visualizations"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asked to be saved beside the bytes, checked and normalised."""
+
+    name: Name
+    version: VersionString | None
+    type: ArtifactType | None
+    tags: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    save_type: SaveType = SaveType.MANUAL
+    producer: Producer | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a value is turned into files, and what is worked out about it."""
+
+    materializer: type[BaseMaterializer] | None = None
+    extract_metadata: bool = True
+    include_visualizations: bool = True
+
+
+def check_request(
+    name: object,
+    version: object,
+    *,
+    type: object,
+    tags: object,
+    metadata: object,
+    save_type: SaveType = SaveType.MANUAL,
+    producer: Producer | None = None,
+) -> Request:
+    """The arguments of a save, each refused with its own error before anything is written."""
+    return Request(
+        name=check_name(name),
+        version=check_version(version) if version is not None else None,
+        type=check_type(type),
+        tags=check_tags(tags),
+        metadata=normalise(metadata),
+        save_type=save_type,
+        producer=producer,
+    )
+
+
+def check_type(type: object) -> ArtifactType | None:
+    """The artifact type, given as a member or by value; ``None`` leaves it to the materializer."""
+    if type is None:
+        return None
+    try:
+        return ArtifactType(type)
+    except ValueError as error:
+        known = ", ".join(member.value for member in ArtifactType)
+        raise ArgumentError(f"unknown artifact type {type!r}", hint=f"the types are {known}", type=type) from error
+
+
+def check_options(materializer: object, *, extract_metadata: bool, include_visualizations: bool) -> Options:
+    """The options of a save; a materializer is given as its class."""
+    if materializer is not None and not (isinstance(materializer, type) and issubclass(materializer, BaseMaterializer)):
+        raise ArgumentTypeError(f"a materializer is a subclass of BaseMaterializer, got {materializer!r}")
+    return Options(
+        materializer=materializer, extract_metadata=extract_metadata, include_visualizations=include_visualizations
+    )
+
+
+def store_value(
+    store: Store, value: object, options: Options, *, similar: Iterable[Content]
+) -> tuple[SavedValue, Content]:
+    """Write a value's files, durably; ``similar`` are contents it may share chunks with."""
+    writer = ContentWriter(store, similar=similar)
+    files = SavingFiles(writer)
+    shown = files.below(VISUALIZATIONS) if options.include_visualizations else None
+    try:
+        saved = save_value(
+            value,
+            files,
+            materializer=options.materializer,
+            extract_metadata=options.extract_metadata,
+            visualizations=shown,
+        )
+        files.collect()
+        content = writer.finish()
+    except BaseException:
+        writer.abort()
+        raise
+    finally:
+        files.clean()
+    return saved, content
+
+
+def value_manifest(request: Request, saved: SavedValue, content: Content, *, author: str, now: dt.datetime) -> Manifest:
+    """The manifest of a value that was stored."""
+    automatic = merge({"storage_size": content.size}, saved.metadata)
+    shown = tuple(
+        Visualization(path=f"{VISUALIZATIONS}/{path}", type=kind.value) for path, kind in saved.visualizations.items()
+    )
+    return _manifest(
+        request,
+        content,
+        type=request.type or saved.artifact_type,
+        materializer=saved.key,
+        data_type=saved.data_type,
+        trust=saved.trust,
+        metadata=merge(automatic, request.metadata),
+        visualizations=shown,
+        author=author,
+        now=now,
+    )
+
+
+def linked_manifest(request: Request, content: Content, *, author: str, now: dt.datetime) -> Manifest:
+    """The manifest of data that was registered in place."""
+    return _manifest(
+        request,
+        content,
+        type=request.type or ArtifactType.DATA,
+        materializer="builtin.path/1",
+        data_type="pathlib.Path",
+        trust=TrustClass.DATA,
+        metadata=merge({"storage_size": content.size}, request.metadata),
+        visualizations=(),
+        author=author,
+        now=now,
+    )
+
+
+def draft_of(request: Request, manifest: Manifest) -> VersionDraft:
+    """The draft that publishes a manifest."""
+    trailers = [f"Content: {manifest.content.digest}"]
+    if manifest.producer is not None:
+        trailers.append(f"Run: {manifest.producer.run}")
+    return VersionDraft(
+        name=request.name,
+        id=manifest.id,
+        requested=request.version,
+        manifest=encode(manifest),
+        trailers=tuple(trailers),
+    )
+
+
+def _manifest(
+    request: Request,
+    content: Content,
+    *,
+    type: ArtifactType,
+    materializer: str,
+    data_type: str,
+    trust: TrustClass,
+    metadata: Mapping[str, Any],
+    visualizations: tuple[Visualization, ...],
+    author: str,
+    now: dt.datetime,
+) -> Manifest:
+    return Manifest(
+        id=VersionId(new_uuid(int(now.timestamp() * 1000))),
+        name=request.name,
+        requested_version=request.version,
+        created_at=format_time(now),
+        created_by=author,
+        type=type.value,
+        save_type=request.save_type.value,
+        materializer=materializer,
+        data_type=data_type,
+        trust=trust.value,
+        content=content,
+        tags=request.tags,
+        metadata=encode_values(dict(metadata)),
+        producer=request.producer,
+        visualizations=visualizations,
+    )

@@ -1,0 +1,114 @@
+"""Lists of artifacts and versions, and searches over them."""
+
+import datetime as dt
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ledger.catalog import Filter, matches
+from ledger.core.facts import Facts
+from ledger.core.handles import Artifact, ArtifactVersion
+from ledger.core.resolve import resolve_name
+from ledger.core.saving import check_type
+from ledger.core.workspace import Workspace
+from ledger.errors import ArgumentError, ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
+from ledger.history import Claim, Snapshot
+from ledger.records import check_name, check_tags, check_version, normalise
+
+
+def list_artifacts(workspace: Workspace) -> list[Artifact]:
+    """Every artifact, by name."""
+    snapshot = workspace.snapshot()
+    names = ((name, snapshot.latest(name)) for name in snapshot.artifact_names())
+    return [_artifact(workspace, snapshot, latest) for _, latest in names if latest is not None]
+
+
+def find_artifact(workspace: Workspace, name: str) -> Artifact:
+    """The artifact of a name; raises `ArtifactNotFoundError`."""
+    snapshot = workspace.snapshot()
+    latest = snapshot.latest(resolve_name(snapshot, name))
+    if latest is None:
+        raise ArtifactNotFoundError(f"artifact {name!r} has no versions", name=name)
+    return _artifact(workspace, snapshot, latest)
+
+
+def search_versions(
+    workspace: Workspace,
+    *,
+    name: str | None = None,
+    version: str | int | None = None,
+    wanted: Filter,
+    limit: int | None = None,
+) -> list[ArtifactVersion]:
+    """The versions that match, in the order they were made; ``limit`` keeps the newest.
+
+    A version whose record is damaged is left out with a warning: it cannot be judged.
+    """
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+        raise ArgumentError(f"a limit is a number from 0, got {limit!r}")
+    snapshot = workspace.snapshot()
+    claims = sorted(_claims(snapshot, name, version), key=lambda claim: claim.id, reverse=True)
+    if name is not None:
+        claims.sort(key=lambda claim: claim.position, reverse=True)
+    found: list[ArtifactVersion] = []
+    for claim in claims:
+        if limit is not None and len(found) >= limit:
+            break
+        if _is_wanted(workspace, snapshot, claim, wanted):
+            found.append(workspace.version(snapshot, claim))
+    return found[::-1]
+
+
+def make_filter(
+    *,
+    tag: str | Iterable[str] | None = None,
+    type: object = None,
+    run_metadata: Mapping[str, Any] | None = None,
+    created_after: dt.datetime | None = None,
+) -> Filter:
+    """The filter that a user's words ask for, each checked."""
+    kind = check_type(type)
+    if created_after is not None and not isinstance(created_after, dt.datetime):
+        raise ArgumentTypeError(f"created_after is a datetime, got {created_after!r}")
+    return Filter(
+        tags=check_tags([tag] if isinstance(tag, str) else tag),
+        type=kind.value if kind is not None else None,
+        metadata=normalise(run_metadata),
+        created_after=created_after.astimezone(dt.UTC) if created_after is not None else None,
+    )
+
+
+def _claims(snapshot: Snapshot, name: str | None, version: str | int | None) -> Iterator[Claim]:
+    names = [check_name(name)] if name is not None else snapshot.artifact_names()
+    for each in names:
+        if version is None:
+            yield from snapshot.claims(each)
+        elif (claim := snapshot.claim_of(each, check_version(version))) is not None:
+            yield claim
+
+
+def _is_wanted(workspace: Workspace, snapshot: Snapshot, claim: Claim, wanted: Filter) -> bool:
+    if wanted.asks_nothing:
+        return True
+    facts = readable_facts(workspace, snapshot, claim)
+    return facts is not None and matches(
+        wanted,
+        tags=facts.tags,
+        type=facts.manifest.type,
+        metadata=facts.metadata,
+        created_at=workspace.version(snapshot, claim).created_at,
+    )
+
+
+def readable_facts(workspace: Workspace, snapshot: Snapshot, claim: Claim) -> Facts | None:
+    """The facts of a version, or ``None`` with a warning where its record is damaged."""
+    try:
+        return workspace.facts(snapshot, claim)
+    except (FormatError, IntegrityError) as error:
+        warnings.warn(f"{claim.label} is left out, its record is damaged: {error}", stacklevel=3)
+        return None
+
+
+def _artifact(workspace: Workspace, snapshot: Snapshot, latest: Claim) -> Artifact:
+    name = latest.name
+    return Artifact(name, lambda: snapshot.claims(name), latest, workspace.source(snapshot))

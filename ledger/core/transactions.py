@@ -1,0 +1,273 @@
+"""Many records, one commit: the only way anything is written.
+
+A transaction makes bytes durable as it goes and publishes all its records at the end, or
+none. A single save is a transaction of one.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import msgspec
+
+from ledger.blobs import LocalStore, link_content
+from ledger.core.facts import format_time
+from ledger.core.handles import ArtifactVersion
+from ledger.core.resolve import resolve
+from ledger.core.saving import (
+    Options,
+    Request,
+    check_options,
+    check_request,
+    draft_of,
+    linked_manifest,
+    store_value,
+    value_manifest,
+)
+from ledger.core.workspace import Workspace
+from ledger.enums import ArtifactType, SaveType, TrustClass
+from ledger.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    InvalidTagError,
+    OutsideStoreError,
+    ReadOnlyError,
+    StorageError,
+    VersionExistsError,
+)
+from ledger.history import Claim, Draft, EventDraft, refuse_collision, refuse_existing
+from ledger.ids import EventId
+from ledger.materializers import BaseMaterializer
+from ledger.records import (
+    Manifest,
+    MetadataEvent,
+    Producer,
+    TagsEvent,
+    check_tags,
+    encode,
+    encode_values,
+    merge,
+    normalise,
+)
+
+
+@dataclass(eq=False)
+class PendingVersion:
+    """A version that its transaction has not published yet; ``published`` is its handle afterwards."""
+
+    request: Request
+    manifest: Manifest
+    published: ArtifactVersion | None = field(default=None)
+
+    @property
+    def id(self) -> UUID:
+        """The id, which is final."""
+        return UUID(self.manifest.id)
+
+    @property
+    def name(self) -> str:
+        """The artifact's name."""
+        return self.request.name
+
+
+Target = str | UUID | ArtifactVersion | PendingVersion
+"""What a tag or metadata can be put on."""
+
+
+class Transaction:
+    """Saves, tags and metadata that are published together when the ``with`` block ends well."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        if workspace.revision is not None:
+            raise ReadOnlyError(
+                f"the ledger {workspace.path} is open at revision {workspace.revision[:10]}, where it can only be read",
+                hint="open it without a revision to write",
+            )
+        self._workspace = workspace
+        self._pending: list[PendingVersion] = []
+        self._events: list[EventDraft] = []
+        self._snapshot = workspace.snapshot()
+        self.versions: tuple[ArtifactVersion, ...] = ()
+        """The new versions, once the transaction is over."""
+
+    def save(
+        self,
+        data: object,
+        name: str,
+        version: str | int | None = None,
+        *,
+        artifact_type: ArtifactType | str | None = None,
+        tags: Iterable[str] | None = None,
+        run_metadata: Any = None,
+        materializer: type[BaseMaterializer] | None = None,
+        extract_metadata: bool = True,
+        include_visualizations: bool = True,
+        save_type: SaveType = SaveType.MANUAL,
+        producer: Producer | None = None,
+    ) -> PendingVersion:
+        """Store a value; it becomes a version when the transaction ends."""
+        request = check_request(
+            name,
+            version,
+            type=artifact_type,
+            tags=tags,
+            metadata=run_metadata,
+            save_type=save_type,
+            producer=producer,
+        )
+        options = check_options(
+            materializer, extract_metadata=extract_metadata, include_visualizations=include_visualizations
+        )
+        self._refuse_taken(request)
+        return self._keep(request, self._store(data, request, options))
+
+    def register(
+        self,
+        folder_or_file_uri: str | Path,
+        name: str,
+        version: str | int | None = None,
+        *,
+        artifact_type: ArtifactType | str | None = None,
+        tags: Iterable[str] | None = None,
+        run_metadata: Any = None,
+        producer: Producer | None = None,
+    ) -> PendingVersion:
+        """Link data that lies inside the store already; it becomes a version when the transaction ends."""
+        request = check_request(
+            name,
+            version,
+            type=artifact_type,
+            tags=tags,
+            metadata=run_metadata,
+            save_type=SaveType.PREEXISTING,
+            producer=producer,
+        )
+        self._refuse_taken(request)
+        store = self._workspace.store
+        if not isinstance(store, LocalStore):
+            raise OutsideStoreError(
+                f"cannot register {folder_or_file_uri}: the store {store.url} is not a local folder",
+                hint="save_artifact(Path(...)) copies the data",
+            )
+        content = link_content(store, _local_path(folder_or_file_uri))
+        workspace = self._workspace
+        return self._keep(request, linked_manifest(request, content, author=workspace.author, now=workspace.now()))
+
+    def log_metadata(self, metadata: Any, on: Target, version: str | int | None = None) -> None:
+        """Log metadata on a version; without one given, on the latest."""
+        values = normalise(metadata)
+        pending, claim = self._target(on, version)
+        if pending is not None:
+            together = merge(pending.manifest.metadata, encode_values(values))
+            pending.manifest = msgspec.structs.replace(pending.manifest, metadata=together)
+        elif claim is not None and values:
+            self._add_event(claim, "log metadata on", self._metadata_event(encode_values(values)))
+
+    def tag(
+        self,
+        on: Target,
+        tags: Iterable[str] | None = None,
+        version: str | int | None = None,
+        *,
+        remove: Iterable[str] | None = None,
+    ) -> None:
+        """Put tags on a version, and take others off."""
+        add, drop = check_tags(tags), check_tags(remove)
+        both = set(add) & set(drop)
+        if both:
+            raise InvalidTagError(f"tag {min(both)!r} is to be added and removed at once")
+        pending, claim = self._target(on, version)
+        if pending is not None:
+            tags_now = tuple(sorted({*pending.manifest.tags, *add} - set(drop)))
+            pending.manifest = msgspec.structs.replace(pending.manifest, tags=tags_now)
+        elif claim is not None and (add or drop):
+            self._add_event(claim, "tag" if add else "untag", self._tags_event(add, drop))
+
+    def commit(self) -> tuple[ArtifactVersion, ...]:
+        """Publish everything in one commit; returns the new versions."""
+        drafts: list[Draft] = [draft_of(pending.request, pending.manifest) for pending in self._pending]
+        drafts += self._events
+        if drafts:
+            workspace = self._workspace
+            published = workspace.history.publish(drafts, author=workspace.author, now=workspace.now())
+            snapshot = workspace.history.snapshot(published.commit)
+            self.versions = tuple(workspace.version(snapshot, claim) for claim in published.claims)
+            for pending, handle in zip(self._pending, self.versions, strict=True):
+                pending.published = handle
+        return self.versions
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.commit()
+
+    def _store(self, data: object, request: Request, options: Options) -> Manifest:
+        workspace = self._workspace
+        similar = workspace.similar_contents(self._snapshot, request.name)
+        saved, content = store_value(workspace.store, data, options, similar=similar)
+        if saved.trust is not TrustClass.DATA:
+            self._trust_own(content.digest, request.name)
+        return value_manifest(request, saved, content, author=workspace.author, now=workspace.now())
+
+    def _trust_own(self, digest: Any, name: str) -> None:
+        try:
+            self._workspace.trust.add(digest, name, self._workspace.now())
+        except StorageError as error:
+            warnings.warn(f"{name} is saved, but loading it will ask for trust: {error}", stacklevel=2)
+
+    def _keep(self, request: Request, manifest: Manifest) -> PendingVersion:
+        draft_of(request, manifest)  # refuses a record over the limit before anything else is saved
+        pending = PendingVersion(request, manifest)
+        self._pending.append(pending)
+        return pending
+
+    def _refuse_taken(self, request: Request) -> None:
+        """Refuse what publishing would refuse, before bytes are written; publishing decides."""
+        refuse_collision(request.name, self._snapshot)
+        if request.version is not None:
+            refuse_existing(request.name, request.version, self._snapshot)
+            taken = ((pending.request.name, pending.request.version) for pending in self._pending)
+            if (request.name, request.version) in taken:
+                raise VersionExistsError(
+                    f"version {request.version!r} of artifact {request.name!r} is in this transaction already",
+                    name=request.name,
+                    version=request.version,
+                )
+
+    def _target(self, on: Target, version: str | int | None) -> tuple[PendingVersion | None, Claim | None]:
+        if isinstance(on, PendingVersion):
+            if on not in self._pending:
+                raise ArgumentError(f"a pending version of {on.name!r} belongs to another transaction")
+            return on, None
+        if isinstance(on, ArtifactVersion):
+            on = on.id
+        if not isinstance(on, (str, UUID)):
+            raise ArgumentTypeError(f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {on!r}")
+        return None, resolve(self._snapshot, on, version)
+
+    def _add_event(self, claim: Claim, verb: str, make: Callable[[EventId], bytes]) -> None:
+        make(EventId("00000000-0000-7000-8000-000000000000"))  # refuses a record over the limit now
+        self._events.append(EventDraft(claim=claim, verb=verb, encode=make))
+
+    def _metadata_event(self, metadata: dict[str, Any]) -> Callable[[EventId], bytes]:
+        at, by = format_time(self._workspace.now()), self._workspace.author
+        return lambda id: encode(MetadataEvent(id=id, created_at=at, created_by=by, metadata=metadata))
+
+    def _tags_event(self, add: tuple[str, ...], remove: tuple[str, ...]) -> Callable[[EventId], bytes]:
+        at, by = format_time(self._workspace.now()), self._workspace.author
+        return lambda id: encode(TagsEvent(id=id, created_at=at, created_by=by, add=add, remove=remove))
+
+
+def _local_path(uri: str | Path) -> Path:
+    """The path of a file URL or a plain path."""
+    text = str(uri)
+    return Path(unquote(urlsplit(text).path)) if text.startswith("file://") else Path(text)

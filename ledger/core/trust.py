@@ -1,0 +1,52 @@
+"""Which contents this user lets run code: the local trust file.
+
+One content digest per line, in the user's state directory, outside every ledger. Written
+when this user saves such a value, or says so. No environment variable and no file of a
+ledger grants trust; the digest covers every byte that would run.
+"""
+
+import datetime as dt
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from ledger.disk import read_file, storage_errors
+from ledger.errors import ReadOnlyError
+from ledger.ids import Digest
+
+
+class TrustFile:
+    """The digests that one user trusts on one machine."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        state = environment.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+        self.path = Path(state) / "ledger" / "trust"
+
+    def holds(self, digest: Digest) -> bool:
+        """Whether a content is trusted; a file that others may write is no evidence."""
+        try:
+            lines = read_file(self.path).decode(errors="replace").splitlines()
+        except FileNotFoundError:
+            return False
+        with storage_errors(self.path, "read"):
+            status = os.stat(self.path)
+        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise ReadOnlyError(
+                f"the trust file {self.path} can be written by others, so it says nothing",
+                hint=f"look at what it lists, then run `chmod 600 {self.path}`",
+                path=str(self.path),
+            )
+        return any(line.split(" ", 1)[0] == digest for line in lines)
+
+    def add(self, digest: Digest, label: str, now: dt.datetime) -> None:
+        """Trust a content from now on, durably."""
+        line = f"{digest} {label} {now.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode()
+        with storage_errors(self.path, "write"):
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.path, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(descriptor, line)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

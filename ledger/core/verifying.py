@@ -1,0 +1,77 @@
+"""Check that every version is what its path claims and that its bytes are there, unchanged."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ledger.blobs import is_present
+from ledger.core.workspace import Workspace
+from ledger.errors import FormatError, IntegrityError
+from ledger.history import Claim, Snapshot
+from ledger.records import Name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong, and the version it touches."""
+
+    kind: Literal["missing", "corrupt"]
+    label: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a check found."""
+
+    versions: int
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def verify(workspace: Workspace, *, deep: bool = True) -> Report:
+    """Check records, positions and bytes of every version; ``deep=False`` only asks whether bytes are there."""
+    snapshot = workspace.snapshot()
+    versions = 0
+    problems: list[Problem] = []
+    for name in snapshot.artifact_names():
+        for claim, found in _check_artifact(workspace, snapshot, name, deep=deep):
+            versions += claim is not None
+            problems += found
+    return Report(versions=versions, problems=tuple(problems))
+
+
+def _check_artifact(
+    workspace: Workspace, snapshot: Snapshot, name: Name, *, deep: bool
+) -> Iterator[tuple[Claim | None, list[Problem]]]:
+    """Each version of an artifact with what is wrong with it; a break in the positions stands alone."""
+    expected = 1
+    try:
+        for claim in snapshot.claims(name):
+            if claim.position != expected:
+                message = f"position {claim.position} where {expected} was due"
+                yield None, [Problem(kind="corrupt", label=claim.label, message=message)]
+            expected = claim.position + 1
+            yield claim, _check_version(workspace, snapshot, claim, deep=deep)
+    except (FormatError, IntegrityError) as error:
+        yield None, [Problem(kind="corrupt", label=name, message=str(error))]
+
+
+def _check_version(workspace: Workspace, snapshot: Snapshot, claim: Claim, *, deep: bool) -> list[Problem]:
+    try:
+        facts = workspace.facts(snapshot, claim)
+        if snapshot.claim_of(claim.name, claim.version) != claim:
+            message = f"looking up version {claim.version!r} does not find it"
+            return [Problem(kind="corrupt", label=claim.label, message=message)]
+        if not is_present(workspace.store, facts.manifest.content):
+            message = f"its bytes ({facts.manifest.content.digest}) are not in {workspace.store.url}"
+            return [Problem(kind="missing", label=claim.label, message=message)]
+        if deep:
+            workspace.reader(claim, facts).check()
+    except (FormatError, IntegrityError) as error:
+        return [Problem(kind="corrupt", label=claim.label, message=str(error))]
+    return []

@@ -1,0 +1,29 @@
+"""How records are kept: a bare Git repository that only grows, published to by moving one ref.
+
+The only package that knows dulwich and Git's files.
+"""
+
+from ledger.history.drafts import Draft, EventDraft, RecordDraft, VersionDraft, refuse_collision, refuse_existing
+from ledger.history.history import History, Published
+from ledger.history.identity import git_identity
+from ledger.history.layout import Claim
+from ledger.history.objects import Commit
+from ledger.history.revisions import time_of
+from ledger.history.snapshot import Snapshot, find_by_id
+
+__all__ = [
+    "Claim",
+    "Commit",
+    "Draft",
+    "EventDraft",
+    "History",
+    "Published",
+    "RecordDraft",
+    "Snapshot",
+    "VersionDraft",
+    "find_by_id",
+    "git_identity",
+    "refuse_collision",
+    "refuse_existing",
+    "time_of",
+]

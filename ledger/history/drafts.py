@@ -1,0 +1,150 @@
+"""What is to be published, and the pure decision which position and number it gets.
+
+A draft holds everything but its place; `place` decides the place from the state of
+the history it joins, again for every attempt (specs/concurrency.md, 2).
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ledger.errors import InvalidVersionError, NameCollisionError, VersionExistsError, VersionNotFoundError
+from ledger.history import layout
+from ledger.history.layout import Claim
+from ledger.history.snapshot import Snapshot
+from ledger.history.trees import GrowingTree
+from ledger.ids import EventId, VersionId, new_uuid
+from ledger.records import MAX_NUMBER, Name, VersionString, number_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class VersionDraft:
+    """A new version: its manifest is final, its position and number are not."""
+
+    name: Name
+    id: VersionId
+    requested: VersionString | None
+    manifest: bytes
+    trailers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventDraft:
+    """A new event on a version; ``encode`` makes its record once its id is known."""
+
+    claim: Claim
+    verb: str
+    encode: Callable[[EventId], bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordDraft:
+    """Any other record, at a path of its own."""
+
+    path: layout.Path
+    data: bytes
+
+
+Draft = VersionDraft | EventDraft | RecordDraft
+
+
+def place_all(drafts: Sequence[Draft], tree: GrowingTree) -> list[Claim]:
+    """Add every draft to the tree in order; returns the claims of the new versions."""
+    snapshot = Snapshot(tree)
+    claims: list[Claim] = []
+    for draft in drafts:
+        match draft:
+            case VersionDraft():
+                claims.append(_place_version(draft, snapshot, tree))
+            case EventDraft():
+                _place_event(draft, snapshot, tree)
+            case RecordDraft():
+                tree.add(draft.path, draft.data)
+    return claims
+
+
+def allocate(name: Name, id: VersionId, latest: Claim | None, requested: VersionString | None) -> Claim:
+    """The claim of a new version after ``latest``: the next position, and the requested or the next number."""
+    position = latest.position + 1 if latest is not None else 1
+    counter = latest.counter if latest is not None else 0
+    if requested is None:
+        if counter >= MAX_NUMBER:
+            raise InvalidVersionError(
+                f"artifact {name!r} has used number {counter}, the greatest there is",
+                hint="give a custom version, or start a new name",
+                name=name,
+            )
+        return Claim(name, position, VersionString(str(counter + 1)), counter + 1, id)
+    number = number_of(requested)
+    return Claim(name, position, requested, max(counter, number or 0), id)
+
+
+def _place_version(draft: VersionDraft, snapshot: Snapshot, tree: GrowingTree) -> Claim:
+    refuse_collision(draft.name, snapshot)
+    if draft.requested is not None:
+        refuse_existing(draft.name, draft.requested, snapshot)
+    claim = allocate(draft.name, draft.id, snapshot.latest(draft.name), draft.requested)
+    tree.add((*claim.path, layout.MANIFEST), draft.manifest)
+    if claim.pointer is not None:
+        tree.add(claim.pointer, b"")
+    return claim
+
+
+def refuse_collision(name: Name, snapshot: Snapshot) -> None:
+    """Raise `NameCollisionError` if the name differs only in case from another."""
+    for other in snapshot.names_like(name):
+        if other != name:
+            raise NameCollisionError(
+                f"artifact name {name!r} differs only in case from {other!r}, which exists",
+                hint=f"save to {other!r}, or choose a name that differs in more than case",
+                name=name,
+                existing=other,
+            )
+
+
+def refuse_existing(name: Name, version: VersionString, snapshot: Snapshot) -> None:
+    """Raise `VersionExistsError` if the version exists."""
+    existing = snapshot.claim_of(name, version)
+    if existing is not None:
+        raise VersionExistsError(
+            f"version {version!r} of artifact {name!r} exists already (id {existing.id})",
+            hint="leave the version out to get the next number; a version is never replaced",
+            name=name,
+            version=version,
+            id=existing.id,
+        )
+
+
+def _place_event(draft: EventDraft, snapshot: Snapshot, tree: GrowingTree) -> None:
+    claim = draft.claim if snapshot.holds(draft.claim) else snapshot.claim_at(draft.claim.name, draft.claim.position)
+    if claim is None or claim.id != draft.claim.id:
+        raise VersionNotFoundError(
+            f"{draft.claim.label} (id {draft.claim.id}) is no longer where it was", name=draft.claim.name
+        )
+    event = EventId(new_uuid(time.time_ns() // 1_000_000, after=snapshot.last_event(claim)))
+    tree.add((*claim.path, f"{event}.json"), draft.encode(event))
+
+
+def message_for(drafts: Sequence[Draft], claims: Sequence[Claim], time_text: str) -> str:
+    """The commit message: what happened, then trailers for `git log --grep` (specs/format.md, 4.4)."""
+    events = [draft for draft in drafts if isinstance(draft, EventDraft)]
+    lines: list[str] = []
+    versions = (draft for draft in drafts if isinstance(draft, VersionDraft))
+    for draft, claim in zip(versions, claims, strict=True):
+        lines += [f"Artifact: {claim.label}", f"Id: {claim.id}", *draft.trailers]
+    for event in events:
+        lines += [f"Artifact: {event.claim.label}", f"Id: {event.claim.id}"]
+    lines.append(f"Time: {time_text}")
+    return "\n".join([_subject(claims, events), "", *dict.fromkeys(lines), ""])
+
+
+def _subject(claims: Sequence[Claim], events: Sequence[EventDraft]) -> str:
+    if len(claims) == 1:
+        return f"save {claims[0].label}"
+    if claims:
+        return f"save {len(claims)} versions"
+    labels = list(dict.fromkeys(event.claim.label for event in events))
+    verbs = list(dict.fromkeys(event.verb for event in events))
+    if not labels:
+        return "add records"
+    return f"{' and '.join(verbs)} {labels[0] if len(labels) == 1 else f'{len(labels)} versions'}"

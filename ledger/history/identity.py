@@ -1,0 +1,60 @@
+"""Who is writing: the user's Git identity, as Git itself would find it.
+
+Read from the files Git reads, without running Git. A name is a claim, not a proof.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from dulwich.config import ConfigFile
+
+# What a malformed configuration file makes dulwich raise.
+_MALFORMED = (ValueError, KeyError, UnicodeDecodeError, IndexError)
+
+
+def git_identity(start: Path, environment: Mapping[str, str]) -> str | None:
+    """``Name <address>`` of the user who works in a folder, or ``None`` where Git has no identity.
+
+    The environment's author wins over the project's configuration, and that over the user's.
+    """
+    name = environment.get("GIT_AUTHOR_NAME")
+    address = environment.get("GIT_AUTHOR_EMAIL")
+    for path in _configurations(start, environment):
+        if name and address:
+            break
+        configuration = _read(path)
+        name = name or configuration.get("name")
+        address = address or configuration.get("email")
+    return f"{name} <{address}>" if name and address else None
+
+
+def _configurations(start: Path, environment: Mapping[str, str]) -> list[Path]:
+    """The configuration files that may name the user, nearest first."""
+    project = next(
+        (folder / ".git" / "config" for folder in (start, *start.parents) if (folder / ".git").is_dir()), None
+    )
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))
+    user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "git" / "config"
+    chosen = environment.get("GIT_CONFIG_GLOBAL")
+    own = [Path(chosen)] if chosen is not None else [home / ".gitconfig", user]
+    return [path for path in (project, *own, Path("/etc/gitconfig")) if path is not None]
+
+
+def _read(path: Path) -> dict[str, str]:
+    try:
+        configuration = ConfigFile.from_path(str(path))
+    except (OSError, *_MALFORMED):
+        # Not there, not ours to read, or not for us to judge: the next file may know.
+        return {}
+    section = (b"user",)
+    found = {key: configuration.get(section, key.encode()) for key in ("name", "email") if _has(configuration, key)}
+    return {key: value.decode(errors="replace") for key, value in found.items()}
+
+
+def _has(configuration: ConfigFile, key: str) -> bool:
+    try:
+        configuration.get((b"user",), key.encode())
+    except KeyError:
+        return False
+    return True

@@ -1,0 +1,126 @@
+"""Where records stand in the history's tree: the only place that builds or parses a path.
+
+The path is the claim (specs/format.md, 3): it says which position and version
+string a version holds, so a manifest need not, and one tree object lists a
+hundred versions.
+"""
+
+import hashlib
+import re
+from typing import NamedTuple
+
+from ledger.errors import FormatError
+from ledger.ids import EventId, VersionId
+from ledger.records import Name, VersionString, decode_name, encode_name
+
+Path = tuple[str, ...]
+"""A path in a tree, segment by segment."""
+
+LEDGER_FILE: Path = ("ledger.json",)
+ARTIFACTS: Path = ("artifacts",)
+RUNS: Path = ("runs",)
+CACHE: Path = ("cache",)
+MANIFEST = "version.json"
+NAMES = "names"
+EVENTS = "events"
+
+MAX_POSITION = 99_999_999
+_PAGE = 100
+
+_CLAIM = re.compile(r"([0-9]{8})~([A-Za-z0-9_.+-]{1,100})~(0|[1-9][0-9]{0,8})~([0-9a-f]{32})")
+_POINTER = re.compile(r"([A-Za-z0-9_.+-]{1,100})~([1-9][0-9]{0,7})~([0-9a-f]{32})")
+_PAGE_NAME = re.compile(r"[0-9]{4}")
+_EVENT = re.compile(r"([0-9a-f-]{36})\.json")
+
+
+class Claim(NamedTuple):
+    """A version's hold on a position and a version string of its artifact.
+
+    ``counter`` is the highest numeric version the artifact ever had, this one included.
+    Claims of one artifact sort in the order of publication.
+    """
+
+    name: Name
+    position: int
+    version: VersionString
+    counter: int
+    id: VersionId
+
+    @property
+    def label(self) -> str:
+        """How people write this version: ``iris@3``."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def directory(self) -> str:
+        """The last segment of the claim's path."""
+        return f"{self.position:08d}~{self.version}~{self.counter}~{self.id.replace('-', '')}"
+
+    @property
+    def path(self) -> Path:
+        """The directory of the version's manifest and events."""
+        return (*artifact_path(self.name), *page_of(self.position), self.directory)
+
+    @property
+    def pointer(self) -> Path | None:
+        """The empty file that finds the version string, where that is not the position."""
+        if self.version == str(self.position):
+            return None
+        return (*pointer_page(self.name, self.version), f"{self.version}~{self.position}~{self.id.replace('-', '')}")
+
+
+def shard_of(name: str) -> str:
+    """The directory of all artifacts whose names may collide with this one in case."""
+    return hashlib.sha256(name.lower().encode()).hexdigest()[:2]
+
+
+def artifact_path(name: Name) -> Path:
+    """The directory of an artifact."""
+    return (*ARTIFACTS, shard_of(name), encode_name(name))
+
+
+def page_of(position: int) -> Path:
+    """The two directory levels that hold a hundred positions."""
+    digits = f"{position // _PAGE:06d}"
+    return digits[:4], digits[4:]
+
+
+def pointer_page(name: Name, version: str) -> Path:
+    """The directory of the pointer of a version string."""
+    return (*artifact_path(name), NAMES, hashlib.sha256(version.encode()).hexdigest()[:2])
+
+
+def is_page(segment: str) -> bool:
+    """Whether a directory of an artifact holds positions."""
+    return _PAGE_NAME.fullmatch(segment) is not None
+
+
+def parse_claim(name: Name, directory: str) -> Claim:
+    """The claim that a directory name states; `FormatError` if it states none."""
+    match = _CLAIM.fullmatch(directory)
+    if match is None:
+        raise FormatError(f"artifact {name!r}: {directory!r} is not a claim on a position", name=name)
+    position, version, counter, digits = match.groups()
+    return Claim(name, int(position), VersionString(version), int(counter), _uuid(digits))
+
+
+def parse_pointer(entry: str) -> tuple[str, int] | None:
+    """The version string and position of a pointer, or ``None`` for another file."""
+    match = _POINTER.fullmatch(entry)
+    return (match[1], int(match[2])) if match else None
+
+
+def parse_event(entry: str) -> EventId | None:
+    """The id of the event that a file holds, or ``None`` for another file."""
+    match = _EVENT.fullmatch(entry)
+    return EventId(match[1]) if match else None
+
+
+def parse_name(entry: str) -> Name | None:
+    """The name of the artifact that a directory holds, or ``None`` for another entry."""
+    return decode_name(entry)
+
+
+def _uuid(digits: str) -> VersionId:
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return VersionId("-".join(parts))

@@ -1,0 +1,336 @@
+"""Git objects of the history: read, checked, cached.
+
+Owns every read of Git's object files. Rules it keeps:
+
+* bytes are handed out only if their SHA-1 is the id they were asked for by;
+* an operating system error is a `StorageError`, never "not there";
+* an object that is not there is an `IntegrityError`: only what something
+  reachable names is ever asked for;
+* packs may be replaced by other processes at any moment: what has gone is
+  sought again among what is there now.
+
+dulwich reads packs; loose files and trees are simple enough to read here.
+"""
+
+import hashlib
+import os
+import threading
+import weakref
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple, NewType
+
+from dulwich.errors import ApplyDeltaError, ChecksumMismatch
+from dulwich.object_format import SHA1
+from dulwich.objects import ObjectID
+from dulwich.pack import Pack, PackFileDisappeared
+
+from ledger.disk import read_file
+from ledger.errors import IntegrityError, storage_error
+from ledger.ids import CommitId
+
+ObjectId = NewType("ObjectId", str)
+"""A Git object's id: 40 hex digits."""
+
+KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
+COMMIT, TREE, BLOB = 1, 2, 3
+
+_NUMBERS = {name: number for number, name in KINDS.items()}
+_CACHE_BYTES = 16 << 20
+_LOOSE_LIMIT = 8 << 20
+
+# An index of version 2: header, fan-out and two checksums; name, checksum and offset of each object.
+_INDEX_FIXED = 8 + 1024 + 40
+_INDEX_ENTRY = 28
+_DIRECTORY_MODE = "40000"
+
+# What dulwich and zlib raise over damaged packs, beside OSError.
+DAMAGE = (ApplyDeltaError, ChecksumMismatch, zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError)
+
+
+class Entry(NamedTuple):
+    """One line of a tree."""
+
+    is_directory: bool
+    id: ObjectId
+
+
+class Commit(NamedTuple):
+    """What the history needs of a commit."""
+
+    id: CommitId
+    tree: ObjectId
+    parents: tuple[CommitId, ...]
+    author: str
+    time: int
+    message: str
+
+
+def object_id(kind: int, data: bytes) -> ObjectId:
+    """The id of an object: SHA-1 over its kind, length and bytes."""
+    return ObjectId(hashlib.sha1(b"%s %d\0" % (KINDS[kind], len(data)) + data, usedforsecurity=False).hexdigest())
+
+
+def encode_tree(entries: dict[str, Entry]) -> bytes:
+    """The bytes of a tree, in Git's order: directories sort as if they ended in a slash."""
+    lines = [
+        (
+            f"{name}/" if entry.is_directory else name,
+            f"{_DIRECTORY_MODE if entry.is_directory else '100644'} {name}\0",
+            entry.id,
+        )
+        for name, entry in entries.items()
+    ]
+    lines.sort()
+    return b"".join(line.encode() + bytes.fromhex(target) for _, line, target in lines)
+
+
+def decode_tree(data: bytes) -> dict[str, Entry]:
+    """The entries of a tree in its order; raises ``ValueError`` for anything but files and directories."""
+    entries: dict[str, Entry] = {}
+    at = 0
+    while at < len(data):
+        end = data.index(b"\0", at)
+        mode, _, name = data[at:end].decode().partition(" ")
+        if mode not in (_DIRECTORY_MODE, "100644"):
+            message = f"{name!r} has mode {mode}"
+            raise ValueError(message)
+        entries[name] = Entry(mode == _DIRECTORY_MODE, ObjectId(data[end + 1 : end + 21].hex()))
+        at = end + 21
+    return entries
+
+
+def decode_commit(id: CommitId, data: bytes) -> Commit:
+    """The parts of a commit that matter here."""
+    head, _, message = data.decode(errors="replace").partition("\n\n")
+    tree, author, time = "", "", 0
+    parents: list[CommitId] = []
+    for line in head.split("\n"):
+        word, _, value = line.partition(" ")
+        if word == "tree":
+            tree = value
+        elif word == "parent":
+            parents.append(CommitId(value))
+        elif word == "author":
+            author = value.rpartition(">")[0] + ">"
+        elif word == "committer":
+            time = int(value.rsplit(" ", 2)[1])
+    return Commit(id, ObjectId(tree), tuple(parents), author, time, message)
+
+
+class Objects:
+    """The objects of one repository; threads may share it."""
+
+    def __init__(self, git_dir: Path) -> None:
+        self.directory = git_dir / "objects"
+        self.pack_directory = self.directory / "pack"
+        self._packs: dict[str, Pack] = {}
+        self._counts: dict[str, int] = {}
+        self._likely = ""
+        self._scanned = False
+        self._guard = threading.Lock()
+        self._cache = _ByteCache(_CACHE_BYTES)
+        self._trees: dict[ObjectId, dict[str, Entry]] = {}
+        weakref.finalize(self, _close, self._packs)
+
+    def get(self, id: ObjectId | CommitId, kind: int) -> bytes:
+        """The bytes of an object, checked; raises `IntegrityError` if it is missing, damaged or of another kind."""
+        data = self._cache.get(id)
+        if data is None:
+            found, data = self.read(ObjectId(id))
+            if found != kind:
+                raise IntegrityError(
+                    f"git object {id} is a {KINDS[found].decode()}, expected a {KINDS[kind].decode()}", digest=id
+                )
+            self._cache.put(id, data)
+        return data
+
+    def read(self, id: ObjectId) -> tuple[int, bytes]:
+        """The kind and bytes of an object, checked: from known packs, loose files, or packs there are by now."""
+        damage: list[str] = []
+        for look in (self._from_packs, self._from_loose, self._from_new_packs):
+            found = look(id, damage)
+            if found is not None:
+                return found
+        reason = "; ".join(damage) if damage else "it is nowhere"
+        raise IntegrityError(
+            f"git object {id} of the history cannot be read from {self.directory}: {reason}",
+            hint="fetch it from another clone of this ledger",
+            digest=id,
+            where=str(self.directory),
+        )
+
+    def tree(self, id: ObjectId) -> dict[str, Entry]:
+        """The entries of a tree; the caller must not change them."""
+        entries = self._trees.get(id)
+        if entries is None:
+            try:
+                entries = decode_tree(self.get(id, TREE))
+            except (ValueError, UnicodeDecodeError) as error:
+                raise IntegrityError(f"git tree {id} is not one of a ledger: {error}", digest=id) from error
+            self.remember_tree(id, entries)
+        return entries
+
+    def commit(self, id: CommitId) -> Commit:
+        """The parts of a commit."""
+        try:
+            return decode_commit(id, self.get(id, COMMIT))
+        except (ValueError, IndexError) as error:
+            raise IntegrityError(f"git commit {id} cannot be read: {error}", digest=id) from error
+
+    def remember_tree(self, id: ObjectId, entries: dict[str, Entry]) -> None:
+        """Keep a tree at hand: the next save changes the trees that this one wrote."""
+        if len(self._trees) >= 4096:  # noqa: PLR2004  # a bound on memory, nothing depends on it
+            self._trees.clear()
+        self._trees[id] = entries
+
+    def ids_with_prefix(self, prefix: str) -> set[ObjectId]:
+        """The ids of all objects that begin with some hex digits, at least two."""
+        found = set(self._loose_ids(prefix))
+        self._scan()
+        for pack in list(self._packs.values()):
+            found.update(ObjectId(name) for name in _pack_ids(pack) if name.startswith(prefix))
+        return found
+
+    def pack_counts(self) -> dict[str, int]:
+        """How many objects each known pack holds, by file name without ending."""
+        return dict(self._counts)
+
+    def adopt_pack(self, stem: str, count: int) -> None:
+        """Know a pack of ``count`` objects that this process has just put in place."""
+        with self._guard:
+            known = dict(self._packs)
+            pack = known.pop(stem) if stem in known else self._open(stem)
+            self._packs.clear()
+            self._packs[stem] = pack
+            self._packs.update(known)
+            self._counts[stem] = count
+
+    def drop_pack(self, stem: str) -> None:
+        """Forget a pack whose objects are all in another."""
+        with self._guard:
+            pack = self._packs.pop(stem, None)
+            self._counts.pop(stem, None)
+        if pack is not None:
+            _close({stem: pack})
+
+    def _from_packs(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
+        if not self._scanned:
+            self._scan()
+        wanted = ObjectID(id.encode())
+        # What one save wrote lies in one pack, and is mostly read together.
+        for stem in sorted(self._packs.copy(), key=lambda stem: stem != self._likely):
+            try:
+                kind, parts = self._packs[stem].get_raw(wanted)
+            except (KeyError, PackFileDisappeared, FileNotFoundError):
+                continue
+            except OSError as error:
+                raise storage_error(error, self.pack_directory / stem, "read") from error
+            except DAMAGE as error:
+                damage.append(f"damaged in {stem}.pack: {error!r}")
+                continue
+            data = _joined(parts)
+            if object_id(kind, data) == id:
+                self._likely = stem
+                return kind, data
+            damage.append(f"altered in {stem}.pack")
+        return None
+
+    def _from_loose(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
+        try:
+            packed = read_file(self.directory / id[:2] / id[2:])
+        except FileNotFoundError:
+            return None
+        try:
+            data = zlib.decompressobj().decompress(packed, _LOOSE_LIMIT)
+            head, _, body = data.partition(b"\0")
+            kind = _NUMBERS[head.split(b" ")[0]]
+        except (zlib.error, KeyError, IndexError) as error:
+            damage.append(f"damaged loose file: {error!r}")
+            return None
+        if object_id(kind, body) == id:
+            return kind, body
+        damage.append("altered loose file")
+        return None
+
+    def _from_new_packs(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
+        self._scan()
+        return self._from_packs(id, damage)
+
+    def _scan(self) -> None:
+        """Bring the known packs in step with the directory, newest first: what is asked for is mostly new."""
+        try:
+            with os.scandir(self.pack_directory) as listing:
+                indexes = [entry for entry in listing if entry.name.endswith(".idx")]
+            found = [(entry.name[:-4], status) for entry in indexes if (status := _status(entry)) is not None]
+        except OSError as error:
+            raise storage_error(error, self.pack_directory, "read") from error
+        found.sort(key=lambda pair: -pair[1].st_mtime_ns)
+        with self._guard:
+            known = dict(self._packs)
+            self._packs.clear()
+            self._packs.update((stem, known.pop(stem) if stem in known else self._open(stem)) for stem, _ in found)
+            self._counts = {stem: max(0, status.st_size - _INDEX_FIXED) // _INDEX_ENTRY for stem, status in found}
+            self._scanned = True
+        _close(known)
+
+    def _open(self, stem: str) -> Pack:
+        return Pack(str(self.pack_directory / stem), object_format=SHA1)
+
+    def _loose_ids(self, prefix: str) -> Iterator[ObjectId]:
+        try:
+            names = os.listdir(self.directory / prefix[:2])
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise storage_error(error, self.directory / prefix[:2], "read") from error
+        yield from (ObjectId(prefix[:2] + name) for name in names if (prefix[:2] + name).startswith(prefix))
+
+
+class _ByteCache:
+    """The objects used last, up to a number of bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._kept: dict[str, bytes] = {}
+
+    def get(self, key: str) -> bytes | None:
+        return self._kept.get(key)
+
+    def put(self, key: str, data: bytes) -> None:
+        if self._size + len(data) > self._limit:
+            self._kept = {}
+            self._size = 0
+        self._kept[key] = data
+        self._size += len(data)
+
+
+def _pack_ids(pack: Pack) -> Iterable[str]:
+    try:
+        return [bytes(name).hex() for name, _, _ in pack.index.iterentries()]
+    except (FileNotFoundError, PackFileDisappeared):
+        return []
+    except DAMAGE as error:
+        raise IntegrityError(f"the index of a pack of the history is damaged: {error!r}", where=str(pack)) from error
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _joined(parts: bytes | list[bytes]) -> bytes:
+    return parts if isinstance(parts, bytes) else b"".join(parts)
+
+
+def _close(packs: dict[str, Pack]) -> None:
+    for pack in packs.values():
+        try:
+            pack.close()
+        except BufferError:
+            # A traceback still holds a slice of the pack; the memory goes with it.
+            continue

@@ -1,0 +1,133 @@
+"""The one ref that publishes, read and moved by us.
+
+dulwich reads an unreadable ref as "no such ref"; here an error is an error, and a
+history without its branch is damage, never an empty ledger. Moving the branch is
+the commit point of every save: compare under Git's own lock file, write, fsync,
+rename, fsync the directory (specs/concurrency.md).
+"""
+
+import os
+import re
+import time
+from pathlib import Path
+
+from ledger.disk import make_directory, read_file, remove_if_there, sync_directory, write_new_file
+from ledger.errors import IntegrityError, storage_error
+from ledger.ids import CommitId
+
+BRANCH = "refs/heads/main"
+LIVE_LOCK_SECONDS = 10.0
+"""A lock file of Git younger than this may belong to a live `git push`."""
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def read_branch(git_dir: Path) -> CommitId:
+    """The commit that is published; raises `IntegrityError` if the branch is missing or unreadable as one."""
+    commit = read_ref(git_dir, BRANCH)
+    if commit is None:
+        raise IntegrityError(
+            f"the history {git_dir} has lost its branch {BRANCH}",
+            hint="this is damage, not an empty ledger: restore the ref from a clone or from `git fsck --lost-found`",
+            where=str(git_dir),
+        )
+    return commit
+
+
+def read_ref(git_dir: Path, ref: str) -> CommitId | None:
+    """The commit a ref names, loose or packed; ``None`` only where the system says there is no such file."""
+    # A ref that Git packs at this moment is written to packed-refs before its file goes.
+    for _ in range(2):
+        try:
+            text = read_file(git_dir / ref).decode(errors="replace").strip()
+        except FileNotFoundError:
+            packed = _read_packed(git_dir, ref)
+            if packed is not None:
+                return packed
+            continue
+        if not _COMMIT.fullmatch(text):
+            raise IntegrityError(f"the ref {git_dir / ref} holds {text[:60]!r}, not a commit", where=str(git_dir / ref))
+        return CommitId(text)
+    return None
+
+
+def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId) -> bool:
+    """Publish ``new`` if the branch still is ``expected``; says whether it did.
+
+    Raises ``FileExistsError`` while somebody else holds Git's lock file on the branch. When
+    it returns True, the move is durable.
+    """
+    target = git_dir / BRANCH
+    lock = f"{target}.lock"
+    _create(lock, new)
+    try:
+        if read_branch(git_dir) != expected:
+            remove_if_there(lock)
+            return False
+        _rename(lock, target)
+    except BaseException:
+        remove_if_there(lock)
+        raise
+    sync_directory(target.parent)
+    return True
+
+
+def create_branch(git_dir: Path, new: CommitId) -> None:
+    """Point the branch of a repository that is being made at its first commit."""
+    target = git_dir / BRANCH
+    make_directory(target.parent)
+    _create(str(target), new)
+    sync_directory(target.parent)
+
+
+def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_LOCK_SECONDS) -> None:
+    """Move aside a lock file on the branch whose owner is dead; the caller holds the ledger's lock.
+
+    No other ledger writer runs, so the file is a dead writer's (known at once where the ledger's lock
+    says that its holder died), or a real Git's: that one is given ``patience`` seconds.
+    """
+    lock = git_dir / f"{BRANCH}.lock"
+    while (age := _age_of(lock)) is not None:
+        if holder_died or not -1 <= age <= patience:
+            aside = git_dir / "ledger-stale"
+            make_directory(aside)
+            _rename(str(lock), aside / f"main.lock.{time.time_ns()}")
+            return
+        time.sleep(0.05)
+
+
+def _create(path: str, commit: CommitId) -> None:
+    try:
+        write_new_file(path, [f"{commit}\n".encode()])
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise storage_error(error, path, "write") from error
+
+
+def _rename(source: str, target: Path) -> None:
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        raise storage_error(error, target, "write") from error
+
+
+def _age_of(path: Path) -> float | None:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise storage_error(error, path, "read") from error
+
+
+def _read_packed(git_dir: Path, ref: str) -> CommitId | None:
+    try:
+        text = read_file(git_dir / "packed-refs").decode(errors="replace")
+    except FileNotFoundError:
+        return None
+    for line in text.splitlines():
+        commit, _, name = line.partition(" ")
+        if name == ref and _COMMIT.fullmatch(commit):
+            return CommitId(commit)
+    return None

@@ -1,0 +1,86 @@
+"""The bare Git repository that a history is: made, found and judged safe to open.
+
+Written by hand, so that nothing of the environment (``GIT_DIR``, templates, a user's
+configuration) decides what a history is; plain Git reads it like any other.
+"""
+
+from pathlib import Path
+
+from ledger.disk import make_directory, write_file
+from ledger.errors import FormatError, IntegrityError, LedgerExistsError, UnsupportedFormatError, storage_error
+from ledger.history.refs import BRANCH
+from ledger.records import FORMAT
+
+# No automatic gc: Git's own prunes by age, ours never deletes what is reachable.
+_CONFIG = """\
+[core]
+	repositoryformatversion = 0
+	filemode = true
+	bare = true
+	logAllRefUpdates = always
+[gc]
+	auto = 0
+	pruneExpire = never
+[maintenance]
+	auto = false
+[receive]
+	autogc = false
+	denyNonFastForwards = true
+	denyDeletes = true
+[transfer]
+	fsckObjects = true
+"""
+
+
+def create_repository(git_dir: Path) -> None:
+    """Make an empty bare repository; raises `LedgerExistsError` if something is there."""
+    if git_dir.exists():
+        raise LedgerExistsError(
+            f"{git_dir} exists already", hint="open the ledger instead of making it", path=str(git_dir)
+        )
+    for folder in ("objects/pack", "objects/info", "refs/heads", "refs/tags"):
+        make_directory(git_dir / folder)
+    write_file(git_dir / "config", [_CONFIG.encode()])
+    write_file(git_dir / "description", [b"history of a ledger\n"])
+    # HEAD last: without it this is no repository.
+    write_file(git_dir / "HEAD", [f"ref: {BRANCH}\n".encode()])
+
+
+def check_repository(git_dir: Path) -> None:
+    """Refuse a directory that is no repository, or one that reads objects from elsewhere."""
+    if not (git_dir / "HEAD").is_file() or not (git_dir / "objects").is_dir():
+        raise IntegrityError(f"{git_dir} is not a Git repository: it has no HEAD or no objects", where=str(git_dir))
+    alternates = git_dir / "objects" / "info" / "alternates"
+    if alternates.exists():
+        raise FormatError(
+            f"{git_dir} borrows objects through {alternates}",
+            hint="run `git repack -a -d` there and remove the file, so that the ledger stands on its own",
+            where=str(git_dir),
+        )
+
+
+def find_repository(ledger_dir: Path) -> Path:
+    """The history of a ledger: the one directory in it whose name ends in ``.git``."""
+    try:
+        found = sorted(entry for entry in ledger_dir.iterdir() if entry.name.endswith(".git") and entry.is_dir())
+    except OSError as error:
+        raise storage_error(error, ledger_dir, "read") from error
+    if len(found) != 1:
+        names = ", ".join(entry.name for entry in found) or "none"
+        raise IntegrityError(f"{ledger_dir} should hold one history (*.git), found {names}", where=str(ledger_dir))
+    return found[0]
+
+
+def check_format(found: object, features: object, where: str) -> None:
+    """Refuse a ledger of a format or with features that this program does not know."""
+    if isinstance(found, bool) or not isinstance(found, int) or found < 1 or not isinstance(features, list):
+        raise FormatError(f"{where}: format is {found!r}, expected a positive integer", where=where)
+    if found > FORMAT or features:
+        wanted = f"format {found}" if found > FORMAT else f"the features {', '.join(map(str, features))}"
+        raise UnsupportedFormatError(
+            f"{where}: the ledger needs {wanted}, this program reads format {FORMAT} without features",
+            hint=f"upgrade ledger to a release that reads {wanted}",
+            found=found,
+            supported=FORMAT,
+            where=where,
+        )

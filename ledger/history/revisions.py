@@ -1,0 +1,104 @@
+"""Which commit a revision or a moment means, and the commits in order."""
+
+import datetime as dt
+import heapq
+import re
+from collections.abc import Iterator
+
+from ledger.errors import AmbiguousIdError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
+from ledger.history.objects import COMMIT, Commit, Objects
+from ledger.ids import CommitId
+
+_REVISION = re.compile(r"(HEAD|main|[0-9a-f]{4,40})((?:[~^][0-9]*)*)")
+_STEP = re.compile(r"[~^]([0-9]*)")
+_TIME = re.compile(r"^Time: (\S+)$", re.MULTILINE)
+
+
+def resolve_revision(objects: Objects, tip: CommitId, revision: str | dt.datetime) -> CommitId:
+    """The commit that a revision names, or that was published last at a moment.
+
+    A revision is ``HEAD``, ``main`` or 4 to 40 digits of a commit, with ``~N`` or ``^`` behind it.
+    A moment without a time zone is local time. Raises `RevisionNotFoundError`.
+    """
+    if isinstance(revision, dt.datetime):
+        return _at_moment(objects, tip, revision)
+    if not isinstance(revision, str):
+        raise ArgumentTypeError(f"a revision is a str or a datetime, got {type(revision).__name__}: {revision!r}")
+    match = _REVISION.fullmatch(revision)
+    if match is None:
+        raise _not_found(revision, "it is neither HEAD, main nor a commit")
+    commit = tip if match[1] in ("HEAD", "main") else _by_prefix(objects, match[1])
+    for step in _STEP.findall(match[2]):
+        commit = _ancestor(objects, commit, int(step or 1), revision)
+    return commit
+
+
+def time_of(commit: Commit) -> dt.datetime:
+    """When a commit was made, to the microsecond where its trailer says so."""
+    match = _TIME.search(commit.message)
+    if match is not None:
+        try:
+            return dt.datetime.fromisoformat(match[1])
+        except ValueError:
+            # A commit made by other hands; Git's own time is there too.
+            return dt.datetime.fromtimestamp(commit.time, dt.UTC)
+    return dt.datetime.fromtimestamp(commit.time, dt.UTC)
+
+
+def walk_commits(objects: Objects, tip: CommitId) -> Iterator[Commit]:
+    """Every commit that is part of a history, newest first."""
+    order = 0
+    waiting = [(0, order, tip)]
+    seen = {tip}
+    while waiting:
+        commit = objects.commit(heapq.heappop(waiting)[2])
+        yield commit
+        for parent in commit.parents:
+            if parent not in seen:
+                seen.add(parent)
+                order += 1
+                heapq.heappush(waiting, (-objects.commit(parent).time, order, parent))
+
+
+def _at_moment(objects: Objects, tip: CommitId, moment: dt.datetime) -> CommitId:
+    wanted = moment.astimezone(dt.UTC)
+    commit: Commit | None = objects.commit(tip)
+    while commit is not None:
+        if time_of(commit) <= wanted:
+            return commit.id
+        commit = objects.commit(commit.parents[0]) if commit.parents else None
+    raise _not_found(moment.isoformat(), "the history begins later")
+
+
+def _by_prefix(objects: Objects, prefix: str) -> CommitId:
+    found = []
+    for name in sorted(objects.ids_with_prefix(prefix)):
+        try:
+            objects.get(name, COMMIT)
+        except IntegrityError:
+            continue  # an object of another kind, or a damaged one: not a commit to go to
+        found.append(name)
+    if not found:
+        raise _not_found(prefix, "no commit begins so")
+    if len(found) > 1:
+        raise AmbiguousIdError(
+            f"revision {prefix!r} is the beginning of {len(found)} commits: {', '.join(found[:5])}", prefix=prefix
+        )
+    return CommitId(found[0])
+
+
+def _ancestor(objects: Objects, commit: CommitId, steps: int, revision: str) -> CommitId:
+    for _ in range(steps):
+        parents = objects.commit(commit).parents
+        if not parents:
+            raise _not_found(revision, f"{commit[:10]} is the first commit")
+        commit = parents[0]
+    return commit
+
+
+def _not_found(revision: str, reason: str) -> RevisionNotFoundError:
+    return RevisionNotFoundError(
+        f"no revision {revision!r} in this ledger: {reason}",
+        hint="see `ledger git log --oneline` for the commits there are",
+        revision=revision,
+    )

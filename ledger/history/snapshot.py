@@ -1,0 +1,120 @@
+"""The history at one commit: which artifacts and versions there are.
+
+Reads only what a question needs: the latest version is the last entry of the last
+folders, a number is one walk from the root, a custom version one more. Nothing here
+opens a manifest; names, numbers and ids are in the paths.
+"""
+
+from collections.abc import Iterator
+
+from ledger.errors import FormatError, IntegrityError
+from ledger.history import layout
+from ledger.history.layout import Claim
+from ledger.history.trees import Folders
+from ledger.ids import EventId, VersionId
+from ledger.records import Name, number_of
+
+
+class Snapshot:
+    """Look-ups over the tree of one commit, or over one that is being built."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+
+    def artifact_names(self) -> list[Name]:
+        """The names of all artifacts, sorted."""
+        shards = self._folders.names(layout.ARTIFACTS)
+        names = (
+            layout.parse_name(entry) for shard in shards for entry in self._folders.names((*layout.ARTIFACTS, shard))
+        )
+        return sorted(name for name in names if name is not None)
+
+    def names_like(self, name: Name) -> list[Name]:
+        """The names that are this one but for case, itself included if it exists."""
+        entries = self._folders.names((*layout.ARTIFACTS, layout.shard_of(name)))
+        found = (layout.parse_name(entry) for entry in entries)
+        return [other for other in found if other is not None and other.lower() == name.lower()]
+
+    def has_artifact(self, name: Name) -> bool:
+        """Whether any version of this name was ever published."""
+        return bool(self._folders.names(layout.artifact_path(name)))
+
+    def latest(self, name: Name) -> Claim | None:
+        """The version published last, or ``None`` for a name without versions."""
+        return next(self.claims(name, newest_first=True), None)
+
+    def claims(self, name: Name, *, newest_first: bool = False) -> Iterator[Claim]:
+        """The versions of an artifact in the order of publication, or the other way round."""
+        root = layout.artifact_path(name)
+        for high in _ordered(filter(layout.is_page, self._folders.names(root)), newest_first):
+            for low in _ordered(self._folders.names((*root, high)), newest_first):
+                for entry in _ordered(self._folders.names((*root, high, low)), newest_first):
+                    yield layout.parse_claim(name, entry)
+
+    def claim_at(self, name: Name, position: int) -> Claim | None:
+        """The version at a position, or ``None``."""
+        if not 1 <= position <= layout.MAX_POSITION:
+            return None
+        page = (*layout.artifact_path(name), *layout.page_of(position))
+        start = f"{position:08d}~"
+        return next(
+            (layout.parse_claim(name, entry) for entry in self._folders.names(page) if entry.startswith(start)), None
+        )
+
+    def claim_of(self, name: Name, version: str) -> Claim | None:
+        """The version of this version string, or ``None``."""
+        for entry in self._folders.names(layout.pointer_page(name, version)):
+            pointer = layout.parse_pointer(entry)
+            if pointer is not None and pointer[0] == version:
+                return self._pointed(name, version, pointer[1])
+        number = number_of(version)
+        claim = self.claim_at(name, number) if number is not None else None
+        return claim if claim is not None and claim.version == version else None
+
+    def claims_with_id(self, prefix: str) -> Iterator[Claim]:
+        """Every version whose id, without dashes, begins with some hex digits."""
+        for name in self.artifact_names():
+            for claim in self.claims(name):
+                if claim.id.replace("-", "").startswith(prefix):
+                    yield claim
+
+    def manifest(self, claim: Claim) -> bytes:
+        """The bytes of a version's manifest."""
+        data = self._folders.read((*claim.path, layout.MANIFEST))
+        if data is None:
+            raise IntegrityError(
+                f"{claim.label} has no manifest in the history", name=claim.name, version=claim.version
+            )
+        return data
+
+    def events(self, claim: Claim) -> list[tuple[EventId, bytes]]:
+        """The events on a version in their order."""
+        entries = ((layout.parse_event(entry), entry) for entry in self._folders.names(claim.path))
+        found = sorted((event, entry) for event, entry in entries if event is not None)
+        return [(event, self._folders.read((*claim.path, entry)) or b"") for event, entry in found]
+
+    def last_event(self, claim: Claim) -> EventId | None:
+        """The id of the newest event on a version."""
+        found = (layout.parse_event(entry) for entry in self._folders.names(claim.path))
+        return max((event for event in found if event is not None), default=None)
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether exactly this claim is here."""
+        return bool(self._folders.names(claim.path))
+
+    def _pointed(self, name: Name, version: str, position: int) -> Claim:
+        claim = self.claim_at(name, position)
+        if claim is None or claim.version != version:
+            raise FormatError(
+                f"artifact {name!r}: the pointer of version {version!r} names position {position}, which is not it"
+            )
+        return claim
+
+
+def find_by_id(snapshot: Snapshot, wanted: VersionId) -> Claim | None:
+    """The version of an id, or ``None``."""
+    return next(snapshot.claims_with_id(wanted.replace("-", "")), None)
+
+
+def _ordered(names: Iterator[str] | list[str], newest_first: bool) -> list[str]:  # noqa: FBT001  # private, passed through
+    return sorted(names, reverse=newest_first)

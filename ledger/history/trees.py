@@ -1,0 +1,142 @@
+"""Trees as folders of names: one that is committed, and one that is being added to.
+
+Both answer the same two questions (`Folders`), so what looks a version up does not
+know whether it is published already or part of the commit being built. Nothing here
+removes or replaces a path: the history only grows.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from ledger.errors import IntegrityError
+from ledger.history.layout import Path
+from ledger.history.objects import BLOB, TREE, Entry, ObjectId, Objects, encode_tree, object_id
+
+
+class Folders(Protocol):
+    """Named files in folders."""
+
+    def names(self, path: Path) -> list[str]:
+        """The names in a folder in order; none if there is no such folder."""
+        ...
+
+    def read(self, path: Path) -> bytes | None:
+        """The bytes of a file, or ``None`` if there is no such file."""
+        ...
+
+
+class CommittedTree:
+    """The tree of a commit."""
+
+    def __init__(self, objects: Objects, root: ObjectId) -> None:
+        self._objects = objects
+        self.root = root
+
+    def names(self, path: Path) -> list[str]:
+        """The names in a folder in Git's order."""
+        entry = self.find(path)
+        return list(self._objects.tree(entry.id)) if entry is not None and entry.is_directory else []
+
+    def read(self, path: Path) -> bytes | None:
+        """The bytes of a file."""
+        entry = self.find(path)
+        return None if entry is None or entry.is_directory else self._objects.get(entry.id, BLOB)
+
+    def find(self, path: Path) -> Entry | None:
+        """The entry at a path, or ``None``."""
+        entry: Entry | None = Entry(is_directory=True, id=self.root)
+        for segment in path:
+            if entry is None or not entry.is_directory:
+                return None
+            entry = self._objects.tree(entry.id).get(segment)
+        return entry
+
+
+class GrowingTree:
+    """A committed tree with files added to it that are not yet in any commit."""
+
+    def __init__(self, objects: Objects, base: ObjectId | None) -> None:
+        self._objects = objects
+        self._base = CommittedTree(objects, base) if base is not None else None
+        self._root = _Folder()
+
+    def add(self, path: Path, data: bytes) -> None:
+        """Add a file; one that exists is never replaced."""
+        if self.read(path) is not None:
+            raise IntegrityError(
+                f"the history already holds {'/'.join(path)}; records are never edited", where="/".join(path)
+            )
+        folder = self._root
+        for segment in path[:-1]:
+            folder = folder.folders.setdefault(segment, _Folder())
+        folder.files[path[-1]] = data
+
+    def names(self, path: Path) -> list[str]:
+        """The names in a folder, committed and added, in order."""
+        committed = self._base.names(path) if self._base is not None else []
+        folder = self._folder(path)
+        if folder is None:
+            return committed
+        return sorted({*committed, *folder.files, *folder.folders})
+
+    def read(self, path: Path) -> bytes | None:
+        """The bytes of a file, committed or added."""
+        folder = self._folder(path[:-1])
+        if folder is not None and path[-1] in folder.files:
+            return folder.files[path[-1]]
+        return self._base.read(path) if self._base is not None else None
+
+    def write(self, emit: Callable[[int, bytes], ObjectId]) -> ObjectId:
+        """Hand every new blob and tree to ``emit``, which gives their ids; returns the id of the root."""
+        return self._write(self._root, self._base.root if self._base is not None else None, emit)
+
+    def _folder(self, path: Path) -> "_Folder | None":
+        folder: _Folder | None = self._root
+        for segment in path:
+            folder = folder.folders.get(segment) if folder is not None else None
+        return folder
+
+    def _write(self, folder: "_Folder", base: ObjectId | None, emit: Callable[[int, bytes], ObjectId]) -> ObjectId:
+        entries = dict(self._objects.tree(base)) if base is not None else {}
+        for name, data in folder.files.items():
+            entries[name] = Entry(is_directory=False, id=emit(BLOB, data))
+        for name, child in folder.folders.items():
+            below = entries.get(name)
+            entries[name] = Entry(is_directory=True, id=self._write(child, below.id if below else None, emit))
+        written = emit(TREE, encode_tree(entries))
+        self._objects.remember_tree(written, _in_order(entries))
+        return written
+
+
+class _Folder:
+    """What is added below one path."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.folders: dict[str, _Folder] = {}
+
+
+def emit_into(kinds: dict[ObjectId, tuple[int, bytes]]) -> Callable[[int, bytes], ObjectId]:
+    """A collector of objects for `GrowingTree.write`."""
+
+    def emit(kind: int, data: bytes) -> ObjectId:
+        name = object_id(kind, data)
+        kinds[name] = (kind, data)
+        return name
+
+    return emit
+
+
+def walk(folders: Folders, path: Path) -> Iterator[tuple[Path, bytes]]:
+    """Every file at or below a path, with its bytes."""
+    data = folders.read(path) if path else None
+    if data is not None:
+        yield path, data
+        return
+    for name in folders.names(path):
+        yield from walk(folders, (*path, name))
+
+
+def _in_order(entries: dict[str, Entry]) -> dict[str, Entry]:
+    """The entries as a reader of the tree would meet them."""
+    return dict(sorted(entries.items(), key=lambda pair: f"{pair[0]}/" if pair[1].is_directory else pair[0]))

@@ -1,0 +1,1 @@
+"""Maintenance that is planned, shown, then executed. Nothing is here yet."""

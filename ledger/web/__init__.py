@@ -1,0 +1,1 @@
+"""Pages that show a ledger in a browser. Nothing is here yet."""
