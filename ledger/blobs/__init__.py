@@ -1,0 +1,31 @@
+"""How bytes are kept: files in, chunks, packs and tables in a store, files out again.
+
+The only package that knows fsspec, zstandard and the chunker. A store keeps objects by
+key (`Store`), a writer turns files into a content (`ContentWriter`), a reader turns a
+content back into files (`ContentReader`). Bytes are durable before a content is returned, and
+every byte handed out has been checked against its digest. Knows nothing of artifacts,
+versions or the history.
+"""
+
+from ledger.blobs.linked import link_content, linked_path
+from ledger.blobs.local import LocalStore
+from ledger.blobs.opening import create_store, open_store, store_id
+from ledger.blobs.reader import ContentReader, is_present
+from ledger.blobs.remote import FsspecStore
+from ledger.blobs.store import PrunableStore, Store
+from ledger.blobs.writer import ContentWriter
+
+__all__ = [
+    "ContentReader",
+    "ContentWriter",
+    "FsspecStore",
+    "LocalStore",
+    "PrunableStore",
+    "Store",
+    "create_store",
+    "is_present",
+    "link_content",
+    "linked_path",
+    "open_store",
+    "store_id",
+]

@@ -1,0 +1,140 @@
+"""How the bytes of one chunk or table are stored: plain, or as one zstd frame.
+
+The only module that imports zstandard. Rules it keeps (specs/format.md, 6):
+
+* stored bytes are a frame exactly if they begin with zstd's magic number;
+* plain bytes that the zstd program would take for compressed ones are stored as
+  a frame whatever it costs, so that `zstd -dcf` always gives the plain bytes;
+* nothing is decompressed before its declared size, window and dictionary have
+  been checked, and never into more memory than the size that was expected.
+"""
+
+from typing import TYPE_CHECKING, Final, Literal
+
+from ledger.errors import IntegrityError
+from ledger.ids import Digest, digest_of
+
+if TYPE_CHECKING:
+    from zstandard import ZstdCompressor
+
+Codec = Literal["none", "zstd"]
+
+PLAIN_LIMIT: Final = 16 << 20
+"""Most plain bytes of a chunk."""
+
+TABLE_LIMIT: Final = 1 << 30
+"""Most plain bytes of a table."""
+
+WINDOW_LIMIT: Final = 8 << 20
+"""Most bytes of history that a frame may ask its reader to keep."""
+
+_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_LEVEL = 1
+_WORTH_TRYING = 512  # bytes; below, a frame saves less than a block of any disk
+_LEAST_SAVING = 32  # as a fraction: 1/32
+
+# What `zstd -dcf` decompresses besides zstd's own frames: gzip, xz, lzma, lz4, and zstd before 0.8.
+_MISTAKABLE = (b"\x1f\x8b", b"\xfd7", b"]\x00", b"\x04\x22\x4d\x18", b"\xfd\x2f\xb5\x1e")
+_OLD_ZSTD = (b"\xb5\x2f\xfd", range(0x1E, 0x29))
+_SKIPPABLE = (b"\x2a\x4d\x18", range(0x50, 0x60))
+
+
+class Encoder:
+    """Turns plain bytes into stored bytes; the same bytes into the same, for one release of zstd.
+
+    Not for several threads at once. zstandard is imported at the first chunk worth compressing.
+    """
+
+    def __init__(self) -> None:
+        self._compressor: ZstdCompressor | None = None
+
+    def encode(self, plain: bytes | memoryview) -> bytes:
+        """The bytes to store for a chunk."""
+        must = is_mistakable(plain)
+        if not must and len(plain) < _WORTH_TRYING:
+            return bytes(plain)
+        frame = self.frame(plain)
+        if must or len(plain) - len(frame) >= len(plain) // _LEAST_SAVING:
+            return frame
+        return bytes(plain)
+
+    def frame(self, plain: bytes | memoryview) -> bytes:
+        """One frame around some bytes, whether that saves anything or not."""
+        if self._compressor is None:
+            from zstandard import ZstdCompressor
+
+            self._compressor = ZstdCompressor(level=_LEVEL, write_content_size=True)
+        return self._compressor.compress(plain)
+
+
+def codec_of(stored: bytes) -> Codec:
+    """How stored bytes are to be read."""
+    return "zstd" if stored.startswith(_MAGIC) else "none"
+
+
+def is_mistakable(plain: bytes | memoryview) -> bool:
+    """Whether the zstd program would decompress these bytes if they were stored plain."""
+    start = bytes(plain[:4])
+    if start.startswith(_MISTAKABLE):
+        return True
+    return any(start[1:] == rest and start[0] in first for rest, first in (_OLD_ZSTD, _SKIPPABLE))
+
+
+def open_chunk(stored: bytes, digest: Digest, size: int, *, where: str) -> bytes:
+    """The ``size`` plain bytes of the chunk with that digest; `IntegrityError` where something else is stored."""
+    plain = open_frame(stored, size, where=where) if codec_of(stored) == "zstd" else stored
+    if len(plain) != size:
+        raise IntegrityError(
+            f"{where} has {len(plain)} bytes of the chunk {digest}, expected {size}",
+            digest=digest,
+            expected=size,
+            found=len(plain),
+            location=where,
+        )
+    found = digest_of(plain)
+    if found != digest:
+        raise IntegrityError(f"{where} holds {found}, expected {digest}", digest=digest, found=found, location=where)
+    return plain
+
+
+def stored_limit(size: int) -> int:
+    """Most bytes that a chunk of ``size`` plain bytes can take in a store: a frame may be larger than what it holds."""
+    return size + size // 128 + 1024
+
+
+def frame_size(frame: bytes, *, where: str) -> int:
+    """The plain size that a frame declares, in bytes; `IntegrityError` for a frame we would not have written."""
+    from zstandard import CONTENTSIZE_UNKNOWN, ZstdError, get_frame_parameters
+
+    if codec_of(frame) != "zstd":
+        raise IntegrityError(f"{where} is not a zstd frame")
+    try:
+        parameters = get_frame_parameters(frame)
+    except ZstdError as error:
+        raise IntegrityError(f"{where} is not a zstd frame: {error}") from error
+    if parameters.content_size == CONTENTSIZE_UNKNOWN:
+        raise IntegrityError(f"{where} is a zstd frame that does not declare its size")
+    if parameters.dict_id:
+        raise IntegrityError(f"{where} needs the zstd dictionary {parameters.dict_id}, none is allowed")
+    if parameters.window_size > WINDOW_LIMIT:
+        raise IntegrityError(
+            f"{where} needs a window of {parameters.window_size} bytes, at most {WINDOW_LIMIT} are allowed"
+        )
+    return int(parameters.content_size)
+
+
+def open_frame(frame: bytes, size: int, *, where: str) -> bytes:
+    """The ``size`` bytes in a frame, which must be the only one and declare that size."""
+    from zstandard import ZstdDecompressor, ZstdError
+
+    declared = frame_size(frame, where=where)
+    if declared != size:
+        raise IntegrityError(f"{where} declares {declared} bytes, expected {size}", expected=size, found=declared)
+    try:
+        # Into a buffer of exactly the declared size: a frame that holds more is an error there.
+        plain = ZstdDecompressor(max_window_size=WINDOW_LIMIT).decompress(frame, allow_extra_data=False)
+    except ZstdError as error:
+        raise IntegrityError(f"{where} is damaged: {error}") from error
+    if len(plain) != size:
+        raise IntegrityError(f"{where} holds {len(plain)} bytes, expected {size}", expected=size, found=len(plain))
+    return plain

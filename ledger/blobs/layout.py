@@ -1,0 +1,61 @@
+"""Where objects lie in a store.
+
+The only module that builds or parses an object's key (specs/format.md, 6). A key
+is a path relative to the store's root, with `/` on every system. Digests come
+from records and tables, which others wrote: everything that becomes a key is
+checked here, so that no key ever leaves its folder.
+"""
+
+import re
+from typing import Final, Literal
+
+from ledger.errors import FormatError
+from ledger.ids import Digest
+
+ObjectKind = Literal["chunks", "packs", "tables"]
+
+STORE_KEY: Final = "store.json"
+"""The object that tells one store from another."""
+
+OBJECT_KINDS: Final[tuple[ObjectKind, ...]] = ("chunks", "packs", "tables")
+
+RESERVED: Final = frozenset({STORE_KEY, *OBJECT_KINDS})
+"""First path segments that belong to the store itself; linked data lies elsewhere."""
+
+_HEX = re.compile(r"[0-9a-f]{64}")
+_KEY = re.compile(r"(chunks|packs|tables)/([0-9a-f]{2})/([0-9a-f]{62})")
+
+
+def chunk_key(digest: Digest) -> str:
+    """The key of the chunk object with that plain digest."""
+    return _key("chunks", digest.removeprefix("sha256:"))
+
+
+def pack_key(pack: str) -> str:
+    """The key of a pack, named by the hex SHA-256 of its index."""
+    return _key("packs", pack)
+
+
+def table_key(digest: Digest) -> str:
+    """The key of the table of the content with that digest."""
+    return _key("tables", digest.removeprefix("sha256:"))
+
+
+def parse_key(key: str) -> tuple[ObjectKind, str] | None:
+    """The kind and the hex name of an object, or ``None`` for a key that none has."""
+    match = _KEY.fullmatch(key)
+    if match is None:
+        return None
+    kind = next(kind for kind in OBJECT_KINDS if kind == match[1])
+    return kind, match[2] + match[3]
+
+
+def is_hex(name: str) -> bool:
+    """Whether a text is the hex form of a SHA-256."""
+    return _HEX.fullmatch(name) is not None
+
+
+def _key(kind: ObjectKind, name: str) -> str:
+    if not is_hex(name):
+        raise FormatError(f"{name!r} in {kind} is not the hex form of a SHA-256", found=name)
+    return f"{kind}/{name[:2]}/{name[2:]}"

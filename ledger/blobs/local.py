@@ -1,0 +1,125 @@
+"""A store in a folder of the local file system.
+
+Durable through `ledger.disk`. Knows nothing of fsspec, whose import costs more
+than a small save.
+"""
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ledger.disk import make_directory, read_file, sync_directory, write_file
+from ledger.errors import StorageError, storage_error
+
+_COMPARE_SIZE = 1 << 20
+_TEMPORARY = "tmp_"
+
+
+class LocalStore:
+    """Objects as files below ``root``; see `Store` for what each call promises."""
+
+    root: Path
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._folders: set[str] = set()
+
+    @property
+    def url(self) -> str:
+        """The root as a ``file://`` URL."""
+        return f"file://{self.root}"
+
+    def __repr__(self) -> str:
+        return f"LocalStore({str(self.root)!r})"
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of a file, or a part of them."""
+        return read_file(self._path(key), start=start, length=length)
+
+    def has(self, key: str) -> bool:
+        """Whether there is a file of that key."""
+        return self._size(self._path(key)) is not None
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        """Write a file, fsync it, and give it its name; nothing happens where it lies there already."""
+        path = self._path(key)
+        folder = os.path.dirname(path)
+        if self._holds(path, parts):
+            # Whoever wrote it may have died between rename and fsync of the folder.
+            sync_directory(folder)
+            return
+        self._make_folder(folder)
+        try:
+            write_file(path, parts)
+        except StorageError as error:
+            if getattr(error, "errno", None) != errno.ENOENT:
+                raise
+            # The folder was there once: somebody removed it since.
+            self._folders.discard(folder)
+            self._make_folder(folder)
+            write_file(path, parts)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys of the files below a folder, in order; temporary files are no objects."""
+        top = self._path(prefix.rstrip("/"))
+        try:
+            for folder, folders, names in os.walk(top, onerror=_raise_unless_missing):
+                folders.sort()
+                for name in sorted(names):
+                    if not name.startswith(_TEMPORARY):
+                        yield os.path.relpath(os.path.join(folder, name), self.root)
+        except OSError as error:
+            raise storage_error(error, top, "list") from error
+
+    def delete(self, key: str) -> None:
+        """Remove a file; its folder stays."""
+        path = self._path(key)
+        try:
+            os.unlink(path)
+            sync_directory(os.path.dirname(path))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise storage_error(error, path, "delete") from error
+
+    def _path(self, key: str) -> str:
+        return os.path.join(self.root, key)
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            make_directory(folder)
+            self._folders.add(folder)
+
+    def _size(self, path: str) -> int | None:
+        try:
+            return os.stat(path).st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise storage_error(error, path, "read") from error
+
+    def _holds(self, path: str, parts: Sequence[bytes]) -> bool:
+        """Whether a file holds exactly these bytes: presence alone is never trusted."""
+        if self._size(path) != sum(map(len, parts)):
+            return False
+        offset = 0
+        for part in parts:
+            for start in range(0, len(part), _COMPARE_SIZE):
+                expected = part[start : start + _COMPARE_SIZE]
+                if self._read_or_nothing(path, offset + start, len(expected)) != expected:
+                    return False
+            offset += len(part)
+        return True
+
+    def _read_or_nothing(self, path: str, start: int, length: int) -> bytes | None:
+        try:
+            return read_file(path, start=start, length=length)
+        except (FileNotFoundError, StorageError):
+            # Unreadable is as good as damaged: it is written again.
+            return None
+
+
+def _raise_unless_missing(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

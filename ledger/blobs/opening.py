@@ -1,0 +1,75 @@
+"""From a URL to a store.
+
+The one place that names the concrete stores. A path or a ``file://`` URL is a
+`LocalStore`; everything else is fsspec's. The store's own ``store.json`` tells it
+from an empty or a swapped one.
+"""
+
+import uuid
+from pathlib import Path
+
+import msgspec
+
+from ledger.blobs.layout import STORE_KEY
+from ledger.blobs.local import LocalStore
+from ledger.blobs.remote import FsspecStore
+from ledger.blobs.store import Store
+from ledger.disk import make_directory
+from ledger.errors import ArgumentError, FormatError, StoreMismatchError
+from ledger.ids import is_uuid
+from ledger.records import FORMAT, decode, encode
+
+_LOCAL = "file://"
+
+
+class _StoreRecord(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    format: int = FORMAT
+
+
+def open_store(url: str) -> Store:
+    """The store behind a URL or a path; nothing is read yet.
+
+    Raises `ArgumentError` for a protocol nobody knows and `MissingDependencyError`
+    for one whose library is not installed.
+    """
+    if not url:
+        raise ArgumentError("the URL of a store is empty", hint="use a path, or a URL such as s3://bucket/folder")
+    if url.startswith(_LOCAL):
+        return LocalStore(Path(url.removeprefix(_LOCAL)))
+    if "://" not in url:
+        return LocalStore(Path(url).expanduser())
+    return FsspecStore(url)
+
+
+def create_store(url: str) -> Store:
+    """The store behind a URL, made where there is none; one that exists keeps its id.
+
+    Raises `ReadOnlyError` where nothing can be written.
+    """
+    store = open_store(url)
+    if isinstance(store, LocalStore):
+        make_directory(store.root)
+    if not store.has(STORE_KEY):
+        store.put(STORE_KEY, [encode(_StoreRecord(id=str(uuid.uuid4())))])
+    return store
+
+
+def store_id(store: Store) -> str:
+    """The id that a store was given when it was made.
+
+    Raises `StoreMismatchError` where there is no store, and `FormatError` for a damaged ``store.json``.
+    """
+    where = f"{store.url}/{STORE_KEY}"
+    try:
+        data = store.get(STORE_KEY)
+    except FileNotFoundError as error:
+        raise StoreMismatchError(
+            f"no artifact store at {store.url}: {STORE_KEY} is missing",
+            hint="check that the right disk is mounted and the URL in config.toml is the right one",
+            url=store.url,
+        ) from error
+    record = decode(data, _StoreRecord, where=where)
+    if not is_uuid(record.id):
+        raise FormatError(f"{where}: id {record.id!r} is not a UUID", where=where)
+    return record.id

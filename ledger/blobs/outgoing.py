@@ -1,0 +1,71 @@
+"""The readable file that a materializer is handed.
+
+Seekable and buffered; fetches only what is read. A file that is read from front to
+back is fetched in growing pieces, so that a distant store is asked seldom.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, Final, cast
+
+BUFFER_SIZE: Final = 64 << 10
+"""Bytes that a reader asks for at least."""
+
+_MOST_AHEAD = 4 << 20  # bytes
+
+
+class _Fetching(io.RawIOBase):
+    """A raw file over a function that gives the bytes between two positions."""
+
+    def __init__(self, size: int, blocks: Callable[[int, int], Iterator[memoryview]]) -> None:
+        super().__init__()
+        self._size = size
+        self._blocks = blocks
+        self._position = 0
+        self._ahead = 0
+        self._kept = memoryview(b"")
+        self._kept_at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            message = f"cannot seek to {base + offset}, before the beginning"
+            raise ValueError(message)
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: object) -> int:
+        target = memoryview(cast("bytearray", buffer)).cast("B")
+        count = min(len(target), self._size - self._position)
+        if count <= 0:
+            return 0
+        if not self._kept_at <= self._position < self._kept_at + len(self._kept):
+            self._fetch(count)
+        at = self._position - self._kept_at
+        piece = self._kept[at : at + count]
+        target[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
+
+    def _fetch(self, count: int) -> None:
+        """Fetch a piece at the position; more of it while the file is read in a row."""
+        follows = self._position == self._kept_at + len(self._kept)
+        self._ahead = min(max(2 * self._ahead, BUFFER_SIZE), _MOST_AHEAD) if follows else 0
+        stop = min(self._position + max(min(count, _MOST_AHEAD), self._ahead), self._size)
+        blocks = list(self._blocks(self._position, stop))
+        self._kept = blocks[0] if len(blocks) == 1 else memoryview(b"".join(blocks))
+        self._kept_at = self._position
+
+
+def readable_file(size: int, blocks: Callable[[int, int], Iterator[memoryview]]) -> BinaryIO:
+    """A buffered file of ``size`` bytes; ``blocks`` gives those between two positions, checked."""
+    return io.BufferedReader(_Fetching(size, blocks), BUFFER_SIZE)

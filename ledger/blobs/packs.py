@@ -1,0 +1,154 @@
+"""Packs: many stored chunks in one file, with an index of them at its end.
+
+Owns the byte form of packs (specs/format.md, 6) and its strict parser. A pack is
+named by the SHA-256 of its index, so the index is checked before anything in it
+is believed; each chunk is checked by its own digest when it is read.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from ledger.blobs.codec import PLAIN_LIMIT, Codec, codec_of, open_chunk, stored_limit
+from ledger.blobs.layout import pack_key
+from ledger.blobs.store import Store
+from ledger.errors import IntegrityError
+from ledger.ids import Digest
+
+PACK_LIMIT: Final = 64 << 20
+"""Most stored bytes of the chunks of a pack we write."""
+
+INDEX_LIMIT: Final = PACK_LIMIT + PLAIN_LIMIT
+"""Most bytes of an index we read."""
+
+FOOTER_SIZE: Final = 32
+"""Bytes of the footer."""
+
+_FOOTER = re.compile(rb"ledger-pack-1 index ([0-9]{11})\n")
+_LINE = re.compile(r"([0-9a-f]{64}) (none|zstd) ([1-9][0-9]{0,8}) ([1-9][0-9]{0,8})")
+_LINE_LIMIT = 64 + 6 + 2 * 10 + 1
+_FIRST_READ = 96 << 10  # bytes: the index and footer of a pack of 64 MiB in chunks of usual size
+
+
+class PackEntry(NamedTuple):
+    """A chunk in a pack: the digest of its plain bytes, and its sizes in bytes."""
+
+    digest: Digest
+    codec: Codec
+    plain_size: int
+    stored_size: int
+
+
+class PackIndex(NamedTuple):
+    """What a pack holds, checked; ``offsets`` are the chunks' places in it and where the last one ends."""
+
+    pack: str
+    entries: tuple[PackEntry, ...]
+    offsets: tuple[int, ...]
+
+
+class PackBuilder:
+    """Collects stored chunks until they are enough for a pack."""
+
+    def __init__(self) -> None:
+        self._entries: list[PackEntry] = []
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def has_room(self, size: int) -> bool:
+        """Whether a stored chunk of ``size`` bytes fits in."""
+        return not self._entries or self._size + size <= PACK_LIMIT
+
+    def add(self, digest: Digest, plain_size: int, stored: bytes) -> int:
+        """Take a stored chunk; gives its number in the pack, from 0."""
+        self._entries.append(PackEntry(digest, codec_of(stored), plain_size, len(stored)))
+        self._parts.append(stored)
+        self._size += len(stored)
+        return len(self._entries) - 1
+
+    def build(self) -> tuple[str, list[bytes]]:
+        """The name of the pack and its bytes, in parts."""
+        index = encode_index(self._entries)
+        return hashlib.sha256(index).hexdigest(), [*self._parts, index, encode_footer(index)]
+
+
+def encode_index(entries: Sequence[PackEntry]) -> bytes:
+    """The index of a pack: a line for each chunk."""
+    lines = (
+        f"{entry.digest.removeprefix('sha256:')} {entry.codec} {entry.plain_size} {entry.stored_size}\n"
+        for entry in entries
+    )
+    return "".join(lines).encode("ascii")
+
+
+def encode_footer(index: bytes) -> bytes:
+    """The last bytes of a pack, which say how long its index is."""
+    return b"ledger-pack-1 index %011d\n" % len(index)
+
+
+def parse_index(pack: str, index: bytes, *, where: str) -> PackIndex:
+    """The index of the pack of that name; `IntegrityError` where it is another's or breaks the format."""
+    found = hashlib.sha256(index).hexdigest()
+    if found != pack:
+        raise IntegrityError(
+            f"the index of {where} has the SHA-256 {found}, expected {pack}", expected=pack, found=found
+        )
+    if not index or not index.endswith(b"\n") or not index.isascii():
+        raise IntegrityError(f"the index of {where} is not lines of ASCII")
+    entries = tuple(_parse_line(line, where) for line in index[:-1].decode("ascii").split("\n"))
+    return PackIndex(pack, entries, tuple(accumulate((entry.stored_size for entry in entries), initial=0)))
+
+
+def load_index(store: Store, pack: str, *, label: str) -> PackIndex:
+    """Read and check the index of a pack; `IntegrityError` where the pack is missing or damaged."""
+    where = f"{label}: {store.url}/{pack_key(pack)}"
+    try:
+        tail = store.get(pack_key(pack), -_FIRST_READ)
+        footer = _FOOTER.fullmatch(tail[-FOOTER_SIZE:])
+        if footer is None:
+            raise IntegrityError(f"{where} does not end like a pack", location=where)
+        size = int(footer[1])
+        if size > INDEX_LIMIT:
+            raise IntegrityError(
+                f"{where} has an index of {size} bytes, over the limit of {INDEX_LIMIT}", location=where
+            )
+        if size + FOOTER_SIZE > len(tail):
+            tail = store.get(pack_key(pack), -(size + FOOTER_SIZE))
+    except FileNotFoundError as error:
+        raise IntegrityError(f"{where} is missing", location=where) from error
+    return parse_index(pack, tail[max(0, len(tail) - size - FOOTER_SIZE) : -FOOTER_SIZE], where=where)
+
+
+def open_entry(stored: bytes, entry: PackEntry, *, where: str) -> bytes:
+    """The plain bytes of a chunk read from a pack; `IntegrityError` where they are not what the index says."""
+    codec = codec_of(stored)
+    if codec != entry.codec:
+        raise IntegrityError(
+            f"{where} holds the chunk {entry.digest} with codec {codec}, expected {entry.codec}",
+            digest=entry.digest,
+            expected=entry.codec,
+            found=codec,
+            location=where,
+        )
+    return open_chunk(stored, entry.digest, entry.plain_size, where=where)
+
+
+def _parse_line(line: str, where: str) -> PackEntry:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise IntegrityError(f"the index of {where} holds the line {line[:_LINE_LIMIT]!r}")
+    codec: Codec = "zstd" if match[2] == "zstd" else "none"
+    entry = PackEntry(Digest(f"sha256:{match[1]}"), codec, int(match[3]), int(match[4]))
+    is_plain = entry.stored_size == entry.plain_size
+    if (
+        entry.plain_size > PLAIN_LIMIT
+        or entry.stored_size > stored_limit(entry.plain_size)
+        or (codec == "none" and not is_plain)
+    ):
+        raise IntegrityError(f"the index of {where} holds impossible sizes: {line!r}")
+    return entry

@@ -1,0 +1,84 @@
+"""Which paths a content may hold.
+
+Two rules. The *structure* of paths (specs/format.md, 5) is checked on writing and on
+reading alike, because a path decides where a restored file goes. What is *portable* is
+stricter and asked of whole folders when they are saved: a folder that could not be
+restored on another system is refused with everything that is wrong with it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from ledger.errors import FormatError
+from ledger.records import FileEntry
+
+PATH_LIMIT: Final = 1024
+"""Most bytes of a path."""
+
+_RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?:\..*)?")
+_FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')
+
+
+def path_problem(path: str) -> str | None:
+    """What is wrong with the structure of a path, or ``None``."""
+    try:
+        size = len(path.encode())
+    except UnicodeEncodeError:
+        return "it is not valid Unicode"
+    if size > PATH_LIMIT:
+        return f"it has {size} bytes, at most {PATH_LIMIT} are allowed"
+    if "\0" in path:
+        return "it holds a NUL"
+    bad = next((segment for segment in path.split("/") if segment in ("", ".", "..")), None)
+    return None if bad is None else f"a part of it is {bad!r}"
+
+
+def portability_problem(path: str) -> str | None:
+    """Why a path could not be restored on Windows or macOS, or ``None``."""
+    for segment in path.split("/"):
+        forbidden = _FORBIDDEN.search(segment)
+        if forbidden is not None:
+            return f"it holds {forbidden[0]!r}"
+        if _RESERVED.fullmatch(segment):
+            return f"{segment!r} is a reserved device name"
+        if segment.endswith((".", " ")):
+            return f"{segment!r} ends in a dot or a space"
+    return None
+
+
+def case_collisions(paths: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of paths, folders included, that a file system which ignores case takes for one."""
+    seen: dict[str, str] = {}
+    pairs: dict[tuple[str, str], None] = {}
+    for path in paths:
+        for part in (*_parents(path), path):
+            first = seen.setdefault(unicodedata.normalize("NFC", part).casefold(), part)
+            if first != part:
+                pairs[first, part] = None
+    return list(pairs)
+
+
+def check_files(files: Sequence[FileEntry], *, where: str) -> None:
+    """Refuse files of a content with a bad path, a path twice, or one below another file; raises `FormatError`."""
+    paths = {file.path for file in files}
+    if len(paths) != len(files):
+        seen: set[str] = set()
+        twice = next(file.path for file in files if file.path in seen or seen.add(file.path))  # type: ignore[func-returns-value]  # adding is the point
+        raise FormatError(f"{where}: the path {twice!r} stands twice", where=where)
+    for file in files:
+        problem = path_problem(file.path)
+        if problem is not None:
+            raise FormatError(f"{where}: invalid path {file.path!r}: {problem}", where=where)
+        parent = next((parent for parent in _parents(file.path) if parent in paths), None)
+        if parent is not None:
+            raise FormatError(f"{where}: the path {file.path!r} lies below the file {parent!r}", where=where)
+        if file.size < 0 or (file.kind == "directory" and file.size):
+            raise FormatError(f"{where}: {file.path!r} of kind {file.kind} has {file.size} bytes", where=where)
+
+
+def _parents(path: str) -> list[str]:
+    """The folders above a path, outermost first."""
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]

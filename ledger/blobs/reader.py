@@ -1,0 +1,159 @@
+"""A content in, its files out.
+
+`ContentReader` looks the same for bytes that are kept in chunks and for data that was
+registered in place. Nothing is handed out that has not been checked against its digest.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from ledger.blobs.layout import chunk_key, pack_key, table_key
+from ledger.blobs.linked import LinkedFiles, is_linked_present
+from ledger.blobs.outgoing import readable_file
+from ledger.blobs.paths import check_files
+from ledger.blobs.restoring import plan_restore, restore_files
+from ledger.blobs.store import Store
+from ledger.blobs.stream import ChunkStream
+from ledger.blobs.tables import Table, load_table
+from ledger.errors import ArgumentError, FormatError, IntegrityError
+from ledger.records import Content, FileEntry, content_digest, segments_of
+
+
+class _Source(Protocol):
+    """The bytes of files, however they are kept."""
+
+    def blocks(self, file: FileEntry) -> Iterator[memoryview]:
+        """All bytes of a file; the last piece comes only if all of them are right."""
+
+    def open(self, file: FileEntry) -> BinaryIO:
+        """A file to read and seek in."""
+
+    def check(self) -> None:
+        """Read everything again; raises `IntegrityError`."""
+
+
+class ContentReader:
+    """Gives back a content's files, every byte checked against its digest.
+
+    ``label``, such as ``iris@3``, names the content in errors. Raises `IntegrityError`
+    where the content, or the table it refers to, contradicts itself.
+    """
+
+    files: tuple[FileEntry, ...]
+    location: str
+
+    def __init__(self, store: Store, content: Content, *, label: str) -> None:
+        table = load_table(store, content, label=label) if content.has_table else None
+        self.files = table.files if table is not None else _whole_files(content, label)
+        self.location = _location(store, content)
+        self._label = label
+        self._by_path = {file.path: file for file in self.files}
+        self._source: _Source
+        if content.linked is not None:
+            self._source = LinkedFiles(store, content, self.files, label=label)
+        else:
+            self._source = _StoredFiles(store, content, table, self.files, label)
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file."""
+        blocks = list(self._source.blocks(self._file(path)))
+        return bytes(blocks[0]) if len(blocks) == 1 else b"".join(blocks)
+
+    def open(self, path: str) -> BinaryIO:
+        """A file to read and seek in, buffered; only the chunks it touches are fetched."""
+        return self._source.open(self._file(path))
+
+    def restore(self, target: Path, *, paths: Sequence[str] | None = None, strip: str = "") -> None:
+        """Make the folder ``target`` with all files, or those of ``paths``, without the leading folder ``strip``.
+
+        The folder appears when it is complete. Raises `TargetExistsError` where something is there.
+        """
+        restore_files(target, plan_restore(self.files, paths, strip), self._source.blocks, label=self._label)
+
+    def check(self) -> None:
+        """Read every byte again; raises `IntegrityError` at the first bad one."""
+        self._source.check()
+
+    def _file(self, path: str) -> FileEntry:
+        file = self._by_path.get(path)
+        if file is None:
+            raise ArgumentError(f"{self._label} holds no file {path!r}", path=path)
+        return file
+
+
+def is_present(store: Store, content: Content) -> bool:
+    """Whether the objects of a content are there, without reading the bytes of its chunks."""
+    if content.linked is not None:
+        is_there = not content.has_table or store.has(table_key(content.digest))
+        return is_there and is_linked_present(store, content)
+    if not content.has_table:
+        return all(store.has(chunk_key(digest)) for digest, _ in content.chunks or ())
+    if not store.has(table_key(content.digest)):
+        return False
+    try:
+        table = load_table(store, content, label=f"content {content.digest}")
+    except IntegrityError:
+        return False  # a damaged table is as good as none; reading the content says what is wrong
+    return all(store.has(pack_key(pack)) for pack in {pack for pack, _, _ in table.runs})
+
+
+class _StoredFiles:
+    """Files that are kept in chunks."""
+
+    def __init__(
+        self, store: Store, content: Content, table: Table | None, files: tuple[FileEntry, ...], label: str
+    ) -> None:
+        self._new_stream = partial(ChunkStream, store, content, table, label=label)
+        self._stream = self._new_stream()
+        self._size = content.size
+        starts = accumulate((file.size for file in files), initial=0)
+        self._starts = {file.path: start for file, start in zip(files, starts, strict=False)}
+
+    def blocks(self, file: FileEntry) -> Iterator[memoryview]:
+        start = self._starts[file.path]
+        return self._stream.blocks(start, start + file.size)
+
+    def open(self, file: FileEntry) -> BinaryIO:
+        at = self._starts[file.path]
+        return readable_file(file.size, lambda start, stop: self._stream.blocks(at + start, at + stop))
+
+    def check(self) -> None:
+        for _ in self._new_stream().blocks(0, self._size):
+            pass  # each block was checked on its way
+
+
+def _whole_files(content: Content, label: str) -> tuple[FileEntry, ...]:
+    """The files of a content that stands whole in its manifest, once its parts agree."""
+    files = content.files or ()
+    try:
+        check_files(files, where=label)
+    except FormatError as error:
+        raise IntegrityError(str(error), digest=content.digest) from error
+    chunks = content.chunks or ()
+    sizes = sum(size for _, size in chunks), sum(file.size for file in files)
+    if content.linked is None:
+        found = content_digest(files, segments_of(chunks))
+        if found != content.digest:
+            raise IntegrityError(
+                f"{label}: the manifest describes the content {found}, expected {content.digest}",
+                digest=content.digest,
+                found=found,
+            )
+        if sizes != (content.size, content.size) or len(chunks) > 1:
+            raise IntegrityError(
+                f"{label}: {len(chunks)} chunks of {sizes[0]} bytes and files of {sizes[1]}, expected {content.size}",
+                digest=content.digest,
+            )
+    return files
+
+
+def _location(store: Store, content: Content) -> str:
+    """The URL of the object or path that holds a content."""
+    if content.linked is not None:
+        return f"{store.url}/{content.linked}"
+    if content.has_table:
+        return f"{store.url}/{table_key(content.digest)}"
+    return next((f"{store.url}/{chunk_key(digest)}" for digest, _ in content.chunks or ()), store.url)

@@ -1,0 +1,168 @@
+"""A store behind any URL that fsspec understands.
+
+The only module that imports fsspec. Publishes complete bytes only: in one call
+where the service shows an object when it is complete, under a temporary name
+and by renaming elsewhere; never through a writer, which would publish half an
+object when it is closed by an exception. Every foreign exception becomes one of
+`ledger.errors` here.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from ledger.errors import ArgumentError, LedgerError, MissingDependencyError, StorageError, storage_error
+
+_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "memory"})
+"""Protocols that show an object only when it is complete, and cannot rename."""
+
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "abfs": "az", "abfss": "az", "az": "az", "adl": "az"}
+
+_TEMPORARY = "tmp_"
+
+
+class FsspecStore:
+    """Objects behind a URL; see `Store` for what each call promises.
+
+    Raises `ArgumentError` for a protocol that nobody knows and `MissingDependencyError`
+    where its library is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._protocol = url.split("://", maxsplit=1)[0].rsplit("::", maxsplit=1)[-1]
+        self._url = _without_secrets(url)
+        self._files, root = _open_file_system(url, self._protocol)
+        self._root = root.rstrip("/")
+
+    @property
+    def url(self) -> str:
+        """The URL as it was given, without user, password, query and final slash."""
+        return self._url
+
+    def __repr__(self) -> str:
+        return f"FsspecStore({self._url!r})"
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of an object, or a part of them, in one request."""
+        if length is not None and length <= 0:
+            return b""
+        end = start + length if length is not None and start >= 0 else None
+        with self._mapped(key, "read"):
+            # Not every service takes 0 for "from the beginning".
+            data = bytes(self._files.cat_file(self._path(key), start=start or None, end=end))
+        return data if length is None else data[:length]
+
+    def has(self, key: str) -> bool:
+        """Whether the service knows an object of that key."""
+        try:
+            with self._mapped(key, "read"):
+                self._files.info(self._path(key))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        """Upload an object in one piece; nothing happens where it is there already."""
+        data = b"".join(parts)
+        if self._holds(key, data):
+            return
+        path = self._path(key)
+        with self._mapped(key, "write"):
+            if self._protocol in _OBJECT_STORES:
+                self._files.pipe_file(path, data)
+            else:
+                self._put_and_rename(path, data)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys below a folder, in order; temporary objects are none."""
+        folder = prefix.rstrip("/")
+        try:
+            with self._mapped(folder, "list"):
+                found = sorted(self._files.find(self._path(folder)))
+        except FileNotFoundError:
+            return
+        for path in found:
+            key = path[path.index(f"/{folder}/") + 1 :] if folder else path.removeprefix(self._root).lstrip("/")
+            if not key.rpartition("/")[2].startswith(_TEMPORARY):
+                yield key
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        try:
+            with self._mapped(key, "delete"):
+                self._files.rm_file(self._path(key))
+        except FileNotFoundError:
+            return
+
+    def _path(self, key: str) -> str:
+        return f"{self._root}/{key}"
+
+    def _holds(self, key: str, data: bytes) -> bool:
+        """Whether an object holds exactly these bytes: presence alone is never trusted."""
+        try:
+            with self._mapped(key, "read"):
+                size = self._files.info(self._path(key)).get("size")
+            return size == len(data) and self.get(key) == data
+        except FileNotFoundError:
+            return False
+
+    def _put_and_rename(self, path: str, data: bytes) -> None:
+        folder = path.rpartition("/")[0]
+        staging = f"{folder}/{_TEMPORARY}{secrets.token_hex(8)}"
+        self._files.makedirs(folder, exist_ok=True)
+        try:
+            self._files.pipe_file(staging, data)
+            self._files.mv(staging, path)
+        except BaseException:
+            # Best effort after a failure whose error matters more: a leftover is never listed.
+            with contextlib.suppress(Exception):
+                self._files.rm_file(staging)
+            raise
+
+    @contextlib.contextmanager
+    def _mapped(self, key: str, doing: str) -> Iterator[None]:
+        """Turn what fsspec and the libraries below it raise into our errors; "not found" stays as it is."""
+        place = f"{self._url}/{key}"
+        try:
+            yield
+        except (FileNotFoundError, LedgerError):
+            raise
+        except OSError as error:
+            raise storage_error(error, place, doing) from error
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise StorageError(f"cannot {doing} {place}: {reason}", path=place) from error
+
+
+def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
+    """The fsspec file system for a URL, and the path of the store in it."""
+    from fsspec import get_filesystem_class
+    from fsspec.core import url_to_fs
+
+    # A cached listing would answer "no" for an object that somebody else has put since.
+    options = {"use_listings_cache": False} if protocol in _OBJECT_STORES else {}
+    shown = _without_secrets(url)
+    try:
+        get_filesystem_class(protocol)
+        files, root = url_to_fs(url, **options)
+    except ImportError as error:
+        extra = _EXTRAS.get(protocol)
+        hint = f'pip install "ledger[{extra}]"' if extra else str(error)
+        raise MissingDependencyError(
+            f"the store {shown} needs a library that is not installed: {error}", hint=hint, url=shown
+        ) from error
+    except ValueError as error:
+        hint = "use a path, or a URL such as file:///data/store or s3://bucket/folder"
+        raise ArgumentError(f"cannot open the store {shown}: {error}", hint=hint, url=shown) from error
+    except OSError as error:
+        raise storage_error(error, shown, "open") from error
+    except Exception as error:
+        raise StorageError(f"cannot open the store {shown}: {error}", url=shown) from error
+    return files, str(root)
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")).rstrip("/")

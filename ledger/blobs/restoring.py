@@ -1,0 +1,111 @@
+"""Files of a content as files of a folder.
+
+Everything is written into a fresh folder beside the target, which gets its name when
+all of it has been checked: there is never half a restored folder. Links are made last,
+so that no file is ever written through one, and looked at again afterwards, because two
+harmless links can lead out of a folder together.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.blobs.trees import is_inside, link_problem
+from ledger.disk import storage_errors
+from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
+from ledger.records import FileEntry
+
+_FILE_MODE = 0o644
+_EXECUTABLE_MODE = 0o755
+
+
+class Restoration(NamedTuple):
+    """A file of a content, and where it goes below the target."""
+
+    file: FileEntry
+    path: str
+
+
+def plan_restore(files: Sequence[FileEntry], paths: Sequence[str] | None, strip: str) -> list[Restoration]:
+    """Which files go where: those named by ``paths``, without the leading folder ``strip``.
+
+    Raises `ArgumentError` for a path that is not there or does not lie below ``strip``.
+    """
+    by_path = {file.path: file for file in files}
+    missing = [path for path in paths or () if path not in by_path]
+    if missing:
+        raise ArgumentError(f"no file {missing[0]!r} among the {len(files)} files", path=missing[0])
+    chosen = files if paths is None else [by_path[path] for path in dict.fromkeys(paths)]
+    lead = f"{strip.rstrip('/')}/" if strip else ""
+    outside = next((file.path for file in chosen if not file.path.startswith(lead)), None)
+    if outside is not None:
+        raise ArgumentError(f"the file {outside!r} does not lie below {strip!r}", path=outside)
+    return [Restoration(file, file.path.removeprefix(lead)) for file in chosen]
+
+
+def restore_files(
+    target: Path, plan: Sequence[Restoration], read: Callable[[FileEntry], Iterator[memoryview]], *, label: str
+) -> None:
+    """Make the folder ``target``, which must not exist, with these files; ``read`` gives the bytes of one."""
+    if os.path.lexists(target):
+        raise TargetExistsError(
+            f"{target} exists already", hint="choose a path that does not exist yet", path=str(target)
+        )
+    staging = os.path.join(target.absolute().parent, f"tmp_{secrets.token_hex(8)}")
+    with storage_errors(target, "write"):
+        try:
+            os.mkdir(staging, 0o700)
+            _fill(staging, plan, read, label)
+            os.chmod(staging, _EXECUTABLE_MODE)
+            os.rename(staging, target)
+        except BaseException:
+            # The error matters more than what may be left of the staging folder.
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
+
+
+def _fill(
+    staging: str, plan: Sequence[Restoration], read: Callable[[FileEntry], Iterator[memoryview]], label: str
+) -> None:
+    links: list[tuple[str, str]] = []
+    for file, path in plan:
+        full = os.path.join(staging, path)
+        os.makedirs(full if file.kind == "directory" else os.path.dirname(full), exist_ok=True)
+        if file.kind == "link":
+            links.append((path, _link_target(path, b"".join(read(file)), label)))
+        elif file.kind != "directory":
+            _write(full, read(file), _EXECUTABLE_MODE if file.kind == "executable" else _FILE_MODE)
+    for path, target in links:
+        os.symlink(target, os.path.join(staging, path))
+    root = os.path.realpath(staging)
+    for path, target in links:
+        if not is_inside(root, os.path.join(root, path)):
+            raise _bad_link(path, f"a link to {target!r}, which leads out of the folder through another link", label)
+
+
+def _write(path: str, blocks: Iterator[memoryview], mode: int) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    with open(descriptor, "wb", buffering=0) as file:
+        os.fchmod(descriptor, mode)
+        for block in blocks:
+            view = block
+            while view.nbytes:
+                view = view[file.write(view) or 0 :]
+
+
+def _link_target(path: str, data: bytes, label: str) -> str:
+    try:
+        target = data.decode()
+    except UnicodeDecodeError as error:
+        raise _bad_link(path, "a link whose target is not UTF-8", label) from error
+    problem = link_problem(path, target)
+    if problem is not None:
+        raise _bad_link(path, problem, label)
+    return target
+
+
+def _bad_link(path: str, problem: str, label: str) -> IntegrityError:
+    return IntegrityError(f"{label}: {path!r} is {problem}, which no writer saves", path=path)

@@ -1,0 +1,45 @@
+"""What a store can do, as two small protocols.
+
+A store keeps objects: immutable bytes under a key (`ledger.blobs.layout`). A
+function asks for the smallest power it needs; only maintenance lists or
+deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
+`StorageError` or one of its kinds for everything else.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+
+class Store(Protocol):
+    """A place that keeps objects whole."""
+
+    @property
+    def url(self) -> str:
+        """The URL of the store's root, without credentials and without a slash at its end."""
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of an object, or at most ``length`` of them from ``start``.
+
+        A negative ``start`` counts from the end. A part beyond the end is empty.
+        """
+
+    def has(self, key: str) -> bool:
+        """Whether there is an object of that key; an error is an error, never "no"."""
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        """Publish an object, whole or not at all, and durable on return.
+
+        An object that is there with the same bytes stays as it is; one with other
+        bytes is replaced in one move, because its name says what it should hold.
+        """
+
+
+@runtime_checkable
+class PrunableStore(Store, Protocol):
+    """A store whose objects can be listed and deleted."""
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys below a folder of the store, in order."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; one that is gone already is no error."""

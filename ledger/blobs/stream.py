@@ -1,0 +1,199 @@
+"""The stream of a stored content, read by range and checked.
+
+From a position in the stream to the chunks that cover it, to the objects that hold
+them. A segment is checked against the table before a pack's index is believed for
+it, and every chunk against its digest before a byte of it is handed out. Indexes,
+segments and chunks used last are kept, in bounded memory.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import Final, NamedTuple
+
+from ledger.blobs.codec import PLAIN_LIMIT, open_chunk, stored_limit
+from ledger.blobs.layout import chunk_key, pack_key
+from ledger.blobs.packs import PackEntry, PackIndex, load_index, open_entry
+from ledger.blobs.recent import Recent
+from ledger.blobs.store import Store
+from ledger.blobs.tables import Table
+from ledger.errors import IntegrityError
+from ledger.ids import Digest
+from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
+
+FETCH_SIZE: Final = 8 << 20
+"""Most stored bytes that one request asks for, unless a single chunk is larger."""
+
+_CACHE_SIZE = 8 << 20  # plain bytes of chunks
+_CACHED_SEGMENTS = 8
+_CACHED_INDEXES = 16
+
+
+ChunkName = tuple[Digest, int]
+"""The digest of a chunk and its plain size: a lie about the size is another name."""
+
+
+class Place(NamedTuple):
+    """A chunk of the stream: where it starts there, and where in which object it lies."""
+
+    start: int
+    entry: PackEntry
+    key: str
+    offset: int
+
+    @property
+    def stop(self) -> int:
+        """Where the chunk ends in the stream."""
+        return self.start + self.entry.plain_size
+
+
+class ChunkStream:
+    """The bytes of a content by their position in its stream; one thread at a time."""
+
+    def __init__(self, store: Store, content: Content, table: Table | None, *, label: str) -> None:
+        self._store = store
+        self._content = content
+        self._runs = table.runs if table is not None else ()
+        self._run_ends = list(accumulate(count for _, _, count in self._runs))
+        self._segments = table.segments if table is not None else ()
+        self._label = label
+        self._starts = [0]  # of the segments known so far, and of the next one
+        self._places: Recent[int, tuple[Place, ...]] = Recent(_CACHED_SEGMENTS)
+        self._indexes: Recent[str, PackIndex] = Recent(_CACHED_INDEXES)
+        self._chunks: Recent[ChunkName, bytes] = Recent(_CACHE_SIZE)
+
+    def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
+        """The bytes from ``start`` to ``stop``, in pieces, each checked; `IntegrityError` at the first bad one."""
+        for group in _groups(self._covering(start, stop)):
+            for place, plain in self._read(group):
+                yield memoryview(plain)[max(0, start - place.start) : stop - place.start]
+
+    def _covering(self, start: int, stop: int) -> Iterator[Place]:
+        """The chunks that hold a part of the stream, in order."""
+        if start >= stop:
+            return
+        if not self._segments:
+            yield from self._whole_in_manifest()
+            return
+        number = self._segment_at(start)
+        while number < len(self._segments):
+            for place in self._segment(number):
+                if place.start >= stop:
+                    return
+                if place.stop > start:
+                    yield place
+            number += 1
+
+    def _whole_in_manifest(self) -> Iterator[Place]:
+        for digest, size in self._content.chunks or ():
+            if size > PLAIN_LIMIT:
+                raise IntegrityError(f"{self._label}: a chunk of {size} bytes, over the limit of {PLAIN_LIMIT}")
+            yield Place(0, PackEntry(digest, "none", size, stored_limit(size)), chunk_key(digest), 0)
+
+    def _segment_at(self, position: int) -> int:
+        """The number of the segment that holds a position; segments before it are walked through once."""
+        while self._starts[-1] <= position and len(self._starts) <= len(self._segments):
+            self._segment(len(self._starts) - 1)
+        return bisect_right(self._starts, position) - 1
+
+    def _segment(self, number: int) -> tuple[Place, ...]:
+        """The chunks of a segment; the segments before it are known."""
+        known = self._places.get(number)
+        if known is not None:
+            return known
+        first = number * SEGMENT_CHUNKS
+        placed = list(self._entries(first, min(first + SEGMENT_CHUNKS, self._run_ends[-1])))
+        found = segment_digest([(entry.digest, entry.plain_size) for entry, _, _ in placed])
+        if found != self._segments[number]:
+            raise self._damaged(f"segment {number} has the SHA-256 {found}, expected {self._segments[number]}")
+        starts = list(accumulate((entry.plain_size for entry, _, _ in placed), initial=self._starts[number]))
+        if len(self._starts) == number + 1:
+            self._note_end(starts[-1], is_last=number + 1 == len(self._segments))
+        places = tuple(Place(start, *rest) for start, rest in zip(starts[:-1], placed, strict=True))
+        self._places.keep(number, places)
+        return places
+
+    def _note_end(self, end: int, *, is_last: bool) -> None:
+        """Remember where the next segment starts; the sizes must add up to the content's."""
+        if end > self._content.size or (is_last and end != self._content.size):
+            raise self._damaged(f"its chunks have {end} bytes, expected {self._content.size}")
+        self._starts.append(end)
+
+    def _entries(self, first: int, stop: int) -> Iterator[tuple[PackEntry, str, int]]:
+        """Index entry, key and offset of the chunks with these numbers in the stream."""
+        number = bisect_right(self._run_ends, first)
+        while first < stop:
+            pack, run_first, count = self._runs[number]
+            run_start = self._run_ends[number] - count
+            index = self._index(pack)
+            if run_first + count > len(index.entries):
+                raise self._damaged(f"the pack {pack} has {len(index.entries)} chunks, expected {run_first + count}")
+            for chunk in range(first, min(stop, self._run_ends[number])):
+                at = run_first + chunk - run_start
+                yield index.entries[at], pack_key(pack), index.offsets[at]
+            first = self._run_ends[number]
+            number += 1
+
+    def _index(self, pack: str) -> PackIndex:
+        index = self._indexes.get(pack)
+        if index is None:
+            index = load_index(self._store, pack, label=self._label)
+            self._indexes.keep(pack, index)
+        return index
+
+    def _read(self, group: list[Place]) -> Iterator[tuple[Place, bytes]]:
+        """The plain bytes of neighbouring chunks, fetched with one request."""
+        names = [(place.entry.digest, place.entry.plain_size) for place in group]
+        cached = [self._chunks.get(name) for name in names]
+        data = b"" if None not in cached else self._fetch(group)
+        first = group[0].offset
+        for place, name, known in zip(group, names, cached, strict=True):
+            plain = known
+            if plain is None:
+                at = place.offset - first
+                plain = self._open(place, data[at : at + place.entry.stored_size])
+                self._chunks.keep(name, plain, weight=len(plain))
+            yield place, plain
+
+    def _fetch(self, group: list[Place]) -> bytes:
+        key, first = group[0].key, group[0].offset
+        size = group[-1].offset + group[-1].entry.stored_size - first
+        try:
+            return self._store.get(key, first, size)
+        except FileNotFoundError as error:
+            digest = group[0].entry.digest
+            location = f"{self._store.url}/{key}"
+            raise IntegrityError(
+                f"{self._label}: the chunk {digest} is missing, sought in {location}", digest=digest, location=location
+            ) from error
+
+    def _open(self, place: Place, stored: bytes) -> bytes:
+        where = f"{self._label}: {self._store.url}/{place.key}"
+        if self._segments:
+            return open_entry(stored, place.entry, where=where)
+        return open_chunk(stored, place.entry.digest, place.entry.plain_size, where=where)
+
+    def _damaged(self, what: str) -> IntegrityError:
+        digest = self._content.digest
+        return IntegrityError(f"{self._label}: {what}, in {self._store.url}", digest=digest, location=self._store.url)
+
+
+def _groups(places: Iterable[Place]) -> Iterator[list[Place]]:
+    """Chunks that lie one after another in one object, as many as one request may ask for."""
+    group: list[Place] = []
+    for place in places:
+        if group and not _is_next(group, place):
+            yield group
+            group = []
+        group.append(place)
+    if group:
+        yield group
+
+
+def _is_next(group: list[Place], place: Place) -> bool:
+    last = group[-1]
+    return (
+        place.key == last.key
+        and place.offset == last.offset + last.entry.stored_size
+        and place.offset + place.entry.stored_size - group[0].offset <= FETCH_SIZE
+    )

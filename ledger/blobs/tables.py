@@ -1,0 +1,114 @@
+"""Tables: what a larger content is made of.
+
+Owns the form of tables (specs/format.md, 5.3) and what must hold before one is
+believed: a table comes from a store that others may write, so its digest, counts,
+sums and paths are checked before anything is read for it.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from ledger.blobs.codec import TABLE_LIMIT, Encoder, frame_size, open_frame, stored_limit
+from ledger.blobs.layout import is_hex, table_key
+from ledger.blobs.paths import check_files
+from ledger.blobs.store import Store
+from ledger.errors import FormatError, IntegrityError, UnsupportedFormatError
+from ledger.ids import Digest
+from ledger.records import (
+    FORMAT,
+    SEGMENT_CHUNKS,
+    Content,
+    FileEntry,
+    content_digest,
+    decode_compact,
+    encode_compact,
+    linked_digest,
+)
+
+Run = tuple[str, int, int]
+"""Pack, number of the first chunk in it, count: consecutive chunks of one pack."""
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """The files of a content, the digests of its segments, and the runs of chunks that are its stream."""
+
+    digest: Digest
+    files: tuple[FileEntry, ...]
+    runs: tuple[Run, ...]
+    segments: tuple[str, ...]
+    size: int
+    kind: Literal["table"] = "table"
+    format: int = FORMAT
+
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks the stream has."""
+        return sum(count for _, _, count in self.runs)
+
+
+def put_table(store: Store, table: Table, encoder: Encoder) -> None:
+    """Publish a table under the digest of its content."""
+    data = encode_compact(table)
+    if len(data) > TABLE_LIMIT:
+        raise FormatError(
+            f"the table of {len(table.files)} files has {len(data)} bytes, over the limit of {TABLE_LIMIT}",
+            hint="save the folder in several parts",
+        )
+    store.put(table_key(table.digest), [encoder.frame(data)])
+
+
+def load_table(store: Store, content: Content, *, label: str) -> Table:
+    """The checked table of a content that has one; `IntegrityError` where it is missing or is not that content's."""
+    key = table_key(content.digest)
+    where = f"{label}: the table {store.url}/{key}"
+    try:
+        frame = store.get(key, 0, stored_limit(TABLE_LIMIT))
+    except FileNotFoundError as error:
+        raise _damaged(f"{where} is missing", content, store) from error
+    size = frame_size(frame, where=where)
+    if size > TABLE_LIMIT:
+        raise _damaged(f"{where} declares {size} bytes, over the limit of {TABLE_LIMIT}", content, store)
+    try:
+        table = decode_compact(open_frame(frame, size, where=where), Table, where=where)
+        problem = _problem(table, content)
+        if problem is None:
+            check_files(table.files, where=where)
+    except UnsupportedFormatError:
+        raise
+    except FormatError as error:
+        raise _damaged(str(error), content, store) from error
+    if problem is not None:
+        raise _damaged(f"{where} {problem}", content, store)
+    return table
+
+
+def _problem(table: Table, content: Content) -> str | None:
+    """What in a table contradicts itself or the manifest, or ``None``."""
+    is_linked = content.linked is not None
+    found = linked_digest(table.files) if is_linked else content_digest(table.files, table.segments)
+    if not found == table.digest == content.digest:
+        return f"is of the content {found}, expected {content.digest}"
+    total = sum(file.size for file in table.files)
+    if not total == table.size == content.size:
+        return f"has {total} bytes of files, expected {content.size}"
+    if len(table.files) != content.file_count:
+        return f"has {len(table.files)} files, expected {content.file_count}"
+    return _runs_problem(table, content)
+
+
+def _runs_problem(table: Table, content: Content) -> str | None:
+    for pack, first, count in table.runs:
+        if not is_hex(pack) or first < 0 or count < 1:
+            return f"holds the impossible run {[pack, first, count]}"
+    chunks = table.chunk_count
+    # Each chunk has at least a byte; linked data has none.
+    least, most = (0, 0) if content.linked is not None else (min(1, content.size), content.size)
+    if not least <= chunks <= most or -(-chunks // SEGMENT_CHUNKS) != len(table.segments):
+        return f"has {chunks} chunks in {len(table.segments)} segments for {content.size} bytes"
+    return None
+
+
+def _damaged(message: str, content: Content, store: Store) -> IntegrityError:
+    location = f"{store.url}/{table_key(content.digest)}"
+    return IntegrityError(message, digest=content.digest, location=location)

@@ -1,0 +1,219 @@
+"""Files in, a content out.
+
+`ContentWriter` takes files one after another as one stream, cuts it and hands the
+chunks to a `ChunkSink`. Files that are written at the same time wait for their turn
+outside of the stream. Paths are checked before a byte is taken.
+"""
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+from ledger.blobs.chunking import Cutter
+from ledger.blobs.incoming import Spool, writable_file
+from ledger.blobs.paths import path_problem
+from ledger.blobs.sink import ChunkSink
+from ledger.blobs.store import Store
+from ledger.blobs.trees import TreeFile, check_portable, read_source, scan_tree
+from ledger.disk import storage_errors
+from ledger.errors import ArgumentError, SourceNotFoundError, storage_error
+from ledger.records import Content, FileEntry, FileKind
+
+
+class ContentWriter:
+    """Takes files one after another as one stream and makes them durable in the store.
+
+    ``similar`` are contents whose chunks are not stored again where they occur: the newest
+    versions of the name, a step's inputs. After an error the writer is to be aborted.
+    """
+
+    def __init__(self, store: Store, *, similar: Iterable[Content] = ()) -> None:
+        self._sink = ChunkSink(store, similar)
+        self._cutter = Cutter()
+        self._files: list[FileEntry] = []
+        self._taken: set[str] = set()
+        self._folders: set[str] = set()
+        self._current: _Direct | None = None
+        self._waiting: list[tuple[str, FileKind, Spool]] = []
+        self._over = ""
+
+    @property
+    def size(self) -> int:
+        """The bytes of the files so far."""
+        return sum(file.size for file in self._files)
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        """The files that are complete so far, in the order of the stream."""
+        return tuple(self._files)
+
+    def open(self, path: str, *, executable: bool = False) -> BinaryIO:
+        """A new file for writing, which cannot seek.
+
+        Its bytes go straight into the stream, or, while another one is open, wait outside of it.
+        """
+        self._reserve(path)
+        kind: FileKind = "executable" if executable else "file"
+        if self._current is not None:
+            spool = Spool(self._join)
+            self._waiting.append((path, kind, spool))
+            return writable_file(spool)
+        self._current = _Direct(self, path, kind)
+        return writable_file(self._current)
+
+    def add_bytes(self, path: str, data: bytes | memoryview) -> None:
+        """Add a file with these bytes."""
+        if self._current is not None:
+            with self.open(path) as file:
+                file.write(data)
+            return
+        self._reserve(path)
+        view = memoryview(data).cast("B")
+        self._take(view)
+        self._files.append(FileEntry(path=path, size=len(view)))
+
+    def add_file(self, path: str, source: Path) -> None:
+        """Add a copy of a file, streaming, with its executable bit.
+
+        Raises `SourceNotFoundError`, `UnsupportedFileError` if it is no regular file, and
+        `StorageError` if it changes while it is read.
+        """
+        try:
+            mode = os.stat(source).st_mode
+        except FileNotFoundError as error:
+            raise SourceNotFoundError(f"no file {source} to save", path=str(source)) from error
+        except OSError as error:
+            raise storage_error(error, source, "read") from error
+        kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
+        self._copy(TreeFile(path, kind, os.fspath(source)), follow=True)
+
+    def add_tree(self, prefix: str, folder: Path) -> None:
+        """Add a folder with everything in it, below ``prefix``; empty folders, executable bits and links are kept.
+
+        Raises `UnsupportedFileError` with everything that cannot be saved, before a byte is read.
+        """
+        self._check_usable()
+        files = scan_tree(folder)
+        check_portable(folder, files)
+        lead = f"{prefix.rstrip('/')}/" if prefix else ""
+        for file in files:
+            self._copy(file._replace(path=lead + file.path), follow=False)
+
+    def finish(self) -> Content:
+        """The content of all files; everything is durable. The writer is used up."""
+        self._check_usable()
+        if self._current is not None or self._waiting:
+            path = self._current.path if self._current is not None else self._waiting[0][0]
+            raise ArgumentError(f"the file {path!r} is still open", hint="close every file before finishing", path=path)
+        self._over = "finished"
+        for chunk in self._cutter.finish():
+            self._sink.add(chunk)
+        return self._sink.finish(self._files)
+
+    def abort(self) -> None:
+        """Drop everything that is not in the store yet; nothing refers to the rest."""
+        self._over = self._over or "aborted"
+        for _, _, spool in self._waiting:
+            spool.drop()
+        self._waiting.clear()
+        self._cutter = Cutter()
+
+    def _check_usable(self) -> None:
+        if self._over:
+            raise ArgumentError(f"this writer is {self._over} and takes nothing more")
+
+    def _reserve(self, path: str) -> None:
+        """Check a new path and keep it; `ArgumentError` where the content cannot hold it."""
+        self._check_usable()
+        problem = path_problem(path)
+        parents = [path[:at] for at, letter in enumerate(path) if letter == "/"]
+        if problem is None and path in self._taken:
+            problem = "it is there already"
+        if problem is None and path in self._folders:
+            problem = "other files lie below it"
+        if problem is None:
+            above = next((parent for parent in parents if parent in self._taken), None)
+            problem = f"it lies below the file {above!r}" if above is not None else None
+        if problem is not None:
+            raise ArgumentError(f"cannot add the file {path!r}: {problem}", path=path)
+        self._taken.add(path)
+        self._folders.update(parents)
+
+    def _copy(self, file: TreeFile, *, follow: bool) -> None:
+        if file.kind in ("directory", "link"):
+            self._reserve(file.path)
+            self._add_pointer(file)
+            return
+        with self.open(file.path, executable=file.kind == "executable") as copy:
+            try:
+                for block in read_source(file.source, follow=follow):
+                    copy.write(block)
+            except BaseException:
+                # Closing the copy must not make a whole file of its first half.
+                self._over = "broken by an error"
+                raise
+
+    def _add_pointer(self, file: TreeFile) -> None:
+        """Add an empty folder, or a link by its target."""
+        data = b""
+        if file.kind == "link":
+            with storage_errors(file.source, "read"):
+                data = os.readlink(file.source).encode()
+        if self._current is None:
+            self._take(data)
+            self._files.append(FileEntry(path=file.path, size=len(data), kind=file.kind))
+            return
+        spool = Spool(self._join)
+        self._waiting.append((file.path, file.kind, spool))
+        spool.take(data)
+        spool.close(len(data))
+
+    def _take(self, data: bytes | memoryview) -> None:
+        try:
+            for chunk in self._cutter.feed(data):
+                self._sink.add(chunk)
+        except BaseException:
+            self._over = "broken by an error"
+            raise
+
+    def _close(self, direct: "_Direct", size: int) -> None:
+        """The file that was being written into the stream is complete."""
+        if self._over or direct is not self._current:
+            return  # closed by the garbage collector after an abort
+        self._files.append(FileEntry(path=direct.path, size=size, kind=direct.kind))
+        self._current = None
+        self._join_complete()
+
+    def _join(self, _spool: Spool) -> None:
+        if self._current is None and not self._over:
+            self._join_complete()
+
+    def _join_complete(self) -> None:
+        """Let the waiting files that are complete into the stream, in the order they were opened."""
+        for path, kind, spool in [waiting for waiting in self._waiting if waiting[2].is_complete]:
+            size = 0
+            for block in spool.blocks():
+                self._take(block)
+                size += len(block)
+            spool.drop()
+            self._files.append(FileEntry(path=path, size=size, kind=kind))
+        self._waiting = [waiting for waiting in self._waiting if not waiting[2].is_complete]
+
+
+class _Direct:
+    """Receives the file whose bytes go straight into the stream."""
+
+    def __init__(self, writer: ContentWriter, path: str, kind: FileKind) -> None:
+        self.path = path
+        self.kind = kind
+        self._writer = writer
+
+    def take(self, data: bytes | memoryview) -> None:
+        # After an abort, closing a file flushes what it still holds: nobody wants it.
+        if not self._writer._over:  # noqa: SLF001  # one class in two parts
+            self._writer._take(data)  # noqa: SLF001  # as above
+
+    def close(self, size: int) -> None:
+        self._writer._close(self, size)  # noqa: SLF001  # as above
