@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+PythonType = type
+"""The builtin, under a name that `ArtifactVersion.type` does not hide."""
+
+
 class Source:
     """What a handle needs of its ledger: three functions, so that handles import no ledger."""
 
@@ -163,7 +167,7 @@ class ArtifactVersion:
         """The files that show the value, by path."""
         return {shown.path: VisualizationType(shown.type) for shown in self._facts.manifest.visualizations}
 
-    def load(self, *, trust: bool = False, mmap: bool = False, data_type: type | None = None) -> Any:
+    def load(self, *, trust: bool = False, mmap: bool = False, data_type: PythonType | None = None) -> Any:
         """The value, its bytes verified.
 
         ``trust=True`` lets this one call run code that the version holds; ``mmap=True`` maps arrays from a
@@ -214,9 +218,8 @@ class ArtifactVersion:
         return hash(self._claim.id)
 
     def __repr__(self) -> str:
-        facts = self._facts
-        tags = f" tags={list(facts.tags)}" if facts.tags else ""
-        return f"<ArtifactVersion {self._claim.label} {facts.manifest.type} {facts.manifest.content.size} B{tags} id={self.id}>"
+        tags = f" tags={list(self.tags)}" if self.tags else ""
+        return f"<ArtifactVersion {self._claim.label} {self.type.value} {self.size} B{tags} id={self.id}>"
 
     def _repr_html_(self) -> str:
         rows = [

@@ -7,6 +7,7 @@ that was given and does not exist is an error that names its neighbours, never s
 
 import difflib
 import re
+from collections.abc import Sequence
 from uuid import UUID
 
 from ledger.errors import (
@@ -25,7 +26,7 @@ _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 _SHOWN = 8
 
 
-def resolve(snapshot: Snapshot, wanted: str | UUID, version: str | int | None = None) -> Claim:
+def resolve(snapshot: Snapshot, wanted: object, version: str | int | None = None) -> Claim:
     """The version that is meant; without a version, the latest one."""
     if isinstance(wanted, UUID):
         return _by_id(snapshot, VersionId(str(wanted)), version)
@@ -53,7 +54,7 @@ def split_label(wanted: str, version: str | int | None) -> tuple[str, str | int 
     return name, given
 
 
-def resolve_name(snapshot: Snapshot, wanted: str) -> Name:
+def resolve_name(snapshot: Snapshot, wanted: object) -> Name:
     """The name of an existing artifact; raises `ArtifactNotFoundError`."""
     name = _name_or_none(wanted) if isinstance(wanted, str) else None
     if name is None or not snapshot.has_artifact(name):
@@ -129,14 +130,14 @@ def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> VersionNotFoundE
     )
 
 
-def nearest(wanted: str, existing: list[str], count: int = 3) -> list[str]:
+def nearest(wanted: str, existing: Sequence[str], count: int = 3) -> list[str]:
     """The existing versions most like one that does not exist: by number, else by spelling, else the newest."""
     number = number_of(wanted)
     numbered = [version for version in existing if number_of(version) is not None]
     if number is not None and numbered:
         closest = sorted(numbered, key=lambda version: abs(int(version) - number))[:count]
         return sorted(closest, key=int)
-    return difflib.get_close_matches(wanted, existing, n=count) or existing[-count:]
+    return difflib.get_close_matches(wanted, existing, n=count) or list(existing[-count:])
 
 
 def _name_or_none(wanted: str) -> Name | None:

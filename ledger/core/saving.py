@@ -86,7 +86,7 @@ def check_type(type: object) -> ArtifactType | None:
     if type is None:
         return None
     try:
-        return ArtifactType(type)
+        return ArtifactType(str(type))
     except ValueError as error:
         known = ", ".join(member.value for member in ArtifactType)
         raise ArgumentError(f"unknown artifact type {type!r}", hint=f"the types are {known}", type=type) from error

@@ -38,13 +38,13 @@ def search_versions(
     name: str | None = None,
     version: str | int | None = None,
     wanted: Filter,
-    limit: int | None = None,
+    limit: object = None,
 ) -> list[ArtifactVersion]:
     """The versions that match, in the order they were made; ``limit`` keeps the newest.
 
     A version whose record is damaged is left out with a warning: it cannot be judged.
     """
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 0):
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
         raise ArgumentError(f"a limit is a number from 0, got {limit!r}")
     snapshot = workspace.snapshot()
     claims = sorted(_claims(snapshot, name, version), key=lambda claim: claim.id, reverse=True)

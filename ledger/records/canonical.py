@@ -96,7 +96,7 @@ def _check_values(value: object, where: str, depth: int = 1) -> None:
 
 
 def _shaped(value: Any, shape: type[Shape], where: str) -> Shape:
-    """Give the parsed value its type; the format number is judged first, so that the error says which program to get."""
+    """Give the parsed value its type; its format is judged first, so that the error says which program to get."""
     number = value.get("format") if isinstance(value, dict) else None
     if type(number) is int and number > FORMAT:
         raise UnsupportedFormatError(

@@ -47,7 +47,7 @@ def check_name(name: object) -> Name:
 def _bad_name(name: str, reason: str) -> InvalidNameError:
     return InvalidNameError(
         f"invalid artifact name {name!r}: {reason}",
-        hint="use ASCII letters, digits, '_', '.', ':' and '-', with parts joined by '/'; a part starts with a letter, digit or '_'",
+        hint="parts joined by '/' start with an ASCII letter, digit or '_' and go on with those and '.', ':', '-'",
         name=name,
     )
 
