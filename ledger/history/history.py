@@ -148,6 +148,9 @@ class History:
         root = tree.write(emit)
         commit = emit(COMMIT, encode_commit(root, parent, author, now, message))
         write_pack(self._objects, new)
+        # The next save builds on these, and whoever saved looks at them first.
+        for name, (_, data) in new.items():
+            self._objects.remember(name, data)
         return CommitId(commit)
 
     def _fold(self) -> None:

@@ -179,6 +179,10 @@ class Objects:
         except (ValueError, IndexError) as error:
             raise IntegrityError(f"git commit {id} cannot be read: {error}", digest=id) from error
 
+    def remember(self, id: ObjectId, data: bytes) -> None:
+        """Keep the bytes of an object at hand that this process has made durable."""
+        self._cache.put(id, data)
+
     def remember_tree(self, id: ObjectId, entries: dict[str, Entry]) -> None:
         """Keep a tree at hand: the next save changes the trees that this one wrote."""
         if len(self._trees) >= 4096:  # noqa: PLR2004  # a bound on memory, nothing depends on it

@@ -9,6 +9,7 @@ three times. Old packs go only after the new one is durable and has been read ba
 import contextlib
 import hashlib
 import io
+import itertools
 import os
 import struct
 import zlib
@@ -18,7 +19,7 @@ from typing import NamedTuple
 
 from dulwich.object_format import SHA1
 from dulwich.objects import ObjectID, ShaFile
-from dulwich.pack import load_pack_index, write_pack_index_v2, write_pack_objects
+from dulwich.pack import load_pack_index, write_pack_objects
 
 from ledger.disk import read_file, remove_if_there, stage_file, sync_directory
 from ledger.errors import IntegrityError, storage_error
@@ -54,11 +55,26 @@ def write_pack(objects: Objects, contents: Mapping[ObjectId, tuple[int, bytes]])
     _put(objects, checksum, pack.getvalue(), index, len(contents))
 
 
-def encode_index(entries: Iterable[tuple[bytes, int, int | None]], checksum: bytes) -> bytes:
-    """The index of a pack: where each object begins, and the checksum of its bytes there."""
-    index = io.BytesIO()
-    write_pack_index_v2(index, sorted(entries), checksum)
-    return index.getvalue()
+def encode_index(entries: Iterable[tuple[bytes, int, int]], checksum: bytes) -> bytes:
+    """The index, version 2, of a pack under 2 GiB: where each object begins, and the checksum of its bytes there.
+
+    Written here because dulwich's, which handles every size, costs a tenth of a save.
+    """
+    ordered = sorted(entries)
+    counts = [0] * 256
+    for name, _, _ in ordered:
+        counts[name[0]] += 1
+    body = b"".join(
+        [
+            b"\xfftOc\x00\x00\x00\x02",
+            struct.pack(">256I", *itertools.accumulate(counts)),
+            *(name for name, _, _ in ordered),
+            struct.pack(f">{len(ordered)}I", *(crc for _, _, crc in ordered)),
+            struct.pack(f">{len(ordered)}I", *(offset for _, offset, _ in ordered)),
+            checksum,
+        ]
+    )
+    return body + hashlib.sha1(body, usedforsecurity=False).digest()
 
 
 def plan_fold(counts: Mapping[str, int]) -> list[str]:
@@ -108,7 +124,7 @@ def _put(objects: Objects, checksum: bytes, pack: bytes, index: bytes, count: in
 def _join(stored: Sequence[_Stored]) -> tuple[bytes, bytes, bytes]:
     """The checksum, pack and index of objects that are copied as they stand."""
     body = bytearray(_HEADER.pack(b"PACK", 2, len(stored)))
-    entries: list[tuple[bytes, int, int | None]] = []
+    entries: list[tuple[bytes, int, int]] = []
     for item in stored:
         entries.append((item.name, len(body), item.crc))
         body += item.data

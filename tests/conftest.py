@@ -1,0 +1,58 @@
+"""What every test stands on: an environment of its own, and a ledger that is checked afterwards."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+
+GIT_VARIABLES = [name for name in os.environ if name.startswith("GIT_")]
+
+
+@pytest.fixture(autouse=True)
+def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's user shows: no Git identity, no trust file, no ledger of theirs."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [*GIT_VARIABLES, "LEDGER_DIR", "XDG_CONFIG_HOME"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Ada")
+    monkeypatch.setenv("GIT_AUTHOR_EMAIL", "ada@example.com")
+
+
+@pytest.fixture
+def workdir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working directory; a ledger made in it is checked afterwards."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    yield folder
+    check_histories(folder)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """A new ledger; its history is checked afterwards."""
+    folder = tmp_path / "with-ledger"
+    folder.mkdir()
+    yield Ledger.init(folder / ".ledger")
+    check_histories(folder)
+
+
+def check_histories(folder: Path) -> None:
+    """Every history below a folder is sound for Git, and its commits only ever added paths."""
+    for git_dir in folder.rglob("history.git"):
+        fsck = run_git(git_dir, "fsck", "--full", "--strict")
+        assert (0, "") == (fsck.returncode, fsck.stderr), fsck
+        edits = run_git(git_dir, "log", "--oneline", "--diff-filter=MDRT", "--name-status", "main")
+        assert (0, "") == (edits.returncode, edits.stdout), edits
+
+
+def run_git(git_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Real Git on a history."""
+    command = ["git", f"--git-dir={git_dir}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
