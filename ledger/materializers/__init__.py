@@ -1,0 +1,43 @@
+"""Values to files and back: one class per format, chosen by the type of the value.
+
+Knows no store, and imports a library only when a value of it is met. Reading data never
+runs code; where only code can rebuild a value, trust is asked first.
+"""
+
+from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.files import Files
+from ledger.materializers.json_values import (
+    BytesMaterializer,
+    DataclassMaterializer,
+    DatetimeMaterializer,
+    EnumMaterializer,
+    JsonMaterializer,
+    UuidMaterializer,
+)
+from ledger.materializers.last_resort import CloudpickleMaterializer
+from ledger.materializers.paths import PathMaterializer
+from ledger.materializers.registry import materializer_for, materializer_named
+from ledger.materializers.texts import CsvMaterializer, HtmlMaterializer, JsonTextMaterializer, MarkdownMaterializer
+from ledger.materializers.values import SavedValue, load_value, save_value
+
+__all__ = [
+    "BaseMaterializer",
+    "BytesMaterializer",
+    "CloudpickleMaterializer",
+    "CsvMaterializer",
+    "DataclassMaterializer",
+    "DatetimeMaterializer",
+    "EnumMaterializer",
+    "Files",
+    "HtmlMaterializer",
+    "JsonMaterializer",
+    "JsonTextMaterializer",
+    "MarkdownMaterializer",
+    "PathMaterializer",
+    "SavedValue",
+    "UuidMaterializer",
+    "load_value",
+    "materializer_for",
+    "materializer_named",
+    "save_value",
+]

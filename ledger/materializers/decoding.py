@@ -1,0 +1,145 @@
+"""Values with elements from a tree of JSON.
+
+Owns the form of ``data.json`` (specs/materializers.md, 3) on the way in. Classes are
+compared by name with what this process has defined and never imported; instances of
+dataclasses and named tuples are filled in without running a line of their classes.
+Elements in sub folders go through `load_value`, which asks for trust where it must.
+"""
+
+import json
+import types
+from collections import OrderedDict, defaultdict
+from typing import TYPE_CHECKING, Any
+
+from ledger.errors import LedgerError, MaterializerError
+from ledger.materializers.files import Files
+from ledger.materializers.known_types import is_named_tuple, is_plain_dataclass, known_class
+from ledger.materializers.leaves import Json, decode_enum, decode_leaf, is_leaf_tag
+from ledger.materializers.values import load_value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FACTORIES: dict[str | None, type | None] = {None: None} | {
+    kind.__name__: kind for kind in (list, dict, set, tuple, int, float, str, bool, bytes, frozenset)
+}
+
+
+class TreeDecoder:
+    """Turns JSON back into the value; ``passed`` is the class a caller gave for the value as a whole."""
+
+    def __init__(self, files: Files | None, *, passed: type | None = None) -> None:
+        self._files = files
+        self._passed = passed
+        self._tags: dict[str, Callable[[Json], Any]] = {
+            "$tuple": lambda held: tuple(self._all(held)),
+            "$set": lambda held: set(self._all(held)),
+            "$frozenset": lambda held: frozenset(self._all(held)),
+            "$dict": lambda held: dict(self._pairs(held)),
+            "$ordereddict": lambda held: OrderedDict(self._pairs(held)),
+            "$defaultdict": lambda held: defaultdict(_FACTORIES[held[0]], self._pairs(held[1])),
+            "$namedtuple": self._named_tuple,
+            "$dataclass": self._dataclass,
+            "$ndarray": self._object_array,
+            "$enum": lambda held: decode_enum(held, self._passed),
+        }
+
+    def decode(self, tree: Json) -> Any:
+        """The value of a tree; `MaterializerError` for a tag nobody writes."""
+        if isinstance(tree, list):
+            return self._all(tree)
+        if not isinstance(tree, dict):
+            return tree
+        tag = next(iter(tree), "")
+        if tag == "$item":
+            return self._element(tree)
+        if tag.startswith("$") and not tag.startswith("$$") and len(tree) == 1:
+            return self._tagged(tag, tree[tag])
+        return {_plain_key(key): self.decode(held) for key, held in tree.items()}
+
+    def _tagged(self, tag: str, held: Json) -> Any:
+        if tag not in self._tags and not is_leaf_tag(tag):
+            raise _malformed(tag, "is not known to this program")
+        try:
+            return self._tags[tag](held) if tag in self._tags else decode_leaf(tag, held)
+        except (LedgerError, ImportError, RecursionError):
+            raise
+        except Exception as error:
+            raise _malformed(tag, f"holds what it should not: {error}") from error
+
+    def _all(self, elements: list[Json]) -> list[Any]:
+        return [self.decode(element) for element in elements]
+
+    def _pairs(self, pairs: list[Json]) -> list[tuple[Any, Any]]:
+        return [(self.decode(key), self.decode(held)) for key, held in pairs]
+
+    def _named_tuple(self, held: Json) -> Any:
+        name, fields = held
+        kind = known_class(name, is_named_tuple, roots=(tuple,), passed=self._passed)
+        expected = vars(kind)["_fields"]
+        if tuple(field for field, _ in fields) != expected:
+            raise MaterializerError(
+                f"{name} has the fields {expected}, the value was saved with {tuple(field for field, _ in fields)}",
+                hint="download the files and read data.json",
+                data_type=name,
+            )
+        return tuple.__new__(kind, [self.decode(element) for _, element in fields])
+
+    def _dataclass(self, held: Json) -> Any:
+        name, fields = held
+        kind: Any = known_class(name, is_plain_dataclass, roots=(), passed=self._passed)
+        instance = object.__new__(kind)
+        for field, tree in fields.items():
+            _fill(instance, field, self.decode(tree))
+        return instance
+
+    def _object_array(self, held: Json) -> Any:
+        import numpy as np
+
+        shape, elements = held
+        array = np.empty(len(elements), dtype=object)
+        for index, element in enumerate(elements):
+            array[index] = self.decode(element)
+        return array.reshape(shape)
+
+    def _element(self, tree: dict[str, Json]) -> Any:
+        name, key, type_name = (tree.get(member) for member in ("$item", "materializer", "type"))
+        if not isinstance(name, str) or not name.isdecimal() or not isinstance(key, str) or self._files is None:
+            raise _malformed("$item", f"names no element: {tree!r}"[:200])
+        return load_value(key, str(type_name), self._files.below(name))
+
+
+def read_tree(files: Files) -> Json:
+    """The tree in ``data.json``."""
+    with files.open("data.json", "r") as file:
+        text = file.read()
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise MaterializerError("data.json is nested too deeply to be read") from error
+
+
+def _fill(instance: object, field: str, value: Any) -> None:
+    """Set an attribute in its slot or in the instance's dictionary, past any property of that name."""
+    for base in type(instance).__mro__:
+        slot = vars(base).get(field)
+        if isinstance(slot, types.MemberDescriptorType):
+            slot.__set__(instance, value)
+            return
+    vars(instance)[field] = value
+
+
+def _plain_key(key: str) -> str:
+    if key.startswith("$") and not key.startswith("$$"):
+        raise _malformed(key, "stands among other keys")
+    return key.removeprefix("$")
+
+
+def _malformed(tag: str, reason: str) -> MaterializerError:
+    return MaterializerError(
+        f"data.json: {tag!r} {reason}", hint="it was written by a newer program, or damaged", tag=tag
+    )
+
+
+def _refuse_constant(name: str) -> None:
+    raise MaterializerError(f"data.json: {name} is not JSON", constant=name)

@@ -1,0 +1,195 @@
+"""Values with elements as a tree of JSON that keeps every type.
+
+Owns the form of ``data.json`` (specs/materializers.md, 3) on the way out. What JSON holds
+exactly is plain JSON; everything else is an object of one member whose name begins with
+``$``. An element with no such form is saved by its own materializer in a sub folder and
+named in its place. A container that holds itself is an error, and so is anything that
+could come back as something else.
+"""
+
+import dataclasses
+import json
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ledger.enums import TrustClass
+from ledger.errors import MaterializerError
+from ledger.materializers.base import highest_trust
+from ledger.materializers.files import Files
+from ledger.materializers.known_types import is_named_tuple, is_plain_dataclass
+from ledger.materializers.leaves import Json, encode_leaf
+from ledger.materializers.registry import DATACLASS, is_built_in, materializer_for, qualified_name
+from ledger.materializers.values import save_value
+
+_SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozenset"}
+_CONTAINERS = frozenset({list, dict, tuple, set, frozenset, OrderedDict, defaultdict})
+_PLAIN = frozenset({str, bool, float, type(None)})
+_FACTORIES = {None: None, list: "list", dict: "dict", set: "set", tuple: "tuple", int: "int", float: "float"} | {
+    str: "str",
+    bool: "bool",
+    bytes: "bytes",
+    frozenset: "frozenset",
+}
+
+
+class TreeEncoder:
+    """Turns one value into JSON; elements without a JSON form go to sub folders of ``files``.
+
+    Without ``files`` there is nowhere for them to go, and they are an error.
+    ``trust`` is the highest trust class that reading the elements asks for.
+    """
+
+    def __init__(self, files: Files | None) -> None:
+        self._files = files
+        self._saved = 0
+        self._above: set[int] = set()
+        self.trust = TrustClass.DATA
+        self._forms: dict[type, Callable[[Any], Json]] = {
+            list: self._list,
+            dict: self._dict,
+            **dict.fromkeys(_SEQUENCES, self._sequence),
+            OrderedDict: self._special_dict,
+            defaultdict: self._special_dict,
+        }
+
+    def encode(self, value: Any) -> Json:
+        """The JSON of a value; `MaterializerError` if it holds itself, or an element that cannot be saved."""
+        if value is None:
+            return None
+        kind = type(value)
+        if kind not in _CONTAINERS:
+            handler = None if kind in _PLAIN else materializer_for(kind)
+            if handler is None or is_built_in(handler):
+                leaf = encode_leaf(value)
+                if leaf is not None:
+                    return leaf
+        form = self._form_of(kind)
+        if form is None or not _can_hold_factory(value):
+            return self._save_element(value)
+        with self._inside(value):
+            return form(value)
+
+    def _form_of(self, kind: type) -> Callable[[Any], Json] | None:
+        """How values of a type with elements are written, or ``None`` if their materializer writes them."""
+        form = self._forms.get(kind)
+        if form is not None:
+            return form
+        if is_named_tuple(kind):
+            return self._named_tuple
+        handler = materializer_for(kind)
+        if handler.REGISTRY_KEY == DATACLASS and is_plain_dataclass(kind):
+            return self._dataclass
+        return self._object_array if _is_object_array(kind) and is_built_in(handler) else None
+
+    @contextmanager
+    def _inside(self, value: object) -> Iterator[None]:
+        """Note a container while its elements are written, so that meeting it again is noticed."""
+        if id(value) in self._above:
+            raise MaterializerError(
+                f"a {qualified_name(type(value))} that contains itself cannot be saved",
+                hint="save its parts without the reference back",
+            )
+        self._above.add(id(value))
+        try:
+            yield
+        finally:
+            self._above.remove(id(value))
+
+    def _list(self, value: list[Any]) -> Json:
+        return [self.encode(element) for element in value]
+
+    def _dict(self, value: dict[Any, Any]) -> Json:
+        if all(type(key) is str and encode_leaf(key) is key for key in value):
+            escaped = ((f"${key}" if key.startswith("$") else key, held) for key, held in value.items())
+            return {key: self.encode(held) for key, held in escaped}
+        return {"$dict": self._pairs(value)}
+
+    def _pairs(self, value: dict[Any, Any]) -> Json:
+        return [[self.encode(key), self.encode(held)] for key, held in value.items()]
+
+    def _sequence(self, value: Any) -> Json:
+        elements = [self.encode(element) for element in value]
+        if type(value) is not tuple:  # equal sets give equal bytes
+            elements.sort(key=json.dumps)
+        return {_SEQUENCES[type(value)]: elements}
+
+    def _special_dict(self, value: Any) -> Json:
+        if type(value) is OrderedDict:
+            return {"$ordereddict": self._pairs(value)}
+        return {"$defaultdict": [_FACTORIES[value.default_factory], self._pairs(value)]}
+
+    def _named_tuple(self, value: Any) -> Json:
+        names = vars(type(value))["_fields"]
+        fields = [[name, self.encode(held)] for name, held in zip(names, tuple.__iter__(value), strict=True)]
+        return {"$namedtuple": [qualified_name(type(value)), fields]}
+
+    def _dataclass(self, value: Any) -> Json:
+        names = [field.name for field in dataclasses.fields(value)]
+        held = {name: getattr(value, name) for name in names if hasattr(value, name)}
+        held |= getattr(value, "__dict__", {})
+        fields = {name: self.encode(held[name]) for name in held}
+        return {"$dataclass": [qualified_name(type(value)), fields]}
+
+    def _object_array(self, value: Any) -> Json:
+        if value.dtype.kind != "O":
+            return self._save_element(value)
+        elements = [self._data_only(element) for element in value.ravel(order="C")]
+        return {"$ndarray": [list(value.shape), elements]}
+
+    def _data_only(self, element: Any) -> Json:
+        """An element of an array of objects, which is never pickled, not even as a last resort."""
+        before, self.trust = self.trust, TrustClass.DATA
+        encoded = self.encode(element)
+        if self.trust is TrustClass.CODE:
+            raise MaterializerError(
+                f"an array of objects holds a {qualified_name(type(element))}, which only pickle could save",
+                hint="convert the array to a dtype of numbers or texts, or to a list",
+                data_type=qualified_name(type(element)),
+            )
+        self.trust = highest_trust(before, self.trust)
+        return encoded
+
+    def _save_element(self, value: Any) -> Json:
+        """Leave an element to its own materializer, in the next sub folder."""
+        if self._files is None:
+            raise MaterializerError(
+                f"a {qualified_name(type(value))} has no form in JSON",
+                data_type=qualified_name(type(value)),
+            )
+        name = str(self._saved)
+        self._saved += 1
+        with self._inside(value):
+            saved = save_value(value, self._files.below(name), extract_metadata=False)
+        self.trust = highest_trust(self.trust, saved.trust)
+        return {"$item": name, "materializer": saved.key, "type": saved.data_type}
+
+
+def can_encode(value: object) -> bool:
+    """Whether a value itself has a form in the tree, whatever its elements are."""
+    kind = type(value)
+    if value is None or kind in _PLAIN:
+        return True
+    if kind in _CONTAINERS:
+        return _can_hold_factory(value)
+    return is_named_tuple(kind) or is_plain_dataclass(kind) or encode_leaf(value) is not None
+
+
+def write_tree(files: Files, tree: Json) -> None:
+    """Write ``data.json``."""
+    try:
+        text = json.dumps(tree, ensure_ascii=False, allow_nan=False, check_circular=False)
+    except RecursionError as error:
+        raise MaterializerError("a value nested too deeply for JSON cannot be saved") from error
+    with files.open("data.json", "w") as file:
+        file.write(text)
+
+
+def _can_hold_factory(value: Any) -> bool:
+    """Whether a default dict's factory can be named."""
+    return type(value) is not defaultdict or value.default_factory in _FACTORIES
+
+
+def _is_object_array(kind: type) -> bool:
+    return qualified_name(kind) == "numpy.ndarray"

@@ -1,0 +1,32 @@
+"""What a materializer works against: the files of one value.
+
+Owns the protocol and nothing else. The core implements it over a store, tests over a
+dict; a materializer never learns where its files go or come from. While a value is
+saved, written files stream away and cannot be read again; while it is loaded, files
+are there to be read, and bytes have been checked before they are handed out.
+"""
+
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+
+class Files(Protocol):
+    """The files of one value, or of one element of it."""
+
+    def open(self, path: str, mode: str = "rb") -> IO[Any]:
+        """A stream of a file: ``rb`` and ``wb`` of bytes, ``r`` and ``w`` of UTF-8 text.
+
+        A written stream cannot seek; a read one can. ``path`` is relative, with ``/``.
+        """
+
+    def folder(self) -> Path:
+        """A local folder: what a save leaves in it joins the content; on load it holds the restored files."""
+
+    def paths(self) -> tuple[str, ...]:
+        """The files that exist, on load."""
+
+    def below(self, prefix: str) -> "Files":
+        """The same for the sub folder ``prefix``, which an element of a value has to itself."""
+
+    def require_trust(self, what: str) -> None:
+        """Raise `UntrustedArtifactError` unless this user trusts the content; ``what`` says what would run."""

@@ -1,0 +1,149 @@
+"""Numbers, texts, truth values, None, containers, enum members, times, UUIDs, bytes and dataclasses.
+
+Owns the materializers of what Python itself brings, most of which share the tree of
+``data.json``. A subclass of these that adds something of its own has no form here and
+is left to the last resort, rather than come back as its base class.
+"""
+
+import datetime as dt
+import uuid
+from collections import OrderedDict
+from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
+from typing import Any, ClassVar
+
+from ledger.enums import ArtifactType
+from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.decoding import TreeDecoder, read_tree
+from ledger.materializers.encoding import TreeEncoder, can_encode, write_tree
+from ledger.materializers.registry import DATACLASS, LAST_RESORT, materializer_named, qualified_name
+
+STATE_DICT = "torch.safetensors/1"
+
+_LEGIBLE_BITS = 13_000  # longer integers have no text that Python is willing to write
+_NUMBERS = (int, float, complex)
+_CONTAINERS = (list, dict, tuple, set, frozenset)
+
+
+class _TreeMaterializer(BaseMaterializer):
+    """A value as the tree in ``data.json``."""
+
+    SKIP_REGISTRATION: ClassVar[bool] = True
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def save(self, value: Any) -> None:
+        """Write ``data.json`` and the sub folders of elements without a JSON form."""
+        if not can_encode(value):
+            self.save_as(materializer_named(LAST_RESORT), value)
+            return
+        encoder = TreeEncoder(self.files)
+        write_tree(self.files, encoder.encode(value))
+        self.raise_trust(encoder.trust)
+
+    def load(self, data_type: type | None) -> Any:
+        """The value, with the types it had."""
+        return TreeDecoder(self.files, passed=data_type).decode(read_tree(self.files))
+
+
+class JsonMaterializer(_TreeMaterializer):
+    """Numbers, texts, None, and containers of anything."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.json/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (int, float, complex, bool, str, type(None), *_CONTAINERS)
+    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = ("numpy.generic", "decimal.Decimal", "fractions.Fraction")
+
+    def save(self, value: Any) -> None:
+        """Write ``data.json``; a state dict of tensors becomes one safetensors file."""
+        if is_state_dict(value):
+            self.save_as(materializer_named(STATE_DICT), value)
+        else:
+            super().save(value)
+
+    def extract_metadata(self, value: Any) -> dict[str, Any]:
+        """``string_representation`` of a number, ``length`` of a container."""
+        if isinstance(value, _CONTAINERS):
+            return {"length": len(value)}
+        is_number = isinstance(value, _NUMBERS) or qualified_name(type(value)).startswith("numpy.")
+        if isinstance(value, int) and value.bit_length() > _LEGIBLE_BITS:
+            return {}
+        return {"string_representation": str(value)} if is_number else {}
+
+
+class UuidMaterializer(_TreeMaterializer):
+    """A UUID."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.uuid/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (uuid.UUID,)
+
+    def extract_metadata(self, value: uuid.UUID) -> dict[str, Any]:
+        """``string_representation``."""
+        return {"string_representation": str(value)}
+
+
+class DatetimeMaterializer(_TreeMaterializer):
+    """Dates, times, both together with their time zone, and spans of time."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.datetime/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (dt.datetime, dt.date, dt.time, dt.timedelta)
+
+    def extract_metadata(self, value: Any) -> dict[str, Any]:
+        """``string_representation``."""
+        return {"string_representation": str(value)}
+
+
+class EnumMaterializer(_TreeMaterializer):
+    """An enum member, by its name."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.enum/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (Enum, IntEnum, StrEnum, Flag, IntFlag)
+
+    def extract_metadata(self, value: Enum) -> dict[str, Any]:
+        """``string_representation``."""
+        return {"string_representation": str(value)}
+
+
+class DataclassMaterializer(_TreeMaterializer):
+    """A dataclass instance: its attributes, filled in again without running its class."""
+
+    REGISTRY_KEY: ClassVar[str] = DATACLASS
+    SKIP_REGISTRATION: ClassVar[bool] = True
+
+
+class BytesMaterializer(BaseMaterializer):
+    """Bytes as they are; a bytearray and a memoryview of bytes come back as what they were."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.bytes/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (bytes, bytearray, memoryview)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+
+    def save(self, value: bytes | bytearray | memoryview) -> None:
+        """Write ``data.bin``, and beside it ``kind.txt`` where it is not bytes."""
+        is_shaped = isinstance(value, memoryview) and (value.format != "B" or value.ndim != 1)
+        if type(value) not in (bytes, bytearray, memoryview) or is_shaped:
+            self.save_as(materializer_named(LAST_RESORT), value)
+            return
+        with self.open("data.bin", "wb") as file:
+            file.write(value)
+        if not isinstance(value, bytes):
+            with self.open("kind.txt", "w") as file:
+                file.write(type(value).__name__)
+
+    def load(self, data_type: type | None) -> bytes | bytearray | memoryview:  # noqa: ARG002
+        """The bytes."""
+        with self.open("data.bin", "rb") as file:
+            data: bytes = file.read()
+        kind = ""
+        if "kind.txt" in self.files.paths():
+            with self.open("kind.txt") as file:
+                kind = file.read()
+        return bytearray(data) if kind == "bytearray" else memoryview(data) if kind == "memoryview" else data
+
+    def extract_metadata(self, value: Any) -> dict[str, Any]:
+        """``length`` in bytes."""
+        return {"length": len(value)}
+
+
+def is_state_dict(value: object) -> bool:
+    """Whether a value is what a torch module's ``state_dict()`` gives: names and nothing but tensors."""
+    if type(value) not in (dict, OrderedDict) or not isinstance(value, dict) or not value:
+        return False
+    return all(type(name) is str and qualified_name(type(held)) == "torch.Tensor" for name, held in value.items())

@@ -1,0 +1,95 @@
+"""Classes by their names, without importing anything.
+
+A record says what the class of a value was called. That name is data: it is only ever
+compared with the names of classes that this process has defined already. Attributes are
+looked up in the dictionaries of modules and classes, so that no property, module
+``__getattr__`` or descriptor runs.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ledger.errors import UnknownTypeError
+from ledger.materializers.registry import qualified_name
+
+
+def subclass_named(name: str, roots: Iterable[type]) -> type | None:
+    """The newest class of that name among some classes and all that derive from them."""
+    found = None
+    for kind in _with_subclasses(roots):
+        if qualified_name(kind) == name:
+            found = kind
+    return found
+
+
+def loaded_class(name: str) -> type | None:
+    """The class that an already loaded module holds under its qualified name, if any."""
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        module = sys.modules.get(".".join(parts[:end]))
+        if module is not None:
+            found = _inside(module, parts[end:])
+            return found if found is not None and qualified_name(found) == name else None
+    return None
+
+
+def known_class(name: str, is_wanted: Callable[[type], bool], *, roots: Iterable[type], passed: type | None) -> type:
+    """The class that a record names, if it is of the wanted kind.
+
+    Sought among what the caller passed, what derives from ``roots``, and the attributes of
+    loaded modules; last, what the caller passed is taken under whatever name. Raises
+    `UnknownTypeError` otherwise.
+    """
+    given = () if passed is None else (passed,)
+    candidates = (subclass_named(name, (*given, *roots)), loaded_class(name), passed)
+    for kind in candidates:
+        if kind is not None and is_wanted(kind):
+            return kind
+    raise unknown_type(name)
+
+
+def unknown_type(name: str) -> UnknownTypeError:
+    """The error for a class that this process has not defined."""
+    return UnknownTypeError(
+        f"the value is of type {name!r}, which is not defined in this process",
+        hint="import the module that defines it first, or pass data_type=",
+        data_type=name,
+    )
+
+
+def is_plain_dataclass(kind: type) -> bool:
+    """Whether instances of a class are nothing but their attributes, and can be made without running its code."""
+    if not dataclasses.is_dataclass(kind):
+        return False
+    try:
+        object.__new__(kind)
+    except TypeError:  # derives from an exception, a dict or another type with a layout of its own
+        return False
+    return True
+
+
+def is_named_tuple(kind: type) -> bool:
+    """Whether a class is what `collections.namedtuple` or `typing.NamedTuple` makes."""
+    fields: Any = vars(kind).get("_fields")
+    return issubclass(kind, tuple) and isinstance(fields, tuple) and kind.__mro__[1] is tuple
+
+
+def _with_subclasses(roots: Iterable[type]) -> Iterator[type]:
+    """Some classes and, breadth first, everything that derives from them, in the order of definition."""
+    seen: set[type] = set()
+    waiting = list(roots)
+    while waiting:
+        kind = waiting.pop(0)
+        if kind not in seen:
+            seen.add(kind)
+            yield kind
+            waiting.extend(type.__subclasses__(kind))
+
+
+def _inside(module: object, path: list[str]) -> type | None:
+    held: object = module
+    for name in path:
+        held = vars(held).get(name) if isinstance(held, type) or held is module else None
+    return held if isinstance(held, type) else None

@@ -1,0 +1,84 @@
+"""Texts that say what they are: HTML, Markdown, CSV and JSON.
+
+Each is one file of that kind, and shows itself.
+"""
+
+from typing import Any, ClassVar
+
+from ledger.enums import ArtifactType, VisualizationType
+from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.registry import LAST_RESORT, materializer_named
+from ledger.types import CSVString, HTMLString, JSONString, MarkdownString
+
+
+class _TextMaterializer(BaseMaterializer):
+    """A text in a file whose name says what it is."""
+
+    SKIP_REGISTRATION: ClassVar[bool] = True
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
+    KIND: ClassVar[type[str]]
+    FILE: ClassVar[str]
+    SHOWN_AS: ClassVar[VisualizationType]
+
+    def save(self, value: str) -> None:
+        """Write the text, its line ends as they are."""
+        if type(value) is not self.KIND:
+            self.save_as(materializer_named(LAST_RESORT), value)
+            return
+        with self.open(self.FILE, "wb") as file:
+            file.write(value.encode())
+
+    def load(self, data_type: type | None) -> str:  # noqa: ARG002
+        """The text, as the class that says what it is."""
+        with self.open(self.FILE, "rb") as file:
+            return self.KIND(file.read().decode())
+
+    def save_visualizations(self, value: str) -> dict[str, VisualizationType]:
+        """The text itself."""
+        with self.open(self.FILE, "wb") as file:
+            file.write(value.encode())
+        return {self.FILE: self.SHOWN_AS}
+
+    def extract_metadata(self, value: str) -> dict[str, Any]:
+        """``length`` in characters."""
+        return {"length": len(value)}
+
+
+class HtmlMaterializer(_TextMaterializer):
+    """An `HTMLString`."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.html/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (HTMLString,)
+    KIND: ClassVar[type[str]] = HTMLString
+    FILE: ClassVar[str] = "output.html"
+    SHOWN_AS: ClassVar[VisualizationType] = VisualizationType.HTML
+
+
+class MarkdownMaterializer(_TextMaterializer):
+    """A `MarkdownString`."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.markdown/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (MarkdownString,)
+    KIND: ClassVar[type[str]] = MarkdownString
+    FILE: ClassVar[str] = "output.md"
+    SHOWN_AS: ClassVar[VisualizationType] = VisualizationType.MARKDOWN
+
+
+class CsvMaterializer(_TextMaterializer):
+    """A `CSVString`."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.csv/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (CSVString,)
+    KIND: ClassVar[type[str]] = CSVString
+    FILE: ClassVar[str] = "output.csv"
+    SHOWN_AS: ClassVar[VisualizationType] = VisualizationType.CSV
+
+
+class JsonTextMaterializer(_TextMaterializer):
+    """A `JSONString`."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.json_text/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (JSONString,)
+    KIND: ClassVar[type[str]] = JSONString
+    FILE: ClassVar[str] = "output.json"
+    SHOWN_AS: ClassVar[VisualizationType] = VisualizationType.JSON

@@ -1,0 +1,185 @@
+"""Save a value through the materializer in charge, and load it again.
+
+Owns the order of things around a materializer: which one, in which words its failures
+reach the caller, what of its metadata is kept, and the one place where trust is asked
+before code runs. Elements of containers come through here as well, so that no depth of
+nesting gets around it. Knows no store.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.enums import ArtifactType, TrustClass, VisualizationType
+from ledger.errors import (
+    LedgerError,
+    MaterializerError,
+    MaterializerTypeError,
+    MetadataError,
+    MissingDependencyError,
+)
+from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.files import Files
+from ledger.materializers.known_types import loaded_class, subclass_named, unknown_type
+from ledger.materializers.notices import warn_user
+from ledger.materializers.registry import materializer_for, materializer_named, qualified_name
+from ledger.records import normalise
+
+_REASON_LIMIT = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedValue:
+    """What a record says about a value whose files have been written."""
+
+    key: str
+    data_type: str
+    artifact_type: ArtifactType
+    trust: TrustClass
+    metadata: dict[str, Any]
+    visualizations: dict[str, VisualizationType]
+
+
+def save_value(
+    value: object,
+    files: Files,
+    *,
+    materializer: type[BaseMaterializer] | None = None,
+    extract_metadata: bool = True,
+    visualizations: Files | None = None,
+) -> SavedValue:
+    """Write a value to ``files`` and say how it is to be read.
+
+    Raises `MaterializerTypeError` where an explicit materializer is not made for the type,
+    and `MaterializerError` where saving fails; whatever has been written then is to be thrown
+    away. Metadata and visualizations that fail cost a warning only.
+    """
+    chosen = materializer or materializer_for(type(value))
+    if materializer is not None:
+        _check_type(value, materializer)
+    writer = chosen(files)
+    try:
+        writer.save(value)
+    except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
+        raise
+    except Exception as error:  # whatever a library or a user's materializer raises
+        raise _failure("save", chosen, qualified_name(type(value)), error) from error
+    return SavedValue(
+        key=writer.key,
+        data_type=qualified_name(type(value)),
+        artifact_type=chosen.ASSOCIATED_ARTIFACT_TYPE,
+        trust=writer.trust,
+        metadata=_metadata(writer, value) if extract_metadata else {},
+        visualizations=_visualizations(chosen, value, visualizations) if visualizations is not None else {},
+    )
+
+
+def load_value(
+    key: str,
+    data_type_name: str,
+    files: Files,
+    *,
+    data_type: type | None = None,
+    mmap: bool = False,
+) -> Any:
+    """The value that files hold, read by the materializer of that key.
+
+    Asks for trust before code can run. ``data_type_name`` is what the record calls the class;
+    it is compared, never imported. With ``mmap`` an array is mapped from its file where the
+    format allows. Raises `UnknownMaterializerError`, `UntrustedArtifactError`,
+    `UnknownTypeError`, `MissingDependencyError` or `MaterializerError`.
+    """
+    chosen = materializer_named(key)
+    if chosen.TRUST is TrustClass.CODE:
+        files.require_trust(f"{key} runs the code that rebuilds a {data_type_name}")
+    kind = _class_for(chosen, data_type_name, data_type)
+    reader = chosen(files)
+    reader.mmap = mmap
+    try:
+        return reader.load(kind)
+    except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
+        raise
+    except ImportError as error:
+        raise _missing(chosen, data_type_name, error) from error
+    except Exception as error:  # whatever a library or a user's materializer raises
+        raise _failure("load", chosen, data_type_name, error) from error
+
+
+def _check_type(value: object, materializer: type[BaseMaterializer]) -> None:
+    """Refuse a value that an explicitly named materializer is not made for; one without types takes all."""
+    names = {qualified_name(kind) for kind in materializer.ASSOCIATED_TYPES} | {*materializer.ASSOCIATED_TYPE_NAMES}
+    if not names or isinstance(value, materializer.ASSOCIATED_TYPES):
+        return
+    if not any(qualified_name(base) in names for base in type(value).__mro__):
+        raise MaterializerTypeError(
+            f"materializer {materializer.REGISTRY_KEY} saves {_listed(sorted(names))}, "
+            f"got a value of type {qualified_name(type(value))}",
+            hint="leave materializer= out to have it chosen by the type",
+            materializer=materializer.REGISTRY_KEY,
+            expected=tuple(sorted(names)),
+            got=qualified_name(type(value)),
+        )
+
+
+def _class_for(chosen: type[BaseMaterializer], name: str, passed: type | None) -> type | None:
+    """The class a record names, where this process has defined it; else what the caller passed."""
+    by_name = (loaded_class(root) for root in chosen.ASSOCIATED_TYPE_NAMES)
+    roots = [root for root in (passed, *chosen.ASSOCIATED_TYPES, *by_name) if root is not None]
+    kind = subclass_named(name, roots) or passed
+    if kind is None and chosen.NEEDS_TYPE:
+        raise unknown_type(name)
+    return kind
+
+
+def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
+    """What the materializer notes about the value, each key in the one form of metadata."""
+    try:
+        found = writer.extract_metadata(value)
+    except Exception as error:  # noqa: BLE001  # metadata is a courtesy: no failure of it costs the value
+        warn_user(f"no metadata of the {qualified_name(type(value))}: {_reason(error)}")
+        return {}
+    kept: dict[str, Any] = {}
+    for key, noted in found.items():
+        try:
+            kept.update(normalise({key: noted}))
+        except MetadataError as error:
+            warn_user(f"metadata {key!r} of the {qualified_name(type(value))} is left out: {error}")
+    return kept
+
+
+def _visualizations(chosen: type[BaseMaterializer], value: object, files: Files) -> dict[str, VisualizationType]:
+    artist = chosen(files)
+    try:
+        shown = artist.save_visualizations(value)
+        return {artist.relative(path): VisualizationType(kind) for path, kind in shown.items()}
+    except Exception as error:  # noqa: BLE001  # a picture is a courtesy: no failure of it costs the value
+        warn_user(f"no visualization of the {qualified_name(type(value))}: {_reason(error)}")
+        return {}
+
+
+def _failure(doing: str, chosen: type[BaseMaterializer], name: str, error: Exception) -> MaterializerError:
+    return MaterializerError(
+        f"materializer {chosen.REGISTRY_KEY} cannot {doing} a {name}: {_reason(error)}",
+        hint="give a materializer of your own for this type" if doing == "save" else "",
+        materializer=chosen.REGISTRY_KEY,
+        data_type=name,
+    )
+
+
+def _missing(chosen: type[BaseMaterializer], name: str, error: ImportError) -> MissingDependencyError:
+    module = error.name or str(error)
+    return MissingDependencyError(
+        f"materializer {chosen.REGISTRY_KEY} needs {module!r} to load a {name}",
+        hint=f"pip install 'ledger[{chosen.EXTRA}]'" if chosen.EXTRA else f"make {module!r} importable",
+        materializer=chosen.REGISTRY_KEY,
+        name=module,
+    )
+
+
+def _reason(error: Exception) -> str:
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first[:_REASON_LIMIT]}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " or ".join(names)

@@ -1,0 +1,424 @@
+"""Numbers, texts, containers, times, enums, bytes and dataclasses keep value and type."""
+
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import fractions
+import math
+import pathlib
+import re
+import threading
+import uuid
+import zoneinfo
+from collections import OrderedDict, defaultdict, namedtuple
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ledger.enums import TrustClass
+from ledger.errors import MaterializerError, UnknownTypeError, UntrustedArtifactError
+from ledger.materializers import load_value
+from ledger.materializers.decoding import TreeDecoder
+from ledger.materializers.encoding import TreeEncoder
+from tests.kit.materializing import Bench, MaterializerContract
+
+
+class Color(enum.Enum):
+    RED = "red"
+    GREEN = 2
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+
+
+class Word(enum.StrEnum):
+    YES = "y"
+
+
+class Rights(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Point(NamedTuple):
+    x: int
+    y: Any
+
+
+Pair = namedtuple("Pair", "left right")  # noqa: PYI024  # the untyped form is the claim
+
+
+@dataclasses.dataclass
+class Settings:
+    rate: float
+    layers: tuple[int, ...]
+    extra: Any = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frozen:
+    name: str
+    inner: Settings | None = None
+
+
+@dataclasses.dataclass
+class Counted:
+    total: int
+
+    def __post_init__(self) -> None:
+        self.total += 1
+        self.doubled = self.total * 2
+
+
+class Bare:
+    def __init__(self, held: object) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bare) and self.held == other.held
+
+    def __hash__(self) -> int:
+        return 1
+
+
+class TestJson(MaterializerContract):
+    """Numbers, texts and containers."""
+
+    key = "builtin.json/1"
+
+    def values(self) -> list[Any]:
+        return [
+            *(
+                0,
+                -1,
+                2**53 - 1,
+                2**53,
+                -(2**70),
+                True,
+                False,
+                None,
+                "",
+                "é😀",
+                "$x",
+                "\ud800",
+                "\ud83d\ude00",
+            ),
+            *(0.0, -0.0, 0.1, 1e300, 5e-324, math.inf, -math.inf, 1 + 2j, complex(-0.0, math.inf)),
+            *([], {}, (), set(), frozenset(), [()], ((1,), [2]), {"a": {"$b": {"$$c": 1}}}),
+            {1: "int", "1": "text", 2.5: "float", None: 0, (1, 2): [3], frozenset({4}): 5, False: 6},
+            [{1, 2, "x"}, frozenset({(1, 2)}), {(1, 2): 3}],
+            OrderedDict([("b", 1), ("a", 2)]),
+            defaultdict(list, {"a": [1]}),
+            defaultdict(None, {1: 2}),
+            Point(1, (2, [3])),
+            [Pair("a", Point(1, 2))],
+            [b"\x00\xff", bytearray(b"x"), uuid.UUID(int=5), decimal.Decimal("1.10"), fractions.Fraction(-1, 3)],
+            [
+                dt.date(2020, 1, 2),
+                dt.timedelta(days=-3, microseconds=1),
+                dt.timedelta.max,
+                dt.time(1, 2, fold=1),
+                range(3),
+                ...,
+            ],
+            {Color.RED: Level.LOW, Word.YES: Rights.READ | Rights.WRITE, "none": Rights(0)},
+            [pathlib.PurePosixPath("a/b"), pathlib.PureWindowsPath("c:/d"), pathlib.Path("no/such/file")],
+            {"settings": Settings(0.1, (1, 2), {"deep": Frozen("x")})},
+        ]
+
+    def same(self, left: Any, right: Any) -> bool:
+        return repr(left) == repr(right) if not isinstance(left, (set, frozenset)) else bool(left == right)
+
+
+class TestUuid(MaterializerContract):
+    """UUIDs."""
+
+    key = "builtin.uuid/1"
+
+    def values(self) -> list[Any]:
+        return [uuid.UUID(int=7)]
+
+
+class TestDatetime(MaterializerContract):
+    """Dates and times keep their zone."""
+
+    key = "builtin.datetime/1"
+
+    def values(self) -> list[Any]:
+        paris = zoneinfo.ZoneInfo("Europe/Paris")
+        return [
+            dt.datetime(2020, 1, 2, 3, 4, 5, 6),  # noqa: DTZ001  # a naive time is the claim
+            dt.datetime(2020, 1, 2, tzinfo=dt.UTC),
+            dt.datetime(2020, 10, 25, 2, 30, tzinfo=paris, fold=1),
+            dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=-3, minutes=-30))),
+            dt.date(1, 1, 1),
+            dt.time(1, 2, 3, tzinfo=dt.UTC),
+            dt.time(1, 2, tzinfo=paris),
+            dt.timedelta(days=-1, seconds=3),
+        ]
+
+    def same(self, left: Any, right: Any) -> bool:
+        zones = [repr(getattr(value, "tzinfo", None)) for value in (left, right)]
+        return bool(left == right) and zones[0] == zones[1] and getattr(left, "fold", 0) == getattr(right, "fold", 0)
+
+
+class TestEnum(MaterializerContract):
+    """Enum members are found by name and are the very same object."""
+
+    key = "builtin.enum/1"
+
+    def values(self) -> list[Any]:
+        return [Color.RED, Color.GREEN, Level.LOW, Word.YES, Rights.READ, Rights.READ | Rights.WRITE, Rights(0)]
+
+    def same(self, left: Any, right: Any) -> bool:
+        return left is right
+
+
+class TestBytes(MaterializerContract):
+    """Bytes of all three kinds."""
+
+    key = "builtin.bytes/1"
+
+    def values(self) -> list[Any]:
+        return [b"", b"\x00\xff" * 5, bytearray(b"x"), memoryview(b"abc")]
+
+
+class TestDataclass(MaterializerContract):
+    """Dataclass instances, with everything they hold."""
+
+    key = "builtin.dataclass/1"
+
+    def values(self) -> list[Any]:
+        return [Settings(0.5, (1,)), Frozen("a", Settings(1.0, (), {1: {2}})), Counted(1)]
+
+
+def test_a_simple_dict_is_plain_json(bench: Bench) -> None:
+    """A dict that JSON can hold is written as people would write it."""
+    _, held = bench.save({"a": [1, 2.5, None, True], "b": {"c": "é"}})
+    assert {"data.json": '{"a": [1, 2.5, null, true], "b": {"c": "é"}}'.encode()} == held
+
+
+def test_a_post_init_does_not_run_again(bench: Bench) -> None:
+    """Loading a dataclass calls neither its __init__ nor its __post_init__, and keeps attributes beyond the fields."""
+    loaded = bench.round_trip(Counted(1))
+    assert vars(loaded) == {"total": 2, "doubled": 4}
+
+
+def test_a_class_that_is_not_defined_here_is_named(bench: Bench) -> None:
+    """A dataclass that this process has not defined is an error that says what to do; its module is not imported."""
+    saved, held = bench.save(Settings(0.5, (1,)))
+    held["data.json"] = held["data.json"].replace(__name__.encode(), b"colorsys")
+    with pytest.raises(UnknownTypeError, match=re.escape("colorsys.Settings")) as caught:
+        bench.load(saved, held)
+    assert caught.value.hint == "import the module that defines it first, or pass data_type="
+
+
+def test_a_passed_class_is_taken(bench: Bench) -> None:
+    """A class that has moved can be passed by the caller."""
+    saved, held = bench.save(Settings(0.5, (1,)))
+    held["data.json"] = held["data.json"].replace(__name__.encode(), b"before_the_move")
+    assert Settings(0.5, (1,)) == bench.load(saved, held, data_type=Settings)
+
+
+def test_an_evil_name_reaches_no_function(bench: Bench) -> None:
+    """A record cannot name a function, a module or a class of another kind as a dataclass."""
+    for name in ("os.system", "subprocess.Popen", "builtins.dict", "sys", "os.path", "json.decoder.JSONDecoder"):
+        tree = f'{{"$dataclass": ["{name}", {{"x": 1}}]}}'.encode()
+        with pytest.raises(UnknownTypeError):
+            load_value("builtin.json/1", "dict", bench.files({"data.json": tree}))
+
+
+def test_a_property_is_never_run(bench: Bench) -> None:
+    """A field in the data that names a property does not call its setter."""
+    tree = f'{{"$dataclass": ["{__name__}.Guarded", {{"value": 5}}]}}'.encode()
+    loaded = load_value("builtin.dataclass/1", "x", bench.files({"data.json": tree}))
+    assert vars(loaded) == {"value": 5}
+
+
+@dataclasses.dataclass
+class Guarded:
+    plain: int = 0
+
+    @property
+    def value(self) -> int:
+        raise AssertionError
+
+    @value.setter
+    def value(self, _: int) -> None:
+        raise AssertionError
+
+
+def test_a_container_that_holds_itself_is_refused(bench: Bench) -> None:
+    """A list that contains itself is an error, not an endless recursion."""
+    endless: list[Any] = []
+    endless.append({"again": endless})
+    with pytest.raises(MaterializerError, match="contains itself"):
+        bench.save(endless)
+
+
+def test_the_same_element_twice_is_fine(bench: Bench) -> None:
+    """An element that is met twice side by side is no recursion."""
+    inner = [1]
+    assert [inner, inner] == bench.round_trip([inner, inner])
+
+
+def test_deep_nesting_is_an_error_of_ours(bench: Bench) -> None:
+    """Nesting beyond what the interpreter can follow is a MaterializerError."""
+    deep: list[Any] = []
+    for _ in range(200_000):
+        deep = [deep]
+    with pytest.raises(MaterializerError):
+        bench.save(deep)
+
+
+def test_code_inside_a_tuple_asks_for_trust(bench: Bench) -> None:
+    """A value that needs code makes its container need trust, however deep it is."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save((1, {"deep": [Bare(1)]}))
+    assert saved.trust is TrustClass.CODE
+    assert saved.key == "builtin.json/1"
+    with pytest.raises(UntrustedArtifactError):
+        bench.load(saved, held)
+    assert (1, {"deep": [Bare(1)]}) == bench.load(saved, held, trusted=True)
+
+
+def test_a_subclass_of_a_builtin_does_not_lose_its_class(bench: Bench) -> None:
+    """A dict with a class of its own is left to the last resort, with its warning."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(Named({"a": 1}))
+    loaded = bench.load(saved, held, trusted=True)
+    assert saved.key == "builtin.cloudpickle/1"
+    assert type(loaded) is Named
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        assert bench.save([Named()])[0].trust is TrustClass.CODE
+
+
+class Named(dict[str, int]):
+    pass
+
+
+def test_a_dataclass_with_an_odd_layout_is_left_to_the_last_resort(bench: Bench) -> None:
+    """A dataclass that is an exception has state beyond its attributes and is pickled, with a warning."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        assert bench.save(Problem("x"))[0].key == "builtin.cloudpickle/1"
+
+
+@dataclasses.dataclass
+class Problem(Exception):  # noqa: N818
+    text: str
+
+
+def test_what_cannot_be_saved_at_all_is_an_error_of_ours(bench: Bench) -> None:
+    """A lock cannot be pickled: the error names materializer and type, and carries the cause."""
+    with (
+        pytest.warns(UserWarning, match="cloudpickle"),
+        pytest.raises(MaterializerError, match=r"_thread\.lock") as caught,
+    ):
+        bench.save({"lock": threading.Lock()})
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_an_enum_member_that_is_gone_is_named(bench: Bench) -> None:
+    """A member that the class no longer has is an error that lists the members it has."""
+    saved, held = bench.save(Color.RED)
+    held["data.json"] = held["data.json"].replace(b'"RED"', b'"BLUE"')
+    with pytest.raises(MaterializerError, match="no member 'BLUE'") as caught:
+        bench.load(saved, held)
+    assert caught.value.hint == "its members now are RED, GREEN"
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        '{"$nosuch": 1}',
+        '{"$tuple": 5}',
+        '{"$bytes": "!"}',
+        '{"$item": "../x", "materializer": "builtin.json/1", "type": "x"}',
+        '{"$item": "0"}',
+        '{"$float": []}',
+        "[NaN]",
+        "{",
+        '{"a": 1, "$b": 2}',
+        '{"$datetime": ["2020-01-01T00:00:00", "../../etc/passwd", 0]}',
+        '{"$numpy": ["|O", 1]}',
+        "[" * 100_000,
+    ],
+)
+def test_malformed_data_is_an_error_of_ours(bench: Bench, tree: str) -> None:
+    """Whatever data.json holds, loading it gives a value or a MaterializerError."""
+    with pytest.raises(MaterializerError):
+        load_value("builtin.json/1", "dict", bench.files({"data.json": tree.encode()}))
+
+
+def test_metadata_of_numbers_and_containers(bench: Bench) -> None:
+    """Numbers note their text, containers their length, texts nothing."""
+    assert bench.save(0.5)[0].metadata == {"string_representation": "0.5"}
+    assert bench.save([1, 2])[0].metadata == {"length": 2}
+    assert bench.save("text")[0].metadata == {}
+    assert bench.save([1, 2], extract_metadata=False)[0].metadata == {}
+
+
+def test_an_integer_of_any_length_comes_back(bench: Bench) -> None:
+    """Integers too long for Python to write in decimal are kept exactly."""
+    assert bench.round_trip(-(10**5000)) == -(10**5000)
+
+
+def test_large_bytes_in_a_container_are_a_file(bench: Bench) -> None:
+    """Bytes too long to be read by people lie beside the tree, as they are."""
+    data = bytes(100_000)
+    saved, held = bench.save([data])
+    assert sorted(held) == ["0/data.bin", "data.json"]
+    assert [data] == bench.load(saved, held)
+
+
+_leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.text(st.characters(categories=["Cs", "Lu"]))
+    | st.binary()
+    | st.complex_numbers()
+    | st.uuids()
+    | st.dates()
+    | st.timedeltas()
+    | st.datetimes(timezones=st.none() | st.timezones())
+    | st.decimals()
+    | st.sampled_from(Color)
+)
+_keys = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.tuples(st.integers(), st.text())
+_trees = st.recursive(
+    _leaves,
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(_keys, inner)
+        | st.dictionaries(st.text(alphabet="$ab"), inner)
+        | st.dictionaries(_keys, inner).map(OrderedDict)
+        | st.builds(Point, st.integers(), inner)
+        | st.builds(Settings, st.floats(), st.tuples(), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=200)
+@given(_trees)
+def test_any_tree_comes_back_the_same(value: Any) -> None:
+    """Any nesting of plain values comes back with every type, order and NaN it had."""
+    encoded = TreeEncoder(None).encode(value)
+    assert repr(value) == repr(TreeDecoder(None).decode(encoded))
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.sets(_keys) | st.frozensets(_keys))
+def test_sets_come_back_the_same(value: Any) -> None:
+    """Sets and frozen sets keep their elements and which of the two they are."""
+    loaded = TreeDecoder(None).decode(TreeEncoder(None).encode(value))
+    assert type(value) is type(loaded)
+    assert sorted(map(repr, value)) == sorted(map(repr, loaded))

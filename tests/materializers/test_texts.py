@@ -1,0 +1,60 @@
+"""Texts that say what they are keep that, and show themselves."""
+
+from typing import Any
+
+from ledger.enums import ArtifactType, VisualizationType
+from ledger.types import CSVString, HTMLString, JSONString, MarkdownString
+from tests.kit.materializing import Bench, MaterializerContract
+
+
+class TestHtml(MaterializerContract):
+    """HTML."""
+
+    key = "builtin.html/1"
+    artifact_type = ArtifactType.DATA_ANALYSIS
+
+    def values(self) -> list[Any]:
+        return [HTMLString("<p>é</p>\r\n"), HTMLString()]
+
+
+class TestMarkdown(MaterializerContract):
+    """Markdown."""
+
+    key = "builtin.markdown/1"
+    artifact_type = ArtifactType.DATA_ANALYSIS
+
+    def values(self) -> list[Any]:
+        return [MarkdownString("# x")]
+
+
+class TestCsv(MaterializerContract):
+    """CSV."""
+
+    key = "builtin.csv/1"
+    artifact_type = ArtifactType.DATA_ANALYSIS
+
+    def values(self) -> list[Any]:
+        return [CSVString("a,b\r\n1,2\n")]
+
+
+class TestJsonText(MaterializerContract):
+    """JSON."""
+
+    key = "builtin.json_text/1"
+    artifact_type = ArtifactType.DATA_ANALYSIS
+
+    def values(self) -> list[Any]:
+        return [JSONString('{"a": 1}')]
+
+
+def test_a_text_shows_itself(bench: Bench) -> None:
+    """The visualization of a text is the text, in the visualizations' own files."""
+    shown = bench.files()
+    saved, _ = bench.save(HTMLString("<p>"), visualizations=shown)
+    assert saved.visualizations == {"output.html": VisualizationType.HTML}
+    assert shown.held == {"output.html": b"<p>"}
+
+
+def test_a_text_in_a_list_keeps_its_kind(bench: Bench) -> None:
+    """An HTML text inside a container comes back as one."""
+    assert type(bench.round_trip([HTMLString("<p>")])[0]) is HTMLString
