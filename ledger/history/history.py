@@ -29,7 +29,7 @@ from ledger.history.revisions import resolve_revision, walk_commits
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
 from ledger.ids import CommitId
-from ledger.records import FORMAT, canonical
+from ledger.records import FORMAT, decode, encode
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f<>]+")
 _FIRST_PAUSE = 0.001
@@ -63,7 +63,7 @@ class History:
         create_repository(git_dir)
         history = cls(git_dir, ledger_dir / "lock")
         tree = GrowingTree(history._objects, None)
-        tree.add(layout.LEDGER_FILE, canonical.encode({"features": [], "format": FORMAT}))
+        tree.add(layout.LEDGER_FILE, encode({"features": [], "format": FORMAT}))
         commit = history._write_commit(tree, None, author, now, f"start a ledger\n\nTime: {_time_text(now)}\n")
         create_branch(git_dir, commit)
         return history
@@ -167,7 +167,7 @@ class History:
         data = tree.read(layout.LEDGER_FILE)
         if data is None:
             raise IntegrityError(f"{where} is missing: this is not a ledger's history", where=str(self.git_dir))
-        marker = canonical.decode(data, dict[str, object], where=where)
+        marker = decode(data, dict[str, object], where=where)
         check_format(marker.get("format"), marker.get("features"), where)
         self._checked_format = True
 
