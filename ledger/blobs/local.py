@@ -4,7 +4,6 @@ Durable through `ledger.disk`. Knows nothing of fsspec, whose import costs more
 than a small save.
 """
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -53,7 +52,7 @@ class LocalStore:
         try:
             write_file(path, parts)
         except StorageError as error:
-            if getattr(error, "errno", None) != errno.ENOENT:
+            if not isinstance(error.__cause__, FileNotFoundError):
                 raise
             # The folder was there once: somebody removed it since.
             self._folders.discard(folder)

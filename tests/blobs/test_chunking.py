@@ -1,0 +1,89 @@
+"""Where a stream is cut."""
+
+import hashlib
+import json
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.blobs.chunking import MAX_SIZE, MIN_SIZE, Cutter
+from tests.kit.contents import noise
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "chunking.json").read_text())
+SAMPLE = noise(9 << 20, seed=7)
+
+
+def cut(data: bytes, sizes: list[int] | None = None) -> list[bytes]:
+    """The chunks of a stream that arrives in blocks of these sizes, and then in one."""
+    cutter = Cutter()
+    chunks, done = [], 0
+    for size in sizes or []:
+        chunks += [bytes(chunk) for chunk in cutter.feed(data[done : done + size])]
+        done += size
+    chunks += [bytes(chunk) for chunk in cutter.feed(data[done:])]
+    return chunks + [bytes(chunk) for chunk in cutter.finish()]
+
+
+def stream_of(recipe: dict[str, int | str]) -> bytes:
+    """The bytes of a golden recipe: SHA-256 of a counter, one after another, or one byte repeated."""
+    size = int(recipe["size"])
+    if recipe["kind"] == "zeros":
+        return bytes(size)
+    seed = str(recipe["seed"]).encode()
+    digests = (hashlib.sha256(seed + number.to_bytes(8, "big")).digest() for number in range(size // 32 + 1))
+    return b"".join(digests)[:size]
+
+
+@pytest.mark.parametrize("vector", GOLDEN["vectors"], ids=lambda vector: vector["name"])
+def test_cut_points_never_move(vector: dict[str, object]) -> None:
+    """The golden streams are cut where every release has cut them."""
+    data = stream_of(vector["stream"])  # type: ignore[arg-type]  # as the file says
+    assert [len(chunk) for chunk in cut(data)] == vector["sizes"]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    size=st.integers(0, len(SAMPLE)),
+    blocks=st.lists(st.integers(0, 5 << 20), max_size=6),
+)
+def test_blocks_do_not_matter(size: int, blocks: list[int]) -> None:
+    """However a stream is split into blocks, it is cut at the same places."""
+    data = SAMPLE[:size]
+    assert cut(data, blocks) == cut(data)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2 << 20))
+def test_chunks_are_the_stream(size: int) -> None:
+    """Chunks one after another are the stream, and none but the last is too small or too large."""
+    data = SAMPLE[:size]
+    chunks = cut(data)
+    assert b"".join(chunks) == data
+    assert all(MIN_SIZE <= len(chunk) <= MAX_SIZE for chunk in chunks[:-1])
+    assert not chunks or 0 < len(chunks[-1]) <= MAX_SIZE
+
+
+def test_blocks_may_be_reused() -> None:
+    """A caller may overwrite the memory of a block once it is taken."""
+    cutter, block, chunks = Cutter(), bytearray(SAMPLE[: 1 << 20]), []
+    for start in range(0, len(SAMPLE), 1 << 20):
+        block[:] = SAMPLE[start : start + (1 << 20)]
+        chunks += [bytes(chunk) for chunk in cutter.feed(block)]
+    chunks += [bytes(chunk) for chunk in cutter.finish()]
+    assert chunks == cut(SAMPLE)
+
+
+def test_cuts_find_each_other_again() -> None:
+    """After an insertion near the start, all chunks but a few are the same as before."""
+    before = set(cut(SAMPLE))
+    after = cut(SAMPLE[:1000] + b"inserted" + SAMPLE[1000:])
+    assert sum(len(chunk) for chunk in after if chunk not in before) < 3 * MAX_SIZE
+
+
+def test_the_mean_size_is_as_documented() -> None:
+    """Chunks of incompressible bytes have 68 to 80 KiB on average."""
+    data = random.Random(3).randbytes(24 << 20)
+    assert 68 << 10 < len(data) / len(cut(data)) < 80 << 10

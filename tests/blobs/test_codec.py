@@ -1,0 +1,139 @@
+"""How one chunk is stored."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.blobs.codec import Encoder, codec_of, frame_size, open_chunk, open_frame
+from ledger.blobs.layout import chunk_key
+from ledger.errors import IntegrityError
+from ledger.ids import Digest, digest_of
+from tests.kit.contents import noise
+
+MAGICS = [
+    b"\x28\xb5\x2f\xfd",
+    b"\x27\xb5\x2f\xfd",
+    b"\x1e\xb5\x2f\xfd",
+    b"\xfd\x2f\xb5\x1e",
+    b"\x50\x2a\x4d\x18",
+    b"\x5f\x2a\x4d\x18",
+    b"\x1f\x8b",
+    b"\xfd7zXZ\x00",
+    b"]\x00\x00\x80",
+    b"\x04\x22\x4d\x18",
+]
+
+
+@given(st.binary(max_size=3000) | st.sampled_from(MAGICS).flatmap(lambda magic: st.binary().map(magic.__add__)))
+def test_every_chunk_comes_back(plain: bytes) -> None:
+    """Decoding what was encoded gives the plain bytes."""
+    stored = Encoder().encode(plain)
+    assert open_chunk(stored, digest_of(plain), len(plain), where="chunk") == plain
+
+
+def test_bytes_that_do_not_shrink_stay_plain() -> None:
+    """Compression that saves less than 1/32 is not used."""
+    assert Encoder().encode(noise(100_000)) == noise(100_000)
+
+
+def test_bytes_that_shrink_become_a_frame() -> None:
+    """Compression that saves at least 1/32 is used."""
+    plain = noise(900) + bytes(100)
+    assert (codec_of(Encoder().encode(plain)), codec_of(Encoder().encode(bytes(100)))) == ("zstd", "none")
+
+
+@pytest.mark.parametrize("magic", MAGICS, ids=bytes.hex)
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_bytes_that_look_compressed_become_a_frame(magic: bytes, size: int) -> None:
+    """What the zstd program would decompress is never stored plain."""
+    assert codec_of(Encoder().encode(magic + noise(size))) == "zstd"
+
+
+@pytest.mark.skipif(shutil.which("zstd") is None, reason="needs the zstd program")
+@pytest.mark.parametrize("plain", [b"a", b"\x1f", *[magic + noise(700) for magic in MAGICS], bytes(5000)])
+def test_the_zstd_program_gives_the_plain_bytes(plain: bytes) -> None:
+    """`zstd -dcf` undoes the encoding, whatever the bytes begin with."""
+    result = subprocess.run(["zstd", "-dcf"], input=Encoder().encode(plain), capture_output=True, check=True)
+    assert result.stdout == plain
+
+
+def test_a_frame_of_another_size_is_refused_before_decompression() -> None:
+    """A frame that declares a GiB where 100 bytes are expected is not decompressed."""
+    bomb = zstandard.ZstdCompressor().compress(bytes(1 << 30))
+    with pytest.raises(IntegrityError, match="declares 1073741824 bytes, expected 100"):
+        open_frame(bomb, 100, where="chunk")
+
+
+def test_a_frame_that_holds_more_than_it_declares_is_refused() -> None:
+    """A frame whose header was changed to a smaller size never gives more than that."""
+    frame = bytearray(zstandard.ZstdCompressor().compress(bytes(100_000)))
+    at = frame.index((100_000).to_bytes(4, "little"))
+    frame[at : at + 4] = (500).to_bytes(4, "little")
+    with pytest.raises(IntegrityError, match="damaged"):
+        open_frame(bytes(frame), 500, where="chunk")
+
+
+def _frames() -> dict[str, bytes]:
+    plain = noise(1000)
+    whole = zstandard.ZstdCompressor().compress(plain)
+    streaming = zstandard.ZstdCompressor(write_content_size=False).compressobj()
+    wide = zstandard.ZstdCompressionParameters(window_log=25, write_content_size=True)
+    wide_writer = zstandard.ZstdCompressor(compression_params=wide).compressobj(size=40 << 20)
+    words = zstandard.ZstdCompressionDict(noise(4000), dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    samples: list[bytes | bytearray | memoryview] = [noise(300, seed) * 2 for seed in range(50)]
+    trained = zstandard.train_dictionary(2000, samples)
+    return {
+        "two frames": whole + whole,
+        "trailing bytes": whole + b"x",
+        "a skippable frame behind": whole + b"\x50\x2a\x4d\x18\x01\x00\x00\x00x",
+        "cut short": whole[:-1],
+        "no size": streaming.compress(plain) + streaming.flush(),
+        "a wide window": wide_writer.compress(bytes(40 << 20)) + wide_writer.flush(),
+        "a dictionary": zstandard.ZstdCompressor(dict_data=trained).compress(plain),
+        "an unnamed dictionary": zstandard.ZstdCompressor(dict_data=words).compress(noise(4000)[:1000]),
+        "no header": whole[:5],
+        "nothing": b"",
+    }
+
+
+@pytest.mark.parametrize("name", list(_frames()))
+def test_frames_we_do_not_write_are_refused(name: str) -> None:
+    """Anything but one complete frame with its size, a small window and no dictionary is an IntegrityError."""
+    frame = _frames()[name]
+    size = 40 << 20 if name == "a wide window" else 1000
+    with pytest.raises(IntegrityError):
+        open_frame(frame, size, where="chunk")
+
+
+def test_our_frames_declare_their_size() -> None:
+    """A frame says how many bytes it holds."""
+    assert frame_size(Encoder().frame(bytes(3 << 20)), where="table") == 3 << 20
+
+
+@pytest.mark.parametrize("stored", [b"hello", b"hello!!", b"Hello!", b""])
+def test_other_bytes_are_refused(stored: bytes) -> None:
+    """Plain bytes that are not the chunk are an IntegrityError that names it."""
+    with pytest.raises(IntegrityError, match=digest_of(b"hello!")):
+        open_chunk(stored, digest_of(b"hello!"), 6, where="chunk")
+
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_text())["chunk"]
+
+
+def test_chunk_objects_have_one_form() -> None:
+    """A small chunk is stored as it is, under its digest."""
+    plain = bytes.fromhex(GOLDEN["plain"])
+    assert (chunk_key(digest_of(plain)), Encoder().encode(plain).hex()) == (GOLDEN["object"], GOLDEN["bytes"])
+
+
+def test_old_frames_stay_readable() -> None:
+    """A chunk that another release of zstd compressed is read."""
+    digest = Digest(f"sha256:{GOLDEN['zstd_plain_sha256']}")
+    plain = open_chunk(bytes.fromhex(GOLDEN["zstd_bytes"]), digest, GOLDEN["zstd_plain_size"], where="chunk")
+    assert digest_of(plain) == digest

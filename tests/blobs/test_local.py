@@ -1,0 +1,71 @@
+"""The store in a folder."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ledger.blobs import LocalStore
+from ledger.errors import ReadOnlyError, StorageError
+from tests.kit.stores import KEY, StoreContract
+
+
+class TestLocalStore(StoreContract):
+    """A folder keeps objects."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> LocalStore:
+        return LocalStore(tmp_path / "store")
+
+
+def test_an_object_is_a_file(tmp_path: Path) -> None:
+    """An object lies below the root under its key, and nothing else does."""
+    LocalStore(tmp_path).put(KEY, [b"bytes"])
+    found = [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()]
+    assert (found, (tmp_path / KEY).read_bytes()) == ([KEY], b"bytes")
+
+
+def test_an_equal_object_is_left_alone(tmp_path: Path) -> None:
+    """Putting the same bytes again does not touch the file."""
+    store = LocalStore(tmp_path)
+    store.put(KEY, [b"bytes"])
+    before = os.stat(tmp_path / KEY)
+    store.put(KEY, [b"bytes"])
+    after = os.stat(tmp_path / KEY)
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_a_removed_folder_is_made_again(tmp_path: Path) -> None:
+    """A store that made a folder once makes it again when somebody has removed it."""
+    store = LocalStore(tmp_path)
+    store.put(KEY, [b"bytes"])
+    store.delete(KEY)
+    (tmp_path / KEY).parent.rmdir()
+    store.put(KEY, [b"bytes"])
+    assert store.get(KEY) == b"bytes"
+
+
+def test_temporary_files_are_no_objects(tmp_path: Path) -> None:
+    """What a dead writer left is not listed."""
+    store = LocalStore(tmp_path)
+    store.put(KEY, [b"bytes"])
+    (tmp_path / KEY).with_name("tmp_0123").write_bytes(b"half")
+    assert list(store.list("chunks")) == [KEY]
+
+
+def test_an_error_is_not_an_absence(tmp_path: Path) -> None:
+    """A path that cannot be looked at is a StorageError, for `has` as for `get`."""
+    (tmp_path / "chunks").write_text("a file where a folder belongs")
+    store = LocalStore(tmp_path)
+    with pytest.raises(StorageError, match="cannot read"):
+        store.has(KEY)
+    with pytest.raises(StorageError, match="cannot read"):
+        store.get(KEY)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
+    """Writing into a folder without permission is a ReadOnlyError with the path."""
+    tmp_path.chmod(0o555)
+    with pytest.raises(ReadOnlyError, match=str(tmp_path)):
+        LocalStore(tmp_path).put(KEY, [b"bytes"])

@@ -1,0 +1,60 @@
+"""Stores behind fsspec."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+
+from ledger.blobs import ContentReader, FsspecStore, create_store, store_id
+from ledger.errors import StorageError
+from tests.kit.contents import load, noise, save
+from tests.kit.stores import KEY, StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    """A service that shows complete objects keeps objects."""
+
+    @pytest.fixture
+    def store(self) -> FsspecStore:
+        return FsspecStore(f"memory://{uuid.uuid4().hex}/store")
+
+
+class TestRenamingStore(StoreContract):
+    """A file system that fsspec can rename on keeps objects."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> FsspecStore:
+        return FsspecStore(f"file://{tmp_path}/store")
+
+
+def test_contents_live_in_any_store() -> None:
+    """A large content is saved to and read from a store that is no folder."""
+    store = create_store(f"memory://{uuid.uuid4().hex}")
+    files = {"a": noise(300_000), "b/c": b"small"}
+    assert load(store, save(store, files)) == files
+
+
+def test_a_store_elsewhere_keeps_its_id() -> None:
+    """Creating a store twice gives the same id."""
+    url = f"memory://{uuid.uuid4().hex}"
+    assert store_id(create_store(url)) == store_id(create_store(url))
+
+
+def test_the_location_is_a_url() -> None:
+    """A reader says by URL which object holds a content."""
+    url = f"memory://{uuid.uuid4().hex}"
+    store = create_store(url)
+    content = save(store, {"a": b"bytes"})
+    assert ContentReader(store, content, label="iris@3").location.startswith(f"{url}/chunks/")
+
+
+def test_secrets_are_no_part_of_the_url() -> None:
+    """User, password and query do not show."""
+    assert FsspecStore("memory://user:secret@host/store?token=1").url == "memory://host/store"
+
+
+def test_a_failed_put_is_a_storage_error(tmp_path: Path) -> None:
+    """What keeps an object from being written is a StorageError that names it."""
+    (tmp_path / "chunks").write_text("in the way")
+    with pytest.raises(StorageError, match=KEY):
+        FsspecStore(f"file://{tmp_path}").put(KEY, [b"bytes"])
