@@ -1,0 +1,45 @@
+"""Every example runs as a user would run it, in an empty folder, and leaves a sound ledger."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+
+
+def run_example(path: Path) -> str:
+    """Run a script in a process of its own with warnings as errors; returns what it printed."""
+    command = [sys.executable, "-W", "error::UserWarning:__main__", str(path)]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.usefixtures("workdir")
+def test_example_runs_twice(path: Path) -> None:
+    """An example works in an empty folder and again where it has run before."""
+    assert run_example(path)
+    assert run_example(path)
+
+
+def test_digits_tells_versions_and_accuracy(workdir: Path) -> None:
+    """The main example saves what it says: one dataset, two models, and one commit for each publication."""
+    output = run_example(EXAMPLES[0].with_name("digits.py"))
+    assert "saved my_dataset@1, my_model@1 and my_model@2" in output
+    log = subprocess.run(
+        [sys.executable, "-m", "ledger", "git", "log", "--format=%s"], capture_output=True, text=True, check=True
+    )
+    expected = [
+        "log metadata on my_model@2",
+        "save my_model@2",
+        "save my_model@1",
+        "save my_dataset@1",
+        "start a ledger",
+    ]
+    assert expected == log.stdout.splitlines()
+    assert (workdir / "my_dataset.zip").exists()
