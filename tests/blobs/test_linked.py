@@ -1,0 +1,179 @@
+"""Data registered in place."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ledger.blobs import ContentReader, LocalStore, is_present, link_content, linked_path
+from ledger.errors import IntegrityError, OutsideStoreError, UnsupportedFileError
+from ledger.ids import Digest, digest_of
+from ledger.records import Content, FileEntry, linked_digest
+from tests.kit.stores import objects
+
+
+@pytest.fixture
+def folder(store: LocalStore) -> Path:
+    made = store.root / "raw" / "2023"
+    (made / "sub").mkdir(parents=True)
+    (made / "empty").mkdir()
+    (made / "a.csv").write_bytes(b"1,2\n")
+    (made / "sub" / "b.csv").write_bytes(b"3,4\n")
+    (made / "link").symlink_to("sub/b.csv")
+    return made
+
+
+def test_a_folder_is_listed_and_hashed(store: LocalStore, folder: Path) -> None:
+    """Each file is named with its size and digest, and nothing is copied."""
+    content = link_content(store, folder)
+    assert (content.linked, content.size, content.chunks) == ("raw/2023", 17, None)
+    assert {file.path: (file.kind, file.digest) for file in content.files or ()} == {
+        "a.csv": ("file", digest_of(b"1,2\n")),
+        "empty": ("directory", digest_of(b"")),
+        "link": ("link", digest_of(b"sub/b.csv")),
+        "sub/b.csv": ("file", digest_of(b"3,4\n")),
+    }
+    assert objects(store) == {}
+
+
+def test_a_file_is_registered_by_its_name(store: LocalStore, folder: Path) -> None:
+    """A single file has the one path that is its name."""
+    content = link_content(store, folder / "a.csv")
+    assert (content.linked, [file.path for file in content.files or ()]) == ("raw/2023/a.csv", ["a.csv"])
+    assert linked_path(store, content, label="raw@1") == folder / "a.csv"
+    assert ContentReader(store, content, label="raw@1").read("a.csv") == b"1,2\n"
+
+
+def test_registered_data_reads_like_any_other(store: LocalStore, folder: Path, tmp_path: Path) -> None:
+    """Files are read, opened, restored and checked as if they were stored."""
+    content = link_content(store, folder)
+    reader = ContentReader(store, content, label="raw@1")
+    reader.check()
+    reader.restore(tmp_path / "out")
+    assert (reader.read("sub/b.csv"), reader.open("sub/b.csv").read(2)) == (b"3,4\n", b"3,")
+    assert (tmp_path / "out" / "link").read_bytes() == b"3,4\n"
+    assert reader.location == f"{store.url}/raw/2023"
+
+
+def test_many_files_are_listed_in_a_table(store: LocalStore) -> None:
+    """More than 64 files stand in the store's table, without chunks."""
+    (store.root / "many").mkdir()
+    for number in range(65):
+        (store.root / "many" / f"{number:03}").write_bytes(b"x")
+    content = link_content(store, store.root / "many")
+    assert (content.files, content.file_count, content.linked) == (None, 65, "many")
+    assert [key.split("/")[0] for key in objects(store)] == ["tables"]
+    assert linked_path(store, content, label="raw@1") == store.root / "many"
+    assert is_present(store, content)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda folder: (folder / "a.csv").write_bytes(b"9,9\n"),
+            f"'a.csv' has 4 bytes, {digest_of(b'9,9' + bytes([10]))}",
+        ),
+        (lambda folder: (folder / "a.csv").write_bytes(b"1,2\n3"), "'a.csv' has 5 bytes"),
+        (lambda folder: (folder / "a.csv").unlink(), "'a.csv' is missing"),
+        (lambda folder: (folder / "new").touch(), "'new' was added"),
+        (lambda folder: (folder / "a.csv").chmod(0o755), "'a.csv' is of kind executable, expected file"),
+        (lambda folder: (folder / "empty" / "x").touch(), "'empty' is missing"),
+        (lambda folder: os.mkfifo(folder / "pipe"), "a fifo"),
+        (lambda folder: folder.rename(folder.with_name("gone")), "is missing"),
+    ],
+)
+def test_a_change_in_place_is_noticed(store: LocalStore, folder: Path, change: object, said: str) -> None:
+    """A changed, missing or added file is an IntegrityError that names it."""
+    content = link_content(store, folder)
+    change(folder)  # type: ignore[operator]  # one of the functions above
+    with pytest.raises(IntegrityError, match="raw@1") as caught:
+        linked_path(store, content, label="raw@1")
+    assert said in str(caught.value)
+
+
+def test_changed_bytes_are_not_handed_out(store: LocalStore, folder: Path, tmp_path: Path) -> None:
+    """Reading, opening and restoring a changed file fail, and no folder appears."""
+    reader = ContentReader(store, link_content(store, folder), label="raw@1")
+    (folder / "a.csv").write_bytes(b"9,9\n")
+    for read in (lambda: reader.read("a.csv"), lambda: reader.open("a.csv"), lambda: reader.restore(tmp_path / "out")):
+        with pytest.raises(IntegrityError, match=r"'a\.csv' has 4 bytes"):
+            read()
+    assert not (tmp_path / "out").exists()
+
+
+def _refusals(store: LocalStore, folder: Path) -> dict[str, Path]:
+    outside = store.root.parent / "outside"
+    outside.mkdir()
+    (outside / "x").write_bytes(b"x")
+    sibling = store.root.parent / "store_evil"
+    sibling.mkdir()
+    (store.root / "escape").symlink_to(outside)
+    (store.root / "alias").symlink_to(folder)
+    return {
+        "outside": outside,
+        "a sibling with the same beginning": sibling,
+        "missing": store.root / "missing",
+        "the root": store.root,
+        "through a link to the outside": store.root / "escape" / "x",
+        "a link to the outside": store.root / "escape",
+        "a link inside": store.root / "alias",
+        "through a link inside": store.root / "alias" / "a.csv",
+        "up and out": store.root / ".." / "outside",
+        "the store's own objects": store.root / "chunks",
+        "the store's record": store.root / "store.json",
+    }
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        "outside",
+        "a sibling with the same beginning",
+        "missing",
+        "the root",
+        "through a link to the outside",
+        "a link to the outside",
+        "a link inside",
+        "through a link inside",
+        "up and out",
+        "the store's own objects",
+        "the store's record",
+    ],
+)
+def test_what_may_not_be_registered_is_refused(store: LocalStore, folder: Path, which: str) -> None:
+    """Only what exists strictly inside the store, without links, can be registered; the error names both paths."""
+    (store.root / "chunks").mkdir()
+    path = _refusals(store, folder)[which]
+    with pytest.raises(OutsideStoreError) as caught:
+        link_content(store, path)
+    assert isinstance(caught.value, FileNotFoundError)
+    assert str(path) in str(caught.value)
+    assert str(store.root) in str(caught.value)
+    assert "save_artifact" in caught.value.hint
+
+
+def test_a_folder_with_special_files_is_refused(store: LocalStore, folder: Path) -> None:
+    """A fifo in a folder is refused by name, and not read."""
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(UnsupportedFileError, match="a fifo"):
+        link_content(store, folder)
+
+
+@pytest.mark.parametrize("linked", ["../outside", "/etc", "escape", "store.json", "chunks", ""])
+def test_a_forged_path_is_not_followed(store: LocalStore, tmp_path: Path, linked: str) -> None:
+    """A manifest cannot make a reader look outside of the store, or at the store's own files."""
+    (tmp_path / "outside").mkdir()
+    (store.root / "escape").symlink_to(tmp_path / "outside")
+    files = (FileEntry(path="x", size=0, digest=digest_of(b"")),)
+    content = Content(digest=linked_digest(files), size=0, files=files, linked=linked)
+    with pytest.raises(IntegrityError, match="invalid path"):
+        ContentReader(store, content, label="raw@1")
+
+
+def test_forged_files_are_noticed(store: LocalStore, folder: Path) -> None:
+    """The files listed must be those of the content's digest."""
+    content = link_content(store, folder)
+    forged = Content(digest=Digest("sha256:" + "0" * 64), size=17, files=content.files, linked=content.linked)
+    with pytest.raises(IntegrityError, match="expected sha256:0000"):
+        linked_path(store, forged, label="raw@1")

@@ -1,0 +1,188 @@
+"""A content becomes files."""
+
+import io
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from ledger.blobs import ContentReader, ContentWriter, LocalStore, is_present
+from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
+from ledger.ids import Digest, digest_of
+from ledger.records import Content, FileEntry, content_digest, segments_of
+from tests.kit.contents import noise, save
+from tests.kit.stores import CountingStore, objects
+
+
+def reader_of(store: LocalStore, files: dict[str, bytes]) -> ContentReader:
+    return ContentReader(store, save(store, files), label="iris@3")
+
+
+def test_an_open_file_can_be_read_anywhere(store: LocalStore) -> None:
+    """Seeking and reading give the same bytes as memory does."""
+    data = noise(3 << 20)
+    reader = reader_of(store, {"before": noise(70_000, 1), "a": data, "after": b"x"})
+    choose = random.Random(4)
+    with reader.open("a") as file, io.BytesIO(data) as expected:
+        for _ in range(150):
+            position, length = choose.randrange(len(data) + 10), choose.choice([1, 100, 70_000, 900_000])
+            assert (file.seek(position), file.tell()) == (expected.seek(position), expected.tell())
+            assert file.read(length) == expected.read(length)
+        assert (file.seek(-5, io.SEEK_END), file.read()) == (len(data) - 5, data[-5:])
+
+
+def test_a_file_is_read_line_by_line(store: LocalStore) -> None:
+    """A text in many chunks comes back line by line."""
+    lines = [f"{number} {number * number}\n".encode() for number in range(60_000)]
+    assert list(reader_of(store, {"a": b"".join(lines)}).open("a")) == lines
+
+
+def test_only_touched_chunks_are_fetched(store: LocalStore) -> None:
+    """Reading 10 bytes of 20 MB fetches a chunk or two and the index."""
+    content = save(store, {"a": noise(20_000_000)})
+    counting = CountingStore(store)
+    with ContentReader(counting, content, label="iris@3").open("a") as file:
+        file.seek(9_000_000)
+        file.read(10)
+    assert counting.bytes_read < 700_000
+
+
+def test_neighbouring_chunks_are_fetched_together(store: LocalStore) -> None:
+    """Reading 20 MB takes a request per 8 MiB, besides table and index."""
+    content = save(store, {"a": noise(20_000_000)})
+    counting = CountingStore(store)
+    ContentReader(counting, content, label="iris@3").read("a")
+    assert len(counting.gets) <= 5
+
+
+def test_a_small_content_is_one_read(store: LocalStore) -> None:
+    """Loading one chunk reads one object once."""
+    content = save(store, {"a": b"one", "b": b"two"})
+    counting = CountingStore(store)
+    reader = ContentReader(counting, content, label="iris@3")
+    assert (reader.read("a"), reader.read("b"), len(counting.gets)) == (b"one", b"two", 1)
+
+
+def test_an_unknown_file_is_named(store: LocalStore) -> None:
+    """A path that the content does not hold is an ArgumentError that names both."""
+    with pytest.raises(ArgumentError, match="iris@3 holds no file 'b'"):
+        reader_of(store, {"a": b""}).read("b")
+
+
+def test_chosen_files_are_restored(store: LocalStore, tmp_path: Path) -> None:
+    """Only the files asked for appear, without the folder that is stripped."""
+    reader = reader_of(store, {"data/a": b"a", "data/sub/b": b"b", ".visualizations/c": b"c"})
+    reader.restore(tmp_path / "out", paths=["data/sub/b"], strip="data")
+    found = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert found == {"sub/b"}
+
+
+@pytest.mark.parametrize(("paths", "strip"), [(["gone"], ""), (None, "data"), (["b"], "data/")])
+def test_a_restore_that_makes_no_sense_is_refused(
+    store: LocalStore, tmp_path: Path, paths: list[str] | None, strip: str
+) -> None:
+    """A path that is not there, or not below the stripped folder, is named before anything is written."""
+    with pytest.raises(ArgumentError):
+        reader_of(store, {"data/a": b"a", "b": b"b"}).restore(tmp_path / "out", paths=paths, strip=strip)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "dangling link"])
+def test_nothing_is_overwritten(store: LocalStore, tmp_path: Path, kind: str) -> None:
+    """A target that exists, whatever it is, is left alone."""
+    target = tmp_path / "out"
+    if kind == "file":
+        target.touch()
+    elif kind == "folder":
+        target.mkdir()
+    else:
+        target.symlink_to("gone")
+    with pytest.raises(TargetExistsError, match="out exists already"):
+        reader_of(store, {"a": b"a"}).restore(target)
+
+
+def test_a_damaged_content_restores_nothing(store: LocalStore, tmp_path: Path) -> None:
+    """When a late file is damaged, no folder appears and nothing is left beside it."""
+    reader = reader_of(store, {"a": noise(1 << 20), "b": noise(1 << 20, 1)})
+    pack = next(key for key in objects(store) if key.startswith("packs"))
+    stored = bytearray((store.root / pack).read_bytes())
+    stored[-200_000] ^= 1
+    (store.root / pack).write_bytes(stored)
+    with pytest.raises(IntegrityError, match="iris@3"):
+        reader.restore(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def _forged(store: LocalStore, files: tuple[FileEntry, ...], stream: bytes) -> Content:
+    """A content that no writer makes, its digest right."""
+    writer = ContentWriter(store)
+    writer.add_bytes("x", stream)
+    writer.finish()
+    chunks = ((digest_of(stream), len(stream)),)
+    return Content(digest=content_digest(files, segments_of(chunks)), size=len(stream), files=files, chunks=chunks)
+
+
+@pytest.mark.parametrize("target", ["/etc", "../..", "a/../../x"])
+def test_a_forged_link_is_not_restored(store: LocalStore, tmp_path: Path, target: str) -> None:
+    """A link that leaves the folder is refused on reading as on writing."""
+    content = _forged(store, (FileEntry(path="link", size=len(target), kind="link"),), target.encode())
+    with pytest.raises(IntegrityError, match="which no writer saves"):
+        ContentReader(store, content, label="iris@3").restore(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_forged_links_that_leave_together_are_not_restored(store: LocalStore, tmp_path: Path) -> None:
+    """Two links that only together lead out of the folder are refused."""
+    files = (
+        FileEntry(path="far", size=17, kind="link"),
+        FileEntry(path="p/q/here", size=1, kind="link"),
+    )
+    content = _forged(store, files, b"p/q/here/../../...")
+    with pytest.raises(IntegrityError, match="through another link"):
+        ContentReader(store, content, label="iris@3").restore(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        (FileEntry(path="../a", size=5),),
+        (FileEntry(path="a", size=2, kind="link"), FileEntry(path="a/b", size=3)),
+        (FileEntry(path="a", size=3), FileEntry(path="a", size=2)),
+        (FileEntry(path="a", size=6),),
+        (FileEntry(path="a", size=6), FileEntry(path="b", size=-1)),
+    ],
+)
+def test_a_forged_list_of_files_is_refused(store: LocalStore, files: tuple[FileEntry, ...]) -> None:
+    """Paths that leave the target, pass through a link or stand twice, and wrong sizes are refused."""
+    with pytest.raises(IntegrityError, match="iris@3"):
+        ContentReader(store, _forged(store, files, b"hello"), label="iris@3")
+
+
+def test_a_manifest_that_lies_about_its_digest_is_refused(store: LocalStore) -> None:
+    """The files and chunks of a manifest must be what its digest says."""
+    content = save(store, {"a": b"a"})
+    forged = Content(digest=Digest("sha256:" + "0" * 64), size=1, files=content.files, chunks=content.chunks)
+    with pytest.raises(IntegrityError, match="describes the content"):
+        ContentReader(store, forged, label="iris@3")
+
+
+@pytest.mark.parametrize("files", [{"a": b"small"}, {"a": noise(1 << 20)}])
+def test_a_content_is_present_until_an_object_is_gone(store: LocalStore, files: dict[str, bytes]) -> None:
+    """Presence needs each object of a content."""
+    content = save(store, files)
+    assert is_present(store, content)
+    for key, data in objects(store).items():
+        os.unlink(store.root / key)
+        assert not is_present(store, content)
+        (store.root / key).write_bytes(data)
+
+
+def test_a_check_reads_again(store: LocalStore) -> None:
+    """A check sees damage that came after the last reading."""
+    reader = reader_of(store, {"a": b"bytes"})
+    reader.read("a")
+    reader.check()
+    (store.root / next(iter(objects(store)))).write_bytes(b"byteS")
+    with pytest.raises(IntegrityError, match="expected " + digest_of(b"bytes")):
+        reader.check()

@@ -1,0 +1,167 @@
+"""What of a folder can be saved."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from ledger.blobs import ContentReader, ContentWriter, LocalStore
+from ledger.errors import SourceNotFoundError, UnsupportedFileError
+from tests.kit.stores import objects
+
+
+def make(folder: Path, files: dict[str, bytes]) -> Path:
+    """A folder with these files."""
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
+def test_a_folder_comes_back(store: LocalStore, tmp_path: Path) -> None:
+    """Files, folders without files, executable bits and links are restored as they were."""
+    folder = make(tmp_path / "in", {"b.txt": b"b", "a/deep/x": b"x", "a.txt": b"a", "Übung/é": "ü".encode()})
+    (folder / "empty" / "inner").mkdir(parents=True)
+    (folder / "b.txt").chmod(0o700)
+    (folder / "a" / "up").symlink_to("../b.txt")
+    (folder / "a" / "folder").symlink_to("deep")
+    writer = ContentWriter(store)
+    writer.add_tree("data", folder)
+    reader = ContentReader(store, writer.finish(), label="iris@3")
+    reader.restore(tmp_path / "out", strip="data")
+    assert _shape(tmp_path / "out") == {
+        "a": "folder",
+        "a/deep": "folder",
+        "a/deep/x": (0o644, b"x"),
+        "a/folder": "-> deep",
+        "a/up": "-> ../b.txt",
+        "a.txt": (0o644, b"a"),
+        "b.txt": (0o755, b"b"),
+        "empty": "folder",
+        "empty/inner": "folder",
+        "Übung": "folder",
+        "Übung/é": (0o644, "ü".encode()),
+    }
+
+
+def _shape(folder: Path) -> dict[str, object]:
+    shape: dict[str, object] = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            shape[name] = f"-> {os.readlink(path)}"
+        elif path.is_dir():
+            shape[name] = "folder"
+        else:
+            shape[name] = (path.stat().st_mode & 0o777, path.read_bytes())
+    return shape
+
+
+def test_files_are_in_the_order_of_their_paths(store: LocalStore, tmp_path: Path) -> None:
+    """The order is that of the UTF-8 bytes of the whole path, on every system."""
+    folder = make(tmp_path / "in", {"a/x": b"", "a.b": b"", "a-b": b"", "Z": b"", "é": b""})
+    writer = ContentWriter(store)
+    writer.add_tree("", folder)
+    assert [file.path for file in writer.files] == ["Z", "a-b", "a.b", "a/x", "é"]
+
+
+def refused(store: LocalStore, folder: Path) -> UnsupportedFileError:
+    """The error for a folder that cannot be saved; nothing was stored."""
+    writer = ContentWriter(store)
+    with pytest.raises(UnsupportedFileError) as caught:
+        writer.add_tree("", folder)
+    assert (writer.size, objects(store)) == (0, {})
+    return caught.value
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "sub/../../outside", "..", "loop/../../x"])
+def test_links_that_leave_the_folder_are_refused(store: LocalStore, tmp_path: Path, target: str) -> None:
+    """A link out of the folder is refused by its path and its target."""
+    folder = make(tmp_path / "in", {"sub/x": b"x"})
+    (folder / "link").symlink_to(target)
+    error = refused(store, folder)
+    assert "'link'" in str(error)
+    assert repr(target) in str(error)
+
+
+def test_links_that_leave_the_folder_together_are_refused(store: LocalStore, tmp_path: Path) -> None:
+    """A link that is harmless by its text but leads out by way of another is refused."""
+    folder = make(tmp_path / "in", {"p/q/x": b"x"})
+    (folder / "p" / "q" / "here").symlink_to(".")
+    (folder / "far").symlink_to("p/q/here/../../..")
+    assert "through another link" in str(refused(store, folder))
+
+
+def test_special_files_are_refused(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifos and sockets are refused by name."""
+    folder = make(tmp_path / "in", {"x": b"x"})
+    os.mkfifo(folder / "pipe")
+    monkeypatch.chdir(folder)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("sock")
+        message = str(refused(store, folder))
+    assert "'pipe': a fifo" in message
+    assert "'sock': a socket" in message
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "con",
+        "NUL.txt",
+        "com1",
+        "LPT9.tar.gz",
+        "a<b",
+        "a:b",
+        'a"b',
+        "a|b",
+        "a?",
+        "a*",
+        "a\\b",
+        "a\nb",
+        "a\x7f",
+        "dot.",
+        "space ",
+    ],
+)
+def test_names_no_other_system_can_hold_are_refused(store: LocalStore, tmp_path: Path, name: str) -> None:
+    """A name that Windows cannot have is refused, wherever it stands in a path."""
+    folder = make(tmp_path / "in", {f"sub/{name}/x": b"x"})
+    assert "sub/" in str(refused(store, folder))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("a/File", "a/file"), ("Dir/x", "dir/y"), ("stra\u00dfe", "STRASSE"), ("\u00e9", "e\u0301")]
+)
+def test_names_that_differ_only_in_case_are_refused(store: LocalStore, tmp_path: Path, first: str, second: str) -> None:
+    """Two paths that a file system without case takes for one are refused together."""
+    assert "differ only in case" in str(refused(store, make(tmp_path / "in", {first: b"", second: b""})))
+
+
+def test_a_name_that_is_not_text_is_refused(store: LocalStore, tmp_path: Path) -> None:
+    """A file name that is not UTF-8 is refused."""
+    folder = make(tmp_path / "in", {})
+    folder.mkdir()
+    with open(os.path.join(os.fsencode(folder), b"\xff"), "wb"):
+        pass
+    assert "not valid Unicode" in str(refused(store, folder))
+
+
+def test_everything_wrong_is_said_at_once(store: LocalStore, tmp_path: Path) -> None:
+    """All problems of one look are in the error, and in its facts."""
+    folder = make(tmp_path / "in", {f"bad{number}?": b"" for number in range(25)})
+    error = refused(store, folder)
+    problems = error.facts["problems"]
+    assert isinstance(problems, tuple)
+    assert len(problems) == 25
+    assert "and 5 more" in str(error)
+
+
+def test_a_missing_folder_is_named(store: LocalStore, tmp_path: Path) -> None:
+    """A folder that is not there is a SourceNotFoundError; a file is no folder."""
+    with pytest.raises(SourceNotFoundError, match="gone"):
+        ContentWriter(store).add_tree("", tmp_path / "gone")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(UnsupportedFileError, match="not a folder"):
+        ContentWriter(store).add_tree("", tmp_path / "file")

@@ -1,0 +1,273 @@
+"""Files become a content."""
+
+import gc
+import io
+import json
+import os
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.blobs import ContentReader, ContentWriter, FsspecStore, LocalStore
+from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
+from ledger.ids import digest_of
+from ledger.records import content_digest, segments_of
+from tests.kit.contents import load, noise, save
+from tests.kit.stores import CountingStore, objects
+
+
+def test_a_small_content_stands_in_the_manifest(store: LocalStore) -> None:
+    """One chunk and few files: the content lists them, and the store has one object."""
+    content = save(store, {"a": b"one", "b": b"two"})
+    chunks = ((digest_of(b"onetwo"), 6),)
+    assert (content.chunks, content.size, content.file_count) == (chunks, 6, None)
+    assert content.digest == content_digest(content.files or (), segments_of(chunks))
+    assert list(objects(store).values()) == [b"onetwo"]
+
+
+def test_no_bytes_need_no_object(store: LocalStore) -> None:
+    """A content of empty files has no chunk, and nothing is stored for it."""
+    content = save(store, {"empty": b""})
+    assert (content.chunks, objects(store), load(store, content)) == ((), {}, {"empty": b""})
+
+
+def test_a_content_without_files_is_one(store: LocalStore) -> None:
+    """Nothing at all is a content too."""
+    assert load(store, save(store, {})) == {}
+
+
+def test_many_small_files_are_a_table_and_a_pack(store: LocalStore) -> None:
+    """65 files of one chunk are listed in the store."""
+    files = {f"{number:03}": b"x" for number in range(65)}
+    content = save(store, files)
+    assert (content.files, content.file_count, content.size) == (None, 65, 65)
+    assert sorted(key.split("/")[0] for key in objects(store)) == ["packs", "tables"]
+    assert load(store, content) == files
+
+
+def test_many_empty_files_are_a_table_alone(store: LocalStore) -> None:
+    """65 empty files need no pack."""
+    files = {f"{number:03}": b"" for number in range(65)}
+    content = save(store, files)
+    assert ([key.split("/")[0] for key in objects(store)], load(store, content)) == (["tables"], files)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.dictionaries(
+        st.text("abc", min_size=1, max_size=3),
+        st.tuples(st.integers(0, 400_000), st.integers(0, 3)),
+        max_size=8,
+    ),
+)
+def test_every_file_comes_back(sizes: dict[str, tuple[int, int]]) -> None:
+    """Whatever the files, reading gives the bytes that were written, and equal files give equal contents."""
+    store = FsspecStore("memory://round-trip")
+    files = {path: noise(size, seed) for path, (size, seed) in sizes.items()}
+    content = save(store, files)
+    assert load(store, content) == files
+    assert save(store, files) == content
+
+
+def test_equal_contents_add_no_object(store: LocalStore) -> None:
+    """Saving the same bytes again, small or large, writes nothing."""
+    for files in ({"a": b"small"}, {"a": noise(3 << 20)}):
+        save(store, files)
+        before = {path: path.stat().st_mtime_ns for path in store.root.rglob("*") if path.is_file()}
+        save(store, files)
+        assert {path: path.stat().st_mtime_ns for path in store.root.rglob("*") if path.is_file()} == before
+
+
+def test_an_equal_content_is_found_by_its_digest(store: LocalStore) -> None:
+    """A content that was once stored by way of another's chunks is found whole: no pack is written for it."""
+    first, second = {"a": noise(3 << 20)}, {"a": noise(3 << 20) + noise(100_000, seed=1)}
+    save(store, second, similar=[save(store, first)])
+    before = objects(store)
+    save(store, second)
+    assert objects(store) == before
+
+
+def test_a_changed_version_stores_little(store: LocalStore) -> None:
+    """After an insertion near the start of 4 MB, less than 15 % is stored again."""
+    data = noise(4_000_000)
+    first = save(store, {"a": data})
+    before = sum(map(len, objects(store).values()))
+    changed = {"a": data[:5000] + b"inserted" + data[5000:]}
+    second = save(store, changed, similar=[first])
+    added = sum(map(len, objects(store).values())) - before
+    assert added < 0.15 * len(data)
+    assert load(store, second) == changed
+
+
+def test_a_repeated_chunk_is_stored_once(store: LocalStore) -> None:
+    """The same bytes three times in one content take the room of one and a bit."""
+    data = noise(2 << 20)
+    content = save(store, {"a": data, "b": data, "c": data})
+    assert sum(map(len, objects(store).values())) < 1.3 * len(data)
+    assert load(store, content) == {"a": data, "b": data, "c": data}
+
+
+@pytest.mark.parametrize("part", ["chunk", "index", "table", "missing pack", "missing table"])
+def test_damage_in_a_similar_content_is_not_inherited(store: LocalStore, part: str) -> None:
+    """A stored chunk that cannot be relied on is written again, with a warning."""
+    data = noise(2 << 20)
+    first = save(store, {"a": data})
+    pack, table = sorted(objects(store))
+    path = store.root / (table if "table" in part else pack)
+    stored = bytearray(path.read_bytes())
+    stored[{"chunk": 500_000, "index": -100}.get(part, 20)] ^= 1
+    path.write_bytes(stored)
+    if part.startswith("missing"):
+        path.unlink()
+    with pytest.warns(UserWarning, match="again"):
+        second = save(store, {"a": data, "b": b"more"}, similar=[first])
+    assert load(store, second) == {"a": data, "b": b"more"}
+
+
+@pytest.mark.parametrize("size", [5, 1 << 20])
+def test_a_damaged_object_of_the_same_name_is_replaced(store: LocalStore, size: int) -> None:
+    """Saving equal bytes repairs what was damaged in the store."""
+    content = save(store, {"a": noise(size)})
+    whole = objects(store)
+    for key, data in whole.items():
+        (store.root / key).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert (save(store, {"a": noise(size)}), objects(store)) == (content, whole)
+
+
+def test_a_small_content_reads_no_similar_one(store: LocalStore) -> None:
+    """A content of one chunk asks nobody for known chunks."""
+    large = save(store, {"a": noise(1 << 20)})
+    counting = CountingStore(store)
+    save(counting, {"a": b"small"}, similar=[large])
+    assert (counting.gets, len(counting.puts)) == ([], 1)
+
+
+def test_open_files_take_bytes_as_they_come(store: LocalStore) -> None:
+    """A file opened for writing cannot seek, tells its position, and holds what was written."""
+    writer = ContentWriter(store)
+    with writer.open("a", executable=True) as file:
+        assert (file.seekable(), file.write(b"12345"), file.tell()) == (False, 5, 5)
+        with pytest.raises(io.UnsupportedOperation):
+            file.seek(0)
+    assert (writer.size, [entry.kind for entry in writer.files]) == (5, ["executable"])
+    assert load(store, writer.finish()) == {"a": b"12345"}
+
+
+def test_libraries_write_into_open_files(store: LocalStore) -> None:
+    """A zip archive and JSON text are written straight into the stream."""
+    writer = ContentWriter(store)
+    with writer.open("archive.zip") as file, zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("inside", b"bytes")
+    with io.TextIOWrapper(writer.open("value.json"), encoding="utf-8") as text:
+        json.dump({"a": 1}, text)
+    reader = ContentReader(store, writer.finish(), label="iris@3")
+    with zipfile.ZipFile(reader.open("archive.zip")) as archive:
+        assert archive.read("inside") == b"bytes"
+    assert json.loads(reader.read("value.json")) == {"a": 1}
+
+
+def test_files_open_at_once_wait_for_their_turn(store: LocalStore) -> None:
+    """Files written at the same time keep their bytes apart, in the order they were opened."""
+    writer = ContentWriter(store)
+    first, second, third = (writer.open(path) for path in "abc")
+    large = noise(9 << 20)
+    third.write(b"third")
+    second.write(large)
+    first.write(b"first")
+    writer.add_bytes("d", b"fourth")
+    third.close()
+    second.close()
+    first.close()
+    content = writer.finish()
+    assert load(store, content) == {"a": b"first", "b": large, "c": b"third", "d": b"fourth"}
+
+
+def test_an_open_file_is_not_finished(store: LocalStore) -> None:
+    """Finishing with an open file names it."""
+    writer = ContentWriter(store)
+    with writer.open("a"), pytest.raises(ArgumentError, match="'a' is still open"):
+        writer.finish()
+
+
+def test_nothing_is_stored_after_an_abort(store: LocalStore) -> None:
+    """An aborted small content leaves the store as it was, even when its files are closed later."""
+    writer = ContentWriter(store)
+    writer.add_bytes("a", b"bytes")
+    late, spooled = writer.open("b"), writer.open("c")
+    late.write(b"late")
+    spooled.write(b"late")
+    writer.abort()
+    late.close()
+    del spooled
+    gc.collect()
+    assert objects(store) == {}
+    with pytest.raises(ArgumentError, match="aborted"):
+        writer.finish()
+
+
+@pytest.mark.parametrize("path", ["", "/a", "a/", "../a", "a/./b", "a\0b", "x" * 1025, "\udc80"])
+def test_bad_paths_are_refused(store: LocalStore, path: str) -> None:
+    """A path that no content may hold is refused before a byte is taken."""
+    with pytest.raises(ArgumentError, match="cannot add the file"):
+        ContentWriter(store).add_bytes(path, b"bytes")
+
+
+@pytest.mark.parametrize(("first", "second"), [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("a/b/c", "a")])
+def test_paths_do_not_collide(store: LocalStore, first: str, second: str) -> None:
+    """No path stands twice, or below or above another file."""
+    writer = ContentWriter(store)
+    writer.add_bytes(first, b"1")
+    with pytest.raises(ArgumentError, match="cannot add the file"):
+        writer.add_bytes(second, b"2")
+
+
+def test_a_file_is_copied_with_its_executable_bit(store: LocalStore, tmp_path: Path) -> None:
+    """A file keeps its bytes and says whether it can be executed."""
+    source = tmp_path / "run.sh"
+    source.write_bytes(noise(3 << 20))
+    source.chmod(0o755)
+    writer = ContentWriter(store)
+    writer.add_file("bin/run.sh", source)
+    content = writer.finish()
+    assert load(store, content) == {"bin/run.sh": noise(3 << 20)}
+    assert [entry.kind for entry in writer.files] == ["executable"]
+
+
+def test_a_missing_file_is_named(store: LocalStore, tmp_path: Path) -> None:
+    """A source that is not there is a SourceNotFoundError."""
+    with pytest.raises(SourceNotFoundError, match="gone"):
+        ContentWriter(store).add_file("a", tmp_path / "gone")
+
+
+def test_a_fifo_is_no_file(store: LocalStore, tmp_path: Path) -> None:
+    """A source that would never end is refused, not waited for."""
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(UnsupportedFileError, match="regular"):
+        ContentWriter(store).add_file("a", tmp_path / "fifo")
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(store: LocalStore, tmp_path: Path) -> None:
+    """A source that somebody writes to is a StorageError that names it, and the writer cannot be finished."""
+    source, stop = tmp_path / "growing", threading.Event()
+    source.write_bytes(bytes(8 << 20))
+
+    def grow() -> None:
+        with source.open("ab", buffering=0) as file:
+            while not stop.is_set():
+                file.write(b"more")
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    writer = ContentWriter(store)
+    try:
+        with pytest.raises(StorageError, match="growing changed while it was read"):
+            writer.add_file("a", source)
+    finally:
+        stop.set()
+        thread.join()
+    with pytest.raises(ArgumentError, match="broken"):
+        writer.finish()
