@@ -15,8 +15,11 @@ from ledger.materializers.json_values import (
     UuidMaterializer,
 )
 from ledger.materializers.last_resort import CloudpickleMaterializer
+from ledger.materializers.numpy_arrays import NumpyMaterializer
+from ledger.materializers.pandas_tables import PandasMaterializer
 from ledger.materializers.paths import PathMaterializer
 from ledger.materializers.registry import materializer_for, materializer_named
+from ledger.materializers.scipy_matrices import ScipySparseMaterializer
 from ledger.materializers.texts import CsvMaterializer, HtmlMaterializer, JsonTextMaterializer, MarkdownMaterializer
 from ledger.materializers.values import SavedValue, load_value, save_value
 
@@ -33,8 +36,11 @@ __all__ = [
     "JsonMaterializer",
     "JsonTextMaterializer",
     "MarkdownMaterializer",
+    "NumpyMaterializer",
+    "PandasMaterializer",
     "PathMaterializer",
     "SavedValue",
+    "ScipySparseMaterializer",
     "UuidMaterializer",
     "load_value",
     "materializer_for",

@@ -96,7 +96,9 @@ class TreeDecoder:
     def _object_array(self, held: Json) -> Any:
         import numpy as np
 
-        shape, elements = held
+        kind, shape, elements = held
+        if kind == "texts":
+            return np.array(elements, dtype=np.dtypes.StringDType()).reshape(shape)
         array = np.empty(len(elements), dtype=object)
         for index, element in enumerate(elements):
             array[index] = self.decode(element)

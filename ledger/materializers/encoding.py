@@ -65,14 +65,17 @@ class TreeEncoder:
                 leaf = encode_leaf(value)
                 if leaf is not None:
                     return leaf
-        form = self._form_of(kind)
-        if form is None or not _can_hold_factory(value):
+        form = self._form_of(value)
+        if form is None:
             return self._save_element(value)
         with self._inside(value):
             return form(value)
 
-    def _form_of(self, kind: type) -> Callable[[Any], Json] | None:
-        """How values of a type with elements are written, or ``None`` if their materializer writes them."""
+    def _form_of(self, value: object) -> Callable[[Any], Json] | None:
+        """How a value with elements is written, or ``None`` if its materializer writes it."""
+        kind = type(value)
+        if not _can_hold_factory(value) or (kind in (dict, OrderedDict) and self._files and is_state_dict(value)):
+            return None
         form = self._forms.get(kind)
         if form is not None:
             return form
@@ -81,7 +84,7 @@ class TreeEncoder:
         handler = materializer_for(kind)
         if handler.REGISTRY_KEY == DATACLASS and is_plain_dataclass(kind):
             return self._dataclass
-        return self._object_array if _is_object_array(kind) and is_built_in(handler) else None
+        return self._object_array if is_object_array(value) and is_built_in(handler) else None
 
     @contextmanager
     def _inside(self, value: object) -> Iterator[None]:
@@ -133,10 +136,8 @@ class TreeEncoder:
         return {"$dataclass": [qualified_name(type(value)), fields]}
 
     def _object_array(self, value: Any) -> Json:
-        if value.dtype.kind != "O":
-            return self._save_element(value)
-        elements = [self._data_only(element) for element in value.ravel(order="C")]
-        return {"$ndarray": [list(value.shape), elements]}
+        elements = [self._data_only(element) for element in value.ravel(order="C").tolist()]
+        return {"$ndarray": [None if value.dtype.kind == "O" else "texts", list(value.shape), elements]}
 
     def _data_only(self, element: Any) -> Json:
         """An element of an array of objects, which is never pickled, not even as a last resort."""
@@ -173,7 +174,7 @@ def can_encode(value: object) -> bool:
         return True
     if kind in _CONTAINERS:
         return _can_hold_factory(value)
-    return is_named_tuple(kind) or is_plain_dataclass(kind) or encode_leaf(value) is not None
+    return is_named_tuple(kind) or is_plain_dataclass(kind) or is_object_array(value) or encode_leaf(value) is not None
 
 
 def write_tree(files: Files, tree: Json) -> None:
@@ -191,5 +192,13 @@ def _can_hold_factory(value: Any) -> bool:
     return type(value) is not defaultdict or value.default_factory in _FACTORIES
 
 
-def _is_object_array(kind: type) -> bool:
-    return qualified_name(kind) == "numpy.ndarray"
+def is_object_array(value: Any) -> bool:
+    """Whether a value is an array whose elements are Python objects or texts of any length, which npy cannot hold."""
+    return qualified_name(type(value)) == "numpy.ndarray" and value.dtype.kind in "OT"
+
+
+def is_state_dict(value: object) -> bool:
+    """Whether a value is what a torch module's ``state_dict()`` gives: names and nothing but tensors."""
+    if not isinstance(value, dict) or type(value) not in (dict, OrderedDict) or not value:
+        return False
+    return all(type(name) is str and qualified_name(type(held)) == "torch.Tensor" for name, held in value.items())

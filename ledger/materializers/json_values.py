@@ -7,14 +7,13 @@ is left to the last resort, rather than come back as its base class.
 
 import datetime as dt
 import uuid
-from collections import OrderedDict
 from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder, read_tree
-from ledger.materializers.encoding import TreeEncoder, can_encode, write_tree
+from ledger.materializers.encoding import TreeEncoder, can_encode, is_state_dict, write_tree
 from ledger.materializers.registry import DATACLASS, LAST_RESORT, materializer_named, qualified_name
 
 STATE_DICT = "torch.safetensors/1"
@@ -49,7 +48,14 @@ class JsonMaterializer(_TreeMaterializer):
 
     REGISTRY_KEY: ClassVar[str] = "builtin.json/1"
     ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (int, float, complex, bool, str, type(None), *_CONTAINERS)
-    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = ("numpy.generic", "decimal.Decimal", "fractions.Fraction")
+    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = (
+        "numpy.generic",
+        "numpy.bytes_",  # nearer than bytes, which it derives from
+        "pandas.api.typing.NAType",
+        "pandas._libs.missing.NAType",
+        "decimal.Decimal",
+        "fractions.Fraction",
+    )
 
     def save(self, value: Any) -> None:
         """Write ``data.json``; a state dict of tensors becomes one safetensors file."""
@@ -140,10 +146,3 @@ class BytesMaterializer(BaseMaterializer):
     def extract_metadata(self, value: Any) -> dict[str, Any]:
         """``length`` in bytes."""
         return {"length": len(value)}
-
-
-def is_state_dict(value: object) -> bool:
-    """Whether a value is what a torch module's ``state_dict()`` gives: names and nothing but tensors."""
-    if type(value) not in (dict, OrderedDict) or not isinstance(value, dict) or not value:
-        return False
-    return all(type(name) is str and qualified_name(type(held)) == "torch.Tensor" for name, held in value.items())

@@ -50,7 +50,7 @@ def encode_leaf(value: object) -> Json | None:
     module = type(value).__module__
     if module == "numpy":
         return _encode_numpy(value)
-    if module.startswith("pandas."):
+    if module == "pandas" or module.startswith("pandas."):
         return _encode_pandas(value)
     return None
 

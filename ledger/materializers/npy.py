@@ -1,0 +1,74 @@
+"""The npy format, read and written on streams without pickle.
+
+Owns the checks that numpy's own reader leaves out: the header is bounded, and the file
+must hold exactly as many bytes as the header says before memory is taken for them.
+"""
+
+import ast
+import math
+from typing import IO, TYPE_CHECKING, Any
+
+from ledger.errors import MaterializerError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_MAGIC = b"\x93NUMPY"
+_HEADER_LIMIT = 1 << 20
+_PLAIN = (1, 0)
+_UNICODE = (3, 0)
+
+
+def write_npy(file: IO[bytes], array: "np.ndarray[Any, Any]") -> None:
+    """Write an array in its memory order; object arrays are refused by numpy."""
+    import numpy as np
+
+    # Only field names can need the newer header; numpy would warn when it takes it unasked.
+    version = _PLAIN if array.dtype.names is None else _UNICODE
+    np.lib.format.write_array(file, array, version=version, allow_pickle=False)
+
+
+def read_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
+    """The array in a stream that can seek; `MaterializerError` if it is not what its header says."""
+    import numpy as np
+
+    dtype, shape, is_fortran = _read_header(file, name)
+    start = file.tell()
+    found = file.seek(0, 2) - start
+    expected = math.prod(shape) * dtype.itemsize
+    if found != expected:
+        raise MaterializerError(f"{name} holds {found} bytes of array, its header says {expected}", path=name)
+    file.seek(start)
+    array: np.ndarray[Any, Any] = np.empty(math.prod(shape), dtype=dtype)
+    if expected:
+        _read_into(file, array.view(np.uint8).data)
+    return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _read_header(file: IO[bytes], name: str) -> "tuple[np.dtype[Any], tuple[int, ...], bool]":
+    import numpy as np
+
+    magic = file.read(len(_MAGIC) + 2)
+    major = magic[-2] if magic.startswith(_MAGIC) and len(magic) == len(_MAGIC) + 2 else 0
+    if major not in (1, 2, 3):
+        raise MaterializerError(f"{name} is not an npy file of version 1 to 3: it begins with {magic!r}", path=name)
+    length = int.from_bytes(file.read(2 if major == 1 else 4), "little")
+    if length > _HEADER_LIMIT:
+        raise MaterializerError(f"{name} has a header of {length} bytes, over the limit of {_HEADER_LIMIT}", path=name)
+    text = file.read(length).decode("utf-8" if major == 3 else "latin-1")  # noqa: PLR2004  # the version that brought UTF-8
+    header = ast.literal_eval(text)  # literals only: nothing is evaluated
+    dtype = np.lib.format.descr_to_dtype(header["descr"])
+    shape = header["shape"]
+    if dtype.hasobject or not all(type(length) is int and length >= 0 for length in shape):
+        raise MaterializerError(f"{name} declares dtype {dtype} and shape {shape}, which are not data", path=name)
+    return dtype, tuple(shape), bool(header["fortran_order"])
+
+
+def _read_into(file: IO[bytes], view: memoryview) -> None:
+    """Fill a buffer, however little the stream gives at a time."""
+    done = 0
+    while done < len(view):
+        count: int = file.readinto(view[done:])  # type: ignore[attr-defined]  # every binary stream has it
+        if not count:
+            raise MaterializerError(f"an array ends after {done} of {len(view)} bytes")
+        done += count

@@ -1,0 +1,204 @@
+"""One column of pandas as one of Arrow, and back with the dtype it had.
+
+Owns how each dtype is kept, as a description in JSON beside the column. Numbers, times
+and texts are columns that any reader of parquet understands. What Arrow has no form for,
+such as mixed objects or complex numbers, is a column of JSON texts. Nulls and NaN stay
+what they were.
+"""
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ledger.errors import MaterializerError
+from ledger.materializers.leaves import Json
+from ledger.materializers.pandas_labels import (
+    decode_dtype,
+    decode_labels,
+    decode_plain,
+    encode_dtype,
+    encode_labels,
+    encode_plain,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TEXTS = ({str}, {str, type(None)}, set[type](), {type(None)})
+_BYTES = ({bytes}, {bytes, type(None)})
+
+
+def encode_column(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
+    """The Arrow array of a column, and what `decode_column` needs besides; ``label`` names it in errors."""
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    dtype: Any = column.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind in "biuMm" or dtype in (np.float16, np.float32, np.float64):
+            return pa.array(column.to_numpy(), from_pandas=False), {"numpy": str(dtype)}
+        return _encode_objects(column, label)
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _encode_category(column)
+    if isinstance(dtype, pd.SparseDtype):
+        array, held = encode_column(column.sparse.to_dense(), label)
+        return array, {"sparse": held, "fill": encode_plain(dtype.fill_value)}
+    return _encode_extension(column, label)
+
+
+def decode_column(column: Any, held: Json) -> Any:
+    """The pandas or numpy array of a column, in the dtype it had."""
+    for form, decode in _DECODERS.items():
+        if form in held:
+            return decode(column, held)
+    raise MaterializerError(f"a column is kept in a form this program does not know: {sorted(held)}")
+
+
+def _encode_objects(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
+    """Texts or bytes as such, with one kind of null; anything else as JSON texts."""
+    import pyarrow as pa
+
+    values = column.tolist()
+    kinds = set(map(type, values))
+    try:
+        if column.dtype == object and kinds in _TEXTS:
+            return pa.array(values, pa.large_string()), {"objects": "None"}
+        if column.dtype == object and kinds in _BYTES:
+            return pa.array(values, pa.large_binary()), {"objects": "None"}
+        if column.dtype == object and kinds == {str, float} and all(x != x for x in values if type(x) is float):  # noqa: PLR0124  # only NaN
+            texts = [text if type(text) is str else None for text in values]
+            return pa.array(texts, pa.large_string()), {"objects": "nan"}
+    except UnicodeEncodeError:
+        pass  # lone surrogates: safe, because JSON texts below escape them
+    return pa.array([_json_text(value, label) for value in values], pa.large_string()), {"json": str(column.dtype)}
+
+
+def _json_text(value: object, label: str) -> str:
+    try:
+        return json.dumps(encode_plain(value), ensure_ascii=False)
+    except MaterializerError as error:
+        raise MaterializerError(
+            f"column {label} cannot be saved: {error}",
+            hint="convert the column to numbers, texts or times, or save its values as an artifact of their own",
+            column=label,
+        ) from error
+
+
+def _encode_category(column: "pd.Series[Any]") -> tuple[Any, Json]:
+    """Texts as a dictionary of texts, for other readers; other categories by their codes."""
+    import pyarrow as pa
+
+    categories, codes = column.cat.categories, column.cat.codes.to_numpy()
+    held = {"categories": encode_labels(categories), "ordered": bool(column.cat.ordered)}
+    array = pa.array(codes, mask=codes < 0)
+    labels = categories.tolist()
+    if labels and set(map(type, labels)) == {str}:
+        return pa.DictionaryArray.from_arrays(array, pa.array(labels, pa.large_string())), held
+    return array, held
+
+
+def _decode_category(column: Any, held: Json) -> Any:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+
+    categories = decode_labels(held["categories"])
+    pieces = [np.empty(0, dtype="i8")]
+    for chunk in column.chunks:
+        is_coded = not pa.types.is_dictionary(chunk.type)
+        codes = (chunk if is_coded else chunk.indices).fill_null(-1).to_numpy(zero_copy_only=False).astype("i8")
+        if not is_coded:
+            places = np.append(categories.get_indexer(chunk.dictionary.to_pylist()), -1)  # the last is that of null
+            codes = places[codes]
+        pieces.append(codes)
+    return pd.Categorical.from_codes(np.concatenate(pieces), categories=categories, ordered=held["ordered"])  # type: ignore[arg-type, unused-ignore]
+
+
+def _encode_extension(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
+    """A dtype of pandas' own, by its own way to Arrow, if its name leads back to it."""
+    import pandas as pd
+    import pyarrow as pa
+
+    array = pa.array(column)
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    if isinstance(column.dtype, pd.ArrowDtype):
+        return array, {"arrow": str(column.dtype.pyarrow_dtype)}
+    held = encode_dtype(column.dtype)
+    try:
+        is_found = decode_dtype(held) == column.dtype
+    except (TypeError, ValueError, AttributeError):
+        is_found = False
+    if not is_found:
+        raise MaterializerError(
+            f"column {label} has the dtype {column.dtype}, which cannot be found again by its name",
+            hint="convert the column to one of pandas' own dtypes",
+            column=label,
+            dtype=str(column.dtype),
+        )
+    return array, {"extension": held}
+
+
+def _objects(column: Any) -> Any:
+    """A column of texts or bytes as an array of objects, None where it is null."""
+    import numpy as np
+
+    array = np.empty(len(column), dtype=object)
+    array[:] = column.to_pylist()
+    return array
+
+
+def _decode_numpy(column: Any, held: Json) -> Any:
+    import numpy as np
+
+    return column.to_numpy().astype(np.dtype(held["numpy"]), copy=False)
+
+
+def _decode_objects(column: Any, held: Json) -> Any:
+    array = _objects(column)
+    if held["objects"] == "nan":
+        array[column.is_null().to_numpy()] = float("nan")
+    return array
+
+
+def _decode_json(column: Any, held: Json) -> Any:
+    elements = _objects(column)
+    elements[:] = [decode_plain(json.loads(text)) for text in elements]
+    return elements if held["json"] == "object" else elements.astype(held["json"])
+
+
+def _decode_sparse(column: Any, held: Json) -> Any:
+    import pandas as pd
+
+    dense = pd.Series(decode_column(column, held["sparse"]))
+    return dense.astype(pd.SparseDtype(dense.dtype, decode_plain(held["fill"]))).array
+
+
+def _decode_arrow(column: Any, _: Json) -> Any:
+    import pandas as pd
+
+    return pd.ArrowDtype(column.type).__from_arrow__(column)
+
+
+def _decode_extension(column: Any, held: Json) -> Any:
+    import pandas as pd
+    import pyarrow as pa
+
+    dtype = decode_dtype(held["extension"])
+    if isinstance(dtype, pd.DatetimeTZDtype):  # parquet knows no seconds
+        column = column.cast(pa.timestamp(dtype.unit, str(dtype.tz)))
+    return dtype.__from_arrow__(column)
+
+
+_DECODERS: dict[str, Callable[[Any, Json], Any]] = {
+    "numpy": _decode_numpy,
+    "objects": _decode_objects,
+    "json": _decode_json,
+    "categories": _decode_category,
+    "sparse": _decode_sparse,
+    "arrow": _decode_arrow,
+    "extension": _decode_extension,
+}

@@ -1,0 +1,111 @@
+"""Labels and dtypes of pandas as JSON: what parquet cannot say about a frame.
+
+Owns the encoding of column labels, of categories and of dtypes. All of it is data: a
+dtype is parsed by pandas from its name, and no label is anything but a plain value.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from ledger.materializers.decoding import TreeDecoder
+from ledger.materializers.encoding import TreeEncoder
+from ledger.materializers.leaves import Json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def encode_plain(value: object) -> Json:
+    """A plain value, such as a label or a name; `MaterializerError` for anything that is not one."""
+    return TreeEncoder(None).encode(value)
+
+
+def decode_plain(tree: Json) -> Any:
+    """The plain value of a tree."""
+    return TreeDecoder(None).decode(tree)
+
+
+def encode_dtype(dtype: Any) -> Json:
+    """A dtype by its name; a text dtype says as well how it keeps and misses texts."""
+    import pandas as pd
+
+    if isinstance(dtype, pd.StringDtype):
+        return ["string", dtype.storage, "nan" if dtype.na_value is not pd.NA else "NA"]
+    return str(dtype)
+
+
+def decode_dtype(held: Json) -> Any:
+    """The dtype of that name."""
+    import pandas as pd
+
+    if isinstance(held, str):
+        return pd.api.types.pandas_dtype(held)
+    _, storage, missing = held
+    if missing == "NA":
+        return pd.StringDtype(storage)
+    return pd.StringDtype(storage, na_value=float("nan"))
+
+
+def encode_labels(labels: "pd.Index[Any]") -> Json:
+    """An index as JSON, with its type, dtype and names."""
+    import pandas as pd
+
+    if isinstance(labels, pd.MultiIndex):
+        return {"levels": [encode_labels(labels.get_level_values(level)) for level in range(labels.nlevels)]}
+    name = encode_plain(labels.name)
+    if isinstance(labels, pd.RangeIndex):
+        return {"range": [labels.start, labels.stop, labels.step], "name": name}
+    if isinstance(labels, pd.CategoricalIndex):
+        categories = encode_labels(labels.categories)
+        return {"codes": labels.codes.tolist(), "categories": categories, "ordered": labels.ordered, "name": name}
+    if isinstance(labels, pd.IntervalIndex):
+        sides = [encode_labels(labels.left), encode_labels(labels.right)]
+        return {"interval": labels.closed, "sides": sides, "name": name}
+    held: dict[str, Json] = {"dtype": encode_dtype(labels.dtype), "name": name}
+    if isinstance(labels, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex)):
+        # Whole counts of the dtype's unit; a period's frequency is part of its dtype.
+        frequency = None if isinstance(labels, pd.PeriodIndex) else labels.freqstr
+        return held | {"counts": labels.asi8.tolist(), "frequency": frequency}
+    return held | {"values": encode_plain(labels.tolist())}
+
+
+def decode_labels(held: Json) -> "pd.Index[Any]":
+    """The index that `encode_labels` wrote."""
+    import pandas as pd
+
+    if "levels" in held:
+        levels = [decode_labels(level) for level in held["levels"]]
+        return pd.MultiIndex.from_arrays(levels, names=[level.name for level in levels])
+    name = decode_plain(held["name"])
+    if "range" in held:
+        return pd.RangeIndex(*held["range"], name=name)
+    if "codes" in held:
+        categories = decode_labels(held["categories"])
+        return pd.CategoricalIndex(
+            pd.Categorical.from_codes(held["codes"], categories=categories, ordered=held["ordered"]), name=name
+        )
+    if "interval" in held:
+        left, right = (decode_labels(side) for side in held["sides"])
+        return pd.IntervalIndex.from_arrays(left, right, closed=held["interval"], name=name)
+    dtype = decode_dtype(held["dtype"])
+    if "counts" in held:
+        return with_frequency(_from_counts(held["counts"], dtype).rename(name), held["frequency"])
+    return pd.Index(decode_plain(held["values"]), dtype=dtype, name=name)
+
+
+def with_frequency(labels: Any, frequency: str | None) -> Any:
+    """Time labels that know their frequency; pandas checks that it is theirs."""
+    if frequency is not None:
+        labels.freq = frequency
+    return labels
+
+
+def _from_counts(counts: list[int], dtype: Any) -> Any:
+    import numpy as np
+    import pandas as pd
+
+    array = np.array(counts, dtype="i8")
+    if isinstance(dtype, pd.PeriodDtype):
+        return pd.PeriodIndex.from_ordinals(array, freq=dtype.freq)
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        return pd.DatetimeIndex(array.view(f"M8[{dtype.unit}]")).tz_localize("UTC").tz_convert(dtype.tz)
+    return pd.Index(array.view(dtype))

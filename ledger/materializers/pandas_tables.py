@@ -1,0 +1,213 @@
+"""Data frames and series of pandas, as one parquet file.
+
+Written uncompressed with content-defined pages, so that a new version of a table shares
+most of its chunks with the one before; compression is per chunk, below. What parquet
+cannot say (labels, index, dtypes, names, attrs) is JSON in the schema's metadata under
+``ledger``. Other programs read the columns without it.
+"""
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import IO, Any, ClassVar
+
+from ledger.enums import ArtifactType, VisualizationType
+from ledger.errors import MaterializerError
+from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.leaves import Json
+from ledger.materializers.notices import warn_user
+from ledger.materializers.pandas_columns import decode_column, encode_column
+from ledger.materializers.pandas_labels import (
+    decode_labels,
+    decode_plain,
+    encode_labels,
+    encode_plain,
+    with_frequency,
+)
+from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
+
+_FRAMES = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
+_SERIES = ("pandas.Series", "pandas.core.series.Series")
+_META = b"ledger"
+
+
+class PandasMaterializer(BaseMaterializer):
+    """A data frame or a series, with index, labels, dtypes, names and attrs."""
+
+    REGISTRY_KEY: ClassVar[str] = "pandas.parquet/1"
+    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = (*_FRAMES, *_SERIES)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+    EXTRA: ClassVar[str] = "pandas"
+
+    def save(self, value: Any) -> None:
+        """Write ``data.parquet``."""
+        if qualified_name(type(value)) not in self.ASSOCIATED_TYPE_NAMES:
+            self.save_as(materializer_named(LAST_RESORT), value)
+            return
+        table = _to_arrow(value)
+        with self.open("data.parquet", "wb") as file:
+            write_parquet(table, file)
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+        """The frame or series."""
+        import pyarrow.parquet as pq
+
+        with self.open("data.parquet", "rb") as file:
+            table = pq.read_table(file, partitioning=None)
+        return _to_pandas(table)
+
+    def extract_metadata(self, value: Any) -> dict[str, Any]:
+        """``shape`` and ``dtype``, and ``mean``, ``std``, ``min``, ``max``; for a frame by column."""
+        if value.ndim == 1:
+            return {"shape": list(value.shape), "dtype": str(value.dtype)} | _describe(value)
+        columns = [(str(label), value.iloc[:, place]) for place, label in enumerate(value.columns)]
+        noted: dict[str, Any] = {
+            "shape": list(value.shape),
+            "dtype": {label: str(column.dtype) for label, column in columns},
+        }
+        for label, column in columns:
+            for statistic, number in _describe(column).items():
+                noted.setdefault(statistic, {})[label] = number
+        return noted
+
+    def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
+        """``describe.csv``."""
+        if value.size == 0:
+            return {}
+        with self.open("describe.csv", "w") as file:
+            value.describe().to_csv(file)
+        return {"describe.csv": VisualizationType.CSV}
+
+
+def write_parquet(table: Any, file: IO[bytes]) -> None:
+    """Write an Arrow table so that an edit changes few bytes, where this pyarrow can."""
+    import pyarrow.parquet as pq
+
+    options: dict[str, Any] = {"compression": "none"}
+    if "use_content_defined_chunking" in inspect.signature(pq.write_table).parameters:
+        options["use_content_defined_chunking"] = True
+    pq.write_table(table, file, **options)
+
+
+def _to_arrow(value: Any) -> Any:
+    import pyarrow as pa
+
+    is_frame = value.ndim == 2  # noqa: PLR2004  # rows and columns
+    columns = [value.iloc[:, place] for place in range(value.shape[1])] if is_frame else [value]
+    names = _column_names(value.columns if is_frame else [value.name])
+    arrays, dtypes = [], []
+    for column in columns:
+        array, held = encode_column(column, repr(column.name))
+        arrays.append(array)
+        dtypes.append(held)
+    index, index_arrays = _encode_index(value.index)
+    facts = {
+        "kind": "DataFrame" if is_frame else "Series",
+        "labels": encode_labels(value.columns) if is_frame else encode_plain(value.name),
+        "dtypes": dtypes,
+        "index": index,
+        "attrs": _encode_attrs(value.attrs),
+    }
+    names += [f"__index_{level}__" for level in range(len(index_arrays))]
+    table = pa.table([*arrays, *index_arrays], names=names)
+    return table.replace_schema_metadata({_META: json.dumps(facts)})
+
+
+def _to_pandas(table: Any) -> Any:
+    import pandas as pd
+
+    facts = json.loads((table.schema.metadata or {}).get(_META, b"null"))
+    if facts is None:
+        raise MaterializerError("data.parquet does not say which frame it holds", path="data.parquet")
+    arrays = [decode_column(table.column(place), held) for place, held in enumerate(facts["dtypes"])]
+    index = _decode_index(facts["index"], table, len(arrays))
+    value: pd.DataFrame | pd.Series[Any]
+    if facts["kind"] == "Series":
+        value = pd.Series(arrays[0], index=index, name=decode_plain(facts["labels"]), dtype=arrays[0].dtype)
+    else:
+        # A series each: a frame would guess dtypes for arrays of objects anew.
+        columns = {place: pd.Series(array, index=index, dtype=array.dtype) for place, array in enumerate(arrays)}
+        value = pd.DataFrame(columns, index=index, copy=False)
+        value.columns = decode_labels(facts["labels"])
+    value.attrs = decode_plain(facts["attrs"])
+    return value
+
+
+def _column_names(labels: Any) -> list[str]:
+    """Names for columns of parquet: the labels as texts where these are distinct and not ours, else their places."""
+    names = [str(label) for label in labels]
+    is_usable = len(set(names)) == len(names) and not any(name.startswith("__index_") for name in names)
+    if is_usable and all(name.isprintable() for name in names):  # which lone surrogates are not
+        return names
+    return [str(place) for place in range(len(names))]
+
+
+def _encode_index(index: Any) -> tuple[Json, list[Any]]:
+    """What to say about a row index, and the columns it needs; a range needs none."""
+    import pandas as pd
+
+    if isinstance(index, pd.RangeIndex):
+        return encode_labels(index), []
+    levels = [index.get_level_values(level) for level in range(index.nlevels)]
+    columns = [encode_column(pd.Series(level), f"of the index level {level.name!r}") for level in levels]
+    held = {
+        "names": [encode_plain(name) for name in index.names],
+        "dtypes": [dtype for _, dtype in columns],
+        "is_multi": isinstance(index, pd.MultiIndex),
+        "frequency": index.freqstr if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)) else None,
+    }
+    return held, [array for array, _ in columns]
+
+
+def _decode_index(held: Json, table: Any, first: int) -> Any:
+    import pandas as pd
+
+    if "range" in held:
+        return decode_labels(held)
+    arrays = [decode_column(table.column(first + level), dtype) for level, dtype in enumerate(held["dtypes"])]
+    names = [decode_plain(name) for name in held["names"]]
+    levels = [pd.Index(array, dtype=array.dtype) for array in arrays]
+    if held["is_multi"]:
+        return pd.MultiIndex.from_arrays(levels, names=names)
+    return with_frequency(levels[0].rename(names[0]), held["frequency"])
+
+
+def _encode_attrs(attrs: dict[Any, Any]) -> Json:
+    """The attrs of a frame that are plain values; the others are left out, with a warning."""
+    kept = {}
+    for key, held in attrs.items():
+        try:
+            encode_plain({key: held})
+        except MaterializerError as error:
+            warn_user(f"attrs[{key!r}] is left out: {error}")
+        else:
+            kept[key] = held
+    return encode_plain(kept)
+
+
+_STATISTICS: dict[str, Callable[[Any], Any]] = {
+    "mean": lambda column: float(column.mean()),
+    "std": lambda column: float(column.std()),
+    "min": lambda column: column.min(),
+    "max": lambda column: column.max(),
+}
+
+
+def _describe(column: Any) -> dict[str, Any]:
+    """Four statistics of a column of real numbers; those that fail, as on nothing but nulls, are left out."""
+    import numpy as np
+    import pandas as pd
+
+    is_number = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+    if not is_number or pd.api.types.is_complex_dtype(column.dtype) or not len(column):
+        return {}
+    noted = {}
+    for name, statistic in _STATISTICS.items():
+        try:
+            with np.errstate(all="ignore"):  # infinities have no standard deviation
+                number = statistic(column)
+        except (TypeError, ValueError, ArithmeticError):
+            continue
+        if number is not pd.NA:
+            noted[name] = number.item() if hasattr(number, "item") else number
+    return noted

@@ -1,0 +1,198 @@
+"""Arrays and scalars of numpy keep dtype, shape, memory order and kind, without pickle."""
+
+import io
+import re
+import sys
+from typing import Any
+
+import pytest
+
+from ledger.enums import VisualizationType
+from ledger.errors import MaterializerError
+from ledger.materializers import load_value
+from tests.kit.materializing import Bench, MaterializerContract
+
+np = pytest.importorskip("numpy")
+
+
+class TestArrays(MaterializerContract):
+    """Arrays of every dtype without objects."""
+
+    key = "numpy.npy/1"
+
+    def values(self) -> list[Any]:
+        return [
+            np.arange(6, dtype="i4").reshape(2, 3),
+            np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+            np.arange(20)[::3],
+            np.array(5.5),
+            np.empty((0, 3), dtype="f2"),
+            np.array([np.nan, np.inf, -0.0], dtype=">f8"),
+            np.array([True, False]),
+            np.array([1 + 2j, complex(np.nan, 1)]),
+            np.array(["a", "é b", ""]),
+            np.array([b"a\x00b", b""]),
+            np.array(["", ""]),
+            np.array(["2020-01-01", "NaT"], dtype="datetime64[s]"),
+            np.array([1, 2], dtype="timedelta64[D]"),
+            np.array([(1, "x", [1, 2])], dtype=[("n", "i8"), ("é", "U3"), ("sub", "f4", (2,))]),
+            np.array([[1, 2], [3, 4]]).view(np.matrix),
+            np.rec.array([(1, 2.5)], dtype=[("a", "i8"), ("b", "f8")]),
+            np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0], fill_value=-9.0),
+            np.ma.array([1, 2], hard_mask=True),
+        ]
+
+    def same(self, left: Any, right: Any) -> bool:
+        if isinstance(left, np.ma.MaskedArray):
+            masks = np.array_equal(left.mask, right.mask) and left.hardmask == right.hardmask
+            return bool(masks and left.fill_value == right.fill_value and np.array_equal(left.data, right.data))
+        layout = left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+        return bool(layout and (not left.flags.forc or left.flags.f_contiguous == right.flags.f_contiguous))
+
+
+class TestScalars(MaterializerContract):
+    """Scalars of numpy are not Python's."""
+
+    key = "builtin.json/1"
+
+    def values(self) -> list[Any]:
+        return [
+            *(np.float64(0.1), np.float32(0.1), np.float16(1.5), np.longdouble("0.1"), np.float64("nan")),
+            *(np.int8(-5), np.uint64(2**64 - 1), np.bool_(True), np.complex64(1 + 2j)),
+            *(
+                np.str_("é"),
+                np.bytes_(b"ab\x00c"),
+                np.datetime64("2020-01-01T00:00:00.123"),
+                np.timedelta64("NaT", "s"),
+            ),
+            {"accuracy": np.float32(0.97), np.int64(3): [np.bool_(False)]},
+        ]
+
+    def same(self, left: Any, right: Any) -> bool:
+        return repr(left) == repr(right) and getattr(left, "dtype", None) == getattr(right, "dtype", None)
+
+
+class TestObjectArrays(MaterializerContract):
+    """Arrays of objects become JSON, never pickle."""
+
+    key = "builtin.json/1"
+
+    def values(self) -> list[Any]:
+        ragged = np.empty(2, dtype=object)
+        ragged[:] = [np.arange(2), np.arange(3)]
+        return [
+            np.array([[1, "a"], [None, (2.5, {3})]], dtype=object),
+            np.array({"a": 1}, dtype=object),
+            np.empty((0, 2), dtype=object),
+            ragged,
+            np.array(["a", "longer é"], dtype=np.dtypes.StringDType()),
+        ]
+
+    def same(self, left: Any, right: Any) -> bool:
+        return left.dtype == right.dtype and left.shape == right.shape and repr(left.tolist()) == repr(right.tolist())
+
+
+def test_arrays_in_containers_keep_their_place(bench: Bench) -> None:
+    """Arrays inside dicts, tuples and dataclasses are files of their own, beside the tree."""
+    saved, held = bench.save({"a": (np.arange(3), [np.float64(1)])})
+    assert sorted(held) == ["0/data.npy", "data.json"]
+    assert b"/" not in held["data.json"].replace(b"numpy.npy/1", b"")
+    loaded = bench.load(saved, held)
+    assert loaded["a"][0].tolist() == [0, 1, 2]
+
+
+def test_objects_that_only_pickle_could_save_are_refused(bench: Bench) -> None:
+    """An array that holds a function is an error with a hint, not a pickle."""
+    with pytest.warns(UserWarning, match="cloudpickle"), pytest.raises(MaterializerError, match="only pickle"):
+        bench.save(np.array([len], dtype=object))
+    with pytest.raises(MaterializerError, match="only pickle"):
+        bench.save(np.array([(1, "x")], dtype=[("a", "i4"), ("b", "O")]))
+
+
+def test_an_unknown_subclass_is_not_made_plain(bench: Bench) -> None:
+    """A subclass of ndarray that nobody knows keeps its class by way of the last resort."""
+
+    class Quantity(np.ndarray):  # type: ignore[misc, name-defined]
+        pass
+
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        assert bench.save(np.arange(2).view(Quantity))[0].key == "builtin.cloudpickle/1"
+
+
+def test_an_array_can_be_mapped(bench: Bench) -> None:
+    """With mmap an array is a map of its file."""
+    saved, held = bench.save(np.arange(5))
+    loaded = bench.load(saved, held, mmap=True)
+    assert type(loaded) is np.memmap
+    assert loaded.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_metadata_of_numbers(bench: Bench) -> None:
+    """Numeric arrays note shape, dtype and four statistics."""
+    assert bench.save(np.array([[1, 3]], dtype="i2"))[0].metadata == {
+        "shape": [1, 2],
+        "dtype": "int16",
+        "mean": 2.0,
+        "std": 1.0,
+        "min": 1,
+        "max": 3,
+    }
+
+
+def test_metadata_of_texts(bench: Bench) -> None:
+    """Arrays of texts note their words."""
+    metadata = bench.save(np.array(["a b", "a"]))[0].metadata
+    assert metadata["unique_words"] == 2
+    assert metadata["total_words"] == 3
+    assert (metadata["most_common_word"], metadata["most_common_count"]) == ("a", 2)
+
+
+@pytest.mark.parametrize(
+    "array", [np.array([1j]), np.empty(0), np.array([True]), np.array([np.nan, 1], "f2"), np.array(["", ""])]
+)
+def test_metadata_never_costs_the_save(bench: Bench, array: Any) -> None:
+    """Complex, empty, bool and NaN arrays are saved without a warning, with shape and dtype at least."""
+    metadata = bench.save(array)[0].metadata
+    assert metadata["shape"] == list(array.shape)
+    assert metadata["dtype"] == str(array.dtype)
+
+
+def test_statistics_of_large_arrays_agree_with_numpy(bench: Bench) -> None:
+    """Reading in blocks gives numpy's results."""
+    array = np.random.default_rng(1).normal(1e6, 1, size=2_500_000)
+    metadata = bench.save(array)[0].metadata
+    assert metadata["mean"] == pytest.approx(array.mean(), rel=1e-12)
+    assert metadata["std"] == pytest.approx(array.std(), rel=1e-9)
+
+
+def test_a_header_that_lies_takes_no_memory(bench: Bench) -> None:
+    """A header that claims more than the file holds is refused before memory is taken."""
+    saved, held = bench.save(np.arange(4))
+    held["data.npy"] = held["data.npy"].replace(b"(4,)", b"(4000000000000,)".ljust(4)[:16])
+    with pytest.raises(MaterializerError):
+        bench.load(saved, held)
+
+
+def test_a_disguised_pickle_is_refused(bench: Bench) -> None:
+    """A pickled object array in an npy file is not unpickled."""
+    file = io.BytesIO()
+    np.save(file, np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(MaterializerError, match=re.escape("not data")):
+        load_value("numpy.npy/1", "numpy.ndarray", bench.files({"data.npy": file.getvalue()}))
+    with pytest.raises(MaterializerError, match="not an npy file"):
+        load_value("numpy.npy/1", "numpy.ndarray", bench.files({"data.npy": b"\x80\x04."}))
+
+
+def test_pictures_are_drawn_only_where_matplotlib_is_loaded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A histogram and an image are drawn with matplotlib, which saving never imports."""
+    shown = bench.files()
+    monkeypatch.delitem(sys.modules, "matplotlib", raising=False)
+    assert bench.save(np.arange(3), visualizations=shown)[0].visualizations == {}
+    assert "matplotlib" not in sys.modules
+    pytest.importorskip("matplotlib")
+    assert bench.save(np.arange(3), visualizations=shown)[0].visualizations == {
+        "histogram.png": VisualizationType.IMAGE
+    }
+    picture = np.zeros((2, 2, 3), dtype="u1")
+    assert bench.save(picture, visualizations=shown)[0].visualizations == {"image.png": VisualizationType.IMAGE}
+    assert shown.held["image.png"].startswith(b"\x89PNG")

@@ -1,0 +1,184 @@
+"""Frames and series keep index, labels, dtypes, names, nulls and attrs."""
+
+import datetime as dt
+import decimal
+import io
+from typing import Any
+
+import pytest
+
+from ledger.enums import VisualizationType
+from ledger.errors import MaterializerError
+from tests.kit.materializing import Bench, MaterializerContract
+
+pd = pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
+np = pytest.importorskip("numpy")
+
+
+def _columns() -> dict[str, Any]:
+    """A column of every dtype, three rows each."""
+    return {
+        "int8": np.array([1, 2, 3], dtype="i1"),
+        "uint64": np.array([1, 2, 2**64 - 1], dtype="u8"),
+        "float16": np.array([1, 2.5, np.nan], dtype="f2"),
+        "float64": [1.0, np.nan, np.inf],
+        "bool": [True, False, True],
+        "complex": [1 + 2j, 0j, 1j],
+        "text": ["a", "é", ""],
+        "text with null": pd.Series(["a", None, "b"]),
+        "object text": pd.Series(["a", None, "b"], dtype=object),
+        "object nan": pd.Series(["a", np.nan, "b"], dtype=object),
+        "object bytes": pd.Series([b"a", None, b"\xff"], dtype=object),
+        "object mixed": pd.Series([1, "a", (2.5, {3})], dtype=object),
+        "object dates": pd.Series([dt.date(2020, 1, 1), None, decimal.Decimal("1.10")], dtype=object),
+        "object stamps": pd.Series([pd.Timestamp("2020", tz="Europe/Paris"), pd.NaT, pd.NA], dtype=object),
+        "surrogate": pd.Series(["\ud800", "a", "b"], dtype=object),
+        "Int64": pd.array([1, None, 2**60 + 1], dtype="Int64"),
+        "Float32": pd.array([1.5, None, 2], dtype="Float32"),
+        "boolean": pd.array([True, None, False], dtype="boolean"),
+        "string": pd.array(["a", None, "b"], dtype="string"),
+        "string python": pd.array(["a", None, "b"], dtype="string[python]"),
+        "seconds": np.array(["2020", "NaT", "1066"], dtype="M8[s]"),
+        "nanoseconds": pd.date_range("2020", periods=3).astype("M8[ns]"),
+        "span": np.array([1, 2, "NaT"], dtype="m8[us]"),
+        "zone": pd.date_range("2020-10-25", periods=3, freq="h", tz="Europe/Paris"),
+        "zone seconds": pd.Series(pd.date_range("2020", periods=3, tz="UTC")).dt.as_unit("s"),
+        "category": pd.Categorical(["b", None, "a"], categories=["b", "c", "a"], ordered=True),
+        "category int": pd.Categorical([3, 1, 3]),
+        "category interval": pd.cut([1, 5, 9], 3),
+        "category empty": pd.Categorical([None, None, None]),
+        "period": pd.period_range("2020", periods=3, freq="M"),
+        "interval": pd.interval_range(0, 3),
+        "sparse": pd.arrays.SparseArray([0, 0, 5]),
+        "arrow": pd.array([1.5, None, 2.5], dtype="double[pyarrow]"),
+    }
+
+
+class TestFrames(MaterializerContract):
+    """Data frames."""
+
+    key = "pandas.parquet/1"
+
+    def values(self) -> list[Any]:
+        plain = pd.DataFrame({"a": [1, 2, 3], "b": ["x", "y", "z"]})
+        columns = pd.MultiIndex.from_tuples([("a", 1), ("a", 2)], names=["one", None])
+        return [
+            *(pd.DataFrame({name: column}) for name, column in _columns().items()),
+            plain,
+            pd.DataFrame(),
+            pd.DataFrame(index=["a", "b"]),
+            pd.DataFrame(index=range(5)),
+            plain.iloc[:0],
+            plain.set_index("b"),
+            plain.set_index(["a", "b"]),
+            plain.iloc[::-1],
+            plain.rename_axis(index="rows", columns="cols"),
+            pd.DataFrame([[1, "a", 2.5]]),
+            pd.DataFrame([[1, 2]], columns=["same", "same"]),
+            pd.DataFrame([[1, 2, 3]], columns=[1, "1", None]),
+            pd.DataFrame([[1, 2]], columns=columns),
+            pd.DataFrame([[1, 2]], columns=pd.date_range("2020", periods=2)),
+            pd.DataFrame([[1, 2]], columns=pd.Categorical(["x", "y"])),
+            pd.DataFrame({"x": range(3)}, index=pd.date_range("2020", periods=3, freq="D", tz="UTC", name="day")),
+            pd.DataFrame({"x": range(3)}, index=pd.Categorical(["a", "b", "a"])),
+            pd.DataFrame({"x": range(3)}, index=pd.interval_range(0, 3)),
+            pd.DataFrame({"x": range(2)}, index=pd.Index([1, "a"], dtype=object)),
+        ]
+
+    def same(self, left: Any, right: Any) -> bool:
+        pd.testing.assert_frame_equal(left, right, check_freq=True, check_flags=True)
+        return True
+
+
+class TestSeries(MaterializerContract):
+    """Series, of every dtype and under every name."""
+
+    key = "pandas.parquet/1"
+
+    def values(self) -> list[Any]:
+        made = [pd.Series(column, name=name) for name, column in _columns().items()]
+        return [*made, *(pd.Series([1, 2], name=name) for name in (None, "series", 5, ("a", 1)))]
+
+    def same(self, left: Any, right: Any) -> bool:
+        pd.testing.assert_series_equal(left, right, check_freq=True)
+        return type(left.name) is type(right.name)
+
+
+def test_attrs_survive_where_they_are_plain(bench: Bench) -> None:
+    """Plain attrs come back; another is left out with a warning that names it."""
+    frame = pd.DataFrame({"a": [1]})
+    frame.attrs = {"unit": ("m", 1), "code": len}
+    with pytest.warns(UserWarning, match=r"attrs\['code'\]"):
+        saved, held = bench.save(frame)
+    assert bench.load(saved, held).attrs == {"unit": ("m", 1)}
+
+
+def test_missing_objects_keep_their_kind(bench: Bench) -> None:
+    """None, NaN and NA in columns of objects are not one another."""
+    frame = pd.DataFrame({"a": pd.Series([None, np.nan, pd.NA, 1.5], dtype=object)})
+    assert list(map(repr, bench.round_trip(frame)["a"])) == ["None", "nan", "<NA>", "1.5"]
+
+
+def test_a_column_that_cannot_be_saved_is_named(bench: Bench) -> None:
+    """An object that is no plain value in a column is an error that names the column."""
+    with pytest.raises(MaterializerError, match="column 'bad' cannot be saved"):
+        bench.save(pd.DataFrame({"good": [1], "bad": [object()]}))
+
+
+def test_other_programs_read_the_columns(bench: Bench) -> None:
+    """The file is a plain parquet file with the columns under their names."""
+    _, held = bench.save(pd.DataFrame({"a": [1], "b": ["x"]}))
+    assert list(held) == ["data.parquet"]
+    assert pd.read_parquet(io.BytesIO(held["data.parquet"])).to_dict("list") == {"a": [1], "b": ["x"]}
+
+
+def test_an_edit_leaves_most_bytes_alone(bench: Bench) -> None:
+    """Inserting a row into a table leaves most of the file's pages as they were."""
+    generator = np.random.default_rng(3)
+    frame = pd.DataFrame({"a": generator.normal(size=200_000)})
+    edited = pd.concat([frame.iloc[:1000], frame.iloc[:1], frame.iloc[1000:]], ignore_index=True)
+    before, after = (bench.save(value, extract_metadata=False)[1]["data.parquet"] for value in (frame, edited))
+    tail = before[len(before) // 2 : len(before) // 2 + 4096]
+    assert tail in after
+
+
+def test_metadata_of_a_frame(bench: Bench) -> None:
+    """A frame notes its shape, dtypes and the statistics of its numeric columns."""
+    metadata = bench.save(pd.DataFrame({"a": [1, 3], "b": ["x", "y"], 5: [0.5, np.nan]}))[0].metadata
+    assert metadata["shape"] == [2, 3]
+    assert metadata["dtype"]["a"] == "int64"
+    assert metadata["mean"] == {"a": 2.0, "5": 0.5}
+    assert (metadata["min"], metadata["max"]["a"]) == ({"a": 1, "5": 0.5}, 3)
+    assert metadata["std"]["a"] == pytest.approx(2**0.5)
+
+
+def test_metadata_of_a_series(bench: Bench) -> None:
+    """A series notes its shape, dtype and statistics."""
+    metadata = bench.save(pd.Series([1, 3]))[0].metadata
+    assert metadata["shape"] == [2]
+    assert (metadata["dtype"], metadata["mean"], metadata["max"]) == ("int64", 2.0, 3)
+
+
+def test_a_frame_describes_itself(bench: Bench) -> None:
+    """The visualization of a frame is its description as CSV."""
+    shown = bench.files()
+    saved, _ = bench.save(pd.DataFrame({"a": [1, 2]}), visualizations=shown)
+    assert saved.visualizations == {"describe.csv": VisualizationType.CSV}
+    assert shown.held["describe.csv"].startswith(b",a\ncount,2.0")
+
+
+def test_stamps_in_containers_keep_their_unit_and_zone(bench: Bench) -> None:
+    """Time stamps and spans of pandas in a dict are neither cut to microseconds nor made Python's."""
+    value = [pd.Timestamp("2020-01-01 00:00:00.123456789", tz="Europe/Paris"), pd.Timedelta(5, "ns"), pd.NaT, pd.NA]
+    loaded = bench.round_trip({"when": value})["when"]
+    assert list(map(repr, loaded)) == list(map(repr, value))
+    assert loaded[0].unit == value[0].unit
+
+
+def test_a_broken_file_is_an_error_of_ours(bench: Bench) -> None:
+    """Parquet's own errors do not reach the caller."""
+    saved, held = bench.save(pd.DataFrame({"a": [1]}))
+    for data in (b"", b"PAR1", held["data.parquet"][:-9]):
+        with pytest.raises(MaterializerError):
+            bench.load(saved, {"data.parquet": data})

@@ -1,0 +1,39 @@
+"""Sparse values keep their format, container, dtype and numbers."""
+
+from typing import Any
+
+import pytest
+
+from ledger.errors import MaterializerError
+from tests.kit.materializing import Bench, MaterializerContract
+
+np = pytest.importorskip("numpy")
+sparse = pytest.importorskip("scipy.sparse")
+
+
+class TestSparse(MaterializerContract):
+    """All formats, as matrix and as array."""
+
+    key = "scipy.sparse/1"
+
+    def values(self) -> list[Any]:
+        dense = np.array([[0, 1.5, 0, 0], [2, 0, 0, 3]])
+        formats = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
+        made = [getattr(sparse, f"{name}_{kind}")(dense) for name in formats for kind in ("matrix", "array")]
+        return [*made, sparse.csr_matrix((3, 4), dtype="i2")]
+
+    def same(self, left: Any, right: Any) -> bool:
+        return bool(left.dtype == right.dtype and left.shape == right.shape and (left != right).nnz == 0)
+
+
+def test_indices_that_lie_are_refused(bench: Bench) -> None:
+    """Indices beyond the shape never reach scipy's C code."""
+    saved, held = bench.save(sparse.csr_matrix(np.eye(3)))
+    held["sparse.json"] = held["sparse.json"].replace(b"[3, 3]", b"[3, 1]")
+    with pytest.raises(MaterializerError):
+        bench.load(saved, held)
+
+
+def test_metadata(bench: Bench) -> None:
+    """Shape, dtype and the number of stored elements are noted."""
+    assert bench.save(sparse.csr_matrix(np.eye(2)))[0].metadata == {"shape": [2, 2], "dtype": "float64", "nnz": 2}
