@@ -33,7 +33,7 @@ class Cutter:
     """
 
     def __init__(self) -> None:
-        self._blocks: list[bytes] = []
+        self._blocks: list[bytes | memoryview] = []
         self._size = 0
 
     def feed(self, block: bytes | bytearray | memoryview) -> Iterator[memoryview]:
@@ -41,19 +41,22 @@ class Cutter:
 
         To be exhausted before the next call.
         """
-        data = block if isinstance(block, bytes) else bytes(block)
-        if data:
-            self._blocks.append(data)
-            self._size += len(data)
-        if self._size >= _BATCH:
-            yield from self._cut(final=False)
+        view = memoryview(block).cast("B")
+        for start in range(0, len(view), _BATCH):
+            piece = view[start : start + _BATCH]
+            self._size += len(piece)
+            if self._size < _BATCH:
+                self._blocks.append(bytes(piece))
+            else:
+                self._blocks.append(piece)  # copied before this call ends
+                yield from self._cut(final=False)
 
     def finish(self) -> Iterator[memoryview]:
         """Give the rest of the stream, to its last byte."""
         yield from self._cut(final=True)
 
     def _cut(self, *, final: bool) -> Iterator[memoryview]:
-        data = memoryview(self._blocks[0] if len(self._blocks) == 1 else b"".join(self._blocks)).toreadonly()
+        data = memoryview(b"".join(self._blocks))
         done = 0
         for chunk in _cuts(data):
             # The next cut is looked for in MAX_SIZE bytes: with fewer, more bytes could move it.

@@ -14,7 +14,7 @@ from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import PackIndex, load_index, open_entry
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
-from ledger.errors import IntegrityError, StorageError
+from ledger.errors import IntegrityError, StorageError, UnsupportedFormatError
 from ledger.ids import Digest
 from ledger.records import Content
 
@@ -60,7 +60,7 @@ class KnownChunks:
     def _load(self, content: Content) -> None:
         try:
             table = load_table(self._store, content, label=f"similar content {content.digest}")
-        except (IntegrityError, StorageError) as error:
+        except (IntegrityError, StorageError, UnsupportedFormatError) as error:
             warnings.warn(f"stored chunks are not used again: {error}", UserWarning, stacklevel=2)
             return
         for pack, first, count in table.runs:

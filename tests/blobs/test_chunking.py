@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyfastcdc.py import FastCDC
 
-from ledger.blobs.chunking import MAX_SIZE, MIN_SIZE, Cutter
+from ledger.blobs.chunking import AVERAGE_SIZE, MAX_SIZE, MIN_SIZE, NORMALIZATION, Cutter
 from tests.kit.contents import noise
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "chunking.json").read_text())
@@ -42,6 +43,14 @@ def test_cut_points_never_move(vector: dict[str, object]) -> None:
     """The golden streams are cut where every release has cut them."""
     data = stream_of(vector["stream"])  # type: ignore[arg-type]  # as the file says
     assert [len(chunk) for chunk in cut(data)] == vector["sizes"]
+
+
+@pytest.mark.parametrize("vector", GOLDEN["vectors"], ids=lambda vector: vector["name"])
+def test_the_fallback_in_python_cuts_alike(vector: dict[str, object]) -> None:
+    """Where the library has no compiled part, cut points are the same."""
+    data = stream_of(vector["stream"])  # type: ignore[arg-type]  # as the file says
+    chunker = FastCDC(avg_size=AVERAGE_SIZE, min_size=MIN_SIZE, max_size=MAX_SIZE, normalized_chunking=NORMALIZATION)
+    assert [chunk.length for chunk in chunker.cut_buf(data)] == vector["sizes"]
 
 
 @settings(max_examples=25, deadline=None)
