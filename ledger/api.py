@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ledger.core import ArtifactVersion, ledger_for_reading, ledger_for_writing
+from ledger.core import ArtifactVersion, check_request, ledger_for_reading, ledger_for_writing
 from ledger.enums import ArtifactType
-from ledger.errors import ArgumentError
+from ledger.errors import ArgumentError, ArtifactNotFoundError, LedgerNotFoundError
 from ledger.materializers import BaseMaterializer
 
 
@@ -30,13 +30,15 @@ def save_artifact(
 
     Raises `VersionExistsError` for a version that exists; nothing is written then.
     """
+    # Judged before the ledger is found: a refused first save makes none.
+    request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
     return ledger_for_writing().save(
         data,
-        name,
-        version,
-        artifact_type=artifact_type,
-        tags=tags,
-        run_metadata=run_metadata,
+        request.name,
+        request.version,
+        artifact_type=request.type,
+        tags=request.tags,
+        run_metadata=request.metadata,
         materializer=materializer,
         extract_metadata=extract_metadata,
         include_visualizations=include_visualizations,
@@ -61,8 +63,14 @@ def register_artifact(
 
     Raises `OutsideStoreError` (a ``FileNotFoundError``) for data elsewhere.
     """
+    request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
     return ledger_for_writing().register(
-        folder_or_file_uri, name, version, artifact_type=artifact_type, tags=tags, run_metadata=run_metadata
+        folder_or_file_uri,
+        request.name,
+        request.version,
+        artifact_type=request.type,
+        tags=request.tags,
+        run_metadata=request.metadata,
     )
 
 
@@ -85,4 +93,11 @@ def log_artifact_metadata(
             hint="name the artifact: log_artifact_metadata(metadata, 'name')",
         )
     chosen = version if version is not None else artifact_version
-    ledger_for_reading().log_metadata(metadata, artifact_name, chosen)
+    try:
+        ledger = ledger_for_reading()
+    except LedgerNotFoundError as error:
+        # Where there is no ledger there is no such artifact; a typing error is no reason to make one.
+        raise ArtifactNotFoundError(
+            f"no artifact {str(artifact_name)!r}: {error}", hint=error.hint, name=str(artifact_name)
+        ) from error
+    ledger.log_metadata(metadata, artifact_name, chosen)

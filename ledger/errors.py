@@ -22,9 +22,14 @@ class LedgerError(Exception):
 
     def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
         super().__init__(message)
-        self.hint = hint
-        # In __dict__, so that the default pickling of exceptions carries them.
-        self.__dict__.update(facts)
+        self.__setstate__({"hint": hint, **facts})
+
+    def __setstate__(self, facts: dict[str, object] | None) -> None:
+        # In __dict__, so that the default pickling of exceptions carries them; and set, because
+        # what OSError and ImportError call errno, filename and name are slots of theirs.
+        for name, value in (facts or {}).items():
+            self.__dict__[name] = value
+            setattr(self, name, value)
 
     def __str__(self) -> str:
         # KeyError would print the repr of its argument.
@@ -249,6 +254,37 @@ class UnsupportedFileError(LedgerError, ValueError):
 
     kind = "unsupported-file"
     exit_code = 2
+
+
+# -- steps and pipelines -----------------------------------------------------
+
+
+class StepInterfaceError(LedgerError, TypeError, ValueError):
+    """A step or pipeline that is declared, called or left in a way its signature does not allow."""
+
+    kind = "step-interface"
+    exit_code = 2
+
+
+class StepContextError(LedgerError, RuntimeError):
+    """The step context asked for where there is none, or for an output that it does not have."""
+
+    kind = "step-context"
+    exit_code = 2
+
+
+class LazyArtifactError(LedgerError, TypeError):
+    """A placeholder of a pipeline body used as if it were the value that it will stand for."""
+
+    kind = "lazy-artifact"
+    exit_code = 2
+
+
+class RunNotFoundError(LedgerError, KeyError):
+    """No run, step or output of that name or id."""
+
+    kind = "run-not-found"
+    exit_code = 3
 
 
 # -- disk, locks and permissions ---------------------------------------------

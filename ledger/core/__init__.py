@@ -5,15 +5,21 @@ from ledger.core.discovery import place_for_new
 from ledger.core.facts import MetadataEntry, leaves
 from ledger.core.handles import Artifact, ArtifactVersion
 from ledger.core.ledger import Ledger
+from ledger.core.saving import check_request
+from ledger.core.runs import CacheHit, PipelineRun, StepRun
 from ledger.core.transactions import PendingVersion, Transaction
 
 __all__ = [
     "Artifact",
     "ArtifactVersion",
+    "CacheHit",
     "Ledger",
     "MetadataEntry",
     "PendingVersion",
+    "PipelineRun",
+    "StepRun",
     "Transaction",
+    "check_request",
     "leaves",
     "ledger_for_reading",
     "ledger_for_writing",

@@ -7,6 +7,8 @@ directory or above it. Git's own variables play no part.
 from collections.abc import Mapping
 from pathlib import Path
 
+from ledger.core.config import CONFIG_FILE
+from ledger.disk import storage_errors
 from ledger.errors import LedgerNotFoundError
 
 LEDGER_DIRECTORY = ".ledger"
@@ -14,12 +16,12 @@ VARIABLE = "LEDGER_DIR"
 
 
 def find_ledger(start: Path, environment: Mapping[str, str]) -> Path | None:
-    """The ledger directory to use, or ``None`` where there is none yet."""
+    """The ledger directory to use, or ``None`` where there is none yet; an empty folder is none yet."""
     named = environment.get(VARIABLE)
     if named:
-        return Path(named).absolute() if Path(named).is_dir() else None
+        return Path(named).absolute() if _is_used(Path(named)) else None
     candidates = (folder / LEDGER_DIRECTORY for folder in (start, *start.parents))
-    return next((candidate for candidate in candidates if candidate.is_dir()), None)
+    return next((candidate for candidate in candidates if _is_used(candidate)), None)
 
 
 def place_for_new(start: Path, environment: Mapping[str, str]) -> Path:
@@ -33,8 +35,22 @@ def place_for_new(start: Path, environment: Mapping[str, str]) -> Path:
 
 def not_found(path: Path) -> LedgerNotFoundError:
     """The error of a read where there is no ledger."""
+    hint = f"run `ledger init` or save an artifact to make one, or set {VARIABLE} to an existing one"
+    if (path / LEDGER_DIRECTORY).is_dir():
+        hint = f"the ledger directory itself is meant: {path / LEDGER_DIRECTORY}"
     return LedgerNotFoundError(
         f"no ledger at {path}, nor above it" if path.name == LEDGER_DIRECTORY else f"no ledger at {path}",
-        hint=f"run `ledger init` or save an artifact to make one, or set {VARIABLE} to an existing one",
+        hint=hint,
         path=str(path),
     )
+
+
+def is_ledger(path: Path) -> bool:
+    """Whether a folder is a ledger, be it a damaged one: it has a history or settings."""
+    with storage_errors(path, "read"):
+        return path.is_dir() and any(entry.suffix == ".git" or entry.name == CONFIG_FILE for entry in path.iterdir())
+
+
+def _is_used(folder: Path) -> bool:
+    with storage_errors(folder, "read"):
+        return folder.is_dir() and any(folder.iterdir())

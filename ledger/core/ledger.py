@@ -14,9 +14,10 @@ from uuid import UUID
 from ledger.blobs import Store
 from ledger.core import searching, verifying
 from ledger.core.creation import create_ledger
-from ledger.core.discovery import find_ledger, not_found, place_for_new
+from ledger.core.discovery import find_ledger, is_ledger, not_found, place_for_new
 from ledger.core.handles import Artifact, ArtifactVersion
 from ledger.core.resolve import resolve
+from ledger.core.runs import CacheHit, PipelineRun, find_cached, find_run, list_runs, producer_of
 from ledger.core.transactions import Target, Transaction
 from ledger.core.workspace import Workspace, user_identity, utc_now
 from ledger.enums import ArtifactType
@@ -55,9 +56,9 @@ class Ledger:
             target = found or place_for_new(Path.cwd(), os.environ)
         else:
             target = Path(path).absolute()
-        if not target.is_dir():
+        if not is_ledger(target):
             raise not_found(target)
-        return cls(Workspace(target))
+        return cls(Workspace(target, producer_of=producer_of))
 
     @property
     def path(self) -> Path:
@@ -73,6 +74,15 @@ class Ledger:
     def revision(self) -> str:
         """The commit that is read: the one given to `at`, else the one published now."""
         return self._workspace.revision or self._workspace.history.tip()
+
+    @property
+    def author(self) -> str:
+        """The user, as records and commits name them."""
+        return self._workspace.author
+
+    def now(self) -> dt.datetime:
+        """The ledger's clock."""
+        return self._workspace.now()
 
     @property
     def git_dir(self) -> Path:
@@ -190,9 +200,24 @@ class Ledger:
         wanted = searching.make_filter(tag=tag, type=type, run_metadata=run_metadata, created_after=created_after)
         return searching.search_versions(self._workspace, name=name, version=version, wanted=wanted, limit=limit)
 
-    def transaction(self) -> Transaction:
-        """A ``with`` block whose saves, tags and metadata are published in one commit, or none of them."""
-        return Transaction(self._workspace)
+    def transaction(self, *, subject: str = "") -> Transaction:
+        """A ``with`` block whose saves, tags and metadata are published in one commit, or none of them.
+
+        ``subject`` goes before what the commit's subject says by itself.
+        """
+        return Transaction(self._workspace, subject=subject)
+
+    def runs(self, *, pipeline: str | None = None, limit: int | None = None) -> list[PipelineRun]:
+        """The runs, oldest first; ``limit`` keeps the newest."""
+        return list_runs(self._workspace, pipeline=pipeline, limit=limit)
+
+    def run(self, id: str | UUID) -> PipelineRun:
+        """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
+        return find_run(self._workspace, id)
+
+    def find_cached(self, key: str) -> CacheHit | None:
+        """What an earlier step gave for a cache key, if all of it can still be loaded."""
+        return find_cached(self._workspace, key)
 
     def at(self, revision: str | dt.datetime) -> "Ledger":
         """The ledger as it was at a commit or a moment, read-only; raises `RevisionNotFoundError`."""
@@ -203,6 +228,7 @@ class Ledger:
             clock=workspace.now,
             history=workspace.history,
             revision=workspace.history.resolve(revision),
+            producer_of=workspace.producer_of,
         )
         return Ledger(past)
 

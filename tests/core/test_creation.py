@@ -1,0 +1,154 @@
+"""A ledger is made whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import LedgerExistsError, LedgerNotFoundError, ReadOnlyError
+from tests.kit.ledgers import files_below, git, run_python
+
+CREATE = """
+import sys, time
+from ledger import save_artifact
+while not __import__("os").path.exists("go"):
+    time.sleep(0.001)
+print(save_artifact({"from": sys.argv[0]}, "race").version)
+"""
+
+
+def test_a_new_ledger_has_what_the_format_says(workdir: Path) -> None:
+    """The directory holds history, store, cache, settings and an ignore file, and nothing else."""
+    ledger = Ledger.init(workdir / ".ledger")
+    names = {path.name for path in ledger.path.iterdir()} - {"lock"}
+    assert {".gitignore", "cache", "config.toml", "history.git", "store"} == names
+    assert "*\n" == (ledger.path / ".gitignore").read_text()
+    assert ledger.path / "history.git" == ledger.git_dir
+
+
+def test_a_new_history_is_plain_git(workdir: Path) -> None:
+    """Real Git finds a bare repository with one commit that states the format."""
+    ledger = Ledger.init(workdir / ".ledger")
+    assert "true" == git(ledger, "rev-parse", "--is-bare-repository")
+    assert "1" == git(ledger, "rev-list", "--count", "main")
+    assert "ledger.json" == git(ledger, "ls-tree", "-r", "--name-only", "main")
+
+
+def test_a_ledger_is_not_made_twice(workdir: Path) -> None:
+    """Making a ledger where one is raises, and changes not a byte of it."""
+    ledger = Ledger.init(workdir / ".ledger")
+    ledger.save(1, "one")
+    before = files_below(workdir)
+    with pytest.raises(FileExistsError, match="is a ledger") as caught:
+        Ledger.init(workdir / ".ledger")
+    assert LedgerExistsError is type(caught.value)
+    assert str(workdir / ".ledger") in str(caught.value)
+    assert before == files_below(workdir)
+
+
+def test_something_else_is_not_overwritten(workdir: Path) -> None:
+    """A folder with other files in it, or a file, is left as it is."""
+    (workdir / "full").mkdir()
+    (workdir / "full" / "thesis.txt").write_text("years of work")
+    (workdir / "file").write_text("a file")
+    before = files_below(workdir)
+    for name in ("full", "file"):
+        with pytest.raises(LedgerExistsError, match="not a ledger"):
+            Ledger.init(workdir / name)
+    assert before == files_below(workdir)
+
+
+def test_an_empty_folder_becomes_a_ledger(workdir: Path) -> None:
+    """A folder that was made beforehand and is empty is used."""
+    (workdir / ".ledger").mkdir()
+    assert [] == Ledger.init(workdir / ".ledger").artifacts()
+
+
+def test_missing_parents_are_made(workdir: Path) -> None:
+    """A ledger can be made below folders that do not exist yet."""
+    assert workdir / "a" / "b" / ".ledger" == Ledger.init(workdir / "a" / "b" / ".ledger").path
+
+
+def test_a_failure_leaves_nothing(workdir: Path) -> None:
+    """Where the store cannot be made, no part of a ledger stays behind."""
+    (workdir / "blocked").write_text("a file where the store's folder should be")
+    with pytest.raises(OSError, match="blocked"):
+        Ledger.init(workdir / ".ledger", store=workdir / "blocked" / "store")
+    assert [workdir / "blocked"] == list(workdir.iterdir())
+
+
+def test_the_store_may_lie_elsewhere(workdir: Path) -> None:
+    """`store=` puts the bytes into another folder, which the opened ledger finds again."""
+    ledger = Ledger.init(workdir / ".ledger", store=workdir / "bytes")
+    ledger.save(b"payload", "blob")
+    assert b"payload" == Ledger.open(workdir / ".ledger").load("blob")
+    assert any(path.startswith("chunks/") for path in files_below(workdir / "bytes"))
+    assert not (workdir / ".ledger" / "store").exists()
+
+
+def test_two_ledgers_may_share_a_store(workdir: Path) -> None:
+    """A second ledger on an existing store keeps the store's identity, and both go on working."""
+    first = Ledger.init(workdir / "one", store=workdir / "bytes")
+    first.save(1, "x")
+    second = Ledger.init(workdir / "two", store=workdir / "bytes")
+    second.save(2, "x")
+    assert (1, 2) == (Ledger.open(workdir / "one").load("x"), Ledger.open(workdir / "two").load("x"))
+
+
+def test_opening_nothing_is_an_error(workdir: Path) -> None:
+    """A path where there is no ledger is named, and nothing is made."""
+    with pytest.raises(LedgerNotFoundError, match="nowhere"):
+        Ledger.open(workdir / "nowhere")
+    assert [] == list(workdir.iterdir())
+
+
+def test_processes_that_make_one_at_once_end_up_with_one(workdir: Path) -> None:
+    """Four first writes at the same moment make one ledger, which holds all four versions."""
+    import subprocess
+    import sys
+
+    processes = [
+        subprocess.Popen([sys.executable, "-c", CREATE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    (workdir / "go").touch()
+    outputs = [process.communicate() for process in processes]
+    assert ["1", "2", "3", "4"] == sorted(out.strip() for out, _ in outputs), outputs
+    assert 1 == sum("made a new ledger" in said for _, said in outputs)
+    assert {".ledger", "go"} == {path.name for path in workdir.iterdir()}
+
+
+def test_a_ledger_can_be_moved(workdir: Path) -> None:
+    """Nothing in a ledger says where it lies: moved elsewhere, it loads and saves as before."""
+    ledger = Ledger.init(workdir / "old" / ".ledger")
+    (ledger.path / "store" / "raw").mkdir()
+    (ledger.path / "store" / "raw" / "a.txt").write_text("linked")
+    ledger.save(list(range(100)), "numbers")
+    ledger.register(ledger.path / "store" / "raw", "raw")
+    (workdir / "old").rename(workdir / "new")
+    moved = Ledger.open(workdir / "new" / ".ledger")
+    assert list(range(100)) == moved.load("numbers")
+    assert "linked" == (moved.load("raw") / "a.txt").read_text()
+    assert "2" == moved.save(1, "numbers").version
+    assert moved.verify().ok
+
+
+def test_an_unwritable_place_is_a_typed_error(workdir: Path) -> None:
+    """Where the folder cannot be written, the error says so and names it."""
+    import os
+
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    workdir.chmod(0o500)
+    try:
+        with pytest.raises(ReadOnlyError, match="project"):
+            Ledger.init(workdir / ".ledger")
+    finally:
+        workdir.chmod(0o700)
+
+
+def test_a_new_process_finds_what_was_saved(workdir: Path) -> None:
+    """What one process saved is there for the next."""
+    Ledger.init(workdir / ".ledger").save({"a": [1, 2]}, "x")
+    done = run_python("from ledger import load_artifact; print(load_artifact('x'))", workdir)
+    assert "{'a': [1, 2]}\n" == done.stdout

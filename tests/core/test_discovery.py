@@ -1,0 +1,188 @@
+"""Where a ledger is found, and where the first write makes one."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger, load_artifact, log_artifact_metadata, register_artifact, save_artifact
+from ledger.client import Client
+from ledger.errors import ArtifactNotFoundError, LedgerNotFoundError
+from tests.kit.ledgers import files_below
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_first_write_makes_a_ledger_in_the_working_directory(workdir: Path) -> None:
+    """Without a ledger and without Git, the first save makes `.ledger` where it is called."""
+    save_artifact(1, "one")
+    assert [workdir / ".ledger"] == list(workdir.iterdir())
+    assert 1 == load_artifact("one")
+
+
+def test_making_a_ledger_is_said_once_on_stderr(workdir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first write says on stderr where it made a ledger; later ones say nothing."""
+    save_artifact(1, "one")
+    first = capsys.readouterr()
+    save_artifact(2, "one")
+    assert ("", f"ledger: made a new ledger in {workdir / '.ledger'}\n") == (first.out, first.err)
+    assert ("", "") == capsys.readouterr()
+
+
+def test_the_first_write_makes_a_ledger_at_the_root_of_the_work_tree(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inside a Git work tree the ledger is made at its root, whatever sub folder the call comes from."""
+    _git(workdir, "init", "-q")
+    (workdir / "src" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(workdir / "src" / "deep")
+    save_artifact(1, "one")
+    assert (workdir / ".ledger").is_dir()
+    assert not list((workdir / "src").rglob(".ledger"))
+
+
+def test_a_linked_work_tree_has_a_root_of_its_own(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where `.git` is a file, as in a linked work tree or submodule, its folder is the root."""
+    (workdir / "linked" / "src").mkdir(parents=True)
+    (workdir / "linked" / ".git").write_text("gitdir: elsewhere\n")
+    monkeypatch.chdir(workdir / "linked" / "src")
+    save_artifact(1, "one")
+    assert (workdir / "linked" / ".ledger").is_dir()
+
+
+def test_a_surrounding_repository_never_sees_the_ledger(workdir: Path) -> None:
+    """The status of the project's repository is the same before and after a save, ignored files apart."""
+    _git(workdir, "init", "-q")
+    (workdir / "code.py").write_text("pass\n")
+    before = _git(workdir, "status", "--porcelain")
+    save_artifact(1, "one")
+    assert before == _git(workdir, "status", "--porcelain")
+
+
+def test_the_nearest_ledger_upward_is_used(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a sub folder the nearest ledger above is read and written, not the outermost."""
+    Ledger.init(workdir / ".ledger")
+    inner = Ledger.init(workdir / "inner" / ".ledger")
+    (workdir / "inner" / "deep").mkdir()
+    monkeypatch.chdir(workdir / "inner" / "deep")
+    save_artifact(1, "one")
+    assert ["one"] == [artifact.name for artifact in inner.artifacts()]
+    assert [] == Ledger.open(workdir / ".ledger").artifacts()
+
+
+def test_ledger_dir_comes_before_the_working_directory(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`LEDGER_DIR` names the ledger directory itself and beats one that is nearer."""
+    Ledger.init(workdir / ".ledger")
+    monkeypatch.setenv("LEDGER_DIR", str(workdir / "elsewhere"))
+    save_artifact(1, "one")
+    assert (workdir / "elsewhere" / "history.git" / "HEAD").is_file()
+    assert workdir / "elsewhere" == Ledger.open().path
+    assert [] == Ledger.open(workdir / ".ledger").artifacts()
+
+
+def test_ledger_dir_may_be_an_empty_folder(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder made beforehand for the ledger is where the first write makes it."""
+    (workdir / "prepared").mkdir()
+    monkeypatch.setenv("LEDGER_DIR", str(workdir / "prepared"))
+    with pytest.raises(LedgerNotFoundError):
+        load_artifact("one")
+    save_artifact(1, "one")
+    assert 1 == Ledger.open(workdir / "prepared").load("one")
+
+
+def test_an_explicit_path_comes_before_ledger_dir(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path given to `Ledger.open` is used whatever `LEDGER_DIR` says."""
+    monkeypatch.setenv("LEDGER_DIR", str(workdir / "elsewhere"))
+    Ledger.init(workdir / "mine")
+    assert workdir / "mine" == Ledger.open(workdir / "mine").path
+    assert workdir / "mine" == Ledger.open("mine").path
+
+
+def test_the_environment_is_read_at_every_call(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of `LEDGER_DIR` or of the working directory is followed by the next call."""
+    save_artifact("here", "place")
+    monkeypatch.setenv("LEDGER_DIR", str(workdir / "there"))
+    save_artifact("there", "place")
+    assert "there" == load_artifact("place")
+    monkeypatch.delenv("LEDGER_DIR")
+    assert "here" == load_artifact("place")
+
+
+@pytest.mark.parametrize("read", ["load", "get", "list"])
+def test_a_read_without_a_ledger_names_the_command(workdir: Path, read: str) -> None:
+    """A read where there is no ledger raises `LedgerNotFoundError` with the command, and makes nothing."""
+    calls = {
+        "load": lambda: load_artifact("one"),
+        "get": lambda: Client().get_artifact_version("one"),
+        "list": lambda: Client().list_artifacts(),
+    }
+    with pytest.raises(FileNotFoundError) as caught:
+        calls[read]()
+    assert LedgerNotFoundError is type(caught.value)
+    assert str(workdir / ".ledger") in str(caught.value)
+    assert "ledger init" in caught.value.hint
+    assert [] == list(workdir.iterdir())
+
+
+def test_a_missing_ledger_dir_is_not_replaced_by_another(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read through a `LEDGER_DIR` that does not exist fails, though a ledger is near."""
+    Ledger.init(workdir / ".ledger")
+    monkeypatch.setenv("LEDGER_DIR", str(workdir / "nowhere"))
+    with pytest.raises(LedgerNotFoundError, match="nowhere"):
+        load_artifact("one")
+
+
+def test_a_project_folder_is_no_ledger(workdir: Path) -> None:
+    """Opening the folder around a ledger says where the ledger is."""
+    Ledger.init(workdir / ".ledger")
+    with pytest.raises(LedgerNotFoundError) as caught:
+        Ledger.open(workdir)
+    assert str(workdir / ".ledger") in caught.value.hint
+
+
+def test_logging_without_a_ledger_is_about_an_unknown_artifact(workdir: Path) -> None:
+    """Metadata for an artifact that cannot exist is a KeyError, and no ledger is made for it."""
+    with pytest.raises(KeyError) as caught:
+        log_artifact_metadata({"a": 1}, "one")
+    assert ArtifactNotFoundError is type(caught.value)
+    assert [] == list(workdir.iterdir())
+
+
+def test_asking_for_the_store_counts_as_a_write(workdir: Path) -> None:
+    """The artifact store's path can be asked for first: the ledger is made, and data there can be registered."""
+    path = Path(Client().active_stack.artifact_store.path)
+    assert (workdir / ".ledger").is_dir()
+    (path / "raw").mkdir()
+    (path / "raw" / "a.txt").write_text("a")
+    assert ["a.txt"] == [file.path for file in register_artifact(str(path / "raw"), "raw").files()]
+
+
+def test_git_variables_redirect_nothing(workdir: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`GIT_DIR` and its like neither move the ledger nor let a save touch another repository."""
+    other = tmp_path / "other"
+    _git(tmp_path, "init", "-q", str(other))
+    before = files_below(other)
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git" / "index"))
+    monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(other / ".git" / "objects"))
+    save_artifact(1, "one")
+    assert 1 == load_artifact("one")
+    assert (workdir / ".ledger").is_dir()
+    assert before == files_below(other)
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"):
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"name": "bad name"}, {"name": "x", "tags": ["\n"]}, {"name": "x", "run_metadata": {"a": object()}}],
+)
+def test_a_refused_save_makes_no_ledger(workdir: Path, arguments: dict[str, object]) -> None:
+    """Arguments are judged before the first write, so that a mistake leaves the folder as it was."""
+    with pytest.raises(ValueError, match=r"name|tag|metadata"):
+        save_artifact(1, **arguments)  # type: ignore[arg-type]
+    assert [] == list(workdir.iterdir())

@@ -1,0 +1,92 @@
+"""A ledger seen from outside: its bytes on disk, and records that plain Git planted in it."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+from ledger import ArtifactVersion, Ledger
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder by its path."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def store_of(ledger: Ledger) -> Path:
+    """The folder of the default store."""
+    return ledger.path / "store"
+
+
+def state_of(ledger: Ledger) -> tuple[str, dict[str, bytes], dict[str, bytes]]:
+    """What was published, every byte of the store, and every object of the history."""
+    return git(ledger, "rev-parse", "main"), files_below(store_of(ledger)), files_below(ledger.git_dir / "objects")
+
+
+def git(ledger: Ledger, *arguments: str, data: bytes | None = None, **environment: str) -> str:
+    """What real Git prints about a ledger's history."""
+    command = ["git", f"--git-dir={ledger.git_dir}", *arguments]
+    done = subprocess.run(command, input=data, env={**os.environ, **environment}, capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def manifest_path(version: ArtifactVersion) -> str:
+    """Where a version's manifest stands in the tree."""
+    return "/".join((*version._claim.path, "version.json"))
+
+
+def manifest_of(ledger: Ledger, version: ArtifactVersion) -> dict[str, Any]:
+    """A version's manifest, as Git has it."""
+    manifest: dict[str, Any] = json.loads(git(ledger, "show", f"main:{manifest_path(version)}"))
+    return manifest
+
+
+def plant(ledger: Ledger, files: dict[str, bytes]) -> None:
+    """Publish files by plain Git, as somebody else's program might."""
+    index = {"GIT_INDEX_FILE": str(ledger.path / "planted-index")}
+    git(ledger, "read-tree", "main", **index)
+    for path, data in files.items():
+        blob = git(ledger, "hash-object", "-w", "--stdin", data=data)
+        git(ledger, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", **index)
+    tree = git(ledger, "write-tree", **index)
+    names = {"GIT_AUTHOR_NAME": "Eve", "GIT_AUTHOR_EMAIL": "e@e", "GIT_COMMITTER_NAME": "Eve"}
+    commit = git(ledger, "commit-tree", tree, "-p", "main", "-m", "plant", GIT_COMMITTER_EMAIL="e@e", **names)
+    git(ledger, "update-ref", "refs/heads/main", commit)
+    (ledger.path / "planted-index").unlink()
+
+
+def forge(ledger: Ledger, model: ArtifactVersion, **changes: Any) -> str:
+    """Plant a next version with the manifest of another but for some fields; returns its label."""
+    id = str(uuid.uuid4())
+    position = len(ledger.versions(model.name)) + 1
+    manifest = {**manifest_of(ledger, model), "id": id, **changes}
+    folder = "/".join(model._claim.path[:-1])
+    claim = f"{position:08d}~{position}~{position}~{id.replace('-', '')}"
+    plant(ledger, {f"{folder}/{claim}/version.json": canonical(manifest)})
+    return f"{model.name}@{position}"
+
+
+def canonical(record: dict[str, Any]) -> bytes:
+    """The canonical bytes of a record."""
+    return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False).encode()
+
+
+def damage(path: Path) -> None:
+    """Change a byte in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def run_python(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A program of its own, in a folder."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
