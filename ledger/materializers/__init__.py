@@ -4,8 +4,10 @@ Knows no store, and imports a library only when a value of it is met. Reading da
 runs code; where only code can rebuild a value, trust is asked first.
 """
 
+from ledger.materializers.arrow_tables import ArrowMaterializer, PolarsMaterializer
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.files import Files
+from ledger.materializers.images import FigureMaterializer, PillowMaterializer
 from ledger.materializers.json_values import (
     BytesMaterializer,
     DataclassMaterializer,
@@ -18,12 +20,17 @@ from ledger.materializers.last_resort import CloudpickleMaterializer
 from ledger.materializers.numpy_arrays import NumpyMaterializer
 from ledger.materializers.pandas_tables import PandasMaterializer
 from ledger.materializers.paths import PathMaterializer
+from ledger.materializers.pydantic_models import PydanticMaterializer
 from ledger.materializers.registry import materializer_for, materializer_named
 from ledger.materializers.scipy_matrices import ScipySparseMaterializer
+from ledger.materializers.sklearn_estimators import SklearnMaterializer
 from ledger.materializers.texts import CsvMaterializer, HtmlMaterializer, JsonTextMaterializer, MarkdownMaterializer
+from ledger.materializers.torch_modules import TorchModuleMaterializer
+from ledger.materializers.torch_tensors import TorchTensorMaterializer
 from ledger.materializers.values import SavedValue, load_value, save_value
 
 __all__ = [
+    "ArrowMaterializer",
     "BaseMaterializer",
     "BytesMaterializer",
     "CloudpickleMaterializer",
@@ -31,6 +38,7 @@ __all__ = [
     "DataclassMaterializer",
     "DatetimeMaterializer",
     "EnumMaterializer",
+    "FigureMaterializer",
     "Files",
     "HtmlMaterializer",
     "JsonMaterializer",
@@ -39,8 +47,14 @@ __all__ = [
     "NumpyMaterializer",
     "PandasMaterializer",
     "PathMaterializer",
+    "PillowMaterializer",
+    "PolarsMaterializer",
+    "PydanticMaterializer",
     "SavedValue",
     "ScipySparseMaterializer",
+    "SklearnMaterializer",
+    "TorchModuleMaterializer",
+    "TorchTensorMaterializer",
     "UuidMaterializer",
     "load_value",
     "materializer_for",

@@ -1,0 +1,94 @@
+"""Tables of Arrow and frames of polars.
+
+An Arrow table is an Arrow IPC stream, which holds every Arrow type exactly and streams;
+it is validated in full when it is read, because Arrow's C++ code trusts its offsets. A
+polars frame or series is parquet, as polars itself writes it.
+"""
+
+import json
+from typing import Any, ClassVar
+
+from ledger.enums import ArtifactType
+from ledger.errors import MaterializerError, MaterializerTypeError
+from ledger.materializers.base import BaseMaterializer
+
+
+class ArrowMaterializer(BaseMaterializer):
+    """A ``pyarrow.Table``."""
+
+    REGISTRY_KEY: ClassVar[str] = "pyarrow.ipc/1"
+    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = ("pyarrow.lib.Table",)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+    EXTRA: ClassVar[str] = "pandas"
+
+    def save(self, value: Any) -> None:
+        """Write ``data.arrows``."""
+        import pyarrow as pa
+
+        with self.open("data.arrows", "wb") as file, pa.ipc.new_stream(file, value.schema) as writer:
+            writer.write_table(value)
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+        """The table."""
+        import pyarrow as pa
+
+        with self.open("data.arrows", "rb") as file:
+            table = pa.ipc.open_stream(file).read_all()
+        table.validate(full=True)
+        return table
+
+    def extract_metadata(self, value: Any) -> dict[str, Any]:
+        """``shape`` and ``dtype`` by column."""
+        return {"shape": list(value.shape), "dtype": {field.name: str(field.type) for field in value.schema}}
+
+
+class PolarsMaterializer(BaseMaterializer):
+    """A data frame or a series of polars."""
+
+    REGISTRY_KEY: ClassVar[str] = "polars.parquet/1"
+    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = (
+        "polars.dataframe.frame.DataFrame",
+        "polars.series.series.Series",
+        "polars.lazyframe.frame.LazyFrame",
+    )
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+    EXTRA: ClassVar[str] = "polars"
+
+    def save(self, value: Any) -> None:
+        """Write ``data.parquet``, and ``series.json`` with the name of a series."""
+        import polars as pl
+
+        if isinstance(value, pl.LazyFrame):
+            raise MaterializerTypeError(
+                "a polars LazyFrame is a plan, not data, and cannot be saved", hint="save value.collect() instead"
+            )
+        frame = value.to_frame("values") if isinstance(value, pl.Series) else value
+        objects = [name for name, dtype in frame.schema.items() if dtype == pl.Object]
+        if objects:
+            raise MaterializerError(
+                f"column {objects[0]!r} has the dtype Object, which polars cannot write",
+                hint="convert the column to a dtype of polars' own",
+                column=objects[0],
+            )
+        frame.write_parquet(self.files.folder() / "data.parquet", compression="uncompressed")
+        if frame is not value:
+            with self.open("series.json", "w") as file:
+                json.dump({"name": value.name}, file)
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+        """The frame or series."""
+        import polars as pl
+
+        with self.open("data.parquet", "rb") as file:
+            frame = pl.read_parquet(file, use_pyarrow=False)
+        if "series.json" not in self.files.paths():
+            return frame
+        with self.open("series.json") as file:
+            return frame.to_series().alias(json.load(file)["name"])
+
+    def extract_metadata(self, value: Any) -> dict[str, Any]:
+        """``shape`` and ``dtype``, by column for a frame."""
+        shape = list(value.shape)
+        if len(shape) == 1:
+            return {"shape": shape, "dtype": str(value.dtype)}
+        return {"shape": shape, "dtype": {name: str(dtype) for name, dtype in value.schema.items()}}

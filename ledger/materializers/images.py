@@ -1,0 +1,115 @@
+"""Pictures: images of pillow, and figures of matplotlib.
+
+An image is PNG where PNG holds its mode exactly, and its raw bytes otherwise; either way
+mode and pixels come back as they were. A figure is what it looks like, as PNG and SVG:
+it comes back as an image, because only pickle could bring back the figure.
+"""
+
+import io
+import json
+from typing import Any, ClassVar
+
+from ledger.enums import ArtifactType, VisualizationType
+from ledger.errors import MaterializerError
+from ledger.materializers.base import BaseMaterializer
+
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+
+
+class PillowMaterializer(BaseMaterializer):
+    """An image of any mode; what was opened from a file of some format comes back as a plain image."""
+
+    REGISTRY_KEY: ClassVar[str] = "pillow.image/1"
+    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = ("PIL.Image.Image",)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+    EXTRA: ClassVar[str] = "images"
+
+    def save(self, value: Any) -> None:
+        """Write ``image.png``, or ``image.raw`` with ``image.json``."""
+        if value.mode in _PNG_MODES and value.width and value.height:
+            with self.open("image.png", "wb") as file:
+                file.write(_png(value))
+            return
+        with self.open("image.raw", "wb") as file:
+            file.write(value.tobytes())
+        with self.open("image.json", "w") as file:
+            json.dump({"mode": value.mode, "size": list(value.size)}, file)
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+        """The image."""
+        from PIL import Image
+
+        if "image.png" in self.files.paths():
+            with self.open("image.png", "rb") as file, Image.open(file, formats=["PNG"]) as image:
+                return image.copy()
+        with self.open("image.json") as file:
+            facts = json.load(file)
+        with self.open("image.raw", "rb") as file:
+            return Image.frombytes(facts["mode"], tuple(facts["size"]), file.read())
+
+    def extract_metadata(self, value: Any) -> dict[str, Any]:
+        """``width``, ``height`` and ``mode``."""
+        return {"width": value.width, "height": value.height, "mode": value.mode}
+
+    def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
+        """``image.png``, in colours a browser knows."""
+        with self.open("image.png", "wb") as file:
+            file.write(_png(value if value.mode in _PNG_MODES else value.convert("RGB")))
+        return {"image.png": VisualizationType.IMAGE}
+
+
+class FigureMaterializer(BaseMaterializer):
+    """What a matplotlib figure looks like."""
+
+    REGISTRY_KEY: ClassVar[str] = "matplotlib.figure/1"
+    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = ("matplotlib.figure.Figure",)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
+    EXTRA: ClassVar[str] = "images"
+
+    def save(self, value: Any) -> None:
+        """Write ``figure.png`` and ``figure.svg``, without the time of drawing in them."""
+        import matplotlib as mpl
+
+        with self.open("figure.png", "wb") as file:
+            file.write(_drawn(value, "png"))
+        with mpl.rc_context({"svg.hashsalt": "ledger"}), self.open("figure.svg", "wb") as file:
+            file.write(_drawn(value, "svg"))
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+        """The figure's picture: a pillow image, or the bytes of the PNG where pillow is missing."""
+        with self.open("figure.png", "rb") as file:
+            data: bytes = file.read()
+        try:
+            from PIL import Image
+        except ModuleNotFoundError:
+            return data
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            return image.copy()
+
+    def extract_metadata(self, value: Any) -> dict[str, Any]:
+        """``width`` and ``height`` in inches, and the number of ``axes``."""
+        width, height = value.get_size_inches()
+        return {"width": float(width), "height": float(height), "axes": len(value.axes)}
+
+    def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
+        """``figure.png``."""
+        with self.open("figure.png", "wb") as file:
+            file.write(_drawn(value, "png"))
+        return {"figure.png": VisualizationType.IMAGE}
+
+
+def _png(image: Any) -> bytes:
+    """A PNG in memory: pillow wants a stream that can seek."""
+    buffer = io.BytesIO()
+    kept = {name: image.info[name] for name in ("exif", "icc_profile", "dpi", "transparency") if name in image.info}
+    try:
+        image.save(buffer, format="PNG", **kept)
+    except (OSError, ValueError, TypeError) as error:
+        raise MaterializerError(f"an image of mode {image.mode} cannot be written as PNG: {error}") from error
+    return buffer.getvalue()
+
+
+def _drawn(figure: Any, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    return buffer.getvalue()

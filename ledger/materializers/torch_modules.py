@@ -1,0 +1,93 @@
+"""Modules of torch: the numbers as safetensors, the rest as code.
+
+``tensors.safetensors`` holds every parameter and buffer under its name in the state dict
+and can be read as data without trusting anybody. ``module.pkl`` is the module with a
+reference in the place of each tensor, pickled by cloudpickle: loading it runs what its
+author wrote, so it asks for trust. Tied weights are tied again.
+"""
+
+import pickle
+from typing import Any, ClassVar
+
+from ledger.enums import ArtifactType, TrustClass
+from ledger.errors import MaterializerError
+from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.last_resort import python_version, warn_about_python
+from ledger.materializers.notices import warn_user
+from ledger.materializers.registry import qualified_name
+from ledger.materializers.torch_tensors import can_hold, read_tensors, write_tensors
+
+
+class TorchModuleMaterializer(BaseMaterializer):
+    """A ``torch.nn.Module``, on the CPU when it comes back."""
+
+    REGISTRY_KEY: ClassVar[str] = "torch.module/1"
+    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = ("torch.nn.modules.module.Module",)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
+    TRUST: ClassVar[TrustClass] = TrustClass.CODE
+    EXTRA: ClassVar[str] = "torch"
+
+    def save(self, value: Any) -> None:
+        """Write ``module.pkl``, ``tensors.safetensors`` and ``python.txt``, with a warning about the code."""
+        warn_user(
+            f"the structure of a {qualified_name(type(value))} is saved by cloudpickle: others can load it only "
+            "if they trust it as code; save module.state_dict() for numbers that anybody can load"
+        )
+        names = {id(tensor): name for name, tensor in _named_tensors(value)}
+        tensors: dict[str, Any] = {}
+        with self.open("module.pkl", "wb") as file:
+            _pickler(file, names, tensors).dump(value)
+        write_tensors(self.files, tensors, {"kind": "module"})
+        with self.open("python.txt", "w") as file:
+            file.write(python_version())
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+        """The module with its numbers in place."""
+        with self.open("python.txt") as file:
+            warn_about_python(file.read(), self.key)
+        tensors, _ = read_tensors(self.files)
+        with self.open("module.pkl", "rb") as file:
+            return _Unpickler(file, tensors).load()
+
+    def extract_metadata(self, value: Any) -> dict[str, Any]:
+        """``parameters`` and ``trainable_parameters``, counted."""
+        parameters = list(value.parameters())
+        trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+        return {"parameters": sum(parameter.numel() for parameter in parameters), "trainable_parameters": trainable}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Puts tensors where references to them were pickled."""
+
+    def __init__(self, file: Any, tensors: dict[str, Any]) -> None:
+        super().__init__(file)
+        self._tensors = tensors
+
+    def persistent_load(self, reference: Any) -> Any:
+        """The tensor of that name."""
+        if reference not in self._tensors:
+            raise MaterializerError(f"module.pkl refers to the tensor {reference!r}, which is not saved")
+        return self._tensors[reference]
+
+
+def _named_tensors(module: Any) -> list[tuple[str, Any]]:
+    """Parameters and buffers; under two names in a tied module, of which the first one counts."""
+    named = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
+    return named[::-1]
+
+
+def _pickler(file: Any, names: dict[int, str], tensors: dict[str, Any]) -> Any:
+    """A pickler that collects plain tensors into ``tensors`` and leaves a name in their place."""
+    import cloudpickle
+    import torch
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
+        def persistent_id(self, held: Any) -> str | None:
+            if not isinstance(held, torch.Tensor) or not can_hold(held):
+                return None
+            # Tensors outside of the state dict, such as plain attributes, are numbered.
+            name = names.setdefault(id(held), f"other.{len(tensors)}")
+            tensors[name] = held
+            return name
+
+    return Pickler(file)

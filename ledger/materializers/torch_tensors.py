@@ -1,0 +1,132 @@
+"""Tensors of torch, and named groups of them, as safetensors.
+
+One file, ``tensors.safetensors``, that every reader of the format opens. Names that share
+one tensor share it again afterwards; views, strides and devices are not kept: tensors
+come back contiguous and on the CPU. What safetensors cannot say is JSON in its header,
+under ``ledger``.
+"""
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from ledger.enums import ArtifactType
+from ledger.errors import MaterializerError
+from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.decoding import TreeDecoder
+from ledger.materializers.encoding import TreeEncoder
+from ledger.materializers.files import Files
+from ledger.materializers.leaves import Json
+
+FILE = "tensors.safetensors"
+
+_SINGLE = "tensor"
+
+
+class TorchTensorMaterializer(BaseMaterializer):
+    """A tensor or parameter, or a state dict: a dict of names and nothing but tensors."""
+
+    REGISTRY_KEY: ClassVar[str] = "torch.safetensors/1"
+    ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = ("torch.Tensor",)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
+    EXTRA: ClassVar[str] = "torch"
+
+    def save(self, value: Any) -> None:
+        """Write the tensors."""
+        if isinstance(value, dict):
+            facts: dict[str, Json] = {"kind": type(value).__name__, "order": list(value)}
+            modules = getattr(value, "_metadata", None)  # versions of the modules that made a state dict
+            if modules is not None:
+                facts["modules"] = TreeEncoder(None).encode(modules)
+            write_tensors(self.files, value, facts)
+        else:
+            _check_class(value)
+            write_tensors(self.files, {_SINGLE: value}, {"kind": type(value).__name__})
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+        """The tensor or the dict of tensors, on the CPU."""
+        tensors, facts = read_tensors(self.files)
+        if facts["kind"] not in ("dict", "OrderedDict"):
+            return tensors[_SINGLE]
+        pairs = ((name, tensors[name]) for name in facts["order"])
+        if facts["kind"] == "dict":
+            return dict(pairs)
+        state: Any = OrderedDict(pairs)
+        if "modules" in facts:
+            state._metadata = TreeDecoder(None).decode(facts["modules"])  # noqa: SLF001  # where torch looks for it
+        return state
+
+    def extract_metadata(self, value: Any) -> dict[str, Any]:
+        """``shape`` and ``dtype`` of a tensor, ``length`` and ``parameters`` of a state dict."""
+        if isinstance(value, dict):
+            return {"length": len(value), "parameters": sum(tensor.numel() for tensor in value.values())}
+        return {"shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
+
+
+def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, Json]) -> None:
+    """Write named tensors into one safetensors file; one that stands under two names is written once."""
+    from safetensors.torch import save_file
+
+    first_names: dict[int, str] = {}
+    aliases: dict[str, str] = {}
+    held: dict[str, Any] = {}
+    flags: dict[str, list[bool]] = {}
+    for name, tensor in tensors.items():
+        first = first_names.setdefault(id(tensor), name)
+        if first != name:
+            aliases[name] = first
+            continue
+        flags[name] = [is_parameter(tensor), bool(tensor.requires_grad)]
+        # A copy of its own: safetensors refuses views that share memory.
+        held[name] = tensor.detach().resolve_conj().resolve_neg().cpu().clone(memory_format=_contiguous())
+    header = json.dumps({**facts, "aliases": aliases, "flags": flags}, sort_keys=True)
+    save_file(held, files.folder() / FILE, metadata={"ledger": header})
+
+
+def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
+    """The tensors by name, parameters as such, and the facts that were written with them."""
+    from safetensors import safe_open
+    from torch.nn import Parameter
+
+    with safe_open(files.folder() / FILE, framework="pt") as file:
+        facts = json.loads((file.metadata() or {}).get("ledger", "null"))
+        if not isinstance(facts, dict):
+            raise MaterializerError(f"{FILE} does not say what it holds", path=FILE)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    for name, (is_one, requires_grad) in facts["flags"].items():
+        if is_one:
+            tensors[name] = Parameter(tensors[name], requires_grad=requires_grad)
+        elif requires_grad:
+            tensors[name].requires_grad_()
+    tensors |= {name: tensors[first] for name, first in facts["aliases"].items()}
+    return tensors, facts
+
+
+def is_parameter(tensor: Any) -> bool:
+    """Whether a tensor is a parameter of a module."""
+    from torch.nn import Parameter
+
+    return type(tensor) is Parameter
+
+
+def can_hold(tensor: Any) -> bool:
+    """Whether safetensors can say everything about a tensor but its device and strides."""
+    import torch
+
+    is_known = type(tensor) in (torch.Tensor, torch.nn.Parameter)
+    return is_known and tensor.layout is torch.strided and not tensor.is_quantized and not tensor.is_meta
+
+
+def _check_class(tensor: Any) -> None:
+    if not can_hold(tensor):
+        raise MaterializerError(
+            f"a {type(tensor).__module__}.{type(tensor).__qualname__} of layout {tensor.layout} is no plain tensor",
+            hint="save tensor.to_dense() or tensor.dequantize() instead",
+        )
+
+
+def _contiguous() -> Any:
+    import torch
+
+    return torch.contiguous_format

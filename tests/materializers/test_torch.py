@@ -1,0 +1,136 @@
+"""Tensors, state dicts and modules of torch keep their numbers; only a module's structure is code."""
+
+from collections import OrderedDict
+from typing import Any
+
+import pytest
+
+from ledger.enums import ArtifactType, TrustClass
+from ledger.errors import MaterializerError, UntrustedArtifactError
+from ledger.materializers import load_value
+from tests.kit.materializing import Bench, MaterializerContract, Watch
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("safetensors")
+
+
+def _equal(left: Any, right: Any) -> bool:
+    same = left.dtype == right.dtype and left.shape == right.shape and left.requires_grad == right.requires_grad
+    return bool(same and type(left) is type(right) and torch.equal(left.detach(), right.detach()))
+
+
+class TestTensor(MaterializerContract):
+    """Tensors of many kinds."""
+
+    key = "torch.safetensors/1"
+
+    def values(self) -> list[Any]:
+        return [
+            torch.arange(6).reshape(2, 3),
+            torch.arange(6).reshape(2, 3).T,
+            torch.tensor(1.5, requires_grad=True),
+            torch.ones(3, dtype=torch.bfloat16)[::2],
+            torch.tensor([True, False]),
+            torch.empty(0, 3),
+            torch.nn.Parameter(torch.zeros(2), requires_grad=False),
+        ]
+
+    def same(self, left: Any, right: Any) -> bool:
+        return _equal(left, right)
+
+
+class TestStateDict(MaterializerContract):
+    """Dicts of nothing but tensors are one file."""
+
+    key = "torch.safetensors/1"
+
+    def values(self) -> list[Any]:
+        shared = torch.ones(2)
+        base = torch.arange(4.0)
+        return [
+            {"b": torch.zeros(1), "a": torch.ones(2)},
+            OrderedDict(z=shared, a=shared),
+            {"left": base[:2], "right": base[1:]},
+            torch.nn.BatchNorm1d(2).state_dict(),
+        ]
+
+    def same(self, left: Any, right: Any) -> bool:
+        same = list(left) == list(right) and all(_equal(left[name], right[name]) for name in left)
+        return same and getattr(left, "_metadata", None) == getattr(right, "_metadata", None)
+
+
+def _module() -> Any:
+    module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 3, bias=False))
+    module[2].weight = torch.nn.Parameter(torch.eye(3), requires_grad=False)
+    module.also = module[2]
+    module.plain = torch.arange(3)
+    return module
+
+
+class TestModule(MaterializerContract):
+    """Modules, whose structure is code."""
+
+    key = "torch.module/1"
+    artifact_type = ArtifactType.MODEL
+    trust = TrustClass.CODE
+    warns = True
+
+    def values(self) -> list[Any]:
+        return [_module()]
+
+    def same(self, left: Any, right: Any) -> bool:
+        states = left.state_dict(), right.state_dict()
+        tied = right.also.weight is right[2].weight and torch.equal(left.plain, right.plain)
+        same = list(states[0]) == list(states[1]) and all(map(torch.equal, states[0].values(), states[1].values()))
+        grads = [[parameter.requires_grad for parameter in module.parameters()] for module in (left, right)]
+        return tied and same and grads[0] == grads[1] and left.training == right.training
+
+
+def test_the_numbers_of_a_module_are_data(bench: Bench) -> None:
+    """The tensors of a module can be read without running its code."""
+    from safetensors.torch import load
+
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(_module())
+    assert sorted(held) == ["module.pkl", "python.txt", "tensors.safetensors"]
+    assert "0.weight" in load(held["tensors.safetensors"])
+    assert saved.metadata == {"parameters": 24, "trainable_parameters": 15}
+
+
+def test_a_checkpoint_keeps_its_shape(bench: Bench) -> None:
+    """A checkpoint of a state dict, an optimizer's state and numbers is data as a whole."""
+    module = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.Adam(module.parameters())
+    module(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    checkpoint = {"epoch": 3, "model": module.state_dict(), "optimizer": optimizer.state_dict()}
+    saved, held = bench.save(checkpoint)
+    assert saved.trust is TrustClass.DATA
+    loaded = bench.load(saved, held)
+    assert loaded["epoch"] == 3
+    assert loaded["optimizer"]["param_groups"] == checkpoint["optimizer"]["param_groups"]
+    assert torch.equal(loaded["model"]["weight"], module.weight)
+    assert list(loaded["optimizer"]["state"]) == [0, 1]
+
+
+def test_code_in_a_list_is_not_run_without_trust(bench: Bench) -> None:
+    """A module inside a list asks for trust as well, and nothing is unpickled before."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save([1, _module()])
+    assert saved.trust is TrustClass.CODE
+    with Watch() as seen, pytest.raises(UntrustedArtifactError):
+        bench.load(saved, held)
+    assert not [event for event in seen if event.startswith("pickle")]
+
+
+def test_a_sparse_tensor_is_refused_with_a_hint(bench: Bench) -> None:
+    """What safetensors cannot hold is an error that says what to save instead."""
+    with pytest.raises(MaterializerError, match="no plain tensor") as caught:
+        bench.save(torch.eye(2).to_sparse())
+    assert "to_dense" in caught.value.hint
+
+
+def test_a_broken_file_is_an_error_of_ours(bench: Bench) -> None:
+    """Errors of safetensors do not reach the caller."""
+    with pytest.raises(MaterializerError):
+        load_value("torch.safetensors/1", "torch.Tensor", bench.files({"tensors.safetensors": b"\x00" * 9}))

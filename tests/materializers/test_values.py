@@ -1,0 +1,236 @@
+"""What surrounds every materializer: errors, metadata, visualizations, trust and types."""
+
+import os
+import threading
+from typing import Any, ClassVar
+
+import pytest
+
+from ledger.enums import ArtifactType, TrustClass, VisualizationType
+from ledger.errors import (
+    MaterializerError,
+    MaterializerTypeError,
+    MissingDependencyError,
+    UnknownTypeError,
+    UntrustedArtifactError,
+)
+from ledger.materializers import BaseMaterializer, load_value, save_value
+from ledger.materializers.registry import qualified_name
+from tests.kit.materializing import Bench, MaterializerContract, Watch
+
+
+class Shape:
+    def __init__(self, sides: int) -> None:
+        self.sides = sides
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shape) and self.sides == other.sides
+
+    def __hash__(self) -> int:
+        return hash(self.sides)
+
+
+class Square(Shape):
+    pass
+
+
+class ShapeMaterializer(BaseMaterializer):
+    """As a user would write it: through self.uri and self.open."""
+
+    ASSOCIATED_TYPES = (Shape,)
+    ASSOCIATED_ARTIFACT_TYPE = ArtifactType.STATISTICS
+    REGISTRY_KEY: ClassVar[str] = "tests.shape/1"
+    NEEDS_TYPE: ClassVar[bool] = True
+
+    def save(self, value: Shape) -> None:
+        with self.open(os.path.join(self.uri, "sides.txt"), "w") as file:
+            file.write(str(value.sides))
+        with open(os.path.join(self.uri, "more.txt"), "w", encoding="utf-8") as file:
+            file.write("local")
+
+    def load(self, data_type: type | None) -> Any:
+        assert data_type is not None
+        with open(os.path.join(self.uri, "sides.txt"), encoding="utf-8") as file:
+            return data_type(int(file.read()))
+
+    def extract_metadata(self, value: Shape) -> dict[str, Any]:
+        if value.sides == 13:
+            raise RuntimeError("no luck")
+        return {"sides": value.sides, "bad": object(), "": 1}
+
+    def save_visualizations(self, value: Shape) -> dict[str, VisualizationType]:
+        if value.sides == 13:
+            raise RuntimeError("no luck")
+        path = os.path.join(self.uri, "shape.md")
+        with self.open(path, "w") as file:
+            file.write("# shape")
+        return {path: VisualizationType.MARKDOWN}
+
+
+class Anything:
+    """A class without a materializer."""
+
+    def __init__(self, held: int) -> None:
+        self.held = held
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Anything) and self.held == other.held
+
+    def __hash__(self) -> int:
+        return hash(self.held)
+
+
+class TestLastResort(MaterializerContract):
+    """Whatever has no materializer is pickled, with a warning, and needs trust."""
+
+    key = "builtin.cloudpickle/1"
+    trust = TrustClass.CODE
+    warns = True
+
+    def values(self) -> list[Any]:
+        return [Anything(5), len]
+
+
+def test_files_of_the_folder_and_streams_join(bench: Bench) -> None:
+    """A user's materializer may write through self.open and into self.uri; both are its files."""
+    with pytest.warns(UserWarning, match="is left out"):
+        saved, held = bench.save(Square(4))
+    assert held == {"sides.txt": b"4", "more.txt": b"local"}
+    assert (saved.key, saved.data_type) == ("tests.shape/1", f"{__name__}.Square")
+    assert bench.load(saved, held) == Square(4)
+    assert type(bench.load(saved, held)) is Square
+
+
+def test_metadata_that_is_none_costs_only_its_own_key(bench: Bench) -> None:
+    """A metadata value that is not plain is left out by name; the others stay."""
+    with pytest.warns(UserWarning, match="is left out") as caught:
+        saved, _ = bench.save(Shape(3))
+    assert saved.metadata == {"sides": 3}
+    assert [str(warning.message).split("'")[1] for warning in caught] == ["bad", ""]
+
+
+def test_a_failing_extractor_or_picture_costs_a_warning(bench: Bench) -> None:
+    """Metadata and visualizations that fail cost a warning each, not the value."""
+    with pytest.warns(UserWarning, match="no luck") as caught:
+        saved, held = bench.save(Shape(13), visualizations=bench.files())
+    assert len(caught) == 2
+    assert all("RuntimeError: no luck" in str(warning.message) for warning in caught)
+    assert (saved.metadata, saved.visualizations) == ({}, {})
+    assert bench.load(saved, held) == Shape(13)
+
+
+def test_warnings_point_at_the_caller(bench: Bench) -> None:
+    """A warning names the line that called into the ledger, not one inside of it."""
+    with pytest.warns(UserWarning, match="cloudpickle") as caught:
+        save_value(Anything(1), bench.files())
+    assert caught[0].filename == __file__
+
+
+def test_visualizations_have_files_of_their_own(bench: Bench) -> None:
+    """Visualizations go to their own files, named relative to these."""
+    shown = bench.files()
+    with pytest.warns(UserWarning, match="is left out"):
+        saved, held = bench.save(Shape(3), visualizations=shown)
+    assert saved.visualizations == {"shape.md": VisualizationType.MARKDOWN}
+    assert shown.held == {"shape.md": b"# shape"}
+    assert "shape.md" not in held
+
+
+def test_an_explicit_materializer_takes_only_its_types(bench: Bench) -> None:
+    """The error names the materializer, what it saves, and what it got."""
+    with pytest.raises(MaterializerTypeError, match=r"tests\.shape/1 saves .*Shape, got a value of type builtins\.int"):
+        bench.save(5, materializer=ShapeMaterializer)
+
+
+def test_an_explicit_materializer_without_types_takes_all(bench: Bench) -> None:
+    """A materializer that claims no types can be asked for with any value."""
+
+    class Any_(BaseMaterializer):  # noqa: N801
+        SKIP_REGISTRATION = True
+
+        def save(self, value: Any) -> None:
+            with self.open("x", "w") as file:
+                file.write(str(value))
+
+        def load(self, _: type | None) -> Any:
+            with self.open("x") as file:
+                return file.read()
+
+    saved, held = bench.save(5, materializer=Any_)
+    assert bench.load(saved, held) == "5"
+
+
+def test_a_class_that_is_not_defined_is_an_error_where_it_is_needed(bench: Bench) -> None:
+    """A materializer that needs the class is not run without it; the caller may pass it."""
+    held = {"sides.txt": b"4"}
+    with pytest.raises(UnknownTypeError, match="gone"):
+        load_value("tests.shape/1", "gone.Shape", bench.files(held))
+    assert load_value("tests.shape/1", "gone.Shape", bench.files(held), data_type=Square) == Square(4)
+
+
+def test_a_name_outside_the_folder_is_refused(bench: Bench) -> None:
+    """A materializer cannot write beside its files."""
+    material = ShapeMaterializer(bench.files())
+    for path in ("../x", "/etc/passwd", ".", "a/../../x"):
+        with pytest.raises(MaterializerError, match="not a file below"):
+            material.open(path, "w")
+    assert material.relative("a/./b") == "a/b"
+
+
+def test_a_failing_load_is_an_error_of_ours(bench: Bench) -> None:
+    """What a materializer raises while loading is a MaterializerError with the cause."""
+    with pytest.raises(MaterializerError, match=r"tests\.shape/1 cannot load") as caught:
+        load_value("tests.shape/1", qualified_name(Shape), bench.files({"sides.txt": b"x"}))
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_a_missing_library_says_what_to_install(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the library that a format needs, the error says what to install."""
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    with pytest.raises(MissingDependencyError) as caught:
+        load_value("pandas.parquet/1", "pandas.DataFrame", bench.files({"data.parquet": b""}))
+    assert caught.value.hint == "pip install 'ledger[pandas]'"
+
+
+def test_an_interrupt_goes_through(bench: Bench) -> None:
+    """Ctrl-C while saving is Ctrl-C, not an error of the materializer."""
+
+    class Stopping(BaseMaterializer):
+        SKIP_REGISTRATION = True
+
+        def save(self, _: Any) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.save(1, materializer=Stopping)
+
+
+def test_the_last_resort_says_what_to_do_instead(bench: Bench) -> None:
+    """The warning names the type, the consequence and the way out."""
+    with pytest.warns(UserWarning, match=r"Anything is saved by cloudpickle: .*trust it as code; use a dataclass"):
+        bench.save(Anything(1))
+
+
+def test_another_python_is_warned_about(bench: Bench) -> None:
+    """Loading what another Python pickled warns with both versions."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(Anything(1))
+    held["python.txt"] = b"2.7.18"
+    with pytest.warns(UserWarning, match=r"saved by Python 2\.7\.18"):
+        assert bench.load(saved, held, trusted=True) == Anything(1)
+
+
+def test_what_cannot_be_pickled_either_is_an_error_of_ours(bench: Bench) -> None:
+    """The last resort's failure names the type and carries the cause."""
+    with pytest.warns(UserWarning, match="cloudpickle"), pytest.raises(MaterializerError, match=r"_thread\.lock"):
+        bench.save(threading.Lock())
+
+
+def test_a_record_that_claims_less_trust_than_its_format_is_not_believed(bench: Bench) -> None:
+    """A tree of data that names a pickled element asks for trust, whatever the record said of it."""
+    tree = b'{"$item": "0", "materializer": "builtin.cloudpickle/1", "type": "int"}'
+    files = bench.files({"data.json": tree, "0/value.pkl": b"cos\nsystem\n.", "0/python.txt": b"3.11.0"})
+    with Watch() as seen, pytest.raises(UntrustedArtifactError):
+        load_value("builtin.json/1", "dict", files)
+    assert not [event for event in seen if event.startswith(("pickle", "os"))]
+    assert files.asked == ["builtin.cloudpickle/1 runs the code that rebuilds a int"]
