@@ -11,8 +11,8 @@ The only module that imports zstandard. Rules it keeps (specs/format.md, 6):
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from ledger.errors import IntegrityError
-from ledger.ids import Digest, digest_of
+from ledger.blobs.sought import Sought
+from ledger.ids import digest_of
 
 if TYPE_CHECKING:
     from zstandard import ZstdCompressor
@@ -80,20 +80,14 @@ def is_mistakable(plain: bytes | memoryview) -> bool:
     return any(start[1:] == rest and start[0] in first for rest, first in (_OLD_ZSTD, _SKIPPABLE))
 
 
-def open_chunk(stored: bytes, digest: Digest, size: int, *, where: str) -> bytes:
-    """The ``size`` plain bytes of the chunk with that digest; `IntegrityError` where something else is stored."""
-    plain = open_frame(stored, size, where=where) if codec_of(stored) == "zstd" else stored
+def open_chunk(stored: bytes, size: int, sought: Sought) -> bytes:
+    """The ``size`` plain bytes of the chunk that is sought; `IntegrityError` where something else is stored."""
+    plain = open_frame(stored, size, sought) if codec_of(stored) == "zstd" else stored
     if len(plain) != size:
-        raise IntegrityError(
-            f"{where} has {len(plain)} bytes of the chunk {digest}, expected {size}",
-            digest=digest,
-            expected=size,
-            found=len(plain),
-            location=where,
-        )
+        raise sought.damaged(f"has {len(plain)} bytes, expected {size}", expected=size, found=len(plain))
     found = digest_of(plain)
-    if found != digest:
-        raise IntegrityError(f"{where} holds {found}, expected {digest}", digest=digest, found=found, location=where)
+    if found != sought.digest:
+        raise sought.damaged(f"holds {found}, expected {sought.digest}", expected=sought.digest, found=found)
     return plain
 
 
@@ -102,39 +96,37 @@ def stored_limit(size: int) -> int:
     return size + size // 128 + 1024
 
 
-def frame_size(frame: bytes, *, where: str) -> int:
+def frame_size(frame: bytes, sought: Sought) -> int:
     """The plain size that a frame declares, in bytes; `IntegrityError` for a frame we would not have written."""
     from zstandard import CONTENTSIZE_UNKNOWN, ZstdError, get_frame_parameters
 
     if codec_of(frame) != "zstd":
-        raise IntegrityError(f"{where} is not a zstd frame")
+        raise sought.damaged("is not a zstd frame")
     try:
         parameters = get_frame_parameters(frame)
     except ZstdError as error:
-        raise IntegrityError(f"{where} is not a zstd frame: {error}") from error
+        raise sought.damaged(f"is not a zstd frame: {error}") from error
     if parameters.content_size == CONTENTSIZE_UNKNOWN:
-        raise IntegrityError(f"{where} is a zstd frame that does not declare its size")
+        raise sought.damaged("is a zstd frame that does not declare its size")
     if parameters.dict_id:
-        raise IntegrityError(f"{where} needs the zstd dictionary {parameters.dict_id}, none is allowed")
+        raise sought.damaged(f"needs the zstd dictionary {parameters.dict_id}, none is allowed")
     if parameters.window_size > WINDOW_LIMIT:
-        raise IntegrityError(
-            f"{where} needs a window of {parameters.window_size} bytes, at most {WINDOW_LIMIT} are allowed"
-        )
+        raise sought.damaged(f"needs a window of {parameters.window_size} bytes, at most {WINDOW_LIMIT} are allowed")
     return int(parameters.content_size)
 
 
-def open_frame(frame: bytes, size: int, *, where: str) -> bytes:
+def open_frame(frame: bytes, size: int, sought: Sought) -> bytes:
     """The ``size`` bytes in a frame, which must be the only one and declare that size."""
     from zstandard import ZstdDecompressor, ZstdError
 
-    declared = frame_size(frame, where=where)
+    declared = frame_size(frame, sought)
     if declared != size:
-        raise IntegrityError(f"{where} declares {declared} bytes, expected {size}", expected=size, found=declared)
+        raise sought.damaged(f"declares {declared} bytes, expected {size}", expected=size, found=declared)
     try:
         # Into a buffer of exactly the declared size: a frame that holds more is an error there.
         plain = ZstdDecompressor(max_window_size=WINDOW_LIMIT).decompress(frame, allow_extra_data=False)
     except ZstdError as error:
-        raise IntegrityError(f"{where} is damaged: {error}") from error
+        raise sought.damaged(f"cannot be decompressed: {error}") from error
     if len(plain) != size:
-        raise IntegrityError(f"{where} holds {len(plain)} bytes, expected {size}", expected=size, found=len(plain))
+        raise sought.damaged(f"holds {len(plain)} bytes, expected {size}", expected=size, found=len(plain))
     return plain

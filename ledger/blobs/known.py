@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from ledger.blobs.layout import pack_key
-from ledger.blobs.packs import PackIndex, load_index, open_entry
+from ledger.blobs.packs import PackEntry, PackIndex, load_index, open_entry
+from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
 from ledger.errors import IntegrityError, StorageError, UnsupportedFormatError
@@ -87,20 +88,20 @@ class KnownChunks:
         self._read_length = min(2 * self._read_length, _LONGEST_READ) if follows else 1
         stop = min(chunk.number + self._read_length, len(index.entries))
         first, last = index.offsets[chunk.number], index.offsets[stop]
-        where = f"{self._store.url}/{pack_key(chunk.pack)}"
         try:
             data = self._store.get(pack_key(chunk.pack), first, last - first)
         except (FileNotFoundError, StorageError) as error:
-            warnings.warn(f"a stored chunk is written again: cannot read {where}: {error}", UserWarning, stacklevel=2)
+            warnings.warn(f"a stored chunk is written again: {error}", UserWarning, stacklevel=2)
             self._damaged.add(chunk)
             return
         for number in range(chunk.number, stop):
             stored = data[index.offsets[number] - first : index.offsets[number + 1] - first]
-            self._verify(PackedChunk(chunk.pack, number), stored, index, where)
+            self._verify(PackedChunk(chunk.pack, number), stored, index.entries[number])
 
-    def _verify(self, chunk: PackedChunk, stored: bytes, index: PackIndex, where: str) -> None:
+    def _verify(self, chunk: PackedChunk, stored: bytes, entry: PackEntry) -> None:
+        location = f"{self._store.url}/{pack_key(chunk.pack)}"
         try:
-            open_entry(stored, index.entries[chunk.number], where=where)
+            open_entry(stored, entry, Sought("similar content", "chunk", entry.digest, location))
         except IntegrityError as error:
             warnings.warn(f"a stored chunk is damaged and is written again: {error}", UserWarning, stacklevel=2)
             self._damaged.add(chunk)

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from ledger.blobs.codec import PLAIN_LIMIT, Codec, codec_of, open_chunk, stored_limit
 from ledger.blobs.layout import pack_key
+from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
-from ledger.errors import IntegrityError
 from ledger.ids import Digest
 
 PACK_LIMIT: Final = 64 << 20
@@ -91,64 +91,51 @@ def encode_footer(index: bytes) -> bytes:
     return b"ledger-pack-1 index %011d\n" % len(index)
 
 
-def parse_index(pack: str, index: bytes, *, where: str) -> PackIndex:
+def parse_index(pack: str, index: bytes, sought: Sought) -> PackIndex:
     """The index of the pack of that name; `IntegrityError` where it is another's or breaks the format."""
     found = hashlib.sha256(index).hexdigest()
     if found != pack:
-        raise IntegrityError(
-            f"the index of {where} has the SHA-256 {found}, expected {pack}", expected=pack, found=found
-        )
-    if not index or not index.endswith(b"\n") or not index.isascii():
-        raise IntegrityError(f"the index of {where} is not lines of ASCII")
-    entries = tuple(_parse_line(line, where) for line in index[:-1].decode("ascii").split("\n"))
+        raise sought.damaged(f"has an index with the SHA-256 {found}, expected {pack}", expected=pack, found=found)
+    if not index.endswith(b"\n") or not index.isascii():
+        raise sought.damaged("has an index that is not lines of ASCII")
+    entries = tuple(_parse_line(line, sought) for line in index[:-1].decode("ascii").split("\n"))
     return PackIndex(pack, entries, tuple(accumulate((entry.stored_size for entry in entries), initial=0)))
 
 
 def load_index(store: Store, pack: str, *, label: str) -> PackIndex:
     """Read and check the index of a pack; `IntegrityError` where the pack is missing or damaged."""
-    where = f"{label}: {store.url}/{pack_key(pack)}"
+    key = pack_key(pack)
+    sought = Sought(label, "pack", f"sha256:{pack}", f"{store.url}/{key}")
     try:
-        tail = store.get(pack_key(pack), -_FIRST_READ)
+        tail = store.get(key, -_FIRST_READ)
         footer = _FOOTER.fullmatch(tail[-FOOTER_SIZE:])
         if footer is None:
-            raise IntegrityError(f"{where} does not end like a pack", location=where)
+            raise sought.damaged("does not end like a pack")
         size = int(footer[1])
         if size > INDEX_LIMIT:
-            raise IntegrityError(
-                f"{where} has an index of {size} bytes, over the limit of {INDEX_LIMIT}", location=where
-            )
+            raise sought.damaged(f"has an index of {size} bytes, over the limit of {INDEX_LIMIT}")
         if size + FOOTER_SIZE > len(tail):
-            tail = store.get(pack_key(pack), -(size + FOOTER_SIZE))
+            tail = store.get(key, -(size + FOOTER_SIZE))
     except FileNotFoundError as error:
-        raise IntegrityError(f"{where} is missing", location=where) from error
-    return parse_index(pack, tail[max(0, len(tail) - size - FOOTER_SIZE) : -FOOTER_SIZE], where=where)
+        raise sought.damaged("is missing") from error
+    return parse_index(pack, tail[max(0, len(tail) - size - FOOTER_SIZE) : -FOOTER_SIZE], sought)
 
 
-def open_entry(stored: bytes, entry: PackEntry, *, where: str) -> bytes:
+def open_entry(stored: bytes, entry: PackEntry, sought: Sought) -> bytes:
     """The plain bytes of a chunk read from a pack; `IntegrityError` where they are not what the index says."""
     codec = codec_of(stored)
     if codec != entry.codec:
-        raise IntegrityError(
-            f"{where} holds the chunk {entry.digest} with codec {codec}, expected {entry.codec}",
-            digest=entry.digest,
-            expected=entry.codec,
-            found=codec,
-            location=where,
-        )
-    return open_chunk(stored, entry.digest, entry.plain_size, where=where)
+        raise sought.damaged(f"is stored with codec {codec}, expected {entry.codec}", expected=entry.codec, found=codec)
+    return open_chunk(stored, entry.plain_size, sought)
 
 
-def _parse_line(line: str, where: str) -> PackEntry:
+def _parse_line(line: str, sought: Sought) -> PackEntry:
     match = _LINE.fullmatch(line)
     if match is None:
-        raise IntegrityError(f"the index of {where} holds the line {line[:_LINE_LIMIT]!r}")
+        raise sought.damaged(f"has an index with the line {line[:_LINE_LIMIT]!r}")
     codec: Codec = "zstd" if match[2] == "zstd" else "none"
     entry = PackEntry(Digest(f"sha256:{match[1]}"), codec, int(match[3]), int(match[4]))
-    is_plain = entry.stored_size == entry.plain_size
-    if (
-        entry.plain_size > PLAIN_LIMIT
-        or entry.stored_size > stored_limit(entry.plain_size)
-        or (codec == "none" and not is_plain)
-    ):
-        raise IntegrityError(f"the index of {where} holds impossible sizes: {line!r}")
+    is_too_large = entry.plain_size > PLAIN_LIMIT or entry.stored_size > stored_limit(entry.plain_size)
+    if is_too_large or (codec == "none" and entry.stored_size != entry.plain_size):
+        raise sought.damaged(f"has an index with impossible sizes: {line!r}")
     return entry

@@ -12,9 +12,10 @@ from itertools import accumulate
 from typing import Final, NamedTuple
 
 from ledger.blobs.codec import PLAIN_LIMIT, open_chunk, stored_limit
-from ledger.blobs.layout import chunk_key, pack_key
+from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.packs import PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.recent import Recent
+from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Table
 from ledger.errors import IntegrityError
@@ -87,7 +88,8 @@ class ChunkStream:
     def _whole_in_manifest(self) -> Iterator[Place]:
         for digest, size in self._content.chunks or ():
             if size > PLAIN_LIMIT:
-                raise IntegrityError(f"{self._label}: a chunk of {size} bytes, over the limit of {PLAIN_LIMIT}")
+                sought = Sought(self._label, "chunk", digest, f"{self._store.url}/{chunk_key(digest)}")
+                raise sought.damaged(f"has {size} bytes, over the limit of {PLAIN_LIMIT}")
             yield Place(0, PackEntry(digest, "none", size, stored_limit(size)), chunk_key(digest), 0)
 
     def _segment_at(self, position: int) -> int:
@@ -105,7 +107,7 @@ class ChunkStream:
         placed = list(self._entries(first, min(first + SEGMENT_CHUNKS, self._run_ends[-1])))
         found = segment_digest([(entry.digest, entry.plain_size) for entry, _, _ in placed])
         if found != self._segments[number]:
-            raise self._damaged(f"segment {number} has the SHA-256 {found}, expected {self._segments[number]}")
+            raise self._damaged(f"has a segment {number} with the SHA-256 {found}, expected {self._segments[number]}")
         starts = list(accumulate((entry.plain_size for entry, _, _ in placed), initial=self._starts[number]))
         if len(self._starts) == number + 1:
             self._note_end(starts[-1], is_last=number + 1 == len(self._segments))
@@ -116,7 +118,7 @@ class ChunkStream:
     def _note_end(self, end: int, *, is_last: bool) -> None:
         """Remember where the next segment starts; the sizes must add up to the content's."""
         if end > self._content.size or (is_last and end != self._content.size):
-            raise self._damaged(f"its chunks have {end} bytes, expected {self._content.size}")
+            raise self._damaged(f"has chunks of {end} bytes, expected {self._content.size}")
         self._starts.append(end)
 
     def _entries(self, first: int, stop: int) -> Iterator[tuple[PackEntry, str, int]]:
@@ -127,7 +129,9 @@ class ChunkStream:
             run_start = self._run_ends[number] - count
             index = self._index(pack)
             if run_first + count > len(index.entries):
-                raise self._damaged(f"the pack {pack} has {len(index.entries)} chunks, expected {run_first + count}")
+                raise self._damaged(
+                    f"needs {run_first + count} chunks of the pack {pack}, which has {len(index.entries)}"
+                )
             for chunk in range(first, min(stop, self._run_ends[number])):
                 at = run_first + chunk - run_start
                 yield index.entries[at], pack_key(pack), index.offsets[at]
@@ -161,21 +165,20 @@ class ChunkStream:
         try:
             return self._store.get(key, first, size)
         except FileNotFoundError as error:
-            digest = group[0].entry.digest
-            location = f"{self._store.url}/{key}"
-            raise IntegrityError(
-                f"{self._label}: the chunk {digest} is missing, sought in {location}", digest=digest, location=location
-            ) from error
+            raise self._sought(group[0]).damaged("is missing") from error
 
     def _open(self, place: Place, stored: bytes) -> bytes:
-        where = f"{self._label}: {self._store.url}/{place.key}"
         if self._segments:
-            return open_entry(stored, place.entry, where=where)
-        return open_chunk(stored, place.entry.digest, place.entry.plain_size, where=where)
+            return open_entry(stored, place.entry, self._sought(place))
+        return open_chunk(stored, place.entry.plain_size, self._sought(place))
+
+    def _sought(self, place: Place) -> Sought:
+        return Sought(self._label, "chunk", place.entry.digest, f"{self._store.url}/{place.key}")
 
     def _damaged(self, what: str) -> IntegrityError:
+        """The error for a content whose parts do not fit together."""
         digest = self._content.digest
-        return IntegrityError(f"{self._label}: {what}, in {self._store.url}", digest=digest, location=self._store.url)
+        return Sought(self._label, "table", digest, f"{self._store.url}/{table_key(digest)}").damaged(what)
 
 
 def _groups(places: Iterable[Place]) -> Iterator[list[Place]]:

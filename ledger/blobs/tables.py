@@ -12,8 +12,9 @@ import msgspec
 from ledger.blobs.codec import TABLE_LIMIT, Encoder, frame_size, open_frame, stored_limit
 from ledger.blobs.layout import is_hex, table_key
 from ledger.blobs.paths import check_files
+from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
-from ledger.errors import FormatError, IntegrityError, UnsupportedFormatError
+from ledger.errors import FormatError, UnsupportedFormatError
 from ledger.ids import Digest
 from ledger.records import (
     FORMAT,
@@ -61,25 +62,25 @@ def put_table(store: Store, table: Table, encoder: Encoder) -> None:
 def load_table(store: Store, content: Content, *, label: str) -> Table:
     """The checked table of a content that has one; `IntegrityError` where it is missing or is not that content's."""
     key = table_key(content.digest)
-    where = f"{label}: the table {store.url}/{key}"
+    sought = Sought(label, "table", content.digest, f"{store.url}/{key}")
     try:
         frame = store.get(key, 0, stored_limit(TABLE_LIMIT))
     except FileNotFoundError as error:
-        raise _damaged(f"{where} is missing", content, store) from error
-    size = frame_size(frame, where=where)
+        raise sought.damaged("is missing") from error
+    size = frame_size(frame, sought)
     if size > TABLE_LIMIT:
-        raise _damaged(f"{where} declares {size} bytes, over the limit of {TABLE_LIMIT}", content, store)
+        raise sought.damaged(f"declares {size} bytes, over the limit of {TABLE_LIMIT}")
     try:
-        table = decode_compact(open_frame(frame, size, where=where), Table, where=where)
+        table = decode_compact(open_frame(frame, size, sought), Table, where=str(sought))
         problem = _problem(table, content)
         if problem is None:
-            check_files(table.files, where=where)
+            check_files(table.files, where=str(sought))
     except UnsupportedFormatError:
         raise
     except FormatError as error:
-        raise _damaged(str(error), content, store) from error
+        raise sought.damaged(f"is damaged: {str(error).removeprefix(f'{sought}: ')}") from error
     if problem is not None:
-        raise _damaged(f"{where} {problem}", content, store)
+        raise sought.damaged(problem)
     return table
 
 
@@ -107,8 +108,3 @@ def _runs_problem(table: Table, content: Content) -> str | None:
     if not least <= chunks <= most or -(-chunks // SEGMENT_CHUNKS) != len(table.segments):
         return f"has {chunks} chunks in {len(table.segments)} segments for {content.size} bytes"
     return None
-
-
-def _damaged(message: str, content: Content, store: Store) -> IntegrityError:
-    location = f"{store.url}/{table_key(content.digest)}"
-    return IntegrityError(message, digest=content.digest, location=location)

@@ -12,10 +12,12 @@ from ledger.blobs import LocalStore
 from ledger.blobs.codec import Encoder
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import PACK_LIMIT, PackBuilder, load_index, open_entry, parse_index
+from ledger.blobs.sought import Sought
 from ledger.errors import IntegrityError
 from ledger.ids import digest_of
 from tests.kit.contents import noise
 
+SOUGHT = Sought("iris@3", "pack", "", "memory://store/packs")
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_text())
 
 
@@ -33,10 +35,11 @@ def test_every_chunk_of_a_pack_comes_back(chunks: list[bytes]) -> None:
     """The index of a pack says where each chunk is and what it is."""
     name, data = build(chunks)
     size = int(data[-12:-1])
-    index = parse_index(name, data[-32 - size : -32], where="pack")
+    index = parse_index(name, data[-32 - size : -32], SOUGHT)
     stored = [data[start:stop] for start, stop in zip(index.offsets, index.offsets[1:], strict=False)]
     assert [
-        open_entry(piece, entry, where="pack") for piece, entry in zip(stored, index.entries, strict=True)
+        open_entry(piece, entry, SOUGHT._replace(digest=entry.digest))
+        for piece, entry in zip(stored, index.entries, strict=True)
     ] == chunks
 
 
@@ -54,7 +57,10 @@ def test_old_packs_stay_readable(store: LocalStore) -> None:
     store.put(pack_key(golden["name"]), [data])
     index = load_index(store, golden["name"], label="iris@3")
     pieces = [data[start:stop] for start, stop in zip(index.offsets, index.offsets[1:], strict=False)]
-    plain = [open_entry(piece, entry, where="pack") for piece, entry in zip(pieces, index.entries, strict=True)]
+    plain = [
+        open_entry(piece, entry, SOUGHT._replace(digest=entry.digest))
+        for piece, entry in zip(pieces, index.entries, strict=True)
+    ]
     assert [len(chunk) for chunk in plain] == golden["plain_sizes"]
 
 
@@ -98,13 +104,13 @@ LINE = f"{'a' * 64} none 5 5\n".encode()
 def test_an_index_that_breaks_the_format_is_refused(index: bytes) -> None:
     """Lines that no writer makes are an IntegrityError even under their right name."""
     with pytest.raises(IntegrityError):
-        parse_index(hashlib.sha256(index).hexdigest(), index, where="pack")
+        parse_index(hashlib.sha256(index).hexdigest(), index, SOUGHT)
 
 
 def test_an_index_under_another_name_is_refused() -> None:
     """A pack's name is the SHA-256 of its index."""
     with pytest.raises(IntegrityError, match="expected " + "0" * 64):
-        parse_index("0" * 64, LINE, where="pack")
+        parse_index("0" * 64, LINE, SOUGHT)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,23 @@
+"""What was sought, where, and for whom: the facts of every error about stored bytes."""
+
+from typing import Literal, NamedTuple
+
+from ledger.errors import IntegrityError
+
+
+class Sought(NamedTuple):
+    """A thing that a content needs: who asked, what it is, its digest, and the URL it was sought at."""
+
+    label: str
+    thing: Literal["chunk", "pack", "table"]
+    digest: str
+    location: str
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.thing} {self.digest} in {self.location}"
+
+    def damaged(self, what: str, **facts: str | int) -> IntegrityError:
+        """The error that says what is wrong, with the facts as attributes."""
+        return IntegrityError(
+            f"{self} {what}", hint="", label=self.label, digest=self.digest, location=self.location, **facts
+        )
