@@ -38,8 +38,7 @@ class Client:
 
     def get_artifact(self, name_or_id: str | UUID) -> Artifact:
         """The artifact of a name, or of a version's id; raises `ArtifactNotFoundError`."""
-        ledger = self._ledger()
-        return ledger.artifact(ledger.get(name_or_id).name)
+        return self._ledger().artifact(name_or_id)
 
     def get_artifact_version(self, name_id_or_prefix: str | UUID, version: str | int | None = None) -> ArtifactVersion:
         """The version of an id, a name (by default its latest) or an id prefix.

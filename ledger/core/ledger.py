@@ -177,13 +177,13 @@ class Ledger:
         """Every artifact, by name."""
         return searching.list_artifacts(self._workspace)
 
-    def artifact(self, name: str) -> Artifact:
-        """The artifact of a name; raises `ArtifactNotFoundError`."""
-        return searching.find_artifact(self._workspace, name)
+    def artifact(self, name_or_id: str | UUID) -> Artifact:
+        """The artifact of a name, or of a version's id; raises `ArtifactNotFoundError`."""
+        return searching.find_artifact_of(self._workspace, name_or_id)
 
     def versions(self, name: str) -> list[ArtifactVersion]:
         """The versions of an artifact, oldest first; raises `ArtifactNotFoundError`."""
-        return self.artifact(name).versions
+        return searching.find_artifact(self._workspace, name).versions
 
     def search(
         self,

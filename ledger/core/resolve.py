@@ -90,9 +90,10 @@ def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim
 def _by_id(snapshot: Snapshot, id: VersionId, version: str | int | None) -> Claim:
     claim = find_by_id(snapshot, id)
     if claim is None:
-        raise ArtifactNotFoundError(
-            f"no version has the id {id}", hint="run `ledger artifact version list` to see the ids there are", id=id
-        )
+        hint = "run `ledger artifact version list` to see the ids there are"
+        if snapshot.has_artifact(Name(id)):
+            hint = "there is an artifact of that name, but a UUID is always an id: list its versions to see theirs"
+        raise ArtifactNotFoundError(f"no version has the id {id}", hint=hint, id=id)
     return _agreeing(claim, version)
 
 

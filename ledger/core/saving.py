@@ -14,7 +14,7 @@ from ledger.blobs import ContentWriter, Store
 from ledger.core.facts import format_time
 from ledger.core.files import SavingFiles
 from ledger.enums import ArtifactType, SaveType, TrustClass
-from ledger.errors import ArgumentError, ArgumentTypeError
+from ledger.errors import ArgumentError, ArgumentTypeError, FormatError, MetadataError
 from ledger.history import VersionDraft
 from ledger.ids import VersionId, new_uuid
 from ledger.materializers import BaseMaterializer, SavedValue, save_value
@@ -75,7 +75,7 @@ def check_request(
         version=check_version(version) if version is not None else None,
         type=check_type(type),
         tags=check_tags(tags),
-        metadata=normalise(metadata),
+        metadata=check_metadata(metadata),
         save_type=save_type,
         producer=producer,
     )
@@ -90,6 +90,16 @@ def check_type(type: object) -> ArtifactType | None:
     except ValueError as error:
         known = ", ".join(member.value for member in ArtifactType)
         raise ArgumentError(f"unknown artifact type {type!r}", hint=f"the types are {known}", type=type) from error
+
+
+def check_metadata(metadata: object) -> dict[str, Any]:
+    """The metadata in its one form; `MetadataError` for a value that is none, or for too much of it."""
+    values = normalise(metadata)
+    try:
+        encode(encode_values(values))
+    except FormatError as error:
+        raise MetadataError(f"metadata is too large: {error}", hint=error.hint) from error
+    return values
 
 
 def check_options(materializer: object, *, extract_metadata: bool, include_visualizations: bool) -> Options:

@@ -4,11 +4,12 @@ import datetime as dt
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 from ledger.catalog import Filter, matches
 from ledger.core.facts import Facts
 from ledger.core.handles import Artifact, ArtifactVersion
-from ledger.core.resolve import resolve_name
+from ledger.core.resolve import resolve, resolve_name
 from ledger.core.saving import check_type
 from ledger.core.workspace import Workspace
 from ledger.errors import ArgumentError, ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
@@ -29,6 +30,14 @@ def find_artifact(workspace: Workspace, name: str) -> Artifact:
     latest = snapshot.latest(resolve_name(snapshot, name))
     if latest is None:
         raise ArtifactNotFoundError(f"artifact {name!r} has no versions", name=name)
+    return _artifact(workspace, snapshot, latest)
+
+
+def find_artifact_of(workspace: Workspace, name_or_id: str | UUID) -> Artifact:
+    """The artifact of a name, or that of a version's id or id prefix; raises `ArtifactNotFoundError`."""
+    snapshot = workspace.snapshot()
+    latest = snapshot.latest(resolve(snapshot, name_or_id).name)
+    assert latest is not None
     return _artifact(workspace, snapshot, latest)
 
 

@@ -1,0 +1,181 @@
+"""Which version a name, an id or a prefix means, and that it is never another one."""
+
+import time
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from ledger import Ledger
+from ledger.core.resolve import nearest
+from ledger.errors import (
+    AmbiguousIdError,
+    ArgumentError,
+    ArgumentTypeError,
+    ArtifactNotFoundError,
+    VersionNotFoundError,
+)
+
+
+@pytest.fixture
+def saved(ledger: Ledger) -> Ledger:
+    """A ledger with versions 1, 2 and cat of x, and 1 of y."""
+    for value, name, version in ((1, "x", None), (2, "x", None), ("cat", "x", "cat"), (3, "y", None)):
+        ledger.save(value, name, version)
+    return ledger
+
+
+def test_a_name_means_its_latest_version(saved: Ledger) -> None:
+    """Without a version, the version published last is meant."""
+    assert "cat" == saved.load("x")
+
+
+def test_a_version_means_exactly_that_one(saved: Ledger) -> None:
+    """A number, its digits and a word each find their version."""
+    assert (1, 2, "cat") == (saved.load("x", 1), saved.load("x", "2"), saved.load("x", "cat"))
+
+
+def test_name_at_version_means_the_same(saved: Ledger) -> None:
+    """`NAME@VERSION` is accepted where a name is, and may repeat the version but not contradict it."""
+    assert saved.get("x", 1) == saved.get("x@1") == saved.get("x@1", 1)
+    with pytest.raises(ArgumentError, match=r"'1'.*'2'"):
+        saved.get("x@1", 2)
+
+
+@pytest.mark.parametrize("form", [str, lambda id: id, lambda id: str(id).upper(), lambda id: id.hex])
+def test_an_id_finds_its_version(saved: Ledger, form: Callable[[uuid.UUID], object]) -> None:
+    """A UUID, its text in either case, and its digits alone find the version."""
+    wanted = saved.get("x", 1)
+    assert wanted == saved.get(form(wanted.id))  # type: ignore[arg-type]
+
+
+def test_a_prefix_of_an_id_finds_its_version(saved: Ledger) -> None:
+    """Enough digits of an id, with the dash or without, find the one version they fit."""
+    wanted = saved.get("y")
+    assert wanted == saved.get(str(wanted.id)[:23]) == saved.get(wanted.id.hex[:20])
+
+
+def test_an_ambiguous_prefix_lists_what_it_fits(ledger: Ledger) -> None:
+    """A prefix of several ids is an error that lists their labels and ids; none of them is picked."""
+    pair = [ledger.save(1, "a"), ledger.save(2, "b")]
+    prefix = pair[0].id.hex[:4]
+    assert pair[1].id.hex.startswith(prefix)
+    with pytest.raises(AmbiguousIdError) as caught:
+        ledger.get(prefix)
+    assert isinstance(caught.value, KeyError)
+    assert all(part in str(caught.value) for part in ("a@1", "b@1", str(pair[0].id), str(pair[1].id)))
+
+
+def test_a_short_prefix_is_none(saved: Ledger) -> None:
+    """Fewer than four digits, and the empty string, find nothing."""
+    digits = saved.get("y").id.hex
+    for wanted in (digits[:3], ""):
+        with pytest.raises(ArtifactNotFoundError):
+            saved.get(wanted)
+
+
+def test_a_name_comes_before_a_prefix(ledger: Ledger) -> None:
+    """An artifact named like the beginning of another's id is found by its name."""
+    victim = ledger.save("victim", "victim")
+    prefix = victim.id.hex[:8]
+    ledger.save("named", prefix)
+    assert "named" == ledger.load(prefix)
+
+
+def test_a_missing_version_never_falls_through_to_an_id(ledger: Ledger) -> None:
+    """The wrong-artifact bug: a name of hex digits and a version it lacks is an error, not somebody's id."""
+    victim = ledger.save("victim", "victim")
+    name = victim.id.hex[:6]
+    ledger.save("named", name)
+    with pytest.raises(VersionNotFoundError) as caught:
+        ledger.get(name, "prod")
+    assert isinstance(caught.value, KeyError)
+    assert name in str(caught.value)
+    assert "'prod'" in str(caught.value)
+
+
+def test_a_prefix_with_another_version_is_an_error(saved: Ledger) -> None:
+    """A version given beside an id or prefix has to be the one it is."""
+    wanted = saved.get("x", 1)
+    assert wanted == saved.get(wanted.id, 1) == saved.get(wanted.id.hex[:20], "1")
+    for reference in (wanted.id, wanted.id.hex[:20]):
+        with pytest.raises(VersionNotFoundError, match=r"x@1.*'2'"):
+            saved.get(reference, 2)
+
+
+def test_a_missing_version_names_the_nearest(ledger: Ledger) -> None:
+    """The error names the existing versions next to the number that was asked for."""
+    for version in (1, 2, 3, 50, "raw_2023"):
+        ledger.save(version, "x", version)
+    with pytest.raises(VersionNotFoundError) as caught:
+        ledger.get("x", 48)
+    assert ["2", "3", "50"] == caught.value.nearest  # type: ignore[attr-defined]
+    with pytest.raises(VersionNotFoundError, match="raw_2023"):
+        ledger.get("x", "raw_2022")
+
+
+def test_the_nearest_are_close() -> None:
+    """Numbers are near by distance, words by spelling, and the newest are named where nothing is like it."""
+    assert ["1", "2", "3"] == nearest("0", ["1", "2", "3", "4", "cat"])
+    assert ["raw_2023"] == nearest("raw_2024", ["1", "2", "raw_2023"])
+    assert ["2", "3", "4"] == nearest("zzz", ["1", "2", "3", "4"])
+
+
+def test_an_unknown_name_suggests_the_nearest(saved: Ledger) -> None:
+    """A name that nothing has is a KeyError that quotes it, with a hint."""
+    saved.save(1, "iris_dataset")
+    with pytest.raises(KeyError, match="'iris_datset'") as caught:
+        saved.get("iris_datset")
+    assert ArtifactNotFoundError is type(caught.value)
+    assert "'iris_dataset'" in caught.value.hint
+
+
+def test_a_uuid_is_an_id_and_never_a_name(ledger: Ledger) -> None:
+    """An artifact named like a UUID is not found through it, but by its versions' ids and in lists."""
+    name = str(uuid.uuid4())
+    saved = ledger.save("value", name)
+    with pytest.raises(ArtifactNotFoundError, match=name) as caught:
+        ledger.get(name)
+    assert "artifact of that name" in caught.value.hint
+    assert saved == ledger.get(saved.id)
+    assert [saved] == ledger.versions(name) == ledger.search(name=name)
+
+
+def test_an_unknown_id_is_a_key_error(saved: Ledger) -> None:
+    """A UUID that no version has is an error that quotes it."""
+    unknown = uuid.uuid4()
+    with pytest.raises(KeyError, match=str(unknown)):
+        saved.get(unknown)
+
+
+@pytest.mark.parametrize("wanted", [None, 7, b"x", ["x"]])
+def test_another_type_is_a_type_error(saved: Ledger, wanted: object) -> None:
+    """What is neither a str nor a UUID is refused by its type."""
+    with pytest.raises(TypeError, match=type(wanted).__name__) as caught:
+        saved.get(wanted)  # type: ignore[arg-type]
+    assert ArgumentTypeError is type(caught.value)
+
+
+@pytest.mark.parametrize("operator", ["startswith:x", "contains:x", "oneof:[x]", "x*", "%"])
+def test_names_are_no_patterns(saved: Ledger, operator: str) -> None:
+    """Nothing in a name is an operator: it is found exactly or not at all."""
+    with pytest.raises(ArtifactNotFoundError):
+        saved.get(operator)
+
+
+def test_case_matters(saved: Ledger) -> None:
+    """A name in another case finds nothing, and the hint knows better."""
+    saved.save(1, "Iris_Dataset")
+    with pytest.raises(ArtifactNotFoundError) as caught:
+        saved.get("iris_dataset")
+    assert "'Iris_Dataset'" in caught.value.hint
+
+
+def test_looking_up_writes_nothing(saved: Ledger) -> None:
+    """A look-up changes no file of the ledger."""
+    before = {path: path.stat().st_mtime_ns for path in saved.path.rglob("*")}
+    time.sleep(0.01)
+    saved.load("x")
+    saved.search(tag="t")
+    saved.artifacts()
+    assert before == {path: path.stat().st_mtime_ns for path in saved.path.rglob("*")}
