@@ -32,6 +32,22 @@ def test_an_open_file_can_be_read_anywhere(store: LocalStore) -> None:
         assert (file.seek(-5, io.SEEK_END), file.read()) == (len(data) - 5, data[-5:])
 
 
+def test_a_content_may_span_packs_and_segments(store: LocalStore) -> None:
+    """Beyond 64 MiB and 1,024 chunks, any place is read right, and saving the same again adds nothing."""
+    data = noise(82 << 20)
+    content = save(store, {"a": data, "b": b"the end"})
+    before = set(objects(store))
+    assert sorted(key.split("/")[0] for key in before) == ["packs", "packs", "tables"]
+    reader = ContentReader(store, content, label="iris@3")
+    with reader.open("a") as file:
+        for position in (80 << 20, 5, (64 << 20) - 3, 78 << 20, 0):
+            file.seek(position)
+            assert file.read(100_000) == data[position : position + 100_000]
+    assert reader.read("b") == b"the end"
+    reader.check()
+    assert (save(store, {"a": data, "b": b"the end"}), set(objects(store))) == (content, before)
+
+
 def test_a_file_is_read_line_by_line(store: LocalStore) -> None:
     """A text in many chunks comes back line by line."""
     lines = [f"{number} {number * number}\n".encode() for number in range(60_000)]
