@@ -62,7 +62,7 @@ class TreeDecoder:
             raise _malformed(tag, "is not known to this program")
         try:
             return self._tags[tag](held) if tag in self._tags else decode_leaf(tag, held)
-        except (LedgerError, ImportError, RecursionError):
+        except (LedgerError, ImportError, RecursionError, Warning):
             raise
         except Exception as error:
             raise _malformed(tag, f"holds what it should not: {error}") from error

@@ -25,7 +25,7 @@ from ledger.materializers.values import save_value
 
 _SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozenset"}
 _CONTAINERS = frozenset({list, dict, tuple, set, frozenset, OrderedDict, defaultdict})
-_PLAIN = frozenset({str, bool, float, type(None)})
+_PLAIN = frozenset({str, bool, int, float, type(None)})
 _FACTORIES = {None: None, list: "list", dict: "dict", set: "set", tuple: "tuple", int: "int", float: "float"} | {
     str: "str",
     bool: "bool",
