@@ -57,7 +57,7 @@ def linked_path(store: Store, content: Content, *, label: str) -> Path:
 
 def is_linked_present(store: Store, content: Content) -> bool:
     """Whether something lies where a content was registered, without reading it."""
-    if content.linked is None or not isinstance(store, LocalStore):
+    if content.linked is None or path_problem(content.linked) or not isinstance(store, LocalStore):
         return False
     return os.path.exists(_full_path(store, content.linked))
 

@@ -1,7 +1,9 @@
 """A store in a folder of the local file system.
 
-Durable through `ledger.disk`. Knows nothing of fsspec, whose import costs more
-than a small save.
+Every write goes through `ledger.disk`: temporary name, fsync, rename, fsync of the
+folder. An object that is there already is compared, never trusted; an error of the
+operating system is an error, never an absence. Knows nothing of fsspec, whose import
+costs more than a small save.
 """
 
 import os

@@ -1,4 +1,9 @@
-"""What was sought, where, and for whom: the facts of every error about stored bytes."""
+"""What was sought, where, and for whom.
+
+Owns the one form of errors about stored bytes: they name the content that asked, the
+chunk, pack or table, its digest, and the URL it was sought at, in the message and as
+facts. Whoever knows the artifact adds its name and version.
+"""
 
 from typing import Literal, NamedTuple
 
