@@ -31,6 +31,7 @@ class TreeDecoder:
     def __init__(self, files: Files | None, *, passed: type | None = None) -> None:
         self._files = files
         self._passed = passed
+        self._whole: Json = None
         self._tags: dict[str, Callable[[Json], Any]] = {
             "$tuple": lambda held: tuple(self._all(held)),
             "$set": lambda held: set(self._all(held)),
@@ -41,11 +42,19 @@ class TreeDecoder:
             "$namedtuple": self._named_tuple,
             "$dataclass": self._dataclass,
             "$ndarray": self._object_array,
-            "$enum": lambda held: decode_enum(held, self._passed),
+            "$enum": lambda held: decode_enum(held, self._passed, self._instead(held)),
         }
 
     def decode(self, tree: Json) -> Any:
         """The value of a tree; `MaterializerError` for a tag nobody writes."""
+        self._whole = next(iter(tree.values()), None) if isinstance(tree, dict) else None
+        return self._decode(tree)
+
+    def _instead(self, held: Json) -> type | None:
+        """The class the caller passed, for the value as a whole; an element is never taken for one of that class."""
+        return self._passed if held is self._whole else None
+
+    def _decode(self, tree: Json) -> Any:
         if isinstance(tree, list):
             return self._all(tree)
         if not isinstance(tree, dict):
@@ -55,7 +64,7 @@ class TreeDecoder:
             return self._element(tree)
         if tag.startswith("$") and not tag.startswith("$$") and len(tree) == 1:
             return self._tagged(tag, tree[tag])
-        return {_plain_key(key): self.decode(held) for key, held in tree.items()}
+        return {_plain_key(key): self._decode(held) for key, held in tree.items()}
 
     def _tagged(self, tag: str, held: Json) -> Any:
         if tag not in self._tags and not is_leaf_tag(tag):
@@ -68,14 +77,14 @@ class TreeDecoder:
             raise _malformed(tag, f"holds what it should not: {error}") from error
 
     def _all(self, elements: list[Json]) -> list[Any]:
-        return [self.decode(element) for element in elements]
+        return [self._decode(element) for element in elements]
 
     def _pairs(self, pairs: list[Json]) -> list[tuple[Any, Any]]:
-        return [(self.decode(key), self.decode(held)) for key, held in pairs]
+        return [(self._decode(key), self._decode(held)) for key, held in pairs]
 
     def _named_tuple(self, held: Json) -> Any:
         name, fields = held
-        kind = known_class(name, is_named_tuple, roots=(tuple,), passed=self._passed)
+        kind = known_class(name, is_named_tuple, roots=(tuple,), passed=self._passed, instead=self._instead(held))
         expected = vars(kind)["_fields"]
         if tuple(field for field, _ in fields) != expected:
             raise MaterializerError(
@@ -83,14 +92,14 @@ class TreeDecoder:
                 hint="download the files and read data.json",
                 data_type=name,
             )
-        return tuple.__new__(kind, [self.decode(element) for _, element in fields])
+        return tuple.__new__(kind, [self._decode(element) for _, element in fields])
 
     def _dataclass(self, held: Json) -> Any:
         name, fields = held
-        kind: Any = known_class(name, is_plain_dataclass, roots=(), passed=self._passed)
+        kind: Any = known_class(name, is_plain_dataclass, roots=(), passed=self._passed, instead=self._instead(held))
         instance = object.__new__(kind)
         for field, tree in fields.items():
-            _fill(instance, field, self.decode(tree))
+            _fill(instance, field, self._decode(tree))
         return instance
 
     def _object_array(self, held: Json) -> Any:
@@ -101,7 +110,7 @@ class TreeDecoder:
             return np.array(elements, dtype=np.dtypes.StringDType()).reshape(shape)
         array = np.empty(len(elements), dtype=object)
         for index, element in enumerate(elements):
-            array[index] = self.decode(element)
+            array[index] = self._decode(element)
         return array.reshape(shape)
 
     def _element(self, tree: dict[str, Json]) -> Any:

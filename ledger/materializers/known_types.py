@@ -35,15 +35,17 @@ def loaded_class(name: str) -> type | None:
     return None
 
 
-def known_class(name: str, is_wanted: Callable[[type], bool], *, roots: Iterable[type], passed: type | None) -> type:
+def known_class(
+    name: str, is_wanted: Callable[[type], bool], *, roots: Iterable[type], passed: type | None, instead: type | None
+) -> type:
     """The class that a record names, if it is of the wanted kind.
 
     Sought among what the caller passed, what derives from ``roots``, and the attributes of
-    loaded modules; last, what the caller passed is taken under whatever name. Raises
+    loaded modules; ``instead`` is taken under whatever name where nothing is found. Raises
     `UnknownTypeError` otherwise.
     """
     given = () if passed is None else (passed,)
-    candidates = (subclass_named(name, (*given, *roots)), loaded_class(name), passed)
+    candidates = (subclass_named(name, (*given, *roots)), loaded_class(name), instead)
     for kind in candidates:
         if kind is not None and is_wanted(kind):
             return kind

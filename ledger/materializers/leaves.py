@@ -65,10 +65,10 @@ def is_leaf_tag(tag: str) -> bool:
     return tag in _DECODERS
 
 
-def decode_enum(held: Json, passed: type | None = None) -> Enum:
-    """The enum member of ``[class, name, value]``, of a class that is defined here."""
+def decode_enum(held: Json, passed: type | None = None, instead: type | None = None) -> Enum:
+    """The enum member of ``[class, name, value]``, of a class that is defined here (`known_class`)."""
     class_name, name, value = held
-    kind: Any = known_class(class_name, lambda kind: issubclass(kind, Enum), roots=(Enum,), passed=passed)
+    kind: Any = known_class(class_name, _is_enum, roots=(Enum,), passed=passed, instead=instead)
     members: dict[str, Enum] = kind._member_map_
     if name in members:
         return members[name]
@@ -82,6 +82,10 @@ def decode_enum(held: Json, passed: type | None = None) -> Enum:
         data_type=class_name,
         member=name,
     )
+
+
+def _is_enum(kind: type) -> bool:
+    return issubclass(kind, Enum)
 
 
 def _member_value(member: Enum) -> Json:

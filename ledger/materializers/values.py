@@ -168,9 +168,11 @@ def _failure(doing: str, chosen: type[BaseMaterializer], name: str, error: Excep
 
 def _missing(chosen: type[BaseMaterializer], name: str, error: ImportError) -> MissingDependencyError:
     module = error.name or str(error)
+    # Code may miss anything; only of the others is it known where their library comes from.
+    is_ours = chosen.EXTRA and chosen.TRUST is not TrustClass.CODE
     return MissingDependencyError(
         f"materializer {chosen.REGISTRY_KEY} needs {module!r} to load a {name}",
-        hint=f"pip install 'ledger[{chosen.EXTRA}]'" if chosen.EXTRA else f"make {module!r} importable",
+        hint=f"pip install 'ledger[{chosen.EXTRA}]'" if is_ours else f"make {module!r} importable",
         materializer=chosen.REGISTRY_KEY,
         name=module,
     )

@@ -224,6 +224,14 @@ def test_a_passed_class_is_taken(bench: Bench) -> None:
     assert Settings(0.5, (1,)) == bench.load(saved, held, data_type=Settings)
 
 
+def test_an_element_is_not_taken_for_the_passed_class(bench: Bench) -> None:
+    """A passed class stands for the value as a whole, not for elements of a class that is unknown."""
+    saved, held = bench.save([Settings(0.5, (1,)), Frozen("x")])
+    held["data.json"] = held["data.json"].replace(b".Frozen", b".Gone")
+    with pytest.raises(UnknownTypeError, match="Gone"):
+        bench.load(saved, held, data_type=Settings)
+
+
 def test_an_evil_name_reaches_no_function(bench: Bench) -> None:
     """A record cannot name a function, a module or a class of another kind as a dataclass."""
     for name in ("os.system", "subprocess.Popen", "builtins.dict", "sys", "os.path", "json.decoder.JSONDecoder"):

@@ -121,6 +121,11 @@ class TestImages(MaterializerContract):
         return bool(pixels and left.convert("RGB").tobytes() == right.convert("RGB").tobytes())
 
 
+def test_an_estimator_of_known_types_needs_no_trust(bench: Bench) -> None:
+    """An estimator of scikit-learn's own loads without being asked for."""
+    assert bench.round_trip(linear.Ridge(alpha=2)).alpha == 2
+
+
 def test_a_type_beyond_the_allow_list_asks_for_trust(bench: Bench) -> None:
     """An estimator of the user's own is named when trust is asked for."""
     saved, held = bench.save(Doubler(3))

@@ -1,7 +1,10 @@
 """What surrounds every materializer: errors, metadata, visualizations, trust and types."""
 
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -15,6 +18,7 @@ from ledger.errors import (
     UntrustedArtifactError,
 )
 from ledger.materializers import BaseMaterializer, load_value, save_value
+from ledger.materializers.last_resort import python_version
 from ledger.materializers.registry import qualified_name
 from tests.kit.materializing import Bench, MaterializerContract, Watch
 
@@ -186,7 +190,7 @@ def test_a_failing_load_is_an_error_of_ours(bench: Bench) -> None:
 
 def test_a_missing_library_says_what_to_install(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the library that a format needs, the error says what to install."""
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow.parquet", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(MissingDependencyError) as caught:
         load_value("pandas.parquet/1", "pandas.DataFrame", bench.files({"data.parquet": b""}))
     assert caught.value.hint == "pip install 'ledger[pandas]'"
@@ -209,6 +213,21 @@ def test_the_last_resort_says_what_to_do_instead(bench: Bench) -> None:
     """The warning names the type, the consequence and the way out."""
     with pytest.warns(UserWarning, match=r"Anything is saved by cloudpickle: .*trust it as code; use a dataclass"):
         bench.save(Anything(1))
+
+
+def test_a_class_of_a_script_is_brought_along(bench: Bench, tmp_path: Path) -> None:
+    """An instance of a class that a script defined itself loads where that script never ran."""
+    script = (
+        "import sys, warnings; warnings.simplefilter('ignore')\n"
+        "from pathlib import Path\n"
+        "from tests.kit.materializing import Bench\n"
+        "class Mine:\n    def __init__(self): self.answer = 42\n"
+        "saved, held = Bench(Path(sys.argv[1])).save(Mine())\n"
+        "Path(sys.argv[1], 'value.pkl').write_bytes(held['value.pkl'])\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    held = {"value.pkl": (tmp_path / "value.pkl").read_bytes(), "python.txt": python_version().encode()}
+    assert load_value("builtin.cloudpickle/1", "__main__.Mine", bench.files(held, trusted=True)).answer == 42
 
 
 def test_another_python_is_warned_about(bench: Bench) -> None:
