@@ -116,7 +116,8 @@ class LinkedFiles:
         """Compare what lies there with what was registered, byte by byte."""
         expected = {file.path: file for file in self._files}
         found = {file.path: file for file in self._scan()}
-        for path in sorted(expected.keys() | found.keys()):
+        # What is missing comes first: it may be why a folder is empty now, which counts as added.
+        for path in sorted(expected.keys() | found.keys(), key=lambda path: (path in found, path)):
             if path not in found:
                 raise self._changed(path, "is missing")
             if path not in expected:

@@ -1,0 +1,127 @@
+"""`download_files`: every file of any size, byte for byte, whole or not at all."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from ledger import ArtifactVersion, Ledger
+from ledger.errors import IntegrityError, TargetExistsError
+from tests.kit.ledgers import damage, files_below, store_of
+
+FILES = {
+    "empty.txt": b"",
+    "small.txt": b"hello\r\n",
+    "sub/deep/er/block.bin": bytes(range(256)) * 33,
+    "sub/large.bin": os.urandom(3_000_000),
+    "sub/ü & ö.txt": b"names",
+}
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> Path:
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
+def _unzipped(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        assert len(names) == len(set(names))
+        return {name: archive.read(name) for name in names if not name.endswith("/")}
+
+
+@pytest.fixture
+def tree(ledger: Ledger, tmp_path: Path) -> ArtifactVersion:
+    """A saved tree of files, small, large, empty and deep."""
+    return ledger.save(_write(tmp_path / "tree", FILES), "tree")
+
+
+def test_every_file_is_in_the_zip(tree: ArtifactVersion, tmp_path: Path) -> None:
+    """Files of any size and depth come out of the zip as they went in, under their own paths."""
+    done = tree.download_files(tmp_path / "x.zip")
+    assert tmp_path / "x.zip" == done
+    assert {f"tree/{path}": data for path, data in FILES.items()} == _unzipped(done)
+    assert {file.path for file in tree.files()} == set(_unzipped(done))
+
+
+def test_a_str_is_a_path(tree: ArtifactVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plain relative string is taken, as the guide writes it."""
+    monkeypatch.chdir(tmp_path)
+    tree.download_files("x.zip")
+    assert len(FILES) == len(_unzipped(tmp_path / "x.zip"))
+
+
+def test_a_registered_folder_and_file_can_be_downloaded(ledger: Ledger, tmp_path: Path) -> None:
+    """Data registered in place is zipped as well, sub folders included, and a single file under its name."""
+    folder = _write(store_of(ledger) / "raw", FILES)
+    ledger.register(folder, "folder").download_files(tmp_path / "folder.zip")
+    ledger.register(folder / "small.txt", "file").download_files(tmp_path / "file.zip")
+    assert FILES == _unzipped(tmp_path / "folder.zip")
+    assert {"small.txt": FILES["small.txt"]} == _unzipped(tmp_path / "file.zip")
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, [1.5, None], "text", b"bytes", 7])
+def test_values_of_every_kind_can_be_downloaded(ledger: Ledger, tmp_path: Path, value: object) -> None:
+    """The zip of a value holds exactly the files that its version lists, with their sizes."""
+    saved = ledger.save(value, "x")
+    files = _unzipped(saved.download_files(tmp_path / "x.zip"))
+    assert {file.path: file.size for file in saved.files()} == {path: len(data) for path, data in files.items()}
+    assert files
+
+
+@pytest.mark.parametrize("name", ["x.tar", "x", "x.zip.gz", "zip", ".zip"])
+def test_another_ending_is_a_value_error(tree: ArtifactVersion, tmp_path: Path, name: str) -> None:
+    """A path that does not end in `.zip` is refused, and nothing is written."""
+    with pytest.raises(ValueError, match="zip"):
+        tree.download_files(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+def test_an_existing_file_is_kept(tree: ArtifactVersion, tmp_path: Path) -> None:
+    """A file that is there stays as it is unless overwriting is asked for."""
+    (tmp_path / "x.zip").write_bytes(b"mine")
+    with pytest.raises(FileExistsError) as caught:
+        tree.download_files(tmp_path / "x.zip")
+    assert TargetExistsError is type(caught.value)
+    assert str(tmp_path / "x.zip") in str(caught.value)
+    assert b"mine" == (tmp_path / "x.zip").read_bytes()
+    tree.download_files(tmp_path / "x.zip", overwrite=True)
+    assert len(FILES) == len(_unzipped(tmp_path / "x.zip"))
+
+
+def test_a_missing_folder_is_named(tree: ArtifactVersion, tmp_path: Path) -> None:
+    """Where the folder of the zip does not exist, the error is a FileNotFoundError that names it."""
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        tree.download_files(tmp_path / "nowhere" / "x.zip")
+
+
+def test_a_failure_leaves_no_half_zip(ledger: Ledger, tmp_path: Path) -> None:
+    """Where the bytes turn out damaged, neither a zip nor a part of one appears, and an old one stays."""
+    saved = ledger.save(os.urandom(200_000), "x")
+    for path in (store_of(ledger) / "packs").rglob("*"):
+        if path.is_file():
+            damage(path)
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "x.zip").write_bytes(b"old")
+    with pytest.raises(IntegrityError):
+        ledger.get(saved.id).download_files(target / "x.zip", overwrite=True)
+    assert {"x.zip": b"old"} == files_below(target)
+
+
+def test_executables_and_links_keep_their_kind(ledger: Ledger, tmp_path: Path) -> None:
+    """The zip says which file may be executed and which is a link, and where empty folders are."""
+    tree = tmp_path / "tree"
+    (tree / "empty").mkdir(parents=True)
+    (tree / "run.sh").write_text("true\n")
+    (tree / "run.sh").chmod(0o755)
+    (tree / "link").symlink_to("run.sh")
+    ledger.save(tree, "x").download_files(tmp_path / "x.zip")
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
+        assert b"run.sh" == archive.read("tree/link")
+    assert {"tree/run.sh": 0o100755, "tree/link": 0o120777, "tree/empty/": 0o040755} == modes

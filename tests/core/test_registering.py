@@ -1,0 +1,175 @@
+"""`register_artifact`: data in the store is linked where it lies, and watched."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import ArtifactVersion, Ledger
+from ledger.enums import ArtifactType
+from ledger.errors import IntegrityError, LedgerError, OutsideStoreError, VersionExistsError
+from tests.kit.ledgers import files_below, git, state_of, store_of
+
+
+@pytest.fixture
+def raw(ledger: Ledger) -> Path:
+    """A folder of data in the store."""
+    folder = store_of(ledger) / "raw"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.csv").write_text("a,b\n1,2\n")
+    (folder / "sub" / "b.bin").write_bytes(bytes(1000))
+    return folder
+
+
+@pytest.fixture
+def registered(ledger: Ledger, raw: Path) -> ArtifactVersion:
+    """That folder, registered."""
+    return ledger.register(raw, "raw")
+
+
+def test_data_is_linked_not_copied(ledger: Ledger, raw: Path) -> None:
+    """Registering writes no byte into the store, and loads as the path where the data lies."""
+    before = files_below(store_of(ledger))
+    saved = ledger.register(raw, "raw", tags=["t"], run_metadata={"rows": 1}, artifact_type=ArtifactType.MODEL)
+    assert before == files_below(store_of(ledger))
+    assert isinstance(ledger.load("raw"), Path)
+    assert raw == ledger.load("raw")
+    assert (("t",), 1, ArtifactType.MODEL) == (saved.tags, saved.metadata["rows"], saved.type)
+
+
+def test_a_registered_version_knows_its_files(registered: ArtifactVersion, raw: Path) -> None:
+    """Size, files, digest, type and place are recorded, sub folders included."""
+    assert {"a.csv": 8, "sub/b.bin": 1000} == {file.path: file.size for file in registered.files()}
+    assert (1008, 1008) == (registered.size, registered.metadata["storage_size"])
+    assert ("preexisting", "pathlib.Path", ArtifactType.DATA) == (
+        registered.save_type,
+        registered.data_type,
+        registered.type,
+    )
+    assert str(raw) in registered.uri
+    assert registered.digest.startswith("sha256:")
+
+
+@pytest.mark.parametrize("form", [str, Path, lambda path: f"file://{path}", lambda path: f"{path}/"])
+def test_paths_of_every_form_are_taken(ledger: Ledger, raw: Path, form: Any) -> None:
+    """A str, a Path, a file URL and a trailing slash mean the same folder."""
+    assert raw == ledger.register(form(raw), "raw").load()
+
+
+def test_a_relative_path_is_taken_from_the_working_directory(
+    ledger: Ledger, raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path that leads into the store is as good as an absolute one."""
+    monkeypatch.chdir(store_of(ledger))
+    assert raw == ledger.register("raw", "here").load()
+    monkeypatch.chdir(raw / "sub")
+    assert raw == ledger.register("..", "up").load()
+
+
+def test_a_single_file_can_be_registered(ledger: Ledger, raw: Path) -> None:
+    """One file is a version of one file, and loads as its path."""
+    saved = ledger.register(raw / "a.csv", "file")
+    assert (raw / "a.csv", 8) == (saved.load(), saved.size)
+    assert ["a.csv"] == [file.path for file in saved.files()]
+
+
+def test_data_outside_is_refused(ledger: Ledger, raw: Path, tmp_path: Path) -> None:
+    """Outside, beside, behind a link, missing, the store itself and its objects: all are FileNotFoundErrors."""
+    store = store_of(ledger)
+    evil = store.with_name("store_evil")
+    evil.mkdir()
+    (evil / "a.txt").write_text("a")
+    (tmp_path / "a.txt").write_text("outside")
+    (store / "link").symlink_to(tmp_path)
+    (raw / "inner").symlink_to(tmp_path / "a.txt")
+    ledger.save(1, "x")
+    before = git(ledger, "rev-parse", "main")
+    bad = [tmp_path / "a.txt", evil, evil / "a.txt", store / "link", store / "link" / "a.txt", raw / "inner"]
+    bad += [
+        store / "nowhere",
+        store / "raw" / ".." / ".." / "store_evil",
+        store,
+        store / "chunks",
+        store / "store.json",
+    ]
+    for path in bad:
+        with pytest.raises(FileNotFoundError) as caught:
+            ledger.register(path, "raw")
+        assert OutsideStoreError is type(caught.value)
+        assert str(path) in str(caught.value)
+        assert str(store) in str(caught.value)
+        assert "save_artifact(Path(" in caught.value.hint
+    assert before == git(ledger, "rev-parse", "main")
+
+
+def test_a_link_inside_that_leads_out_is_refused(ledger: Ledger, raw: Path, tmp_path: Path) -> None:
+    """A folder with a link to somewhere else cannot be vouched for, and nothing is published."""
+    (raw / "out").symlink_to(tmp_path)
+    before = state_of(ledger)
+    with pytest.raises(LedgerError, match="out"):
+        ledger.register(raw, "raw")
+    assert before == state_of(ledger)
+
+
+@pytest.mark.parametrize("change", ["changed", "same size", "removed", "added"])
+def test_a_later_change_is_detected(registered: ArtifactVersion, raw: Path, change: str) -> None:
+    """A file that was changed, removed or added is named on load, in an error of the version."""
+    path = {"changed": "a.csv", "same size": "sub/b.bin", "removed": "sub/b.bin", "added": "sub/c.txt"}[change]
+    if change == "removed":
+        (raw / path).unlink()
+    else:
+        (raw / path).write_bytes(b"\1" * 1000 if change == "same size" else b"other")
+    with pytest.raises(IntegrityError) as caught:
+        registered.load()
+    assert path in str(caught.value)
+    assert "raw@1" in str(caught.value)
+    assert ("raw", "1") == (caught.value.name, caught.value.version)  # type: ignore[attr-defined]
+    assert "register" in caught.value.hint
+
+
+def test_changed_data_can_be_registered_again(ledger: Ledger, raw: Path, registered: ArtifactVersion) -> None:
+    """After a change the data is registered as a new version, while the old one stays an error."""
+    (raw / "a.csv").write_text("a,b\n3,4\n")
+    assert ("2", raw) == (ledger.register(raw, "raw").version, ledger.load("raw"))
+    with pytest.raises(IntegrityError):
+        ledger.load("raw", 1)
+    assert [("raw@1", "corrupt")] == [(problem.label, problem.kind) for problem in ledger.verify().problems]
+
+
+def test_the_same_data_can_be_registered_twice(ledger: Ledger, raw: Path, registered: ArtifactVersion) -> None:
+    """The same data again is a new version of the same digest, and may have another name too."""
+    again = ledger.register(raw, "raw")
+    assert ("2", registered.digest) == (again.version, again.digest)
+    assert registered.digest == ledger.register(raw, "other").digest
+
+
+def test_a_taken_version_is_refused(ledger: Ledger, raw: Path, registered: ArtifactVersion) -> None:
+    """Registering obeys the same rule for versions as saving."""
+    with pytest.raises(VersionExistsError):
+        ledger.register(raw, "raw", 1)
+
+
+def test_many_files_can_be_registered(ledger: Ledger) -> None:
+    """A folder of more files than a manifest lists is watched file by file as well."""
+    folder = store_of(ledger) / "many"
+    folder.mkdir()
+    for number in range(150):
+        (folder / f"{number:03d}.txt").write_text(str(number))
+    saved = ledger.register(folder, "many")
+    assert 150 == len(saved.files())
+    (folder / "077.txt").write_text("changed")
+    with pytest.raises(IntegrityError, match=r"077\.txt"):
+        ledger.get(saved.id).load()
+
+
+def test_a_ledger_behind_a_link_finds_its_store(tmp_path: Path) -> None:
+    """Where the path to the ledger leads through a link, data can be named either way."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "alias").symlink_to("real")
+    ledger = Ledger.init(tmp_path / "alias" / ".ledger")
+    (ledger.path / "store" / "raw").mkdir()
+    (ledger.path / "store" / "raw" / "a.txt").write_text("a")
+    for base in ("alias", "real"):
+        loaded = ledger.register(tmp_path / base / ".ledger" / "store" / "raw", "raw").load()
+        assert os.path.samefile(tmp_path / "real" / ".ledger" / "store" / "raw", loaded)

@@ -1,0 +1,218 @@
+"""Many records, one commit, all or none."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import (
+    ArgumentError,
+    ArtifactNotFoundError,
+    InvalidTagError,
+    NameCollisionError,
+    VersionExistsError,
+)
+from tests.kit.ledgers import git, state_of, store_of
+
+
+def _commits(ledger: Ledger) -> int:
+    return int(git(ledger, "rev-list", "--count", "main"))
+
+
+def test_a_transaction_is_one_commit(ledger: Ledger) -> None:
+    """Versions of several artifacts, tags and metadata come with one commit."""
+    ledger.save(0, "old")
+    before = _commits(ledger)
+    with ledger.transaction() as transaction:
+        transaction.save(1, "x")
+        transaction.save(2, "x")
+        transaction.save(3, "y", "cat", tags=["t"])
+        transaction.tag("old", ["used"])
+        transaction.log_metadata({"used": True}, "old")
+    assert before + 1 == _commits(ledger)
+    assert ["x@1", "x@2", "y@cat"] == [f"{version.name}@{version.version}" for version in transaction.versions]
+    assert [1, 2, 3] == [version.load() for version in transaction.versions]
+    assert (("used",), True) == (ledger.get("old").tags, ledger.get("old").metadata["used"])
+    assert "save 3 versions" == git(ledger, "log", "-1", "--format=%s")
+
+
+def test_nothing_shows_before_the_end(ledger: Ledger) -> None:
+    """Until the block ends nobody sees a version of it."""
+    with ledger.transaction() as transaction:
+        transaction.save(1, "x")
+        assert [] == ledger.artifacts() == Ledger.open(ledger.path).artifacts()
+    assert 1 == ledger.load("x")
+
+
+def test_an_exception_publishes_nothing(ledger: Ledger) -> None:
+    """A block that raises leaves the history as it was, and the exception comes out as it is."""
+    ledger.save(0, "x")
+    before = git(ledger, "rev-parse", "main")
+
+    def fail() -> None:
+        with ledger.transaction() as transaction:
+            transaction.save(1, "x")
+            transaction.tag("x", ["t"])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert before == git(ledger, "rev-parse", "main")
+    assert (0, ()) == (ledger.load("x"), ledger.get("x").tags)
+    assert "2" == ledger.save(1, "x").version
+
+
+def test_one_refused_save_refuses_all(ledger: Ledger) -> None:
+    """Where one version exists already, the others of its transaction are not published either."""
+    ledger.save(0, "x", "taken")
+    before = git(ledger, "rev-parse", "main")
+
+    def fail() -> None:
+        with ledger.transaction() as transaction:
+            transaction.save(1, "y")
+            transaction.save(2, "x", "taken")
+
+    with pytest.raises(VersionExistsError):
+        fail()
+    assert before == git(ledger, "rev-parse", "main")
+    assert ["x"] == [artifact.name for artifact in ledger.artifacts()]
+
+
+def test_a_version_taken_meanwhile_refuses_all(ledger: Ledger) -> None:
+    """Where another writer takes the version before the end, publishing refuses the whole transaction."""
+
+    def fail() -> None:
+        with ledger.transaction() as transaction:
+            transaction.save(1, "y")
+            transaction.save(2, "x", "cat")
+            Ledger.open(ledger.path).save("theirs", "x", "cat")
+
+    with pytest.raises(VersionExistsError):
+        fail()
+    assert "theirs" == ledger.load("x", "cat")
+    assert ["x"] == [artifact.name for artifact in ledger.artifacts()]
+
+
+def test_numbers_are_allocated_at_the_end(ledger: Ledger) -> None:
+    """A save of somebody else meanwhile takes the next number, ours the one after; nothing is lost."""
+    with ledger.transaction() as transaction:
+        pending = transaction.save("ours", "x")
+        ledger.save("theirs", "x")
+    assert ["theirs", "ours"] == [version.load() for version in ledger.versions("x")]
+    assert pending.published is not None
+    assert "2" == pending.published.version
+
+
+def test_a_pending_version_can_be_tagged_and_described(ledger: Ledger) -> None:
+    """Tags and metadata on a pending version are part of its manifest: no event is needed."""
+    with ledger.transaction() as transaction:
+        pending = transaction.save(1, "x", tags=["a", "b"], run_metadata={"g": {"a": 1}})
+        transaction.tag(pending, ["c"], remove=["a"])
+        transaction.log_metadata({"g": {"b": 2}}, pending)
+    found = ledger.get("x")
+    assert (pending.id, ("b", "c"), {"a": 1, "b": 2}) == (found.id, found.tags, found.metadata["g"])
+    assert 1 == len(git(ledger, "ls-tree", "-r", "--name-only", "main", "artifacts").splitlines())
+
+
+def test_a_pending_version_belongs_to_its_transaction(ledger: Ledger) -> None:
+    """A pending version of another transaction is refused."""
+    with ledger.transaction() as first:
+        pending = first.save(1, "x")
+    second = ledger.transaction()
+    with pytest.raises(ArgumentError, match="another transaction"):
+        second.tag(pending, ["t"])
+
+
+def test_the_same_version_twice_in_one_transaction_is_refused(ledger: Ledger) -> None:
+    """A custom version can be taken once, in one transaction as in two; the block may go on."""
+    with ledger.transaction() as transaction:
+        transaction.save(1, "x", "cat")
+        with pytest.raises(VersionExistsError, match="'cat'"):
+            transaction.save(2, "x", "cat")
+    assert [1] == [version.load() for version in ledger.versions("x")]
+
+
+def test_an_automatic_and_a_requested_number_do_not_meet(ledger: Ledger) -> None:
+    """A number asked for after an automatic one of the same value is refused as a whole."""
+
+    def fail() -> None:
+        with ledger.transaction() as transaction:
+            transaction.save(1, "x")
+            transaction.save(2, "x", 1)
+
+    with pytest.raises(VersionExistsError):
+        fail()
+    assert [] == ledger.artifacts()
+
+
+def test_two_spellings_in_one_transaction_are_refused(ledger: Ledger) -> None:
+    """Names that differ only in case cannot be published together."""
+
+    def fail() -> None:
+        with ledger.transaction() as transaction:
+            transaction.save(1, "Iris")
+            transaction.save(2, "iris")
+
+    with pytest.raises(NameCollisionError):
+        fail()
+    assert [] == ledger.artifacts()
+
+
+def test_an_empty_transaction_is_no_commit(ledger: Ledger) -> None:
+    """A block without a write publishes nothing."""
+    before = state_of(ledger)
+    with ledger.transaction() as transaction:
+        pass
+    assert before == state_of(ledger)
+    assert () == transaction.versions
+
+
+def test_a_transaction_ends_once(ledger: Ledger) -> None:
+    """After `commit` nothing can be added and nothing is published again."""
+    before = _commits(ledger)
+    with ledger.transaction() as transaction:
+        transaction.save(1, "x")
+        assert ["1"] == [version.version for version in transaction.commit()]
+        with pytest.raises(ArgumentError, match="over"):
+            transaction.save(2, "x")
+        with pytest.raises(ArgumentError, match="over"):
+            transaction.commit()
+    assert before + 1 == _commits(ledger)
+    assert 1 == len(ledger.versions("x"))
+
+
+def test_events_apply_in_the_order_of_the_calls(ledger: Ledger) -> None:
+    """Within one transaction, too, the later call wins."""
+    ledger.save(0, "x")
+    with ledger.transaction() as transaction:
+        for number in range(5):
+            transaction.log_metadata({"n": number}, "x")
+        transaction.tag("x", ["t"])
+        transaction.tag("x", remove=["t"])
+    assert (4, ()) == (ledger.get("x").metadata["n"], ledger.get("x").tags)
+
+
+def test_a_tag_cannot_come_and_go_at_once(ledger: Ledger) -> None:
+    """Adding and removing one tag in one call has no meaning and is refused."""
+    ledger.save(0, "x")
+    with pytest.raises(InvalidTagError, match="'t'"), ledger.transaction() as transaction:
+        transaction.tag("x", ["t"], remove=["t"])
+
+
+def test_what_is_named_must_be_published(ledger: Ledger) -> None:
+    """A name in a transaction means what was published when it began."""
+    with ledger.transaction() as transaction:
+        transaction.save(1, "x")
+        with pytest.raises(ArtifactNotFoundError):
+            transaction.tag("x", ["t"])
+
+
+def test_data_is_registered_with_the_rest(ledger: Ledger) -> None:
+    """Registered data joins a transaction like saved values."""
+    folder: Path = store_of(ledger) / "raw"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    with ledger.transaction() as transaction:
+        transaction.register(folder, "raw")
+        transaction.save(1, "x")
+    assert (folder, 1) == (ledger.load("raw"), ledger.load("x"))
