@@ -1,6 +1,7 @@
 """Which versions a search wants. Pure: it judges facts and reads nothing."""
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,7 +35,14 @@ def matches(
 
 
 def _contains(found: object, wanted: object) -> bool:
-    """Groups match key by key, everything else by value; ``True`` and 1 are different values."""
+    """Groups match key by key, lists element by element, everything else by value.
+
+    ``True`` and 1 are different values; NaN is one value, though it does not equal itself.
+    """
     if isinstance(wanted, Mapping):
         return isinstance(found, Mapping) and all(key in found and _contains(found[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, list):
+        return isinstance(found, list) and len(found) == len(wanted) and all(map(_contains, found, wanted))
+    if isinstance(found, float) and isinstance(wanted, float) and math.isnan(found):
+        return math.isnan(wanted)
     return found == wanted and isinstance(found, bool) == isinstance(wanted, bool)

@@ -39,7 +39,7 @@ NORMALISED: list[tuple[Any, Any]] = [
     (np.float32(0.5), 0.5),
     (np.float64(0.1), 0.1),
     (np.int64(7), 7),
-    (np.bool_(True), True),  # noqa: FBT003  # the value under test
+    (np.bool_(True), True),
     ((np.int64(150), np.int64(5)), [150, 5]),
     (MOMENT, "2026-11-23T10:00:00+00:00"),
     (dt.date(2026, 11, 23), "2026-11-23"),

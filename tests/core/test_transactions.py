@@ -1,7 +1,5 @@
 """Many records, one commit, all or none."""
 
-from pathlib import Path
-
 import pytest
 
 from ledger import Ledger
@@ -209,7 +207,7 @@ def test_what_is_named_must_be_published(ledger: Ledger) -> None:
 
 def test_data_is_registered_with_the_rest(ledger: Ledger) -> None:
     """Registered data joins a transaction like saved values."""
-    folder: Path = store_of(ledger) / "raw"
+    folder = store_of(ledger) / "raw"
     folder.mkdir()
     (folder / "a.txt").write_text("a")
     with ledger.transaction() as transaction:
