@@ -188,6 +188,8 @@ def _decode_extension(column: Any, held: Json) -> Any:
     import pyarrow as pa
 
     dtype = decode_dtype(held["extension"])
+    if dtype == "object":
+        return _decode_objects(column, {"objects": "nan"})
     if isinstance(dtype, pd.DatetimeTZDtype):  # parquet knows no seconds
         column = column.cast(pa.timestamp(dtype.unit, str(dtype.tz)))
     return dtype.__from_arrow__(column)

@@ -42,7 +42,10 @@ def decode_dtype(held: Json) -> Any:
     _, storage, missing = held
     if missing == "NA":
         return pd.StringDtype(storage)
-    return pd.StringDtype(storage, na_value=float("nan"))
+    try:
+        return pd.StringDtype(storage, na_value=float("nan"))
+    except TypeError:  # pandas before 2.3 keeps such texts as objects
+        return pd.api.types.pandas_dtype("object")
 
 
 def encode_labels(labels: "pd.Index[Any]") -> Json:

@@ -29,6 +29,7 @@ from ledger.materializers.registry import LAST_RESORT, materializer_named, quali
 _FRAMES = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
 _SERIES = ("pandas.Series", "pandas.core.series.Series")
 _META = b"ledger"
+_LABEL_LIMIT = 255  # of a key of metadata
 
 
 class PandasMaterializer(BaseMaterializer):
@@ -60,7 +61,9 @@ class PandasMaterializer(BaseMaterializer):
         """``shape`` and ``dtype``, and ``mean``, ``std``, ``min``, ``max``; for a frame by column."""
         if value.ndim == 1:
             return {"shape": list(value.shape), "dtype": str(value.dtype)} | _describe(value)
-        columns = [(str(label), value.iloc[:, place]) for place, label in enumerate(value.columns)]
+        columns = [
+            (str(label)[:_LABEL_LIMIT] or "''", value.iloc[:, place]) for place, label in enumerate(value.columns)
+        ]
         noted: dict[str, Any] = {
             "shape": list(value.shape),
             "dtype": {label: str(column.dtype) for label, column in columns},

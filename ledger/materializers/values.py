@@ -23,9 +23,12 @@ from ledger.materializers.files import Files
 from ledger.materializers.known_types import loaded_class, subclass_named, unknown_type
 from ledger.materializers.notices import warn_user
 from ledger.materializers.registry import materializer_for, materializer_named, qualified_name
-from ledger.records import normalise
+from ledger.records import encode_compact, encode_values, normalise
 
 _REASON_LIMIT = 300
+
+_METADATA_LIMIT = 1 << 18
+"""Most bytes of automatic metadata: a record holds four times that, and the user's own comes first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,9 +142,15 @@ def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
         warn_user(f"no metadata of the {qualified_name(type(value))}: {_reason(error)}")
         return {}
     kept: dict[str, Any] = {}
+    left = _METADATA_LIMIT
     for key, noted in found.items():
         try:
-            kept.update(normalise({key: noted}))
+            plain = normalise({key: noted})
+            size = len(encode_compact(encode_values(plain)))
+            if size > left:
+                raise MetadataError(f"{size} bytes, over what is left of {_METADATA_LIMIT}")  # noqa: TRY301  # one way to leave out
+            kept.update(plain)
+            left -= size
         except MetadataError as error:
             warn_user(f"metadata {key!r} of the {qualified_name(type(value))} is left out: {error}")
     return kept

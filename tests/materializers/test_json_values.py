@@ -15,14 +15,10 @@ from collections import OrderedDict, defaultdict, namedtuple
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from ledger.enums import TrustClass
 from ledger.errors import MaterializerError, UnknownTypeError, UntrustedArtifactError
 from ledger.materializers import load_value
-from ledger.materializers.decoding import TreeDecoder
-from ledger.materializers.encoding import TreeEncoder
 from tests.kit.materializing import Bench, MaterializerContract
 
 
@@ -381,52 +377,3 @@ def test_large_bytes_in_a_container_are_a_file(bench: Bench) -> None:
     saved, held = bench.save([data])
     assert sorted(held) == ["0/data.bin", "data.json"]
     assert [data] == bench.load(saved, held)
-
-
-_leaves = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text()
-    | st.text(st.characters(categories=["Cs", "Lu"]))
-    | st.binary()
-    | st.complex_numbers()
-    | st.uuids()
-    | st.dates()
-    | st.timedeltas()
-    | st.datetimes(timezones=st.none() | st.timezones())
-    | st.decimals()
-    | st.sampled_from(Color)
-)
-_keys = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.tuples(st.integers(), st.text())
-_trees = st.recursive(
-    _leaves,
-    lambda inner: (
-        st.lists(inner)
-        | st.lists(inner).map(tuple)
-        | st.dictionaries(_keys, inner)
-        | st.dictionaries(st.text(alphabet="$ab"), inner)
-        | st.dictionaries(_keys, inner).map(OrderedDict)
-        | st.builds(Point, st.integers(), inner)
-        | st.builds(Settings, st.floats(), st.tuples(), inner)
-    ),
-    max_leaves=12,
-)
-
-
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=200)
-@given(_trees)
-def test_any_tree_comes_back_the_same(value: Any) -> None:
-    """Any nesting of plain values comes back with every type, order and NaN it had."""
-    encoded = TreeEncoder(None).encode(value)
-    assert repr(value) == repr(TreeDecoder(None).decode(encoded))
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.sets(_keys) | st.frozensets(_keys))
-def test_sets_come_back_the_same(value: Any) -> None:
-    """Sets and frozen sets keep their elements and which of the two they are."""
-    loaded = TreeDecoder(None).decode(TreeEncoder(None).encode(value))
-    assert type(value) is type(loaded)
-    assert sorted(map(repr, value)) == sorted(map(repr, loaded))

@@ -153,6 +153,15 @@ def test_metadata_of_a_frame(bench: Bench) -> None:
     assert metadata["std"]["a"] == pytest.approx(2**0.5)
 
 
+def test_metadata_of_a_very_wide_frame_does_not_fill_the_record(bench: Bench) -> None:
+    """Statistics that would not fit into a record are left out with a warning; the frame is saved."""
+    frame = pd.DataFrame(np.zeros((1, 8000)), columns=[f"a column with a long name {place}" for place in range(8000)])
+    with pytest.warns(UserWarning, match="is left out"):
+        saved, _ = bench.save(frame)
+    assert saved.metadata["shape"] == [1, 8000]
+    assert "dtype" not in saved.metadata
+
+
 def test_metadata_of_a_series(bench: Bench) -> None:
     """A series notes its shape, dtype and statistics."""
     metadata = bench.save(pd.Series([1, 3]))[0].metadata

@@ -1,0 +1,59 @@
+"""Images keep mode and pixels; figures are kept as what they look like."""
+
+from typing import Any
+
+import pytest
+
+from ledger.enums import ArtifactType, VisualizationType
+from ledger.errors import MaterializerError
+from tests.kit.materializing import Bench, MaterializerContract
+
+np = pytest.importorskip("numpy")
+images = pytest.importorskip("PIL.Image")
+figures = pytest.importorskip("matplotlib.figure")
+
+
+class TestImages(MaterializerContract):
+    """Images of every mode, pixel by pixel."""
+
+    key = "pillow.image/1"
+
+    def values(self) -> list[Any]:
+        picture = images.fromarray(np.arange(48, dtype="u1").reshape(4, 4, 3))
+        modes = ("RGB", "1", "L", "LA", "P", "RGBA", "I", "F", "CMYK", "YCbCr", "HSV", "LAB")
+        return [*(picture.convert(mode) for mode in modes), images.new("I;16", (2, 2), 40_000)]
+
+    def same(self, left: Any, right: Any) -> bool:
+        pixels = left.mode == right.mode and left.tobytes() == right.tobytes()
+        if left.mode == "LAB":  # which pillow does not convert
+            return bool(pixels)
+        return bool(pixels and left.convert("RGB").tobytes() == right.convert("RGB").tobytes())
+
+
+def test_an_image_notes_its_size_and_shows_itself(bench: Bench) -> None:
+    """Width, height and mode are noted; any mode is shown."""
+    shown = bench.files()
+    saved, _ = bench.save(images.new("F", (3, 2)), visualizations=shown)
+    assert saved.metadata == {"width": 3, "height": 2, "mode": "F"}
+    assert saved.visualizations == {"image.png": VisualizationType.IMAGE}
+
+
+def test_a_figure_comes_back_as_a_picture(bench: Bench) -> None:
+    """A figure is saved as what it looks like, the same bytes each time, and loads as an image."""
+    figure = figures.Figure((2, 1))
+    figure.subplots().plot([1, 2])
+    shown = bench.files()
+    saved, held = bench.save(figure, visualizations=shown)
+    assert sorted(held) == ["figure.png", "figure.svg"]
+    assert held == bench.save(figure)[1]
+    assert saved.artifact_type is ArtifactType.DATA_ANALYSIS
+    assert bench.load(saved, held).size == (200, 100)
+    assert shown.paths() == ("figure.png",)
+
+
+def test_broken_files_are_errors_of_ours(bench: Bench) -> None:
+    """No error of the library reaches the caller."""
+    for value in (images.new("L", (1, 1)), images.new("F", (1, 1))):
+        saved, held = bench.save(value)
+        with pytest.raises(MaterializerError):
+            bench.load(saved, dict.fromkeys(held, b"broken"))

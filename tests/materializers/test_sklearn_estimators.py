@@ -1,0 +1,70 @@
+"""Estimators are read by an allow-list; what is beyond it asks for trust."""
+
+from typing import Any
+
+import pytest
+
+from ledger.enums import ArtifactType, TrustClass
+from ledger.errors import MaterializerError, UntrustedArtifactError
+from tests.kit.materializing import Bench, MaterializerContract
+
+pytest.importorskip("skops")
+base = pytest.importorskip("sklearn.base")
+linear = pytest.importorskip("sklearn.linear_model")
+pipelines = pytest.importorskip("sklearn.pipeline")
+preprocessing = pytest.importorskip("sklearn.preprocessing")
+
+
+class Doubler(base.BaseEstimator):  # type: ignore[misc, name-defined]
+    def __init__(self, factor: int = 2) -> None:
+        self.factor = factor
+
+
+class TestEstimators(MaterializerContract):
+    """Estimators are models, read by an allow-list."""
+
+    key = "sklearn.skops/1"
+    artifact_type = ArtifactType.MODEL
+    trust = TrustClass.RESTRICTED
+
+    def values(self) -> list[Any]:
+        steps = pipelines.make_pipeline(preprocessing.StandardScaler(), linear.LogisticRegression(C=0.5))
+        return [steps.fit([[0.0], [1.0], [2.0]], [0, 1, 1]), linear.Ridge()]
+
+    def same(self, left: Any, right: Any) -> bool:
+        if isinstance(left, linear.Ridge):
+            return bool(left.get_params() == right.get_params())
+        return bool((left.predict_proba([[0.3]]) == right.predict_proba([[0.3]])).all())
+
+
+def test_an_estimator_of_known_types_needs_no_trust(bench: Bench) -> None:
+    """An estimator of scikit-learn's own loads without being asked for."""
+    assert bench.round_trip(linear.Ridge(alpha=2)).alpha == 2
+
+
+def test_a_type_beyond_the_allow_list_asks_for_trust(bench: Bench) -> None:
+    """An estimator of the user's own is named when trust is asked for."""
+    saved, held = bench.save(Doubler(3))
+    with pytest.raises(UntrustedArtifactError, match="Doubler"):
+        bench.load(saved, held)
+    assert bench.load(saved, held, trusted=True).factor == 3
+
+
+def test_an_estimator_that_skops_cannot_keep_is_left_to_the_last_resort(bench: Bench) -> None:
+    """A function inside an estimator is pickled with a warning, and the record says so."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(preprocessing.FunctionTransformer(lambda x: x + 1))
+    assert (saved.key, saved.trust, saved.artifact_type) == (
+        "builtin.cloudpickle/1",
+        TrustClass.CODE,
+        ArtifactType.MODEL,
+    )
+    assert bench.load(saved, held, trusted=True).transform([1, 2][0]) == 2
+
+
+def test_broken_files_are_errors_of_ours(bench: Bench) -> None:
+    """No error of the library reaches the caller."""
+    for value in (linear.Ridge(),):
+        saved, held = bench.save(value)
+        with pytest.raises(MaterializerError):
+            bench.load(saved, dict.fromkeys(held, b"broken"))
