@@ -15,9 +15,11 @@ from uuid import UUID
 from ledger.blobs import ContentReader
 from ledger.core.downloads import download_zip
 from ledger.core.facts import Facts, MetadataEntry, leaves, parse_time
+from ledger.core.restoring import restore
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import ArgumentError
 from ledger.history import Claim
+from ledger.materializers import PathMaterializer
 from ledger.records import FileEntry, number_of
 
 if TYPE_CHECKING:
@@ -193,6 +195,14 @@ class ArtifactVersion:
         Raises ``ValueError`` unless the path ends in ``.zip``, and ``FileExistsError`` if the file is there.
         """
         return download_zip(self._reader, path, overwrite=overwrite)
+
+    def restore(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # as download_files
+        """Put the files at ``path``: one file becomes that file, several become that folder; returns what was made.
+
+        Runs nothing, and leaves out what shows the value. Raises `TargetExistsError`.
+        """
+        is_wrapped = self.materializer == PathMaterializer.REGISTRY_KEY and self._facts.manifest.content.linked is None
+        return restore(self._reader, path, without=self.visualizations, is_wrapped=is_wrapped, overwrite=overwrite)
 
     def visualize(self) -> "Visualized":
         """What shows the value: its visualizations, as a notebook or a terminal can show them."""

@@ -8,6 +8,7 @@ from ledger.history.history import History, Published
 from ledger.history.identity import git_identity
 from ledger.history.layout import Claim
 from ledger.history.objects import Commit
+from ledger.history.remotes import remote_url
 from ledger.history.revisions import time_of
 from ledger.history.snapshot import Snapshot, find_by_id
 
@@ -25,5 +26,6 @@ __all__ = [
     "git_identity",
     "refuse_collision",
     "refuse_existing",
+    "remote_url",
     "time_of",
 ]

@@ -1,0 +1,139 @@
+"""The commands that show artifacts and their versions."""
+
+import datetime as dt
+
+import click
+
+from ledger.cli.printing import Shape, print_fields, print_json, print_table
+from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session, version_argument
+from ledger.cli.shapes import (
+    artifact_shape,
+    full_artifact_shape,
+    full_version_shape,
+    label_of,
+    readable,
+    version_shape,
+)
+from ledger.client import Client
+from ledger.core import leaves
+from ledger.enums import ArtifactType
+
+_ARTIFACT_COLUMNS = {
+    "NAME": "name",
+    "LATEST": "latest",
+    "VERSIONS": "versions",
+    "TYPE": "type",
+    "CREATED": "created_at",
+}
+_VERSION_COLUMNS = {
+    "NAME": "name",
+    "VERSION": "version",
+    "ID": "id",
+    "TYPE": "type",
+    "SIZE": "size",
+    "TAGS": "tags",
+    "CREATED": "created_at",
+    "BY": "created_by",
+}
+_FILE_COLUMNS = {"FILE": "path", "SIZE": "size", "KIND": "kind"}
+
+
+def moment(text: str) -> dt.datetime:
+    """A moment in ISO 8601; one without a time zone is local time."""
+    try:
+        return dt.datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(
+            f"{text!r} is not a time in ISO 8601, such as 2026-11-23 or 2026-11-23T10:00:00Z"
+        ) from error
+
+
+@click.group()
+def artifact() -> None:
+    """Look at artifacts and their versions."""
+
+
+@artifact.group("version")
+def versions() -> None:
+    """Look at versions."""
+
+
+@artifact.command("list", cls=ExampleCommand, example="ledger artifact list --tag best")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only artifacts that have a version with this tag.")
+@json_option
+@pass_session
+def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
+    """List the artifacts by name, with their latest version."""
+    found = Client(session.ledger()).list_artifacts(tag=tags or None)
+    _show_list(session, _ARTIFACT_COLUMNS, list(readable(found, artifact_shape, lambda artifact: artifact.name)))
+
+
+@artifact.command("show", cls=ExampleCommand, example="ledger artifact show iris")
+@click.argument("name", shell_complete=complete_name)
+@json_option
+@pass_session
+def show_artifact(session: Session, name: str) -> None:
+    """Show an artifact. Tags and metadata are those of its latest version."""
+    found = session.ledger().artifact(name)
+    _show_one(session, full_artifact_shape(found), found.latest.metadata)
+
+
+@versions.command("list", cls=ExampleCommand, example="ledger artifact version list iris --tag best --limit 10")
+@click.argument("name", required=False, shell_complete=complete_name)
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only versions with this tag.")
+@click.option(
+    "--type",
+    "type_",
+    metavar="TYPE",
+    type=click.Choice(list(map(str, ArtifactType))),
+    help="Only of this type, such as ModelArtifact.",
+)
+@click.option("--since", type=moment, metavar="TIME", help="Only versions saved after this time (ISO 8601).")
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the newest N.")
+@json_option
+@pass_session
+def list_versions(
+    session: Session,
+    name: str | None,
+    tags: tuple[str, ...],
+    type_: str | None,
+    since: dt.datetime | None,
+    limit: int | None,
+) -> None:
+    """List versions, oldest first: of one artifact or of all."""
+    ledger = session.ledger()
+    only = ledger.artifact(name).name if name is not None else None
+    found = ledger.search(name=only, tag=tags or None, type=type_, created_after=since, limit=limit)
+    _show_list(session, _VERSION_COLUMNS, list(readable(found, version_shape, label_of)))
+
+
+@versions.command("show", cls=ExampleCommand, example="ledger artifact version show iris@1")
+@version_argument
+@json_option
+@pass_session
+def show_version(session: Session, version: str) -> None:
+    """Show everything about a version. Without @VERSION, about the latest."""
+    found = session.ledger().get(version)
+    shape = full_version_shape(found)
+    _show_one(session, shape, found.metadata)
+    if not session.json:
+        click.echo()
+        print_table(
+            _FILE_COLUMNS, [{"path": file.path, "size": file.size, "kind": file.kind} for file in found.files()]
+        )
+
+
+def _show_list(session: Session, columns: dict[str, str], shapes: list[Shape]) -> None:
+    if session.json:
+        print_json(shapes)
+    else:
+        print_table(columns, shapes)
+
+
+def _show_one(session: Session, shape: Shape, metadata: dict[str, object]) -> None:
+    """One thing as JSON, or field by field with its metadata under dotted keys."""
+    if session.json:
+        print_json(shape)
+        return
+    plain = [(key, value) for key, value in shape.items() if key not in ("metadata", "files", "visualizations")]
+    print_fields([*plain, *((f"metadata.{key}", value) for key, value in leaves(metadata))])

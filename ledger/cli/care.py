@@ -1,0 +1,116 @@
+"""The commands that make a ledger, look after it, and decide what may run."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+from click.shell_completion import get_completion_class
+
+from ledger.cli.printing import print_fields, print_json, print_line, print_table
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
+from ledger.cli.shapes import label_of
+from ledger.core import Ledger, place_for_new
+from ledger.history import remote_url
+
+_PROBLEM_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
+_DAMAGED = 5
+
+
+@click.command(cls=ExampleCommand, example="ledger init")
+@click.argument("path", required=False, type=click.Path())
+@click.option("--store", metavar="URL", help="Where bytes go: a folder or an fsspec URL; by default inside the ledger.")
+@json_option
+@pass_session
+def init(session: Session, path: str | None, store: str | None) -> None:
+    """Make a ledger. PATH is its directory, by default where the first save would make one."""
+    made = Ledger.init(path or session.path or place_for_new(Path.cwd(), os.environ), store)
+    if session.json:
+        print_json({"path": str(made.path), "store": made.store.url, "commit": made.revision})
+    else:
+        print_line(f"made a new ledger in {made.path}")
+
+
+@click.command(cls=ExampleCommand, example="ledger status")
+@json_option
+@pass_session
+def status(session: Session) -> None:
+    """Show where the ledger is. Also where its bytes are, what it holds and what is not shared yet."""
+    ledger = session.ledger()
+    latest = [artifact.latest for artifact in ledger.artifacts()]
+    remote = remote_url(ledger.git_dir)
+    provisional = sorted(version.name for version in latest if not version.published)
+    shape = {
+        "path": str(ledger.path),
+        "commit": ledger.revision,
+        "artifacts": len(latest),
+        "versions": sum(version.position for version in latest),
+        "store": ledger.store.url,
+        "remote": remote,
+        "provisional": provisional,
+    }
+    if session.json:
+        print_json(shape)
+        return
+    waiting = f"{len(provisional)} artifacts" if remote else "everything, as there is no remote"
+    told = {"remote": remote or "no remote", "provisional": waiting}
+    print_fields({**shape, **told}.items())
+
+
+@click.command(cls=ExampleCommand, example="ledger verify --quick")
+@click.option("--quick", is_flag=True, help="Only ask whether the bytes are there; do not read them.")
+@json_option
+@pass_session
+@click.pass_context
+def verify(context: click.Context, session: Session, quick: bool) -> None:
+    """Check every version. Its record, its position and its bytes are read again."""
+    report = session.ledger().verify(deep=not quick)
+    problems = [{"version": found.label, "kind": found.kind, "message": found.message} for found in report.problems]
+    if session.json:
+        print_json({"ok": report.ok, "versions": report.versions, "problems": problems})
+    else:
+        if problems:
+            print_table(_PROBLEM_COLUMNS, problems)
+        print_line(f"checked {report.versions} versions: {len(problems)} problems")
+    context.exit(0 if report.ok else _DAMAGED)
+
+
+@click.command(cls=ExampleCommand, example="ledger trust iris@1 --yes")
+@version_argument
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@pass_session
+def trust(session: Session, version: str, yes: bool) -> None:
+    """Let a version run code when loaded. From now on, on this machine, and for you alone."""
+    ledger = session.ledger()
+    found = ledger.get(version)
+    shape = {
+        "name": found.name,
+        "version": found.version,
+        "id": str(found.id),
+        "digest": found.digest,
+        "trust_class": found.trust_class,
+        "created_by": found.created_by,
+    }
+    if not session.json:
+        print_fields(shape.items())
+    if not yes and sys.stdin is not None and sys.stdin.isatty():
+        click.confirm(f"Let {label_of(found)} run code on this machine?", err=True, abort=True)
+    ledger.trust(found.id)
+    if session.json:
+        print_json({**shape, "trusted": True})
+    else:
+        print_line(f"trusted {label_of(found)}")
+
+
+@click.command(cls=ExampleCommand, example="ledger completion bash")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print a script for shell completion. It knows commands, options and artifact names.
+
+    In bash, put `eval "$(ledger completion bash)"` into ~/.bashrc.
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(context.find_root().command, {}, "ledger", "_LEDGER_COMPLETE").source())

@@ -1,0 +1,65 @@
+"""From a failure to what the user sees: lines on stderr, or a JSON object, and an exit code.
+
+The one place that does so. Each error class knows its own exit code; what the codes mean is
+listed here, shown by ``ledger --help`` and promised in specs/errors.md.
+"""
+
+import json
+
+import click
+
+from ledger.cli.printing import escape
+from ledger.errors import LedgerError
+
+EXIT_CODES = {
+    0: "done",
+    1: "a failure of no other kind",
+    2: "bad input or usage",
+    3: "not found",
+    4: "exists already",
+    5: "damaged, of an unknown format, or of another store",
+    6: "not trusted",
+    7: "a value or a library for it",
+    8: "disk: full, read-only, or failing",
+    9: "locked by another process",
+    130: "interrupted",
+}
+"""What the program's exit codes mean."""
+
+INTERRUPTED = 130
+
+_USAGE = "usage"
+
+
+def report_error(error: LedgerError, *, as_json: bool) -> int:
+    """Say on stderr what went wrong and what to do next; returns the exit code."""
+    if as_json:
+        _print_object(error.kind, str(error), error.hint)
+    else:
+        _print_lines(str(error), error.hint)
+    return error.exit_code
+
+
+def report_usage(error: click.ClickException, *, as_json: bool) -> int:
+    """Say on stderr how a command is used; returns the exit code."""
+    if as_json:
+        hint = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else "ledger"
+        _print_object(_USAGE, error.format_message(), f"run `{hint} --help`")
+    else:
+        error.show()
+    return error.exit_code
+
+
+def print_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Say a Python warning as a line on stderr; takes the place of ``warnings.showwarning``."""
+    click.echo(escape(f"Warning: {message}"), err=True)
+
+
+def _print_lines(message: str, hint: str) -> None:
+    click.echo(escape(f"Error: {message}"), err=True)
+    if hint:
+        click.echo(escape(f"Hint: {hint}"), err=True)
+
+
+def _print_object(kind: str, message: str, hint: str) -> None:
+    click.echo(json.dumps({"error": {"kind": kind, "message": message, "hint": hint}}), err=True)

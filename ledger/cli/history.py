@@ -1,0 +1,63 @@
+"""The commands that show the history: our own log, and Git itself."""
+
+import itertools
+import os
+import shutil
+import sys
+from typing import NoReturn
+
+import click
+
+from ledger.cli.printing import print_json, print_table
+from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session
+from ledger.cli.shapes import commit_shape, labels_in
+from ledger.errors import MissingDependencyError
+
+_COMMIT_COLUMNS = {"COMMIT": "commit", "TIME": "time", "AUTHOR": "author", "SUBJECT": "subject"}
+
+
+class PassThrough(ExampleCommand):
+    """A command whose arguments are another program's, every one of them, ``--help`` too."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take all arguments as they are."""
+        ctx.params["arguments"] = tuple(args)
+        return []
+
+
+@click.command(cls=ExampleCommand, example="ledger log iris --limit 20")
+@click.argument("name", required=False, shell_complete=complete_name)
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the newest N commits.")
+@json_option
+@pass_session
+def log(session: Session, name: str | None, limit: int | None) -> None:
+    """Show what was published, newest first. With NAME, what concerns that artifact."""
+    ledger = session.ledger()
+    start = f"{ledger.artifact(name).name}@" if name is not None else ""
+    concerned = (
+        commit
+        for commit in ledger.log()
+        if not start or any(label.startswith(start) for label in labels_in(commit.message))
+    )
+    shapes = [commit_shape(commit) for commit in itertools.islice(concerned, limit)]
+    if session.json:
+        print_json(shapes)
+    else:
+        print_table(_COMMIT_COLUMNS, shapes)
+
+
+@click.command(cls=PassThrough, example="ledger git log --oneline", options_metavar="", add_help_option=False)
+@click.argument("arguments", metavar="ARGS...", nargs=-1)
+@pass_session
+def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
+    """Run Git on the history. Everything after `git` is Git's own, `--help` too."""
+    git_dir = session.ledger().git_dir
+    program = shutil.which("git")
+    if program is None:
+        raise MissingDependencyError(
+            "git is not installed: no program of that name on the PATH",
+            hint="install Git; `ledger log` shows the history without it",
+        )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    sys.stdout.flush()
+    os.execve(program, ["git", f"--git-dir={git_dir}", *arguments], environment)  # noqa: S606  # no shell, on purpose

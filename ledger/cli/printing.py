@@ -1,0 +1,101 @@
+"""How results look: JSON documents, tables and lists of fields.
+
+Nothing that a record says reaches a terminal as it is: tags, metadata and people's names
+come from anywhere, so every character that is not printable is escaped, in tables
+and in JSON. `rich` is imported for terminals only.
+"""
+
+import datetime as dt
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+import click
+
+Shape = Mapping[str, object]
+"""One thing as a JSON object; its keys are a promise (specs/command-line.md)."""
+
+_SHORT = {"id": 18, "commit": 10}
+"""How many characters of a key are enough in a table; each is accepted where the whole is."""
+
+_TIMES = ("created_at", "time")
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_STEP = 1024
+_SECONDS = len("2026-11-23T10:00:00")
+_GAP = "  "
+
+
+def escape(text: str) -> str:
+    """A text without control characters, line breaks or marks that turn the direction of writing."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def print_line(text: str) -> None:
+    """Print one line, escaped."""
+    click.echo(escape(text))
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document, in ASCII, so that every terminal and pipe takes it."""
+    click.echo(json.dumps(document, indent=2, allow_nan=False))
+
+
+def print_table(columns: Mapping[str, str], shapes: Iterable[Shape]) -> None:
+    """Print things as rows; ``columns`` says which key stands below which header."""
+    rows = [[escape(_cell(key, shape[key]))[: _SHORT.get(key)] for key in columns.values()] for shape in shapes]
+    if sys.stdout is not None and sys.stdout.isatty():
+        _print_rich(list(columns), rows)
+    else:
+        for line in aligned([list(columns), *rows]):
+            click.echo(line)
+
+
+def print_fields(fields: Iterable[tuple[str, object]]) -> None:
+    """Print one thing as a name and a value per line."""
+    for line in aligned([[escape(name), escape(_cell(name, value))] for name, value in fields]):
+        click.echo(line)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows as lines whose columns begin at the same place."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def human_size(size: int) -> str:
+    """A number of bytes for people: ``12345`` is ``12.1 KiB``."""
+    number, unit = float(size), 0
+    while number >= _STEP and unit < len(_UNITS) - 1:
+        number, unit = number / _STEP, unit + 1
+    return f"{size} B" if unit == 0 else f"{number:.1f} {_UNITS[unit]}"
+
+
+def iso_time(moment: dt.datetime) -> str:
+    """A moment in UTC as ISO 8601, to the microsecond."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _cell(key: str, value: object) -> str:
+    """A value as people read it: short ids, sizes with units, times to the second, lists with commas."""
+    if value is None:
+        return "-"
+    if key == "size" and isinstance(value, int):
+        return human_size(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(value) if all(isinstance(each, str) for each in value) else json.dumps(value)
+    text = str(value)
+    return f"{text[:_SECONDS]}Z" if key in _TIMES else text
+
+
+def _print_rich(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        table.add_column(header, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console().print(table)

@@ -1,0 +1,81 @@
+"""The program: its commands, and the one way out of it.
+
+Whatever happens ends here as an exit code, with a line that says why: no traceback for a
+failure that has a name, silence for an interrupt or a reader that went away.
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import NoReturn
+
+import click
+
+from ledger import __version__
+from ledger.cli.artifacts import artifact
+from ledger.cli.care import completion, init, status, trust, verify
+from ledger.cli.errors import EXIT_CODES, INTERRUPTED, print_warning, report_error, report_usage
+from ledger.cli.history import git, log
+from ledger.cli.saving import get, save, tag
+from ledger.cli.session import Session, json_option, pass_session
+from ledger.errors import LedgerError, StorageError
+
+
+class Program(click.Group):
+    """The group of all commands; its help ends with the exit codes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each exit code means."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--ledger", metavar="PATH", help="The ledger directory; else LEDGER_DIR, else the nearest .ledger above.")
+@json_option
+@click.version_option(__version__, prog_name="ledger", message="%(prog)s %(version)s")
+@pass_session
+def program(session: Session, ledger: str | None) -> None:
+    """Versions of datasets, models and metrics, kept in Git and plain files."""
+    session.path = ledger
+
+
+for command in (init, save, get, tag, artifact, log, status, verify, trust, git, completion):
+    program.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the program on the process's arguments, or on given ones, and exit."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program; returns the exit code."""
+    as_json = "--json" in arguments
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no failure
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = print_warning
+        try:
+            code = program.main(list(arguments), prog_name="ledger", standalone_mode=False)
+        except LedgerError as error:
+            return report_error(error, as_json=as_json)
+        except click.Abort:
+            return INTERRUPTED
+        except click.ClickException as error:
+            return report_usage(error, as_json=as_json)
+        except OSError as error:
+            _drop_output()
+            lost = StorageError(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
+            return report_error(lost, as_json=as_json)
+    return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """Point stdout at nothing, so that the interpreter does not fail once more when it flushes it at its end."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())

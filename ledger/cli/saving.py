@@ -1,0 +1,104 @@
+"""The commands that save files, give them back, and tag versions."""
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from ledger.cli.printing import print_json, print_line
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
+from ledger.cli.shapes import label_of, version_shape
+from ledger.client import Client
+from ledger.enums import ArtifactType
+from ledger.errors import SourceNotFoundError
+
+
+def key_value(text: str) -> tuple[str, object]:
+    """``KEY=VALUE`` in its two parts, where a value that is JSON is read as JSON and any other is a string."""
+    key, mark, value = text.partition("=")
+    if not key or not mark:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+    try:
+        return key, json.loads(value)
+    except (ValueError, RecursionError):
+        return key, value
+
+
+@click.command(cls=ExampleCommand, example="ledger save data.csv --name iris --tag raw --meta rows=150")
+@click.argument("path", type=click.Path())
+@click.option("--name", required=True, help="The artifact's name.")
+@click.option("--version", help="A version of your own; by default the next number.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag; may be repeated.")
+@click.option(
+    "--meta", type=key_value, metavar="KEY=VALUE", multiple=True, help="Metadata, JSON or text; may be repeated."
+)
+@click.option(
+    "--type",
+    "type_",
+    metavar="TYPE",
+    type=click.Choice(list(map(str, ArtifactType))),
+    help="What it is, such as ModelArtifact.",
+)
+@json_option
+@pass_session
+def save(
+    session: Session,
+    path: str,
+    name: str,
+    version: str | None,
+    tags: tuple[str, ...],
+    meta: tuple[tuple[str, object], ...],
+    type_: str | None,
+) -> None:
+    """Save a file or folder as a new version."""
+    if not os.path.lexists(path):  # before the first save makes a ledger
+        raise SourceNotFoundError(f"{path!r} does not exist, nothing can be saved", path=path)
+    saved = session.ledger_for_writing().save(
+        Path(path), name, version, tags=tags, run_metadata=dict(meta), artifact_type=type_
+    )
+    if session.json:
+        print_json(version_shape(saved))
+    else:
+        print_line(f"{label_of(saved)}  {saved.id}")
+
+
+@click.command(cls=ExampleCommand, example="ledger get iris@1 -o restored.csv")
+@version_argument
+@click.option(
+    "-o", "--output", metavar="PATH", required=True, help="Where the files go; a path that ends in .zip gets a zip."
+)
+@click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
+@json_option
+@pass_session
+def get(session: Session, version: str, output: str, overwrite: bool) -> None:
+    """Restore the files of a version. Every byte is checked and nothing is run.
+
+    One file becomes PATH, or goes into it if it is a folder; several become the new folder PATH.
+    """
+    found = session.ledger().get(version)
+    files = found.files()
+    is_zip_itself = len(files) == 1 and files[0].path.endswith(".zip")
+    zipped = output.endswith(".zip") and not is_zip_itself
+    made = found.download_files(output, overwrite) if zipped else found.restore(output, overwrite)
+    if session.json:
+        print_json({**version_shape(found), "path": str(made.absolute())})
+    else:
+        print_line(f"{label_of(found)}  {made}")
+
+
+@click.command(cls=ExampleCommand, example="ledger tag iris@1 best approved --remove raw")
+@version_argument
+@click.argument("tags", metavar="TAG...", nargs=-1)
+@click.option("--remove", metavar="TAG", multiple=True, help="A tag to take off; may be repeated.")
+@json_option
+@pass_session
+def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str, ...]) -> None:
+    """Put tags on a version, and take others off."""
+    if not tags and not remove:
+        raise click.UsageError("give a tag to put on, or --remove TAG")
+    tagged = Client(session.ledger()).update_artifact_version(version, add_tags=tags, remove_tags=remove)
+    if session.json:
+        print_json(version_shape(tagged))
+    else:
+        print_line(f"{label_of(tagged)}  tags: {', '.join(tagged.tags) or 'none'}")

@@ -1,0 +1,77 @@
+"""What one call of the program was asked for, and how its commands are declared.
+
+Owns the options that every command shares, and the help texts' examples. A test runs
+each example, so that no help text promises what does not work.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from ledger.core import Ledger, ledger_for_writing
+from ledger.errors import LedgerError
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+@dataclass
+class Session:
+    """Which ledger is meant, and whether to print JSON; the options fill it in."""
+
+    path: str | None = None
+    json: bool = False
+
+    def ledger(self) -> Ledger:
+        """The ledger to read; raises `LedgerNotFoundError`."""
+        return Ledger.open(self.path)
+
+    def ledger_for_writing(self) -> Ledger:
+        """The ledger to save to: one that was named must exist, the default one is made if need be."""
+        return Ledger.open(self.path) if self.path is not None else ledger_for_writing()
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)
+
+
+class ExampleCommand(click.Command):
+    """A command whose help ends with an example that runs."""
+
+    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the example on a line of its own, which is never wrapped."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Example"):
+            formatter.write(f"{' ' * formatter.current_indent}{self.example}\n")
+
+
+def json_option(command: _Decorated) -> _Decorated:
+    """The option ``--json``, which the program and every command that prints accept."""
+    option = click.option(
+        "--json", is_flag=True, expose_value=False, callback=_ask_for_json, help="Print one JSON document."
+    )
+    return option(command)
+
+
+def version_argument(command: _Decorated) -> _Decorated:
+    """The argument ``NAME[@VERSION]``, which may be an id or the beginning of one as well."""
+    return click.argument("version", metavar="NAME[@VERSION]", shell_complete=complete_name)(command)
+
+
+def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The names of artifacts that begin so, for the shell."""
+    try:
+        artifacts = Ledger.open(context.find_root().params.get("ledger")).artifacts()
+    except LedgerError:
+        return []  # a shell that completes has no place for an error; the command itself will say it
+    return [CompletionItem(artifact.name) for artifact in artifacts if artifact.name.startswith(incomplete)]
+
+
+def _ask_for_json(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Session).json = True

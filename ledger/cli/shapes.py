@@ -1,0 +1,115 @@
+"""What artifacts, versions, commits and reports look like as JSON objects.
+
+Pure but for reading the records behind a handle. The keys are a promise
+(specs/command-line.md): keys are added, never renamed. A thing whose record is damaged is left
+out of a list with a warning, because the others are no less true for it.
+"""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from ledger.cli.printing import Shape, iso_time
+from ledger.core import Artifact, ArtifactVersion
+from ledger.errors import FormatError, IntegrityError
+from ledger.history import Commit, time_of
+from ledger.records import FileEntry, encode_values
+
+_Thing = TypeVar("_Thing")
+
+_ARTIFACT_TRAILER = "Artifact: "
+
+
+def label_of(version: ArtifactVersion) -> str:
+    """How a version is called: ``iris@3``."""
+    return f"{version.name}@{version.version}"
+
+
+def readable(
+    things: Iterable[_Thing], shape: Callable[[_Thing], Shape], name: Callable[[_Thing], str]
+) -> Iterator[Shape]:
+    """The shapes of things, without those whose record is damaged, which are warned of."""
+    for thing in things:
+        try:
+            yield shape(thing)
+        except (FormatError, IntegrityError) as error:
+            warnings.warn(f"{name(thing)} is left out, its record is damaged: {error}", stacklevel=2)
+
+
+def artifact_shape(artifact: Artifact) -> Shape:
+    """An artifact in a list. Its versions are counted by the position of the latest one."""
+    latest = artifact.latest
+    return {
+        "name": artifact.name,
+        "latest": latest.version,
+        "versions": latest.position,
+        "type": latest.type.value,
+        "created_at": iso_time(latest.created_at),
+    }
+
+
+def full_artifact_shape(artifact: Artifact) -> Shape:
+    """An artifact by itself: also what its latest version says."""
+    latest = artifact.latest
+    return {
+        **artifact_shape(artifact),
+        "id": str(latest.id),
+        "tags": list(latest.tags),
+        "created_by": latest.created_by,
+        "metadata": encode_values(latest.metadata),
+    }
+
+
+def version_shape(version: ArtifactVersion) -> Shape:
+    """A version in a list."""
+    return {
+        "name": version.name,
+        "version": version.version,
+        "position": version.position,
+        "id": str(version.id),
+        "type": version.type.value,
+        "size": version.size,
+        "tags": list(version.tags),
+        "created_at": iso_time(version.created_at),
+        "created_by": version.created_by,
+    }
+
+
+def full_version_shape(version: ArtifactVersion) -> Shape:
+    """A version by itself: everything that is known about it."""
+    return {
+        **version_shape(version),
+        "save_type": version.save_type,
+        "digest": version.digest,
+        "uri": version.uri,
+        "data_type": version.data_type,
+        "materializer": version.materializer,
+        "trust_class": version.trust_class,
+        "published": version.published,
+        "run": str(version.run.id) if version.run is not None else None,
+        "step": version.step.name if version.step is not None else None,
+        "metadata": encode_values(version.metadata),
+        "files": [_file_shape(file) for file in version.files()],
+        "visualizations": [{"path": path, "type": kind.value} for path, kind in version.visualizations.items()],
+    }
+
+
+def commit_shape(commit: Commit) -> Shape:
+    """A commit of the history, with the versions that its trailers name."""
+    return {
+        "commit": commit.id,
+        "time": iso_time(time_of(commit)),
+        "author": commit.author,
+        "subject": commit.message.partition("\n")[0],
+        "artifacts": labels_in(commit.message),
+    }
+
+
+def labels_in(message: str) -> list[str]:
+    """The versions that a commit message's trailers name: ``["iris@3"]``."""
+    trailers = message.rstrip().rpartition("\n\n")[2].splitlines()
+    return [line.removeprefix(_ARTIFACT_TRAILER) for line in trailers if line.startswith(_ARTIFACT_TRAILER)]
+
+
+def _file_shape(file: FileEntry) -> Shape:
+    return {"path": file.path, "size": file.size, "kind": file.kind}
