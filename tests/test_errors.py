@@ -1,0 +1,101 @@
+"""The tree of errors is a promise: what a caller catches, matches and sends through a pickle."""
+
+import errno
+import inspect
+import pickle
+from pathlib import Path
+
+import pytest
+
+from ledger import errors
+from ledger.errors import DiskFullError, IntegrityError, LedgerError, ReadOnlyError, StorageError, storage_error
+
+ROOT = Path(__file__).parents[1]
+CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LedgerError)]
+TREE = (Path(__file__).parent / "golden" / "errors.txt").read_text().splitlines()
+
+
+def line_of(kind: type[LedgerError]) -> str:
+    """``class kind exit-code builtins-and-parents``, as the golden file holds it."""
+    parents = [base.__name__ for base in kind.__mro__[1:] if base not in (object, BaseException, Exception)]
+    return " ".join([kind.__name__, kind.kind, str(kind.exit_code), *parents])
+
+
+def test_the_tree_is_the_one_that_was_promised() -> None:
+    """Names, codes, exit codes and bases stay; new classes are added to the golden file, none is changed or removed."""
+    assert sorted(set(TREE)) == sorted({line_of(kind) for kind in CLASSES})
+
+
+def test_every_kind_belongs_to_one_class() -> None:
+    """A tool that matches ``kind`` knows the class."""
+    kinds = [kind.kind for kind in set(CLASSES)]
+    assert sorted(set(kinds)) == sorted(kinds)
+
+
+def test_the_error_page_lists_every_class() -> None:
+    """specs/errors.md has a row for each class with its kind, exit code and first sentence."""
+    page = (ROOT / "specs" / "errors.md").read_text()
+    rows = {f"| `{kind.__name__}` | `{kind.kind}` | {kind.exit_code} |" for kind in CLASSES}
+    assert set() == {row for row in rows if row not in page}
+    sentences = {str(kind.__doc__).splitlines()[0].replace("``", "`") for kind in CLASSES}
+    assert set() == {sentence for sentence in sentences if sentence not in page}
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_an_error_survives_pickling(kind: type[LedgerError]) -> None:
+    """Class, message, hint and facts arrive whole, whatever slots the builtin base has."""
+    facts = {"name": "iris", "path": "/x", "errno": 28, "filename": "/y", "found": 3}
+    error = kind("artifact 'iris' has no version 3", hint="see the list", **facts)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (kind, str(error), "see the list", facts) == (type(copy), str(copy), copy.hint, copy.facts)
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_an_error_prints_its_plain_message(kind: type[LedgerError]) -> None:
+    """No repr, no errno prefix: also where the builtin base is KeyError, OSError or ImportError."""
+    assert "artifact 'iris': 1 is not 2" == str(kind("artifact 'iris': 1 is not 2"))
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_facts_are_attributes(kind: type[LedgerError]) -> None:
+    """What was given by keyword can be asked for by name, and without any there is none."""
+    error = kind("it failed", name="iris", filename="/x")
+    assert ("iris", "/x", "") == (error.facts["name"], getattr(error, "filename", None), error.hint)
+    assert {} == kind("it failed").facts
+
+
+@pytest.mark.parametrize(
+    ("number", "doing", "expected"),
+    [
+        (errno.ENOSPC, "write", DiskFullError),
+        (errno.EDQUOT, "write", DiskFullError),
+        (errno.EFBIG, "write", DiskFullError),
+        (errno.EROFS, "write", ReadOnlyError),
+        (errno.EACCES, "write", ReadOnlyError),
+        (errno.EPERM, "lock", ReadOnlyError),
+        (errno.EACCES, "read", StorageError),
+        (errno.EIO, "read", StorageError),
+        (errno.EMFILE, "write", StorageError),
+    ],
+)
+def test_system_errors_get_the_class_that_a_caller_acts_on(
+    number: int, doing: str, expected: type[StorageError]
+) -> None:
+    """Full, not allowed, or failing otherwise; the message names what was done to which path, and why not."""
+    cause = OSError(number, errno.errorcode[number])
+    found = storage_error(cause, Path("/disk/file"), doing)
+    assert expected is type(found)
+    assert f"cannot {doing} /disk/file: {errno.errorcode[number]}" == str(found)
+    assert (number, "/disk/file") == (found.errno, found.filename)
+
+
+def test_a_system_error_of_ours_is_still_an_oserror() -> None:
+    """Code that catches OSError and looks at errno goes on working."""
+    with pytest.raises(OSError, match="cannot write") as caught:
+        raise storage_error(OSError(errno.ENOSPC, "No space left on device"), "/x", "write")
+    assert errno.ENOSPC == caught.value.errno
+
+
+def test_an_integrity_error_is_not_a_storage_error() -> None:
+    """Damage is not a failing disk: a caller that retries the one must not retry the other."""
+    assert not issubclass(IntegrityError, StorageError)
