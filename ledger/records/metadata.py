@@ -8,6 +8,7 @@ JSON, which holds neither NaN nor large integers (specs/format.md, 4.3).
 import datetime as dt
 import math
 import pathlib
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -21,6 +22,7 @@ INTEGER_DIGITS = 4000
 
 _LEVELS = DEPTH_LIMIT - 8  # a record wraps its metadata into levels of its own
 _BEYOND_DIGITS = 10**INTEGER_DIGITS
+_LARGE = re.compile(rf"-?[1-9][0-9]{{0,{INTEGER_DIGITS - 1}}}")
 
 _ORDER = ("bool", "float", "str", "NoneType", "list", "dict")
 
@@ -69,9 +71,17 @@ def decode_values(value: Value) -> Value:
         key, text = next(iter(value.items()))
         if key == "$float" and text in ("nan", "inf", "-inf"):
             return float(text)
-        if key == "$int" and isinstance(text, str) and len(text) <= INTEGER_DIGITS + 1:
-            return int(text)
+        if key == "$int" and isinstance(text, str) and _LARGE.fullmatch(text):
+            return _large_integer(text)
     return {_decode_key(key): decode_values(child) for key, child in value.items()}
+
+
+def _large_integer(text: str) -> int:
+    number = int(text)
+    if -INTEGER_LIMIT <= number <= INTEGER_LIMIT:
+        message = f"integer {text} encoded as a large one in metadata"
+        raise ValueError(message)
+    return number
 
 
 def _decode_key(key: str) -> str:
@@ -102,7 +112,8 @@ def _normalise(value: object, path: tuple[str, ...]) -> Value:
     if isinstance(value, (list, tuple)):
         return [_normalise(child, (*path, str(index))) for index, child in enumerate(value)]
     if isinstance(value, (set, frozenset)):
-        return _sorted([_normalise(child, path) for child in value])
+        # A step of the path of its own, although members have no names: it bounds the nesting.
+        return _sorted([_normalise(child, (*path, "{}")) for child in value])
     return _normalise_scalar(value, path)
 
 
@@ -128,6 +139,10 @@ def _normalise_numpy(value: object, path: tuple[str, ...]) -> Value:
     if kind.__module__ == "numpy" and hasattr(value, "dtype") and getattr(value, "shape", None) == ():
         if value.dtype.kind == "f":
             return float(value)  # type: ignore[arg-type]  # a numpy float has __float__
+        if value.dtype.kind == "M" and str(value) != "NaT":
+            return str(value)  # as ISO 8601; `item` would give nanoseconds as a bare number
+        if value.dtype.kind in "Mm":
+            raise _error(path, f"a {kind.__qualname__} that is no moment is not metadata: {_shorten(value)}")
         plain = value.item() if hasattr(value, "item") else value
         if type(plain) is not kind and isinstance(plain, (bool, int, float, str, dt.date)):
             return _normalise(plain, path)

@@ -41,7 +41,7 @@ def check_name(name: object) -> Name:
             raise _bad_name(name, f"its part {segment!r} does not match {_SEGMENT.pattern}")
     if len(encode_name(Name(name))) > ENCODED_NAME_LIMIT:
         raise _bad_name(name, f"it takes over {ENCODED_NAME_LIMIT} bytes on disk, as ':' and '/' take three each")
-    return Name(name)
+    return Name(str.__str__(name))
 
 
 def _bad_name(name: str, reason: str) -> InvalidNameError:
@@ -76,15 +76,21 @@ def check_version(version: object) -> VersionString:
     """The version string for what a user gave: an int, or a string that is numeric or custom."""
     if isinstance(version, bool) or not isinstance(version, (int, str)):
         raise ArgumentTypeError(f"a version is an int or a str, got {type(version).__name__}: {version!r}")
-    text = str(version)
+    text = str.__str__(version) if isinstance(version, str) else _digits_of(version)
     if not _CUSTOM.fullmatch(text):
         raise _bad_version(version, f"1 to {VERSION_LIMIT} of letters, digits, '_', '.', '+' and '-' are allowed")
     return VersionString(text)
 
 
+def _digits_of(number: int) -> str:
+    """The digits of an int, or too many of them where Python would refuse to write them."""
+    return f"{number:d}" if abs(number) < 10**VERSION_LIMIT else "0" * (VERSION_LIMIT + 1)
+
+
 def _bad_version(version: object, reason: str) -> InvalidVersionError:
+    shown = repr(version) if isinstance(version, str) else "of an int"
     return InvalidVersionError(
-        f"invalid version {version!r}: {reason}",
+        f"invalid version {shown}: {reason}",
         hint="leave the version out to get the next number, or give a word such as raw_2023",
         version=version,
     )
@@ -119,4 +125,4 @@ def _check_tag(tag: object) -> str:
         )
     if not tag.isprintable() or tag.isspace():
         raise InvalidTagError(f"invalid tag {tag!r}: it holds characters that cannot be printed", tag=tag)
-    return str(tag)
+    return str.__str__(tag)
