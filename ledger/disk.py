@@ -63,7 +63,7 @@ def write_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]
     ``tmp_obj_`` and ``tmp_pack_``). The directory must exist; it is synced.
     """
     stage_file(path, parts, temporary=temporary)
-    sync_directory(os.path.dirname(path))
+    sync_directory(os.path.dirname(path) or ".")
 
 
 def stage_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, temporary: str = "") -> None:

@@ -52,11 +52,12 @@ def is_uuid(text: str) -> bool:
 def new_uuid(time_ms: int, *, after: str | None = None) -> str:
     """A new UUIDv7 (RFC 9562) for a time in milliseconds since 1970.
 
-    It sorts after ``after`` whatever the clock says: where the clock runs back, the
-    new id is the smallest one above, so that a newer event never loses to an older one.
+    A clock before 1970 counts as 1970. The id sorts after ``after`` whatever the clock says:
+    where the clock runs back, the new id is the smallest one above, so that a newer event
+    never loses to an older one.
     """
     random = int.from_bytes(os.urandom(10), "big") & ((1 << _UUID7_RANDOM_BITS) - 1)
-    number = _uuid7(time_ms & ((1 << 48) - 1), random)
+    number = _uuid7(max(0, time_ms) & ((1 << 48) - 1), random)
     if after is not None:
         previous = uuid.UUID(after)
         if number <= previous.int:
@@ -76,4 +77,6 @@ def _successor(previous: uuid.UUID) -> int:
     high = previous.int >> 64 & 0xFFF
     low = previous.int & ((1 << 62) - 1)
     count = (time_ms << _UUID7_RANDOM_BITS | high << 62 | low) + 1
-    return _uuid7(count >> _UUID7_RANDOM_BITS & ((1 << 48) - 1), count & ((1 << _UUID7_RANDOM_BITS) - 1))
+    number = _uuid7(count >> _UUID7_RANDOM_BITS & ((1 << 48) - 1), count & ((1 << _UUID7_RANDOM_BITS) - 1))
+    # A UUID of another version, made by other hands, may still be above: then the next millisecond is.
+    return number if number > previous.int else _uuid7(time_ms + 1 & ((1 << 48) - 1), 0)

@@ -73,8 +73,10 @@ def find_repository(ledger_dir: Path) -> Path:
 
 def check_format(found: object, features: object, where: str) -> None:
     """Refuse a ledger of a format or with features that this program does not know."""
-    if isinstance(found, bool) or not isinstance(found, int) or found < 1 or not isinstance(features, list):
+    if isinstance(found, bool) or not isinstance(found, int) or found < 1:
         raise FormatError(f"{where}: format is {found!r}, expected a positive integer", where=where)
+    if not isinstance(features, list):
+        raise FormatError(f"{where}: features are {features!r}, expected a list", where=where)
     if found > FORMAT or features:
         wanted = f"format {found}" if found > FORMAT else f"the features {', '.join(map(str, features))}"
         raise UnsupportedFormatError(

@@ -9,15 +9,15 @@ from ledger.errors import AmbiguousIdError, ArgumentTypeError, IntegrityError, R
 from ledger.history.objects import COMMIT, Commit, Objects
 from ledger.ids import CommitId
 
-_REVISION = re.compile(r"(HEAD|main|[0-9a-f]{4,40})((?:[~^][0-9]*)*)")
-_STEP = re.compile(r"[~^]([0-9]*)")
+_REVISION = re.compile(r"(HEAD|main|[0-9a-f]{4,40})((?:[~^][0-9]{0,9})*)")
+_STEP = re.compile(r"([~^])([0-9]*)")
 _TIME = re.compile(r"^Time: (\S+)$", re.MULTILINE)
 
 
 def resolve_revision(objects: Objects, tip: CommitId, revision: str | dt.datetime) -> CommitId:
     """The commit that a revision names, or that was published last at a moment.
 
-    A revision is ``HEAD``, ``main`` or 4 to 40 digits of a commit, with ``~N`` or ``^`` behind it.
+    A revision is ``HEAD``, ``main`` or 4 to 40 digits of a commit, with Git's ``~N`` and ``^N`` behind it.
     A moment without a time zone is local time. Raises `RevisionNotFoundError`.
     """
     if isinstance(revision, dt.datetime):
@@ -28,8 +28,12 @@ def resolve_revision(objects: Objects, tip: CommitId, revision: str | dt.datetim
     if match is None:
         raise _not_found(revision, "it is neither HEAD, main nor a commit")
     commit = tip if match[1] in ("HEAD", "main") else _by_prefix(objects, match[1])
-    for step in _STEP.findall(match[2]):
-        commit = _ancestor(objects, commit, int(step or 1), revision)
+    for mark, digits in _STEP.findall(match[2]):
+        number = int(digits or 1)
+        if mark == "~":
+            commit = _ancestor(objects, commit, number, revision)
+        elif number:
+            commit = _parent(objects, commit, number, revision)
     return commit
 
 
@@ -38,7 +42,8 @@ def time_of(commit: Commit) -> dt.datetime:
     match = _TIME.search(commit.message)
     if match is not None:
         try:
-            return dt.datetime.fromisoformat(match[1])
+            moment = dt.datetime.fromisoformat(match[1])
+            return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
         except ValueError:
             # A commit made by other hands; Git's own time is there too.
             return dt.datetime.fromtimestamp(commit.time, dt.UTC)
@@ -61,7 +66,11 @@ def walk_commits(objects: Objects, tip: CommitId) -> Iterator[Commit]:
 
 
 def _at_moment(objects: Objects, tip: CommitId, moment: dt.datetime) -> CommitId:
-    wanted = moment.astimezone(dt.UTC)
+    try:
+        wanted = moment.astimezone(dt.UTC)
+    except (OverflowError, ValueError):
+        # Within a day of the first or the last moment there is: the zone does not matter.
+        wanted = moment.replace(tzinfo=dt.UTC)
     commit: Commit | None = objects.commit(tip)
     while commit is not None:
         if time_of(commit) <= wanted:
@@ -85,6 +94,13 @@ def _by_prefix(objects: Objects, prefix: str) -> CommitId:
             f"revision {prefix!r} is the beginning of {len(found)} commits: {', '.join(found[:5])}", prefix=prefix
         )
     return CommitId(found[0])
+
+
+def _parent(objects: Objects, commit: CommitId, number: int, revision: str) -> CommitId:
+    parents = objects.commit(commit).parents
+    if number > len(parents):
+        raise _not_found(revision, f"{commit[:10]} has {len(parents)} parents")
+    return parents[number - 1]
 
 
 def _ancestor(objects: Objects, commit: CommitId, steps: int, revision: str) -> CommitId:
