@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import FormatError
 from ledger.history import Claim
 from ledger.records import Event, Manifest, MetadataEvent, TagsEvent, decode_values, merge
@@ -63,11 +64,19 @@ def fold(manifest: Manifest, events: Iterable[Event]) -> Facts:
 
 
 def check_claim(manifest: Manifest, claim: Claim) -> None:
-    """Raise `FormatError` where the manifest is not the one that its path claims."""
+    """Raise `FormatError` where the manifest is not the one that its path claims, or speaks of types that are none."""
     for what, found, claimed in (("name", manifest.name, claim.name), ("id", manifest.id, claim.id)):
         if found != claimed:
             raise FormatError(
                 f"{claim.label}: its manifest has {what} {found!r}, its path claims {claimed!r}",
+                name=claim.name,
+                version=claim.version,
+            )
+    kinds = [(manifest.type, ArtifactType), *((shown.type, VisualizationType) for shown in manifest.visualizations)]
+    for word, known in kinds:
+        if word not in {member.value for member in known}:
+            raise FormatError(
+                f"{claim.label}: its manifest has the {known.__name__} {word!r}, which is none",
                 name=claim.name,
                 version=claim.version,
             )
