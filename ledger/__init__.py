@@ -14,29 +14,42 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ledger.api import load_artifact, log_artifact_metadata, register_artifact, save_artifact
-    from ledger.core import Artifact, ArtifactVersion, Ledger
+    from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun
+    from ledger.runtime import ArtifactConfig, ExternalArtifact, get_step_context, pipeline, step
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Artifact": "ledger.core",
+    "ArtifactConfig": "ledger.runtime",
     "ArtifactVersion": "ledger.core",
+    "ExternalArtifact": "ledger.runtime",
     "Ledger": "ledger.core",
+    "PipelineRun": "ledger.core",
+    "get_step_context": "ledger.runtime",
     "load_artifact": "ledger.api",
     "log_artifact_metadata": "ledger.api",
+    "pipeline": "ledger.runtime",
     "register_artifact": "ledger.api",
     "save_artifact": "ledger.api",
+    "step": "ledger.runtime",
 }
 
 __all__ = [
     "Artifact",
+    "ArtifactConfig",
     "ArtifactVersion",
+    "ExternalArtifact",
     "Ledger",
+    "PipelineRun",
     "__version__",
+    "get_step_context",
     "load_artifact",
     "log_artifact_metadata",
+    "pipeline",
     "register_artifact",
     "save_artifact",
+    "step",
 ]
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ledger.core import ArtifactVersion, check_request, ledger_for_reading, ledger_for_writing
+from ledger.core import ArtifactVersion, Transaction, check_request, ledger_for_reading, ledger_for_writing
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentError, ArtifactNotFoundError, LedgerNotFoundError
 from ledger.materializers import BaseMaterializer
+from ledger.runtime import StepContext, current_recording, current_step, lazy_lookup
 
 
 def save_artifact(
@@ -32,22 +33,35 @@ def save_artifact(
     """
     # Judged before the ledger is found: a refused first save makes none.
     request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
-    return ledger_for_writing().save(
-        data,
-        request.name,
-        request.version,
-        artifact_type=request.type,
-        tags=request.tags,
-        run_metadata=request.metadata,
-        materializer=materializer,
-        extract_metadata=extract_metadata,
-        include_visualizations=include_visualizations,
-    )
+    context = current_step()
+    with ledger_for_writing().transaction() as transaction:
+        transaction.save(
+            data,
+            request.name,
+            request.version,
+            artifact_type=request.type,
+            tags=request.tags,
+            run_metadata=request.metadata,
+            materializer=materializer,
+            extract_metadata=extract_metadata,
+            include_visualizations=include_visualizations,
+            producer=context.producer(request.name) if context is not None else None,
+        )
+    return _noted(transaction, context)
 
 
 def load_artifact(name_or_id: str | UUID, version: str | int | None = None, *, trust: bool = False) -> Any:
-    """The value of an artifact's version, by default the latest, its bytes verified."""
-    return ledger_for_reading().load(name_or_id, version, trust=trust)
+    """The value of an artifact's version, by default the latest, its bytes verified.
+
+    In a pipeline's body it is a placeholder for the value; in a step the version is recorded as an input.
+    """
+    if current_recording() is not None:
+        return lazy_lookup(name_or_id, version).load()
+    found = ledger_for_reading().get(name_or_id, version)
+    context = current_step()
+    if context is not None:
+        context.note_loaded(found)
+    return found.load(trust=trust)
 
 
 def register_artifact(
@@ -64,14 +78,18 @@ def register_artifact(
     Raises `OutsideStoreError` (a ``FileNotFoundError``) for data elsewhere.
     """
     request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
-    return ledger_for_writing().register(
-        folder_or_file_uri,
-        request.name,
-        request.version,
-        artifact_type=request.type,
-        tags=request.tags,
-        run_metadata=request.metadata,
-    )
+    context = current_step()
+    with ledger_for_writing().transaction() as transaction:
+        transaction.register(
+            folder_or_file_uri,
+            request.name,
+            request.version,
+            artifact_type=request.type,
+            tags=request.tags,
+            run_metadata=request.metadata,
+            producer=context.producer(request.name) if context is not None else None,
+        )
+    return _noted(transaction, context)
 
 
 def log_artifact_metadata(
@@ -81,18 +99,31 @@ def log_artifact_metadata(
     *,
     artifact_version: str | int | None = None,
 ) -> None:
-    """Log metadata on an existing version, by default the latest of the name.
+    """Log metadata on the output that the running step produces, or on an existing version.
 
-    ``artifact_version`` is another word for ``version``. Raises `ArtifactNotFoundError` (a ``KeyError``).
+    In a step, without a version, and with no name (the step has one output) or an output's: on that output.
+    Otherwise on the version of that name, by default the latest. ``artifact_version`` is another word for
+    ``version``. Raises `ArgumentError` (a ``ValueError``) where no name is given and none can be meant, and
+    `ArtifactNotFoundError` (a ``KeyError``).
     """
     if version is not None and artifact_version is not None and str(version) != str(artifact_version):
         raise ArgumentError(f"version is {version!r}, but artifact_version is {artifact_version!r}; give one of them")
+    chosen = version if version is not None else artifact_version
+    context = current_step()
+    outputs = context.output_names if context is not None else ()
+    if (
+        context is not None
+        and chosen is None
+        and (artifact_name in outputs or (artifact_name is None and len(outputs) == 1))
+    ):
+        context.add_output_metadata(metadata, str(artifact_name or outputs[0]))
+        return
     if artifact_name is None:
         raise ArgumentError(
-            "an artifact name must be given unless the call is inside a step with a single output",
+            "an artifact name must be given unless the call is inside a step with a single output"
+            + (f"; this step has the outputs {', '.join(outputs)}" if outputs else ""),
             hint="name the artifact: log_artifact_metadata(metadata, 'name')",
         )
-    chosen = version if version is not None else artifact_version
     try:
         ledger = ledger_for_reading()
     except LedgerNotFoundError as error:
@@ -101,3 +132,11 @@ def log_artifact_metadata(
             f"no artifact {str(artifact_name)!r}: {error}", hint=error.hint, name=str(artifact_name)
         ) from error
     ledger.log_metadata(metadata, artifact_name, chosen)
+
+
+def _noted(transaction: Transaction, context: StepContext | None) -> ArtifactVersion:
+    """The version that a transaction of one has published, tied to the step that is running."""
+    version = transaction.versions[0]
+    if context is not None:
+        context.note_saved(version)
+    return version

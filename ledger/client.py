@@ -3,11 +3,12 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from ledger.core import Artifact, ArtifactVersion, Ledger, ledger_for_reading, ledger_for_writing
+from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_reading, ledger_for_writing
 from ledger.enums import ArtifactType
+from ledger.runtime import current_recording, current_step, lazy_lookup
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,17 @@ class Client:
     def get_artifact_version(self, name_id_or_prefix: str | UUID, version: str | int | None = None) -> ArtifactVersion:
         """The version of an id, a name (by default its latest) or an id prefix.
 
+        In a pipeline's body it is a placeholder, looked up when the step that takes it starts; in a step the
+        version is recorded as an input.
         Raises `VersionNotFoundError` for a version that does not exist, `ArtifactNotFoundError` otherwise.
         """
-        return self._ledger().get(name_id_or_prefix, version)
+        if current_recording() is not None:
+            return cast("ArtifactVersion", lazy_lookup(name_id_or_prefix, version))
+        found = self._ledger().get(name_id_or_prefix, version)
+        context = current_step()
+        if context is not None:
+            context.note_loaded(found)
+        return found
 
     def list_artifacts(self, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
         """The artifacts, by name; with a tag, those that have a version with it."""
@@ -91,6 +100,14 @@ class Client:
         with ledger.transaction() as transaction:
             transaction.tag(found, add_tags, remove=remove_tags)
         return ledger.get(found.id)
+
+    def get_pipeline_run(self, id: str | UUID) -> PipelineRun:
+        """The run of an id, or of the beginning of one; raises `RunNotFoundError` (a ``KeyError``)."""
+        return self._ledger().run(id)
+
+    def list_pipeline_runs(self, pipeline_name: str | None = None, limit: int | None = None) -> list[PipelineRun]:
+        """The runs, oldest first; ``limit`` keeps the newest."""
+        return self._ledger().runs(pipeline=pipeline_name, limit=limit)
 
     def _ledger(self) -> Ledger:
         return self._given or ledger_for_reading()

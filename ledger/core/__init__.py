@@ -5,8 +5,8 @@ from ledger.core.discovery import place_for_new
 from ledger.core.facts import MetadataEntry, leaves
 from ledger.core.handles import Artifact, ArtifactVersion
 from ledger.core.ledger import Ledger
-from ledger.core.saving import check_request
 from ledger.core.runs import CacheHit, PipelineRun, StepRun
+from ledger.core.saving import check_request, check_type
 from ledger.core.transactions import PendingVersion, Transaction
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "StepRun",
     "Transaction",
     "check_request",
+    "check_type",
     "leaves",
     "ledger_for_reading",
     "ledger_for_writing",

@@ -4,6 +4,7 @@ A handle shows a version as it was when it was looked up. Records stay inert; lo
 downloading and showing go through the ledger that the handle came from.
 """
 
+import copy
 import datetime as dt
 import functools
 import html
@@ -17,10 +18,11 @@ from ledger.core.downloads import download_zip
 from ledger.core.facts import Facts, MetadataEntry, leaves, parse_time
 from ledger.core.restoring import restore
 from ledger.enums import ArtifactType, VisualizationType
-from ledger.errors import ArgumentError
+from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.history import Claim
+from ledger.ids import VersionId
 from ledger.materializers import PathMaterializer
-from ledger.records import FileEntry, number_of
+from ledger.records import FileEntry, Producer, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +33,7 @@ PythonType = type
 
 
 class Source:
-    """What a handle needs of its ledger: three functions, so that handles import no ledger."""
+    """What a handle needs of its ledger, as functions, so that handles import no ledger."""
 
     def __init__(
         self,
@@ -40,11 +42,13 @@ class Source:
         reader: Callable[[Claim, Facts], ContentReader],
         load: Callable[[Claim, Facts, bool, bool, type | None], Any],
         is_published: Callable[[Claim], bool],
+        producer: Callable[[Producer], tuple[Any, Any]],
     ) -> None:
         self.facts = facts
         self.reader = reader
         self.load = load
         self.is_published = is_published
+        self.producer = producer
 
 
 class ArtifactVersion:
@@ -61,6 +65,11 @@ class ArtifactVersion:
     def id(self) -> UUID:
         """The version's identity, which never changes."""
         return UUID(self._claim.id)
+
+    @property
+    def claim_id(self) -> VersionId:
+        """The id as records hold it."""
+        return self._claim.id
 
     @property
     def name(self) -> str:
@@ -95,12 +104,12 @@ class ArtifactVersion:
     @property
     def run_metadata(self) -> Mapping[str, MetadataEntry]:
         """The metadata by key, each entry with when and by whom it was logged."""
-        return dict(self._facts.entries)
+        return copy.deepcopy(dict(self._facts.entries))
 
     @property
     def metadata(self) -> dict[str, Any]:
         """The metadata as a plain dict."""
-        return self._facts.metadata
+        return copy.deepcopy(self._facts.metadata)
 
     @property
     def save_type(self) -> str:
@@ -154,15 +163,15 @@ class ArtifactVersion:
 
     @property
     def run(self) -> Any:
-        """The run that made the version, or ``None`` outside pipelines."""
+        """The `PipelineRun` that made the version, or ``None`` outside pipelines."""
         producer = self._facts.manifest.producer
-        return producer.run if producer is not None else None
+        return self._source.producer(producer)[0] if producer is not None else None
 
     @property
     def step(self) -> Any:
-        """The step that made the version, or ``None`` outside pipelines."""
+        """The `StepRun` that made the version, or ``None`` outside pipelines."""
         producer = self._facts.manifest.producer
-        return producer.step if producer is not None else None
+        return self._source.producer(producer)[1] if producer is not None else None
 
     @property
     def visualizations(self) -> dict[str, VisualizationType]:
@@ -228,6 +237,13 @@ class ArtifactVersion:
         return hash(self._claim.id)
 
     def __repr__(self) -> str:
+        try:
+            return self._summary()
+        except (FormatError, IntegrityError) as error:
+            # A list of versions can be looked at, though one of them is damaged.
+            return f"<ArtifactVersion {self._claim.label} damaged: {error}>"
+
+    def _summary(self) -> str:
         tags = f" tags={list(self.tags)}" if self.tags else ""
         return f"<ArtifactVersion {self._claim.label} {self.type.value} {self.size} B{tags} id={self.id}>"
 

@@ -22,6 +22,7 @@ from ledger.core.resolve import resolve
 from ledger.core.saving import (
     Options,
     Request,
+    check_metadata,
     check_options,
     check_request,
     draft_of,
@@ -40,8 +41,8 @@ from ledger.errors import (
     StorageError,
     VersionExistsError,
 )
-from ledger.history import Claim, Draft, EventDraft, refuse_collision, refuse_existing
-from ledger.ids import EventId
+from ledger.history import Claim, Draft, EventDraft, RecordDraft, refuse_collision, refuse_existing
+from ledger.ids import EventId, VersionId
 from ledger.materializers import BaseMaterializer
 from ledger.records import (
     Manifest,
@@ -52,7 +53,6 @@ from ledger.records import (
     encode,
     encode_values,
     merge,
-    normalise,
 )
 
 
@@ -70,6 +70,11 @@ class PendingVersion:
         return UUID(self.manifest.id)
 
     @property
+    def claim_id(self) -> VersionId:
+        """The id as records hold it."""
+        return self.manifest.id
+
+    @property
     def name(self) -> str:
         """The artifact's name."""
         return self.request.name
@@ -82,7 +87,8 @@ Target = str | UUID | ArtifactVersion | PendingVersion
 class Transaction:
     """Saves, tags and metadata that are published together when the ``with`` block ends well."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, subject: str = "") -> None:
+        """``subject`` goes before what the commit's subject says by itself."""
         if workspace.revision is not None:
             raise ReadOnlyError(
                 f"the ledger {workspace.path} is open at revision {workspace.revision[:10]}, where it can only be read",
@@ -91,6 +97,9 @@ class Transaction:
         self._workspace = workspace
         self._pending: list[PendingVersion] = []
         self._events: list[EventDraft] = []
+        self._records: list[RecordDraft] = []
+        self._subject = subject
+        self._is_over = False
         self._snapshot = workspace.snapshot()
         self.versions: tuple[ArtifactVersion, ...] = ()
         """The new versions, once the transaction is over."""
@@ -148,7 +157,7 @@ class Transaction:
             producer=producer,
         )
         self._refuse_taken(request)
-        store = self._workspace.store
+        store = self._workspace.store_for_writing()
         if not isinstance(store, LocalStore):
             raise OutsideStoreError(
                 f"cannot register {folder_or_file_uri}: the store {store.url} is not a local folder",
@@ -160,7 +169,7 @@ class Transaction:
 
     def log_metadata(self, metadata: Any, on: Target, version: str | int | None = None) -> None:
         """Log metadata on a version; without one given, on the latest."""
-        values = normalise(metadata)
+        values = check_metadata(metadata)
         pending, claim = self._target(on, version)
         if pending is not None:
             together = merge(pending.manifest.metadata, encode_values(values))
@@ -188,13 +197,23 @@ class Transaction:
         elif claim is not None and (add or drop):
             self._add_event(claim, "tag" if add else "untag", self._tags_event(add, drop))
 
+    def add_record(self, path: tuple[str, ...], record: object, *, trailers: tuple[str, ...] = ()) -> None:
+        """Publish a record of another kind, at a path of its own, with the rest."""
+        self._refuse_late()
+        self._records.append(RecordDraft(path=path, data=encode(record), trailers=trailers))
+
     def commit(self) -> tuple[ArtifactVersion, ...]:
-        """Publish everything in one commit; returns the new versions."""
+        """Publish everything in one commit, once; returns the new versions."""
+        self._refuse_late()
+        self._is_over = True
         drafts: list[Draft] = [draft_of(pending.request, pending.manifest) for pending in self._pending]
         drafts += self._events
+        drafts += self._records
         if drafts:
             workspace = self._workspace
-            published = workspace.history.publish(drafts, author=workspace.author, now=workspace.now())
+            published = workspace.history.publish(
+                drafts, author=workspace.author, now=workspace.now(), subject=self._subject
+            )
             snapshot = workspace.history.snapshot(published.commit)
             self.versions = tuple(workspace.version(snapshot, claim) for claim in published.claims)
             for pending, handle in zip(self._pending, self.versions, strict=True):
@@ -207,13 +226,14 @@ class Transaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        if kind is None and not self._is_over:
             self.commit()
+        self._is_over = True
 
     def _store(self, data: object, request: Request, options: Options) -> Manifest:
         workspace = self._workspace
         similar = workspace.similar_contents(self._snapshot, request.name)
-        saved, content = store_value(workspace.store, data, options, similar=similar)
+        saved, content = store_value(workspace.store_for_writing(), data, options, similar=similar)
         if saved.trust is not TrustClass.DATA:
             self._trust_own(content.digest, request.name)
         return value_manifest(request, saved, content, author=workspace.author, now=workspace.now())
@@ -230,8 +250,16 @@ class Transaction:
         self._pending.append(pending)
         return pending
 
+    def _refuse_late(self) -> None:
+        if self._is_over:
+            raise ArgumentError(
+                f"a transaction on {self._workspace.path} is over, nothing can be added to it",
+                hint="begin another one with ledger.transaction()",
+            )
+
     def _refuse_taken(self, request: Request) -> None:
         """Refuse what publishing would refuse, before bytes are written; publishing decides."""
+        self._refuse_late()
         refuse_collision(request.name, self._snapshot)
         if request.version is not None:
             refuse_existing(request.name, request.version, self._snapshot)
@@ -244,6 +272,7 @@ class Transaction:
                 )
 
     def _target(self, on: Target, version: str | int | None) -> tuple[PendingVersion | None, Claim | None]:
+        self._refuse_late()
         if isinstance(on, PendingVersion):
             if on not in self._pending:
                 raise ArgumentError(f"a pending version of {on.name!r} belongs to another transaction")

@@ -24,10 +24,14 @@ from ledger.errors import FormatError, IntegrityError, StoreMismatchError, Untru
 from ledger.history import Claim, History, Snapshot, git_identity
 from ledger.ids import CommitId
 from ledger.materializers import load_value
-from ledger.records import Content, decode_event, decode_manifest
+from ledger.records import Content, Producer, decode_event, decode_manifest
 
 SIMILAR_VERSIONS = 2
 """How many of the newest versions of a name a new one may share chunks with."""
+
+
+ProducerFinder = Callable[["Workspace", Snapshot, Producer], tuple[Any, Any]]
+"""Finds the run and the step that made a version; given from above, because runs are made of versions."""
 
 
 def utc_now() -> dt.datetime:
@@ -59,6 +63,7 @@ class Workspace:
         clock: Callable[[], dt.datetime] = utc_now,
         history: History | None = None,
         revision: CommitId | None = None,
+        producer_of: ProducerFinder,
     ) -> None:
         self.path = path
         self.environment = environment
@@ -66,22 +71,31 @@ class Workspace:
         self.config = read_config(path)
         self.history = history or History.open(path, lock_timeout=self.config.lock_timeout)
         self.revision = revision
+        self.producer_of = producer_of
         self.trust = TrustFile(environment)
 
     @functools.cached_property
     def store(self) -> Store:
         """The store, checked to be the one that this ledger was made with."""
-        url = store_url(self.path, self.config)
-        store = open_store(url)
+        store = open_store(store_url(self.path, self.config))
+        self._check_store(store)
+        return store
+
+    def store_for_writing(self) -> Store:
+        """The store, and where asking costs nothing, checked again: a disk may have gone since."""
+        if isinstance(self.store, LocalStore):
+            self._check_store(self.store)
+        return self.store
+
+    def _check_store(self, store: Store) -> None:
         found = store_id(store)
         if self.config.store_id and found != self.config.store_id:
             raise StoreMismatchError(
-                f"the store {url} has the id {found}, this ledger was made with {self.config.store_id}",
+                f"the store {store.url} has the id {found}, this ledger was made with {self.config.store_id}",
                 hint=f"mount the right store, or correct `store` in {self.path / 'config.toml'}",
                 found=found,
                 expected=self.config.store_id,
             )
-        return store
 
     @functools.cached_property
     def author(self) -> str:
@@ -103,6 +117,7 @@ class Workspace:
             reader=self.reader,
             load=self.load,
             is_published=self.is_published,
+            producer=functools.partial(self.producer_of, self, snapshot),
         )
 
     def facts(self, snapshot: Snapshot, claim: Claim) -> Facts:

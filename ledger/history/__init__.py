@@ -6,7 +6,7 @@ The only package that knows dulwich and Git's files.
 from ledger.history.drafts import Draft, EventDraft, RecordDraft, VersionDraft, refuse_collision, refuse_existing
 from ledger.history.history import History, Published
 from ledger.history.identity import git_identity
-from ledger.history.layout import Claim
+from ledger.history.layout import Claim, cache_file, run_file, step_file
 from ledger.history.objects import Commit
 from ledger.history.remotes import remote_url
 from ledger.history.revisions import time_of
@@ -22,10 +22,13 @@ __all__ = [
     "RecordDraft",
     "Snapshot",
     "VersionDraft",
+    "cache_file",
     "find_by_id",
     "git_identity",
     "refuse_collision",
     "refuse_existing",
     "remote_url",
+    "run_file",
+    "step_file",
     "time_of",
 ]

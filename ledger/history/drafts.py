@@ -43,6 +43,7 @@ class RecordDraft:
 
     path: layout.Path
     data: bytes
+    trailers: tuple[str, ...] = ()
 
 
 Draft = VersionDraft | EventDraft | RecordDraft
@@ -125,7 +126,7 @@ def _place_event(draft: EventDraft, snapshot: Snapshot, tree: GrowingTree) -> No
     tree.add((*claim.path, f"{event}.json"), draft.encode(event))
 
 
-def message_for(drafts: Sequence[Draft], claims: Sequence[Claim], time_text: str) -> str:
+def message_for(drafts: Sequence[Draft], claims: Sequence[Claim], time_text: str, subject: str = "") -> str:
     """The commit message: what happened, then trailers for `git log --grep` (specs/format.md, 4.4)."""
     events = [draft for draft in drafts if isinstance(draft, EventDraft)]
     lines: list[str] = []
@@ -134,8 +135,11 @@ def message_for(drafts: Sequence[Draft], claims: Sequence[Claim], time_text: str
         lines += [f"Artifact: {claim.label}", f"Id: {claim.id}", *draft.trailers]
     for event in events:
         lines += [f"Artifact: {event.claim.label}", f"Id: {event.claim.id}"]
+    lines += [trailer for draft in drafts if isinstance(draft, RecordDraft) for trailer in draft.trailers]
     lines.append(f"Time: {time_text}")
-    return "\n".join([_subject(claims, events), "", *dict.fromkeys(lines), ""])
+    what = _subject(claims, events)
+    head = f"{subject}: {what}" if subject and what else subject or what or "add records"
+    return "\n".join([head, "", *dict.fromkeys(lines), ""])
 
 
 def _subject(claims: Sequence[Claim], events: Sequence[EventDraft]) -> str:
@@ -146,5 +150,5 @@ def _subject(claims: Sequence[Claim], events: Sequence[EventDraft]) -> str:
     labels = list(dict.fromkeys(event.claim.label for event in events))
     verbs = list(dict.fromkeys(event.verb for event in events))
     if not labels:
-        return "add records"
+        return ""
     return f"{' and '.join(verbs)} {labels[0] if len(labels) == 1 else f'{len(labels)} versions'}"

@@ -98,8 +98,10 @@ class History:
         commit = read_ref(self.git_dir, f"refs/remotes/{remote}/main")
         return self.snapshot(commit) if commit is not None else None
 
-    def publish(self, drafts: Sequence[Draft], *, author: str, now: dt.datetime) -> Published:
+    def publish(self, drafts: Sequence[Draft], *, author: str, now: dt.datetime, subject: str = "") -> Published:
         """Publish drafts in one commit, all or none; when this returns, the commit is durable.
+
+        ``subject`` goes before what the commit's subject says by itself.
 
         Raises `VersionExistsError` and `NameCollisionError` where a draft cannot have its place, and
         `LockTimeoutError` where other writers leave no gap for the length of the lock's timeout.
@@ -108,7 +110,7 @@ class History:
         with self._exclusively() as holder_died:
             pause = _FIRST_PAUSE
             while True:
-                published = self._attempt(drafts, author, now, holder_died=bool(holder_died))
+                published = self._attempt(drafts, author, now, subject, holder_died=bool(holder_died))
                 if published is not None:
                     break
                 if time.monotonic() > deadline:
@@ -123,7 +125,7 @@ class History:
         return exclusive_lock(self._lock, timeout=self._lock_timeout) if self._locking else nullcontext()
 
     def _attempt(
-        self, drafts: Sequence[Draft], author: str, now: dt.datetime, *, holder_died: bool
+        self, drafts: Sequence[Draft], author: str, now: dt.datetime, subject: str, *, holder_died: bool
     ) -> Published | None:
         """Place, write and publish once; ``None`` where another writer came first."""
         base = self.tip()
@@ -131,7 +133,7 @@ class History:
         self._check_format(CommittedTree(self._objects, root))
         tree = GrowingTree(self._objects, root)
         claims = place_all(drafts, tree)
-        commit = self._write_commit(tree, base, author, now, message_for(drafts, claims, _time_text(now)))
+        commit = self._write_commit(tree, base, author, now, message_for(drafts, claims, _time_text(now), subject))
         if self._locking:
             clear_dead_lock(self.git_dir, holder_died=holder_died)
         try:

@@ -5,8 +5,10 @@ string a version holds, so a manifest need not, and one tree object lists a
 hundred versions.
 """
 
+import datetime as dt
 import hashlib
 import re
+import uuid
 from typing import NamedTuple
 
 from ledger.errors import FormatError
@@ -93,6 +95,35 @@ def pointer_page(name: Name, version: str) -> Path:
 def is_page(segment: str) -> bool:
     """Whether a directory of an artifact holds positions."""
     return _PAGE_NAME.fullmatch(segment) is not None
+
+
+def run_path(run: str) -> Path:
+    """The directory of a run's records: the day is in the run's id, a UUIDv7."""
+    day = dt.datetime.fromtimestamp((uuid.UUID(run).int >> 80) / 1000, dt.UTC)
+    return (*RUNS, f"{day:%Y-%m-%d}", run)
+
+
+def run_file(run: str, part: str) -> Path:
+    """The record of a run's beginning or end: ``part`` is ``run`` or ``end``."""
+    return (*run_path(run), f"{part}.json")
+
+
+def step_file(run: str, step: Name) -> Path:
+    """The record of a step; ``run`` and ``end`` are spelled so that they are no run's own records."""
+    encoded = encode_name(step)
+    if encoded in ("run", "end"):
+        encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
+    return (*run_path(run), f"{encoded}.json")
+
+
+def cache_folder(key: str) -> Path:
+    """The directory of the cache entries whose keys begin alike."""
+    return (*CACHE, key[:2])
+
+
+def cache_file(key: str, run: str) -> Path:
+    """The cache entry that one run made for a key."""
+    return (*cache_folder(key), f"{key}~{run}.json")
 
 
 def parse_claim(name: Name, directory: str) -> Claim:

@@ -98,6 +98,26 @@ class Snapshot:
         found = (layout.parse_event(entry) for entry in self._folders.names(claim.path))
         return max((event for event in found if event is not None), default=None)
 
+    def runs(self, *, newest_first: bool = False) -> Iterator[str]:
+        """The ids of all runs in the order of their start, or the other way round."""
+        for day in _ordered(self._folders.names(layout.RUNS), newest_first):
+            yield from _ordered(self._folders.names((*layout.RUNS, day)), newest_first)
+
+    def run_records(self, run: str) -> dict[str, bytes]:
+        """The records of a run by file name; none for a run that is not there."""
+        folder = layout.run_path(run)
+        return {name: self._folders.read((*folder, name)) or b"" for name in self._folders.names(folder)}
+
+    def cache_entries(self, key: str) -> list[bytes]:
+        """The cache entries of a key, newest first."""
+        folder = layout.cache_folder(key)
+        names = [name for name in self._folders.names(folder) if name.startswith(f"{key}~")]
+        return [self._folders.read((*folder, name)) or b"" for name in sorted(names, reverse=True)]
+
+    def claim_by_id(self, name: Name, id: VersionId) -> Claim | None:
+        """The version of an artifact that has an id, sought from the newest on."""
+        return next((claim for claim in self.claims(name, newest_first=True) if claim.id == id), None)
+
     def holds(self, claim: Claim) -> bool:
         """Whether exactly this claim is here."""
         return bool(self._folders.names(claim.path))

@@ -1,0 +1,313 @@
+"""Runs as look-ups return them: what ran, with which inputs, giving which outputs.
+
+Handles over the records of a run, as the history held them when they were looked up.
+"""
+
+import datetime as dt
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ledger.blobs import is_present
+from ledger.core.facts import parse_time
+from ledger.core.handles import ArtifactVersion
+from ledger.core.workspace import Workspace
+from ledger.errors import AmbiguousIdError, FormatError, IntegrityError, RunNotFoundError
+from ledger.history import Snapshot, run_file
+from ledger.ids import VersionId, is_uuid
+from ledger.records import (
+    CacheRecord,
+    EndRecord,
+    Name,
+    Producer,
+    Project,
+    RunRecord,
+    StepRecord,
+    decode_cache,
+    decode_end,
+    decode_run,
+    decode_step,
+    decode_values,
+)
+
+_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
+
+
+class StepRun:
+    """What one step of a run did."""
+
+    def __init__(self, workspace: Workspace, snapshot: Snapshot, record: StepRecord) -> None:
+        self._workspace = workspace
+        self._snapshot = snapshot
+        self._record = record
+
+    @property
+    def name(self) -> str:
+        """The step's name in its run."""
+        return self._record.name
+
+    @property
+    def run_id(self) -> UUID:
+        """The id of the run."""
+        return UUID(self._record.run)
+
+    @property
+    def status(self) -> str:
+        """``completed``, ``cached`` or ``failed``."""
+        return self._record.status
+
+    @property
+    def started_at(self) -> dt.datetime:
+        """When the step began, in UTC."""
+        return parse_time(self._record.started_at)
+
+    @property
+    def ended_at(self) -> dt.datetime:
+        """When the step ended, in UTC."""
+        return parse_time(self._record.ended_at)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The plain arguments."""
+        return dict(decode_values(self._record.parameters))
+
+    @functools.cached_property
+    def inputs(self) -> dict[str, ArtifactVersion]:
+        """The versions that the step took, by argument."""
+        taken = (given for given in self._record.inputs if given.argument)
+        return {given.argument: self._version(given.name, given.id) for given in taken}
+
+    @functools.cached_property
+    def loaded(self) -> tuple[ArtifactVersion, ...]:
+        """The versions that the step's body loaded by itself."""
+        return tuple(self._version(given.name, given.id) for given in self._record.inputs if not given.argument)
+
+    @functools.cached_property
+    def outputs(self) -> dict[str, ArtifactVersion]:
+        """The versions that the step gave, by output."""
+        return {given.output: self._version(given.name, given.id) for given in self._record.outputs}
+
+    @property
+    def output(self) -> ArtifactVersion:
+        """The only output; raises `RunNotFoundError` (a ``KeyError``) if there are none or several."""
+        if len(self.outputs) != 1:
+            names = ", ".join(self.outputs) or "none"
+            raise RunNotFoundError(
+                f"step {self.name!r} has {len(self.outputs)} outputs ({names}), so .output is ambiguous",
+                hint="use .outputs[name]",
+            )
+        return next(iter(self.outputs.values()))
+
+    @functools.cached_property
+    def saved(self) -> tuple[ArtifactVersion, ...]:
+        """The versions that the step's body saved by itself."""
+        return tuple(self._version(given.name, given.id) for given in self._record.saved)
+
+    @property
+    def cache_key(self) -> str | None:
+        """What the step's outputs are found again by, or ``None`` if it is never served from the cache."""
+        return self._record.cache_key
+
+    @property
+    def cached_from(self) -> UUID | None:
+        """The run whose outputs were used again, or ``None``."""
+        return UUID(self._record.cached_from) if self._record.cached_from is not None else None
+
+    @property
+    def error(self) -> str | None:
+        """What the step failed with."""
+        return self._record.error
+
+    @property
+    def source_digest(self) -> str:
+        """The digest of the step's source."""
+        return self._record.source
+
+    def __repr__(self) -> str:
+        return f"<StepRun {self.name} {self.status} outputs={list(self.outputs)}>"
+
+    def _version(self, name: str, id: VersionId) -> ArtifactVersion:
+        claim = self._snapshot.claim_by_id(Name(name), id)
+        if claim is None:
+            raise IntegrityError(f"step {self.name!r} names {name} (id {id}), which is not in the history", name=name)
+        return self._workspace.version(self._snapshot, claim)
+
+
+class PipelineRun:
+    """One run of a pipeline, with its steps."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        snapshot: Snapshot,
+        record: RunRecord,
+        end: EndRecord | None,
+        steps: list[StepRecord],
+    ) -> None:
+        self._record = record
+        self._end = end
+        order = {name: place for place, name in enumerate(record.steps)}
+        steps.sort(key=lambda step: order.get(step.name, len(order)))
+        self.steps: dict[str, StepRun] = {step.name: StepRun(workspace, snapshot, step) for step in steps}
+        """The steps that ran or were reused, by name, in order."""
+
+    @property
+    def id(self) -> UUID:
+        """The run's id."""
+        return UUID(self._record.id)
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self._record.pipeline
+
+    @property
+    def pipeline_name(self) -> str:
+        """The same, under the name that steps know it by."""
+        return self._record.pipeline
+
+    @property
+    def status(self) -> str:
+        """``completed``, ``failed``, or ``running`` while no end is recorded."""
+        return self._end.status if self._end is not None else "running"
+
+    @property
+    def started_at(self) -> dt.datetime:
+        """When the run began, in UTC."""
+        return parse_time(self._record.started_at)
+
+    @property
+    def ended_at(self) -> dt.datetime | None:
+        """When the run ended, in UTC, or ``None`` while no end is recorded."""
+        return parse_time(self._end.ended_at) if self._end is not None else None
+
+    @property
+    def created_by(self) -> str:
+        """Who ran it, by their own account."""
+        return self._record.created_by
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The pipeline's own arguments."""
+        return dict(decode_values(self._record.parameters))
+
+    @property
+    def project(self) -> Project | None:
+        """The Git commit of the code around the run, and whether it had changes beside it."""
+        return self._record.project
+
+    @property
+    def planned_steps(self) -> tuple[str, ...]:
+        """The steps that were to run, in order; after a failure not all of them did."""
+        return self._record.steps
+
+    @property
+    def artifact_versions(self) -> list[ArtifactVersion]:
+        """Every version that the run's steps gave or saved, cached ones included."""
+        found = (version for step in self.steps.values() for version in (*step.outputs.values(), *step.saved))
+        return list(dict.fromkeys(found))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PipelineRun) and self.id == other.id
+
+    def __hash__(self) -> int:
+        return hash(self._record.id)
+
+    def __repr__(self) -> str:
+        return f"<PipelineRun {self.name} {self.status} id={self.id} steps={list(self.steps)}>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheHit:
+    """The versions that an earlier run gave for a cache key, by output, and that run."""
+
+    run: str
+    outputs: dict[str, ArtifactVersion]
+
+
+def read_run(workspace: Workspace, snapshot: Snapshot, run: str) -> PipelineRun:
+    """The run of an id; raises `RunNotFoundError`."""
+    files = snapshot.run_records(run) if is_uuid(run) else {}
+    begin, end = run_file(run, "run")[-1] if files else "", run_file(run, "end")[-1] if files else ""
+    if begin not in files:
+        raise RunNotFoundError(
+            f"no run has the id {run}", hint="run `ledger run list` to see the runs there are", id=run
+        )
+    where = f"run {run}"
+    steps = [decode_step(data, where=f"{where}, {name}") for name, data in files.items() if name not in (begin, end)]
+    ended = decode_end(files[end], where=f"the end of {where}") if end in files else None
+    return PipelineRun(workspace, snapshot, decode_run(files[begin], where=where), ended, steps)
+
+
+def find_run(workspace: Workspace, wanted: str | UUID) -> PipelineRun:
+    """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
+    snapshot = workspace.snapshot()
+    text = str(wanted).lower()
+    if is_uuid(text) or not _PREFIX.fullmatch(text):
+        return read_run(workspace, snapshot, text)
+    found = [run for run in snapshot.runs() if run.startswith(text) or run.replace("-", "").startswith(text)]
+    if len(found) > 1:
+        raise AmbiguousIdError(
+            f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}", hint="give more digits"
+        )
+    return read_run(workspace, snapshot, found[0] if found else text)
+
+
+def list_runs(workspace: Workspace, *, pipeline: str | None = None, limit: int | None = None) -> list[PipelineRun]:
+    """The runs, oldest first; ``limit`` keeps the newest."""
+    snapshot = workspace.snapshot()
+    found: list[PipelineRun] = []
+    for run in _readable_runs(workspace, snapshot):
+        if limit is not None and len(found) >= limit:
+            break
+        if pipeline in (None, run.name):
+            found.append(run)
+    return found[::-1]
+
+
+def producer_of(
+    workspace: Workspace, snapshot: Snapshot, producer: Producer
+) -> tuple[PipelineRun | None, StepRun | None]:
+    """The run and the step that made a version; ``None`` for what has not been recorded yet."""
+    try:
+        run = read_run(workspace, snapshot, producer.run)
+    except RunNotFoundError:
+        # A step that is still running has saved versions already; its record comes when it ends.
+        return None, None
+    return run, run.steps.get(producer.step)
+
+
+def find_cached(workspace: Workspace, key: str) -> CacheHit | None:
+    """What an earlier step gave for a cache key, if all of it can still be loaded; the newest such."""
+    snapshot = workspace.snapshot()
+    for data in snapshot.cache_entries(key):
+        try:
+            entry = decode_cache(data, where=f"cache entry {key[:12]}")
+        except FormatError:
+            continue  # a damaged entry costs one run of its step, not the pipeline
+        outputs = _present_outputs(workspace, snapshot, entry)
+        if entry.key == key and outputs is not None:
+            return CacheHit(run=entry.run, outputs=outputs)
+    return None
+
+
+def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecord) -> dict[str, ArtifactVersion] | None:
+    outputs: dict[str, ArtifactVersion] = {}
+    for given in entry.outputs:
+        claim = snapshot.claim_by_id(Name(given.name), given.id)
+        try:
+            if claim is None or not is_present(workspace.store, workspace.facts(snapshot, claim).manifest.content):
+                return None
+        except (FormatError, IntegrityError):
+            return None  # what cannot be loaded is no hit
+        outputs[given.output] = workspace.version(snapshot, claim)
+    return outputs
+
+
+def _readable_runs(workspace: Workspace, snapshot: Snapshot) -> Iterator[PipelineRun]:
+    for run in snapshot.runs(newest_first=True):
+        if is_uuid(run):
+            yield read_run(workspace, snapshot, run)

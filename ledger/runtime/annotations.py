@@ -1,0 +1,55 @@
+"""Whether a value is what an annotation says, and how annotations are written for people."""
+
+import types
+import typing
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+
+def conforms(value: object, annotation: Any) -> bool:
+    """Whether a value has the annotated type, as ``isinstance`` sees it; what cannot be checked passes.
+
+    Containers are judged by themselves, not by their elements; an int is a float (PEP 484).
+    """
+    annotation = without_extras(annotation)
+    if annotation is Any or annotation is typing.NoReturn:
+        return True
+    if annotation is None or annotation is type(None):
+        return value is None
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return any(conforms(value, member) for member in get_args(annotation))
+    if origin is Literal:
+        return any(value == member and type(value) is type(member) for member in get_args(annotation))
+    return _is_instance(value, origin if origin is not None else annotation)
+
+
+def without_extras(annotation: Any) -> Any:
+    """The type inside ``Annotated``."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+
+
+def class_of(annotation: Any) -> type | None:
+    """The one class that an annotation names, or ``None`` for unions, ``Any`` and the like."""
+    annotation = without_extras(annotation)
+    origin = get_origin(annotation) or annotation
+    return origin if isinstance(origin, type) else None
+
+
+def spelled(annotation: Any) -> str:
+    """An annotation as a person would write it."""
+    annotation = without_extras(annotation)
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        module = annotation.__module__
+        return annotation.__qualname__ if module == "builtins" else f"{module}.{annotation.__qualname__}"
+    return str(annotation)
+
+
+def _is_instance(value: object, kind: Any) -> bool:
+    if not isinstance(kind, type):
+        return True  # a type variable, a new type, a string that could not be resolved
+    if kind is float and type(value) is int:
+        return True
+    try:
+        return isinstance(value, kind)
+    except TypeError:
+        return True  # a protocol that cannot be checked at run time

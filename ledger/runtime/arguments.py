@@ -1,0 +1,126 @@
+"""A step's arguments when it starts: which versions they are, and which values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger.core import ArtifactVersion, Ledger, MetadataEntry
+from ledger.errors import StepInterfaceError
+from ledger.records import InputKind, StepInput
+from ledger.runtime.annotations import class_of, conforms
+from ledger.runtime.fingerprint import as_parameter
+from ledger.runtime.graph import FromLookup, FromOutside, FromStep, FromVersion, Plain
+from ledger.runtime.plan import PlannedStep, wrong_input
+
+Versions = Mapping[tuple[str, str], ArtifactVersion]
+
+
+@dataclass(kw_only=True)
+class Inputs:
+    """What a step gets: versions by argument, plain values by argument, and how they are recorded."""
+
+    versions: dict[str, ArtifactVersion] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    records: tuple[StepInput, ...] = ()
+    has_external: bool = False
+
+    def load(self, planned: PlannedStep) -> dict[str, Any]:
+        """The arguments as the function takes them; a parameter annotated as `ArtifactVersion` gets the handle."""
+        loaded = dict(self.values)
+        for argument, version in self.versions.items():
+            annotation = planned.step.signature.hints.get(argument, Any)
+            if class_of(annotation) is ArtifactVersion:
+                loaded[argument] = version
+                continue
+            value = version.load(data_type=class_of(annotation))
+            if not conforms(value, annotation):
+                raise wrong_input(planned.name, argument, annotation, value)
+            loaded[argument] = value
+        return loaded
+
+
+def resolve_inputs(
+    planned: PlannedStep, ledger: Ledger, outputs: Versions, external: Mapping[int, ArtifactVersion]
+) -> Inputs:
+    """Find out what each argument is, without loading it; a look-up that fails raises as it would anywhere."""
+    inputs = Inputs()
+    records: list[StepInput] = []
+    for name, argument in planned.arguments.items():
+        if isinstance(argument, Plain):
+            _add_value(inputs, planned, name, argument.value)
+            continue
+        found, kind = _resolve(argument, ledger, outputs, external)
+        if not isinstance(found, ArtifactVersion):
+            _add_value(inputs, planned, name, found)
+            continue
+        inputs.versions[name] = found
+        inputs.has_external |= kind == "external"
+        records.append(StepInput(argument=name, name=found.name, id=found.claim_id, kind=kind))
+    inputs.records = tuple(records)
+    return inputs
+
+
+def _resolve(
+    argument: FromStep | FromLookup | FromVersion | FromOutside,
+    ledger: Ledger,
+    outputs: Versions,
+    external: Mapping[int, ArtifactVersion],
+) -> tuple[Any, InputKind]:
+    match argument:
+        case FromStep():
+            return outputs[argument.step, argument.output], "step"
+        case FromVersion():
+            return argument.version, "lookup"
+        case FromOutside():
+            return external[id(argument.artifact)], "external"
+        case FromLookup(origin=None):
+            return _follow(ledger.get(argument.wanted, argument.version), argument.path), "lookup"
+        case FromLookup():
+            assert argument.origin is not None
+            return _follow(outputs[argument.origin.step, argument.origin.output], argument.path), "step"
+
+
+def _follow(version: ArtifactVersion, path: tuple[tuple[str, Any], ...]) -> Any:
+    """The fact of a version that a placeholder asked for; its value is the version itself, loaded later."""
+    found: Any = version
+    if path[:1] == (("attribute", "load"),):
+        path = path[1:]
+        found = version.load() if path else version
+    for how, key in path:
+        if how == "attribute" and isinstance(found, ArtifactVersion):
+            found = {
+                "id": found.id,
+                "name": found.name,
+                "version": found.version,
+                "uri": found.uri,
+                "tags": found.tags,
+                "type": found.type,
+                "run_metadata": found.run_metadata,
+            }[key]
+        elif how == "attribute":
+            found = found.value if isinstance(found, MetadataEntry) else found
+        else:
+            found = found[key]
+    return {key: entry.value for key, entry in found.items()} if _is_entries(found) else _plain(found)
+
+
+def _is_entries(found: Any) -> bool:
+    return isinstance(found, dict) and any(isinstance(entry, MetadataEntry) for entry in found.values())
+
+
+def _plain(found: Any) -> Any:
+    return found.value if isinstance(found, MetadataEntry) else found
+
+
+def _add_value(inputs: Inputs, planned: PlannedStep, name: str, value: Any) -> None:
+    try:
+        inputs.parameters[name] = as_parameter(value)
+    except ValueError as error:
+        raise StepInterfaceError(
+            f"argument {name!r} of step {planned.name!r} cannot be recorded: {error}",
+            hint=f"pass {name}=ExternalArtifact(value=...) to save it as an artifact",
+            step=planned.name,
+            argument=name,
+        ) from error
+    inputs.values[name] = value

@@ -1,0 +1,68 @@
+"""What a user says about outputs and values from outside: `ArtifactConfig` and `ExternalArtifact`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.core import check_type
+from ledger.enums import ArtifactType
+from ledger.materializers import BaseMaterializer
+from ledger.records import check_tags, check_version, merge, normalise
+
+
+@dataclass(frozen=True)
+class ArtifactConfig:
+    """How an output is saved; stands inside ``Annotated[T, …]``.
+
+    ``name`` may hold the templates ``{date}`` and ``{time}`` and own ones. Every field is checked
+    when the configuration is made; an unknown field is a ``TypeError``.
+    """
+
+    name: str | None = None
+    version: str | int | None = None
+    tags: Iterable[str] | None = None
+    run_metadata: Any = None
+    artifact_type: ArtifactType | str | None = None
+
+    def __post_init__(self) -> None:
+        checked = {
+            "version": check_version(self.version) if self.version is not None else None,
+            "tags": check_tags(self.tags),
+            "run_metadata": normalise(self.run_metadata),
+            "artifact_type": check_type(self.artifact_type),
+        }
+        for field, value in checked.items():
+            object.__setattr__(self, field, value)
+
+    def joined_with(self, later: "ArtifactConfig") -> "ArtifactConfig":
+        """This configuration under a later one: name, version and type replace, tags and metadata join."""
+        return ArtifactConfig(
+            name=later.name if later.name is not None else self.name,
+            version=later.version if later.version is not None else self.version,
+            tags=(*(self.tags or ()), *(later.tags or ())),
+            run_metadata=merge(self.run_metadata or {}, later.run_metadata or {}),
+            artifact_type=later.artifact_type or self.artifact_type,
+        )
+
+    def as_values(self) -> dict[str, Any]:
+        """The configuration as plain values, for cache keys and records."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "tags": list(self.tags or ()),
+            "run_metadata": self.run_metadata,
+            "artifact_type": str(self.artifact_type) if self.artifact_type is not None else None,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExternalArtifact:
+    """A value from outside the pipeline, saved when the run starts and handed to a step.
+
+    The step that takes it is never served from the cache.
+    """
+
+    value: Any
+    materializer: type[BaseMaterializer] | None = None
+    store_artifact_metadata: bool = True
+    store_artifact_visualizations: bool = True

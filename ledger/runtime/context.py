@@ -1,0 +1,110 @@
+"""What a running step knows of itself, and what it says about its outputs while it runs."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+from uuid import UUID
+
+from ledger.core import ArtifactVersion
+from ledger.errors import StepContextError
+from ledger.records import Producer, StepInput, VersionRef, check_tags, merge, normalise
+
+_current: ContextVar["StepContext | None"] = ContextVar("ledger_step", default=None)
+
+
+class StepContext:
+    """The step that is running. Metadata and tags given here are published with its outputs."""
+
+    def __init__(
+        self, *, pipeline: str, run: str, step: str, inputs: Mapping[str, ArtifactVersion], outputs: Iterable[str]
+    ) -> None:
+        self.pipeline_name = pipeline
+        self.run_id = UUID(run)
+        self.step_name = step
+        self.inputs = dict(inputs)
+        """The versions that the step took, by argument."""
+        self._metadata: dict[str, dict[str, Any]] = {output: {} for output in outputs}
+        self._tags: dict[str, set[str]] = {output: set() for output in self._metadata}
+        self.loaded: list[StepInput] = []
+        self.saved: list[VersionRef] = []
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The outputs of the step."""
+        return tuple(self._metadata)
+
+    def add_output_metadata(self, metadata: Any, output_name: str | None = None) -> None:
+        """Add metadata to an output; the name may be left out where there is one. Later calls win, groups merge."""
+        name = self._output(output_name)
+        self._metadata[name] = merge(self._metadata[name], normalise(metadata))
+
+    def add_output_tags(self, tags: Iterable[str], output_name: str | None = None) -> None:
+        """Add tags to an output; the name may be left out where there is one."""
+        checked = check_tags(tags)
+        self._tags[self._output(output_name)].update(checked)
+
+    def get_output_metadata(self, output_name: str | None = None) -> dict[str, Any]:
+        """The metadata given for an output so far."""
+        return dict(self._metadata[self._output(output_name)])
+
+    def get_output_tags(self, output_name: str | None = None) -> list[str]:
+        """The tags given for an output so far, sorted."""
+        return sorted(self._tags[self._output(output_name)])
+
+    def producer(self, output: str) -> Producer:
+        """How a version that this step makes names it."""
+        return Producer(run=str(self.run_id), step=self.step_name, output=output)
+
+    def note_saved(self, version: ArtifactVersion) -> None:
+        """Tie a version that the body saved to this step."""
+        self.saved.append(VersionRef(name=version.name, id=version.claim_id))
+
+    def note_loaded(self, version: ArtifactVersion) -> None:
+        """Record that the body loaded a version."""
+        found = StepInput(argument="", name=version.name, id=version.claim_id, kind="manual")
+        if found not in self.loaded:
+            self.loaded.append(found)
+
+    def _output(self, name: str | None) -> str:
+        outputs = self.output_names
+        if name is None and len(outputs) == 1:
+            return outputs[0]
+        if name in self._metadata:
+            return str(name)
+        if not outputs:
+            raise StepContextError(f"step {self.step_name!r} has no outputs to describe", step=self.step_name)
+        if name is None:
+            message = f"step {self.step_name!r} has the outputs {', '.join(outputs)}: say which one is meant"
+            raise StepContextError(message, hint="pass output_name=...", step=self.step_name)
+        raise StepContextError(
+            f"step {self.step_name!r} has no output {name!r}; it has {', '.join(outputs)}",
+            step=self.step_name,
+            output=name,
+        )
+
+
+def get_step_context() -> StepContext:
+    """The context of the step that is running; raises `StepContextError` (a ``RuntimeError``) outside a step."""
+    context = _current.get()
+    if context is None:
+        raise StepContextError(
+            "the step context is only available inside a step",
+            hint="call it in the body of a function decorated with @step",
+        )
+    return context
+
+
+def current_step() -> StepContext | None:
+    """The context of the step that is running, or ``None``."""
+    return _current.get()
+
+
+@contextmanager
+def running(context: StepContext) -> Iterator[None]:
+    """A block that is the body of a step."""
+    token = _current.set(context)
+    try:
+        yield
+    finally:
+        _current.reset(token)

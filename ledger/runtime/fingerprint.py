@@ -1,0 +1,62 @@
+"""The cache key of a step: what its outputs depend on.
+
+Pure. The step's source and settings, its parameters, and the ids of its inputs; not the
+pipeline's name, so that the same step in another pipeline is a hit.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ledger.core import MetadataEntry
+from ledger.errors import MetadataError
+from ledger.records import encode_compact, encode_values, normalise
+from ledger.runtime.signatures import source_text
+
+_HASHED_AS = b"ledger step 1\n"
+
+
+def cache_key(
+    *, source: str, outputs: Mapping[str, Any], parameters: Mapping[str, Any], inputs: Mapping[str, str]
+) -> str:
+    """The key, 64 hex digits. Values differ in it as in JSON: ``1``, ``"1"``, ``True`` and ``None`` are four."""
+    parts = {
+        "inputs": dict(inputs),
+        "outputs": encode_values(dict(outputs)),
+        "parameters": encode_values(dict(parameters)),
+        "source": source,
+    }
+    return hashlib.sha256(_HASHED_AS + encode_compact(parts)).hexdigest()
+
+
+def source_digest(function: Callable[..., Any]) -> str | None:
+    """The digest of a step's source and of what it closes over; ``None`` where either cannot be told."""
+    text = source_text(function)
+    if text is None:
+        return None
+    closed = {name: _told(value) for name, value in sorted(inspect.getclosurevars(function).nonlocals.items())}
+    if any(value is None for value in closed.values()):
+        return None
+    told = encode_compact({"closed": closed, "source": text})
+    return "sha256:" + hashlib.sha256(told).hexdigest()
+
+
+def as_parameter(value: Any) -> Any:
+    """A plain argument as records and keys hold it; raises `MetadataError` for what is not JSON."""
+    return normalise({"value": value})["value"]
+
+
+def _told(value: Any) -> Any:
+    """A value that a step closes over, as something that can be compared between processes."""
+    if isinstance(value, MetadataEntry):
+        value = value.value
+    if inspect.isfunction(value) or inspect.isclass(value):
+        text = source_text(value)
+        return {"source": text} if text is not None else None
+    if inspect.ismodule(value):
+        return {"module": value.__name__}
+    try:
+        return {"value": encode_values(as_parameter(value))}
+    except MetadataError:
+        return None

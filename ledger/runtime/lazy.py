@@ -1,0 +1,151 @@
+"""Placeholders of a pipeline body: what a look-up or a step will give, once the run is there.
+
+A pipeline's body only records. A placeholder can be passed to a step, asked for facts that
+are placeholders again, and ordered; used as a value it raises `LazyArtifactError`, because it
+has none yet.
+"""
+
+from typing import Any, NoReturn
+from uuid import UUID
+
+from ledger.errors import LazyArtifactError
+from ledger.runtime.graph import FromLookup, FromStep
+
+
+class Placeholder:
+    """Something that has a value only while the run goes on."""
+
+    def __init__(self, argument: FromLookup | FromStep, told: str) -> None:
+        self._argument = argument
+        self._told = told
+
+    @property
+    def argument(self) -> FromLookup | FromStep:
+        """What a step gets for it."""
+        return self._argument
+
+    def __repr__(self) -> str:
+        return f"<placeholder for {self._told}>"
+
+    def _refuse(self, use: str) -> NoReturn:
+        raise LazyArtifactError(
+            f"{self._told} has no value in a pipeline's body, so {use} cannot be answered there",
+            hint="pass it to a step and decide there; the body only records which steps run with what",
+        )
+
+    def __bool__(self) -> bool:  # noqa: PLE0304  # raises
+        self._refuse("whether it is true")
+
+    def __eq__(self, other: object) -> bool:
+        self._refuse(f"whether it equals {other!r}")
+
+    def __ne__(self, other: object) -> bool:
+        self._refuse(f"whether it differs from {other!r}")
+
+    def __hash__(self) -> int:  # noqa: PLE0309  # raises
+        self._refuse("its hash")
+
+    def __lt__(self, other: object) -> bool:
+        self._refuse(f"whether it is less than {other!r}")
+
+    __le__ = __gt__ = __ge__ = __lt__
+
+    def __str__(self) -> str:  # noqa: PLE0307  # raises
+        self._refuse("str()")
+
+    def __format__(self, spec: str) -> str:
+        self._refuse("an f-string")
+
+    def __iter__(self) -> NoReturn:
+        self._refuse("iteration")
+
+    def __len__(self) -> int:  # noqa: PLE0303  # raises
+        self._refuse("its length")
+
+    def __contains__(self, item: object) -> bool:
+        self._refuse(f"whether it holds {item!r}")
+
+    def __int__(self) -> int:
+        self._refuse("int()")
+
+    def __float__(self) -> float:
+        self._refuse("float()")
+
+
+class LazyValue(Placeholder):
+    """A fact of a version, or its value: to be passed to a step."""
+
+    def __init__(self, argument: FromLookup, told: str) -> None:
+        super().__init__(argument, told)
+        self._lookup = argument
+
+    @property
+    def value(self) -> "LazyValue":
+        """The plain value of a metadata entry."""
+        return self._further("attribute", "value", f"{self._told}.value")
+
+    def __getitem__(self, key: Any) -> "LazyValue":
+        return self._further("item", key, f"{self._told}[{key!r}]")
+
+    def _further(self, how: str, key: Any, told: str) -> "LazyValue":
+        path = (*self._lookup.path, (how, key))
+        lookup = FromLookup(
+            wanted=self._lookup.wanted, version=self._lookup.version, path=path, origin=self._lookup.origin
+        )
+        return LazyValue(lookup, told)
+
+
+class LazyVersion(Placeholder):
+    """A version that will be looked up when the step that takes it starts."""
+
+    def load(self) -> LazyValue:
+        """The version's value."""
+        return self._fact("load", f"{self._told}.load()")
+
+    @property
+    def id(self) -> LazyValue:
+        """The version's id."""
+        return self._fact("id")
+
+    @property
+    def name(self) -> LazyValue:
+        """The artifact's name."""
+        return self._fact("name")
+
+    @property
+    def version(self) -> LazyValue:
+        """The version string."""
+        return self._fact("version")
+
+    @property
+    def uri(self) -> LazyValue:
+        """Where the bytes are."""
+        return self._fact("uri")
+
+    @property
+    def tags(self) -> LazyValue:
+        """The tags."""
+        return self._fact("tags")
+
+    @property
+    def type(self) -> LazyValue:
+        """The artifact type."""
+        return self._fact("type")
+
+    @property
+    def run_metadata(self) -> LazyValue:
+        """The metadata by key."""
+        return self._fact("run_metadata")
+
+    def _fact(self, name: str, told: str = "") -> LazyValue:
+        given = self._argument
+        base = given if isinstance(given, FromLookup) else FromLookup(wanted=None, version=None, origin=given)
+        path = (*base.path, ("attribute", name))
+        lookup = FromLookup(wanted=base.wanted, version=base.version, path=path, origin=base.origin)
+        return LazyValue(lookup, told or f"{self._told}.{name}")
+
+
+def lazy_lookup(wanted: str | UUID, version: str | int | None) -> LazyVersion:
+    """The placeholder of a look-up by name, id or prefix."""
+    told = f"artifact {str(wanted)!r}" + (f" version {str(version)!r}" if version is not None else "")
+    return LazyVersion(FromLookup(wanted=wanted, version=version), told)

@@ -1,0 +1,133 @@
+"""`@pipeline`: a function whose body says which steps run with what.
+
+Calling it calls the function once to record the graph, and then runs the graph.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, overload
+
+from ledger.core import PipelineRun
+from ledger.errors import StepInterfaceError
+from ledger.records import check_name
+from ledger.runtime.graph import Graph, in_order
+from ledger.runtime.recording import is_json, recording
+from ledger.runtime.run_configuration import RunConfiguration, read_run_configuration
+from ledger.runtime.runner import run_graph
+from ledger.runtime.settings import Settings
+
+
+class Pipeline:
+    """A function as a pipeline. ``entrypoint`` is the plain function."""
+
+    def __init__(
+        self, function: Callable[..., Any], *, name: str, settings: Settings, config_path: str | Path | None = None
+    ) -> None:
+        self.entrypoint = function
+        self.name = name
+        self.settings = settings
+        self.config_path = config_path
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> PipelineRun:
+        """Record the graph, run it, and return the run.
+
+        Raises what a step raises, after recording that it failed; `StepInterfaceError` and `ConfigError`
+        before anything runs.
+        """
+        configuration = self._configuration()
+        parameters = self._bind(args, kwargs, configuration)
+        with recording(self.name) as recorded:
+            self.entrypoint(**parameters)
+        told = {key: value for key, value in parameters.items() if is_json(value)}
+        graph = Graph(pipeline=self.name, parameters=told, invocations=in_order(list(recorded.invocations.values())))
+        return run_graph(graph, self.settings, configuration)
+
+    def with_options(
+        self,
+        *,
+        config_path: str | Path | None = None,
+        name: str | None = None,
+        enable_cache: bool | None = None,
+        enable_artifact_metadata: bool | None = None,
+        enable_artifact_visualization: bool | None = None,
+        substitutions: Mapping[str, str] | None = None,
+    ) -> "Pipeline":
+        """The same pipeline under other options; ``config_path`` is a YAML file, which wins over the code."""
+        settings = self.settings.under(
+            Settings(
+                enable_cache=enable_cache,
+                enable_artifact_metadata=enable_artifact_metadata,
+                enable_artifact_visualization=enable_artifact_visualization,
+                substitutions=substitutions or {},
+            )
+        )
+        return Pipeline(
+            self.entrypoint,
+            name=check_name(name or self.name),
+            settings=settings,
+            config_path=config_path if config_path is not None else self.config_path,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.name}>"
+
+    def _configuration(self) -> RunConfiguration:
+        return read_run_configuration(self.config_path) if self.config_path is not None else RunConfiguration()
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], configuration: RunConfiguration) -> dict[str, Any]:
+        """The arguments by name, those of the file before those of the call."""
+        signature = inspect.signature(self.entrypoint)
+        for key in configuration.parameters:
+            if key not in signature.parameters:
+                raise configuration.unknown_parameter(key, signature.parameters)
+        try:
+            given = signature.bind_partial(*args, **kwargs).arguments
+            bound = signature.bind(**{**given, **configuration.parameters})
+        except TypeError as error:
+            raise StepInterfaceError(
+                f"pipeline {self.name!r} was called with arguments that do not fit: {error}",
+                hint=f"its arguments are: {', '.join(signature.parameters) or 'none'}",
+                pipeline=self.name,
+            ) from error
+        bound.apply_defaults()
+        return dict(bound.arguments)
+
+
+@overload
+def pipeline(function: Callable[..., Any]) -> Pipeline: ...
+@overload
+def pipeline(
+    function: None = None,
+    *,
+    name: str | None = None,
+    enable_cache: bool | None = None,
+    enable_artifact_metadata: bool | None = None,
+    enable_artifact_visualization: bool | None = None,
+    substitutions: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., Any]], Pipeline]: ...
+
+
+def pipeline(
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    enable_cache: bool | None = None,
+    enable_artifact_metadata: bool | None = None,
+    enable_artifact_visualization: bool | None = None,
+    substitutions: Mapping[str, str] | None = None,
+) -> Pipeline | Callable[[Callable[..., Any]], Pipeline]:
+    """Make a function a pipeline. The switches hold for steps that say nothing themselves."""
+    settings = Settings(
+        enable_cache=enable_cache,
+        enable_artifact_metadata=enable_artifact_metadata,
+        enable_artifact_visualization=enable_artifact_visualization,
+        substitutions=substitutions or {},
+    )
+
+    def decorate(plain: Callable[..., Any]) -> Pipeline:
+        return Pipeline(plain, name=check_name(name or getattr(plain, "__name__", "pipeline")), settings=settings)
+
+    return decorate(function) if function is not None else decorate

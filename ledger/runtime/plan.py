@@ -1,0 +1,142 @@
+"""What a run will do: every step with its final arguments, outputs and switches.
+
+Pure. Values come from three places, the later ones stronger: the decorator, `with_options`, the
+configuration file. What cannot be run is refused here, before anything has run.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.errors import StepInterfaceError
+from ledger.materializers import BaseMaterializer
+from ledger.records import Name, check_name
+from ledger.runtime.annotations import conforms, spelled
+from ledger.runtime.configuration import ArtifactConfig
+from ledger.runtime.graph import Argument, Graph, Invocation, Plain
+from ledger.runtime.run_configuration import RunConfiguration, StepConfiguration
+from ledger.runtime.settings import Settings
+from ledger.runtime.signatures import Output, Signature
+from ledger.runtime.templates import fill_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedOutput:
+    """An output as it will be saved. ``declared`` is its key in the code, ``key`` the one with templates filled in."""
+
+    declared: str
+    key: str
+    name: Name
+    annotation: Any
+    config: ArtifactConfig
+    materializers: tuple[type[BaseMaterializer], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStep:
+    """A step as it will run."""
+
+    name: str
+    step: Any
+    arguments: Mapping[str, Argument]
+    outputs: tuple[PlannedOutput, ...]
+    enable_cache: bool
+    extract_metadata: bool
+    include_visualizations: bool
+
+
+def make_plan(
+    graph: Graph, settings: Settings, configuration: RunConfiguration, times: Mapping[str, str]
+) -> tuple[PlannedStep, ...]:
+    """The steps in order; raises `StepInterfaceError` or `ConfigError` for what cannot be run."""
+    configuration.check_steps([invocation.name for invocation in graph.invocations])
+    return tuple(_plan_step(graph, invocation, settings, configuration, times) for invocation in graph.invocations)
+
+
+def _plan_step(
+    graph: Graph, invocation: Invocation, settings: Settings, configuration: RunConfiguration, times: Mapping[str, str]
+) -> PlannedStep:
+    options = invocation.step.options
+    said = configuration.step(invocation.name)
+    said.check_outputs([output.key for output in invocation.step.signature.outputs])
+    whole = settings.under(Settings(enable_cache=configuration.enable_cache))
+    merged = whole.under(options.settings).under(Settings(enable_cache=said.enable_cache))
+    values = {**times, **merged.substitutions}
+    return PlannedStep(
+        name=invocation.name,
+        step=invocation.step,
+        arguments=_arguments(invocation, options.parameters, said),
+        outputs=tuple(
+            _plan_output(graph.pipeline, invocation, output, said, values)
+            for output in invocation.step.signature.outputs
+        ),
+        enable_cache=merged.enable_cache is not False,
+        extract_metadata=merged.enable_artifact_metadata is not False,
+        include_visualizations=merged.enable_artifact_visualization is not False,
+    )
+
+
+def _plan_output(
+    pipeline: str, invocation: Invocation, output: Output, said: StepConfiguration, values: Mapping[str, str]
+) -> PlannedOutput:
+    config = output.config.joined_with(said.outputs.get(output.key, ArtifactConfig()))
+    default = f"{pipeline}::{invocation.name}::{output.key}"
+    return PlannedOutput(
+        declared=output.key,
+        key=fill_name(output.key, values) if output.is_named else output.key,
+        name=check_name(fill_name(config.name, values) if config.name is not None else default),
+        annotation=output.annotation,
+        config=config,
+        materializers=invocation.step.options.materializers.get(output.key, ()),
+    )
+
+
+def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepConfiguration) -> dict[str, Argument]:
+    """Every argument of the function, from the file, the call, `with_options` or the default, in this order."""
+    signature: Signature = invocation.step.signature
+    for key in said.parameters:
+        if key not in signature.parameters:
+            raise said.unknown(key, signature.parameters)
+        if not isinstance(invocation.arguments.get(key, Plain(value=None)), Plain):
+            raise said.not_a_parameter(key)
+    arguments: dict[str, Argument] = {}
+    missing: list[str] = []
+    for key, parameter in signature.parameters.items():
+        if key in said.parameters:
+            arguments[key] = Plain(value=said.parameters[key])
+        elif key in invocation.arguments:
+            arguments[key] = invocation.arguments[key]
+        elif key in options:
+            arguments[key] = Plain(value=options[key])
+        elif parameter.default is not inspect.Parameter.empty:
+            arguments[key] = Plain(value=parameter.default)
+        else:
+            missing.append(key)
+    if missing:
+        raise StepInterfaceError(
+            f"step {invocation.name!r} was called without {', '.join(map(repr, missing))}",
+            hint=f"its arguments are: {', '.join(signature.parameters)}",
+            step=invocation.name,
+        )
+    _check_types(invocation.name, signature, arguments)
+    return arguments
+
+
+def _check_types(step: str, signature: Signature, arguments: Mapping[str, Argument]) -> None:
+    for key, argument in arguments.items():
+        annotation = signature.hints.get(key, Any)
+        is_default = isinstance(argument, Plain) and argument.value is signature.parameters[key].default
+        if isinstance(argument, Plain) and not is_default and not conforms(argument.value, annotation):
+            raise wrong_input(step, key, annotation, argument.value)
+
+
+def wrong_input(step: str, argument: str, annotation: Any, value: Any) -> StepInterfaceError:
+    """The error of an argument that is not what the step says it takes."""
+    return StepInterfaceError(
+        f"wrong type for input {argument!r} of step {step!r}: "
+        f"expected {spelled(annotation)}, got {spelled(type(value))}",
+        hint="change the annotation or the value",
+        step=step,
+        argument=argument,
+    )

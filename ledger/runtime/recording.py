@@ -1,0 +1,169 @@
+"""The recording of one pipeline call: every step called in the body becomes a node of the graph."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from ledger.core import ArtifactVersion
+from ledger.errors import StepInterfaceError
+from ledger.records import check_name
+from ledger.runtime.annotations import spelled
+from ledger.runtime.configuration import ExternalArtifact
+from ledger.runtime.graph import Argument, FromOutside, FromStep, FromVersion, Invocation, Plain
+from ledger.runtime.lazy import LazyVersion, Placeholder
+from ledger.runtime.signatures import Signature
+
+_current: ContextVar["Recording | None"] = ContextVar("ledger_recording", default=None)
+
+
+class StepCall:
+    """A step that gives nothing, called in a pipeline's body; others can be ordered by it."""
+
+    def __init__(self, recording: "Recording", invocation: Invocation) -> None:
+        self._recording = recording
+        self._invocation = invocation
+
+    @property
+    def step_name(self) -> str:
+        """The step's name in this run."""
+        return self._invocation.name
+
+    def after(self, *others: Any) -> "StepCall":
+        """Let this step run after others."""
+        self._invocation.after += self._recording.names_of(others)
+        return self
+
+    def __repr__(self) -> str:
+        return f"<call of step {self._invocation.name}>"
+
+
+class LazyOutput(LazyVersion):
+    """What a step will give, in a pipeline's body."""
+
+    def __init__(self, recording: "Recording", invocation: Invocation, output: str) -> None:
+        super().__init__(
+            FromStep(step=invocation.name, output=output), f"output {output!r} of step {invocation.name!r}"
+        )
+        self._recording = recording
+        self._invocation = invocation
+
+    @property
+    def step_name(self) -> str:
+        """The name, in this run, of the step that gives it."""
+        return self._invocation.name
+
+    def after(self, *others: Any) -> "LazyOutput":
+        """Let the step that gives this run after others."""
+        self._invocation.after += self._recording.names_of(others)
+        return self
+
+
+class Recording:
+    """The steps called so far in one pipeline body."""
+
+    def __init__(self, pipeline: str) -> None:
+        self.pipeline = pipeline
+        self.invocations: dict[str, Invocation] = {}
+
+    def add(
+        self, step: Any, signature: Signature, name: str, arguments: Mapping[str, Any], *, id: str | None, after: Any
+    ) -> Any:
+        """Record a call; returns what stands for its outputs: one placeholder, a tuple of them, or a `StepCall`."""
+        chosen = self._name(name, id)
+        given = {key: as_argument(value, step=chosen, name=key) for key, value in arguments.items()}
+        invocation = Invocation(name=chosen, step=step, arguments=given, after=self.names_of(listed(after)))
+        self.invocations[chosen] = invocation
+        outputs = tuple(LazyOutput(self, invocation, output.key) for output in signature.outputs)
+        if not outputs:
+            return StepCall(self, invocation)
+        return outputs if signature.is_split else outputs[0]
+
+    def names_of(self, others: Iterable[Any]) -> list[str]:
+        """The names of steps given as calls, placeholders, step objects or names."""
+        return [name for other in others for name in self._names(other)]
+
+    def _names(self, other: Any) -> list[str]:
+        if isinstance(other, str):
+            return [other]
+        if isinstance(other, (StepCall, LazyOutput)):
+            return [other.step_name]
+        if isinstance(other, (tuple, list)):
+            return self.names_of(other)
+        found = [invocation.name for invocation in self.invocations.values() if invocation.step is other]
+        if not found:
+            raise StepInterfaceError(
+                f"a step cannot run after {other!r}: it is neither a step of this pipeline nor its output",
+                hint="give what calling the step returned, or the step's name",
+            )
+        return found[-1:]
+
+    def _name(self, name: str, id: str | None) -> str:
+        if id is not None:
+            if id in self.invocations:
+                raise StepInterfaceError(f"pipeline {self.pipeline!r} has two steps with the id {id!r}", step=id)
+            return check_name(id)
+        count = 1
+        chosen = name
+        while chosen in self.invocations:
+            count += 1
+            chosen = f"{name}_{count}"
+        return chosen
+
+
+@contextmanager
+def recording(pipeline: str) -> Iterator[Recording]:
+    """A block in which calls of steps are recorded instead of run."""
+    if _current.get() is not None:
+        raise StepInterfaceError(
+            f"pipeline {pipeline!r} was called in the body of another pipeline",
+            hint="call its steps there, or run it by itself",
+        )
+    started = Recording(pipeline)
+    token = _current.set(started)
+    try:
+        yield started
+    finally:
+        _current.reset(token)
+
+
+def current_recording() -> Recording | None:
+    """The recording that is going on, or ``None`` outside pipeline bodies."""
+    return _current.get()
+
+
+def as_argument(value: Any, *, step: str, name: str) -> Argument:
+    """Where an argument comes from; raises `StepInterfaceError` for a plain value that is not JSON."""
+    if isinstance(value, Placeholder):
+        return value.argument
+    if isinstance(value, ArtifactVersion):
+        return FromVersion(version=value)
+    if isinstance(value, ExternalArtifact):
+        return FromOutside(artifact=value)
+    if not is_json(value):
+        raise StepInterfaceError(
+            f"argument {name!r} of step {step!r} is a {spelled(type(value))}, which is not JSON",
+            hint=f"pass {name}=ExternalArtifact(value=...) to save it first, or let a step make it",
+            step=step,
+            argument=name,
+        )
+    return Plain(value=value)
+
+
+def is_json(value: Any) -> bool:
+    """Whether a value is JSON through and through; a tuple counts as a list."""
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return True
+    if isinstance(value, (list, tuple)):
+        return all(is_json(child) for child in value)
+    return isinstance(value, dict) and all(isinstance(key, str) and is_json(child) for key, child in value.items())
+
+
+def is_argument(value: Any) -> bool:
+    """Whether a value can be an argument of a step as it is."""
+    return isinstance(value, (Placeholder, ArtifactVersion, ExternalArtifact)) or is_json(value)
+
+
+def listed(after: Any) -> list[Any]:
+    """What a step is to run after, given alone or as a list."""
+    return [] if after is None else list(after) if isinstance(after, (list, tuple, set)) else [after]

@@ -1,0 +1,55 @@
+"""What a step returned, judged against what it says it gives."""
+
+from typing import Any
+
+from ledger.errors import StepInterfaceError
+from ledger.materializers import BaseMaterializer
+from ledger.runtime.annotations import conforms, spelled
+from ledger.runtime.plan import PlannedStep
+
+
+def split_result(planned: PlannedStep, returned: Any) -> dict[str, Any]:
+    """The value of each output; raises `StepInterfaceError` for a wrong number or type."""
+    outputs = planned.outputs
+    if not outputs:
+        if returned is not None:
+            raise _wrong_number(planned, f"one value ({spelled(type(returned))})")
+        return {}
+    if not planned.step.signature.is_split:
+        values: tuple[Any, ...] = (returned,)
+    elif not isinstance(returned, (tuple, list)):
+        raise _wrong_number(planned, f"one value ({spelled(type(returned))})")
+    else:
+        values = tuple(returned)
+    if len(values) != len(outputs):
+        raise _wrong_number(planned, f"{len(values)} values")
+    for output, value in zip(outputs, values, strict=True):
+        if not conforms(value, output.annotation):
+            raise StepInterfaceError(
+                f"wrong type for output {output.key!r} of step {planned.name!r}: "
+                f"expected {spelled(output.annotation)}, got {spelled(type(value))}",
+                hint="change the annotation or what the step returns",
+                step=planned.name,
+                output=output.key,
+            )
+    return {output.declared: value for output, value in zip(outputs, values, strict=True)}
+
+
+def choose_materializer(candidates: tuple[type[BaseMaterializer], ...], value: object) -> type[BaseMaterializer] | None:
+    """The candidate made for the nearest class of the value, the first if none is; ``None`` without candidates."""
+    if not candidates:
+        return None
+    for kind in type(value).__mro__:
+        for candidate in candidates:
+            if kind in candidate.ASSOCIATED_TYPES:
+                return candidate
+    return candidates[0]
+
+
+def _wrong_number(planned: PlannedStep, got: str) -> StepInterfaceError:
+    names = ", ".join(output.key for output in planned.outputs) or "none"
+    return StepInterfaceError(
+        f"wrong number of outputs of step {planned.name!r}: expected {len(planned.outputs)} ({names}), got {got}",
+        hint="annotate each value that the step returns",
+        step=planned.name,
+    )

@@ -1,0 +1,207 @@
+"""A run's configuration from a YAML file: read, checked, and applied for real.
+
+Every key is known or an error that names the file, the line and the nearest right key. The
+layout: ``parameters``, ``enable_cache`` and ``steps.<step>`` with ``parameters``,
+``enable_cache`` and ``outputs.<output>.artifact_config``.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ledger.disk import read_file
+from ledger.errors import ConfigError, LedgerError, SourceNotFoundError
+from ledger.runtime.configuration import ArtifactConfig
+
+_TOP = ("parameters", "enable_cache", "steps")
+_STEP = ("parameters", "enable_cache", "outputs")
+_OUTPUT = ("artifact_config",)
+_CONFIG = ("name", "version", "tags", "run_metadata", "artifact_type")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where in a file something stands."""
+
+    file: str
+    line: int
+
+    def error(self, message: str, *, hint: str = "") -> ConfigError:
+        """An error about what stands here."""
+        return ConfigError(f"{self.file}, line {self.line}: {message}", hint=hint, path=self.file, line=self.line)
+
+    def unknown(self, what: str, key: str, known: Iterable[str]) -> ConfigError:
+        """The error of a key that nobody knows, with the nearest one that somebody does."""
+        choices = list(known)
+        near = difflib.get_close_matches(key, choices, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(choices) or 'none'}"
+        return self.error(f"unknown {what} {key!r}", hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepConfiguration:
+    """What the file says about one step."""
+
+    name: str = ""
+    enable_cache: bool | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, ArtifactConfig] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    def check_outputs(self, known: Iterable[str]) -> None:
+        """Raise `ConfigError` for an output that the step does not have."""
+        for output in self.outputs:
+            if output not in known:
+                raise self.places[f"outputs.{output}"].unknown(f"output of step {self.name!r}", output, known)
+
+    def unknown(self, parameter: str, known: Iterable[str]) -> ConfigError:
+        """The error of a parameter that the step does not have."""
+        return self.places[f"parameters.{parameter}"].unknown(f"parameter of step {self.name!r}", parameter, known)
+
+    def not_a_parameter(self, parameter: str) -> ConfigError:
+        """The error of a parameter that the pipeline fills with an artifact."""
+        return self.places[f"parameters.{parameter}"].error(
+            f"step {self.name!r} gets {parameter!r} from an artifact, so a parameter cannot replace it"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfiguration:
+    """What the file says about a run; empty where there is no file."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    enable_cache: bool | None = None
+    steps: Mapping[str, StepConfiguration] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    def step(self, name: str) -> StepConfiguration:
+        """What is said about a step."""
+        return self.steps.get(name, StepConfiguration(name=name))
+
+    def check_steps(self, known: Iterable[str]) -> None:
+        """Raise `ConfigError` for a step that the pipeline does not have."""
+        for name in self.steps:
+            if name not in known:
+                raise self.places[f"steps.{name}"].unknown("step", name, known)
+
+    def unknown_parameter(self, name: str, known: Iterable[str]) -> ConfigError:
+        """The error of a parameter that the pipeline does not have."""
+        return self.places[f"parameters.{name}"].unknown("parameter of the pipeline", name, known)
+
+
+def read_run_configuration(path: str | Path) -> RunConfiguration:
+    """The configuration in a YAML file; raises `ConfigError` with file and line."""
+    import yaml
+
+    try:
+        text = read_file(path).decode()
+    except FileNotFoundError as error:
+        raise SourceNotFoundError(
+            f"no run configuration at {path}", hint="check config_path", path=str(path)
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8: {error}", path=str(path)) from error
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
+        raise Place(file=str(path), line=line).error(f"not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not YAML: {error}", path=str(path)) from error
+    return _run(_Node(node, Place(file=str(path), line=1))) if node is not None else RunConfiguration()
+
+
+class _Node:
+    """A YAML node with its place."""
+
+    def __init__(self, node: Any, place: Place) -> None:
+        self.node = node
+        self.place = place
+
+    def members(self, what: str) -> dict[str, "_Node"]:
+        """The members of a mapping; a key that stands twice is an error."""
+        if self.node.tag == "tag:yaml.org,2002:null":
+            return {}
+        if self.node.id != "mapping":
+            raise self.place.error(f"{what} is a mapping, got {self.node.value!r}")
+        members: dict[str, _Node] = {}
+        for key, value in self.node.value:
+            place = Place(file=self.place.file, line=key.start_mark.line + 1)
+            if key.value in members:
+                raise place.error(f"{key.value!r} stands twice in {what}")
+            members[str(key.value)] = _Node(value, place)
+        return members
+
+    def known_members(self, what: str, known: tuple[str, ...]) -> dict[str, "_Node"]:
+        """The members of a mapping whose keys are fixed."""
+        members = self.members(what)
+        for key, member in members.items():
+            if key not in known:
+                raise member.place.unknown(f"key in {what}", key, known)
+        return members
+
+    def value(self) -> Any:
+        """The plain value."""
+        import yaml
+
+        loader = yaml.SafeLoader("")
+        try:
+            return loader.construct_document(self.node)
+        except yaml.YAMLError as error:
+            raise self.place.error(f"cannot be read: {error}") from error
+        finally:
+            loader.dispose()
+
+    def switch(self, what: str) -> bool:
+        """A value that is true or false."""
+        value = self.value()
+        if not isinstance(value, bool):
+            raise self.place.error(f"{what} is true or false, got {value!r}")
+        return value
+
+
+def _run(node: _Node) -> RunConfiguration:
+    top = node.known_members("a run configuration", _TOP)
+    parameters = top["parameters"].members("parameters") if "parameters" in top else {}
+    steps = top["steps"].members("steps") if "steps" in top else {}
+    return RunConfiguration(
+        parameters={key: member.value() for key, member in parameters.items()},
+        enable_cache=top["enable_cache"].switch("enable_cache") if "enable_cache" in top else None,
+        steps={name: _step(name, member) for name, member in steps.items()},
+        places={
+            **{f"parameters.{key}": member.place for key, member in parameters.items()},
+            **{f"steps.{name}": member.place for name, member in steps.items()},
+        },
+    )
+
+
+def _step(name: str, node: _Node) -> StepConfiguration:
+    members = node.known_members(f"step {name!r}", _STEP)
+    parameters = members["parameters"].members("parameters") if "parameters" in members else {}
+    outputs = members["outputs"].members("outputs") if "outputs" in members else {}
+    return StepConfiguration(
+        name=name,
+        enable_cache=members["enable_cache"].switch("enable_cache") if "enable_cache" in members else None,
+        parameters={key: member.value() for key, member in parameters.items()},
+        outputs={key: _output(key, member) for key, member in outputs.items()},
+        places={
+            **{f"parameters.{key}": member.place for key, member in parameters.items()},
+            **{f"outputs.{key}": member.place for key, member in outputs.items()},
+        },
+    )
+
+
+def _output(name: str, node: _Node) -> ArtifactConfig:
+    members = node.known_members(f"output {name!r}", _OUTPUT)
+    if "artifact_config" not in members:
+        return ArtifactConfig()
+    config = members["artifact_config"].known_members("artifact_config", _CONFIG)
+    values = {key: member.value() for key, member in config.items()}
+    for key, value in values.items():
+        try:
+            ArtifactConfig(**{key: value})
+        except LedgerError as error:
+            raise config[key].place.error(str(error), hint=error.hint) from error
+    return ArtifactConfig(**values)

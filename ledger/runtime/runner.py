@@ -1,0 +1,322 @@
+"""Run a graph: each step in order, in this process, each published in one commit.
+
+The steps of a step, numbered as in specs/runtime.md: resolve its inputs; look its key up in the
+cache; load the inputs; run the body; judge what it returned; save the outputs; publish them with the
+records of the step and the cache entry. A step that fails publishes none of its outputs,
+records that it failed, and lets its own exception through.
+"""
+
+import datetime as dt
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ledger.core import ArtifactVersion, CacheHit, Ledger, PendingVersion, PipelineRun, Transaction, ledger_for_writing
+from ledger.enums import SaveType
+from ledger.errors import LedgerError
+from ledger.history import cache_file, run_file, step_file
+from ledger.ids import new_uuid
+from ledger.records import (
+    CacheRecord,
+    EndRecord,
+    Name,
+    RunRecord,
+    Status,
+    StepOutput,
+    StepRecord,
+    encode_values,
+    merge,
+)
+from ledger.runtime.arguments import Inputs, resolve_inputs
+from ledger.runtime.configuration import ExternalArtifact
+from ledger.runtime.context import StepContext, running
+from ledger.runtime.fingerprint import as_parameter, cache_key, source_digest
+from ledger.runtime.graph import FromOutside, Graph
+from ledger.runtime.plan import PlannedOutput, PlannedStep, make_plan
+from ledger.runtime.project import ProjectState
+from ledger.runtime.results import choose_materializer, split_result
+from ledger.runtime.run_configuration import RunConfiguration
+from ledger.runtime.settings import Settings
+from ledger.runtime.templates import times_of
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """What a run has come to so far. ``unpublished`` are records that go with the next commit."""
+
+    ledger: Ledger
+    id: str
+    graph: Graph
+    started: dt.datetime
+    project: ProjectState
+    plan: tuple[PlannedStep, ...]
+    outputs: dict[tuple[str, str], ArtifactVersion] = field(default_factory=dict)
+    external: dict[int, ArtifactVersion] = field(default_factory=dict)
+    unpublished: list[tuple[tuple[str, ...], object]] = field(default_factory=list)
+    has_begun: bool = False
+
+
+@dataclass(kw_only=True)
+class _Attempt:
+    """What one step has come to so far."""
+
+    planned: PlannedStep
+    started: dt.datetime
+    source: str | None
+    inputs: Inputs | None = None
+    key: str | None = None
+    context: StepContext | None = None
+    error: str | None = None
+
+
+def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration | None = None) -> PipelineRun:
+    """Run a graph on the default ledger; raises what a step raises, after recording that it failed."""
+    ledger = ledger_for_writing()
+    started = ledger.now()
+    plan = make_plan(graph, settings, configuration or RunConfiguration(), times_of(started))
+    run = _Run(
+        ledger=ledger,
+        id=new_uuid(int(started.timestamp() * 1000)),
+        graph=graph,
+        started=started,
+        project=ProjectState(Path.cwd()),
+        plan=plan,
+    )
+    try:
+        _save_external(run)
+        for planned in plan:
+            _run_step(run, planned)
+        _publish_rest(run)
+    finally:
+        run.project.close()
+    return ledger.run(run.id)
+
+
+def _save_external(run: _Run) -> None:
+    """Save every value from outside once, in one commit with the beginning of the run."""
+    given = {
+        id(argument.artifact): (argument.artifact, f"{run.graph.pipeline}::{planned.name}::external_{key}")
+        for planned in run.plan
+        for key, argument in planned.arguments.items()
+        if isinstance(argument, FromOutside)
+    }
+    if not given:
+        return
+    with _transaction(run, "external inputs") as transaction:
+        pending = {key: _save_one_external(transaction, *each) for key, each in given.items()}
+    run.external = {key: _published(version) for key, version in pending.items()}
+
+
+def _save_one_external(transaction: Transaction, external: ExternalArtifact, name: str) -> PendingVersion:
+    return transaction.save(
+        external.value,
+        name,
+        materializer=external.materializer,
+        extract_metadata=external.store_artifact_metadata,
+        include_visualizations=external.store_artifact_visualizations,
+        save_type=SaveType.EXTERNAL,
+    )
+
+
+def _run_step(run: _Run, planned: PlannedStep) -> None:
+    attempt = _Attempt(planned=planned, started=run.ledger.now(), source=source_digest(planned.step.entrypoint))
+    try:
+        attempt.inputs = resolve_inputs(planned, run.ledger, run.outputs, run.external)
+        attempt.key = _key(attempt)
+        hit = run.ledger.find_cached(attempt.key) if attempt.key is not None else None
+        if hit is not None and set(hit.outputs) == {output.declared for output in planned.outputs}:
+            _reuse(run, attempt, hit)
+        else:
+            _execute(run, attempt)
+    except BaseException as error:
+        attempt.error = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        _record_failure(run, attempt)
+        raise
+
+
+def _key(attempt: _Attempt) -> str | None:
+    """The cache key, or ``None`` for a step that is not to be served from the cache."""
+    planned, inputs = attempt.planned, attempt.inputs
+    if not planned.enable_cache or attempt.source is None or inputs is None or inputs.has_external:
+        return None
+    outputs = {
+        output.declared: {
+            **output.config.as_values(),
+            "materializers": [materializer.REGISTRY_KEY for materializer in output.materializers],
+        }
+        for output in planned.outputs
+    }
+    taken = {argument: str(version.id) for argument, version in inputs.versions.items()}
+    return cache_key(source=attempt.source, outputs=outputs, parameters=inputs.parameters, inputs=taken)
+
+
+def _reuse(run: _Run, attempt: _Attempt, hit: CacheHit) -> None:
+    """Take the versions of an earlier run for this step's outputs."""
+    for output in attempt.planned.outputs:
+        run.outputs[attempt.planned.name, output.declared] = hit.outputs[output.declared]
+    outputs = tuple(_output_record(output.key, hit.outputs[output.declared]) for output in attempt.planned.outputs)
+    record = _step_record(run, attempt, "cached", outputs, cached_from=hit.run)
+    run.unpublished.append((step_file(run.id, Name(attempt.planned.name)), record))
+
+
+def _execute(run: _Run, attempt: _Attempt) -> None:
+    """Run the body, judge and save what it returned, and publish all of it in one commit."""
+    planned, inputs = attempt.planned, attempt.inputs
+    assert inputs is not None
+    values = inputs.load(planned)
+    context = StepContext(
+        pipeline=run.graph.pipeline,
+        run=run.id,
+        step=planned.name,
+        inputs=inputs.versions,
+        outputs=[output.key for output in planned.outputs],
+    )
+    attempt.context = context
+    with running(context):
+        returned = planned.step.entrypoint(**values)
+    results = split_result(planned, returned)
+    with _transaction(run, planned.name) as transaction:
+        pending = {
+            output.declared: _save_output(transaction, planned, output, results[output.declared], context)
+            for output in planned.outputs
+        }
+        outputs = tuple(_output_record(output.key, pending[output.declared]) for output in planned.outputs)
+        record = _step_record(run, attempt, "completed", outputs)
+        transaction.add_record(step_file(run.id, Name(planned.name)), record, trailers=(f"Run: {run.id}",))
+        if attempt.key is not None:
+            _add_cache_entry(transaction, run, attempt, pending)
+        if planned is run.plan[-1]:
+            transaction.add_record(run_file(run.id, "end"), _end_record(run, "completed"))
+    for declared, version in pending.items():
+        run.outputs[planned.name, declared] = _published(version)
+
+
+def _save_output(
+    transaction: Transaction, planned: PlannedStep, output: PlannedOutput, value: Any, context: StepContext
+) -> PendingVersion:
+    config = output.config
+    return transaction.save(
+        value,
+        output.name,
+        config.version,
+        artifact_type=config.artifact_type,
+        tags=[*(config.tags or ()), *context.get_output_tags(output.key)],
+        run_metadata=merge(config.run_metadata or {}, context.get_output_metadata(output.key)),
+        materializer=choose_materializer(output.materializers, value),
+        extract_metadata=planned.extract_metadata,
+        include_visualizations=planned.include_visualizations,
+        save_type=SaveType.STEP_OUTPUT,
+        producer=context.producer(output.key),
+    )
+
+
+def _add_cache_entry(
+    transaction: Transaction, run: _Run, attempt: _Attempt, pending: Mapping[str, PendingVersion]
+) -> None:
+    assert attempt.key is not None
+    outputs = tuple(_output_record(declared, version) for declared, version in pending.items())
+    entry = CacheRecord(key=attempt.key, run=run.id, step=attempt.planned.name, outputs=outputs)
+    # A step that is used twice in one run with equal inputs has one entry: the first is as good.
+    path = cache_file(attempt.key, run.id)
+    if run.ledger.find_cached(attempt.key) is None:
+        transaction.add_record(path, entry)
+
+
+def _record_failure(run: _Run, attempt: _Attempt) -> None:
+    """Record that a step failed, and with it the run; what failed is raised by the caller, not this."""
+    try:
+        with _transaction(run, f"{attempt.planned.name} failed") as transaction:
+            record = _step_record(run, attempt, "failed", ())
+            transaction.add_record(step_file(run.id, Name(attempt.planned.name)), record, trailers=(f"Run: {run.id}",))
+            transaction.add_record(run_file(run.id, "end"), _end_record(run, "failed"))
+    except LedgerError as error:
+        warnings.warn(f"that step {attempt.planned.name!r} failed could not be recorded: {error}", stacklevel=2)
+
+
+def _publish_rest(run: _Run) -> None:
+    """Publish the records that no step's commit has taken along: those of cached steps, and of an empty run."""
+    if run.has_begun and not run.unpublished:
+        return
+    with _transaction(run, "cached" if run.plan else "no steps") as transaction:
+        transaction.add_record(run_file(run.id, "end"), _end_record(run, "completed"), trailers=(f"Run: {run.id}",))
+
+
+class _transaction:  # noqa: N801  # used as a function
+    """A transaction of a run: the records that wait go along, and count as published only if it succeeds."""
+
+    def __init__(self, run: _Run, what: str) -> None:
+        self._run = run
+        self._transaction = run.ledger.transaction(subject=f"run {run.graph.pipeline}: {what}")
+
+    def __enter__(self) -> Transaction:
+        if not self._run.has_begun:
+            self._transaction.add_record(run_file(self._run.id, "run"), _run_record(self._run))
+        for path, record in self._run.unpublished:
+            self._transaction.add_record(path, record)
+        return self._transaction.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._transaction.__exit__(kind, error, trace)
+        if kind is None:
+            self._run.has_begun = True
+            self._run.unpublished = []
+
+
+def _run_record(run: _Run) -> RunRecord:
+    return RunRecord(
+        id=run.id,
+        pipeline=run.graph.pipeline,
+        started_at=_text(run.started),
+        created_by=run.ledger.author,
+        parameters=encode_values({key: as_parameter(value) for key, value in run.graph.parameters.items()}),
+        steps=tuple(planned.name for planned in run.plan),
+        project=run.project.read(),
+    )
+
+
+def _step_record(
+    run: _Run,
+    attempt: _Attempt,
+    status: Status,
+    outputs: tuple[StepOutput, ...],
+    *,
+    cached_from: str | None = None,
+) -> StepRecord:
+    inputs, context = attempt.inputs, attempt.context
+    return StepRecord(
+        run=run.id,
+        name=attempt.planned.name,
+        status=status,
+        started_at=_text(attempt.started),
+        ended_at=_text(run.ledger.now()),
+        parameters=encode_values(inputs.parameters if inputs is not None else {}),
+        inputs=(*(inputs.records if inputs is not None else ()), *(context.loaded if context is not None else ())),
+        outputs=outputs,
+        saved=tuple(context.saved) if context is not None else (),
+        source=attempt.source or "unknown",
+        cache_key=attempt.key,
+        cached_from=cached_from,
+        error=attempt.error,
+    )
+
+
+def _end_record(run: _Run, status: Status) -> EndRecord:
+    return EndRecord(run=run.id, status=status, ended_at=_text(run.ledger.now()))
+
+
+def _output_record(output: str, version: ArtifactVersion | PendingVersion) -> StepOutput:
+    return StepOutput(output=output, name=version.name, id=version.claim_id)
+
+
+def _published(pending: PendingVersion) -> ArtifactVersion:
+    assert pending.published is not None
+    return pending.published
+
+
+def _text(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,27 @@
+"""Switches that pipelines and steps share, and which of several says what holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Switches; ``None`` leaves one to whoever has the next word. ``substitutions`` fill name templates."""
+
+    enable_cache: bool | None = None
+    enable_artifact_metadata: bool | None = None
+    enable_artifact_visualization: bool | None = None
+    substitutions: Mapping[str, str] = field(default_factory=dict)
+
+    def under(self, stronger: "Settings") -> "Settings":
+        """Both together, the stronger one's word first."""
+        switches = {
+            each.name: _first(getattr(stronger, each.name), getattr(self, each.name))
+            for each in fields(self)
+            if each.name != "substitutions"
+        }
+        return Settings(**switches, substitutions={**self.substitutions, **stronger.substitutions})
+
+
+def _first(*words: bool | None) -> bool | None:
+    return next((word for word in words if word is not None), None)

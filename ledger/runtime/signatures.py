@@ -1,0 +1,186 @@
+"""What a step takes and gives, read off its signature.
+
+Pure but for reading the function's source. The rules: one output by default, named ``output``;
+a tuple annotation is several outputs only where the function really returns a tuple
+literal; names come from ``Annotated``; nothing annotated is one output of any type, unless the
+function returns nothing.
+"""
+
+import ast
+import inspect
+import sys
+import textwrap
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+
+from ledger.errors import StepInterfaceError
+from ledger.runtime.annotations import without_extras
+from ledger.runtime.configuration import ArtifactConfig
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+DEFAULT_OUTPUT = "output"
+_MOST_EXTRAS = 2
+_ANNOTATION_RULE = (
+    "an output's annotation holds the type and then a name, an ArtifactConfig, or one of each, with the name said once"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """One output of a step: its key, its type, and how it is saved. ``is_named`` tells own names from default ones."""
+
+    key: str
+    annotation: Any
+    config: ArtifactConfig
+    is_named: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """A step's interface."""
+
+    parameters: Mapping[str, inspect.Parameter]
+    hints: Mapping[str, Any]
+    outputs: tuple[Output, ...]
+    is_split: bool
+    """Whether the returned tuple is several outputs."""
+
+
+def read_signature(function: Callable[..., Any], name: str) -> Signature:
+    """The interface of a step function; raises `StepInterfaceError` for one that cannot be a step."""
+    parameters = inspect.signature(function).parameters
+    for parameter in parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise StepInterfaceError(
+                f"step {name!r} takes *{parameter.name}, whose values have no names to be recorded under",
+                hint="name every argument",
+                step=name,
+            )
+    hints = resolve_hints(function)
+    tree = source_tree(function)
+    outputs, is_split = _outputs(function, tree, hints, name)
+    keys = [output.key for output in outputs]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise StepInterfaceError(
+                f"step {name!r} has two outputs named {key!r}", hint="give each its own name", step=name
+            )
+    return Signature(parameters=parameters, hints=hints, outputs=outputs, is_split=is_split)
+
+
+def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations, those written as strings included; a name that is defined nowhere counts as any type."""
+    closure = inspect.getclosurevars(function).nonlocals
+    local = {**_callers_names(function), **closure}
+    try:
+        return typing.get_type_hints(function, localns=local, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        return {key: Any if isinstance(value, str) else value for key, value in function.__annotations__.items()}
+
+
+def source_text(function: Callable[..., Any]) -> str | None:
+    """The source of a function, or ``None`` where Python has none, as at some prompts."""
+    try:
+        return textwrap.dedent(inspect.getsource(function))
+    except (OSError, TypeError):
+        return None
+
+
+def source_tree(function: Callable[..., Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The parsed definition of a function, or ``None`` where it has no source or is a lambda."""
+    text = source_text(function)
+    try:
+        tree = ast.parse(text) if text is not None else None
+    except SyntaxError:
+        return None
+    first = tree.body[0] if tree is not None and tree.body else None
+    return first if isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef) else None
+
+
+def _callers_names(function: Callable[..., Any]) -> dict[str, Any]:
+    """The local names around the definition, where it is being decorated inside another function right now."""
+    frame = sys._getframe(1)  # noqa: SLF001  # the only way to see what a string annotation could mean
+    code = getattr(function, "__code__", None)
+    caller: FrameType | None = frame
+    while caller is not None:
+        if code in caller.f_code.co_consts:
+            return dict(caller.f_locals)
+        caller = caller.f_back
+    return {}
+
+
+def _outputs(
+    function: Callable[..., Any], tree: ast.AST | None, hints: Mapping[str, Any], name: str
+) -> tuple[tuple[Output, ...], bool]:
+    if "return" not in function.__annotations__:
+        if tree is not None and all(_is_nothing(value) for value in _returned(tree)):
+            return (), False
+        return (_output(Any, DEFAULT_OUTPUT, name),), False
+    annotation = hints.get("return", Any)
+    if annotation is None or annotation is type(None):
+        return (), False
+    members = _members(annotation, tree, name)
+    if members is None:
+        return (_output(annotation, DEFAULT_OUTPUT, name),), False
+    return tuple(_output(member, f"output_{index}", name) for index, member in enumerate(members)), True
+
+
+def _members(annotation: Any, tree: ast.AST | None, name: str) -> tuple[Any, ...] | None:
+    """The elements of a tuple annotation, if the function returns them as a literal."""
+    if get_origin(annotation) is not tuple or tree is None:
+        return None
+    if not any(isinstance(value, ast.Tuple) and len(value.elts) > 1 for value in _returned(tree)):
+        return None
+    members = get_args(annotation)
+    if Ellipsis in members:
+        raise StepInterfaceError(
+            f"step {name!r} returns several values, but {annotation} does not say how many",
+            hint="variable length output annotations are not allowed: annotate each value",
+            step=name,
+        )
+    return members
+
+
+def _output(annotation: Any, default: str, step: str) -> Output:
+    config = _config_in(annotation, step)
+    key = config.name if config.name is not None else default
+    return Output(key=key, annotation=without_extras(annotation), config=config, is_named=config.name is not None)
+
+
+def _config_in(annotation: Any, step: str) -> ArtifactConfig:
+    if get_origin(annotation) is not Annotated:
+        return ArtifactConfig()
+    extras = get_args(annotation)[1:]
+    names = [extra for extra in extras if isinstance(extra, str)]
+    configs = [extra for extra in extras if isinstance(extra, ArtifactConfig)]
+    too_many = len(extras) > _MOST_EXTRAS or len(names) > 1 or len(configs) > 1
+    if too_many or len(names) + len(configs) != len(extras) or (names and configs and configs[0].name is not None):
+        raise StepInterfaceError(
+            f"step {step!r} has the output annotation {annotation}", hint=_ANNOTATION_RULE, step=step
+        )
+    config = configs[0] if configs else ArtifactConfig()
+    named = config.joined_with(ArtifactConfig(name=names[0])) if names else config
+    if named.name == "":
+        raise StepInterfaceError(
+            f"step {step!r} has an output whose name is empty", hint="give it a name or none", step=step
+        )
+    return named
+
+
+def _returned(tree: ast.AST) -> Iterator[ast.expr | None]:
+    """What the function's own return statements return; those of functions inside it are theirs."""
+    waiting: list[ast.AST] = list(ast.iter_child_nodes(tree))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Return):
+            yield node.value
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def _is_nothing(value: ast.expr | None) -> bool:
+    return value is None or (isinstance(value, ast.Constant) and value.value is None)

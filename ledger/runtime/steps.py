@@ -1,0 +1,207 @@
+"""`@step`: a function whose outputs are versions.
+
+Called in a pipeline's body a step is recorded; called anywhere else it runs as a recorded run
+of its own and gives its values; called in another step's body it is the plain function.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, overload
+
+from ledger.errors import StepInterfaceError
+from ledger.materializers import BaseMaterializer
+from ledger.records import check_name
+from ledger.runtime.configuration import ExternalArtifact
+from ledger.runtime.context import current_step
+from ledger.runtime.graph import Graph, in_order
+from ledger.runtime.recording import Recording, current_recording, is_argument, listed
+from ledger.runtime.runner import run_graph
+from ledger.runtime.settings import Settings
+from ledger.runtime.signatures import Signature, read_signature
+
+Materializers = type[BaseMaterializer] | Iterable[type[BaseMaterializer]] | Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions:
+    """What a decorator or `with_options` says about a step."""
+
+    settings: Settings = field(default_factory=Settings)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    materializers: Mapping[str, tuple[type[BaseMaterializer], ...]] = field(default_factory=dict)
+
+
+class Step:
+    """A function as a step. ``entrypoint`` is the plain function."""
+
+    def __init__(self, function: Callable[..., Any], *, name: str, options: StepOptions, signature: Signature) -> None:
+        self.entrypoint = function
+        self.name = name
+        self.options = options
+        self.signature = signature
+        self._after: tuple[Any, ...] = ()
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Record the step, run it, or just call the function, by where the call stands."""
+        recording = current_recording()
+        if recording is None and current_step() is not None:
+            return self.entrypoint(*args, **kwargs)
+        controls = {
+            key: kwargs.pop(key) for key in ("id", "after") if key in kwargs and key not in self.signature.parameters
+        }
+        arguments = self._bind(args, kwargs)
+        if recording is None:
+            return self._run_alone(arguments)
+        after = [*self._after, *listed(controls.get("after"))]
+        return recording.add(self, self.signature, self.name, arguments, id=controls.get("id"), after=after)
+
+    def with_options(
+        self,
+        *,
+        name: str | None = None,
+        enable_cache: bool | None = None,
+        enable_artifact_metadata: bool | None = None,
+        enable_artifact_visualization: bool | None = None,
+        output_materializers: Materializers = None,
+        parameters: Mapping[str, Any] | None = None,
+        substitutions: Mapping[str, str] | None = None,
+    ) -> "Step":
+        """The same step under other options; what is left out stays as it is."""
+        settings = self.options.settings.under(
+            Settings(
+                enable_cache=enable_cache,
+                enable_artifact_metadata=enable_artifact_metadata,
+                enable_artifact_visualization=enable_artifact_visualization,
+                substitutions=substitutions or {},
+            )
+        )
+        chosen = _materializers(output_materializers, self.signature, self.name)
+        options = StepOptions(
+            settings=settings,
+            parameters={**self.options.parameters, **self._known(parameters or {})},
+            materializers={**self.options.materializers, **chosen},
+        )
+        changed = Step(self.entrypoint, name=check_name(name or self.name), options=options, signature=self.signature)
+        changed._after = self._after  # of the same class
+        return changed
+
+    def after(self, *others: Any) -> "Step":
+        """The same step, to run after others: calls, outputs, steps or names."""
+        changed = Step(self.entrypoint, name=self.name, options=self.options, signature=self.signature)
+        changed._after = (*self._after, *others)  # of the same class
+        return changed
+
+    def __repr__(self) -> str:
+        return f"<Step {self.name}>"
+
+    def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments by name; those still missing may come from the configuration."""
+        try:
+            return dict(inspect.signature(self.entrypoint).bind_partial(*args, **kwargs).arguments)
+        except TypeError as error:
+            known = ", ".join(self.signature.parameters) or "none"
+            raise StepInterfaceError(
+                f"step {self.name!r} was called with arguments it does not take: {error}",
+                hint=f"its arguments are: {known}",
+                step=self.name,
+            ) from error
+
+    def _known(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        for key in parameters:
+            if key not in self.signature.parameters:
+                raise StepInterfaceError(
+                    f"step {self.name!r} has no parameter {key!r}",
+                    hint=f"its arguments are: {', '.join(self.signature.parameters) or 'none'}",
+                    step=self.name,
+                )
+        return parameters
+
+    def _run_alone(self, arguments: Mapping[str, Any]) -> Any:
+        """A run of one step; a value that is not JSON is saved first, as `ExternalArtifact` would."""
+        recording = Recording(self.name)
+        recording.add(self, self.signature, self.name, _for_run_alone(arguments), id=None, after=None)
+        graph = Graph(pipeline=self.name, parameters={}, invocations=in_order(list(recording.invocations.values())))
+        run = run_graph(graph, Settings())
+        values = [version.load() for version in run.steps[self.name].outputs.values()]
+        if not values:
+            return None
+        return tuple(values) if self.signature.is_split else values[0]
+
+
+def _for_run_alone(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if is_argument(value) else ExternalArtifact(value=value) for name, value in arguments.items()}
+
+
+@overload
+def step(function: Callable[..., Any]) -> Step: ...
+@overload
+def step(
+    function: None = None,
+    *,
+    name: str | None = None,
+    enable_cache: bool | None = None,
+    enable_artifact_metadata: bool | None = None,
+    enable_artifact_visualization: bool | None = None,
+    output_materializers: Materializers = None,
+    substitutions: Mapping[str, str] | None = None,
+) -> Callable[[Callable[..., Any]], Step]: ...
+
+
+def step(
+    function: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    enable_cache: bool | None = None,
+    enable_artifact_metadata: bool | None = None,
+    enable_artifact_visualization: bool | None = None,
+    output_materializers: Materializers = None,
+    substitutions: Mapping[str, str] | None = None,
+) -> Step | Callable[[Callable[..., Any]], Step]:
+    """Make a function a step.
+
+    ``name`` is the step's name, by default the function's; the switches beat the pipeline's.
+    ``output_materializers`` is one class, a list to choose from by type, or either per output.
+    Raises `StepInterfaceError` for a signature that cannot be a step's.
+    """
+
+    def decorate(plain: Callable[..., Any]) -> Step:
+        chosen = check_name(name or getattr(plain, "__name__", "step"))
+        signature = read_signature(plain, chosen)
+        settings = Settings(
+            enable_cache=enable_cache,
+            enable_artifact_metadata=enable_artifact_metadata,
+            enable_artifact_visualization=enable_artifact_visualization,
+            substitutions=substitutions or {},
+        )
+        materializers = _materializers(output_materializers, signature, chosen)
+        return Step(
+            plain, name=chosen, options=StepOptions(settings=settings, materializers=materializers), signature=signature
+        )
+
+    return decorate(function) if function is not None else decorate
+
+
+def _materializers(
+    given: Materializers, signature: Signature, name: str
+) -> dict[str, tuple[type[BaseMaterializer], ...]]:
+    """The materializers to choose from, by output; raises `StepInterfaceError` for an output that is not there."""
+    outputs = [output.key for output in signature.outputs]
+    if given is None:
+        return {}
+    per_output = given if isinstance(given, Mapping) else dict.fromkeys(outputs, given)
+    chosen: dict[str, tuple[type[BaseMaterializer], ...]] = {}
+    for key, value in per_output.items():
+        if key not in outputs:
+            raise StepInterfaceError(
+                f"step {name!r} has no output {key!r} to give a materializer",
+                hint=f"its outputs are: {', '.join(outputs) or 'none'}",
+                step=name,
+            )
+        classes = (value,) if isinstance(value, type) else tuple(value)
+        if not all(isinstance(kind, type) and issubclass(kind, BaseMaterializer) for kind in classes):
+            raise StepInterfaceError(f"output {key!r} of step {name!r}: {value!r} is no materializer class", step=name)
+        chosen[key] = classes
+    return chosen
