@@ -1,0 +1,282 @@
+"""Durable writes, honest reads, and the lock."""
+
+import errno
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.disk import (
+    exclusive_lock,
+    make_directory,
+    read_file,
+    stage_file,
+    storage_errors,
+    sync_directory,
+    write_file,
+    write_new_file,
+)
+from ledger.errors import DiskFullError, IntegrityError, LockTimeoutError, ReadOnlyError, StorageError
+from tests.kit.histories import die_at, start
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from ledger.disk import exclusive_lock
+with exclusive_lock(Path(sys.argv[1]), timeout=10) as died:
+    print("held", died, flush=True)
+    sys.stdin.read()
+"""
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_written_whole_and_replaces_another(tmp_path: Path) -> None:
+    """The parts come one after another, the old bytes go, and nothing temporary stays."""
+    target = tmp_path / "file"
+    target.write_bytes(b"old and longer")
+    write_file(target, [b"new", memoryview(b" bytes")])
+    assert (b"new bytes", ["file"]) == (target.read_bytes(), names_in(tmp_path))
+
+
+def test_a_file_without_a_folder_lands_in_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bare name has a directory to sync, too."""
+    monkeypatch.chdir(tmp_path)
+    write_file("file", [b"x"])
+    assert b"x" == (tmp_path / "file").read_bytes()
+
+
+@pytest.mark.parametrize("error", [ValueError("bad part"), KeyboardInterrupt(), OSError(errno.EIO, "bad disk")])
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, error: BaseException) -> None:
+    """Whatever goes wrong while the parts are made, the old file stays and no temporary one does."""
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+
+    def parts() -> Iterator[bytes]:
+        yield b"half"
+        raise error
+
+    with pytest.raises((ValueError, KeyboardInterrupt, StorageError)):
+        write_file(target, parts())
+    assert (b"old", ["file"]) == (target.read_bytes(), names_in(tmp_path))
+
+
+def test_a_killed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    """A process that dies in the middle of a write leaves the old file, and a temporary one that nobody reads."""
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+
+    def die() -> None:
+        def parts() -> Iterator[bytes]:
+            yield b"half"
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        write_file(target, parts(), temporary="tmp_obj_")
+
+    assert die_at(0, frozenset(), die)
+    assert b"old" == target.read_bytes()
+    assert [True, False] == [name.startswith("tmp_obj_") for name in reversed(names_in(tmp_path))]
+
+
+def test_a_write_killed_at_any_step_is_whole_or_not_there(tmp_path: Path) -> None:
+    """Before every open, rename and directory sync of a write, a kill leaves the old bytes or the new ones."""
+    target = tmp_path / "file"
+    found = []
+    for step in range(1, 10):
+        target.write_bytes(b"old")
+        killed = die_at(step, frozenset({"open", "os.rename"}), lambda: write_file(target, [b"n", b"ew"]))
+        found.append(target.read_bytes())
+        if not killed:
+            break
+    assert [b"old", b"old", b"new", b"new"] == found
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace to see system calls")
+def test_the_bytes_are_durable_before_the_name_and_the_name_before_the_return(tmp_path: Path) -> None:
+    """Write, fsync of the file, rename, fsync of the directory: in this order."""
+    log = tmp_path / "log"
+    program = f"from ledger.disk import write_file; write_file({str(tmp_path / 'file')!r}, [b'x'])"
+    calls = "trace=fsync,fdatasync,rename,renameat,renameat2"
+    strace = ["strace", "-f", "-y", "-qq", "-o", str(log), "-e", calls, sys.executable, "-c", program]
+    if subprocess.run(strace, check=False, capture_output=True).returncode:
+        pytest.skip("strace may not trace here")
+    lines = [line.split(" ", 1)[1].strip() for line in log.read_text().splitlines() if str(tmp_path) in line]
+    assert ["fsync", "rename", "fsync"] == [line.split("(")[0] for line in lines]
+    assert ["tmp_" in lines[0], f"<{tmp_path}>" in lines[2]] == [True, True]
+
+
+def test_a_new_file_never_replaces_another(tmp_path: Path) -> None:
+    """A file that exists is an error, and stays."""
+    (tmp_path / "file").write_bytes(b"old")
+    with pytest.raises(FileExistsError):
+        write_new_file(str(tmp_path / "file"), [b"new"])
+    assert b"old" == (tmp_path / "file").read_bytes()
+
+
+@given(st.binary(max_size=50), st.integers(-60, 60), st.none() | st.integers(0, 60))
+def test_a_part_of_a_file_is_a_slice_of_it(data: bytes, start: int, length: int | None) -> None:
+    """``start`` and ``length`` mean what a slice means; a negative start counts from the end."""
+    path = Path("/dev/shm" if Path("/dev/shm").is_dir() else "/tmp") / f"ledger-test-{os.getpid()}"
+    path.write_bytes(data)
+    try:
+        expected = data[start:][:length]
+        assert expected == read_file(path, start=start, length=length)
+    finally:
+        path.unlink()
+
+
+def test_a_file_that_is_not_there_is_left_to_the_caller(tmp_path: Path) -> None:
+    """Only the caller knows what is missing; everything else that fails is a StorageError with the path."""
+    with pytest.raises(FileNotFoundError) as caught:
+        read_file(tmp_path / "missing")
+    assert not isinstance(caught.value, StorageError)
+    with pytest.raises(StorageError, match=f"cannot read {tmp_path}: Is a directory"):
+        read_file(tmp_path)
+
+
+def test_a_write_into_a_missing_folder_names_the_file(tmp_path: Path) -> None:
+    """The error names the file that was to be, not its temporary name."""
+    with pytest.raises(StorageError, match=f"cannot write {tmp_path}/no/file: No such file or directory"):
+        stage_file(tmp_path / "no" / "file", [b"x"])
+    with pytest.raises(StorageError, match="cannot sync"):
+        sync_directory(tmp_path / "no")
+
+
+def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:
+    """Folders that exist are left alone; a file in the way is an error that names the folder."""
+    make_directory(tmp_path / "a" / "b" / "c")
+    make_directory(tmp_path / "a" / "b" / "c")
+    (tmp_path / "file").write_bytes(b"")
+    for target in (tmp_path / "file", tmp_path / "file" / "b"):
+        with pytest.raises(StorageError, match=f"cannot make the folder {target}"):
+            make_directory(target)
+    assert ["a", "file"] == names_in(tmp_path)
+
+
+def test_errors_of_ours_pass_through_a_block_unchanged() -> None:
+    """A block that maps system errors leaves errors that say more as they are."""
+    error = IntegrityError("damaged")
+    with pytest.raises(IntegrityError) as caught, storage_errors("/x", "read"):
+        raise error
+    assert error is caught.value
+    with pytest.raises(StorageError, match="cannot list /x: gone"), storage_errors("/x", "list"):
+        raise OSError(errno.ESTALE, "gone")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "ledger-test", str(folder)]
+    if os.geteuid() or not shutil.which("mount") or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs leave to mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_reported_and_leaves_nothing(small_disk: Path) -> None:
+    """No space: DiskFullError with the path, the file that was there is there, and no temporary file takes space."""
+    write_file(small_disk / "file", [b"old"])
+    with pytest.raises(DiskFullError, match=f"cannot write {small_disk}/file: No space left on device") as caught:
+        write_file(small_disk / "file", [b"x" * 100_000])
+    assert (errno.ENOSPC, ["file"]) == (caught.value.errno, names_in(small_disk))
+    assert b"old" == read_file(small_disk / "file")
+
+
+def test_a_disk_mounted_read_only_is_reported(small_disk: Path) -> None:
+    """A write, a folder and the lock on a read-only disk are ReadOnlyErrors; reading goes on."""
+    write_file(small_disk / "file", [b"old"])
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(ReadOnlyError, match=r"cannot write .*: Read-only file system"):
+        write_file(small_disk / "file", [b"new"])
+    with pytest.raises(ReadOnlyError, match="cannot make the folder"):
+        make_directory(small_disk / "folder")
+    with pytest.raises(ReadOnlyError, match="cannot lock"), exclusive_lock(small_disk / "lock", timeout=1):
+        pass
+    assert b"old" == read_file(small_disk / "file")
+
+
+def test_the_lock_excludes_other_threads(tmp_path: Path) -> None:
+    """Of many threads one at a time is inside, and each gets in."""
+    inside: list[int] = []
+    crowded: list[int] = []
+
+    def enter(number: int) -> None:
+        for _ in range(5):
+            with exclusive_lock(tmp_path / "lock", timeout=30):
+                inside.append(number)
+                time.sleep(0.001)
+                crowded.extend(inside[1:])
+                inside.remove(number)
+
+    threads = [threading.Thread(target=enter, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ([], []) == (inside, crowded)
+
+
+def test_a_stopped_holder_is_named_and_not_robbed(tmp_path: Path) -> None:
+    """A holder that does not move keeps its lock; who waits learns its pid and host."""
+    holder = start(HOLD, tmp_path / "lock")
+    assert holder.stdout is not None
+    assert "held False\n" == holder.stdout.readline()
+    holder.send_signal(signal.SIGSTOP)
+    with pytest.raises(LockTimeoutError) as caught, exclusive_lock(tmp_path / "lock", timeout=0.1):
+        pass
+    expected = f"pid {holder.pid} on {socket.gethostname()}"
+    assert f"the ledger is locked: waited 0.1 s for {tmp_path}/lock, held by {expected}" == str(caught.value)
+    assert {"holder": expected, "path": f"{tmp_path}/lock"} == caught.value.facts
+    holder.send_signal(signal.SIGCONT)
+    holder.communicate("")
+
+
+def test_the_lock_goes_with_a_killed_holder_and_the_next_one_knows(tmp_path: Path) -> None:
+    """The kernel releases the lock at a kill; the next holder learns of the death, the one after does not."""
+    holder = start(HOLD, tmp_path / "lock")
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    holder.kill()
+    holder.communicate()
+    found = []
+    for _ in range(2):
+        with exclusive_lock(tmp_path / "lock", timeout=10) as died:
+            found.append(died)
+    assert [True, False] == found
+
+
+def test_a_holder_that_fails_in_order_did_not_die(tmp_path: Path) -> None:
+    """An exception cleans up behind itself; an interrupt may not have, and counts as a death."""
+    found = []
+
+    def enter(error: BaseException) -> None:
+        with exclusive_lock(tmp_path / "lock", timeout=1) as died:
+            found.append(died)
+            raise error
+
+    for error in (ValueError("failed"), KeyboardInterrupt(), ValueError("failed")):
+        with pytest.raises(type(error)):
+            enter(error)
+    assert [False, False, True] == found
+
+
+def test_a_lock_file_with_foreign_bytes_is_no_obstacle(tmp_path: Path) -> None:
+    """Whatever stands in the file, the lock is flock's; an unreadable holder counts as one that died."""
+    (tmp_path / "lock").write_bytes(b"\xff not json")
+    with exclusive_lock(tmp_path / "lock", timeout=1) as died:
+        assert died
