@@ -320,6 +320,15 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 
+_SHOWN = 80
+
+
+def shown(value: object) -> str:
+    """A value as messages show it: its repr, which is one line for texts, cut to fit a terminal."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
 def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
     """The typed form of an operating system error met while ``doing`` something to ``path``."""
     reason = cause.strerror or str(cause)

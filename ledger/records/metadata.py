@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
-from ledger.errors import MetadataError
+from ledger.errors import MetadataError, shown
 from ledger.records.canonical import DEPTH_LIMIT, INTEGER_LIMIT
 
 KEY_LIMIT = 255
@@ -35,7 +35,7 @@ def normalise(metadata: object) -> dict[str, Value]:
     if metadata is None:
         return {}
     if not isinstance(metadata, Mapping):
-        raise MetadataError(f"metadata is a dict, got {type(metadata).__name__}: {metadata!r}")
+        raise MetadataError(f"metadata is a dict, got {type(metadata).__name__}: {shown(metadata)}")
     return _normalise_group(metadata, ())
 
 
@@ -142,18 +142,18 @@ def _normalise_numpy(value: object, path: tuple[str, ...]) -> Value:
         if value.dtype.kind == "M" and str(value) != "NaT":
             return str(value)  # as ISO 8601; `item` would give nanoseconds as a bare number
         if value.dtype.kind in "Mm":
-            raise _error(path, f"a {kind.__qualname__} that is no moment is not metadata: {_shorten(value)}")
+            raise _error(path, f"a {kind.__qualname__} that is no moment is not metadata: {shown(value)}")
         plain = value.item() if hasattr(value, "item") else value
         if type(plain) is not kind and isinstance(plain, (bool, int, float, str, dt.date)):
             return _normalise(plain, path)
-    raise _error(path, f"a value of type {kind.__module__}.{kind.__qualname__} is not metadata: {_shorten(value)}")
+    raise _error(path, f"a value of type {kind.__module__}.{kind.__qualname__} is not metadata: {shown(value)}")
 
 
 def _text(text: str, path: tuple[str, ...]) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise _error(path, f"text that is not valid Unicode: {text!r}") from error
+        raise _error(path, f"text that is not valid Unicode: {shown(text)}") from error
     return str.__str__(text)
 
 
@@ -171,11 +171,6 @@ def _sorted(values: Iterable[Value]) -> list[Value]:
 def _rank(value: Value) -> int:
     is_number = type(value) is int or (type(value) is float and not math.isnan(value))
     return 0 if is_number else 1 + _ORDER.index(type(value).__name__)
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."  # noqa: PLR2004  # one line on a terminal
 
 
 def _error(path: tuple[str, ...], reason: str) -> MetadataError:

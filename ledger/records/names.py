@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from typing import NewType
 
-from ledger.errors import ArgumentTypeError, InvalidNameError, InvalidTagError, InvalidVersionError
+from ledger.errors import ArgumentTypeError, InvalidNameError, InvalidTagError, InvalidVersionError, shown
 
 Name = NewType("Name", str)
 """A checked artifact name."""
@@ -33,12 +33,12 @@ _RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 def check_name(name: object) -> Name:
     """The name, if it is one; else `InvalidNameError` with what is wrong and the rule."""
     if not isinstance(name, str):
-        raise ArgumentTypeError(f"an artifact name is a str, got {type(name).__name__}: {name!r}")
+        raise ArgumentTypeError(f"an artifact name is a str, got {type(name).__name__}: {shown(name)}")
     if not 1 <= len(name) <= NAME_LIMIT:
         raise _bad_name(name, f"it has {len(name)} characters, 1 to {NAME_LIMIT} are allowed")
     for segment in name.split("/"):
         if not _SEGMENT.fullmatch(segment):
-            raise _bad_name(name, f"its part {segment!r} does not match {_SEGMENT.pattern}")
+            raise _bad_name(name, f"its part {shown(segment)} does not match {_SEGMENT.pattern}")
     if len(encode_name(Name(name))) > ENCODED_NAME_LIMIT:
         raise _bad_name(name, f"it takes over {ENCODED_NAME_LIMIT} bytes on disk, as ':' and '/' take three each")
     return Name(str.__str__(name))
@@ -46,7 +46,7 @@ def check_name(name: object) -> Name:
 
 def _bad_name(name: str, reason: str) -> InvalidNameError:
     return InvalidNameError(
-        f"invalid artifact name {name!r}: {reason}",
+        f"invalid artifact name {shown(name)}: {reason}",
         hint="parts joined by '/' start with an ASCII letter, digit or '_' and go on with those and '.', ':', '-'",
         name=name,
     )
@@ -75,7 +75,7 @@ def decode_name(encoded: str) -> Name | None:
 def check_version(version: object) -> VersionString:
     """The version string for what a user gave: an int, or a string that is numeric or custom."""
     if isinstance(version, bool) or not isinstance(version, (int, str)):
-        raise ArgumentTypeError(f"a version is an int or a str, got {type(version).__name__}: {version!r}")
+        raise ArgumentTypeError(f"a version is an int or a str, got {type(version).__name__}: {shown(version)}")
     text = str.__str__(version) if isinstance(version, str) else _digits_of(version)
     if not _CUSTOM.fullmatch(text):
         raise _bad_version(version, f"1 to {VERSION_LIMIT} of letters, digits, '_', '.', '+' and '-' are allowed")
@@ -110,19 +110,19 @@ def check_tags(tags: object) -> tuple[str, ...]:
         return ()
     if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
         raise ArgumentTypeError(
-            f"tags are a list of str, got {type(tags).__name__}: {tags!r}",
-            hint=f"write tags=[{tags!r}]",
+            f"tags are a list of str, got {type(tags).__name__}: {shown(tags)}",
+            hint=f"write tags=[{shown(tags)}]",
         )
     return tuple(sorted({_check_tag(tag) for tag in tags}))
 
 
 def _check_tag(tag: object) -> str:
     if not isinstance(tag, str):
-        raise ArgumentTypeError(f"a tag is a str, got {type(tag).__name__}: {tag!r}")
+        raise ArgumentTypeError(f"a tag is a str, got {type(tag).__name__}: {shown(tag)}")
     if not 1 <= len(tag) <= TAG_LIMIT:
         raise InvalidTagError(
-            f"invalid tag {tag!r}: it has {len(tag)} characters, 1 to {TAG_LIMIT} are allowed", tag=tag
+            f"invalid tag {shown(tag)}: it has {len(tag)} characters, 1 to {TAG_LIMIT} are allowed", tag=tag
         )
     if not tag.isprintable() or tag.isspace():
-        raise InvalidTagError(f"invalid tag {tag!r}: it holds characters that cannot be printed", tag=tag)
+        raise InvalidTagError(f"invalid tag {shown(tag)}: it holds characters that cannot be printed", tag=tag)
     return str.__str__(tag)

@@ -26,8 +26,8 @@ def state_of(ledger: Ledger) -> tuple[str, dict[str, bytes], dict[str, bytes]]:
     return git(ledger, "rev-parse", "main"), files_below(store_of(ledger)), files_below(ledger.git_dir / "objects")
 
 
-def git(ledger: Ledger, *arguments: str, data: bytes | None = None, **environment: str) -> str:
-    """What real Git prints about a ledger's history."""
+def git(ledger: Ledger, *arguments: str, data: bytes = b"", **environment: str) -> str:
+    """What real Git prints about a ledger's history; ``environment`` goes on top of the process's."""
     command = ["git", f"--git-dir={ledger.git_dir}", *arguments]
     done = subprocess.run(command, input=data, env={**os.environ, **environment}, capture_output=True, check=True)
     return done.stdout.decode().strip()
@@ -46,16 +46,16 @@ def manifest_of(ledger: Ledger, version: ArtifactVersion) -> dict[str, Any]:
 
 def plant(ledger: Ledger, files: dict[str, bytes]) -> None:
     """Publish files by plain Git, as somebody else's program might."""
-    index = {"GIT_INDEX_FILE": str(ledger.path / "planted-index")}
-    git(ledger, "read-tree", "main", **index)
+    index = str(ledger.path / "planted-index")
+    git(ledger, "read-tree", "main", GIT_INDEX_FILE=index)
     for path, data in files.items():
         blob = git(ledger, "hash-object", "-w", "--stdin", data=data)
-        git(ledger, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", **index)
-    tree = git(ledger, "write-tree", **index)
-    names = {"GIT_AUTHOR_NAME": "Eve", "GIT_AUTHOR_EMAIL": "e@e", "GIT_COMMITTER_NAME": "Eve"}
-    commit = git(ledger, "commit-tree", tree, "-p", "main", "-m", "plant", GIT_COMMITTER_EMAIL="e@e", **names)
+        git(ledger, "update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", GIT_INDEX_FILE=index)
+    tree = git(ledger, "write-tree", GIT_INDEX_FILE=index)
+    committer = {"GIT_COMMITTER_NAME": "Eve", "GIT_COMMITTER_EMAIL": "eve@example.com"}
+    commit = git(ledger, "commit-tree", tree, "-p", "main", "-m", "plant", data=b"", **committer)
     git(ledger, "update-ref", "refs/heads/main", commit)
-    (ledger.path / "planted-index").unlink()
+    Path(index).unlink()
 
 
 def forge(ledger: Ledger, model: ArtifactVersion, **changes: Any) -> str:

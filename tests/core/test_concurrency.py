@@ -1,0 +1,118 @@
+"""Many writers at once: no version is lost, none is doubled, nobody waits for ever."""
+
+import subprocess
+import sys
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ledger import Ledger
+from tests.kit.ledgers import git
+
+SAVE_TEN = """
+import sys
+from ledger import Ledger
+ledger = Ledger.open(".ledger")
+for number in range(10):
+    version = ledger.save([sys.argv[1], number], "shared", tags=[sys.argv[1]])
+    ledger.save(number, f"own-{sys.argv[1]}", run_metadata={"shared": version.version})
+    assert version.load() == [sys.argv[1], number]
+    print(version.version)
+"""
+
+
+def test_processes_that_save_at_once_number_without_gaps(workdir: Path) -> None:
+    """Four processes with ten saves each on one name give exactly 1 to 40, every value under its number."""
+    ledger = Ledger.init(workdir / ".ledger")
+    command = [sys.executable, "-W", "error", "-c", SAVE_TEN]
+    processes = [
+        subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for number in range(4)
+    ]
+    outputs = [process.communicate() for process in processes]
+    assert [0] * 4 == [process.returncode for process in processes], outputs
+    printed = [[int(line) for line in out.split()] for out, _ in outputs]
+    assert list(range(1, 41)) == sorted(number for numbers in printed for number in numbers)
+    assert all(numbers == sorted(numbers) for numbers in printed)
+    assert list(range(1, 41)) == [version.number for version in ledger.versions("shared")]
+    assert {str(number): 10 for number in range(4)} == Counter(
+        version.load()[0] for version in ledger.versions("shared")
+    )
+    assert "81" == git(ledger, "rev-list", "--count", "main")
+    assert ledger.verify().ok
+
+
+def test_threads_share_one_ledger(ledger: Ledger) -> None:
+    """Eight threads save, load, tag and search through one object; nothing is lost."""
+
+    def work(thread: int) -> None:
+        for number in range(4):
+            version = ledger.save([thread, number], "shared")
+            ledger.tag(version, [f"t{thread}"])
+            ledger.log_metadata({"thread": thread}, version)
+            assert [thread, number] == ledger.get(version.id).load()
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(work, thread) for thread in range(8)]:
+            done.result()
+    assert list(range(1, 33)) == [version.number for version in ledger.versions("shared")]
+    assert [4] * 8 == [len(ledger.search(tag=f"t{thread}", run_metadata={"thread": thread})) for thread in range(8)]
+    assert ledger.verify().ok
+
+
+def test_one_of_many_gets_a_custom_version(ledger: Ledger) -> None:
+    """Of eight threads that save the same custom version, one does; the others get `VersionExistsError`."""
+    from ledger.errors import VersionExistsError
+
+    def work(thread: int) -> bool:
+        try:
+            ledger.save(thread, "x", "cat")
+        except VersionExistsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(work, range(8)))
+    assert 1 == sum(won)
+    assert won.index(True) == ledger.load("x", "cat")
+
+
+def test_a_reader_sees_one_commit(ledger: Ledger) -> None:
+    """While versions of two names are published together, a list never shows one without the other."""
+    ledger.save(0, "left")
+    ledger.save(0, "right")
+
+    def write() -> None:
+        for number in range(10):
+            with ledger.transaction() as transaction:
+                transaction.save(number, "left")
+                transaction.save(number, "right")
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        counts = []
+        while not writing.done():
+            found = ledger.at("HEAD").search()
+            counts.append(Counter(version.name for version in found))
+        writing.result()
+    assert all(count["left"] == count["right"] for count in counts)
+
+
+def test_a_fork_goes_on_with_the_ledger(workdir: Path) -> None:
+    """A ledger opened before a fork can be saved to in parent and child."""
+    code = """
+import os
+from ledger import Ledger
+ledger = Ledger.init(".ledger")
+ledger.save("before", "x")
+child = os.fork()
+for number in range(5):
+    ledger.save([child == 0, number], "x")
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+assert [version.number for version in ledger.versions("x")] == list(range(1, 12))
+assert ledger.verify().ok
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=workdir, capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)

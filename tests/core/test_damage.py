@@ -1,0 +1,283 @@
+"""Damaged, missing, foreign: an error that says what and where, and never wrong bytes."""
+
+import pickle
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import (
+    FormatError,
+    IntegrityError,
+    LedgerError,
+    StoreMismatchError,
+    UnsupportedFormatError,
+)
+from tests.kit.ledgers import canonical, damage, forge, git, manifest_of, manifest_path, plant, store_of
+
+LARGE = bytes(range(256)) * 4000
+
+
+def _objects(ledger: Ledger, kind: str) -> list[Path]:
+    return sorted(path for path in (store_of(ledger) / kind).rglob("*") if path.is_file())
+
+
+def _swap(ledger: Ledger) -> None:
+    """Put another store's identity in the place of the ledger's."""
+    other = Ledger.init(ledger.path.parent / "other")
+    shutil.copy(other.path / "store" / "store.json", store_of(ledger) / "store.json")
+    shutil.rmtree(other.path)
+
+
+@pytest.fixture
+def three(ledger: Ledger) -> Ledger:
+    """Versions 1 to 3 of x, and one of y."""
+    for value in ("one", "two", "three"):
+        ledger.save(value, "x", tags=["t"])
+    ledger.save("other", "y", tags=["t"])
+    return ledger
+
+
+@pytest.mark.parametrize("kind", ["changed", "missing", "cut", "emptied"])
+@pytest.mark.parametrize(("value", "where"), [("small", "chunks"), (LARGE, "packs"), (LARGE, "tables")])
+def test_damaged_bytes_are_never_handed_out(ledger: Ledger, value: object, where: str, kind: str) -> None:
+    """A load of damaged bytes raises with name, version, digest and place; so does every other way to them."""
+    saved = ledger.save(value, "x")
+    [path] = _objects(ledger, where)
+    if kind == "changed":
+        damage(path)
+    elif kind == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[: 5 if kind == "cut" else 0])
+    with pytest.raises(IntegrityError) as caught:
+        Ledger.open(ledger.path).load("x")
+    error: Any = caught.value
+    assert "x@1" in str(error)
+    assert ("x", "1") == (error.name, error.version)
+    assert str(error.digest).startswith("sha256:")
+    assert str(store_of(ledger)) in str(error) + str(error.facts)
+    with pytest.raises(IntegrityError):
+        saved.download_files(ledger.path.parent / "x.zip")
+    assert not (ledger.path.parent / "x.zip").exists()
+    assert ["x@1"] == [problem.label for problem in ledger.verify().problems]
+
+
+def test_damage_to_one_version_spares_the_others(ledger: Ledger) -> None:
+    """Where a chunk of one version is damaged, the versions without it load, and `verify` names the one."""
+    ledger.save("one", "x")
+    [path] = _objects(ledger, "chunks")
+    ledger.save("two", "x")
+    damage(path)
+    assert "two" == ledger.load("x")
+    assert [("x@1", "corrupt")] == [(problem.label, problem.kind) for problem in ledger.verify().problems]
+    assert ledger.verify(deep=False).ok
+
+
+def test_saving_again_heals(ledger: Ledger) -> None:
+    """Presence is not trusted: a save of the same value replaces a damaged chunk, and the old version loads."""
+    ledger.save("one", "x")
+    [path] = _objects(ledger, "chunks")
+    damage(path)
+    ledger.save("one", "x")
+    assert ["one", "one"] == [version.load() for version in ledger.versions("x")]
+
+
+def test_a_broken_record_loses_only_that_version(three: Ledger) -> None:
+    """A manifest that is not JSON is an error for its version alone; lists and searches go on with a warning."""
+    folder = "/".join(three.get("x")._claim.path[:-1])
+    id = "0" * 31 + "1"
+    plant(three, {f"{folder}/00000004~4~4~{id}/version.json": b"{not json"})
+    with pytest.raises(FormatError, match="x@4"):
+        three.load("x", 4)
+    assert ["one", "two", "three"] == [three.load("x", number) for number in (1, 2, 3)]
+    assert "other" == three.load("y")
+    with pytest.warns(UserWarning, match="x@4"):
+        assert 4 == len(three.search(tag="t"))
+    assert 4 == len(three.versions("x")) == len(three.artifact("x").versions)
+    assert "damaged" in repr(three.versions("x"))
+    assert ["x@4"] == [problem.label for problem in three.verify().problems]
+    assert "5" == three.save("five", "x").version
+    assert "five" == three.load("x")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "y"},
+        {"id": "019a5d0c-3a7e-7cc2-9d3f-1c0e6b8a4d21"},
+        {"kind": "event"},
+        {"tags": "abc"},
+        {"metadata": []},
+        {"format": "1"},
+        {"content": {"digest": "sha256:0", "size": 0, "files": [], "chunks": []}},
+        {"metadata": {"$float": "huge"}},
+        {"type": "Nonsense"},
+    ],
+)
+def test_a_record_that_lies_is_refused(three: Ledger, changes: dict[str, Any]) -> None:
+    """A manifest with another name or id than its path, or fields that make no sense, is not shown as a version."""
+    seed = three.get("x", 1)
+    id = changes.pop("id", None)
+    label = forge(three, seed, **changes)
+    if id is not None:
+        label = _plant_with_other_id(three, id)
+    with pytest.raises(LedgerError, match=r"x@\d") as caught:
+        three.get(label).type  # noqa: B018  # reading it is the test
+    assert isinstance(caught.value, FormatError)
+    assert "three" == three.load("x", 3)
+
+
+def _plant_with_other_id(ledger: Ledger, id: str) -> str:
+    folder = "/".join(ledger.get("x", 1)._claim.path[:-1])
+    manifest = {**manifest_of(ledger, ledger.get("x", 1)), "id": id}
+    plant(ledger, {f"{folder}/00000005~5~5~{'1' * 32}/version.json": canonical(manifest)})
+    return "x@5"
+
+
+def test_duplicate_keys_are_refused(three: Ledger) -> None:
+    """A record with a second value for a key is not canonical, and neither value is believed."""
+    id = "2" * 32
+    manifest = canonical(
+        {**manifest_of(three, three.get("x", 1)), "id": f"{id[:8]}-{id[:4]}-{id[:4]}-{id[:4]}-{id[:12]}"}
+    )
+    folder = "/".join(three.get("x", 1)._claim.path[:-1])
+    twice = manifest.replace(b'"tags"', b'"save_type": "manual",\n  "tags"', 1)
+    plant(three, {f"{folder}/00000004~4~4~{id}/version.json": twice})
+    with pytest.raises(FormatError, match="canonical"):
+        three.get("x", 4)
+
+
+def test_a_record_of_the_future_names_its_format(three: Ledger) -> None:
+    """A manifest of a newer format is an error that names both formats and says to upgrade; the others load."""
+    label = forge(three, three.get("x", 1), format=2)
+    with pytest.raises(UnsupportedFormatError) as caught:
+        three.get(label)
+    assert "format 2" in str(caught.value)
+    assert "format 1" in str(caught.value)
+    assert "upgrade" in caught.value.hint
+    assert "three" == three.load("x", 3)
+
+
+def test_a_ledger_of_the_future_is_refused(three: Ledger) -> None:
+    """A ledger that says it is of a newer format, or needs features, is neither read nor written."""
+    git(three, "symbolic-ref", "HEAD", "refs/heads/main")
+    blob = git(three, "hash-object", "-w", "--stdin", data=canonical({"features": ["tombstones"], "format": 2}))
+    tree = git(three, "mktree", data=f"100644 blob {blob}\tledger.json\n".encode())
+    commit = git(three, "commit-tree", tree, "-m", "future", GIT_COMMITTER_NAME="E", GIT_COMMITTER_EMAIL="e@e")
+    tip = git(three, "rev-parse", "main")
+    git(three, "update-ref", "refs/heads/main", commit)
+    for call in (lambda: Ledger.open(three.path).load("x"), lambda: Ledger.open(three.path).save(1, "x")):
+        with pytest.raises(UnsupportedFormatError, match="format 2") as caught:
+            call()
+        assert "upgrade" in caught.value.hint
+    git(three, "update-ref", "refs/heads/main", tip)
+
+
+def test_unknown_fields_and_events_are_kept_and_skipped(three: Ledger) -> None:
+    """What a newer program of the same format adds does not hide a version, and stays as it is."""
+    label = forge(three, three.get("x", 1), novelty={"a": 1})
+    version = three.get(label)
+    event = "fffffffe-0000-7000-8000-000000000000"
+    data = canonical({"kind": "retired", "format": 1, "id": event, "why": "old"})
+    plant(three, {"/".join((*version._claim.path, f"{event}.json")): data})
+    assert "one" == three.load(label)
+    three.tag(label, ["late"])
+    assert "late" in three.get(label).tags
+    assert {"a": 1} == manifest_of(three, version)["novelty"]
+
+
+def test_a_damaged_event_is_an_error_of_its_version(three: Ledger) -> None:
+    """Tags and metadata that cannot be read are not taken for missing."""
+    path = manifest_path(three.get("x", 2)).replace("version.json", "fffffffe-0000-7000-8000-000000000000.json")
+    plant(three, {path: b"{}"})
+    with pytest.raises(FormatError, match="x@2"):
+        three.get("x", 2)
+    assert "three" == three.load("x")
+
+
+def test_a_swapped_store_is_noticed(three: Ledger) -> None:
+    """Another store in the place of the ledger's is refused before a byte is read or written, ids named."""
+    _swap(three)
+    for call in (lambda: Ledger.open(three.path).load("x"), lambda: Ledger.open(three.path).save(1, "x")):
+        with pytest.raises(StoreMismatchError) as caught:
+            call()
+        assert all(str(caught.value.facts[key]) in str(caught.value) for key in ("found", "expected"))
+
+
+@pytest.mark.parametrize("opened_before", [False, True])
+def test_an_emptied_store_is_noticed(three: Ledger, opened_before: bool) -> None:  # noqa: FBT001
+    """An empty folder where the store was, as without its disk, is refused, in a running process too."""
+    shutil.rmtree(store_of(three))
+    store_of(three).mkdir()
+    ledger = three if opened_before else Ledger.open(three.path)
+    tip = git(three, "rev-parse", "main")
+    with pytest.raises(StoreMismatchError, match=r"store\.json"):
+        ledger.save("lost", "x")
+    with pytest.raises((StoreMismatchError, IntegrityError)):
+        ledger.load("x")
+    assert [] == list(store_of(three).iterdir())
+    assert tip == git(three, "rev-parse", "main")
+
+
+def test_a_lost_branch_is_damage_not_emptiness(three: Ledger) -> None:
+    """A history without its branch is an error for reads and writes, never an empty ledger."""
+    ref = three.git_dir / "refs" / "heads" / "main"
+    text = ref.read_text()
+    for content in (None, "", "garbage\n"):
+        ref.unlink() if content is None else ref.write_text(content)
+        for call in (lambda: Ledger.open(three.path).artifacts(), lambda: Ledger.open(three.path).save(1, "x")):
+            with pytest.raises(IntegrityError, match="main"):
+                call()
+        ref.write_text(text)
+    assert "three" == three.load("x")
+
+
+def test_a_missing_history_is_damage(three: Ledger) -> None:
+    """A ledger without a history, or with two, says what it found."""
+    moved = three.path.parent / "moved"
+    three.git_dir.rename(moved)
+    with pytest.raises(IntegrityError, match="none"):
+        Ledger.open(three.path)
+    moved.rename(three.git_dir)
+    (three.path / "second.git").mkdir()
+    with pytest.raises(IntegrityError, match=r"history\.git, second\.git"):
+        Ledger.open(three.path)
+
+
+def test_errors_of_real_failures_survive_pickling(ledger: Ledger) -> None:
+    """A caught error comes back from pickling with its class, message, hint and facts."""
+    ledger.save("one", "x")
+    [path] = _objects(ledger, "chunks")
+    path.unlink()
+    calls: list[Callable[[], object]] = [
+        lambda: ledger.load("x"),
+        lambda: ledger.load("nope"),
+        lambda: ledger.get("x", 9),
+        lambda: ledger.save(1, "x", 1),
+        lambda: ledger.save(1, "bad name"),
+        lambda: ledger.register("/nowhere", "y"),
+        lambda: Ledger.open(ledger.path / "nowhere"),
+        lambda: ledger.at("HEAD").save(1, "x"),
+        lambda: ledger.save(1, "x", run_metadata={"a": b""}),
+    ]
+    for call in calls:
+        with pytest.raises(LedgerError) as caught:
+            call()
+        error = caught.value
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(error), str(error), error.hint) == (type(again), str(again), again.hint)
+        assert error.facts == again.facts
+        assert error.args == again.args
+
+
+def test_a_clean_ledger_verifies(three: Ledger) -> None:
+    """Every version of a sound ledger is counted and nothing is wrong with it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        report = three.verify()
+    assert (4, True, ()) == (report.versions, report.ok, report.problems)

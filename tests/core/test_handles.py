@@ -1,0 +1,188 @@
+"""What look-ups return: frozen values that show themselves well."""
+
+import copy
+import io
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import Artifact, ArtifactVersion, Ledger
+from ledger.enums import ArtifactType, VisualizationType
+from ledger.errors import ArgumentError
+from ledger.materializers import BaseMaterializer
+from ledger.types import CSVString, HTMLString, MarkdownString
+from tests.kit.ledgers import git, store_of
+
+HOSTILE = "<script>alert('x')</script>"
+
+
+class Sketch:
+    """A value with visualizations of its own."""
+
+
+class SketchMaterializer(BaseMaterializer):
+    """Saves a sketch as one file, and shows it in two ways."""
+
+    REGISTRY_KEY = "tests.sketch/1"
+    ASSOCIATED_TYPES = (Sketch,)
+    ASSOCIATED_ARTIFACT_TYPE = ArtifactType.DATA_ANALYSIS
+
+    def save(self, value: Any) -> None:  # noqa: ARG002  # the interface of materializers
+        with self.open("sketch.txt", "w") as file:
+            file.write("sketch")
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002  # the same
+        return Sketch()
+
+    def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:  # noqa: ARG002  # the same
+        for name, text in (("page.html", HOSTILE), ("notes.md", f"# {HOSTILE}")):
+            with self.open(name, "w") as file:
+                file.write(text)
+        return {"page.html": VisualizationType.HTML, "notes.md": VisualizationType.MARKDOWN}
+
+
+@pytest.fixture
+def saved(ledger: Ledger) -> ArtifactVersion:
+    """A version with everything a user gives."""
+    return ledger.save([1, 2], "iris/train", "raw_2023", tags=["b", "a"], run_metadata={"g": {"acc": 0.9}})
+
+
+def test_a_handle_has_all_that_the_contract_lists(ledger: Ledger, saved: ArtifactVersion) -> None:
+    """Every documented attribute is there, of its documented type."""
+    kinds: dict[str, Any] = {
+        "id": uuid.UUID,
+        "name": str,
+        "version": str,
+        "type": ArtifactType,
+        "tags": tuple,
+        "metadata": dict,
+        "uri": str,
+        "data_type": str,
+        "materializer": str,
+        "size": int,
+        "digest": str,
+        "created_by": str,
+        "published": bool,
+    }
+    assert kinds == {name: type(getattr(saved, name)) for name in kinds}
+    assert ("iris/train", "raw_2023", None) == (saved.name, saved.version, saved.number)
+    assert (("a", "b"), {"acc": 0.9}) == (saved.tags, saved.metadata["g"])
+    assert saved.uri.startswith(f"file://{store_of(ledger)}/chunks/")
+    assert (None, None) == (saved.run, saved.step)
+    assert saved.size == sum(file.size for file in saved.files())
+    assert "builtins.list" == saved.data_type
+
+
+@pytest.mark.parametrize("name", ["name", "version", "tags", "id", "anything"])
+def test_a_handle_is_frozen(saved: ArtifactVersion, name: str) -> None:
+    """Nothing can be set on or taken from a handle; the error names the version."""
+    with pytest.raises(AttributeError, match="iris/train@raw_2023"):
+        setattr(saved, name, "other")
+    with pytest.raises(AttributeError):
+        delattr(saved, name)
+    assert "iris/train" == saved.name
+
+
+def test_handles_are_equal_by_id(ledger: Ledger, saved: ArtifactVersion) -> None:
+    """Handles of one version are equal and hash alike, from whatever look-up and moment; others are not."""
+    other = ledger.save([1, 2], "iris/train")
+    ledger.tag(saved, ["late"])
+    again = Ledger.open(ledger.path).get(saved.id)
+    assert saved == again == copy.copy(saved)
+    assert 1 == len({saved, again})
+    assert saved != other
+    assert saved != str(saved.id)
+    assert saved != None  # noqa: E711  # comparing is the test
+
+
+def test_a_repr_says_what_it_is(saved: ArtifactVersion, ledger: Ledger) -> None:
+    """The repr of each handle names what it is of."""
+    parts = ("iris/train@raw_2023", "DataArtifact", str(saved.id), "'a', 'b'", f"{saved.size} B")
+    assert all(part in repr(saved) for part in parts), repr(saved)
+    assert "<Artifact iris/train latest=raw_2023>" == repr(ledger.artifact("iris/train"))
+    assert str(ledger.path) in repr(ledger)
+
+
+def test_the_notebook_form_escapes_everything(ledger: Ledger) -> None:
+    """Markup in tags, metadata keys and values shows as text."""
+    saved = ledger.save(1, "x", tags=[HOSTILE], run_metadata={HOSTILE: HOSTILE, "g": {"acc": 0.9}})
+    shown = saved._repr_html_()
+    assert "<script" not in shown
+    assert 3 == shown.count("&lt;script&gt;")
+    assert all(part in shown for part in ("x@1", "g.acc", "0.9", str(saved.id), "Ada &lt;ada@example.com&gt;"))
+
+
+def test_an_artifact_has_versions_latest_and_load(ledger: Ledger, saved: ArtifactVersion) -> None:
+    """An artifact knows its versions, oldest first, its latest and its value; it is equal by name."""
+    second = ledger.save("two", "iris/train")
+    found = ledger.artifact("iris/train")
+    assert isinstance(found, Artifact)
+    assert [saved, second] == found.versions
+    assert (second, "two") == (found.latest, found.load())
+    assert found == ledger.artifact("iris/train")
+    assert 1 == len({found, ledger.artifact("iris/train")})
+
+
+def test_a_file_can_be_opened(ledger: Ledger) -> None:
+    """`open` is a seekable stream of one file; an unknown path is an error that lists the known ones."""
+    version = ledger.save(b"0123456789", "x")
+    [file] = version.files()
+    with version.open(file.path) as stream:
+        assert b"0123456789" == stream.read()
+        stream.seek(-3, io.SEEK_END)
+        assert b"789" == stream.read()
+    with pytest.raises(ArgumentError, match=file.path):
+        version.open("nope")
+
+
+def test_visualizations_are_listed_and_shown(ledger: Ledger) -> None:
+    """What a materializer draws is part of the version, listed with its kind, and no part of the value."""
+    version = ledger.save(Sketch(), "sketch")
+    kinds = {".visualizations/page.html": "html", ".visualizations/notes.md": "markdown"}
+    assert kinds == {path: kind.value for path, kind in version.visualizations.items()}
+    assert {"sketch.txt", *kinds} == {file.path for file in version.files()}
+    shown = version.visualize()
+    assert all(path in repr(shown) for path in kinds)
+    assert "<script" not in shown._repr_html_()
+    assert "sandbox" in shown._repr_html_()
+    assert isinstance(version.load(), Sketch)
+    assert ArtifactType.DATA_ANALYSIS == version.type
+
+
+def test_visualizations_can_be_left_out(ledger: Ledger) -> None:
+    """`include_visualizations=False` saves the value alone, and there is nothing to show."""
+    version = ledger.save(Sketch(), "sketch", include_visualizations=False)
+    assert ({}, ["sketch.txt"]) == (version.visualizations, [file.path for file in version.files()])
+    assert "sketch@1 has no visualizations" == repr(version.visualize())
+    assert "no visualizations" in version.visualize()._repr_html_()
+
+
+@pytest.mark.parametrize("text", [HTMLString("<b>x</b>"), MarkdownString("# x"), CSVString("a,b\n1,2\n")])
+def test_texts_that_say_what_they_are_come_back_as_such(ledger: Ledger, text: str) -> None:
+    """A structured text keeps its type, and is a data analysis."""
+    version = ledger.save(text, "x")
+    assert (text, type(text)) == (version.load(), type(version.load()))
+    assert ArtifactType.DATA_ANALYSIS == version.type
+
+
+def test_a_version_is_published_once_the_remote_has_it(ledger: Ledger) -> None:
+    """Without a remote nothing is published; a version is, once the remote's branch holds it."""
+    first = ledger.save(1, "x")
+    assert not first.published
+    git(ledger, "update-ref", "refs/remotes/origin/main", "main")
+    second = ledger.save(2, "x")
+    assert [True, False] == [version.published for version in ledger.versions("x")]
+    git(ledger, "update-ref", "refs/remotes/origin/main", "main")
+    assert ledger.get(second.id).published
+
+
+def test_a_loaded_folder_is_a_copy(ledger: Ledger, tmp_path: Path) -> None:
+    """Changing what was loaded changes nothing in the ledger, and the next load is whole."""
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "a.txt").write_text("a")
+    version = ledger.save(tmp_path / "tree", "tree")
+    (version.load() / "a.txt").write_text("changed")
+    assert "a" == (ledger.load("tree") / "a.txt").read_text()
+    assert ledger.verify().ok

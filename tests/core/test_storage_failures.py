@@ -1,0 +1,167 @@
+"""A full or read-only disk: a typed error, nothing half-written, and everything works again afterwards."""
+
+import errno
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import ConfigError, DiskFullError, LockTimeoutError, ReadOnlyError, StorageError
+from tests.conftest import check_histories
+from tests.kit.ledgers import files_below, git, state_of, store_of
+
+BIG = os.urandom(3 << 20)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 4 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("making a small disk takes root and the right to mount")
+    try:
+        yield folder
+        check_histories(folder)
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_full_disk_publishes_nothing(small_disk: Path) -> None:
+    """Where the bytes find no room, the error is typed, nothing is published or left, and later saves work."""
+    ledger = Ledger.init(small_disk / ".ledger")
+    ledger.save("before", "x")
+    before = state_of(ledger)
+    with pytest.raises(OSError, match="No space") as caught:
+        ledger.save([os.urandom(3 << 20), os.urandom(3 << 20)], "x")
+    assert DiskFullError is type(caught.value)
+    assert errno.ENOSPC == caught.value.errno
+    assert "free some space" in caught.value.hint
+    assert before == state_of(ledger)
+    assert ("before", "2") == (ledger.load("x"), ledger.save("after", "x").version)
+    assert ledger.verify().ok
+
+
+def test_a_disk_that_fills_up_at_any_byte_publishes_whole_or_nothing(small_disk: Path) -> None:
+    """Wherever a save runs out of room, in the store or in the history, it happened or it did not."""
+    ledger = Ledger.init(small_disk / ".ledger")
+    ledger.save("before", "x")
+    filler = small_disk / "filler"
+    published = 1
+    for room in range(0, 64 << 10, 4 << 10):
+        _fill(filler, small_disk, leave=room)
+        try:
+            ledger.save(os.urandom(9000), "x")
+            published += 1
+        except StorageError as error:
+            assert DiskFullError is type(error)  # noqa: PT017  # it may also succeed
+        filler.unlink()
+        assert published == len(Ledger.open(ledger.path).versions("x"))
+        assert Ledger.open(ledger.path).verify().ok
+    assert published > 1
+    assert str(published + 1) == ledger.save("after", "x").version
+
+
+def _fill(filler: Path, disk: Path, *, leave: int) -> None:
+    """Write a file that leaves so many bytes of a disk free."""
+    status = os.statvfs(disk)
+    with filler.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(status.f_bavail * status.f_frsize - leave, 1))
+
+
+def test_a_read_only_disk_can_be_read(small_disk: Path) -> None:
+    """On a read-only disk everything loads, a save is a `ReadOnlyError`, and it works again afterwards."""
+    ledger = Ledger.init(small_disk / ".ledger")
+    ledger.save(b"value", "x")
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    before = state_of(ledger)
+    fresh = Ledger.open(ledger.path)
+    assert (b"value", True) == (fresh.load("x"), fresh.verify().ok)
+    for call in (lambda: fresh.save(b"more", "x"), lambda: fresh.tag("x", ["t"])):
+        with pytest.raises(PermissionError) as caught:
+            call()
+        assert ReadOnlyError is type(caught.value)
+        assert errno.EROFS == caught.value.errno
+    assert before == state_of(ledger)
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    assert "2" == fresh.save(b"more", "x").version
+
+
+def test_a_folder_that_cannot_be_written_is_named(ledger: Ledger) -> None:
+    """Without the right to write, the error names the path, and nothing is published."""
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    ledger.save(1, "x")
+    before = state_of(ledger)
+    folders = [path for path in ledger.path.rglob("*") if path.is_dir()]
+    for folder in folders:
+        folder.chmod(0o500)
+    try:
+        with pytest.raises(ReadOnlyError, match=str(ledger.path)):
+            ledger.save(b"new", "x")
+    finally:
+        for folder in folders:
+            folder.chmod(0o700)
+    assert before == state_of(ledger)
+
+
+def test_something_in_the_way_of_the_store_is_named(ledger: Ledger) -> None:
+    """A file where the store keeps a folder is an operating system error with its path, and heals."""
+    tip = git(ledger, "rev-parse", "main")
+    chunks = store_of(ledger) / "chunks"
+    assert not chunks.exists() or not files_below(chunks)
+    if chunks.exists():
+        chunks.rmdir()
+    chunks.write_text("in the way")
+    with pytest.raises(StorageError, match="chunks"):
+        ledger.save("value", "x")
+    assert tip == git(ledger, "rev-parse", "main")
+    chunks.unlink()
+    assert "1" == ledger.save("value", "x").version
+
+
+def test_a_held_lock_times_out_with_its_holder(ledger: Ledger) -> None:
+    """A writer waits as long as the settings say, then names the process that holds the lock; readers never wait."""
+    ledger.save("value", "x")
+    config = ledger.path / "config.toml"
+    config.write_text(config.read_text().replace("lock_timeout = 60.0", "lock_timeout = 0.1"))
+    from ledger.disk import exclusive_lock
+
+    with exclusive_lock(ledger.path / "lock", timeout=1):
+        impatient = Ledger.open(ledger.path)
+        assert "value" == impatient.load("x")
+        with pytest.raises(TimeoutError, match=f"pid {os.getpid()} on ") as caught:
+            impatient.save("more", "x")
+    assert LockTimeoutError is type(caught.value)
+    assert "2" == impatient.save("more", "x").version
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("store = [", "not TOML"), ("stor = 'x'", "stor"), ("lock_timeout = 'long'", "lock_timeout"), ("\0", "TOML")],
+)
+def test_a_bad_setting_is_named(ledger: Ledger, text: str, message: str) -> None:
+    """Settings that cannot be used are an error that names the file and the setting."""
+    (ledger.path / "config.toml").write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        Ledger.open(ledger.path)
+    assert ConfigError is type(caught.value)
+    assert "config.toml" in str(caught.value)
+    (ledger.path / "config.toml").unlink()
+    assert [] == Ledger.open(ledger.path).artifacts()
+
+
+def test_a_lost_state_directory_costs_a_warning(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where trust cannot be written, the value is saved all the same, and the user is told."""
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="ask for trust"), pytest.warns(UserWarning, match="cloudpickle"):
+        saved = Ledger.open(ledger.path).save(stat.S_ISDIR, "function")
+    assert "1" == saved.version
