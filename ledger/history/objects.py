@@ -193,8 +193,9 @@ class Objects:
         """The ids of all objects that begin with some hex digits, at least two."""
         found = set(self._loose_ids(prefix))
         self._scan()
-        for pack in list(self._packs.values()):
-            found.update(ObjectId(name) for name in _pack_ids(pack) if name.startswith(prefix))
+        with self._guard:
+            names = [name for pack in self._packs.values() for name in _pack_ids(pack)]
+        found.update(ObjectId(name) for name in names if name.startswith(prefix))
         return found
 
     def pack_counts(self) -> dict[str, int]:
@@ -226,7 +227,7 @@ class Objects:
         # What one save wrote lies in one pack, and is mostly read together.
         for stem in sorted(self._packs.copy(), key=lambda stem: stem != self._likely):
             try:
-                kind, parts = self._packs[stem].get_raw(wanted)
+                kind, data = self._read_pack(stem, wanted)
             except (KeyError, PackFileDisappeared, FileNotFoundError):
                 continue
             except OSError as error:
@@ -234,12 +235,18 @@ class Objects:
             except DAMAGE as error:
                 damage.append(f"damaged in {stem}.pack: {error!r}")
                 continue
-            data = _joined(parts)
             if object_id(kind, data) == id:
                 self._likely = stem
                 return kind, data
             damage.append(f"altered in {stem}.pack")
         return None
+
+    def _read_pack(self, stem: str, wanted: ObjectID) -> tuple[int, bytes]:
+        # dulwich opens a pack's files when they are first needed: two threads would open them twice,
+        # and one that folds packs would close them under another that reads.
+        with self._guard:
+            kind, parts = self._packs[stem].get_raw(wanted)
+            return kind, _joined(parts)
 
     def _from_loose(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
         try:

@@ -3,7 +3,6 @@
 import pickle
 import shutil
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -254,7 +253,7 @@ def test_errors_of_real_failures_survive_pickling(ledger: Ledger) -> None:
     ledger.save("one", "x")
     [path] = _objects(ledger, "chunks")
     path.unlink()
-    calls: list[Callable[[], object]] = [
+    calls: list[Any] = [
         lambda: ledger.load("x"),
         lambda: ledger.load("nope"),
         lambda: ledger.get("x", 9),

@@ -1,8 +1,8 @@
 """Where a ledger is found, and where the first write makes one."""
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,7 +115,7 @@ def test_the_environment_is_read_at_every_call(workdir: Path, monkeypatch: pytes
 @pytest.mark.parametrize("read", ["load", "get", "list"])
 def test_a_read_without_a_ledger_names_the_command(workdir: Path, read: str) -> None:
     """A read where there is no ledger raises `LedgerNotFoundError` with the command, and makes nothing."""
-    calls: dict[str, Callable[[], object]] = {
+    calls: dict[str, Any] = {
         "load": lambda: load_artifact("one"),
         "get": lambda: Client().get_artifact_version("one"),
         "list": lambda: Client().list_artifacts(),
