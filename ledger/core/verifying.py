@@ -51,6 +51,9 @@ def _check_artifact(
     """Each version of an artifact with what is wrong with it; a break in the positions stands alone."""
     expected = 1
     try:
+        for entry in snapshot.strays(name):
+            message = f"{entry!r} stands among its versions and is not a claim on a position"
+            yield None, [Problem(kind="corrupt", label=name, message=message)]
         for claim in snapshot.claims(name):
             if claim.position != expected:
                 message = f"position {claim.position} where {expected} was due"

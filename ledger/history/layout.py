@@ -126,6 +126,11 @@ def cache_file(key: str, run: str) -> Path:
     return (*cache_folder(key), f"{key}~{run}.json")
 
 
+def is_claim(directory: str) -> bool:
+    """Whether a directory name states a claim."""
+    return _CLAIM.fullmatch(directory) is not None
+
+
 def parse_claim(name: Name, directory: str) -> Claim:
     """The claim that a directory name states; `FormatError` if it states none."""
     match = _CLAIM.fullmatch(directory)

@@ -44,12 +44,17 @@ class Snapshot:
         return next(self.claims(name, newest_first=True), None)
 
     def claims(self, name: Name, *, newest_first: bool = False) -> Iterator[Claim]:
-        """The versions of an artifact in the order of publication, or the other way round."""
-        root = layout.artifact_path(name)
-        for high in _ordered(filter(layout.is_page, self._folders.names(root)), newest_first):
-            for low in _ordered(self._folders.names((*root, high)), newest_first):
-                for entry in _ordered(self._folders.names((*root, high, low)), newest_first):
-                    yield layout.parse_claim(name, entry)
+        """The versions of an artifact in the order of publication, or the other way round.
+
+        What stands among them and is no claim hides none of them; `strays` lists it.
+        """
+        for entry in self._entries(name, newest_first=newest_first):
+            if layout.is_claim(entry):
+                yield layout.parse_claim(name, entry)
+
+    def strays(self, name: Name) -> list[str]:
+        """What stands among the versions of an artifact and is none."""
+        return [entry for entry in self._entries(name, newest_first=False) if not layout.is_claim(entry)]
 
     def claim_at(self, name: Name, position: int) -> Claim | None:
         """The version at a position, or ``None``."""
@@ -121,6 +126,12 @@ class Snapshot:
     def holds(self, claim: Claim) -> bool:
         """Whether exactly this claim is here."""
         return bool(self._folders.names(claim.path))
+
+    def _entries(self, name: Name, *, newest_first: bool) -> Iterator[str]:
+        root = layout.artifact_path(name)
+        for high in _ordered(filter(layout.is_page, self._folders.names(root)), newest_first):
+            for low in _ordered(self._folders.names((*root, high)), newest_first):
+                yield from _ordered(self._folders.names((*root, high, low)), newest_first)
 
     def _pointed(self, name: Name, version: str, position: int) -> Claim:
         claim = self.claim_at(name, position)

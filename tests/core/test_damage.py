@@ -104,6 +104,17 @@ def test_a_broken_record_loses_only_that_version(three: Ledger) -> None:
     assert "five" == three.load("x")
 
 
+def test_what_is_no_claim_hides_no_version(three: Ledger) -> None:
+    """Something foreign among the claims of an artifact is reported by `verify`, and stops nobody."""
+    folder = "/".join(three.get("x", 1)._claim.path[:-1])
+    plant(three, {f"{folder}/zzz/version.json": b"{}", f"{folder}/file": b""})
+    assert ("three", "other") == (three.load("x"), three.load(three.get("y").id))
+    assert 4 == len(three.search()) == len(three.search(tag="t"))
+    assert ["x", "y"] == [artifact.name for artifact in three.artifacts()]
+    assert "4" == three.save("four", "x").version
+    assert ["x", "x"] == [problem.label for problem in three.verify().problems]
+
+
 @pytest.mark.parametrize(
     "changes",
     [

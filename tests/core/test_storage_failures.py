@@ -94,14 +94,14 @@ def test_a_read_only_disk_can_be_read(small_disk: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(ledger: Ledger) -> None:
     """Without the right to write, the error names the path, and nothing is published."""
-    if os.geteuid() == 0:
-        pytest.skip("root may write anywhere")
     ledger.save(1, "x")
     before = state_of(ledger)
     folders = [path for path in ledger.path.rglob("*") if path.is_dir()]
     for folder in folders:
         folder.chmod(0o500)
     try:
+        if os.access(folders[0], os.W_OK):
+            pytest.skip("root may write anywhere")
         with pytest.raises(ReadOnlyError, match=str(ledger.path)):
             ledger.save(b"new", "x")
     finally:
