@@ -183,8 +183,8 @@ class History:
 
 def encode_commit(tree: ObjectId, parent: CommitId | None, author: str, now: dt.datetime, message: str) -> bytes:
     """The bytes of a commit by a person, ``Name <address>``, at a time in UTC."""
-    name, address = (_UNSAFE.sub("", part).strip() for part in author.rsplit(" <", 1))
-    person = f"{name or 'unknown'} <{address}> {int(now.timestamp())} +0000"
+    name, address = (_UNSAFE.sub("", part).strip() for part in [*author.rsplit(" <", 1), ""][:2])
+    person = f"{name or 'unknown'} <{address}> {max(0, int(now.timestamp()))} +0000"
     parents = f"parent {parent}\n" if parent is not None else ""
     return f"tree {tree}\n{parents}author {person}\ncommitter {person}\n\n{message}".encode(errors="replace")
 

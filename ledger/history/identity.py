@@ -7,8 +7,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from dulwich.config import ConfigFile
-
 # What a malformed configuration file makes dulwich raise.
 _MALFORMED = (ValueError, KeyError, UnicodeDecodeError, IndexError)
 
@@ -26,7 +24,10 @@ def git_identity(start: Path, environment: Mapping[str, str]) -> str | None:
         configuration = _read(path)
         name = name or configuration.get("name")
         address = address or configuration.get("email")
-    return f"{name} <{address}>" if name and address else None
+    if not name or not address:
+        return None
+    # Bytes of another encoding reach an environment as surrogates, which no record can hold.
+    return f"{name} <{address}>".encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _configurations(start: Path, environment: Mapping[str, str]) -> list[Path]:
@@ -42,19 +43,12 @@ def _configurations(start: Path, environment: Mapping[str, str]) -> list[Path]:
 
 
 def _read(path: Path) -> dict[str, str]:
+    from dulwich.config import ConfigFile
+
     try:
         configuration = ConfigFile.from_path(str(path))
+        section = dict(configuration.items((b"user",)))
     except (OSError, *_MALFORMED):
         # Not there, not ours to read, or not for us to judge: the next file may know.
         return {}
-    section = (b"user",)
-    found = {key: configuration.get(section, key.encode()) for key in ("name", "email") if _has(configuration, key)}
-    return {key: value.decode(errors="replace") for key, value in found.items()}
-
-
-def _has(configuration: ConfigFile, key: str) -> bool:
-    try:
-        configuration.get((b"user",), key.encode())
-    except KeyError:
-        return False
-    return True
+    return {key: section[key.encode()].decode(errors="replace") for key in ("name", "email") if key.encode() in section}

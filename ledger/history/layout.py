@@ -12,7 +12,7 @@ import uuid
 from typing import NamedTuple
 
 from ledger.errors import FormatError
-from ledger.ids import EventId, VersionId
+from ledger.ids import EventId, VersionId, is_uuid
 from ledger.records import Name, VersionString, decode_name, encode_name
 
 Path = tuple[str, ...]
@@ -32,7 +32,6 @@ _PAGE = 100
 _CLAIM = re.compile(r"([0-9]{8})~([A-Za-z0-9_.+-]{1,100})~(0|[1-9][0-9]{0,8})~([0-9a-f]{32})")
 _POINTER = re.compile(r"([A-Za-z0-9_.+-]{1,100})~([1-9][0-9]{0,7})~([0-9a-f]{32})")
 _PAGE_NAME = re.compile(r"[0-9]{4}")
-_EVENT = re.compile(r"([0-9a-f-]{36})\.json")
 
 
 class Claim(NamedTuple):
@@ -148,8 +147,8 @@ def parse_pointer(entry: str) -> tuple[str, int] | None:
 
 def parse_event(entry: str) -> EventId | None:
     """The id of the event that a file holds, or ``None`` for another file."""
-    match = _EVENT.fullmatch(entry)
-    return EventId(match[1]) if match else None
+    id = entry.removesuffix(".json")
+    return EventId(id) if id != entry and is_uuid(id) else None
 
 
 def parse_name(entry: str) -> Name | None:

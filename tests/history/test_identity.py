@@ -1,0 +1,131 @@
+"""Who is writing, as Git would say."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ledger.history import History, git_identity
+from tests.kit.histories import NOW, again, draft, git
+
+CONFIG = "[user]\n\tname = {name}\n\temail = {name}@example.com\n"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    (folder / ".config" / "git").mkdir(parents=True)
+    return folder
+
+
+def write(path: Path, name: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(CONFIG.format(name=name))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / "deep" / "down").mkdir(parents=True)
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    return folder
+
+
+def test_without_any_identity_there_is_none(home: Path, tmp_path: Path) -> None:
+    """Nobody is made up."""
+    if not Path("/etc/gitconfig").exists():
+        assert git_identity(tmp_path, {"HOME": str(home)}) is None
+
+
+def test_the_users_configuration_says_who(home: Path, tmp_path: Path) -> None:
+    """``~/.gitconfig`` names the user."""
+    write(home / ".gitconfig", "Ada")
+    assert "Ada <Ada@example.com>" == git_identity(tmp_path, {"HOME": str(home)})
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_the_xdg_configuration_says_who(home: Path, tmp_path: Path, chosen: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """``$XDG_CONFIG_HOME/git/config``, or ``~/.config/git/config`` without that variable."""
+    environment = {"HOME": str(home)}
+    if chosen:
+        environment["XDG_CONFIG_HOME"] = str(tmp_path / "xdg")
+        write(home / ".config" / "git" / "config", "Wrong")
+    write((tmp_path / "xdg" if chosen else home / ".config") / "git" / "config", "Ada")
+    assert "Ada <Ada@example.com>" == git_identity(tmp_path, environment)
+
+
+def test_the_project_wins_over_the_user(home: Path, project: Path) -> None:
+    """A repository's own configuration, found from any folder below it, is nearer."""
+    write(home / ".gitconfig", "Ada")
+    write(project / ".git" / "config", "Work")
+    assert "Work <Work@example.com>" == git_identity(project / "deep" / "down", {"HOME": str(home)})
+
+
+def test_the_environment_wins_over_all(home: Path, project: Path) -> None:
+    """GIT_AUTHOR_NAME and GIT_AUTHOR_EMAIL are nearest, one by one."""
+    write(project / ".git" / "config", "Work")
+    environment = {"HOME": str(home), "GIT_AUTHOR_NAME": "Env"}
+    assert "Env <Work@example.com>" == git_identity(project, environment)
+    assert "Env <e@f>" == git_identity(project, {**environment, "GIT_AUTHOR_EMAIL": "e@f"})
+
+
+def test_a_chosen_global_configuration_replaces_the_users(home: Path, tmp_path: Path) -> None:
+    """GIT_CONFIG_GLOBAL is read instead of the files at home."""
+    write(home / ".gitconfig", "Ada")
+    write(tmp_path / "chosen", "Other")
+    environment = {"HOME": str(home), "GIT_CONFIG_GLOBAL": str(tmp_path / "chosen")}
+    assert "Other <Other@example.com>" == git_identity(tmp_path, environment)
+
+
+@pytest.mark.parametrize(
+    "text", ["[user\nname = x", "\x00\xff", "[user]\n\tname = \\q\n", "name = x", "[user]\nname", "[]"]
+)
+def test_a_malformed_configuration_is_passed_over(home: Path, tmp_path: Path, text: str) -> None:
+    """A file that Git itself would complain about stops nobody from saving."""
+    (home / ".gitconfig").write_text(text)
+    write(home / ".config" / "git" / "config", "Ada")
+    found = git_identity(tmp_path, {"HOME": str(home)})
+    assert found is not None
+    assert found.endswith("<Ada@example.com>")
+
+
+def test_what_git_says_is_what_we_say(home: Path, project: Path) -> None:
+    """With name and address from different files, Git and we agree."""
+    (home / ".gitconfig").write_text('[user]\n\tname = "Ada  of # London" ; a comment\n\temail = a@b\n')
+    (project / ".git" / "config").write_text("[core]\n\tbare = false\n[user]\n\temail = work@b\n")
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    command = ["git", "-C", str(project), "var", "GIT_AUTHOR_IDENT"]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert said.rsplit(" ", 2)[0] == git_identity(project, environment)
+
+
+def test_bytes_that_are_no_unicode_become_marks(home: Path, tmp_path: Path) -> None:
+    """A name from an environment in another encoding can stand in a record."""
+    environment = {"HOME": str(home), "GIT_AUTHOR_NAME": "J\udcf6rg", "GIT_AUTHOR_EMAIL": "j@k"}
+    found = git_identity(tmp_path, environment)
+    assert found is not None
+    assert "J�rg <j@k>".encode() == found.encode()
+
+
+@pytest.mark.parametrize(
+    "author",
+    [
+        "A <b> C <d@e>",
+        "Evil\ntree 0000 <a@b>",
+        " <>",
+        "\x00\x01 <\x7f>",
+        "<<>> <a@b>> 0 +0000\nparent x>",
+        "Jörg 日本 <j@k>",
+        "J\udcf6rg <j@k>",
+        "no address",
+        "",
+        "dots... <.a@b.>",
+    ],
+    ids=ascii,
+)
+def test_hostile_identities_make_sound_commits(history: History, author: str) -> None:
+    """Whatever an identity holds, the commit has its parts where Git wants them."""
+    published = history.publish([draft()], author=author, now=NOW)
+    assert "2" == git(history, "rev-list", "--count", "main")
+    assert published.commit == next(again(history).log()).id

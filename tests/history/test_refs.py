@@ -1,0 +1,154 @@
+"""The one ref that publishes."""
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import IntegrityError, StorageError
+from ledger.history import History
+from ledger.history.refs import BRANCH, clear_dead_lock, move_branch, read_branch, read_ref
+from ledger.ids import CommitId
+from tests.kit.histories import again, draft, git, new_history, publish, versions_of
+
+A, B, C = (CommitId(letter * 40) for letter in "abc")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A directory with a branch in it that names no commit there is."""
+    (tmp_path / "refs" / "heads").mkdir(parents=True)
+    (tmp_path / BRANCH).write_text(f"{A}\n")
+    return tmp_path
+
+
+def test_the_branch_is_moved_if_it_is_what_was_expected(bare: Path) -> None:
+    """A compare that fails changes nothing and leaves no lock file; one that holds moves the branch."""
+    assert not move_branch(bare, expected=B, new=C)
+    assert A == read_branch(bare)
+    assert move_branch(bare, expected=A, new=C)
+    assert (C, ["main"]) == (read_branch(bare), os.listdir(bare / "refs" / "heads"))
+
+
+def test_a_lock_file_of_somebody_else_is_respected(bare: Path) -> None:
+    """While Git's lock file is there, the branch is not moved, and the file stays as it is."""
+    lock = bare / f"{BRANCH}.lock"
+    lock.write_text("another writer's")
+    with pytest.raises(FileExistsError):
+        move_branch(bare, expected=A, new=B)
+    assert (A, "another writer's") == (read_branch(bare), lock.read_text())
+
+
+@pytest.mark.parametrize("text", ["", "abc", "ref: refs/heads/other", "A" * 40, "a" * 41, "a" * 64, "\x00" * 41])
+def test_a_branch_that_holds_no_commit_is_damage(bare: Path, text: str) -> None:
+    """Half-written or foreign text in a ref is an IntegrityError that shows it, never an empty ledger."""
+    (bare / BRANCH).write_text(text)
+    with pytest.raises(IntegrityError, match=f"the ref {bare / BRANCH} holds .*, not a commit"):
+        read_branch(bare)
+
+
+def test_a_branch_that_cannot_be_read_is_an_error(bare: Path) -> None:
+    """Where the system gives an error for the ref, so do we: a directory in its place is not "no such ref"."""
+    (bare / BRANCH).unlink()
+    (bare / BRANCH).mkdir()
+    (bare / "packed-refs").write_text(f"{B} {BRANCH}\n")
+    with pytest.raises(StorageError, match=f"cannot read {bare / BRANCH}: Is a directory"):
+        read_branch(bare)
+
+
+def test_packed_refs_that_cannot_be_read_are_an_error(bare: Path) -> None:
+    """An unreadable packed-refs is never taken for one without the branch."""
+    (bare / BRANCH).unlink()
+    (bare / "packed-refs").mkdir()
+    with pytest.raises(StorageError, match="packed-refs: Is a directory"):
+        read_branch(bare)
+
+
+def test_a_lost_branch_is_damage(tmp_path: Path) -> None:
+    """A deleted ref is an IntegrityError with what to do, for reading and for publishing alike."""
+    history = new_history(tmp_path)
+    publish(history)
+    (history.git_dir / BRANCH).unlink()
+    for act in (history.tip, history.snapshot, lambda: publish(history), lambda: again(history).tip()):
+        with pytest.raises(IntegrityError, match=f"has lost its branch {BRANCH}") as caught:
+            act()
+        assert "not an empty ledger" in caught.value.hint
+    assert not (history.git_dir / BRANCH).exists()
+
+
+def test_a_loose_ref_wins_over_a_packed_one(bare: Path) -> None:
+    """A ref is packed when it has no file of its own; other lines of packed-refs are passed over."""
+    lines = ["# pack-refs with: peeled fully-peeled sorted ", f"{C} refs/heads/main2", f"{B} {BRANCH}", f"^{C}"]
+    (bare / "packed-refs").write_text("\n".join(lines))
+    assert A == read_branch(bare)
+    (bare / BRANCH).unlink()
+    assert B == read_branch(bare)
+    assert read_ref(bare, "refs/heads/none") is None
+
+
+def test_saves_go_on_after_git_packed_the_refs(history: History) -> None:
+    """`git pack-refs --all` takes the file away; the branch is read and moved all the same, again and again."""
+    for count in range(1, 4):
+        publish(history)
+        git(history, "pack-refs", "--all", "--prune")
+        assert not (history.git_dir / BRANCH).exists()
+        assert count == len(versions_of(again(history)))
+    publish(history)
+    assert history.tip() == git(history, "rev-parse", "main")
+
+
+def test_a_dead_writers_lock_file_is_moved_aside_at_once(history: History) -> None:
+    """Where the ledger's lock says that its holder died, the holder's lock file is no obstacle, and is kept."""
+    lock = history.git_dir / f"{BRANCH}.lock"
+    lock.write_text("half")
+    (history.git_dir.parent / "lock").write_text('"pid 1 on nowhere"')
+    began = time.monotonic()
+    publish(history)
+    assert time.monotonic() - began < 5
+    assert ["half"] == [path.read_text() for path in (history.git_dir / "ledger-stale").iterdir()]
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("age", [11, -3600], ids=["old", "of the future"])
+def test_an_old_lock_file_is_moved_aside(history: History, age: int) -> None:
+    """A lock file that no live Git can hold is moved aside, whoever left it."""
+    lock = history.git_dir / f"{BRANCH}.lock"
+    lock.write_text("half")
+    os.utime(lock, (time.time() - age, time.time() - age))
+    publish(history)
+    assert (["1"], False) == (versions_of(history), lock.exists())
+
+
+def test_a_live_gits_lock_file_is_waited_for(history: History) -> None:
+    """A fresh lock file may be a push: the save waits until it has gone."""
+    lock = history.git_dir / f"{BRANCH}.lock"
+    lock.write_text("live")
+    remove = subprocess.Popen(["sh", "-c", f"sleep 0.3; rm {lock}"])
+    began = time.monotonic()
+    publish(history)
+    assert time.monotonic() - began > 0.2
+    assert 0 == remove.wait()
+    assert not (history.git_dir / "ledger-stale").exists()
+
+
+def test_patience_ends(bare: Path) -> None:
+    """A lock file that stays is moved aside when the patience is over."""
+    (bare / f"{BRANCH}.lock").write_text("stays")
+    clear_dead_lock(bare, holder_died=False, patience=0.2)
+    assert ["main"] == os.listdir(bare / "refs" / "heads")
+    clear_dead_lock(bare, holder_died=True)
+
+
+def test_real_git_may_move_the_branch_beside_us(history: History) -> None:
+    """A push into the history by real Git is one more writer: what it published is built upon."""
+    publish(history)
+    clone = history.git_dir.parents[1] / "clone"
+    subprocess.run(["git", "clone", "-q", str(history.git_dir), str(clone)], check=True)
+    (clone / "extra.json").write_text("{}")
+    for command in (["add", "."], ["-c", "user.name=B", "-c", "user.email=b@c", "commit", "-qm", "x"], ["push", "-q"]):
+        subprocess.run(["git", "-C", str(clone), *command], check=True, capture_output=True)
+    publish(history, draft())
+    assert ["1", "2"] == versions_of(again(history))
+    assert "extra.json" in git(history, "ls-tree", "--name-only", "main")

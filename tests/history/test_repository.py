@@ -1,0 +1,148 @@
+"""A history is made, found, and judged safe to open."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger.errors import FormatError, IntegrityError, LedgerExistsError, StorageError, UnsupportedFormatError
+from ledger.history import History
+from ledger.history.repository import check_format
+from tests.conftest import check_histories
+from tests.kit.histories import AUTHOR, NOW, git, new_history, publish, versions_of
+
+
+def test_a_new_history_is_a_sound_bare_repository(history: History) -> None:
+    """Git agrees: bare, on main, one commit that states the format, nothing loose, no garbage collection by itself."""
+    assert "true" == git(history, "rev-parse", "--is-bare-repository")
+    assert "refs/heads/main" == git(history, "symbolic-ref", "HEAD")
+    assert {"features": [], "format": 1} == json.loads(git(history, "show", "main:ledger.json"))
+    assert "start a ledger\n\nTime: 2026-11-23T10:00:00.123456Z" == git(history, "log", "-1", "--format=%B")
+    assert ["0", "never", "false"] == [
+        git(history, "config", key) for key in ("gc.auto", "gc.pruneExpire", "maintenance.auto")
+    ]
+
+
+def test_a_history_is_never_made_over_another(tmp_path: Path) -> None:
+    """A second start in the same place is LedgerExistsError, and the first is as it was."""
+    tip = new_history(tmp_path).tip()
+    with pytest.raises(LedgerExistsError):
+        new_history(tmp_path)
+    assert tip == History.open(tmp_path / ".ledger").tip()
+
+
+@pytest.mark.parametrize("name", ["history.git", "facts.git"])
+def test_the_history_is_the_one_git_directory(tmp_path: Path, name: str) -> None:
+    """Its name may be anything that ends in ``.git``; files that end so are nothing."""
+    history = new_history(tmp_path)
+    history.git_dir.rename(history.git_dir.parent / name)
+    (history.git_dir.parent / "notes.git").write_text("")
+    assert name == History.open(history.git_dir.parent).git_dir.name
+
+
+def test_two_histories_are_one_too_many(tmp_path: Path) -> None:
+    """A second ``*.git`` directory, or none, is an IntegrityError that lists what was found."""
+    ledger_dir = new_history(tmp_path).git_dir.parent
+    (ledger_dir / "other.git").mkdir()
+    with pytest.raises(IntegrityError, match=r"should hold one history .* found history\.git, other\.git"):
+        History.open(ledger_dir)
+    for name in ("history.git", "other.git"):
+        (ledger_dir / name).rename(tmp_path / name)
+    with pytest.raises(IntegrityError, match="found none"):
+        History.open(ledger_dir)
+
+
+def test_a_ledger_directory_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+    """No raw system error for a path that is a file or is not there."""
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "none"):
+        with pytest.raises(StorageError, match=f"cannot read {path}"):
+            History.open(path)
+
+
+def test_borrowed_objects_are_refused(tmp_path: Path) -> None:
+    """A history that reads objects from elsewhere does not stand on its own."""
+    history = new_history(tmp_path)
+    (history.git_dir / "objects" / "info").mkdir(exist_ok=True)
+    (history.git_dir / "objects" / "info" / "alternates").write_text("/elsewhere\n")
+    with pytest.raises(FormatError, match="borrows objects through") as caught:
+        History.open(history.git_dir.parent)
+    assert "git repack -a -d" in caught.value.hint
+
+
+@pytest.mark.parametrize("missing", ["HEAD", "objects"])
+def test_a_directory_that_is_no_repository_is_refused(tmp_path: Path, missing: str) -> None:
+    """Without HEAD or objects nothing is opened."""
+    history = new_history(tmp_path)
+    (history.git_dir / missing).rename(tmp_path / "aside")
+    with pytest.raises(IntegrityError, match="is not a Git repository"):
+        History.open(history.git_dir.parent)
+
+
+def rewrite_marker(history: History, text: str | None) -> None:
+    """A commit by real Git whose ``ledger.json`` is another one."""
+    tree = ""
+    if text is not None:
+        blob = git(history, "hash-object", "-w", "--stdin", data=text.encode())
+        tree = f"100644 blob {blob}\tledger.json\n"
+    root = git(history, "mktree", data=tree.encode())
+    commit = git(history, "-c", "user.name=B", "-c", "user.email=b@c", "commit-tree", root, "-m", "x")
+    git(history, "update-ref", "refs/heads/main", commit)
+
+
+def canonical(**fields: Any) -> str:
+    return json.dumps(fields, indent=2, sort_keys=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "reason"),
+    [
+        (canonical(features=[], format=2), UnsupportedFormatError, "format 2, this program reads up to format 1"),
+        (canonical(features=["packs2"], format=1), UnsupportedFormatError, "needs the features packs2"),
+        (canonical(features=[], format=True), FormatError, "format is True"),
+        (canonical(features=[], format=0), FormatError, "format is 0"),
+        (canonical(features=None, format=1), FormatError, "features are None"),
+        (canonical(), FormatError, "format is None"),
+        ("[]", FormatError, "Expected `object`"),
+        ("{", FormatError, "not JSON"),
+        (None, IntegrityError, "is missing"),
+    ],
+)
+def test_a_ledger_of_another_format_is_neither_read_nor_written(
+    tmp_path: Path, text: str | None, kind: type[Exception], reason: str
+) -> None:
+    """The format is judged before anything else, on every way in, and the error says which program to get."""
+    rewrite_marker(new_history(tmp_path), text)
+    history = History.open(tmp_path / ".ledger")
+    tip = history.tip()
+    for act in (history.snapshot, lambda: publish(history)):
+        with pytest.raises(kind, match=f"ledger.json.*{reason}"):
+            act()
+    assert tip == history.tip()
+
+
+def test_the_hint_names_the_format_that_is_needed() -> None:
+    """Who meets a ledger of the future knows what to upgrade to."""
+    with pytest.raises(UnsupportedFormatError) as caught:
+        check_format(3, [], "x")
+    assert "upgrade ledger to a release that reads format 3" == caught.value.hint
+
+
+def test_the_environment_of_git_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIT_DIR and its like, as a hook has them, redirect neither making, nor reading, nor publishing."""
+    trap = tmp_path / "trap"
+    subprocess.run(["git", "init", "-q", "--bare", str(trap)], check=True)
+    before = sorted(trap.rglob("*"))
+    for name in ("GIT_DIR", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR", "GIT_ALTERNATE_OBJECT_DIRECTORIES"):
+        monkeypatch.setenv(name, str(trap))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(trap / "index"))
+    monkeypatch.setenv("GIT_CONFIG_PARAMETERS", "'core.bare=false'")
+    (tmp_path / "home").mkdir()
+    history = History.create(tmp_path / "home" / ".ledger", author=AUTHOR, now=NOW)
+    publish(history)
+    assert ["1"] == versions_of(History.open(history.git_dir.parent))
+    assert before == sorted(trap.rglob("*"))
+    monkeypatch.undo()
+    check_histories(tmp_path / "home")
