@@ -9,44 +9,34 @@ Owns every read of Git's object files. Rules it keeps:
 * packs may be replaced by other processes at any moment: what has gone is
   sought again among what is there now.
 
-dulwich reads packs; loose files and trees are simple enough to read here.
+Packs are read by `packfile`; loose files and trees are simple enough to read here.
 """
 
 import hashlib
+import itertools
 import os
 import threading
-import weakref
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, NewType
 
-from dulwich.errors import ApplyDeltaError, ChecksumMismatch
-from dulwich.object_format import SHA1
-from dulwich.objects import ObjectID
-from dulwich.pack import Pack, PackFileDisappeared
-
 from ledger.disk import read_file
 from ledger.errors import IntegrityError, storage_error
+from ledger.history.packfile import WHOLE_KINDS, PackDamage, PackFile, count_in_index
 from ledger.ids import CommitId
 
 ObjectId = NewType("ObjectId", str)
 """A Git object's id: 40 hex digits."""
 
-KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
+KINDS = WHOLE_KINDS
 COMMIT, TREE, BLOB = 1, 2, 3
 
 _NUMBERS = {name: number for number, name in KINDS.items()}
 _CACHE_BYTES = 16 << 20
 _LOOSE_LIMIT = 8 << 20
 
-# An index of version 2: header, fan-out and two checksums; name, checksum and offset of each object.
-_INDEX_FIXED = 8 + 1024 + 40
-_INDEX_ENTRY = 28
 _DIRECTORY_MODE = "40000"
-
-# What dulwich and zlib raise over damaged packs, beside OSError.
-DAMAGE = (ApplyDeltaError, ChecksumMismatch, zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError)
 
 
 class Entry(NamedTuple):
@@ -125,14 +115,14 @@ class Objects:
     def __init__(self, git_dir: Path) -> None:
         self.directory = git_dir / "objects"
         self.pack_directory = self.directory / "pack"
-        self._packs: dict[str, Pack] = {}
-        self._counts: dict[str, int] = {}
+        # Replaced, never changed, so that readers need no lock.
+        self._packs: Mapping[str, PackFile] = {}
+        self._counts: Mapping[str, int] = {}
         self._likely = ""
         self._scanned = False
         self._guard = threading.Lock()
         self._cache = _ByteCache(_CACHE_BYTES)
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
-        weakref.finalize(self, _close, self._packs)
 
     def get(self, id: ObjectId | CommitId, kind: int) -> bytes:
         """The bytes of an object, checked; raises `IntegrityError` if it is missing, damaged or of another kind."""
@@ -191,62 +181,48 @@ class Objects:
 
     def ids_with_prefix(self, prefix: str) -> set[ObjectId]:
         """The ids of all objects that begin with some hex digits, at least two."""
-        found = set(self._loose_ids(prefix))
         self._scan()
-        with self._guard:
-            names = [name for pack in self._packs.values() for name in _pack_ids(pack)]
-        found.update(ObjectId(name) for name in names if name.startswith(prefix))
-        return found
+        packed = (name.hex() for pack in self._packs.values() for name in _names(pack))
+        return {*self._loose_ids(prefix), *(ObjectId(name) for name in packed if name.startswith(prefix))}
 
-    def pack_counts(self) -> dict[str, int]:
+    def pack_counts(self) -> Mapping[str, int]:
         """How many objects each known pack holds, by file name without ending."""
-        return dict(self._counts)
+        return self._counts
 
     def adopt_pack(self, stem: str, count: int) -> None:
         """Know a pack of ``count`` objects that this process has just put in place."""
         with self._guard:
-            known = dict(self._packs)
-            pack = known.pop(stem) if stem in known else self._open(stem)
-            self._packs.clear()
-            self._packs[stem] = pack
-            self._packs.update(known)
-            self._counts[stem] = count
+            self._packs = {stem: PackFile(str(self.pack_directory / stem)), **self._packs}
+            self._counts = {**self._counts, stem: count}
 
     def drop_pack(self, stem: str) -> None:
         """Forget a pack whose objects are all in another."""
         with self._guard:
-            pack = self._packs.pop(stem, None)
-            self._counts.pop(stem, None)
-        if pack is not None:
-            _close({stem: pack})
+            self._packs = {other: pack for other, pack in self._packs.items() if other != stem}
+            self._counts = {other: count for other, count in self._counts.items() if other != stem}
 
     def _from_packs(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
         if not self._scanned:
             self._scan()
-        wanted = ObjectID(id.encode())
+        packs, likely, name = self._packs, self._likely, bytes.fromhex(id)
         # What one save wrote lies in one pack, and is mostly read together.
-        for stem in sorted(self._packs.copy(), key=lambda stem: stem != self._likely):
+        first = [likely] if likely in packs else []
+        for stem in itertools.chain(first, packs):
             try:
-                kind, data = self._read_pack(stem, wanted)
-            except (KeyError, PackFileDisappeared, FileNotFoundError):
+                found = packs[stem].read(name)
+            except FileNotFoundError:
+                continue
+            except PackDamage as error:
+                damage.append(str(error))
                 continue
             except OSError as error:
                 raise storage_error(error, self.pack_directory / stem, "read") from error
-            except DAMAGE as error:
-                damage.append(f"damaged in {stem}.pack: {error!r}")
-                continue
-            if object_id(kind, data) == id:
+            if found is not None and object_id(*found) == id:
                 self._likely = stem
-                return kind, data
-            damage.append(f"altered in {stem}.pack")
+                return found
+            if found is not None:
+                damage.append(f"altered in {stem}.pack")
         return None
-
-    def _read_pack(self, stem: str, wanted: ObjectID) -> tuple[int, bytes]:
-        # dulwich opens a pack's files when they are first needed: two threads would open them twice,
-        # and one that folds packs would close them under another that reads.
-        with self._guard:
-            kind, parts = self._packs[stem].get_raw(wanted)
-            return kind, _joined(parts)
 
     def _from_loose(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
         try:
@@ -279,15 +255,12 @@ class Objects:
             raise storage_error(error, self.pack_directory, "read") from error
         found.sort(key=lambda pair: -pair[1].st_mtime_ns)
         with self._guard:
-            known = dict(self._packs)
-            self._packs.clear()
-            self._packs.update((stem, known.pop(stem) if stem in known else self._open(stem)) for stem, _ in found)
-            self._counts = {stem: max(0, status.st_size - _INDEX_FIXED) // _INDEX_ENTRY for stem, status in found}
+            known = self._packs
+            self._packs = {
+                stem: known[stem] if stem in known else PackFile(str(self.pack_directory / stem)) for stem, _ in found
+            }
+            self._counts = {stem: count_in_index(status.st_size) for stem, status in found}
             self._scanned = True
-        _close(known)
-
-    def _open(self, stem: str) -> Pack:
-        return Pack(str(self.pack_directory / stem), object_format=SHA1)
 
     def _loose_ids(self, prefix: str) -> Iterator[ObjectId]:
         try:
@@ -318,13 +291,13 @@ class _ByteCache:
         self._size += len(data)
 
 
-def _pack_ids(pack: Pack) -> Iterable[str]:
+def _names(pack: PackFile) -> list[bytes]:
     try:
-        return [bytes(name).hex() for name, _, _ in pack.index.iterentries()]
-    except (FileNotFoundError, PackFileDisappeared):
+        return list(pack.names())
+    except FileNotFoundError:
         return []
-    except DAMAGE as error:
-        raise IntegrityError(f"the index of a pack of the history is damaged: {error!r}", where=str(pack)) from error
+    except PackDamage as error:
+        raise IntegrityError(f"the index of a pack of the history is damaged: {error}", where=pack.base) from error
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
@@ -332,16 +305,3 @@ def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
         return entry.stat()
     except FileNotFoundError:
         return None
-
-
-def _joined(parts: bytes | list[bytes]) -> bytes:
-    return parts if isinstance(parts, bytes) else b"".join(parts)
-
-
-def _close(packs: dict[str, Pack]) -> None:
-    for pack in packs.values():
-        try:
-            pack.close()
-        except BufferError:
-            # A traceback still holds a slice of the pack; the memory goes with it.
-            continue

@@ -6,24 +6,23 @@ one, so that a look-up never meets more than a few dozen and every object is cop
 three times. Old packs go only after the new one is durable and has been read back.
 """
 
-import contextlib
-import hashlib
-import io
-import itertools
 import os
-import struct
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
-
-from dulwich.object_format import SHA1
-from dulwich.objects import ObjectID, ShaFile
-from dulwich.pack import load_pack_index, write_pack_objects
 
 from ledger.disk import read_file, remove_if_there, stage_file, sync_directory
 from ledger.errors import IntegrityError, storage_error
-from ledger.history.objects import DAMAGE, KINDS, ObjectId, Objects, object_id
+from ledger.history.objects import ObjectId, Objects, object_id
+from ledger.history.packfile import (
+    TRAILER,
+    WHOLE_KINDS,
+    PackDamage,
+    PackFile,
+    encode_entry,
+    encode_pack,
+    entry_header,
+)
 
 TIERS = (64, 1024, 16384)
 """Most objects of a pack of each tier; larger packs are left alone."""
@@ -32,49 +31,11 @@ FOLD_AT = 16
 """Packs of one tier that are folded into one of the next."""
 
 _TEMPORARY = "tmp_pack_"
-_HEADER = struct.Struct(">4sII")
-_TRAILER = 20
-
-
-class _Stored(NamedTuple):
-    """An object as it stands in a pack: its name, its checksum, and its bytes with their header."""
-
-    name: bytes
-    crc: int
-    data: bytes
 
 
 def write_pack(objects: Objects, contents: Mapping[ObjectId, tuple[int, bytes]]) -> None:
     """Make objects durable as one pack."""
-    pack = io.BytesIO()
-    shas = [ShaFile.from_raw_string(kind, data, sha=ObjectID(name.encode())) for name, (kind, data) in contents.items()]
-    entries, checksum = write_pack_objects(
-        pack, [(sha, None) for sha in shas], SHA1, deltify=False, compression_level=1
-    )
-    index = encode_index(((name, offset, crc) for name, (offset, crc) in entries.items()), checksum)
-    _put(objects, checksum, pack.getvalue(), index, len(contents))
-
-
-def encode_index(entries: Iterable[tuple[bytes, int, int]], checksum: bytes) -> bytes:
-    """The index, version 2, of a pack under 2 GiB: where each object begins, and the checksum of its bytes there.
-
-    Written here because dulwich's, which handles every size, costs a tenth of a save.
-    """
-    ordered = sorted(entries)
-    counts = [0] * 256
-    for name, _, _ in ordered:
-        counts[name[0]] += 1
-    body = b"".join(
-        [
-            b"\xfftOc\x00\x00\x00\x02",
-            struct.pack(">256I", *itertools.accumulate(counts)),
-            *(name for name, _, _ in ordered),
-            struct.pack(f">{len(ordered)}I", *(crc for _, _, crc in ordered)),
-            struct.pack(f">{len(ordered)}I", *(offset for _, offset, _ in ordered)),
-            checksum,
-        ]
-    )
-    return body + hashlib.sha1(body, usedforsecurity=False).digest()
+    _put(objects, {bytes.fromhex(name): encode_entry(kind, data) for name, (kind, data) in contents.items()})
 
 
 def plan_fold(counts: Mapping[str, int]) -> list[str]:
@@ -95,14 +56,13 @@ def fold_packs(objects: Objects) -> list[str]:
     them) and damaged packs are left as they are.
     """
     stems = plan_fold(objects.pack_counts())
-    foldable = {stem: stored for stem in stems if (stored := _contents(objects.pack_directory / stem)) is not None}
+    foldable = {stem: entries for stem in stems if (entries := _entries(objects.pack_directory / stem)) is not None}
     if len(foldable) < FOLD_AT // 2:
         return []
-    unique = {item.name: item for stored in foldable.values() for item in stored}
-    checksum, pack, index = _join(list(unique.values()))
-    stem = _put(objects, checksum, pack, index, len(unique))
-    _read_back(objects.pack_directory / stem, pack, index)
-    for old in foldable.keys() - {stem}:
+    folded = _put(
+        objects, {name: entry for entries in foldable.values() for name, entry in entries.items()}, check=True
+    )
+    for old in foldable.keys() - {folded}:
         objects.drop_pack(old)
         # The index first: without it nobody looks for the pack.
         remove_if_there(objects.pack_directory / f"{old}.idx")
@@ -110,57 +70,42 @@ def fold_packs(objects: Objects) -> list[str]:
     return sorted(foldable)
 
 
-def _put(objects: Objects, checksum: bytes, pack: bytes, index: bytes, count: int) -> str:
+def _put(objects: Objects, entries: Mapping[bytes, bytes], *, check: bool = False) -> str:
+    """Put a pack in place durably; with ``check`` it is read back from the disk and compared."""
+    checksum, pack, index = encode_pack(entries)
     stem = f"pack-{checksum.hex()}"
     folder = objects.pack_directory
     # Git knows a pack by its index: that one comes last.
     stage_file(folder / f"{stem}.pack", [pack], temporary=_TEMPORARY)
     stage_file(folder / f"{stem}.idx", [index], temporary=_TEMPORARY)
     sync_directory(folder)
-    objects.adopt_pack(stem, count)
+    if check and (read_file(folder / f"{stem}.pack"), read_file(folder / f"{stem}.idx")) != (pack, index):
+        raise IntegrityError(f"{stem}.pack does not hold what was written to it", where=str(folder / stem))
+    objects.adopt_pack(stem, len(entries))
     return stem
 
 
-def _join(stored: Sequence[_Stored]) -> tuple[bytes, bytes, bytes]:
-    """The checksum, pack and index of objects that are copied as they stand."""
-    body = bytearray(_HEADER.pack(b"PACK", 2, len(stored)))
-    entries: list[tuple[bytes, int, int]] = []
-    for item in stored:
-        entries.append((item.name, len(body), item.crc))
-        body += item.data
-    checksum = hashlib.sha1(body, usedforsecurity=False).digest()
-    return checksum, bytes(body) + checksum, encode_index(entries, checksum)
-
-
-def _contents(base: Path) -> list[_Stored] | None:
-    """The objects of a pack as they stand, each checked; ``None`` for a pack that is not to be folded."""
+def _entries(base: Path) -> dict[bytes, bytes] | None:
+    """The entries of a pack as they stand, each checked; ``None`` for a pack that is not to be folded."""
     if os.path.exists(f"{base}.keep"):
         return None
     try:
         pack = read_file(f"{base}.pack")
-        with contextlib.closing(load_pack_index(f"{base}.idx", SHA1)) as index:
-            places = sorted((offset, bytes(name), crc) for name, offset, crc in index.iterentries())
-        ends = [offset for offset, _, _ in places[1:]] + [len(pack) - _TRAILER]
-        slices = ((name, crc, pack[start:end]) for (start, name, crc), end in zip(places, ends, strict=True))
-        stored = [_Stored(name, zlib.crc32(data) if crc is None else crc, data) for name, crc, data in slices]
-        whole = all(_is_whole(item) for item in stored)
-    except (FileNotFoundError, *DAMAGE):
+        places = PackFile(str(base)).places()
+    except (FileNotFoundError, PackDamage):
         # Gone by now, or damaged: reading what is in it says so, folding it would not help.
         return None
     except OSError as error:
         raise storage_error(error, base, "read") from error
-    return stored if whole else None
+    ends = [offset for offset, _ in places[1:]] + [len(pack) - TRAILER]
+    entries = {name: pack[start:end] for (start, name), end in zip(places, ends, strict=True)}
+    return entries if all(_is_whole(name, entry) for name, entry in entries.items()) else None
 
 
-def _is_whole(item: _Stored) -> bool:
-    """Whether a stored object is no delta and has the name it is indexed under."""
-    kind, at = item.data[0] >> 4 & 7, 1
-    while item.data[at - 1] & 0x80:
-        at += 1
-    return kind in KINDS and object_id(kind, zlib.decompress(item.data[at:])) == item.name.hex()
-
-
-def _read_back(base: Path, pack: bytes, index: bytes) -> None:
-    """Read a new pack from the disk and compare, before anything it replaces goes."""
-    if read_file(f"{base}.pack") != pack or read_file(f"{base}.idx") != index:
-        raise IntegrityError(f"{base}.pack does not hold what was written to it", where=str(base))
+def _is_whole(name: bytes, entry: bytes) -> bool:
+    """Whether an entry is no delta and has the name it is listed under."""
+    try:
+        kind, _, at = entry_header(entry, 0)
+        return kind in WHOLE_KINDS and object_id(kind, zlib.decompress(entry[at:])) == name.hex()
+    except (IndexError, zlib.error):
+        return False

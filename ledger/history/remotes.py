@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-from dulwich.config import ConfigFile
-
 from ledger.disk import storage_errors
 from ledger.errors import ConfigError
 
@@ -16,6 +14,8 @@ def remote_url(git_dir: Path, remote: str = "origin") -> str | None:
 
     Raises `ConfigError` for a configuration that Git could not read either.
     """
+    from dulwich.config import ConfigFile
+
     path = git_dir / "config"
     with storage_errors(path, "read"):
         try:
