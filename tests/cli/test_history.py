@@ -1,0 +1,92 @@
+"""The history in the shell: the log, and Git."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import Ledger
+from tests.cli.conftest import Cli
+from tests.cli.test_program import start
+
+
+def test_the_log_is_newest_first(cli: Cli, iris: dict[str, Any]) -> None:
+    """A line per commit with its short id, time, author and subject."""
+    cli("tag", "iris", "best")
+    lines = cli("log").out.splitlines()
+    assert ["COMMIT", "TIME", "AUTHOR", "SUBJECT"] == lines[0].split()
+    assert ["tag iris@1", "save iris@1", "start a ledger"] == [
+        line.split("Ada <ada@example.com>  ")[1] for line in lines[1:]
+    ]
+    assert Ledger.open().revision[:10] == lines[1].split()[0]
+
+
+def subjects(cli: Cli, *words: str) -> list[str]:
+    return [commit["subject"] for commit in json.loads(cli("log", *words, "--json").out)]
+
+
+def test_the_log_of_an_artifact(cli: Cli, iris: dict[str, Any]) -> None:
+    """With a name, only commits about it: not those about a name that begins the same."""
+    cli("save", "data.csv", "--name", "iris2")
+    cli("tag", "iris2", "best")
+    assert ["save iris@1"] == subjects(cli, "iris")
+    assert ["tag iris2@1", "save iris2@1"] == subjects(cli, "iris2")
+    assert ["tag iris2@1"] == subjects(cli, "--limit", "1")
+    assert [] == subjects(cli, "--limit", "0")
+    assert cli("log", "nope", code=3).err.startswith("Error: no artifact")
+
+
+def test_a_commit_as_json(cli: Cli, iris: dict[str, Any]) -> None:
+    """A commit has its full id, its time and the versions it is about."""
+    commit = json.loads(cli("log", "--json").out)[0]
+    expected = {
+        "commit": Ledger.open().revision,
+        "time": commit["time"],
+        "author": "Ada <ada@example.com>",
+        "subject": "save iris@1",
+        "artifacts": ["iris@1"],
+    }
+    assert expected == commit
+    assert commit["time"][:10] == iris["created_at"][:10]
+
+
+def test_git_runs_on_the_history(iris: dict[str, Any]) -> None:
+    """``ledger git`` hands on options, output and exit code."""
+    done = start("git", "log", "--format=%s", "-1")
+    assert (0, "save iris@1\n", "") == (done.returncode, done.stdout, done.stderr)
+    assert 0 == start("git", "-c", "x.y=z", "rev-parse", "--verify", "-q", "main").returncode
+    assert 1 == start("git", "rev-parse", "--verify", "-q", "nowhere").returncode
+    assert start("git", "--help").stdout.startswith("usage: git ")
+    assert "ledger" not in start("git", "log", "-h").stdout.lower()
+
+
+def test_git_is_not_redirected(iris: dict[str, Any], tmp_path: Path) -> None:
+    """No ``GIT_*`` variable of the environment leads elsewhere."""
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "other.git")], check=True)
+    environment = {"GIT_DIR": str(tmp_path / "other.git"), "GIT_OBJECT_DIRECTORY": str(tmp_path)}
+    assert "save iris@1\n" == start("git", "log", "--format=%s", "-1", environment=environment).stdout
+
+
+def test_git_reads_what_it_is_given(iris: dict[str, Any]) -> None:
+    """Standard input goes to Git."""
+    asked = start("git", "cat-file", "--batch-check=%(objecttype)", input="main\n")
+    assert "commit\n" == asked.stdout
+
+
+@pytest.mark.usefixtures("iris")
+def test_without_git(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Git is not installed, the error says so; everything else works."""
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", str(Path(sys.executable).parent / "nowhere"))
+        assert cli("git", "log", code=7).err.startswith("Error: git is not installed: ")
+        cli("log")
+        cli("status")
+
+
+@pytest.mark.usefixtures("workdir")
+def test_git_without_a_ledger(cli: Cli) -> None:
+    """Where there is no ledger, Git is not run at all."""
+    assert cli("git", "init", code=3).err.startswith("Error: no ledger at ")

@@ -1,0 +1,62 @@
+"""Texts on their way to a terminal."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.cli.printing import aligned, escape, human_size, print_json
+
+
+@given(st.text())
+def test_nothing_unprintable_is_printed(text: str) -> None:
+    """An escaped text holds printable characters only, and is what it was if it held no others."""
+    escaped = escape(text)
+    assert escaped.isprintable()
+    assert (escaped == text) is text.isprintable()
+
+
+def test_escapes_are_readable() -> None:
+    """Control characters, line breaks and direction marks are shown as Python writes them."""
+    assert r"a\x1b[31m\n\u202e\x9b é 数" == escape("a\x1b[31m\n\u202e\x9b é 数")
+
+
+@given(
+    st.recursive(
+        st.text() | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    )
+)
+def test_json_is_plain_ascii_and_says_the_same(document: object) -> None:
+    """A JSON document holds nothing but printable ASCII and line feeds, and reads back as it was."""
+    import contextlib
+    import io
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        print_json(document)
+    text = printed.getvalue()
+    assert text.isascii()
+    assert text.replace("\n", "").isprintable()
+    assert document == json.loads(text)
+
+
+def test_columns_begin_at_one_place() -> None:
+    """Cells are padded to the widest of their column, and lines end without spaces."""
+    assert ["A    LONG", "bbb  c", "d"] == aligned([["A", "LONG"], ["bbb", "c"], ["d", ""]])
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (12345, "12.1 KiB"),
+        (5 << 30, "5.0 GiB"),
+        (1 << 70, "1048576.0 PiB"),
+    ],
+)
+def test_sizes_have_units(size: int, expected: str) -> None:
+    """Sizes are shown in powers of 1024."""
+    assert expected == human_size(size)

@@ -1,0 +1,223 @@
+"""The program as a whole: real processes, its help, its exit codes, its ways out."""
+
+import fcntl
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ledger import Ledger, errors
+from ledger.cli.errors import EXIT_CODES
+from ledger.cli.program import program
+from tests.cli.conftest import Cli
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-m", "ledger"]
+
+
+def start(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own, in the working directory."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **options.pop("environment", {})}
+    options = {"capture_output": True, **options}
+    return subprocess.run([*PROGRAM, *words], text=True, check=False, env=environment, **options)
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with the words that call it."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(commands(program))
+
+
+def help_of(path: tuple[str, ...]) -> str:
+    parent = program.make_context("ledger", [], resilient_parsing=True)
+    with click.Context(COMMANDS[path], info_name=" ".join(path), parent=parent) as context:
+        return COMMANDS[path].get_help(context)
+
+
+def test_a_session(workdir: Path) -> None:
+    """Init, save, list, get: what a user types first works in real processes, and says what it should."""
+    (workdir / "data.csv").write_text("1")
+    made = start("init")
+    assert (0, f"made a new ledger in {workdir}/.ledger\n", "") == (made.returncode, made.stdout, made.stderr)
+    saved = start("save", "data.csv", "--name", "iris")
+    assert (0, "iris@1", "") == (saved.returncode, saved.stdout.split()[0], saved.stderr)
+    listed = start("artifact", "list")
+    assert ["NAME", "iris"] == [line.split()[0] for line in listed.stdout.splitlines()]
+    assert 0 == start("get", "iris", "-o", "back").returncode
+    assert "1" == (workdir / "back").read_text()
+
+
+@pytest.mark.usefixtures("workdir")
+def test_an_error_in_a_real_process() -> None:
+    """A failure is two lines on stderr, or one JSON object, an exit code, and never a traceback."""
+    failed = start("artifact", "list")
+    assert (3, "") == (failed.returncode, failed.stdout)
+    first, second = failed.stderr.splitlines()
+    assert first.startswith("Error: no ledger at ")
+    assert second.startswith("Hint: run `ledger init`")
+    failed = start("artifact", "list", "--json")
+    said = json.loads(failed.stderr)["error"]
+    assert (3, "", {"kind": "ledger-not-found", "message": first[7:], "hint": second[6:]}) == (
+        failed.returncode,
+        failed.stdout,
+        said,
+    )
+
+
+def test_every_example_runs(workdir: Path, cli: Cli) -> None:
+    """Each command's help ends with an example, and all of them run as one session."""
+    (workdir / "data.csv").write_text("1")
+    first = [("init",), ("save",), ("tag",)]
+    for path in [*first, *(path for path in COMMANDS if path not in first)]:
+        _, title, example = help_of(path).rpartition("Example:\n  ")
+        assert title, path
+        words = shlex.split(example)
+        assert ["ledger", *path] == words[: len(path) + 1]
+        if path == ("git",):  # it becomes another program
+            assert 0 == start(*words[1:]).returncode
+        else:
+            cli(*words[1:])
+    assert (workdir / "restored.csv").exists()
+
+
+def test_exit_codes_are_those_of_the_errors() -> None:
+    """Every error's exit code has a meaning, in the help and in the specification of errors."""
+    classes = [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.LedgerError)
+    ]
+    assert {kind.exit_code for kind in classes} | {0, 130} == set(EXIT_CODES)
+    spec = (ROOT / "specs" / "errors.md").read_text()
+    shown = CliRunner().invoke(program, ["--help"]).output
+    for code, meaning in EXIT_CODES.items():
+        assert f"| {code} | {meaning} |" in spec
+        assert f"  {code:<3}  {meaning}\n" in shown
+
+
+def test_the_specification_names_everything() -> None:
+    """specs/command-line.md has every command with every option of it, and every exit code."""
+    spec = (ROOT / "specs" / "command-line.md").read_text()
+    for path, command in COMMANDS.items():
+        name = f"### `ledger {' '.join(path)}"
+        assert name in spec, name
+        section = spec.split(name, 1)[1].split("\n### ", 1)[0]
+        for parameter in command.params:
+            for option in parameter.opts if isinstance(parameter, click.Option) else ():
+                assert option in section, (name, option)
+
+
+@pytest.mark.usefixtures("workdir")
+def test_help_and_version(cli: Cli) -> None:
+    """``--help``, ``-h`` and ``--version`` work without a ledger."""
+    assert "ledger 0.1.0\n" == cli("--version").out
+    assert cli("--help").out == cli("-h").out
+    for path in COMMANDS:
+        if path != ("git",):
+            assert help_of(path) + "\n" == cli(*path, "-h").out
+
+
+@pytest.mark.parametrize(
+    "words", [["bogus"], ["--bogus"], ["artifact", "list", "--bogus"], ["save"], ["completion", "sh"]]
+)
+def test_bad_usage_exits_with_2(cli: Cli, words: list[str]) -> None:
+    """Unknown commands, unknown options and missing arguments are usage errors, as text or as JSON."""
+    assert cli(*words, code=2).err.startswith("Usage: ledger ")
+    assert "usage" == json.loads(cli(*words, "--json", code=2).err)["error"]["kind"]
+
+
+def test_the_ledger_is_named(cli: Cli, iris: dict[str, Any], workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--ledger`` beats ``LEDGER_DIR``, and a ledger that was named is never made by a save."""
+    monkeypatch.setenv("LEDGER_DIR", str(workdir / "other"))
+    cli("artifact", "list", code=3)
+    assert "iris" in cli("--ledger", ".ledger", "artifact", "list").out
+    cli("--ledger", "third", "save", "data.csv", "--name", "x", code=3)
+    assert not (workdir / "third").exists()
+    cli("--ledger", "third", "init")
+    assert (workdir / "third" / "history.git").is_dir()
+
+
+def test_a_reader_that_leaves_is_no_error(iris: dict[str, Any]) -> None:
+    """Output into a closed pipe ends the program without a word."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = start("log", capture_output=False, stdout=pipe, stderr=subprocess.PIPE)
+    assert (1, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_an_error(iris: dict[str, Any]) -> None:
+    """A full disk behind stdout is an error of the disk, not a traceback."""
+    with open("/dev/full", "wb") as full:
+        done = start("log", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert (8, "Error: cannot write the output: No space left on device\n") == (done.returncode, done.stderr)
+
+
+def test_any_encoding_will_do(iris: dict[str, Any], cli: Cli) -> None:
+    """What the output's encoding lacks is escaped, not a failure."""
+    cli("tag", "iris", "数")
+    done = start("artifact", "show", "iris", environment={"PYTHONIOENCODING": "latin-1"})
+    assert (0, True) == (done.returncode, "\\u6570" in done.stdout)
+
+
+def test_an_interrupt_is_silent(iris: dict[str, Any], workdir: Path) -> None:
+    """Ctrl-C ends the program with 130, without a traceback, and nothing is saved."""
+    (workdir / "new.csv").write_text("new")
+    chunks = workdir / ".ledger" / "store" / "chunks"
+    before = len(list(chunks.glob("*/*")))
+    with open(workdir / ".ledger" / "lock", "ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        words = [*PROGRAM, "save", "new.csv", "--name", "iris"]
+        with subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            while len(list(chunks.glob("*/*"))) == before:  # its bytes are there, then it waits for the lock
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            said = process.communicate()[1]
+    assert (130, "") == (process.returncode, said.strip())
+    assert ["1"] == [version.version for version in Ledger.open().versions("iris")]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.filterwarnings("ignore")
+def test_completion_is_printed(cli: Cli, shell: str) -> None:
+    """The script for each shell asks the program by its variable."""
+    outcome = cli("completion", shell)
+    assert "_LEDGER_COMPLETE" in outcome.out
+
+
+def complete(*, words: str, **environment: str) -> str:
+    asked = {"_LEDGER_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    return start(environment={**asked, **environment}).stdout.strip()
+
+
+def test_completion_knows_names(iris: dict[str, Any], workdir: Path) -> None:
+    """Completing an argument offers the names of artifacts; without a ledger it offers nothing."""
+    assert "plain,iris" == complete(words="ledger artifact show i")
+    assert "plain,iris" == complete(words="ledger get ir")
+    assert "" == complete(words="ledger log ro")
+    assert "" == complete(words="ledger log i", LEDGER_DIR=str(workdir / "nowhere"))
+
+
+def test_looking_imports_nothing_heavy(iris: dict[str, Any]) -> None:
+    """Listing artifacts into a pipe imports no library of values, of stores or of terminals."""
+    heavy = {"rich", "fsspec", "zstandard", "pyfastcdc", "numpy", "pandas", "pyarrow", "cloudpickle", "urllib3"}
+    code = "import sys; from ledger.cli.program import run; run(['artifact', 'list']); print(*sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert set() == heavy & set(done.stdout.splitlines()[-1].split())
