@@ -246,6 +246,10 @@ class Ledger:
         """Check every version's records and bytes; ``deep=False`` only asks whether the bytes are there."""
         return verifying.verify(self._workspace, deep=deep)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A process that is handed a ledger opens it for itself.
+        return _reopened, (self.path, self._workspace.revision)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Ledger) and (self.path, self._workspace.revision) == (
             other.path,
@@ -258,3 +262,8 @@ class Ledger:
     def __repr__(self) -> str:
         at = f" at {self._workspace.revision[:10]}" if self._workspace.revision else ""
         return f"<Ledger {self.path}{at}>"
+
+
+def _reopened(path: Path, revision: str | None) -> Ledger:
+    ledger = Ledger.open(path)
+    return ledger if revision is None else ledger.at(revision)

@@ -6,11 +6,9 @@ none. A single save is a transaction of one.
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import msgspec
@@ -18,6 +16,7 @@ import msgspec
 from ledger.blobs import LocalStore, link_content
 from ledger.core.facts import format_time
 from ledger.core.handles import ArtifactVersion
+from ledger.core.locations import local_path
 from ledger.core.resolve import resolve
 from ledger.core.saving import (
     Options,
@@ -56,13 +55,12 @@ from ledger.records import (
 )
 
 
-@dataclass(eq=False)
-class PendingVersion:
+class PendingVersion(msgspec.Struct, eq=False):
     """A version that its transaction has not published yet; ``published`` is its handle afterwards."""
 
     request: Request
     manifest: Manifest
-    published: ArtifactVersion | None = field(default=None)
+    published: ArtifactVersion | None = None
 
     @property
     def id(self) -> UUID:
@@ -163,7 +161,7 @@ class Transaction:
                 f"cannot register {folder_or_file_uri}: the store {store.url} is not a local folder",
                 hint="save_artifact(Path(...)) copies the data",
             )
-        content = link_content(store, _local_path(folder_or_file_uri))
+        content = link_content(store, local_path(folder_or_file_uri, store=store.url))
         workspace = self._workspace
         return self._keep(request, linked_manifest(request, content, author=workspace.author, now=workspace.now()))
 
@@ -294,9 +292,3 @@ class Transaction:
     def _tags_event(self, add: tuple[str, ...], remove: tuple[str, ...]) -> Callable[[EventId], bytes]:
         at, by = format_time(self._workspace.now()), self._workspace.author
         return lambda id: encode(TagsEvent(id=id, created_at=at, created_by=by, add=add, remove=remove))
-
-
-def _local_path(uri: str | Path) -> Path:
-    """The path of a file URL or a plain path."""
-    text = str(uri)
-    return Path(unquote(urlsplit(text).path)) if text.startswith("file://") else Path(text)

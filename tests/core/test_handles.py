@@ -2,6 +2,7 @@
 
 import copy
 import io
+import pickle
 import uuid
 from pathlib import Path
 from typing import Any
@@ -186,3 +187,13 @@ def test_a_loaded_folder_is_a_copy(ledger: Ledger, tmp_path: Path) -> None:
     (version.load() / "a.txt").write_text("changed")
     assert "a" == (ledger.load("tree") / "a.txt").read_text()
     assert ledger.verify().ok
+
+
+def test_a_ledger_can_be_handed_to_another_process(ledger: Ledger) -> None:
+    """A ledger survives pickling by being opened anew, at its revision if it has one."""
+    ledger.save("one", "x")
+    past = ledger.at("HEAD")
+    ledger.save("two", "x")
+    again: list[Ledger] = pickle.loads(pickle.dumps([ledger, past]))
+    assert [ledger, past] == again
+    assert ["two", "one"] == [each.load("x") for each in again]

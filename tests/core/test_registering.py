@@ -173,3 +173,22 @@ def test_a_ledger_behind_a_link_finds_its_store(tmp_path: Path) -> None:
     for base in ("alias", "real"):
         loaded = ledger.register(tmp_path / base / ".ledger" / "store" / "raw", "raw").load()
         assert os.path.samefile(tmp_path / "real" / ".ledger" / "store" / "raw", loaded)
+
+
+@pytest.mark.parametrize("name", ["a b", "a#b", "a?b", "a%20b", "ü"])
+def test_the_uri_of_a_version_leads_back_to_its_data(ledger: Ledger, name: str) -> None:
+    """What `uri` says can be registered again, and so can the quoted URL, whatever letters the path has."""
+    folder = store_of(ledger) / name
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    saved = ledger.register(folder, "x")
+    assert folder == ledger.register(saved.uri, "x").load() == ledger.register(folder.as_uri(), "x").load()
+
+
+def test_a_remote_url_is_refused_without_its_secrets(ledger: Ledger) -> None:
+    """Only local data can be linked; the error names the URL but neither its user, password nor query."""
+    with pytest.raises(FileNotFoundError) as caught:
+        ledger.register("s3://key:canary@bucket/data?signature=canary", "x")
+    assert OutsideStoreError is type(caught.value)
+    assert "s3://bucket/data" in str(caught.value)
+    assert "canary" not in str(caught.value) + repr(caught.value.facts)
