@@ -32,7 +32,7 @@ def class_of(annotation: Any) -> type | None:
     """The one class that an annotation names, or ``None`` for unions, ``Any`` and the like."""
     annotation = without_extras(annotation)
     origin = get_origin(annotation) or annotation
-    return origin if isinstance(origin, type) else None
+    return origin if isinstance(origin, type) and origin not in (Union, types.UnionType) else None
 
 
 def spelled(annotation: Any) -> str:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ledger.core import ArtifactVersion, Ledger, MetadataEntry
-from ledger.errors import StepInterfaceError
+from ledger.errors import LedgerError, StepInterfaceError
 from ledger.records import InputKind, StepInput
 from ledger.runtime.annotations import class_of, conforms
-from ledger.runtime.fingerprint import as_parameter
 from ledger.runtime.graph import FromLookup, FromOutside, FromStep, FromVersion, Plain
+from ledger.runtime.parameters import PARAMETERS_LIMIT, as_parameter, fits_record
 from ledger.runtime.plan import PlannedStep, wrong_input
 
 Versions = Mapping[tuple[str, str], ArtifactVersion]
@@ -50,7 +50,7 @@ def resolve_inputs(
         if isinstance(argument, Plain):
             _add_value(inputs, planned, name, argument.value)
             continue
-        found, kind = _resolve(argument, ledger, outputs, external)
+        found, kind = _resolve(planned, name, argument, ledger, outputs, external)
         if not isinstance(found, ArtifactVersion):
             _add_value(inputs, planned, name, found)
             continue
@@ -58,10 +58,13 @@ def resolve_inputs(
         inputs.has_external |= kind == "external"
         records.append(StepInput(argument=name, name=found.name, id=found.claim_id, kind=kind))
     inputs.records = tuple(records)
+    _refuse_large(planned, inputs.parameters)
     return inputs
 
 
 def _resolve(
+    planned: PlannedStep,
+    name: str,
     argument: FromStep | FromLookup | FromVersion | FromOutside,
     ledger: Ledger,
     outputs: Versions,
@@ -75,10 +78,27 @@ def _resolve(
         case FromOutside():
             return external[id(argument.artifact)], "external"
         case FromLookup(origin=None):
-            return _follow(ledger.get(argument.wanted, argument.version), argument.path), "lookup"
+            return _fact(planned, name, ledger.get(argument.wanted, argument.version), argument.path), "lookup"
         case FromLookup():
             assert argument.origin is not None
-            return _follow(outputs[argument.origin.step, argument.origin.output], argument.path), "step"
+            version = outputs[argument.origin.step, argument.origin.output]
+            return _fact(planned, name, version, argument.path), "step"
+
+
+def _fact(planned: PlannedStep, name: str, version: ArtifactVersion, path: tuple[tuple[str, Any], ...]) -> Any:
+    """What a placeholder asked for; raises `StepInterfaceError` where the version has no such thing."""
+    try:
+        return _follow(version, path)
+    except (LookupError, TypeError) as error:
+        if isinstance(error, LedgerError):
+            raise
+        asked = "".join(f".{key}" if how == "attribute" else f"[{key!r}]" for how, key in path)
+        raise StepInterfaceError(
+            f"argument {name!r} of step {planned.name!r}: {version.name}@{version.version} has no {asked}",
+            hint=f"its metadata has {', '.join(version.metadata) or 'no keys'}",
+            step=planned.name,
+            argument=name,
+        ) from error
 
 
 def _follow(version: ArtifactVersion, path: tuple[tuple[str, Any], ...]) -> Any:
@@ -124,3 +144,16 @@ def _add_value(inputs: Inputs, planned: PlannedStep, name: str, value: Any) -> N
             argument=name,
         ) from error
     inputs.values[name] = value
+
+
+def _refuse_large(planned: PlannedStep, parameters: Mapping[str, Any]) -> None:
+    """Refuse before the body runs what would not fit the step's record afterwards."""
+    if not fits_record(parameters):
+        name = max(parameters, key=lambda each: len(repr(parameters[each])))
+        raise StepInterfaceError(
+            f"the plain arguments of step {planned.name!r} take over {PARAMETERS_LIMIT} bytes as a record, "
+            f"{name!r} the most of them",
+            hint=f"pass {name}=ExternalArtifact(value=...) to save it as an artifact",
+            step=planned.name,
+            argument=name,
+        )

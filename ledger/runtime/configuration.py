@@ -1,11 +1,12 @@
 """What a user says about outputs and values from outside: `ArtifactConfig` and `ExternalArtifact`."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from ledger.core import check_type
 from ledger.enums import ArtifactType
+from ledger.errors import ArgumentTypeError
 from ledger.materializers import BaseMaterializer
 from ledger.records import check_tags, check_version, merge, normalise
 
@@ -25,6 +26,8 @@ class ArtifactConfig:
     artifact_type: ArtifactType | str | None = None
 
     def __post_init__(self) -> None:
+        if self.name is not None and not isinstance(self.name, str):
+            raise ArgumentTypeError(f"the name of an output is a str, got {type(self.name).__name__}: {self.name!r}")
         checked = {
             "version": check_version(self.version) if self.version is not None else None,
             "tags": check_tags(self.tags),
@@ -33,6 +36,10 @@ class ArtifactConfig:
         }
         for field, value in checked.items():
             object.__setattr__(self, field, value)
+
+    def __hash__(self) -> int:
+        # Of the parts that can be hashed: `typing` hashes annotations to find equal ones.
+        return hash((self.name, self.version, self.tags, self.artifact_type))
 
     def joined_with(self, later: "ArtifactConfig") -> "ArtifactConfig":
         """This configuration under a later one: name, version and type replace, tags and metadata join."""
@@ -55,7 +62,7 @@ class ArtifactConfig:
         }
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class ExternalArtifact:
     """A value from outside the pipeline, saved when the run starts and handed to a step.
 
@@ -63,6 +70,7 @@ class ExternalArtifact:
     """
 
     value: Any
+    _: KW_ONLY
     materializer: type[BaseMaterializer] | None = None
     store_artifact_metadata: bool = True
     store_artifact_visualizations: bool = True

@@ -11,8 +11,9 @@ from typing import Any
 
 from ledger.core import MetadataEntry
 from ledger.errors import MetadataError
-from ledger.records import encode_compact, encode_values, normalise
-from ledger.runtime.signatures import source_text
+from ledger.records import encode_compact, encode_values
+from ledger.runtime.parameters import as_parameter
+from ledger.runtime.sources import source_text
 
 _HASHED_AS = b"ledger step 1\n"
 
@@ -40,11 +41,6 @@ def source_digest(function: Callable[..., Any]) -> str | None:
         return None
     told = encode_compact({"closed": closed, "source": text})
     return "sha256:" + hashlib.sha256(told).hexdigest()
-
-
-def as_parameter(value: Any) -> Any:
-    """A plain argument as records and keys hold it; raises `MetadataError` for what is not JSON."""
-    return normalise({"value": value})["value"]
 
 
 def _told(value: Any) -> Any:

@@ -13,10 +13,12 @@ from ledger.core import PipelineRun
 from ledger.errors import StepInterfaceError
 from ledger.records import check_name
 from ledger.runtime.graph import Graph, in_order
-from ledger.runtime.recording import is_json, recording
+from ledger.runtime.parameters import recordable
+from ledger.runtime.recording import recording
 from ledger.runtime.run_configuration import RunConfiguration, read_run_configuration
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings
+from ledger.runtime.signatures import refuse_nameless
 
 
 class Pipeline:
@@ -41,8 +43,8 @@ class Pipeline:
         parameters = self._bind(args, kwargs, configuration)
         with recording(self.name) as recorded:
             self.entrypoint(**parameters)
-        told = {key: value for key, value in parameters.items() if is_json(value)}
-        graph = Graph(pipeline=self.name, parameters=told, invocations=in_order(list(recorded.invocations.values())))
+        invocations = in_order(list(recorded.invocations.values()))
+        graph = Graph(pipeline=self.name, parameters=recordable(parameters), invocations=invocations)
         return run_graph(graph, self.settings, configuration)
 
     def with_options(
@@ -128,6 +130,8 @@ def pipeline(
     )
 
     def decorate(plain: Callable[..., Any]) -> Pipeline:
-        return Pipeline(plain, name=check_name(name or getattr(plain, "__name__", "pipeline")), settings=settings)
+        chosen = check_name(name or getattr(plain, "__name__", "pipeline"))
+        refuse_nameless(f"pipeline {chosen!r}", inspect.signature(plain).parameters)
+        return Pipeline(plain, name=chosen, settings=settings)
 
     return decorate(function) if function is not None else decorate

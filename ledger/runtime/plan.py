@@ -17,7 +17,7 @@ from ledger.runtime.configuration import ArtifactConfig
 from ledger.runtime.graph import Argument, Graph, Invocation, Plain
 from ledger.runtime.run_configuration import RunConfiguration, StepConfiguration
 from ledger.runtime.settings import Settings
-from ledger.runtime.signatures import Output, Signature
+from ledger.runtime.signatures import Output, Signature, refuse_doubles
 from ledger.runtime.templates import fill_name
 
 
@@ -63,14 +63,15 @@ def _plan_step(
     whole = settings.under(Settings(enable_cache=configuration.enable_cache))
     merged = whole.under(options.settings).under(Settings(enable_cache=said.enable_cache))
     values = {**times, **merged.substitutions}
+    outputs = tuple(
+        _plan_output(graph.pipeline, invocation, output, said, values) for output in invocation.step.signature.outputs
+    )
+    refuse_doubles(invocation.name, [output.key for output in outputs])
     return PlannedStep(
         name=invocation.name,
         step=invocation.step,
         arguments=_arguments(invocation, options.parameters, said),
-        outputs=tuple(
-            _plan_output(graph.pipeline, invocation, output, said, values)
-            for output in invocation.step.signature.outputs
-        ),
+        outputs=outputs,
         enable_cache=merged.enable_cache is not False,
         extract_metadata=merged.enable_artifact_metadata is not False,
         include_visualizations=merged.enable_artifact_visualization is not False,
@@ -104,7 +105,7 @@ def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepCon
     missing: list[str] = []
     for key, parameter in signature.parameters.items():
         if key in said.parameters:
-            arguments[key] = Plain(value=said.parameters[key])
+            arguments[key] = Plain(value=said.parameter(key, signature.hints.get(key, Any)))
         elif key in invocation.arguments:
             arguments[key] = invocation.arguments[key]
         elif key in options:

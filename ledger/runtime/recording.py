@@ -12,6 +12,7 @@ from ledger.runtime.annotations import spelled
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.graph import Argument, FromOutside, FromStep, FromVersion, Invocation, Plain
 from ledger.runtime.lazy import LazyVersion, Placeholder
+from ledger.runtime.parameters import is_json
 from ledger.runtime.signatures import Signature
 
 _current: ContextVar["Recording | None"] = ContextVar("ledger_recording", default=None)
@@ -90,7 +91,9 @@ class Recording:
             return [other.step_name]
         if isinstance(other, (tuple, list)):
             return self.names_of(other)
-        found = [invocation.name for invocation in self.invocations.values() if invocation.step is other]
+        function = getattr(other, "entrypoint", None)
+        known = self.invocations.values()
+        found = [each.name for each in known if function is not None and each.step.entrypoint is function]
         if not found:
             raise StepInterfaceError(
                 f"a step cannot run after {other!r}: it is neither a step of this pipeline nor its output",
@@ -148,15 +151,6 @@ def as_argument(value: Any, *, step: str, name: str) -> Argument:
             argument=name,
         )
     return Plain(value=value)
-
-
-def is_json(value: Any) -> bool:
-    """Whether a value is JSON through and through; a tuple counts as a list."""
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return True
-    if isinstance(value, (list, tuple)):
-        return all(is_json(child) for child in value)
-    return isinstance(value, dict) and all(isinstance(key, str) and is_json(child) for key, child in value.items())
 
 
 def is_argument(value: Any) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ledger.disk import read_file
 from ledger.errors import ConfigError, LedgerError, SourceNotFoundError
+from ledger.runtime.annotations import class_of, conforms, spelled
 from ledger.runtime.configuration import ArtifactConfig
 
 _TOP = ("parameters", "enable_cache", "steps")
@@ -55,6 +56,17 @@ class StepConfiguration:
         for output in self.outputs:
             if output not in known:
                 raise self.places[f"outputs.{output}"].unknown(f"output of step {self.name!r}", output, known)
+
+    def parameter(self, name: str, annotation: Any) -> Any:
+        """The value of a parameter; YAML has no tuples, so a list is one where one is asked for."""
+        value = self.parameters[name]
+        if class_of(annotation) is tuple and isinstance(value, list):
+            value = tuple(value)
+        if not conforms(value, annotation):
+            raise self.places[f"parameters.{name}"].error(
+                f"parameter {name!r} of step {self.name!r}: expected {spelled(annotation)}, got {value!r}"
+            )
+        return value
 
     def unknown(self, parameter: str, known: Iterable[str]) -> ConfigError:
         """The error of a parameter that the step does not have."""
@@ -108,8 +120,8 @@ def read_run_configuration(path: str | Path) -> RunConfiguration:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
         raise Place(file=str(path), line=line).error(f"not YAML: {error.problem}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not YAML: {error}", path=str(path)) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}", path=str(path)) from error
     return _run(_Node(node, Place(file=str(path), line=1))) if node is not None else RunConfiguration()
 
 
@@ -129,6 +141,8 @@ class _Node:
         members: dict[str, _Node] = {}
         for key, value in self.node.value:
             place = Place(file=self.place.file, line=key.start_mark.line + 1)
+            if key.id != "scalar":
+                raise place.error(f"a key of {what} is a word, got a {key.id}")
             if key.value in members:
                 raise place.error(f"{key.value!r} stands twice in {what}")
             members[str(key.value)] = _Node(value, place)
@@ -149,8 +163,9 @@ class _Node:
         loader = yaml.SafeLoader("")
         try:
             return loader.construct_document(self.node)
-        except yaml.YAMLError as error:
-            raise self.place.error(f"cannot be read: {error}") from error
+        except (yaml.YAMLError, ValueError) as error:
+            # A ValueError, for one, from a date that the calendar does not have.
+            raise self.place.error(f"cannot be read: {' '.join(str(error).split())}") from error
         finally:
             loader.dispose()
 

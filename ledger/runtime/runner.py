@@ -33,7 +33,7 @@ from ledger.records import (
 from ledger.runtime.arguments import Inputs, resolve_inputs
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import StepContext, running
-from ledger.runtime.fingerprint import as_parameter, cache_key, source_digest
+from ledger.runtime.fingerprint import cache_key, source_digest
 from ledger.runtime.graph import FromOutside, Graph
 from ledger.runtime.plan import PlannedOutput, PlannedStep, make_plan
 from ledger.runtime.project import ProjectState
@@ -41,6 +41,8 @@ from ledger.runtime.results import choose_materializer, split_result
 from ledger.runtime.run_configuration import RunConfiguration
 from ledger.runtime.settings import Settings
 from ledger.runtime.templates import times_of
+
+_ERROR_LIMIT = 10_000
 
 
 @dataclass(kw_only=True)
@@ -74,9 +76,10 @@ class _Attempt:
 
 def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration | None = None) -> PipelineRun:
     """Run a graph on the default ledger; raises what a step raises, after recording that it failed."""
-    ledger = ledger_for_writing()
-    started = ledger.now()
+    started = dt.datetime.now(dt.UTC)
+    # Judged before the ledger is found: a refused first run makes none.
     plan = make_plan(graph, settings, configuration or RunConfiguration(), times_of(started))
+    ledger = ledger_for_writing()
     run = _Run(
         ledger=ledger,
         id=new_uuid(int(started.timestamp() * 1000)),
@@ -97,12 +100,12 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
 
 def _save_external(run: _Run) -> None:
     """Save every value from outside once, in one commit with the beginning of the run."""
-    given = {
-        id(argument.artifact): (argument.artifact, f"{run.graph.pipeline}::{planned.name}::external_{key}")
-        for planned in run.plan
-        for key, argument in planned.arguments.items()
-        if isinstance(argument, FromOutside)
-    }
+    given: dict[int, tuple[ExternalArtifact, str]] = {}
+    for planned in run.plan:
+        for key, argument in planned.arguments.items():
+            if isinstance(argument, FromOutside):
+                name = f"{run.graph.pipeline}::{planned.name}::external_{key}"
+                given.setdefault(id(argument.artifact), (argument.artifact, name))
     if not given:
         return
     with _transaction(run, "external inputs") as transaction:
@@ -132,7 +135,7 @@ def _run_step(run: _Run, planned: PlannedStep) -> None:
         else:
             _execute(run, attempt)
     except BaseException as error:
-        attempt.error = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        attempt.error = _told_of(error)
         _record_failure(run, attempt)
         raise
 
@@ -273,7 +276,7 @@ def _run_record(run: _Run) -> RunRecord:
         pipeline=run.graph.pipeline,
         started_at=_text(run.started),
         created_by=run.ledger.author,
-        parameters=encode_values({key: as_parameter(value) for key, value in run.graph.parameters.items()}),
+        parameters=encode_values(dict(run.graph.parameters)),
         steps=tuple(planned.name for planned in run.plan),
         project=run.project.read(),
     )
@@ -303,6 +306,15 @@ def _step_record(
         cached_from=cached_from,
         error=attempt.error,
     )
+
+
+def _told_of(error: BaseException) -> str:
+    """What a step failed with, short enough for its record and in letters that it can hold."""
+    try:
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    except Exception:  # noqa: BLE001  # an exception that cannot tell itself must not hide itself
+        text = type(error).__name__
+    return text.encode("utf-8", "backslashreplace").decode()[:_ERROR_LIMIT]
 
 
 def _end_record(run: _Run, status: Status) -> EndRecord:

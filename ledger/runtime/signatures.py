@@ -6,24 +6,24 @@ literal; names come from ``Annotated``; nothing annotated is one output of any t
 function returns nothing.
 """
 
-import ast
 import inspect
 import sys
-import textwrap
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 from ledger.errors import StepInterfaceError
 from ledger.runtime.annotations import without_extras
 from ledger.runtime.configuration import ArtifactConfig
+from ledger.runtime.sources import returns_nothing, returns_several
 
 if TYPE_CHECKING:
     from types import FrameType
 
 DEFAULT_OUTPUT = "output"
 _MOST_EXTRAS = 2
+_NOT_PLAIN = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 _ANNOTATION_RULE = (
     "an output's annotation holds the type and then a name, an ArtifactConfig, or one of each, with the name said once"
 )
@@ -52,24 +52,37 @@ class Signature:
 
 def read_signature(function: Callable[..., Any], name: str) -> Signature:
     """The interface of a step function; raises `StepInterfaceError` for one that cannot be a step."""
+    if any(test(function) for test in _NOT_PLAIN):
+        raise StepInterfaceError(
+            f"step {name!r} is a generator or a coroutine, so calling it gives no outputs",
+            hint="return the values of a plain function",
+            step=name,
+        )
     parameters = inspect.signature(function).parameters
-    for parameter in parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise StepInterfaceError(
-                f"step {name!r} takes *{parameter.name}, whose values have no names to be recorded under",
-                hint="name every argument",
-                step=name,
-            )
+    refuse_nameless(f"step {name!r}", parameters)
     hints = resolve_hints(function)
-    tree = source_tree(function)
-    outputs, is_split = _outputs(function, tree, hints, name)
-    keys = [output.key for output in outputs]
+    outputs, is_split = _outputs(function, hints, name)
+    refuse_doubles(name, [output.key for output in outputs])
+    return Signature(parameters=parameters, hints=hints, outputs=outputs, is_split=is_split)
+
+
+def refuse_nameless(owner: str, parameters: Mapping[str, inspect.Parameter]) -> None:
+    """Raise `StepInterfaceError` for a parameter that cannot be given by name, as records give it."""
+    for parameter in parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise StepInterfaceError(
+                f"{owner} takes {str(parameter).partition(':')[0]!r}, whose values have no names to be recorded under",
+                hint="name every argument, and let it be given by name",
+            )
+
+
+def refuse_doubles(step: str, keys: list[str]) -> None:
+    """Raise `StepInterfaceError` if two outputs of a step have one name."""
     for key in keys:
         if keys.count(key) > 1:
             raise StepInterfaceError(
-                f"step {name!r} has two outputs named {key!r}", hint="give each its own name", step=name
+                f"step {step!r} has two outputs named {key!r}", hint="give each its own name", step=step
             )
-    return Signature(parameters=parameters, hints=hints, outputs=outputs, is_split=is_split)
 
 
 def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
@@ -80,25 +93,6 @@ def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
         return typing.get_type_hints(function, localns=local, include_extras=True)
     except (NameError, TypeError, AttributeError):
         return {key: Any if isinstance(value, str) else value for key, value in function.__annotations__.items()}
-
-
-def source_text(function: Callable[..., Any]) -> str | None:
-    """The source of a function, or ``None`` where Python has none, as at some prompts."""
-    try:
-        return textwrap.dedent(inspect.getsource(function))
-    except (OSError, TypeError):
-        return None
-
-
-def source_tree(function: Callable[..., Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
-    """The parsed definition of a function, or ``None`` where it has no source or is a lambda."""
-    text = source_text(function)
-    try:
-        tree = ast.parse(text) if text is not None else None
-    except SyntaxError:
-        return None
-    first = tree.body[0] if tree is not None and tree.body else None
-    return first if isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef) else None
 
 
 def _callers_names(function: Callable[..., Any]) -> dict[str, Any]:
@@ -113,27 +107,23 @@ def _callers_names(function: Callable[..., Any]) -> dict[str, Any]:
     return {}
 
 
-def _outputs(
-    function: Callable[..., Any], tree: ast.AST | None, hints: Mapping[str, Any], name: str
-) -> tuple[tuple[Output, ...], bool]:
+def _outputs(function: Callable[..., Any], hints: Mapping[str, Any], name: str) -> tuple[tuple[Output, ...], bool]:
     if "return" not in function.__annotations__:
-        if tree is not None and all(_is_nothing(value) for value in _returned(tree)):
+        if returns_nothing(function):
             return (), False
         return (_output(Any, DEFAULT_OUTPUT, name),), False
     annotation = hints.get("return", Any)
     if annotation is None or annotation is type(None):
         return (), False
-    members = _members(annotation, tree, name)
+    members = _members(annotation, function, name)
     if members is None:
         return (_output(annotation, DEFAULT_OUTPUT, name),), False
     return tuple(_output(member, f"output_{index}", name) for index, member in enumerate(members)), True
 
 
-def _members(annotation: Any, tree: ast.AST | None, name: str) -> tuple[Any, ...] | None:
+def _members(annotation: Any, function: Callable[..., Any], name: str) -> tuple[Any, ...] | None:
     """The elements of a tuple annotation, if the function returns them as a literal."""
-    if get_origin(annotation) is not tuple or tree is None:
-        return None
-    if not any(isinstance(value, ast.Tuple) and len(value.elts) > 1 for value in _returned(tree)):
+    if get_origin(annotation) is not tuple or not returns_several(function):
         return None
     members = get_args(annotation)
     if Ellipsis in members:
@@ -169,18 +159,3 @@ def _config_in(annotation: Any, step: str) -> ArtifactConfig:
             f"step {step!r} has an output whose name is empty", hint="give it a name or none", step=step
         )
     return named
-
-
-def _returned(tree: ast.AST) -> Iterator[ast.expr | None]:
-    """What the function's own return statements return; those of functions inside it are theirs."""
-    waiting: list[ast.AST] = list(ast.iter_child_nodes(tree))
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Return):
-            yield node.value
-        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            waiting.extend(ast.iter_child_nodes(node))
-
-
-def _is_nothing(value: ast.expr | None) -> bool:
-    return value is None or (isinstance(value, ast.Constant) and value.value is None)

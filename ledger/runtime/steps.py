@@ -13,6 +13,7 @@ from typing import Any, overload
 from ledger.errors import StepInterfaceError
 from ledger.materializers import BaseMaterializer
 from ledger.records import check_name
+from ledger.runtime.annotations import class_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
 from ledger.runtime.graph import Graph, in_order
@@ -125,7 +126,10 @@ class Step:
         recording.add(self, self.signature, self.name, _for_run_alone(arguments), id=None, after=None)
         graph = Graph(pipeline=self.name, parameters={}, invocations=in_order(list(recording.invocations.values())))
         run = run_graph(graph, Settings())
-        values = [version.load() for version in run.steps[self.name].outputs.values()]
+        # The annotation helps a class that is defined inside a function.
+        classes = [class_of(output.annotation) for output in self.signature.outputs]
+        versions = run.steps[self.name].outputs.values()
+        values = [version.load(data_type=kind) for version, kind in zip(versions, classes, strict=True)]
         if not values:
             return None
         return tuple(values) if self.signature.is_split else values[0]

@@ -1,0 +1,52 @@
+"""Plain arguments of steps and pipelines: what counts as one, and how records hold them.
+
+Pure. A plain argument is JSON through and through. Its recorded form is that of metadata
+(specs/format.md, 4.3), and all of a step's together must leave room in a record of 1 MiB.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ledger.errors import FormatError, MetadataError
+from ledger.records import encode, encode_values, normalise
+
+PARAMETERS_LIMIT = 256 * 1024
+"""Bytes of the plain arguments of one step, indented as in a record."""
+
+
+def is_json(value: Any) -> bool:
+    """Whether a value is JSON through and through; a tuple counts as a list."""
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return True
+    if isinstance(value, (list, tuple)):
+        return all(is_json(child) for child in value)
+    return isinstance(value, dict) and all(isinstance(key, str) and is_json(child) for key, child in value.items())
+
+
+def as_parameter(value: Any) -> Any:
+    """A plain argument as records and keys hold it; raises `MetadataError` for what is not JSON."""
+    return normalise({"value": value})["value"]
+
+
+def fits_record(parameters: Mapping[str, Any]) -> bool:
+    """Whether parameters leave room for the rest of a record."""
+    try:
+        return len(encode(encode_values(dict(parameters)))) <= PARAMETERS_LIMIT
+    except FormatError:
+        return False  # over the limit of any record
+
+
+def recordable(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a pipeline that its record can tell: the plain ones, as far as there is room.
+
+    A pipeline may take anything, as its body alone sees it; what is left out stands in the records of the
+    steps or of the versions that it went into.
+    """
+    told: dict[str, Any] = {}
+    for name, value in arguments.items():
+        try:
+            more = {**told, name: as_parameter(value)} if is_json(value) else told
+        except MetadataError:
+            continue  # text or a nesting that no record can hold
+        told = more if fits_record(more) else told
+    return told
