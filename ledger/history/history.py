@@ -7,14 +7,15 @@ two writers from losing each other's versions, and a lost race starts over.
 """
 
 import datetime as dt
-import random
+import os
 import re
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from ledger.disk import exclusive_lock
 from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
@@ -36,8 +37,7 @@ _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.05
 
 
-@dataclass(frozen=True, kw_only=True)
-class Published:
+class Published(msgspec.Struct, frozen=True, kw_only=True):
     """What one commit published: the claims of its new versions, in the order of their drafts."""
 
     commit: CommitId
@@ -115,7 +115,7 @@ class History:
                     break
                 if time.monotonic() > deadline:
                     raise self._contended()
-                time.sleep(random.uniform(0, pause))  # noqa: S311  # spreads writers, guards nothing
+                time.sleep(pause * int.from_bytes(os.urandom(1)) / 255)  # chance spreads the writers
                 pause = min(2 * pause, _LONGEST_PAUSE)
             if self._locking:
                 self._fold()
@@ -151,8 +151,8 @@ class History:
         commit = emit(COMMIT, encode_commit(root, parent, author, now, message))
         write_pack(self._objects, new)
         # The next save builds on these, and whoever saved looks at them first.
-        for name, (_, data) in new.items():
-            self._objects.remember(name, data)
+        for name, (kind, data) in new.items():
+            self._objects.remember(name, kind, data)
         return CommitId(commit)
 
     def _fold(self) -> None:

@@ -15,6 +15,7 @@ Packs are read by `packfile`; loose files and trees are simple enough to read he
 import hashlib
 import itertools
 import os
+import re
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
@@ -37,6 +38,7 @@ _CACHE_BYTES = 16 << 20
 _LOOSE_LIMIT = 8 << 20
 
 _DIRECTORY_MODE = "40000"
+_ID = re.compile(r"[0-9a-f]{40}")
 
 
 class Entry(NamedTuple):
@@ -92,7 +94,7 @@ def decode_tree(data: bytes) -> dict[str, Entry]:
 
 
 def decode_commit(id: CommitId, data: bytes) -> Commit:
-    """The parts of a commit that matter here."""
+    """The parts of a commit that matter here; raises ``ValueError`` where they are not what Git writes."""
     head, _, message = data.decode(errors="replace").partition("\n\n")
     tree, author, time = "", "", 0
     parents: list[CommitId] = []
@@ -106,6 +108,9 @@ def decode_commit(id: CommitId, data: bytes) -> Commit:
             author = value.rpartition(">")[0] + ">"
         elif word == "committer":
             time = int(value.rsplit(" ", 2)[1])
+    if not all(map(_ID.fullmatch, (tree, *parents))):
+        message = f"tree {tree!r} or a parent is no id"
+        raise ValueError(message)
     return Commit(id, ObjectId(tree), tuple(parents), author, time, message)
 
 
@@ -126,14 +131,12 @@ class Objects:
 
     def get(self, id: ObjectId | CommitId, kind: int) -> bytes:
         """The bytes of an object, checked; raises `IntegrityError` if it is missing, damaged or of another kind."""
-        data = self._cache.get(id)
-        if data is None:
-            found, data = self.read(ObjectId(id))
-            if found != kind:
-                raise IntegrityError(
-                    f"git object {id} is a {KINDS[found].decode()}, expected a {KINDS[kind].decode()}", digest=id
-                )
-            self._cache.put(id, data)
+        found, data = self._cache.get(id) or self.read(ObjectId(id))
+        if found != kind:
+            raise IntegrityError(
+                f"git object {id} is a {KINDS[found].decode()}, expected a {KINDS[kind].decode()}", digest=id
+            )
+        self._cache.put(id, found, data)
         return data
 
     def read(self, id: ObjectId) -> tuple[int, bytes]:
@@ -169,9 +172,9 @@ class Objects:
         except (ValueError, IndexError) as error:
             raise IntegrityError(f"git commit {id} cannot be read: {error}", digest=id) from error
 
-    def remember(self, id: ObjectId, data: bytes) -> None:
+    def remember(self, id: ObjectId, kind: int, data: bytes) -> None:
         """Keep the bytes of an object at hand that this process has made durable."""
-        self._cache.put(id, data)
+        self._cache.put(id, kind, data)
 
     def remember_tree(self, id: ObjectId, entries: dict[str, Entry]) -> None:
         """Keep a tree at hand: the next save changes the trees that this one wrote."""
@@ -278,16 +281,18 @@ class _ByteCache:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
-        self._kept: dict[str, bytes] = {}
+        self._kept: dict[str, tuple[int, bytes]] = {}
 
-    def get(self, key: str) -> bytes | None:
+    def get(self, key: str) -> tuple[int, bytes] | None:
         return self._kept.get(key)
 
-    def put(self, key: str, data: bytes) -> None:
+    def put(self, key: str, kind: int, data: bytes) -> None:
+        if key in self._kept:
+            return
         if self._size + len(data) > self._limit:
             self._kept = {}
             self._size = 0
-        self._kept[key] = data
+        self._kept[key] = (kind, data)
         self._size += len(data)
 
 

@@ -58,7 +58,7 @@ class PackFile:
             if kind not in WHOLE_KINDS:
                 return self._resolve_delta(name)
             data = zlib.decompressobj().decompress(memoryview(pack)[at:], max(size, 1))
-        except (IndexError, zlib.error) as error:
+        except (IndexError, OverflowError, zlib.error) as error:
             raise PackDamage(f"{self.base}.pack at {offset}: {error}") from error
         if len(data) != size:
             raise PackDamage(f"{self.base}.pack at {offset}: {len(data)} bytes, expected {size}")

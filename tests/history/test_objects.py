@@ -1,0 +1,287 @@
+"""Objects are handed out checked, or not at all."""
+
+import contextlib
+import hashlib
+import os
+import random
+import threading
+import zlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.errors import IntegrityError, LedgerError, StorageError
+from ledger.history import History
+from ledger.history.objects import (
+    BLOB,
+    COMMIT,
+    TREE,
+    Entry,
+    ObjectId,
+    Objects,
+    decode_commit,
+    decode_tree,
+    encode_tree,
+    object_id,
+)
+from ledger.ids import CommitId
+from ledger.records import check_name
+from tests.kit.histories import again, draft, git, new_history, packs_of, publish, versions_of
+
+NAMES = st.text("abcAB.-~", min_size=1, max_size=6).filter(lambda name: name not in (".", ".."))
+ENTRIES = st.dictionaries(
+    NAMES, st.builds(Entry, st.booleans(), st.binary(min_size=20, max_size=20).map(lambda id: ObjectId(id.hex())))
+)
+
+
+@given(st.sampled_from([1, 2, 3]), st.binary(max_size=50))
+def test_an_id_is_what_git_calls_the_object(kind: int, data: bytes) -> None:
+    """The id is SHA-1 over kind, length and bytes."""
+    head = {1: "commit", 2: "tree", 3: "blob"}[kind]
+    assert hashlib.sha1(f"{head} {len(data)}\0".encode() + data).hexdigest() == object_id(kind, data)
+
+
+@given(ENTRIES)
+def test_decoding_gives_the_tree_back(entries: dict[str, Entry]) -> None:
+    """Trees are encoded and decoded without loss, in Git's order."""
+    decoded = decode_tree(encode_tree(entries))
+    assert entries == decoded
+    assert sorted(decoded, key=lambda name: f"{name}/" if decoded[name].is_directory else name) == list(decoded)
+
+
+def test_a_tree_has_the_id_that_git_gives_it(history: History) -> None:
+    """`git mktree` of the same entries makes the same object: directories sort as if they ended in a slash."""
+    blob, empty = git(history, "hash-object", "-w", "--stdin", data=b""), git(history, "mktree", data=b"")
+    entries = {name: Entry(False, ObjectId(blob)) for name in ("a.b", "a-b", "ab", "A")}  # a tuple
+    entries |= {name: Entry(True, ObjectId(empty)) for name in ("a", "b")}  # a tuple
+    lines = [
+        f"{'040000 tree' if entry.is_directory else '100644 blob'} {entry.id}\t{name}\n"
+        for name, entry in entries.items()
+    ]
+    assert git(history, "mktree", data="".join(lines).encode()) == object_id(TREE, encode_tree(entries))
+
+
+@pytest.mark.parametrize("mode", ["120000", "160000", "100755", "040000", ""])
+def test_links_and_submodules_are_no_part_of_a_ledger(tmp_path: Path, mode: str) -> None:
+    """A tree with anything but plain files and directories is an IntegrityError that shows the mode."""
+    objects = Objects(new_history(tmp_path).git_dir)
+    data = f"{mode} x\0".encode() + b"\1" * 20
+    loose(objects, TREE, data)
+    with pytest.raises(IntegrityError, match=f"is not one of a ledger: 'x' has mode {mode}"):
+        objects.tree(object_id(TREE, data))
+
+
+def loose(objects: Objects, kind: int, data: bytes, *, stored: bytes | None = None) -> ObjectId:
+    """An object as a loose file, by default an honest one."""
+    name = object_id(kind, data)
+    head = {1: "commit", 2: "tree", 3: "blob"}[kind]
+    path = objects.directory / name[:2] / name[2:]
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(zlib.compress(f"{head} {len(data)}\0".encode() + data) if stored is None else stored)
+    return name
+
+
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [
+        (b"", "damaged loose file"),
+        (b"not zlib", "damaged loose file"),
+        (zlib.compress(b"blob 4\0data")[:-6], "altered loose file"),
+        (zlib.compress(b"blob 5\0other"), "altered loose file"),
+        (zlib.compress(b"blub 4\0data"), "damaged loose file"),
+        (zlib.compress(b"blob 4\0" + b"\0" * (9 << 20)), "altered loose file"),
+    ],
+    ids=["empty", "garbage", "cut", "altered", "of no kind", "too large"],
+)
+def test_a_damaged_loose_object_is_named(tmp_path: Path, stored: bytes, reason: str) -> None:
+    """Bytes that are not what the id says are never handed out; the error names the object and the damage."""
+    objects = Objects(new_history(tmp_path).git_dir)
+    name = loose(objects, BLOB, b"data", stored=stored)
+    with pytest.raises(IntegrityError, match=f"git object {name} of the history cannot be read .*{reason}") as caught:
+        objects.get(name, BLOB)
+    assert name == caught.value.facts["digest"]
+
+
+def test_a_sound_copy_is_found_beside_a_damaged_one(tmp_path: Path) -> None:
+    """An object that is damaged in one place and sound in another is read."""
+    history = new_history(tmp_path)
+    publish(history)
+    loose(Objects(history.git_dir), BLOB, b"", stored=b"garbage")
+    saved = draft("iris", "cat")
+    publish(history, saved)  # its pointer is an empty file
+    assert ["1", "cat"] == versions_of(again(history))
+    data = saved.manifest
+    loose(Objects(history.git_dir), BLOB, data)
+    packs_of(history)[-1].write_bytes(b"x" * 100)
+    assert data == Objects(history.git_dir).get(object_id(BLOB, data), BLOB)
+
+
+def test_an_object_that_is_nowhere_is_damage(tmp_path: Path) -> None:
+    """Only what something reachable names is asked for, so what is missing is missing."""
+    objects = Objects(new_history(tmp_path).git_dir)
+    with pytest.raises(IntegrityError, match="it is nowhere"):
+        objects.get(ObjectId("a" * 40), BLOB)
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_an_object_of_another_kind_is_refused(tmp_path: Path, remembered: bool) -> None:  # noqa: FBT001  # a parameter of the test
+    """A tree is no commit, also where the object is at hand already."""
+    history = new_history(tmp_path)
+    objects = Objects(history.git_dir)
+    root = objects.commit(history.tip()).tree
+    if remembered:
+        objects.get(root, TREE)
+    with pytest.raises(IntegrityError, match=f"git object {root} is a tree, expected a commit"):
+        objects.commit(CommitId(root))
+
+
+@pytest.mark.parametrize("data", [b"", b"tree x", b"committer x\n\n", b"committer A <a@b> soon +0000\n\n"])
+def test_a_commit_that_makes_no_sense_is_damage(tmp_path: Path, data: bytes) -> None:
+    """A commit object with missing or broken lines is an IntegrityError when its parts are used."""
+    objects = Objects(new_history(tmp_path).git_dir)
+    name = CommitId(loose(objects, COMMIT, data))
+    with pytest.raises(IntegrityError, match="git"):
+        objects.tree(objects.commit(name).tree)
+
+
+def test_the_parts_of_a_commit() -> None:
+    """Tree, parents, author, time and message; other headers and signatures are passed over."""
+    text = f"tree {'a' * 40}\nparent {'b' * 40}\nparent {'c' * 40}\nauthor A <a@b> 1 +0100\ncommitter C <c@d> 7 -0200\n"
+    commit = decode_commit(CommitId("d" * 40), f"{text}gpgsig x\n y\n\nsubject\n\nbody\n".encode())
+    assert ("d" * 40, "a" * 40, ("b" * 40, "c" * 40), "A <a@b>", 7, "subject\n\nbody\n") == tuple(commit)
+
+
+def test_a_pack_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    """Where the system fails, so do we: nothing is taken for missing."""
+    history = new_history(tmp_path)
+    (history.git_dir / "objects" / "pack").rename(tmp_path / "aside")
+    (history.git_dir / "objects" / "pack").write_text("")
+    with pytest.raises(StorageError, match="objects/pack"):
+        again(history).snapshot()
+
+
+def test_a_pack_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
+    """A directory in the place of a pack is a StorageError, not an object that is nowhere."""
+    history = new_history(tmp_path)
+    pack = packs_of(history)[0]
+    pack.unlink()
+    pack.mkdir()
+    with pytest.raises(LedgerError, match=pack.stem):
+        again(history).snapshot()
+
+
+@pytest.mark.parametrize("suffix", [".pack", ".idx"])
+def test_no_damage_of_a_pack_goes_unnoticed(tmp_path: Path, suffix: str) -> None:
+    """With any byte changed or the file cut anywhere, every object is right or an error of ours, never a crash."""
+    history = new_history(tmp_path)
+    publish(history)
+    target = packs_of(history)[0].with_suffix(suffix)
+    names = [
+        line.split()[1]
+        for line in git(history, "show-index", data=target.with_suffix(".idx").read_bytes()).splitlines()
+    ]
+    sound = target.read_bytes()
+    choices = random.Random(1)
+    damaged = [sound[:cut] for cut in choices.sample(range(len(sound)), 40)]
+    places = [*range(60), *choices.sample(range(len(sound)), 150), *range(1028, 1036)]
+    damaged += [
+        sound[:at] + bytes([byte ^ 1 << choices.randrange(8)]) + sound[at + 1 :]
+        for at in places
+        for byte in sound[at : at + 1]
+    ]
+    for data in damaged:
+        target.unlink()
+        target.write_bytes(data)
+        objects = Objects(history.git_dir)
+        for name in names:
+            with contextlib.suppress(IntegrityError):
+                kind, found = objects.read(ObjectId(name))
+                assert name == object_id(kind, found)
+
+
+def test_other_versions_are_read_beside_a_damaged_one(tmp_path: Path) -> None:
+    """Damage to one manifest takes that version alone; a new process sees the damage, whatever this one remembers."""
+    history = new_history(tmp_path)
+    claims = [publish(history, draft("iris", size=5000)).claims[0] for _ in range(3)]
+    blob = git(history, "rev-parse", f"main:{'/'.join((*claims[1].path, 'version.json'))}")
+    for pack in packs_of(history):
+        listing = git(history, "show-index", data=pack.with_suffix(".idx").read_bytes())
+        offset = next((int(line.split()[0]) for line in listing.splitlines() if line.split()[1] == blob), None)
+        if offset is not None:
+            data = bytearray(pack.read_bytes())
+            data[offset + 20] ^= 255
+            pack.unlink()
+            pack.write_bytes(data)
+    fresh = again(history).snapshot()
+    assert claims == list(fresh.claims(check_name("iris")))
+    with pytest.raises(IntegrityError, match=f"git object {blob}"):
+        fresh.manifest(claims[1])
+    assert all(fresh.manifest(claim) for claim in (claims[0], claims[2]))
+    publish(again(history))
+
+
+def test_packs_that_real_git_made_are_read(history: History) -> None:
+    """`git repack` makes packs with deltas and takes ours away, `git gc` as well: an open history goes on."""
+    for number in range(12):
+        publish(history, draft("iris", size=2000 + number))
+    for command in (
+        ["repack", "-a", "-d", "-f", "--depth=20"],
+        ["gc", "-q", "--prune=now"],
+        ["repack", "-a", "-d", "-F"],
+    ):
+        git(history, *command)
+        publish(history)
+        for reader in (history, again(history)):
+            snapshot = reader.snapshot()
+            assert all(snapshot.manifest(claim) for claim in snapshot.claims(check_name("iris")))
+    assert 15 == len(versions_of(history))
+
+
+def test_loose_objects_of_real_git_are_read(history: History) -> None:
+    """`git unpack-objects` leaves loose files in place of packs; everything is still there."""
+    publish(history)
+    packs = [pack.read_bytes() for pack in packs_of(history)]
+    for path in (history.git_dir / "objects" / "pack").iterdir():
+        path.unlink()
+    for pack in packs:
+        git(history, "unpack-objects", "-q", data=pack)
+    publish(history)
+    assert ["1", "2"] == versions_of(again(history))
+
+
+def test_threads_share_the_objects_while_packs_come_and_go(history: History) -> None:
+    """Readers in threads find every object while saves fold packs under them."""
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                objects = again(history)
+                snapshot = objects.snapshot()
+                assert all(snapshot.manifest(claim) for claim in snapshot.claims(check_name("iris")))
+        except BaseException as error:  # noqa: BLE001  # told to the main thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(40):
+        publish(history)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert ([], 40) == (failures, len(versions_of(history)))
+
+
+def test_no_descriptor_stays_open(history: History) -> None:
+    """Reading and publishing leave no more files open than they found."""
+    publish(history)
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
+    for _ in range(20):
+        publish(history)
+        again(history).snapshot()
+    after = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
+    assert after <= before + 20
