@@ -14,7 +14,6 @@ from ledger.cli.shapes import (
     readable,
     version_shape,
 )
-from ledger.client import Client
 from ledger.core import leaves
 from ledger.enums import ArtifactType
 
@@ -64,7 +63,9 @@ def versions() -> None:
 @pass_session
 def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
     """List the artifacts by name, with their latest version."""
-    found = Client(session.ledger()).list_artifacts(tag=tags or None)
+    ledger = session.ledger()
+    tagged = {version.name for version in ledger.search(tag=tags)} if tags else None
+    found = [artifact for artifact in ledger.artifacts() if tagged is None or artifact.name in tagged]
     _show_list(session, _ARTIFACT_COLUMNS, list(readable(found, artifact_shape, lambda artifact: artifact.name)))
 
 

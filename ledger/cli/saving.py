@@ -9,7 +9,6 @@ import click
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of, version_shape
-from ledger.client import Client
 from ledger.enums import ArtifactType
 from ledger.errors import SourceNotFoundError
 
@@ -97,7 +96,11 @@ def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str
     """Put tags on a version, and take others off."""
     if not tags and not remove:
         raise click.UsageError("give a tag to put on, or --remove TAG")
-    tagged = Client(session.ledger()).update_artifact_version(version, add_tags=tags, remove_tags=remove)
+    ledger = session.ledger()
+    found = ledger.get(version)
+    with ledger.transaction() as transaction:
+        transaction.tag(found, tags, remove=remove)
+    tagged = ledger.get(found.id)
     if session.json:
         print_json(version_shape(tagged))
     else:
