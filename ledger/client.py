@@ -2,24 +2,23 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
+
+import msgspec
 
 from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_reading, ledger_for_writing
 from ledger.enums import ArtifactType
 from ledger.runtime import current_recording, current_step, lazy_lookup
 
 
-@dataclass(frozen=True)
-class ArtifactStore:
+class ArtifactStore(msgspec.Struct, frozen=True):
     """Where bytes are; data below ``path`` can be registered without copying it."""
 
     path: str
 
 
-@dataclass(frozen=True)
-class Stack:
+class Stack(msgspec.Struct, frozen=True):
     """What the reference guide calls the active stack; a ledger has one."""
 
     artifact_store: ArtifactStore

@@ -12,10 +12,7 @@ Rules it keeps (specs/concurrency.md):
 """
 
 import contextlib
-import json
 import os
-import secrets
-import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -72,7 +69,7 @@ def stage_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]
     For several files of one directory, which then need one `sync_directory`.
     """
     target = os.fspath(path)
-    staging = os.path.join(os.path.dirname(target), f"{temporary or _TEMPORARY_PREFIX}{secrets.token_hex(8)}")
+    staging = os.path.join(os.path.dirname(target), fresh_name(temporary or _TEMPORARY_PREFIX))
     try:
         write_new_file(staging, parts)
         os.rename(staging, target)
@@ -129,6 +126,11 @@ def make_directory(path: str | os.PathLike[str]) -> None:
         raise storage_error(error, target, "make the folder") from error
 
 
+def fresh_name(prefix: str = _TEMPORARY_PREFIX) -> str:
+    """A name that nothing has, for what is made beside its place and then renamed."""
+    return f"{prefix}{os.urandom(8).hex()}"
+
+
 def remove_if_there(path: str | os.PathLike[str]) -> None:
     """Remove a temporary file of ours, if it got as far as existing."""
     # Best effort after a failure whose error matters more: a leftover tmp_ file is never read.
@@ -155,7 +157,7 @@ def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
         raise storage_error(error, path, "lock") from error
     try:
         died = _read_holder(path) != ""
-        _write_holder(path, f"pid {os.getpid()} on {socket.gethostname()}")
+        _write_holder(path, f"pid {os.getpid()} on {os.uname().nodename}")
         yield died
         _write_holder(path, "")
     except Exception:
@@ -180,17 +182,14 @@ def _lock_timeout(path: Path, timeout: float) -> LockTimeoutError:
 def _read_holder(path: Path) -> str:
     """Who wrote itself into the lock file last and did not take its name out."""
     text = read_file(path, length=_HOLDER_LIMIT)
-    try:
-        return str(json.loads(text)) if text else ""
-    except ValueError:
-        return "an unknown process"
+    return text.decode(errors="replace")
 
 
 def _write_holder(path: Path, holder: str) -> None:
     # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
     try:
         with open(path, "r+b", buffering=0) as file:
-            file.write(json.dumps(holder).encode() if holder else b"")
+            file.write(holder.encode())
             file.truncate()
     except OSError as error:
         raise storage_error(error, path, "write") from error

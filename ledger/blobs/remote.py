@@ -8,11 +8,11 @@ object when it is closed by an exception. Every foreign exception becomes one of
 """
 
 import contextlib
-import secrets
 from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from ledger.disk import fresh_name
 from ledger.errors import ArgumentError, LedgerError, MissingDependencyError, StorageError, storage_error
 
 _OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "memory"})
@@ -110,7 +110,7 @@ class FsspecStore:
 
     def _put_and_rename(self, path: str, data: bytes) -> None:
         folder = path.rpartition("/")[0]
-        staging = f"{folder}/{_TEMPORARY}{secrets.token_hex(8)}"
+        staging = f"{folder}/{fresh_name(_TEMPORARY)}"
         self._files.makedirs(folder, exist_ok=True)
         try:
             self._files.pipe_file(staging, data)

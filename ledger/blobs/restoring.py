@@ -7,14 +7,13 @@ harmless links can lead out of a folder together.
 """
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.blobs.trees import is_inside, link_problem
-from ledger.disk import storage_errors
+from ledger.disk import fresh_name, storage_errors
 from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -54,7 +53,7 @@ def restore_files(
         raise TargetExistsError(
             f"{target} exists already", hint="choose a path that does not exist yet", path=str(target)
         )
-    staging = os.path.join(target.absolute().parent, f"tmp_{secrets.token_hex(8)}")
+    staging = os.path.join(target.absolute().parent, fresh_name())
     with storage_errors(target, "write"):
         try:
             os.mkdir(staging, 0o700)

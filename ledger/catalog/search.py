@@ -3,17 +3,17 @@
 import datetime as dt
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 
-@dataclass(frozen=True, kw_only=True)
-class Filter:
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of a version; what is left empty asks nothing."""
 
     tags: tuple[str, ...] = ()
     type: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
     created_after: dt.datetime | None = None
 
     @property

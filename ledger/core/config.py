@@ -4,8 +4,6 @@ Never shared and never read from a clone: a ledger that comes from elsewhere mus
 choose where bytes are read from.
 """
 
-import difflib
-import json
 import tomllib
 from pathlib import Path
 
@@ -38,6 +36,8 @@ def read_config(ledger_dir: Path) -> Config:
         raise ConfigError(f"{path}: not TOML: {error}", path=str(path)) from error
     for key in values:
         if key not in Config.__struct_fields__:
+            import difflib
+
             near = difflib.get_close_matches(key, Config.__struct_fields__, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the settings are {', '.join(Config.__struct_fields__)}"
             raise ConfigError(f"{path}: unknown setting {key!r}", hint=hint, path=str(path))
@@ -52,14 +52,19 @@ def write_config(ledger_dir: Path, config: Config) -> None:
     lines = [
         "# Local settings of this ledger; never shared.",
         "# Where bytes are: a folder relative to this file, or an absolute path or URL.",
-        f"store = {json.dumps(config.store)}",
+        f"store = {_quoted(config.store)}",
         "# Which store that is; another one, or an empty one in its place, is refused.",
-        f"store_id = {json.dumps(config.store_id)}",
+        f"store_id = {_quoted(config.store_id)}",
         "# Seconds to wait for another writer.",
         f"lock_timeout = {config.lock_timeout}",
         "",
     ]
     write_file(ledger_dir / CONFIG_FILE, ["\n".join(lines).encode()])
+
+
+def _quoted(text: str) -> str:
+    """A TOML string: those of JSON are."""
+    return msgspec.json.encode(text).decode()
 
 
 def store_url(ledger_dir: Path, config: Config) -> str:

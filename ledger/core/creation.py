@@ -6,22 +6,22 @@ processes that make the same ledger at once end up with one, and a crash leaves 
 
 import datetime as dt
 import os
-import secrets
-import shutil
 from pathlib import Path
 
 from ledger.blobs import create_store, store_id
 from ledger.core.config import DEFAULT_STORE, Config, write_config
-from ledger.disk import make_directory, storage_errors, sync_directory, write_file
+from ledger.disk import fresh_name, make_directory, storage_errors, sync_directory, write_file
 from ledger.errors import LedgerExistsError
 from ledger.history import History
 
 
 def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetime) -> None:
     """Make a ledger at ``path``; raises `LedgerExistsError` if something is there that is not an empty folder."""
+    import shutil
+
     refuse_existing_path(path)
     make_directory(path.parent)
-    staging = path.parent / f".{path.name}.{secrets.token_hex(6)}"
+    staging = path.parent / fresh_name(f".{path.name}.")
     try:
         make_directory(staging)
         _fill(staging, store=store, author=author, now=now)

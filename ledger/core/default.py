@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from ledger.core.config import CONFIG_FILE
-from ledger.core.creation import create_ledger
-from ledger.core.discovery import find_ledger, not_found, place_for_new
+from ledger.core.creation import create_ledger, refuse_existing_path
+from ledger.core.discovery import find_ledger, is_ledger, not_found, place_for_new
 from ledger.core.ledger import Ledger
 from ledger.core.workspace import user_identity, utc_now
 from ledger.disk import storage_errors
@@ -29,8 +29,13 @@ def ledger_for_reading() -> Ledger:
 
 
 def ledger_for_writing() -> Ledger:
-    """The default ledger; where there is none, one is made, which is said once on stderr."""
+    """The default ledger; where there is none, one is made, which is said once on stderr.
+
+    Raises `LedgerExistsError` where something else has its place.
+    """
     path = find_ledger(Path.cwd(), os.environ)
+    if path is not None and not is_ledger(path):
+        refuse_existing_path(path)
     return _opened(path if path is not None else _make())
 
 

@@ -1,16 +1,17 @@
 """The files of a version as one zip."""
 
 import os
-import secrets
-import shutil
 import stat
-import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.blobs import ContentReader
-from ledger.disk import remove_if_there, storage_errors
+from ledger.disk import fresh_name, remove_if_there, storage_errors
 from ledger.errors import ArgumentError, SourceNotFoundError, TargetExistsError
 from ledger.records import FileEntry
+
+if TYPE_CHECKING:
+    import zipfile
 
 _BLOCK = 1 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -32,7 +33,7 @@ def download_zip(reader: ContentReader, path: str | Path, *, overwrite: bool) ->
         raise SourceNotFoundError(
             f"the folder {target.absolute().parent} does not exist", hint="make it first", path=str(target)
         )
-    staging = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+    staging = target.with_name(fresh_name(f".{target.name}."))
     try:
         with storage_errors(target, "write"):
             _write_zip(reader, staging)
@@ -43,12 +44,17 @@ def download_zip(reader: ContentReader, path: str | Path, *, overwrite: bool) ->
 
 
 def _write_zip(reader: ContentReader, path: Path) -> None:
+    import zipfile
+
     with open(path, "xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for entry in reader.files:
             _add(archive, reader, entry)
 
 
-def _add(archive: zipfile.ZipFile, reader: ContentReader, entry: FileEntry) -> None:
+def _add(archive: "zipfile.ZipFile", reader: ContentReader, entry: FileEntry) -> None:
+    import shutil
+    import zipfile
+
     name = f"{entry.path}/" if entry.kind == "directory" else entry.path
     info = zipfile.ZipInfo(name, date_time=_EPOCH)
     info.external_attr = _MODES[entry.kind] << 16 | (0x10 if entry.kind == "directory" else 0)

@@ -5,8 +5,9 @@ Pure. The handle shows these facts; searches decide by them.
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import FormatError
@@ -14,8 +15,7 @@ from ledger.history import Claim
 from ledger.records import Event, Manifest, MetadataEvent, TagsEvent, decode_values, merge
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MetadataEntry:
+class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One logged value, with when and by whom it was logged last; equal to its plain value."""
 
     value: Any
@@ -36,8 +36,7 @@ class MetadataEntry:
         return str(self.value)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """A version's manifest, and its tags and metadata as they are by now."""
 
     manifest: Manifest

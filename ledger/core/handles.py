@@ -7,7 +7,6 @@ downloading and showing go through the ledger that the handle came from.
 import copy
 import datetime as dt
 import functools
-import html
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -248,6 +247,8 @@ class ArtifactVersion:
         return f"<ArtifactVersion {self._claim.label} {self.type.value} {self.size} B{tags} id={self.id}>"
 
     def _repr_html_(self) -> str:
+        import html
+
         rows = [
             ("id", str(self.id)),
             ("type", self.type.value),
@@ -306,6 +307,8 @@ class Visualized:
         return "\n".join(f"{path} ({kind.value}, {len(data)} B)" for path, kind, data in self.shown)
 
     def _repr_html_(self) -> str:
+        import html
+
         return "".join(_as_html(kind, data) for _, kind, data in self.shown) or html.escape(repr(self))
 
 
@@ -315,6 +318,8 @@ def _as_html(kind: VisualizationType, data: bytes) -> str:
         import base64
 
         return f'<img src="data:image/png;base64,{base64.b64encode(data).decode()}">'
+    import html
+
     text = html.escape(data.decode(errors="replace"))
     if kind is VisualizationType.HTML:
         return f'<iframe sandbox srcdoc="{text}" width="100%" height="400"></iframe>'

@@ -5,7 +5,6 @@ artifact has that name and it is at least four hex digits, the beginning of an i
 that was given and does not exist is an error that names its neighbours, never something else.
 """
 
-import difflib
 import re
 from collections.abc import Sequence
 from uuid import UUID
@@ -64,6 +63,8 @@ def resolve_name(snapshot: Snapshot, wanted: object) -> Name:
 
 def no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
     """The error of a name, id or prefix that nothing has."""
+    import difflib
+
     near = difflib.get_close_matches(wanted, snapshot.artifact_names(), n=3)
     return ArtifactNotFoundError(
         f"no artifact has the name, id or id prefix {wanted!r}",
@@ -138,6 +139,8 @@ def nearest(wanted: str, existing: Sequence[str], count: int = 3) -> list[str]:
     if number is not None and numbered:
         closest = sorted(numbered, key=lambda version: abs(int(version) - number))[:count]
         return sorted(closest, key=int)
+    import difflib
+
     return difflib.get_close_matches(wanted, existing, n=count) or list(existing[-count:])
 
 

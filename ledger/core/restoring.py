@@ -6,13 +6,12 @@ Nothing is loaded, so nothing of the version runs.
 """
 
 import os
-import secrets
 import shutil
 from collections.abc import Collection
 from pathlib import Path
 
 from ledger.blobs import ContentReader
-from ledger.disk import storage_errors
+from ledger.disk import fresh_name, storage_errors
 from ledger.errors import SourceNotFoundError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -54,7 +53,7 @@ def _restore_file(reader: ContentReader, file: FileEntry, path: str | Path, *, o
         )
     parent = target.absolute().parent
     _require_folder(parent)
-    staging = parent / f".{target.name[:100]}.{secrets.token_hex(6)}"
+    staging = parent / fresh_name(f".{target.name[:100]}.")
     try:
         reader.restore(staging, paths=[file.path])
         with storage_errors(target, "write"):

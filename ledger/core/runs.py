@@ -6,17 +6,19 @@ Handles over the records of a run, as the history held them when they were looke
 import datetime as dt
 import functools
 import re
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from ledger.blobs import is_present
 from ledger.core.facts import parse_time
 from ledger.core.handles import ArtifactVersion
 from ledger.core.workspace import Workspace
-from ledger.errors import AmbiguousIdError, FormatError, IntegrityError, RunNotFoundError
-from ledger.history import Snapshot, run_file
+from ledger.errors import AmbiguousIdError, FormatError, IntegrityError, RunNotFoundError, StepInterfaceError
+from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import VersionId, is_uuid
 from ledger.records import (
     CacheRecord,
@@ -92,12 +94,11 @@ class StepRun:
 
     @property
     def output(self) -> ArtifactVersion:
-        """The only output; raises `RunNotFoundError` (a ``KeyError``) if there are none or several."""
+        """The only output; raises `StepInterfaceError` (a ``ValueError``) if there are none or several."""
         if len(self.outputs) != 1:
-            names = ", ".join(self.outputs) or "none"
-            raise RunNotFoundError(
-                f"step {self.name!r} has {len(self.outputs)} outputs ({names}), so .output is ambiguous",
-                hint="use .outputs[name]",
+            told = f"{len(self.outputs)} outputs ({', '.join(self.outputs)})" if self.outputs else "no outputs"
+            raise StepInterfaceError(
+                f"step {self.name!r} has {told}, so .output means none of them", hint="use .outputs", step=self.name
             )
         return next(iter(self.outputs.values()))
 
@@ -220,8 +221,7 @@ class PipelineRun:
         return f"<PipelineRun {self.name} {self.status} id={self.id} steps={list(self.steps)}>"
 
 
-@dataclass(frozen=True, kw_only=True)
-class CacheHit:
+class CacheHit(msgspec.Struct, frozen=True, kw_only=True):
     """The versions that an earlier run gave for a cache key, by output, and that run."""
 
     run: str
@@ -230,16 +230,19 @@ class CacheHit:
 
 def read_run(workspace: Workspace, snapshot: Snapshot, run: str) -> PipelineRun:
     """The run of an id; raises `RunNotFoundError`."""
-    files = snapshot.run_records(run) if is_uuid(run) else {}
-    begin, end = run_file(run, "run")[-1] if files else "", run_file(run, "end")[-1] if files else ""
+    files = snapshot.run_records(run) if _can_be_run(run) else {}
+    begin, end = (run_file(run, part)[-1] if files else "" for part in ("run", "end"))
     if begin not in files:
         raise RunNotFoundError(
             f"no run has the id {run}", hint="run `ledger run list` to see the runs there are", id=run
         )
     where = f"run {run}"
-    steps = [decode_step(data, where=f"{where}, {name}") for name, data in files.items() if name not in (begin, end)]
+    record = decode_run(files[begin], where=where)
+    if record.id != run:
+        raise FormatError(f"{where}: its record has the id {record.id!r}, its path {run!r}", where=where)
+    steps = [_read_step(run, name, data) for name, data in files.items() if name not in (begin, end)]
     ended = decode_end(files[end], where=f"the end of {where}") if end in files else None
-    return PipelineRun(workspace, snapshot, decode_run(files[begin], where=where), ended, steps)
+    return PipelineRun(workspace, snapshot, record, ended, steps)
 
 
 def find_run(workspace: Workspace, wanted: str | UUID) -> PipelineRun:
@@ -294,6 +297,23 @@ def find_cached(workspace: Workspace, key: str) -> CacheHit | None:
     return None
 
 
+def _can_be_run(run: str) -> bool:
+    """Whether an id can be a run's: a UUID that begins with a moment of the calendar."""
+    try:
+        return is_uuid(run) and bool(run_file(run, "run"))
+    except (ValueError, OverflowError, OSError):
+        return False  # a random UUID may begin with a time after the year 9999
+
+
+def _read_step(run: str, file: str, data: bytes) -> StepRecord:
+    record = decode_step(data, where=f"run {run}, {file}")
+    if (record.run, step_file(run, Name(record.name))[-1]) != (run, file):
+        raise FormatError(
+            f"run {run}, {file}: its record is of step {record.name!r} of run {record.run}", where=f"run {run}, {file}"
+        )
+    return record
+
+
 def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecord) -> dict[str, ArtifactVersion] | None:
     outputs: dict[str, ArtifactVersion] = {}
     for given in entry.outputs:
@@ -308,6 +328,9 @@ def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecor
 
 
 def _readable_runs(workspace: Workspace, snapshot: Snapshot) -> Iterator[PipelineRun]:
+    """The runs, newest first; a damaged record costs its run, not the list."""
     for run in snapshot.runs(newest_first=True):
-        if is_uuid(run):
+        try:
             yield read_run(workspace, snapshot, run)
+        except (FormatError, IntegrityError, RunNotFoundError) as error:
+            warnings.warn(f"run {run} is left out, its record is damaged: {error}", stacklevel=4)

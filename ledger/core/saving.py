@@ -7,8 +7,9 @@ draft exists, so the commit that names them can follow at once.
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ledger.blobs import ContentWriter, Store
 from ledger.core.facts import format_time
@@ -37,8 +38,7 @@ from ledger.records import (
 VISUALIZATIONS = ".visualizations"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What a user asked to be saved beside the bytes, checked and normalised."""
 
     name: Name
@@ -50,8 +50,7 @@ class Request:
     producer: Producer | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How a value is turned into files, and what is worked out about it."""
 
     materializer: type[BaseMaterializer] | None = None

@@ -1,8 +1,9 @@
 """Check that every version is what its path claims and that its bytes are there, unchanged."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from ledger.blobs import is_present
 from ledger.core.workspace import Workspace
@@ -11,8 +12,7 @@ from ledger.history import Claim, Snapshot
 from ledger.records import Name
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong, and the version it touches."""
 
     kind: Literal["missing", "corrupt"]
@@ -20,8 +20,7 @@ class Problem:
     message: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What a check found."""
 
     versions: int

@@ -6,10 +6,8 @@ below knows only its own part.
 
 import datetime as dt
 import functools
-import getpass
 import itertools
 import os
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,11 +42,13 @@ def user_identity(start: Path, environment: Mapping[str, str]) -> str:
     found = git_identity(start, environment)
     if found is not None:
         return found
+    import getpass
+
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
         user = str(os.getuid())  # a user without an entry, as in many containers
-    address = f"{user}@{socket.gethostname()}"
+    address = f"{user}@{os.uname().nodename}"
     return f"{address} <{address}>"
 
 

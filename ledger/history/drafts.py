@@ -6,7 +6,8 @@ the history it joins, again for every attempt (specs/concurrency.md, 2).
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from ledger.errors import InvalidVersionError, NameCollisionError, VersionExistsError, VersionNotFoundError
 from ledger.history import layout
@@ -17,8 +18,7 @@ from ledger.ids import EventId, VersionId, new_uuid
 from ledger.records import MAX_NUMBER, Name, VersionString, number_of
 
 
-@dataclass(frozen=True, kw_only=True)
-class VersionDraft:
+class VersionDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A new version: its manifest is final, its position and number are not."""
 
     name: Name
@@ -28,8 +28,7 @@ class VersionDraft:
     trailers: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class EventDraft:
+class EventDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A new event on a version; ``encode`` makes its record once its id is known."""
 
     claim: Claim
@@ -37,8 +36,7 @@ class EventDraft:
     encode: Callable[[EventId], bytes]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecordDraft:
+class RecordDraft(msgspec.Struct, frozen=True, kw_only=True):
     """Any other record, at a path of its own."""
 
     path: layout.Path

@@ -18,7 +18,6 @@ import pathlib
 import re
 import sys
 import uuid
-import zoneinfo
 from collections.abc import Callable
 from enum import Enum, Flag
 from typing import Any
@@ -123,8 +122,9 @@ def _encode_bytes(data: bytes) -> Json | None:
 
 def _encode_datetime(time: dt.datetime) -> Json | None:
     text = time.isoformat()
-    if isinstance(time.tzinfo, zoneinfo.ZoneInfo) and time.tzinfo.key is not None:
-        return {"$datetime": [time.replace(tzinfo=None).isoformat(), time.tzinfo.key, time.fold]}
+    key = _zone_key(time.tzinfo)
+    if key is not None:
+        return {"$datetime": [time.replace(tzinfo=None).isoformat(), key, time.fold]}
     if time.tzinfo is not None and type(time.tzinfo) is not dt.timezone:
         return None
     return {"$datetime": [text, None, time.fold] if time.fold else text}
@@ -139,8 +139,9 @@ def _decode_datetime(held: Json) -> dt.datetime:
 
 
 def _encode_time(time: dt.time) -> Json | None:
-    if isinstance(time.tzinfo, zoneinfo.ZoneInfo) and time.tzinfo.key is not None:
-        return {"$time": [time.replace(tzinfo=None).isoformat(), time.tzinfo.key, time.fold]}
+    key = _zone_key(time.tzinfo)
+    if key is not None:
+        return {"$time": [time.replace(tzinfo=None).isoformat(), key, time.fold]}
     if time.tzinfo is not None and type(time.tzinfo) is not dt.timezone:
         return None
     return {"$time": [time.isoformat(), None, time.fold] if time.fold else time.isoformat()}
@@ -154,7 +155,18 @@ def _decode_time(held: Json) -> dt.time:
     return time if zone is None else time.replace(tzinfo=_zone(zone))
 
 
-def _zone(key: str) -> zoneinfo.ZoneInfo:
+def _zone_key(zone: dt.tzinfo | None) -> str | None:
+    """The name of a zone of the time zone database, or ``None`` for any other."""
+    if zone is None or type(zone) is dt.timezone:
+        return None
+    import zoneinfo
+
+    return zone.key if isinstance(zone, zoneinfo.ZoneInfo) else None
+
+
+def _zone(key: str) -> dt.tzinfo:
+    import zoneinfo
+
     # zoneinfo may look for the key as a path and as a resource of the tzdata package.
     if not _ZONE.fullmatch(key):
         raise MaterializerError(f"{key!r} is not the name of a time zone", zone=key)
