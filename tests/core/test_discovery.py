@@ -8,7 +8,7 @@ import pytest
 
 from ledger import Ledger, load_artifact, log_artifact_metadata, register_artifact, save_artifact
 from ledger.client import Client
-from ledger.errors import ArtifactNotFoundError, LedgerNotFoundError
+from ledger.errors import ArtifactNotFoundError, LedgerExistsError, LedgerNotFoundError
 from tests.kit.ledgers import files_below
 
 
@@ -187,3 +187,22 @@ def test_a_refused_save_makes_no_ledger(workdir: Path, arguments: dict[str, obje
     with pytest.raises(ValueError, match=r"name|tag|metadata"):
         save_artifact(1, **arguments)  # type: ignore[arg-type]
     assert [] == list(workdir.iterdir())
+
+
+@pytest.mark.parametrize("variable", [True, False])
+def test_something_else_in_its_place_is_left_alone(
+    workdir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: bool,  # noqa: FBT001
+) -> None:
+    """A folder that is no ledger, where one is sought, is an error for reads and writes, and stays as it is."""
+    place = workdir / ("notes" if variable else ".ledger")
+    place.mkdir()
+    (place / "thesis.txt").write_text("years of work")
+    if variable:
+        monkeypatch.setenv("LEDGER_DIR", str(place))
+    with pytest.raises(LedgerExistsError, match="not a ledger"):
+        save_artifact(1, "one")
+    with pytest.raises(LedgerNotFoundError):
+        load_artifact("one")
+    assert {f"{place.name}/thesis.txt": b"years of work"} == files_below(workdir)
