@@ -189,7 +189,9 @@ def test_an_interrupt_is_silent(iris: dict[str, Any], workdir: Path) -> None:
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)
             said = process.communicate()[1]
-    assert (130, "") == (process.returncode, said.strip())
+    # Interrupted inside an exec, as when a dataclass is being made, Python ends by the signal itself: 130 for a shell.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert "" == said.strip()
     assert ["1"] == [version.version for version in Ledger.open().versions("iris")]
 
 
