@@ -9,10 +9,10 @@ import os
 from pathlib import Path
 
 from ledger.blobs import create_store, store_id
-from ledger.core.config import DEFAULT_STORE, Config, write_config
 from ledger.disk import fresh_name, make_directory, storage_errors, sync_directory, write_file
 from ledger.errors import LedgerExistsError
 from ledger.history import History
+from ledger.lookup import DEFAULT_STORE, Config, write_config
 
 
 def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetime) -> None:

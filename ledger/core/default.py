@@ -8,13 +8,12 @@ import os
 import sys
 from pathlib import Path
 
-from ledger.core.config import CONFIG_FILE
 from ledger.core.creation import create_ledger, refuse_existing_path
-from ledger.core.discovery import find_ledger, is_ledger, not_found, place_for_new
 from ledger.core.ledger import Ledger
 from ledger.core.workspace import user_identity, utc_now
 from ledger.disk import storage_errors
 from ledger.errors import LedgerExistsError
+from ledger.lookup import CONFIG_FILE, find_ledger, is_ledger, not_found, place_for_new
 
 _open: dict[tuple[Path, int, int], Ledger] = {}
 _KEPT = 16

@@ -6,35 +6,33 @@ returns handles. Every read sees one commit; every write is a transaction.
 
 import datetime as dt
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from ledger.blobs import Store
-from ledger.core import searching, verifying
+from ledger.core import verifying
+from ledger.core.caching import CacheHit, find_cached
 from ledger.core.creation import create_ledger
-from ledger.core.discovery import find_ledger, is_ledger, not_found, place_for_new
-from ledger.core.handles import Artifact, ArtifactVersion
-from ledger.core.resolve import resolve
-from ledger.core.runs import CacheHit, PipelineRun, find_cached, find_run, list_runs, producer_of
 from ledger.core.transactions import Target, Transaction
 from ledger.core.workspace import Workspace, user_identity, utc_now
 from ledger.enums import ArtifactType
-from ledger.history import Commit
 from ledger.ids import Digest
+from ledger.lookup import ArtifactVersion, Reader, find_path, producer_of, resolve
 from ledger.materializers import BaseMaterializer
 
 
-class Ledger:
-    """An artifact ledger in a directory. Threads may share one."""
+class Ledger(Reader):
+    """An artifact ledger in a directory: all look-ups of `Reader`, and values and writing. Threads may share one."""
 
     def __init__(self, workspace: Workspace) -> None:
         """Use `Ledger.open` or `Ledger.init`."""
+        super().__init__(workspace)
         self._workspace = workspace
 
     @classmethod
-    def init(cls, path: str | Path, store: str | Path | None = None) -> "Ledger":
+    def init(cls, path: str | Path, store: str | Path | None = None) -> Self:
         """Make a ledger in the directory ``path`` and open it.
 
         ``store`` is a folder or an fsspec URL; by default the bytes lie inside the ledger.
@@ -46,34 +44,17 @@ class Ledger:
         return cls.open(target)
 
     @classmethod
-    def open(cls, path: str | Path | None = None) -> "Ledger":
+    def open(cls, path: str | Path | None = None) -> Self:
         """Open the ledger in ``path``, or the one that ``LEDGER_DIR`` or the working directory leads to.
 
         Raises `LedgerNotFoundError` where there is none.
         """
-        if path is None:
-            found = find_ledger(Path.cwd(), os.environ)
-            target = found or place_for_new(Path.cwd(), os.environ)
-        else:
-            target = Path(path).absolute()
-        if not is_ledger(target):
-            raise not_found(target)
-        return cls(Workspace(target, producer_of=producer_of))
-
-    @property
-    def path(self) -> Path:
-        """The ledger's directory."""
-        return self._workspace.path
+        return cls(Workspace(find_path(path), producer_of=producer_of))
 
     @property
     def store(self) -> Store:
         """Where the bytes are."""
         return self._workspace.store
-
-    @property
-    def revision(self) -> str:
-        """The commit that is read: the one given to `at`, else the one published now."""
-        return self._workspace.revision or self._workspace.history.tip()
 
     @property
     def author(self) -> str:
@@ -83,11 +64,6 @@ class Ledger:
     def now(self) -> dt.datetime:
         """The ledger's clock."""
         return self._workspace.now()
-
-    @property
-    def git_dir(self) -> Path:
-        """The bare Git repository of the history."""
-        return self._workspace.history.git_dir
 
     def save(
         self,
@@ -137,13 +113,6 @@ class Ledger:
             )
         return transaction.versions[0]
 
-    def get(self, name_or_id: str | UUID, version: str | int | None = None) -> ArtifactVersion:
-        """The version of a name, an id, an id prefix or ``NAME@VERSION``; without a version, the latest."""
-        snapshot = self._workspace.snapshot()
-        claim = resolve(snapshot, name_or_id, version)
-        self._workspace.facts(snapshot, claim)  # a damaged record is reported here, not at first use
-        return self._workspace.version(snapshot, claim)
-
     def load(
         self,
         name_or_id: str | UUID,
@@ -173,47 +142,12 @@ class Ledger:
         with self.transaction() as transaction:
             transaction.tag(on, None, version, remove=tags)
 
-    def artifacts(self) -> list[Artifact]:
-        """Every artifact, by name."""
-        return searching.list_artifacts(self._workspace)
-
-    def artifact(self, name_or_id: str | UUID) -> Artifact:
-        """The artifact of a name, or of a version's id; raises `ArtifactNotFoundError`."""
-        return searching.find_artifact_of(self._workspace, name_or_id)
-
-    def versions(self, name: str) -> list[ArtifactVersion]:
-        """The versions of an artifact, oldest first; raises `ArtifactNotFoundError`."""
-        return searching.find_artifact(self._workspace, name).versions
-
-    def search(
-        self,
-        *,
-        name: str | None = None,
-        version: str | int | None = None,
-        tag: str | Iterable[str] | None = None,
-        type: ArtifactType | str | None = None,
-        run_metadata: Mapping[str, Any] | None = None,
-        created_after: dt.datetime | None = None,
-        limit: int | None = None,
-    ) -> list[ArtifactVersion]:
-        """The versions that match everything asked, oldest first; ``limit`` keeps the newest."""
-        wanted = searching.make_filter(tag=tag, type=type, run_metadata=run_metadata, created_after=created_after)
-        return searching.search_versions(self._workspace, name=name, version=version, wanted=wanted, limit=limit)
-
     def transaction(self, *, subject: str = "") -> Transaction:
         """A ``with`` block whose saves, tags and metadata are published in one commit, or none of them.
 
         ``subject`` goes before what the commit's subject says by itself.
         """
         return Transaction(self._workspace, subject=subject)
-
-    def runs(self, *, pipeline: str | None = None, limit: int | None = None) -> list[PipelineRun]:
-        """The runs, oldest first; ``limit`` keeps the newest."""
-        return list_runs(self._workspace, pipeline=pipeline, limit=limit)
-
-    def run(self, id: str | UUID) -> PipelineRun:
-        """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
-        return find_run(self._workspace, id)
 
     def find_cached(self, key: str) -> CacheHit | None:
         """What an earlier step gave for a cache key, if all of it can still be loaded."""
@@ -238,10 +172,6 @@ class Ledger:
         self._workspace.trust.add(Digest(found.digest), f"{found.name}@{found.version}", self._workspace.now())
         return found
 
-    def log(self) -> Iterator[Commit]:
-        """The commits of the history, newest first."""
-        return self._workspace.history.log(self._workspace.revision)
-
     def verify(self, *, deep: bool = True) -> verifying.Report:
         """Check every version's records and bytes; ``deep=False`` only asks whether the bytes are there."""
         return verifying.verify(self._workspace, deep=deep)
@@ -249,19 +179,6 @@ class Ledger:
     def __reduce__(self) -> tuple[Any, ...]:
         # A process that is handed a ledger opens it for itself.
         return _reopened, (self.path, self._workspace.revision)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ledger) and (self.path, self._workspace.revision) == (
-            other.path,
-            other._workspace.revision,
-        )
-
-    def __hash__(self) -> int:
-        return hash(self.path)
-
-    def __repr__(self) -> str:
-        at = f" at {self._workspace.revision[:10]}" if self._workspace.revision else ""
-        return f"<Ledger {self.path}{at}>"
 
 
 def _reopened(path: Path, revision: str | None) -> Ledger:

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from ledger.blobs import ContentWriter, Store
-from ledger.core.facts import format_time
 from ledger.core.files import SavingFiles
 from ledger.enums import ArtifactType, SaveType, TrustClass
-from ledger.errors import ArgumentError, ArgumentTypeError, FormatError, MetadataError
+from ledger.errors import ArgumentTypeError, FormatError, MetadataError
 from ledger.history import VersionDraft
 from ledger.ids import VersionId, new_uuid
+from ledger.lookup import format_time
 from ledger.materializers import BaseMaterializer, SavedValue, save_value
 from ledger.records import (
     Content,
@@ -28,6 +28,7 @@ from ledger.records import (
     Visualization,
     check_name,
     check_tags,
+    check_type,
     check_version,
     encode,
     encode_values,
@@ -78,17 +79,6 @@ def check_request(
         save_type=save_type,
         producer=producer,
     )
-
-
-def check_type(type: object) -> ArtifactType | None:
-    """The artifact type, given as a member or by value; ``None`` leaves it to the materializer."""
-    if type is None:
-        return None
-    try:
-        return ArtifactType(str(type))
-    except ValueError as error:
-        known = ", ".join(member.value for member in ArtifactType)
-        raise ArgumentError(f"unknown artifact type {type!r}", hint=f"the types are {known}", type=type) from error
 
 
 def check_metadata(metadata: object) -> dict[str, Any]:

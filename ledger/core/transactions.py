@@ -14,10 +14,7 @@ from uuid import UUID
 import msgspec
 
 from ledger.blobs import LocalStore, link_content
-from ledger.core.facts import format_time
-from ledger.core.handles import ArtifactVersion
 from ledger.core.locations import local_path
-from ledger.core.resolve import resolve
 from ledger.core.saving import (
     Options,
     Request,
@@ -42,6 +39,7 @@ from ledger.errors import (
 )
 from ledger.history import Claim, Draft, EventDraft, RecordDraft, refuse_collision, refuse_existing
 from ledger.ids import EventId, VersionId
+from ledger.lookup import ArtifactVersion, format_time, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.records import (
     Manifest,

@@ -13,23 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from ledger.blobs import ContentReader, LocalStore, Store, linked_path, open_store, store_id
-from ledger.core.config import read_config, store_url
-from ledger.core.facts import Facts, check_claim, fold
+from ledger.core.downloads import download_zip
 from ledger.core.files import LoadingFiles
-from ledger.core.handles import ArtifactVersion, Source
+from ledger.core.restoring import restore
 from ledger.core.trust import TrustFile
 from ledger.errors import FormatError, IntegrityError, StoreMismatchError, UntrustedArtifactError
 from ledger.history import Claim, History, Snapshot, git_identity
 from ledger.ids import CommitId
-from ledger.materializers import load_value
-from ledger.records import Content, Producer, decode_event, decode_manifest
+from ledger.lookup import Access, Facts, ProducerFinder, View, store_url
+from ledger.materializers import PathMaterializer, load_value
+from ledger.records import Content, Name
 
 SIMILAR_VERSIONS = 2
 """How many of the newest versions of a name a new one may share chunks with."""
-
-
-ProducerFinder = Callable[["Workspace", Snapshot, Producer], tuple[Any, Any]]
-"""Finds the run and the step that made a version; given from above, because runs are made of versions."""
 
 
 def utc_now() -> dt.datetime:
@@ -52,7 +48,7 @@ def user_identity(start: Path, environment: Mapping[str, str]) -> str:
     return f"{address} <{address}>"
 
 
-class Workspace:
+class Workspace(View):
     """One ledger's parts; ``revision`` fixes what is read, and makes it read-only."""
 
     def __init__(
@@ -65,14 +61,15 @@ class Workspace:
         revision: CommitId | None = None,
         producer_of: ProducerFinder,
     ) -> None:
-        self.path = path
+        super().__init__(path, history=history, revision=revision, producer_of=producer_of)
         self.environment = environment
         self.now = clock
-        self.config = read_config(path)
-        self.history = history or History.open(path, lock_timeout=self.config.lock_timeout)
-        self.revision = revision
-        self.producer_of = producer_of
         self.trust = TrustFile(environment)
+
+    @property
+    def access(self) -> Access:
+        """What handles do with bytes."""
+        return self
 
     @functools.cached_property
     def store(self) -> Store:
@@ -102,36 +99,11 @@ class Workspace:
         """The user, as records and commits name them."""
         return user_identity(self.path.parent, self.environment)
 
-    def snapshot(self) -> Snapshot:
-        """The history as it is now, or at the fixed revision."""
-        return self.history.snapshot(self.revision)
-
-    def version(self, snapshot: Snapshot, claim: Claim) -> ArtifactVersion:
-        """The handle of a version."""
-        return ArtifactVersion(claim, self.source(snapshot))
-
-    def source(self, snapshot: Snapshot) -> Source:
-        """What the handles of one snapshot work with."""
-        return Source(
-            facts=functools.partial(self.facts, snapshot),
-            reader=self.reader,
-            load=self.load,
-            is_published=self.is_published,
-            producer=functools.partial(self.producer_of, self, snapshot),
-        )
-
-    def facts(self, snapshot: Snapshot, claim: Claim) -> Facts:
-        """A version's manifest and events; `FormatError` or `IntegrityError` if either is damaged."""
-        manifest = decode_manifest(snapshot.manifest(claim), where=f"the manifest of {claim.label}")
-        check_claim(manifest, claim)
-        events = [decode_event(data, where=f"event {id} on {claim.label}") for id, data in snapshot.events(claim)]
-        return fold(manifest, events)
-
     def reader(self, claim: Claim, facts: Facts) -> ContentReader:
         """The files of a version."""
         return ContentReader(self.store, facts.manifest.content, label=claim.label)
 
-    def load(self, claim: Claim, facts: Facts, trust: bool, mmap: bool, data_type: type | None) -> Any:  # noqa: FBT001  # `Source.load`
+    def load(self, claim: Claim, facts: Facts, trust: bool, mmap: bool, data_type: type | None) -> Any:  # noqa: FBT001  # `Access`
         """The value of a version, its bytes verified."""
         try:
             if facts.manifest.content.linked is not None and isinstance(self.store, LocalStore):
@@ -141,12 +113,18 @@ class Workspace:
             error.__dict__.update(name=claim.name, version=claim.version)
             raise
 
-    def is_published(self, claim: Claim) -> bool:
-        """Whether the remote's branch, as last heard of, holds a version."""
-        remote = self.history.remote_snapshot()
-        return remote is not None and remote.holds(claim)
+    def download(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001  # `Access`
+        """The files of a version as one zip."""
+        return download_zip(self.reader(claim, facts), path, overwrite=overwrite)
 
-    def similar_contents(self, snapshot: Snapshot, name: Any) -> Iterator[Content]:
+    def restore(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001  # `Access`
+        """The files of a version as a file or folder, without what shows the value."""
+        manifest = facts.manifest
+        shown = {visualization.path for visualization in manifest.visualizations}
+        is_wrapped = manifest.materializer == PathMaterializer.REGISTRY_KEY and manifest.content.linked is None
+        return restore(self.reader(claim, facts), path, without=shown, is_wrapped=is_wrapped, overwrite=overwrite)
+
+    def similar_contents(self, snapshot: Snapshot, name: Name) -> Iterator[Content]:
         """The contents of the newest versions of a name, which a new one probably resembles."""
         for claim in itertools.islice(snapshot.claims(name, newest_first=True), SIMILAR_VERSIONS):
             try:

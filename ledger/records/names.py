@@ -8,7 +8,15 @@ import re
 from collections.abc import Iterable
 from typing import NewType
 
-from ledger.errors import ArgumentTypeError, InvalidNameError, InvalidTagError, InvalidVersionError, shown
+from ledger.enums import ArtifactType
+from ledger.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    InvalidNameError,
+    InvalidTagError,
+    InvalidVersionError,
+    shown,
+)
 
 Name = NewType("Name", str)
 """A checked artifact name."""
@@ -126,3 +134,14 @@ def _check_tag(tag: object) -> str:
     if not tag.isprintable() or tag.isspace():
         raise InvalidTagError(f"invalid tag {shown(tag)}: it holds characters that cannot be printed", tag=tag)
     return str.__str__(tag)
+
+
+def check_type(type: object) -> ArtifactType | None:
+    """The artifact type, given as a member or by value; ``None`` leaves it to the materializer."""
+    if type is None:
+        return None
+    try:
+        return ArtifactType(str(type))
+    except ValueError as error:
+        known = ", ".join(member.value for member in ArtifactType)
+        raise ArgumentError(f"unknown artifact type {type!r}", hint=f"the types are {known}", type=type) from error

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
-from ledger.core import check_type
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentTypeError
 from ledger.materializers import BaseMaterializer
-from ledger.records import check_tags, check_version, merge, normalise
+from ledger.records import check_tags, check_type, check_version, merge, normalise
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from ledger import Ledger
-from ledger.core.resolve import nearest
+from ledger.lookup.resolving import nearest
 from ledger.errors import (
     AmbiguousIdError,
     ArgumentError,

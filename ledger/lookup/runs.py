@@ -11,24 +11,19 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
-from ledger.blobs import is_present
-from ledger.core.facts import parse_time
-from ledger.core.handles import ArtifactVersion
-from ledger.core.workspace import Workspace
 from ledger.errors import AmbiguousIdError, FormatError, IntegrityError, RunNotFoundError, StepInterfaceError
 from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import VersionId, is_uuid
+from ledger.lookup.facts import parse_time
+from ledger.lookup.handles import ArtifactVersion
+from ledger.lookup.view import View
 from ledger.records import (
-    CacheRecord,
     EndRecord,
     Name,
     Producer,
     Project,
     RunRecord,
     StepRecord,
-    decode_cache,
     decode_end,
     decode_run,
     decode_step,
@@ -41,8 +36,8 @@ _PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 class StepRun:
     """What one step of a run did."""
 
-    def __init__(self, workspace: Workspace, snapshot: Snapshot, record: StepRecord) -> None:
-        self._workspace = workspace
+    def __init__(self, view: View, snapshot: Snapshot, record: StepRecord) -> None:
+        self._view = view
         self._snapshot = snapshot
         self._record = record
 
@@ -134,7 +129,7 @@ class StepRun:
         claim = self._snapshot.claim_by_id(Name(name), id)
         if claim is None:
             raise IntegrityError(f"step {self.name!r} names {name} (id {id}), which is not in the history", name=name)
-        return self._workspace.version(self._snapshot, claim)
+        return self._view.version(self._snapshot, claim)
 
 
 class PipelineRun:
@@ -142,7 +137,7 @@ class PipelineRun:
 
     def __init__(
         self,
-        workspace: Workspace,
+        view: View,
         snapshot: Snapshot,
         record: RunRecord,
         end: EndRecord | None,
@@ -152,7 +147,7 @@ class PipelineRun:
         self._end = end
         order = {name: place for place, name in enumerate(record.steps)}
         steps.sort(key=lambda step: order.get(step.name, len(order)))
-        self.steps: dict[str, StepRun] = {step.name: StepRun(workspace, snapshot, step) for step in steps}
+        self.steps: dict[str, StepRun] = {step.name: StepRun(view, snapshot, step) for step in steps}
         """The steps that ran or were reused, by name, in order."""
 
     @property
@@ -221,14 +216,7 @@ class PipelineRun:
         return f"<PipelineRun {self.name} {self.status} id={self.id} steps={list(self.steps)}>"
 
 
-class CacheHit(msgspec.Struct, frozen=True, kw_only=True):
-    """The versions that an earlier run gave for a cache key, by output, and that run."""
-
-    run: str
-    outputs: dict[str, ArtifactVersion]
-
-
-def read_run(workspace: Workspace, snapshot: Snapshot, run: str) -> PipelineRun:
+def read_run(view: View, snapshot: Snapshot, run: str) -> PipelineRun:
     """The run of an id; raises `RunNotFoundError`."""
     files = snapshot.run_records(run) if _can_be_run(run) else {}
     begin, end = (run_file(run, part)[-1] if files else "" for part in ("run", "end"))
@@ -242,28 +230,28 @@ def read_run(workspace: Workspace, snapshot: Snapshot, run: str) -> PipelineRun:
         raise FormatError(f"{where}: its record has the id {record.id!r}, its path {run!r}", where=where)
     steps = [_read_step(run, name, data) for name, data in files.items() if name not in (begin, end)]
     ended = decode_end(files[end], where=f"the end of {where}") if end in files else None
-    return PipelineRun(workspace, snapshot, record, ended, steps)
+    return PipelineRun(view, snapshot, record, ended, steps)
 
 
-def find_run(workspace: Workspace, wanted: str | UUID) -> PipelineRun:
+def find_run(view: View, wanted: str | UUID) -> PipelineRun:
     """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
-    snapshot = workspace.snapshot()
+    snapshot = view.snapshot()
     text = str(wanted).lower()
     if is_uuid(text) or not _PREFIX.fullmatch(text):
-        return read_run(workspace, snapshot, text)
+        return read_run(view, snapshot, text)
     found = [run for run in snapshot.runs() if run.startswith(text) or run.replace("-", "").startswith(text)]
     if len(found) > 1:
         raise AmbiguousIdError(
             f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}", hint="give more digits"
         )
-    return read_run(workspace, snapshot, found[0] if found else text)
+    return read_run(view, snapshot, found[0] if found else text)
 
 
-def list_runs(workspace: Workspace, *, pipeline: str | None = None, limit: int | None = None) -> list[PipelineRun]:
+def list_runs(view: View, *, pipeline: str | None = None, limit: int | None = None) -> list[PipelineRun]:
     """The runs, oldest first; ``limit`` keeps the newest."""
-    snapshot = workspace.snapshot()
+    snapshot = view.snapshot()
     found: list[PipelineRun] = []
-    for run in _readable_runs(workspace, snapshot):
+    for run in _readable_runs(view, snapshot):
         if limit is not None and len(found) >= limit:
             break
         if pipeline in (None, run.name):
@@ -271,30 +259,14 @@ def list_runs(workspace: Workspace, *, pipeline: str | None = None, limit: int |
     return found[::-1]
 
 
-def producer_of(
-    workspace: Workspace, snapshot: Snapshot, producer: Producer
-) -> tuple[PipelineRun | None, StepRun | None]:
+def producer_of(view: View, snapshot: Snapshot, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
     """The run and the step that made a version; ``None`` for what has not been recorded yet."""
     try:
-        run = read_run(workspace, snapshot, producer.run)
+        run = read_run(view, snapshot, producer.run)
     except RunNotFoundError:
         # A step that is still running has saved versions already; its record comes when it ends.
         return None, None
     return run, run.steps.get(producer.step)
-
-
-def find_cached(workspace: Workspace, key: str) -> CacheHit | None:
-    """What an earlier step gave for a cache key, if all of it can still be loaded; the newest such."""
-    snapshot = workspace.snapshot()
-    for data in snapshot.cache_entries(key):
-        try:
-            entry = decode_cache(data, where=f"cache entry {key[:12]}")
-        except FormatError:
-            continue  # a damaged entry costs one run of its step, not the pipeline
-        outputs = _present_outputs(workspace, snapshot, entry)
-        if entry.key == key and outputs is not None:
-            return CacheHit(run=entry.run, outputs=outputs)
-    return None
 
 
 def _can_be_run(run: str) -> bool:
@@ -314,23 +286,10 @@ def _read_step(run: str, file: str, data: bytes) -> StepRecord:
     return record
 
 
-def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecord) -> dict[str, ArtifactVersion] | None:
-    outputs: dict[str, ArtifactVersion] = {}
-    for given in entry.outputs:
-        claim = snapshot.claim_by_id(Name(given.name), given.id)
-        try:
-            if claim is None or not is_present(workspace.store, workspace.facts(snapshot, claim).manifest.content):
-                return None
-        except (FormatError, IntegrityError):
-            return None  # what cannot be loaded is no hit
-        outputs[given.output] = workspace.version(snapshot, claim)
-    return outputs
-
-
-def _readable_runs(workspace: Workspace, snapshot: Snapshot) -> Iterator[PipelineRun]:
+def _readable_runs(view: View, snapshot: Snapshot) -> Iterator[PipelineRun]:
     """The runs, newest first; a damaged record costs its run, not the list."""
     for run in snapshot.runs(newest_first=True):
         try:
-            yield read_run(workspace, snapshot, run)
+            yield read_run(view, snapshot, run)
         except (FormatError, IntegrityError, RunNotFoundError) as error:
             warnings.warn(f"run {run} is left out, its record is damaged: {error}", stacklevel=4)

@@ -7,42 +7,41 @@ from typing import Any
 from uuid import UUID
 
 from ledger.catalog import Filter, matches
-from ledger.core.facts import Facts
-from ledger.core.handles import Artifact, ArtifactVersion
-from ledger.core.resolve import resolve, resolve_name
-from ledger.core.saving import check_type
-from ledger.core.workspace import Workspace
 from ledger.errors import ArgumentError, ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
 from ledger.history import Claim, Snapshot
-from ledger.records import check_name, check_tags, check_version, normalise
+from ledger.lookup.facts import Facts
+from ledger.lookup.handles import Artifact, ArtifactVersion
+from ledger.lookup.resolving import resolve, resolve_name
+from ledger.lookup.view import View
+from ledger.records import check_name, check_tags, check_type, check_version, normalise
 
 
-def list_artifacts(workspace: Workspace) -> list[Artifact]:
+def list_artifacts(view: View) -> list[Artifact]:
     """Every artifact, by name."""
-    snapshot = workspace.snapshot()
+    snapshot = view.snapshot()
     names = ((name, snapshot.latest(name)) for name in snapshot.artifact_names())
-    return [_artifact(workspace, snapshot, latest) for _, latest in names if latest is not None]
+    return [_artifact(view, snapshot, latest) for _, latest in names if latest is not None]
 
 
-def find_artifact(workspace: Workspace, name: str) -> Artifact:
+def find_artifact(view: View, name: str) -> Artifact:
     """The artifact of a name; raises `ArtifactNotFoundError`."""
-    snapshot = workspace.snapshot()
+    snapshot = view.snapshot()
     latest = snapshot.latest(resolve_name(snapshot, name))
     if latest is None:
         raise ArtifactNotFoundError(f"artifact {name!r} has no versions", name=name)
-    return _artifact(workspace, snapshot, latest)
+    return _artifact(view, snapshot, latest)
 
 
-def find_artifact_of(workspace: Workspace, name_or_id: str | UUID) -> Artifact:
+def find_artifact_of(view: View, name_or_id: str | UUID) -> Artifact:
     """The artifact of a name, or that of a version's id or id prefix; raises `ArtifactNotFoundError`."""
-    snapshot = workspace.snapshot()
+    snapshot = view.snapshot()
     latest = snapshot.latest(resolve(snapshot, name_or_id).name)
     assert latest is not None
-    return _artifact(workspace, snapshot, latest)
+    return _artifact(view, snapshot, latest)
 
 
 def search_versions(
-    workspace: Workspace,
+    view: View,
     *,
     name: str | None = None,
     version: str | int | None = None,
@@ -55,7 +54,7 @@ def search_versions(
     """
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
         raise ArgumentError(f"a limit is a number from 0, got {limit!r}")
-    snapshot = workspace.snapshot()
+    snapshot = view.snapshot()
     claims = sorted(_claims(snapshot, name, version), key=lambda claim: claim.id, reverse=True)
     if name is not None:
         claims.sort(key=lambda claim: claim.position, reverse=True)
@@ -63,8 +62,8 @@ def search_versions(
     for claim in claims:
         if limit is not None and len(found) >= limit:
             break
-        if _is_wanted(workspace, snapshot, claim, wanted):
-            found.append(workspace.version(snapshot, claim))
+        if _is_wanted(view, snapshot, claim, wanted):
+            found.append(view.version(snapshot, claim))
     return found[::-1]
 
 
@@ -96,28 +95,28 @@ def _claims(snapshot: Snapshot, name: str | None, version: str | int | None) -> 
             yield claim
 
 
-def _is_wanted(workspace: Workspace, snapshot: Snapshot, claim: Claim, wanted: Filter) -> bool:
+def _is_wanted(view: View, snapshot: Snapshot, claim: Claim, wanted: Filter) -> bool:
     if wanted.asks_nothing:
         return True
-    facts = readable_facts(workspace, snapshot, claim)
+    facts = readable_facts(view, snapshot, claim)
     return facts is not None and matches(
         wanted,
         tags=facts.tags,
         type=facts.manifest.type,
         metadata=facts.metadata,
-        created_at=workspace.version(snapshot, claim).created_at,
+        created_at=view.version(snapshot, claim).created_at,
     )
 
 
-def readable_facts(workspace: Workspace, snapshot: Snapshot, claim: Claim) -> Facts | None:
+def readable_facts(view: View, snapshot: Snapshot, claim: Claim) -> Facts | None:
     """The facts of a version, or ``None`` with a warning where its record is damaged."""
     try:
-        return workspace.facts(snapshot, claim)
+        return view.facts(snapshot, claim)
     except (FormatError, IntegrityError) as error:
         warnings.warn(f"{claim.label} is left out, its record is damaged: {error}", stacklevel=3)
         return None
 
 
-def _artifact(workspace: Workspace, snapshot: Snapshot, latest: Claim) -> Artifact:
+def _artifact(view: View, snapshot: Snapshot, latest: Claim) -> Artifact:
     name = latest.name
-    return Artifact(name, lambda: snapshot.claims(name), latest, workspace.source(snapshot))
+    return Artifact(name, lambda: snapshot.claims(name), latest, view.source(snapshot))

@@ -9,18 +9,14 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from ledger.blobs import ContentReader
-from ledger.core.downloads import download_zip
-from ledger.core.facts import Facts, MetadataEntry, leaves, parse_time
-from ledger.core.restoring import restore
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.history import Claim
 from ledger.ids import VersionId
-from ledger.materializers import PathMaterializer
+from ledger.lookup.facts import Facts, MetadataEntry, leaves, parse_time
 from ledger.records import FileEntry, Producer, number_of
 
 if TYPE_CHECKING:
@@ -31,23 +27,63 @@ PythonType = type
 """The builtin, under a name that `ArtifactVersion.type` does not hide."""
 
 
+class FileReader(Protocol):
+    """The files of a version, every byte checked."""
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        """The files, in order."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """The URL of the store's object, or of the data registered in place."""
+        ...
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file."""
+        ...
+
+    def open(self, path: str) -> IO[bytes]:
+        """A file as a seekable stream."""
+        ...
+
+
+class Access(Protocol):
+    """What a handle does with bytes; given from above, because finding a version needs none."""
+
+    def reader(self, claim: Claim, facts: Facts) -> FileReader:
+        """The files of a version."""
+        ...
+
+    def load(self, claim: Claim, facts: Facts, trust: bool, mmap: bool, data_type: PythonType | None) -> Any:  # noqa: FBT001
+        """The value of a version."""
+        ...
+
+    def download(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001
+        """The files of a version as one zip."""
+        ...
+
+    def restore(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001
+        """The files of a version as a file or folder."""
+        ...
+
+
 class Source:
-    """What a handle needs of its ledger, as functions, so that handles import no ledger."""
+    """What a handle needs of its ledger, so that handles import no ledger."""
 
     def __init__(
         self,
         *,
         facts: Callable[[Claim], Facts],
-        reader: Callable[[Claim, Facts], ContentReader],
-        load: Callable[[Claim, Facts, bool, bool, type | None], Any],
         is_published: Callable[[Claim], bool],
         producer: Callable[[Producer], tuple[Any, Any]],
+        access: Access,
     ) -> None:
         self.facts = facts
-        self.reader = reader
-        self.load = load
         self.is_published = is_published
         self.producer = producer
+        self.access = access
 
 
 class ArtifactVersion:
@@ -184,7 +220,7 @@ class ArtifactVersion:
         local copy; ``data_type`` helps a class that this process has not defined under its own name.
         Raises `UntrustedArtifactError`, `IntegrityError`, `UnknownMaterializerError`.
         """
-        return self._source.load(self._claim, self._facts, trust, mmap, data_type)
+        return self._source.access.load(self._claim, self._facts, trust, mmap, data_type)
 
     def files(self) -> tuple[FileEntry, ...]:
         """The files of the version, with their sizes in bytes."""
@@ -202,15 +238,14 @@ class ArtifactVersion:
 
         Raises ``ValueError`` unless the path ends in ``.zip``, and ``FileExistsError`` if the file is there.
         """
-        return download_zip(self._reader, path, overwrite=overwrite)
+        return self._source.access.download(self._claim, self._facts, path, overwrite)
 
     def restore(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # as download_files
         """Put the files at ``path``: one file becomes that file, several become that folder; returns what was made.
 
         Runs nothing, and leaves out what shows the value. Raises `TargetExistsError`.
         """
-        is_wrapped = self.materializer == PathMaterializer.REGISTRY_KEY and self._facts.manifest.content.linked is None
-        return restore(self._reader, path, without=self.visualizations, is_wrapped=is_wrapped, overwrite=overwrite)
+        return self._source.access.restore(self._claim, self._facts, path, overwrite)
 
     def visualize(self) -> "Visualized":
         """What shows the value: its visualizations, as a notebook or a terminal can show them."""
@@ -222,8 +257,8 @@ class ArtifactVersion:
         return self._source.facts(self._claim)
 
     @functools.cached_property
-    def _reader(self) -> ContentReader:
-        return self._source.reader(self._claim, self._facts)
+    def _reader(self) -> FileReader:
+        return self._source.access.reader(self._claim, self._facts)
 
     def __setattr__(self, name: str, value: object) -> None:
         message = f"{self._claim.label} is immutable; log metadata or tags on it, or save a new version"

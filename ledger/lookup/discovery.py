@@ -7,9 +7,9 @@ directory or above it. Git's own variables play no part.
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.core.config import CONFIG_FILE
 from ledger.disk import storage_errors
 from ledger.errors import LedgerNotFoundError
+from ledger.lookup.config import CONFIG_FILE
 
 LEDGER_DIRECTORY = ".ledger"
 VARIABLE = "LEDGER_DIR"

@@ -1,0 +1,44 @@
+"""What an earlier step gave for a cache key, if all of it is still there."""
+
+import msgspec
+
+from ledger.blobs import is_present
+from ledger.core.workspace import Workspace
+from ledger.errors import FormatError, IntegrityError
+from ledger.history import Snapshot
+from ledger.lookup import ArtifactVersion
+from ledger.records import CacheRecord, Name, decode_cache
+
+
+class CacheHit(msgspec.Struct, frozen=True, kw_only=True):
+    """The versions that an earlier run gave for a cache key, by output, and that run."""
+
+    run: str
+    outputs: dict[str, ArtifactVersion]
+
+
+def find_cached(workspace: Workspace, key: str) -> CacheHit | None:
+    """What an earlier step gave for a cache key, if all of it can still be loaded; the newest such."""
+    snapshot = workspace.snapshot()
+    for data in snapshot.cache_entries(key):
+        try:
+            entry = decode_cache(data, where=f"cache entry {key[:12]}")
+        except FormatError:
+            continue  # a damaged entry costs one run of its step, not the pipeline
+        outputs = _present_outputs(workspace, snapshot, entry)
+        if entry.key == key and outputs is not None:
+            return CacheHit(run=entry.run, outputs=outputs)
+    return None
+
+
+def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecord) -> dict[str, ArtifactVersion] | None:
+    outputs: dict[str, ArtifactVersion] = {}
+    for given in entry.outputs:
+        claim = snapshot.claim_by_id(Name(given.name), given.id)
+        try:
+            if claim is None or not is_present(workspace.store, workspace.facts(snapshot, claim).manifest.content):
+                return None
+        except (FormatError, IntegrityError):
+            return None  # what cannot be loaded is no hit
+        outputs[given.output] = workspace.version(snapshot, claim)
+    return outputs

@@ -1,0 +1,41 @@
+"""Finding versions and runs: where a ledger is, which version is meant, and what is known of it.
+
+Reads records only. Nothing here touches bytes or values, so that looking costs little.
+"""
+
+from ledger.lookup.config import CONFIG_FILE, DEFAULT_STORE, Config, store_url, write_config
+from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
+from ledger.lookup.facts import Facts, MetadataEntry, format_time, leaves
+from ledger.lookup.handles import Access, Artifact, ArtifactVersion, PythonType
+from ledger.lookup.reader import Reader, find_path
+from ledger.lookup.resolving import resolve
+from ledger.lookup.runs import PipelineRun, StepRun, producer_of
+from ledger.lookup.view import ProducerFinder, View
+
+__all__ = [
+    "CONFIG_FILE",
+    "DEFAULT_STORE",
+    "Access",
+    "Artifact",
+    "ArtifactVersion",
+    "Config",
+    "Facts",
+    "MetadataEntry",
+    "PipelineRun",
+    "ProducerFinder",
+    "PythonType",
+    "Reader",
+    "StepRun",
+    "View",
+    "find_ledger",
+    "find_path",
+    "format_time",
+    "is_ledger",
+    "leaves",
+    "not_found",
+    "place_for_new",
+    "producer_of",
+    "resolve",
+    "store_url",
+    "write_config",
+]

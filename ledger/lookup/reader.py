@@ -1,0 +1,119 @@
+"""The reading face of a ledger: which artifacts, versions and runs there are, now or at a revision.
+
+It finds without touching bytes, so that listing costs little; `Ledger` adds values and writing.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+from uuid import UUID
+
+from ledger.enums import ArtifactType
+from ledger.history import Commit
+from ledger.lookup import searching
+from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
+from ledger.lookup.handles import Artifact, ArtifactVersion
+from ledger.lookup.resolving import resolve
+from ledger.lookup.runs import PipelineRun, find_run, list_runs, producer_of
+from ledger.lookup.view import View
+
+
+def find_path(path: str | Path | None) -> Path:
+    """The directory of the ledger that is meant; raises `LedgerNotFoundError`."""
+    if path is None:
+        found = find_ledger(Path.cwd(), os.environ)
+        target = found or place_for_new(Path.cwd(), os.environ)
+    else:
+        target = Path(path).absolute()
+    if not is_ledger(target):
+        raise not_found(target)
+    return target
+
+
+class Reader:
+    """Look-ups in a ledger. Every call sees one commit."""
+
+    def __init__(self, view: View) -> None:
+        """Use `Reader.open`."""
+        self._view = view
+
+    @classmethod
+    def open(cls, path: str | Path | None = None) -> Self:
+        """Look into the ledger in ``path``, or the one that ``LEDGER_DIR`` or the working directory leads to.
+
+        Raises `LedgerNotFoundError` where there is none.
+        """
+        return cls(View(find_path(path), producer_of=producer_of))
+
+    @property
+    def path(self) -> Path:
+        """The ledger's directory."""
+        return self._view.path
+
+    @property
+    def git_dir(self) -> Path:
+        """The bare Git repository of the history."""
+        return self._view.history.git_dir
+
+    @property
+    def revision(self) -> str:
+        """The commit that is read: the one that was fixed, else the one published now."""
+        return self._view.revision or self._view.history.tip()
+
+    def get(self, name_or_id: str | UUID, version: str | int | None = None) -> ArtifactVersion:
+        """The version of a name, an id, an id prefix or ``NAME@VERSION``; without a version, the latest."""
+        snapshot = self._view.snapshot()
+        claim = resolve(snapshot, name_or_id, version)
+        self._view.facts(snapshot, claim)  # a damaged record is reported here, not at first use
+        return self._view.version(snapshot, claim)
+
+    def artifacts(self) -> list[Artifact]:
+        """Every artifact, by name."""
+        return searching.list_artifacts(self._view)
+
+    def artifact(self, name_or_id: str | UUID) -> Artifact:
+        """The artifact of a name, or of a version's id; raises `ArtifactNotFoundError`."""
+        return searching.find_artifact_of(self._view, name_or_id)
+
+    def versions(self, name: str) -> list[ArtifactVersion]:
+        """The versions of an artifact, oldest first; raises `ArtifactNotFoundError`."""
+        return searching.find_artifact(self._view, name).versions
+
+    def search(
+        self,
+        *,
+        name: str | None = None,
+        version: str | int | None = None,
+        tag: str | Iterable[str] | None = None,
+        type: ArtifactType | str | None = None,
+        run_metadata: Mapping[str, Any] | None = None,
+        created_after: dt.datetime | None = None,
+        limit: int | None = None,
+    ) -> list[ArtifactVersion]:
+        """The versions that match everything asked, oldest first; ``limit`` keeps the newest."""
+        wanted = searching.make_filter(tag=tag, type=type, run_metadata=run_metadata, created_after=created_after)
+        return searching.search_versions(self._view, name=name, version=version, wanted=wanted, limit=limit)
+
+    def runs(self, *, pipeline: str | None = None, limit: int | None = None) -> list[PipelineRun]:
+        """The runs, oldest first; ``limit`` keeps the newest."""
+        return list_runs(self._view, pipeline=pipeline, limit=limit)
+
+    def run(self, id: str | UUID) -> PipelineRun:
+        """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
+        return find_run(self._view, id)
+
+    def log(self) -> Iterator[Commit]:
+        """The commits of the history, newest first."""
+        return self._view.history.log(self._view.revision)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reader) and (self.path, self._view.revision) == (other.path, other._view.revision)
+
+    def __hash__(self) -> int:
+        return hash(self.path)
+
+    def __repr__(self) -> str:
+        at = f" at {self._view.revision[:10]}" if self._view.revision else ""
+        return f"<{type(self).__name__} {self.path}{at}>"

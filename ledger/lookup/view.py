@@ -1,0 +1,94 @@
+"""What is needed to find versions: the history, the settings, and a revision.
+
+Reads records only. Bytes, values and writing are for `ledger.core`, which builds on this and
+gives handles their access to bytes.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ledger.errors import ArgumentError
+from ledger.history import Claim, History, Snapshot
+from ledger.ids import CommitId
+from ledger.lookup.config import read_config
+from ledger.lookup.facts import Facts, check_claim, fold
+from ledger.lookup.handles import Access, ArtifactVersion, Source
+from ledger.records import Producer, decode_event, decode_manifest
+
+ProducerFinder = Callable[["View", Snapshot, Producer], tuple[Any, Any]]
+"""Finds the run and the step that made a version; given from above, because runs are made of versions."""
+
+
+class View:
+    """One ledger's records; ``revision`` fixes which commit is read."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        history: History | None = None,
+        revision: CommitId | None = None,
+        producer_of: ProducerFinder,
+    ) -> None:
+        self.path = path
+        self.config = read_config(path)
+        self.history = history or History.open(path, lock_timeout=self.config.lock_timeout)
+        self.revision = revision
+        self.producer_of = producer_of
+
+    @property
+    def access(self) -> Access:
+        """What handles do with bytes; here, nothing."""
+        return _LookingOnly()
+
+    def snapshot(self) -> Snapshot:
+        """The history as it is now, or at the fixed revision."""
+        return self.history.snapshot(self.revision)
+
+    def version(self, snapshot: Snapshot, claim: Claim) -> ArtifactVersion:
+        """The handle of a version."""
+        return ArtifactVersion(claim, self.source(snapshot))
+
+    def source(self, snapshot: Snapshot) -> Source:
+        """What the handles of one snapshot work with."""
+        return Source(
+            facts=functools.partial(self.facts, snapshot),
+            is_published=self.is_published,
+            producer=functools.partial(self.producer_of, self, snapshot),
+            access=self.access,
+        )
+
+    def facts(self, snapshot: Snapshot, claim: Claim) -> Facts:
+        """A version's manifest and events; `FormatError` or `IntegrityError` if either is damaged."""
+        manifest = decode_manifest(snapshot.manifest(claim), where=f"the manifest of {claim.label}")
+        check_claim(manifest, claim)
+        events = [decode_event(data, where=f"event {id} on {claim.label}") for id, data in snapshot.events(claim)]
+        return fold(manifest, events)
+
+    def is_published(self, claim: Claim) -> bool:
+        """Whether the remote's branch, as last heard of, holds a version."""
+        remote = self.history.remote_snapshot()
+        return remote is not None and remote.holds(claim)
+
+
+class _LookingOnly:
+    """The access of a `Reader`: it finds versions and leaves their bytes alone."""
+
+    def reader(self, claim: Claim, facts: Facts) -> NoReturn:
+        """Refuse."""
+        raise _looking_only(claim, facts)
+
+    def load(self, claim: Claim, facts: Facts, *_: object) -> NoReturn:
+        """Refuse."""
+        raise _looking_only(claim, facts)
+
+    download = restore = load
+
+
+def _looking_only(claim: Claim, facts: Facts) -> ArgumentError:
+    return ArgumentError(
+        f"{claim.label} ({facts.manifest.content.size} bytes) was looked up without access to its bytes",
+        hint="open the ledger with Ledger.open to load it",
+    )
