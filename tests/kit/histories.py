@@ -12,6 +12,7 @@ from ledger.history import History, Published, VersionDraft
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name, check_version, encode
 
+ROOT = Path(__file__).parents[2]
 AUTHOR = "Ada <ada@example.com>"
 NOW = dt.datetime(2026, 11, 23, 10, 0, 0, 123456, dt.UTC)
 
@@ -60,7 +61,7 @@ def packs_of(history: History) -> list[Path]:
 def start(program: str, *arguments: object) -> subprocess.Popen[str]:
     """A Python process that runs a program, its output to be read."""
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def die_at(step: int, events: frozenset[str], act: Callable[[], object]) -> bool:

@@ -1,0 +1,117 @@
+"""Packs and indexes are what real Git writes and reads."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.history import History
+from ledger.history.objects import ObjectId, object_id
+from ledger.history.packfile import PackDamage, PackFile, count_in_index, encode_entry, encode_pack, entry_header
+from tests.kit.histories import draft, git, packs_of, publish
+
+OBJECTS = st.lists(st.tuples(st.sampled_from([2, 3]), st.binary(max_size=40)), min_size=1, max_size=30)
+
+
+def encoded(objects: list[tuple[int, bytes]]) -> tuple[bytes, bytes, bytes]:
+    return encode_pack({bytes.fromhex(object_id(kind, data)): encode_entry(kind, data) for kind, data in objects})
+
+
+def write(base: Path, objects: list[tuple[int, bytes]]) -> PackFile:
+    _, pack, index = encoded(objects)
+    base.with_suffix(".pack").write_bytes(pack)
+    base.with_suffix(".idx").write_bytes(index)
+    return PackFile(str(base))
+
+
+@given(st.sampled_from([1, 2, 3, 4]), st.binary(max_size=300) | st.integers(0, 70_000).map(bytes))
+def test_the_header_of_an_entry_is_read_back(kind: int, data: bytes) -> None:
+    """Kind and size of an object of any size are in front of its bytes."""
+    found, size, at = entry_header(encode_entry(kind, data), 0)
+    assert (kind, len(data)) == (found, size)
+    assert 1 <= at <= 3
+
+
+@given(OBJECTS)
+def test_every_object_of_a_pack_is_found(
+    tmp_path_factory: pytest.TempPathFactory, objects: list[tuple[int, bytes]]
+) -> None:
+    """What was put into a pack is read from it, and nothing else is."""
+    base = tmp_path_factory.mktemp("packs") / "pack"
+    pack = write(base, objects)
+    names = {bytes.fromhex(object_id(kind, data)): (kind, data) for kind, data in objects}
+    assert names == {name: pack.read(name) for name in pack.names()}
+    assert sorted(names) == list(pack.names()) == sorted(name for _, name in pack.places())
+    assert pack.read(bytes(20)) is None
+    assert pack.read(b"\xff" * 20) is None
+    assert len(names) == count_in_index(base.with_suffix(".idx").stat().st_size)
+    shutil.rmtree(base.parent)
+
+
+@pytest.mark.parametrize("count", [1, 2, 300])
+def test_the_index_is_the_one_that_git_makes(tmp_path: Path, history: History, count: int) -> None:
+    """`git index-pack` of the pack gives the same index byte for byte, and `git verify-pack` is content."""
+    objects = [(3, f"object {number}".encode() * (number % 50)) for number in range(count)]
+    write(tmp_path / "pack", objects)
+    git(history, "index-pack", "-o", str(tmp_path / "git.idx"), str(tmp_path / "pack.pack"))
+    assert (tmp_path / "git.idx").read_bytes() == (tmp_path / "pack.idx").read_bytes()
+    git(history, "verify-pack", str(tmp_path / "pack.idx"))
+
+
+def test_the_packs_of_saves_are_the_ones_that_git_would_index(history: History, tmp_path: Path) -> None:
+    """Every pack in a history, folded ones included, has the index that Git gives it."""
+    for _ in range(20):
+        publish(history, draft("iris", size=3000))
+    for pack in packs_of(history):
+        git(history, "index-pack", "-o", str(tmp_path / "git.idx"), str(pack))
+        assert (tmp_path / "git.idx").read_bytes() == pack.with_suffix(".idx").read_bytes()
+
+
+def test_deltas_of_real_git_are_resolved(history: History) -> None:
+    """Objects that `git repack` stored as differences, by offset or by name, are read like any other."""
+    for number in range(10):
+        publish(history, draft("iris", size=2000 + number))
+    for by_offset in ("true", "false"):
+        git(history, "-c", f"repack.useDeltaBaseOffset={by_offset}", "repack", "-a", "-d", "-f", "--depth=10")
+        (path,) = packs_of(history)
+        kinds = [
+            entry_header(path.read_bytes(), offset)[0] for offset, _ in PackFile(str(path.with_suffix(""))).places()
+        ]
+        assert (6 if by_offset == "true" else 7) in kinds
+        pack = PackFile(str(path.with_suffix("")))
+        for name in pack.names():
+            found = pack.read(name)
+            assert found is not None
+            assert ObjectId(name.hex()) == object_id(*found)
+
+
+@pytest.mark.parametrize("suffix", [".pack", ".idx"])
+def test_a_pack_that_is_gone_is_not_there(tmp_path: Path, suffix: str) -> None:
+    """A file that vanished is FileNotFoundError, so that the object is sought elsewhere."""
+    pack = write(tmp_path / "pack", [(3, b"x")])
+    (tmp_path / "pack").with_suffix(suffix).unlink()
+    with pytest.raises(FileNotFoundError):
+        pack.read(bytes.fromhex(object_id(3, b"x")))
+
+
+def test_an_open_pack_outlives_its_files(tmp_path: Path) -> None:
+    """A reader that has opened a pack reads on when a fold has taken it away."""
+    pack = write(tmp_path / "pack", [(3, b"x"), (3, b"y")])
+    assert (3, b"x") == pack.read(bytes.fromhex(object_id(3, b"x")))
+    for suffix in (".pack", ".idx"):
+        (tmp_path / "pack").with_suffix(suffix).unlink()
+    assert (3, b"y") == pack.read(bytes.fromhex(object_id(3, b"y")))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "data"),
+    [(".idx", b""), (".idx", b"x" * 2000), (".idx", b"\xfftOc\0\0\0\3" + bytes(2000)), (".pack", b"")],
+)
+def test_a_file_that_is_no_pack_is_damage(tmp_path: Path, suffix: str, data: bytes) -> None:
+    """An index of another version, or an empty file, is PackDamage."""
+    pack = write(tmp_path / "pack", [(3, b"x")])
+    (tmp_path / "pack").with_suffix(suffix).write_bytes(data)
+    with pytest.raises(PackDamage, match=suffix):
+        pack.read(bytes.fromhex(object_id(3, b"x")))

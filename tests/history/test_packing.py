@@ -1,0 +1,147 @@
+"""Packs stay few, and nothing that is in them is lost on the way."""
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.history import History
+from ledger.history.objects import BLOB, Objects, object_id
+from ledger.history.packfile import count_in_index
+from ledger.history.packing import FOLD_AT, TIERS, plan_fold, write_pack
+from ledger.records import check_name
+from tests.conftest import check_histories
+from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
+
+COUNTS = st.dictionaries(st.text("abcdef", min_size=1), st.integers(0, 40_000), max_size=60)
+
+
+@given(COUNTS)
+def test_a_fold_takes_one_full_tier(counts: dict[str, int]) -> None:
+    """What is folded are all packs of one tier, sixteen or more; a larger pack is never touched."""
+    folded = plan_fold(counts)
+    tiers = [next((number for number, most in enumerate(TIERS) if counts[stem] <= most), None) for stem in folded]
+    assert len(set(tiers)) <= 1
+    assert None not in tiers
+    assert len(folded) == 0 or len(folded) >= FOLD_AT
+
+
+@given(COUNTS)
+def test_folding_comes_to_an_end_with_few_packs(counts: dict[str, int]) -> None:
+    """After folding until nothing is left to fold, each tier has fewer than sixteen packs."""
+    rounds = 0
+    while stems := plan_fold(counts):
+        total = sum(counts.pop(stem) for stem in stems)
+        counts[f"folded {rounds}"] = total
+        rounds += 1
+    for low, high in zip((0, *TIERS), TIERS, strict=False):
+        assert len([count for count in counts.values() if low < count <= high]) < FOLD_AT
+    assert rounds <= 5
+
+
+def test_the_packs_of_many_saves_stay_few(history: History) -> None:
+    """Over 600 saves a look-up never meets 50 packs, and every version is there for a new process."""
+    most = 0
+    for _ in range(600):
+        publish(history)
+        most = max(most, len(packs_of(history)))
+    assert most < 50
+    snapshot = again(history).snapshot()
+    claims = list(snapshot.claims(check_name("iris")))
+    assert [str(number) for number in range(1, 601)] == [claim.version for claim in claims]
+    assert all(snapshot.manifest(claim) for claim in claims[::20])
+
+
+def saves(history: History, count: int) -> None:
+    for number in range(count):
+        publish(history, draft("iris", size=100 + number))
+
+
+def assert_whole(history: History, count: int) -> None:
+    snapshot = again(history).snapshot()
+    claims = list(snapshot.claims(check_name("iris")))
+    assert count == len(claims)
+    assert all(snapshot.manifest(claim) for claim in claims)
+
+
+def test_a_pack_that_is_to_be_kept_is_kept(history: History) -> None:
+    """A ``.keep`` beside a pack is respected."""
+    saves(history, 5)
+    kept = packs_of(history)[2]
+    kept.with_suffix(".keep").write_text("")
+    saves(history, 30)
+    assert kept in packs_of(history)
+    assert len(packs_of(history)) < 20
+    assert_whole(history, 35)
+
+
+def test_packs_with_deltas_are_left_alone(history: History) -> None:
+    """What real Git packed stays as Git packed it; our packs beside it are folded."""
+    saves(history, 10)
+    git(history, "repack", "-a", "-d", "-f")
+    (theirs,) = packs_of(history)
+    before = theirs.read_bytes()
+    saves(history, 30)
+    assert before == theirs.read_bytes()
+    assert len(packs_of(history)) < 20
+    assert_whole(history, 40)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "place"),
+    [
+        *[(".pack", 0), (".pack", 12), (".pack", 13), (".pack", 20), (".pack", "cut"), (".pack", "gone")],
+        *[(".idx", 0), (".idx", 1028), (".idx", 1031), (".idx", 1035), (".idx", -44), (".idx", -41), (".idx", "cut")],
+    ],
+)
+def test_damaged_packs_are_left_as_they_are(tmp_path: Path, suffix: str, place: int | str) -> None:
+    """Damage of any kind neither stops a save nor is it copied: the damaged pack stays for who repairs it."""
+    history = new_history(tmp_path)
+    data = b"nobody needs this" * 5
+    write_pack(Objects(history.git_dir), {object_id(BLOB, data): (BLOB, data)})
+    (target,) = [pack.with_suffix(suffix) for pack in packs_of(history) if pack.stat().st_size < 100]
+    damaged = bytearray(target.read_bytes())
+    target.unlink()
+    if isinstance(place, int):
+        damaged[place] ^= 0x81
+    if place != "gone":
+        target.write_bytes(damaged[: -30 if place == "cut" else None])
+    before = {path: path.read_bytes() for path in target.parent.glob(f"{target.stem}.*")}
+    for _ in range(FOLD_AT + 4):
+        publish(again(history))
+    assert len(packs_of(history)) < 12
+    assert_whole(history, FOLD_AT + 4)
+    if place != 0 or suffix == ".idx":  # the first bytes of a pack are not needed to read what is in it
+        assert before == {path: path.read_bytes() for path in target.parent.glob(f"{target.stem}.*")}
+
+
+def small_packs(history: History) -> int:
+    sizes = [pack.with_suffix(".idx").stat().st_size for pack in packs_of(history) if pack.with_suffix(".idx").exists()]
+    return len([size for size in sizes if count_in_index(size) <= TIERS[0]])
+
+
+def test_a_fold_killed_at_any_step_harms_nothing(tmp_path: Path) -> None:
+    """Before each file operation of a save that folds, a kill leaves everything readable, and the next save works."""
+    full = new_history(tmp_path / "full")
+    saves(full, FOLD_AT - 2)
+    left: set[int] = set()
+    for step in range(1, 500):
+        copy = tmp_path / str(step)
+        shutil.copytree(tmp_path / "full", copy)
+        history = History.open(copy / ".ledger")
+        act = partial(publish, History.open(copy / ".ledger"))
+        killed = die_at(step, frozenset({"open", "os.rename", "os.remove"}), act)
+        left.add(small_packs(history))
+        published = len(versions_of(history))
+        assert published in (FOLD_AT - 2, FOLD_AT - 1)
+        assert str(published + 1) == publish(again(history)).claims[0].version
+        assert_whole(history, published + 1)
+        if step % 10 == 0:
+            check_histories(copy)
+        shutil.rmtree(copy)
+        if not killed:
+            break
+    assert set(range(FOLD_AT + 1)) == left

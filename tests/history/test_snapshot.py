@@ -1,0 +1,88 @@
+"""Look-ups over one commit, and over one that is being built."""
+
+import pytest
+
+from ledger.errors import FormatError, IntegrityError
+from ledger.history import Claim, History, Snapshot, find_by_id
+from ledger.history.layout import MAX_POSITION
+from ledger.history.objects import Objects
+from ledger.history.trees import GrowingTree
+from ledger.ids import VersionId, new_uuid
+from ledger.records import VersionString, check_name
+from tests.kit.histories import draft, publish, versions_of
+
+IRIS = check_name("iris")
+
+
+def test_versions_are_found_by_position_number_word_and_id(history: History) -> None:
+    """Each way of naming a version leads to its claim, whether or not its number is its position."""
+    claims = publish(history, *(draft("iris", version) for version in (None, "cat", None, 10, None, 3))).claims
+    snapshot = history.snapshot()
+    for claim in claims:
+        assert claim == snapshot.claim_at(IRIS, claim.position)
+        assert claim == snapshot.claim_of(IRIS, claim.version)
+        assert claim == snapshot.claim_by_id(IRIS, claim.id)
+        assert claim == find_by_id(snapshot, claim.id)
+        assert [claim] == list(snapshot.claims_with_id(claim.id.replace("-", "")))
+    assert claims[-1] == snapshot.latest(IRIS)
+
+
+@pytest.mark.parametrize("version", ["4", "5", "6", "007", "Cat", "0", "999999999"])
+def test_a_version_that_is_not_there_is_none(history: History, version: str) -> None:
+    """A position is no number: where another version has it, the number is still free."""
+    publish(history, *(draft("iris", wanted) for wanted in (None, "cat", None, 10, None, 3)))
+    assert history.snapshot().claim_of(IRIS, version) is None
+
+
+@pytest.mark.parametrize("position", [-1, 0, 2, MAX_POSITION, MAX_POSITION + 1])
+def test_a_position_that_is_not_taken_is_none(history: History, position: int) -> None:
+    """Out of range is not there, too."""
+    publish(history)
+    assert history.snapshot().claim_at(IRIS, position) is None
+
+
+def test_a_name_without_versions_has_nothing(history: History) -> None:
+    """A name that was never saved has no latest version, no claims, and is no artifact."""
+    snapshot = history.snapshot()
+    assert [None, [], False, [], None] == [
+        *[snapshot.latest(IRIS), list(snapshot.claims(IRIS)), snapshot.has_artifact(IRIS), snapshot.artifact_names()],
+        find_by_id(snapshot, VersionId(new_uuid(0))),
+    ]
+
+
+def test_names_in_other_cases_are_found(history: History) -> None:
+    """The one existing name that differs in case only is known by any spelling."""
+    publish(history, draft("Team/Iris"))
+    assert ["Team/Iris"] == history.snapshot().names_like(check_name("team/iris"))
+
+
+def test_hundreds_of_versions_are_in_order_over_pages(history: History) -> None:
+    """Claims come in the order of publication in both directions, across the pages of a hundred."""
+    publish(history, *(draft() for _ in range(205)))
+    publish(history)
+    snapshot = history.snapshot()
+    numbers = [claim.position for claim in snapshot.claims(IRIS)]
+    assert list(range(1, 207)) == numbers
+    assert numbers[::-1] == [claim.position for claim in snapshot.claims(IRIS, newest_first=True)]
+    assert "206" == versions_of(history)[-1]
+
+
+def test_a_claim_without_a_manifest_is_damage(history: History) -> None:
+    """Asking for the manifest of a claim that is not there is an IntegrityError that names the version."""
+    claim = publish(history).claims[0]
+    gone = claim._replace(position=2, version=VersionString("2"))
+    assert (True, False) == (history.snapshot().holds(claim), history.snapshot().holds(gone))
+    with pytest.raises(IntegrityError, match="iris@2 has no manifest in the history"):
+        history.snapshot().manifest(gone)
+
+
+def test_a_pointer_that_misleads_is_an_error(history: History) -> None:
+    """A pointer to a position that holds another version is a FormatError, not another version."""
+    claim = publish(history).claims[0]
+    tree = GrowingTree(Objects(history.git_dir), None)
+    tree.add((*claim.path, "version.json"), b"{}")
+    wrong = Claim(IRIS, 1, VersionString("cat"), 1, claim.id).pointer
+    assert wrong is not None
+    tree.add(wrong, b"")
+    with pytest.raises(FormatError, match="the pointer of version 'cat' names position 1, which is not it"):
+        Snapshot(tree).claim_of(IRIS, "cat")

@@ -1,0 +1,73 @@
+"""Trees that are committed, and trees that grow."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.errors import IntegrityError
+from ledger.history import History, Snapshot
+from ledger.history.objects import Objects
+from ledger.history.trees import CommittedTree, GrowingTree, walk
+from tests.kit.histories import draft, git, publish
+
+PATHS = st.lists(
+    st.lists(st.sampled_from(["a", "b", "c.x"]), min_size=1, max_size=3).map(lambda path: (*path, "file")),
+    unique=True,
+    max_size=8,
+)
+
+
+@given(PATHS)
+def test_a_growing_tree_shows_what_was_added(
+    tmp_path_factory: pytest.TempPathFactory, paths: list[tuple[str, ...]]
+) -> None:
+    """Every added file is read back, and a walk meets each file once."""
+    tree = GrowingTree(Objects(tmp_path_factory.getbasetemp()), None)
+    files = {path: "/".join(path).encode() for path in paths}
+    for path, data in files.items():
+        tree.add(path, data)
+    assert files == dict(walk(tree, ()))
+    assert all(data == tree.read(path) for path, data in files.items())
+
+
+def test_a_path_is_never_taken_twice(history: History) -> None:
+    """Neither an added file nor a committed one is replaced: the history only grows."""
+    objects = Objects(history.git_dir)
+    tree = GrowingTree(objects, objects.commit(history.tip()).tree)
+    tree.add(("a", "b"), b"1")
+    for path in (("a", "b"), ("ledger.json",)):
+        with pytest.raises(
+            IntegrityError, match=f"the history already holds {'/'.join(path)}; records are never edited"
+        ):
+            tree.add(path, b"2")
+    assert b"1" == tree.read(("a", "b"))
+    assert tree.read(("a", "none")) is None
+    assert [] == tree.names(("none",))
+
+
+def test_the_names_of_a_folder_are_committed_and_added_ones(history: History) -> None:
+    """A tree that grows shows both, in order."""
+    publish(history, draft("iris"))
+    objects = Objects(history.git_dir)
+    tree = GrowingTree(objects, objects.commit(history.tip()).tree)
+    tree.add(("a", "b"), b"")
+    tree.add(("zoo",), b"")
+    assert ["a", "artifacts", "ledger.json", "zoo"] == tree.names(())
+    assert ["iris"] == Snapshot(tree).artifact_names()
+
+
+def test_a_committed_tree_has_what_git_lists(history: History) -> None:
+    """A walk over a commit meets exactly the files that `git ls-tree -r` lists, with their bytes."""
+    publish(history, draft("iris", "cat"), draft("a/b"))
+    objects = Objects(history.git_dir)
+    files = dict(walk(CommittedTree(objects, objects.commit(history.tip()).tree), ()))
+    listed = git(history, "ls-tree", "-r", "--name-only", "main").splitlines()
+    assert sorted(listed) == sorted("/".join(path) for path in files)
+    assert all(git(history, "show", f"main:{'/'.join(path)}") == data.decode() for path, data in files.items())
+
+
+def test_files_and_folders_are_told_apart(history: History) -> None:
+    """A file has no names, a folder no bytes, and below a file there is nothing."""
+    objects = Objects(history.git_dir)
+    tree = CommittedTree(objects, objects.commit(history.tip()).tree)
+    assert ([], None, None) == (tree.names(("ledger.json",)), tree.read(()), tree.find(("ledger.json", "x")))
