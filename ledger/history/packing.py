@@ -97,6 +97,8 @@ def _entries(base: Path) -> dict[bytes, bytes] | None:
         return None
     except OSError as error:
         raise storage_error(error, base, "read") from error
+    if not places:
+        return None
     ends = [offset for offset, _ in places[1:]] + [len(pack) - TRAILER]
     entries = {name: pack[start:end] for (start, name), end in zip(places, ends, strict=True)}
     return entries if all(_is_whole(name, entry) for name, entry in entries.items()) else None

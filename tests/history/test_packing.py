@@ -90,6 +90,7 @@ def test_packs_with_deltas_are_left_alone(history: History) -> None:
     assert_whole(history, 40)
 
 
+@pytest.mark.parametrize("flip", [0x81, 0x01])
 @pytest.mark.parametrize(
     ("suffix", "place"),
     [
@@ -97,7 +98,7 @@ def test_packs_with_deltas_are_left_alone(history: History) -> None:
         *[(".idx", 0), (".idx", 1028), (".idx", 1031), (".idx", 1035), (".idx", -44), (".idx", -41), (".idx", "cut")],
     ],
 )
-def test_damaged_packs_are_left_as_they_are(tmp_path: Path, suffix: str, place: int | str) -> None:
+def test_damaged_packs_are_left_as_they_are(tmp_path: Path, suffix: str, place: int | str, flip: int) -> None:
     """Damage of any kind neither stops a save nor is it copied: the damaged pack stays for who repairs it."""
     history = new_history(tmp_path)
     data = b"nobody needs this" * 5
@@ -106,7 +107,7 @@ def test_damaged_packs_are_left_as_they_are(tmp_path: Path, suffix: str, place: 
     damaged = bytearray(target.read_bytes())
     target.unlink()
     if isinstance(place, int):
-        damaged[place] ^= 0x81
+        damaged[place] ^= flip
     if place != "gone":
         target.write_bytes(damaged[: -30 if place == "cut" else None])
     before = {path: path.read_bytes() for path in target.parent.glob(f"{target.stem}.*")}
