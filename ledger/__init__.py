@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ledger.api import load_artifact, log_artifact_metadata, register_artifact, save_artifact
-    from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun
+    from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_writing
     from ledger.runtime import ArtifactConfig, ExternalArtifact, get_step_context, pipeline, step
 
 __version__ = "0.1.0"
@@ -27,6 +27,7 @@ _HOMES = {
     "Ledger": "ledger.core",
     "PipelineRun": "ledger.core",
     "get_step_context": "ledger.runtime",
+    "ledger_for_writing": "ledger.core",
     "load_artifact": "ledger.api",
     "log_artifact_metadata": "ledger.api",
     "pipeline": "ledger.runtime",
@@ -44,6 +45,7 @@ __all__ = [
     "PipelineRun",
     "__version__",
     "get_step_context",
+    "ledger_for_writing",
     "load_artifact",
     "log_artifact_metadata",
     "pipeline",

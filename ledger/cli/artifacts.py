@@ -14,8 +14,8 @@ from ledger.cli.shapes import (
     readable,
     version_shape,
 )
-from ledger.core import leaves
 from ledger.enums import ArtifactType
+from ledger.lookup import leaves
 
 _ARTIFACT_COLUMNS = {
     "NAME": "name",
@@ -63,9 +63,9 @@ def versions() -> None:
 @pass_session
 def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
     """List the artifacts by name, with their latest version."""
-    ledger = session.ledger()
-    tagged = {version.name for version in ledger.search(tag=tags)} if tags else None
-    found = [artifact for artifact in ledger.artifacts() if tagged is None or artifact.name in tagged]
+    reader = session.reader()
+    tagged = {version.name for version in reader.search(tag=tags)} if tags else None
+    found = [artifact for artifact in reader.artifacts() if tagged is None or artifact.name in tagged]
     _show_list(session, _ARTIFACT_COLUMNS, list(readable(found, artifact_shape, lambda artifact: artifact.name)))
 
 
@@ -102,9 +102,9 @@ def list_versions(
     limit: int | None,
 ) -> None:
     """List versions, oldest first: of one artifact or of all."""
-    ledger = session.ledger()
-    only = ledger.artifact(name).name if name is not None else None
-    found = ledger.search(name=only, tag=tags or None, type=type_, created_after=since, limit=limit)
+    reader = session.reader()
+    only = reader.artifact(name).name if name is not None else None
+    found = reader.search(name=only, tag=tags or None, type=type_, created_after=since, limit=limit)
     _show_list(session, _VERSION_COLUMNS, list(readable(found, version_shape, label_of)))
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 from click.shell_completion import get_completion_class
 
+import ledger
 from ledger.cli.printing import print_fields, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of
-from ledger.core import Ledger, place_for_new
 from ledger.history import remote_url
+from ledger.lookup import place_for_new
 
 _PROBLEM_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
 _DAMAGED = 5
@@ -24,7 +25,7 @@ _DAMAGED = 5
 @pass_session
 def init(session: Session, path: str | None, store: str | None) -> None:
     """Make a ledger. PATH is its directory, by default where the first save would make one."""
-    made = Ledger.init(path or session.path or place_for_new(Path.cwd(), os.environ), store)
+    made = ledger.Ledger.init(path or session.path or place_for_new(Path.cwd(), os.environ), store)
     if session.json:
         print_json({"path": str(made.path), "store": made.store.url, "commit": made.revision})
     else:
@@ -36,16 +37,16 @@ def init(session: Session, path: str | None, store: str | None) -> None:
 @pass_session
 def status(session: Session) -> None:
     """Show where the ledger is. Also where its bytes are, what it holds and what is not shared yet."""
-    ledger = session.ledger()
-    latest = [artifact.latest for artifact in ledger.artifacts()]
-    remote = remote_url(ledger.git_dir)
+    opened = session.ledger()
+    latest = [artifact.latest for artifact in opened.artifacts()]
+    remote = remote_url(opened.git_dir)
     provisional = sorted(version.name for version in latest if not version.published)
     shape = {
-        "path": str(ledger.path),
-        "commit": ledger.revision,
+        "path": str(opened.path),
+        "commit": opened.revision,
         "artifacts": len(latest),
         "versions": sum(version.position for version in latest),
-        "store": ledger.store.url,
+        "store": opened.store.url,
         "remote": remote,
         "provisional": provisional,
     }
@@ -82,8 +83,8 @@ def verify(context: click.Context, session: Session, quick: bool) -> None:
 @pass_session
 def trust(session: Session, version: str, yes: bool) -> None:
     """Let a version run code when loaded. From now on, on this machine, and for you alone."""
-    ledger = session.ledger()
-    found = ledger.get(version)
+    opened = session.ledger()
+    found = opened.get(version)
     shape = {
         "name": found.name,
         "version": found.version,
@@ -96,7 +97,7 @@ def trust(session: Session, version: str, yes: bool) -> None:
         print_fields(shape.items())
     if not yes and sys.stdin is not None and sys.stdin.isatty():
         click.confirm(f"Let {label_of(found)} run code on this machine?", err=True, abort=True)
-    ledger.trust(found.id)
+    opened.trust(found.id)
     if session.json:
         print_json({**shape, "trusted": True})
     else:

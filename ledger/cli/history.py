@@ -32,11 +32,11 @@ class PassThrough(ExampleCommand):
 @pass_session
 def log(session: Session, name: str | None, limit: int | None) -> None:
     """Show what was published, newest first. With NAME, what concerns that artifact."""
-    ledger = session.ledger()
-    start = f"{ledger.artifact(name).name}@" if name is not None else ""
+    reader = session.reader()
+    start = f"{reader.artifact(name).name}@" if name is not None else ""
     concerned = (
         commit
-        for commit in ledger.log()
+        for commit in reader.log()
         if not start or any(label.startswith(start) for label in labels_in(commit.message))
     )
     shapes = [commit_shape(commit) for commit in itertools.islice(concerned, limit)]
@@ -51,7 +51,7 @@ def log(session: Session, name: str | None, limit: int | None) -> None:
 @pass_session
 def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
     """Run Git on the history. Everything after `git` is Git's own, `--help` too."""
-    git_dir = session.ledger().git_dir
+    git_dir = session.reader().git_dir
     program = shutil.which("git")
     if program is None:
         raise MissingDependencyError(

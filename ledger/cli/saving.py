@@ -96,11 +96,11 @@ def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str
     """Put tags on a version, and take others off."""
     if not tags and not remove:
         raise click.UsageError("give a tag to put on, or --remove TAG")
-    ledger = session.ledger()
-    found = ledger.get(version)
-    with ledger.transaction() as transaction:
+    opened = session.ledger()
+    found = opened.get(version)
+    with opened.transaction() as transaction:
         transaction.tag(found, tags, remove=remove)
-    tagged = ledger.get(found.id)
+    tagged = opened.get(found.id)
     if session.json:
         print_json(version_shape(tagged))
     else:

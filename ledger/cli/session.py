@@ -6,13 +6,17 @@ each example, so that no help text promises what does not work.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from ledger.core import Ledger, ledger_for_writing
+import ledger
 from ledger.errors import LedgerError
+from ledger.lookup import Reader
+
+if TYPE_CHECKING:
+    from ledger import Ledger
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -24,13 +28,17 @@ class Session:
     path: str | None = None
     json: bool = False
 
-    def ledger(self) -> Ledger:
-        """The ledger to read; raises `LedgerNotFoundError`."""
-        return Ledger.open(self.path)
+    def reader(self) -> Reader:
+        """The ledger to look into, for commands that touch no bytes: quick to start. `LedgerNotFoundError`."""
+        return Reader.open(self.path)
 
-    def ledger_for_writing(self) -> Ledger:
+    def ledger(self) -> "Ledger":
+        """The ledger with its values; raises `LedgerNotFoundError`."""
+        return ledger.Ledger.open(self.path)
+
+    def ledger_for_writing(self) -> "Ledger":
         """The ledger to save to: one that was named must exist, the default one is made if need be."""
-        return Ledger.open(self.path) if self.path is not None else ledger_for_writing()
+        return ledger.Ledger.open(self.path) if self.path is not None else ledger.ledger_for_writing()
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)
@@ -66,7 +74,7 @@ def version_argument(command: _Decorated) -> _Decorated:
 def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The names of artifacts that begin so, for the shell."""
     try:
-        artifacts = Ledger.open(context.find_root().params.get("ledger")).artifacts()
+        artifacts = Reader.open(context.find_root().params.get("ledger")).artifacts()
     except LedgerError:
         return []  # a shell that completes has no place for an error; the command itself will say it
     return [CompletionItem(artifact.name) for artifact in artifacts if artifact.name.startswith(incomplete)]

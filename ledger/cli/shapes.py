@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from ledger.cli.printing import Shape, iso_time
-from ledger.core import Artifact, ArtifactVersion
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import Commit, time_of
+from ledger.lookup import Artifact, ArtifactVersion
 from ledger.records import FileEntry, encode_values
 
 _Thing = TypeVar("_Thing")

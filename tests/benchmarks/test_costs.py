@@ -46,9 +46,15 @@ def report(what: str, measured: float, reference: float, limit: float) -> None:
     assert ratio <= limit
 
 
+def process(*command: str) -> Callable[[], object]:
+    """A program as users start it: with compiled modules, which an installed package has."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+
+
 def python(*arguments: str) -> Callable[[], object]:
-    command = [sys.executable, *arguments]
-    return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    """A Python process."""
+    return process(sys.executable, *arguments)
 
 
 def three_durable_files(folder: Path) -> Callable[[], object]:
@@ -75,7 +81,7 @@ def test_listing_costs_at_most_ten_interpreters(workdir: Path) -> None:
     command = str(Path(sys.executable).with_name("ledger"))
     measured, reference = medians(
         PROCESS_ROUNDS,
-        lambda: subprocess.run([command, "artifact", "list"], check=True, stdout=subprocess.DEVNULL),
+        process(command, "artifact", "list"),
         python("-c", "pass"),
     )
     report("ledger artifact list", measured, reference, 10)
