@@ -105,9 +105,10 @@ def _entries(base: Path) -> dict[bytes, bytes] | None:
 
 
 def _is_whole(name: bytes, entry: bytes) -> bool:
-    """Whether an entry is no delta and has the name it is listed under."""
+    """Whether an entry is no delta, is as long as it says, and has the name it is listed under."""
     try:
-        kind, _, at = entry_header(entry, 0)
-        return kind in WHOLE_KINDS and object_id(kind, zlib.decompress(entry[at:])) == name.hex()
+        kind, size, at = entry_header(entry, 0)
+        data = zlib.decompress(entry[at:])
     except (IndexError, zlib.error):
         return False
+    return kind in WHOLE_KINDS and size == len(data) and object_id(kind, data) == name.hex()
