@@ -156,15 +156,21 @@ def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
     except OSError as error:
         raise storage_error(error, path, "lock") from error
     try:
-        died = _read_holder(path) != ""
-        _write_holder(path, f"pid {os.getpid()} on {os.uname().nodename}")
-        yield died
-        _write_holder(path, "")
-    except Exception:
-        # An orderly failure: whoever raised has cleaned up behind itself.
-        with contextlib.suppress(OSError):
-            _write_holder(path, "")
-        raise
+        with storage_errors(path, "write"):
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            with storage_errors(path, "write"):
+                died = bool(os.pread(descriptor, _HOLDER_LIMIT, 0))
+                _sign(descriptor, f"pid {os.getpid()} on {os.uname().nodename}")
+            yield died
+            _sign(descriptor, "")
+        except Exception:
+            # An orderly failure: whoever raised has cleaned up behind itself.
+            with contextlib.suppress(OSError):
+                _sign(descriptor, "")
+            raise
+        finally:
+            os.close(descriptor)
     finally:
         lock.release()
 
@@ -181,18 +187,14 @@ def _lock_timeout(path: Path, timeout: float) -> LockTimeoutError:
 
 def _read_holder(path: Path) -> str:
     """Who wrote itself into the lock file last and did not take its name out."""
-    text = read_file(path, length=_HOLDER_LIMIT)
-    return text.decode(errors="replace")
+    return read_file(path, length=_HOLDER_LIMIT).decode(errors="replace")
 
 
-def _write_holder(path: Path, holder: str) -> None:
+def _sign(descriptor: int, holder: str) -> None:
     # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
-    try:
-        with open(path, "r+b", buffering=0) as file:
-            file.write(holder.encode())
-            file.truncate()
-    except OSError as error:
-        raise storage_error(error, path, "write") from error
+    text = holder.encode()
+    os.pwrite(descriptor, text, 0)
+    os.ftruncate(descriptor, len(text))
 
 
 def _read_up_to(descriptor: int, length: int | None) -> bytes:

@@ -33,11 +33,11 @@ class PackedChunk(NamedTuple):
 
 
 class KnownChunks:
-    """The chunks of similar contents; their tables are read at the first question."""
+    """The chunks of similar contents; which those are, and their tables, is asked at the first question."""
 
     def __init__(self, store: Store, similar: Iterable[Content]) -> None:
         self._store = store
-        self._similar = tuple(content for content in similar if content.has_table and content.linked is None)
+        self._similar = similar
         self._is_loaded = False
         self._indexes: dict[str, PackIndex] = {}
         self._chunks: dict[Digest, PackedChunk] = {}
@@ -50,7 +50,8 @@ class KnownChunks:
         if not self._is_loaded:
             self._is_loaded = True
             for content in self._similar:
-                self._load(content)
+                if content.has_table and content.linked is None:
+                    self._load(content)
         chunk = self._chunks.get(digest)
         if chunk is None or chunk in self._damaged:
             return None
