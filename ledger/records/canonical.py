@@ -33,10 +33,10 @@ Shape = TypeVar("Shape")
 def encode(record: object) -> bytes:
     """The canonical bytes of a record, indented for people.
 
-    Raises `FormatError` where the record is too large; whoever builds a record has
-    made sure of everything else (`ledger.records.metadata` for user values).
+    Raises `FormatError` where the record is too large or holds half a surrogate pair; whoever
+    builds a record has made sure of everything else (`ledger.records.metadata` for user values).
     """
-    data = msgspec.json.format(_encoder.encode(record), indent=2)
+    data = msgspec.json.format(encode_compact(record), indent=2)
     if len(data) > RECORD_LIMIT:
         raise FormatError(
             f"record of {len(data)} bytes is over the limit of {RECORD_LIMIT}",
@@ -46,8 +46,11 @@ def encode(record: object) -> bytes:
 
 
 def encode_compact(record: object) -> bytes:
-    """The canonical bytes of a table: no spaces, no limit of 1 MiB."""
-    return _encoder.encode(record)
+    """The canonical bytes of a table: no spaces, no limit of 1 MiB; raises `FormatError` as `encode` does."""
+    try:
+        return _encoder.encode(record)
+    except UnicodeEncodeError as error:
+        raise FormatError(f"record holds text that is not valid Unicode: {error.object!a:.80}") from error
 
 
 def decode(data: bytes, shape: type[Shape], *, where: str) -> Shape:

@@ -1,6 +1,7 @@
 """The one byte form of records, and everything that is refused as not being it."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +159,11 @@ def test_a_second_spelling_is_shown_with_its_place() -> None:
     with pytest.raises(FormatError, match=r"at byte 10 expected b'\.0\\n}', got b'E0\\n}'") as caught:
         decode(b'{\n  "a": 1E0\n}', object, where="r")
     assert caught.value.facts == {"where": "r"}
+
+
+@pytest.mark.parametrize("write", [encode, encode_compact])
+def test_half_a_surrogate_pair_is_never_written(write: Callable[[object], bytes]) -> None:
+    """Text that no UTF-8 can hold is a FormatError when writing, in values and keys alike."""
+    for value in ({"a": "x\ud800"}, {"\udfff": 1}):
+        with pytest.raises(FormatError, match="record holds text that is not valid Unicode"):
+            write(value)
