@@ -1,7 +1,9 @@
 """The one ref that publishes."""
 
 import os
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from ledger.errors import IntegrityError, StorageError
 from ledger.history import History
 from ledger.history.refs import BRANCH, clear_dead_lock, move_branch, read_branch, read_ref
 from ledger.ids import CommitId
-from tests.kit.histories import again, draft, git, new_history, publish, versions_of
+from tests.kit.histories import ROOT, again, draft, git, new_history, publish, versions_of
 
 A, B, C = (CommitId(letter * 40) for letter in "abc")
 
@@ -152,3 +154,36 @@ def test_real_git_may_move_the_branch_beside_us(history: History) -> None:
     publish(history, draft())
     assert ["1", "2"] == versions_of(again(history))
     assert "extra.json" in git(history, "ls-tree", "--name-only", "main")
+
+
+ONE_SAVE = """
+import sys
+from pathlib import Path
+from ledger.history import History
+from tests.kit.histories import publish
+publish(History.open(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace to see system calls")
+def test_the_commit_is_durable_before_the_branch_names_it(tmp_path: Path) -> None:
+    """Pack, index and their folder are synced, then the lock file, then it becomes the branch, then that is synced."""
+    history = new_history(tmp_path)
+    calls = ["-e", "trace=fsync,fdatasync,rename,renameat,renameat2"]
+    strace = ["strace", "-f", "-y", "-qq", "-o", str(tmp_path / "log"), *calls]
+    program = [sys.executable, "-c", ONE_SAVE, str(history.git_dir.parent)]
+    if subprocess.run([*strace, *program], check=False, capture_output=True, cwd=ROOT).returncode:
+        pytest.skip("strace may not trace here")
+    lines = [line.split(" ", 1)[1].strip() for line in (tmp_path / "log").read_text().splitlines()]
+    steps = [
+        (line.split("(")[0], line.rsplit("/", 1)[-1].split('"')[0].split(">")[0])
+        for line in lines
+        if "history.git" in line
+    ]
+    kinds = [
+        (call, "tmp" if name.startswith("tmp_") else name.removeprefix("pack-")[40:] or name) for call, name in steps
+    ]
+    assert [
+        *[("fsync", "tmp"), ("rename", ".pack"), ("fsync", "tmp"), ("rename", ".idx"), ("fsync", "pack")],
+        *[("fsync", "main.lock"), ("rename", "main"), ("fsync", "heads")],
+    ] == kinds
