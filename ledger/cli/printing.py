@@ -18,7 +18,7 @@ Shape = Mapping[str, object]
 _SHORT = {"id": 18, "commit": 10}
 """How many characters of a key are enough in a table; each is accepted where the whole is."""
 
-_TIMES = ("created_at", "time")
+_TIMES = ("created_at", "started_at", "ended_at", "time")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
 _SECONDS = len("2026-11-23T10:00:00")

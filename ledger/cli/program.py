@@ -18,6 +18,7 @@ from ledger.cli.artifacts import artifact
 from ledger.cli.care import completion, init, status, trust, verify
 from ledger.cli.errors import EXIT_CODES, INTERRUPTED, print_warning, report_error, report_usage
 from ledger.cli.history import git, log
+from ledger.cli.runs import run as run_group
 from ledger.cli.saving import get, save, tag
 from ledger.cli.session import Session, json_option, pass_session
 from ledger.errors import LedgerError, StorageError
@@ -43,7 +44,7 @@ def program(session: Session, ledger: str | None) -> None:
     session.path = ledger
 
 
-for command in (init, save, get, tag, artifact, log, status, verify, trust, git, completion):
+for command in (init, save, get, tag, artifact, run_group, log, status, verify, trust, git, completion):
     program.add_command(command)
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 from ledger.cli.printing import Shape, iso_time
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import Commit, time_of
-from ledger.lookup import Artifact, ArtifactVersion
+from ledger.lookup import Artifact, ArtifactVersion, PipelineRun, StepRun
 from ledger.records import FileEntry, encode_values
 
 _Thing = TypeVar("_Thing")
@@ -113,3 +113,43 @@ def labels_in(message: str) -> list[str]:
 
 def _file_shape(file: FileEntry) -> Shape:
     return {"path": file.path, "size": file.size, "kind": file.kind}
+
+
+def run_shape(run: PipelineRun) -> Shape:
+    """A run in a list."""
+    return {
+        "id": str(run.id),
+        "pipeline": run.name,
+        "status": run.status,
+        "started_at": iso_time(run.started_at),
+        "ended_at": iso_time(run.ended_at) if run.ended_at is not None else None,
+        "created_by": run.created_by,
+        "steps": list(run.planned_steps),
+    }
+
+
+def full_run_shape(run: PipelineRun) -> Shape:
+    """A run by itself: also its parameters, the code around it, and what each step took and gave."""
+    project = run.project
+    return {
+        **run_shape(run),
+        "parameters": encode_values(run.parameters),
+        "project": {"commit": project.commit, "dirty": project.dirty} if project is not None else None,
+        "steps": [_step_shape(step) for step in run.steps.values()],
+    }
+
+
+def _step_shape(step: StepRun) -> Shape:
+    return {
+        "name": step.name,
+        "status": step.status,
+        "started_at": iso_time(step.started_at),
+        "ended_at": iso_time(step.ended_at),
+        "parameters": encode_values(step.parameters),
+        "inputs": {argument: label_of(version) for argument, version in step.inputs.items()},
+        "outputs": {output: label_of(version) for output, version in step.outputs.items()},
+        "loaded": [label_of(version) for version in step.loaded],
+        "saved": [label_of(version) for version in step.saved],
+        "cached_from": str(step.cached_from) if step.cached_from is not None else None,
+        "error": step.error,
+    }

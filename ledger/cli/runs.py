@@ -1,0 +1,92 @@
+"""The commands that show runs: a list of them, and one as a tree."""
+
+import click
+
+from ledger.cli.printing import print_fields, print_json, print_line, print_table
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
+from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
+from ledger.errors import RunNotFoundError
+from ledger.lookup import PipelineRun, Reader, StepRun
+
+_RUN_COLUMNS = {
+    "RUN": "id",
+    "PIPELINE": "pipeline",
+    "STATUS": "status",
+    "STARTED": "started_at",
+    "STEPS": "steps",
+    "BY": "created_by",
+}
+
+
+@click.group("run")
+def run() -> None:
+    """Show what ran, with which inputs, giving which versions."""
+
+
+@run.command("list", cls=ExampleCommand, example="ledger run list --limit 20")
+@click.argument("pipeline", required=False)
+@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the newest N runs.")
+@json_option
+@pass_session
+def list_runs(session: Session, pipeline: str | None, limit: int | None) -> None:
+    """List runs, oldest first: of one pipeline or of all."""
+    runs = session.reader().runs(pipeline=pipeline, limit=limit)
+    shapes = list(readable(runs, run_shape, lambda run: f"run {run.id}"))
+    if session.json:
+        print_json(shapes)
+    else:
+        print_table(_RUN_COLUMNS, [{**shape, "steps": _steps_told(shape["steps"])} for shape in shapes])
+
+
+@run.command("show", cls=ExampleCommand, example="ledger run show")
+@click.argument("id", required=False)
+@json_option
+@pass_session
+def show_run(session: Session, id: str | None) -> None:
+    """Show a run as a tree: steps, inputs, outputs. Without ID, or its beginning, the latest."""
+    reader = session.reader()
+    found = reader.run(id) if id is not None else _latest(reader)
+    shape = full_run_shape(found)
+    if session.json:
+        print_json(shape)
+        return
+    plain = {key: value for key, value in shape.items() if key not in ("steps", "parameters", "project")}
+    parameters = {f"parameters.{key}": value for key, value in found.parameters.items()}
+    print_fields([*plain.items(), *parameters.items()])
+    print_line(found.name)
+    for name in found.planned_steps:
+        is_last = name == found.planned_steps[-1]
+        for line in _branch(name, found.steps.get(name), is_last=is_last):
+            print_line(line)
+
+
+def _latest(reader: Reader) -> PipelineRun:
+    runs = reader.runs(limit=1)
+    if not runs:
+        raise RunNotFoundError(f"the ledger {reader.path} has no runs", hint="call a function decorated with @pipeline")
+    return runs[-1]
+
+
+def _branch(name: str, step: StepRun | None, *, is_last: bool) -> list[str]:
+    """The lines of one step of the tree."""
+    corner, below = ("└── ", "    ") if is_last else ("├── ", "│   ")
+    if step is None:
+        return [f"{corner}{name}  did not run"]
+    seconds = (step.ended_at - step.started_at).total_seconds()
+    told = (
+        f"cached from run {step.cached_from}" if step.cached_from is not None else f"{step.status} in {seconds:.2f} s"
+    )
+    return [
+        f"{corner}{name}  {told}",
+        *(f"{below}parameter {key} = {value!r}" for key, value in step.parameters.items()),
+        *(f"{below}takes {key} = {label_of(version)}" for key, version in step.inputs.items()),
+        *(f"{below}loads {label_of(version)}" for version in step.loaded),
+        *(f"{below}gives {key} = {label_of(version)}" for key, version in step.outputs.items()),
+        *(f"{below}saves {label_of(version)}" for version in step.saved),
+        *([f"{below}error {step.error}"] if step.error is not None else []),
+    ]
+
+
+def _steps_told(steps: object) -> str:
+    """How many steps there are, as the tables show it."""
+    return str(len(steps)) if isinstance(steps, list) else "0"

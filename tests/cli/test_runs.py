@@ -1,0 +1,72 @@
+"""Runs on the command line: a list of them, and one as a tree."""
+
+import json
+from typing import Annotated
+
+import pytest
+
+from ledger import pipeline, step
+from tests.cli.conftest import Cli
+
+
+@step
+def numbers(count: int) -> Annotated[list[int], "numbers"]:
+    return list(range(count))
+
+
+@step
+def total(values: list[int]) -> Annotated[int, "total"]:
+    if not values:
+        message = "nothing to add"
+        raise ValueError(message)
+    return sum(values)
+
+
+@pipeline
+def adding(count: int = 4) -> None:
+    total(numbers(count))
+
+
+def test_runs_are_listed_with_their_steps(cli: Cli) -> None:
+    """Each run is a row; the JSON names the steps."""
+    first, second = adding(), adding()
+    rows = cli("run", "list").out.splitlines()
+    assert ["RUN", "PIPELINE", "STATUS", "STARTED", "STEPS", "BY"] == rows[0].split()
+    assert ["adding", "completed"] == rows[1].split()[1:3]
+    listed = json.loads(cli("run", "list", "--json").out)
+    assert [(str(run.id), ["numbers", "total"]) for run in (first, second)] == [
+        (each["id"], each["steps"]) for each in listed
+    ]
+    assert [str(second.id)] == [
+        each["id"] for each in json.loads(cli("run", "list", "adding", "--limit", "1", "--json").out)
+    ]
+    assert [] == json.loads(cli("run", "list", "other", "--json").out)
+
+
+def test_a_run_is_shown_as_a_tree(cli: Cli) -> None:
+    """Steps hang below their run, with what they took and gave; a cached one names the run that made it."""
+    first = adding()
+    shown = cli("run", "show", str(first.id)[:13]).out.splitlines()
+    tree = shown[shown.index("adding") :]
+    assert ["│   parameter count = 4", "│   gives numbers = numbers@1"] == tree[2:4]
+    assert tree[1].startswith("├── numbers  completed in ")
+    assert ["    takes values = numbers@1", "    gives total = total@1"] == tree[5:]
+    adding()
+    assert f"└── total  cached from run {first.id}" in cli("run", "show").out.splitlines()
+
+
+def test_a_failed_run_says_why(cli: Cli) -> None:
+    """The step that failed stands with its error, the ones behind it as not run."""
+    with pytest.raises(ValueError, match="nothing to add"):
+        adding(0)
+    out = cli("run", "show").out
+    assert "error ValueError: nothing to add" in out
+    (step_shape,) = [each for each in json.loads(cli("run", "show", "--json").out)["steps"] if each["name"] == "total"]
+    assert ("failed", {}) == (step_shape["status"], step_shape["outputs"])
+
+
+def test_no_run_is_an_error(cli: Cli) -> None:
+    """A run that is not there is named, with the way to those that are."""
+    cli("init")
+    assert "has no runs" in cli("run", "show", code=3).err
+    assert "no run has the id 1234" in cli("run", "show", "1234", code=3).err
