@@ -71,6 +71,14 @@ class Placeholder:
     def __float__(self) -> float:
         self._refuse("float()")
 
+    def __index__(self) -> int:  # noqa: PLE0305  # raises
+        self._refuse("its use as an index")
+
+    def __add__(self, other: object) -> NoReturn:
+        self._refuse(f"a calculation with {other!r}")
+
+    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = __add__
+
 
 class LazyValue(Placeholder):
     """A fact of a version, or its value: to be passed to a step."""

@@ -143,6 +143,20 @@ def as_argument(value: Any, *, step: str, name: str) -> Argument:
         return FromVersion(version=value)
     if isinstance(value, ExternalArtifact):
         return FromOutside(artifact=value)
+    if isinstance(value, StepCall):
+        raise StepInterfaceError(
+            f"argument {name!r} of step {step!r} is a call of step {value.step_name!r}, which gives no output",
+            hint="use after=... to order steps",
+            step=step,
+            argument=name,
+        )
+    if isinstance(value, (tuple, list)) and any(isinstance(each, Placeholder) for each in value):
+        raise StepInterfaceError(
+            f"argument {name!r} of step {step!r} is a {spelled(type(value))} of placeholders",
+            hint="give each an argument of its own",
+            step=step,
+            argument=name,
+        )
     if not is_json(value):
         raise StepInterfaceError(
             f"argument {name!r} of step {step!r} is a {spelled(type(value))}, which is not JSON",

@@ -33,12 +33,12 @@ class Place:
         """An error about what stands here."""
         return ConfigError(f"{self.file}, line {self.line}: {message}", hint=hint, path=self.file, line=self.line)
 
-    def unknown(self, what: str, key: str, known: Iterable[str]) -> ConfigError:
-        """The error of a key that nobody knows, with the nearest one that somebody does."""
+    def unknown(self, message: str, key: str, known: Iterable[str]) -> ConfigError:
+        """The error of a key that nobody knows, with the nearest one that somebody does as its hint."""
         choices = list(known)
         near = difflib.get_close_matches(key, choices, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(choices) or 'none'}"
-        return self.error(f"unknown {what} {key!r}", hint=hint)
+        return self.error(message, hint=hint)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,8 @@ class StepConfiguration:
         """Raise `ConfigError` for an output that the step does not have."""
         for output in self.outputs:
             if output not in known:
-                raise self.places[f"outputs.{output}"].unknown(f"output of step {self.name!r}", output, known)
+                message = f"step {self.name!r} has no output {output!r}"
+                raise self.places[f"outputs.{output}"].unknown(message, output, known)
 
     def parameter(self, name: str, annotation: Any) -> Any:
         """The value of a parameter; YAML has no tuples, so a list is one where one is asked for."""
@@ -70,7 +71,8 @@ class StepConfiguration:
 
     def unknown(self, parameter: str, known: Iterable[str]) -> ConfigError:
         """The error of a parameter that the step does not have."""
-        return self.places[f"parameters.{parameter}"].unknown(f"parameter of step {self.name!r}", parameter, known)
+        message = f"step {self.name!r} has no parameter {parameter!r}"
+        return self.places[f"parameters.{parameter}"].unknown(message, parameter, known)
 
     def not_a_parameter(self, parameter: str) -> ConfigError:
         """The error of a parameter that the pipeline fills with an artifact."""
@@ -96,11 +98,11 @@ class RunConfiguration:
         """Raise `ConfigError` for a step that the pipeline does not have."""
         for name in self.steps:
             if name not in known:
-                raise self.places[f"steps.{name}"].unknown("step", name, known)
+                raise self.places[f"steps.{name}"].unknown(f"the pipeline has no step {name!r}", name, known)
 
     def unknown_parameter(self, name: str, known: Iterable[str]) -> ConfigError:
         """The error of a parameter that the pipeline does not have."""
-        return self.places[f"parameters.{name}"].unknown("parameter of the pipeline", name, known)
+        return self.places[f"parameters.{name}"].unknown(f"the pipeline has no parameter {name!r}", name, known)
 
 
 def read_run_configuration(path: str | Path) -> RunConfiguration:
@@ -153,7 +155,7 @@ class _Node:
         members = self.members(what)
         for key, member in members.items():
             if key not in known:
-                raise member.place.unknown(f"key in {what}", key, known)
+                raise member.place.unknown(f"unknown key {key!r} in {what}", key, known)
         return members
 
     def value(self) -> Any:

@@ -58,6 +58,8 @@ class _Run:
     outputs: dict[tuple[str, str], ArtifactVersion] = field(default_factory=dict)
     external: dict[int, ArtifactVersion] = field(default_factory=dict)
     unpublished: list[tuple[tuple[str, ...], object]] = field(default_factory=list)
+    entered: set[str] = field(default_factory=set)
+    """The keys of this run that have a cache entry."""
     has_begun: bool = False
 
 
@@ -222,10 +224,10 @@ def _add_cache_entry(
     assert attempt.key is not None
     outputs = tuple(_output_record(declared, version) for declared, version in pending.items())
     entry = CacheRecord(key=attempt.key, run=run.id, step=attempt.planned.name, outputs=outputs)
-    # A step that is used twice in one run with equal inputs has one entry: the first is as good.
-    path = cache_file(attempt.key, run.id)
-    if run.ledger.find_cached(attempt.key) is None:
-        transaction.add_record(path, entry)
+    # One entry for each key and run: the second of two equal uses runs only if the first one's bytes are gone by then.
+    if attempt.key not in run.entered:
+        run.entered.add(attempt.key)
+        transaction.add_record(cache_file(attempt.key, run.id), entry)
 
 
 def _record_failure(run: _Run, attempt: _Attempt) -> None:

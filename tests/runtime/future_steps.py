@@ -1,0 +1,35 @@
+"""Steps whose annotations are strings, as ``from __future__ import annotations`` makes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from ledger import step
+
+if TYPE_CHECKING:
+    from elsewhere import Unknown  # type: ignore[import-not-found]
+
+    from ledger.runtime import Step
+
+
+@step
+def of_module() -> tuple[Annotated[int, "iris"], str]:
+    return 1, "a"
+
+
+@step
+def of_nowhere(given: Unknown) -> Unknown:
+    return given
+
+
+def make_local() -> Step:
+    """A step that speaks of a class which only this function knows."""
+
+    class Here:
+        pass
+
+    @step
+    def of_local(given: Here) -> Annotated[Here, "here"]:
+        return given
+
+    return of_local

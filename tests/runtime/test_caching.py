@@ -1,0 +1,327 @@
+"""When a step is served from the cache, and when it runs."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+
+from ledger import ArtifactConfig, ExternalArtifact, PipelineRun, pipeline, save_artifact, step
+from ledger.client import Client
+from ledger.core import Ledger
+from ledger.errors import VersionExistsError
+from ledger.runtime import Step
+from tests.kit.ledgers import files_below, git, run_python
+
+RAN: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def project(workdir: Path) -> Path:
+    RAN.clear()
+    return workdir
+
+
+@step
+def loads(factor: Any = 1) -> Annotated[np.ndarray, "data"]:
+    RAN.append(factor)
+    return np.arange(4.0)
+
+
+@step
+def sums(data: np.ndarray) -> Annotated[float, "total"]:
+    RAN.append("sums")
+    return float(data.sum())
+
+
+@pipeline
+def training() -> None:
+    sums(loads())
+
+
+def statuses(run: PipelineRun) -> list[str]:
+    return [each.status for each in run.steps.values()]
+
+
+def call(made: Step, *arguments: Any) -> str:
+    """The status of a direct call."""
+    made(*arguments)
+    return Client().list_pipeline_runs()[-1].steps[made.name].status
+
+
+def test_a_second_run_reuses_the_versions_and_names_the_run() -> None:
+    """The steps are cached, their outputs the very versions, and the run that made them is told."""
+    first, second = training(), training()
+    assert (["completed", "completed"], ["cached", "cached"]) == (statuses(first), statuses(second))
+    assert first.artifact_versions == second.artifact_versions
+    assert [first.id, first.id] == [each.cached_from for each in second.steps.values()]
+    assert [None, None] == [each.cached_from for each in first.steps.values()]
+    assert {first.id} == {version.run.id for version in second.artifact_versions}
+    assert [1, "sums"] == RAN
+    assert first.id == training().steps["sums"].cached_from
+
+
+def test_the_same_step_in_another_pipeline_is_a_hit() -> None:
+    """The pipeline's name is no part of the key, nor is the step's name in the run."""
+
+    @pipeline
+    def other() -> None:
+        sums(loads(id="elsewhere"))
+
+    training()
+    run = other()
+    assert ["cached", "cached"] == statuses(run)
+
+
+def test_a_default_name_stays_that_of_the_run_that_made_it() -> None:
+    """A version served from the cache keeps the name it was published under."""
+
+    @step
+    def unnamed() -> int:
+        return 1
+
+    unnamed()
+    run = pipeline(name="other")(lambda: unnamed(id="x"))()
+    assert "unnamed::unnamed::output" == run.steps["x"].output.name
+
+
+PARAMETERS = [1, "1", True, None, "None", 1.0, "True", [1], ["1"], {}, [], "", float("nan"), 2**70, {"a": None}]
+
+
+def test_parameters_of_different_types_are_different() -> None:
+    """``1``, ``"1"``, ``True``, ``None``, ``"None"`` and ``1.0`` are six, and each is a hit the second time."""
+    assert ["completed"] * len(PARAMETERS) == [call(loads, value) for value in PARAMETERS]
+    assert ["cached"] * len(PARAMETERS) == [call(loads, value) for value in PARAMETERS]
+
+
+def test_a_tuple_and_a_list_are_one_parameter() -> None:
+    """As in a record, a tuple is a list; dicts are equal in any order."""
+    assert ["completed", "cached"] == [call(loads, (1, 2)), call(loads, [1, 2])]
+    assert ["completed", "cached"] == [call(loads, {"a": 1, "b": 2}), call(loads, {"b": 2, "a": 1})]
+
+
+def test_a_default_and_the_same_value_given_are_one() -> None:
+    """It does not matter where a parameter came from."""
+    assert ["completed", "cached", "cached"] == [
+        call(loads),
+        call(loads, 1),
+        call(loads.with_options(parameters={"factor": 1})),
+    ]
+
+
+def test_another_input_is_another_key() -> None:
+    """A new version of an input runs the step, even if its bytes are equal; the same version does not."""
+    one, two = save_artifact(np.arange(3.0), "x"), save_artifact(np.arange(3.0), "x")
+    assert ["completed", "completed", "cached"] == [call(sums, one), call(sums, two), call(sums, one)]
+
+
+def test_a_new_version_upstream_runs_what_takes_it() -> None:
+    """A step that runs again gives a new version, and so the steps after it run, too."""
+    training()
+    run = pipeline(name="training")(lambda: sums(loads.with_options(enable_cache=False)()))()
+    assert ["completed", "completed"] == statuses(run)
+
+
+def versions_of(body: str, extra: str = "") -> Step:
+    """A step made of source text that stands in a file of its own."""
+    folder = Path("code")
+    folder.mkdir(exist_ok=True)
+    path = folder / f"module_{len(list(folder.iterdir()))}.py"
+    path.write_text(f"from typing import Annotated\nfrom ledger import ArtifactConfig, step\n{extra}\n@step\n{body}\n")
+    names: dict[str, Any] = {"__name__": "module"}
+    exec(compile(path.read_text(), str(path), "exec"), names)
+    made = names["made"]
+    assert isinstance(made, Step)
+    return made
+
+
+def test_changed_source_is_another_key() -> None:
+    """A changed body runs again; the same text from another file does not."""
+    first = "def made() -> int:\n    return 1"
+    assert ["completed", "cached", "completed", "cached"] == [
+        call(versions_of(body)) for body in (first, first, first.replace("1", "2"), first)
+    ]
+
+
+def test_a_changed_config_is_another_key() -> None:
+    """Version, tags, metadata, type and name of an output are part of the key, also where only a variable changed."""
+    body = "def made() -> Annotated[int, CONFIG]:\n    return 1"
+    configs = [
+        "name='x'",
+        "name='y'",
+        "name='x', tags=['t']",
+        "name='x', run_metadata={'a': 1}",
+        "name='x', version='v'",
+    ]
+    configs.append("name='x', artifact_type='ModelArtifact'")
+    made = [versions_of(body, f"CONFIG = ArtifactConfig({config})") for config in configs]
+    assert ["completed"] * len(made) == [call(each) for each in made]
+    assert ["cached"] * len(made) == [call(each) for each in made]
+
+
+def test_a_changed_materializer_is_another_key() -> None:
+    """An output that is saved in another way runs again."""
+    from ledger.materializers import BaseMaterializer
+
+    class Plain(BaseMaterializer):
+        ASSOCIATED_TYPES = (int,)
+        REGISTRY_KEY = "tests.plain/1"
+        SKIP_REGISTRATION = True
+
+        def save(self, data: int) -> None:
+            with self.open("plain.txt", "w") as file:
+                file.write(str(data))
+
+        def load(self, data_type: type[Any] | None) -> int:  # noqa: ARG002
+            with self.open("plain.txt", "r") as file:
+                return int(file.read())
+
+    @step
+    def made() -> Annotated[int, "x"]:
+        return 1
+
+    changed = made.with_options(output_materializers=Plain)
+    assert ["completed", "completed", "cached", "cached"] == [call(each) for each in (made, changed, made, changed)]
+
+
+def make_closing(over: Any) -> Step:
+    @step
+    def made() -> int:
+        RAN.append(over)
+        return 1
+
+    return made
+
+
+def test_what_a_step_closes_over_is_part_of_its_key() -> None:
+    """Another value runs the step; a function or class counts by its source; what cannot be told is never a hit."""
+
+    def helper() -> int:
+        return 1
+
+    def changed() -> int:
+        return 2
+
+    values = [1, "1", [1], helper, changed, Path]
+    assert ["completed"] * 6 == [call(make_closing(value)) for value in values]
+    assert ["cached"] * 6 == [call(make_closing(value)) for value in values]
+    unknown = object()
+    assert ["completed", "completed"] == [call(make_closing(unknown)), call(make_closing(unknown))]
+
+
+def test_a_hit_needs_the_bytes() -> None:
+    """Where the data is gone or damaged the step runs again, and the new version is the one that is found next."""
+    first = training()
+    ledger = Ledger.open()
+    whole = files_below(ledger.path / "store")
+    for path in whole:
+        if path.startswith(("chunks/", "packs/", "tables/")):
+            (ledger.path / "store" / path).unlink()
+    second = training()
+    assert ["completed", "completed"] == statuses(second)
+    assert [("data", "2"), ("total", "2")] == [(each.name, each.version) for each in second.artifact_versions]
+    third = training()
+    assert (["cached", "cached"], second.id) == (statuses(third), third.steps["sums"].cached_from)
+    for path, data in whole.items():
+        (ledger.path / "store" / path).write_bytes(data) if not (ledger.path / "store" / path).exists() else None
+    assert first.artifact_versions[0].load().tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_a_damaged_entry_costs_a_run_of_its_step() -> None:
+    """A cache entry that is no record is passed over."""
+    from tests.kit.ledgers import plant
+
+    run = training()
+    key = run.steps["loads"].cache_key
+    assert key is not None
+    ledger = Ledger.open()
+    plant(ledger, {f"cache/{key[:2]}/{key}~ffffffff-ffff-7fff-bfff-ffffffffffff.json": b"{}"})
+    assert ["cached", "cached"] == statuses(training())
+
+
+def test_a_fixed_version_is_a_hit_the_second_time() -> None:
+    """``raw_2023`` is made once and reused; without the cache the second run is refused."""
+
+    @step
+    def made() -> Annotated[int, ArtifactConfig(name="iris_dataset", version="raw_2023")]:
+        return 1
+
+    assert ["completed", "cached"] == [call(made), call(made)]
+    with pytest.raises(VersionExistsError, match="raw_2023"):
+        made.with_options(enable_cache=False)()
+    assert ["raw_2023"] == [version.version for version in Client().get_artifact("iris_dataset").versions]
+
+
+def test_a_value_from_outside_is_never_served_from_the_cache() -> None:
+    """The step that takes it runs each time; a step that does not is a hit."""
+
+    @pipeline
+    def mixed() -> None:
+        loads()
+        sums(ExternalArtifact(value=np.ones(2)))
+
+    mixed()
+    run = mixed()
+    assert ["cached", "completed"] == statuses(run)
+    assert run.steps["sums"].cache_key is None
+
+
+def test_a_step_used_twice_alike_runs_once() -> None:
+    """The second use in the same run takes what the first gave."""
+
+    @pipeline
+    def twice() -> None:
+        sums(loads())
+        sums(loads())
+
+    run = twice()
+    assert ["completed", "completed", "cached", "cached"] == statuses(run)
+    assert run.id == run.steps["loads_2"].cached_from
+    assert [1, "sums"] == RAN
+
+
+def test_a_run_that_is_all_cached_makes_one_commit() -> None:
+    """Its records come together; a run makes one commit for each step that publishes otherwise."""
+    training()
+    ledger = Ledger.open()
+    before = int(git(ledger, "rev-list", "--count", "main"))
+    training()
+    assert before + 1 == int(git(ledger, "rev-list", "--count", "main"))
+    training.with_options(enable_cache=False)()
+    assert before + 3 == int(git(ledger, "rev-list", "--count", "main"))
+
+
+def test_the_key_is_the_same_in_another_process(project: Path) -> None:
+    """A program run twice is served from the cache, with sets and closures in it."""
+    (project / "program.py").write_text(
+        "from ledger import step\n"
+        "def make(words):\n"
+        "    @step\n"
+        "    def made(x: int) -> bool:\n"
+        "        return x in {1, 2, 3} and 'a' in words\n"
+        "    return made\n"
+        "print(make(['a', 'b'])(1))\n"
+    )
+    run_python("import runpy; runpy.run_path('program.py')", project, PYTHONHASHSEED="1")
+    run_python("import runpy; runpy.run_path('program.py')", project, PYTHONHASHSEED="2")
+    assert ["completed", "cached"] == [run.steps["made"].status for run in Client().list_pipeline_runs()]
+
+
+def test_no_outputs_can_be_cached_too() -> None:
+    """A step that gives nothing is not run again for nothing."""
+
+    @step
+    def nothing(x: int) -> None:
+        RAN.append(x)
+
+    assert ["completed", "cached", "completed"] == [call(nothing, x) for x in (1, 1, 2)]
+    assert [1, 2] == RAN
+
+
+def test_a_copied_ledger_is_a_cache_too(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a key needs is in the ledger alone."""
+    first = training()
+    shutil.copytree(project / ".ledger", tmp_path / "copy" / ".ledger")
+    monkeypatch.chdir(tmp_path / "copy")
+    assert first.id == training().steps["loads"].cached_from

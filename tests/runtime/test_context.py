@@ -1,0 +1,281 @@
+"""What a running step says about its outputs, and what it saves and loads by itself."""
+
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import pytest
+
+from ledger import (
+    ArtifactConfig,
+    PipelineRun,
+    get_step_context,
+    load_artifact,
+    log_artifact_metadata,
+    pipeline,
+    register_artifact,
+    save_artifact,
+    step,
+)
+from ledger.client import Client
+from ledger.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    ArtifactNotFoundError,
+    MetadataError,
+    StepContextError,
+    VersionNotFoundError,
+)
+
+
+@pytest.fixture(autouse=True)
+def project(workdir: Path) -> Path:
+    return workdir
+
+
+def last_run() -> PipelineRun:
+    return Client().list_pipeline_runs()[-1]
+
+
+def test_there_is_no_context_outside_a_step() -> None:
+    """Outside a step, and in a pipeline's body, asking is a RuntimeError."""
+
+    @pipeline
+    def training() -> None:
+        get_step_context()
+
+    for call in (get_step_context, training):
+        with pytest.raises(RuntimeError, match="only available inside a step") as caught:
+            call()
+        assert StepContextError is caught.type
+
+
+def test_the_context_knows_its_step() -> None:
+    """Pipeline, run, step and the versions it took are told."""
+    told: list[Any] = []
+
+    @step
+    def first() -> int:
+        return 1
+
+    @step
+    def second(given: int) -> Annotated[int, "x"]:
+        context = get_step_context()
+        told.append((context.pipeline_name, context.run_id, context.step_name, context.inputs, context.output_names))
+        return given
+
+    @pipeline
+    def training() -> None:
+        second(first(), id="last")
+
+    run = training()
+    assert [("training", run.id, "last", {"given": run.steps["first"].output}, ("x",))] == told
+
+
+def test_metadata_and_tags_are_published_with_the_output() -> None:
+    """What the config says and what the step adds come together in the version's own manifest."""
+
+    @step
+    def made() -> Annotated[str, ArtifactConfig(name="x", run_metadata={"a": 1}, tags=["one"])]:
+        context = get_step_context()
+        context.add_output_metadata({"b": 2}, output_name="x")
+        context.add_output_tags(["two", "one"], output_name="x")
+        context.add_output_tags(["three"])
+        assert ({"b": 2}, ["one", "three", "two"]) == (context.get_output_metadata(), context.get_output_tags("x"))
+        return "string"
+
+    made()
+    found = Client().get_artifact_version("x")
+    assert ("one", "three", "two") == found.tags
+    assert (1, 2) == (found.metadata["a"], found.metadata["b"])
+
+
+def test_later_metadata_wins_and_groups_merge() -> None:
+    """Automatic, then the config, then calls in the step in order, then what is logged afterwards."""
+
+    @step
+    def made() -> Annotated[
+        dict[str, int],
+        ArtifactConfig(name="x", run_metadata={"length": "config", "a": "config", "group": {"a": 1, "b": 1, "c": 1}}),
+    ]:
+        get_step_context().add_output_metadata({"a": "first", "group": {"b": 2, "c": 2}})
+        log_artifact_metadata({"a": "second", "group": {"c": 3}})
+        return {"k": 1}
+
+    made()
+    found = Client().get_artifact_version("x")
+    assert ("config", "second", {"a": 1, "b": 2, "c": 3}) == (
+        found.metadata["length"],
+        found.metadata["a"],
+        found.metadata["group"],
+    )
+    log_artifact_metadata({"a": "later", "group": {"d": 4}}, "x")
+    later = Client().get_artifact_version("x").metadata
+    assert ("later", {"a": 1, "b": 2, "c": 3, "d": 4}) == (later["a"], later["group"])
+
+
+def test_several_outputs_must_be_named() -> None:
+    """Without a name, and with one that is none, the error tells the outputs; nothing is published."""
+
+    @step
+    def both(how: str) -> tuple[Annotated[int, "a"], Annotated[int, "b"]]:
+        context = get_step_context()
+        if how == "no name":
+            context.add_output_metadata({"k": 1})
+        elif how == "wrong name":
+            context.add_output_tags(["t"], output_name="c")
+        elif how == "log":
+            log_artifact_metadata({"k": 1})
+        else:
+            context.add_output_metadata({"k": 1}, "a")
+            log_artifact_metadata({"k": 2}, "b")
+        return 1, 2
+
+    with pytest.raises(StepContextError, match="has the outputs a, b"):
+        both("no name")
+    with pytest.raises(StepContextError, match="no output 'c'; it has a, b"):
+        both("wrong name")
+    with pytest.raises(ArgumentError, match="outputs a, b"):
+        both("log")
+    assert [] == Client().list_artifacts()
+    both("named")
+    assert [1, 2] == [Client().get_artifact_version(name).metadata["k"] for name in "ab"]
+
+
+def test_a_step_without_outputs_has_nothing_to_describe() -> None:
+    """Metadata needs an output."""
+
+    @step
+    def nothing() -> None:
+        get_step_context().add_output_metadata({"k": 1})
+
+    with pytest.raises(StepContextError, match="no outputs"):
+        nothing()
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda: get_step_context().add_output_metadata({"k": object()}), MetadataError),
+        (lambda: get_step_context().add_output_tags("digits"), ArgumentTypeError),
+        (lambda: log_artifact_metadata([1]), MetadataError),
+    ],
+)
+def test_bad_metadata_and_tags_fail_where_they_are_given(call: Any, kind: type[Exception]) -> None:
+    """The one rule of metadata and tags holds inside steps."""
+
+    @step(enable_cache=False)
+    def made() -> int:
+        call()
+        return 1
+
+    with pytest.raises(kind):
+        made()
+
+
+def test_logging_without_a_name_outside_a_step_is_refused() -> None:
+    """There is no output that could be meant."""
+    with pytest.raises(ValueError, match="artifact name must be given"):
+        log_artifact_metadata({"k": 1})
+
+
+def test_logging_goes_to_the_output_or_to_a_version_that_exists() -> None:
+    """In a step: an output's name without a version is the output; a version, or another name, is what exists."""
+    save_artifact(1, "x")
+    save_artifact(1, "other")
+
+    @step
+    def made() -> Annotated[int, "x"]:
+        log_artifact_metadata({"k": "output"}, artifact_name="x")
+        log_artifact_metadata({"k": "first"}, artifact_name="x", version="1")
+        log_artifact_metadata({"k": "first again"}, artifact_name="x", artifact_version=1)
+        log_artifact_metadata({"k": "other"}, artifact_name="other")
+        return 2
+
+    made()
+    found = [Client().get_artifact_version(*each).metadata["k"] for each in (("x",), ("x", "1"), ("other",))]
+    assert ["output", "first again", "other"] == found
+
+
+def test_logging_on_what_is_not_there_is_a_key_error() -> None:
+    """An unknown artifact or version is told, inside a step and outside."""
+    save_artifact(1, "x")
+
+    @step
+    def made() -> Annotated[int, "y"]:
+        log_artifact_metadata({"k": 1}, "z")
+        return 1
+
+    for call, kind in [
+        (made, ArtifactNotFoundError),
+        (lambda: log_artifact_metadata({"k": 1}, "z"), ArtifactNotFoundError),
+        (lambda: log_artifact_metadata({"k": 1}, "x", version=2), VersionNotFoundError),
+    ]:
+        with pytest.raises(KeyError) as caught:
+            call()  # type: ignore[operator]
+        assert kind is caught.type
+    with pytest.raises(ValueError, match="give one of them"):
+        log_artifact_metadata({"k": 1}, "x", version=1, artifact_version=2)
+
+
+def test_what_a_step_saves_registers_and_loads_is_tied_to_it() -> None:
+    """Versions made in the body belong to run and step; versions loaded there are among its loads, once."""
+    before = save_artifact("data", "before")
+
+    @step
+    def made() -> Annotated[int, "x"]:
+        save_artifact({"a": 1}, "aside", tags=["t"])
+        folder = Path(Client().active_stack.artifact_store.path) / "linked"
+        folder.mkdir()
+        (folder / "a.txt").write_text("a")
+        register_artifact(folder, "linked")
+        assert "data" == load_artifact("before") == Client().get_artifact_version("before").load()
+        assert {"a": 1} == load_artifact("aside")
+        return 1
+
+    made()
+    run = last_run()
+    (done,) = run.steps.values()
+    assert ["aside", "linked"] == [version.name for version in done.saved]
+    assert [before.id, done.saved[0].id] == [version.id for version in done.loaded]
+    assert ["x", "aside", "linked"] == [version.name for version in run.artifact_versions]
+    for version in run.artifact_versions:
+        assert (run.id, "made") == (version.run.id, version.step.name)
+    assert "x" == done.output.name
+    assert {} == done.inputs
+
+
+def test_a_version_knows_its_run_only_when_it_is_recorded() -> None:
+    """While its step runs, a version that the body saved has no record of the run to show."""
+    seen: list[Any] = []
+
+    @step
+    def made() -> int:
+        version = save_artifact(1, "aside")
+        seen.extend([version.run, version.step])
+        return 1
+
+    made()
+    assert [None, None] == seen
+    assert isinstance(Client().get_artifact_version("aside").run.id, UUID)
+
+
+def test_a_handle_can_be_taken_instead_of_the_value() -> None:
+    """A parameter annotated as ArtifactVersion gets the version itself, unloaded."""
+    from ledger import ArtifactVersion
+
+    taken: list[Any] = []
+
+    @step
+    def made() -> Annotated[int, "x"]:
+        return 1
+
+    @step
+    def takes(given: ArtifactVersion) -> None:
+        taken.append(given)
+
+    @pipeline
+    def training() -> None:
+        takes(made())
+
+    assert [training().steps["made"].output] == taken

@@ -1,0 +1,138 @@
+"""A step called outside a pipeline is a recorded run of one step; inside another step, a plain function."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+
+from ledger import load_artifact, pipeline, save_artifact, step
+from ledger.client import Client
+
+RAN: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def project(workdir: Path) -> Path:
+    RAN.clear()
+    return workdir
+
+
+@step
+def add(a: int, b: int = 2) -> int:
+    RAN.append("add")
+    return a + b
+
+
+def test_a_direct_call_gives_the_value_and_is_recorded() -> None:
+    """The step's name is the pipeline's; the output is a version; a second call is served from the cache."""
+    assert (3, 7, 3) == (add(1), add(3, b=4), add(1))
+    runs = Client().list_pipeline_runs(pipeline_name="add")
+    assert ["completed", "completed", "cached"] == [run.steps["add"].status for run in runs]
+    assert ["add::add::output"] == [artifact.name for artifact in Client().list_artifacts()]
+    assert {"a": 3, "b": 4} == runs[1].steps["add"].parameters
+    assert ["add", "add"] == RAN
+
+
+def test_several_values_come_back_as_a_tuple_and_none_as_none() -> None:
+    """What the call returns is what the function returned, as its versions hold it."""
+
+    @step
+    def both() -> tuple[Annotated[int, "a"], Annotated[list[int], "b"]]:
+        return 1, [2]
+
+    @step
+    def kept() -> tuple[int, int]:
+        values = (1, 2)
+        return values  # noqa: RET504  # one output, a tuple
+
+    @step
+    def nothing() -> None:
+        pass
+
+    assert ((1, [2]), (1, 2), None) == (both(), kept(), nothing())
+
+
+def test_arguments_that_are_not_json_are_saved_first() -> None:
+    """An array is a version that the step takes, and such a call is not served from the cache."""
+
+    @step
+    def total(values: np.ndarray, factor: int) -> float:
+        RAN.append("total")
+        return float(values.sum()) * factor
+
+    assert [6.0, 6.0] == [total(np.arange(3), 2), total(np.arange(3), factor=2)]
+    assert ["total", "total"] == RAN
+    (run, _) = Client().list_pipeline_runs()
+    assert "external" == run.steps["total"].inputs["values"].save_type
+    assert {"factor": 2} == run.steps["total"].parameters
+
+
+def test_a_handle_is_an_argument() -> None:
+    """A version is recorded as an input and loaded."""
+    version = save_artifact(40, "x")
+    assert 42 == add(version)
+    assert version == Client().list_pipeline_runs()[-1].steps["add"].inputs["a"]
+
+
+def test_in_another_steps_body_a_step_is_a_function() -> None:
+    """It is called as it stands: no run, no version, no cache, no check of its types."""
+
+    @step
+    def outer(given: Any) -> Any:
+        return [add(given), add(given)]
+
+    assert [3, 3] == outer(1)
+    assert ["add", "add"] == RAN
+    assert ["outer"] == [run.name for run in Client().list_pipeline_runs()]
+
+
+def test_a_pipeline_in_a_steps_body_is_a_run_of_its_own() -> None:
+    """It runs, is recorded, and what it makes belongs to it."""
+
+    @pipeline
+    def inner() -> None:
+        add(1)
+
+    @step
+    def outer() -> str:
+        return str(inner().steps["add"].output.load())
+
+    assert "3" == outer()
+    assert {"inner": ["add"], "outer": ["outer"]} == {
+        run.name: list(run.steps) for run in Client().list_pipeline_runs()
+    }
+
+
+def test_the_entrypoint_is_the_plain_function(project: Path) -> None:
+    """It runs without a ledger, and the step looks like it."""
+    assert 3 == add.entrypoint(1)
+    assert [] == list(project.iterdir())
+    assert ("add", "add", "<Step add>") == (add.entrypoint.__name__, add.name, repr(add))
+
+
+def test_a_class_of_this_function_comes_back_as_itself() -> None:
+    """A value whose class no module holds is rebuilt by the annotation."""
+    pydantic = pytest.importorskip("pydantic")
+
+    class Point(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        x: int
+
+    @step
+    def made() -> Annotated[Point, "point"]:
+        return Point(x=1)
+
+    assert Point(x=1) == made() == made()
+
+
+def test_a_call_in_a_pipelines_body_gives_placeholders() -> None:
+    """The same call is recorded there, and the value is there when the run is."""
+    seen: list[Any] = []
+
+    @pipeline
+    def training() -> None:
+        seen.append(add(1))
+
+    run = training()
+    assert "<placeholder for output 'output' of step 'add'>" == repr(seen[0])
+    assert 3 == run.steps["add"].output.load() == load_artifact("training::add::output")

@@ -1,0 +1,307 @@
+"""A step that fails publishes nothing of its outputs, is recorded, and lets its own exception through."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+from ledger import ArtifactConfig, PipelineRun, get_step_context, pipeline, save_artifact, step
+from ledger.client import Client
+from ledger.errors import MaterializerError, StepInterfaceError, VersionExistsError
+from ledger.materializers import BaseMaterializer
+
+RAN: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def project(workdir: Path) -> Path:
+    RAN.clear()
+    return workdir
+
+
+class _Failing(BaseMaterializer):
+    """Saves nothing, ever."""
+
+    ASSOCIATED_TYPES = (str,)
+    REGISTRY_KEY = "tests.failing/1"
+    SKIP_REGISTRATION = True
+
+    def save(self, data: str) -> None:
+        with self.open("half.txt", "w") as file:
+            file.write(data)
+        message = "the disk of the test is full"
+        raise OSError(message)
+
+    def load(self, data_type: type[Any] | None) -> str:
+        raise NotImplementedError
+
+
+@step(enable_cache=False)
+def before() -> Annotated[int, "before"]:
+    return 1
+
+
+@step(enable_cache=False)
+def after(given: Any = None) -> Annotated[int, "after"]:
+    RAN.append("after")
+    return 1
+
+
+def last_run() -> PipelineRun:
+    return Client().list_pipeline_runs()[-1]
+
+
+def names() -> list[str]:
+    return [artifact.name for artifact in Client().list_artifacts()]
+
+
+def test_the_users_exception_comes_through_with_its_traceback() -> None:
+    """It is the very exception, raised where the user's code raised it."""
+    error = KeyError("theirs")
+
+    def broken() -> int:
+        raise error
+
+    @pipeline
+    def training() -> None:
+        step(broken)()
+
+    with pytest.raises(KeyError) as caught:
+        training()
+    assert error is caught.value
+    assert caught.value.__cause__ is None
+    assert "broken" == traceback.extract_tb(caught.value.__traceback__)[-1].name
+
+
+def test_a_failing_step_publishes_nothing_of_its_outputs() -> None:
+    """What it added to its outputs is gone with them; earlier steps stay, later ones do not run."""
+
+    @step
+    def broken(given: int) -> tuple[Annotated[int, "a"], Annotated[int, "b"]]:
+        get_step_context().add_output_metadata({"k": 1}, "a")
+        if given:
+            message = "no"
+            raise ValueError(message)
+        return 1, 2
+
+    @pipeline
+    def training() -> None:
+        a, _ = broken(before())
+        after(a)
+
+    with pytest.raises(ValueError, match="no"):
+        training()
+    assert (["before"], []) == (names(), RAN)
+    run = last_run()
+    assert ("failed", ["completed", "failed"]) == (run.status, [each.status for each in run.steps.values()])
+    assert ("ValueError: no", {}) == (run.steps["broken"].error, run.steps["broken"].outputs)
+    assert ("before", "broken", "after") == run.planned_steps
+    assert run.steps["broken"].inputs["given"] == run.steps["before"].output
+
+
+def test_an_output_that_cannot_be_saved_keeps_the_others_back() -> None:
+    """Output 1 is not published when output 2 fails, and no value that failed is served from the cache."""
+
+    @step(output_materializers={"b": _Failing})
+    def both() -> tuple[Annotated[int, "a"], Annotated[str, "b"]]:
+        return 1, "text"
+
+    for _ in range(2):
+        with pytest.raises(MaterializerError, match="the disk of the test is full"):
+            both()
+    assert [] == names()
+    assert ["failed", "failed"] == [run.steps["both"].status for run in Client().list_pipeline_runs()]
+
+
+def test_a_version_that_exists_keeps_the_others_back() -> None:
+    """Output 2 with a version that is taken fails the step, and output 1 is not published."""
+    save_artifact(0, "b", version="raw")
+
+    @step(enable_cache=False)
+    def both() -> tuple[Annotated[int, "a"], Annotated[int, ArtifactConfig(name="b", version="raw")]]:
+        return 1, 2
+
+    with pytest.raises(VersionExistsError, match="'raw'"):
+        both()
+    assert ["b"] == names()
+    assert 0 == Client().get_artifact_version("b").load()
+
+
+def test_a_version_taken_while_the_step_ran_keeps_the_others_back() -> None:
+    """The version is checked when the step is published, whoever took it meanwhile."""
+
+    @step
+    def both() -> tuple[Annotated[int, "a"], Annotated[int, ArtifactConfig(name="b", version="raw")]]:
+        save_artifact(0, "b", version="raw")
+        return 1, 2
+
+    with pytest.raises(VersionExistsError):
+        both()
+    assert ["b"] == names()
+    assert ["b"] == [version.name for version in last_run().steps["both"].saved]
+
+
+def test_a_custom_version_is_taken_per_artifact() -> None:
+    """Two outputs may carry the same word, as they are two artifacts."""
+
+    @step
+    def both() -> tuple[
+        Annotated[int, "a", ArtifactConfig(version="raw")], Annotated[int, "b", ArtifactConfig(version="raw")]
+    ]:
+        return 1, 2
+
+    assert (1, 2) == both()
+    assert ["raw", "raw"] == [version.version for version in last_run().artifact_versions]
+
+
+def test_a_wrong_result_is_a_failure_of_the_step() -> None:
+    """What does not fit the annotation is recorded like any other failure."""
+
+    @step
+    def wrong() -> int:
+        return "a"  # type: ignore[return-value]
+
+    with pytest.raises(StepInterfaceError):
+        wrong()
+    assert "StepInterfaceError: wrong type" in str(last_run().steps["wrong"].error)
+
+
+def test_a_failed_run_is_never_served_from_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that failed runs again, and what it gives then is reused."""
+
+    @step
+    def flaky() -> int:
+        RAN.append("flaky")
+        return int(os.environ["FLAKY"])
+
+    with pytest.raises(KeyError):
+        flaky()
+    monkeypatch.setenv("FLAKY", "1")
+    assert [1, 1] == [flaky(), flaky()]
+    assert ["flaky", "flaky"] == RAN
+
+
+class _SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError(), "ValueError"),
+        (ValueError("\ud800"), "ValueError: \\ud800"),
+        (ValueError("x" * 3_000_000), "ValueError: xxx"),
+        (_SpeechlessError(), "_SpeechlessError"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_whatever_is_raised_can_be_recorded(error: BaseException, told: str) -> None:
+    """An exception without text, with text of no use or with far too much of it is recorded, and comes through."""
+
+    @step
+    def broken() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        broken()
+    recorded = last_run().steps["broken"].error
+    assert recorded is not None
+    assert recorded.startswith(told)
+    assert len(recorded) <= 10_000
+
+
+def test_a_failure_in_a_step_of_a_step_is_the_outer_ones() -> None:
+    """A step called in another's body is a plain function."""
+
+    @step
+    def inner() -> None:
+        raise ZeroDivisionError
+
+    @step
+    def outer() -> None:
+        inner()
+
+    with pytest.raises(ZeroDivisionError):
+        outer()
+    assert ["outer"] == list(last_run().steps)
+
+
+INTERRUPTED = """
+import sys, time
+from typing import Annotated
+from ledger import pipeline, step, save_artifact
+@step
+def first() -> Annotated[int, "first"]:
+    return 1
+@step
+def slow(given: int) -> Annotated[int, "slow"]:
+    save_artifact(2, "aside")
+    print("in the step", flush=True)
+    time.sleep(60)
+    return 2
+@step
+def later(given: int) -> None:
+    print("later", flush=True)
+@pipeline
+def training():
+    later(slow(first()))
+training()
+"""
+
+
+def test_an_interrupt_leaves_nothing_half_published(project: Path) -> None:
+    """Ctrl-C in a step ends the program, and the run is recorded as failed; what was complete stays."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert "in the step\n" == process.stdout.readline()
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - started < 20
+    assert ("", True) == (out, "KeyboardInterrupt" in err)
+    assert process.returncode != 0
+    assert ["aside", "first"] == names()
+    run = last_run()
+    assert ("failed", "KeyboardInterrupt") == (run.status, run.steps["slow"].error)
+    assert ["first", "slow"] == list(run.steps)
+    assert ["aside"] == [version.name for version in run.steps["slow"].saved]
+
+
+def test_a_killed_run_stays_running_and_is_in_nobodys_way(project: Path) -> None:
+    """Without an end the run is shown as running; the next run is none the worse."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.communicate()
+    run = last_run()
+    assert ("running", None, ["first"]) == (run.status, run.ended_at, list(run.steps))
+    assert before() == 1
+
+
+def test_a_failure_that_cannot_be_recorded_does_not_hide_the_users(project: Path) -> None:
+    """Where the ledger is gone, there is a warning, and the step's own exception."""
+    before()
+    hidden = project / "elsewhere"
+
+    @step
+    def broken() -> None:
+        (project / ".ledger" / "history.git").rename(hidden)
+        raise ZeroDivisionError
+
+    try:
+        with pytest.raises(ZeroDivisionError), pytest.warns(UserWarning, match="could not be recorded"):
+            broken()
+    finally:
+        hidden.rename(project / ".ledger" / "history.git")

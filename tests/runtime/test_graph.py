@@ -1,0 +1,334 @@
+"""What a pipeline's body records: names, order and arguments of steps."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import ArtifactConfig, ExternalArtifact, pipeline, save_artifact, step
+from ledger.client import Client
+from ledger.errors import InvalidNameError, MaterializerError, StepInterfaceError
+from ledger.runtime.graph import Invocation, in_order
+
+RAN: list[str] = []
+
+
+@pytest.fixture
+def project(workdir: Path) -> Path:
+    RAN.clear()
+    return workdir
+
+
+@step(enable_cache=False)
+def one() -> Annotated[int, "one"]:
+    RAN.append("one")
+    return 1
+
+
+@step(enable_cache=False)
+def two(given: Any = None) -> None:
+    RAN.append("two")
+
+
+@step(enable_cache=False)
+def three(a: int, b: int = 2, *, c: list[int] | None = None) -> tuple[int, int]:
+    RAN.append("three")
+    return a, b
+
+
+def steps_of(body: Callable[[], Any]) -> list[str]:
+    return list(pipeline(name="training")(body)().steps)
+
+
+def test_a_step_used_again_gets_a_number(project: Path) -> None:
+    """``name``, ``name_2``, ``name_3``; ``id=`` at the call names it, and a taken id is skipped over."""
+
+    def body() -> None:
+        one(), one(id="first"), one()
+        two(id="one_3")
+        one()
+
+    assert ["one", "first", "one_2", "one_3", "one_4"] == steps_of(body)
+
+
+def test_an_id_stands_for_one_step(project: Path) -> None:
+    """The same id twice, or a name that is none, is refused before anything runs."""
+
+    def twice() -> None:
+        one(id="x"), two(id="x")
+
+    def bad() -> None:
+        one(id="a b")
+
+    with pytest.raises(StepInterfaceError, match="two steps with the id 'x'"):
+        steps_of(twice)
+    with pytest.raises(InvalidNameError, match="'a b'"):
+        steps_of(bad)
+    assert ([], []) == (RAN, list(project.iterdir()))
+
+
+AFTERS: list[tuple[str, Callable[[], Any]]] = [
+    ("placeholder", lambda: two(after=one())),
+    ("call", lambda: one(after=two())),
+    ("name of a later step", lambda: (two(after="one"), one())),
+    ("list", lambda: two(after=[one(), one(id="b")])),
+    ("outputs of a split step", lambda: two(after=three(1))),
+    ("step object", lambda: (one(), two(after=one))),
+    ("step with options", lambda: (one.with_options(enable_cache=False)(), two(after=one))),
+    ("method of the step", lambda: (one(), two.after(one)())),
+    ("method of the call", lambda: two().after(one())),
+    ("method of the output", lambda: one().after(two())),
+]
+
+
+@pytest.mark.parametrize("body", [each[1] for each in AFTERS], ids=[each[0] for each in AFTERS])
+def test_steps_are_ordered_by_after(project: Path, body: Callable[[], Any]) -> None:
+    """``after`` takes what a call returned, a name, a step, or several of them, before or after they are called."""
+    order = steps_of(body)
+    assert order[-1] == ("one" if "two" in order and order.index("two") == 0 else "two")
+    assert 2 <= len(order)
+
+
+def test_a_step_that_takes_an_output_runs_after_it(project: Path) -> None:
+    """Steps without a reason to wait run in the order of their calls."""
+
+    def body() -> None:
+        two(after="three")
+        one()
+        three(1)
+
+    assert ["three", "two", "one"] == steps_of(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (lambda: two(after="nowhere"), "after 'nowhere', which is no step"),
+        (lambda: two(after=3), "after 3: it is neither"),
+        (lambda: two(after=one), "neither a step of this pipeline nor its output"),
+        (lambda: two(after=Client().get_artifact_version("x")), "artifact 'x'"),
+        (lambda: (two(after="one"), one(after="two")), "two -> one -> two"),
+        (lambda: two(after="two"), "two -> two"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused(project: Path, body: Callable[[], None], told: str) -> None:
+    """Unknown steps and steps that wait for each other are named before anything runs."""
+    with pytest.raises(StepInterfaceError, match=told):
+        steps_of(body)
+    assert ([], []) == (RAN, list(project.iterdir()))
+
+
+@given(st.lists(st.sets(st.integers(0, 11)), max_size=12))
+def test_the_order_respects_every_need(needs: list[set[int]]) -> None:
+    """Whatever depends on what, a step comes after all it needs, and nothing is lost."""
+    steps = [
+        Invocation(name=str(place), step=None, arguments={}, after=[str(n) for n in sorted(need) if n < place])
+        for place, need in enumerate(needs)
+    ]
+    order = in_order(steps[::-1])
+    names = [each.name for each in order]
+    assert sorted(names) == sorted(each.name for each in steps)
+    assert all(names.index(other) < names.index(each.name) for each in order for other in each.after)
+
+
+@given(st.lists(st.sets(st.integers(0, 11)), max_size=12))
+def test_steps_in_an_order_that_fits_keep_it(needs: list[set[int]]) -> None:
+    """What needs only earlier calls runs in the order of the calls."""
+    steps = [
+        Invocation(name=str(place), step=None, arguments={}, after=[str(n) for n in sorted(need) if n < place])
+        for place, need in enumerate(needs)
+    ]
+    assert tuple(steps) == in_order(steps)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (lambda: three(id="three"), "step 'three' was called without 'a'"),
+        (lambda: three(1, 2, 3), "arguments it does not take"),
+        (lambda: three(1, d=4), "'d'"),
+        (lambda: three(1, a=1), "'a'"),
+        (lambda: three("1"), "wrong type for input 'a' of step 'three': expected int, got str"),
+        (lambda: three.with_options(parameters={"d": 1}), "no parameter 'd'"),
+        (lambda: two(np.zeros(2)), "argument 'given' of step 'two' is a numpy.ndarray, which is not JSON"),
+        (lambda: two({1: "a"}), "dict, which is not JSON"),
+        (lambda: two([{1}]), "list, which is not JSON"),
+        (lambda: two(two()), "a call of step 'two', which gives no output"),
+        (lambda: two(three(1)), "a tuple of placeholders"),
+        (lambda: two([one()]), "a list of placeholders"),
+        (lambda: two(["x" * 300_000]), "'given' the most of them"),
+        (lambda: two(["x"] * 100_000), "over 262144 bytes"),
+        (lambda: two({"": 1}), "cannot be recorded"),
+        (lambda: two("\ud800"), "cannot be recorded"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(project: Path, body: Callable[[], Any], told: str) -> None:
+    """Missing, unknown, of another type, not JSON, too large: the error names the argument; no body runs."""
+    with pytest.raises(StepInterfaceError, match=told):
+        steps_of(body)
+    assert "two" not in RAN
+    assert "three" not in RAN or "tuple of" in told
+
+
+def test_an_argument_that_is_not_json_leads_to_external_artifact(project: Path) -> None:
+    """The hint says what to write instead."""
+    with pytest.raises(StepInterfaceError) as caught:
+        steps_of(lambda: two(np.zeros(2)))
+    assert "given=ExternalArtifact(value=...)" in caught.value.hint
+    assert isinstance(caught.value, TypeError)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_arguments_come_from_the_call_the_options_or_the_default(project: Path) -> None:
+    """In this order, and all are recorded."""
+
+    @step
+    def takes(a: int, b: int = 2, c: Any = None) -> None:
+        assert (1, 20, None) == (a, b, c)
+
+    @pipeline
+    def training() -> None:
+        takes.with_options(parameters={"a": 10, "b": 20})(a=1)
+
+    assert {"a": 1, "b": 20, "c": None} == training().steps["takes"].parameters
+
+
+def test_a_value_from_outside_is_saved_when_the_run_starts(project: Path) -> None:
+    """It is an artifact of its own; one object used twice is saved once; ``None`` is a value too."""
+
+    @step
+    def takes(given: Any, other: Any = None) -> None:
+        pass
+
+    @pipeline
+    def training() -> None:
+        shared = ExternalArtifact(value=np.array([0]))
+        takes(shared)
+        takes(ExternalArtifact(value=None), other=shared)
+
+    run = training()
+    first, second = (each.inputs for each in run.steps.values())
+    assert first["given"] == second["other"]
+    assert ("training::takes::external_given", "external") == (first["given"].name, first["given"].save_type)
+    assert second["given"].load() is None
+    assert 2 == len(Client().list_artifact_versions())
+    again = training()
+    assert ["completed", "completed"] == [each.status for each in again.steps.values()]
+    assert "2" == again.steps["takes"].inputs["given"].version
+
+
+def test_a_value_from_outside_may_have_its_materializer(project: Path) -> None:
+    """``materializer=`` is used; what it cannot save fails the run before any step has run."""
+    from ledger.materializers import BaseMaterializer
+
+    class Lines(BaseMaterializer):
+        ASSOCIATED_TYPES = (list,)
+        REGISTRY_KEY = "tests.lines/1"
+        SKIP_REGISTRATION = True
+
+        def save(self, data: list[str]) -> None:
+            with self.open("lines.txt", "w") as file:
+                file.write("\n".join(data))
+
+        def load(self, data_type: type[Any] | None) -> list[str]:  # noqa: ARG002
+            with self.open("lines.txt", "r") as file:
+                return list(file.read().splitlines())
+
+    taken: list[Any] = []
+
+    @step
+    def takes(given: list[str]) -> None:
+        taken.append(given)
+
+    @pipeline
+    def training(value: list[Any]) -> None:
+        takes(ExternalArtifact(value=value, materializer=Lines))
+
+    training(["a", "b"])
+    assert "tests.lines/1" == Client().get_artifact_version("training::takes::external_given").materializer
+    with pytest.raises(MaterializerError):
+        training([1])
+    assert [["a", "b"]] == taken
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [((), "'a'"), ((1, 2, 3), "too many"), ((1,), None), ((np.zeros(1),), None)]
+)
+def test_a_pipeline_takes_what_its_signature_says(project: Path, arguments: tuple[Any, ...], told: str | None) -> None:
+    """Missing and surplus arguments are refused; the body may take anything, plain values are recorded."""
+
+    @pipeline
+    def training(a: Any, b: int = 2) -> None:
+        one()
+
+    if told is not None:
+        with pytest.raises(StepInterfaceError, match=f"pipeline 'training'.*{told}"):
+            training(*arguments)
+        assert [] == RAN
+        return
+    recorded = training(*arguments).parameters
+    assert ({"a": 1, "b": 2} if arguments == (1,) else {"b": 2}) == recorded
+
+
+def test_a_pipelines_large_arguments_are_left_out_of_its_record(project: Path) -> None:
+    """What its record has no room for does not keep a pipeline from running."""
+
+    @pipeline
+    def training(rows: list[int], name: str, text: str) -> None:
+        two(ExternalArtifact(value=rows))
+
+    assert {"name": "a"} == training(list(range(100_000)), "a", "\ud800").parameters
+
+
+def test_a_pipeline_in_a_pipelines_body_is_refused(project: Path) -> None:
+    """Bodies record steps; a pipeline runs by itself."""
+
+    @pipeline
+    def inner() -> None:
+        one()
+
+    @pipeline
+    def outer() -> None:
+        inner()
+
+    with pytest.raises(StepInterfaceError, match="'inner' was called in the body of another pipeline"):
+        outer()
+    assert ["inner"] == [inner().name]
+
+
+def test_a_pipeline_that_cannot_name_its_arguments_is_refused() -> None:
+    """``*args`` and ``**kwargs`` have no names to be recorded under."""
+
+    def body(**rows: int) -> None: ...
+
+    with pytest.raises(StepInterfaceError, match=r"pipeline 'body' takes '\*\*rows'"):
+        pipeline(body)
+
+
+def test_an_error_of_the_body_is_the_users_own(project: Path) -> None:
+    """Nothing has run and nothing is recorded; steps called afterwards are not taken for the body's."""
+
+    @pipeline
+    def training() -> None:
+        one()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        training()
+    assert ([], []) == (RAN, list(project.iterdir()))
+    assert 1 == one()
+
+
+def test_a_config_with_a_version_is_published_as_that_version(project: Path) -> None:
+    """Handles, too, can be given to a step."""
+
+    @step
+    def made(given: int) -> Annotated[int, ArtifactConfig(name="x", version="raw_2023")]:
+        return given
+
+    assert 4 == made(save_artifact(4, "before"))
+    assert "raw_2023" == Client().get_artifact_version("x").version

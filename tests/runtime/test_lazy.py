@@ -1,0 +1,242 @@
+"""Placeholders of a pipeline's body: looked up when the step that takes them starts, and never before."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+from ledger import ArtifactConfig, load_artifact, pipeline, save_artifact, step
+from ledger.client import Client
+from ledger.enums import ArtifactType
+from ledger.errors import ArtifactNotFoundError, LazyArtifactError, StepInterfaceError, VersionNotFoundError
+
+GOT: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def project(workdir: Path) -> Path:
+    GOT.clear()
+    return workdir
+
+
+@step(enable_cache=False)
+def takes(given: Any) -> None:
+    GOT.append(given)
+
+
+@step(enable_cache=False)
+def produces(value: int = 7) -> Annotated[int, ArtifactConfig(name="x", tags=["b", "a"], run_metadata={"k": {"n": 3}})]:
+    return value
+
+
+def run_body(body: Callable[[], None]) -> Any:
+    return pipeline(name="training")(body)()
+
+
+def test_a_lookup_is_made_when_the_step_starts() -> None:
+    """A version that the same run has made before is the latest then; ``after=`` orders the two."""
+    save_artifact(1, "x")
+
+    def body() -> None:
+        takes(Client().get_artifact_version("x"), after=produces())
+
+    run = run_body(body)
+    assert [7] == GOT
+    assert run.steps["produces"].output == run.steps["takes"].inputs["given"]
+
+
+def test_a_lookup_takes_name_version_or_id() -> None:
+    """A name alone is the latest, a version exactly that one, an id the version of it."""
+    first = save_artifact("one", "x")
+    save_artifact("two", "x", version="raw")
+
+    def body() -> None:
+        client = Client()
+        takes(client.get_artifact_version("x"))
+        takes(client.get_artifact_version(name_id_or_prefix="x", version="1"))
+        takes(client.get_artifact_version(first.id))
+        takes(client.get_artifact_version("x", "raw").load())
+        takes(load_artifact("x", version=1))
+
+    run = run_body(body)
+    assert ["two", "one", "one", "two", "one"] == GOT
+    assert [first] * 3 == [run.steps[name].inputs["given"] for name in ("takes_2", "takes_3", "takes_5")]
+
+
+FACTS: list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = [
+    ("load", lambda lazy: lazy.load(), lambda _: 7),
+    ("id", lambda lazy: lazy.id, lambda found: found.id),
+    ("name", lambda lazy: lazy.name, lambda _: "x"),
+    ("version", lambda lazy: lazy.version, lambda _: "1"),
+    ("uri", lambda lazy: lazy.uri, lambda found: found.uri),
+    ("type", lambda lazy: lazy.type, lambda _: ArtifactType.DATA),
+    ("tags", lambda lazy: lazy.tags, lambda _: ("a", "b")),
+    ("a tag", lambda lazy: lazy.tags[0], lambda _: "a"),
+    ("metadata", lambda lazy: lazy.run_metadata, lambda found: found.metadata),
+    ("entry", lambda lazy: lazy.run_metadata["k"], lambda _: {"n": 3}),
+    ("value", lambda lazy: lazy.run_metadata["k"].value, lambda _: {"n": 3}),
+    ("member", lambda lazy: lazy.run_metadata["k"]["n"], lambda _: 3),
+    ("member of the value", lambda lazy: lazy.run_metadata["k"].value["n"], lambda _: 3),
+]
+
+
+@pytest.mark.parametrize(("_name", "ask", "expected"), FACTS, ids=[fact[0] for fact in FACTS])
+@pytest.mark.parametrize("of", ["lookup", "output"])
+def test_facts_of_a_placeholder_are_placeholders(
+    _name: str, ask: Callable[[Any], Any], expected: Callable[[Any], Any], of: str
+) -> None:
+    """What is asked of a placeholder reaches the step as it is when the step starts."""
+
+    def body() -> None:
+        made = produces()
+        takes(ask(made if of == "output" else Client().get_artifact_version("x")), after=made)
+
+    run_body(body)
+    assert [expected(Client().get_artifact_version("x"))] == GOT
+
+
+def test_facts_are_recorded_as_parameters() -> None:
+    """A fact is a plain value of the step, and so part of its cache key."""
+
+    @step
+    def cached(given: Any) -> Any:
+        return given
+
+    def body() -> None:
+        cached(Client().get_artifact_version("x").run_metadata["k"])
+
+    save_artifact(1, "x", run_metadata={"k": 1})
+    assert {"given": 1} == run_body(body).steps["cached"].parameters
+    assert "cached" == run_body(body).steps["cached"].status
+    save_artifact(1, "x", run_metadata={"k": 2})
+    assert "completed" == run_body(body).steps["cached"].status
+
+
+MISUSES: list[Callable[[Any], Any]] = [
+    bool,
+    str,
+    int,
+    float,
+    len,
+    hash,
+    list,
+    lambda lazy: lazy == "raw",
+    lambda lazy: lazy != "raw",
+    lambda lazy: lazy < 1,
+    lambda lazy: lazy >= 1,
+    lambda lazy: 1 in lazy,
+    lambda lazy: f"{lazy}",
+    lambda lazy: f"{lazy:>5}",
+    lambda lazy: {lazy},
+    lambda lazy: lazy + 1,
+    lambda lazy: 1 - lazy,
+    lambda lazy: [1][lazy],
+    lambda lazy: not lazy,
+    lambda lazy: Client().get_artifact_version(lazy),
+]
+
+
+@pytest.mark.parametrize("misuse", MISUSES)
+@pytest.mark.parametrize("part", ["version", "fact", "output"])
+def test_a_placeholder_has_no_value_in_the_body(misuse: Callable[[Any], Any], part: str) -> None:
+    """A truth value, a comparison, a text, a number, a length: each is an error that says why."""
+    caught: list[Any] = []
+
+    def body() -> None:
+        lazy: Any = Client().get_artifact_version("x")
+        used = {"version": lazy, "fact": lazy.version, "output": produces()}[part]
+        with pytest.raises(LazyArtifactError, match="no value in a pipeline's body") as error:
+            misuse(used)
+        caught.append(error.value)
+
+    run_body(body)
+    assert "pass it to a step" in caught[0].hint
+    assert isinstance(caught[0], TypeError)
+
+
+def test_a_placeholder_can_be_looked_at() -> None:
+    """``repr`` tells what a placeholder stands for."""
+    seen: list[str] = []
+
+    def body() -> None:
+        lazy = Client().get_artifact_version("x", version=3)
+        seen.extend([repr(lazy), repr(lazy.run_metadata["k"]), repr(lazy.load()), repr(produces())])
+
+    run_body(body)
+    assert [
+        "<placeholder for artifact 'x' version '3'>",
+        "<placeholder for artifact 'x' version '3'.run_metadata['k']>",
+        "<placeholder for artifact 'x' version '3'.load()>",
+        "<placeholder for output 'x' of step 'produces'>",
+    ] == seen
+
+
+@pytest.mark.parametrize(
+    ("lookup", "kind", "told"),
+    [
+        (("nowhere",), ArtifactNotFoundError, "'nowhere'"),
+        (("x", "raw"), VersionNotFoundError, "'raw'"),
+        (("00000000-0000-7000-8000-000000000000",), ArtifactNotFoundError, "00000000-0000-7000"),
+    ],
+)
+def test_a_missing_artifact_fails_the_step_that_takes_it(
+    lookup: tuple[str, ...], kind: type[Exception], told: str
+) -> None:
+    """The error comes when the step starts, is the one that any look-up raises, and is recorded."""
+    save_artifact(1, "x")
+
+    def body() -> None:
+        produces()
+        takes(Client().get_artifact_version(*lookup))
+
+    with pytest.raises(kind, match=told):
+        run_body(body)
+    run = Client().list_pipeline_runs()[-1]
+    assert ["completed", "failed"] == [each.status for each in run.steps.values()]
+    assert told in str(run.steps["takes"].error)
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (lambda lazy: lazy.run_metadata["loss"], r"x@1 has no .run_metadata\['loss'\]"),
+        (lambda lazy: lazy.run_metadata["k"]["m"], r"\['k'\]\['m'\]"),
+        (lambda lazy: lazy.tags[5], r"\.tags\[5\]"),
+        (lambda lazy: lazy.tags["a"], r"\.tags\['a'\]"),
+    ],
+)
+def test_a_fact_that_a_version_does_not_have_is_told(ask: Callable[[Any], Any], told: str) -> None:
+    """The error names step, argument, version and what was asked."""
+
+    def body() -> None:
+        takes(ask(produces()))
+
+    with pytest.raises(StepInterfaceError, match=f"argument 'given' of step 'takes': .*{told}"):
+        run_body(body)
+
+
+def test_an_unknown_attribute_of_a_placeholder_is_an_attribute_error() -> None:
+    """Only the facts that the contract names can be asked for."""
+
+    def body() -> None:
+        Client().get_artifact_version("x").digets  # type: ignore[attr-defined]  # noqa: B018
+
+    with pytest.raises(AttributeError, match="digets"):
+        run_body(body)
+
+
+def test_a_version_that_was_looked_up_before_is_an_input() -> None:
+    """A handle from outside the body is taken as it is, and the step can be served from the cache."""
+    version = save_artifact(5, "x")
+    save_artifact(6, "x")
+
+    @step
+    def cached(given: int) -> int:
+        return given
+
+    def body() -> None:
+        cached(version)
+
+    assert version == run_body(body).steps["cached"].inputs["given"]
+    assert "cached" == run_body(body).steps["cached"].status

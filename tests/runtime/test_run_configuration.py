@@ -1,0 +1,236 @@
+"""A YAML file overrides the code for real, and every mistake in it is told with its line."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+from ledger import ArtifactConfig, PipelineRun, pipeline, step
+from ledger.client import Client
+from ledger.enums import ArtifactType
+from ledger.errors import ConfigError, SourceNotFoundError
+from ledger.runtime import Pipeline
+
+RAN: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def project(workdir: Path) -> Path:
+    RAN.clear()
+    return workdir
+
+
+@step
+def loads(
+    size: int = 1, names: tuple[str, ...] = ()
+) -> Annotated[int, ArtifactConfig("data", tags=["code"], run_metadata={"a": 1, "group": {"a": 1}})]:
+    RAN.append((size, names))
+    return size
+
+
+@step
+def trains(data: int, rate: float = 0.5) -> tuple[Annotated[float, "model"], Annotated[float, "loss"]]:
+    return data * rate, rate
+
+
+@pipeline
+def training(epochs: int = 1, title: str = "none") -> None:
+    RAN.append((epochs, title))
+    trains(loads())
+
+
+def run_with(text: str, of: Pipeline = training, **arguments: Any) -> PipelineRun:
+    Path("run.yaml").write_text(text)
+    return of.with_options(config_path="run.yaml")(**arguments)
+
+
+def test_every_field_of_an_output_is_applied() -> None:
+    """Name, version and type replace the code's; tags and metadata join it, the file being later."""
+    run = run_with("""
+steps:
+  loads:
+    outputs:
+      data:
+        artifact_config:
+          name: renamed
+          version: raw_2023
+          tags: [file, code]
+          run_metadata: {a: 2, b: 3, group: {b: 2}}
+          artifact_type: ModelArtifact
+""")
+    (made,) = run.steps["loads"].outputs.values()
+    assert ("renamed", "raw_2023", ArtifactType.MODEL, ("code", "file")) == (
+        made.name,
+        made.version,
+        made.type,
+        made.tags,
+    )
+    assert (2, 3, {"a": 1, "b": 2}) == tuple(made.metadata[key] for key in ("a", "b", "group"))
+    assert ["data"] == list(run.steps["loads"].outputs)
+    assert made == Client().get_artifact_version("renamed", version="raw_2023")
+
+
+def test_fields_are_applied_one_by_one() -> None:
+    """What the file leaves out stays the code's; a number is a version; templates are filled in."""
+    for field, expected in [
+        ("version: 7", ("data", "7", ArtifactType.DATA, ("code",))),
+        ("name: 'data_{date}'", (None, "1", ArtifactType.DATA, ("code",))),
+        ("tags: [b]", ("data", "8", ArtifactType.DATA, ("b", "code"))),
+        ("artifact_type: SchemaArtifact", ("data", "9", ArtifactType.SCHEMA, ("code",))),
+        ("run_metadata: {}", ("data", "10", ArtifactType.DATA, ("code",))),
+    ]:
+        run = run_with(f"steps: {{loads: {{outputs: {{data: {{artifact_config: {{{field}}}}}}}}}}}")
+        (made,) = run.steps["loads"].outputs.values()
+        name = expected[0] or f"data_{run.started_at:%Y_%m_%d}"
+        assert (name, *expected[1:]) == (made.name, made.version, made.type, made.tags)
+
+
+def test_parameters_are_applied() -> None:
+    """The file's beat the call's, the options' and the defaults; a list is a tuple where one is asked for."""
+    text = """
+parameters: {epochs: 3, title: Füße}
+steps:
+  loads:
+    parameters:
+      size: 20
+      names: [a, b]
+  trains:
+    parameters: {rate: 2}
+"""
+
+    @pipeline
+    def calls(epochs: int, title: str) -> None:
+        RAN.append((epochs, title))
+        trains(loads.with_options(parameters={"size": 5})(names=["x"]), rate=0.1)
+
+    run = run_with(text, calls, epochs=1)
+    assert [(3, "Füße"), (20, ("a", "b"))] == RAN
+    assert {"epochs": 3, "title": "Füße"} == run.parameters
+    assert 40.0 == run.steps["trains"].outputs["model"].load()
+    assert {"size": 20, "names": ["a", "b"]} == run.steps["loads"].parameters
+
+
+def cached(run: PipelineRun) -> list[bool]:
+    return [each.status == "cached" for each in run.steps.values()]
+
+
+def test_the_files_word_about_the_cache() -> None:
+    """Its word for a step beats the code's; its word for the run beats the pipeline's, and a step's own beats that."""
+    training()
+    assert [False, False] == cached(run_with("enable_cache: false"))
+    assert [True, False] == cached(run_with("steps: {trains: {enable_cache: false}}"))
+
+    @pipeline(enable_cache=False)
+    def without() -> None:
+        trains(loads.with_options(enable_cache=True)())
+
+    assert [True, False] == cached(without())
+    assert [True, True] == cached(run_with("enable_cache: true", without))
+    assert [True, False] == cached(run_with("enable_cache: false", without))
+    forced = "steps: {loads: {enable_cache: false}, trains: {enable_cache: true}}"
+    assert [False, False] == cached(run_with(forced, without)), "loads gives a new version, which trains has not seen"
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "steps:\n", "parameters:\nsteps: {}\n", "steps: {loads: }\n"])
+def test_an_empty_file_changes_nothing(text: str) -> None:
+    """A file, a section or a step with nothing in it says nothing."""
+    assert 1 == run_with(text).steps["loads"].output.load()
+
+
+def test_with_options_replaces_the_file() -> None:
+    """The last file given is the one; other options keep it."""
+    Path("one.yaml").write_text("parameters: {epochs: 1}")
+    Path("two.yaml").write_text("parameters: {epochs: 2}")
+    changed = training.with_options(config_path="one.yaml").with_options(config_path=Path("two.yaml"))
+    assert 2 == changed.with_options(enable_cache=False)().parameters["epochs"]
+    assert 1 == training().parameters["epochs"]
+
+
+def test_a_step_is_named_as_in_the_run() -> None:
+    """``name_2`` and ids are steps of their own."""
+
+    @pipeline
+    def twice() -> None:
+        loads(), loads(), loads(id="third")
+
+    run = run_with(
+        "steps: {loads: {parameters: {size: 1}}, loads_2: {parameters: {size: 2}}, third: {parameters: {size: 3}}}",
+        twice,
+    )
+    assert [1, 2, 3] == [each.output.load() for each in run.steps.values()]
+
+
+MISTAKES: list[tuple[str, int, str, str]] = [
+    ("step: {}", 1, "unknown key 'step' in a run configuration", "did you mean 'steps'?"),
+    ("enable_cache: true\nzzz: 1", 2, "'zzz'", "known are: parameters, enable_cache, steps"),
+    ("steps:\n  load: {}", 2, "has no step 'load'", "did you mean 'loads'?"),
+    ("steps:\n  zzz: {}", 2, "has no step 'zzz'", "known are: loads, trains"),
+    ("steps:\n  loads:\n    output: {}", 3, "unknown key 'output' in step 'loads'", "did you mean 'outputs'?"),
+    ("steps:\n  loads:\n    outputs:\n      dat: {}", 4, "step 'loads' has no output 'dat'", "did you mean 'data'?"),
+    ("steps:\n  loads:\n    parameters: {siz: 1}", 3, "step 'loads' has no parameter 'siz'", "did you mean 'size'?"),
+    ("parameters:\n  epoch: 1", 2, "the pipeline has no parameter 'epoch'", "did you mean 'epochs'?"),
+    (
+        "steps:\n  loads:\n    outputs:\n      data:\n        artifact_config:\n          versoin: 1",
+        6,
+        "unknown key 'versoin' in artifact_config",
+        "did you mean 'version'?",
+    ),
+    ("steps: {loads: {outputs: {data: {config: {}}}}}", 1, "'config'", "known are: artifact_config"),
+    ("enable_cache: true\nenable_cache: false", 2, "'enable_cache' stands twice", ""),
+    ("steps:\n  loads: {}\n  loads: {}", 3, "'loads' stands twice", ""),
+    ("enable_cache: maybe", 1, "enable_cache is true or false, got 'maybe'", ""),
+    ("steps:\n  loads:\n    enable_cache: 1", 3, "enable_cache is true or false, got 1", ""),
+    ("- a", 1, "a run configuration is a mapping", ""),
+    ("steps: [loads]", 1, "steps is a mapping", ""),
+    ("steps:\n  loads: 3", 2, "step 'loads' is a mapping", ""),
+    ("parameters: [1]", 1, "parameters is a mapping", ""),
+    ("steps:\n  loads:\n    parameters:\n      size: many", 4, "expected int, got 'many'", ""),
+    ("steps:\n  trains:\n    parameters: {data: 1}", 3, "gets 'data' from an artifact", ""),
+    ("steps: {loads: {outputs: {data: {artifact_config: {version: a/b}}}}}", 1, "invalid version 'a/b'", "raw_2023"),
+    ("steps: {loads: {outputs: {data: {artifact_config: {version: 1.5}}}}}", 1, "got float: 1.5", ""),
+    ("steps: {loads: {outputs: {data: {artifact_config: {version: 2023-13-45}}}}}", 1, "month must be in", ""),
+    ("steps: {loads: {outputs: {data: {artifact_config: {version: 2023-11-05}}}}}", 1, "got date", ""),
+    ("steps: {loads: {outputs: {data: {artifact_config: {tags: digits}}}}}", 1, "tags are a list", "write tags="),
+    ("steps: {loads: {outputs: {data: {artifact_config: {tags: [1]}}}}}", 1, "a tag is a str, got int", ""),
+    ("steps: {loads: {outputs: {data: {artifact_config: {name: 5}}}}}", 1, "name of an output is a str", ""),
+    ("steps: {loads: {outputs: {data: {artifact_config: {run_metadata: 5}}}}}", 1, "metadata is a dict", ""),
+    ("steps: {loads: {outputs: {data: {artifact_config: {artifact_type: Model}}}}}", 1, "'Model'", "ModelArtifact"),
+    ("a: b: c", 1, "not YAML", ""),
+    ("steps:\n\t- a", 2, "not YAML", ""),
+    ("steps: *nowhere", 1, "not YAML", ""),
+    ("---\na: 1\n---\nb: 2", 3, "not YAML", ""),
+    ("parameters: {epochs: !!python/name:os.system }", 1, "cannot be read", ""),
+    ("parameters: {epochs: !!int many}", 1, "cannot be read", ""),
+    ("? [a, b]\n: c", 1, "is a word, got a sequence", ""),
+    ("[" * 3000, 0, "not YAML", ""),
+    ("a: '\x01'", 0, "not YAML", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "told", "hint"), MISTAKES)
+def test_a_mistake_is_told_with_file_line_and_the_nearest_key(
+    project: Path, text: str, line: int, told: str, hint: str
+) -> None:
+    """Nothing has run by then, and no ledger is made."""
+    with pytest.raises(ConfigError) as caught:
+        run_with(text)
+    assert str(caught.value).startswith(f"run.yaml, line {line}: " if line else "run.yaml: ")
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert hint in caught.value.hint
+    assert ["run.yaml"] == [path.name for path in project.iterdir()]
+
+
+def test_a_file_that_is_not_there_is_a_file_not_found_error(project: Path) -> None:
+    """The path is named; nothing runs."""
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.yaml") as caught:
+        training.with_options(config_path="nowhere.yaml")()
+    assert SourceNotFoundError is caught.type
+    assert [] == list(project.iterdir())
+
+
+def test_a_file_that_is_no_text_is_told(project: Path) -> None:
+    """Bytes that are not UTF-8 are a configuration error."""
+    Path("run.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match=r"run\.yaml: not UTF-8"):
+        training.with_options(config_path="run.yaml")()

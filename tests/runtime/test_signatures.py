@@ -1,0 +1,259 @@
+"""What a step takes and gives, as its signature says it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Optional, Tuple, Union  # noqa: UP035  # people write both spellings
+
+import pytest
+
+from ledger import ArtifactConfig, step
+from ledger.errors import ArgumentTypeError, InvalidTagError, InvalidVersionError, MetadataError, StepInterfaceError
+from ledger.runtime import Step
+from tests.kit.ledgers import run_python
+from tests.runtime import future_steps
+
+
+def keys(made: Step) -> list[str]:
+    return [output.key for output in made.signature.outputs]
+
+
+def test_an_unnamed_output_is_called_output() -> None:
+    """One value without a name is the output ``output``."""
+
+    @step
+    def one() -> int:
+        return 1
+
+    assert ["output"] == keys(one)
+
+
+def test_unnamed_outputs_are_numbered_by_their_place() -> None:
+    """Several values are ``output_0``, ``output_1``; a named one keeps its name and its place."""
+
+    @step
+    def both() -> tuple[int, str]:
+        return 1, "a"
+
+    @step
+    def mixed() -> Tuple[Annotated[int, "x"], str, Annotated[float, ArtifactConfig(tags=["t"])]]:  # noqa: UP006
+        return 1, "a", 0.5
+
+    assert (["output_0", "output_1"], ["x", "output_1", "output_2"]) == (keys(both), keys(mixed))
+    assert ("t",) == mixed.signature.outputs[2].config.tags
+
+
+@pytest.mark.parametrize(
+    ("extras", "name", "tags"),
+    [
+        (("iris",), "iris", ()),
+        ((ArtifactConfig(name="iris", tags=["t"]),), "iris", ("t",)),
+        ((ArtifactConfig(tags=["t"]), "iris"), "iris", ("t",)),
+        (("iris", ArtifactConfig(tags=["t"])), "iris", ("t",)),
+        ((ArtifactConfig(tags=["t"]),), None, ("t",)),
+    ],
+)
+def test_a_name_stands_in_a_string_or_in_the_config(extras: Any, name: str | None, tags: tuple[str, ...]) -> None:
+    """``Annotated`` holds a name, an ArtifactConfig, or one of each with the name said once."""
+
+    def one() -> int:
+        return 1
+
+    one.__annotations__["return"] = Annotated.__class_getitem__((int, *extras))  # type: ignore[attr-defined]
+    (output,) = step(one).signature.outputs
+    assert (name or "output", name, tags) == (output.key, output.config.name, output.config.tags)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Annotated[int, "a", "b"],
+        Annotated[int, ArtifactConfig(), ArtifactConfig()],
+        Annotated[int, "a", ArtifactConfig(name="b")],
+        Annotated[int, "a", ArtifactConfig(), "c"],
+        Annotated[int, 3],
+        Annotated[int, ""],
+        Annotated[int, ArtifactConfig(name="")],
+    ],
+)
+def test_an_annotation_that_says_two_things_is_refused(annotation: Any) -> None:
+    """Two names, two configs, a name said twice, anything else or an empty name is a ValueError naming the step."""
+
+    def one() -> int:
+        return 1
+
+    one.__annotations__["return"] = annotation
+    with pytest.raises(ValueError, match="step 'one'") as caught:
+        step(one)
+    assert StepInterfaceError is caught.type
+
+
+def test_a_tuple_is_split_only_where_a_literal_is_returned() -> None:
+    """``r = 1, 2; return r`` is one value that is a tuple; a nested function's return does not count."""
+
+    @step
+    def kept() -> tuple[int, int]:
+        result = (1, 2)
+        return result  # noqa: RET504  # the case
+
+    @step
+    def nested() -> tuple[int, int]:
+        def pair() -> tuple[int, int]:
+            return 1, 2
+
+        return pair()
+
+    @step
+    def named() -> Annotated[tuple[int, int], "pair"]:
+        return 1, 2
+
+    assert (["output"], ["output"], ["pair"]) == (keys(kept), keys(nested), keys(named))
+
+
+def test_several_values_of_unknown_number_are_refused() -> None:
+    """``tuple[int, ...]`` cannot be split into outputs."""
+    with pytest.raises(StepInterfaceError, match="does not say how many") as caught:
+
+        @step
+        def many() -> tuple[int, ...]:
+            return 1, 2
+
+    assert "variable length" in caught.value.hint
+
+
+def test_two_outputs_of_one_name_are_refused() -> None:
+    """An output's name is its own."""
+    with pytest.raises(StepInterfaceError, match="two outputs named 'x'"):
+
+        @step
+        def twice() -> tuple[Annotated[int, "x"], Annotated[int, "x"]]:
+            return 1, 2
+
+
+def test_a_step_that_returns_nothing_has_no_outputs() -> None:
+    """``-> None`` and bare returns give no outputs; anything else without an annotation is one output."""
+
+    @step
+    def none() -> None:
+        return
+
+    def bare(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if x:
+            return
+        print(x)
+
+    def pair():  # type: ignore[no-untyped-def]  # noqa: ANN202
+        return 1, 2
+
+    assert ([], [], ["output"]) == (keys(none), keys(step(bare)), keys(step(pair)))
+
+
+def test_optional_outputs_are_one_output() -> None:
+    """A union is one output, with or without a name inside Annotated."""
+
+    @step
+    def maybe() -> Optional[int]:  # noqa: UP045
+        return None
+
+    @step
+    def named() -> Annotated[Union[int, str, None], ArtifactConfig(name="x", run_metadata={"a": 1})]:  # noqa: UP007
+        return None
+
+    @step
+    def inside() -> Annotated[int, ArtifactConfig(run_metadata={"a": 1})] | None:
+        return None
+
+    assert (["output"], ["x"], ["output"]) == (keys(maybe), keys(named), keys(inside))
+
+
+def test_annotations_written_as_strings_are_read() -> None:
+    """``from __future__ import annotations`` changes nothing, for types of the module and of the function."""
+    assert ["iris", "output_1"] == keys(future_steps.of_module)
+    local = future_steps.make_local()
+    assert ["here"] == keys(local)
+    assert "Here" == local.signature.outputs[0].annotation.__name__
+    assert "Here" == local.signature.hints["given"].__name__
+
+
+def test_a_name_that_is_defined_nowhere_is_any_type() -> None:
+    """An annotation that cannot be resolved does not keep a step from being one."""
+    assert ["output"] == keys(future_steps.of_nowhere)
+
+
+def test_a_step_that_cannot_be_recorded_is_refused() -> None:
+    """Arguments without names, coroutines and generators are refused when they are decorated."""
+
+    def many(*values: int) -> None: ...
+    def keywords(**values: int) -> None: ...
+    def places(value: int, /) -> None: ...
+    def generator() -> Any:
+        yield 1
+
+    async def coroutine() -> None: ...
+
+    for function, told in [
+        (many, r"\*values"),
+        (keywords, r"\*\*values"),
+        (places, "value"),
+        (generator, "generator"),
+        (coroutine, "coroutine"),
+    ]:
+        with pytest.raises(StepInterfaceError, match=told):
+            step(function)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({"version": "a/b"}, InvalidVersionError),
+        ({"version": 1.5}, ArgumentTypeError),
+        ({"tags": "digits"}, ArgumentTypeError),
+        ({"tags": [""]}, InvalidTagError),
+        ({"run_metadata": {"x": object()}}, MetadataError),
+        ({"artifact_type": "Model"}, ValueError),
+        ({"name": 5}, ArgumentTypeError),
+    ],
+)
+def test_a_config_is_checked_when_it_is_made(fields: dict[str, Any], kind: type[Exception]) -> None:
+    """A bad field is refused where it is written, not when the step ends."""
+    with pytest.raises(kind):
+        ArtifactConfig(**fields)
+
+
+def test_an_unknown_field_of_a_config_is_a_type_error() -> None:
+    """A field that is misspelled is not ignored."""
+    with pytest.raises(TypeError, match="metadata"):
+        ArtifactConfig(metadata={"a": 1})  # type: ignore[call-arg]
+
+
+def test_a_config_holds_every_field_in_its_one_form() -> None:
+    """Versions are strings, tags sorted, metadata normalised, types members."""
+    config = ArtifactConfig("x", 3, ["b", "a", "b"], {"t": (1, 2)}, "ModelArtifact")
+    assert {
+        "name": "x",
+        "version": "3",
+        "tags": ["a", "b"],
+        "run_metadata": {"t": [1, 2]},
+        "artifact_type": "ModelArtifact",
+    } == config.as_values()
+
+
+def test_a_program_without_source_is_read_from_its_code(workdir: Path) -> None:
+    """On standard input, where Python keeps no source, tuples are split and steps are cached all the same."""
+    program = """
+from typing import Annotated
+from ledger import pipeline, step
+@step
+def both() -> tuple[Annotated[int, "x"], Annotated[str, "y"]]:
+    return 1, "a"
+@step
+def nothing(x):
+    assert x in {1, 2, 3}
+@pipeline
+def training():
+    x, y = both()
+    nothing(x)
+run = training()
+print([s.status for s in run.steps.values()], list(run.steps["both"].outputs), list(run.steps["nothing"].outputs))
+"""
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-'], input={program!r}, text=True, check=True)"
+    assert "['completed', 'completed'] ['x', 'y'] []\n" == run_python(code, workdir).stdout
+    assert "['cached', 'cached'] ['x', 'y'] []\n" == run_python(code, workdir).stdout
