@@ -4,6 +4,7 @@ A transaction makes bytes durable as it goes and publishes all its records at th
 none. A single save is a transaction of one.
 """
 
+import itertools
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -47,6 +48,7 @@ from ledger.records import (
     Producer,
     TagsEvent,
     check_tags,
+    decode_values,
     encode,
     encode_values,
     merge,
@@ -114,8 +116,12 @@ class Transaction:
         include_visualizations: bool = True,
         save_type: SaveType = SaveType.MANUAL,
         producer: Producer | None = None,
+        similar_to: Iterable[ArtifactVersion] = (),
     ) -> PendingVersion:
-        """Store a value; it becomes a version when the transaction ends."""
+        """Store a value; it becomes a version when the transaction ends.
+
+        ``similar_to`` are versions, beside the newest of the name, whose bytes it may share.
+        """
         request = check_request(
             name,
             version,
@@ -129,7 +135,7 @@ class Transaction:
             materializer, extract_metadata=extract_metadata, include_visualizations=include_visualizations
         )
         self._refuse_taken(request)
-        return self._keep(request, self._store(data, request, options))
+        return self._keep(request, self._store(data, request, options, similar_to))
 
     def register(
         self,
@@ -168,7 +174,7 @@ class Transaction:
         values = check_metadata(metadata)
         pending, claim = self._target(on, version)
         if pending is not None:
-            together = merge(pending.manifest.metadata, encode_values(values))
+            together = encode_values(merge(decode_values(pending.manifest.metadata), values))
             pending.manifest = msgspec.structs.replace(pending.manifest, metadata=together)
         elif claim is not None and values:
             self._add_event(claim, "log metadata on", self._metadata_event(encode_values(values)))
@@ -226,9 +232,13 @@ class Transaction:
             self.commit()
         self._is_over = True
 
-    def _store(self, data: object, request: Request, options: Options) -> Manifest:
+    def _store(
+        self, data: object, request: Request, options: Options, similar_to: Iterable[ArtifactVersion]
+    ) -> Manifest:
         workspace = self._workspace
-        similar = workspace.similar_contents(self._snapshot, request.name)
+        similar = itertools.chain(
+            workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
+        )
         saved, content = store_value(workspace.store_for_writing(), data, options, similar=similar)
         if saved.trust is not TrustClass.DATA:
             self._trust_own(content.digest, request.name)

@@ -17,7 +17,7 @@ from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup.facts import Facts, MetadataEntry, leaves, parse_time
-from ledger.records import FileEntry, Producer, number_of
+from ledger.records import Content, FileEntry, Producer, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,6 +180,11 @@ class ArtifactVersion:
     def digest(self) -> str:
         """The content digest: equal for equal files."""
         return self._facts.manifest.content.digest
+
+    @property
+    def content(self) -> Content:
+        """What the manifest says about the bytes."""
+        return self._facts.manifest.content
 
     @property
     def created_at(self) -> dt.datetime:

@@ -23,7 +23,7 @@ class Colour(enum.Enum):
 
 
 MOMENT = dt.datetime(2026, 11, 23, 10, 0, tzinfo=dt.UTC)
-ID = uuid.uuid4()
+ID = uuid.UUID(int=19)
 NORMALISED: list[tuple[Any, Any]] = [
     ("text", "text"),
     ("", ""),

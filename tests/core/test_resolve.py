@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 
 from ledger import Ledger
-from ledger.lookup.resolving import nearest
 from ledger.errors import (
     AmbiguousIdError,
     ArgumentError,
@@ -15,6 +14,7 @@ from ledger.errors import (
     ArtifactNotFoundError,
     VersionNotFoundError,
 )
+from ledger.lookup.resolving import nearest
 
 
 @pytest.fixture

@@ -214,3 +214,11 @@ def test_data_is_registered_with_the_rest(ledger: Ledger) -> None:
         transaction.register(folder, "raw")
         transaction.save(1, "x")
     assert (folder, 1) == (ledger.load("raw"), ledger.load("x"))
+
+
+def test_metadata_of_a_pending_version_merges_as_values(ledger: Ledger) -> None:
+    """A value that records hold in an encoding of their own merges in a transaction as the value that it is."""
+    with ledger.transaction() as transaction:
+        pending = transaction.save(1, "one", run_metadata={"a": float("nan"), "b": 10**30})
+        transaction.log_metadata({"a": {"x": 1}, "b": {"y": 2}}, pending)
+    assert {"a": {"x": 1}, "b": {"y": 2}} == {key: ledger.get("one").metadata[key] for key in "ab"}

@@ -60,7 +60,6 @@ def test_an_event_of_a_later_kind_is_known_by_its_id() -> None:
         ({"format": 1.0}, "Expected `int`, got `float`"),
         ({"content": None}, "Expected `object`, got `null`"),
     ],
-    ids=repr,
 )
 def test_a_manifest_with_a_wrong_field_is_refused(fields: dict[str, object], reason: str) -> None:
     """Every field has its type and form; the error names the record."""
@@ -86,7 +85,6 @@ DIGEST = "sha256:" + "a" * 64
         ({"files": None, "chunks": None}, "lists no files and does not count them"),
         ({"size": 0, "files": [], "chunks": [[DIGEST, 0]]}, "1 chunks of 0 bytes"),
     ],
-    ids=repr,
 )
 def test_a_content_that_contradicts_itself_is_refused(fields: dict[str, object], reason: str) -> None:
     """Sizes add up, digests are digests, and a content is whole or counted: judged before anything is read."""
