@@ -1,5 +1,7 @@
 """Teach the ledger a type of your own: how it becomes files, and how files become it again."""
 
+import itertools
+import math
 from typing import Any
 
 from ledger import load_artifact, save_artifact
@@ -14,8 +16,7 @@ class Route:
         self.points = points
 
     def length(self) -> float:
-        pairs = zip(self.points, self.points[1:], strict=False)
-        return sum(((x2 - x1) ** 2 + (y2 - y1) ** 2) ** 0.5 for (x1, y1), (x2, y2) in pairs)
+        return sum(math.dist(here, there) for here, there in itertools.pairwise(self.points))
 
 
 class RouteMaterializer(BaseMaterializer):

@@ -1,0 +1,59 @@
+"""The documents say what the code does."""
+
+import re
+from pathlib import Path
+
+from ledger import errors
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+TEST_COMMAND = "python -m pytest -n auto"
+
+
+def error_classes() -> list[type[errors.LedgerError]]:
+    found = (each for each in vars(errors).values() if isinstance(each, type))
+    return [each for each in found if issubclass(each, errors.LedgerError)]
+
+
+def test_every_error_is_listed() -> None:
+    """specs/errors.md has a row for each class, with its kind and exit code."""
+    spec = (ROOT / "specs" / "errors.md").read_text()
+    rows = {each: f"| `{each.__name__}` | `{each.kind}` | {each.exit_code} |" for each in error_classes()}
+    assert [] == [row for row in rows.values() if row not in spec]
+
+
+def test_the_readme_has_two_one_line_commands() -> None:
+    """One line installs and runs an example that is there, one installs and passes the tests."""
+    commands = [line for line in README.splitlines() if line.startswith("python3 -m venv .venv && ")]
+    run, test = commands
+    (example,) = re.findall(r"\.venv/bin/python (examples/\S+)", run)
+    assert (ROOT / example).exists()
+    assert test.endswith(f".venv/bin/{TEST_COMMAND}")
+
+
+def test_ci_runs_the_tests_as_the_readme_says() -> None:
+    """The gate runs the very command that the README names."""
+    assert f"\n{TEST_COMMAND}\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    """Every relative link in a document is a file."""
+    documents = [*ROOT.glob("*.md"), *(ROOT / "specs").rglob("*.md")]
+    links = (
+        (path, target) for path in documents for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
+    )
+    dead = [f"{path.relative_to(ROOT)}: {target}" for path, target in links if not (path.parent / target).exists()]
+    assert [] == dead
+
+
+def test_decisions_are_numbered_without_gaps() -> None:
+    """specs/decisions holds 0001, 0002 and so on."""
+    numbers = sorted(int(path.name[:4]) for path in (ROOT / "specs" / "decisions").glob("*.md"))
+    assert list(range(1, len(numbers) + 1)) == numbers
+
+
+def test_every_package_is_in_the_architecture() -> None:
+    """specs/architecture.md names each part of the house."""
+    spec = (ROOT / "specs" / "architecture.md").read_text()
+    parts = [path.parent.name for path in (ROOT / "ledger").glob("*/__init__.py")]
+    assert [] == [part for part in parts if not re.search(rf"^{part}\b", spec, re.MULTILINE)]
