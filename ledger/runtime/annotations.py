@@ -32,7 +32,8 @@ def class_of(annotation: Any) -> type | None:
     """The one class that an annotation names, or ``None`` for unions, ``Any`` and the like."""
     annotation = without_extras(annotation)
     origin = get_origin(annotation) or annotation
-    return origin if isinstance(origin, type) and origin not in (Union, types.UnionType) else None
+    # Any, and unions in some releases of Python, are classes to `isinstance` alone.
+    return origin if isinstance(origin, type) and origin not in (Any, Union, types.UnionType) else None
 
 
 def spelled(annotation: Any) -> str:

@@ -1,0 +1,73 @@
+"""Cache keys: pure, stable, and different for whatever differs."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.runtime.fingerprint import cache_key, source_digest
+from ledger.runtime.parameters import as_parameter, fits_record, is_json, recordable
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(min_size=1, max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def key_of(value: Any) -> str:
+    return cache_key(source="sha256:aa", outputs={}, parameters={"x": as_parameter(value)}, inputs={})
+
+
+def typed(value: Any) -> Any:
+    """A value in which 1, 1.0, -0.0 and True differ."""
+    if isinstance(value, dict):
+        return {key: typed(child) for key, child in value.items()}
+    return [typed(child) for child in value] if isinstance(value, list) else (type(value).__name__, repr(value))
+
+
+@given(VALUES, VALUES)
+def test_keys_are_equal_exactly_for_equal_values(one: Any, other: Any) -> None:
+    """Two parameters have one key if and only if they are the same value of the same types."""
+    assert (typed(one) == typed(other)) == (key_of(one) == key_of(other))
+
+
+def test_the_key_is_pinned() -> None:
+    """A release that changed keys would run everything again: this value changes only on purpose."""
+    key = cache_key(
+        source="sha256:aa", outputs={"x": {"name": "x"}}, parameters={"a": 1.0, "b": float("inf")}, inputs={"c": "id"}
+    )
+    assert "b7bcda197cce3f42bccb76a25dcd0be88ae4ff2000a0869252c386293fbc5707" == key
+
+
+def test_every_part_is_part_of_the_key() -> None:
+    """Source, outputs, parameters and inputs each change it, and do not stand for each other."""
+    parts: dict[str, Any] = {"source": "", "outputs": {}, "parameters": {}, "inputs": {}}
+    changed: list[dict[str, Any]] = [
+        {},
+        {"source": "a"},
+        {"outputs": {"a": "b"}},
+        {"parameters": {"a": "b"}},
+        {"inputs": {"a": "b"}},
+    ]
+    assert 5 == len({cache_key(**{**parts, **each}) for each in changed})
+
+
+def test_what_has_neither_source_nor_code_has_no_digest() -> None:
+    """A builtin cannot be told from its next version."""
+    assert source_digest(len) is None
+
+
+@given(st.dictionaries(st.text(max_size=3), st.one_of(VALUES, st.just(object()), st.just("\ud800")), max_size=5))
+def test_a_record_takes_what_it_can(arguments: dict[str, Any]) -> None:
+    """What is recorded of a pipeline's arguments is JSON, fits, and is all that does."""
+    told = recordable(arguments)
+    assert fits_record(told)
+    for name, value in arguments.items():
+        assert (name in told) == (is_json(value) and value != "\ud800")
+
+
+def test_a_large_argument_does_not_crowd_out_the_others() -> None:
+    """Each argument is judged by the room that is left."""
+    told = recordable({"a": 1, "large": ["x"] * 100_000, "b": 2})
+    assert {"a": 1, "b": 2} == told
