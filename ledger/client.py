@@ -44,14 +44,15 @@ class Client:
         """The version of an id, a name (by default its latest) or an id prefix.
 
         In a pipeline's body it is a placeholder, looked up when the step that takes it starts; in a step the
-        version is recorded as an input.
+        version is recorded as an input. A client of a given ledger looks at once, and records nothing, as a run
+        is recorded in the default ledger.
         Raises `VersionNotFoundError` for a version that does not exist, `ArtifactNotFoundError` otherwise.
         """
-        if current_recording() is not None:
+        if current_recording() is not None and self._given is None:
             return cast("ArtifactVersion", lazy_lookup(name_id_or_prefix, version))
         found = self._ledger().get(name_id_or_prefix, version)
         context = current_step()
-        if context is not None:
+        if context is not None and self._given is None:
             context.note_loaded(found)
         return found
 

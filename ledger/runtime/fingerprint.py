@@ -16,6 +16,7 @@ from ledger.runtime.parameters import as_parameter
 from ledger.runtime.sources import source_text
 
 _HASHED_AS = b"ledger step 1\n"
+_DEFAULTS = "the defaults of its arguments"
 
 
 def cache_key(
@@ -33,21 +34,37 @@ def cache_key(
 
 def source_digest(function: Callable[..., Any]) -> str | None:
     """The digest of a step's source and of what it closes over; ``None`` where either cannot be told."""
+    told = _told_of_function(function, ())
+    return "sha256:" + hashlib.sha256(encode_compact(told)).hexdigest() if told is not None else None
+
+
+def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., Any], ...]) -> Any:
+    """A function's source and what it closes over; of a function below another one, its defaults as well.
+
+    ``above`` are the functions that this one was met in: one that closes over itself is told once.
+    """
     text = source_text(function)
     if text is None:
         return None
-    closed = {name: _told(value) for name, value in sorted(inspect.getclosurevars(function).nonlocals.items())}
-    if any(value is None for value in closed.values()):
-        return None
-    told = encode_compact({"closed": closed, "source": text})
-    return "sha256:" + hashlib.sha256(told).hexdigest()
+    captured: dict[str, Any] = dict(inspect.getclosurevars(function).nonlocals) if inspect.isfunction(function) else {}
+    if above:
+        captured[_DEFAULTS] = {
+            name: parameter.default
+            for name, parameter in inspect.signature(function).parameters.items()
+            if parameter.default is not inspect.Parameter.empty
+        }
+    closed = {name: _told(value, (*above, function)) for name, value in captured.items()}
+    return {"closed": closed, "source": text} if None not in closed.values() else None
 
 
-def _told(value: Any) -> Any:
+def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
     """A value that a step closes over, as something that can be compared between processes."""
     if isinstance(value, MetadataEntry):
         value = value.value
-    if inspect.isfunction(value) or inspect.isclass(value):
+    function = inspect.unwrap(value) if callable(value) else None  # a step is told by its function
+    if inspect.isfunction(function):
+        return {"recursion": above.index(function)} if function in above else _told_of_function(function, above)
+    if inspect.isclass(value):
         text = source_text(value)
         return {"source": text} if text is not None else None
     if inspect.ismodule(value):

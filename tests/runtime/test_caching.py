@@ -210,6 +210,36 @@ def test_what_a_step_closes_over_is_part_of_its_key() -> None:
     assert ["completed", "completed"] == [call(make_closing(unknown)), call(make_closing(unknown))]
 
 
+def make_adding(number: int, extra: Any = None) -> Any:
+    """A function that closes over a number and has a default that its source does not show."""
+
+    def adds(x: int, more: Any = extra) -> int:
+        return x + number if x < 3 or more else adds(x - 1)
+
+    return adds
+
+
+def test_what_a_closed_over_function_closes_over_counts_too() -> None:
+    """However deep a value is captured, and a default as well; a function that calls itself is no trouble."""
+    numbers = [make_adding(1), make_adding(2), make_adding(1, 5), make_adding(1, object())]
+    assert ["completed"] * 4 == [call(make_closing(each)) for each in numbers]
+    assert ["cached", "cached", "cached", "completed"] == [call(make_closing(each)) for each in numbers]
+
+
+def test_a_closed_over_step_counts_by_its_source() -> None:
+    """A step that calls another one is served from the cache until that one is changed."""
+
+    @step
+    def inner() -> int:
+        return 1
+
+    @step(name="inner")
+    def changed() -> int:
+        return 2
+
+    assert ["completed", "cached", "completed"] == [call(make_closing(each)) for each in (inner, inner, changed)]
+
+
 def test_a_hit_needs_the_bytes() -> None:
     """Where the data is gone or damaged the step runs again, and the new version is the one that is found next."""
     first = training()

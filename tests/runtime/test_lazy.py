@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from ledger import ArtifactConfig, load_artifact, pipeline, save_artifact, step
+from ledger import ArtifactConfig, Ledger, load_artifact, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.enums import ArtifactType
 from ledger.errors import ArtifactNotFoundError, LazyArtifactError, StepInterfaceError, VersionNotFoundError
@@ -224,6 +224,24 @@ def test_an_unknown_attribute_of_a_placeholder_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="digets"):
         run_body(body)
+
+
+def test_a_client_of_a_given_ledger_looks_at_once(tmp_path: Path) -> None:
+    """What it finds is a version, in a body and in a step, and no input of the run's ledger."""
+    other = Ledger.init(tmp_path / "other")
+    version = other.save("elsewhere", "x")
+    save_artifact("here", "x")
+
+    @step
+    def looks() -> Any:
+        return Client(other).get_artifact_version("x").load()
+
+    def body() -> None:
+        GOT.append(Client(other).get_artifact_version("x"))
+        looks()
+
+    run = run_body(body)
+    assert ([version], "elsewhere", ()) == (GOT, run.steps["looks"].output.load(), run.steps["looks"].loaded)
 
 
 def test_a_version_that_was_looked_up_before_is_an_input() -> None:

@@ -11,6 +11,7 @@ import pytest
 from ledger import Ledger, PipelineRun, load_artifact, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.errors import AmbiguousIdError, FormatError, RunNotFoundError, StepInterfaceError
+from ledger.records import decode_cache, decode_end, decode_run, decode_step
 from tests.kit.ledgers import canonical, git, plant
 
 
@@ -257,6 +258,37 @@ def test_a_record_must_be_the_one_its_path_says() -> None:
     plant(ledger, {f"{folder}/{other}/run.json": canonical(records["run.json"])})
     with pytest.raises(FormatError, match=f"its record has the id '{run.id}'"):
         Client().get_pipeline_run(other)
+
+
+def test_the_examples_of_the_format_are_records() -> None:
+    """Every example in specs/format.md 4.5 is a record of its kind, field by field."""
+    text = (Path(__file__).parents[2] / "specs" / "format.md").read_text()
+    section = text.partition("### 4.5 ")[2].partition("\n## ")[0]
+    examples = [json.loads(block.partition("```")[0]) for block in section.split("```json\n")[1:]]
+    decoders = {"run": decode_run, "step": decode_step, "end": decode_end, "cache": decode_cache}
+    assert list(decoders) == [example["kind"] for example in examples]
+    for example in examples:
+        record = decoders[example["kind"]](canonical(example), where="the example")
+        assert set(example) == set(record.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "1"},
+        {"steps": "first"},
+        {"format": 2},
+        {"kind": "step"},
+        {"parameters": {"$x": 1}},
+        {"project": {"commit": 1, "dirty": False}},
+    ],
+)
+def test_a_record_that_is_none_is_a_format_error(change: dict[str, object]) -> None:
+    """Wrong ids, types, kinds and encodings are refused with the record's name."""
+    (run,) = first_runs(1)
+    record = {**records_of(run)["run.json"], **change}
+    with pytest.raises(FormatError, match="the run"):
+        decode_run(canonical(record), where="the run")
 
 
 def first_runs(count: int) -> list[PipelineRun]:
