@@ -215,6 +215,7 @@ def _save_output(
         include_visualizations=planned.include_visualizations,
         save_type=SaveType.STEP_OUTPUT,
         producer=context.producer(output.key),
+        similar_to=context.inputs.values(),
     )
 
 
