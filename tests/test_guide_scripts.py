@@ -41,6 +41,7 @@ def test_the_full_example_makes_what_the_guide_describes() -> None:
     ]
     (dataset,) = client.get_artifact("my_dataset").versions
     assert ("classification", "computer vision", "digits") == dataset.tags
+    assert {("ModelArtifact", "restricted")} == {(each.type.value, each.trust_class) for each in (untrained, first)}
     assert "accuracy" not in untrained.metadata
     assert first.metadata["accuracy"] > 0.99
 

@@ -9,7 +9,7 @@ from ledger.errors import LedgerError, StepInterfaceError
 from ledger.records import InputKind, StepInput
 from ledger.runtime.annotations import class_of, conforms
 from ledger.runtime.graph import FromLookup, FromOutside, FromStep, FromVersion, Plain
-from ledger.runtime.parameters import PARAMETERS_LIMIT, as_parameter, fits_record
+from ledger.runtime.parameters import as_parameters
 from ledger.runtime.plan import PlannedStep, wrong_input
 
 Versions = Mapping[tuple[str, str], ArtifactVersion]
@@ -48,17 +48,17 @@ def resolve_inputs(
     records: list[StepInput] = []
     for name, argument in planned.arguments.items():
         if isinstance(argument, Plain):
-            _add_value(inputs, planned, name, argument.value)
+            inputs.values[name] = argument.value
             continue
         found, kind = _resolve(planned, name, argument, ledger, outputs, external)
         if not isinstance(found, ArtifactVersion):
-            _add_value(inputs, planned, name, found)
+            inputs.values[name] = found
             continue
         inputs.versions[name] = found
         inputs.has_external |= kind == "external"
         records.append(StepInput(argument=name, name=found.name, id=found.claim_id, kind=kind))
     inputs.records = tuple(records)
-    _refuse_large(planned, inputs.parameters)
+    inputs.parameters = as_parameters(planned.name, inputs.values)
     return inputs
 
 
@@ -131,29 +131,3 @@ def _is_entries(found: Any) -> bool:
 
 def _plain(found: Any) -> Any:
     return found.value if isinstance(found, MetadataEntry) else found
-
-
-def _add_value(inputs: Inputs, planned: PlannedStep, name: str, value: Any) -> None:
-    try:
-        inputs.parameters[name] = as_parameter(value)
-    except ValueError as error:
-        raise StepInterfaceError(
-            f"argument {name!r} of step {planned.name!r} cannot be recorded: {error}",
-            hint=f"pass {name}=ExternalArtifact(value=...) to save it as an artifact",
-            step=planned.name,
-            argument=name,
-        ) from error
-    inputs.values[name] = value
-
-
-def _refuse_large(planned: PlannedStep, parameters: Mapping[str, Any]) -> None:
-    """Refuse before the body runs what would not fit the step's record afterwards."""
-    if not fits_record(parameters):
-        name = max(parameters, key=lambda each: len(repr(parameters[each])))
-        raise StepInterfaceError(
-            f"the plain arguments of step {planned.name!r} take over {PARAMETERS_LIMIT} bytes as a record, "
-            f"{name!r} the most of them",
-            hint=f"pass {name}=ExternalArtifact(value=...) to save it as an artifact",
-            step=planned.name,
-            argument=name,
-        )

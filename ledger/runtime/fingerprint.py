@@ -13,7 +13,7 @@ from ledger.core import MetadataEntry
 from ledger.errors import MetadataError
 from ledger.records import encode_compact, encode_values
 from ledger.runtime.parameters import as_parameter
-from ledger.runtime.sources import source_text
+from ledger.runtime.sources import closed_over, source_text
 
 _HASHED_AS = b"ledger step 1\n"
 _DEFAULTS = "the defaults of its arguments"
@@ -46,7 +46,7 @@ def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., A
     text = source_text(function)
     if text is None:
         return None
-    captured: dict[str, Any] = dict(inspect.getclosurevars(function).nonlocals) if inspect.isfunction(function) else {}
+    captured = closed_over(function)
     if above:
         captured[_DEFAULTS] = {
             name: parameter.default

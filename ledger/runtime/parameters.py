@@ -7,7 +7,7 @@ Pure. A plain argument is JSON through and through. Its recorded form is that of
 from collections.abc import Mapping
 from typing import Any
 
-from ledger.errors import FormatError, MetadataError
+from ledger.errors import FormatError, MetadataError, StepInterfaceError
 from ledger.records import encode, encode_values, normalise
 
 PARAMETERS_LIMIT = 256 * 1024
@@ -36,6 +36,24 @@ def fits_record(parameters: Mapping[str, Any]) -> bool:
         return False  # over the limit of any record
 
 
+def as_parameters(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain arguments of a step as its record holds them.
+
+    Raises `StepInterfaceError` for one that cannot be recorded, and for more than there is room for.
+    """
+    told: dict[str, Any] = {}
+    for name, value in values.items():
+        try:
+            told[name] = as_parameter(value)
+        except MetadataError as error:
+            raise _unfit(step, name, f"argument {name!r} of step {step!r} cannot be recorded: {error}") from error
+    if not fits_record(told):
+        largest = max(told, key=lambda each: len(repr(told[each])))
+        message = f"the plain arguments of step {step!r} take over {PARAMETERS_LIMIT} bytes as a record"
+        raise _unfit(step, largest, f"{message}, {largest!r} the most of them")
+    return told
+
+
 def recordable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a pipeline that its record can tell: the plain ones, as far as there is room.
 
@@ -50,3 +68,8 @@ def recordable(arguments: Mapping[str, Any]) -> dict[str, Any]:
             continue  # text or a nesting that no record can hold
         told = more if fits_record(more) else told
     return told
+
+
+def _unfit(step: str, argument: str, message: str) -> StepInterfaceError:
+    hint = f"pass {argument}=ExternalArtifact(value=...) to save it as an artifact"
+    return StepInterfaceError(message, hint=hint, step=step, argument=argument)

@@ -11,14 +11,13 @@ from typing import Any, overload
 
 from ledger.core import PipelineRun
 from ledger.errors import StepInterfaceError
-from ledger.records import check_name
+from ledger.runtime.declarations import checked_name, name_of, named_parameters
 from ledger.runtime.graph import Graph, in_order
 from ledger.runtime.parameters import recordable
 from ledger.runtime.recording import recording
 from ledger.runtime.run_configuration import RunConfiguration, read_run_configuration
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings
-from ledger.runtime.signatures import refuse_nameless
 
 
 class Pipeline:
@@ -68,7 +67,7 @@ class Pipeline:
         )
         return Pipeline(
             self.entrypoint,
-            name=check_name(name or self.name),
+            name=checked_name(name or self.name, "pipeline"),
             settings=settings,
             config_path=config_path if config_path is not None else self.config_path,
         )
@@ -130,8 +129,8 @@ def pipeline(
     )
 
     def decorate(plain: Callable[..., Any]) -> Pipeline:
-        chosen = check_name(name or getattr(plain, "__name__", "pipeline"))
-        refuse_nameless(f"pipeline {chosen!r}", inspect.signature(plain).parameters)
+        chosen = name_of(plain, name, "pipeline")
+        named_parameters(plain, f"pipeline {chosen!r}")
         return Pipeline(plain, name=chosen, settings=settings)
 
     return decorate(function) if function is not None else decorate

@@ -15,6 +15,7 @@ from ledger.records import Name, check_name
 from ledger.runtime.annotations import conforms, spelled
 from ledger.runtime.configuration import ArtifactConfig
 from ledger.runtime.graph import Argument, Graph, Invocation, Plain
+from ledger.runtime.parameters import as_parameters
 from ledger.runtime.run_configuration import RunConfiguration, StepConfiguration
 from ledger.runtime.settings import Settings
 from ledger.runtime.signatures import Output, Signature, refuse_doubles
@@ -121,6 +122,7 @@ def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepCon
             step=invocation.name,
         )
     _check_types(invocation.name, signature, arguments)
+    as_parameters(invocation.name, {key: each.value for key, each in arguments.items() if isinstance(each, Plain)})
     return arguments
 
 

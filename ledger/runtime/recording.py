@@ -7,9 +7,9 @@ from typing import Any
 
 from ledger.core import ArtifactVersion
 from ledger.errors import StepInterfaceError
-from ledger.records import check_name
 from ledger.runtime.annotations import spelled
 from ledger.runtime.configuration import ExternalArtifact
+from ledger.runtime.declarations import checked_name
 from ledger.runtime.graph import Argument, FromOutside, FromStep, FromVersion, Invocation, Plain
 from ledger.runtime.lazy import LazyVersion, Placeholder
 from ledger.runtime.parameters import is_json
@@ -105,7 +105,7 @@ class Recording:
         if id is not None:
             if id in self.invocations:
                 raise StepInterfaceError(f"pipeline {self.pipeline!r} has two steps with the id {id!r}", step=id)
-            return check_name(id)
+            return checked_name(id, "step")
         count = 1
         chosen = name
         while chosen in self.invocations:

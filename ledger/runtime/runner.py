@@ -7,7 +7,6 @@ records that it failed, and lets its own exception through.
 """
 
 import datetime as dt
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any
 
 from ledger.core import ArtifactVersion, CacheHit, Ledger, PendingVersion, PipelineRun, Transaction, ledger_for_writing
 from ledger.enums import SaveType
-from ledger.errors import LedgerError
 from ledger.history import cache_file, run_file, step_file
 from ledger.ids import new_uuid
 from ledger.records import (
@@ -138,7 +136,7 @@ def _run_step(run: _Run, planned: PlannedStep) -> None:
             _execute(run, attempt)
     except BaseException as error:
         attempt.error = _told_of(error)
-        _record_failure(run, attempt)
+        _record_failure(run, attempt, error)
         raise
 
 
@@ -231,15 +229,15 @@ def _add_cache_entry(
         transaction.add_record(cache_file(attempt.key, run.id), entry)
 
 
-def _record_failure(run: _Run, attempt: _Attempt) -> None:
-    """Record that a step failed, and with it the run; what failed is raised by the caller, not this."""
+def _record_failure(run: _Run, attempt: _Attempt, failure: BaseException) -> None:
+    """Record that a step failed, and with it the run; the caller raises the failure, whatever happens here."""
     try:
         with _transaction(run, f"{attempt.planned.name} failed") as transaction:
             record = _step_record(run, attempt, "failed", ())
             transaction.add_record(step_file(run.id, Name(attempt.planned.name)), record, trailers=(f"Run: {run.id}",))
             transaction.add_record(run_file(run.id, "end"), _end_record(run, "failed"))
-    except LedgerError as error:
-        warnings.warn(f"that step {attempt.planned.name!r} failed could not be recorded: {error}", stacklevel=2)
+    except Exception as error:  # noqa: BLE001  # nothing may hide the user's own exception
+        failure.add_note(f"that step {attempt.planned.name!r} failed could not be recorded: {error}")
 
 
 def _publish_rest(run: _Run) -> None:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 from ledger.errors import StepInterfaceError
 from ledger.runtime.annotations import without_extras
 from ledger.runtime.configuration import ArtifactConfig
-from ledger.runtime.sources import returns_nothing, returns_several
+from ledger.runtime.declarations import named_parameters
+from ledger.runtime.sources import closed_over, returns_nothing, returns_several
 
 if TYPE_CHECKING:
     from types import FrameType
 
 DEFAULT_OUTPUT = "output"
 _MOST_EXTRAS = 2
-_NOT_PLAIN = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 _ANNOTATION_RULE = (
     "an output's annotation holds the type and then a name, an ArtifactConfig, or one of each, with the name said once"
 )
@@ -52,28 +52,11 @@ class Signature:
 
 def read_signature(function: Callable[..., Any], name: str) -> Signature:
     """The interface of a step function; raises `StepInterfaceError` for one that cannot be a step."""
-    if any(test(function) for test in _NOT_PLAIN):
-        raise StepInterfaceError(
-            f"step {name!r} is a generator or a coroutine, so calling it gives no outputs",
-            hint="return the values of a plain function",
-            step=name,
-        )
-    parameters = inspect.signature(function).parameters
-    refuse_nameless(f"step {name!r}", parameters)
+    parameters = named_parameters(function, f"step {name!r}")
     hints = resolve_hints(function)
     outputs, is_split = _outputs(function, hints, name)
     refuse_doubles(name, [output.key for output in outputs])
     return Signature(parameters=parameters, hints=hints, outputs=outputs, is_split=is_split)
-
-
-def refuse_nameless(owner: str, parameters: Mapping[str, inspect.Parameter]) -> None:
-    """Raise `StepInterfaceError` for a parameter that cannot be given by name, as records give it."""
-    for parameter in parameters.values():
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise StepInterfaceError(
-                f"{owner} takes {str(parameter).partition(':')[0]!r}, whose values have no names to be recorded under",
-                hint="name every argument, and let it be given by name",
-            )
 
 
 def refuse_doubles(step: str, keys: list[str]) -> None:
@@ -87,8 +70,7 @@ def refuse_doubles(step: str, keys: list[str]) -> None:
 
 def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations, those written as strings included; a name that is defined nowhere counts as any type."""
-    closure = inspect.getclosurevars(function).nonlocals
-    local = {**_callers_names(function), **closure}
+    local = {**_callers_names(function), **closed_over(function)}
     try:
         return typing.get_type_hints(function, localns=local, include_extras=True)
     except (NameError, TypeError, AttributeError):

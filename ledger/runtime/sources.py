@@ -1,4 +1,4 @@
-"""What a function's source says: its text, and what its return statements return.
+"""What a function's source says: its text, what it closes over, and what its return statements return.
 
 Pure but for reading the source. Where Python has none (a program on standard input, an older
 prompt) the compiled code answers instead: less to the point, as it knows no comments and no names
@@ -21,6 +21,18 @@ def source_text(function: Callable[..., Any]) -> str | None:
     except (OSError, TypeError):
         code = getattr(function, "__code__", None)
         return "\n".join(_lines(code)) if code is not None else None
+
+
+def closed_over(function: Callable[..., Any]) -> dict[str, Any]:
+    """What a function takes from the functions around it, by name; what is not defined there yet is left out."""
+    names = function.__code__.co_freevars if hasattr(function, "__code__") else ()
+    found: dict[str, Any] = {}
+    for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=False):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:
+            continue  # defined further down in the function around this one
+    return found
 
 
 def returns_several(function: Callable[..., Any]) -> bool:

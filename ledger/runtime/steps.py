@@ -12,10 +12,10 @@ from typing import Any, overload
 
 from ledger.errors import StepInterfaceError
 from ledger.materializers import BaseMaterializer
-from ledger.records import check_name
 from ledger.runtime.annotations import class_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
+from ledger.runtime.declarations import checked_name, name_of
 from ledger.runtime.graph import Graph, in_order
 from ledger.runtime.recording import Recording, current_recording, is_argument, listed
 from ledger.runtime.runner import run_graph
@@ -85,7 +85,9 @@ class Step:
             parameters={**self.options.parameters, **self._known(parameters or {})},
             materializers={**self.options.materializers, **chosen},
         )
-        changed = Step(self.entrypoint, name=check_name(name or self.name), options=options, signature=self.signature)
+        changed = Step(
+            self.entrypoint, name=checked_name(name or self.name, "step"), options=options, signature=self.signature
+        )
         changed._after = self._after  # of the same class
         return changed
 
@@ -172,7 +174,7 @@ def step(
     """
 
     def decorate(plain: Callable[..., Any]) -> Step:
-        chosen = check_name(name or getattr(plain, "__name__", "step"))
+        chosen = name_of(plain, name, "step")
         signature = read_signature(plain, chosen)
         settings = Settings(
             enable_cache=enable_cache,

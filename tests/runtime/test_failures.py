@@ -291,7 +291,7 @@ def test_a_killed_run_stays_running_and_is_in_nobodys_way(project: Path) -> None
 
 
 def test_a_failure_that_cannot_be_recorded_does_not_hide_the_users(project: Path) -> None:
-    """Where the ledger is gone, there is a warning, and the step's own exception."""
+    """Where the ledger is gone, the step's own exception comes with a note."""
     before()
     hidden = project / "elsewhere"
 
@@ -301,7 +301,9 @@ def test_a_failure_that_cannot_be_recorded_does_not_hide_the_users(project: Path
         raise ZeroDivisionError
 
     try:
-        with pytest.raises(ZeroDivisionError), pytest.warns(UserWarning, match="could not be recorded"):
+        with pytest.raises(ZeroDivisionError) as caught:
             broken()
     finally:
         hidden.rename(project / ".ledger" / "history.git")
+    (note,) = caught.value.__notes__
+    assert note.startswith("that step 'broken' failed could not be recorded: ")

@@ -1,12 +1,21 @@
 """What a step takes and gives, as its signature says it."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Optional, Tuple, Union  # noqa: UP035  # people write both spellings
 
 import pytest
 
-from ledger import ArtifactConfig, step
-from ledger.errors import ArgumentTypeError, InvalidTagError, InvalidVersionError, MetadataError, StepInterfaceError
+from ledger import ArtifactConfig, pipeline, step
+from ledger.errors import (
+    ArgumentTypeError,
+    InvalidNameError,
+    InvalidTagError,
+    InvalidVersionError,
+    MetadataError,
+    StepInterfaceError,
+)
 from ledger.runtime import Step
 from tests.kit.ledgers import run_python
 from tests.runtime import future_steps
@@ -176,6 +185,44 @@ def test_annotations_written_as_strings_are_read() -> None:
 def test_a_name_that_is_defined_nowhere_is_any_type() -> None:
     """An annotation that cannot be resolved does not keep a step from being one."""
     assert ["output"] == keys(future_steps.of_nowhere)
+
+
+def test_a_step_may_close_over_what_is_defined_later() -> None:
+    """A name that the function around it defines further down is there when the step runs."""
+
+    @step
+    def early() -> int:
+        return late()
+
+    def late() -> int:
+        return 1
+
+    assert 1 == early.entrypoint()
+    assert ["output"] == keys(early)
+
+
+@pytest.mark.parametrize("value", [int, len, functools.partial(len), 3, "name"])
+def test_what_is_no_function_is_no_step(value: Any) -> None:
+    """Classes, builtins and other values are refused with what they are."""
+    for decorator, what in ((step, "step"), (pipeline, "pipeline")):
+        with pytest.raises(StepInterfaceError, match=f"a {what} is made of a function, got"):
+            decorator(value)
+
+
+def test_a_name_that_is_none_is_refused_as_the_steps() -> None:
+    """The error speaks of the step or pipeline; a lambda needs a name."""
+    calls: list[tuple[Callable[[], Any], str]] = [
+        (lambda: step(lambda: None), "invalid step name '<lambda>'"),
+        (lambda: step(name="a b")(print_it), "invalid step name 'a b'"),
+        (lambda: pipeline(name="")(print_it), "invalid pipeline name ''"),
+    ]
+    for call, told in calls:
+        with pytest.raises(InvalidNameError, match=told):
+            call()
+
+
+def print_it() -> None:
+    print("it")
 
 
 def test_a_step_that_cannot_be_recorded_is_refused() -> None:

@@ -1,0 +1,50 @@
+"""Which functions can be steps and pipelines, and what those are called.
+
+Pure. Refuses at the decorator what could not be recorded later: values without names, and
+functions that return before they have done anything.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ledger.errors import InvalidNameError, StepInterfaceError
+from ledger.records import Name, check_name
+
+_LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+
+
+def checked_name(name: object, what: str) -> Name:
+    """The name of a step or pipeline, whose grammar is that of artifacts as it becomes part of their names."""
+    try:
+        return check_name(name)
+    except InvalidNameError as error:
+        message = str(error).replace("artifact name", f"{what} name")
+        raise InvalidNameError(message, hint=error.hint, name=name) from error
+
+
+def name_of(function: Callable[..., Any], given: str | None, what: str) -> Name:
+    """The name given, or else the function's own; raises `StepInterfaceError` for what is no plain function."""
+    if not (inspect.isfunction(function) or inspect.ismethod(function)):
+        raise StepInterfaceError(
+            f"a {what} is made of a function, got {function!r}", hint=f"decorate a function with @{what}"
+        )
+    name = checked_name(given if given is not None else function.__name__, what)
+    if any(test(function) for test in _LATER):
+        raise StepInterfaceError(
+            f"{what} {name!r} is a generator or a coroutine, so calling it does nothing yet",
+            hint="make it a plain function",
+        )
+    return name
+
+
+def named_parameters(function: Callable[..., Any], owner: str) -> Mapping[str, inspect.Parameter]:
+    """A function's parameters; raises `StepInterfaceError` for one that cannot be given by name, as records give it."""
+    parameters = inspect.signature(function).parameters
+    for parameter in parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise StepInterfaceError(
+                f"{owner} takes {str(parameter).partition(':')[0]!r}, whose values have no names to be recorded under",
+                hint="name every argument, and let it be given by name",
+            )
+    return parameters
