@@ -257,7 +257,8 @@ class _transaction:  # noqa: N801  # used as a function
 
     def __enter__(self) -> Transaction:
         if not self._run.has_begun:
-            self._transaction.add_record(run_file(self._run.id, "run"), _run_record(self._run))
+            begun = _run_record(self._run)
+            self._transaction.add_record(run_file(begun.id, "run"), begun, trailers=(f"Run: {begun.id}",))
         for path, record in self._run.unpublished:
             self._transaction.add_record(path, record)
         return self._transaction.__enter__()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import pytest
 
-from ledger import Ledger, PipelineRun, load_artifact, pipeline, save_artifact, step
+from ledger import ExternalArtifact, Ledger, PipelineRun, load_artifact, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.errors import AmbiguousIdError, FormatError, RunNotFoundError, StepInterfaceError
 from ledger.records import decode_cache, decode_end, decode_run, decode_step
@@ -160,6 +160,35 @@ def test_one_commit_is_made_for_each_step_that_publishes() -> None:
     assert {"Artifact: sum@1", "Artifact: product@1"} <= set(shown)
     added = git(ledger, "show", "--format=", "--name-only", "main~2").splitlines()
     assert ["artifacts", "cache", "runs", "runs"] == [path.split("/")[0] for path in added]
+
+
+def test_every_commit_of_a_run_names_it() -> None:
+    """``git log --grep`` finds what a run did: values from outside, steps, failures, and what came from the cache."""
+
+    @step
+    def fails(given: int) -> None:
+        raise ZeroDivisionError
+
+    @pipeline
+    def mixed() -> None:
+        first(1)
+        fails(ExternalArtifact(2), after="first")
+
+    first(1)
+    with pytest.raises(ZeroDivisionError):
+        mixed()
+    first(1)
+    ledger = Ledger.open()
+    found = [
+        git(ledger, "log", "--format=%s", f"--grep=Run: {run.id}", "main").splitlines()
+        for run in Client().list_pipeline_runs()
+    ]
+    assert [
+        ["run first: first: save x@1"],
+        ["run mixed: fails failed", "run mixed: external inputs: save mixed::fails::external_given@1"],
+        ["run first: cached"],
+    ] == found
+    assert ["cached", "failed"] == [each.status for each in Client().list_pipeline_runs("mixed")[0].steps.values()]
 
 
 def test_the_records_are_as_specified() -> None:

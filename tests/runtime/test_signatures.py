@@ -1,7 +1,6 @@
 """What a step takes and gives, as its signature says it."""
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Optional, Tuple, Union  # noqa: UP035  # people write both spellings
 
@@ -211,7 +210,7 @@ def test_what_is_no_function_is_no_step(value: Any) -> None:
 
 def test_a_name_that_is_none_is_refused_as_the_steps() -> None:
     """The error speaks of the step or pipeline; a lambda needs a name."""
-    calls: list[tuple[Callable[[], Any], str]] = [
+    calls: list[tuple[Any, str]] = [
         (lambda: step(lambda: None), "invalid step name '<lambda>'"),
         (lambda: step(name="a b")(print_it), "invalid step name 'a b'"),
         (lambda: pipeline(name="")(print_it), "invalid pipeline name ''"),
