@@ -93,7 +93,7 @@ class ArgumentTypeError(LedgerError, TypeError):
 
 
 class ConfigError(LedgerError, ValueError):
-    """A local ``config.toml`` that cannot be used as it is."""
+    """A ``config.toml``, or the configuration file of a run, that cannot be used as it is."""
 
     kind = "config"
     exit_code = 2
