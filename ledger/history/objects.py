@@ -24,6 +24,7 @@ from typing import NamedTuple, NewType
 
 from ledger.disk import read_file
 from ledger.errors import IntegrityError, storage_error
+from ledger.history.indexing import restore_indexes
 from ledger.history.packfile import WHOLE_KINDS, PackDamage, PackFile, count_in_index
 from ledger.ids import CommitId
 
@@ -125,6 +126,7 @@ class Objects:
         self._counts: Mapping[str, int] = {}
         self._likely = ""
         self._scanned = False
+        self._indexes_judged: frozenset[str] | None = None
         self._guard = threading.Lock()
         self._cache = _ByteCache(_CACHE_BYTES)
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
@@ -142,7 +144,7 @@ class Objects:
     def read(self, id: ObjectId) -> tuple[int, bytes]:
         """The kind and bytes of an object, checked: from known packs, loose files, or packs there are by now."""
         damage: list[str] = []
-        for look in (self._from_packs, self._from_loose, self._from_new_packs):
+        for look in (self._from_packs, self._from_loose, self._from_new_packs, self._from_packs_indexed_again):
             found = look(id, damage)
             if found is not None:
                 return found
@@ -247,6 +249,18 @@ class Objects:
     def _from_new_packs(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
         self._scan()
         return self._from_packs(id, damage)
+
+    def _from_packs_indexed_again(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
+        """Look once more where indexes were missing or damaged; each set of packs is judged once."""
+        packs = frozenset(self._packs)
+        if packs == self._indexes_judged:
+            return None
+        self._indexes_judged = packs
+        if not restore_indexes(self.pack_directory):
+            return None
+        with self._guard:
+            self._packs = {}
+        return self._from_new_packs(id, damage)
 
     def _scan(self) -> None:
         """Bring the known packs in step with the directory, newest first: what is asked for is mostly new."""

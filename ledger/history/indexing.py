@@ -1,0 +1,70 @@
+"""Indexes of packs, made again where they are gone or damaged.
+
+Derived is disposable: the pack is the truth, and its index can be deleted at any time. It is
+looked at only when an object was not found, so it costs nothing while all is well.
+"""
+
+import contextlib
+import hashlib
+import os
+import zlib
+from pathlib import Path
+
+from ledger.disk import read_file, stage_file, sync_directory
+from ledger.errors import ReadOnlyError, storage_error
+from ledger.history.packfile import encode_index
+
+_TRAILER = 20
+_LEAST = 8 + 1024 + 2 * _TRAILER
+_TEMPORARY = "tmp_idx_"
+
+
+def restore_indexes(folder: Path) -> bool:
+    """Make every missing or damaged index of the packs in a folder again; says whether there was one to make.
+
+    A pack that cannot be read itself is left alone, and so is everything where nothing can be written.
+    """
+    try:
+        packs = sorted(name.removesuffix(".pack") for name in os.listdir(folder) if name.endswith(".pack"))
+    except OSError as error:
+        raise storage_error(error, folder, "read") from error
+    made = False
+    for stem in packs:
+        index = None if _is_sound(folder / f"{stem}.idx") else _index_of(folder / f"{stem}.pack")
+        if index is not None:
+            with contextlib.suppress(ReadOnlyError):  # the caller reports the object that it could not find
+                stage_file(folder / f"{stem}.idx", [index], temporary=_TEMPORARY)
+                made = True
+    if made:
+        sync_directory(folder)
+    return made
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether an index is there and what was written."""
+    try:
+        data = read_file(path)
+    except FileNotFoundError:
+        return False
+    body, trailer = data[:-_TRAILER], data[-_TRAILER:]
+    return len(data) >= _LEAST and hashlib.sha1(body, usedforsecurity=False).digest() == trailer
+
+
+def _index_of(path: Path) -> bytes | None:
+    """The index of a pack, or ``None`` for one that is gone or damaged."""
+    from dulwich.errors import ApplyDeltaError, ChecksumMismatch
+    from dulwich.object_format import SHA1
+    from dulwich.pack import PackData
+
+    try:
+        with contextlib.closing(PackData(str(path), object_format=SHA1)) as pack:
+            pack.check()
+            return encode_index(
+                [(bytes(name), at, crc) for name, at, crc in pack.sorted_entries()], pack.get_stored_checksum()
+            )
+    except FileNotFoundError:
+        return None
+    except (ApplyDeltaError, ChecksumMismatch, zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError):
+        return None  # reading what is in it says what is wrong with it
+    except OSError as error:
+        raise storage_error(error, path, "read") from error

@@ -1,0 +1,70 @@
+"""Indexes of packs are derived: deleted or damaged, they are made again when they are missed."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import IntegrityError
+from ledger.history.indexing import restore_indexes
+from tests.conftest import run_git
+
+DAMAGE = {
+    "deleted": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "zeroed": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-30]),
+    "one bit of a name": lambda path: path.write_bytes(flipped(path.read_bytes(), 8 + 1024 + 3)),
+}
+
+
+def flipped(data: bytes, at: int) -> bytes:
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+def packs_of(ledger: Ledger) -> Path:
+    return ledger.git_dir / "objects" / "pack"
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_index_is_made_again(ledger: Ledger, kind: str) -> None:
+    """With every index deleted or damaged, the next look-up finds all, and Git is content afterwards."""
+    for number in range(5):
+        ledger.save(number, "numbers")
+    for index in packs_of(ledger).glob("*.idx"):
+        DAMAGE[kind](index)
+    again = Ledger.open(ledger.path)
+    assert [0, 1, 2, 3, 4] == [version.load() for version in again.versions("numbers")]
+    assert "6" == again.save(5, "numbers").version
+
+
+def test_packs_with_deltas_get_their_index_back(ledger: Ledger) -> None:
+    """What real Git has packed is indexed again too."""
+    for number in range(8):
+        ledger.save({"number": number, "text": "x" * 500}, "numbers")
+    assert 0 == run_git(ledger.git_dir, "repack", "-a", "-d", "-f", "--depth=10").returncode
+    (index,) = packs_of(ledger).glob("*.idx")
+    before = index.read_bytes()
+    index.unlink()
+    assert 7 == Ledger.open(ledger.path).load("numbers")["number"]
+    assert before == index.read_bytes()
+
+
+def test_a_damaged_pack_is_left_alone(ledger: Ledger) -> None:
+    """Where the pack itself is cut short there is nothing to index: the object is reported, the file stays."""
+    ledger.save(1, "one")
+    for pack in packs_of(ledger).glob("*.pack"):
+        (pack.with_suffix(".idx")).unlink()
+        pack.write_bytes(pack.read_bytes()[:-25])
+    kept = {path.name: path.read_bytes() for path in packs_of(ledger).iterdir()}
+    with pytest.raises(IntegrityError, match="it is nowhere"):
+        Ledger.open(ledger.path).load("one")
+    assert kept == {path.name: path.read_bytes() for path in packs_of(ledger).iterdir()}
+    shutil.rmtree(ledger.path)  # it cannot pass the check that every ledger of a test must
+
+
+def test_sound_indexes_are_not_written_again(ledger: Ledger) -> None:
+    """Nothing is written while all is well."""
+    ledger.save(1, "one")
+    assert restore_indexes(packs_of(ledger)) is False
