@@ -15,6 +15,7 @@ from typing import Any
 
 from ledger.core import ArtifactVersion, CacheHit, Ledger, PendingVersion, PipelineRun, Transaction, ledger_for_writing
 from ledger.enums import SaveType
+from ledger.errors import RunNotFoundError
 from ledger.history import cache_file, run_file, step_file
 from ledger.ids import new_uuid
 from ledger.records import (
@@ -231,13 +232,29 @@ def _add_cache_entry(
 
 def _record_failure(run: _Run, attempt: _Attempt, failure: BaseException) -> None:
     """Record that a step failed, and with it the run; the caller raises the failure, whatever happens here."""
+    name = Name(attempt.planned.name)
     try:
-        with _transaction(run, f"{attempt.planned.name} failed") as transaction:
-            record = _step_record(run, attempt, "failed", ())
-            transaction.add_record(step_file(run.id, Name(attempt.planned.name)), record, trailers=(f"Run: {run.id}",))
-            transaction.add_record(run_file(run.id, "end"), _end_record(run, "failed"))
+        has_step, has_end = _is_published(run, name)
+        if has_end:
+            return
+        with _transaction(run, f"{name} failed") as transaction:
+            if not has_step:
+                transaction.add_record(step_file(run.id, name), _step_record(run, attempt, "failed", ()))
+            end = _end_record(run, "failed")
+            transaction.add_record(run_file(run.id, "end"), end, trailers=(f"Run: {run.id}",))
     except Exception as error:  # noqa: BLE001  # nothing may hide the user's own exception
         failure.add_note(f"that step {attempt.planned.name!r} failed could not be recorded: {error}")
+
+
+def _is_published(run: _Run, step: str) -> tuple[bool, bool]:
+    """Whether a step's record and the run's end are published: an interrupt may come right after the commit."""
+    try:
+        found = run.ledger.run(run.id)
+    except RunNotFoundError:
+        return False, False
+    if step in found.steps:
+        run.has_begun, run.unpublished = True, []
+    return step in found.steps, found.ended_at is not None
 
 
 def _publish_rest(run: _Run) -> None:

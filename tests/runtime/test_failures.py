@@ -276,6 +276,52 @@ def test_an_interrupt_leaves_nothing_half_published(project: Path) -> None:
     assert ["aside"] == [version.name for version in run.steps["slow"].saved]
 
 
+LATE = """
+import sys
+from pathlib import Path
+from typing import Annotated
+from ledger import Ledger, pipeline, step
+
+state = ["waiting"]
+def hook(event, arguments):
+    if event == "os.rename" and state == ["armed"] and Path(arguments[1]).name == "main":
+        state[0] = "published"
+    elif event == "open" and state == ["published"]:
+        state[0] = "over"
+        raise KeyboardInterrupt
+sys.addaudithook(hook)
+
+@step
+def first() -> Annotated[int, "first"]:
+    state[0] = "armed" if sys.argv[1] == "first" else "waiting"
+    return 1
+@step
+def last(given: int) -> Annotated[int, "last"]:
+    state[0] = "armed"
+    return 2
+@pipeline
+def training():
+    last(first())
+Ledger.init(".ledger")
+training()
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "status", "versions"), [("first", "failed", ["first"]), ("last", "completed", ["first", "last"])]
+)
+def test_an_interrupt_right_after_the_commit_leaves_the_step_completed(
+    project: Path, where: str, status: str, versions: list[str]
+) -> None:
+    """What is published stays; the run is failed if steps were missing, and completed if none was."""
+    (project / "late.py").write_text(LATE)
+    done = subprocess.run([sys.executable, "late.py", where], capture_output=True, text=True, check=False)
+    assert done.stderr.strip().endswith("KeyboardInterrupt")
+    run = last_run()
+    assert (status, versions, versions) == (run.status, list(run.steps), names())
+    assert {"completed"} == {each.status for each in run.steps.values()}
+
+
 def test_a_killed_run_stays_running_and_is_in_nobodys_way(project: Path) -> None:
     """Without an end the run is shown as running; the next run is none the worse."""
     process = subprocess.Popen(
