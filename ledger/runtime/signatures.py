@@ -8,19 +8,17 @@ function returns nothing.
 
 import inspect
 import sys
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from ledger.errors import StepInterfaceError
 from ledger.runtime.annotations import without_extras
 from ledger.runtime.configuration import ArtifactConfig
 from ledger.runtime.declarations import named_parameters
 from ledger.runtime.sources import closed_over, returns_nothing, returns_several
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 DEFAULT_OUTPUT = "output"
 _MOST_EXTRAS = 2
@@ -69,19 +67,36 @@ def refuse_doubles(step: str, keys: list[str]) -> None:
 
 
 def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations, those written as strings included; a name that is defined nowhere counts as any type."""
+    """The annotations, those written as strings included; one that names what is defined nowhere counts as any type."""
     local = {**_callers_names(function), **closed_over(function)}
+    return {key: _resolved(function, key, value, local) for key, value in function.__annotations__.items()}
+
+
+def _resolved(function: Callable[..., Any], key: str, annotation: Any, local: dict[str, Any]) -> Any:
+    """One annotation, each by itself, so that a type the checker alone knows costs no other its meaning.
+
+    Raises `StepInterfaceError` where the name or configuration of an output would be lost with it.
+    """
+    alone = types.SimpleNamespace(__annotations__={key: annotation})
+    names = getattr(function, "__globals__", {})
     try:
-        return typing.get_type_hints(function, localns=local, include_extras=True)
-    except (NameError, TypeError, AttributeError):
-        return {key: Any if isinstance(value, str) else value for key, value in function.__annotations__.items()}
+        return typing.get_type_hints(alone, globalns=names, localns=local, include_extras=True)[key]
+    except (NameError, TypeError, AttributeError, SyntaxError) as error:
+        if isinstance(annotation, str) and key == "return" and "Annotated" in annotation:
+            name = getattr(function, "__name__", "step")
+            raise StepInterfaceError(
+                f"step {name!r} has the output annotation {annotation}, of which this is not known: {error}",
+                hint="import the type at run time, not only for the type checker",
+                step=name,
+            ) from error
+        return Any if isinstance(annotation, str) else annotation
 
 
 def _callers_names(function: Callable[..., Any]) -> dict[str, Any]:
     """The local names around the definition, where it is being decorated inside another function right now."""
     frame = sys._getframe(1)  # noqa: SLF001  # the only way to see what a string annotation could mean
     code = getattr(function, "__code__", None)
-    caller: FrameType | None = frame
+    caller: types.FrameType | None = frame
     while caller is not None:
         if code in caller.f_code.co_consts:
             return dict(caller.f_locals)

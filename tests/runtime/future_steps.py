@@ -22,6 +22,15 @@ def of_nowhere(given: Unknown) -> Unknown:
     return given
 
 
+@step
+def of_half_known(given: Unknown) -> Annotated[int, "named"]:
+    return int(bool(given))
+
+
+def named_of_nowhere() -> Annotated[Unknown, "named"]:
+    """A function that no decorator may take."""
+
+
 def make_local() -> Step:
     """A step that speaks of a class which only this function knows."""
 

@@ -186,6 +186,17 @@ def test_a_name_that_is_defined_nowhere_is_any_type() -> None:
     assert ["output"] == keys(future_steps.of_nowhere)
 
 
+def test_an_unknown_type_costs_no_other_annotation_its_meaning() -> None:
+    """A type that only the checker knows is any type; the output's name beside it stays."""
+    assert ["named"] == keys(future_steps.of_half_known)
+
+
+def test_an_output_whose_name_would_be_lost_is_refused() -> None:
+    """A named output of a type that is not known at run time is an error, not an output of another name."""
+    with pytest.raises(StepInterfaceError, match="of which this is not known: name 'Unknown' is not defined"):
+        step(future_steps.named_of_nowhere)
+
+
 def test_a_step_may_close_over_what_is_defined_later() -> None:
     """A name that the function around it defines further down is there when the step runs."""
 
