@@ -100,7 +100,7 @@ def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str
     found = opened.get(version)
     with opened.transaction() as transaction:
         transaction.tag(found, tags, remove=remove)
-    tagged = opened.get(found.id)
+    tagged = opened.get(found.name, found.version)
     if session.json:
         print_json(version_shape(tagged))
     else:

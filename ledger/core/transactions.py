@@ -284,7 +284,7 @@ class Transaction:
                 raise ArgumentError(f"a pending version of {on.name!r} belongs to another transaction")
             return on, None
         if isinstance(on, ArtifactVersion):
-            on = on.id
+            return None, self._snapshot.claim_now(on.claim) or resolve(self._snapshot, on.id, version)
         if not isinstance(on, (str, UUID)):
             raise ArgumentTypeError(f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {on!r}")
         return None, resolve(self._snapshot, on, version)

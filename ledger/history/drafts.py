@@ -115,8 +115,8 @@ def refuse_existing(name: Name, version: VersionString, snapshot: Snapshot) -> N
 
 
 def _place_event(draft: EventDraft, snapshot: Snapshot, tree: GrowingTree) -> None:
-    claim = draft.claim if snapshot.holds(draft.claim) else snapshot.claim_at(draft.claim.name, draft.claim.position)
-    if claim is None or claim.id != draft.claim.id:
+    claim = snapshot.claim_now(draft.claim)
+    if claim is None:
         raise VersionNotFoundError(
             f"{draft.claim.label} (id {draft.claim.id}) is no longer where it was", name=draft.claim.name
         )

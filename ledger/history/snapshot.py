@@ -123,6 +123,10 @@ class Snapshot:
         """The version of an artifact that has an id, sought from the newest on."""
         return next((claim for claim in self.claims(name, newest_first=True) if claim.id == id), None)
 
+    def claim_now(self, claim: Claim) -> Claim | None:
+        """The claim that a version has by now: where it was, or where a merge has moved it."""
+        return claim if self.holds(claim) else self.claim_by_id(claim.name, claim.id)
+
     def holds(self, claim: Claim) -> bool:
         """Whether exactly this claim is here."""
         return bool(self._folders.names(claim.path))

@@ -102,6 +102,11 @@ class ArtifactVersion:
         return UUID(self._claim.id)
 
     @property
+    def claim(self) -> Claim:
+        """Where the version stood when it was looked up."""
+        return self._claim
+
+    @property
     def claim_id(self) -> VersionId:
         """The id as records hold it."""
         return self._claim.id
