@@ -4,7 +4,6 @@ A draft holds everything but its place; `place` decides the place from the state
 the history it joins, again for every attempt (specs/concurrency.md, 2).
 """
 
-import time
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -47,8 +46,11 @@ class RecordDraft(msgspec.Struct, frozen=True, kw_only=True):
 Draft = VersionDraft | EventDraft | RecordDraft
 
 
-def place_all(drafts: Sequence[Draft], tree: GrowingTree) -> list[Claim]:
-    """Add every draft to the tree in order; returns the claims of the new versions."""
+def place_all(drafts: Sequence[Draft], tree: GrowingTree, *, time_ms: int) -> list[Claim]:
+    """Add every draft to the tree in order; returns the claims of the new versions.
+
+    ``time_ms`` is the time that the ids of new events begin with, unless newer events are there already.
+    """
     snapshot = Snapshot(tree)
     claims: list[Claim] = []
     for draft in drafts:
@@ -56,7 +58,7 @@ def place_all(drafts: Sequence[Draft], tree: GrowingTree) -> list[Claim]:
             case VersionDraft():
                 claims.append(_place_version(draft, snapshot, tree))
             case EventDraft():
-                _place_event(draft, snapshot, tree)
+                _place_event(draft, snapshot, tree, time_ms)
             case RecordDraft():
                 tree.add(draft.path, draft.data)
     return claims
@@ -114,13 +116,13 @@ def refuse_existing(name: Name, version: VersionString, snapshot: Snapshot) -> N
         )
 
 
-def _place_event(draft: EventDraft, snapshot: Snapshot, tree: GrowingTree) -> None:
+def _place_event(draft: EventDraft, snapshot: Snapshot, tree: GrowingTree, time_ms: int) -> None:
     claim = snapshot.claim_now(draft.claim)
     if claim is None:
         raise VersionNotFoundError(
             f"{draft.claim.label} (id {draft.claim.id}) is no longer where it was", name=draft.claim.name
         )
-    event = EventId(new_uuid(time.time_ns() // 1_000_000, after=snapshot.last_event(claim)))
+    event = EventId(new_uuid(time_ms, after=snapshot.last_event(claim)))
     tree.add((*claim.path, f"{event}.json"), draft.encode(event))
 
 

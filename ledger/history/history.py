@@ -132,7 +132,7 @@ class History:
         root = self._objects.commit(base).tree
         self._check_format(CommittedTree(self._objects, root))
         tree = GrowingTree(self._objects, root)
-        claims = place_all(drafts, tree)
+        claims = place_all(drafts, tree, time_ms=int(now.timestamp() * 1000))
         commit = self._write_commit(tree, base, author, now, message_for(drafts, claims, _time_text(now), subject))
         if self._locking:
             clear_dead_lock(self.git_dir, holder_died=holder_died)
