@@ -1,0 +1,119 @@
+"""What a worker does while it is killed, and what a ledger shows of it afterwards.
+
+Each operation has a ledger prepared for it. What a ledger shows is a plain value
+without ids and times, so that two ledgers with the same story compare equal, and so that
+a state can be looked up among those that an undisturbed run went through.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from ledger import Ledger, pipeline, step
+from ledger.history.packing import FOLD_AT
+
+LARGE = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(1 << 14))
+"""Half a MiB that does not compress: several chunks, so that a pack and a table are written."""
+
+Shown = tuple[tuple[Any, ...], ...]
+"""What a ledger shows: a row per version and per run."""
+
+
+class Operation(NamedTuple):
+    """Something a worker does in one call; ``prepare`` is done before, undisturbed."""
+
+    act: Callable[[Ledger], object]
+    prepare: Callable[[Ledger], object] = lambda _: None
+
+
+@step(enable_cache=False)
+def made() -> Annotated[list[int], "made"]:
+    return [1, 2, 3]
+
+
+@step(enable_cache=False)
+def doubled(numbers: list[int]) -> Annotated[list[int], "doubled"]:
+    return [2 * number for number in numbers]
+
+
+@pipeline
+def doubling() -> None:
+    doubled(made())
+
+
+def begin(ledger: Ledger) -> None:
+    """What every prepared ledger holds."""
+    ledger.save({"rows": 150}, "iris", tags=["raw"])
+    ledger.save(LARGE[::-1], "weights")
+    ledger.save({"rows": 149}, "iris", "clean", run_metadata={"dropped": 1})
+
+
+def _transaction(ledger: Ledger) -> None:
+    with ledger.transaction() as transaction:
+        pending = transaction.save("left", "left")
+        transaction.save("right", "right", "v1")
+        transaction.save({"rows": 148}, "iris")
+        transaction.tag(pending, ["pair"])
+        transaction.log_metadata({"checked": True}, "iris", "clean")
+
+
+def _fill_a_tier(ledger: Ledger) -> None:
+    while len(list(ledger.git_dir.glob("objects/pack/*.pack"))) < FOLD_AT - 1:
+        ledger.save({"number": 1}, "filler")
+
+
+def _put_data_into_the_store(ledger: Ledger) -> None:
+    (ledger.path / "store" / "tables-of-2026").mkdir()
+    (ledger.path / "store" / "tables-of-2026" / "one.csv").write_text("a,b\n1,2\n")
+
+
+def _see(expected: object, found: object) -> None:
+    """A reader that is answered is answered rightly: nothing unreadable was passed over."""
+    assert expected == found
+
+
+OPERATIONS = {
+    "save": Operation(lambda ledger: ledger.save({"rows": 151}, "iris", tags=["new"], run_metadata={"why": "more"})),
+    "save-large": Operation(lambda ledger: ledger.save(LARGE, "weights")),
+    "transaction": Operation(_transaction),
+    "tag": Operation(lambda ledger: ledger.tag("iris", ["best"], "clean")),
+    "metadata": Operation(lambda ledger: ledger.log_metadata({"accuracy": 0.97}, "iris")),
+    "register": Operation(
+        lambda ledger: ledger.register(ledger.path / "store" / "tables-of-2026", "tables"), _put_data_into_the_store
+    ),
+    "fold": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), _fill_a_tier),
+    "pipeline": Operation(lambda _: doubling()),
+    "load": Operation(lambda ledger: _see([{"rows": 150}, LARGE[::-1]], [ledger.load("iris", 1), ledger.load("weights")])),
+    "list": Operation(lambda ledger: _see(["1", "clean"], [each.version for each in ledger.search(name="iris")])),
+}
+
+WRITING = tuple(name for name in OPERATIONS if name not in ("load", "list"))
+"""The operations that publish something."""
+
+
+def shown_by(ledger: Ledger) -> Shown:
+    """Every version with its value, tags and metadata, and every run."""
+    versions = [
+        (
+            *(each.name, each.version, each.position, sorted(each.tags), sorted(each.metadata.items())),
+            _plain(each.load()),
+        )
+        for artifact in ledger.artifacts()
+        for each in artifact.versions
+    ]
+    runs = [("run", run.name, run.status, sorted(run.steps)) for run in ledger.runs()]
+    return (*versions, *runs)
+
+
+def states_of(ledger: Ledger, since: str) -> list[Shown]:
+    """What a ledger showed at a commit and at each one after it."""
+    commits = [commit.id for commit in ledger.log()]
+    return [shown_by(ledger.at(commit)) for commit in reversed(commits[: commits.index(since) + 1])]  # type: ignore[arg-type]
+
+
+def _plain(value: object) -> object:
+    """A value that says the same wherever the ledger lies: registered data is given by its path."""
+    if isinstance(value, Path):
+        return [(path.name, path.read_bytes()) for path in sorted(value.rglob("*"))]
+    return value
