@@ -114,8 +114,8 @@ def sync_directory(path: str | os.PathLike[str]) -> None:
 def make_directory(path: str | os.PathLike[str]) -> None:
     """Make a directory and its parents durably; one that exists is left alone."""
     target = Path(path)
-    missing = [folder for folder in (target, *target.parents) if not folder.is_dir()]
     try:
+        missing = [folder for folder in (target, *target.parents) if not folder.is_dir()]
         for folder in reversed(missing):
             with contextlib.suppress(FileExistsError):
                 folder.mkdir()
@@ -162,17 +162,21 @@ def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
             with storage_errors(path, "write"):
                 died = bool(os.pread(descriptor, _HOLDER_LIMIT, 0))
                 _sign(descriptor, f"pid {os.getpid()} on {os.uname().nodename}")
-            yield died
-            _sign(descriptor, "")
-        except Exception:
-            # An orderly failure: whoever raised has cleaned up behind itself.
-            with contextlib.suppress(OSError):
-                _sign(descriptor, "")
-            raise
+            try:
+                yield died
+            except Exception:
+                # An orderly failure: whoever raised has cleaned up behind itself.
+                _take_name_out(descriptor)
+                raise
+            _take_name_out(descriptor)
         finally:
-            os.close(descriptor)
+            with contextlib.suppress(OSError):  # nothing is written through it that has to last
+                os.close(descriptor)
     finally:
-        lock.release()
+        # What was done under the lock is done and durable; the kernel lets go when the file is closed,
+        # which the lock library tries again, at the latest when this process ends.
+        with contextlib.suppress(OSError):
+            lock.release()
 
 
 def _lock_timeout(path: Path, timeout: float) -> LockTimeoutError:
@@ -195,6 +199,12 @@ def _sign(descriptor: int, holder: str) -> None:
     text = holder.encode()
     os.pwrite(descriptor, text, 0)
     os.ftruncate(descriptor, len(text))
+
+
+def _take_name_out(descriptor: int) -> None:
+    # A name that stays makes the next writer look for what a dead one left: no reason to fail a save that is durable.
+    with contextlib.suppress(OSError):
+        _sign(descriptor, "")
 
 
 def _read_up_to(descriptor: int, length: int | None) -> bytes:

@@ -32,8 +32,9 @@ def git_identity(start: Path, environment: Mapping[str, str]) -> str | None:
 
 def _configurations(start: Path, environment: Mapping[str, str]) -> list[Path]:
     """The configuration files that may name the user, nearest first."""
+    # A folder that cannot be looked into names nobody, like a file that cannot be read.
     project = next(
-        (folder / ".git" / "config" for folder in (start, *start.parents) if (folder / ".git").is_dir()), None
+        (folder / ".git" / "config" for folder in (start, *start.parents) if os.path.isdir(folder / ".git")), None
     )
     home = Path(environment.get("HOME") or os.path.expanduser("~"))
     user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "git" / "config"
