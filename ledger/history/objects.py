@@ -35,8 +35,9 @@ KINDS = WHOLE_KINDS
 COMMIT, TREE, BLOB = 1, 2, 3
 
 _NUMBERS = {name: number for number, name in KINDS.items()}
-_CACHE_BYTES = 16 << 20
+_CACHE_BYTES = 8 << 20
 _LOOSE_LIMIT = 8 << 20
+_CACHED_ENTRIES = 40_000  # about 12 MB
 
 _DIRECTORY_MODE = "40000"
 _ID = re.compile(r"[0-9a-f]{40}")
@@ -130,6 +131,7 @@ class Objects:
         self._guard = threading.Lock()
         self._cache = _ByteCache(_CACHE_BYTES)
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
+        self._tree_entries = 0
 
     def get(self, id: ObjectId | CommitId, kind: int) -> bytes:
         """The bytes of an object, checked; raises `IntegrityError` if it is missing, damaged or of another kind."""
@@ -180,8 +182,10 @@ class Objects:
 
     def remember_tree(self, id: ObjectId, entries: dict[str, Entry]) -> None:
         """Keep a tree at hand: the next save changes the trees that this one wrote."""
-        if len(self._trees) >= 4096:  # noqa: PLR2004  # a bound on memory, nothing depends on it
+        self._tree_entries += len(entries)
+        if self._tree_entries > _CACHED_ENTRIES:
             self._trees.clear()
+            self._tree_entries = len(entries)
         self._trees[id] = entries
 
     def ids_with_prefix(self, prefix: str) -> set[ObjectId]:

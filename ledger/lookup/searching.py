@@ -1,6 +1,7 @@
 """Lists of artifacts and versions, and searches over them."""
 
 import datetime as dt
+import heapq
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -55,11 +56,8 @@ def search_versions(
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
         raise ArgumentError(f"a limit is a number from 0, got {limit!r}")
     snapshot = view.snapshot()
-    claims = sorted(_claims(snapshot, name, version), key=lambda claim: claim.id, reverse=True)
-    if name is not None:
-        claims.sort(key=lambda claim: claim.position, reverse=True)
     found: list[ArtifactVersion] = []
-    for claim in claims:
+    for claim in _newest_first(snapshot, name, version):
         if limit is not None and len(found) >= limit:
             break
         if _is_wanted(view, snapshot, claim, wanted):
@@ -86,13 +84,16 @@ def make_filter(
     )
 
 
-def _claims(snapshot: Snapshot, name: str | None, version: str | int | None) -> Iterator[Claim]:
+def _newest_first(snapshot: Snapshot, name: str | None, version: str | int | None) -> Iterator[Claim]:
+    """The claims in question; read only as far as they are asked for, so that the last few of many cost little."""
     names = [check_name(name)] if name is not None else snapshot.artifact_names()
-    for each in names:
-        if version is None:
-            yield from snapshot.claims(each)
-        elif (claim := snapshot.claim_of(each, check_version(version))) is not None:
-            yield claim
+    if version is None:
+        each = [snapshot.claims(name, newest_first=True) for name in names]
+    else:
+        wanted = check_version(version)
+        each = [iter([claim]) for name in names if (claim := snapshot.claim_of(name, wanted)) is not None]
+    # Ids begin with the time.
+    return heapq.merge(*each, key=lambda claim: claim.id, reverse=True)
 
 
 def _is_wanted(view: View, snapshot: Snapshot, claim: Claim, wanted: Filter) -> bool:
