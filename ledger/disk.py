@@ -13,6 +13,7 @@ Rules it keeps (specs/concurrency.md):
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -49,6 +50,19 @@ def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | Non
             return _read_up_to(file.fileno(), length)
     except FileNotFoundError:
         raise
+    except OSError as error:
+        raise storage_error(error, path, "read") from error
+
+
+def mode_of(path: str | os.PathLike[str], *, follow: bool = True) -> int:
+    """What a path is and who may use it, as ``stat`` says it; 0 only where the system says that nothing is there.
+
+    ``os.path.exists`` and its kin call what they cannot look at absent.
+    """
+    try:
+        return os.stat(path, follow_symlinks=follow).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
     except OSError as error:
         raise storage_error(error, path, "read") from error
 
@@ -114,16 +128,14 @@ def sync_directory(path: str | os.PathLike[str]) -> None:
 def make_directory(path: str | os.PathLike[str]) -> None:
     """Make a directory and its parents durably; one that exists is left alone."""
     target = Path(path)
-    try:
-        missing = [folder for folder in (target, *target.parents) if not folder.is_dir()]
+    missing = [folder for folder in (target, *target.parents) if not stat.S_ISDIR(mode_of(folder))]
+    with storage_errors(target, "make the folder"):
         for folder in reversed(missing):
             with contextlib.suppress(FileExistsError):
                 folder.mkdir()
             sync_directory(folder.parent)
-        if not target.is_dir():
+        if missing and not target.is_dir():
             target.mkdir()  # raises, and says what is in the way
-    except OSError as error:
-        raise storage_error(error, target, "make the folder") from error
 
 
 def fresh_name(prefix: str = _TEMPORARY_PREFIX) -> str:

@@ -8,6 +8,7 @@ path is followed only where it leads to without any symbolic link.
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -20,7 +21,7 @@ from ledger.blobs.paths import path_problem
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Table, load_table, put_table
 from ledger.blobs.trees import TreeFile, read_source, scan_tree
-from ledger.disk import read_file, storage_errors
+from ledger.disk import mode_of, read_file, storage_errors
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.ids import Digest, digest_of
 from ledger.records import INLINE_FILES, Content, FileEntry, linked_digest
@@ -59,7 +60,7 @@ def is_linked_present(store: Store, content: Content) -> bool:
     """Whether something lies where a content was registered, without reading it."""
     if content.linked is None or path_problem(content.linked) or not isinstance(store, LocalStore):
         return False
-    return os.path.exists(_full_path(store, content.linked))
+    return bool(mode_of(_full_path(store, content.linked)))
 
 
 class LinkedFiles:
@@ -86,7 +87,7 @@ class LinkedFiles:
             problem = "a symbolic link leads elsewhere"
         if problem is not None:
             raise IntegrityError(f"{label}: invalid path {linked!r} in the store: {problem}", location=self.path)
-        self._is_file = len(files) == 1 and not os.path.isdir(self.path)
+        self._is_file = len(files) == 1 and not stat.S_ISDIR(mode_of(self.path))
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """The bytes of a file; the error for a changed one comes before the end."""
@@ -128,7 +129,7 @@ class LinkedFiles:
                 pass  # each block was checked on its way
 
     def _scan(self) -> list[TreeFile]:
-        if not os.path.lexists(self.path):
+        if not mode_of(self.path, follow=False):
             raise IntegrityError(f"{self._label}: {self.path} is missing", location=self.path)
         try:
             return _scan(self.path)
@@ -183,7 +184,7 @@ def _path_in_store(store: LocalStore, path: Path) -> str:
     problem = None
     if linked is None:
         problem = "it does not lie inside"
-    elif not os.path.lexists(given):
+    elif not mode_of(given, follow=False):
         problem = "it does not exist"
     elif os.path.realpath(path) != os.path.join(root, linked):
         problem = "a symbolic link leads elsewhere"
@@ -207,10 +208,10 @@ def _full_path(store: LocalStore, linked: str) -> str:
 
 def _scan(path: str) -> list[TreeFile]:
     """The files of a folder, or the one file."""
-    if os.path.isdir(path):
+    mode = mode_of(path)
+    if stat.S_ISDIR(mode):
         return scan_tree(Path(path))
-    with storage_errors(path, "read"):
-        is_executable = bool(os.stat(path).st_mode & 0o100)
+    is_executable = bool(mode & stat.S_IXUSR)
     return [TreeFile(os.path.basename(path), "executable" if is_executable else "file", path)]
 
 

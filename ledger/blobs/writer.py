@@ -98,6 +98,8 @@ class ContentWriter:
         files = scan_tree(folder)
         check_portable(folder, files)
         lead = f"{prefix.rstrip('/')}/" if prefix else ""
+        if prefix and not files:
+            self._copy(TreeFile(prefix.rstrip("/"), "directory", os.fspath(folder)), follow=False)
         for file in files:
             self._copy(file._replace(path=lead + file.path), follow=False)
 

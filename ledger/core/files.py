@@ -34,6 +34,11 @@ class SavingFiles:
         stream = self._writer.open(self._prefix + path)
         return stream if mode == "wb" else io.TextIOWrapper(stream, encoding="utf-8", newline="")
 
+    def add(self, path: str, source: Path) -> None:
+        """Take a local file or folder into the content, as it is."""
+        take = self._writer.add_tree if source.is_dir() else self._writer.add_file
+        take(self._prefix + path, source)
+
     def folder(self) -> Path:
         """A local folder whose files join the content when the value is saved."""
         if self._folder is None:
@@ -92,6 +97,10 @@ class LoadingFiles:
             )
         stream = self._reader.open(full)
         return stream if mode == "rb" else io.TextIOWrapper(stream, encoding="utf-8", newline="")
+
+    def add(self, path: str, source: Path) -> None:
+        """Refuse: a stored content takes nothing more."""
+        raise ArgumentError(f"file {path!r} is stored for ever, {source} cannot join it")
 
     def folder(self) -> Path:
         """A local folder with copies of the files; it lasts as long as the process."""

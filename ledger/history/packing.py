@@ -6,12 +6,11 @@ one, so that a look-up never meets more than a few dozen and every object is cop
 three times. Old packs go only after the new one is durable and has been read back.
 """
 
-import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.disk import read_file, remove_if_there, stage_file, sync_directory
+from ledger.disk import mode_of, read_file, remove_if_there, stage_file, sync_directory
 from ledger.errors import IntegrityError, storage_error
 from ledger.history.objects import ObjectId, Objects, object_id
 from ledger.history.packfile import (
@@ -87,7 +86,7 @@ def _put(objects: Objects, entries: Mapping[bytes, bytes], *, check: bool = Fals
 
 def _entries(base: Path) -> dict[bytes, bytes] | None:
     """The entries of a pack as they stand, each checked; ``None`` for a pack that is not to be folded."""
-    if os.path.exists(f"{base}.keep"):
+    if mode_of(f"{base}.keep"):
         return None
     try:
         pack = read_file(f"{base}.pack")

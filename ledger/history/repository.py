@@ -7,7 +7,7 @@ configuration) decides what a history is; plain Git reads it like any other.
 import stat
 from pathlib import Path
 
-from ledger.disk import make_directory, write_file
+from ledger.disk import make_directory, mode_of, write_file
 from ledger.errors import FormatError, IntegrityError, LedgerExistsError, UnsupportedFormatError, storage_error
 from ledger.history.refs import BRANCH
 from ledger.records import FORMAT
@@ -49,10 +49,10 @@ def create_repository(git_dir: Path) -> None:
 
 def check_repository(git_dir: Path) -> None:
     """Refuse a directory that is no repository, or one that reads objects from elsewhere."""
-    if not stat.S_ISREG(_mode(git_dir / "HEAD")) or not stat.S_ISDIR(_mode(git_dir / "objects")):
+    if not stat.S_ISREG(mode_of(git_dir / "HEAD")) or not stat.S_ISDIR(mode_of(git_dir / "objects")):
         raise IntegrityError(f"{git_dir} is not a Git repository: it has no HEAD or no objects", where=str(git_dir))
     alternates = git_dir / "objects" / "info" / "alternates"
-    if _mode(alternates):
+    if mode_of(alternates):
         raise FormatError(
             f"{git_dir} borrows objects through {alternates}",
             hint="run `git repack -a -d` there and remove the file, so that the ledger stands on its own",
@@ -87,13 +87,3 @@ def check_format(found: object, features: object, where: str) -> None:
             supported=FORMAT,
             where=where,
         )
-
-
-def _mode(path: Path) -> int:
-    """What a path is, as ``stat`` says it; 0 only where the system says there is no such thing."""
-    try:
-        return path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    except OSError as error:
-        raise storage_error(error, path, "read") from error

@@ -19,6 +19,12 @@ class Files(Protocol):
         A written stream cannot seek; a read one can. ``path`` is relative, with ``/``.
         """
 
+    def add(self, path: str, source: Path) -> None:
+        """Take a local file or folder as it is, on save: with executable bits, links that stay inside, empty folders.
+
+        Raises `UnsupportedFileError` with everything in it that cannot be saved, before a byte is read.
+        """
+
     def folder(self) -> Path:
         """A local folder: what a save leaves in it joins the content; on load it holds the restored files."""
 

@@ -41,7 +41,7 @@ class ProjectState:
 
 
 def _is_work_tree(folder: Path) -> bool:
-    return any((parent / ".git").exists() for parent in (folder, *folder.parents))
+    return any(os.path.exists(parent / ".git") for parent in (folder, *folder.parents))
 
 
 def _ask(folder: Path) -> "subprocess.Popen[str] | None":

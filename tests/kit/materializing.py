@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,13 @@ class MemoryFiles:
         assert mode in ("wb", "w")
         stream = _Stream(lambda data: self.held.__setitem__(full, data))
         return stream if mode == "wb" else io.TextIOWrapper(stream, encoding="utf-8", newline="")  # type: ignore[return-value, type-var]
+
+    def add(self, path: str, source: Path) -> None:
+        target = self.folder() / path
+        if source.is_dir():
+            shutil.copytree(source, target, symlinks=True)
+        else:
+            shutil.copy(source, target)
 
     def folder(self) -> Path:
         if self._folder is None:

@@ -1,14 +1,13 @@
 """Files and folders are saved as what lies there, under their own names."""
 
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledger.errors import MaterializerError, UnsupportedFileError
-from ledger.materializers import save_value
+from ledger import Ledger
+from ledger.errors import SourceNotFoundError, UnsupportedFileError
 from tests.kit.materializing import Bench
 
 
@@ -39,42 +38,58 @@ def test_a_folder_comes_back_whole(bench: Bench, tmp_path: Path) -> None:
     assert _tree(loaded) == _tree(top)
 
 
-def test_what_is_special_about_members_goes_through_the_folder(bench: Bench, tmp_path: Path) -> None:
-    """Executable bits, links inside and empty folders are handed over as they are on disk."""
+def test_what_is_special_about_members_survives(ledger: Ledger, tmp_path: Path) -> None:
+    """Executable bits, links inside, empty folders and the order of names are those of the folder."""
     top = tmp_path / "data"
     (top / "empty").mkdir(parents=True)
     (top / "run").write_bytes(b"#!")
     (top / "run").chmod(0o755)
     (top / "link").symlink_to("run")
-    files = bench.files()
-    save_value(top, files)
-    left = files.folder() / "data"
-    assert os.access(left / "run", os.X_OK)
-    assert os.readlink(left / "link") == "run"
-    assert (left / "empty").is_dir()
+    (top / "a.txt").write_text("a")
+    version = ledger.save(top, "data")
+    assert [("data/a.txt", "file"), ("data/empty", "directory"), ("data/link", "link"), ("data/run", "executable")] == [
+        (file.path, file.kind) for file in version.files()
+    ]
+    loaded = version.load()
+    assert os.access(loaded / "run", os.X_OK)
+    assert "run" == os.readlink(loaded / "link")
+    assert (loaded / "empty").is_dir()
 
 
-def test_a_link_that_leaves_is_refused(bench: Bench, tmp_path: Path) -> None:
-    """A link out of the folder is refused by name."""
-    top = tmp_path / "data"
+def test_an_empty_folder_is_a_value_too(ledger: Ledger, tmp_path: Path) -> None:
+    """A folder without anything in it comes back as one, under its name."""
+    (tmp_path / "nothing").mkdir()
+    loaded = ledger.save(tmp_path / "nothing", "nothing").load()
+    assert ("nothing", []) == (loaded.name, list(loaded.iterdir()))
+
+
+def test_everything_that_cannot_be_saved_is_listed(ledger: Ledger, tmp_path: Path) -> None:
+    """A link that leaves the folder and a socket in it are refused together, by name."""
+    top = tmp_path / "d"
     top.mkdir()
     (top / "link").symlink_to("../secret")
-    with pytest.raises(UnsupportedFileError, match="leaves the folder"):
-        bench.save(top)
+    os.mkfifo(top / "pipe")
+    with pytest.raises(UnsupportedFileError) as caught:
+        ledger.save(top, "data")
+    assert "'link'" in str(caught.value)
+    assert "'pipe'" in str(caught.value)
+    assert [] == ledger.artifacts()
 
 
-def test_a_socket_is_refused(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is no file cannot be saved."""
-    monkeypatch.chdir(tmp_path)  # a socket's path is short
-    with socket.socket(socket.AF_UNIX) as end:
-        end.bind("s")
-        with pytest.raises(UnsupportedFileError, match="is a socket"):
-            bench.save(Path("s"))
+def test_names_that_other_systems_lack_are_refused(ledger: Ledger, tmp_path: Path) -> None:
+    """A folder with names that Windows or macOS cannot hold is refused with the list of them."""
+    top = tmp_path / "data"
+    top.mkdir()
+    for name in ("con.txt", "Read.me", "read.me", "a:b"):
+        (top / name).write_text("x")
+    with pytest.raises(UnsupportedFileError) as caught:
+        ledger.save(top, "data")
+    assert all(repr(name) in str(caught.value) for name in ("con.txt", "a:b"))
 
 
 def test_nothing_there_is_an_error(bench: Bench) -> None:
     """A path at which nothing lies cannot be saved by itself."""
-    with pytest.raises(MaterializerError, match="does not exist"):
+    with pytest.raises(SourceNotFoundError, match="does not exist"):
         bench.save(Path("no/such/file"))
 
 
