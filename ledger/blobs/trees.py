@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.blobs.paths import case_collisions, path_problem, portability_problem
-from ledger.disk import storage_errors
+from ledger.disk import mode_of, storage_errors
 from ledger.errors import SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.records import FileKind
 
@@ -41,9 +41,10 @@ def scan_tree(folder: Path) -> list[TreeFile]:
     Raises `SourceNotFoundError` where there is no folder, and `UnsupportedFileError` with
     all devices, fifos, sockets, links that leave the folder and paths no content may hold.
     """
-    if not folder.exists():
+    mode = mode_of(folder)
+    if not mode:
         raise SourceNotFoundError(f"no folder {folder} to save", path=str(folder))
-    if not folder.is_dir():
+    if not stat.S_ISDIR(mode):
         raise UnsupportedFileError(f"{folder} is not a folder", path=str(folder))
     root = os.path.realpath(folder)
     files: list[TreeFile] = []

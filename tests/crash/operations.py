@@ -84,7 +84,9 @@ OPERATIONS = {
     ),
     "fold": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), _fill_a_tier),
     "pipeline": Operation(lambda _: doubling()),
-    "load": Operation(lambda ledger: _see([{"rows": 150}, LARGE[::-1]], [ledger.load("iris", 1), ledger.load("weights")])),
+    "load": Operation(
+        lambda ledger: _see([{"rows": 150}, LARGE[::-1]], [ledger.load("iris", 1), ledger.load("weights")])
+    ),
     "list": Operation(lambda ledger: _see(["1", "clean"], [each.version for each in ledger.search(name="iris")])),
 }
 
