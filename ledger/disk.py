@@ -12,6 +12,7 @@ Rules it keeps (specs/concurrency.md):
 """
 
 import contextlib
+import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -128,7 +129,7 @@ def sync_directory(path: str | os.PathLike[str]) -> None:
 def make_directory(path: str | os.PathLike[str]) -> None:
     """Make a directory and its parents durably; one that exists is left alone."""
     target = Path(path)
-    missing = [folder for folder in (target, *target.parents) if not stat.S_ISDIR(mode_of(folder))]
+    missing = list(itertools.takewhile(lambda folder: not stat.S_ISDIR(mode_of(folder)), (target, *target.parents)))
     with storage_errors(target, "make the folder"):
         for folder in reversed(missing):
             with contextlib.suppress(FileExistsError):
