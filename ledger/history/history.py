@@ -23,7 +23,7 @@ from ledger.history import layout
 from ledger.history.drafts import Draft, message_for, place_all
 from ledger.history.layout import Claim
 from ledger.history.objects import COMMIT, Commit, ObjectId, Objects
-from ledger.history.packing import fold_packs, write_pack
+from ledger.history.packing import fold_packs, release_pack, write_pack
 from ledger.history.refs import clear_dead_lock, create_branch, move_branch, read_branch, read_ref
 from ledger.history.repository import check_format, check_repository, create_repository, find_repository
 from ledger.history.revisions import resolve_revision, walk_commits
@@ -64,8 +64,9 @@ class History:
         history = cls(git_dir, ledger_dir / "lock")
         tree = GrowingTree(history._objects, None)
         tree.add(layout.LEDGER_FILE, encode({"features": [], "format": FORMAT}))
-        commit = history._write_commit(tree, None, author, now, f"start a ledger\n\nTime: {_time_text(now)}\n")
+        commit, pack = history._write_commit(tree, None, author, now, f"start a ledger\n\nTime: {_time_text(now)}\n")
         create_branch(git_dir, commit)
+        release_pack(history._objects, pack)
         return history
 
     @classmethod
@@ -133,27 +134,31 @@ class History:
         self._check_format(CommittedTree(self._objects, root))
         tree = GrowingTree(self._objects, root)
         claims = place_all(drafts, tree, time_ms=int(now.timestamp() * 1000))
-        commit = self._write_commit(tree, base, author, now, message_for(drafts, claims, _time_text(now), subject))
-        if self._locking:
-            clear_dead_lock(self.git_dir, holder_died=holder_died)
+        message = message_for(drafts, claims, _time_text(now), subject)
+        commit, pack = self._write_commit(tree, base, author, now, message)
         try:
+            if self._locking:
+                clear_dead_lock(self.git_dir, holder_died=holder_died)
             moved = move_branch(self.git_dir, expected=base, new=commit)
         except FileExistsError:
             return None
+        finally:
+            release_pack(self._objects, pack)
         return Published(commit=commit, claims=tuple(claims)) if moved else None
 
     def _write_commit(
         self, tree: GrowingTree, parent: CommitId | None, author: str, now: dt.datetime, message: str
-    ) -> CommitId:
+    ) -> tuple[CommitId, str]:
+        """Make a commit durable with all that is new in it; returns it and the name of its pack."""
         new: dict[ObjectId, tuple[int, bytes]] = {}
         emit = emit_into(new)
         root = tree.write(emit)
         commit = emit(COMMIT, encode_commit(root, parent, author, now, message))
-        write_pack(self._objects, new)
+        pack = write_pack(self._objects, new)
         # The next save builds on these, and whoever saved looks at them first.
         for name, (kind, data) in new.items():
             self._objects.remember(name, kind, data)
-        return CommitId(commit)
+        return CommitId(commit), pack
 
     def _fold(self) -> None:
         try:

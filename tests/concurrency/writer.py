@@ -1,0 +1,71 @@
+"""A process that saves to one name, again and again, and says what was acknowledged.
+
+    python -m tests.concurrency.writer path/to/.ledger COUNT [unlocked]
+
+Prints ``ready``, waits for a line, then prints a line per save that returned: its position and its
+version's id. ``unlocked`` leaves the ledger's lock alone, so that only the compare-and-swap protects.
+"""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger import Ledger
+from ledger.core.workspace import Workspace
+from ledger.history import History
+from ledger.lookup import producer_of
+
+ROOT = Path(__file__).parents[2]
+NAME = "shared"
+
+
+class Saved(NamedTuple):
+    """One acknowledged save."""
+
+    position: int
+    id: str
+
+
+def write(ledger_dir: Path, count: int, *, locking: bool) -> None:
+    """Save ``count`` versions, one after the other."""
+    history = History(ledger_dir / "history.git", ledger_dir / "lock", locking=locking)
+    ledger = Ledger(Workspace(ledger_dir, history=history, producer_of=producer_of))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for number in range(count):
+        version = ledger.save({"number": number, "text": "x" * 200}, NAME)
+        print(version.position, version.id, flush=True)
+
+
+def start_writer(ledger: Ledger, count: int, *, locking: bool = True) -> "subprocess.Popen[str]":
+    """A writer that is ready when this returns, and begins at a line on its stdin."""
+    command = [sys.executable, "-W", "error", "-m", "tests.concurrency.writer", str(ledger.path), str(count)]
+    if not locking:
+        command.append("unlocked")
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+
+
+def begin_all(writers: Sequence["subprocess.Popen[str]"]) -> None:
+    """Let writers begin at the same moment."""
+    for writer in writers:
+        assert writer.stdout is not None
+        assert "ready\n" == writer.stdout.readline(), writer.communicate()
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+
+
+def finish(writer: "subprocess.Popen[str]") -> list[Saved]:
+    """What a writer's saves gave, once it has ended; it must have ended well, unless it was killed."""
+    output, errors = writer.communicate()
+    assert (writer.returncode, errors) in ((0, ""), (-9, "")), errors
+    lines = [line.split() for line in output.splitlines() if line.count(" ") == 1]
+    return [Saved(int(position), id) for position, id in lines]
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]), int(sys.argv[2]), locking="unlocked" not in sys.argv)
