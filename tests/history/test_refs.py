@@ -181,7 +181,8 @@ def test_the_commit_is_durable_before_the_branch_names_it(tmp_path: Path) -> Non
         if "history.git" in line
     ]
     kinds = [
-        (call, "tmp" if name.startswith("ledger_tmp_") else name.removeprefix("pack-")[40:] or name) for call, name in steps
+        (call, "tmp" if name.startswith("ledger_tmp_") else name.removeprefix("pack-")[40:] or name)
+        for call, name in steps
     ]
     assert [
         *[("fsync", "tmp"), ("rename", ".pack"), ("fsync", "tmp"), ("rename", ".idx"), ("fsync", "pack")],
