@@ -37,6 +37,7 @@ COMMIT, TREE, BLOB = 1, 2, 3
 _NUMBERS = {name: number for number, name in KINDS.items()}
 _CACHE_BYTES = 8 << 20
 _LOOSE_LIMIT = 8 << 20
+_RESCANS = 10
 _CACHED_ENTRIES = 40_000  # about 12 MB
 
 _DIRECTORY_MODE = "40000"
@@ -251,8 +252,13 @@ class Objects:
         return None
 
     def _from_new_packs(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
-        self._scan()
-        return self._from_packs(id, damage)
+        # A pack that was just listed may be gone when it is opened, its objects in one that was not there yet.
+        for _ in range(_RESCANS):
+            has_changed = self._scan()
+            found = self._from_packs(id, damage)
+            if found is not None or not has_changed:
+                return found
+        return None
 
     def _from_packs_indexed_again(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
         """Look once more where indexes were missing or damaged; each set of packs is judged once."""
@@ -266,8 +272,11 @@ class Objects:
             self._packs = {}
         return self._from_new_packs(id, damage)
 
-    def _scan(self) -> None:
-        """Bring the known packs in step with the directory, newest first: what is asked for is mostly new."""
+    def _scan(self) -> bool:
+        """Bring the known packs in step with the directory, newest first: what is asked for is mostly new.
+
+        Says whether other packs are there than were known.
+        """
         try:
             with os.scandir(self.pack_directory) as listing:
                 indexes = [entry for entry in listing if entry.name.endswith(".idx")]
@@ -282,6 +291,7 @@ class Objects:
             }
             self._counts = {stem: count_in_index(status.st_size) for stem, status in found}
             self._scanned = True
+            return known.keys() != self._packs.keys()
 
     def _loose_ids(self, prefix: str) -> Iterator[ObjectId]:
         try:
