@@ -1,0 +1,111 @@
+"""Many processes that save to one name: dense positions, no error, nothing lost, whoever is killed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import LockTimeoutError
+from tests.concurrency.writer import NAME, ROOT, Saved, begin_all, finish, start_writer
+
+
+def assert_dense(ledger: Ledger) -> list[Saved]:
+    """Positions and numbers are 1, 2, 3… without a gap, and all bytes are there; returns what is published."""
+    fresh = Ledger.open(ledger.path)
+    found = [Saved(version.position, str(version.id)) for version in fresh.versions(NAME)]
+    assert list(range(1, len(found) + 1)) == [saved.position for saved in found]
+    assert [str(saved.position) for saved in found] == [version.version for version in fresh.versions(NAME)]
+    assert fresh.verify().ok
+    return found
+
+
+def long(*values: object) -> object:
+    """A case of the long run."""
+    return pytest.param(*values, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])
+
+
+@pytest.mark.parametrize(("processes", "saves"), [(8, 12), long(64, 100)])
+def test_every_save_gets_its_position(ledger: Ledger, processes: int, saves: int) -> None:
+    """All processes at once on one name: no error, dense positions, each version where its writer was told."""
+    writers = [start_writer(ledger, saves) for _ in range(processes)]
+    began = time.monotonic()
+    begin_all(writers)
+    acknowledged = [saved for writer in writers for saved in finish(writer)]
+    print(f"\n{processes} x {saves}: {len(acknowledged)} acknowledged in {time.monotonic() - began:.1f} s")
+    assert processes * saves == len(acknowledged)
+    assert assert_dense(ledger) == sorted(acknowledged)
+
+
+@pytest.mark.parametrize(("processes", "saves"), [(8, 12), long(64, 100)])
+def test_the_lock_carries_no_correctness(ledger: Ledger, processes: int, saves: int) -> None:
+    """The same without the ledger's lock: the compare-and-swap alone loses nothing."""
+    writers = [start_writer(ledger, saves, locking=False) for _ in range(processes)]
+    began = time.monotonic()
+    begin_all(writers)
+    acknowledged = [saved for writer in writers for saved in finish(writer)]
+    print(f"\n{processes} x {saves} unlocked: {len(acknowledged)} acknowledged in {time.monotonic() - began:.1f} s")
+    assert processes * saves == len(acknowledged)
+    assert assert_dense(ledger) == sorted(acknowledged)
+
+
+@pytest.mark.parametrize("kills", [6, long(300)])
+def test_killed_writers_cost_nobody_anything(ledger: Ledger, kills: int) -> None:
+    """Writers killed at random moments: what they were told is there, at most one save of each more, no gap."""
+    chance = random.Random(kills)
+    acknowledged: list[Saved] = []
+    writers = [start_writer(ledger, 10_000) for _ in range(3)]
+    begin_all(writers)
+    for _ in range(kills):
+        time.sleep(chance.uniform(0.01, 0.1))
+        victim = writers.pop(0)
+        os.kill(victim.pid, signal.SIGKILL)
+        acknowledged += finish(victim)
+        writers.append(start_writer(ledger, 10_000))
+        begin_all(writers[-1:])
+    for writer in writers:
+        os.kill(writer.pid, signal.SIGKILL)
+        acknowledged += finish(writer)
+    published = assert_dense(ledger)
+    print(f"\n{kills + 3} kills: {len(acknowledged)} acknowledged, {len(published)} published")
+    assert set(acknowledged) <= set(published)
+    assert len(published) - len(acknowledged) <= kills + 3
+    began = time.monotonic()
+    assert len(published) + 1 == ledger.save(0, NAME).position
+    assert time.monotonic() - began < 1
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from ledger.disk import exclusive_lock
+with exclusive_lock(Path(sys.argv[1]), timeout=5):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_stopped_holder_is_named_and_keeps_its_lock(ledger: Ledger) -> None:
+    """A writer that was stopped holds the lock: others give up, naming its pid and host, and steal nothing."""
+    ledger.save(1, NAME)
+    config = Path(ledger.path, "config.toml")
+    config.write_text(config.read_text().replace("lock_timeout = 60.0", "lock_timeout = 0.3"))
+    command = [sys.executable, "-c", HOLD, str(ledger.path / "lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as holder:
+        assert holder.stdout is not None
+        assert holder.stdin is not None
+        assert "held\n" == holder.stdout.readline()
+        os.kill(holder.pid, signal.SIGSTOP)
+        waiter = Ledger.open(ledger.path)
+        for _ in range(2):
+            with pytest.raises(LockTimeoutError, match=f"held by pid {holder.pid} on {os.uname().nodename}"):
+                waiter.save(2, NAME)
+        assert 1 == waiter.load(NAME)
+        os.kill(holder.pid, signal.SIGCONT)
+        holder.stdin.write("\n")
+    assert "2" == waiter.save(2, NAME).version
