@@ -1,13 +1,15 @@
 """A process that saves to one name, again and again, and says what was acknowledged.
 
-    python -m tests.concurrency.writer path/to/.ledger COUNT [unlocked]
+    python -m tests.concurrency.writer path/to/.ledger COUNT PAUSE [unlocked]
 
 Prints ``ready``, waits for a line, then prints a line per save that returned: its position and its
-version's id. ``unlocked`` leaves the ledger's lock alone, so that only the compare-and-swap protects.
+version's id. ``PAUSE`` is slept after each save, in seconds. ``unlocked`` leaves the ledger's lock
+alone, so that only the compare-and-swap protects.
 """
 
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -28,7 +30,7 @@ class Saved(NamedTuple):
     id: str
 
 
-def write(ledger_dir: Path, count: int, *, locking: bool) -> None:
+def write(ledger_dir: Path, count: int, pause: float, *, locking: bool) -> None:
     """Save ``count`` versions, one after the other."""
     history = History(ledger_dir / "history.git", ledger_dir / "lock", locking=locking)
     ledger = Ledger(Workspace(ledger_dir, history=history, producer_of=producer_of))
@@ -37,11 +39,13 @@ def write(ledger_dir: Path, count: int, *, locking: bool) -> None:
     for number in range(count):
         version = ledger.save({"number": number, "text": "x" * 200}, NAME)
         print(version.position, version.id, flush=True)
+        time.sleep(pause)
 
 
-def start_writer(ledger: Ledger, count: int, *, locking: bool = True) -> "subprocess.Popen[str]":
+def start_writer(ledger: Ledger, count: int, *, pause: float = 0, locking: bool = True) -> "subprocess.Popen[str]":
     """A writer that is ready when this returns, and begins at a line on its stdin."""
-    command = [sys.executable, "-W", "error", "-m", "tests.concurrency.writer", str(ledger.path), str(count)]
+    program = [sys.executable, "-W", "error", "-m", "tests.concurrency.writer"]
+    command = [*program, str(ledger.path), str(count), str(pause)]
     if not locking:
         command.append("unlocked")
     pipe = subprocess.PIPE
@@ -68,4 +72,4 @@ def finish(writer: "subprocess.Popen[str]") -> list[Saved]:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), int(sys.argv[2]), locking="unlocked" not in sys.argv)
+    write(Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), locking="unlocked" not in sys.argv)

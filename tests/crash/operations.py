@@ -5,12 +5,16 @@ without ids and times, so that two ledgers with the same story compare equal, an
 a state can be looked up among those that an undisturbed run went through.
 """
 
+import contextlib
 import hashlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from ledger import Ledger, pipeline, step
+from ledger.cli.program import run
+from ledger.errors import LedgerError
 from ledger.history.packing import FOLD_AT
 
 LARGE = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(1 << 14))
@@ -68,6 +72,21 @@ def _put_data_into_the_store(ledger: Ledger) -> None:
     (ledger.path / "store" / "tables-of-2026" / "one.csv").write_text("a,b\n1,2\n")
 
 
+class ProgramFailed(LedgerError):  # noqa: N818  # it is no error of the ledger, but what its program said
+    """The exit code of ``ledger`` and what it wrote on stderr."""
+
+
+def _run_program(*arguments: str) -> None:
+    """Run ``ledger`` as its program does, and raise what it says if it fails."""
+    errors = io.StringIO()
+    with contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
+        code = run(arguments)
+    if code:
+        failure = ProgramFailed(errors.getvalue().strip())
+        failure.__dict__["exit_code"] = code
+        raise failure
+
+
 def _see(expected: object, found: object) -> None:
     """A reader that is answered is answered rightly: nothing unreadable was passed over."""
     assert expected == found
@@ -87,10 +106,14 @@ OPERATIONS = {
     "load": Operation(
         lambda ledger: _see([{"rows": 150}, LARGE[::-1]], [ledger.load("iris", 1), ledger.load("weights")])
     ),
+    "program-tag": Operation(
+        lambda ledger: _run_program("--ledger", str(ledger.path), "tag", "iris@clean", "best"),
+    ),
+    "program-list": Operation(lambda ledger: _run_program("--ledger", str(ledger.path), "artifact", "list", "--json")),
     "list": Operation(lambda ledger: _see(["1", "clean"], [each.version for each in ledger.search(name="iris")])),
 }
 
-WRITING = tuple(name for name in OPERATIONS if name not in ("load", "list"))
+WRITING = ("save", "save-large", "transaction", "tag", "metadata", "register", "fold", "pipeline")
 """The operations that publish something."""
 
 

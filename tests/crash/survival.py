@@ -39,12 +39,13 @@ class Verdict(NamedTuple):
 
 
 class Template(NamedTuple):
-    """A prepared ledger, its commit, and the states that undisturbed runs of an operation lead it through."""
+    """A prepared ledger, its commit, and the states that some undisturbed runs of an operation lead it through."""
 
     operation: str
     path: Path
     commit: str
     states: list[Shown]
+    runs: int
 
     def copy(self, folder: Path) -> Path:
         """A fresh copy of the ledger in a new folder."""
@@ -67,15 +68,13 @@ def make_template(operation: str, folder: Path, *, runs: int = 1, lock_timeout: 
         return ledger.revision, states_of(Ledger.open(ledger_dir), ledger.revision)
 
     commit, states = in_a_fork(prepare)
-    return Template(operation, folder / ".ledger", commit, states)
+    return Template(operation, folder / ".ledger", commit, states, runs)
 
 
 def judge(ledger_dir: Path, template: Template, *, acknowledged: int) -> Verdict:
     """Judge a copy of a template after a crash; ``acknowledged`` runs of the operation had returned."""
-    steps = len(template.states) - 1
-    least = acknowledged if steps > 1 and OPERATIONS[template.operation] is not OPERATIONS["pipeline"] else 0
-    if acknowledged and not least:
-        least = steps
+    # Each run that returned has led through its share of the states.
+    least = acknowledged * (len(template.states) - 1) // template.runs
     return in_a_fork(lambda: _judge(ledger_dir, template, template.states[least:]))
 
 
@@ -97,7 +96,7 @@ def in_a_fork(act: Callable[[], Result]) -> Result:
     os.waitpid(child, 0)
     if not done:
         raise AssertionError(result)
-    return cast(Result, result)
+    return cast("Result", result)
 
 
 def _judge(ledger_dir: Path, template: Template, allowed: Sequence[Shown]) -> Verdict:

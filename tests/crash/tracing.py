@@ -34,10 +34,10 @@ class Point(NamedTuple):
     """The K-th call of one kind after the mark; with ``call`` empty, the end."""
 
     call: str
-    count: int
+    nth: int
 
     def __str__(self) -> str:
-        return f"{self.call} {self.count}" if self.call else "the end"
+        return f"{self.call} {self.nth}" if self.call else "the end"
 
 
 THE_END = Point("", 0)
@@ -80,11 +80,11 @@ def run_traced(operation: str, ledger_dir: Path, injection: str = "", *, opened:
 
 def kill_at(point: Point) -> str:
     """The tampering that kills at a point."""
-    return f"{point.call}:signal=KILL:when={point.count}" if point.call else ""
+    return f"{point.call}:signal=KILL:when={point.nth}" if point.call else ""
 
 
 def points_of(outcome: Outcome, calls: tuple[str, ...] = CHANGING) -> list[Point]:
-    """Every point of an undisturbed run in the order of its calls; the last one is the end.
+    """Every point of an undisturbed run: first its end, then its calls in their order.
 
     Counting is strace's: from where it was attached, for each thread by itself.
     """
@@ -97,7 +97,7 @@ def points_of(outcome: Outcome, calls: tuple[str, ...] = CHANGING) -> list[Point
             seen[thread, call] += 1
             points[Point(call, seen[thread, call])] = None
     mark = [Point("openat", 1), Point("close", 1)]
-    return [*(point for point in points if point not in mark), THE_END]
+    return [THE_END, *(point for point in points if point not in mark)]
 
 
 def _since_mark(lines: list[str]) -> list[str]:

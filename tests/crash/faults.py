@@ -1,0 +1,65 @@
+"""Each system call of an operation fails once, or from then on for ever; what the caller is told, and what is left.
+
+What is asked of every failure: the operation succeeds all the same, or its error is a `StorageError` that names a
+path, or the program's exit code for one; nothing is half published; no lock file stays; a failed fsync
+is not tried again on that file, since the kernel may have dropped what it could not write; the next save works.
+"""
+
+import itertools
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.crash.survival import Template, judge, make_template
+from tests.crash.tracing import CHANGING, READING, THE_END, Outcome, points_of, run_traced
+from tests.crash.worker import ACKNOWLEDGED
+
+ERRORS = ("EIO", "ENOSPC", "EROFS", "EMFILE", "EDQUOT")
+ONCE, FOR_EVER = "", "+"
+
+_STORAGE_ERROR = re.compile(r"\w+ 8: .*/\w", re.DOTALL)
+_FSYNC = re.compile(r"\d+\s+fsync\(\d+<([^>]*)>")
+_LOCK_TIMEOUT = 0.5
+
+
+class Fault(NamedTuple):
+    """A fault and what was wrong afterwards; nothing, if all is well."""
+
+    where: str
+    complaints: list[str]
+
+
+def fail_all(
+    operation: str, folder: Path, *, every: int = 1, errors: tuple[str, ...] = ERRORS, reads: bool = True
+) -> Iterator[Fault]:
+    """Let an operation meet every ``every``-th fault there is, each time in a fresh copy of a prepared ledger."""
+    template = make_template(operation, folder / "template", lock_timeout=_LOCK_TIMEOUT)
+    undisturbed = run_traced(operation, template.copy(folder / "counted"), opened=False)
+    points = points_of(undisturbed, (*CHANGING, *READING) if reads else CHANGING)
+    faults = itertools.product(points, errors, (ONCE, FOR_EVER))
+    for point, error, how in itertools.islice(faults, 2 * len(errors), None, every):
+        assert point != THE_END
+        ledger_dir = template.copy(folder / "faulty")
+        injection = f"{point.call}:error={error}:when={point.nth}{how}"
+        outcome = run_traced(operation, ledger_dir, injection, opened=False)
+        yield Fault(injection, complaints_about(template, ledger_dir, outcome))
+        shutil.rmtree(folder / "faulty")
+
+
+def complaints_about(template: Template, ledger_dir: Path, outcome: Outcome) -> list[str]:
+    """What is wrong with what the caller was told, and with what is left."""
+    acknowledged = outcome.answer == ACKNOWLEDGED
+    complaints = []
+    if not acknowledged and not _STORAGE_ERROR.match(outcome.answer):
+        complaints.append(f"the caller was told: {outcome.answer}")
+    complaints += [f"{lock} was left" for lock in ledger_dir.rglob("*.lock")]
+    complaints += [f"fsync of {path} again after it failed" for path in _synced_again(outcome.calls)]
+    verdict = judge(ledger_dir, template, acknowledged=int(acknowledged))
+    return complaints if verdict.survived else [*complaints, str(verdict)]
+
+
+def _synced_again(calls: list[str]) -> list[str]:
+    syncs = [(found[1], "INJECTED" in call) for call in calls if (found := _FSYNC.match(call))]
+    return [path for number, (path, failed) in enumerate(syncs) if failed and (path, False) in syncs[number:]]

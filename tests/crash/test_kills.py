@@ -1,0 +1,74 @@
+"""A worker killed at any system call loses nothing that was acknowledged, and leaves nothing to be repaired."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from tests.crash import disks, tracing
+from tests.crash.harness import ONLY_ONCE, crash_all, main
+from tests.crash.operations import WRITING, begin
+from tests.crash.worker import ACKNOWLEDGED
+
+pytestmark = pytest.mark.skipif(bool(tracing.why_not()), reason=tracing.why_not() or "none")
+
+ROOT = Path(__file__).parents[2]
+SLICE = 17
+LONG = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.mark.parametrize("every", [SLICE, pytest.param(1, marks=LONG)])
+@pytest.mark.parametrize("operation", WRITING)
+def test_a_kill_loses_nothing(tmp_path: Path, operation: str, every: int) -> None:
+    """Whatever was acknowledged is there, the rest wholly or not at all, and the next save works at once."""
+    crashes = list(crash_all(operation, "kill", tmp_path, every=every))
+    assert len(crashes) > 2
+    assert [] == [crash for crash in crashes if not crash.verdict.survived]
+
+
+RECOVERIES = [pytest.param(name, 12, marks=LONG) for name in WRITING if name not in ONLY_ONCE]
+
+
+@pytest.mark.parametrize(("operation", "every"), [("save", SLICE), *RECOVERIES])
+def test_a_kill_of_the_first_command_after_a_kill_loses_nothing(tmp_path: Path, operation: str, every: int) -> None:
+    """Recovery is part of the next save: killed in the middle, the one after that does it."""
+    crashes = list(crash_all(operation, "recovery", tmp_path, every=every))
+    assert len(crashes) > 2
+    assert [] == [crash for crash in crashes if not crash.verdict.survived]
+
+
+def test_the_worker_is_a_program(ledger: Ledger) -> None:
+    """Started by hand, the worker does its operation and prints that it was acknowledged."""
+    begin(ledger)
+    command = [sys.executable, "-m", "tests.crash.worker", "tag", str(ledger.path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"{ACKNOWLEDGED}\n" == done.stdout
+    assert ("best",) == Ledger.open(ledger.path).get("iris", "clean").tags
+
+
+def test_the_harness_prints_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """The harness is a program that prints a table and exits with 0 if everything survived."""
+    assert 0 == main(["--mode", "kill", "--operation", "tag", "--slice", "60"])
+    head, line = capsys.readouterr().out.splitlines()
+    assert ["operation", "mode", "crashes", "lost", "corrupt", "repairs", "slowest", "save"] == head.split()
+    assert ["tag", "kill", "2", "0", "0", "0"] == line.split()[:6]
+
+
+@pytest.mark.skipif(bool(disks.why_not("ext4")), reason=disks.why_not("ext4") or "none")
+@pytest.mark.parametrize("spare", ["nothing", "folders"])
+def test_the_harness_sees_what_is_not_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spare: str) -> None:
+    """Where fsync does nothing, or nothing for folders, a power cut loses what was acknowledged: the judge says so."""
+    import os
+    import stat
+
+    really = os.fsync
+
+    def sync(descriptor: int) -> None:
+        if spare == "folders" and not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            really(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    (crash,) = crash_all("save", "power-journal", tmp_path, every=10_000)
+    assert crash.verdict.lost or crash.verdict.corrupt
