@@ -6,13 +6,14 @@ the commit point of every save: compare under Git's own lock file, write, fsync,
 rename, fsync the directory (specs/concurrency.md).
 """
 
+import contextlib
 import os
 import re
 import time
 from pathlib import Path
 
 from ledger.disk import make_directory, read_file, remove_if_there, sync_directory, write_new_file
-from ledger.errors import IntegrityError, storage_error
+from ledger.errors import IntegrityError, StorageError, storage_error
 from ledger.ids import CommitId
 
 BRANCH = "refs/heads/main"
@@ -66,9 +67,13 @@ def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId) -> bool:
             return False
         _rename(lock, target)
     except BaseException:
-        remove_if_there(lock)
+        _remove_own(lock, new)
         raise
-    sync_directory(target.parent)
+    try:
+        sync_directory(target.parent)
+    except StorageError as error:
+        error.hint = "it is published all the same, but may not survive a power cut: look for it before you try again"
+        raise
     return True
 
 
@@ -110,6 +115,13 @@ def _rename(source: str, target: Path) -> None:
         os.rename(source, target)
     except OSError as error:
         raise storage_error(error, target, "write") from error
+
+
+def _remove_own(lock: str, commit: CommitId) -> None:
+    # An interrupt may come after the rename, when a lock file of this name is another writer's.
+    with contextlib.suppress(OSError):
+        if read_file(lock) == f"{commit}\n".encode():
+            remove_if_there(lock)
 
 
 def _age_of(path: Path) -> float | None:

@@ -3,9 +3,9 @@
     python -m tests.crash.harness --mode kill --operation save
     python -m tests.crash.harness --mode power-journal --fs ext4 --operation fold --slice 7
 
-Modes: ``kill`` (SIGKILL), ``power-journal`` and ``power-data`` (SIGKILL, then a power cut that loses the
-journal's tail, or the data that was not written), ``recovery`` (killed, and the first command after it
-killed too). ``--slice N`` takes every N-th point. Prints a line per operation; exits with 1 if anything was lost.
+Modes: ``kill`` (SIGKILL), ``interrupt`` (SIGINT), ``power-journal`` and ``power-data`` (SIGKILL, then a power cut
+that loses the journal's tail, or the data that was not written), ``recovery`` (killed, and the first command after
+it killed too). ``--slice N`` takes every N-th point. Prints a line per operation; exits with 1 if anything was lost.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from tests.crash.survival import Template, Verdict, judge, make_template
 from tests.crash.tracing import Point, kill_at, points_of, run_traced, why_not
 from tests.crash.worker import ACKNOWLEDGED
 
-MODES = {"kill": 0, "recovery": 0, "power-journal": JOURNAL_LOST, "power-data": JOURNAL_KEPT}
+MODES = {"kill": 0, "interrupt": 0, "recovery": 0, "power-journal": JOURNAL_LOST, "power-data": JOURNAL_KEPT}
 """How each mode cuts the power, if it does."""
 
 ONLY_ONCE = ("pipeline", "transaction")
-"""Operations whose second run does not go on where a crashed first one ended: no recovery to try."""
+"""Operations that go another way when tried again or interrupted: a run is recorded as failed, a version exists."""
 
 _RECOVERY_STRIDE = 5
 
@@ -53,7 +53,7 @@ def crash_all(operation: str, mode: str, folder: Path, *, every: int = 1, file_s
                 yield _crash(template, point, disk.root, lambda: disk.cut_power(MODES[mode]), disk.settle)
     else:
         for point in points[::every]:
-            yield _crash(template, point, folder)
+            yield _crash(template, point, folder, signal_name="INT" if mode == "interrupt" else "KILL")
 
 
 def _crash(
@@ -62,13 +62,14 @@ def _crash(
     folder: Path,
     afterwards: Callable[[], None] = lambda: None,
     before: Callable[[], None] = lambda: None,
+    signal_name: str = "KILL",
 ) -> Crash:
     ledger_dir = template.copy(folder / "crashed")
     before()
-    outcome = run_traced(template.operation, ledger_dir, kill_at(point))
+    outcome = run_traced(template.operation, ledger_dir, kill_at(point, signal_name))
     afterwards()
     acknowledged = int(outcome.answer == ACKNOWLEDGED)
-    assert acknowledged or outcome.killed, outcome.answer
+    assert acknowledged or outcome.killed or signal_name == "INT", outcome.answer
     verdict = judge(ledger_dir, template, acknowledged=acknowledged)
     shutil.rmtree(folder / "crashed")
     return Crash(str(point), verdict)
@@ -114,7 +115,7 @@ def main(arguments: list[str]) -> int:
     print(f"{'operation':12} {'mode':20} {'crashes':>7} {'lost':>6} {'corrupt':>8} {'repairs':>8} {'slowest save':>12}")
     survived = True
     for operation in WRITING if chosen.operation == "all" else [chosen.operation]:
-        if chosen.mode == "recovery" and operation in ONLY_ONCE:
+        if chosen.mode in ("recovery", "interrupt") and operation in ONLY_ONCE:
             continue
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(None):
             crashes = crash_all(operation, chosen.mode, Path(folder), every=chosen.slice, file_system=chosen.fs)

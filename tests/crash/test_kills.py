@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(bool(tracing.why_not()), reason=tracing.why_not(
 
 ROOT = Path(__file__).parents[2]
 SLICE = 17
+AGAIN = [name for name in WRITING if name not in ONLY_ONCE]
 LONG = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
@@ -28,7 +29,15 @@ def test_a_kill_loses_nothing(tmp_path: Path, operation: str, every: int) -> Non
     assert [] == [crash for crash in crashes if not crash.verdict.survived]
 
 
-RECOVERIES = [pytest.param(name, 12, marks=LONG) for name in WRITING if name not in ONLY_ONCE]
+@pytest.mark.parametrize(("operation", "every"), [("save", SLICE), *(pytest.param(n, 1, marks=LONG) for n in AGAIN)])
+def test_an_interrupt_loses_nothing(tmp_path: Path, operation: str, every: int) -> None:
+    """The same for Ctrl-C, which unwinds: what was acknowledged is there, and no lock stays."""
+    crashes = list(crash_all(operation, "interrupt", tmp_path, every=every))
+    assert len(crashes) > 2
+    assert [] == [crash for crash in crashes if not crash.verdict.survived]
+
+
+RECOVERIES = [pytest.param(name, 12, marks=LONG) for name in AGAIN]
 
 
 @pytest.mark.parametrize(("operation", "every"), [("save", SLICE), *RECOVERIES])

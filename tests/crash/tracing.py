@@ -78,9 +78,9 @@ def run_traced(operation: str, ledger_dir: Path, injection: str = "", *, opened:
     return Outcome(answer, os.WIFSIGNALED(status), _since_mark(lines))
 
 
-def kill_at(point: Point) -> str:
-    """The tampering that kills at a point."""
-    return f"{point.call}:signal=KILL:when={point.nth}" if point.call else ""
+def kill_at(point: Point, signal_name: str = "KILL") -> str:
+    """The tampering that kills, or sends another signal, at a point."""
+    return f"{point.call}:signal={signal_name}:when={point.nth}" if point.call else ""
 
 
 def points_of(outcome: Outcome, calls: tuple[str, ...] = CHANGING) -> list[Point]:

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.errors import IntegrityError
 from ledger.history import History
 from ledger.history.objects import BLOB, Objects, object_id
 from ledger.history.packfile import count_in_index
-from ledger.history.packing import FOLD_AT, TIERS, plan_fold, write_pack
+from ledger.history.packing import FOLD_AT, TIERS, plan_fold, release_pack, write_pack
 from ledger.records import check_name
 from tests.conftest import check_histories
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
@@ -146,3 +147,28 @@ def test_a_fold_killed_at_any_step_harms_nothing(tmp_path: Path) -> None:
         if not killed:
             break
     assert set(range(FOLD_AT + 1)) == left
+
+
+def test_what_dead_writers_left_goes_with_the_next_fold(history: History) -> None:
+    """A pack that a dead writer was about to publish, and a file that it was writing, do not stay for ever."""
+    saves(history, 3)
+    left = packs_of(history)[0]
+    left.with_suffix(".keep").write_text("ledger\n")
+    (left.parent / "ledger_tmp_0123456789abcdef").write_text("half")
+    saves(history, FOLD_AT)
+    assert [] == [path.name for path in left.parent.iterdir() if path.suffix not in (".pack", ".idx")]
+    assert left not in packs_of(history)
+    assert_whole(history, FOLD_AT + 3)
+
+
+def test_a_pack_is_kept_until_its_commit_is_published(history: History) -> None:
+    """Between the pack and the move of the branch, Git's housekeeping takes nothing; afterwards no mark is left."""
+    data = b"about to be published"
+    objects = Objects(history.git_dir)
+    stem = write_pack(objects, {object_id(BLOB, data): (BLOB, data)})
+    git(history, "gc", "--prune=now", "--quiet")
+    assert (BLOB, data) == Objects(history.git_dir).read(object_id(BLOB, data))
+    release_pack(objects, stem)
+    git(history, "gc", "--prune=now", "--quiet")
+    with pytest.raises(IntegrityError):
+        Objects(history.git_dir).read(object_id(BLOB, data))

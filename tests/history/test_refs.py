@@ -1,5 +1,6 @@
 """The one ref that publishes."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -188,3 +189,19 @@ def test_the_commit_is_durable_before_the_branch_names_it(tmp_path: Path) -> Non
         *[("fsync", "tmp"), ("rename", ".pack"), ("fsync", "tmp"), ("rename", ".idx"), ("fsync", "pack")],
         *[("fsync", "main.lock"), ("rename", "main"), ("fsync", "heads")],
     ] == kinds
+
+
+def test_a_move_that_may_not_last_says_so(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the folder cannot be synced after the rename, the error's hint says that the branch moved all the same."""
+    sync = os.fsync
+
+    def fail_for_folders(descriptor: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail_for_folders)
+    with pytest.raises(StorageError, match=str(bare / "refs" / "heads")) as caught:
+        move_branch(bare, expected=A, new=B)
+    assert "published all the same" in caught.value.hint
+    assert (B, ["main"]) == (read_branch(bare), os.listdir(bare / "refs" / "heads"))
