@@ -119,6 +119,7 @@ class ContentWriter:
             spool.drop()
         self._waiting.clear()
         self._cutter = Cutter()
+        self._sink.close()
 
     def _check_usable(self) -> None:
         if self._over:
