@@ -66,9 +66,12 @@ class Workers(Generic[Result]):
 
 
 def thread_count() -> int:
-    """How many threads work at once: the cores that this process may use, within reason."""
+    """How many threads work at once: one more than this process may use cores, within reason.
+
+    One more, because now and then one waits for the disk or for the interpreter's lock.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST_THREADS)
+    return min(cores + 1, _MOST_THREADS)
 
 
 def in_order(work: Callable[[Work], Result], pieces: Iterable[Work]) -> Iterator[Result]:
