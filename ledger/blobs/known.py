@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from ledger.blobs.codec import codec_of
+from ledger.blobs.codec import codec_of, open_frame
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.sought import Sought
@@ -108,11 +108,15 @@ class KnownChunks:
     def _holds(self, pack: str, entry: PackEntry, data: bytes, at: int, plain: memoryview) -> bool:
         """Whether a chunk in ``data``, which starts there at ``at``, is stored whole."""
         stored = memoryview(data)[at : at + entry.stored_size]
-        if entry.codec == codec_of(stored) == "none" and len(stored) == len(plain) and data.startswith(plain, at):
-            return True  # equal bytes have the digest that the index says
-        location = f"{self._store.url}/{pack_key(pack)}"
+        sought = Sought("similar content", "chunk", entry.digest, f"{self._store.url}/{pack_key(pack)}")
         try:
-            open_entry(stored, entry, Sought("similar content", "chunk", entry.digest, location))
+            # Equal bytes have equal digests; comparing costs less than hashing.
+            if entry.codec == codec_of(stored) == "none" and len(stored) == len(plain):
+                is_equal = data.startswith(plain, at)
+            else:
+                is_equal = open_frame(stored, len(plain), sought).startswith(plain)
+            if not is_equal:
+                open_entry(stored, entry, sought)
         except IntegrityError as error:
             warnings.warn(f"a stored chunk is damaged and is written again: {error}", UserWarning, stacklevel=2)
             return False

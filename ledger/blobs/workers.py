@@ -42,17 +42,17 @@ class Workers(Generic[Result]):
 
     def give(self, work: Callable[[], Result]) -> None:
         """Start a piece of work, or queue it until a thread is free."""
-        from concurrent.futures import Future, ThreadPoolExecutor
+        from concurrent.futures import Future
 
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(thread_count(), thread_name_prefix="ledger-bytes")
         try:
-            self._under_way.append(self._pool.submit(work))
+            if self._pool is None:
+                self._pool = _new_pool()
+            future = self._pool.submit(work)
         except RuntimeError:
             # The interpreter is ending and starts no threads any more: what an exit handler saves is saved still.
-            done: Future[Result] = Future()
-            done.set_result(work())
-            self._under_way.append(done)
+            future = Future()
+            future.set_result(work())
+        self._under_way.append(future)
 
     def take(self) -> Result:
         """The result of the oldest piece of work, once it is there; raises what the work raised."""
@@ -89,3 +89,9 @@ def in_order(work: Callable[[Work], Result], pieces: Iterable[Work]) -> Iterator
             yield workers.take()
     finally:
         workers.close()
+
+
+def _new_pool() -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(thread_count(), thread_name_prefix="ledger-bytes")
