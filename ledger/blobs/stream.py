@@ -7,6 +7,7 @@ segments and chunks used last are kept, in bounded memory. A long part is fetche
 decompressed and checked on all cores; where it lies is worked out by the thread that asks.
 """
 
+import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -35,6 +36,17 @@ _CACHED_INDEXES = 16
 
 ChunkName = tuple[Digest, int]
 """The digest of a chunk and its plain size: a lie about the size is another name."""
+
+
+class _Scratch(threading.local):
+    """Memory of each thread for what it needs only a moment: fresh memory would cost more than reading."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buffer = memoryview(bytearray(FETCH_SIZE))
+
+
+_scratch = _Scratch()
 
 
 class Place(NamedTuple):
@@ -184,7 +196,7 @@ class ChunkStream:
         return [(place, self._open(place, _stored(data, group, place))) for place in group]
 
     def _check_group(self, group: list[Place]) -> None:
-        data = memoryview(self._fetch(group))
+        data = self._fetch_briefly(group)
         for place in group:
             self._open(place, _stored(data, group, place))
 
@@ -199,7 +211,7 @@ class ChunkStream:
             for place in group:
                 self._open(place, _stored(part, group, place))
             return
-        data = memoryview(self._fetch(group))
+        data = self._fetch_briefly(group)
         for place in group:
             plain = memoryview(self._open(place, _stored(data, group, place)))
             at = place.start - start
@@ -212,6 +224,14 @@ class ChunkStream:
             return self._store.get(group[0].key, first, group[-1].offset + group[-1].entry.stored_size - first)
         except FileNotFoundError as error:
             raise self._sought(group[0]).damaged("is missing") from error
+
+    def _fetch_briefly(self, group: list[Place]) -> memoryview:
+        """The stored bytes of a group, until the same thread asks for the next."""
+        size = group[-1].offset + group[-1].entry.stored_size - group[0].offset
+        if size > FETCH_SIZE:
+            return memoryview(self._fetch(group))
+        part = _scratch.buffer[:size]
+        return part[: self._fetch_into(group, part)]
 
     def _fetch_into(self, group: list[Place], part: memoryview) -> int:
         try:
