@@ -22,7 +22,7 @@ MAX_SIZE: Final = 256 << 10
 NORMALIZATION: Final = 2
 """How strongly sizes are drawn to the average (level of FastCDC's normalized chunking)."""
 
-_BATCH = 4 << 20  # bytes gathered before cutting, so that small writes cost little
+_BATCH = 2 << 20  # bytes gathered before cutting, so that small writes cost little
 
 
 class Cutter:

@@ -9,13 +9,14 @@ The only module that imports zstandard. Rules it keeps (specs/format.md, 6):
   been checked, and never into more memory than the size that was expected.
 """
 
+import threading
 from typing import TYPE_CHECKING, Final, Literal
 
 from ledger.blobs.sought import Sought
 from ledger.ids import digest_of
 
 if TYPE_CHECKING:
-    from zstandard import ZstdCompressor
+    from zstandard import ZstdCompressor, ZstdDecompressor
 
 Codec = Literal["none", "zstd"]
 
@@ -39,14 +40,21 @@ _OLD_ZSTD = (b"\xb5\x2f\xfd", range(0x1E, 0x29))
 _SKIPPABLE = (b"\x2a\x4d\x18", range(0x50, 0x60))
 
 
+class _Own(threading.local):
+    """What each thread has for itself: making one of these anew costs as much as a chunk."""
+
+    compressor: "ZstdCompressor | None" = None
+    decompressor: "ZstdDecompressor | None" = None
+
+
+_own = _Own()
+
+
 class Encoder:
     """Turns plain bytes into stored bytes; the same bytes into the same, for one release of zstd.
 
-    Not for several threads at once. zstandard is imported at the first chunk worth compressing.
+    For any number of threads. zstandard is imported at the first chunk worth compressing.
     """
-
-    def __init__(self) -> None:
-        self._compressor: ZstdCompressor | None = None
 
     def encode(self, plain: bytes | memoryview) -> bytes:
         """The bytes to store for a chunk."""
@@ -60,16 +68,16 @@ class Encoder:
 
     def frame(self, plain: bytes | memoryview) -> bytes:
         """One frame around some bytes, whether that saves anything or not."""
-        if self._compressor is None:
+        if _own.compressor is None:
             from zstandard import ZstdCompressor
 
-            self._compressor = ZstdCompressor(level=_LEVEL, write_content_size=True)
-        return self._compressor.compress(plain)
+            _own.compressor = ZstdCompressor(level=_LEVEL, write_content_size=True)
+        return _own.compressor.compress(plain)
 
 
-def codec_of(stored: bytes) -> Codec:
+def codec_of(stored: bytes | memoryview) -> Codec:
     """How stored bytes are to be read."""
-    return "zstd" if stored.startswith(_MAGIC) else "none"
+    return "zstd" if stored[: len(_MAGIC)] == _MAGIC else "none"
 
 
 def is_mistakable(plain: bytes | memoryview) -> bool:
@@ -80,8 +88,11 @@ def is_mistakable(plain: bytes | memoryview) -> bool:
     return any(start[1:] == rest and start[0] in first for rest, first in (_OLD_ZSTD, _SKIPPABLE))
 
 
-def open_chunk(stored: bytes, size: int, sought: Sought) -> bytes:
-    """The ``size`` plain bytes of the chunk that is sought; `IntegrityError` where something else is stored."""
+def open_chunk(stored: bytes | memoryview, size: int, sought: Sought) -> bytes | memoryview:
+    """The ``size`` plain bytes of the chunk that is sought; `IntegrityError` where something else is stored.
+
+    Bytes that are stored plain are given as they are, in the memory they came in.
+    """
     plain = open_frame(stored, size, sought) if codec_of(stored) == "zstd" else stored
     if len(plain) != size:
         raise sought.damaged(f"has {len(plain)} bytes, expected {size}", expected=size, found=len(plain))
@@ -96,7 +107,7 @@ def stored_limit(size: int) -> int:
     return size + size // 128 + 1024
 
 
-def frame_size(frame: bytes, sought: Sought) -> int:
+def frame_size(frame: bytes | memoryview, sought: Sought) -> int:
     """The plain size that a frame declares, in bytes; `IntegrityError` for a frame we would not have written."""
     from zstandard import CONTENTSIZE_UNKNOWN, ZstdError, get_frame_parameters
 
@@ -115,16 +126,18 @@ def frame_size(frame: bytes, sought: Sought) -> int:
     return int(parameters.content_size)
 
 
-def open_frame(frame: bytes, size: int, sought: Sought) -> bytes:
+def open_frame(frame: bytes | memoryview, size: int, sought: Sought) -> bytes:
     """The ``size`` bytes in a frame, which must be the only one and declare that size."""
     from zstandard import ZstdDecompressor, ZstdError
 
+    if _own.decompressor is None:
+        _own.decompressor = ZstdDecompressor(max_window_size=WINDOW_LIMIT)
     declared = frame_size(frame, sought)
     if declared != size:
         raise sought.damaged(f"declares {declared} bytes, expected {size}", expected=size, found=declared)
     try:
         # Into a buffer of exactly the declared size: a frame that holds more is an error there.
-        plain = ZstdDecompressor(max_window_size=WINDOW_LIMIT).decompress(frame, allow_extra_data=False)
+        plain = _own.decompressor.decompress(frame, allow_extra_data=False)
     except ZstdError as error:
         raise sought.damaged(f"cannot be decompressed: {error}") from error
     if len(plain) != size:

@@ -7,9 +7,10 @@ contents only save room, so whatever is wrong with one is a warning here.
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from ledger.blobs.codec import codec_of, open_frame
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.sought import Sought
@@ -22,8 +23,6 @@ from ledger.records import Content
 KNOWN_LIMIT: Final = 1 << 20
 """Most chunks remembered, about 70 GiB of them."""
 
-_LONGEST_READ = 64  # chunks read and checked at once, where they are used one after another
-
 
 class PackedChunk(NamedTuple):
     """Where a stored chunk is: the name of the pack and the chunk's number in it."""
@@ -33,31 +32,35 @@ class PackedChunk(NamedTuple):
 
 
 class KnownChunks:
-    """The chunks of similar contents; which those are, and their tables, is asked at the first question."""
+    """The chunks of similar contents; which those are, and their tables, is asked by `load`."""
 
     def __init__(self, store: Store, similar: Iterable[Content]) -> None:
         self._store = store
         self._similar = similar
-        self._is_loaded = False
         self._indexes: dict[str, PackIndex] = {}
         self._chunks: dict[Digest, PackedChunk] = {}
-        self._verified: set[PackedChunk] = set()
-        self._damaged: set[PackedChunk] = set()
-        self._read_length = 1
 
-    def find(self, digest: Digest) -> PackedChunk | None:
-        """Where a chunk is stored already, read and checked, or ``None`` if it is to be stored."""
-        if not self._is_loaded:
-            self._is_loaded = True
-            for content in self._similar:
-                if content.has_table and content.linked is None:
-                    self._load(content)
-        chunk = self._chunks.get(digest)
-        if chunk is None or chunk in self._damaged:
-            return None
-        if chunk not in self._verified:
-            self._verify_from(chunk)
-        return None if chunk in self._damaged else chunk
+    def load(self) -> None:
+        """Read the tables of the similar contents; before the first `find`."""
+        for content in self._similar:
+            if content.has_table and content.linked is None:
+                self._load(content)
+
+    def find(self, chunks: Sequence[tuple[Digest, memoryview]]) -> list[PackedChunk | None]:
+        """Where each of some chunks, given with its bytes, is stored already; ``None`` where it is to be stored.
+
+        Each was read and compared. Chunks that lie one after another are read at once. For any thread.
+        """
+        found = [self._chunks.get(digest) for digest, _ in chunks]
+        plain = [data for _, data in chunks]
+        first = 0
+        for stop in range(1, len(found) + 1):
+            if stop == len(found) or not _is_next(found[stop - 1], found[stop]):
+                place = found[first]
+                if place is not None:
+                    found[first:stop] = self._verified(place, plain[first:stop])
+                first = stop
+        return found
 
     def _load(self, content: Content) -> None:
         try:
@@ -82,29 +85,44 @@ class KnownChunks:
                 self._indexes[pack] = PackIndex(pack, (), (0,))
         return self._indexes[pack]
 
-    def _verify_from(self, chunk: PackedChunk) -> None:
-        """Read and check a chunk, and with it those behind it, more of them while they are used in a row."""
-        index = self._indexes[chunk.pack]
-        follows = PackedChunk(chunk.pack, chunk.number - 1) in self._verified
-        self._read_length = min(2 * self._read_length, _LONGEST_READ) if follows else 1
-        stop = min(chunk.number + self._read_length, len(index.entries))
-        first, last = index.offsets[chunk.number], index.offsets[stop]
+    def _verified(self, first: PackedChunk, plain: Sequence[memoryview]) -> list[PackedChunk | None]:
+        """The chunks of a pack from ``first`` on, ``None`` for each that does not hold the bytes it should."""
+        index, stop = self._indexes[first.pack], first.number + len(plain)
+        start, end = index.offsets[first.number], index.offsets[stop]
         try:
-            data = self._store.get(pack_key(chunk.pack), first, last - first)
+            data = self._store.get(pack_key(first.pack), start, end - start)
         except (FileNotFoundError, StorageError) as error:
-            warnings.warn(f"a stored chunk is written again: {error}", UserWarning, stacklevel=2)
-            self._damaged.add(chunk)
-            return
-        for number in range(chunk.number, stop):
-            stored = data[index.offsets[number] - first : index.offsets[number + 1] - first]
-            self._verify(PackedChunk(chunk.pack, number), stored, index.entries[number])
+            warnings.warn(f"stored chunks are written again: {error}", UserWarning, stacklevel=2)
+            return [None] * len(plain)
+        return [
+            PackedChunk(first.pack, number) if self._holds(first.pack, entry, data, offset - start, expected) else None
+            for number, entry, offset, expected in zip(
+                range(first.number, stop),
+                index.entries[first.number : stop],
+                index.offsets[first.number : stop],
+                plain,
+                strict=True,
+            )
+        ]
 
-    def _verify(self, chunk: PackedChunk, stored: bytes, entry: PackEntry) -> None:
-        location = f"{self._store.url}/{pack_key(chunk.pack)}"
+    def _holds(self, pack: str, entry: PackEntry, data: bytes, at: int, plain: memoryview) -> bool:
+        """Whether a chunk in ``data``, which starts there at ``at``, is stored whole."""
+        stored = memoryview(data)[at : at + entry.stored_size]
+        sought = Sought("similar content", "chunk", entry.digest, f"{self._store.url}/{pack_key(pack)}")
         try:
-            open_entry(stored, entry, Sought("similar content", "chunk", entry.digest, location))
+            # Equal bytes have equal digests; comparing costs less than hashing.
+            if entry.codec == codec_of(stored) == "none" and len(stored) == len(plain):
+                is_equal = data.startswith(plain, at)
+            else:
+                is_equal = open_frame(stored, len(plain), sought).startswith(plain)
+            if not is_equal:
+                open_entry(stored, entry, sought)
         except IntegrityError as error:
             warnings.warn(f"a stored chunk is damaged and is written again: {error}", UserWarning, stacklevel=2)
-            self._damaged.add(chunk)
-        else:
-            self._verified.add(chunk)
+            return False
+        return True
+
+
+def _is_next(chunk: PackedChunk | None, other: PackedChunk | None) -> bool:
+    """Whether two chunks lie one after the other in a pack."""
+    return chunk is not None and other is not None and other == (chunk.pack, chunk.number + 1)

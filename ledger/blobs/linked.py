@@ -9,7 +9,7 @@ path is followed only where it leads to without any symbolic link.
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -106,12 +106,16 @@ class LinkedFiles:
         self._compare(file, size, Digest(f"sha256:{digest.hexdigest()}"))
         yield last
 
+    def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
+        """The bytes of each of some files."""
+        return map(self.blocks, files)
+
     def open(self, file: FileEntry) -> BinaryIO:
         """A file to read and seek in, checked as a whole first."""
         for _ in self.blocks(file):
             pass  # checking is the point
         source = self._source(file)
-        return readable_file(file.size, lambda start, stop: _file_blocks(source, start, stop))
+        return readable_file(file.size, _InPlace(source))
 
     def check(self) -> None:
         """Compare what lies there with what was registered, byte by byte."""
@@ -232,10 +236,22 @@ def _bytes_of(file: TreeFile) -> Iterator[bytes]:
         yield from read_source(file.source, follow=False)
 
 
-def _file_blocks(source: str, start: int, stop: int) -> Iterator[memoryview]:
-    while start < stop:
-        block = read_file(source, start=start, length=min(_BLOCK_SIZE, stop - start))
-        if not block:
-            raise IntegrityError(f"{source} became shorter while it was read", location=source)
-        start += len(block)
-        yield memoryview(block)
+class _InPlace:
+    """The bytes of a file where it lies; it was checked as a whole."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
+        while start < stop:
+            block = read_file(self._path, start=start, length=min(_BLOCK_SIZE, stop - start))
+            if not block:
+                raise IntegrityError(f"{self._path} became shorter while it was read", location=self._path)
+            start += len(block)
+            yield memoryview(block)
+
+    def fill(self, start: int, target: memoryview) -> None:
+        done = 0
+        for block in self.blocks(start, start + len(target)):
+            target[done : done + len(block)] = block
+            done += len(block)

@@ -38,6 +38,20 @@ class LocalStore:
         """The bytes of a file, or a part of them."""
         return read_file(self._path(key), start=start, length=length)
 
+    def get_into(self, key: str, start: int, target: memoryview) -> int:
+        """Read a part of a file into ``target``."""
+        path = self._path(key)
+        done = 0
+        try:
+            with open(path, "rb", buffering=0) as file:
+                while count := os.preadv(file.fileno(), [target[done:]], start + done):
+                    done += count
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise storage_error(error, path, "read") from error
+        return done
+
     def has(self, key: str) -> bool:
         """Whether there is a file of that key."""
         return self._size(self._path(key)) is not None

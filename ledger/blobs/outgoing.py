@@ -1,12 +1,15 @@
 """The readable file that a materializer is handed.
 
 Seekable and buffered; fetches only what is read. A file that is read from front to
-back is fetched in growing pieces, so that a distant store is asked seldom.
+back is fetched in growing pieces, so that a distant store is asked seldom. Who asks for
+much at once gets it straight into the memory that is to hold it.
 """
 
 import io
-from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final, cast
+from collections.abc import Iterator
+from typing import BinaryIO, Final, Protocol, cast
+
+from ledger.blobs.workers import PARALLEL_SIZE
 
 BUFFER_SIZE: Final = 64 << 10
 """Bytes that a reader asks for at least."""
@@ -14,13 +17,23 @@ BUFFER_SIZE: Final = 64 << 10
 _MOST_AHEAD = 4 << 20  # bytes
 
 
-class _Fetching(io.RawIOBase):
-    """A raw file over a function that gives the bytes between two positions."""
+class Source(Protocol):
+    """The bytes of one file by their position in it, checked."""
 
-    def __init__(self, size: int, blocks: Callable[[int, int], Iterator[memoryview]]) -> None:
+    def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
+        """Those from ``start`` to ``stop``, in pieces."""
+
+    def fill(self, start: int, target: memoryview) -> None:
+        """Those from ``start`` on, into all of ``target``."""
+
+
+class _Fetching(io.RawIOBase):
+    """A raw file over the bytes of a source."""
+
+    def __init__(self, size: int, source: Source) -> None:
         super().__init__()
         self._size = size
-        self._blocks = blocks
+        self._source = source
         self._position = 0
         self._ahead = 0
         self._kept = memoryview(b"")
@@ -48,6 +61,10 @@ class _Fetching(io.RawIOBase):
         count = min(len(target), self._size - self._position)
         if count <= 0:
             return 0
+        if count >= PARALLEL_SIZE:
+            self._source.fill(self._position, target[:count])
+            self._position += count
+            return count
         if not self._kept_at <= self._position < self._kept_at + len(self._kept):
             self._fetch(count)
         at = self._position - self._kept_at
@@ -56,16 +73,20 @@ class _Fetching(io.RawIOBase):
         self._position += len(piece)
         return len(piece)
 
+    def readall(self) -> bytes:
+        start, self._position = self._position, max(self._position, self._size)
+        return b"".join(self._source.blocks(start, self._size))
+
     def _fetch(self, count: int) -> None:
         """Fetch a piece at the position; more of it while the file is read in a row."""
         follows = self._position == self._kept_at + len(self._kept)
         self._ahead = min(max(2 * self._ahead, BUFFER_SIZE), _MOST_AHEAD) if follows else 0
         stop = min(self._position + max(min(count, _MOST_AHEAD), self._ahead), self._size)
-        blocks = list(self._blocks(self._position, stop))
+        blocks = list(self._source.blocks(self._position, stop))
         self._kept = blocks[0] if len(blocks) == 1 else memoryview(b"".join(blocks))
         self._kept_at = self._position
 
 
-def readable_file(size: int, blocks: Callable[[int, int], Iterator[memoryview]]) -> BinaryIO:
-    """A buffered file of ``size`` bytes; ``blocks`` gives those between two positions, checked."""
-    return io.BufferedReader(_Fetching(size, blocks), BUFFER_SIZE)
+def readable_file(size: int, source: Source) -> BinaryIO:
+    """A buffered file of ``size`` bytes, which ``source`` gives."""
+    return io.BufferedReader(_Fetching(size, source), BUFFER_SIZE)

@@ -121,7 +121,7 @@ def load_index(store: Store, pack: str, *, label: str) -> PackIndex:
     return parse_index(pack, tail[max(0, len(tail) - size - FOOTER_SIZE) : -FOOTER_SIZE], sought)
 
 
-def open_entry(stored: bytes, entry: PackEntry, sought: Sought) -> bytes:
+def open_entry(stored: bytes | memoryview, entry: PackEntry, sought: Sought) -> bytes | memoryview:
     """The plain bytes of a chunk read from a pack; `IntegrityError` where they are not what the index says."""
     codec = codec_of(stored)
     if codec != entry.codec:

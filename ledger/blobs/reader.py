@@ -14,7 +14,7 @@ from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked import LinkedFiles, is_linked_present
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import check_files
-from ledger.blobs.restoring import plan_restore, restore_files
+from ledger.blobs.restoring import plan_restore, restore_files, split
 from ledger.blobs.store import Store
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Table, load_table
@@ -27,6 +27,9 @@ class _Source(Protocol):
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """All bytes of a file; the last piece comes only if all of them are right."""
+
+    def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
+        """The bytes of each of some files, to be taken before those of the next."""
 
     def open(self, file: FileEntry) -> BinaryIO:
         """A file to read and seek in."""
@@ -71,7 +74,7 @@ class ContentReader:
 
         The folder appears when it is complete. Raises `TargetExistsError` where something is there.
         """
-        restore_files(target, plan_restore(self.files, paths, strip), self._source.blocks, label=self._label)
+        restore_files(target, plan_restore(self.files, paths, strip), self._source.each, label=self._label)
 
     def check(self) -> None:
         """Read every byte again; raises `IntegrityError` at the first bad one."""
@@ -108,7 +111,6 @@ class _StoredFiles:
     ) -> None:
         self._new_stream = partial(ChunkStream, store, content, table, label=label)
         self._stream = self._new_stream()
-        self._size = content.size
         starts = accumulate((file.size for file in files), initial=0)
         self._starts = {file.path: start for file, start in zip(files, starts, strict=False)}
 
@@ -116,13 +118,41 @@ class _StoredFiles:
         start = self._starts[file.path]
         return self._stream.blocks(start, start + file.size)
 
+    def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
+        for stretch in self._stretches(files):
+            stop = self._starts[stretch[-1].path] + stretch[-1].size
+            yield from split(self._stream.blocks(self._starts[stretch[0].path], stop), [file.size for file in stretch])
+
     def open(self, file: FileEntry) -> BinaryIO:
-        at = self._starts[file.path]
-        return readable_file(file.size, lambda start, stop: self._stream.blocks(at + start, at + stop))
+        return readable_file(file.size, _InStream(self._stream, self._starts[file.path]))
 
     def check(self) -> None:
-        for _ in self._new_stream().blocks(0, self._size):
-            pass  # each block was checked on its way
+        self._new_stream().check()
+
+    def _stretches(self, files: Sequence[FileEntry]) -> Iterator[list[FileEntry]]:
+        """The files in order, those together that lie one after another in the stream."""
+        stretch: list[FileEntry] = []
+        for file in files:
+            if stretch and self._starts[file.path] != self._starts[stretch[-1].path] + stretch[-1].size:
+                yield stretch
+                stretch = []
+            stretch.append(file)
+        if stretch:
+            yield stretch
+
+
+class _InStream:
+    """The bytes of one file, which starts at a position of the stream."""
+
+    def __init__(self, stream: ChunkStream, at: int) -> None:
+        self._stream = stream
+        self._at = at
+
+    def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
+        return self._stream.blocks(self._at + start, self._at + stop)
+
+    def fill(self, start: int, target: memoryview) -> None:
+        self._stream.fill(self._at + start, target)
 
 
 def _whole_files(content: Content, label: str) -> tuple[FileEntry, ...]:

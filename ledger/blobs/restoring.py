@@ -8,7 +8,7 @@ harmless links can lead out of a folder together.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,9 @@ from ledger.records import FileEntry
 
 _FILE_MODE = 0o644
 _EXECUTABLE_MODE = 0o755
+
+Read = Callable[[Sequence[FileEntry]], Iterator[Iterator[memoryview]]]
+"""From files to the bytes of each, which are to be taken before those of the next."""
 
 
 class Restoration(NamedTuple):
@@ -45,10 +48,23 @@ def plan_restore(files: Sequence[FileEntry], paths: Sequence[str] | None, strip:
     return [Restoration(file, file.path.removeprefix(lead)) for file in chosen]
 
 
-def restore_files(
-    target: Path, plan: Sequence[Restoration], read: Callable[[FileEntry], Iterator[memoryview]], *, label: str
-) -> None:
-    """Make the folder ``target``, which must not exist, with these files; ``read`` gives the bytes of one."""
+def split(blocks: Iterator[memoryview], sizes: Iterable[int]) -> Iterator[Iterator[memoryview]]:
+    """The bytes of files of these sizes that come one after another; each is to be taken before the next."""
+    rest = memoryview(b"")
+
+    def take(size: int) -> Iterator[memoryview]:
+        nonlocal rest
+        while size:
+            rest = rest or next(blocks)
+            piece, rest = rest[:size], rest[size:]
+            size -= len(piece)
+            yield piece
+
+    return map(take, sizes)
+
+
+def restore_files(target: Path, plan: Sequence[Restoration], read: Read, *, label: str) -> None:
+    """Make the folder ``target``, which must not exist, with these files; ``read`` gives the bytes of each."""
     if os.path.lexists(target):
         raise TargetExistsError(
             f"{target} exists already", hint="choose a path that does not exist yet", path=str(target)
@@ -66,17 +82,15 @@ def restore_files(
             raise
 
 
-def _fill(
-    staging: str, plan: Sequence[Restoration], read: Callable[[FileEntry], Iterator[memoryview]], label: str
-) -> None:
+def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> None:
     links: list[tuple[str, str]] = []
-    for file, path in plan:
+    for (file, path), blocks in zip(plan, read([file for file, _ in plan]), strict=True):
         full = os.path.join(staging, path)
         os.makedirs(full if file.kind == "directory" else os.path.dirname(full), exist_ok=True)
         if file.kind == "link":
-            links.append((path, _link_target(path, b"".join(read(file)), label)))
+            links.append((path, _link_target(path, b"".join(blocks), label)))
         elif file.kind != "directory":
-            _write(full, read(file), _EXECUTABLE_MODE if file.kind == "executable" else _FILE_MODE)
+            _write(full, blocks, _EXECUTABLE_MODE if file.kind == "executable" else _FILE_MODE)
     for path, target in links:
         os.symlink(target, os.path.join(staging, path))
     root = os.path.realpath(staging)

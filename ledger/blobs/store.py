@@ -3,7 +3,7 @@
 A store keeps objects: immutable bytes under a key (`ledger.blobs.layout`). A
 function asks for the smallest power it needs; only maintenance lists or
 deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
-`StorageError` or one of its kinds for everything else.
+`StorageError` or one of its kinds for everything else. Calls may come from any thread.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,6 +35,14 @@ class Store(Protocol):
 
 
 @runtime_checkable
+class FillingStore(Store, Protocol):
+    """A store that reads to where bytes belong, without a copy."""
+
+    def get_into(self, key: str, start: int, target: memoryview) -> int:
+        """Fill ``target`` with the bytes of an object from ``start``; how many there were, at most its length."""
+
+
+@runtime_checkable
 class PrunableStore(Store, Protocol):
     """A store whose objects can be listed and deleted."""
 
@@ -43,3 +51,12 @@ class PrunableStore(Store, Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is gone already is no error."""
+
+
+def get_into(store: Store, key: str, start: int, target: memoryview) -> int:
+    """Fill ``target`` with the bytes of an object from ``start``; how many there were."""
+    if isinstance(store, FillingStore):
+        return store.get_into(key, start, target)
+    data = store.get(key, start, len(target))
+    target[: len(data)] = data
+    return len(data)

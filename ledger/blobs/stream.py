@@ -3,11 +3,14 @@
 From a position in the stream to the chunks that cover it, to the objects that hold
 them. A segment is checked against the table before a pack's index is believed for
 it, and every chunk against its digest before a byte of it is handed out. Indexes,
-segments and chunks used last are kept, in bounded memory.
+segments and chunks used last are kept, in bounded memory. A long part is fetched,
+decompressed and checked on all cores; where it lies is worked out by the thread that asks.
 """
 
+import threading
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -16,14 +19,15 @@ from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.packs import PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store
+from ledger.blobs.store import Store, get_into
 from ledger.blobs.tables import Table
+from ledger.blobs.workers import PARALLEL_SIZE, in_order
 from ledger.errors import IntegrityError
 from ledger.ids import Digest
 from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
 
 FETCH_SIZE: Final = 8 << 20
-"""Most stored bytes that one request asks for, unless a single chunk is larger."""
+"""Most stored or plain bytes that one request asks for, unless a single chunk is larger."""
 
 _CACHE_SIZE = 8 << 20  # plain bytes of chunks
 _CACHED_SEGMENTS = 8
@@ -32,6 +36,17 @@ _CACHED_INDEXES = 16
 
 ChunkName = tuple[Digest, int]
 """The digest of a chunk and its plain size: a lie about the size is another name."""
+
+
+class _Scratch(threading.local):
+    """Memory of each thread for what it needs only a moment: fresh memory would cost more than reading."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buffer = memoryview(bytearray(FETCH_SIZE))
+
+
+_scratch = _Scratch()
 
 
 class Place(NamedTuple):
@@ -61,13 +76,29 @@ class ChunkStream:
         self._starts = [0]  # of the segments known so far, and of the next one
         self._places: Recent[int, tuple[Place, ...]] = Recent(_CACHED_SEGMENTS)
         self._indexes: Recent[str, PackIndex] = Recent(_CACHED_INDEXES)
-        self._chunks: Recent[ChunkName, bytes] = Recent(_CACHE_SIZE)
+        self._chunks: Recent[ChunkName, bytes | memoryview] = Recent(_CACHE_SIZE)
 
     def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
         """The bytes from ``start`` to ``stop``, in pieces, each checked; `IntegrityError` at the first bad one."""
-        for group in _groups(self._covering(start, stop)):
-            for place, plain in self._read(group):
+        groups = _groups(self._covering(start, stop))
+        is_long = stop - start >= PARALLEL_SIZE
+        for opened in in_order(self._open_group, groups) if is_long else map(self._open_kept, groups):
+            for place, plain in opened:
                 yield memoryview(plain)[max(0, start - place.start) : stop - place.start]
+
+    def fill(self, start: int, target: memoryview) -> None:
+        """Put the bytes from ``start`` into all of ``target``, on all cores; `IntegrityError` at the first bad one.
+
+        What is in ``target`` after an error is of no use.
+        """
+        groups = _groups(self._covering(start, start + len(target)))
+        for _ in in_order(partial(self._fill_from, start=start, target=target), groups):
+            pass  # every group fills its own part
+
+    def check(self) -> None:
+        """Read every byte, on all cores; `IntegrityError` at the first bad one."""
+        for _ in in_order(self._check_group, _groups(self._covering(0, self._content.size))):
+            pass  # checking is the point
 
     def _covering(self, start: int, stop: int) -> Iterator[Place]:
         """The chunks that hold a part of the stream, in order."""
@@ -145,29 +176,70 @@ class ChunkStream:
             self._indexes.keep(pack, index)
         return index
 
-    def _read(self, group: list[Place]) -> Iterator[tuple[Place, bytes]]:
-        """The plain bytes of neighbouring chunks, fetched with one request."""
+    def _open_kept(self, group: list[Place]) -> list[tuple[Place, bytes | memoryview]]:
+        """The plain bytes of neighbouring chunks, those used last from memory; for the thread that asks."""
         names = [(place.entry.digest, place.entry.plain_size) for place in group]
         cached = [self._chunks.get(name) for name in names]
         data = b"" if None not in cached else self._fetch(group)
-        first = group[0].offset
+        opened = []
         for place, name, known in zip(group, names, cached, strict=True):
             plain = known
             if plain is None:
-                at = place.offset - first
-                plain = self._open(place, data[at : at + place.entry.stored_size])
+                plain = self._open(place, _stored(data, group, place))
                 self._chunks.keep(name, plain, weight=len(plain))
-            yield place, plain
+            opened.append((place, plain))
+        return opened
+
+    def _open_group(self, group: list[Place]) -> list[tuple[Place, bytes | memoryview]]:
+        """The plain bytes of neighbouring chunks, fetched with one request; for any thread."""
+        data = memoryview(self._fetch(group))
+        return [(place, self._open(place, _stored(data, group, place))) for place in group]
+
+    def _check_group(self, group: list[Place]) -> None:
+        data = self._fetch_briefly(group)
+        for place in group:
+            self._open(place, _stored(data, group, place))
+
+    def _fill_from(self, group: list[Place], *, start: int, target: memoryview) -> None:
+        """Put what neighbouring chunks hold of ``target`` into it; ``start`` is where it starts in the stream."""
+        first, stop = group[0].start - start, group[-1].stop - start
+        is_whole = first >= 0 and stop <= len(target)
+        if is_whole and self._segments and all(place.entry.codec == "none" for place in group):
+            # What is stored plain is read to where it belongs, and checked there.
+            part = target[first:stop]
+            part = part[: self._fetch_into(group, part)]
+            for place in group:
+                self._open(place, _stored(part, group, place))
+            return
+        data = self._fetch_briefly(group)
+        for place in group:
+            plain = memoryview(self._open(place, _stored(data, group, place)))
+            at = place.start - start
+            piece = plain[max(0, -at) : len(target) - at]
+            target[max(0, at) : max(0, at) + len(piece)] = piece
 
     def _fetch(self, group: list[Place]) -> bytes:
-        key, first = group[0].key, group[0].offset
-        size = group[-1].offset + group[-1].entry.stored_size - first
+        first = group[0].offset
         try:
-            return self._store.get(key, first, size)
+            return self._store.get(group[0].key, first, group[-1].offset + group[-1].entry.stored_size - first)
         except FileNotFoundError as error:
             raise self._sought(group[0]).damaged("is missing") from error
 
-    def _open(self, place: Place, stored: bytes) -> bytes:
+    def _fetch_briefly(self, group: list[Place]) -> memoryview:
+        """The stored bytes of a group, until the same thread asks for the next."""
+        size = group[-1].offset + group[-1].entry.stored_size - group[0].offset
+        if size > FETCH_SIZE:
+            return memoryview(self._fetch(group))
+        part = _scratch.buffer[:size]
+        return part[: self._fetch_into(group, part)]
+
+    def _fetch_into(self, group: list[Place], part: memoryview) -> int:
+        try:
+            return get_into(self._store, group[0].key, group[0].offset, part)
+        except FileNotFoundError as error:
+            raise self._sought(group[0]).damaged("is missing") from error
+
+    def _open(self, place: Place, stored: bytes | memoryview) -> bytes | memoryview:
         if self._segments:
             return open_entry(stored, place.entry, self._sought(place))
         return open_chunk(stored, place.entry.plain_size, self._sought(place))
@@ -199,4 +271,11 @@ def _is_next(group: list[Place], place: Place) -> bool:
         place.key == last.key
         and place.offset == last.offset + last.entry.stored_size
         and place.offset + place.entry.stored_size - group[0].offset <= FETCH_SIZE
+        and place.stop - group[0].start <= FETCH_SIZE
     )
+
+
+def _stored(data: bytes | memoryview, group: list[Place], place: Place) -> bytes | memoryview:
+    """The stored bytes of one chunk of a group, out of those of the group."""
+    at = place.offset - group[0].offset
+    return data[at : at + place.entry.stored_size]

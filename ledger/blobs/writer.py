@@ -7,7 +7,7 @@ outside of the stream. Paths are checked before a byte is taken.
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -121,6 +121,7 @@ class ContentWriter:
             spool.drop()
         self._waiting.clear()
         self._cutter = Cutter()
+        self._sink.close()
 
     def _check_usable(self) -> None:
         if self._over:
@@ -148,14 +149,28 @@ class ContentWriter:
             self._reserve(file.path)
             self._add_pointer(file)
             return
-        with self.open(file.path, executable=file.kind == "executable") as copy:
-            try:
-                for block in read_source(file.source, follow=follow):
-                    copy.write(block)
-            except BaseException:
-                # Closing the copy must not make a whole file of its first half.
-                self._over = "broken by an error"
-                raise
+        blocks = read_source(file.source, follow=follow)
+        if self._current is not None:
+            with self.open(file.path, executable=file.kind == "executable") as copy:
+                self._pour(blocks, copy.write)
+            return
+        # Without a buffer between: a folder may hold many small files.
+        self._reserve(file.path)
+        size = self._pour(blocks, self._take)
+        self._files.append(FileEntry(path=file.path, size=size, kind=file.kind))
+
+    def _pour(self, blocks: Iterable[bytes], take: Callable[[bytes], object]) -> int:
+        """Pass on the bytes of a source; how many they are."""
+        size = 0
+        try:
+            for block in blocks:
+                take(block)
+                size += len(block)
+        except BaseException:
+            # Closing what took them must not make a whole file of their first half.
+            self._over = "broken by an error"
+            raise
+        return size
 
     def _add_pointer(self, file: TreeFile) -> None:
         """Add an empty folder, or a link by its target."""

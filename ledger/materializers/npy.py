@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"\x93NUMPY"
 _HEADER_LIMIT = 1 << 20
+_LARGE = 1 << 20  # bytes
 _PLAIN = (1, 0)
 _UNICODE = (3, 0)
 
@@ -25,7 +26,13 @@ def write_npy(file: IO[bytes], array: "np.ndarray[Any, Any]") -> None:
 
     # Only field names can need the newer header; numpy would warn when it takes it unasked.
     version = _PLAIN if array.dtype.names is None else _UNICODE
-    np.lib.format.write_array(file, array, version=version, allow_pickle=False)
+    if version == _PLAIN and array.nbytes >= _LARGE and not array.dtype.hasobject and array.flags.forc:
+        # numpy would copy it piece by piece on its way.
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        rows = np.asarray(array if array.flags.c_contiguous else array.T)
+        file.write(rows.reshape(-1).view(np.uint8).data)
+    else:
+        np.lib.format.write_array(file, array, version=version, allow_pickle=False)
 
 
 def read_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":

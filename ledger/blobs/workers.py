@@ -1,0 +1,97 @@
+"""Work on all cores, in order and in bounded memory.
+
+Hashing, compressing, cutting, reading and writing release the interpreter's lock, so
+threads are enough. Owns how many there are and how far they may run ahead. Threads
+start with the first piece of work and live no longer than the content they work for:
+a program that forks between two saves forks no thread of ours. Contents below
+`PARALLEL_SIZE` are better served by the thread that asks; this module does not decide that.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+Result = TypeVar("Result")
+Work = TypeVar("Work")
+
+PARALLEL_SIZE: Final = 1 << 20
+"""Bytes from which starting threads pays."""
+
+_MOST_THREADS = 8  # what they hold in memory grows with their number, and the disk is the limit long before
+
+
+class Workers(Generic[Result]):
+    """Threads that finish pieces of work in any order and give the results in the order of the pieces."""
+
+    def __init__(self) -> None:
+        self._pool: ThreadPoolExecutor | None = None
+        self._under_way: deque[Future[Result]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a result is to be taken before the next piece of work is given."""
+        return len(self._under_way) > thread_count()
+
+    def give(self, work: Callable[[], Result]) -> None:
+        """Start a piece of work, or queue it until a thread is free."""
+        from concurrent.futures import Future
+
+        try:
+            if self._pool is None:
+                self._pool = _new_pool()
+            future = self._pool.submit(work)
+        except RuntimeError:
+            # The interpreter is ending and starts no threads any more: what an exit handler saves is saved still.
+            future = Future()
+            future.set_result(work())
+        self._under_way.append(future)
+
+    def take(self) -> Result:
+        """The result of the oldest piece of work, once it is there; raises what the work raised."""
+        return self._under_way.popleft().result()
+
+    def close(self) -> None:
+        """Drop work that has not begun and wait for the threads to end; nothing may be given afterwards."""
+        self._under_way.clear()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+def thread_count() -> int:
+    """How many threads work at once: one more than this process may use cores, within reason.
+
+    One more, because now and then one waits for the disk or for the interpreter's lock.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores + 1, _MOST_THREADS)
+
+
+def in_order(work: Callable[[Work], Result], pieces: Iterable[Work]) -> Iterator[Result]:
+    """The result of ``work`` for each piece, in order, worked out on all cores a little ahead.
+
+    Raises what the work on the first bad piece raised, in its turn. The threads end with the iterator.
+    """
+    workers: Workers[Result] = Workers()
+    try:
+        for piece in pieces:
+            if workers.is_full:
+                yield workers.take()
+            workers.give(partial(work, piece))
+        while workers:
+            yield workers.take()
+    finally:
+        workers.close()
+
+
+def _new_pool() -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(thread_count(), thread_name_prefix="ledger-bytes")

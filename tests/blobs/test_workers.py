@@ -1,0 +1,186 @@
+"""Work on all cores."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ledger.blobs import ContentReader, ContentWriter, LocalStore
+from ledger.blobs.workers import PARALLEL_SIZE, Workers, in_order, thread_count
+from ledger.errors import IntegrityError, StorageError
+from tests.kit.contents import load, noise, save
+from tests.kit.stores import CountingStore, objects
+
+LARGE = noise(5 * PARALLEL_SIZE)
+
+
+@pytest.fixture(autouse=True)
+def no_threads_are_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    assert before == threading.active_count()
+
+
+def test_results_come_in_order() -> None:
+    """Whichever thread is done first, results come in the order of the pieces."""
+
+    def work(number: int) -> int:
+        time.sleep(0.002 * (number % 3))
+        return number
+
+    assert list(range(30)) == list(in_order(work, range(30)))
+
+
+def test_work_runs_a_bounded_way_ahead() -> None:
+    """No more pieces are begun than threads and one, however slowly results are taken."""
+    begun: list[int] = []
+    results = in_order(begun.append, range(1000))
+    next(results)
+    time.sleep(0.05)
+    assert len(begun) <= thread_count() + 2
+    results.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+def test_the_first_error_comes_in_its_turn() -> None:
+    """Results before the bad piece are given, then its error is raised, and nothing afterwards."""
+
+    def work(number: int) -> int:
+        if number >= 3:
+            raise IntegrityError(f"piece {number}")
+        return number
+
+    results = in_order(work, range(100))
+    assert [0, 1, 2] == [next(results) for _ in range(3)]
+    with pytest.raises(IntegrityError, match="piece 3"):
+        next(results)
+
+
+def test_closing_drops_what_has_not_begun() -> None:
+    """Closing waits for the pieces under way and drops the others."""
+    workers: Workers[None] = Workers()
+    done: list[int] = []
+
+    def work(number: int) -> None:
+        time.sleep(0.02)
+        done.append(number)
+
+    for number in range(100):
+        workers.give(partial(work, number))
+    workers.close()
+    assert len(done) <= 2 * thread_count()
+
+
+def test_small_contents_start_no_thread(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contents below 1 MiB are saved and loaded by the thread that asks."""
+    monkeypatch.setattr(Workers, "give", None)
+    files = {"a": noise(PARALLEL_SIZE - 100_000), "b": b"small"}
+    assert files == load(store, save(store, files))
+
+
+@pytest.mark.parametrize("how", ["abort", "forget"])
+def test_an_unfinished_content_leaves_no_thread(store: LocalStore, how: str) -> None:
+    """A writer that is aborted, or only dropped, takes its threads with it."""
+    writer = ContentWriter(store)
+    writer.add_bytes("a", LARGE)
+    assert threading.active_count() > 1
+    if how == "abort":
+        writer.abort()
+    del writer
+    deadline = time.monotonic() + 5
+    while threading.active_count() > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_a_half_read_content_leaves_no_thread(store: LocalStore) -> None:
+    """A restore that fails in the middle takes its threads with it."""
+    reader = ContentReader(store, save(store, {"a": LARGE}), label="iris@3")
+    blocks = reader._source.blocks(reader.files[0])
+    next(blocks)
+    del blocks
+
+
+class _FullStore(CountingStore):
+    def put(self, key: str, parts: Sequence[bytes]) -> None:  # noqa: ARG002  # there is no room for them
+        raise StorageError(f"cannot write {key}: No space left on device")
+
+
+def test_a_pack_that_cannot_be_written_fails_the_save(store: LocalStore) -> None:
+    """An error on another thread reaches the caller as it is, and no later than the next pack."""
+    writer = ContentWriter(_FullStore(store))
+    taken = 0
+    with pytest.raises(StorageError, match="No space left"):  # noqa: PT012  # which call raises is the question
+        for number in range(300):
+            writer.add_bytes(str(number), os.urandom(1 << 20))
+            taken += 1
+    writer.abort()
+    assert taken < 150
+
+
+def test_damage_is_found_on_every_way_out(store: LocalStore, tmp_path: Path) -> None:
+    """A large read into memory, a read in pieces, a restore and a check all refuse a damaged chunk."""
+    content = save(store, {"a": LARGE})
+    pack = next(key for key in objects(store) if key.startswith("packs"))
+    stored = bytearray((store.root / pack).read_bytes())
+    stored[3_000_000] ^= 1
+    (store.root / pack).write_bytes(stored)
+    reader = ContentReader(store, content, label="iris@3")
+    for read in (
+        lambda: reader.open("a").readinto(bytearray(len(LARGE))),  # type: ignore[attr-defined]  # it is buffered
+        lambda: reader.open("a").read(),
+        lambda: reader.read("a"),
+        lambda: reader.restore(tmp_path / "out"),
+        reader.check,
+    ):
+        with pytest.raises(IntegrityError, match="iris@3: chunk"):
+            read()
+
+
+@pytest.mark.parametrize("cut", [1, 2_000_000])
+def test_a_shortened_pack_is_found(store: LocalStore, cut: int) -> None:
+    """Reading straight into memory notices a pack that ends too early."""
+    content = save(store, {"a": LARGE})
+    pack = next(key for key in objects(store) if key.startswith("packs"))
+    reader = ContentReader(store, content, label="iris@3")
+    assert reader.open("a").read(10) == LARGE[:10]  # the index is known now
+    data = (store.root / pack).read_bytes()
+    (store.root / pack).write_bytes(data[: 5_000_000 - cut])
+    with pytest.raises(IntegrityError, match="iris@3"):
+        reader.open("a").read()
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+@pytest.mark.parametrize(("start", "size"), [(0, 5 << 20), (1, 3 << 20), (100_000, (5 << 20) - 100_000)])
+def test_large_parts_are_read_into_memory(store: LocalStore, start: int, size: int, *, is_plain: bool) -> None:
+    """Any large part of a file, stored plain or compressed, fills the memory it is read into."""
+    data = LARGE if is_plain else bytes(byte & 15 for byte in LARGE)
+    reader = ContentReader(store, save(store, {"before": b"x" * 1000, "a": data, "after": b"y"}), label="iris@3")
+    target = bytearray(size)
+    with reader.open("a") as file:
+        file.seek(start)
+        assert size == file.readinto(target)  # type: ignore[attr-defined]  # it is buffered
+        assert (start + size, data[start + size :]) == (file.tell(), file.read())
+    assert data[start : start + size] == target
+
+
+def test_an_exit_handler_may_save(tmp_path: Path) -> None:
+    """What a program saves when the interpreter starts no threads any more is saved all the same."""
+    program = f"""
+import atexit
+from ledger.blobs import ContentReader, ContentWriter, create_store
+
+def save():
+    store = create_store({str(tmp_path / "late")!r})
+    writer = ContentWriter(store)
+    writer.add_bytes("a", bytes(range(256)) * 20_000)
+    print(len(ContentReader(store, writer.finish(), label="iris@3").read("a")))
+
+atexit.register(save)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ("5120000\n", "") == (result.stdout, result.stderr)
