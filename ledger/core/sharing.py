@@ -68,6 +68,7 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
             f"the ledger {workspace.path} is open at revision {workspace.revision[:10]}, where it can only be read",
             hint="open it without a revision to sync",
         )
+    workspace.read_settings_again()
     settings = find_remote(workspace.path, workspace.history.git_dir, name)
     if settings is None:
         raise ConfigError(

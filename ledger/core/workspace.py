@@ -20,7 +20,7 @@ from ledger.core.trust import TrustFile
 from ledger.errors import FormatError, IntegrityError, StoreMismatchError, UntrustedArtifactError
 from ledger.history import Claim, History, Snapshot, git_identity
 from ledger.ids import CommitId
-from ledger.lookup import Access, Facts, ProducerFinder, View, store_of_remote, store_url
+from ledger.lookup import Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
 from ledger.materializers import PathMaterializer, load_value
 from ledger.records import Content, Name
 
@@ -88,6 +88,12 @@ class Workspace(View):
     def all_stores(self) -> Store:
         """The store, and those of the remotes behind it: for looking what is there already, and for reading."""
         return FallbackStore(self.store, self.remote_stores) if self.remote_stores else self.store
+
+    def read_settings_again(self) -> None:
+        """Take up remotes that were added since the ledger was opened."""
+        self.config = read_config(self.path)
+        for derived in ("remote_stores", "all_stores"):
+            self.__dict__.pop(derived, None)
 
     def store_holding(self, content: Content) -> Store:
         """The store to read a content from; linked data lies whole in one."""

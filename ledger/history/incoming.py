@@ -61,6 +61,8 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
     try:
         _check_descent(history, remote, known, fetched, local)
         check_commits(history, known or local, fetched)
+        if known is not None and remote.name == PUBLISHED:
+            _check_published(history, remote, known, fetched)
     except LedgerError:
         write_ref(git_dir, f"refs/ledger/quarantine/{fetched}", fetched)
         raise
@@ -75,10 +77,6 @@ def _check_descent(
     if known is not None:
         if not is_ancestor(history.git_dir, known, tip):
             raise _rewritten(remote, known, tip, "which is no part of it")
-        if remote.name == PUBLISHED:
-            lost = compare(history.objects, history.objects.commit(known).tree, history.objects.commit(tip).tree)
-            for path in (*lost.removed, *lost.edited):
-                raise _rewritten(remote, known, tip, f"which had {'/'.join(path)}")
     elif local is not None and not have_common_commit(history.git_dir, local, tip):
         raise ArgumentError(
             f"{remote} holds another ledger: its history and this one have no commit in common",
@@ -86,6 +84,13 @@ def _check_descent(
             remote=remote.name,
             commit=tip,
         )
+
+
+def _check_published(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
+    """What was published under a path is there still: no merge has put other versions in front of it."""
+    change = compare(history.objects, history.objects.commit(known).tree, history.objects.commit(tip).tree)
+    for path in (*change.removed, *change.edited):
+        raise _rewritten(remote, known, tip, f"which had {'/'.join(path)}")
 
 
 def _rewritten(remote: Remote, known: CommitId, tip: CommitId, what: str) -> HistoryRewrittenError:

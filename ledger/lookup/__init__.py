@@ -8,6 +8,7 @@ from ledger.lookup.config import (
     DEFAULT_STORE,
     Config,
     RemoteConfig,
+    read_config,
     store_url,
     write_config,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "not_found",
     "place_for_new",
     "producer_of",
+    "read_config",
     "remote_for_git",
     "resolve",
     "settings_for",
