@@ -126,7 +126,8 @@ def _agree(
     objects = history.objects
     tree, merged = merge_roots(history, objects.commit(theirs).tree, objects.commit(local).tree)
     lines = [f"Artifact: {after.label}\nId: {after.id}\nRenumbered: {before.label}" for before, after in merged.moved]
-    what = f", {len(merged.moved)} versions renumbered" if merged.moved else ""
+    count = len(merged.moved)
+    what = f", {count} version{'s' if count > 1 else ''} renumbered" if count else ""
     message = "\n".join([f"merge behind {remote.name}{what}", "", *lines, f"Time: {commit_time(now)}", ""])
     commit, pack = history.write_commit(tree, (theirs, local), author=author, now=now, message=message)
     try:

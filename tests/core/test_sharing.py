@@ -1,6 +1,9 @@
 """Two laptops and a hub: saved offline, synced in any order, and everybody loads everything."""
 
+import contextlib
+import itertools
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -14,6 +17,7 @@ from ledger import Ledger
 from ledger.blobs import LocalStore
 from ledger.core import SyncReport, sharing
 from ledger.errors import (
+    ArgumentError,
     ConfigError,
     IntegrityError,
     LedgerExistsError,
@@ -398,3 +402,33 @@ def test_many_commits_arrive_as_a_pack_with_deltas(pair: tuple[Ledger, Ledger], 
     assert list(range(40)) == [version.load() for version in bob.versions("numbers")]
     snapshot = bob._workspace.snapshot()
     assert 40 == len(list(snapshot.claims(Name("numbers"))))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_ledgers_in_any_order(tmp_path: Path, hub: Path, seed: int) -> None:
+    """Random saves, tags and syncs, with the hub and with each other: in the end all hold everything, equally."""
+    chance = random.Random(seed)
+    ledgers = [shared(tmp_path / "0", hub)]
+    ledgers[0].sync()
+    ledgers += [Ledger.clone(hub, tmp_path / str(number)) for number in (1, 2)]
+    for ledger, other in itertools.permutations(ledgers, 2):
+        add_remote(ledger.path, f"peer-{ledgers.index(other)}", str(other.path))
+    saved: dict[object, str] = {}
+    for step in range(20):
+        ledger, act = chance.choice(ledgers), chance.choice(["save", "save", "word", "tag", "sync", "peer"])
+        if act in ("save", "word"):
+            version = f"word-{step % 3}" if act == "word" else None
+            taken = {found.version for found in ledger.versions("iris")} if ledger.artifacts() else set()
+            value = f"value {step}"
+            saved[ledger.save(value, "iris", None if version in taken else version).id] = value
+        elif act == "tag" and ledger.artifacts():
+            ledger.tag("iris", [f"tag-{step}"])
+        elif act in ("sync", "peer"):
+            with contextlib.suppress(ArgumentError):  # a peer that is to sync with the hub first
+                ledger.sync("origin" if act == "sync" else f"peer-{(ledgers.index(ledger) + 1) % 3}")
+    for ledger in [*ledgers, *ledgers]:
+        ledger.sync()
+    assert 1 == len({ledger.revision for ledger in ledgers})
+    for ledger in ledgers:
+        assert saved == {version.id: version.load() for version in ledger.versions("iris")}
+        assert ledger.verify().ok

@@ -1,12 +1,14 @@
 """The steps between two histories: what is planned, pushed and adopted, and in which order."""
 
+import socket
+import time
 from pathlib import Path
 
 import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, RemoteError
-from ledger.history import Remote, adopt_plan, check_remote, plan_sync, push_plan, without_secrets
+from ledger.history import Remote, adopt_plan, check_remote, plan_sync, push_plan, transport, without_secrets
 from tests.kit.histories import AUTHOR, NOW
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import git
@@ -37,7 +39,7 @@ def test_a_merge_has_the_remote_first(pair: tuple[Ledger, Ledger], hub: Path) ->
     bob.sync()
     assert f"{published} {local}" == git(bob, "log", "-1", "--format=%P", "main")
     message = git(bob, "log", "-1", "--format=%B", "main")
-    assert message.startswith("merge behind origin, 1 versions renumbered\n\nArtifact: iris@3\nId: ")
+    assert message.startswith("merge behind origin, 1 version renumbered\n\nArtifact: iris@3\nId: ")
     assert "\nRenumbered: iris@2\nTime: " in message
 
 
@@ -124,6 +126,16 @@ def test_secrets_in_urls_are_not_shown() -> None:
     """Neither as the URL of a remote nor within what Git says."""
     assert "origin (https://host/x.git)" == str(Remote("origin", "https://ada:secret@host/x.git?token=1"))
     assert "fatal: 'https://host/x.git/' not found" == without_secrets("fatal: 'https://ada:s@host/x.git/' not found")
+
+
+def test_a_remote_that_never_answers(pair: tuple[Ledger, Ledger]) -> None:
+    """A call ends in its time, and Git's helpers with it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.git"
+        started = time.monotonic()
+        with pytest.raises(RemoteError, match=r"git ls-remote did not end within 0.3 s"):
+            transport._run(pair[0].git_dir, "ls-remote", url, seconds=0.3)
+        assert time.monotonic() - started < 10
 
 
 def test_a_protocol_that_is_not_listed(pair: tuple[Ledger, Ledger]) -> None:
