@@ -194,6 +194,12 @@ class UnsupportedFormatError(FormatError):
     kind = "unsupported-format"
 
 
+class HistoryRewrittenError(IntegrityError):
+    """A remote whose branch no longer holds what it held: it was moved back, replaced or deleted."""
+
+    kind = "history-rewritten"
+
+
 class StoreMismatchError(LedgerError, ValueError):
     """An artifact store that is not the one this ledger was made with."""
 
@@ -314,6 +320,16 @@ class LockTimeoutError(LedgerError, TimeoutError):
 
     kind = "lock-timeout"
     exit_code = 9
+
+
+# -- remotes -----------------------------------------------------------------
+
+
+class RemoteError(LedgerError, ConnectionError):
+    """A remote that cannot be reached, or that refused what was sent; with its own words."""
+
+    kind = "remote"
+    exit_code = 10
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

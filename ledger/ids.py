@@ -53,22 +53,37 @@ def new_uuid(time_ms: int, *, after: str | None = None) -> str:
     """A new UUIDv7 (RFC 9562) for a time in milliseconds since 1970.
 
     A clock before 1970 counts as 1970. The id sorts after ``after`` whatever the clock says:
-    where the clock runs back, the new id is the smallest one above, so that a newer event
-    never loses to an older one.
+    where the clock runs back, the new id is of the next millisecond, so that a newer event never
+    loses to an older one; chance keeps two clones that follow the same event apart.
     """
     random = int.from_bytes(os.urandom(10), "big") & ((1 << _UUID7_RANDOM_BITS) - 1)
     number = _uuid7(max(0, time_ms) & ((1 << 48) - 1), random)
     if after is not None:
         previous = uuid.UUID(after)
         if number <= previous.int:
-            number = _successor(previous)
+            number = _following(previous, random)
     return str(uuid.UUID(int=number))
+
+
+def derived_uuid(seed: bytes, *, after: str) -> str:
+    """The UUIDv7 that a seed gives for what comes right after ``after``: no clock, no chance.
+
+    Whoever derives an id from the same seed and the same predecessor gets the same one.
+    """
+    random = int.from_bytes(hashlib.sha256(seed).digest()[:10]) & ((1 << _UUID7_RANDOM_BITS) - 1)
+    return str(uuid.UUID(int=_following(uuid.UUID(after), random)))
 
 
 def _uuid7(time_ms: int, random: int) -> int:
     """Lay out 48 bits of time, the version, 12 random bits, the variant and 62 random bits."""
     high, low = random >> 62, random & ((1 << 62) - 1)
     return time_ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
+
+
+def _following(previous: uuid.UUID, random: int) -> int:
+    """A UUIDv7 of the millisecond after another's; in the last one there is, the next number."""
+    number = _uuid7((previous.int >> 80) + 1 & ((1 << 48) - 1), random)
+    return number if number > previous.int else _successor(previous)
 
 
 def _successor(previous: uuid.UUID) -> int:

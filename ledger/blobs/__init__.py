@@ -7,6 +7,8 @@ every byte handed out has been checked against its digest. Knows nothing of arti
 versions or the history.
 """
 
+from ledger.blobs.copying import copy_content
+from ledger.blobs.fallback import FallbackStore
 from ledger.blobs.linked import link_content, linked_path
 from ledger.blobs.local import LocalStore
 from ledger.blobs.opening import create_store, open_store, store_id
@@ -18,10 +20,12 @@ from ledger.blobs.writer import ContentWriter
 __all__ = [
     "ContentReader",
     "ContentWriter",
+    "FallbackStore",
     "FsspecStore",
     "LocalStore",
     "PrunableStore",
     "Store",
+    "copy_content",
     "create_store",
     "is_present",
     "link_content",

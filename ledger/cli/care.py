@@ -11,8 +11,8 @@ import ledger
 from ledger.cli.printing import print_fields, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of
-from ledger.history import remote_url
-from ledger.lookup import place_for_new
+from ledger.history import without_secrets
+from ledger.lookup import find_remote, place_for_new
 
 _PROBLEM_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
 _DAMAGED = 5
@@ -39,7 +39,8 @@ def status(session: Session) -> None:
     """Show where the ledger is. Also where its bytes are, what it holds and what is not shared yet."""
     opened = session.ledger()
     latest = [artifact.latest for artifact in opened.artifacts()]
-    remote = remote_url(opened.git_dir)
+    settings = find_remote(opened.path, opened.git_dir)
+    remote = without_secrets(settings.url) if settings is not None else None
     provisional = sorted(version.name for version in latest if not version.published)
     shape = {
         "path": str(opened.path),

@@ -21,6 +21,7 @@ from ledger.cli.history import git, log
 from ledger.cli.runs import run as run_group
 from ledger.cli.saving import get, save, tag
 from ledger.cli.session import Session, json_option, pass_session
+from ledger.cli.sharing import clone, remote, sync
 from ledger.errors import LedgerError, StorageError
 
 
@@ -44,7 +45,23 @@ def program(session: Session, ledger: str | None) -> None:
     session.path = ledger
 
 
-for command in (init, save, get, tag, artifact, run_group, log, status, verify, trust, git, completion):
+for command in (
+    init,
+    save,
+    get,
+    tag,
+    artifact,
+    run_group,
+    log,
+    status,
+    verify,
+    remote,
+    sync,
+    clone,
+    trust,
+    git,
+    completion,
+):
     program.add_command(command)
 
 

@@ -4,6 +4,7 @@ from ledger.core.caching import CacheHit
 from ledger.core.default import ledger_for_reading, ledger_for_writing
 from ledger.core.ledger import Ledger
 from ledger.core.saving import check_request
+from ledger.core.sharing import Renumbered, SyncReport
 from ledger.core.transactions import PendingVersion, Transaction
 from ledger.lookup import Artifact, ArtifactVersion, MetadataEntry, PipelineRun, StepRun, leaves, place_for_new
 
@@ -15,7 +16,9 @@ __all__ = [
     "MetadataEntry",
     "PendingVersion",
     "PipelineRun",
+    "Renumbered",
     "StepRun",
+    "SyncReport",
     "Transaction",
     "check_request",
     "leaves",

@@ -36,7 +36,10 @@ def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecor
     for given in entry.outputs:
         claim = snapshot.claim_by_id(Name(given.name), given.id)
         try:
-            if claim is None or not is_present(workspace.store, workspace.facts(snapshot, claim).manifest.content):
+            if claim is None:
+                return None
+            content = workspace.facts(snapshot, claim).manifest.content
+            if not is_present(workspace.store_holding(content), content):
                 return None
         except (FormatError, IntegrityError):
             return None  # what cannot be loaded is no hit

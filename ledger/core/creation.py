@@ -6,17 +6,32 @@ processes that make the same ledger at once end up with one, and a crash leaves 
 
 import datetime as dt
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from ledger.blobs import create_store, store_id
 from ledger.disk import fresh_name, make_directory, storage_errors, sync_directory, write_file
 from ledger.errors import LedgerExistsError
-from ledger.history import History
-from ledger.lookup import DEFAULT_STORE, Config, write_config
+from ledger.history import History, Remote, clone_history
+from ledger.lookup import DEFAULT_STORE, Config, RemoteConfig, write_config
 
 
 def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetime) -> None:
     """Make a ledger at ``path``; raises `LedgerExistsError` if something is there that is not an empty folder."""
+    _create(path, store, {}, lambda folder: History.create(folder, author=author, now=now))
+
+
+def create_clone(path: Path, *, remote: Remote, settings: RemoteConfig) -> None:
+    """Make a ledger at ``path`` that holds a remote's history, with a store of its own.
+
+    Raises `LedgerExistsError` if something is in the way, and whatever speaks against the remote.
+    """
+    _create(path, None, {remote.name: settings}, lambda folder: clone_history(folder, remote))
+
+
+def _create(
+    path: Path, store: str | None, remotes: dict[str, RemoteConfig], make_history: Callable[[Path], object]
+) -> None:
     import shutil
 
     refuse_existing_path(path)
@@ -24,7 +39,8 @@ def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetim
     staging = path.parent / fresh_name(f".{path.name}.")
     try:
         make_directory(staging)
-        _fill(staging, store=store, author=author, now=now)
+        _fill(staging, store, remotes)
+        make_history(staging)
         with storage_errors(path, "make"):
             _move_into_place(staging, path)
     finally:
@@ -43,13 +59,12 @@ def refuse_existing_path(path: Path) -> None:
     )
 
 
-def _fill(folder: Path, *, store: str | None, author: str, now: dt.datetime) -> None:
+def _fill(folder: Path, store: str | None, remotes: dict[str, RemoteConfig]) -> None:
     write_file(folder / ".gitignore", [b"*\n"])
     where = _absolute(store) if store is not None else DEFAULT_STORE
     created = create_store(where if store is not None else str(folder / DEFAULT_STORE))
-    write_config(folder, Config(store=where, store_id=store_id(created)))
+    write_config(folder, Config(store=where, store_id=store_id(created), remotes=remotes))
     make_directory(folder / "cache")
-    History.create(folder, author=author, now=now)
 
 
 def _absolute(store: str) -> str:

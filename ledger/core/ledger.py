@@ -12,7 +12,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from ledger.blobs import Store
-from ledger.core import verifying
+from ledger.core import sharing, verifying
 from ledger.core.caching import CacheHit, find_cached
 from ledger.core.creation import create_ledger
 from ledger.core.transactions import Target, Transaction
@@ -50,6 +50,19 @@ class Ledger(Reader):
         Raises `LedgerNotFoundError` where there is none.
         """
         return cls(Workspace(find_path(path), producer_of=producer_of))
+
+    @classmethod
+    def clone(cls, url: str | Path, path: str | Path) -> Self:
+        """Make a ledger in the directory ``path`` that holds the history of another, checked, and open it.
+
+        ``url`` is a ledger directory, a bare repository or any URL that Git knows; it becomes the remote
+        ``origin``. Bytes are not copied: they are read from the remote's store when they are
+        asked for. Raises `LedgerExistsError` if something is there, `RemoteError` where the remote cannot be
+        reached, and `FormatError` for a history that is refused.
+        """
+        target = Path(path).absolute()
+        sharing.clone(str(url), target)
+        return cls.open(target)
 
     @property
     def store(self) -> Store:
@@ -171,6 +184,15 @@ class Ledger(Reader):
         found = self.get(name_or_id, version)
         self._workspace.trust.add(Digest(found.digest), f"{found.name}@{found.version}", self._workspace.now())
         return found
+
+    def sync(self, remote: str = "origin") -> sharing.SyncReport:
+        """Bring this ledger and a remote to the same versions: fetch, check, merge, upload, push.
+
+        What the remote published stays; versions saved here at the same positions move behind it, and keep
+        their ids. Raises `RemoteError`, `HistoryRewrittenError` or `FormatError` for a remote that does not
+        answer, lost what it held, or holds what no ledger should; nothing is changed here then.
+        """
+        return sharing.sync(self._workspace, remote)
 
     def verify(self, *, deep: bool = True) -> verifying.Report:
         """Check every version's records and bytes; ``deep=False`` only asks whether the bytes are there."""

@@ -239,7 +239,7 @@ class Transaction:
         similar = itertools.chain(
             workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
         )
-        saved, content = store_value(workspace.store_for_writing(), data, options, similar=similar)
+        saved, content = store_value(workspace.stores_for_saving(), data, options, similar=similar)
         if saved.trust is not TrustClass.DATA:
             self._trust_own(content.digest, request.name)
         return value_manifest(request, saved, content, author=workspace.author, now=workspace.now())

@@ -69,8 +69,9 @@ def _check_version(workspace: Workspace, snapshot: Snapshot, claim: Claim, *, de
         if snapshot.claim_of(claim.name, claim.version) != claim:
             message = f"looking up version {claim.version!r} does not find it"
             return [Problem(kind="corrupt", label=claim.label, message=message)]
-        if not is_present(workspace.store, facts.manifest.content):
-            message = f"its bytes ({facts.manifest.content.digest}) are not in {workspace.store.url}"
+        content = facts.manifest.content
+        if not is_present(workspace.store_holding(content), content):
+            message = f"its bytes ({content.digest}) are not in {workspace.store.url}"
             return [Problem(kind="missing", label=claim.label, message=message)]
         if deep:
             workspace.reader(claim, facts).check()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ledger.blobs import ContentReader, LocalStore, Store, linked_path, open_store, store_id
+from ledger.blobs import ContentReader, FallbackStore, LocalStore, Store, is_present, linked_path, open_store, store_id
 from ledger.core.downloads import download_zip
 from ledger.core.files import LoadingFiles
 from ledger.core.restoring import restore
@@ -20,7 +20,7 @@ from ledger.core.trust import TrustFile
 from ledger.errors import FormatError, IntegrityError, StoreMismatchError, UntrustedArtifactError
 from ledger.history import Claim, History, Snapshot, git_identity
 from ledger.ids import CommitId
-from ledger.lookup import Access, Facts, ProducerFinder, View, store_url
+from ledger.lookup import Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
 from ledger.materializers import PathMaterializer, load_value
 from ledger.records import Content, Name
 
@@ -78,11 +78,39 @@ class Workspace(View):
         self._check_store(store)
         return store
 
+    @functools.cached_property
+    def remote_stores(self) -> tuple[Store, ...]:
+        """The stores of the remotes: what others saved is read there until somebody copies it."""
+        urls = (store_of_remote(self.path, remote) for remote in self.config.remotes.values())
+        return tuple(open_store(url) for url in dict.fromkeys(urls) if url)
+
+    @functools.cached_property
+    def all_stores(self) -> Store:
+        """The store, and those of the remotes behind it: for looking what is there already, and for reading."""
+        return FallbackStore(self.store, self.remote_stores) if self.remote_stores else self.store
+
+    def read_settings_again(self) -> None:
+        """Take up remotes that were added since the ledger was opened."""
+        self.config = read_config(self.path)
+        for derived in ("remote_stores", "all_stores"):
+            self.__dict__.pop(derived, None)
+
+    def store_holding(self, content: Content) -> Store:
+        """The store to read a content from; linked data lies whole in one."""
+        if content.linked is None:
+            return self.all_stores
+        return next((store for store in (self.store, *self.remote_stores) if is_present(store, content)), self.store)
+
     def store_for_writing(self) -> Store:
         """The store, and where asking costs nothing, checked again: a disk may have gone since."""
         if isinstance(self.store, LocalStore):
             self._check_store(self.store)
         return self.store
+
+    def stores_for_saving(self) -> Store:
+        """Where a value goes, checked again; chunks that a remote's store holds need not be stored again."""
+        own = self.store_for_writing()
+        return self.all_stores if self.remote_stores else own
 
     def _check_store(self, store: Store) -> None:
         found = store_id(store)
@@ -101,13 +129,15 @@ class Workspace(View):
 
     def reader(self, claim: Claim, facts: Facts) -> ContentReader:
         """The files of a version."""
-        return ContentReader(self.store, facts.manifest.content, label=claim.label)
+        content = facts.manifest.content
+        return ContentReader(self.store_holding(content), content, label=claim.label)
 
     def load(self, claim: Claim, facts: Facts, trust: bool, mmap: bool, data_type: type | None) -> Any:  # noqa: FBT001  # `Access`
         """The value of a version, its bytes verified."""
         try:
-            if facts.manifest.content.linked is not None and isinstance(self.store, LocalStore):
-                return linked_path(self.store, facts.manifest.content, label=claim.label)
+            content = facts.manifest.content
+            if content.linked is not None and isinstance(store := self.store_holding(content), LocalStore):
+                return linked_path(store, content, label=claim.label)
             return self._load_stored(claim, facts, trust=trust, mmap=mmap, data_type=data_type)
         except IntegrityError as error:
             error.__dict__.update(name=claim.name, version=claim.version)

@@ -8,9 +8,10 @@ from ledger.history.history import History, Published
 from ledger.history.identity import git_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
 from ledger.history.objects import Commit
-from ledger.history.remotes import remote_url
+from ledger.history.remotes import Remote, check_remote, remote_url, without_secrets
 from ledger.history.revisions import time_of
 from ledger.history.snapshot import Snapshot, find_by_id
+from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, plan_sync, push_plan
 
 __all__ = [
     "Claim",
@@ -20,15 +21,23 @@ __all__ = [
     "History",
     "Published",
     "RecordDraft",
+    "Remote",
     "Snapshot",
+    "SyncPlan",
     "VersionDraft",
+    "adopt_plan",
     "cache_file",
+    "check_remote",
+    "clone_history",
     "find_by_id",
     "git_identity",
+    "plan_sync",
+    "push_plan",
     "refuse_collision",
     "refuse_existing",
     "remote_url",
     "run_file",
     "step_file",
     "time_of",
+    "without_secrets",
 ]

@@ -24,7 +24,7 @@ from ledger.history.drafts import Draft, message_for, place_all
 from ledger.history.layout import Claim
 from ledger.history.objects import COMMIT, Commit, ObjectId, Objects
 from ledger.history.packing import fold_packs, release_pack, write_pack
-from ledger.history.refs import clear_dead_lock, create_branch, move_branch, read_branch, read_ref
+from ledger.history.refs import clear_dead_lock, create_branch, move_branch, read_branch, read_ref, tracking_ref
 from ledger.history.repository import check_format, check_repository, create_repository, find_repository
 from ledger.history.revisions import resolve_revision, walk_commits
 from ledger.history.snapshot import Snapshot
@@ -64,7 +64,8 @@ class History:
         history = cls(git_dir, ledger_dir / "lock")
         tree = GrowingTree(history._objects, None)
         tree.add(layout.LEDGER_FILE, encode({"features": [], "format": FORMAT}))
-        commit, pack = history._write_commit(tree, None, author, now, f"start a ledger\n\nTime: {_time_text(now)}\n")
+        message = f"start a ledger\n\nTime: {commit_time(now)}\n"
+        commit, pack = history.write_commit(tree, (), author=author, now=now, message=message)
         create_branch(git_dir, commit)
         release_pack(history._objects, pack)
         return history
@@ -75,6 +76,11 @@ class History:
         git_dir = find_repository(ledger_dir)
         check_repository(git_dir)
         return cls(git_dir, ledger_dir / "lock", lock_timeout=lock_timeout)
+
+    @property
+    def objects(self) -> Objects:
+        """The objects of the repository, for the rest of this package."""
+        return self._objects
 
     def tip(self) -> CommitId:
         """The commit that is published now."""
@@ -96,7 +102,7 @@ class History:
 
     def remote_snapshot(self, remote: str = "origin") -> Snapshot | None:
         """What the remote's branch held when last heard of, or ``None`` without one."""
-        commit = read_ref(self.git_dir, f"refs/remotes/{remote}/main")
+        commit = read_ref(self.git_dir, tracking_ref(remote))
         return self.snapshot(commit) if commit is not None else None
 
     def publish(self, drafts: Sequence[Draft], *, author: str, now: dt.datetime, subject: str = "") -> Published:
@@ -122,6 +128,16 @@ class History:
                 self._fold()
         return published
 
+    def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
+        """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
+        with self._exclusively() as holder_died:
+            if self._locking:
+                clear_dead_lock(self.git_dir, holder_died=bool(holder_died))
+            try:
+                return move_branch(self.git_dir, expected=expected, new=commit)
+            except FileExistsError:
+                return False
+
     def _exclusively(self) -> AbstractContextManager[bool | None]:
         return exclusive_lock(self._lock, timeout=self._lock_timeout) if self._locking else nullcontext()
 
@@ -134,8 +150,8 @@ class History:
         self._check_format(CommittedTree(self._objects, root))
         tree = GrowingTree(self._objects, root)
         claims = place_all(drafts, tree, time_ms=int(now.timestamp() * 1000))
-        message = message_for(drafts, claims, _time_text(now), subject)
-        commit, pack = self._write_commit(tree, base, author, now, message)
+        message = message_for(drafts, claims, commit_time(now), subject)
+        commit, pack = self.write_commit(tree, (base,), author=author, now=now, message=message)
         try:
             if self._locking:
                 clear_dead_lock(self.git_dir, holder_died=holder_died)
@@ -146,14 +162,17 @@ class History:
             release_pack(self._objects, pack)
         return Published(commit=commit, claims=tuple(claims)) if moved else None
 
-    def _write_commit(
-        self, tree: GrowingTree, parent: CommitId | None, author: str, now: dt.datetime, message: str
+    def write_commit(
+        self, tree: GrowingTree, parents: Sequence[CommitId], *, author: str, now: dt.datetime, message: str
     ) -> tuple[CommitId, str]:
-        """Make a commit durable with all that is new in it; returns it and the name of its pack."""
+        """Make a commit durable with all that is new in it; returns it and the name of its pack.
+
+        The caller names the commit by a ref, then releases the pack.
+        """
         new: dict[ObjectId, tuple[int, bytes]] = {}
         emit = emit_into(new)
         root = tree.write(emit)
-        commit = emit(COMMIT, encode_commit(root, parent, author, now, message))
+        commit = emit(COMMIT, encode_commit(root, parents, author, now, message))
         pack = write_pack(self._objects, new)
         # The next save builds on these, and whoever saved looks at them first.
         for name, (kind, data) in new.items():
@@ -186,13 +205,14 @@ class History:
         )
 
 
-def encode_commit(tree: ObjectId, parent: CommitId | None, author: str, now: dt.datetime, message: str) -> bytes:
+def encode_commit(tree: ObjectId, parents: Sequence[CommitId], author: str, now: dt.datetime, message: str) -> bytes:
     """The bytes of a commit by a person, ``Name <address>``, at a time in UTC."""
     name, address = (_UNSAFE.sub("", part).strip() for part in [*author.rsplit(" <", 1), ""][:2])
     person = f"{name or 'unknown'} <{address}> {max(0, int(now.timestamp()))} +0000"
-    parents = f"parent {parent}\n" if parent is not None else ""
-    return f"tree {tree}\n{parents}author {person}\ncommitter {person}\n\n{message}".encode(errors="replace")
+    above = "".join(f"parent {parent}\n" for parent in parents)
+    return f"tree {tree}\n{above}author {person}\ncommitter {person}\n\n{message}".encode(errors="replace")
 
 
-def _time_text(now: dt.datetime) -> str:
+def commit_time(now: dt.datetime) -> str:
+    """A moment as the trailer `Time:` holds it."""
     return now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

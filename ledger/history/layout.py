@@ -28,6 +28,8 @@ EVENTS = "events"
 
 MAX_POSITION = 99_999_999
 _PAGE = 100
+_CLAIM_FILE_DEPTH = 7
+_POINTER_DEPTH = 6
 
 _CLAIM = re.compile(r"([0-9]{8})~([A-Za-z0-9_.+-]{1,100})~(0|[1-9][0-9]{0,8})~([0-9a-f]{32})")
 _POINTER = re.compile(r"([A-Za-z0-9_.+-]{1,100})~([1-9][0-9]{0,7})~([0-9a-f]{32})")
@@ -94,6 +96,14 @@ def pointer_page(name: Name, version: str) -> Path:
 def is_page(segment: str) -> bool:
     """Whether a directory of an artifact holds positions."""
     return _PAGE_NAME.fullmatch(segment) is not None
+
+
+def artifact_of(path: Path) -> Name | None:
+    """The artifact that a path belongs to as part of a claim or as a pointer, or ``None`` for any other path."""
+    if path[:1] != ARTIFACTS or len(path) not in (_CLAIM_FILE_DEPTH, _POINTER_DEPTH):
+        return None
+    is_placed = is_page(path[3]) if len(path) == _CLAIM_FILE_DEPTH else path[3] == NAMES
+    return parse_name(path[2]) if is_placed else None
 
 
 def run_path(run: str) -> Path:

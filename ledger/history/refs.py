@@ -12,7 +12,7 @@ import re
 import time
 from pathlib import Path
 
-from ledger.disk import make_directory, read_file, remove_if_there, sync_directory, write_new_file
+from ledger.disk import fresh_name, make_directory, read_file, remove_if_there, sync_directory, write_new_file
 from ledger.errors import IntegrityError, StorageError, storage_error
 from ledger.ids import CommitId
 
@@ -75,6 +75,22 @@ def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId) -> bool:
         error.hint = "it is published all the same, but may not survive a power cut: look for it before you try again"
         raise
     return True
+
+
+def write_ref(git_dir: Path, ref: str, commit: CommitId) -> None:
+    """Point a ref that is not the branch at a commit, durably: what a remote held, or evidence that is kept."""
+    target = git_dir / ref
+    make_directory(target.parent)
+    # Made outside refs/, where Git would take a leftover for a ref.
+    staging = str(git_dir / fresh_name("tmp_ref_"))
+    _create(staging, commit)
+    _rename(staging, target)
+    sync_directory(target.parent)
+
+
+def tracking_ref(remote: str) -> str:
+    """The ref that says what a remote's branch held when last heard of."""
+    return f"refs/remotes/{remote}/main"
 
 
 def create_branch(git_dir: Path, new: CommitId) -> None:

@@ -1,16 +1,48 @@
-"""Which remote a history is shared through, as Git's own configuration of it says."""
+"""Which remote a history is shared through, and how its URL is shown."""
 
 import re
 from pathlib import Path
 
-from ledger.disk import storage_errors
-from ledger.errors import ConfigError
+import msgspec
 
-_USERINFO = re.compile(r"(?<=://)[^/@]*@")
+from ledger.disk import storage_errors
+from ledger.errors import ArgumentError, ConfigError
+
+_USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
+_QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+
+
+class Remote(msgspec.Struct, frozen=True):
+    """A remote: its name here, and the URL that Git is given."""
+
+    name: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({without_secrets(self.url)})"
+
+
+def check_remote(name: str, url: str) -> Remote:
+    """The remote of a name and URL; raises `ArgumentError` where either could mean something else to Git."""
+    if not _NAME.fullmatch(name):
+        raise ArgumentError(f"remote name {name!r} is not 1 to 64 of letters, digits, '_' and '-'", name=name)
+    if not url or url.startswith("-") or "::" in url.split("/", maxsplit=1)[0] or not url.isprintable():
+        raise ArgumentError(
+            f"the URL {without_secrets(url)!r} of remote {name!r} is not one to share through",
+            hint="use a path, or a URL such as https://host/team/ledger.git or git@host:team/ledger.git",
+            name=name,
+        )
+    return Remote(name, url)
+
+
+def without_secrets(text: str) -> str:
+    """A text whose URLs have lost user, password and query."""
+    return _QUERY.sub("", _USERINFO.sub("", text)) if "://" in text else text
 
 
 def remote_url(git_dir: Path, remote: str = "origin") -> str | None:
-    """The URL of a remote, without any user or password in it, or ``None`` where there is no such remote.
+    """The URL of a remote in Git's own configuration, without user or password, or ``None`` where there is none.
 
     Raises `ConfigError` for a configuration that Git could not read either.
     """
@@ -24,4 +56,4 @@ def remote_url(git_dir: Path, remote: str = "origin") -> str | None:
             return None
         except ValueError as error:
             raise ConfigError(f"{path}: {error}", path=str(path)) from error
-    return _USERINFO.sub("", url.decode(errors="replace"))
+    return without_secrets(url.decode(errors="replace"))

@@ -3,11 +3,20 @@
 Reads records only. Nothing here touches bytes or values, so that looking costs little.
 """
 
-from ledger.lookup.config import CONFIG_FILE, DEFAULT_STORE, Config, store_url, write_config
+from ledger.lookup.config import (
+    CONFIG_FILE,
+    DEFAULT_STORE,
+    Config,
+    RemoteConfig,
+    read_config,
+    store_url,
+    write_config,
+)
 from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
 from ledger.lookup.facts import Facts, MetadataEntry, format_time, leaves
 from ledger.lookup.handles import Access, Artifact, ArtifactVersion, PythonType
 from ledger.lookup.reader import Reader, find_path
+from ledger.lookup.remotes import add_remote, find_remote, remote_for_git, settings_for, store_of_remote
 from ledger.lookup.resolving import resolve
 from ledger.lookup.runs import PipelineRun, StepRun, producer_of
 from ledger.lookup.view import ProducerFinder, View
@@ -25,17 +34,24 @@ __all__ = [
     "ProducerFinder",
     "PythonType",
     "Reader",
+    "RemoteConfig",
     "StepRun",
     "View",
+    "add_remote",
     "find_ledger",
     "find_path",
+    "find_remote",
     "format_time",
     "is_ledger",
     "leaves",
     "not_found",
     "place_for_new",
     "producer_of",
+    "read_config",
+    "remote_for_git",
     "resolve",
+    "settings_for",
+    "store_of_remote",
     "store_url",
     "write_config",
 ]

@@ -10,18 +10,26 @@ from pathlib import Path
 import msgspec
 
 from ledger.disk import read_file, write_file
-from ledger.errors import ConfigError
+from ledger.errors import ArgumentError, ConfigError
 
 CONFIG_FILE = "config.toml"
 DEFAULT_STORE = "store"
 
 
+class RemoteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A remote: the URL that Git is given, and where the bytes of its versions are (empty: found by the URL)."""
+
+    url: str
+    store: str = ""
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings: where bytes go, which store that must be, how long to wait for the lock (seconds)."""
+    """Settings: where bytes go, which store that must be, how long to wait for the lock (seconds), remotes by name."""
 
     store: str = DEFAULT_STORE
     store_id: str = ""
     lock_timeout: float = 60.0
+    remotes: dict[str, RemoteConfig] = {}
 
 
 def read_config(ledger_dir: Path) -> Config:
@@ -58,8 +66,27 @@ def write_config(ledger_dir: Path, config: Config) -> None:
         "# Seconds to wait for another writer.",
         f"lock_timeout = {config.lock_timeout}",
         "",
+        *(_remote_section(name, remote) for name, remote in config.remotes.items()),
     ]
     write_file(ledger_dir / CONFIG_FILE, ["\n".join(lines).encode()])
+
+
+def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:
+    """Write a remote into the settings, behind what stands there; raises `ArgumentError` for a name that is taken."""
+    existing = read_config(ledger_dir).remotes.get(name)
+    path = ledger_dir / CONFIG_FILE
+    if existing is not None:
+        raise ArgumentError(f"remote {name!r} exists already in {path}", hint="edit that file to change it", name=name)
+    try:
+        text = read_file(path).decode()
+    except FileNotFoundError:
+        text = ""
+    write_file(path, [f"{text.rstrip()}\n\n{_remote_section(name, remote)}".lstrip().encode()])
+
+
+def _remote_section(name: str, remote: RemoteConfig) -> str:
+    lines = [f"[remotes.{name}]", f"url = {_quoted(remote.url)}"]
+    return "\n".join([*lines, *([f"store = {_quoted(remote.store)}"] if remote.store else []), ""])
 
 
 def _quoted(text: str) -> str:

@@ -18,6 +18,7 @@ from ledger.records.content import (
 from ledger.records.metadata import decode_values, encode_values, merge, normalise
 from ledger.records.names import (
     MAX_NUMBER,
+    VERSION_LIMIT,
     Name,
     VersionString,
     check_name,
@@ -49,6 +50,7 @@ from ledger.records.versions import (
     Manifest,
     MetadataEvent,
     Producer,
+    RenumberedEvent,
     TagsEvent,
     UnknownEvent,
     Visualization,
@@ -62,6 +64,7 @@ __all__ = [
     "MAX_NUMBER",
     "RECORD_LIMIT",
     "SEGMENT_CHUNKS",
+    "VERSION_LIMIT",
     "CacheRecord",
     "Content",
     "EndRecord",
@@ -74,6 +77,7 @@ __all__ = [
     "Name",
     "Producer",
     "Project",
+    "RenumberedEvent",
     "RunRecord",
     "Status",
     "StepInput",

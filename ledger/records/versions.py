@@ -75,6 +75,18 @@ class MetadataEvent(msgspec.Struct, frozen=True, kw_only=True):
     format: int = canonical.FORMAT
 
 
+class RenumberedEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A merge gave a version another place; time and author are the version's, so that every clone writes the same."""
+
+    id: EventId
+    created_at: str
+    created_by: str
+    from_position: int
+    from_version: str
+    kind: Literal["renumbered"] = "renumbered"
+    format: int = canonical.FORMAT
+
+
 class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event of a kind that came later than this program: kept, and skipped."""
 
@@ -83,7 +95,7 @@ class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
     format: int
 
 
-Event = TagsEvent | MetadataEvent | UnknownEvent
+Event = TagsEvent | MetadataEvent | RenumberedEvent | UnknownEvent
 
 
 def decode_manifest(data: bytes, *, where: str) -> Manifest:
@@ -104,6 +116,8 @@ def decode_event(data: bytes, *, where: str) -> Event:
     elif event.kind == "metadata":
         event = canonical.decode(data, MetadataEvent, where=where)
         _check_metadata(event.metadata, where)
+    elif event.kind == "renumbered":
+        event = canonical.decode(data, RenumberedEvent, where=where)
     if not is_uuid(event.id):
         raise FormatError(f"{where}: id {event.id!r} is not a UUID", where=where)
     return event

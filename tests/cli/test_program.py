@@ -83,7 +83,8 @@ def test_an_error_in_a_real_process() -> None:
 def test_every_example_runs(workdir: Path, cli: Cli) -> None:
     """Each command's help ends with an example, and all of them run as one session."""
     (workdir / "data.csv").write_text("1")
-    first = [("init",), ("save",), ("tag",)]
+    first = [("init",), ("save",), ("tag",), ("remote", "add"), ("sync",)]
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(workdir / "hub.git")], check=True)
     for path in [*first, *(path for path in COMMANDS if path not in first)]:
         _, title, example = help_of(path).rpartition("Example:\n  ")
         assert title, path

@@ -1,0 +1,126 @@
+"""The bytes of one content, from a store to another.
+
+Every object is checked by its digests on the way, so that damage is never passed on; what the
+other store holds already is left alone. The table comes last: where it is, everything is.
+"""
+
+import os
+from pathlib import Path
+
+from ledger.blobs.codec import open_chunk, stored_limit
+from ledger.blobs.layout import chunk_key, pack_key, table_key
+from ledger.blobs.linked import linked_path
+from ledger.blobs.local import LocalStore
+from ledger.blobs.packs import load_index, open_entry
+from ledger.blobs.reader import is_present
+from ledger.blobs.sought import Sought
+from ledger.blobs.store import Store
+from ledger.blobs.tables import load_table
+from ledger.disk import fresh_name, make_directory, remove_if_there, storage_errors, sync_directory
+from ledger.errors import ArgumentError, IntegrityError
+from ledger.ids import Digest
+from ledger.records import Content
+
+
+def copy_content(source: Store, target: Store, content: Content, *, label: str) -> None:
+    """Make a content complete in ``target``, durably; ``label`` names it in errors.
+
+    Raises `IntegrityError` where the source's bytes are missing or damaged, and `ArgumentError` for linked
+    data that cannot be given to the target.
+    """
+    if content.linked is not None:
+        _copy_linked(source, target, content, label)
+    if is_present(target, content):
+        return
+    if not content.has_table:
+        for digest, size in content.chunks or ():
+            _copy_chunk(source, target, digest, size, label)
+        return
+    for pack in sorted({pack for pack, _, _ in load_table(source, content, label=label).runs}):
+        if not target.has(pack_key(pack)):
+            _copy_pack(source, target, pack, label)
+    target.put(table_key(content.digest), [source.get(table_key(content.digest))])
+
+
+def _copy_chunk(source: Store, target: Store, digest: Digest, size: int, label: str) -> None:
+    key = chunk_key(digest)
+    sought = Sought(label, "chunk", digest, f"{source.url}/{key}")
+    try:
+        stored = source.get(key, 0, stored_limit(size))
+    except FileNotFoundError as error:
+        raise sought.damaged("is missing") from error
+    open_chunk(stored, size, sought)
+    target.put(key, [stored])
+
+
+def _copy_pack(source: Store, target: Store, pack: str, label: str) -> None:
+    key = pack_key(pack)
+    index = load_index(source, pack, label=label)
+    data = source.get(key)
+    for entry, start in zip(index.entries, index.offsets, strict=False):
+        sought = Sought(label, "chunk", entry.digest, f"{source.url}/{key}")
+        open_entry(data[start : start + entry.stored_size], entry, sought)
+    target.put(key, [data])
+
+
+def _copy_linked(source: Store, target: Store, content: Content, label: str) -> None:
+    """Copy registered files to the same place below the other store's root, unless something lies there."""
+    import shutil
+
+    if not isinstance(source, LocalStore) or not isinstance(target, LocalStore):
+        raise ArgumentError(
+            f"{label}: {content.linked!r} was registered in place in {source.url} and cannot go to {target.url}",
+            hint="save_artifact(Path(...)) makes a version whose bytes can be shared",
+        )
+    if content.has_table and not target.has(table_key(content.digest)):
+        target.put(table_key(content.digest), [source.get(table_key(content.digest))])
+    goal = Path(os.path.realpath(target.root), content.linked or "")
+    if goal.exists():
+        _check_copy(target, content, label)
+        return
+    found = linked_path(source, content, label=label)
+    make_directory(goal.parent)
+    staging = goal.parent / fresh_name()
+    with storage_errors(goal, "write"):
+        try:
+            if found.is_dir():
+                shutil.copytree(found, staging, symlinks=True)
+            else:
+                shutil.copy2(found, staging)
+            _make_durable(staging)
+            os.rename(staging, goal)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+            remove_if_there(staging)
+    sync_directory(goal.parent)
+    _check_copy(target, content, label)
+
+
+def _check_copy(target: Store, content: Content, label: str) -> None:
+    try:
+        linked_path(target, content, label=label)
+    except IntegrityError as error:
+        raise IntegrityError(
+            f"{label}: {content.linked!r} is another thing in {target.url}: {error}",
+            hint="give what lies there another place; nothing was published",
+            location=f"{target.url}/{content.linked}",
+        ) from error
+
+
+def _make_durable(path: Path) -> None:
+    """Sync what was copied: files first, their folders behind them."""
+    if path.is_file():
+        _sync_file(str(path))
+    for folder, _, names in os.walk(path, topdown=False):
+        for name in names:
+            if not os.path.islink(os.path.join(folder, name)):
+                _sync_file(os.path.join(folder, name))
+        sync_directory(folder)
+
+
+def _sync_file(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

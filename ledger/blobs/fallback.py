@@ -1,0 +1,42 @@
+"""A store in front of others: reads from the first that has an object, writes to its own.
+
+So that what other people saved is read where they put it, and nothing is fetched before
+somebody asks for it. Knows nothing of digests: whoever reads an object checks it.
+"""
+
+from collections.abc import Sequence
+
+from ledger.blobs.store import Store
+
+
+class FallbackStore:
+    """The objects of ``own``, and of ``others`` where it lacks them."""
+
+    def __init__(self, own: Store, others: Sequence[Store]) -> None:
+        self._own = own
+        self._stores = (own, *others)
+
+    @property
+    def url(self) -> str:
+        """The URL of the own store."""
+        return self._own.url
+
+    def __repr__(self) -> str:
+        return f"FallbackStore({', '.join(map(repr, self._stores))})"
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of an object, or a part of them, from the first store that has it."""
+        for store in self._stores:
+            try:
+                return store.get(key, start, length)
+            except FileNotFoundError:
+                continue  # the next one may have it; the error below says that none has
+        raise FileNotFoundError(f"{key} is in none of {', '.join(store.url for store in self._stores)}")
+
+    def has(self, key: str) -> bool:
+        """Whether any of the stores has an object of that key."""
+        return any(store.has(key) for store in self._stores)
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        """Publish an object in the own store."""
+        self._own.put(key, parts)

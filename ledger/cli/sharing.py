@@ -1,0 +1,73 @@
+"""The commands that share a ledger: clone, sync, and the remotes it knows."""
+
+import os
+from pathlib import Path
+
+import click
+import msgspec
+
+import ledger
+from ledger.cli.printing import print_json, print_line
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
+from ledger.history import without_secrets
+from ledger.lookup import add_remote, place_for_new
+
+
+@click.command(cls=ExampleCommand, example="ledger clone hub.git copy/.ledger")
+@click.argument("url")
+@click.argument("path", required=False, type=click.Path())
+@json_option
+@pass_session
+def clone(session: Session, url: str, path: str | None) -> None:
+    """Make a ledger that holds another one's history. PATH is its directory, by default where `init` would make one.
+
+    URL is a ledger directory, a bare Git repository, or any URL that Git knows; it becomes the remote
+    origin. Bytes stay where they are and are read from there.
+    """
+    made = ledger.Ledger.clone(url, path or session.path or place_for_new(Path.cwd(), os.environ))
+    artifacts = made.artifacts()
+    if session.json:
+        print_json({"path": str(made.path), "remote": without_secrets(url), "commit": made.revision})
+    else:
+        print_line(f"cloned {len(artifacts)} artifacts into {made.path}")
+
+
+@click.command(cls=ExampleCommand, example="ledger sync")
+@click.argument("remote", default="origin")
+@json_option
+@pass_session
+def sync(session: Session, remote: str) -> None:
+    """Bring this ledger and a remote to the same versions. REMOTE is `origin` unless another is named.
+
+    What others published keeps its numbers; versions saved here at the same positions move behind them.
+    """
+    report = session.ledger().sync(remote)
+    if session.json:
+        print_json(msgspec.to_builtins(report))
+        return
+    for moved in report.renumbered:
+        print_line(f"{moved.before} is now {moved.after}")
+    for verb, labels in (("pushed", report.pushed), ("fetched", report.fetched)):
+        for label in labels:
+            print_line(f"{verb} {label}")
+    print_line(f"{remote} and this ledger are both at {report.commit[:10]}")
+
+
+@click.group()
+def remote() -> None:
+    """The remotes that this ledger is shared through."""
+
+
+@remote.command("add", cls=ExampleCommand, example="ledger remote add origin hub.git")
+@click.argument("name")
+@click.argument("url")
+@click.option("--store", metavar="URL", help="Where the remote's bytes are; of a path it is found beside the history.")
+@json_option
+@pass_session
+def add(session: Session, name: str, url: str, store: str | None) -> None:
+    """Remember a remote. NAME is what `ledger sync` calls it, `origin` is the one that numbers are published to."""
+    settings = add_remote(session.reader().path, name, url, store=store)
+    if session.json:
+        print_json({"name": name, "url": without_secrets(settings.url), "store": settings.store or None})
+    else:
+        print_line(f"{name} is {without_secrets(settings.url)}")

@@ -1,0 +1,140 @@
+"""Sharing a ledger: clone it, and bring two of them to the same versions.
+
+Drives the steps of `ledger.history` and puts the bytes between them: a version's bytes are in the
+remote's store before the commit that names it is pushed (specs/sharing.md, 2). Nothing
+is downloaded; what others saved is read from where they put it.
+"""
+
+import random
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from ledger.blobs import LocalStore, Store, copy_content, create_store
+from ledger.core.creation import create_clone, refuse_existing_path
+from ledger.core.workspace import Workspace
+from ledger.errors import ConfigError, LockTimeoutError, ReadOnlyError
+from ledger.history import Claim, Remote, SyncPlan, adopt_plan, plan_sync, push_plan, without_secrets
+from ledger.lookup import (
+    CONFIG_FILE,
+    DEFAULT_STORE,
+    RemoteConfig,
+    find_remote,
+    remote_for_git,
+    settings_for,
+    store_of_remote,
+)
+
+ATTEMPTS = 20
+"""How often a sync starts over because somebody was faster."""
+
+_LONGEST_PAUSE = 0.2
+
+
+class Renumbered(msgspec.Struct, frozen=True, kw_only=True):
+    """A version whose number changed because others published theirs first: ``iris@3`` is now ``iris@4``."""
+
+    id: str
+    before: str
+    after: str
+
+
+class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sync did: the versions it published and received, as ``NAME@VERSION``, and those that moved.
+
+    ``commit`` is what both sides hold now.
+    """
+
+    remote: str
+    commit: str
+    pushed: tuple[str, ...]
+    fetched: tuple[str, ...]
+    renumbered: tuple[Renumbered, ...]
+
+
+def clone(url: str, path: Path) -> None:
+    """Make a ledger at ``path`` with the checked history of a remote, which becomes ``origin``."""
+    refuse_existing_path(path)
+    settings = settings_for(url)
+    create_clone(path, remote=remote_for_git("origin", settings), settings=settings)
+
+
+def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
+    """Bring a ledger and a remote to the same commit; starts over, within bounds, while others are faster."""
+    if workspace.revision is not None:
+        raise ReadOnlyError(
+            f"the ledger {workspace.path} is open at revision {workspace.revision[:10]}, where it can only be read",
+            hint="open it without a revision to sync",
+        )
+    workspace.read_settings_again()
+    settings = find_remote(workspace.path, workspace.history.git_dir, name)
+    if settings is None:
+        raise ConfigError(
+            f"no remote {name!r} in {workspace.path / CONFIG_FILE}",
+            hint=f"run `ledger remote add {name} URL`",
+            name=name,
+        )
+    remote = remote_for_git(name, settings)
+    pushed: dict[str, Claim] = {}
+    for _ in range(ATTEMPTS):
+        plan = plan_sync(workspace.history, remote, author=workspace.author, now=workspace.now())
+        _upload(workspace, settings, plan)
+        if push_plan(workspace.history, plan):
+            pushed |= {claim.id: claim for claim in plan.unpublished}
+            if adopt_plan(workspace.history, plan):
+                return _report(plan, pushed)
+        time.sleep(random.random() * _LONGEST_PAUSE)  # noqa: S311  # chance spreads those who sync at once
+    raise LockTimeoutError(
+        f"others kept publishing to {remote} or saving here: {ATTEMPTS} attempts to sync were overtaken",
+        hint="try again; nothing is lost",
+        remote=name,
+    )
+
+
+def _report(plan: SyncPlan, pushed: dict[str, Claim]) -> SyncReport:
+    return SyncReport(
+        remote=plan.remote.name,
+        commit=plan.tip,
+        pushed=_labels(pushed.values()),
+        fetched=_labels(claim for claim in plan.fetched if claim.id not in pushed),
+        renumbered=tuple(
+            Renumbered(id=after.id, before=before.label, after=after.label)
+            for before, after in plan.moved
+            if before.label != after.label
+        ),
+    )
+
+
+def _labels(claims: Iterable[Claim]) -> tuple[str, ...]:
+    return tuple(claim.label for claim in sorted(claims))
+
+
+def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan) -> None:
+    """Put the bytes of what is to be published where others will look for them."""
+    if not plan.unpublished:
+        return
+    target = _target(workspace, settings, plan.remote)
+    if target is None:
+        return
+    snapshot = workspace.history.snapshot(plan.tip)
+    for claim in plan.unpublished:
+        content = workspace.facts(snapshot, claim).manifest.content
+        copy_content(workspace.store_holding(content), target, content, label=claim.label)
+
+
+def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Store | None:
+    """The remote's store, made where there is none yet; ``None`` where both ledgers use one store."""
+    url = store_of_remote(workspace.path, settings)
+    if not url:
+        if workspace.config.store == DEFAULT_STORE and isinstance(workspace.store, LocalStore):
+            raise ConfigError(
+                f"{remote} has no store: others could not read the bytes of what is published there",
+                hint=f'add `store = "URL"` below [remotes.{remote.name}] in {workspace.path / CONFIG_FILE}',
+                remote=remote.name,
+                url=without_secrets(settings.url),
+            )
+        return None
+    target = create_store(url)
+    return None if target.url == workspace.store.url else target

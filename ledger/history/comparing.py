@@ -1,0 +1,70 @@
+"""What differs between two trees, by path, without reading what is the same.
+
+Trees may come from elsewhere: depth and number of paths are bounded, so that a small
+pack cannot describe more than a reader can walk.
+"""
+
+import msgspec
+
+from ledger.errors import FormatError, IntegrityError
+from ledger.history.layout import Path
+from ledger.history.objects import Entry, ObjectId, Objects
+
+_DEPTH_LIMIT = 12
+_PATH_LIMIT = 5_000_000
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Files that only the second tree has, that only the first has, and that both have with other bytes."""
+
+    added: tuple[Path, ...]
+    removed: tuple[Path, ...]
+    edited: tuple[Path, ...]
+
+
+def compare(objects: Objects, before: ObjectId | None, after: ObjectId) -> Difference:
+    """What must happen to the tree ``before`` (``None``: no files) to make it ``after``.
+
+    Raises `FormatError` with the path for what is neither a file nor a directory.
+    """
+    walk = _Walk(objects)
+    walk.descend((), Entry(is_directory=True, id=before) if before else None, Entry(is_directory=True, id=after))
+    return Difference(tuple(walk.added), tuple(walk.removed), tuple(walk.edited))
+
+
+class _Walk:
+    def __init__(self, objects: Objects) -> None:
+        self.added: list[Path] = []
+        self.removed: list[Path] = []
+        self.edited: list[Path] = []
+        self._objects = objects
+
+    def descend(self, path: Path, before: Entry | None, after: Entry | None) -> None:
+        if before == after:
+            return
+        if before is not None and after is not None and not (before.is_directory or after.is_directory):
+            self._note(self.edited, path)
+            return
+        if before is not None and not before.is_directory:
+            self._note(self.removed, path)
+        if after is not None and not after.is_directory:
+            self._note(self.added, path)
+        old, new = self._entries(path, before), self._entries(path, after)
+        for name in sorted({*old, *new}):
+            self.descend((*path, name), old.get(name), new.get(name))
+
+    def _entries(self, path: Path, entry: Entry | None) -> dict[str, Entry]:
+        if entry is None or not entry.is_directory:
+            return {}
+        if len(path) > _DEPTH_LIMIT:
+            raise FormatError(f"{'/'.join(path)}: folders nest deeper than {_DEPTH_LIMIT}", where="/".join(path))
+        try:
+            return self._objects.tree(entry.id)
+        except IntegrityError as error:
+            where = "/".join(path) or "the root"
+            raise FormatError(f"{where}: {error}", where=where) from error
+
+    def _note(self, paths: list[Path], path: Path) -> None:
+        paths.append(path)
+        if len(paths) > _PATH_LIMIT:
+            raise FormatError(f"{'/'.join(path)}: more than {_PATH_LIMIT} files differ", where="/".join(path))

@@ -1,0 +1,199 @@
+"""What a remote offers, checked before anything here relies on it.
+
+A remote's branch may be anybody's work. It is fetched under a ref of its own, which no
+look-up reads, and is judged as a whole (specs/sharing.md, 4):
+
+* it still holds what it held when last heard of;
+* a commit adds to its first parent and changes nothing; a merge is exactly the tree that
+  merging its parents gives;
+* every new file is a record in its place, within its limits;
+* positions are dense, version strings unique and found, names distinct.
+
+What is refused stays under ``refs/ledger/quarantine/`` as evidence.
+"""
+
+from ledger.errors import ArgumentError, FormatError, HistoryRewrittenError, LedgerError, UnsupportedFormatError
+from ledger.history import layout
+from ledger.history.comparing import compare
+from ledger.history.history import History
+from ledger.history.layout import Claim, Path
+from ledger.history.merging import Merged, merge_trees
+from ledger.history.objects import BLOB, ObjectId
+from ledger.history.placing import check_file
+from ledger.history.refs import read_ref, tracking_ref, write_ref
+from ledger.history.remotes import Remote
+from ledger.history.snapshot import Snapshot
+from ledger.history.transport import commits_between, fetch, have_common_commit, is_ancestor, remote_tip
+from ledger.history.trees import CommittedTree, GrowingTree, emit_into
+from ledger.ids import CommitId
+from ledger.records import Name, number_of
+
+_MOST_PARENTS = 2
+PUBLISHED = "origin"
+"""The remote whose numbers are published: what it held under a number, it holds for ever."""
+
+
+def receive(history: History, remote: Remote, *, local: CommitId | None) -> CommitId | None:
+    """The commit that a remote's branch holds, fetched and checked; ``None`` where it has no branch yet.
+
+    ``local`` is the commit published here, ``None`` for a clone that is being made.
+    Raises `HistoryRewrittenError`, `FormatError` or another `LedgerError` for a branch that is refused;
+    nothing that is read here has changed then.
+    """
+    git_dir = history.git_dir
+    known = read_ref(git_dir, tracking_ref(remote.name))
+    tip = remote_tip(git_dir, remote)
+    if tip is None:
+        if known is None:
+            return None
+        raise HistoryRewrittenError(
+            f"{remote} has lost its branch main, which was at {known} when last heard of",
+            hint="restore it from a clone; this ledger is unchanged",
+            remote=remote.name,
+            known=known,
+        )
+    if tip == known:
+        return tip
+    incoming = f"refs/ledger/incoming/{remote.name}"
+    fetch(git_dir, remote, incoming)
+    fetched = read_ref(git_dir, incoming)
+    assert fetched is not None, "a fetch that succeeds has written its ref"
+    try:
+        _check_descent(history, remote, known, fetched, local)
+        check_commits(history, known or local, fetched)
+        if known is not None and remote.name == PUBLISHED:
+            _check_published(history, remote, known, fetched)
+    except LedgerError:
+        write_ref(git_dir, f"refs/ledger/quarantine/{fetched}", fetched)
+        raise
+    write_ref(git_dir, tracking_ref(remote.name), fetched)
+    return fetched
+
+
+def _check_descent(
+    history: History, remote: Remote, known: CommitId | None, tip: CommitId, local: CommitId | None
+) -> None:
+    """The remote's branch goes on from where it was, or at least from somewhere in this history."""
+    if known is not None:
+        if not is_ancestor(history.git_dir, known, tip):
+            raise _rewritten(remote, known, tip, "which is no part of it")
+    elif local is not None and not have_common_commit(history.git_dir, local, tip):
+        raise ArgumentError(
+            f"{remote} holds another ledger: its history and this one have no commit in common",
+            hint="clone it and save there, or choose a remote that is empty",
+            remote=remote.name,
+            commit=tip,
+        )
+
+
+def _check_published(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
+    """What was published under a path is there still: no merge has put other versions in front of it."""
+    change = compare(history.objects, history.objects.commit(known).tree, history.objects.commit(tip).tree)
+    for path in (*change.removed, *change.edited):
+        raise _rewritten(remote, known, tip, f"which had {'/'.join(path)}")
+
+
+def _rewritten(remote: Remote, known: CommitId, tip: CommitId, what: str) -> HistoryRewrittenError:
+    return HistoryRewrittenError(
+        f"{remote} was rewritten: its branch is at {tip}, and was at {known}, {what}",
+        hint=f"this ledger is unchanged; what was found is kept as refs/ledger/quarantine/{tip}",
+        remote=remote.name,
+        known=known,
+        commit=tip,
+    )
+
+
+def check_commits(history: History, known: CommitId | None, tip: CommitId) -> None:
+    """Check every commit that ``known`` does not hold, and what they add up to; `FormatError` names the commit."""
+    for commit in commits_between(history.git_dir, known, tip):
+        try:
+            _check_commit(history, commit, is_first_allowed=known is None)
+        except UnsupportedFormatError:
+            raise
+        except LedgerError as error:
+            raise FormatError(f"commit {commit} is refused: {error}", hint=error.hint, commit=commit) from error
+    objects = history.objects
+    base = objects.commit(known).tree if known is not None else None
+    added = compare(objects, base, objects.commit(tip).tree).added
+    try:
+        _check_artifacts(CommittedTree(objects, objects.commit(tip).tree), added)
+    except LedgerError as error:
+        raise FormatError(f"commit {tip} is refused: {error}", hint=error.hint, commit=tip) from error
+
+
+def merge_roots(history: History, theirs: ObjectId, ours: ObjectId) -> tuple[GrowingTree, Merged]:
+    """The tree that two clones agree on, ``theirs`` being the published one, and how it came about."""
+    objects = history.objects
+    only_ours = compare(objects, theirs, ours).added
+    merged = merge_trees(CommittedTree(objects, theirs), CommittedTree(objects, ours), only_ours)
+    tree = GrowingTree(objects, theirs)
+    for path, data in merged.added.items():
+        tree.add(path, data)
+    return tree, merged
+
+
+def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> None:
+    objects = history.objects
+    commit = objects.commit(id)
+    if len(commit.parents) > _MOST_PARENTS or (not commit.parents and not is_first_allowed):
+        raise FormatError(f"it has {len(commit.parents)} parents")
+    first = objects.commit(commit.parents[0]).tree if commit.parents else None
+    difference = compare(objects, first, commit.tree)
+    for verb, paths in (("removes", difference.removed), ("edits", difference.edited)):
+        for path in paths:
+            raise FormatError(f"it {verb} {'/'.join(path)}", path="/".join(path))
+    tree = CommittedTree(objects, commit.tree)
+    for path in difference.added:
+        entry = tree.find(path)
+        assert entry is not None
+        check_file(path, objects.get(entry.id, BLOB))
+    if len(commit.parents) == _MOST_PARENTS and first is not None:
+        merged, _ = merge_roots(history, first, objects.commit(commit.parents[1]).tree)
+        expected = merged.write(emit_into({}))
+        if expected != commit.tree:
+            raise FormatError(
+                f"its tree is {commit.tree}, merging its parents gives {expected}",
+                hint="`ledger sync` merges as the others expect; a merge by hand does not",
+            )
+
+
+def _check_artifacts(tree: CommittedTree, added: tuple[Path, ...]) -> None:
+    """The artifacts that new files belong to are whole, as a reader would meet them."""
+    touched: dict[Name, set[Path]] = {}
+    for path in added:
+        name = layout.artifact_of(path)
+        if name is not None:
+            touched.setdefault(name, set()).add(path[:-1])
+    snapshot = Snapshot(tree)
+    for name in sorted(touched):
+        others = [other for other in snapshot.names_like(name) if other != name]
+        if others or snapshot.strays(name):
+            raise FormatError(f"artifact {name!r} stands beside {(others or snapshot.strays(name))[0]!r}")
+        before: Claim | None = None
+        for claim in snapshot.claims(name):
+            _check_claim(claim, before, snapshot)
+            if claim.path in touched[name] and layout.MANIFEST not in tree.names(claim.path):
+                raise FormatError(f"{claim.label} at {'/'.join(claim.path)} has no manifest")
+            before = claim
+        _check_pointers(tree, snapshot, name)
+
+
+def _check_claim(claim: Claim, before: Claim | None, snapshot: Snapshot) -> None:
+    due = before.position + 1 if before is not None else 1
+    where = "/".join(claim.path)
+    if claim.position != due:
+        raise FormatError(f"{where}: position {claim.position} where {due} was due")
+    counter = max(before.counter if before is not None else 0, number_of(claim.version) or 0)
+    if claim.counter != counter:
+        raise FormatError(f"{where}: counter {claim.counter} where {counter} was due")
+    if snapshot.claim_of(claim.name, claim.version) != claim:
+        raise FormatError(f"{where}: looking up version {claim.version!r} does not find it")
+
+
+def _check_pointers(tree: CommittedTree, snapshot: Snapshot, name: Name) -> None:
+    """There is a pointer for exactly the versions that need one."""
+    folder = (*layout.artifact_path(name), layout.NAMES)
+    found = {(*folder, page, entry) for page in tree.names(folder) for entry in tree.names((*folder, page))}
+    expected = {claim.pointer for claim in snapshot.claims(name) if claim.pointer is not None}
+    for path in sorted(found ^ expected):
+        raise FormatError(f"{'/'.join(path)}: a pointer that {'leads nowhere' if path in found else 'is missing'}")

@@ -1,0 +1,148 @@
+"""Which tree two clones of one ledger agree on. Pure.
+
+One side is published and keeps everything as it is; of the other side, versions that the
+first lacks move behind it, in their order, and everything else joins (specs/sharing.md, 3):
+
+* a version keeps its id and the bytes of its records; only its claim may move, and then a
+  `renumbered` event says from where;
+* no clock and no chance: every clone that merges the same two trees gets the same tree;
+* nothing is lost, and nothing that the published side holds is touched.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from ledger.errors import IntegrityError
+from ledger.history import layout
+from ledger.history.drafts import allocate, refuse_collision
+from ledger.history.layout import Claim, Path
+from ledger.history.snapshot import Snapshot
+from ledger.history.trees import Folders
+from ledger.ids import EventId, VersionId, derived_uuid
+from ledger.records import (
+    VERSION_LIMIT,
+    Manifest,
+    Name,
+    RenumberedEvent,
+    VersionString,
+    check_version,
+    decode_manifest,
+    encode,
+)
+
+_SHORTEST_VARIANT = 4
+_ID_DIGITS = 32
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """What is to be added to the published side, and the claims that moved: from where, to where."""
+
+    added: dict[Path, bytes]
+    moved: tuple[tuple[Claim, Claim], ...]
+
+
+def merge_trees(theirs: Folders, ours: Folders, only_ours: Iterable[Path]) -> Merged:
+    """What ``ours`` adds to ``theirs``, which is published and stays; ``only_ours`` are the files that it lacks.
+
+    Raises `NameCollisionError` where two names differ only in case, and `IntegrityError` where one
+    record has two forms.
+    """
+    added: dict[Path, bytes] = {}
+    moved: list[tuple[Claim, Claim]] = []
+    touched: dict[Name, set[Path]] = {}
+    for path in only_ours:
+        name = layout.artifact_of(path)
+        if name is None:
+            added[path] = _bytes(ours, path)
+        else:
+            touched.setdefault(name, set()).add(path[:-1])
+    for name in sorted(touched):
+        artifact = _Artifact(name, theirs, ours)
+        artifact.merge(touched[name])
+        added |= artifact.added
+        moved += artifact.moved
+    return Merged(added, tuple(moved))
+
+
+class _Artifact:
+    """One artifact while its versions are merged."""
+
+    def __init__(self, name: Name, theirs: Folders, ours: Folders) -> None:
+        snapshot = Snapshot(theirs)
+        refuse_collision(name, snapshot)
+        claims = list(snapshot.claims(name))
+        self.added: dict[Path, bytes] = {}
+        self.moved: list[tuple[Claim, Claim]] = []
+        self._name = name
+        self._theirs = theirs
+        self._ours = ours
+        self._held = {claim.id: claim for claim in claims}
+        self._taken = {claim.version for claim in claims}
+        self._latest = claims[-1] if claims else None
+
+    def merge(self, touched: set[Path]) -> None:
+        """Join the versions of our side whose directories hold something that the other side lacks."""
+        for claim in list(Snapshot(self._ours).claims(self._name)):
+            if claim.path in touched:
+                place = self._held.get(claim.id) or self._allocate(claim)
+                for file in self._ours.names(claim.path):
+                    self._join((*claim.path, file), (*place.path, file))
+
+    def _allocate(self, claim: Claim) -> Claim:
+        """Give a version that only we have its place behind the others."""
+        manifest = decode_manifest(
+            _bytes(self._ours, (*claim.path, layout.MANIFEST)), where=f"the manifest of {claim.label}"
+        )
+        requested = check_version(manifest.requested_version) if manifest.requested_version is not None else None
+        if requested in self._taken:
+            requested = _variant(requested, claim.id, self._taken)
+        place = allocate(self._name, claim.id, self._latest, requested)
+        self._latest = place
+        self._taken.add(place.version)
+        if place.pointer is not None:
+            self.added[place.pointer] = b""
+        if place != claim:
+            self._tell(claim, place, manifest)
+        return place
+
+    def _tell(self, claim: Claim, place: Claim, manifest: Manifest) -> None:
+        self.moved.append((claim, place))
+        seed = f"renumbered {claim.id} {claim.directory} {place.directory}".encode()
+        id = EventId(derived_uuid(seed, after=Snapshot(self._ours).last_event(claim) or claim.id))
+        event = RenumberedEvent(
+            id=id,
+            created_at=manifest.created_at,
+            created_by=manifest.created_by,
+            from_position=claim.position,
+            from_version=claim.version,
+        )
+        self.added[*place.path, f"{id}.json"] = encode(event)
+
+    def _join(self, source: Path, target: Path) -> None:
+        data, existing = _bytes(self._ours, source), self._theirs.read(target)
+        if existing is None:
+            self.added[target] = data
+        elif existing != data:
+            raise IntegrityError(
+                f"{'/'.join(target)} has two forms: the record in this ledger and the published one differ",
+                where="/".join(target),
+            )
+
+
+def _variant(wanted: VersionString, id: VersionId, taken: set[VersionString]) -> VersionString:
+    """The version string of a version whose own is taken: as much of its id as tells it from the others."""
+    digits = id.replace("-", "")
+    for length in range(_SHORTEST_VARIANT, _ID_DIGITS + 1):
+        suffix = f".variant-{digits[:length]}"
+        version = VersionString(f"{wanted[: VERSION_LIMIT - len(suffix)]}{suffix}")
+        if version not in taken:
+            return version
+    raise IntegrityError(f"every variant of version {wanted!r} for id {id} is taken", id=id, version=wanted)
+
+
+def _bytes(folders: Folders, path: Path) -> bytes:
+    data = folders.read(path)
+    if data is None:
+        raise IntegrityError(f"{'/'.join(path)} is missing from the history", where="/".join(path))
+    return data

@@ -1,0 +1,168 @@
+"""Bring this history and a remote's to the same commit.
+
+The steps of specs/sharing.md, 2; whoever drives them uploads bytes between the first and the second:
+
+1. `plan_sync`: fetch and check what the remote holds; decide which commit both are to hold;
+2. `push_plan`: ask the remote to move forward to it, never by force, and look whether it did;
+3. `adopt_plan`: move the own branch there by compare-and-swap.
+
+A step that finds that somebody was faster says so, and the caller plans anew. A crash between
+the steps loses nothing: the next plan starts from what is there.
+"""
+
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+
+from ledger.errors import ArgumentError, LedgerNotFoundError, RemoteError
+from ledger.history import layout
+from ledger.history.comparing import compare
+from ledger.history.history import History, commit_time
+from ledger.history.incoming import PUBLISHED, check_commits, merge_roots, receive
+from ledger.history.layout import Claim
+from ledger.history.packing import release_pack
+from ledger.history.refs import create_branch, read_ref, tracking_ref, write_ref
+from ledger.history.remotes import Remote
+from ledger.history.repository import create_repository
+from ledger.history.transport import is_ancestor, push, remote_tip
+from ledger.ids import CommitId, VersionId
+
+
+class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """The commit that both sides are to hold, and what each side gains by it.
+
+    ``theirs`` is what the remote holds, ``None`` for a remote without a branch. ``moved`` are the claims
+    that change here: from where, to where.
+    """
+
+    remote: Remote
+    local: CommitId
+    theirs: CommitId | None
+    tip: CommitId
+    unpublished: tuple[Claim, ...]
+    fetched: tuple[Claim, ...]
+    moved: tuple[tuple[Claim, Claim], ...]
+
+
+def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime) -> SyncPlan:
+    """What a sync with a remote comes to, with the merge commit made if it takes one; nothing is moved yet.
+
+    Raises what `receive` raises for a remote that is refused.
+    """
+    local = history.tip()
+    theirs = receive(history, remote, local=local)
+    tip = _agree(history, remote, local, theirs, author, now)
+    _refuse_moving_published(history, remote, tip)
+    gained = _gained(history, theirs, tip)
+    lost_here = compare(history.objects, history.objects.commit(tip).tree, history.objects.commit(local).tree).added
+    before = {claim.id: claim for claim in _claims_in(lost_here)}
+    here = _gained(history, local, tip)
+    return SyncPlan(
+        remote=remote,
+        local=local,
+        theirs=theirs,
+        tip=tip,
+        unpublished=tuple(gained.values()),
+        fetched=tuple(claim for claim in here.values() if claim.id not in before),
+        moved=tuple((before[claim.id], claim) for claim in here.values() if claim.id in before),
+    )
+
+
+def push_plan(history: History, plan: SyncPlan) -> bool:
+    """Bring the remote to the plan's commit; says whether it holds that commit now, as read back from it.
+
+    ``False`` where somebody else moved its branch first; raises `RemoteError` with the remote's words where it refuses.
+    """
+    if plan.tip != plan.theirs:
+        check_commits(history, plan.theirs, plan.tip)
+        refusal = push(history.git_dir, plan.remote, plan.tip)
+        found = remote_tip(history.git_dir, plan.remote)
+        if found != plan.tip:
+            if found != plan.theirs:
+                return False
+            raise RemoteError(
+                f"{plan.remote} does not take {plan.tip}: {refusal or 'it said yes, and its branch did not move'}",
+                hint="nothing changed here; ask whoever runs the remote",
+                remote=plan.remote.name,
+                commit=plan.tip,
+            )
+    write_ref(history.git_dir, tracking_ref(plan.remote.name), plan.tip)
+    return True
+
+
+def adopt_plan(history: History, plan: SyncPlan) -> bool:
+    """Move the own branch to the plan's commit, durably; says whether nobody saved meanwhile."""
+    return plan.tip == plan.local or history.move_to(plan.tip, expected=plan.local)
+
+
+def clone_history(ledger_dir: Path, remote: Remote) -> None:
+    """Make the history of a ledger that is being made: everything a remote holds, checked.
+
+    Raises `LedgerNotFoundError` where the remote has no branch, and what `receive` raises.
+    """
+    git_dir = ledger_dir / "history.git"
+    create_repository(git_dir)
+    history = History(git_dir, ledger_dir / "lock")
+    tip = receive(history, remote, local=None)
+    if tip is None:
+        raise LedgerNotFoundError(
+            f"{remote} holds no ledger yet: it has no branch main",
+            hint="make one with `ledger init`, then `ledger remote add` and `ledger sync` there",
+            url=str(remote),
+        )
+    history.snapshot(tip)  # a ledger of another format is refused before there is a branch
+    create_branch(git_dir, tip)
+
+
+def _agree(
+    history: History, remote: Remote, local: CommitId, theirs: CommitId | None, author: str, now: dt.datetime
+) -> CommitId:
+    """The commit that both are to hold: the one that holds the other, or a merge behind the remote's."""
+    if theirs is None or is_ancestor(history.git_dir, theirs, local):
+        return local
+    if is_ancestor(history.git_dir, local, theirs):
+        return theirs
+    objects = history.objects
+    tree, merged = merge_roots(history, objects.commit(theirs).tree, objects.commit(local).tree)
+    lines = [f"Artifact: {after.label}\nId: {after.id}\nRenumbered: {before.label}" for before, after in merged.moved]
+    count = len(merged.moved)
+    what = f", {count} version{'s' if count > 1 else ''} renumbered" if count else ""
+    message = "\n".join([f"merge behind {remote.name}{what}", "", *lines, f"Time: {commit_time(now)}", ""])
+    commit, pack = history.write_commit(tree, (theirs, local), author=author, now=now, message=message)
+    try:
+        # Named before its pack is let go: Git's housekeeping must not take it while it is pushed.
+        write_ref(history.git_dir, f"refs/ledger/merged/{remote.name}", commit)
+    finally:
+        release_pack(objects, pack)
+    return commit
+
+
+def _gained(history: History, before: CommitId | None, after: CommitId) -> dict[VersionId, Claim]:
+    """The claims that one commit has and another lacks."""
+    objects = history.objects
+    base = objects.commit(before).tree if before is not None else None
+    found = _claims_in(compare(objects, base, objects.commit(after).tree).added)
+    return {claim.id: claim for claim in sorted(found)}
+
+
+def _claims_in(paths: tuple[layout.Path, ...]) -> list[Claim]:
+    names = ((layout.artifact_of(path), path) for path in paths if path[-1] == layout.MANIFEST)
+    return [layout.parse_claim(name, path[-2]) for name, path in names if name is not None]
+
+
+def _refuse_moving_published(history: History, remote: Remote, tip: CommitId) -> None:
+    """A number that ``origin`` has published stays, whoever else is met."""
+    published = read_ref(history.git_dir, tracking_ref(PUBLISHED))
+    if published is None or remote.name == PUBLISHED:
+        return
+    objects = history.objects
+    change = compare(objects, objects.commit(published).tree, objects.commit(tip).tree)
+    for claim in _claims_in(change.removed):
+        raise ArgumentError(
+            f"{remote} holds another version in the place of {claim.label}, which {PUBLISHED} has published",
+            hint=f"sync that ledger with {PUBLISHED} first",
+            remote=remote.name,
+            name=claim.name,
+            version=claim.version,
+        )

@@ -1,0 +1,143 @@
+"""Git's own program, for what crosses a border: asking, fetching and pushing.
+
+dulwich's clients report rejected pushes as successful and let a remote rewind what was
+known of it, so real Git does this part. Rules it keeps:
+
+* nothing of the environment or of hooks decides what runs: no ``GIT_*`` variable, no hook, no
+  prompt, and only the protocols listed here;
+* every call ends in bounded time, its helpers with it;
+* what is received is checked object by object before it is kept;
+* a remote's own words reach the user, without user names, passwords and keys in URLs.
+"""
+
+import contextlib
+import os
+import re
+import signal
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.errors import MissingDependencyError, RemoteError
+from ledger.history.refs import BRANCH
+from ledger.history.remotes import Remote, without_secrets
+from ledger.ids import CommitId
+
+ASK_SECONDS = 60.0
+"""How long a remote may take to say what its branch holds."""
+
+TRANSFER_SECONDS = 1800.0
+"""How long a fetch or a push may take."""
+
+_PROTOCOLS = ("file", "git", "http", "https", "ssh")
+_SETTINGS = (
+    "protocol.allow=never",
+    *(f"protocol.{name}.allow=always" for name in _PROTOCOLS),
+    "protocol.ext.allow=never",
+    "transfer.fsckObjects=true",
+    "core.hooksPath=/dev/null",
+    "core.fsync=all",
+    "core.askPass=",
+    "gc.auto=0",
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=30",
+)
+_SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=2"
+_LINE = re.compile(r"([0-9a-f]{40})\t" + re.escape(BRANCH))
+_SHOWN_LINES = 6
+
+
+class _Done(NamedTuple):
+    code: int
+    output: str
+    words: str
+
+
+def remote_tip(git_dir: Path, remote: Remote) -> CommitId | None:
+    """The commit that a remote's branch holds now, or ``None`` where it has no such branch; raises `RemoteError`."""
+    done = _run(git_dir, "ls-remote", "--", remote.url, BRANCH, seconds=ASK_SECONDS)
+    if done.code:
+        raise RemoteError(f"cannot ask {remote}: {done.words}", hint=_REACH, remote=remote.name, url=str(remote))
+    match = _LINE.search(done.output)
+    return CommitId(match[1]) if match is not None else None
+
+
+def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
+    """Bring a remote's branch here, under a ref that nothing reads before it is checked; raises `RemoteError`."""
+    options = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
+    done = _run(git_dir, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}", seconds=TRANSFER_SECONDS)
+    if done.code:
+        raise RemoteError(f"cannot fetch from {remote}: {done.words}", hint=_REACH, remote=remote.name, url=str(remote))
+
+
+def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
+    """Ask a remote to move its branch forward to a commit; its words if it does not.
+
+    That it said yes proves nothing: the caller asks again what the branch holds.
+    """
+    done = _run(git_dir, "push", "--quiet", "--", remote.url, f"{commit}:{BRANCH}", seconds=TRANSFER_SECONDS)
+    return done.words if done.code else None
+
+
+def is_ancestor(git_dir: Path, older: CommitId, newer: CommitId) -> bool:
+    """Whether a commit is part of what another one is built on."""
+    return _run(git_dir, "merge-base", "--is-ancestor", older, newer).code == 0
+
+
+def have_common_commit(git_dir: Path, one: CommitId, other: CommitId) -> bool:
+    """Whether two commits belong to one history."""
+    return _run(git_dir, "merge-base", one, other).code == 0
+
+
+def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> list[CommitId]:
+    """The commits that a tip is built on and a known commit is not, oldest first; raises `RemoteError`."""
+    without = [f"^{known}"] if known is not None else []
+    done = _run(git_dir, "rev-list", "--topo-order", "--reverse", tip, *without, seconds=TRANSFER_SECONDS)
+    if done.code:
+        raise RemoteError(f"cannot list the commits of {tip}: {done.words}", commit=tip)
+    return [CommitId(line) for line in done.output.split()]
+
+
+_REACH = "check the URL in config.toml, the network, and that `git ls-remote` of it works without a question"
+
+
+def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS) -> _Done:
+    import shutil
+    import subprocess
+
+    program = shutil.which("git")
+    if program is None:
+        raise MissingDependencyError(
+            "git is not installed: no program of that name on the PATH", hint="install Git; only sharing needs it"
+        )
+    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+    command = [program, *settings, f"--git-dir={git_dir}", *arguments]
+    with subprocess.Popen(  # noqa: S603  # no shell; the URL is the user's own, and its protocols are limited
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+        start_new_session=True,
+    ) as process:
+        try:
+            output, words = process.communicate(timeout=seconds)
+        except BaseException as error:
+            # Git's helpers (ssh, remote-https) are in its session: none of them outlives the call.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise RemoteError(f"git {arguments[0]} did not end within {seconds:g} s", hint=_REACH) from error
+            raise
+    return _Done(process.returncode, output.decode(errors="replace"), _words(words))
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_ASKPASS"))}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": _SSH, "LC_ALL": "C"}
+
+
+def _words(data: bytes) -> str:
+    """What Git and the remote said, in one line."""
+    lines = [line.strip() for line in data.decode(errors="replace").splitlines()]
+    told = [line for line in lines if line and not line.startswith("hint:")]
+    return without_secrets("; ".join(told[-_SHOWN_LINES:])) or "no reason given"

@@ -1,0 +1,83 @@
+"""Where a remote is: its history, and the store beside it.
+
+A remote is a URL for Git and a store for bytes. Of a path that this user named, the store is
+found by looking: a ledger's own, or a folder inside a bare repository. A URL says nothing
+about a store, so the settings must (specs/sharing.md, 1).
+"""
+
+from pathlib import Path
+
+from ledger.history import Remote, check_remote, remote_url
+from ledger.lookup.config import CONFIG_FILE, RemoteConfig, append_remote, read_config, store_url
+
+HUB_STORE = "ledger-store"
+"""The folder of a bare repository that holds the bytes of the versions pushed to it."""
+
+_FILE = "file://"
+_HISTORY = "history.git"
+_LEDGER = ".ledger"
+
+
+def settings_for(url: str, store: str | None = None) -> RemoteConfig:
+    """The settings of a remote that a user names by a URL or a path; a path is made absolute."""
+    where = str(Path(url).expanduser().absolute()) if url and not _is_url(url) else url
+    held = str(Path(store).absolute()) if store and "://" not in store else store or ""
+    return RemoteConfig(url=where, store=held)
+
+
+def add_remote(ledger_dir: Path, name: str, url: str, *, store: str | None = None) -> RemoteConfig:
+    """Write a remote into a ledger's settings and return it; raises `ArgumentError` if it is taken or no URL."""
+    settings = settings_for(url, store)
+    check_remote(name, settings.url)
+    append_remote(ledger_dir, name, settings)
+    return settings
+
+
+def remote_for_git(name: str, settings: RemoteConfig) -> Remote:
+    """The remote as Git is given it: for a ledger directory, the history inside."""
+    found = _ledger_at(settings.url)
+    return check_remote(name, str(found / _HISTORY) if found is not None else settings.url)
+
+
+def find_remote(ledger_dir: Path, git_dir: Path, name: str = "origin") -> RemoteConfig | None:
+    """The settings of a remote: the ledger's, else Git's own for the history; ``None`` where neither knows it."""
+    remotes = read_config(ledger_dir).remotes
+    if name in remotes:
+        return remotes[name]
+    url = remote_url(git_dir, name)
+    return RemoteConfig(url=url) if url is not None else None
+
+
+def store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
+    """The URL or path of a remote's store; empty where neither the settings nor the path say."""
+    if settings.store:
+        is_complete = "://" in settings.store or Path(settings.store).is_absolute()
+        return settings.store if is_complete else str(ledger_dir / settings.store)
+    if (local := _local_path(settings.url)) is None:
+        return ""
+    if (found := _ledger_at(settings.url)) is not None:
+        # Somebody else's settings may point anywhere; only a folder is followed.
+        url = store_url(found, read_config(found))
+        return url if "://" not in url or url.startswith(_FILE) else ""
+    return str(local / HUB_STORE)
+
+
+def _is_url(text: str) -> bool:
+    """Whether Git would take a text for a place on another host, or for a URL."""
+    head = text.split("/", maxsplit=1)[0]
+    return "://" in text or (":" in head and not Path(text).exists())
+
+
+def _local_path(url: str) -> Path | None:
+    if url.startswith(_FILE):
+        return Path(url.removeprefix(_FILE))
+    return None if _is_url(url) else Path(url)
+
+
+def _ledger_at(url: str) -> Path | None:
+    """The ledger directory that a path means: itself, its history, or the folder around it."""
+    path = _local_path(url)
+    if path is None:
+        return None
+    candidates = (path, path.parent if path.name.endswith(".git") else path, path / _LEDGER)
+    return next((each for each in candidates if (each / CONFIG_FILE).is_file() and (each / _HISTORY).is_dir()), None)

@@ -1,0 +1,107 @@
+"""A content goes from one store to another whole, checked on the way, and only as far as it is missing."""
+
+from pathlib import Path
+
+import pytest
+
+from ledger.blobs import ContentReader, ContentWriter, LocalStore, copy_content, create_store, link_content
+from ledger.errors import ArgumentError, IntegrityError
+from ledger.records import Content
+from tests.kit.ledgers import files_below
+
+
+def stored(store: LocalStore, data: bytes) -> Content:
+    """A content of one file."""
+    writer = ContentWriter(store)
+    writer.add_bytes("data.bin", data)
+    return writer.finish()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> LocalStore:
+    store = create_store(str(tmp_path / "source"))
+    assert isinstance(store, LocalStore)
+    return store
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> LocalStore:
+    store = create_store(str(tmp_path / "target"))
+    assert isinstance(store, LocalStore)
+    return store
+
+
+@pytest.mark.parametrize("size", [0, 10, 2_000_000])
+def test_a_content_arrives_whole(source: LocalStore, target: LocalStore, size: int) -> None:
+    """Small ones as a chunk, larger ones as packs and a table, and a second copy changes nothing."""
+    data = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    content = stored(source, data)
+    copy_content(source, target, content, label="iris@1")
+    assert data == ContentReader(target, content, label="iris@1").read("data.bin")
+    before = files_below(target.root)
+    copy_content(source, target, content, label="iris@1")
+    assert before == files_below(target.root)
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+def test_damage_is_not_passed_on(source: LocalStore, target: LocalStore, size: int) -> None:
+    """A bad chunk is an error that names the content, and what would make the copy look whole is not written."""
+    content = stored(source, bytes(range(250)) * (size // 250) or b"0123456789")
+    for path in [*(source.root / "chunks").rglob("*"), *(source.root / "packs").rglob("*")]:
+        if path.is_file():
+            raw = bytearray(path.read_bytes())
+            raw[5] ^= 1
+            path.write_bytes(raw)
+    with pytest.raises(IntegrityError, match="iris@1: chunk"):
+        copy_content(source, target, content, label="iris@1")
+    assert ["store.json"] == list(files_below(target.root))
+
+
+@pytest.mark.parametrize("folder", ["chunks", "packs", "tables"])
+def test_what_is_missing_is_an_error(source: LocalStore, target: LocalStore, folder: str) -> None:
+    """The error names the content and where its object was sought."""
+    content = stored(source, b"x" * (10 if folder == "chunks" else 2_000_000))
+    for path in (source.root / folder).rglob("*"):
+        if path.is_file():
+            path.unlink()
+    with pytest.raises(IntegrityError, match=f"iris@1: .*{folder}.* is missing"):
+        copy_content(source, target, content, label="iris@1")
+
+
+def test_linked_files_go_to_the_same_place(source: LocalStore, target: LocalStore) -> None:
+    """A folder with a link, an executable and an empty folder comes as it is."""
+    folder = source.root / "raw" / "in"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "run").write_text("#!/bin/sh\n")
+    (folder / "run").chmod(0o755)
+    (folder / "again").symlink_to("run")
+    content = link_content(source, folder)
+    copy_content(source, target, content, label="raw@1")
+    ContentReader(target, content, label="raw@1").check()
+    copy_content(source, target, content, label="raw@1")
+
+
+def test_linked_files_replace_nothing(source: LocalStore, target: LocalStore) -> None:
+    """Where something else lies, it stays, and the error says so."""
+    (source.root / "a.csv").write_text("1\n")
+    content = link_content(source, source.root / "a.csv")
+    (target.root / "a.csv").write_text("2\n")
+    with pytest.raises(IntegrityError, match=r"'a\.csv' is another thing in"):
+        copy_content(source, target, content, label="raw@1")
+    assert "2\n" == (target.root / "a.csv").read_text()
+
+
+def test_linked_files_stay_out_of_object_stores(source: LocalStore) -> None:
+    """Only a folder can hold files in place."""
+    (source.root / "a.csv").write_text("1\n")
+    content = link_content(source, source.root / "a.csv")
+    with pytest.raises(ArgumentError, match=r"raw@1: 'a\.csv' was registered in place"):
+        copy_content(source, create_store("memory://linked"), content, label="raw@1")
+
+
+def test_to_a_store_behind_a_url(source: LocalStore) -> None:
+    """Any store will do."""
+    content = stored(source, b"x" * 2_000_000)
+    far = create_store("memory://far")
+    copy_content(source, far, content, label="iris@1")
+    assert b"x" * 2_000_000 == ContentReader(far, content, label="iris@1").read("data.bin")

@@ -1,0 +1,106 @@
+"""Cloning, syncing and remotes from the shell."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from tests.cli.conftest import Cli
+from tests.kit.hubs import new_hub
+
+
+@pytest.fixture
+def two(cli: Cli, workdir: Path) -> tuple[str, str]:
+    """Two ledgers, ``a`` and ``b``, that share ``iris@1`` through a hub, and saved one more each."""
+    (workdir / "data.csv").write_text("1")
+    hub = new_hub(workdir)
+    cli("init", "a")
+    cli("--ledger", "a", "remote", "add", "origin", str(hub))
+    cli("--ledger", "a", "save", "data.csv", "--name", "iris")
+    cli("--ledger", "a", "sync")
+    cli("clone", "hub.git", "b")
+    for name in ("a", "b"):
+        cli("--ledger", name, "save", "data.csv", "--name", "iris")
+    return "a", "b"
+
+
+def test_a_sync_says_what_it_did(cli: Cli, two: tuple[str, str]) -> None:
+    """What moved, what was pushed, what was fetched, a line each."""
+    lines = cli("--ledger", "a", "sync").out.splitlines()
+    assert ["pushed iris@2"] == lines[:-1]
+    lines = cli("--ledger", "b", "sync").out.splitlines()
+    assert ["iris@2 is now iris@3", "pushed iris@3", "fetched iris@2"] == lines[:-1]
+    commit = Ledger.open("b").revision[:10]
+    assert f"origin and this ledger are both at {commit}" == lines[-1]
+
+
+def test_a_sync_as_json(cli: Cli, two: tuple[str, str]) -> None:
+    """The report, key by key."""
+    cli("--ledger", "a", "sync")
+    found = json.loads(cli("--ledger", "b", "sync", "--json").out)
+    ledger = Ledger.open("b")
+    moved = {"id": str(ledger.get("iris").id), "before": "iris@2", "after": "iris@3"}
+    expected = {
+        "remote": "origin",
+        "commit": ledger.revision,
+        "pushed": ["iris@3"],
+        "fetched": ["iris@2"],
+        "renumbered": [moved],
+    }
+    assert expected == found
+
+
+def test_status_shows_the_remote_and_what_is_provisional(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """Before a sync the name stands there, afterwards it does not."""
+    before = json.loads(cli("--ledger", "a", "status", "--json").out)
+    assert (str(workdir / "hub.git"), ["iris"]) == (before["remote"], before["provisional"])
+    cli("--ledger", "a", "sync")
+    assert [] == json.loads(cli("--ledger", "a", "status", "--json").out)["provisional"]
+
+
+def test_a_clone_as_json(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """Where it is, what it came from, and its commit."""
+    found = json.loads(cli("clone", "hub.git", "c", "--json").out)
+    assert {"path": str(workdir / "c"), "remote": "hub.git", "commit": Ledger.open("c").revision} == found
+
+
+def test_a_clone_goes_where_init_would_make_one(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """Without a path it is the working directory's ledger."""
+    assert f"cloned 1 artifacts into {workdir}/.ledger\n" == cli("clone", "hub.git").out
+    cli("get", "iris@1", "-o", "back.csv")
+    assert "1" == (workdir / "back.csv").read_text()
+
+
+def test_a_remote_is_remembered(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """With its store, under its name, once; what was in the settings stays."""
+    words = ("--ledger", "a", "remote", "add", "backup", "https://ada:secret@example.com/x.git", "--store", "bytes")
+    found = json.loads(cli(*words, "--json").out)
+    expected = {"name": "backup", "url": "https://example.com/x.git", "store": str(workdir / "bytes")}
+    assert expected == found
+    assert "backup" in cli(*words, code=2).err
+    assert "# Seconds to wait for another writer." in (workdir / "a" / "config.toml").read_text()
+
+
+def test_a_bad_remote_is_not_written(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """A URL that runs something changes no setting."""
+    before = (workdir / "a" / "config.toml").read_bytes()
+    cli("--ledger", "a", "remote", "add", "evil", "ext::sh -c true", code=2)
+    assert before == (workdir / "a" / "config.toml").read_bytes()
+
+
+def test_exit_codes(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """10: not reachable; 2: not known; 5: rewritten; 4: the path of a clone is taken."""
+    assert "Hint: run `ledger remote add nowhere URL`" in cli("--ledger", "a", "sync", "nowhere", code=2).err
+    cli("clone", "hub.git", "a", code=4)
+    (workdir / "hub.git").rename(workdir / "gone.git")
+    assert "cannot ask origin" in cli("--ledger", "a", "sync", code=10).err
+    new_hub(workdir)
+    assert "has lost its branch main" in cli("--ledger", "a", "sync", code=5).err
+
+
+def test_without_git(cli: Cli, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sharing needs Git, and says so."""
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", "/nowhere")
+        assert "git is not installed" in cli("--ledger", "a", "sync", code=7).err

@@ -1,0 +1,434 @@
+"""Two laptops and a hub: saved offline, synced in any order, and everybody loads everything."""
+
+import contextlib
+import itertools
+import os
+import random
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ledger import Ledger
+from ledger.blobs import LocalStore
+from ledger.core import SyncReport, sharing
+from ledger.errors import (
+    ArgumentError,
+    ConfigError,
+    IntegrityError,
+    LedgerExistsError,
+    LedgerNotFoundError,
+    LockTimeoutError,
+    NameCollisionError,
+    ReadOnlyError,
+    RemoteError,
+)
+from ledger.history import History, Remote, adopt_plan
+from ledger.lookup import add_remote, settings_for, store_of_remote
+from ledger.records import Name
+from tests.conftest import check_histories
+from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
+from tests.kit.ledgers import git
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Path]:
+    yield new_hub(tmp_path)
+    check_histories(tmp_path)
+    fsck = ["git", f"--git-dir={tmp_path}/hub.git", "fsck", "--full", "--strict"]
+    assert 0 == subprocess.run(fsck, check=False, capture_output=True).returncode
+
+
+@pytest.fixture
+def pair(tmp_path: Path, hub: Path) -> tuple[Ledger, Ledger]:
+    """Two ledgers that share ``iris@1`` through the hub."""
+    ada = shared(tmp_path / "ada", hub)
+    ada.save("first", "iris")
+    ada.sync()
+    return ada, Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+
+
+def values(ledger: Ledger, name: str = "iris") -> dict[str, object]:
+    return {version.version: version.load() for version in ledger.versions(name)}
+
+
+def test_two_laptops_and_a_hub(pair: tuple[Ledger, Ledger]) -> None:
+    """Both save offline; after syncing, both have the same versions under the same numbers, with tags and metadata."""
+    ada, bob = pair
+    mine = bob.save("of bob", "iris", tags=["draft"])
+    bob.log_metadata({"rows": 2}, mine)
+    ada.save("of ada", "iris")
+    assert ("iris@2",) == ada.sync().pushed
+    report = bob.sync()
+    assert (("iris@3",), ("iris@2",)) == (report.pushed, report.fetched)
+    assert [(str(mine.id), "iris@2", "iris@3")] == [(each.id, each.before, each.after) for each in report.renumbered]
+    assert ("iris@3",) == ada.sync().fetched
+    assert {"1": "first", "2": "of ada", "3": "of bob"} == values(ada) == values(bob)
+    found = ada.get(mine.id)
+    assert ("3", ("draft",), 2, True) == (found.version, found.tags, found.metadata["rows"], found.published)
+    assert ada.revision == bob.revision
+    assert (True, True) == (ada.verify().ok, bob.verify().ok)
+
+
+def test_a_version_is_published_once_the_remote_holds_it(pair: tuple[Ledger, Ledger]) -> None:
+    """Until then its number is provisional."""
+    ada, bob = pair
+    assert bob.get("iris").published
+    saved = ada.save("x", "iris")
+    assert not saved.published
+    ada.sync()
+    assert saved.published
+
+
+def test_a_second_sync_does_nothing(pair: tuple[Ledger, Ledger]) -> None:
+    """Nothing to push, fetch or renumber, and no commit."""
+    ada, _ = pair
+    before = ada.revision
+    expected = SyncReport(remote="origin", commit=before, pushed=(), fetched=(), renumbered=())
+    assert expected == ada.sync()
+    assert before == ada.revision
+
+
+def test_large_and_small_values_travel(pair: tuple[Ledger, Ledger]) -> None:
+    """Chunks, packs and tables reach the hub's store; what a clone adds to a large value is all that it stores."""
+    ada, bob = pair
+    large = np.arange(1_000_000)
+    ada.save(large, "large")
+    ada.save(b"", "empty")
+    ada.sync()
+    bob.sync()
+    assert np.array_equal(large, bob.load("large"))
+    assert b"" == bob.load("empty")
+    bob.save(np.append(large, 1), "large")
+    own = sum(path.stat().st_size for path in (bob.path / "store").rglob("*") if path.is_file())
+    assert own < large.nbytes / 4
+    bob.sync()
+    ada.sync()
+    assert len(large) + 1 == len(ada.load("large"))
+
+
+def test_the_hub_holds_all_bytes(pair: tuple[Ledger, Ledger], tmp_path: Path, hub: Path) -> None:
+    """When both laptops are gone, a new clone has everything."""
+    ada, bob = pair
+    bob.save(np.arange(100_000), "large")
+    bob.sync()
+    shutil.rmtree(ada.path)
+    shutil.rmtree(bob.path)
+    fresh = Ledger.clone(hub, tmp_path / "fresh")
+    assert fresh.verify().ok
+    assert 100_000 == len(fresh.load("large"))
+
+
+def test_registered_data_travels(pair: tuple[Ledger, Ledger]) -> None:
+    """Linked files are copied to the same place of the hub's store, and load as a path that is checked."""
+    ada, bob = pair
+    assert isinstance(ada.store, LocalStore)
+    folder = ada.store.root / "raw" / "2026"
+    folder.mkdir(parents=True)
+    (folder / "a.csv").write_text("1,2\n")
+    (folder / "link").symlink_to("a.csv")
+    ada.register(folder, "raw")
+    ada.register(folder / "a.csv", "single")
+    ada.sync()
+    bob.sync()
+    assert "1,2\n" == (bob.load("raw") / "a.csv").read_text() == bob.load("single").read_text()
+    assert bob.verify().ok
+
+
+def test_changed_registered_data_is_not_published(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """What is no longer what was registered stops the sync before anything is pushed."""
+    ada, _ = pair
+    assert isinstance(ada.store, LocalStore)
+    (ada.store.root / "a.csv").write_text("1\n")
+    ada.register(ada.store.root / "a.csv", "raw")
+    (ada.store.root / "a.csv").write_text("2\n")
+    before = hub_tip(hub)
+    with pytest.raises(IntegrityError, match=r"raw@1: the file 'a.csv' has"):
+        ada.sync()
+    assert before == hub_tip(hub)
+
+
+def test_damaged_bytes_are_not_published(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """A chunk that is not what was saved stops the sync before anything is pushed."""
+    ada, _ = pair
+    known = {path for path in (ada.path / "store").rglob("*") if path.is_file()}
+    ada.save("precious", "iris")
+    for path in (ada.path / "store" / "chunks").rglob("*"):
+        if path.is_file() and path not in known:
+            path.write_bytes(b"x" * path.stat().st_size)
+    before = hub_tip(hub)
+    with pytest.raises(IntegrityError, match="iris@2: chunk"):
+        ada.sync()
+    assert before == hub_tip(hub)
+
+
+def test_tags_on_one_version_join(pair: tuple[Ledger, Ledger]) -> None:
+    """Two tags that were put on the published version in two places are both there."""
+    ada, bob = pair
+    ada.tag("iris", ["a"])
+    bob.tag("iris", ["b"])
+    ada.sync()
+    bob.sync()
+    ada.sync()
+    assert ("a", "b") == ada.get("iris").tags == bob.get("iris").tags
+
+
+def test_a_custom_version_taken_by_both(pair: tuple[Ledger, Ledger]) -> None:
+    """Whoever syncs first keeps the word."""
+    ada, bob = pair
+    ada.save("of ada", "iris", "best")
+    late = bob.save("of bob", "iris", "best")
+    ada.sync()
+    bob.sync()
+    assert "of ada" == bob.load("iris", "best")
+    assert "of bob" == bob.load("iris", f"best.variant-{str(late.id)[:4]}")
+
+
+def test_names_that_differ_in_case_do_not_meet(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """The second one to sync gets an error, and nothing is changed."""
+    ada, bob = pair
+    ada.save(1, "model")
+    bob.save(2, "Model")
+    ada.sync()
+    before, known = bob.revision, hub_tip(hub)
+    with pytest.raises(NameCollisionError, match="differs only in case"):
+        bob.sync()
+    assert (before, known) == (bob.revision, hub_tip(hub))
+
+
+def test_ledgers_sync_without_a_hub(pair: tuple[Ledger, Ledger]) -> None:
+    """A path to another ledger is a remote, its store the place for the bytes."""
+    ada, bob = pair
+    add_remote(bob.path, "ada", str(ada.path.parent))
+    bob.save("of bob", "other")
+    assert ("other@1",) == bob.sync("ada").pushed
+    assert "of bob" == ada.load("other")
+    assert ada.revision == bob.revision
+
+
+def test_a_peer_does_not_move_what_origin_has_published(pair: tuple[Ledger, Ledger]) -> None:
+    """Numbers that the hub holds stay, whoever else is met."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    bob.save("of bob", "iris")
+    ada.sync()
+    add_remote(ada.path, "bob", str(bob.path))
+    with pytest.raises(ValueError, match="in the place of iris@2, which origin has published"):
+        ada.sync("bob")
+    assert "of ada" == ada.load("iris", 2)
+
+
+def test_a_lost_race_starts_over(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody pushes between our look and our push: we merge behind them, and nothing is reported twice."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    bob.save("of bob", "iris")
+    raced: list[object] = []
+
+    def upload_late(*arguments: object) -> None:
+        if not raced:
+            raced.append(ada.sync())
+        upload(*arguments)  # type: ignore[arg-type]
+
+    upload = sharing._upload
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            sharing, "_upload", lambda *given: upload(*given) if given[0].path == ada.path else upload_late(*given)
+        )
+        report = bob.sync()
+    assert (("iris@3",), ("iris@2",)) == (report.pushed, report.fetched)
+    assert {"1": "first", "2": "of ada", "3": "of bob"} == values(bob)
+
+
+def test_a_save_during_a_sync_waits_for_the_next(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that is saved while a merge is pushed moves behind it and is pushed as well."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    ada.sync()
+    bob.save("one", "iris")
+    saved: list[object] = []
+
+    def adopt_late(history: History, plan: object) -> bool:
+        if not saved:
+            saved.append(Ledger.open(bob.path).save("two", "iris"))
+        return adopt_plan(history, plan)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sharing, "adopt_plan", adopt_late)
+    assert ("iris@3", "iris@4") == bob.sync().pushed
+    assert {"1": "first", "2": "of ada", "3": "one", "4": "two"} == values(bob)
+
+
+def test_a_race_that_never_ends_is_given_up(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a number of attempts the error says that nothing is lost."""
+    ada, _ = pair
+    ada.save("x", "iris")
+    monkeypatch.setattr(sharing, "push_plan", lambda *_: False)
+    monkeypatch.setattr(sharing, "_LONGEST_PAUSE", 0.0)
+    with pytest.raises(LockTimeoutError, match="20 attempts to sync were overtaken"):
+        ada.sync()
+
+
+@pytest.mark.parametrize("step", ["_upload", "push_plan", "adopt_plan", "_report"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_sync_that_dies_is_made_good_by_the_next(
+    pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch, step: str, when: str
+) -> None:
+    """Killed before or after any of its steps: the next sync converges, nothing is lost or twice."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    bob.save("of bob", "iris")
+    ada.sync()
+    child = os.fork()
+    if not child:
+        whole = getattr(sharing, step)
+
+        def dying(*arguments: object) -> object:
+            if when == "after":
+                whole(*arguments)
+            os.kill(os.getpid(), signal.SIGKILL)
+            return None
+
+        monkeypatch.setattr(sharing, step, dying)
+        bob.sync()
+        os._exit(0)
+    assert signal.SIGKILL == os.waitpid(child, 0)[1]
+    bob.sync()
+    ada.sync()
+    assert {"1": "first", "2": "of ada", "3": "of bob"} == values(ada) == values(bob)
+    assert ada.revision == bob.revision
+
+
+def test_a_remote_that_refuses(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """A hook's words are shown; branch and what is known of the remote stay."""
+    ada, _ = pair
+    hook = hub / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho quota exceeded >&2\nexit 1\n")
+    hook.chmod(0o755)
+    saved = ada.save("x", "iris")
+    known = git(ada, "rev-parse", "refs/remotes/origin/main")
+    with pytest.raises(RemoteError, match=r"does not take .*quota exceeded"):
+        ada.sync()
+    assert (known, False) == (git(ada, "rev-parse", "refs/remotes/origin/main"), saved.published)
+
+
+def test_no_hook_of_ours_runs(pair: tuple[Ledger, Ledger], tmp_path: Path) -> None:
+    """A hook in the own history, and ``GIT_*`` in the environment, change nothing."""
+    ada, _ = pair
+    hook = ada.git_dir / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    hook.chmod(0o755)
+    ada.save("x", "iris")
+    os.environ["GIT_DIR"] = str(tmp_path / "nowhere")
+    try:
+        ada.sync()
+    finally:
+        del os.environ["GIT_DIR"]
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_remote_that_nobody_knows(ledger: Ledger) -> None:
+    """The error says how to add one."""
+    with pytest.raises(ConfigError, match="no remote 'origin'") as caught:
+        ledger.sync()
+    assert "run `ledger remote add origin URL`" == caught.value.hint
+
+
+def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger]) -> None:
+    """Versions whose bytes nobody else could read are not published; settings say where to put them."""
+    ada, _ = pair
+    far = settings_for("https://ada:secret@example.com/team.git")
+    assert "" == store_of_remote(ada.path, far)
+    with pytest.raises(ConfigError, match=r"origin \(https://example.com/team.git\) has no store"):
+        sharing._target(ada._workspace, far, Remote("origin", far.url))
+
+
+def test_a_remote_with_a_store_of_its_own(tmp_path: Path, hub: Path) -> None:
+    """``store`` in the settings wins over what lies beside the history."""
+    ada = Ledger.init(tmp_path / "ada")
+    add_remote(ada.path, "origin", str(hub), store=str(tmp_path / "bytes"))
+    ada = Ledger.open(ada.path)
+    ada.save("x", "iris")
+    ada.sync()
+    assert not (hub / "ledger-store").exists()
+    assert (tmp_path / "bytes" / "store.json").exists()
+
+
+def test_a_past_revision_does_not_sync(pair: tuple[Ledger, Ledger]) -> None:
+    """A ledger at a revision can only be read."""
+    with pytest.raises(ReadOnlyError):
+        pair[0].at("main").sync()
+
+
+def test_a_clone_of_a_ledger_directory(ledger: Ledger, tmp_path: Path) -> None:
+    """A path to a ledger is enough; its bytes are read where they are."""
+    ledger.save([1, 2], "iris")
+    copy = Ledger.clone(ledger.path, tmp_path / "copy")
+    assert [1, 2] == copy.load("iris")
+    assert [] == [path for path in (copy.path / "store").rglob("*") if path.is_file() and path.name != "store.json"]
+
+
+def test_a_clone_of_nothing(hub: Path, tmp_path: Path) -> None:
+    """An empty hub is no ledger yet, and nothing is made."""
+    with pytest.raises(LedgerNotFoundError, match="holds no ledger yet"):
+        Ledger.clone(hub, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_clone_never_replaces(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Something that is there is left alone."""
+    with pytest.raises(LedgerExistsError):
+        Ledger.clone(hub, pair[0].path)
+
+
+def test_a_clone_goes_on_numbering(pair: tuple[Ledger, Ledger]) -> None:
+    """The next version of a clone is the one after the published ones."""
+    assert "2" == pair[1].save("x", "iris").version
+
+
+def test_many_commits_arrive_as_a_pack_with_deltas(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """What real Git packed is read like anything else."""
+    ada, bob = pair
+    for number in range(40):
+        ada.save(number, "numbers", tags=[f"tag-{number}"])
+    ada.sync()
+    hub_git(hub, "repack", "-q", "-a", "-d", "-f")
+    bob.sync()
+    assert list(range(40)) == [version.load() for version in bob.versions("numbers")]
+    snapshot = bob._workspace.snapshot()
+    assert 40 == len(list(snapshot.claims(Name("numbers"))))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_ledgers_in_any_order(tmp_path: Path, hub: Path, seed: int) -> None:
+    """Random saves, tags and syncs, with the hub and with each other: in the end all hold everything, equally."""
+    chance = random.Random(seed)
+    ledgers = [shared(tmp_path / "0", hub)]
+    ledgers[0].sync()
+    ledgers += [Ledger.clone(hub, tmp_path / str(number)) for number in (1, 2)]
+    for ledger, other in itertools.permutations(ledgers, 2):
+        add_remote(ledger.path, f"peer-{ledgers.index(other)}", str(other.path))
+    saved: dict[object, str] = {}
+    for step in range(20):
+        ledger, act = chance.choice(ledgers), chance.choice(["save", "save", "word", "tag", "sync", "peer"])
+        if act in ("save", "word"):
+            version = f"word-{step % 3}" if act == "word" else None
+            taken = {found.version for found in ledger.versions("iris")} if ledger.artifacts() else set()
+            value = f"value {step}"
+            saved[ledger.save(value, "iris", None if version in taken else version).id] = value
+        elif act == "tag" and ledger.artifacts():
+            ledger.tag("iris", [f"tag-{step}"])
+        elif act in ("sync", "peer"):
+            with contextlib.suppress(ArgumentError):  # a peer that is to sync with the hub first
+                ledger.sync("origin" if act == "sync" else f"peer-{(ledgers.index(ledger) + 1) % 3}")
+    for ledger in [*ledgers, *ledgers]:
+        ledger.sync()
+    assert 1 == len({ledger.revision for ledger in ledgers})
+    for ledger in ledgers:
+        assert saved == {version.id: version.load() for version in ledger.versions("iris")}
+        assert ledger.verify().ok

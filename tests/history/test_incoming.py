@@ -1,0 +1,239 @@
+"""What a remote offers is judged before anything relies on it; what is refused is kept as evidence."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import ArgumentError, FormatError, HistoryRewrittenError, IntegrityError, RemoteError
+from ledger.ids import VersionId, new_uuid
+from ledger.lookup import add_remote
+from tests.conftest import check_histories
+from tests.kit.clones import MILLISECONDS, manifest_bytes
+from tests.kit.hubs import hub_git, hub_tip, new_hub, push_by_hand, shared
+from tests.kit.ledgers import git, manifest_path
+
+ROOT = "artifacts/47/iris"
+ID = VersionId(new_uuid(MILLISECONDS))
+DIGITS = ID.replace("-", "")
+
+
+def claim(position: int, version: str | None = None, counter: int | None = None) -> str:
+    """The directory of a planted version."""
+    version = version or str(position)
+    return f"{ROOT}/0000/00/{position:08d}~{version}~{counter if counter is not None else position}~{DIGITS}"
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Path:
+    return new_hub(tmp_path)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, hub: Path) -> Ledger:
+    """A ledger that has shared two versions of ``iris`` with the hub."""
+    made = shared(tmp_path / "a", hub)
+    made.save("one", "iris")
+    made.save("two", "iris")
+    made.sync()
+    return made
+
+
+def assert_refused(ledger: Ledger, hub: Path, commit: str, kind: type[Exception], message: str) -> None:
+    """The error is typed and says what is wrong; the ledger is as it was, and the commit is kept."""
+    before = ledger.revision
+    known = git(ledger, "rev-parse", "refs/remotes/origin/main")
+    with pytest.raises(kind, match=message):
+        ledger.sync()
+    assert (before, known) == (ledger.revision, git(ledger, "rev-parse", "refs/remotes/origin/main"))
+    assert commit == git(ledger, "rev-parse", f"refs/ledger/quarantine/{commit}")
+    assert ["one", "two"] == [version.load() for version in ledger.versions("iris")]
+    ledger.save("still works", "other")
+    with pytest.raises(kind, match=message):
+        ledger.sync()
+    assert commit == hub_tip(hub)
+    check_histories(ledger.path)
+
+
+MANIFEST = manifest_bytes(ID, None)
+EVENT = new_uuid(MILLISECONDS)
+
+PLANTED: dict[str, tuple[dict[str, bytes], str]] = {
+    "gap": ({f"{claim(4)}/version.json": MANIFEST}, "position 4 where 3 was due"),
+    "taken": ({f"{claim(2)}/version.json": MANIFEST}, "position 2 where 3 was due"),
+    "counter": ({f"{claim(3, counter=7)}/version.json": MANIFEST}, "counter 7 where 3 was due"),
+    "same version": ({f"{claim(3, '2', 2)}/version.json": MANIFEST}, "version '2' does not find it"),
+    "no pointer": ({f"{claim(3, 'cat', 2)}/version.json": manifest_bytes(ID, None)}, "version 'cat' does not find it"),
+    "pointer to nowhere": ({f"{ROOT}/names/77/cat~9~{DIGITS}": b""}, "pointer that leads nowhere"),
+    "pointer with bytes": ({f"{ROOT}/names/77/cat~9~{DIGITS}": b"x"}, "this is no pointer"),
+    "bad record": ({f"{claim(3)}/version.json": b"{}"}, "missing required field"),
+    "not JSON": ({f"{claim(3)}/version.json": b"\xff"}, "not JSON"),
+    "huge record": ({f"{claim(3)}/version.json": b" " * (1 << 20) + b"{}"}, "over the limit"),
+    "other name": ({f"{claim(3)}/version.json": manifest_bytes(ID, None, "rose")}, "manifest of 'rose'"),
+    "no manifest": ({f"{claim(3)}/{EVENT}.json": b"{}"}, "missing required field"),
+    "stray": ({f"{ROOT}/0000/00/notes/version.json": MANIFEST}, "'notes' is not a claim"),
+    "wrong page": ({claim(3).replace("0000/00", "0000/07") + "/version.json": MANIFEST}, "the record belongs at"),
+    "wrong shard": ({claim(3).replace("/47/", "/48/") + "/version.json": MANIFEST}, "the record belongs at"),
+    "unknown place": ({"bin/run.sh": b"rm -rf /"}, "no record of a ledger has this place"),
+    "bad run": ({f"runs/2026-11-23/{ID}/run.json": b'{\n  "kind": "run"\n}'}, "missing required field"),
+    "bad cache": ({f"cache/ab/{'ab' * 32}~{ID}.json": b"{}"}, "missing required field"),
+    "case": (
+        {claim(1).replace("/iris/", "/Iris/") + "/version.json": manifest_bytes(ID, None, "Iris")},
+        "beside 'iris'",
+    ),
+    "deep": ({"/".join(["artifacts", *"abcdefghijklmnop"]): b""}, "nest deeper"),
+}
+
+
+@pytest.mark.parametrize("case", PLANTED)
+def test_planted_files_are_refused(ledger: Ledger, hub: Path, case: str) -> None:
+    """A file that no ledger would have written there refuses the whole commit, which is named with the path."""
+    files, message = PLANTED[case]
+    commit = push_by_hand(hub, add=files)
+    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: .*{message}")
+
+
+def test_a_well_formed_version_by_hand_is_taken(ledger: Ledger, hub: Path) -> None:
+    """Whoever writes what the format says is a writer like any other."""
+    push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    assert ("iris@3",) == ledger.sync().fetched
+
+
+def test_a_link_is_refused(ledger: Ledger, hub: Path) -> None:
+    """A tree holds files and folders, no symbolic links."""
+    commit = push_by_hand(hub, add={f"{claim(3)}/version.json": b"/etc/passwd"}, mode="120000")
+    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: .*mode 120000")
+
+
+def test_an_executable_is_refused(ledger: Ledger, hub: Path) -> None:
+    """A record has mode 100644."""
+    commit = push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST}, mode="100755")
+    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: .*mode 100755")
+
+
+def test_a_submodule_is_refused(ledger: Ledger, hub: Path) -> None:
+    """A tree names no commit of another repository."""
+    commit = push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST}, mode="160000")
+    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: .*mode 160000")
+
+
+def test_a_deleted_record_is_refused(ledger: Ledger, hub: Path) -> None:
+    """A fast-forward that takes a published version away is refused, with commit and path."""
+    path = manifest_path(ledger.get("iris", 1))
+    commit = push_by_hand(hub, remove=(path,))
+    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: it removes {path}")
+
+
+def test_an_edited_record_is_refused(ledger: Ledger, hub: Path) -> None:
+    """A fast-forward that changes a published record is refused, with commit and path."""
+    path = manifest_path(ledger.get("iris", 1))
+    manifest = json.loads(git(ledger, "show", f"main:{path}"))
+    edited = json.dumps({**manifest, "tags": ["best"]}, indent=2, sort_keys=True).encode()
+    commit = push_by_hand(hub, add={path: edited})
+    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: it edits {path}")
+
+
+def test_what_was_added_and_removed_again_is_refused(ledger: Ledger, hub: Path) -> None:
+    """Every commit is looked at, not only where they end."""
+    path = f"{claim(3)}/version.json"
+    push_by_hand(hub, add={path: MANIFEST})
+    commit = push_by_hand(hub, remove=(path,))
+    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: it removes {path}")
+
+
+def test_a_force_push_is_refused(ledger: Ledger, hub: Path) -> None:
+    """A branch that does not hold any more what it held stops every sync; the error has both commits."""
+    known = hub_tip(hub)
+    commit = push_by_hand(hub, add={"x": b""}, parents=("main~1",))
+    assert_refused(ledger, hub, commit, HistoryRewrittenError, f"is at {commit}, and was at {known}")
+
+
+def test_a_branch_moved_back_is_refused(ledger: Ledger, hub: Path) -> None:
+    """An old state of the branch is a rewritten history as well."""
+    hub_git(hub, "update-ref", "refs/heads/main", "main~1")
+    assert_refused(ledger, hub, hub_tip(hub), HistoryRewrittenError, "was rewritten")
+
+
+def test_a_deleted_branch_is_refused(ledger: Ledger, hub: Path) -> None:
+    """A remote that lost its branch is not an empty remote."""
+    hub_git(hub, "update-ref", "-d", "refs/heads/main")
+    with pytest.raises(HistoryRewrittenError, match="has lost its branch main"):
+        ledger.sync()
+
+
+def test_another_ledger_is_refused(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
+    """Two ledgers that were made apart share no commit, and are not mixed."""
+    other = shared(tmp_path / "b", hub)
+    with pytest.raises(ArgumentError, match="holds another ledger"):
+        other.sync()
+
+
+def test_a_merge_that_renumbers_what_was_published_is_refused(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
+    """A merge as ours make them, but with somebody else's versions in front: a rewritten history all the same."""
+    early = tmp_path / "early.git"
+    hub_git(hub, "init", "-q", "--bare", "-b", "main", str(early))
+    hub_git(hub, "push", "-q", str(early), "main~2:refs/heads/main")
+    eve, helper = Ledger.clone(early, tmp_path / "eve"), Ledger.clone(hub, tmp_path / "helper")
+    eve.save("evil", "iris")
+    git(helper, "update-ref", "-d", "refs/remotes/origin/main")
+    add_remote(helper.path, "eve", str(eve.path))
+    helper.sync("eve")
+    assert ["evil", "one", "two"] == [version.load() for version in helper.versions("iris")]
+    git(helper, "push", "-q", str(hub), "main")
+    assert_refused(ledger, hub, hub_tip(hub), HistoryRewrittenError, "which had artifacts")
+
+
+def test_a_merge_of_another_tree_is_refused(ledger: Ledger, hub: Path) -> None:
+    """A merge commit adds nothing that its parents do not give."""
+    tip = hub_tip(hub)
+    side = push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    hub_git(hub, "update-ref", "refs/heads/main", tip)
+    commit = push_by_hand(hub, parents=(tip, side))
+    assert_refused(ledger, hub, commit, FormatError, "merging its parents gives")
+
+
+def test_a_merge_by_hand_without_collisions_is_taken(ledger: Ledger, hub: Path) -> None:
+    """Plain `git merge` gives the tree that ours gives, as long as nobody claims the same position."""
+    tip = hub_tip(hub)
+    side = push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    hub_git(hub, "update-ref", "refs/heads/main", tip)
+    push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST}, parents=(tip, side))
+    assert ("iris@3",) == ledger.sync().fetched
+
+
+def test_an_unreachable_remote(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
+    """Git's own words reach the user, and nothing is changed."""
+    hub.rename(tmp_path / "gone.git")
+    with pytest.raises(RemoteError, match=r"cannot ask origin .*does not appear to be a git repository"):
+        ledger.sync()
+
+
+def test_a_corrupt_remote(ledger: Ledger, hub: Path) -> None:
+    """A remote whose objects are damaged gives an error, and nothing half-fetched is read."""
+    push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    tree = hub_git(hub, "rev-parse", "main^{tree}")
+    loose = hub / "objects" / tree[:2] / tree[2:]
+    loose.chmod(0o644)
+    loose.write_bytes(b"\0" * 10)
+    before = ledger.revision
+    with pytest.raises((RemoteError, IntegrityError)):
+        ledger.sync()
+    assert before == ledger.revision
+    check_histories(ledger.path)
+
+
+CLONED: dict[str, Callable[[Path], object]] = {
+    "planted": lambda hub: push_by_hand(hub, add={f"{claim(9)}/version.json": MANIFEST}),
+    "no ledger": lambda hub: push_by_hand(hub, add={"README": b"hello"}, parents=()),
+}
+
+
+@pytest.mark.parametrize("case", CLONED)
+def test_a_clone_is_checked_as_a_whole(hub: Path, ledger: Ledger, tmp_path: Path, case: str) -> None:
+    """What would be refused by a sync makes no clone either, and leaves nothing behind."""
+    CLONED[case](hub)
+    with pytest.raises(FormatError, match="is refused"):
+        Ledger.clone(hub, tmp_path / "b" / ".ledger")
+    assert [] == list((tmp_path / "b").iterdir())

@@ -1,0 +1,145 @@
+"""The steps between two histories: what is planned, pushed and adopted, and in which order."""
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import ArgumentError, RemoteError
+from ledger.history import Remote, adopt_plan, check_remote, plan_sync, push_plan, transport, without_secrets
+from tests.kit.histories import AUTHOR, NOW
+from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
+from tests.kit.ledgers import git
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Path:
+    return new_hub(tmp_path)
+
+
+@pytest.fixture
+def pair(tmp_path: Path, hub: Path) -> tuple[Ledger, Ledger]:
+    """Two ledgers that share ``iris@1``; the hub has ``iris@2`` of the first, the second has one of its own."""
+    ada = shared(tmp_path / "ada", hub)
+    ada.save("first", "iris")
+    ada.sync()
+    bob = Ledger.clone(hub, tmp_path / "bob")
+    ada.save("of ada", "iris")
+    ada.sync()
+    bob.save("of bob", "iris")
+    return ada, bob
+
+
+def test_a_merge_has_the_remote_first(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Its first parent is what was published, its second what was saved here; its message names what moved."""
+    _, bob = pair
+    published, local = hub_tip(hub), bob.revision
+    bob.sync()
+    assert f"{published} {local}" == git(bob, "log", "-1", "--format=%P", "main")
+    message = git(bob, "log", "-1", "--format=%B", "main")
+    assert message.startswith("merge behind origin, 1 version renumbered\n\nArtifact: iris@3\nId: ")
+    assert "\nRenumbered: iris@2\nTime: " in message
+
+
+def test_every_commit_only_adds_to_its_first_parent(pair: tuple[Ledger, Ledger]) -> None:
+    """Merges, too."""
+    _, bob = pair
+    bob.sync()
+    changes = git(bob, "log", "--first-parent", "-m", "--format=", "--name-status", "--no-renames", "main")
+    assert {"A"} == {line[0] for line in changes.splitlines()}
+
+
+def test_a_plan_moves_nothing(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Until it is pushed, remote and ledger are as they were, and numbers too."""
+    _, bob = pair
+    history, before, known = bob._workspace.history, bob.revision, hub_tip(hub)
+    plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
+    assert [("iris@2", "iris@3")] == [(was.label, now.label) for was, now in plan.moved]
+    assert (["iris@3"], ["iris@2"]) == ([c.label for c in plan.unpublished], [c.label for c in plan.fetched])
+    assert (before, known) == (bob.revision, hub_tip(hub))
+
+
+def test_a_push_that_comes_late_says_so(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """The branch moved since the plan: nothing is forced, and what is known of the remote stays true."""
+    ada, bob = pair
+    history = bob._workspace.history
+    plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
+    ada.save("faster", "iris")
+    ada.sync()
+    assert not push_plan(history, plan)
+    assert plan.theirs == git(bob, "rev-parse", "refs/remotes/origin/main")
+    assert ada.revision == hub_tip(hub)
+
+
+def test_a_push_whose_answer_is_lost_counts_if_the_remote_has_it(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """What the remote holds decides, not what it said."""
+    _, bob = pair
+    history = bob._workspace.history
+    plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
+    git(bob, "push", "-q", str(hub), f"{plan.tip}:main")
+    assert push_plan(history, plan)
+    assert adopt_plan(history, plan)
+    assert plan.tip == bob.revision == git(bob, "rev-parse", "refs/remotes/origin/main")
+
+
+def test_a_plan_is_not_adopted_over_a_new_save(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """The own branch moves by compare-and-swap."""
+    _, bob = pair
+    history = bob._workspace.history
+    plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
+    assert push_plan(history, plan)
+    bob.save("meanwhile", "iris")
+    before = bob.revision
+    assert not adopt_plan(history, plan)
+    assert before == bob.revision
+
+
+def test_a_hand_made_mess_is_not_pushed(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """What every other ledger would refuse does not leave this one."""
+    ada, _ = pair
+    tree = git(ada, "rev-parse", "main~1^{tree}")
+    undo = hub_git(ada.git_dir, "commit-tree", tree, "-p", "main", "-m", "undo")
+    git(ada, "update-ref", "refs/heads/main", undo)
+    before = hub_tip(hub)
+    with pytest.raises(ValueError, match="is refused: it removes artifacts"):
+        ada.sync()
+    assert before == hub_tip(hub)
+
+
+@pytest.mark.parametrize("url", ["ext::sh -c touch% /tmp/x", "--upload-pack=x", "", "a\nb", "fd::17"])
+def test_urls_that_run_something_are_refused(url: str) -> None:
+    """A remote is a place."""
+    with pytest.raises(ArgumentError, match="is not one to share through"):
+        check_remote("origin", url)
+
+
+@pytest.mark.parametrize("name", ["", "-x", "a/b", "a.b", "..", "a" * 65, "é"])
+def test_names_that_are_no_ref_are_refused(name: str) -> None:
+    """A remote's name is part of a ref and of a setting."""
+    with pytest.raises(ArgumentError, match="remote name"):
+        check_remote(name, "/srv/hub.git")
+
+
+def test_secrets_in_urls_are_not_shown() -> None:
+    """Neither as the URL of a remote nor within what Git says."""
+    assert "origin (https://host/x.git)" == str(Remote("origin", "https://ada:secret@host/x.git?token=1"))
+    assert "fatal: 'https://host/x.git/' not found" == without_secrets("fatal: 'https://ada:s@host/x.git/' not found")
+
+
+def test_a_remote_that_never_answers(pair: tuple[Ledger, Ledger]) -> None:
+    """A call ends in its time, and Git's helpers with it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.git"
+        started = time.monotonic()
+        with pytest.raises(RemoteError, match=r"git ls-remote did not end within 0.3 s"):
+            transport._run(pair[0].git_dir, "ls-remote", url, seconds=0.3)
+        assert time.monotonic() - started < 10
+
+
+def test_a_protocol_that_is_not_listed(pair: tuple[Ledger, Ledger]) -> None:
+    """Git itself is told which protocols there are."""
+    ada, _ = pair
+    with pytest.raises(RemoteError, match="cannot ask origin"):
+        plan_sync(ada._workspace.history, Remote("origin", "ext::sh -c true"), author=AUTHOR, now=NOW)

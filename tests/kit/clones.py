@@ -1,0 +1,117 @@
+"""Clones of one ledger in memory: trees as dicts, and merging as `ledger sync` does it."""
+
+import itertools
+from dataclasses import dataclass, field
+
+from ledger.history.drafts import allocate
+from ledger.history.layout import MANIFEST, Claim, Path
+from ledger.history.merging import Merged, merge_trees
+from ledger.history.snapshot import Snapshot
+from ledger.ids import Digest, EventId, VersionId, new_uuid
+from ledger.records import Content, Manifest, TagsEvent, VersionString, check_name, content_digest, encode
+
+NAME = check_name("iris")
+TIME = "2026-11-23T10:00:00.000000Z"
+ADA = "Ada <ada@example.com>"
+MILLISECONDS = 1_795_000_000_000
+
+_numbers = itertools.count()
+
+Files = dict[Path, bytes]
+
+
+class MemoryTree:
+    """Files by path, as `Folders`."""
+
+    def __init__(self, files: Files) -> None:
+        self.files = files
+
+    def names(self, path: Path) -> list[str]:
+        return sorted({file[len(path)] for file in self.files if file[: len(path)] == path and len(file) > len(path)})
+
+    def read(self, path: Path) -> bytes | None:
+        return self.files.get(path)
+
+
+def manifest_bytes(id: VersionId, requested: VersionString | None, name: str = NAME) -> bytes:
+    """A manifest of a version without bytes."""
+    empty = Content(digest=Digest(content_digest((), ())), size=0, files=(), chunks=())
+    return encode(
+        Manifest(
+            id=id,
+            name=name,
+            requested_version=requested,
+            created_at=TIME,
+            created_by=ADA,
+            type="DataArtifact",
+            save_type="manual",
+            materializer="text/1",
+            data_type="str",
+            trust="data",
+            content=empty,
+            tags=(),
+            metadata={},
+            producer=None,
+            visualizations=(),
+        )
+    )
+
+
+@dataclass
+class Clone:
+    """One clone: its files, and the commits it is made of."""
+
+    files: Files = field(default_factory=dict)
+    commits: frozenset[int] = frozenset()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return Snapshot(MemoryTree(self.files))
+
+    @property
+    def claims(self) -> list[Claim]:
+        return list(self.snapshot.claims(NAME))
+
+    def save(self, requested: VersionString | None = None, *, at: int = 0) -> Claim:
+        """Save a version; a requested one that exists is saved as an automatic one."""
+        if requested is not None and self.snapshot.claim_of(NAME, requested) is not None:
+            requested = None
+        id = VersionId(new_uuid(MILLISECONDS + at))
+        claim = allocate(NAME, id, self.snapshot.latest(NAME), requested)
+        self.files[*claim.path, MANIFEST] = manifest_bytes(id, requested)
+        if claim.pointer is not None:
+            self.files[claim.pointer] = b""
+        self._commit()
+        return claim
+
+    def tag(self, claim: Claim, tag: str) -> None:
+        """Put a tag on a version."""
+        id = EventId(new_uuid(MILLISECONDS, after=self.snapshot.last_event(claim)))
+        event = TagsEvent(id=id, created_at=TIME, created_by=ADA, add=(tag,), remove=())
+        self.files[*claim.path, f"{id}.json"] = encode(event)
+        self._commit()
+
+    def copy(self) -> "Clone":
+        """Another clone of the same."""
+        return Clone(dict(self.files), self.commits)
+
+    def sync(self, other: "Clone") -> Merged:
+        """Go forward, or merge behind the other, which is the published one; both hold the result."""
+        merged = Merged({}, ())
+        if other.commits < self.commits:
+            other.files = dict(self.files)
+        elif not self.commits <= other.commits:
+            merged = merge_files(other.files, self.files)
+            other.files = {**other.files, **merged.added}
+            self._commit()
+        self.files = dict(other.files)
+        self.commits = other.commits = self.commits | other.commits
+        return merged
+
+    def _commit(self) -> None:
+        self.commits |= {next(_numbers)}
+
+
+def merge_files(theirs: Files, ours: Files) -> Merged:
+    """What our files add to theirs."""
+    return merge_trees(MemoryTree(theirs), MemoryTree(ours), [path for path in ours if path not in theirs])
