@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from tests.concurrency.writer import NAME, Saved, begin_all, finish, start_writer
+from tests.concurrency.writer import NAME, Saved, begin_all, finish
 from tests.conftest import run_git
+
+Start = Callable[..., "subprocess.Popen[str]"]
 
 SLICE, LONG = 40, 600
 
@@ -21,9 +23,9 @@ HOUSEKEEPING = {
 }
 
 
-def save_beside(ledger: Ledger, saves: int, act: Callable[[], object], *, pause: float = 0) -> tuple[list[Saved], int]:
+def save_beside(start: Start, saves: int, act: Callable[[], object], *, pause: float = 0) -> tuple[list[Saved], int]:
     """Let two writers save while ``act`` is done over and over; what was acknowledged, and how often it was done."""
-    writers = [start_writer(ledger, saves, pause=pause) for _ in range(2)]
+    writers = [start(saves, pause=pause) for _ in range(2)]
     begin_all(writers)
     times = 0
     while any(writer.poll() is None for writer in writers):
@@ -44,7 +46,7 @@ def assert_all_there(ledger: Ledger, acknowledged: list[Saved]) -> None:
 
 @pytest.mark.parametrize("saves", [SLICE, pytest.param(LONG, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 @pytest.mark.parametrize("task", HOUSEKEEPING)
-def test_housekeeping_beside_writers(ledger: Ledger, task: str, saves: int) -> None:
+def test_housekeeping_beside_writers(ledger: Ledger, start: Start, task: str, saves: int) -> None:
     """Git's own housekeeping, even the kind that prunes at once, takes nothing from a ledger in use."""
     failures: list[subprocess.CompletedProcess[str]] = []
 
@@ -53,7 +55,7 @@ def test_housekeeping_beside_writers(ledger: Ledger, task: str, saves: int) -> N
         if done.returncode:
             failures.append(done)
 
-    acknowledged, times = save_beside(ledger, saves, keep_house)
+    acknowledged, times = save_beside(start, saves, keep_house)
     print(f"\n{task}: {times} times beside {2 * saves} saves, {len(failures)} of them failed")
     assert 2 * saves == len(acknowledged)
     assert_all_there(ledger, acknowledged)
@@ -61,10 +63,10 @@ def test_housekeeping_beside_writers(ledger: Ledger, task: str, saves: int) -> N
 
 
 @pytest.mark.parametrize("saves", [10, pytest.param(300, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
-def test_pushes_and_fetches_beside_writers(ledger: Ledger, tmp_path: Path, saves: int) -> None:
+def test_pushes_and_fetches_beside_writers(ledger: Ledger, start: Start, tmp_path: Path, saves: int) -> None:
     """A clone that fetches, adds a record and pushes is one more writer: what was pushed and saved is all there."""
     clone = Clone(ledger, tmp_path / "clone")
-    acknowledged, times = save_beside(ledger, saves, clone.push_a_record, pause=0.2)
+    acknowledged, times = save_beside(start, saves, clone.push_a_record, pause=0.2)
     print(f"\npush: {len(clone.pushed)} of {times} pushes taken beside {2 * saves} saves")
     assert 2 * saves == len(acknowledged)
     assert_all_there(ledger, acknowledged)
@@ -104,7 +106,7 @@ class Clone:
 
 
 @pytest.mark.parametrize("saves", [SLICE, pytest.param(LONG, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
-def test_clones_taken_beside_writers_are_whole(ledger: Ledger, tmp_path: Path, saves: int) -> None:
+def test_clones_taken_beside_writers_are_whole(ledger: Ledger, start: Start, tmp_path: Path, saves: int) -> None:
     """A clone made at any moment is a sound history that ends in a commit which was published."""
     tips: list[str] = []
 
@@ -115,7 +117,7 @@ def test_clones_taken_beside_writers_are_whole(ledger: Ledger, tmp_path: Path, s
         assert (0, "") == (run_git(target, "fsck", "--full", "--strict").returncode, "")
         tips.append(run_git(target, "rev-parse", "main").stdout.strip())
 
-    acknowledged, times = save_beside(ledger, saves, clone)
+    acknowledged, times = save_beside(start, saves, clone)
     published = [commit.id for commit in ledger.log()]
     places = [published.index(tip) for tip in tips]  # type: ignore[arg-type]
     print(f"\nclone: {times} clones beside {2 * saves} saves")

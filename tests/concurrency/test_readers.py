@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
 from ledger import Ledger
-from tests.concurrency.writer import NAME, ROOT, begin_all, finish, start_writer
+from tests.concurrency.writer import NAME, ROOT, begin_all, finish
 
 READ = """
 import sys
@@ -29,10 +30,12 @@ print(looks)
 
 
 @pytest.mark.parametrize("saves", [40, pytest.param(800, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
-def test_readers_see_whole_versions_only(ledger: Ledger, saves: int) -> None:
+def test_readers_see_whole_versions_only(
+    ledger: Ledger, start: Callable[..., "subprocess.Popen[str]"], saves: int
+) -> None:
     """While saves fold packs, a reader sees a dense and growing row of versions, each with its bytes, and no error."""
     ledger.save({"number": -1, "text": "x" * 200}, NAME)
-    writers = [start_writer(ledger, saves) for _ in range(2)]
+    writers = [start(saves) for _ in range(2)]
     command = [sys.executable, "-W", "error", "-c", READ, str(ledger.path), NAME, str(2 * saves + 1)]
     pipe = subprocess.PIPE
     readers = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) for _ in range(2)]

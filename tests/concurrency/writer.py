@@ -22,6 +22,8 @@ from ledger.lookup import producer_of
 ROOT = Path(__file__).parents[2]
 NAME = "shared"
 
+_PATIENCE = 600.0  # dozens of writers on two cores may keep one from its turn for long
+
 
 class Saved(NamedTuple):
     """One acknowledged save."""
@@ -32,7 +34,7 @@ class Saved(NamedTuple):
 
 def write(ledger_dir: Path, count: int, pause: float, *, locking: bool) -> None:
     """Save ``count`` versions, one after the other."""
-    history = History(ledger_dir / "history.git", ledger_dir / "lock", locking=locking)
+    history = History(ledger_dir / "history.git", ledger_dir / "lock", locking=locking, lock_timeout=_PATIENCE)
     ledger = Ledger(Workspace(ledger_dir, history=history, producer_of=producer_of))
     print("ready", flush=True)
     sys.stdin.readline()
