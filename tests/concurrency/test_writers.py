@@ -45,7 +45,7 @@ def test_every_save_gets_its_position(ledger: Ledger, start: Start, processes: i
     assert assert_dense(ledger) == sorted(acknowledged)
 
 
-@pytest.mark.parametrize(("processes", "saves"), [(8, 12), long(64, 25)])
+@pytest.mark.parametrize(("processes", "saves"), [(8, 12), long(16, 50)])
 def test_the_lock_carries_no_correctness(ledger: Ledger, start: Start, processes: int, saves: int) -> None:
     """The same without the ledger's lock: the compare-and-swap alone loses nothing."""
     writers = [start(saves, locking=False) for _ in range(processes)]
@@ -80,7 +80,7 @@ def test_killed_writers_cost_nobody_anything(ledger: Ledger, start: Start, kills
     assert len(published) - len(acknowledged) <= kills + 3
     began = time.monotonic()
     assert len(published) + 1 == ledger.save(0, NAME).position
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 5
 
 
 HOLD = """
