@@ -147,7 +147,8 @@ def _entries(base: Path) -> dict[bytes, bytes] | None:
         return None
     except OSError as error:
         raise storage_error(error, base, "read") from error
-    if not places:
+    if len(places) != int.from_bytes(pack[8:12]) or not places:
+        # An index that lists fewer objects than the pack holds would lose the others.
         return None
     ends = [offset for offset, _ in places[1:]] + [len(pack) - TRAILER]
     entries = {name: pack[start:end] for (start, name), end in zip(places, ends, strict=True)}

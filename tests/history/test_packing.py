@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ledger.errors import IntegrityError
 from ledger.history import History
+from ledger.history.indexing import restore_indexes
 from ledger.history.objects import BLOB, Objects, object_id
-from ledger.history.packfile import count_in_index
+from ledger.history.packfile import PackFile, count_in_index, encode_index
 from ledger.history.packing import FOLD_AT, TIERS, plan_fold, release_pack, write_pack
 from ledger.records import check_name
 from tests.conftest import check_histories
@@ -172,3 +173,19 @@ def test_a_pack_is_kept_until_its_commit_is_published(history: History) -> None:
     git(history, "gc", "--prune=now", "--quiet")
     with pytest.raises(IntegrityError):
         Objects(history.git_dir).read(object_id(BLOB, data))
+
+
+def test_a_fold_loses_nothing_to_an_index_that_lists_too_little(tmp_path: Path) -> None:
+    """A pack whose index is sound but short keeps its place: what the index does not list is still there."""
+    history = new_history(tmp_path)
+    publish(history)
+    pack = packs_of(history)[0]
+    places = PackFile(str(pack.with_suffix(""))).places()
+    listed = [(name, offset, 0) for offset, name in places[:-1]]
+    pack.with_suffix(".idx").write_bytes(encode_index(listed, pack.read_bytes()[-20:]))
+    for _ in range(FOLD_AT + 2):
+        publish(again(history))
+    assert pack in packs_of(history)
+    pack.with_suffix(".idx").unlink()  # a whole one is made in its place
+    restore_indexes(pack.parent)
+    assert len(places) == len(PackFile(str(pack.with_suffix(""))).places())
