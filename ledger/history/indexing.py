@@ -16,6 +16,8 @@ from ledger.history.packfile import encode_index
 
 _TRAILER = 20
 _LEAST = 8 + 1024 + 2 * _TRAILER
+_COUNT = slice(8 + 1020, 8 + 1024)
+_PACK_HEAD = 12
 _TEMPORARY = "tmp_idx_"
 
 
@@ -30,7 +32,7 @@ def restore_indexes(folder: Path) -> bool:
         raise storage_error(error, folder, "read") from error
     made = False
     for stem in packs:
-        index = None if _is_sound(folder / f"{stem}.idx") else _index_of(folder / f"{stem}.pack")
+        index = None if _is_sound(folder / stem) else _index_of(folder / f"{stem}.pack")
         if index is not None:
             with contextlib.suppress(ReadOnlyError):  # the caller reports the object that it could not find
                 stage_file(folder / f"{stem}.idx", [index], temporary=_TEMPORARY)
@@ -40,14 +42,16 @@ def restore_indexes(folder: Path) -> bool:
     return made
 
 
-def _is_sound(path: Path) -> bool:
-    """Whether an index is there and what was written."""
+def _is_sound(base: Path) -> bool:
+    """Whether an index is there, is what was written, and lists as many objects as its pack holds."""
     try:
-        data = read_file(path)
+        data = read_file(f"{base}.idx")
+        head, pack_trailer = read_file(f"{base}.pack", length=_PACK_HEAD), read_file(f"{base}.pack", start=-_TRAILER)
     except FileNotFoundError:
         return False
     body, trailer = data[:-_TRAILER], data[-_TRAILER:]
-    return len(data) >= _LEAST and hashlib.sha1(body, usedforsecurity=False).digest() == trailer
+    is_whole = len(data) >= _LEAST and hashlib.sha1(body, usedforsecurity=False).digest() == trailer
+    return is_whole and data[_COUNT] == head[-4:] and body[-_TRAILER:] == pack_trailer
 
 
 def _index_of(path: Path) -> bytes | None:
