@@ -40,7 +40,7 @@ def test_golden_events_are_read_and_written_byte_for_byte(data: bytes) -> None:
 
 def test_an_event_of_a_later_kind_is_known_by_its_id() -> None:
     """An unknown kind is no error: the event is kept in its place and skipped."""
-    expected = UnknownEvent(id=json.loads(EVENTS[2])["id"], kind="renumbered", format=1)
+    expected = UnknownEvent(id=json.loads(EVENTS[2])["id"], kind="retired", format=1)
     assert expected == decode_event(EVENTS[2], where="iris")
 
 
