@@ -10,7 +10,7 @@ import os
 import zlib
 from pathlib import Path
 
-from ledger.disk import read_file, stage_file, sync_directory
+from ledger.disk import mode_of, read_file, remove_if_there, stage_file, sync_directory
 from ledger.errors import ReadOnlyError, storage_error
 from ledger.history.packfile import encode_index
 
@@ -37,6 +37,9 @@ def restore_indexes(folder: Path) -> bool:
             with contextlib.suppress(ReadOnlyError):  # the caller reports the object that it could not find
                 stage_file(folder / f"{stem}.idx", [index], temporary=_TEMPORARY)
                 made = True
+            if not mode_of(folder / f"{stem}.pack"):
+                # A writer has folded the pack meanwhile: an index by itself is nobody's.
+                remove_if_there(folder / f"{stem}.idx")
     if made:
         sync_directory(folder)
     return made
