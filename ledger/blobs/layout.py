@@ -26,6 +26,11 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"(chunks|packs|tables)/([0-9a-f]{2})/([0-9a-f]{62})")
 
 
+def chunk_shards() -> tuple[str, ...]:
+    """The folders of all chunk objects."""
+    return tuple(f"chunks/{number:02x}" for number in range(256))
+
+
 def chunk_key(digest: Digest) -> str:
     """The key of the chunk object with that plain digest."""
     return _key("chunks", digest.removeprefix("sha256:"))

@@ -7,10 +7,10 @@ costs more than a small save.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ledger.disk import make_directory, read_file, sync_directory, write_file
+from ledger.disk import make_directory, read_file, storage_errors, sync_directory, write_file
 from ledger.errors import StorageError, storage_error
 
 _COMPARE_SIZE = 1 << 20
@@ -51,6 +51,16 @@ class LocalStore:
         except OSError as error:
             raise storage_error(error, path, "read") from error
         return done
+
+    def make_folders(self, paths: Iterable[str]) -> None:
+        """Make folders durably, all of one parent, so that no later `put` has to."""
+        folders = [self.root / path for path in paths]
+        parent = folders[0].parent
+        make_directory(parent)
+        with storage_errors(parent, "make folders in"):
+            for folder in folders:
+                folder.mkdir(exist_ok=True)
+        sync_directory(parent)
 
     def has(self, key: str) -> bool:
         """Whether there is a file of that key."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.blobs.layout import STORE_KEY
+from ledger.blobs.layout import STORE_KEY, chunk_shards
 from ledger.blobs.local import LocalStore
 from ledger.blobs.remote import FsspecStore
 from ledger.blobs.store import Store
@@ -51,6 +51,9 @@ def create_store(url: str) -> Store:
     if isinstance(store, LocalStore):
         make_directory(store.root)
     if not store.has(STORE_KEY):
+        if isinstance(store, LocalStore):
+            # A small save puts one chunk: making its folder, durably, would be a fifth of what it takes.
+            store.make_folders(chunk_shards())
         store.put(STORE_KEY, [encode(_StoreRecord(id=str(uuid.uuid4())))])
     return store
 

@@ -143,7 +143,7 @@ def _refusals(store: LocalStore, folder: Path) -> dict[str, Path]:
 )
 def test_what_may_not_be_registered_is_refused(store: LocalStore, folder: Path, which: str) -> None:
     """Only what exists strictly inside the store, without links, can be registered; the error names both paths."""
-    (store.root / "chunks").mkdir()
+    (store.root / "chunks").mkdir(exist_ok=True)
     path = _refusals(store, folder)[which]
     with pytest.raises(OutsideStoreError) as caught:
         link_content(store, path)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -114,9 +115,8 @@ def test_something_in_the_way_of_the_store_is_named(ledger: Ledger) -> None:
     """A file where the store keeps a folder is an operating system error with its path, and heals."""
     tip = git(ledger, "rev-parse", "main")
     chunks = store_of(ledger) / "chunks"
-    assert not chunks.exists() or not files_below(chunks)
-    if chunks.exists():
-        chunks.rmdir()
+    assert not files_below(chunks)
+    shutil.rmtree(chunks)
     chunks.write_text("in the way")
     with pytest.raises(StorageError, match="chunks"):
         ledger.save("value", "x")
