@@ -39,7 +39,7 @@ from ledger.errors import (
     VersionExistsError,
 )
 from ledger.history import Claim, Draft, EventDraft, RecordDraft, refuse_collision, refuse_existing
-from ledger.ids import EventId, VersionId
+from ledger.ids import EventId, VersionId, new_uuid
 from ledger.lookup import ArtifactVersion, format_time, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.records import (
@@ -251,6 +251,10 @@ class Transaction:
             warnings.warn(f"{name} is saved, but loading it will ask for trust: {error}", stacklevel=2)
 
     def _keep(self, request: Request, manifest: Manifest) -> PendingVersion:
+        if self._pending and manifest.id <= self._pending[-1].manifest.id:
+            # Ids are the order in which versions were made, also within a millisecond.
+            later = VersionId(new_uuid(0, after=self._pending[-1].manifest.id))
+            manifest = msgspec.structs.replace(manifest, id=later)
         draft_of(request, manifest)  # refuses a record over the limit before anything else is saved
         pending = PendingVersion(request, manifest)
         self._pending.append(pending)
