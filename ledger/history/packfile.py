@@ -133,6 +133,9 @@ class PackFile:
             kind, parts = self._resolver.get_raw(ObjectID(name.hex().encode()))
         except (ApplyDeltaError, ChecksumMismatch, zlib.error, AssertionError, KeyError, IndexError, EOFError) as error:
             raise PackDamage(f"{self.base}.pack: {error!r}") from error
+        if kind not in WHOLE_KINDS:
+            # dulwich hands out the reserved numbers, which are no kinds, as they stand.
+            raise PackDamage(f"{self.base}.pack: object {name.hex()} is of kind {kind}, which there is not")
         return kind, parts if isinstance(parts, bytes) else b"".join(parts)
 
 

@@ -201,6 +201,22 @@ def test_no_damage_of_a_pack_goes_unnoticed(tmp_path: Path, suffix: str) -> None
                 assert name == object_id(kind, found)
 
 
+@pytest.mark.parametrize("kind", [0, 5, 6, 7])
+def test_a_kind_that_there_is_not_is_damage(tmp_path: Path, kind: int) -> None:
+    """A header with a reserved kind, or a delta without a base, is an error of ours that names the pack."""
+    history = new_history(tmp_path)
+    publish(history)
+    pack = packs_of(history)[0]
+    listing = git(history, "show-index", data=pack.with_suffix(".idx").read_bytes())
+    offset, name = listing.splitlines()[0].split()[:2]
+    data = bytearray(pack.read_bytes())
+    data[int(offset)] = data[int(offset)] & 0b10001111 | kind << 4
+    pack.unlink()
+    pack.write_bytes(data)
+    with pytest.raises(IntegrityError, match=pack.stem):
+        Objects(history.git_dir).read(ObjectId(name))
+
+
 def test_other_versions_are_read_beside_a_damaged_one(tmp_path: Path) -> None:
     """Damage to one manifest takes that version alone; a new process sees the damage, whatever this one remembers."""
     history = new_history(tmp_path)
