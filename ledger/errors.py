@@ -13,16 +13,20 @@ from typing import ClassVar
 
 
 class LedgerError(Exception):
-    """Any failure of a ledger; ``kind`` is its stable code, ``hint`` says what to do next."""
+    """Any failure of a ledger; ``kind`` is its stable code, ``hint`` says what to do next.
+
+    Where it is raised without a hint of its own it has the usual one of its class.
+    """
 
     kind: ClassVar[str] = "ledger"
     exit_code: ClassVar[int] = 1
+    usual_hint: ClassVar[str] = "specs/errors.md says what each kind of error means"
 
     hint: str
 
     def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
         super().__init__(message)
-        self.__setstate__({"hint": hint, **facts})
+        self.__setstate__({"hint": hint or self.usual_hint, **facts})
 
     def __setstate__(self, facts: dict[str, object] | None) -> None:
         # In __dict__, so that the default pickling of exceptions carries them; and set, because
@@ -49,6 +53,7 @@ class InvalidNameError(LedgerError, ValueError):
 
     kind = "invalid-name"
     exit_code = 2
+    usual_hint = "names are 1 to 200 ASCII letters, digits, '_', '.', ':' and '-', in parts joined by '/'"
 
 
 class NameCollisionError(InvalidNameError):
@@ -62,6 +67,7 @@ class InvalidVersionError(LedgerError, ValueError):
 
     kind = "invalid-version"
     exit_code = 2
+    usual_hint = "leave the version out to get the next number, or give a word such as raw_2023"
 
 
 class InvalidTagError(LedgerError, ValueError):
@@ -69,6 +75,7 @@ class InvalidTagError(LedgerError, ValueError):
 
     kind = "invalid-tag"
     exit_code = 2
+    usual_hint = "a tag has 1 to 100 printable characters, such as 'approved'"
 
 
 class MetadataError(LedgerError, ValueError):
@@ -76,6 +83,9 @@ class MetadataError(LedgerError, ValueError):
 
     kind = "metadata"
     exit_code = 2
+    usual_hint = (
+        "metadata is a dict with str keys; its values are str, int, float, bool, None, lists and dicts of these"
+    )
 
 
 class ArgumentError(LedgerError, ValueError):
@@ -83,6 +93,7 @@ class ArgumentError(LedgerError, ValueError):
 
     kind = "argument"
     exit_code = 2
+    usual_hint = "correct the argument and call again; nothing was changed"
 
 
 class ArgumentTypeError(LedgerError, TypeError):
@@ -90,6 +101,7 @@ class ArgumentTypeError(LedgerError, TypeError):
 
     kind = "argument-type"
     exit_code = 2
+    usual_hint = "give a value of the expected type; nothing was changed"
 
 
 class ConfigError(LedgerError, ValueError):
@@ -97,6 +109,7 @@ class ConfigError(LedgerError, ValueError):
 
     kind = "config"
     exit_code = 2
+    usual_hint = "correct that line of the file and try again"
 
 
 # -- not there, or there already ---------------------------------------------
@@ -107,6 +120,7 @@ class LedgerNotFoundError(LedgerError, FileNotFoundError):
 
     kind = "ledger-not-found"
     exit_code = 3
+    usual_hint = "run `ledger init` or save an artifact to make one, or set LEDGER_DIR to an existing one"
 
 
 class ArtifactNotFoundError(LedgerError, KeyError):
@@ -114,12 +128,14 @@ class ArtifactNotFoundError(LedgerError, KeyError):
 
     kind = "artifact-not-found"
     exit_code = 3
+    usual_hint = "run `ledger artifact list` to see what there is"
 
 
 class VersionNotFoundError(ArtifactNotFoundError):
     """The artifact exists; the version does not."""
 
     kind = "version-not-found"
+    usual_hint = "run `ledger artifact version list` to see what there is"
 
 
 class AmbiguousIdError(LedgerError, KeyError):
@@ -127,6 +143,7 @@ class AmbiguousIdError(LedgerError, KeyError):
 
     kind = "ambiguous-id"
     exit_code = 3
+    usual_hint = "give more digits"
 
 
 class RevisionNotFoundError(LedgerError, KeyError):
@@ -134,6 +151,7 @@ class RevisionNotFoundError(LedgerError, KeyError):
 
     kind = "revision-not-found"
     exit_code = 3
+    usual_hint = "run `ledger git log` to see the commits there are"
 
 
 class OutsideStoreError(LedgerError, FileNotFoundError):
@@ -141,6 +159,7 @@ class OutsideStoreError(LedgerError, FileNotFoundError):
 
     kind = "outside-store"
     exit_code = 3
+    usual_hint = "save_artifact(Path(...)) copies the data"
 
 
 class SourceNotFoundError(LedgerError, FileNotFoundError):
@@ -148,6 +167,7 @@ class SourceNotFoundError(LedgerError, FileNotFoundError):
 
     kind = "source-not-found"
     exit_code = 3
+    usual_hint = "check the path; nothing was saved"
 
 
 class LedgerExistsError(LedgerError, FileExistsError):
@@ -155,6 +175,7 @@ class LedgerExistsError(LedgerError, FileExistsError):
 
     kind = "ledger-exists"
     exit_code = 4
+    usual_hint = "open it with Ledger.open, or choose another directory"
 
 
 class VersionExistsError(LedgerError, ValueError):
@@ -162,6 +183,7 @@ class VersionExistsError(LedgerError, ValueError):
 
     kind = "version-exists"
     exit_code = 4
+    usual_hint = "leave the version out to get the next number; a version is never replaced"
 
 
 class TargetExistsError(LedgerError, FileExistsError):
@@ -169,6 +191,7 @@ class TargetExistsError(LedgerError, FileExistsError):
 
     kind = "target-exists"
     exit_code = 4
+    usual_hint = "choose another path, or pass overwrite=True"
 
 
 # -- damaged, foreign or untrusted -------------------------------------------
@@ -179,6 +202,7 @@ class IntegrityError(LedgerError, OSError):
 
     kind = "integrity"
     exit_code = 5
+    usual_hint = "run `ledger verify` to see what is touched; another clone or store may hold a good copy"
 
 
 class FormatError(LedgerError, ValueError):
@@ -186,12 +210,14 @@ class FormatError(LedgerError, ValueError):
 
     kind = "format"
     exit_code = 5
+    usual_hint = "run `ledger verify` to see what is touched; another clone may hold the record as it was written"
 
 
 class UnsupportedFormatError(FormatError):
     """A ledger or record of a format that this version of the program does not read."""
 
     kind = "unsupported-format"
+    usual_hint = "upgrade ledger to a release that reads this format"
 
 
 class HistoryRewrittenError(IntegrityError):
@@ -205,6 +231,7 @@ class StoreMismatchError(LedgerError, ValueError):
 
     kind = "store-mismatch"
     exit_code = 5
+    usual_hint = "mount the right store, or correct `store` in config.toml"
 
 
 class UntrustedArtifactError(LedgerError, PermissionError):
@@ -212,6 +239,7 @@ class UntrustedArtifactError(LedgerError, PermissionError):
 
     kind = "untrusted"
     exit_code = 6
+    usual_hint = "if you trust who saved it, run `ledger trust NAME@VERSION` or pass trust=True"
 
 
 # -- values and materializers ------------------------------------------------
@@ -222,6 +250,9 @@ class MaterializerError(LedgerError, ValueError):
 
     kind = "materializer"
     exit_code = 7
+    usual_hint = (
+        "`ledger get NAME@VERSION` gives the files as they are; a value can be saved by a materializer of your own"
+    )
 
 
 class MaterializerTypeError(MaterializerError, TypeError):
@@ -253,6 +284,7 @@ class MissingDependencyError(LedgerError, ImportError):
 
     kind = "missing-dependency"
     exit_code = 7
+    usual_hint = "install the library and try again"
 
 
 class UnsupportedFileError(LedgerError, ValueError):
@@ -260,6 +292,7 @@ class UnsupportedFileError(LedgerError, ValueError):
 
     kind = "unsupported-file"
     exit_code = 2
+    usual_hint = "remove or rename what is listed, or save the rest by itself"
 
 
 # -- steps and pipelines -----------------------------------------------------
@@ -270,6 +303,7 @@ class StepInterfaceError(LedgerError, TypeError, ValueError):
 
     kind = "step-interface"
     exit_code = 2
+    usual_hint = "make the declaration of the step and its call agree"
 
 
 class StepContextError(LedgerError, RuntimeError):
@@ -277,6 +311,7 @@ class StepContextError(LedgerError, RuntimeError):
 
     kind = "step-context"
     exit_code = 2
+    usual_hint = "name one of the outputs that the step declares"
 
 
 class LazyArtifactError(LedgerError, TypeError):
@@ -284,6 +319,7 @@ class LazyArtifactError(LedgerError, TypeError):
 
     kind = "lazy-artifact"
     exit_code = 2
+    usual_hint = "pass it to a step, which is given the value"
 
 
 class RunNotFoundError(LedgerError, KeyError):
@@ -291,6 +327,7 @@ class RunNotFoundError(LedgerError, KeyError):
 
     kind = "run-not-found"
     exit_code = 3
+    usual_hint = "run `ledger run list` to see the runs there are"
 
 
 # -- disk, locks and permissions ---------------------------------------------
@@ -301,6 +338,7 @@ class StorageError(LedgerError, OSError):
 
     kind = "storage"
     exit_code = 8
+    usual_hint = "check that the disk or the service is reachable and sound, then try again"
 
 
 class DiskFullError(StorageError):
@@ -320,6 +358,7 @@ class LockTimeoutError(LedgerError, TimeoutError):
 
     kind = "lock-timeout"
     exit_code = 9
+    usual_hint = "try again, or end the process that holds the lock; nothing was published"
 
 
 # -- remotes -----------------------------------------------------------------
@@ -330,6 +369,7 @@ class RemoteError(LedgerError, ConnectionError):
 
     kind = "remote"
     exit_code = 10
+    usual_hint = "check the address and your access with plain Git, then try again; nothing was lost here"
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -60,8 +60,16 @@ def test_an_error_prints_its_plain_message(kind: type[LedgerError]) -> None:
 def test_facts_are_attributes(kind: type[LedgerError]) -> None:
     """What was given by keyword can be asked for by name, and without any there is none."""
     error = kind("it failed", name="iris", filename="/x")
-    assert ("iris", "/x", "") == (error.facts["name"], getattr(error, "filename", None), error.hint)
+    assert ("iris", "/x") == (error.facts["name"], getattr(error, "filename", None))
     assert {} == kind("it failed").facts
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_every_error_says_what_to_do_next(kind: type[LedgerError]) -> None:
+    """An error that is raised without a hint of its own has the usual one of its class, and keeps it in a pickle."""
+    error = kind("it failed")
+    assert kind.usual_hint == error.hint == pickle.loads(pickle.dumps(error)).hint
+    assert error.hint.strip()
 
 
 @pytest.mark.parametrize(

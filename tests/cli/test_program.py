@@ -168,7 +168,9 @@ def test_output_that_cannot_be_written_is_an_error(iris: dict[str, Any]) -> None
     """A full disk behind stdout is an error of the disk, not a traceback."""
     with open("/dev/full", "wb") as full:
         done = start("log", capture_output=False, stdout=full, stderr=subprocess.PIPE)
-    assert (8, "Error: cannot write the output: No space left on device\n") == (done.returncode, done.stderr)
+    said, hint = done.stderr.splitlines()
+    assert (8, "Error: cannot write the output: No space left on device") == (done.returncode, said)
+    assert hint.startswith("Hint: ")
 
 
 def test_any_encoding_will_do(iris: dict[str, Any], cli: Cli) -> None:
