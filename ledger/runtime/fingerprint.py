@@ -17,6 +17,8 @@ from ledger.runtime.sources import closed_over, source_text
 
 _HASHED_AS = b"ledger step 1\n"
 _DEFAULTS = "the defaults of its arguments"
+_BOUND = "what it is a method of"
+_WRAPPED = "what it wraps"
 
 
 def cache_key(
@@ -47,6 +49,10 @@ def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., A
     if text is None:
         return None
     captured = closed_over(function)
+    if inspect.ismethod(function):
+        captured[_BOUND] = function.__self__
+    if hasattr(function, "__wrapped__"):
+        captured[_WRAPPED] = function.__wrapped__
     if above:
         captured[_DEFAULTS] = {
             name: parameter.default
@@ -61,8 +67,9 @@ def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
     """A value that a step closes over, as something that can be compared between processes."""
     if isinstance(value, MetadataEntry):
         value = value.value
-    function = inspect.unwrap(value) if callable(value) else None  # a step is told by its function
-    if inspect.isfunction(function):
+    # A step, or a function that keeps its results, is told by its function.
+    function = inspect.unwrap(value, stop=inspect.isroutine) if callable(value) else None
+    if inspect.isfunction(function) or inspect.ismethod(function):
         return {"recursion": above.index(function)} if function in above else _told_of_function(function, above)
     if inspect.isclass(value):
         text = source_text(value)

@@ -9,18 +9,40 @@ import ast
 import dis
 import inspect
 import textwrap
+import weakref
 from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
+_texts: "weakref.WeakKeyDictionary[Callable[..., Any], str | None]" = weakref.WeakKeyDictionary()
+"""What was read for a function first: its file may be edited while the program that compiled it goes on."""
+
+_WITH_EXIT = "SWAP"
+"""What moves a value that is returned out of the way of a ``with`` statement's exit."""
+
 
 def source_text(function: Callable[..., Any]) -> str | None:
-    """The source of a function or class, what a function compiles to where there is none, else ``None``."""
+    """The source of a function or class, what a function compiles to where there is none, else ``None``.
+
+    A function's text is its own, not that of one it wraps, and stays what it was when it was read first.
+    """
+    if inspect.isclass(function):
+        return _read(function)
+    function = getattr(function, "__func__", function)
+    if not inspect.isfunction(function):
+        return None
+    if function not in _texts:
+        text = _read(function.__code__)
+        _texts[function] = text if text is not None else "\n".join(_lines(function.__code__))
+    return _texts[function]
+
+
+def _read(defined: Any) -> str | None:
+    """The source of a class or of compiled code, or ``None`` where Python keeps none."""
     try:
-        return textwrap.dedent(inspect.getsource(function))
+        return textwrap.dedent(inspect.getsource(defined))
     except (OSError, TypeError):
-        code = getattr(function, "__code__", None)
-        return "\n".join(_lines(code)) if code is not None else None
+        return None
 
 
 def closed_over(function: Callable[..., Any]) -> dict[str, Any]:
@@ -77,7 +99,13 @@ def _compiled_returns(function: Callable[..., Any]) -> Iterator[Any]:
     """What a function returns as far as its code tells: a constant, a tuple of the right length, else ``...``."""
     code = getattr(function, "__code__", None)
     before: dis.Instruction | None = None
+    leaves_with = False
     for instruction in dis.get_instructions(code) if code is not None else ():
+        if leaves_with or (instruction.opname, instruction.argval) == (_WITH_EXIT, 2):
+            leaves_with = (
+                instruction.opname != "POP_TOP"
+            )  # what the exit gave is dropped, and the value is on top again
+            continue
         if instruction.opname == "RETURN_CONST":  # since Python 3.12
             yield instruction.argval
         elif instruction.opname == "RETURN_VALUE" and before is not None:

@@ -21,6 +21,7 @@ from ledger.runtime.recording import Recording, current_recording, is_argument, 
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings
 from ledger.runtime.signatures import Signature, read_signature
+from ledger.runtime.sources import source_text
 
 Materializers = type[BaseMaterializer] | Iterable[type[BaseMaterializer]] | Mapping[str, Any] | None
 
@@ -176,6 +177,7 @@ def step(
     def decorate(plain: Callable[..., Any]) -> Step:
         chosen = name_of(plain, name, "step")
         signature = read_signature(plain, chosen)
+        source_text(plain)  # read now: the file may be edited before the step runs
         settings = Settings(
             enable_cache=enable_cache,
             enable_artifact_metadata=enable_artifact_metadata,

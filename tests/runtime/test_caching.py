@@ -1,6 +1,10 @@
 """When a step is served from the cache, and when it runs."""
 
+import functools
+import importlib
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -355,3 +359,76 @@ def test_a_copied_ledger_is_a_cache_too(project: Path, tmp_path: Path, monkeypat
     shutil.copytree(project / ".ledger", tmp_path / "copy" / ".ledger")
     monkeypatch.chdir(tmp_path / "copy")
     assert first.id == training().steps["loads"].cached_from
+
+
+class Trainer:
+    """A value whose method is a step."""
+
+    scale = 2
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+
+    def fit(self) -> int:
+        RAN.append(self.rate)
+        return self.rate
+
+    @classmethod
+    def name_it(cls) -> str:
+        RAN.append(cls.scale)
+        return cls.__name__
+
+
+class Number(int):
+    """A value that can be told, with a method."""
+
+    def doubled(self) -> int:
+        RAN.append(int(self))
+        return 2 * self
+
+
+def test_a_methods_own_object_is_part_of_its_key() -> None:
+    """A method of another object is another step; of an object that cannot be told it is never a hit."""
+    assert [3, 4, 3] == [step(Trainer(rate).fit)() for rate in (3, 4, 3)]
+    assert [6, 8, 6] == [step(Number(number).doubled)() for number in (3, 4, 3)]
+    assert ["Trainer", "Trainer"] == [step(Trainer.name_it)() for _ in range(2)]
+    assert [3, 4, 3, 3, 4, 2] == RAN
+
+
+def wrapped(number: int, inner: Callable[[], int]) -> Callable[[], int]:
+    """A function wrapped as decorators do, by a wrapper that keeps what it wraps where no closure shows it."""
+
+    @functools.wraps(inner)
+    def wrapper(call: Any = (inner,)) -> int:
+        RAN.append(number)
+        return int(call[0]()) + number
+
+    return wrapper
+
+
+def test_a_wrapper_and_what_it_wraps_are_both_part_of_the_key() -> None:
+    """A decorator below ``@step`` counts with what it closes over, and so does the function inside."""
+
+    def one() -> int:
+        return 1
+
+    def two() -> int:
+        return 2
+
+    made = [wrapped(1, one), wrapped(2, one), wrapped(1, two), wrapped(1, one)]
+    assert [2, 3, 3, 2] == [step(name="made")(each)() for each in made]
+    assert [1, 2, 1] == RAN
+
+
+def test_a_file_edited_after_its_import_is_not_the_source(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source is what was imported: an edit counts when it is imported, and never for the code before it."""
+    monkeypatch.syspath_prepend(project)
+    text = "from ledger import step\n@step\ndef edited() -> int:\n    return {}\n"
+    (project / "edited_later.py").write_text(text.format(1))
+    module = importlib.import_module("edited_later")
+    assert 1 == module.edited()
+    (project / "edited_later.py").write_text(text.format(20))
+    assert ("cached", 1) == (call(module.edited), module.edited())
+    importlib.invalidate_caches()
+    sys.modules.pop("edited_later")
+    assert 20 == importlib.import_module("edited_later").edited()

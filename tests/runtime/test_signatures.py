@@ -300,7 +300,8 @@ from typing import Annotated
 from ledger import pipeline, step
 @step
 def both() -> tuple[Annotated[int, "x"], Annotated[str, "y"]]:
-    return 1, "a"
+    with open("/dev/null"):
+        return 1, "a"
 @step
 def nothing(x):
     assert x in {1, 2, 3}
