@@ -314,7 +314,7 @@ class StepContextError(LedgerError, RuntimeError):
     usual_hint = "name one of the outputs that the step declares"
 
 
-class LazyArtifactError(LedgerError, TypeError):
+class LazyArtifactError(LedgerError, TypeError, AttributeError):
     """A placeholder of a pipeline body used as if it were the value that it will stand for."""
 
     kind = "lazy-artifact"

@@ -22,10 +22,11 @@ class Plain:
 
 @dataclass(frozen=True, kw_only=True)
 class FromStep:
-    """An output of a step of the same run."""
+    """An output of a step of the same run; ``call`` tells the bodies apart that were recorded in this process."""
 
     step: str
     output: str
+    call: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

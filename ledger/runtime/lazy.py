@@ -5,11 +5,13 @@ are placeholders again, and ordered; used as a value it raises `LazyArtifactErro
 has none yet.
 """
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 from uuid import UUID
 
 from ledger.errors import LazyArtifactError
 from ledger.runtime.graph import FromLookup, FromStep
+
+_OFFERED = ".load() .id .name .version .uri .tags .type .run_metadata[...]"
 
 
 class Placeholder:
@@ -74,10 +76,49 @@ class Placeholder:
     def __index__(self) -> int:  # noqa: PLE0305  # raises
         self._refuse("its use as an index")
 
+    def __complex__(self) -> complex:
+        self._refuse("complex()")
+
+    def __bytes__(self) -> bytes:  # noqa: PLE0308  # raises
+        self._refuse("bytes()")
+
+    def __fspath__(self) -> str:
+        self._refuse("which path it is")
+
+    def __array__(self, *_: object, **__: object) -> NoReturn:
+        self._refuse("which array it is")
+
+    def __reduce__(self) -> NoReturn:
+        self._refuse("what to save")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
     def __add__(self, other: object) -> NoReturn:
         self._refuse(f"a calculation with {other!r}")
 
     __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = __add__
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __divmod__ = __rdivmod__ = __add__
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = __add__
+
+    def __neg__(self) -> NoReturn:
+        self._refuse("a calculation")
+
+    __pos__ = __abs__ = __invert__ = __trunc__ = __floor__ = __ceil__ = __neg__
+
+    def __round__(self, digits: int | None = None) -> NoReturn:
+        self._refuse("a calculation")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("_"):
+            raise AttributeError(name)  # what Python, notebooks and libraries ask of anything
+        raise LazyArtifactError(
+            f"{self._told} has no value in a pipeline's body, and no {name!r} either",
+            hint=f"a version offers {_OFFERED} there; for the rest, annotate a step's parameter as ArtifactVersion",
+        )
 
 
 class LazyValue(Placeholder):

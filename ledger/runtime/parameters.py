@@ -5,6 +5,7 @@ Pure. A plain argument is JSON through and through. Its recorded form is that of
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ledger.errors import FormatError, MetadataError, StepInterfaceError
@@ -14,13 +15,37 @@ PARAMETERS_LIMIT = 256 * 1024
 """Bytes of the plain arguments of one step, indented as in a record."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """A part of a value that is not JSON, and how its place is written."""
+
+    place: str
+    part: Any
+
+
 def is_json(value: Any) -> bool:
     """Whether a value is JSON through and through; a tuple counts as a list."""
+    return find_foreign(value, "") is None
+
+
+def find_foreign(value: Any, place: str) -> Foreign | None:
+    """The first part of a value that is not JSON, the value being called ``place``; ``None`` if all of it is."""
     if value is None or isinstance(value, (str, bool, int, float)):
-        return True
+        return None
     if isinstance(value, (list, tuple)):
-        return all(is_json(child) for child in value)
-    return isinstance(value, dict) and all(isinstance(key, str) and is_json(child) for key, child in value.items())
+        children = [(f"{place}[{index}]", child) for index, child in enumerate(value)]
+    elif isinstance(value, dict):
+        strange = [key for key in value if not isinstance(key, str)]
+        if strange:
+            return Foreign(place=f"a key of {place}", part=strange[0])
+        children = [(f"{place}[{key!r}]", child) for key, child in value.items()]
+    else:
+        return Foreign(place=place, part=value)
+    try:
+        found = (find_foreign(child, where) for where, child in children)
+        return next((each for each in found if each is not None), None)
+    except RecursionError:
+        return Foreign(place=place, part=value)  # a list that holds itself, for one
 
 
 def as_parameter(value: Any) -> Any:

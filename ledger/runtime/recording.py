@@ -1,21 +1,23 @@
 """The recording of one pipeline call: every step called in the body becomes a node of the graph."""
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from ledger.core import ArtifactVersion
-from ledger.errors import StepInterfaceError
+from ledger.errors import StepInterfaceError, shown
 from ledger.runtime.annotations import spelled
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.declarations import checked_name
-from ledger.runtime.graph import Argument, FromOutside, FromStep, FromVersion, Invocation, Plain
+from ledger.runtime.graph import Argument, FromLookup, FromOutside, FromStep, FromVersion, Invocation, Plain
 from ledger.runtime.lazy import LazyVersion, Placeholder
-from ledger.runtime.parameters import is_json
+from ledger.runtime.parameters import Foreign, find_foreign, is_json
 from ledger.runtime.signatures import Signature
 
 _current: ContextVar["Recording | None"] = ContextVar("ledger_recording", default=None)
+_calls = itertools.count(1)
 
 
 class StepCall:
@@ -44,7 +46,8 @@ class LazyOutput(LazyVersion):
 
     def __init__(self, recording: "Recording", invocation: Invocation, output: str) -> None:
         super().__init__(
-            FromStep(step=invocation.name, output=output), f"output {output!r} of step {invocation.name!r}"
+            FromStep(step=invocation.name, output=output, call=recording.call),
+            f"output {output!r} of step {invocation.name!r}",
         )
         self._recording = recording
         self._invocation = invocation
@@ -65,6 +68,7 @@ class Recording:
 
     def __init__(self, pipeline: str) -> None:
         self.pipeline = pipeline
+        self.call = next(_calls)
         self.invocations: dict[str, Invocation] = {}
 
     def add(
@@ -73,6 +77,8 @@ class Recording:
         """Record a call; returns what stands for its outputs: one placeholder, a tuple of them, or a `StepCall`."""
         chosen = self._name(name, id)
         given = {key: as_argument(value, step=chosen, name=key) for key, value in arguments.items()}
+        for key, argument in given.items():
+            self._refuse_strange(argument, f"argument {key!r} of step {chosen!r}")
         invocation = Invocation(name=chosen, step=step, arguments=given, after=self.names_of(listed(after)))
         self.invocations[chosen] = invocation
         outputs = tuple(LazyOutput(self, invocation, output.key) for output in signature.outputs)
@@ -87,6 +93,8 @@ class Recording:
     def _names(self, other: Any) -> list[str]:
         if isinstance(other, str):
             return [other]
+        if isinstance(other, LazyOutput):
+            self._refuse_strange(other.argument, "what a step is to run after")
         if isinstance(other, (StepCall, LazyOutput)):
             return [other.step_name]
         if isinstance(other, (tuple, list)):
@@ -100,6 +108,16 @@ class Recording:
                 hint="give what calling the step returned, or the step's name",
             )
         return found[-1:]
+
+    def _refuse_strange(self, argument: Argument, told: str) -> None:
+        """Refuse a placeholder that stands for an output in another call of a pipeline."""
+        origin = argument.origin if isinstance(argument, FromLookup) else argument
+        if isinstance(origin, FromStep) and origin.call != self.call:
+            raise StepInterfaceError(
+                f"{told} is output {origin.output!r} of step {origin.step!r} in another call of a pipeline",
+                hint="a placeholder is good in the body that made it: take the version from the run, or look it up",
+                step=origin.step,
+            )
 
     def _name(self, name: str, id: str | None) -> str:
         if id is not None:
@@ -142,6 +160,8 @@ def as_argument(value: Any, *, step: str, name: str) -> Argument:
     if isinstance(value, ArtifactVersion):
         return FromVersion(version=value)
     if isinstance(value, ExternalArtifact):
+        if isinstance(value.value, Placeholder):
+            raise _not_plain(Foreign(place=f"{name}.value", part=value.value), step, name)
         return FromOutside(artifact=value)
     if isinstance(value, StepCall):
         raise StepInterfaceError(
@@ -150,26 +170,26 @@ def as_argument(value: Any, *, step: str, name: str) -> Argument:
             step=step,
             argument=name,
         )
-    if isinstance(value, (tuple, list)) and any(isinstance(each, Placeholder) for each in value):
-        raise StepInterfaceError(
-            f"argument {name!r} of step {step!r} is a {spelled(type(value))} of placeholders",
-            hint="give each an argument of its own",
-            step=step,
-            argument=name,
-        )
-    if not is_json(value):
-        raise StepInterfaceError(
-            f"argument {name!r} of step {step!r} is a {spelled(type(value))}, which is not JSON",
-            hint=f"pass {name}=ExternalArtifact(value=...) to save it first, or let a step make it",
-            step=step,
-            argument=name,
-        )
+    foreign = find_foreign(value, name)
+    if foreign is not None:
+        raise _not_plain(foreign, step, name)
     return Plain(value=value)
 
 
 def is_argument(value: Any) -> bool:
     """Whether a value can be an argument of a step as it is."""
     return isinstance(value, (Placeholder, ArtifactVersion, ExternalArtifact)) or is_json(value)
+
+
+def _not_plain(foreign: Foreign, step: str, name: str) -> StepInterfaceError:
+    """The error of an argument with something in it that no parameter can hold."""
+    if isinstance(foreign.part, (Placeholder, StepCall, ArtifactVersion, ExternalArtifact)):
+        told = f"argument {name!r} of step {step!r} is not plain: {foreign.place} is {shown(foreign.part)}"
+        hint = "give it an argument of its own"
+    else:
+        told = f"argument {name!r} of step {step!r} is not JSON: {foreign.place} is a {spelled(type(foreign.part))}"
+        hint = f"pass {name}=ExternalArtifact(value=...) to save it first, or let a step make it"
+    return StepInterfaceError(told, hint=hint, step=step, argument=name)
 
 
 def listed(after: Any) -> list[Any]:

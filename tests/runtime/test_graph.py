@@ -1,5 +1,6 @@
 """What a pipeline's body records: names, order and arguments of steps."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,6 +39,12 @@ def two(given: Any = None) -> None:
 def three(a: int, b: int = 2, *, c: list[int] | None = None) -> tuple[int, int]:
     RAN.append("three")
     return a, b
+
+
+def holds_itself() -> list[Any]:
+    endless: list[Any] = []
+    endless.append(endless)
+    return endless
 
 
 def steps_of(body: Callable[[], Any]) -> list[str]:
@@ -154,12 +161,17 @@ def test_steps_in_an_order_that_fits_keep_it(needs: list[set[int]]) -> None:
         (lambda: three(1, a=1), "'a'"),
         (lambda: three("1"), "wrong type for input 'a' of step 'three': expected int, got str"),
         (lambda: three.with_options(parameters={"d": 1}), "no parameter 'd'"),
-        (lambda: two(np.zeros(2)), "argument 'given' of step 'two' is a numpy.ndarray, which is not JSON"),
-        (lambda: two({1: "a"}), "dict, which is not JSON"),
-        (lambda: two([{1}]), "list, which is not JSON"),
+        (lambda: two(np.zeros(2)), "argument 'given' of step 'two' is not JSON: given is a numpy.ndarray"),
+        (lambda: two({1: "a"}), "is not JSON: a key of given is a int"),
+        (lambda: two([{1}]), "is not JSON: given[0] is a set"),
+        (lambda: two({"k": (1, np.int64(1))}), "is not JSON: given['k'][1] is a numpy.int64"),
+        (lambda: two(holds_itself()), "is not JSON: given"),
         (lambda: two(two()), "a call of step 'two', which gives no output"),
-        (lambda: two(three(1)), "a tuple of placeholders"),
-        (lambda: two([one()]), "a list of placeholders"),
+        (lambda: two(three(1)), "is not plain: given[0] is <placeholder for output"),
+        (lambda: two([one()]), "is not plain: given[0] is <placeholder for output 'one'"),
+        (lambda: two({"k": [one().version]}), "is not plain: given['k'][0] is <placeholder"),
+        (lambda: two(ExternalArtifact(value=one())), "is not plain: given.value is <placeholder"),
+        (lambda: two([ExternalArtifact(value=1)]), "is not plain: given[0] is ExternalArtifact("),
         (lambda: two(["x" * 300_000]), "'given' the most of them"),
         (lambda: two(["x"] * 100_000), "over 262144 bytes"),
         (lambda: two({"": 1}), "cannot be recorded"),
@@ -168,7 +180,7 @@ def test_steps_in_an_order_that_fits_keep_it(needs: list[set[int]]) -> None:
 )
 def test_arguments_that_do_not_fit_are_refused(project: Path, body: Callable[[], Any], told: str) -> None:
     """Missing, unknown, of another type, not JSON, too large: the error names the argument; no body runs."""
-    with pytest.raises(StepInterfaceError, match=told):
+    with pytest.raises(StepInterfaceError, match=re.escape(told)):
         steps_of(body)
     assert ([], []) == (RAN, list(project.iterdir()))
 
@@ -184,6 +196,25 @@ def test_a_default_that_is_not_json_is_refused(project: Path) -> None:
     with pytest.raises(StepInterfaceError, match="argument 'given' of step 'takes' cannot be recorded"):
         steps_of(lambda: (one(), takes()))
     assert ([], []) == (RAN, list(project.iterdir()))
+
+
+def test_a_placeholder_is_good_in_its_own_body_alone(project: Path) -> None:
+    """An output kept from another call, or something of it, is refused, also where a step has the same name."""
+    kept: list[Any] = []
+    steps_of(lambda: kept.append(one()))
+    RAN.clear()
+
+    @pipeline
+    def uses(taken: dict[str, Any]) -> None:
+        one()
+        two(**taken)
+
+    for taken in ({"given": kept[0]}, {"given": kept[0].version}, {"after": kept[0]}):
+        with pytest.raises(StepInterfaceError, match="output 'one' of step 'one' in another call of a pipeline"):
+            uses(taken)
+    with pytest.raises(StepInterfaceError, match="in another call of a pipeline"):
+        two(kept[0])
+    assert [] == RAN
 
 
 def test_an_argument_that_is_not_json_leads_to_external_artifact(project: Path) -> None:

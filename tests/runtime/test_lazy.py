@@ -1,15 +1,25 @@
 """Placeholders of a pipeline's body: looked up when the step that takes them starts, and never before."""
 
+import copy
+import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 
 from ledger import ArtifactConfig, Ledger, load_artifact, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.enums import ArtifactType
-from ledger.errors import ArtifactNotFoundError, LazyArtifactError, StepInterfaceError, VersionNotFoundError
+from ledger.errors import (
+    ArtifactNotFoundError,
+    LazyArtifactError,
+    LedgerError,
+    StepInterfaceError,
+    VersionNotFoundError,
+)
 
 GOT: list[Any] = []
 
@@ -134,6 +144,16 @@ MISUSES: list[Callable[[Any], Any]] = [
     lambda lazy: [1][lazy],
     lambda lazy: not lazy,
     lambda lazy: Client().get_artifact_version(lazy),
+    lambda lazy: lazy**2 % 3,
+    lambda lazy: 7 // lazy,
+    lambda lazy: -lazy,
+    abs,
+    round,
+    complex,
+    bytes,
+    os.fspath,
+    np.array,
+    pickle.dumps,
 ]
 
 
@@ -217,13 +237,34 @@ def test_a_fact_that_a_version_does_not_have_is_told(ask: Callable[[Any], Any], 
 
 
 def test_an_unknown_attribute_of_a_placeholder_is_an_attribute_error() -> None:
-    """Only the facts that the contract names can be asked for."""
+    """What the contract does not name is told with what can be asked; ``hasattr`` and protocols answer no."""
+    seen: list[bool] = []
 
     def body() -> None:
-        Client().get_artifact_version("x").digets  # type: ignore[attr-defined]  # noqa: B018
+        lazy: Any = Client().get_artifact_version("x")
+        seen.extend([hasattr(lazy, "version"), hasattr(lazy, "size"), hasattr(lazy, "_repr_html_"), callable(lazy)])
+        lazy.run_metadata.get("k")
 
-    with pytest.raises(AttributeError, match="digets"):
+    with pytest.raises(AttributeError, match=r"artifact 'x'.run_metadata has no value .* no 'get' either") as caught:
         run_body(body)
+    assert isinstance(caught.value, LazyArtifactError)
+    assert ".run_metadata[...]" in caught.value.hint
+    assert [True, False, False, False] == seen
+
+
+@pytest.mark.filterwarnings("ignore:.*is saved by cloudpickle")
+def test_a_placeholder_is_no_value_to_save() -> None:
+    """Saving one in a body is refused, where a pickle of the placeholder would look like data; a copy is itself."""
+
+    def body() -> None:
+        lazy: Any = Client().get_artifact_version("x")
+        takes(copy.deepcopy(lazy))
+        with pytest.raises(LedgerError, match="artifact 'x' has no value in a pipeline's body"):
+            save_artifact(lazy, "saved")
+
+    save_artifact(3, "x")
+    run_body(body)
+    assert ([3], ["x"]) == (GOT, [artifact.name for artifact in Client().list_artifacts()])
 
 
 def test_a_client_of_a_given_ledger_looks_at_once(tmp_path: Path) -> None:
