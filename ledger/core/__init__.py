@@ -3,7 +3,7 @@
 from ledger.core.caching import CacheHit
 from ledger.core.default import ledger_for_reading, ledger_for_writing
 from ledger.core.ledger import Ledger
-from ledger.core.saving import check_request
+from ledger.core.saving import check_options, check_request
 from ledger.core.sharing import Renumbered, SyncReport
 from ledger.core.transactions import PendingVersion, Transaction
 from ledger.lookup import Artifact, ArtifactVersion, MetadataEntry, PipelineRun, StepRun, leaves, place_for_new
@@ -20,6 +20,7 @@ __all__ = [
     "StepRun",
     "SyncReport",
     "Transaction",
+    "check_options",
     "check_request",
     "leaves",
     "ledger_for_reading",

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
+from ledger.core import check_options
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentTypeError
 from ledger.materializers import BaseMaterializer
-from ledger.records import check_tags, check_type, check_version, merge, normalise
+from ledger.records import check_name, check_tags, check_type, check_version, merge, normalise
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class ArtifactConfig:
     def __post_init__(self) -> None:
         if self.name is not None and not isinstance(self.name, str):
             raise ArgumentTypeError(f"the name of an output is a str, got {type(self.name).__name__}: {self.name!r}")
+        if self.name and "{" not in self.name:
+            check_name(self.name)  # one with templates is judged when they are filled in
         checked = {
             "version": check_version(self.version) if self.version is not None else None,
             "tags": check_tags(self.tags),
@@ -73,3 +76,10 @@ class ExternalArtifact:
     materializer: type[BaseMaterializer] | None = None
     store_artifact_metadata: bool = True
     store_artifact_visualizations: bool = True
+
+    def __post_init__(self) -> None:
+        check_options(
+            self.materializer,
+            extract_metadata=self.store_artifact_metadata,
+            include_visualizations=self.store_artifact_visualizations,
+        )

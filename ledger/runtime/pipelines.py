@@ -18,6 +18,7 @@ from ledger.runtime.recording import recording
 from ledger.runtime.run_configuration import RunConfiguration, read_run_configuration
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings
+from ledger.runtime.signatures import resolve_hints
 
 
 class Pipeline:
@@ -81,12 +82,15 @@ class Pipeline:
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], configuration: RunConfiguration) -> dict[str, Any]:
         """The arguments by name, those of the file before those of the call."""
         signature = inspect.signature(self.entrypoint)
+        hints = resolve_hints(self.entrypoint) if configuration.parameters else {}
+        of_file: dict[str, Any] = {}
         for key in configuration.parameters:
             if key not in signature.parameters:
                 raise configuration.unknown_parameter(key, signature.parameters)
+            of_file[key] = configuration.parameter(key, hints.get(key, Any))
         try:
             given = signature.bind_partial(*args, **kwargs).arguments
-            bound = signature.bind(**{**given, **configuration.parameters})
+            bound = signature.bind(**{**given, **of_file})
         except TypeError as error:
             raise StepInterfaceError(
                 f"pipeline {self.name!r} was called with arguments that do not fit: {error}",

@@ -5,11 +5,11 @@ configuration file. What cannot be run is refused here, before anything has run.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.errors import StepInterfaceError
+from ledger.errors import InvalidNameError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
 from ledger.records import Name, check_name
 from ledger.runtime.annotations import conforms, spelled
@@ -68,6 +68,7 @@ def _plan_step(
         _plan_output(graph.pipeline, invocation, output, said, values) for output in invocation.step.signature.outputs
     )
     refuse_doubles(invocation.name, [output.key for output in outputs])
+    _refuse_one_artifact_twice(outputs, said)
     return PlannedStep(
         name=invocation.name,
         step=invocation.step,
@@ -82,16 +83,32 @@ def _plan_step(
 def _plan_output(
     pipeline: str, invocation: Invocation, output: Output, said: StepConfiguration, values: Mapping[str, str]
 ) -> PlannedOutput:
-    config = output.config.joined_with(said.outputs.get(output.key, ArtifactConfig()))
+    of_file = said.outputs.get(output.key, ArtifactConfig())
+    config = output.config.joined_with(of_file)
     default = f"{pipeline}::{invocation.name}::{output.key}"
+    try:
+        name = check_name(fill_name(config.name, values) if config.name is not None else default)
+    except (StepInterfaceError, InvalidNameError) as error:
+        if of_file.name is None:
+            raise
+        raise said.refused_name(output.key, str(error), error.hint) from error
     return PlannedOutput(
         declared=output.key,
         key=fill_name(output.key, values) if output.is_named else output.key,
-        name=check_name(fill_name(config.name, values) if config.name is not None else default),
+        name=name,
         annotation=output.annotation,
         config=config,
         materializers=invocation.step.options.materializers.get(output.key, ()),
     )
+
+
+def _refuse_one_artifact_twice(outputs: Sequence[PlannedOutput], said: StepConfiguration) -> None:
+    """Raise `ConfigError` where the file gives an output the artifact name of another one."""
+    names = [output.name for output in outputs]
+    for output in outputs:
+        if names.count(output.name) > 1 and output.declared in said.outputs:
+            told = f"step {said.name!r} would save two outputs as {output.name!r}"
+            raise said.refused_name(output.declared, told, "give each output its own name")
 
 
 def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepConfiguration) -> dict[str, Argument]:

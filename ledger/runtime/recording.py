@@ -101,7 +101,7 @@ class Recording:
             return self.names_of(other)
         function = getattr(other, "entrypoint", None)
         known = self.invocations.values()
-        found = [each.name for each in known if function is not None and each.step.entrypoint is function]
+        found = [each.name for each in known if function is not None and each.step.entrypoint == function]
         if not found:
             raise StepInterfaceError(
                 f"a step cannot run after {other!r}: it is neither a step of this pipeline nor its output",

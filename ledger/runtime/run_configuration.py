@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.disk import read_file
-from ledger.errors import ConfigError, LedgerError, SourceNotFoundError
+from ledger.errors import ConfigError, LedgerError, SourceNotFoundError, shown
 from ledger.runtime.annotations import class_of, conforms, spelled
 from ledger.runtime.configuration import ArtifactConfig
 
@@ -59,20 +59,18 @@ class StepConfiguration:
                 raise self.places[f"outputs.{output}"].unknown(message, output, known)
 
     def parameter(self, name: str, annotation: Any) -> Any:
-        """The value of a parameter; YAML has no tuples, so a list is one where one is asked for."""
-        value = self.parameters[name]
-        if class_of(annotation) is tuple and isinstance(value, list):
-            value = tuple(value)
-        if not conforms(value, annotation):
-            raise self.places[f"parameters.{name}"].error(
-                f"parameter {name!r} of step {self.name!r}: expected {spelled(annotation)}, got {value!r}"
-            )
-        return value
+        """The value of a parameter of the step."""
+        place = self.places[f"parameters.{name}"]
+        return _fitting(self.parameters[name], annotation, place, f"parameter {name!r} of step {self.name!r}")
 
     def unknown(self, parameter: str, known: Iterable[str]) -> ConfigError:
         """The error of a parameter that the step does not have."""
         message = f"step {self.name!r} has no parameter {parameter!r}"
         return self.places[f"parameters.{parameter}"].unknown(message, parameter, known)
+
+    def refused_name(self, output: str, reason: str, hint: str) -> ConfigError:
+        """The error of an output's name that cannot be used."""
+        return self.places[f"outputs.{output}"].error(reason, hint=hint)
 
     def not_a_parameter(self, parameter: str) -> ConfigError:
         """The error of a parameter that the pipeline fills with an artifact."""
@@ -100,9 +98,23 @@ class RunConfiguration:
             if name not in known:
                 raise self.places[f"steps.{name}"].unknown(f"the pipeline has no step {name!r}", name, known)
 
+    def parameter(self, name: str, annotation: Any) -> Any:
+        """The value of a parameter of the pipeline."""
+        place = self.places[f"parameters.{name}"]
+        return _fitting(self.parameters[name], annotation, place, f"parameter {name!r} of the pipeline")
+
     def unknown_parameter(self, name: str, known: Iterable[str]) -> ConfigError:
         """The error of a parameter that the pipeline does not have."""
         return self.places[f"parameters.{name}"].unknown(f"the pipeline has no parameter {name!r}", name, known)
+
+
+def _fitting(value: Any, annotation: Any, place: Place, told: str) -> Any:
+    """A parameter's value as annotated; YAML has no tuples, so a list is one where one is asked for."""
+    if class_of(annotation) is tuple and isinstance(value, list):
+        value = tuple(value)
+    if not conforms(value, annotation):
+        raise place.error(f"{told}: expected {spelled(annotation)}, got {shown(value)}")
+    return value
 
 
 def read_run_configuration(path: str | Path) -> RunConfiguration:
@@ -139,7 +151,8 @@ class _Node:
         if self.node.tag == "tag:yaml.org,2002:null":
             return {}
         if self.node.id != "mapping":
-            raise self.place.error(f"{what} is a mapping, got {self.node.value!r}")
+            got = shown(self.node.value) if self.node.id == "scalar" else f"a {self.node.id}"
+            raise self.place.error(f"{what} is a mapping, got {got}")
         members: dict[str, _Node] = {}
         for key, value in self.node.value:
             place = Place(file=self.place.file, line=key.start_mark.line + 1)
@@ -170,6 +183,16 @@ class _Node:
             raise self.place.error(f"cannot be read: {' '.join(str(error).split())}") from error
         finally:
             loader.dispose()
+
+    def version(self) -> Any:
+        """A version as it is written; a number that YAML writes otherwise would be another version."""
+        value = self.value()
+        written = self.node.value
+        if self.node.id == "scalar" and value is not None and str(value) != written:
+            raise self.place.error(
+                f"version {written} is read as {value!r} where it has no quotes", hint=f"write version: '{written}'"
+            )
+        return value
 
     def switch(self, what: str) -> bool:
         """A value that is true or false."""
@@ -215,7 +238,7 @@ def _output(name: str, node: _Node) -> ArtifactConfig:
     if "artifact_config" not in members:
         return ArtifactConfig()
     config = members["artifact_config"].known_members("artifact_config", _CONFIG)
-    values = {key: member.value() for key, member in config.items()}
+    values = {key: member.version() if key == "version" else member.value() for key, member in config.items()}
     for key, value in values.items():
         try:
             ArtifactConfig(**{key: value})

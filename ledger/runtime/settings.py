@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from ledger.errors import ArgumentTypeError, shown
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -12,6 +14,14 @@ class Settings:
     enable_artifact_metadata: bool | None = None
     enable_artifact_visualization: bool | None = None
     substitutions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            word = getattr(self, each.name)
+            if each.name != "substitutions" and not (word is None or isinstance(word, bool)):
+                raise ArgumentTypeError(f"{each.name} is True, False or None, got {type(word).__name__}: {shown(word)}")
+        if not isinstance(self.substitutions, Mapping):
+            raise ArgumentTypeError(f"substitutions are a dict of str, got {shown(self.substitutions)}")
 
     def under(self, stronger: "Settings") -> "Settings":
         """Both together, the stronger one's word first."""

@@ -7,7 +7,8 @@ of its own and gives its values; called in another step's body it is the plain f
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MethodType
 from typing import Any, overload
 
 from ledger.errors import StepInterfaceError
@@ -55,10 +56,10 @@ class Step:
             key: kwargs.pop(key) for key in ("id", "after") if key in kwargs and key not in self.signature.parameters
         }
         arguments = self._bind(args, kwargs)
+        id, after = controls.get("id"), [*self._after, *listed(controls.get("after"))]
         if recording is None:
-            return self._run_alone(arguments)
-        after = [*self._after, *listed(controls.get("after"))]
-        return recording.add(self, self.signature, self.name, arguments, id=controls.get("id"), after=after)
+            return self._run_alone(arguments, id=id, after=after)
+        return recording.add(self, self.signature, self.name, arguments, id=id, after=after)
 
     def with_options(
         self,
@@ -98,6 +99,21 @@ class Step:
         changed._after = (*self._after, *others)  # of the same class
         return changed
 
+    def __get__(self, owner: object, _: type | None = None) -> "Step":
+        """The step of a method, as one of the object that it is asked of; any other step is itself."""
+        names = list(self.signature.parameters)
+        if owner is None or names[:1] != ["self"]:
+            return self
+        parameters = {name: self.signature.parameters[name] for name in names[1:]}
+        changed = Step(
+            MethodType(self.entrypoint, owner),
+            name=self.name,
+            options=self.options,
+            signature=replace(self.signature, parameters=parameters),
+        )
+        changed._after = self._after  # of the same class
+        return changed
+
     def __repr__(self) -> str:
         return f"<Step {self.name}>"
 
@@ -123,15 +139,15 @@ class Step:
                 )
         return parameters
 
-    def _run_alone(self, arguments: Mapping[str, Any]) -> Any:
+    def _run_alone(self, arguments: Mapping[str, Any], *, id: str | None, after: list[Any]) -> Any:
         """A run of one step; a value that is not JSON is saved first, as `ExternalArtifact` would."""
         recording = Recording(self.name)
-        recording.add(self, self.signature, self.name, _for_run_alone(arguments), id=None, after=None)
+        recording.add(self, self.signature, self.name, _for_run_alone(arguments), id=id, after=after)
         graph = Graph(pipeline=self.name, parameters={}, invocations=in_order(list(recording.invocations.values())))
-        run = run_graph(graph, Settings())
+        (alone,) = run_graph(graph, Settings()).steps.values()
         # The annotation helps a class that is defined inside a function.
         classes = [class_of(output.annotation) for output in self.signature.outputs]
-        versions = run.steps[self.name].outputs.values()
+        versions = alone.outputs.values()
         values = [version.load(data_type=kind) for version, kind in zip(versions, classes, strict=True)]
         if not values:
             return None
@@ -173,17 +189,17 @@ def step(
     ``output_materializers`` is one class, a list to choose from by type, or either per output.
     Raises `StepInterfaceError` for a signature that cannot be a step's.
     """
+    settings = Settings(
+        enable_cache=enable_cache,
+        enable_artifact_metadata=enable_artifact_metadata,
+        enable_artifact_visualization=enable_artifact_visualization,
+        substitutions=substitutions or {},
+    )
 
     def decorate(plain: Callable[..., Any]) -> Step:
         chosen = name_of(plain, name, "step")
         signature = read_signature(plain, chosen)
         source_text(plain)  # read now: the file may be edited before the step runs
-        settings = Settings(
-            enable_cache=enable_cache,
-            enable_artifact_metadata=enable_artifact_metadata,
-            enable_artifact_visualization=enable_artifact_visualization,
-            substitutions=substitutions or {},
-        )
         materializers = _materializers(output_materializers, signature, chosen)
         return Step(
             plain, name=chosen, options=StepOptions(settings=settings, materializers=materializers), signature=signature

@@ -1,5 +1,6 @@
 """Several runs at once, in threads and in processes: nothing is lost, nothing mixed up."""
 
+import contextvars
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +9,9 @@ from typing import Annotated
 
 import pytest
 
-from ledger import Ledger, PipelineRun, get_step_context, pipeline, step
+from ledger import Ledger, PipelineRun, get_step_context, log_artifact_metadata, pipeline, save_artifact, step
 from ledger.client import Client
+from ledger.errors import StepContextError
 from tests.kit.ledgers import git
 
 
@@ -47,6 +49,24 @@ def test_threads_run_pipelines_side_by_side() -> None:
         assert [str(n) for n in range(1, 13)] == [each.version for each in Client().get_artifact(name).versions]
     assert 12 == len(Client().list_pipeline_runs())
     assert 25 == int(git(Ledger.open(), "rev-list", "--count", "main"))
+
+
+def test_a_thread_of_a_step_knows_the_step_in_a_copy_of_its_context() -> None:
+    """A plain thread is outside the step; one that runs in the body's context describes the output and is tied to it."""
+
+    @step(enable_cache=False)
+    def starts_threads() -> Annotated[int, "x"]:
+        with ThreadPoolExecutor(1) as threads:
+            with pytest.raises(StepContextError):
+                threads.submit(get_step_context).result()
+            threads.submit(contextvars.copy_context().run, log_artifact_metadata, {"k": 1}).result()
+            threads.submit(contextvars.copy_context().run, save_artifact, 2, "aside").result()
+        return 1
+
+    starts_threads()
+    run = Client().list_pipeline_runs()[-1]
+    assert 1 == run.steps["starts_threads"].output.metadata["k"]
+    assert ["aside"] == [version.name for version in run.steps["starts_threads"].saved]
 
 
 PROGRAM = """

@@ -8,6 +8,7 @@ import pytest
 
 from ledger import load_artifact, pipeline, save_artifact, step
 from ledger.client import Client
+from ledger.errors import StepInterfaceError
 
 RAN: list[str] = []
 
@@ -136,3 +137,39 @@ def test_a_call_in_a_pipelines_body_gives_placeholders() -> None:
     run = training()
     assert "<placeholder for output 'output' of step 'add'>" == repr(seen[0])
     assert 3 == run.steps["add"].output.load() == load_artifact("training::add::output")
+
+
+def test_a_direct_call_may_have_its_id() -> None:
+    """``id=`` names the step in its run as it does in a pipeline; there is nothing it could run after."""
+    assert 3 == add(1, 2, id="sum")
+    assert ["sum"] == list(Client().list_pipeline_runs()[-1].steps)
+    with pytest.raises(StepInterfaceError, match="'add' is to run after 'other', which is no step"):
+        add(1, 2, after="other")
+
+
+class Trainer:
+    """Its method is a step, and so is what it merely keeps."""
+
+    kept = add
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+
+    @step
+    def fit(self, factor: int = 1) -> Annotated[int, "fitted"]:
+        RAN.append("fit")
+        return self.rate * factor
+
+
+def test_a_method_is_a_step_of_its_object() -> None:
+    """``@step`` on a method takes the object it is called on; its state cannot be told, so it always runs."""
+    assert [6, 8, 6] == [Trainer(rate).fit(2) for rate in (3, 4, 3)]
+    assert ["fit"] * 3 == RAN
+    assert {"factor": 2} == Client().list_pipeline_runs()[-1].steps["fit"].parameters
+
+    @pipeline
+    def training() -> None:
+        trainer = Trainer(5)
+        trainer.kept(trainer.fit(), after=trainer.fit)
+
+    assert 7 == training().steps["add"].output.load()

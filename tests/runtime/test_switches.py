@@ -2,12 +2,14 @@
 
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 
 from ledger import ExternalArtifact, PipelineRun, pipeline, step
+from ledger.errors import ArgumentTypeError
+from ledger.materializers import BaseMaterializer
 from ledger.runtime import get_step_context
 from ledger.runtime.settings import Settings
 
@@ -123,3 +125,20 @@ def test_switches_of_an_external_artifact_are_its_own() -> None:
     first, second = (each.inputs["given"] for each in run.steps.values())
     assert ("shape" in first.metadata, first.visualizations) == (False, {})
     assert "shape" in second.metadata
+
+
+@pytest.mark.parametrize("said", [{"enable_cache": "no"}, {"enable_artifact_metadata": 0}, {"substitutions": "a"}])
+def test_a_switch_is_true_or_false(said: dict[str, Any]) -> None:
+    """A word that only looks like one is refused where it is said, for steps and pipelines."""
+    for declare in (step, pipeline):
+        with pytest.raises(ArgumentTypeError, match=next(iter(said))):
+            declare(**said)(lambda: None)
+    with pytest.raises(ArgumentTypeError, match=next(iter(said))):
+        made.with_options(**said)
+
+
+@pytest.mark.parametrize("given", ["ledger.Numpy", int, BaseMaterializer.save])
+def test_the_materializer_of_an_external_artifact_is_a_class(given: Any) -> None:
+    """A path to import, or another class, is refused where it is written."""
+    with pytest.raises(ArgumentTypeError, match="a materializer is a subclass of BaseMaterializer, got"):
+        ExternalArtifact(value=1, materializer=given)
