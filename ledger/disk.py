@@ -12,6 +12,7 @@ Rules it keeps (specs/concurrency.md):
 """
 
 import contextlib
+import fcntl
 import itertools
 import os
 import stat
@@ -190,6 +191,36 @@ def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
         # which the lock library tries again, at the latest when this process ends.
         with contextlib.suppress(OSError):
             lock.release()
+
+
+@contextlib.contextmanager
+def hold_file(path: Path) -> Iterator[None]:
+    """Hold a file that tells others that this process lives; raises plain ``OSError`` where that cannot be.
+
+    Not the writers' lock: nobody waits for it, and its holder takes it away in the end.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a file lies there that its holder left by dying."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, so that two who ask do not take each other for the holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_nlink > 0  # else its holder has just taken it away
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def _lock_timeout(path: Path, timeout: float) -> LockTimeoutError:

@@ -53,10 +53,12 @@ def show_run(session: Session, id: str | None) -> None:
     plain = {key: value for key, value in shape.items() if key not in ("steps", "parameters", "project")}
     parameters = {f"parameters.{key}": value for key, value in found.parameters.items()}
     print_fields([*plain.items(), *parameters.items()])
+    if found.is_interrupted:
+        print_line("interrupted: its process ended before the run did")
     print_line(found.name)
     for name in found.planned_steps:
         is_last = name == found.planned_steps[-1]
-        for line in _branch(name, found.steps.get(name), is_last=is_last):
+        for line in _branch(name, found.steps.get(name), is_last=is_last, has_ended=found.ended_at is not None):
             print_line(line)
 
 
@@ -67,11 +69,11 @@ def _latest(reader: Reader) -> PipelineRun:
     return runs[-1]
 
 
-def _branch(name: str, step: StepRun | None, *, is_last: bool) -> list[str]:
+def _branch(name: str, step: StepRun | None, *, is_last: bool, has_ended: bool) -> list[str]:
     """The lines of one step of the tree."""
     corner, below = ("└── ", "    ") if is_last else ("├── ", "│   ")
     if step is None:
-        return [f"{corner}{name}  did not run"]
+        return [f"{corner}{name}  {'did not run' if has_ended else 'not finished'}"]
     seconds = (step.ended_at - step.started_at).total_seconds()
     told = (
         f"cached from run {step.cached_from}" if step.cached_from is not None else f"{step.status} in {seconds:.2f} s"

@@ -6,7 +6,7 @@ from ledger.core.ledger import Ledger
 from ledger.core.saving import check_options, check_request
 from ledger.core.sharing import Renumbered, SyncReport
 from ledger.core.transactions import PendingVersion, Transaction
-from ledger.lookup import Artifact, ArtifactVersion, MetadataEntry, PipelineRun, StepRun, leaves, place_for_new
+from ledger.lookup import Artifact, ArtifactVersion, MetadataEntry, PipelineRun, StepRun, leaves, place_for_new, present
 
 __all__ = [
     "Artifact",
@@ -26,4 +26,5 @@ __all__ = [
     "ledger_for_reading",
     "ledger_for_writing",
     "place_for_new",
+    "present",
 ]

@@ -15,6 +15,7 @@ from ledger.lookup.config import (
 from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
 from ledger.lookup.facts import Facts, MetadataEntry, format_time, leaves
 from ledger.lookup.handles import Access, Artifact, ArtifactVersion, PythonType
+from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
 from ledger.lookup.remotes import add_remote, find_remote, remote_for_git, settings_for, store_of_remote
 from ledger.lookup.resolving import resolve
@@ -46,6 +47,7 @@ __all__ = [
     "leaves",
     "not_found",
     "place_for_new",
+    "present",
     "producer_of",
     "read_config",
     "remote_for_git",

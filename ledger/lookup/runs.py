@@ -16,6 +16,7 @@ from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import VersionId, is_uuid
 from ledger.lookup.facts import parse_time
 from ledger.lookup.handles import ArtifactVersion
+from ledger.lookup.presence import is_orphaned
 from ledger.lookup.view import View
 from ledger.records import (
     EndRecord,
@@ -145,6 +146,9 @@ class PipelineRun:
     ) -> None:
         self._record = record
         self._end = end
+        # As it was at a revision, a run without an end was running.
+        self.is_interrupted = end is None and view.revision is None and is_orphaned(view.path, record.id)
+        """Whether the run's process died before it could record an end."""
         order = {name: place for place, name in enumerate(record.steps)}
         steps.sort(key=lambda step: order.get(step.name, len(order)))
         self.steps: dict[str, StepRun] = {step.name: StepRun(view, snapshot, step) for step in steps}
@@ -167,8 +171,10 @@ class PipelineRun:
 
     @property
     def status(self) -> str:
-        """``completed``, ``failed``, or ``running`` while no end is recorded."""
-        return self._end.status if self._end is not None else "running"
+        """``completed``, ``failed`` or ``running``; one without an end runs, unless its process is known to be dead."""
+        if self._end is not None:
+            return self._end.status
+        return "failed" if self.is_interrupted else "running"
 
     @property
     def started_at(self) -> dt.datetime:

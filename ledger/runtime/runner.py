@@ -13,7 +13,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ledger.core import ArtifactVersion, CacheHit, Ledger, PendingVersion, PipelineRun, Transaction, ledger_for_writing
+from ledger.core import (
+    ArtifactVersion,
+    CacheHit,
+    Ledger,
+    PendingVersion,
+    PipelineRun,
+    Transaction,
+    ledger_for_writing,
+    present,
+)
 from ledger.enums import SaveType
 from ledger.errors import RunNotFoundError
 from ledger.history import cache_file, run_file, step_file
@@ -56,10 +65,12 @@ class _Run:
     plan: tuple[PlannedStep, ...]
     outputs: dict[tuple[str, str], ArtifactVersion] = field(default_factory=dict)
     external: dict[int, ArtifactVersion] = field(default_factory=dict)
-    unpublished: list[tuple[tuple[str, ...], object]] = field(default_factory=list)
+    unpublished: list[tuple[tuple[str, ...], StepRecord]] = field(default_factory=list)
     entered: set[str] = field(default_factory=set)
     """The keys of this run that have a cache entry."""
     has_begun: bool = False
+    attempt: "_Attempt | None" = None
+    """The step that is on."""
 
 
 @dataclass(kw_only=True)
@@ -90,13 +101,26 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
         plan=plan,
     )
     try:
-        _save_external(run)
-        for planned in plan:
-            _run_step(run, planned)
-        _publish_rest(run)
+        with present(ledger.path, run.id):
+            _run_all(run)
     finally:
         run.project.close()
     return ledger.run(run.id)
+
+
+def _run_all(run: _Run) -> None:
+    try:
+        _save_external(run)
+        for planned in run.plan:
+            run.attempt = _Attempt(
+                planned=planned, started=run.ledger.now(), source=source_digest(planned.step.entrypoint)
+            )
+            _run_step(run, run.attempt)
+            run.attempt = None
+        _publish_rest(run)
+    except BaseException as error:
+        _record_failure(run, error)
+        raise
 
 
 def _save_external(run: _Run) -> None:
@@ -125,20 +149,14 @@ def _save_one_external(transaction: Transaction, external: ExternalArtifact, nam
     )
 
 
-def _run_step(run: _Run, planned: PlannedStep) -> None:
-    attempt = _Attempt(planned=planned, started=run.ledger.now(), source=source_digest(planned.step.entrypoint))
-    try:
-        attempt.inputs = resolve_inputs(planned, run.ledger, run.outputs, run.external)
-        attempt.key = _key(attempt)
-        hit = run.ledger.find_cached(attempt.key) if attempt.key is not None else None
-        if hit is not None and set(hit.outputs) == {output.declared for output in planned.outputs}:
-            _reuse(run, attempt, hit)
-        else:
-            _execute(run, attempt)
-    except BaseException as error:
-        attempt.error = _told_of(error)
-        _record_failure(run, attempt, error)
-        raise
+def _run_step(run: _Run, attempt: _Attempt) -> None:
+    attempt.inputs = resolve_inputs(attempt.planned, run.ledger, run.outputs, run.external)
+    attempt.key = _key(attempt)
+    hit = run.ledger.find_cached(attempt.key) if attempt.key is not None else None
+    if hit is not None and set(hit.outputs) == {output.declared for output in attempt.planned.outputs}:
+        _reuse(run, attempt, hit)
+    else:
+        _execute(run, attempt)
 
 
 def _key(attempt: _Attempt) -> str | None:
@@ -230,31 +248,34 @@ def _add_cache_entry(
         transaction.add_record(cache_file(attempt.key, run.id), entry)
 
 
-def _record_failure(run: _Run, attempt: _Attempt, failure: BaseException) -> None:
-    """Record that a step failed, and with it the run; the caller raises the failure, whatever happens here."""
-    name = Name(attempt.planned.name)
+def _record_failure(run: _Run, failure: BaseException) -> None:
+    """Record that a run failed, and the step that was on; the caller raises the failure, whatever happens here."""
+    attempt = run.attempt
+    what = f"step {attempt.planned.name!r}" if attempt is not None else f"run {run.id}"
     try:
-        has_step, has_end = _is_published(run, name)
-        if has_end:
+        recorded, has_end = _published_so_far(run)
+        if has_end or (attempt is None and not run.has_begun and not run.unpublished):
             return
-        with _transaction(run, f"{name} failed") as transaction:
-            if not has_step:
-                transaction.add_record(step_file(run.id, name), _step_record(run, attempt, "failed", ()))
+        with _transaction(run, f"{attempt.planned.name} failed" if attempt is not None else "failed") as transaction:
+            if attempt is not None and attempt.planned.name not in recorded:
+                attempt.error = _told_of(failure)
+                failed = _step_record(run, attempt, "failed", ())
+                transaction.add_record(step_file(run.id, Name(attempt.planned.name)), failed)
             end = _end_record(run, "failed")
             transaction.add_record(run_file(run.id, "end"), end, trailers=(f"Run: {run.id}",))
     except Exception as error:  # noqa: BLE001  # nothing may hide the user's own exception
-        failure.add_note(f"that step {attempt.planned.name!r} failed could not be recorded: {error}")
+        failure.add_note(f"that {what} failed could not be recorded: {error}")
 
 
-def _is_published(run: _Run, step: str) -> tuple[bool, bool]:
-    """Whether a step's record and the run's end are published: an interrupt may come right after the commit."""
+def _published_so_far(run: _Run) -> tuple[set[str], bool]:
+    """The steps whose records are published, and whether the end is: an interrupt may come right after a commit."""
     try:
         found = run.ledger.run(run.id)
     except RunNotFoundError:
-        return False, False
-    if step in found.steps:
-        run.has_begun, run.unpublished = True, []
-    return step in found.steps, found.ended_at is not None
+        return set(), False
+    run.has_begun = True
+    run.unpublished = [(path, record) for path, record in run.unpublished if record.name not in found.steps]
+    return set(found.steps), found.ended_at is not None
 
 
 def _publish_rest(run: _Run) -> None:

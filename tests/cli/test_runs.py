@@ -1,12 +1,14 @@
 """Runs on the command line: a list of them, and one as a tree."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import pytest
 
 from ledger import pipeline, step
 from tests.cli.conftest import Cli
+from tests.kit.ledgers import run_python
 
 
 @step
@@ -63,6 +65,34 @@ def test_a_failed_run_says_why(cli: Cli) -> None:
     assert "error ValueError: nothing to add" in out
     (step_shape,) = [each for each in json.loads(cli("run", "show", "--json").out)["steps"] if each["name"] == "total"]
     assert ("failed", {}) == (step_shape["status"], step_shape["outputs"])
+
+
+KILLED = """
+import os
+from ledger import pipeline, step
+@step
+def first() -> int:
+    return 1
+@step
+def last(given: int) -> None:
+    os._exit(0)
+@pipeline
+def training():
+    last(first())
+training()
+"""
+
+
+def test_a_run_whose_process_died_says_so(cli: Cli) -> None:
+    """It is listed as failed, and its tree tells what was not finished."""
+    run_python(KILLED, Path.cwd())
+    assert ["training", "failed"] == cli("run", "list").out.splitlines()[1].split()[1:3]
+    shown = cli("run", "show").out.splitlines()
+    assert "interrupted: its process ended before the run did" in shown
+    assert "└── last  not finished" == shown[-1]
+    assert ("failed", None) == tuple(
+        json.loads(cli("run", "show", "--json").out)[key] for key in ("status", "ended_at")
+    )
 
 
 def test_no_run_is_an_error(cli: Cli) -> None:

@@ -52,7 +52,7 @@ def test_threads_run_pipelines_side_by_side() -> None:
 
 
 def test_a_thread_of_a_step_knows_the_step_in_a_copy_of_its_context() -> None:
-    """A plain thread is outside the step; one that runs in the body's context describes the output and is tied to it."""
+    """A plain thread is outside the step; one in a copy of the body's context describes outputs and is tied to it."""
 
     @step(enable_cache=False)
     def starts_threads() -> Annotated[int, "x"]:

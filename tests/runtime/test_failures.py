@@ -1,6 +1,7 @@
 """A step that fails publishes nothing of its outputs, is recorded, and lets its own exception through."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from ledger import ArtifactConfig, PipelineRun, get_step_context, pipeline, save_artifact, step
+from ledger import ArtifactConfig, Ledger, PipelineRun, get_step_context, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.errors import MaterializerError, StepInterfaceError, VersionExistsError
 from ledger.materializers import BaseMaterializer
@@ -322,8 +323,25 @@ def test_an_interrupt_right_after_the_commit_leaves_the_step_completed(
     assert {"completed"} == {each.status for each in run.steps.values()}
 
 
-def test_a_killed_run_stays_running_and_is_in_nobodys_way(project: Path) -> None:
-    """Without an end the run is shown as running; the next run is none the worse."""
+def test_a_killed_run_is_shown_as_failed_and_is_in_nobodys_way(project: Path) -> None:
+    """A run is running while its process lives, and interrupted when that died; the next run is none the worse."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    assert ("running", False) == (last_run().status, last_run().is_interrupted)
+    process.kill()
+    process.communicate()
+    run = last_run()
+    assert ("failed", True, None, ["first"]) == (run.status, run.is_interrupted, run.ended_at, list(run.steps))
+    assert "running" == Ledger.open().at("HEAD").run(run.id).status, "as it was at that commit"
+    assert before() == 1
+    assert [str(run.id)] == [path.name for path in (project / ".ledger" / "running").iterdir()]
+
+
+def test_where_nobody_can_tell_a_run_without_an_end_is_running(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of the ledger knows nothing of the process; nor does one whose folder cannot be written."""
     process = subprocess.Popen(
         [sys.executable, "-c", INTERRUPTED], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -331,9 +349,53 @@ def test_a_killed_run_stays_running_and_is_in_nobodys_way(project: Path) -> None
     process.stdout.readline()
     process.kill()
     process.communicate()
-    run = last_run()
-    assert ("running", None, ["first"]) == (run.status, run.ended_at, list(run.steps))
+    shutil.rmtree(project / ".ledger" / "running")
+    assert "running" == last_run().status
+    (project / ".ledger" / "running").write_text("in the way")
     assert before() == 1
+
+
+BETWEEN = """
+import sys
+from typing import Annotated
+from ledger import Ledger, pipeline, step
+
+@step
+def first() -> Annotated[int, "first"]:
+    return 1
+@step
+def last(given: int) -> Annotated[int, "last"]:
+    return 2
+@pipeline
+def training():
+    last(first())
+if sys.argv[1] == "cached":
+    first()
+steps = []
+def between(frame, event, argument):
+    if frame.f_code.co_name == "source_digest":
+        steps.append(frame)
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+sys.settrace(between)
+training()
+"""
+
+
+@pytest.mark.parametrize(("where", "first"), [("fresh", "completed"), ("cached", "cached")])
+def test_an_interrupt_between_two_steps_fails_the_run(project: Path, where: str, first: str) -> None:
+    """The steps that were done are recorded, also those from the cache, and the run has its end."""
+    (project / "between.py").write_text(BETWEEN)
+    done = subprocess.run([sys.executable, "between.py", where], capture_output=True, text=True, check=False)
+    assert done.stderr.strip().endswith("KeyboardInterrupt")
+    run = last_run()
+    assert ("training", "failed", {"first": first}) == (
+        run.name,
+        run.status,
+        {name: each.status for name, each in run.steps.items()},
+    )
+    assert run.ended_at is not None
+    assert not run.is_interrupted
 
 
 def test_a_failure_that_cannot_be_recorded_does_not_hide_the_users(project: Path) -> None:

@@ -1,0 +1,33 @@
+"""Which runs have a process that may still end them.
+
+A run holds the file ``running/<run id>`` of its ledger locked while its process lives, and the kernel lets
+go when that dies. The file says nothing else, and nothing is lost with it: a run without a file
+was made in another ledger directory, so that nobody here can tell.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ledger.disk import hold_file, is_abandoned, remove_if_there
+
+_FOLDER = "running"
+
+
+@contextlib.contextmanager
+def present(ledger: Path, run: str) -> Iterator[None]:
+    """A block in which a run is known to have a living process; best effort, as no record depends on it."""
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            os.makedirs(ledger / _FOLDER, exist_ok=True)
+            held.enter_context(hold_file(ledger / _FOLDER / run))
+        try:
+            yield
+        finally:
+            remove_if_there(ledger / _FOLDER / run)
+
+
+def is_orphaned(ledger: Path, run: str) -> bool:
+    """Whether the process of a run has died; ``False`` also where nobody can tell."""
+    return is_abandoned(ledger / _FOLDER / run)
