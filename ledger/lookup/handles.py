@@ -7,9 +7,9 @@ downloading and showing go through the ledger that the handle came from.
 import copy
 import datetime as dt
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol, Self
 from uuid import UUID
 
 from ledger.enums import ArtifactType, VisualizationType
@@ -17,11 +17,7 @@ from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup.facts import Facts, MetadataEntry, leaves, parse_time
-from ledger.records import Content, FileEntry, Producer, number_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+from ledger.records import Content, FileEntry, Name, Producer, number_of
 
 PythonType = type
 """The builtin, under a name that `ArtifactVersion.type` does not hide."""
@@ -78,12 +74,19 @@ class Source:
         facts: Callable[[Claim], Facts],
         is_published: Callable[[Claim], bool],
         producer: Callable[[Producer], tuple[Any, Any]],
+        claims: Callable[[Name], Iterator[Claim]],
         access: Access,
+        reopen: Callable[[], "Source"],
     ) -> None:
         self.facts = facts
         self.is_published = is_published
         self.producer = producer
+        self.claims = claims
         self.access = access
+        self._reopen = reopen
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self._reopen, ()
 
 
 class ArtifactVersion:
@@ -274,6 +277,16 @@ class ArtifactVersion:
         message = f"{self._claim.label} is immutable; log metadata or tags on it, or save a new version"
         raise AttributeError(message)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What was looked up goes along, so that it is shown elsewhere as it was; bytes are read from the ledger there.
+        return _rebuilt, (self._claim, self._source, self._facts)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ArtifactVersion) and self._claim.id == other._claim.id
 
@@ -306,19 +319,24 @@ class ArtifactVersion:
         return f"<table><caption>{html.escape(self._claim.label)}</caption>{body}</table>"
 
 
+def _rebuilt(claim: Claim, source: Source, facts: Facts) -> ArtifactVersion:
+    version = ArtifactVersion(claim, source)
+    version.__dict__["_facts"] = facts
+    return version
+
+
 class Artifact:
     """A name with versions."""
 
-    def __init__(self, name: str, claims: Callable[[], "Iterator[Claim]"], latest: Claim, source: Source) -> None:
-        self.name = name
-        self._claims = claims
+    def __init__(self, latest: Claim, source: Source) -> None:
+        self.name: str = latest.name
         self._latest = latest
         self._source = source
 
     @property
     def versions(self) -> list[ArtifactVersion]:
         """All versions, oldest first."""
-        return [ArtifactVersion(claim, self._source) for claim in self._claims()]
+        return [ArtifactVersion(claim, self._source) for claim in self._source.claims(self._latest.name)]
 
     @property
     def latest(self) -> ArtifactVersion:

@@ -123,6 +123,9 @@ class StepRun:
         """The digest of the step's source."""
         return self._record.source
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt_step, (self._view, self._record)
+
     def __repr__(self) -> str:
         return f"<StepRun {self.name} {self.status} outputs={list(self.outputs)}>"
 
@@ -144,6 +147,7 @@ class PipelineRun:
         end: EndRecord | None,
         steps: list[StepRecord],
     ) -> None:
+        self._view = view
         self._record = record
         self._end = end
         # As it was at a revision, a run without an end was running.
@@ -212,6 +216,9 @@ class PipelineRun:
         found = (version for step in self.steps.values() for version in (*step.outputs.values(), *step.saved))
         return list(dict.fromkeys(found))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt_run, (self._view, self._record, self._end, [step._record for step in self.steps.values()])  # noqa: SLF001  # of this module
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PipelineRun) and self.id == other.id
 
@@ -220,6 +227,14 @@ class PipelineRun:
 
     def __repr__(self) -> str:
         return f"<PipelineRun {self.name} {self.status} id={self.id} steps={list(self.steps)}>"
+
+
+def _rebuilt_step(view: View, record: StepRecord) -> StepRun:
+    return StepRun(view, view.snapshot(), record)
+
+
+def _rebuilt_run(view: View, record: RunRecord, end: EndRecord | None, steps: list[StepRecord]) -> PipelineRun:
+    return PipelineRun(view, view.snapshot(), record, end, steps)
 
 
 def read_run(view: View, snapshot: Snapshot, run: str) -> PipelineRun:

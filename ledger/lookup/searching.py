@@ -119,5 +119,4 @@ def readable_facts(view: View, snapshot: Snapshot, claim: Claim) -> Facts | None
 
 
 def _artifact(view: View, snapshot: Snapshot, latest: Claim) -> Artifact:
-    name = latest.name
-    return Artifact(name, lambda: snapshot.claims(name), latest, view.source(snapshot))
+    return Artifact(latest, view.source(snapshot))

@@ -13,6 +13,7 @@ from ledger.errors import ArgumentError
 from ledger.history import Claim, History, Snapshot
 from ledger.ids import CommitId
 from ledger.lookup.config import read_config
+from ledger.lookup.discovery import is_ledger, not_found
 from ledger.lookup.facts import Facts, check_claim, fold
 from ledger.lookup.handles import Access, ArtifactVersion, Source
 from ledger.records import Producer, decode_event, decode_manifest
@@ -57,7 +58,9 @@ class View:
             facts=functools.partial(self.facts, snapshot),
             is_published=self.is_published,
             producer=functools.partial(self.producer_of, self, snapshot),
+            claims=snapshot.claims,
             access=self.access,
+            reopen=functools.partial(_source_now, self),
         )
 
     def facts(self, snapshot: Snapshot, claim: Claim) -> Facts:
@@ -71,6 +74,21 @@ class View:
         """Whether the remote's branch, as last heard of, holds a version."""
         remote = self.history.remote_snapshot()
         return remote is not None and remote.holds(claim)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A process that is handed one opens the ledger for itself.
+        return _reopened, (type(self), self.path, self.revision, self.producer_of)
+
+
+def _reopened(kind: type[View], path: Path, revision: CommitId | None, producer_of: ProducerFinder) -> View:
+    if not is_ledger(path):
+        raise not_found(path)
+    return kind(path, revision=revision, producer_of=producer_of)
+
+
+def _source_now(view: View) -> Source:
+    """What the handles of a ledger that was opened anew work with."""
+    return view.source(view.snapshot())
 
 
 class _LookingOnly:

@@ -11,10 +11,10 @@ import pytest
 
 from ledger import Artifact, ArtifactVersion, Ledger
 from ledger.enums import ArtifactType, VisualizationType
-from ledger.errors import ArgumentError
+from ledger.errors import ArgumentError, LedgerNotFoundError
 from ledger.materializers import BaseMaterializer
 from ledger.types import CSVString, HTMLString, MarkdownString
-from tests.kit.ledgers import git, store_of
+from tests.kit.ledgers import git, run_python, store_of
 
 HOSTILE = "<script>alert('x')</script>"
 
@@ -197,3 +197,43 @@ def test_a_ledger_can_be_handed_to_another_process(ledger: Ledger) -> None:
     again: list[Ledger] = pickle.loads(pickle.dumps([ledger, past]))
     assert [ledger, past] == again
     assert ["two", "one"] == [each.load("x") for each in again]
+
+
+def test_handles_can_be_pickled(ledger: Ledger, saved: ArtifactVersion) -> None:
+    """Versions and artifacts are what they were when they come back; the ledger they load from is opened anew."""
+    versions, artifact = pickle.loads(pickle.dumps((ledger.versions(saved.name), ledger.artifacts()[0])))
+    assert ([saved], saved.name) == (versions, artifact.name)
+    (version,) = versions
+    ledger.tag(saved, ["later"])
+    assert (("a", "b"), [1, 2], {"g": {"acc": 0.9}}) == (version.tags, version.load(), {"g": version.metadata["g"]})
+    assert (repr(saved), [1, 2], [saved]) == (repr(version), artifact.load(), artifact.versions)
+    assert saved.uri == version.uri
+
+
+def test_a_handle_of_the_past_stays_there(ledger: Ledger, saved: ArtifactVersion) -> None:
+    """What was looked up at a revision is looked at there, in another process too."""
+    past = ledger.at(ledger.revision).artifact(saved.name)
+    ledger.save(3, saved.name)
+    (before, now) = pickle.loads(pickle.dumps((past, ledger.artifact(saved.name))))
+    assert (["raw_2023"], ["raw_2023", "1"]) == tuple([each.version for each in it.versions] for it in (before, now))
+
+
+def test_another_process_loads_what_it_is_handed(ledger: Ledger, saved: ArtifactVersion, tmp_path: Path) -> None:
+    """A pickled handle is enough, wherever that process works."""
+    (tmp_path / "handle").write_bytes(pickle.dumps(saved))
+    code = "import pickle; handle = pickle.load(open('handle', 'rb')); print(handle.load(), handle.name)"
+    assert "[1, 2] iris/train\n" == run_python(code, tmp_path).stdout
+
+
+def test_a_pickled_handle_needs_its_ledger(ledger: Ledger, saved: ArtifactVersion) -> None:
+    """Where that is gone, the error says so."""
+    pickled = pickle.dumps(saved)
+    ledger.path.rename(ledger.path.parent / "elsewhere")
+    with pytest.raises(LedgerNotFoundError, match="no ledger"):
+        pickle.loads(pickled)
+
+
+def test_a_copy_of_a_version_is_itself(saved: ArtifactVersion) -> None:
+    """A frozen value needs no second one."""
+    assert saved is copy.copy(saved)
+    assert saved is copy.deepcopy([saved])[0]

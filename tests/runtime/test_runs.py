@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import pickle
 import uuid
 from pathlib import Path
 from typing import Annotated
@@ -325,3 +326,13 @@ def first_runs(count: int) -> list[PipelineRun]:
     for x in range(count):
         first(x)
     return Client().list_pipeline_runs()
+
+
+def test_runs_can_be_pickled() -> None:
+    """A run and its steps come back as they were, with versions that load."""
+    save_artifact(1, "before")
+    run = training()
+    again, first_step = pickle.loads(pickle.dumps((run, next(iter(run.steps.values())))))
+    assert (run, repr(run), run.artifact_versions) == (again, repr(again), again.artifact_versions)
+    assert next(iter(run.steps.values())).outputs == first_step.outputs
+    assert all(version.load() is not None for version in again.artifact_versions)
