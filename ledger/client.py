@@ -105,9 +105,11 @@ class Client:
         """The run of an id, or of the beginning of one; raises `RunNotFoundError` (a ``KeyError``)."""
         return self._ledger().run(id)
 
-    def list_pipeline_runs(self, pipeline_name: str | None = None, limit: int | None = None) -> list[PipelineRun]:
-        """The runs, oldest first; ``limit`` keeps the newest."""
-        return self._ledger().runs(pipeline=pipeline_name, limit=limit)
+    def list_pipeline_runs(
+        self, pipeline_name: str | None = None, limit: int | None = None, *, status: str | None = None
+    ) -> list[PipelineRun]:
+        """The runs, oldest first: of a pipeline, of a status; ``limit`` keeps the newest."""
+        return self._ledger().runs(pipeline=pipeline_name, status=status, limit=limit)
 
     def _ledger(self) -> Ledger:
         return self._given or ledger_for_reading()

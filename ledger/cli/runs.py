@@ -25,12 +25,13 @@ def run() -> None:
 
 @run.command("list", cls=ExampleCommand, example="ledger run list --limit 20")
 @click.argument("pipeline", required=False)
+@click.option("--status", metavar="STATUS", help="Only those that are completed, failed or running.")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the newest N runs.")
 @json_option
 @pass_session
-def list_runs(session: Session, pipeline: str | None, limit: int | None) -> None:
+def list_runs(session: Session, pipeline: str | None, status: str | None, limit: int | None) -> None:
     """List runs, oldest first: of one pipeline or of all."""
-    runs = session.reader().runs(pipeline=pipeline, limit=limit)
+    runs = session.reader().runs(pipeline=pipeline, status=status, limit=limit)
     shapes = list(readable(runs, run_shape, lambda run: f"run {run.id}"))
     if session.json:
         print_json(shapes)

@@ -96,9 +96,11 @@ class Reader:
         wanted = searching.make_filter(tag=tag, type=type, run_metadata=run_metadata, created_after=created_after)
         return searching.search_versions(self._view, name=name, version=version, wanted=wanted, limit=limit)
 
-    def runs(self, *, pipeline: str | None = None, limit: int | None = None) -> list[PipelineRun]:
-        """The runs, oldest first; ``limit`` keeps the newest."""
-        return list_runs(self._view, pipeline=pipeline, limit=limit)
+    def runs(
+        self, *, pipeline: str | None = None, status: str | None = None, limit: int | None = None
+    ) -> list[PipelineRun]:
+        """The runs, oldest first: of a pipeline, of a status; ``limit`` keeps the newest."""
+        return list_runs(self._view, pipeline=pipeline, status=status, limit=limit)
 
     def run(self, id: str | UUID) -> PipelineRun:
         """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""

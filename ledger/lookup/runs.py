@@ -4,14 +4,24 @@ Handles over the records of a run, as the history held them when they were looke
 """
 
 import datetime as dt
+import difflib
 import functools
+import itertools
 import re
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
-from ledger.errors import AmbiguousIdError, FormatError, IntegrityError, RunNotFoundError, StepInterfaceError
+from ledger.errors import (
+    AmbiguousIdError,
+    ArgumentError,
+    ArgumentTypeError,
+    FormatError,
+    IntegrityError,
+    RunNotFoundError,
+    StepInterfaceError,
+)
 from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import VersionId, is_uuid
 from ledger.lookup.facts import parse_time
@@ -32,6 +42,30 @@ from ledger.records import (
 )
 
 _PREFIX = re.compile(r"[0-9a-f-]{4,36}")
+_STATUSES = ("completed", "failed", "running")
+
+_Thing = TypeVar("_Thing")
+
+
+class _ByName(dict[str, _Thing]):
+    """What a run or a step has, by name; a name that it does not have is told with those that it has."""
+
+    owner = ""
+    kind = ""
+
+    def __missing__(self, name: object) -> NoReturn:
+        near = difflib.get_close_matches(str(name), self, n=1)
+        raise RunNotFoundError(
+            f"{self.owner} has no {self.kind} {name!r}",
+            hint=f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self) or 'none'}",
+            name=name,
+        )
+
+
+def _by_name(owner: str, kind: str, things: Iterable[tuple[str, _Thing]]) -> _ByName[_Thing]:
+    found = _ByName(things)
+    found.owner, found.kind = owner, kind
+    return found
 
 
 class StepRun:
@@ -76,7 +110,7 @@ class StepRun:
     def inputs(self) -> dict[str, ArtifactVersion]:
         """The versions that the step took, by argument."""
         taken = (given for given in self._record.inputs if given.argument)
-        return {given.argument: self._version(given.name, given.id) for given in taken}
+        return self._by_name("input", ((given.argument, self._version(given.name, given.id)) for given in taken))
 
     @functools.cached_property
     def loaded(self) -> tuple[ArtifactVersion, ...]:
@@ -86,7 +120,8 @@ class StepRun:
     @functools.cached_property
     def outputs(self) -> dict[str, ArtifactVersion]:
         """The versions that the step gave, by output."""
-        return {given.output: self._version(given.name, given.id) for given in self._record.outputs}
+        given = ((given.output, self._version(given.name, given.id)) for given in self._record.outputs)
+        return self._by_name("output", given)
 
     @property
     def output(self) -> ArtifactVersion:
@@ -129,6 +164,9 @@ class StepRun:
     def __repr__(self) -> str:
         return f"<StepRun {self.name} {self.status} outputs={list(self.outputs)}>"
 
+    def _by_name(self, kind: str, things: Iterable[tuple[str, ArtifactVersion]]) -> dict[str, ArtifactVersion]:
+        return _by_name(f"step {self.name!r}", kind, things)
+
     def _version(self, name: str, id: VersionId) -> ArtifactVersion:
         claim = self._snapshot.claim_by_id(Name(name), id)
         if claim is None:
@@ -155,7 +193,8 @@ class PipelineRun:
         """Whether the run's process died before it could record an end."""
         order = {name: place for place, name in enumerate(record.steps)}
         steps.sort(key=lambda step: order.get(step.name, len(order)))
-        self.steps: dict[str, StepRun] = {step.name: StepRun(view, snapshot, step) for step in steps}
+        of_steps = ((step.name, StepRun(view, snapshot, step)) for step in steps)
+        self.steps: dict[str, StepRun] = _by_name(f"run {record.id}", "step", of_steps)
         """The steps that ran or were reused, by name, in order."""
 
     @property
@@ -256,6 +295,8 @@ def read_run(view: View, snapshot: Snapshot, run: str) -> PipelineRun:
 
 def find_run(view: View, wanted: str | UUID) -> PipelineRun:
     """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
+    if not isinstance(wanted, (str, UUID)):
+        raise ArgumentTypeError(f"a run is found by a str or a UUID, got {type(wanted).__name__}: {wanted!r}")
     snapshot = view.snapshot()
     text = str(wanted).lower()
     if is_uuid(text) or not _PREFIX.fullmatch(text):
@@ -268,16 +309,24 @@ def find_run(view: View, wanted: str | UUID) -> PipelineRun:
     return read_run(view, snapshot, found[0] if found else text)
 
 
-def list_runs(view: View, *, pipeline: str | None = None, limit: int | None = None) -> list[PipelineRun]:
+def list_runs(
+    view: View, *, pipeline: str | None = None, status: str | None = None, limit: int | None = None
+) -> list[PipelineRun]:
     """The runs, oldest first; ``limit`` keeps the newest."""
-    snapshot = view.snapshot()
-    found: list[PipelineRun] = []
-    for run in _readable_runs(view, snapshot):
-        if limit is not None and len(found) >= limit:
-            break
-        if pipeline in (None, run.name):
-            found.append(run)
-    return found[::-1]
+    if status is not None and status not in _STATUSES:
+        raise ArgumentError(f"no run has the status {status!r}", hint=f"a run is {', '.join(_STATUSES)}")
+    found = (
+        run
+        for run in _readable_runs(view, view.snapshot())
+        if pipeline in (None, run.name) and status in (None, run.status)
+    )
+    return list(itertools.islice(found, _checked_limit(limit)))[::-1]
+
+
+def _checked_limit(limit: object) -> int | None:
+    if limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0):
+        return limit
+    raise ArgumentError(f"a limit is a number from 0, got {limit!r}")
 
 
 def producer_of(view: View, snapshot: Snapshot, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:

@@ -5,13 +5,20 @@ import json
 import pickle
 import uuid
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 
 from ledger import ExternalArtifact, Ledger, PipelineRun, load_artifact, pipeline, save_artifact, step
 from ledger.client import Client
-from ledger.errors import AmbiguousIdError, FormatError, RunNotFoundError, StepInterfaceError
+from ledger.errors import (
+    AmbiguousIdError,
+    ArgumentError,
+    ArgumentTypeError,
+    FormatError,
+    RunNotFoundError,
+    StepInterfaceError,
+)
 from ledger.records import decode_cache, decode_end, decode_run, decode_step
 from tests.kit.ledgers import canonical, git, plant
 
@@ -336,3 +343,36 @@ def test_runs_can_be_pickled() -> None:
     assert (run, repr(run), run.artifact_versions) == (again, repr(again), again.artifact_versions)
     assert next(iter(run.steps.values())).outputs == first_step.outputs
     assert all(version.load() is not None for version in again.artifact_versions)
+
+
+def test_a_name_that_a_run_does_not_have_is_told() -> None:
+    """A step, output or input that is not there is a KeyError with the nearest name that is."""
+    run = pipeline(name="short")(lambda: first(1))()
+    asked: list[tuple[Any, str, str]] = [
+        (lambda: run.steps["frist"], f"run {run.id} has no step 'frist'", "did you mean 'first'?"),
+        (lambda: run.steps["first"].outputs["output"], "step 'first' has no output 'output'", "it has x"),
+        (lambda: run.steps["first"].inputs["x"], "step 'first' has no input 'x'", "it has none"),
+    ]
+    for ask, told, hint in asked:
+        with pytest.raises(KeyError, match=told) as caught:
+            ask()
+        assert isinstance(caught.value, RunNotFoundError)
+        assert hint == caught.value.hint
+    assert run.steps.get("frist") is None
+
+
+def test_runs_are_listed_by_status() -> None:
+    """Failed runs are found among the others; a status or limit that is none is refused."""
+    first(1)
+    with pytest.raises(TypeError):
+        first("a")
+    with pytest.raises(KeyError):
+        nothing(2)
+    assert ["nothing"] == [run.name for run in Client().list_pipeline_runs(status="failed")]
+    assert ["first"] == [run.name for run in Client().list_pipeline_runs(status="completed", limit=1)]
+    assert [] == Client().list_pipeline_runs(status="running")
+    for words in ({"status": "cached"}, {"limit": -1}, {"limit": True}):
+        with pytest.raises(ArgumentError):
+            Client().list_pipeline_runs(**words)
+    with pytest.raises(ArgumentTypeError, match="got NoneType"):
+        Client().get_pipeline_run(None)  # type: ignore[arg-type]
