@@ -42,7 +42,7 @@ class LedgerError(Exception):
     @property
     def facts(self) -> dict[str, object]:
         """The named values behind the message, without the hint."""
-        return {name: value for name, value in self.__dict__.items() if name != "hint"}
+        return {name: value for name, value in self.__dict__.items() if name not in ("hint", "__notes__")}
 
 
 # -- bad input ---------------------------------------------------------------

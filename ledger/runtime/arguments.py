@@ -1,6 +1,7 @@
 """A step's arguments when it starts: which versions they are, and which values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +34,8 @@ class Inputs:
             if class_of(annotation) is ArtifactVersion:
                 loaded[argument] = version
                 continue
-            value = version.load(data_type=class_of(annotation))
+            with _told(planned, argument):
+                value = version.load(data_type=class_of(annotation))
             if not conforms(value, annotation):
                 raise wrong_input(planned.name, argument, annotation, value)
             loaded[argument] = value
@@ -50,7 +52,8 @@ def resolve_inputs(
         if isinstance(argument, Plain):
             inputs.values[name] = argument.value
             continue
-        found, kind = _resolve(planned, name, argument, ledger, outputs, external)
+        with _told(planned, name):
+            found, kind = _resolve(planned, name, argument, ledger, outputs, external)
         if not isinstance(found, ArtifactVersion):
             inputs.values[name] = found
             continue
@@ -60,6 +63,16 @@ def resolve_inputs(
     inputs.records = tuple(records)
     inputs.parameters = as_parameters(planned.name, inputs.values)
     return inputs
+
+
+@contextmanager
+def _told(planned: PlannedStep, argument: str) -> Iterator[None]:
+    """A block whose errors say, in a note below them, for which argument they came."""
+    try:
+        yield
+    except LedgerError as error:
+        error.add_note(f"while step {planned.name!r} was given its argument {argument!r}")
+        raise
 
 
 def _resolve(

@@ -44,6 +44,7 @@ from ledger.runtime.context import StepContext, running
 from ledger.runtime.fingerprint import cache_key, source_digest
 from ledger.runtime.graph import FromOutside, Graph
 from ledger.runtime.plan import PlannedOutput, PlannedStep, make_plan
+from ledger.runtime.progress import tell_run, tell_step
 from ledger.runtime.project import ProjectState
 from ledger.runtime.results import choose_materializer, split_result
 from ledger.runtime.run_configuration import RunConfiguration
@@ -112,14 +113,12 @@ def _run_all(run: _Run) -> None:
     try:
         _save_external(run)
         for planned in run.plan:
-            run.attempt = _Attempt(
-                planned=planned, started=run.ledger.now(), source=source_digest(planned.step.entrypoint)
-            )
-            _run_step(run, run.attempt)
-            run.attempt = None
+            _run_step(run, planned)
         _publish_rest(run)
+        tell_run(run.graph.pipeline, run.id, f"completed in {_since(run, run.started)}")
     except BaseException as error:
         _record_failure(run, error)
+        tell_run(run.graph.pipeline, run.id, f"failed in {_since(run, run.started)}")
         raise
 
 
@@ -149,14 +148,27 @@ def _save_one_external(transaction: Transaction, external: ExternalArtifact, nam
     )
 
 
-def _run_step(run: _Run, attempt: _Attempt) -> None:
-    attempt.inputs = resolve_inputs(attempt.planned, run.ledger, run.outputs, run.external)
+def _run_step(run: _Run, planned: PlannedStep) -> None:
+    attempt = run.attempt = _Attempt(
+        planned=planned, started=run.ledger.now(), source=source_digest(planned.step.entrypoint)
+    )
+    tell_step(run.graph.pipeline, planned.name, "started")
+    attempt.inputs = resolve_inputs(planned, run.ledger, run.outputs, run.external)
     attempt.key = _key(attempt)
     hit = run.ledger.find_cached(attempt.key) if attempt.key is not None else None
-    if hit is not None and set(hit.outputs) == {output.declared for output in attempt.planned.outputs}:
+    if hit is not None and set(hit.outputs) == {output.declared for output in planned.outputs}:
         _reuse(run, attempt, hit)
+        what = f"cached from run {hit.run}"
     else:
         _execute(run, attempt)
+        what = f"completed in {_since(run, attempt.started)}"
+    gave = [run.outputs[planned.name, output.declared] for output in planned.outputs]
+    tell_step(run.graph.pipeline, planned.name, what, gave)
+    run.attempt = None
+
+
+def _since(run: _Run, moment: dt.datetime) -> str:
+    return f"{(run.ledger.now() - moment).total_seconds():.2f} s"
 
 
 def _key(attempt: _Attempt) -> str | None:

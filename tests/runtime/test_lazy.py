@@ -210,8 +210,9 @@ def test_a_missing_artifact_fails_the_step_that_takes_it(
         produces()
         takes(Client().get_artifact_version(*lookup))
 
-    with pytest.raises(kind, match=told):
+    with pytest.raises(kind, match=told) as caught:
         run_body(body)
+    assert ["while step 'takes' was given its argument 'given'"] == caught.value.__notes__
     run = Client().list_pipeline_runs()[-1]
     assert ["completed", "failed"] == [each.status for each in run.steps.values()]
     assert told in str(run.steps["takes"].error)
