@@ -17,6 +17,7 @@ from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup.facts import Facts, MetadataEntry, leaves, parse_time
+from ledger.lookup.notebook import as_fields
 from ledger.records import Content, FileEntry, Name, Producer, number_of
 
 PythonType = type
@@ -305,18 +306,18 @@ class ArtifactVersion:
         return f"<ArtifactVersion {self._claim.label} {self.type.value} {self.size} B{tags} id={self.id}>"
 
     def _repr_html_(self) -> str:
-        import html
-
-        rows = [
-            ("id", str(self.id)),
-            ("type", self.type.value),
-            ("size", f"{self.size} B"),
-            ("created", f"{self.created_at:%Y-%m-%d %H:%M:%S} UTC by {self.created_by}"),
-            ("tags", ", ".join(self.tags)),
-            *((key, str(value)) for key, value in leaves(self.metadata)),
-        ]
-        body = "".join(f"<tr><th>{html.escape(key)}</th><td>{html.escape(value)}</td></tr>" for key, value in rows)
-        return f"<table><caption>{html.escape(self._claim.label)}</caption>{body}</table>"
+        try:
+            rows = [
+                ("id", str(self.id)),
+                ("type", self.type.value),
+                ("size", f"{self.size} B"),
+                ("created", f"{self.created_at:%Y-%m-%d %H:%M:%S} UTC by {self.created_by}"),
+                ("tags", ", ".join(self.tags)),
+                *((key, str(value)) for key, value in leaves(self.metadata)),
+            ]
+        except (FormatError, IntegrityError) as error:
+            rows = [("damaged", str(error))]
+        return as_fields(self._claim.label, rows)
 
 
 def _rebuilt(claim: Claim, source: Source, facts: Facts) -> ArtifactVersion:
@@ -355,6 +356,9 @@ class Artifact:
 
     def __repr__(self) -> str:
         return f"<Artifact {self.name} latest={self._latest.version}>"
+
+    def _repr_html_(self) -> str:
+        return self.latest._repr_html_()  # of the same module
 
 
 class Visualized:

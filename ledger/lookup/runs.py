@@ -9,7 +9,7 @@ import functools
 import itertools
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
@@ -26,6 +26,7 @@ from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import VersionId, is_uuid
 from ledger.lookup.facts import parse_time
 from ledger.lookup.handles import ArtifactVersion
+from ledger.lookup.notebook import as_table
 from ledger.lookup.presence import is_orphaned
 from ledger.lookup.view import View
 from ledger.records import (
@@ -266,6 +267,24 @@ class PipelineRun:
 
     def __repr__(self) -> str:
         return f"<PipelineRun {self.name} {self.status} id={self.id} steps={list(self.steps)}>"
+
+    def _repr_html_(self) -> str:
+        headers = ("step", "status", "time", "takes", "gives")
+        rows = [
+            (
+                step.name,
+                f"cached from {step.cached_from}" if step.cached_from is not None else step.status,
+                f"{(step.ended_at - step.started_at).total_seconds():.2f} s",
+                _labelled(step.inputs),
+                step.error or _labelled(step.outputs),
+            )
+            for step in self.steps.values()
+        ]
+        return as_table(f"{self.name} {self.status} ({self.id})", headers, rows)
+
+
+def _labelled(versions: Mapping[str, ArtifactVersion]) -> str:
+    return ", ".join(f"{key} = {version.name}@{version.version}" for key, version in versions.items())
 
 
 def _rebuilt_step(view: View, record: StepRecord) -> StepRun:

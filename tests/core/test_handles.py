@@ -124,6 +124,7 @@ def test_an_artifact_has_versions_latest_and_load(ledger: Ledger, saved: Artifac
     assert (second, "two") == (found.latest, found.load())
     assert found == ledger.artifact("iris/train")
     assert 1 == len({found, ledger.artifact("iris/train")})
+    assert second._repr_html_() == found._repr_html_()
 
 
 def test_a_file_can_be_opened(ledger: Ledger) -> None:

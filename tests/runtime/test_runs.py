@@ -376,3 +376,22 @@ def test_runs_are_listed_by_status() -> None:
             Client().list_pipeline_runs(**words)
     with pytest.raises(ArgumentTypeError, match="got NoneType"):
         Client().get_pipeline_run(None)  # type: ignore[arg-type]
+
+
+def test_a_notebook_shows_a_run_as_a_table() -> None:
+    """Each step has a row: what it took and gave, where it came from, or what it failed with, as text."""
+    save_artifact(1, "before")
+    run = training(4)
+    assert "".join(f"<td>{cell}</td>" for cell in ("a = x@1", "sum = sum@1, product = product@1")) in run._repr_html_()
+    assert f"<td>cached from {run.id}</td>" in training(4)._repr_html_()
+
+    @step
+    def broken() -> None:
+        message = "<script>"
+        raise ValueError(message)
+
+    with pytest.raises(ValueError, match="script"):
+        broken()
+    shown = Client().list_pipeline_runs()[-1]._repr_html_()
+    assert "broken failed (" in shown
+    assert ("<td>ValueError: &lt;script&gt;</td>" in shown, "<script>" in shown) == (True, False)
