@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ledger.api import load_artifact, log_artifact_metadata, register_artifact, save_artifact
     from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_writing
+    from ledger.meters import Progress, progress
     from ledger.runtime import ArtifactConfig, ExternalArtifact, get_step_context, pipeline, step
 
 __version__ = "0.1.0"
@@ -26,11 +27,13 @@ _HOMES = {
     "ExternalArtifact": "ledger.runtime",
     "Ledger": "ledger.core",
     "PipelineRun": "ledger.core",
+    "Progress": "ledger.meters",
     "get_step_context": "ledger.runtime",
     "ledger_for_writing": "ledger.core",
     "load_artifact": "ledger.api",
     "log_artifact_metadata": "ledger.api",
     "pipeline": "ledger.runtime",
+    "progress": "ledger.meters",
     "register_artifact": "ledger.api",
     "save_artifact": "ledger.api",
     "step": "ledger.runtime",
@@ -43,12 +46,14 @@ __all__ = [
     "ExternalArtifact",
     "Ledger",
     "PipelineRun",
+    "Progress",
     "__version__",
     "get_step_context",
     "ledger_for_writing",
     "load_artifact",
     "log_artifact_metadata",
     "pipeline",
+    "progress",
     "register_artifact",
     "save_artifact",
     "step",

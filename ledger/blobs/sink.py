@@ -23,6 +23,7 @@ from ledger.blobs.tables import Run, Table, load_table, put_table
 from ledger.blobs.workers import PARALLEL_SIZE, Workers
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.ids import Digest, digest_of
+from ledger.meters import expect
 from ledger.records import INLINE_FILES, SEGMENT_CHUNKS, Content, FileEntry, content_digest, segment_digest, segments_of
 
 OWN_LIMIT: Final = 1 << 20
@@ -154,6 +155,7 @@ class ChunkSink:
                 return False
             table = load_table(self._store, content, label=f"content {content.digest}")
             stream = ChunkStream(self._store, content, table, label=f"content {content.digest}")
+            expect(content.size)
             return sum(map(len, stream.blocks(0, content.size))) == content.size
         except (IntegrityError, StorageError):
             # Whatever is wrong with it, it is written again.

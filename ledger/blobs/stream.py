@@ -24,6 +24,7 @@ from ledger.blobs.tables import Table
 from ledger.blobs.workers import PARALLEL_SIZE, in_order
 from ledger.errors import IntegrityError
 from ledger.ids import Digest
+from ledger.meters import advance
 from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
 
 FETCH_SIZE: Final = 8 << 20
@@ -84,7 +85,9 @@ class ChunkStream:
         is_long = stop - start >= PARALLEL_SIZE
         for opened in in_order(self._open_group, groups) if is_long else map(self._open_kept, groups):
             for place, plain in opened:
-                yield memoryview(plain)[max(0, start - place.start) : stop - place.start]
+                piece = memoryview(plain)[max(0, start - place.start) : stop - place.start]
+                advance(len(piece))
+                yield piece
 
     def fill(self, start: int, target: memoryview) -> None:
         """Put the bytes from ``start`` into all of ``target``, on all cores; `IntegrityError` at the first bad one.
@@ -92,13 +95,13 @@ class ChunkStream:
         What is in ``target`` after an error is of no use.
         """
         groups = _groups(self._covering(start, start + len(target)))
-        for _ in in_order(partial(self._fill_from, start=start, target=target), groups):
-            pass  # every group fills its own part
+        for size in in_order(partial(self._fill_from, start=start, target=target), groups):
+            advance(size)
 
     def check(self) -> None:
         """Read every byte, on all cores; `IntegrityError` at the first bad one."""
-        for _ in in_order(self._check_group, _groups(self._covering(0, self._content.size))):
-            pass  # checking is the point
+        for size in in_order(self._check_group, _groups(self._covering(0, self._content.size))):
+            advance(size)
 
     def _covering(self, start: int, stop: int) -> Iterator[Place]:
         """The chunks that hold a part of the stream, in order."""
@@ -195,13 +198,15 @@ class ChunkStream:
         data = memoryview(self._fetch(group))
         return [(place, self._open(place, _stored(data, group, place))) for place in group]
 
-    def _check_group(self, group: list[Place]) -> None:
+    def _check_group(self, group: list[Place]) -> int:
+        """Check neighbouring chunks; how many bytes they are."""
         data = self._fetch_briefly(group)
         for place in group:
             self._open(place, _stored(data, group, place))
+        return group[-1].stop - group[0].start
 
-    def _fill_from(self, group: list[Place], *, start: int, target: memoryview) -> None:
-        """Put what neighbouring chunks hold of ``target`` into it; ``start`` is where it starts in the stream."""
+    def _fill_from(self, group: list[Place], *, start: int, target: memoryview) -> int:
+        """Put what neighbouring chunks hold of ``target`` into it, and say how much; it starts at ``start``."""
         first, stop = group[0].start - start, group[-1].stop - start
         is_whole = first >= 0 and stop <= len(target)
         if is_whole and self._segments and all(place.entry.codec == "none" for place in group):
@@ -210,13 +215,14 @@ class ChunkStream:
             part = part[: self._fetch_into(group, part)]
             for place in group:
                 self._open(place, _stored(part, group, place))
-            return
+            return stop - first
         data = self._fetch_briefly(group)
         for place in group:
             plain = memoryview(self._open(place, _stored(data, group, place)))
             at = place.start - start
             piece = plain[max(0, -at) : len(target) - at]
             target[max(0, at) : max(0, at) + len(piece)] = piece
+        return min(stop, len(target)) - max(0, first)
 
     def _fetch(self, group: list[Place]) -> bytes:
         first = group[0].offset

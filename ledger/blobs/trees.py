@@ -28,11 +28,12 @@ _KINDS = {
 
 
 class TreeFile(NamedTuple):
-    """A file of a folder: its path there, what it is, and its path in the file system."""
+    """A file of a folder: its path there, what it is, its path in the file system, and how large it was."""
 
     path: str
     kind: FileKind
     source: str
+    size: int = 0
 
 
 def scan_tree(folder: Path) -> list[TreeFile]:
@@ -53,8 +54,9 @@ def scan_tree(folder: Path) -> list[TreeFile]:
         for path, source in _walk(root):
             problem = path_problem(path)
             if problem is None:
-                kind, problem = _classify(path, source, root)
-                files.append(TreeFile(path, kind, source))
+                status = os.lstat(source)
+                kind, problem = _classify(path, source, root, status.st_mode)
+                files.append(TreeFile(path, kind, source, 0 if kind == "directory" else status.st_size))
             if problem is not None:
                 problems.append(f"{path!r}: {problem}")
     refuse(folder, problems)
@@ -149,9 +151,8 @@ def _walk(root: str) -> Iterator[tuple[str, str]]:
                 yield prefix + entry.name, entry.path
 
 
-def _classify(path: str, source: str, root: str) -> tuple[FileKind, str | None]:
+def _classify(path: str, source: str, root: str, mode: int) -> tuple[FileKind, str | None]:
     """What a file is, and why it cannot be saved."""
-    mode = os.lstat(source).st_mode
     if stat.S_ISREG(mode):
         return "executable" if mode & stat.S_IXUSR else "file", None
     if stat.S_ISDIR(mode):

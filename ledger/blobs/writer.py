@@ -19,6 +19,7 @@ from ledger.blobs.store import Store
 from ledger.blobs.trees import TreeFile, check_portable, read_source, scan_tree
 from ledger.disk import storage_errors
 from ledger.errors import ArgumentError, SourceNotFoundError, storage_error
+from ledger.meters import advance, expect
 from ledger.records import Content, FileEntry, FileKind
 
 
@@ -81,12 +82,13 @@ class ContentWriter:
         `StorageError` if it changes while it is read.
         """
         try:
-            mode = os.stat(source).st_mode
+            status = os.stat(source)
         except FileNotFoundError as error:
             raise SourceNotFoundError(f"no file {source} to save", path=str(source)) from error
         except OSError as error:
             raise storage_error(error, source, "read") from error
-        kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
+        kind: FileKind = "executable" if status.st_mode & stat.S_IXUSR else "file"
+        expect(status.st_size)
         self._copy(TreeFile(path, kind, os.fspath(source)), follow=True)
 
     def add_tree(self, prefix: str, folder: Path) -> None:
@@ -97,6 +99,7 @@ class ContentWriter:
         self._check_usable()
         files = scan_tree(folder)
         check_portable(folder, files)
+        expect(sum(file.size for file in files))
         lead = f"{prefix.rstrip('/')}/" if prefix else ""
         if prefix and not files:
             self._copy(TreeFile(prefix.rstrip("/"), "directory", os.fspath(folder)), follow=False)
@@ -111,7 +114,7 @@ class ContentWriter:
             raise ArgumentError(f"the file {path!r} is still open", hint="close every file before finishing", path=path)
         self._over = "finished"
         for chunk in self._cutter.finish():
-            self._sink.add(chunk)
+            self._add(chunk)
         return self._sink.finish(self._files)
 
     def abort(self) -> None:
@@ -190,10 +193,14 @@ class ContentWriter:
     def _take(self, data: bytes | memoryview) -> None:
         try:
             for chunk in self._cutter.feed(data):
-                self._sink.add(chunk)
+                self._add(chunk)
         except BaseException:
             self._over = "broken by an error"
             raise
+
+    def _add(self, chunk: memoryview) -> None:
+        self._sink.add(chunk)
+        advance(len(chunk))
 
     def _close(self, direct: "_Direct", size: int) -> None:
         """The file that was being written into the stream is complete."""

@@ -19,6 +19,7 @@ from ledger.history import VersionDraft
 from ledger.ids import VersionId, new_uuid
 from ledger.lookup import format_time
 from ledger.materializers import BaseMaterializer, SavedValue, save_value
+from ledger.meters import expect
 from ledger.records import (
     Content,
     Manifest,
@@ -104,6 +105,7 @@ def store_value(
     store: Store, value: object, options: Options, *, similar: Iterable[Content]
 ) -> tuple[SavedValue, Content]:
     """Write a value's files, durably; ``similar`` are contents it may share chunks with."""
+    expect(_size_in_memory(value))
     writer = ContentWriter(store, similar=similar)
     files = SavingFiles(writer)
     shown = files.below(VISUALIZATIONS) if options.include_visualizations else None
@@ -173,6 +175,15 @@ def draft_of(request: Request, manifest: Manifest) -> VersionDraft:
         manifest=encode(manifest),
         trailers=tuple(trailers),
     )
+
+
+def _size_in_memory(value: object) -> int:
+    """The bytes of a value that is a buffer, which its files will roughly have; 0 for any other."""
+    try:
+        with memoryview(value) as view:  # type: ignore[arg-type]  # asking is the test
+            return view.nbytes
+    except (TypeError, ValueError, BufferError):
+        return 0
 
 
 def _manifest(

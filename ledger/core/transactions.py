@@ -42,6 +42,7 @@ from ledger.history import Claim, Draft, EventDraft, RecordDraft, refuse_collisi
 from ledger.ids import EventId, VersionId, new_uuid
 from ledger.lookup import ArtifactVersion, format_time, resolve
 from ledger.materializers import BaseMaterializer
+from ledger.meters import task
 from ledger.records import (
     Manifest,
     MetadataEvent,
@@ -165,7 +166,8 @@ class Transaction:
                 f"cannot register {folder_or_file_uri}: the store {store.url} is not a local folder",
                 hint="save_artifact(Path(...)) copies the data",
             )
-        content = link_content(store, local_path(folder_or_file_uri, store=store.url))
+        with task(f"register {request.name}"):
+            content = link_content(store, local_path(folder_or_file_uri, store=store.url))
         workspace = self._workspace
         return self._keep(request, linked_manifest(request, content, author=workspace.author, now=workspace.now()))
 
@@ -239,7 +241,8 @@ class Transaction:
         similar = itertools.chain(
             workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
         )
-        saved, content = store_value(workspace.stores_for_saving(), data, options, similar=similar)
+        with task(f"save {request.name}"):
+            saved, content = store_value(workspace.stores_for_saving(), data, options, similar=similar)
         if saved.trust is not TrustClass.DATA:
             self._trust_own(content.digest, request.name)
         return value_manifest(request, saved, content, author=workspace.author, now=workspace.now())

@@ -22,6 +22,7 @@ from ledger.history import Claim, History, Snapshot, git_identity
 from ledger.ids import CommitId
 from ledger.lookup import Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
 from ledger.materializers import PathMaterializer, load_value
+from ledger.meters import task
 from ledger.records import Content, Name
 
 SIMILAR_VERSIONS = 2
@@ -136,23 +137,26 @@ class Workspace(View):
         """The value of a version, its bytes verified."""
         try:
             content = facts.manifest.content
-            if content.linked is not None and isinstance(store := self.store_holding(content), LocalStore):
-                return linked_path(store, content, label=claim.label)
-            return self._load_stored(claim, facts, trust=trust, mmap=mmap, data_type=data_type)
+            with task(f"load {claim.label}", content.size):
+                if content.linked is not None and isinstance(store := self.store_holding(content), LocalStore):
+                    return linked_path(store, content, label=claim.label)
+                return self._load_stored(claim, facts, trust=trust, mmap=mmap, data_type=data_type)
         except IntegrityError as error:
             error.__dict__.update(name=claim.name, version=claim.version)
             raise
 
     def download(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001  # `Access`
         """The files of a version as one zip."""
-        return download_zip(self.reader(claim, facts), path, overwrite=overwrite)
+        with task(f"get {claim.label}", facts.manifest.content.size):
+            return download_zip(self.reader(claim, facts), path, overwrite=overwrite)
 
     def restore(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001  # `Access`
         """The files of a version as a file or folder, without what shows the value."""
         manifest = facts.manifest
         shown = {visualization.path for visualization in manifest.visualizations}
         is_wrapped = manifest.materializer == PathMaterializer.REGISTRY_KEY and manifest.content.linked is None
-        return restore(self.reader(claim, facts), path, without=shown, is_wrapped=is_wrapped, overwrite=overwrite)
+        with task(f"get {claim.label}", manifest.content.size):
+            return restore(self.reader(claim, facts), path, without=shown, is_wrapped=is_wrapped, overwrite=overwrite)
 
     def similar_contents(self, snapshot: Snapshot, name: Name) -> Iterator[Content]:
         """The contents of the newest versions of a name, which a new one probably resembles."""

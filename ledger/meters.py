@@ -1,0 +1,112 @@
+"""How far a long piece of work has got, for whoever wants to know.
+
+Owns the one listener that a block of a program may have. `progress` sets it, work that can
+take long is a `task`, and whatever moves bytes says so with `advance`; without a
+listener all that costs a look at a variable. A listener is called in the thread that asked
+for the work, never in one of its workers, and at most some twenty times a second. What it
+raises ends the work like any other error (`KeyboardInterrupt` comes out as it is), so that
+a program can stop what it has started.
+Knows nothing of what is worked on, and shows nothing.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple
+
+_INTERVAL = 0.05  # seconds between two calls of a listener
+
+
+class Progress(NamedTuple):
+    """How far a piece of work is: ``save iris``, bytes done, and bytes in all, ``None`` where nobody knows yet."""
+
+    label: str
+    done: int
+    total: int | None
+    finished: bool
+
+
+Listener = Callable[[Progress], object]
+"""Takes what there is to tell; its result is not looked at."""
+
+_listener: ContextVar[Listener | None] = ContextVar("ledger_progress_listener", default=None)
+_running: ContextVar["_Task | None"] = ContextVar("ledger_progress_task", default=None)
+
+
+@contextmanager
+def progress(listener: Listener) -> Iterator[None]:
+    """A block in which saves, loads and other long work tell ``listener`` how far they are.
+
+        with ledger.progress(lambda at: print(at.label, at.done, at.total)):
+            save_artifact(Path("data"), "raw")
+
+    A piece of work that ends well is told of once more, with ``finished``. Holds for the thread of the block.
+    """
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+@contextmanager
+def task(label: str, total: int | None = None) -> Iterator[None]:
+    """A piece of work of ``total`` bytes, or of as many as it comes to `expect`."""
+    listener = _listener.get()
+    if listener is None:
+        yield
+        return
+    running = _Task(label, total, listener)
+    token = _running.set(running)
+    try:
+        yield
+        running.finish()
+    finally:
+        _running.reset(token)
+
+
+def expect(size: int) -> None:
+    """Say that so many bytes more are to come in the task that is running, if there is one."""
+    running = _running.get()
+    if running is not None:
+        running.expected += size
+
+
+def advance(size: int) -> None:
+    """Say that so many bytes more are done in the task that is running, if there is one."""
+    running = _running.get()
+    if running is not None:
+        running.advance(size)
+
+
+class _Task:
+    """A running task and what its listener has been told."""
+
+    def __init__(self, label: str, total: int | None, listener: Listener) -> None:
+        self._label = label
+        self._total = total
+        self._listener = listener
+        self._done = 0
+        self._told_at = float("-inf")
+        self.expected = 0
+
+    def advance(self, size: int) -> None:
+        self._done += size
+        now = time.monotonic()
+        if now - self._told_at >= _INTERVAL:
+            self._told_at = now
+            self._tell()
+
+    def finish(self) -> None:
+        done = self._done if self._total is None else self._total
+        self._listener(Progress(self._label, done, done, finished=True))
+
+    def _tell(self) -> None:
+        if self._total is not None:
+            # Bytes that are read twice, as parquet's are, are no more than there are.
+            at = Progress(self._label, min(self._done, self._total), self._total, finished=False)
+        else:
+            total = self.expected if self.expected >= self._done else None
+            at = Progress(self._label, self._done, total, finished=False)
+        self._listener(at)
