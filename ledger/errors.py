@@ -170,6 +170,13 @@ class SourceNotFoundError(LedgerError, FileNotFoundError):
     usual_hint = "check the path; nothing was saved"
 
 
+class PathNotFoundError(LedgerError, FileNotFoundError):
+    """A path of the file system ``ledger://`` at which there is nothing to read."""
+
+    kind = "path-not-found"
+    exit_code = 3
+
+
 class LedgerExistsError(LedgerError, FileExistsError):
     """A ledger, or something else, where a new ledger was to be made."""
 

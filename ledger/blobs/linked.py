@@ -11,7 +11,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from ledger.blobs.codec import Encoder
 from ledger.blobs.layout import RESERVED
@@ -116,6 +116,10 @@ class LinkedFiles:
             pass  # checking is the point
         source = self._source(file)
         return readable_file(file.size, _InPlace(source))
+
+    def separate(self) -> Self:
+        """These files themselves: nothing is kept between two reads."""
+        return self
 
     def check(self) -> None:
         """Compare what lies there with what was registered, byte by byte."""

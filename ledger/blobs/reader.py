@@ -4,11 +4,12 @@
 registered in place. Nothing is handed out that has not been checked against its digest.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, Self
 
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked import LinkedFiles, is_linked_present
@@ -36,6 +37,9 @@ class _Source(Protocol):
 
     def check(self) -> None:
         """Read everything again; raises `IntegrityError`."""
+
+    def separate(self) -> "_Source":
+        """The same bytes, for another thread."""
 
 
 class ContentReader:
@@ -68,6 +72,12 @@ class ContentReader:
     def open(self, path: str) -> BinaryIO:
         """A file to read and seek in, buffered; only the chunks it touches are fetched."""
         return self._source.open(self._file(path))
+
+    def separate(self) -> Self:
+        """A reader of the same files that another thread may use at the same time; the table is read once."""
+        other = copy.copy(self)
+        other._source = self._source.separate()  # noqa: SLF001  # ours
+        return other
 
     def restore(self, target: Path, *, paths: Sequence[str] | None = None, strip: str = "") -> None:
         """Make the folder ``target`` with all files, or those of ``paths``, without the leading folder ``strip``.
@@ -128,6 +138,11 @@ class _StoredFiles:
 
     def check(self) -> None:
         self._new_stream().check()
+
+    def separate(self) -> Self:
+        other = copy.copy(self)
+        other._stream = self._new_stream()  # noqa: SLF001  # ours
+        return other
 
     def _stretches(self, files: Sequence[FileEntry]) -> Iterator[list[FileEntry]]:
         """The files in order, those together that lie one after another in the stream."""

@@ -45,6 +45,10 @@ class FileReader(Protocol):
         """A file as a seekable stream."""
         ...
 
+    def separate(self) -> "FileReader":
+        """The same files, for another thread."""
+        ...
+
 
 class Access(Protocol):
     """What a handle does with bytes; given from above, because finding a version needs none."""
@@ -241,11 +245,14 @@ class ArtifactVersion:
         return self._reader.files
 
     def open(self, path: str) -> IO[bytes]:
-        """One file as a seekable stream that reads only the chunks it touches, verified."""
+        """One file as a seekable stream that reads only the chunks it touches, verified.
+
+        Streams may be read in different threads, each in one at a time.
+        """
         if path not in {entry.path for entry in self._reader.files}:
             known = ", ".join(entry.path for entry in self._reader.files[:8])
             raise ArgumentError(f"{self._claim.label} has no file {path!r}; it has {known}")
-        return self._reader.open(path)
+        return self._reader.separate().open(path)
 
     def download_files(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # api
         """Write every file into one zip, which appears whole or not at all.

@@ -15,7 +15,7 @@ from ledger.history import Commit
 from ledger.lookup import searching
 from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
 from ledger.lookup.handles import Artifact, ArtifactVersion
-from ledger.lookup.resolving import resolve
+from ledger.lookup.resolving import has_name, resolve
 from ledger.lookup.runs import PipelineRun, find_run, list_runs, producer_of
 from ledger.lookup.view import View
 
@@ -76,6 +76,10 @@ class Reader:
     def artifact(self, name_or_id: str | UUID) -> Artifact:
         """The artifact of a name, or of a version's id; raises `ArtifactNotFoundError`."""
         return searching.find_artifact_of(self._view, name_or_id)
+
+    def has_artifact(self, name: str) -> bool:
+        """Whether there is an artifact of exactly that name; a text that can be no name is none."""
+        return has_name(self._view.snapshot(), name)
 
     def versions(self, name: str) -> list[ArtifactVersion]:
         """The versions of an artifact, oldest first; raises `ArtifactNotFoundError`."""

@@ -53,6 +53,12 @@ def split_label(wanted: str, version: str | int | None) -> tuple[str, str | int 
     return name, given
 
 
+def has_name(snapshot: Snapshot, wanted: str) -> bool:
+    """Whether there is an artifact of exactly that name."""
+    name = _name_or_none(wanted)
+    return name is not None and snapshot.has_artifact(name)
+
+
 def resolve_name(snapshot: Snapshot, wanted: object) -> Name:
     """The name of an existing artifact; raises `ArtifactNotFoundError`."""
     name = _name_or_none(wanted) if isinstance(wanted, str) else None

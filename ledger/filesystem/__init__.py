@@ -1,0 +1,11 @@
+"""Versions as a file system of fsspec: ``ledger://iris@3/data.parquet`` (specs/access.md, 1).
+
+So that pandas, polars, pyarrow, dask and duckdb read versions where they take a URL. fsspec finds it by an
+entry point; nothing of the package imports it. It reads, through the core, and writes nothing.
+"""
+
+from ledger.filesystem.addresses import Address, parse_address
+from ledger.filesystem.reading import LedgerFileSystem
+from ledger.filesystem.trees import Tree
+
+__all__ = ["Address", "LedgerFileSystem", "Tree", "parse_address"]

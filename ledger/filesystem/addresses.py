@@ -1,0 +1,46 @@
+"""What a path of the file system means: an artifact, a version, and a path in it.
+
+Pure. A name may hold ``/`` and a path in a version may hold ``@``, so which artifacts there are
+decides (specs/access.md, 1): the name is what stands before the first ``@``, if that is an artifact's name;
+otherwise it is the longest beginning of the path that is one. Only in names is anything
+percent-encoded, because fsspec takes ``::`` for a chain of file systems, and no name
+holds a ``%``; a path in a version is taken as it stands.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+PROTOCOL = "ledger"
+
+
+class Address(NamedTuple):
+    """An artifact, the version that was asked for (``None``: the latest), and a path in it (empty: its top)."""
+
+    name: str
+    version: str | None
+    path: str
+
+
+def parse_address(text: str, is_artifact: Callable[[str], bool]) -> Address | None:
+    """What a path without protocol means, or ``None`` where no artifact's name begins it."""
+    head, mark, rest = text.partition("@")
+    if mark and is_artifact(unquote(head)):
+        version, _, path = rest.partition("/")
+        return Address(unquote(head), version, path)
+    segments = text.split("/")
+    for count in range(len(segments), 0, -1):
+        name = unquote("/".join(segments[:count]))
+        if is_artifact(name):
+            return Address(name, None, "/".join(segments[count:]))
+    return None
+
+
+def without_protocol(text: str) -> str:
+    """A path as the file system keeps it: without ``ledger://`` and without slashes around it."""
+    return text.removeprefix(f"{PROTOCOL}://").strip("/")
+
+
+def quote_name(name: str) -> str:
+    """A name as a part of a URL; what quotes it can be told from the name."""
+    return quote(name, safe="/")

@@ -1,0 +1,238 @@
+"""The file system itself, as fsspec asks for it.
+
+Looks up what a path means at every call, so that ``ledger://iris/…`` is always the latest version; what
+it keeps is the folders of versions, which never change. Files come from `ArtifactVersion.open`: seekable,
+each chunk fetched when it is touched and checked before it is handed out. Threads may share one; a
+process that is handed one opens the same ledger for itself.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any, NoReturn
+
+from fsspec.spec import AbstractFileSystem
+
+from ledger.core import ArtifactVersion, Ledger, ledger_for_reading
+from ledger.errors import (
+    ArgumentTypeError,
+    ArtifactNotFoundError,
+    InvalidVersionError,
+    PathNotFoundError,
+    ReadOnlyError,
+)
+from ledger.filesystem.addresses import PROTOCOL, Address, parse_address, quote_name, without_protocol
+from ledger.filesystem.trees import Tree
+from ledger.records import FileEntry
+
+Info = dict[str, Any]
+"""What fsspec calls the details of a path."""
+
+_KEPT = 64
+
+
+class LedgerFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+    """The versions of a ledger, for reading: the one at ``ledger_dir``, or the default one of the moment."""
+
+    protocol = PROTOCOL
+
+    def __init__(self, ledger_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
+        """``ledger_dir`` is the ledger directory, as in ``storage_options={"ledger_dir": path}``.
+
+        Other options make no difference: libraries pass what some file systems know. But a slip of the pen
+        must not read another ledger.
+        """
+        slip = next((option for option in options if option.startswith(PROTOCOL)), None)
+        if slip is not None:
+            raise ArgumentTypeError(
+                f"the file system {PROTOCOL}:// has no option {slip!r}", hint='write {"ledger_dir": path}'
+            )
+        super().__init__(**options)
+        self._path = os.path.abspath(ledger_dir) if ledger_dir is not None else None
+        self._opened: Ledger | None = None
+        self._trees: dict[str, tuple[ArtifactVersion, Tree]] = {}
+
+    @classmethod
+    def _strip_protocol(cls, path: Any) -> Any:
+        if isinstance(path, list):
+            return [cls._strip_protocol(each) for each in path]
+        return without_protocol(os.fspath(path))
+
+    def info(self, path: str, **_: Any) -> Info:
+        """What is at a path; raises `PathNotFoundError`."""
+        asked = self._strip_protocol(path)
+        address = self._address(asked)
+        if address is None or not address.path:
+            return self._version_info(asked, address)
+        version, tree = self._tree(address)
+        return self._found(asked, version, tree, address.path)
+
+    def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:  # noqa: FBT001, FBT002  # fsspec's signature
+        """What is in a folder, a version or the ledger; of a file, itself. Raises `PathNotFoundError`."""
+        asked = self._strip_protocol(path)
+        address = self._address(asked)
+        found: dict[str, Info] = {}
+        if address is not None:
+            version, tree = self._tree(address)
+            folder = tree.follow(address.path, lambda link: _target(version, link))
+            children = tree.children(folder)
+            if children is None:
+                found[asked] = self._found(asked, version, tree, address.path)
+            for child in children or ():
+                name = f"{asked}/{child.rpartition('/')[2]}"
+                found[name] = self._found(name, version, tree, child)
+        if address is None or not address.path:
+            found |= {name: _folder(name) for name in self._names_below(asked)}
+        if address is None and not found and asked:
+            raise self._nothing(asked)
+        return list(found.values()) if detail else list(found)
+
+    def exists(self, path: str, **_: Any) -> bool:
+        """Whether there is something at a path; damage is an error and not an absence."""
+        return self._type(path) is not None
+
+    def isfile(self, path: str) -> bool:
+        """Whether there is a file at a path."""
+        return self._type(path) == "file"
+
+    def isdir(self, path: str) -> bool:
+        """Whether there is a version, a folder of one, or a beginning of names at a path."""
+        return self._type(path) == "directory"
+
+    def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
+        """The bytes of a file from ``start`` to ``end``, which count from its end where they are negative."""
+        with self._open(path) as file:
+            size = file.seek(0, os.SEEK_END)
+            first, stop, _step = slice(start, end).indices(size)
+            file.seek(first)
+            return file.read(max(0, stop - first))
+
+    def created(self, path: str) -> Any:
+        """When the version of a path was saved, in UTC."""
+        return self.info(path).get("created")
+
+    modified = created
+
+    def _open(self, path: str, mode: str = "rb", **_: Any) -> IO[bytes]:
+        if mode != "rb":
+            raise self._read_only(path)
+        asked = self._strip_protocol(path)
+        address = self._address(asked)
+        if address is None:
+            raise self._nothing(asked)
+        version, tree = self._tree(address)
+        goal = tree.follow(address.path, lambda link: _target(version, link))
+        if tree.file(goal) is None:
+            what = "is a folder" if tree.children(goal) is not None else "is not there"
+            raise PathNotFoundError(f"no file {PROTOCOL}://{asked}: it {what}", path=asked)
+        return version.open(goal)
+
+    def _refuse(self, path: Any, *_: Any, **__: Any) -> NoReturn:
+        raise self._read_only(path)
+
+    mkdir = makedirs = rmdir = rm = rm_file = _rm = touch = pipe = pipe_file = put = put_file = _refuse
+    cp_file = copy = mv = _refuse
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process may stand in another folder.
+        return _made_again, (str(self._ledger().path), dict(self.storage_options))
+
+    def _ledger(self) -> Ledger:
+        if self._path is None:
+            return ledger_for_reading()
+        if self._opened is None:
+            self._opened = Ledger.open(self._path)
+        return self._opened
+
+    def _address(self, asked: str) -> Address | None:
+        return parse_address(asked, self._ledger().has_artifact)
+
+    def _tree(self, address: Address) -> tuple[ArtifactVersion, Tree]:
+        """The version that an address means, and its files."""
+        with _missing(str(address.name)):
+            version = self._ledger().get(address.name, address.version)
+        kept = self._trees.get(str(version.id))
+        if kept is None:
+            if len(self._trees) >= _KEPT:
+                self._trees.clear()
+            kept = self._trees[str(version.id)] = version, Tree(version.files())
+        return kept
+
+    def _version_info(self, asked: str, address: Address | None) -> Info:
+        """A whole version, or what the names of artifacts begin with."""
+        if address is not None:
+            version, _ = self._tree(address)
+            return _folder(asked) | _facts(version)
+        if asked and not self._names_below(asked):
+            raise self._nothing(asked)
+        return _folder(asked)
+
+    def _found(self, name: str, version: ArtifactVersion, tree: Tree, path: str) -> Info:
+        """What is at a path of a version, links followed; ``name`` is what it is asked for by."""
+        goal = tree.follow(path, lambda link: _target(version, link))
+        file = tree.file(goal)
+        if file is None and tree.children(goal) is None:
+            raise PathNotFoundError(
+                f"nothing at {PROTOCOL}://{name}: {version.name}@{version.version} has no file {path!r}",
+                hint=f"run `ledger artifact version show {version.name}@{version.version}` to see its files",
+                path=path,
+                name=version.name,
+                version=version.version,
+            )
+        kind = {"type": "file", "size": file.size, "kind": file.kind} if file is not None else {}
+        return _folder(name) | kind | {"islink": goal != path} | _facts(version)
+
+    def _names_below(self, asked: str) -> list[str]:
+        """The next parts of the names that begin with a path, each once."""
+        lead = f"{asked}/" if asked else ""
+        names = (quote_name(artifact.name) for artifact in self._ledger().artifacts())
+        below = (name for name in names if name.startswith(lead))
+        return list(dict.fromkeys(lead + name.removeprefix(lead).partition("/")[0] for name in below))
+
+    def _type(self, path: str) -> str | None:
+        try:
+            return str(self.info(path)["type"])
+        except PathNotFoundError:
+            return None
+
+    def _nothing(self, asked: str) -> PathNotFoundError:
+        return PathNotFoundError(
+            f"nothing at {PROTOCOL}://{asked}: no artifact's name begins it, in {self._ledger().path}",
+            hint="run `ledger artifact list` to see what there is",
+            path=asked,
+        )
+
+    def _read_only(self, path: Any) -> ReadOnlyError:
+        return ReadOnlyError(
+            f"cannot write {path}: versions never change",
+            hint="save a new version with save_artifact(data, name)",
+            path=str(path),
+        )
+
+
+def _made_again(path: str, options: dict[str, Any]) -> LedgerFileSystem:
+    return LedgerFileSystem(**{**options, "ledger_dir": path})
+
+
+@contextmanager
+def _missing(name: str) -> Iterator[None]:
+    """A look-up whose failure is a path that is not there."""
+    try:
+        yield
+    except (ArtifactNotFoundError, InvalidVersionError) as error:
+        raise PathNotFoundError(f"nothing at {PROTOCOL}://{name}: {error}", hint=error.hint, path=name) from error
+
+
+def _target(version: ArtifactVersion, link: FileEntry) -> str:
+    """Where a link of a version points to, as a path of the version."""
+    with version.open(link.path) as file:
+        return file.read().decode(errors="surrogateescape")
+
+
+def _folder(name: str) -> Info:
+    return {"name": name, "size": 0, "type": "directory"}
+
+
+def _facts(version: ArtifactVersion) -> Info:
+    """What every path of a version has in common; fsspec tells changes by it."""
+    return {"created": version.created_at, "version": f"{version.name}@{version.version}", "id": str(version.id)}

@@ -1,0 +1,226 @@
+"""``ledger://``: versions read through fsspec."""
+
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from ledger import Ledger
+from ledger.errors import IntegrityError, LedgerNotFoundError, PathNotFoundError, ReadOnlyError
+from ledger.filesystem import LedgerFileSystem
+from tests.kit.ledgers import damage, run_python, store_of
+
+MEBI = 1 << 20
+
+
+@pytest.fixture
+def files(ledger: Ledger) -> LedgerFileSystem:
+    return LedgerFileSystem(ledger_dir=ledger.path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "parts"
+    (made / "sub").mkdir(parents=True)
+    (made / "a.csv").write_text("a,b\n1,2\n")
+    (made / "sub" / "b@2.csv").write_text("b")
+    (made / "link").symlink_to("sub")
+    (made / "empty").mkdir()
+    return made
+
+
+def test_the_protocol_is_known_by_entry_point(ledger: Ledger) -> None:
+    """Where the package is installed, fsspec finds the file system by its protocol, before anybody imported it."""
+    ledger.save(b"bytes", "blob")
+    (name,) = [file.path for file in ledger.get("blob").files()]
+    code = f"import fsspec; print(fsspec.open('ledger://blob@1/{name}').open().read())"
+    assert "b'bytes'\n" == run_python(code, ledger.path.parent).stdout
+
+
+def test_lists_names_versions_and_folders(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
+    """The top lists what names begin with, a version its files, in folders."""
+    ledger.save(folder, "team/parts")
+    ledger.save(1, "p::s::o")
+    assert ["p%3A%3As%3A%3Ao", "team"] == files.ls("", detail=False)
+    assert ["team/parts"] == files.ls("ledger://team", detail=False)
+    assert ["team/parts/parts"] == files.ls("team/parts", detail=False)
+    below = ["a.csv", "empty", "link", "sub"]
+    assert [f"team/parts@1/parts/{name}" for name in below] == files.ls("team/parts@1/parts/", detail=False)
+    assert ["team/parts/parts/a.csv"] == files.ls("team/parts/parts/a.csv", detail=False)
+    assert [] == files.ls("team/parts/parts/empty")
+
+
+def test_a_name_may_begin_other_names(ledger: Ledger, files: LedgerFileSystem) -> None:
+    """An artifact whose name is the beginning of others lists its files and them."""
+    ledger.save(b"1", "team")
+    ledger.save(b"2", "team/iris")
+    listed = files.ls("team", detail=False)
+    assert "team/iris" in listed
+    assert 2 == len(listed)
+
+
+def test_tells_what_is_there(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
+    """`info` has the size, the type and the version; links are what they lead to."""
+    version = ledger.save(folder, "parts")
+    found = files.info("ledger://parts/parts/a.csv")
+    assert ("parts/parts/a.csv", "file", 8) == (found["name"], found["type"], found["size"])
+    assert ("parts@1", str(version.id), version.created_at) == (found["version"], found["id"], found["created"])
+    assert ("directory", True) == (files.info("parts/parts/link")["type"], files.info("parts/parts/link")["islink"])
+    assert b"b" == files.cat_file("parts/parts/link/b@2.csv")
+    assert version.created_at == files.modified("parts/parts/a.csv")
+
+
+def test_finds_and_globs(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
+    """`find` and `glob` work on versions as on any other tree."""
+    ledger.save(folder, "parts")
+    csv = ["parts@1/parts/a.csv", "parts@1/parts/link/b@2.csv", "parts@1/parts/sub/b@2.csv"]
+    assert csv == files.find("parts@1")
+    assert csv == files.glob("ledger://parts@1/**/*.csv")
+    assert csv[:1] == files.glob("parts@1/parts/*.csv")
+
+
+def test_without_a_version_it_is_the_latest_of_the_moment(ledger: Ledger, files: LedgerFileSystem) -> None:
+    """A new version is seen at once; an earlier one stays what it was."""
+    path = ledger.save(b"one", "text").files()[0].path
+    assert b"one" == files.cat_file(f"text/{path}")
+    ledger.save(b"two", "text")
+    assert (b"two", b"one") == (files.cat_file(f"text/{path}"), files.cat_file(f"text@1/{path}"))
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(None, None), (0, 4), (2, None), (None, 3), (-3, None), (-4, -1), (5, 2), (100, 200), (0, 0)]
+)
+def test_ranges_are_those_of_a_slice(
+    ledger: Ledger, files: LedgerFileSystem, start: int | None, end: int | None
+) -> None:
+    """`cat_file` gives the bytes that a slice would."""
+    path = ledger.save(b"0123456789", "bytes").files()[0].path
+    assert b"0123456789"[start:end] == files.cat_file(f"bytes/{path}", start, end)
+
+
+def test_only_what_is_touched_is_read(ledger: Ledger, files: LedgerFileSystem) -> None:
+    """A read in the middle of a large file needs the chunks there and no other."""
+    data = os.urandom(8 * MEBI)
+    path = ledger.save(data, "large").files()[0].path
+    (pack,) = [each for each in store_of(ledger).rglob("*") if each.is_file() and each.stat().st_size > MEBI]
+    with files.open(f"ledger://large@1/{path}") as file:
+        file.seek(-10, os.SEEK_END)
+        end = file.read()
+        raw = bytearray(pack.read_bytes())
+        raw[MEBI] ^= 1
+        pack.write_bytes(raw)
+        file.seek(4 * MEBI)
+        assert (data[-10:], data[4 * MEBI : 4 * MEBI + 10]) == (end, file.read(10))
+
+
+def test_damaged_bytes_are_never_handed_out(ledger: Ledger, files: LedgerFileSystem) -> None:
+    """A flipped byte in the store is an IntegrityError that names the version."""
+    path = ledger.save(os.urandom(1000), "blob").files()[0].path
+    (chunk,) = [each for each in (store_of(ledger) / "chunks").rglob("*") if each.is_file()]
+    damage(chunk)
+    with pytest.raises(IntegrityError, match="blob@1"):
+        files.cat_file(f"blob/{path}")
+
+
+@pytest.mark.parametrize(
+    "path", ["nothing", "nothing@1/x", "text@7/x", "text/x", "text@1/data.txt/x", "text@a b/x", "tex"]
+)
+def test_what_is_not_there_is_a_file_not_found(ledger: Ledger, files: LedgerFileSystem, path: str) -> None:
+    """Every way to miss is one error of ours, which is a FileNotFoundError, and `exists` says no."""
+    ledger.save("one", "text")
+    assert not files.exists(path)
+    assert not files.isfile(path)
+    assert not files.isdir(path)
+    for look in (files.info, files.ls, files.open, files.cat_file):
+        with pytest.raises(PathNotFoundError):
+            look(path)
+    assert issubclass(PathNotFoundError, FileNotFoundError)
+
+
+def test_a_folder_cannot_be_opened(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
+    """A folder is no file, and the error says so."""
+    ledger.save(folder, "parts")
+    with pytest.raises(PathNotFoundError, match="it is a folder"):
+        files.open("parts@1/parts/sub")
+
+
+def test_a_ledger_that_is_not_there_is_no_absence(tmp_path: Path) -> None:
+    """`exists` does not call a missing ledger a missing file."""
+    with pytest.raises(LedgerNotFoundError):
+        LedgerFileSystem(ledger_dir=tmp_path / "none").exists("iris")
+
+
+def refused(write: Callable[[], object]) -> None:
+    with pytest.raises(ReadOnlyError, match="versions never change"):
+        write()
+
+
+def test_nothing_is_ever_written(ledger: Ledger, files: LedgerFileSystem, tmp_path: Path) -> None:
+    """Every call that would change something is refused, and is a PermissionError."""
+    ledger.save("one", "text")
+    local = tmp_path / "local"
+    local.write_text("x")
+    refused(lambda: files.open("text/x", "wb"))
+    refused(lambda: files.open("text/x", "a"))
+    refused(lambda: files.pipe_file("text/x", b""))
+    refused(lambda: files.pipe({"text/x": b""}))
+    refused(lambda: files.put_file(str(local), "text/x"))
+    refused(lambda: files.put(str(local), "text/x"))
+    refused(lambda: files.mkdir("text/x"))
+    refused(lambda: files.makedirs("text/x", exist_ok=True))
+    refused(lambda: files.rm("text", recursive=True))
+    refused(lambda: files.rm_file("text"))
+    refused(lambda: files.rmdir("text"))
+    refused(lambda: files.mv("text", "other"))
+    refused(lambda: files.copy("text", "other"))
+    refused(lambda: files.touch("text/x"))
+
+
+def test_an_unknown_option_is_refused(tmp_path: Path) -> None:
+    """A misspelt option does not read the default ledger instead."""
+    with pytest.raises(TypeError, match="no option 'ledger'"):
+        fsspec.filesystem("ledger", ledger=tmp_path)
+
+
+def test_a_pickled_one_reads_the_same_ledger(workdir: Path) -> None:
+    """A worker in another folder gets the ledger that its sender had found."""
+    ledger = Ledger.init(workdir / ".ledger")
+    path = ledger.save(b"bytes", "blob").files()[0].path
+    pickled = pickle.dumps(fsspec.filesystem("ledger")).hex()
+    code = f"import pickle; print(pickle.loads(bytes.fromhex('{pickled}')).cat_file('blob@1/{path}'))"
+    assert "b'bytes'\n" == run_python(code, workdir.parent).stdout
+
+
+def test_the_default_ledger_is_that_of_the_moment(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`LEDGER_DIR` and the working directory are followed at every call, though fsspec keeps the instance."""
+    files = fsspec.filesystem("ledger")
+    for name in ("one", "two"):
+        Ledger.init(workdir / name).save(1, name)
+        monkeypatch.setenv("LEDGER_DIR", str(workdir / name))
+        assert [name] == files.ls("", detail=False)
+
+
+def test_threads_read_one_version_at_once(ledger: Ledger, files: LedgerFileSystem, tmp_path: Path) -> None:
+    """Files of one version that are read in many threads give their own bytes each."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    contents = {f"{number}.bin": os.urandom(MEBI // 2) for number in range(8)}
+    for name, data in contents.items():
+        (folder / name).write_bytes(data)
+    ledger.save(folder, "many")
+    opened = {name: files.open(f"many@1/many/{name}") for name in contents}
+    read: dict[str, bytes] = {}
+
+    def piecewise(name: str) -> None:
+        read[name] = b"".join(iter(lambda: opened[name].read(10_000), b""))
+
+    threads = [threading.Thread(target=piecewise, args=(name,)) for name in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert contents == read

@@ -1,0 +1,56 @@
+"""The files of a version as folders."""
+
+import pytest
+
+from ledger.errors import IntegrityError
+from ledger.filesystem import Tree
+from ledger.records import FileEntry
+
+
+def tree_of(*paths: str, links: dict[str, str] | None = None) -> Tree:
+    files = [FileEntry(path=path, size=1) for path in paths]
+    files += [FileEntry(path=path, size=len(target), kind="link") for path, target in (links or {}).items()]
+    return Tree([*files, FileEntry(path="empty/folder", size=0, kind="directory")])
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("", ["a.csv", "empty", "sub"]),
+        ("sub", ["sub/b.csv", "sub/deep"]),
+        ("sub/deep", ["sub/deep/c.csv"]),
+        ("empty", ["empty/folder"]),
+        ("empty/folder", []),
+        ("a.csv", None),
+        ("nothing", None),
+    ],
+)
+def test_folders_list_what_lies_in_them(path: str, expected: list[str] | None) -> None:
+    """Folders are known by the files below them, and empty ones by themselves."""
+    assert expected == tree_of("a.csv", "sub/b.csv", "sub/deep/c.csv").children(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("link", "sub/b.csv"),
+        ("folder/b.csv", "sub/b.csv"),
+        ("sub/up/a.csv", "a.csv"),
+        ("twice", "sub/b.csv"),
+        ("dangling", "gone"),
+        ("outside", "etc/passwd"),
+    ],
+)
+def test_links_are_followed_inside(path: str, expected: str) -> None:
+    """Files, folders on the way, links to links; whatever a target says, it leads to a path of the content."""
+    links = {"link": "sub/b.csv", "folder": "sub", "sub/up": "..", "twice": "link", "dangling": "gone"}
+    links["outside"] = "../../../etc/passwd"
+    tree = tree_of("a.csv", "sub/b.csv", links=links)
+    assert expected == tree.follow(path, lambda link: links[link.path])
+
+
+def test_links_in_circles_are_damage() -> None:
+    """Links that lead to each other are an error and not a hang."""
+    links = {"a": "b", "b": "a"}
+    with pytest.raises(IntegrityError, match="'a' leads through more than 40 links"):
+        tree_of(links=links).follow("a", lambda link: links[link.path])
