@@ -12,9 +12,10 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from ledger.blobs import ContentReader, ContentWriter
+from ledger.core.mapping import MappedCopies
 from ledger.errors import ArgumentError, IntegrityError
 
 
@@ -44,6 +45,10 @@ class SavingFiles:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="ledger-save-"))
         return self._folder
+
+    def local(self, path: str) -> BinaryIO:
+        """Refuse: what is being saved streams away."""
+        raise ArgumentError(f"file {path!r} is being saved, it cannot be read yet")
 
     def paths(self) -> tuple[str, ...]:
         """Nothing: a value that is being saved has no files to read."""
@@ -77,12 +82,19 @@ class LoadingFiles:
     """Files of a stored content, every byte checked."""
 
     def __init__(
-        self, reader: ContentReader, paths: tuple[str, ...], *, ask: Callable[[str], None], prefix: str = ""
+        self,
+        reader: ContentReader,
+        paths: tuple[str, ...],
+        *,
+        ask: Callable[[str], None],
+        copies: MappedCopies,
+        prefix: str = "",
     ) -> None:
         """``paths`` are the files of the value; ``ask`` raises unless running what it names is trusted."""
         self._reader = reader
         self._all = paths
         self._ask = ask
+        self._copies = copies
         self._prefix = prefix
         self._folder: Path | None = None
 
@@ -90,12 +102,7 @@ class LoadingFiles:
         """A file of the content: seekable bytes with ``"rb"``, UTF-8 text with ``"r"``."""
         if mode not in ("rb", "r"):
             raise ArgumentError(f"file {path!r} is stored for ever: mode is 'rb' or 'r', got {mode!r}")
-        full = self._prefix + path
-        if full not in self._all:
-            raise IntegrityError(
-                f"the value has no file {path!r}; it has {', '.join(self.paths()) or 'none'}", path=path
-            )
-        stream = self._reader.open(full)
+        stream = self._reader.open(self._full(path))
         return stream if mode == "rb" else io.TextIOWrapper(stream, encoding="utf-8", newline="")
 
     def add(self, path: str, source: Path) -> None:
@@ -110,17 +117,31 @@ class LoadingFiles:
             self._reader.restore(self._folder, paths=mine, strip=self._prefix)
         return self._folder
 
+    def local(self, path: str) -> BinaryIO:
+        """A file as one of the local disk, from the ledger's cache."""
+        return self._copies.open(self._reader, self._full(path))
+
     def paths(self) -> tuple[str, ...]:
         """The files there are, relative to here."""
         return tuple(path.removeprefix(self._prefix) for path in self._all if path.startswith(self._prefix))
 
     def below(self, prefix: str) -> "LoadingFiles":
         """The same content, below a sub folder."""
-        return LoadingFiles(self._reader, self._all, ask=self._ask, prefix=f"{self._prefix}{prefix}/")
+        lead = f"{self._prefix}{prefix}/"
+        return LoadingFiles(self._reader, self._all, ask=self._ask, copies=self._copies, prefix=lead)
 
     def require_trust(self, what: str) -> None:
         """Raise `UntrustedArtifactError` unless this user trusts the content."""
         self._ask(what)
+
+    def _full(self, path: str) -> str:
+        """The path in the content of a file that the value has."""
+        full = self._prefix + path
+        if full not in self._all:
+            raise IntegrityError(
+                f"the value has no file {path!r}; it has {', '.join(self.paths()) or 'none'}", path=path
+            )
+        return full
 
 
 @functools.cache

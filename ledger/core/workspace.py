@@ -15,6 +15,7 @@ from typing import Any
 from ledger.blobs import ContentReader, FallbackStore, LocalStore, Store, is_present, linked_path, open_store, store_id
 from ledger.core.downloads import download_zip
 from ledger.core.files import LoadingFiles
+from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.core.restoring import restore
 from ledger.core.trust import TrustFile
 from ledger.errors import FormatError, IntegrityError, StoreMismatchError, UntrustedArtifactError
@@ -174,7 +175,8 @@ class Workspace(View):
         shown = {visualization.path for visualization in manifest.visualizations}
         paths = tuple(entry.path for entry in reader.files if entry.path not in shown)
         ask = functools.partial(self._ask_trust, claim, facts, trust)
-        files = LoadingFiles(reader, paths, ask=ask)
+        copies = MappedCopies(mapped_folder(self.path), manifest.content.digest)
+        files = LoadingFiles(reader, paths, ask=ask, copies=copies)
         return load_value(manifest.materializer, manifest.data_type, files, data_type=data_type, mmap=mmap)
 
     def _ask_trust(self, claim: Claim, facts: Facts, trust: bool, what: str) -> None:  # noqa: FBT001  # bound by partial

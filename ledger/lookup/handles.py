@@ -234,8 +234,9 @@ class ArtifactVersion:
     def load(self, *, trust: bool = False, mmap: bool = False, data_type: PythonType | None = None) -> Any:
         """The value, its bytes verified.
 
-        ``trust=True`` lets this one call run code that the version holds; ``mmap=True`` maps arrays from a
-        local copy; ``data_type`` helps a class that this process has not defined under its own name.
+        ``trust=True`` lets this one call run code that the version holds; ``mmap=True`` maps arrays and Arrow
+        tables from a checked local copy; ``data_type`` helps a class that this process has not defined under
+        its own name.
         Raises `UntrustedArtifactError`, `IntegrityError`, `UnknownMaterializerError`.
         """
         return self._source.access.load(self._claim, self._facts, trust, mmap, data_type)

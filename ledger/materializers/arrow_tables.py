@@ -6,6 +6,7 @@ polars frame or series is parquet, as polars itself writes it.
 """
 
 import json
+import mmap
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
@@ -29,11 +30,17 @@ class ArrowMaterializer(BaseMaterializer):
             writer.write_table(value)
 
     def load(self, data_type: type | None) -> Any:  # noqa: ARG002
-        """The table."""
+        """The table; mapped from its file where the caller wants that."""
         import pyarrow as pa
 
-        with self.open("data.arrows", "rb") as file:
-            table = pa.ipc.open_stream(file).read_all()
+        if self.mmap:
+            with self.files.local("data.arrows") as file:
+                # The table keeps the map, and with it the bytes.
+                source = pa.BufferReader(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            table = pa.ipc.open_stream(source).read_all()
+        else:
+            with self.open("data.arrows", "rb") as file:
+                table = pa.ipc.open_stream(file).read_all()
         table.validate(full=True)
         return table
 

@@ -7,7 +7,7 @@ are there to be read, and bytes have been checked before they are handed out.
 """
 
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, BinaryIO, Protocol
 
 
 class Files(Protocol):
@@ -27,6 +27,9 @@ class Files(Protocol):
 
     def folder(self) -> Path:
         """A local folder: what a save leaves in it joins the content; on load it holds the restored files."""
+
+    def local(self, path: str) -> BinaryIO:
+        """On load, a file of the value as a file of the local disk, checked, which can be mapped into memory."""
 
     def paths(self) -> tuple[str, ...]:
         """The files that exist, on load."""

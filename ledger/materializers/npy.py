@@ -39,6 +39,25 @@ def read_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
     """The array in a stream that can seek; `MaterializerError` if it is not what its header says."""
     import numpy as np
 
+    dtype, shape, is_fortran = _checked_header(file, name)
+    array: np.ndarray[Any, Any] = np.empty(math.prod(shape), dtype=dtype)
+    if array.nbytes:
+        _read_into(file, array.view(np.uint8).data)
+    return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def map_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
+    """The array in a local file as a map of it, for reading only; `MaterializerError` as `read_npy`."""
+    import numpy as np
+
+    dtype, shape, is_fortran = _checked_header(file, name)
+    if not math.prod(shape) * dtype.itemsize:
+        return np.empty(shape, dtype=dtype)  # nothing to map
+    return np.memmap(file, dtype, "r", file.tell(), shape, "F" if is_fortran else "C")
+
+
+def _checked_header(file: IO[bytes], name: str) -> "tuple[np.dtype[Any], tuple[int, ...], bool]":
+    """What the header says, once the file holds as much; the file is where the array begins."""
     dtype, shape, is_fortran = _read_header(file, name)
     start = file.tell()
     found = file.seek(0, 2) - start
@@ -46,10 +65,7 @@ def read_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
     if found != expected:
         raise MaterializerError(f"{name} holds {found} bytes of array, its header says {expected}", path=name)
     file.seek(start)
-    array: np.ndarray[Any, Any] = np.empty(math.prod(shape), dtype=dtype)
-    if expected:
-        _read_into(file, array.view(np.uint8).data)
-    return array.reshape(shape, order="F" if is_fortran else "C")
+    return dtype, shape, is_fortran
 
 
 def _read_header(file: IO[bytes], name: str) -> "tuple[np.dtype[Any], tuple[int, ...], bool]":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
-from ledger.materializers.npy import read_npy, write_npy
+from ledger.materializers.npy import map_npy, read_npy, write_npy
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
 from ledger.materializers.statistics import describe_numbers, describe_words
 
@@ -70,9 +70,7 @@ class NumpyMaterializer(BaseMaterializer):
         if "array.json" in self.files.paths():
             with self.open("array.json") as file:
                 kind = json.load(file)["kind"]
-        if kind == "plain" and self.mmap:
-            return np.load(self.files.folder() / "data.npy", mmap_mode="r", allow_pickle=False)
-        array = self._read("data.npy")
+        array = self._map("data.npy") if self.mmap else self._read("data.npy")
         if kind == "masked":
             with self.open("array.json") as file:
                 is_hard = json.load(file)["hard_mask"]
@@ -130,6 +128,10 @@ class NumpyMaterializer(BaseMaterializer):
     def _write(self, name: str, array: "np.ndarray[Any, Any]") -> None:
         with self.open(name, "wb") as file:
             write_npy(file, array)
+
+    def _map(self, name: str) -> "np.ndarray[Any, Any]":
+        with self.files.local(name) as file:
+            return map_npy(file, name)
 
     def _read(self, name: str) -> "np.ndarray[Any, Any]":
         with self.open(name, "rb") as file:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import pytest
 
@@ -77,6 +77,9 @@ class MemoryFiles:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(self.held[self._prefix + path])
         return self._folder
+
+    def local(self, path: str) -> BinaryIO:
+        return open(self.folder() / path, "rb")
 
     def paths(self) -> tuple[str, ...]:
         return tuple(sorted(path.removeprefix(self._prefix) for path in self.held if path.startswith(self._prefix)))

@@ -1,0 +1,175 @@
+"""Local copies of stored files, for programs that map them into memory.
+
+A file of a version lies in chunks, compressed and anywhere in packs, so it has to be put together before
+it can be mapped: once, in the ledger's cache, checked byte by byte on its way. Reading gigabytes
+again at every load would cost what mapping is to save; so a copy is sealed instead. It is only for reading, and
+its seal notes what the file system says of it when it was complete: size, inode, and the times of its last
+changes, of which no program can set the last. A copy that differs from its seal in any of them was touched, and
+is put together anew. The cache is disposable: copies that nobody has used for longest go when there
+are too many, and one that is mapped while it goes stays readable until it is unmapped.
+"""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from ledger.blobs import ContentReader
+from ledger.disk import fresh_name, make_directory, read_file, storage_errors, write_new_file
+from ledger.errors import ReadOnlyError
+from ledger.ids import Digest, hex_of
+
+MAPPED_LIMIT: Final = 20 << 30
+"""Bytes that the copies of a ledger may take together; the newest is kept in any case."""
+
+_WINDOW = 64 << 20  # bytes that are checked on all cores at once
+_BYTES = "bytes"
+_SEAL = "seal"
+_TEMPORARY = "tmp_"
+_ABANDONED = 24 * 3600  # seconds after which an unfinished copy is nobody's any more
+
+
+def mapped_folder(ledger_dir: Path) -> Path:
+    """Where a ledger keeps its copies; everything in it may be deleted at any time."""
+    return ledger_dir / "cache" / "mapped"
+
+
+class MappedCopies:
+    """Sealed copies of the files of one content, in a folder that all contents share."""
+
+    def __init__(self, folder: Path, digest: Digest, *, limit: int = MAPPED_LIMIT) -> None:
+        self._folder = folder
+        self._digest = digest
+        self._limit = limit
+
+    def open(self, reader: ContentReader, path: str) -> BinaryIO:
+        """The copy of a file, made if there is none: a local file, for reading and mapping.
+
+        Where the cache cannot be written it is a temporary file without a name.
+        """
+        number = next(number for number, file in enumerate(reader.files) if file.path == path)
+        entry = self._folder / f"{hex_of(self._digest)}-{number}"
+        found = _open_sealed(entry)
+        if found is not None:
+            return found
+        try:
+            make_directory(self._folder)
+            made = _make(self._folder, entry, reader, path)
+        except ReadOnlyError:
+            return _unnamed(reader, path)
+        prune(self._folder, self._limit, keep=entry.name)
+        return made
+
+
+def prune(folder: Path, limit: int, *, keep: str = "") -> None:
+    """Remove what died half-made, and the copies used longest ago until the rest fits; ``keep`` stays."""
+    kept = []
+    with storage_errors(folder, "list"):
+        for found in os.scandir(folder):
+            # Whatever vanishes meanwhile was pruned by another process.
+            with contextlib.suppress(FileNotFoundError):
+                status = os.stat(found.path if found.name.startswith(_TEMPORARY) else os.path.join(found.path, _SEAL))
+                if not found.name.startswith(_TEMPORARY):
+                    kept.append((status.st_mtime, os.stat(os.path.join(found.path, _BYTES)).st_size, found.name))
+                elif status.st_mtime < time.time() - _ABANDONED:
+                    shutil.rmtree(found.path, ignore_errors=True)
+    total = sum(size for _, size, _ in kept)
+    for _, size, name in sorted(kept):
+        if total > limit and name != keep:
+            _remove(folder, folder / name)
+            total -= size
+
+
+def _open_sealed(entry: Path) -> BinaryIO | None:
+    """The copy at a place if there is one that nobody touched since it was made."""
+    try:
+        descriptor = os.open(entry / _BYTES, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None  # whatever is wrong with a copy, another one is made
+    try:
+        is_sound = read_file(entry / _SEAL) == _seal(os.fstat(descriptor))
+        if is_sound:
+            os.utime(entry / _SEAL)  # when it was used last
+    except OSError:
+        is_sound = False  # as above
+    if not is_sound:
+        os.close(descriptor)
+        return None
+    return open(descriptor, "rb")
+
+
+def _make(folder: Path, entry: Path, reader: ContentReader, path: str) -> BinaryIO:
+    staging = folder / fresh_name(_TEMPORARY)
+    with storage_errors(staging, "write"):
+        try:
+            staging.mkdir(mode=0o700)
+            write_new_file(str(staging / _BYTES), _windows(reader, path))
+            os.chmod(staging / _BYTES, stat.S_IRUSR)
+            # Opened before it has its name: another process may take that for its own copy.
+            made = open(staging / _BYTES, "rb")  # noqa: SIM115  # the caller's
+            write_new_file(str(staging / _SEAL), [_seal(os.fstat(made.fileno()))])
+            _publish(folder, staging, entry)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    return made
+
+
+def _publish(folder: Path, staging: Path, entry: Path) -> None:
+    try:
+        os.rename(staging, entry)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        # What lies there is damaged, or somebody was faster; either is replaced.
+        _remove(folder, entry)
+        with contextlib.suppress(OSError):
+            os.rename(staging, entry)
+
+
+def _remove(folder: Path, entry: Path) -> None:
+    """Take a copy away whole: nobody sees one without its seal."""
+    aside = folder / fresh_name(_TEMPORARY)
+    with contextlib.suppress(OSError):
+        os.rename(entry, aside)
+        if stat.S_ISDIR(os.lstat(aside).st_mode):
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            os.unlink(aside)
+
+
+def _unnamed(reader: ContentReader, path: str) -> BinaryIO:
+    with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
+        copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller's
+        for window in _windows(reader, path):
+            copy.write(window)
+        copy.flush()
+        copy.seek(0)
+    return copy
+
+
+def _windows(reader: ContentReader, path: str) -> Iterator[memoryview]:
+    """The bytes of a file in large pieces, each to be taken before the next."""
+    buffer = memoryview(bytearray(_WINDOW))
+    with reader.open(path) as file:
+        while count := file.readinto(buffer):  # type: ignore[attr-defined]  # every buffered file has it
+            yield buffer[:count]
+
+
+def _seal(status: os.stat_result) -> bytes:
+    """What the file system says of a copy that only this user may have made, and only for reading."""
+    is_own = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == stat.S_IRUSR
+    seen = {
+        "changed": status.st_ctime_ns,
+        "inode": status.st_ino,
+        "is_own": is_own,
+        "size": status.st_size,
+        "written": status.st_mtime_ns,
+    }
+    return json.dumps(seen, sort_keys=True).encode()

@@ -1,0 +1,190 @@
+"""`load(mmap=True)`: arrays and tables mapped from sealed copies in the cache."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import Ledger
+from ledger.core.mapping import mapped_folder, prune
+from ledger.errors import IntegrityError
+from tests.kit.ledgers import damage, store_of
+
+np = pytest.importorskip("numpy")
+
+MEBI = 1 << 20
+
+
+def copies(ledger: Ledger) -> list[Path]:
+    """The copies in the cache, oldest first."""
+    folder = mapped_folder(ledger.path)
+    return sorted(folder.glob("*/bytes"), key=lambda path: path.stat().st_ctime_ns) if folder.exists() else []
+
+
+def backing(array: Any) -> Any:
+    """What an array is a view of, in the end."""
+    while isinstance(array, np.ndarray) and array.base is not None:
+        array = array.base
+    return array
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(1000.0),
+        np.asfortranarray(np.arange(12).reshape(3, 4)),
+        np.zeros((2, 3), dtype=[("a", "<i4"), ("b", "<f8")]),
+        np.array(5),
+        np.array(["text", "more"]),
+        np.zeros((0, 3)),
+    ],
+    ids=["floats", "fortran", "structured", "no dimensions", "texts", "empty"],
+)
+def test_arrays_come_back_mapped(ledger: Ledger, array: Any) -> None:
+    """Values, dtype, shape and memory order are those of a load, and nothing can be written."""
+    loaded = ledger.save(array, "a").load(mmap=True)
+    np.testing.assert_array_equal(array, loaded, strict=True)
+    assert array.flags.f_contiguous == loaded.flags.f_contiguous
+    if array.size:
+        assert type(loaded) is np.memmap
+        with pytest.raises(ValueError, match="read-only"):
+            loaded[...] = 0
+
+
+def test_kinds_of_arrays_keep_their_kind(ledger: Ledger) -> None:
+    """Masked arrays and records are mapped too, and stay what they are."""
+    masked = ledger.save(np.ma.MaskedArray([1.0, 2.0], mask=[True, False]), "m").load(mmap=True)
+    assert (np.ma.MaskedArray, [None, 2.0]) == (type(masked), masked.tolist())
+    records = ledger.save(np.rec.array([(1, 2.0)], dtype=[("a", int), ("b", float)]), "r").load(mmap=True)
+    assert (np.recarray, [1]) == (type(records), records.a.tolist())
+    assert isinstance(backing(records), type(backing(masked.data)))
+
+
+def test_a_table_of_arrow_is_mapped(ledger: Ledger) -> None:
+    """An Arrow table lies where its file is mapped: nothing is allocated for its columns."""
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"a": list(range(100_000)), "b": [f"row {row}" for row in range(100_000)]})
+    version = ledger.save(table, "t")
+    before = pa.total_allocated_bytes()
+    loaded = version.load(mmap=True)
+    assert pa.total_allocated_bytes() - before < 10_000
+    assert loaded.equals(table)
+
+
+def test_the_copy_is_made_once_and_only_for_reading(ledger: Ledger) -> None:
+    """A second load maps the same file, which nobody may write."""
+    version = ledger.save(np.arange(1000), "a")
+    version.load(mmap=True)
+    (copy,) = copies(ledger)
+    first = copy.stat()
+    version.load(mmap=True)
+    assert (first.st_ino, stat.S_IRUSR) == (copy.stat().st_ino, stat.S_IMODE(copy.stat().st_mode))
+
+
+@pytest.mark.parametrize("way", ["plainly", "with its old time set again"])
+def test_a_copy_that_was_touched_is_made_anew(ledger: Ledger, way: str) -> None:
+    """A flipped byte is never served, though size and time of the copy be as before."""
+    array = np.arange(1000)
+    version = ledger.save(array, "a")
+    version.load(mmap=True)
+    (copy,) = copies(ledger)
+    before = copy.stat()
+    damage(copy)
+    copy.chmod(stat.S_IRUSR)
+    if way != "plainly":
+        os.utime(copy, ns=(before.st_atime_ns, before.st_mtime_ns))
+    np.testing.assert_array_equal(array, version.load(mmap=True))
+    np.testing.assert_array_equal(array, np.load(copy))
+
+
+@pytest.mark.parametrize("lost", ["bytes", "seal"])
+def test_half_a_copy_is_made_anew(ledger: Ledger, lost: str) -> None:
+    """Bytes without a seal, or a seal without bytes, are no copy."""
+    version = ledger.save(np.arange(1000), "a")
+    version.load(mmap=True)
+    (copy,) = copies(ledger)
+    (copy.parent / lost).unlink()
+    assert 999 == version.load(mmap=True)[-1]
+
+
+def test_damage_in_the_store_is_found_before_there_is_a_copy(ledger: Ledger) -> None:
+    """A copy is checked while it is put together; of damaged bytes none is left."""
+    version = ledger.save(np.arange(1000), "a")
+    (chunk,) = [path for path in (store_of(ledger) / "chunks").rglob("*") if path.is_file()]
+    damage(chunk)
+    with pytest.raises(IntegrityError, match="a@1"):
+        version.load(mmap=True)
+    assert [] == list(mapped_folder(ledger.path).iterdir())
+
+
+def test_a_map_outlives_its_copy(ledger: Ledger) -> None:
+    """The cache may be deleted while a program uses what lay in it."""
+    import shutil
+
+    loaded = ledger.save(np.arange(MEBI), "a").load(mmap=True)
+    shutil.rmtree(ledger.path / "cache")
+    assert MEBI * (MEBI - 1) // 2 == int(loaded.sum())
+    assert 7 == ledger.load("a", mmap=True)[7]
+
+
+def test_copies_used_longest_ago_go_first(ledger: Ledger) -> None:
+    """Over the limit the oldest by use go, and what died half-made goes after a day."""
+    versions = [ledger.save(np.full(1000, number), "a") for number in range(3)]
+    for version in versions:
+        version.load(mmap=True)
+    folder = mapped_folder(ledger.path)
+    first, second, third = (copy.parent for copy in copies(ledger))
+    for age, entry in ((30, second), (20, third), (10, first)):
+        os.utime(entry / "seal", ns=(0, (10**9 - age) * 10**9))
+    for name in ("tmp_old", "tmp_young"):
+        (folder / name).mkdir()
+    os.utime(folder / "tmp_old", (10**9, 10**9))
+    prune(folder, 20_000)
+    assert {first.name, third.name, "tmp_young"} == {path.name for path in folder.iterdir()}
+
+
+def test_a_ledger_that_cannot_be_written_maps_all_the_same(ledger: Ledger) -> None:
+    """Where the cache is on a read-only disk the array is mapped from a temporary file."""
+    ledger.save(np.arange(1000), "a")
+    code = (
+        "import numpy\n"
+        "from ledger import Ledger\n"
+        f"array = Ledger.open({str(ledger.path)!r}).load('a', mmap=True)\n"
+        "assert type(array) is numpy.memmap and array[-1] == 999, array\n"
+    )
+    mount = f"mount --bind {ledger.path} {ledger.path} && mount -o remount,ro,bind {ledger.path}"
+    if (
+        os.geteuid()
+        or subprocess.run(["unshare", "-m", "sh", "-c", mount], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("needs root, to mount a folder read-only")
+    command = ["unshare", "-m", "sh", "-c", f"{mount} && exec {sys.executable} -"]
+    done = subprocess.run(command, input=code, capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+    assert [] == copies(ledger)
+
+
+def test_mapping_takes_no_memory_for_the_array(ledger: Ledger) -> None:
+    """Loading an array of 256 MiB mapped raises a process's own memory by far less."""
+    ledger.save(np.zeros(32 * MEBI), "big")
+    code = (
+        "import numpy, resource\n"
+        "from ledger import Ledger\n"
+        f"ledger = Ledger.open({str(ledger.path)!r})\n"
+        "ledger.save(numpy.arange(10), 'small')\n"
+        "ledger.load('small', mmap=True)\n"
+        "def private():\n"
+        "    lines = open('/proc/self/status').read().splitlines()\n"
+        "    return next(int(line.split()[1]) for line in lines if line.startswith('RssAnon'))\n"
+        "ledger.load('big', mmap=True)\n"
+        "before = private()\n"
+        "array = ledger.load('big', mmap=True)\n"
+        "assert float(array.sum()) == 0\n"
+        "print(private() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 16 * 1024
