@@ -175,6 +175,7 @@ class PathNotFoundError(LedgerError, FileNotFoundError):
 
     kind = "path-not-found"
     exit_code = 3
+    usual_hint = "a path is ledger://NAME@VERSION/PATH; `ledger artifact version show` lists the files of a version"
 
 
 class LedgerExistsError(LedgerError, FileExistsError):

@@ -10,6 +10,7 @@ versions or the history.
 from ledger.blobs.copying import copy_content
 from ledger.blobs.fallback import FallbackStore
 from ledger.blobs.linked import link_content, linked_path
+from ledger.blobs.linked_objects import link_objects
 from ledger.blobs.local import LocalStore
 from ledger.blobs.opening import create_store, open_store, store_id
 from ledger.blobs.reader import ContentReader, is_present
@@ -29,6 +30,7 @@ __all__ = [
     "create_store",
     "is_present",
     "link_content",
+    "link_objects",
     "linked_path",
     "open_store",
     "store_id",

@@ -1,9 +1,9 @@
 """Data registered in place: hashed when it is registered, checked when it is read.
 
-Linked data lies in a local store beside the store's own objects and belongs to the
-user, who may change it: then reading says so and hands nothing out
-(specs/format.md, 5.4). Paths come from manifests that others may have written, so a
-path is followed only where it leads to without any symbolic link.
+Linked data lies in a store beside the store's own objects and belongs to the user, who may change
+it: then reading says so and hands nothing out (specs/format.md, 5.4). This is about local
+folders; objects are `linked_objects`. Paths come from manifests that others may have written, so
+a path is followed only where it leads to without any symbolic link.
 """
 
 import hashlib
@@ -11,22 +11,47 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self
 
-from ledger.blobs.codec import Encoder
+from ledger.blobs.hashing import digests
 from ledger.blobs.layout import RESERVED
+from ledger.blobs.linked_objects import LinkedObjects, has_objects, listed_content
 from ledger.blobs.local import LocalStore
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import path_problem
+from ledger.blobs.registered import check_linked
 from ledger.blobs.store import Store
-from ledger.blobs.tables import Table, load_table, put_table
+from ledger.blobs.tables import load_table
 from ledger.blobs.trees import TreeFile, read_source, scan_tree
 from ledger.disk import mode_of, read_file, storage_errors
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
-from ledger.ids import Digest, digest_of
-from ledger.records import INLINE_FILES, Content, FileEntry, linked_digest
+from ledger.ids import Digest
+from ledger.meters import advance, expect
+from ledger.records import Content, FileEntry, FileKind
 
 _BLOCK_SIZE = 1 << 20
+
+
+class LinkedSource(Protocol):
+    """The files of a linked content, each checked before it is trusted."""
+
+    def blocks(self, file: FileEntry) -> Iterator[memoryview]:
+        """All bytes of a file; the last piece comes only if all of them are right."""
+
+    def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
+        """The bytes of each of some files."""
+
+    def open(self, file: FileEntry) -> BinaryIO:
+        """A file to read and seek in, checked as a whole first."""
+
+    def check_listing(self) -> None:
+        """Compare which files are there with those that were registered."""
+
+    def check(self) -> None:
+        """Compare what is there with what was registered, byte by byte."""
+
+    def separate(self) -> Self:
+        """The same files, for another thread."""
 
 
 def link_content(store: LocalStore, path: Path) -> Content:
@@ -36,74 +61,72 @@ def link_content(store: LocalStore, path: Path) -> Content:
     store's root, reached without a symbolic link, apart from the store's own objects.
     """
     linked = _path_in_store(store, path)
-    files = tuple(_entry(file) for file in _scan(_full_path(store, linked)))
-    size = sum(file.size for file in files)
-    digest = linked_digest(files)
-    if len(files) <= INLINE_FILES:
-        return Content(digest=digest, size=size, files=files, linked=linked)
-    put_table(store, Table(digest=digest, files=files, runs=(), segments=(), size=size), Encoder())
-    return Content(digest=digest, size=size, file_count=len(files), linked=linked)
+    found = _scan(_full_path(store, linked))
+    size = sum(file.size for file in found)
+    expect(size)
+    files = tuple(
+        FileEntry(path=file.path, size=size, kind=file.kind, digest=digest)
+        for file, (size, digest) in zip(found, digests(found, _bytes_of, size=size), strict=True)
+    )
+    return listed_content(store, linked, files)
 
 
 def linked_path(store: Store, content: Content, *, label: str) -> Path:
-    """Where registered data lies, every file of it checked.
+    """Where registered data lies on the local disk, every file of it checked.
 
     Raises `IntegrityError` that names the first file that is missing, changed or new.
     """
+    if not isinstance(store, LocalStore):
+        raise ArgumentError(f"{label}: {content.linked!r} lies in {store.url}, which has no local path")
     files = load_table(store, content, label=label).files if content.has_table else content.files or ()
     source = LinkedFiles(store, content, files, label=label)
     source.check()
     return Path(source.path)
 
 
+def linked_source(store: Store, content: Content, files: tuple[FileEntry, ...], *, label: str) -> LinkedSource:
+    """The files of a linked content, whatever its store is."""
+    if isinstance(store, LocalStore):
+        return LinkedFiles(store, content, files, label=label)
+    return LinkedObjects(store, content, files, label=label)
+
+
 def is_linked_present(store: Store, content: Content) -> bool:
     """Whether something lies where a content was registered, without reading it."""
-    if content.linked is None or path_problem(content.linked) or not isinstance(store, LocalStore):
+    if content.linked is None or path_problem(content.linked):
         return False
-    return bool(mode_of(_full_path(store, content.linked)))
+    if isinstance(store, LocalStore):
+        return bool(mode_of(_full_path(store, content.linked)))
+    return has_objects(store, content.linked)
 
 
 class LinkedFiles:
-    """The files of a linked content, each checked before it is trusted."""
+    """The files of a linked content in a local store."""
 
     path: str
 
-    def __init__(self, store: Store, content: Content, files: tuple[FileEntry, ...], *, label: str) -> None:
+    def __init__(self, store: LocalStore, content: Content, files: tuple[FileEntry, ...], *, label: str) -> None:
+        self.path = _full_path(store, content.linked or "")
         self._label = label
-        self._files = files
-        linked = content.linked or ""
-        if not isinstance(store, LocalStore):
-            raise ArgumentError(f"{label}: {linked!r} was registered in a local store, this one is {store.url}")
-        found = linked_digest(files)
-        if found != content.digest:
+        self._registered = check_linked(content, files, label=label, location=self.path)
+        if os.path.realpath(self.path) != self.path:
             raise IntegrityError(
-                f"{label}: the files listed are the content {found}, expected {content.digest}",
-                digest=content.digest,
-                found=found,
+                f"{label}: invalid path {content.linked!r} in the store: a symbolic link leads elsewhere",
+                location=self.path,
             )
-        self.path = _full_path(store, linked)
-        problem = path_problem(linked) or ("it is the store's own" if linked.split("/")[0] in RESERVED else None)
-        if problem is None and os.path.realpath(self.path) != self.path:
-            problem = "a symbolic link leads elsewhere"
-        if problem is not None:
-            raise IntegrityError(f"{label}: invalid path {linked!r} in the store: {problem}", location=self.path)
         self._is_file = len(files) == 1 and not stat.S_ISDIR(mode_of(self.path))
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """The bytes of a file; the error for a changed one comes before the end."""
-        if file.kind == "link":
-            data = self._link_target(file)
-            self._compare(file, len(data), digest_of(data))
-            yield memoryview(data)
-            return
         size, digest = 0, hashlib.sha256()
         last = memoryview(b"")
         for block in self._raw(file):
             size += len(block)
             digest.update(block)
+            advance(len(block))
             yield last
             last = memoryview(block)
-        self._compare(file, size, Digest(f"sha256:{digest.hexdigest()}"))
+        self._registered.compare(file, size, Digest(f"sha256:{digest.hexdigest()}"))
         yield last
 
     def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
@@ -114,27 +137,28 @@ class LinkedFiles:
         """A file to read and seek in, checked as a whole first."""
         for _ in self.blocks(file):
             pass  # checking is the point
-        source = self._source(file)
-        return readable_file(file.size, _InPlace(source))
+        return readable_file(file.size, _InPlace(self._source(file)))
 
     def separate(self) -> Self:
         """These files themselves: nothing is kept between two reads."""
         return self
 
     def check(self) -> None:
-        """Compare what lies there with what was registered, byte by byte."""
-        expected = {file.path: file for file in self._files}
-        found = {file.path: file for file in self._scan()}
-        # What is missing comes first: it may be why a folder is empty now, which counts as added.
-        for path in sorted(expected.keys() | found.keys(), key=lambda path: (path in found, path)):
-            if path not in found:
-                raise self._changed(path, "is missing")
-            if path not in expected:
-                raise self._changed(path, "was added")
-            if found[path].kind != expected[path].kind:
-                raise self._changed(path, f"is of kind {found[path].kind}, expected {expected[path].kind}")
-            for _ in self.blocks(expected[path]):
-                pass  # each block was checked on its way
+        """Compare what lies there with what was registered, byte by byte, on all cores."""
+        found = self._compared_listing()
+        files = list(self._registered.files.values())
+        size = sum(file.size for file in found)
+        for file, each in zip(files, digests(files, self._raw, size=size), strict=True):
+            self._registered.compare(file, *each)
+
+    def check_listing(self) -> None:
+        """Compare which files lie there with those that were registered."""
+        self._compared_listing()
+
+    def _compared_listing(self) -> list[TreeFile]:
+        found = self._scan()
+        self._registered.compare_listing({file.path: file.kind for file in found})
+        return found
 
     def _scan(self) -> list[TreeFile]:
         if not mode_of(self.path, follow=False):
@@ -153,33 +177,21 @@ class LinkedFiles:
         if file.kind == "directory":
             return
         source = self._source(file)
+        if file.kind == "link":
+            yield self._link_target(file)
+            return
         if os.path.realpath(os.path.dirname(source)) != os.path.dirname(source):
-            raise self._changed(file.path, "lies behind a symbolic link")
+            raise self._registered.changed(file.path, "lies behind a symbolic link")
         try:
             yield from read_source(source, follow=False)
         except (StorageError, UnsupportedFileError) as error:
-            raise self._changed(file.path, f"cannot be read: {error}") from error
+            raise self._registered.changed(file.path, f"cannot be read: {error}") from error
 
     def _link_target(self, file: FileEntry) -> bytes:
         try:
             return os.fsencode(os.readlink(self._source(file)))
         except OSError as error:
-            raise self._changed(file.path, "is no link any more") from error
-
-    def _compare(self, file: FileEntry, size: int, digest: Digest) -> None:
-        if (size, digest) != (file.size, file.digest):
-            raise self._changed(
-                file.path, f"has {size} bytes, {digest}, expected {file.size} bytes, {file.digest}", digest=file.digest
-            )
-
-    def _changed(self, path: str, what: str, *, digest: Digest | None = None) -> IntegrityError:
-        return IntegrityError(
-            f"{self._label}: the file {path!r} {what}, in {self.path}",
-            hint="registered data was changed in place; register it again as a new version",
-            digest=digest,
-            location=self.path,
-            path=path,
-        )
+            raise self._registered.changed(file.path, "is no link any more") from error
 
 
 def _path_in_store(store: LocalStore, path: Path) -> str:
@@ -219,20 +231,13 @@ def _scan(path: str) -> list[TreeFile]:
     mode = mode_of(path)
     if stat.S_ISDIR(mode):
         return scan_tree(Path(path))
-    is_executable = bool(mode & stat.S_IXUSR)
-    return [TreeFile(os.path.basename(path), "executable" if is_executable else "file", path)]
-
-
-def _entry(file: TreeFile) -> FileEntry:
-    """A file with the digest of its bytes, streaming."""
-    size, digest = 0, hashlib.sha256()
-    for block in _bytes_of(file):
-        size += len(block)
-        digest.update(block)
-    return FileEntry(path=file.path, size=size, kind=file.kind, digest=Digest(f"sha256:{digest.hexdigest()}"))
+    kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
+    with storage_errors(path, "read"):
+        return [TreeFile(os.path.basename(path), kind, path, os.stat(path).st_size)]
 
 
 def _bytes_of(file: TreeFile) -> Iterator[bytes]:
+    """What a file's digest is about: its bytes, or the target of a link."""
     if file.kind == "link":
         with storage_errors(file.source, "read"):
             yield os.readlink(file.source).encode()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, Self
 
 from ledger.blobs.layout import chunk_key, pack_key, table_key
-from ledger.blobs.linked import LinkedFiles, is_linked_present
+from ledger.blobs.linked import is_linked_present, linked_source
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import check_files
 from ledger.blobs.restoring import plan_restore, restore_files, split
@@ -34,6 +34,9 @@ class _Source(Protocol):
 
     def open(self, file: FileEntry) -> BinaryIO:
         """A file to read and seek in."""
+
+    def check_listing(self) -> None:
+        """Compare which files are there with those listed, where that can differ; raises `IntegrityError`."""
 
     def check(self) -> None:
         """Read everything again; raises `IntegrityError`."""
@@ -60,7 +63,7 @@ class ContentReader:
         self._by_path = {file.path: file for file in self.files}
         self._source: _Source
         if content.linked is not None:
-            self._source = LinkedFiles(store, content, self.files, label=label)
+            self._source = linked_source(store, content, self.files, label=label)
         else:
             self._source = _StoredFiles(store, content, table, self.files, label)
 
@@ -85,6 +88,10 @@ class ContentReader:
         The folder appears when it is complete. Raises `TargetExistsError` where something is there.
         """
         restore_files(target, plan_restore(self.files, paths, strip), self._source.each, label=self._label)
+
+    def check_listing(self) -> None:
+        """Look whether a file of registered data is missing or was added; no byte is read. `IntegrityError`."""
+        self._source.check_listing()
 
     def check(self) -> None:
         """Read every byte again; raises `IntegrityError` at the first bad one."""
@@ -135,6 +142,9 @@ class _StoredFiles:
 
     def open(self, file: FileEntry) -> BinaryIO:
         return readable_file(file.size, _InStream(self._stream, self._starts[file.path]))
+
+    def check_listing(self) -> None:
+        pass  # the list is part of the content
 
     def check(self) -> None:
         self._new_stream().check()

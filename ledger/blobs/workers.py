@@ -58,6 +58,12 @@ class Workers(Generic[Result]):
         """The result of the oldest piece of work, once it is there; raises what the work raised."""
         return self._under_way.popleft().result()
 
+    def wait(self, seconds: float) -> bool:
+        """Whether the oldest piece of work is done, now or within so many seconds."""
+        from concurrent.futures import wait
+
+        return bool(wait([self._under_way[0]], timeout=seconds).done)
+
     def close(self) -> None:
         """Drop work that has not begun and wait for the threads to end; nothing may be given afterwards."""
         self._under_way.clear()

@@ -112,7 +112,7 @@ class LoadingFiles:
     def folder(self) -> Path:
         """A local folder with copies of the files; it lasts as long as the process."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(dir=_scratch(os.getpid()))) / "files"
+            self._folder = _fresh_folder() / "files"
             mine = [path for path in self._all if path.startswith(self._prefix)]
             self._reader.restore(self._folder, paths=mine, strip=self._prefix)
         return self._folder
@@ -142,6 +142,20 @@ class LoadingFiles:
                 f"the value has no file {path!r}; it has {', '.join(self.paths()) or 'none'}", path=path
             )
         return full
+
+
+def local_copy(reader: ContentReader, name: str) -> Path:
+    """The path of a copy of registered data, a file or a folder of that name; it lasts as long as the process."""
+    folder = _fresh_folder()
+    if [file.path for file in reader.files] == [name]:
+        reader.restore(folder / "files")
+        return folder / "files" / name
+    reader.restore(folder / name)
+    return folder / name
+
+
+def _fresh_folder() -> Path:
+    return Path(tempfile.mkdtemp(dir=_scratch(os.getpid())))
 
 
 @functools.cache

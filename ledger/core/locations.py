@@ -1,10 +1,11 @@
-"""Where data to register lies, as users and handles write it: a path or a ``file://`` URL.
+"""Where data to register lies, as users and handles write it: a path, a ``file://`` URL, or one below the store's.
 
 Decides what a text means and nothing else; whether the place is inside the store is decided
 where the data is linked. A URL in an error is shown without the parts that may be secret.
 """
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -23,12 +24,35 @@ def local_path(uri: str | Path, *, store: str) -> Path:
         plain = text.removeprefix(_FILE)
         return Path(plain if os.path.lexists(plain) else unquote(plain))
     if isinstance(uri, str) and "://" in text:
-        parts = urlsplit(text)
-        public = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        raise OutsideStoreError(
-            f"cannot register {public} in the artifact store {store}: only local data can be linked",
-            hint="download it and save_artifact(Path(...)), which copies it",
-            path=public,
-            store=store,
-        )
+        raise _outside(_public(text), store, "only data inside it can be linked")
     return Path(text)
+
+
+def key_below(uri: str | Path, *, store: str) -> str:
+    """The path below the root of the store at the URL ``store`` that a URL names.
+
+    Raises `OutsideStoreError` for any other place.
+    """
+    # pathlib takes the two slashes of a URL for one.
+    text = _public(re.sub(r"^([a-z0-9+]+):/(?!/)", r"\1://", str(uri)))
+    key = text.removeprefix(f"{store}/").rstrip("/")
+    if key == text.rstrip("/"):
+        raise _outside(text, store, "it does not lie inside")
+    return key
+
+
+def _public(url: str) -> str:
+    """A URL without user, password and query; a plain path as it is."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _outside(place: str, store: str, problem: str) -> OutsideStoreError:
+    return OutsideStoreError(
+        f"cannot register {place} in the artifact store {store}: {problem}",
+        hint="bring it to the local disk and save_artifact(Path(...)), which copies it",
+        path=place,
+        store=store,
+    )

@@ -14,8 +14,8 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.blobs import LocalStore, link_content
-from ledger.core.locations import local_path
+from ledger.blobs import LocalStore, link_content, link_objects
+from ledger.core.locations import key_below, local_path
 from ledger.core.saving import (
     Options,
     Request,
@@ -33,7 +33,6 @@ from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
     InvalidTagError,
-    OutsideStoreError,
     ReadOnlyError,
     StorageError,
     VersionExistsError,
@@ -161,13 +160,11 @@ class Transaction:
         )
         self._refuse_taken(request)
         store = self._workspace.store_for_writing()
-        if not isinstance(store, LocalStore):
-            raise OutsideStoreError(
-                f"cannot register {folder_or_file_uri}: the store {store.url} is not a local folder",
-                hint="save_artifact(Path(...)) copies the data",
-            )
         with task(f"register {request.name}"):
-            content = link_content(store, local_path(folder_or_file_uri, store=store.url))
+            if isinstance(store, LocalStore):
+                content = link_content(store, local_path(folder_or_file_uri, store=store.url))
+            else:
+                content = link_objects(store, key_below(folder_or_file_uri, store=store.url))
         workspace = self._workspace
         return self._keep(request, linked_manifest(request, content, author=workspace.author, now=workspace.now()))
 

@@ -9,12 +9,12 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ledger.blobs import ContentReader, FallbackStore, LocalStore, Store, is_present, linked_path, open_store, store_id
 from ledger.core.downloads import download_zip
-from ledger.core.files import LoadingFiles
+from ledger.core.files import LoadingFiles, local_copy
 from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.core.restoring import restore
 from ledger.core.trust import TrustFile
@@ -139,8 +139,8 @@ class Workspace(View):
         try:
             content = facts.manifest.content
             with task(f"load {claim.label}", content.size):
-                if content.linked is not None and isinstance(store := self.store_holding(content), LocalStore):
-                    return linked_path(store, content, label=claim.label)
+                if content.linked is not None:
+                    return self._load_linked(content, claim.label)
                 return self._load_stored(claim, facts, trust=trust, mmap=mmap, data_type=data_type)
         except IntegrityError as error:
             error.__dict__.update(name=claim.name, version=claim.version)
@@ -168,6 +168,15 @@ class Workspace(View):
                 continue  # a damaged version is no help, and no reason to refuse the next one
             if content.linked is None:
                 yield content
+
+    def _load_linked(self, content: Content, label: str) -> Path:
+        """Where registered data lies, checked; of data in an object store, where a checked copy of it lies."""
+        store = self.store_holding(content)
+        if isinstance(store, LocalStore):
+            return linked_path(store, content, label=label)
+        reader = ContentReader(store, content, label=label)
+        reader.check_listing()
+        return local_copy(reader, PurePosixPath(content.linked or "").name)
 
     def _load_stored(self, claim: Claim, facts: Facts, *, trust: bool, mmap: bool, data_type: type | None) -> Any:
         manifest = facts.manifest

@@ -1,12 +1,16 @@
 """`register_artifact`: data in the store is linked where it lies, and watched."""
 
 import os
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import fsspec
 import pytest
 
-from ledger import ArtifactVersion, Ledger
+from ledger import ArtifactVersion, Ledger, Progress, progress
 from ledger.enums import ArtifactType
 from ledger.errors import IntegrityError, LedgerError, OutsideStoreError, VersionExistsError
 from tests.kit.ledgers import files_below, git, state_of, store_of
@@ -186,9 +190,81 @@ def test_the_uri_of_a_version_leads_back_to_its_data(ledger: Ledger, name: str) 
 
 
 def test_a_remote_url_is_refused_without_its_secrets(ledger: Ledger) -> None:
-    """Only local data can be linked; the error names the URL but neither its user, password nor query."""
+    """Only data of the store can be linked; the error names the URL but neither its user, password nor query."""
     with pytest.raises(FileNotFoundError) as caught:
         ledger.register("s3://key:canary@bucket/data?signature=canary", "x")
     assert OutsideStoreError is type(caught.value)
     assert "s3://bucket/data" in str(caught.value)
     assert "canary" not in str(caught.value) + repr(caught.value.facts)
+
+
+def test_progress_of_registering_and_loading(ledger: Ledger, raw: Path) -> None:
+    """Both count the bytes that they hash."""
+    told: list[Progress] = []
+    with progress(told.append):
+        ledger.register(raw, "raw").load()
+    over = [(at.label, at.done) for at in told if at.finished]
+    assert [("register raw", 1008), ("load raw@1", 1008)] == over
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[Ledger]:
+    """A ledger whose store is an object store, with data in it."""
+    root = f"memory://{uuid4().hex}"
+    files = fsspec.filesystem("memory")
+    files.pipe_file(f"{root}/raw/a.csv", b"a,b\n1,2\n")
+    files.pipe_file(f"{root}/raw/sub/b.bin", bytes(1000))
+    yield Ledger.init(tmp_path / ".ledger", store=root)
+    files.rm(root, recursive=True)
+
+
+@pytest.mark.parametrize("form", [str, Path, lambda url: f"{url}/"])
+def test_objects_are_linked_in_place(remote: Ledger, form: Any) -> None:
+    """Data in an object store is linked, and loads as the path of a checked local copy."""
+    saved = remote.register(form(f"{remote.store.url}/raw"), "raw")
+    assert {"a.csv": 8, "sub/b.bin": 1000} == {file.path: file.size for file in saved.files()}
+    loaded = saved.load()
+    assert ("raw", b"a,b\n1,2\n", bytes(1000)) == (
+        loaded.name,
+        (loaded / "a.csv").read_bytes(),
+        (loaded / "sub" / "b.bin").read_bytes(),
+    )
+    assert f"{remote.store.url}/raw" == saved.uri
+    with saved.open("a.csv") as file:
+        assert b"a,b\n" == file.readline()
+    assert remote.verify().ok
+
+
+def test_one_object_loads_as_a_file(remote: Ledger, tmp_path: Path) -> None:
+    """A single object is a file under its own name, and its zip holds it."""
+    saved = remote.register(f"{remote.store.url}/raw/a.csv", "file")
+    assert ("a.csv", "a,b\n1,2\n") == (saved.load().name, saved.load().read_text())
+    with zipfile.ZipFile(saved.download_files(tmp_path / "x.zip")) as archive:
+        assert ["a.csv"] == archive.namelist()
+
+
+@pytest.mark.parametrize("key", ["raw/a.csv", "raw/new"])
+def test_changed_objects_are_detected(remote: Ledger, key: str) -> None:
+    """An object that was changed or added is named on load."""
+    saved = remote.register(f"{remote.store.url}/raw", "raw")
+    fsspec.filesystem("memory").pipe_file(f"{remote.store.url}/{key}", b"a,b\n9,9\n")
+    with pytest.raises(IntegrityError, match="raw@1") as caught:
+        saved.load()
+    assert repr(key.removeprefix("raw/")) in str(caught.value)
+
+
+def test_objects_elsewhere_are_refused(remote: Ledger, tmp_path: Path) -> None:
+    """Another bucket, a sibling of the store, a local folder, the root and the store's own objects."""
+    url = remote.store.url
+    remote.save(1, "x")
+    for place in (
+        f"{url}x/raw",
+        "memory://elsewhere/raw",
+        "s3://key:canary@bucket/raw",
+        tmp_path,
+        url,
+        f"{url}/chunks",
+    ):
+        with pytest.raises(OutsideStoreError) as caught:
+            remote.register(place, "raw")
+        assert "canary" not in str(caught.value) + repr(caught.value.facts)

@@ -1,0 +1,173 @@
+"""Data registered in place in an object store.
+
+As in a folder, but for what an object store does not have: there are no links, no executable bits and no empty
+folders. Listing says which objects there are; that their bytes are the same only their bytes say, so they are
+fetched and hashed, in ranges and on all cores. What is to be read at any place is fetched whole and checked first,
+into a temporary file, because a later request might be answered otherwise.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import BinaryIO, Final, Self
+
+from ledger.blobs.codec import Encoder
+from ledger.blobs.hashing import digests
+from ledger.blobs.paths import path_problem
+from ledger.blobs.registered import Registered, check_linked, reserved_problem
+from ledger.blobs.store import PrunableStore, Store
+from ledger.blobs.tables import Table, put_table
+from ledger.blobs.workers import PARALLEL_SIZE
+from ledger.disk import storage_errors
+from ledger.errors import OutsideStoreError, StorageError
+from ledger.ids import Digest
+from ledger.meters import advance
+from ledger.records import INLINE_FILES, Content, FileEntry, linked_digest
+
+FETCH_SIZE: Final = 8 << 20
+"""Bytes that one request asks for."""
+
+
+def link_objects(store: Store, linked: str) -> Content:
+    """The content of the objects at a path below the store's root, hashed and listed, not copied.
+
+    Raises `OutsideStoreError` where there are none, or where the store keeps its own.
+    """
+    paths = _paths(store, linked) if reserved_problem(linked) is None else []
+    problem = reserved_problem(linked) or (None if paths else "there is no object, and none below it")
+    problem = problem or next((f"{path!r}: {bad}" for path in paths if (bad := path_problem(path))), None)
+    if problem is not None:
+        raise OutsideStoreError(
+            f"cannot register {store.url}/{linked} in the artifact store {store.url}: {problem}",
+            hint="save_artifact(Path(...)) copies local data",
+            path=linked,
+            store=store.url,
+        )
+    keys = [_key(linked, path, is_one=paths == [_name(linked)] and _is_object(store, linked)) for path in paths]
+    found = digests(keys, partial(_ranges, store), size=PARALLEL_SIZE)
+    files = tuple(
+        FileEntry(path=path, size=size, digest=digest) for path, (size, digest) in zip(paths, found, strict=True)
+    )
+    return listed_content(store, linked, files)
+
+
+def listed_content(store: Store, linked: str, files: tuple[FileEntry, ...]) -> Content:
+    """The content of registered files; many of them are listed in a table of the store's."""
+    size = sum(file.size for file in files)
+    digest = linked_digest(files)
+    if len(files) <= INLINE_FILES:
+        return Content(digest=digest, size=size, files=files, linked=linked)
+    put_table(store, Table(digest=digest, files=files, runs=(), segments=(), size=size), Encoder())
+    return Content(digest=digest, size=size, file_count=len(files), linked=linked)
+
+
+def has_objects(store: Store, linked: str) -> bool:
+    """Whether an object is at a path, or below it."""
+    return bool(_paths(store, linked))
+
+
+class LinkedObjects:
+    """The objects of a linked content, each checked before it is trusted."""
+
+    def __init__(self, store: Store, content: Content, files: tuple[FileEntry, ...], *, label: str) -> None:
+        self._store = store
+        self._linked = content.linked or ""
+        self._registered: Registered = check_linked(
+            content, files, label=label, location=f"{store.url}/{content.linked}"
+        )
+        is_named_so = [file.path for file in files] == [_name(self._linked)]
+        self._is_one = is_named_so and _is_object(store, self._linked)
+
+    def blocks(self, file: FileEntry) -> Iterator[memoryview]:
+        """The bytes of an object; the error for a changed one comes before the end."""
+        import hashlib
+
+        size, digest = 0, hashlib.sha256()
+        last = memoryview(b"")
+        for block in self._raw(file):
+            size += len(block)
+            digest.update(block)
+            advance(len(block))
+            yield last
+            last = memoryview(block)
+        self._registered.compare(file, size, Digest(f"sha256:{digest.hexdigest()}"))
+        yield last
+
+    def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
+        """The bytes of each of some objects."""
+        return map(self.blocks, files)
+
+    def open(self, file: FileEntry) -> BinaryIO:
+        """A checked copy of an object, to read and seek in; it lasts as long as it is open."""
+        with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
+            copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller's
+            try:
+                for block in self.blocks(file):
+                    copy.write(block)
+                copy.seek(0)
+            except BaseException:
+                copy.close()
+                raise
+        return copy
+
+    def check_listing(self) -> None:
+        """Compare which objects are there with those that were registered."""
+        self._registered.compare_listing(dict.fromkeys(_paths(self._store, self._linked), "file"))
+
+    def check(self) -> None:
+        """Compare what is there with what was registered, byte by byte."""
+        self.check_listing()
+        files = list(self._registered.files.values())
+        for file, found in zip(files, digests(files, self._raw, size=PARALLEL_SIZE), strict=True):
+            self._registered.compare(file, *found)
+
+    def separate(self) -> Self:
+        """These objects themselves: nothing is kept between two reads."""
+        return self
+
+    def _raw(self, file: FileEntry) -> Iterator[bytes]:
+        try:
+            yield from _ranges(self._store, _key(self._linked, file.path, is_one=self._is_one))
+        except FileNotFoundError as error:
+            raise self._registered.changed(file.path, "is missing") from error
+
+
+def _paths(store: Store, linked: str) -> list[str]:
+    """The paths of the objects at a place: the name of one object, or the paths below a folder."""
+    if _is_object(store, linked):
+        return [_name(linked)]
+    if not isinstance(store, PrunableStore):
+        return []
+    below = (key.removeprefix(f"{linked}/") for key in store.list(linked) if key.startswith(f"{linked}/"))
+    # Some programs mark a folder by an object whose name ends in a slash.
+    return [path for path in below if path and not path.endswith("/")]
+
+
+def _is_object(store: Store, key: str) -> bool:
+    """Whether there is an object of exactly that key; ``has`` may say yes to a folder."""
+    try:
+        store.get(key, 0, 1)
+    except FileNotFoundError:
+        return False
+    except StorageError as error:
+        if isinstance(error.__cause__, IsADirectoryError):
+            return False
+        raise
+    return True
+
+
+def _ranges(store: Store, key: str) -> Iterator[bytes]:
+    start = 0
+    while block := store.get(key, start, FETCH_SIZE):
+        yield block
+        start += len(block)
+        if len(block) < FETCH_SIZE:
+            return
+
+
+def _key(linked: str, path: str, *, is_one: bool) -> str:
+    return linked if is_one else f"{linked}/{path}"
+
+
+def _name(linked: str) -> str:
+    return linked.rpartition("/")[2]

@@ -1,0 +1,70 @@
+"""What registered data has to be, wherever it lies.
+
+Pure. Registered data belongs to the user, who may change it: then it is no longer what was registered, and the
+error names the file. The list of files comes from a manifest or a table that others may have written, so it is
+compared with the content's digest before anything is read for it.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ledger.blobs.layout import RESERVED
+from ledger.blobs.paths import path_problem
+from ledger.errors import IntegrityError
+from ledger.ids import Digest
+from ledger.records import Content, FileEntry, FileKind, linked_digest
+
+
+class Registered(NamedTuple):
+    """Registered data: what its version is called, where it lies, and its files by path."""
+
+    label: str
+    location: str
+    files: Mapping[str, FileEntry]
+
+    def changed(self, path: str, what: str, *, digest: Digest | None = None) -> IntegrityError:
+        """The error for a file that is not what was registered."""
+        return IntegrityError(
+            f"{self.label}: the file {path!r} {what}, in {self.location}",
+            hint="registered data was changed in place; register it again as a new version",
+            digest=digest,
+            location=self.location,
+            path=path,
+        )
+
+    def compare(self, file: FileEntry, size: int, digest: Digest) -> None:
+        """Raise `IntegrityError` unless a file has the bytes that were registered."""
+        if (size, digest) != (file.size, file.digest):
+            expected = f"expected {file.size} bytes, {file.digest}"
+            raise self.changed(file.path, f"has {size} bytes, {digest}, {expected}", digest=file.digest)
+
+    def compare_listing(self, found: Mapping[str, FileKind]) -> None:
+        """Raise `IntegrityError` for the first file that is missing, was added, or is of another kind."""
+        # What is missing comes first: it may be why a folder is empty now, which counts as added.
+        for path in sorted(self.files.keys() | found.keys(), key=lambda path: (path in found, path)):
+            if path not in found:
+                raise self.changed(path, "is missing")
+            if path not in self.files:
+                raise self.changed(path, "was added")
+            if found[path] != self.files[path].kind:
+                raise self.changed(path, f"is of kind {found[path]}, expected {self.files[path].kind}")
+
+
+def check_linked(content: Content, files: tuple[FileEntry, ...], *, label: str, location: str) -> Registered:
+    """The registered data of a content, once its list of files and its path are such as a writer makes them."""
+    found = linked_digest(files)
+    if found != content.digest:
+        raise IntegrityError(
+            f"{label}: the files listed are the content {found}, expected {content.digest}",
+            digest=content.digest,
+            found=found,
+        )
+    problem = reserved_problem(content.linked or "")
+    if problem is not None:
+        raise IntegrityError(f"{label}: invalid path {content.linked!r} in the store: {problem}", location=location)
+    return Registered(label, location, {file.path: file for file in files})
+
+
+def reserved_problem(linked: str) -> str | None:
+    """Why a path below a store's root cannot be registered data, or ``None``."""
+    return path_problem(linked) or ("it is the store's own" if linked.split("/", maxsplit=1)[0] in RESERVED else None)
