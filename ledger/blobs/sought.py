@@ -23,4 +23,11 @@ class Sought(NamedTuple):
 
     def damaged(self, what: str, **facts: str | int) -> IntegrityError:
         """The error that says what is wrong, with the facts as attributes."""
-        return IntegrityError(f"{self} {what}", label=self.label, digest=self.digest, location=self.location, **facts)
+        return IntegrityError(
+            f"{self} {what}",
+            hint=IntegrityError.usual_hint,
+            label=self.label,
+            digest=self.digest,
+            location=self.location,
+            **facts,
+        )
