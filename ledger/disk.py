@@ -5,6 +5,7 @@ Rules it keeps (specs/concurrency.md):
 
 * a file appears under its name whole or not at all: temporary name, fsync,
   rename, fsync of the directory;
+* whether fsync is asked for at all is decided here, by the `durability` around a write;
 * a failed fsync is final: the temporary file goes, the caller starts afresh;
 * an operating system error is an error that names the path, never "not there";
 * the lock is flock's, released by the kernel when its holder dies, and its
@@ -17,14 +18,38 @@ import itertools
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
+from ledger.enums import Durability
 from ledger.errors import LedgerError, LockTimeoutError, storage_error
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 _TEMPORARY_PREFIX = "tmp_"
 _READ_SIZE = 1 << 20
 _POLL_SECONDS = 0.01
 _HOLDER_LIMIT = 4096
+
+_durability = ContextVar("durability", default=Durability.FULL)
+
+
+@contextlib.contextmanager
+def durability(asked: Durability) -> Iterator[None]:
+    """A block whose writes are as durable as is asked; threads that it gives work to have to be given its context."""
+    before = _durability.set(asked)
+    try:
+        yield
+    finally:
+        _durability.reset(before)
+
+
+def current_durability() -> Durability:
+    """How durable writes are here."""
+    return _durability.get()
 
 
 @contextlib.contextmanager
@@ -107,7 +132,7 @@ def write_new_file(path: str, parts: Iterable[bytes | memoryview]) -> None:
         try:
             for part in parts:
                 _write_all(descriptor, part)
-            os.fsync(descriptor)
+            sync_file(descriptor)
         finally:
             os.close(descriptor)
     except BaseException:
@@ -115,8 +140,16 @@ def write_new_file(path: str, parts: Iterable[bytes | memoryview]) -> None:
         raise
 
 
+def sync_file(descriptor: int) -> None:
+    """Make the bytes of an open file durable; raises plain ``OSError``."""
+    if _durability.get() is Durability.FULL:
+        os.fsync(descriptor)
+
+
 def sync_directory(path: str | os.PathLike[str]) -> None:
     """Make the names in a directory durable."""
+    if _durability.get() is not Durability.FULL:
+        return
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -152,13 +185,61 @@ def remove_if_there(path: str | os.PathLike[str]) -> None:
         os.unlink(path)
 
 
+class HeldLock:
+    """A lock that this process holds until the ``with`` block ends; its name stands in the file meanwhile.
+
+    ``holder_died`` says whether the last holder died while holding it, in which case what it
+    was doing may lie about half-done.
+    """
+
+    def __init__(self, lock: "BaseFileLock", descriptor: int, *, holder_died: bool) -> None:
+        self._lock = lock
+        self._descriptor = descriptor
+        self.holder_died = holder_died
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # After an orderly failure, too: whoever raised has cleaned up behind itself.
+        if kind is None or issubclass(kind, Exception):
+            # A name that stays makes the next writer look for what a dead one left: no reason to fail a save
+            # that is durable.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._descriptor, 0)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Release the lock, and leave what stands in the file."""
+        # What was done under the lock is done and durable; the kernel lets go when the file is closed,
+        # which the lock library tries again, at the latest when this process ends.
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+        with contextlib.suppress(OSError):
+            self._lock.release()
+
+
 @contextlib.contextmanager
 def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
-    """Hold the lock file ``path``; wait up to ``timeout`` seconds for it.
+    """Hold the lock file ``path`` for a block, which is given whether the last holder died; raises as `take_lock`."""
+    with take_lock(path, timeout=timeout) as lock:
+        yield lock.holder_died
 
-    Yields whether the last holder died while holding it, in which case what it
-    was doing may lie about half-done. Raises `LockTimeoutError` with the pid and
-    host of the holder; a live lock is never stolen.
+
+def try_lock(path: Path) -> HeldLock | None:
+    """The lock file ``path``, held, or ``None`` where somebody else holds it."""
+    try:
+        return take_lock(path, timeout=0)
+    except LockTimeoutError:
+        return None
+
+
+def take_lock(path: Path, *, timeout: float) -> HeldLock:
+    """The lock file ``path``, held, after up to ``timeout`` seconds.
+
+    Raises `LockTimeoutError` with the pid and host of the holder; a live lock is never stolen.
     """
     from filelock import FileLock, Timeout
 
@@ -166,31 +247,19 @@ def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise _lock_timeout(path, timeout) from error
+        raise lock_timeout(path, timeout) from error
     except OSError as error:
         raise storage_error(error, path, "lock") from error
+    descriptor = -1
     try:
         with storage_errors(path, "write"):
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            with storage_errors(path, "write"):
-                died = bool(os.pread(descriptor, _HOLDER_LIMIT, 0))
-                _sign(descriptor, f"pid {os.getpid()} on {os.uname().nodename}")
-            try:
-                yield died
-            except Exception:
-                # An orderly failure: whoever raised has cleaned up behind itself.
-                _take_name_out(descriptor)
-                raise
-            _take_name_out(descriptor)
-        finally:
-            with contextlib.suppress(OSError):  # nothing is written through it that has to last
-                os.close(descriptor)
-    finally:
-        # What was done under the lock is done and durable; the kernel lets go when the file is closed,
-        # which the lock library tries again, at the latest when this process ends.
-        with contextlib.suppress(OSError):
-            lock.release()
+            holder_died = bool(os.pread(descriptor, _HOLDER_LIMIT, 0))
+            _sign(descriptor, is_empty=not holder_died)
+    except BaseException:
+        HeldLock(lock, descriptor, holder_died=False).let_go()
+        raise
+    return HeldLock(lock, descriptor, holder_died=holder_died)
 
 
 @contextlib.contextmanager
@@ -223,7 +292,8 @@ def is_abandoned(path: Path) -> bool:
         os.close(descriptor)
 
 
-def _lock_timeout(path: Path, timeout: float) -> LockTimeoutError:
+def lock_timeout(path: Path, timeout: float) -> LockTimeoutError:
+    """The error of whoever waited in vain for a lock: it names the holder."""
     holder = _read_holder(path) or "another process"
     return LockTimeoutError(
         f"the ledger is locked: waited {timeout:g} s for {path}, held by {holder}",
@@ -238,17 +308,11 @@ def _read_holder(path: Path) -> str:
     return read_file(path, length=_HOLDER_LIMIT).decode(errors="replace")
 
 
-def _sign(descriptor: int, holder: str) -> None:
+def _sign(descriptor: int, *, is_empty: bool) -> None:
     # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
-    text = holder.encode()
-    os.pwrite(descriptor, text, 0)
-    os.ftruncate(descriptor, len(text))
-
-
-def _take_name_out(descriptor: int) -> None:
-    # A name that stays makes the next writer look for what a dead one left: no reason to fail a save that is durable.
-    with contextlib.suppress(OSError):
-        _sign(descriptor, "")
+    if not is_empty:
+        os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
 
 
 def _read_up_to(descriptor: int, length: int | None) -> bytes:

@@ -44,3 +44,10 @@ class TrustClass(StrEnum):
     DATA = "data"
     RESTRICTED = "restricted"
     CODE = "code"
+
+
+class Durability(StrEnum):
+    """What a save survives once it has returned (specs/concurrency.md, 4): ``FULL`` a power cut, ``RELAXED`` a kill."""
+
+    FULL = "full"
+    RELAXED = "relaxed"

@@ -16,7 +16,7 @@ from ledger.blobs.reader import is_present
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
-from ledger.disk import fresh_name, make_directory, remove_if_there, storage_errors, sync_directory
+from ledger.disk import fresh_name, make_directory, remove_if_there, storage_errors, sync_directory, sync_file
 from ledger.errors import ArgumentError, IntegrityError
 from ledger.ids import Digest
 from ledger.records import Content
@@ -121,6 +121,6 @@ def _make_durable(path: Path) -> None:
 def _sync_file(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        sync_file(descriptor)
     finally:
         os.close(descriptor)

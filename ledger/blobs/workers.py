@@ -10,6 +10,7 @@ a program that forks between two saves forks no thread of ours. Contents below
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -47,7 +48,8 @@ class Workers(Generic[Result]):
         try:
             if self._pool is None:
                 self._pool = _new_pool()
-            future = self._pool.submit(work)
+            # How durable writes are belongs to the context of whoever gives the work.
+            future = self._pool.submit(copy_context().run, work)
         except RuntimeError:
             # The interpreter is ending and starts no threads any more: what an exit handler saves is saved still.
             future = Future()

@@ -6,7 +6,7 @@ none. A single save is a transaction of one.
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,8 +37,8 @@ from ledger.errors import (
     StorageError,
     VersionExistsError,
 )
-from ledger.history import Claim, Draft, EventDraft, RecordDraft, refuse_collision, refuse_existing
-from ledger.ids import EventId, VersionId, new_uuid
+from ledger.history import UNPLACED, Claim, Draft, EventDraft, RecordDraft, refuse_collision, refuse_existing
+from ledger.ids import VersionId, new_uuid
 from ledger.lookup import ArtifactVersion, format_time, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.meters import task
@@ -293,14 +293,14 @@ class Transaction:
             raise ArgumentTypeError(f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {on!r}")
         return None, resolve(self._snapshot, on, version)
 
-    def _add_event(self, claim: Claim, verb: str, make: Callable[[EventId], bytes]) -> None:
-        make(EventId("00000000-0000-7000-8000-000000000000"))  # refuses a record over the limit now
-        self._events.append(EventDraft(claim=claim, verb=verb, encode=make))
+    def _add_event(self, claim: Claim, verb: str, event: MetadataEvent | TagsEvent) -> None:
+        # Encoding refuses a record over the limit now.
+        self._events.append(EventDraft(claim=claim, verb=verb, record=encode(event)))
 
-    def _metadata_event(self, metadata: dict[str, Any]) -> Callable[[EventId], bytes]:
+    def _metadata_event(self, metadata: dict[str, Any]) -> MetadataEvent:
         at, by = format_time(self._workspace.now()), self._workspace.author
-        return lambda id: encode(MetadataEvent(id=id, created_at=at, created_by=by, metadata=metadata))
+        return MetadataEvent(id=UNPLACED, created_at=at, created_by=by, metadata=metadata)
 
-    def _tags_event(self, add: tuple[str, ...], remove: tuple[str, ...]) -> Callable[[EventId], bytes]:
+    def _tags_event(self, add: tuple[str, ...], remove: tuple[str, ...]) -> TagsEvent:
         at, by = format_time(self._workspace.now()), self._workspace.author
-        return lambda id: encode(TagsEvent(id=id, created_at=at, created_by=by, add=add, remove=remove))
+        return TagsEvent(id=UNPLACED, created_at=at, created_by=by, add=add, remove=remove)

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.disk import read_file, storage_errors
+from ledger.disk import read_file, storage_errors, sync_file
 from ledger.errors import ReadOnlyError
 from ledger.ids import Digest
 
@@ -47,6 +47,6 @@ class TrustFile:
             descriptor = os.open(self.path, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             try:
                 os.write(descriptor, line)
-                os.fsync(descriptor)
+                sync_file(descriptor)
             finally:
                 os.close(descriptor)

@@ -3,7 +3,15 @@
 The only package that knows dulwich and Git's files.
 """
 
-from ledger.history.drafts import Draft, EventDraft, RecordDraft, VersionDraft, refuse_collision, refuse_existing
+from ledger.history.drafts import (
+    UNPLACED,
+    Draft,
+    EventDraft,
+    RecordDraft,
+    VersionDraft,
+    refuse_collision,
+    refuse_existing,
+)
 from ledger.history.history import History, Published
 from ledger.history.identity import git_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
@@ -14,6 +22,7 @@ from ledger.history.snapshot import Snapshot, find_by_id
 from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, plan_sync, push_plan
 
 __all__ = [
+    "UNPLACED",
     "Claim",
     "Commit",
     "Draft",

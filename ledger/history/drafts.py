@@ -1,23 +1,40 @@
 """What is to be published, and the pure decision which position and number it gets.
 
 A draft holds everything but its place; `place` decides the place from the state of
-the history it joins, again for every attempt (specs/concurrency.md, 2).
+the history it joins, again for every attempt (specs/concurrency.md, 2). Drafts are plain data:
+a publication that waits for the ledger's lock is placed by the process that holds it.
 """
 
-from collections.abc import Callable, Sequence
+import datetime as dt
+from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
+from ledger.enums import Durability
 from ledger.errors import InvalidVersionError, NameCollisionError, VersionExistsError, VersionNotFoundError
 from ledger.history import layout
 from ledger.history.layout import Claim
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import GrowingTree
 from ledger.ids import EventId, VersionId, new_uuid
-from ledger.records import MAX_NUMBER, Name, VersionString, number_of
+from ledger.records import (
+    FORMAT,
+    MAX_NUMBER,
+    Name,
+    VersionString,
+    decode,
+    decode_compact,
+    encode,
+    encode_compact,
+    number_of,
+)
+
+UNPLACED = EventId("00000000-0000-7000-8000-000000000000")
+"""The id of an event in its draft: the one it gets follows those that are there when it is placed."""
 
 
-class VersionDraft(msgspec.Struct, frozen=True, kw_only=True):
+class VersionDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="version"):
     """A new version: its manifest is final, its position and number are not."""
 
     name: Name
@@ -27,15 +44,15 @@ class VersionDraft(msgspec.Struct, frozen=True, kw_only=True):
     trailers: tuple[str, ...] = ()
 
 
-class EventDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A new event on a version; ``encode`` makes its record once its id is known."""
+class EventDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="event"):
+    """A new event on a version: its record is final but for its id, which is `UNPLACED`."""
 
     claim: Claim
     verb: str
-    encode: Callable[[EventId], bytes]
+    record: bytes
 
 
-class RecordDraft(msgspec.Struct, frozen=True, kw_only=True):
+class RecordDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="record"):
     """Any other record, at a path of its own."""
 
     path: layout.Path
@@ -44,6 +61,28 @@ class RecordDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Draft = VersionDraft | EventDraft | RecordDraft
+
+
+class Publication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one commit is to publish, all or none: the drafts, and what the commit says of them."""
+
+    drafts: tuple[Draft, ...]
+    author: str
+    now: dt.datetime
+    subject: str = ""
+    durability: Durability = Durability.FULL
+    kind: Literal["publication"] = "publication"
+    format: int = FORMAT
+
+
+def encode_publication(publication: Publication) -> bytes:
+    """The bytes of a publication for another process on this machine; raises `FormatError` for broken Unicode."""
+    return encode_compact(publication)
+
+
+def decode_publication(data: bytes, *, where: str) -> Publication:
+    """The publication in ``data``; raises `FormatError` for everything that is not exactly one."""
+    return decode_compact(data, Publication, where=where)
 
 
 def place_all(drafts: Sequence[Draft], tree: GrowingTree, *, time_ms: int) -> list[Claim]:
@@ -62,6 +101,21 @@ def place_all(drafts: Sequence[Draft], tree: GrowingTree, *, time_ms: int) -> li
             case RecordDraft():
                 tree.add(draft.path, draft.data)
     return claims
+
+
+def claims_of(drafts: Sequence[Draft], snapshot: Snapshot) -> tuple[Claim, ...]:
+    """The claims that the new versions of some drafts have, in their order, where all of them are published."""
+    versions = [draft for draft in drafts if isinstance(draft, VersionDraft)]
+    found: dict[VersionId, Claim] = {}
+    for name in dict.fromkeys(draft.name for draft in versions):
+        wanted = {draft.id for draft in versions if draft.name == name}
+        for claim in snapshot.claims(name, newest_first=True):
+            if claim.id in wanted:
+                found[claim.id] = claim
+                wanted.remove(claim.id)
+            if not wanted:
+                break
+    return tuple(found[draft.id] for draft in versions)
 
 
 def allocate(name: Name, id: VersionId, latest: Claim | None, requested: VersionString | None) -> Claim:
@@ -123,7 +177,9 @@ def _place_event(draft: EventDraft, snapshot: Snapshot, tree: GrowingTree, time_
             f"{draft.claim.label} (id {draft.claim.id}) is no longer where it was", name=draft.claim.name
         )
     event = EventId(new_uuid(time_ms, after=snapshot.last_event(claim)))
-    tree.add((*claim.path, f"{event}.json"), draft.encode(event))
+    # By its fields, not by its type: the record may be of a newer program that waits for this one.
+    record = decode(draft.record, dict[str, object], where=f"an event on {draft.claim.label}")
+    tree.add((*claim.path, f"{event}.json"), encode({**record, "id": event}))
 
 
 def message_for(drafts: Sequence[Draft], claims: Sequence[Claim], time_text: str, subject: str = "") -> str:

@@ -2,39 +2,51 @@
 
 The write protocol (specs/concurrency.md): under the ledger's lock, read the branch,
 place every draft after what is there, make the new objects durable as one pack, and move
-the branch by compare-and-swap. The lock saves work; the compare-and-swap alone keeps
+the branch by compare-and-swap. Who holds the lock publishes for those who wait for it, too: a commit
+each, and one pack and one move for all. The lock saves work; the compare-and-swap alone keeps
 two writers from losing each other's versions, and a lost race starts over.
 """
 
 import datetime as dt
 import os
-import re
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 import msgspec
 
-from ledger.disk import exclusive_lock
+from ledger.disk import HeldLock, current_durability, exclusive_lock, lock_timeout, take_lock, try_lock
 from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
-from ledger.history.drafts import Draft, message_for, place_all
+from ledger.history.commits import Chain, commit_time, encode_commit
+from ledger.history.drafts import Draft, Publication, claims_of
 from ledger.history.layout import Claim
 from ledger.history.objects import COMMIT, Commit, ObjectId, Objects
 from ledger.history.packing import fold_packs, release_pack, write_pack
-from ledger.history.refs import clear_dead_lock, create_branch, move_branch, read_branch, read_ref, tracking_ref
+from ledger.history.refs import (
+    branch_held,
+    clear_dead_lock,
+    confirm_branch,
+    create_branch,
+    move_branch,
+    read_branch,
+    read_ref,
+    tracking_ref,
+)
 from ledger.history.repository import check_format, check_repository, create_repository, find_repository
-from ledger.history.revisions import resolve_revision, walk_commits
+from ledger.history.revisions import leads_to, resolve_revision, walk_commits
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
+from ledger.history.waiting import Queue, Ticket, Waiter
 from ledger.ids import CommitId
 from ledger.records import FORMAT, decode, encode
 
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f<>]+")
 _FIRST_PAUSE = 0.001
-_LONGEST_PAUSE = 0.05
+_LONGEST_PAUSE = 1.0
+_LOOK_SECONDS = 0.2
+"""How often a waiting writer tries the lock by itself: its holder may have died, and nobody rings."""
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +65,7 @@ class History:
         self._lock = lock
         self._lock_timeout = lock_timeout
         self._locking = locking
+        self._queue = Queue(lock.parent / "queue")
         self._objects = Objects(git_dir)
         self._checked_format = False
 
@@ -113,19 +126,24 @@ class History:
         Raises `VersionExistsError` and `NameCollisionError` where a draft cannot have its place, and
         `LockTimeoutError` where other writers leave no gap for the length of the lock's timeout.
         """
-        deadline = time.monotonic() + self._lock_timeout
-        with self._exclusively() as holder_died:
-            pause = _FIRST_PAUSE
-            while True:
-                published = self._attempt(drafts, author, now, subject, holder_died=bool(holder_died))
-                if published is not None:
-                    break
-                if time.monotonic() > deadline:
-                    raise self._contended()
-                time.sleep(pause * int.from_bytes(os.urandom(1)) / 255)  # chance spreads the writers
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            if self._locking:
+        publication = Publication(
+            drafts=tuple(drafts),
+            author=author,
+            now=now.astimezone(dt.UTC),
+            subject=subject,
+            durability=current_durability(),
+        )
+        if not self._locking:
+            return self._publish(publication, [], holder_died=False)
+        turn = self._take_turn(publication)
+        if not isinstance(turn, HeldLock):
+            return Published(commit=turn, claims=claims_of(publication.drafts, self.snapshot(turn)))
+        try:
+            with turn, self._queue.waiters() as waiters:
+                published = self._publish(publication, waiters, holder_died=turn.holder_died)
                 self._fold()
+        finally:
+            self._queue.ring_next()
         return published
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
@@ -141,26 +159,109 @@ class History:
     def _exclusively(self) -> AbstractContextManager[bool | None]:
         return exclusive_lock(self._lock, timeout=self._lock_timeout) if self._locking else nullcontext()
 
-    def _attempt(
-        self, drafts: Sequence[Draft], author: str, now: dt.datetime, subject: str, *, holder_died: bool
-    ) -> Published | None:
-        """Place, write and publish once; ``None`` where another writer came first."""
+    def _take_turn(self, publication: Publication) -> HeldLock | CommitId:
+        """The ledger's lock, or the commit as which its holder has published this for us."""
+        lock = try_lock(self._lock)
+        if lock is not None:
+            return lock
+        since = self.tip()
+        ticket = self._queue.join(publication)
+        if ticket is None:
+            return take_lock(self._lock, timeout=self._lock_timeout)
+        deadline = time.monotonic() + self._lock_timeout
+        with ticket:
+            # Tried again at once: a holder that let go before we joined has rung for others, or for nobody.
+            while (turn := self._try_turn(ticket, since)) is None:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return self._give_up(ticket, since)
+                told = ticket.wait(min(left, _LOOK_SECONDS))
+                if told is not None:
+                    return told
+            return turn
+
+    def _try_turn(self, ticket: Ticket, since: CommitId) -> HeldLock | CommitId | None:
+        """The lock if it is free; the commit if a holder that died before it could tell had published this."""
+        lock = try_lock(self._lock)
+        if lock is None:
+            return None
+        with ExitStack() as stack:
+            stack.enter_context(lock)
+            # Nobody but us publishes now, so what is not published by now was not and will not be.
+            commit = self._published_as(ticket, since)
+            if commit is None:
+                stack.pop_all()
+                return lock
+            clear_dead_lock(self.git_dir, holder_died=lock.holder_died)
+        self._queue.ring_next()
+        return commit
+
+    def _published_as(self, ticket: Ticket, since: CommitId) -> CommitId | None:
+        """The commit as which a holder has published a ticket's publication, durable by now."""
+        commit = ticket.taken_up_as()
+        if commit is None or not leads_to(self._objects, self.tip(), commit, since=since):
+            return None
+        confirm_branch(self.git_dir)
+        return commit
+
+    def _give_up(self, ticket: Ticket, since: CommitId) -> CommitId:
+        """Take a publication back after the lock's timeout; its commit, if it was published at the last moment."""
+        error = lock_timeout(self._lock, self._lock_timeout)
+        ticket.withdraw()
+        if ticket.taken_up_as() is None:
+            raise error
+        try:
+            # A holder looks for the ticket when it holds the branch: while we do, it has not looked, or has moved it.
+            with branch_held(self.git_dir):
+                commit = self._published_as(ticket, since)
+        except FileExistsError:
+            error.hint = "that process was about to publish this and may still do so: look for it before you try again"
+            raise error from None
+        if commit is None:
+            raise error
+        return commit
+
+    def _publish(self, publication: Publication, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
+        """Publish, and as many of those who wait as can have their places; tried until the branch stands still."""
+        deadline = time.monotonic() + self._lock_timeout
+        pause = _FIRST_PAUSE
+        while True:
+            published = self._attempt(publication, waiters, holder_died=holder_died)
+            if published is not None:
+                return published
+            if time.monotonic() > deadline:
+                raise self._contended()
+            time.sleep(pause * int.from_bytes(os.urandom(1)) / 255)  # chance spreads the writers
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _attempt(self, publication: Publication, waiters: Sequence[Waiter], *, holder_died: bool) -> Published | None:
+        """Place, write and publish once; ``None`` where another writer came first, or a waiter went."""
         base = self.tip()
-        root = self._objects.commit(base).tree
-        self._check_format(CommittedTree(self._objects, root))
-        tree = GrowingTree(self._objects, root)
-        claims = place_all(drafts, tree, time_ms=int(now.timestamp() * 1000))
-        message = message_for(drafts, claims, commit_time(now), subject)
-        commit, pack = self.write_commit(tree, (base,), author=author, now=now, message=message)
+        self._check_format(CommittedTree(self._objects, self._objects.commit(base).tree))
+        chain = Chain(self._objects, base)
+        own = chain.place(publication)
+        chain.append(own)
+        taken = [(waiter, commit) for waiter in waiters if (commit := _take_up(waiter, chain)) is not None]
+        pack = write_pack(self._objects, chain.new)
         try:
             if self._locking:
                 clear_dead_lock(self.git_dir, holder_died=holder_died)
-            moved = move_branch(self.git_dir, expected=base, new=commit)
+            moved = move_branch(
+                self.git_dir,
+                expected=base,
+                new=chain.tip,
+                agreed=lambda: all(waiter.is_waiting for waiter, _ in taken),
+            )
         except FileExistsError:
             return None
         finally:
             release_pack(self._objects, pack)
-        return Published(commit=commit, claims=tuple(claims)) if moved else None
+        if not moved:
+            return None
+        chain.remember()
+        for waiter, commit in taken:
+            waiter.tell(commit)
+        return Published(commit=own.commit, claims=own.claims)
 
     def write_commit(
         self, tree: GrowingTree, parents: Sequence[CommitId], *, author: str, now: dt.datetime, message: str
@@ -181,7 +282,8 @@ class History:
 
     def _fold(self) -> None:
         try:
-            fold_packs(self._objects)
+            if fold_packs(self._objects):
+                self._queue.remove_dead()
         except LedgerError as error:
             # The save is durable already; what failed was making later look-ups cheaper.
             warnings.warn(f"the history's packs could not be folded: {error}", stacklevel=4)
@@ -205,14 +307,15 @@ class History:
         )
 
 
-def encode_commit(tree: ObjectId, parents: Sequence[CommitId], author: str, now: dt.datetime, message: str) -> bytes:
-    """The bytes of a commit by a person, ``Name <address>``, at a time in UTC."""
-    name, address = (_UNSAFE.sub("", part).strip() for part in [*author.rsplit(" <", 1), ""][:2])
-    person = f"{name or 'unknown'} <{address}> {max(0, int(now.timestamp()))} +0000"
-    above = "".join(f"parent {parent}\n" for parent in parents)
-    return f"tree {tree}\n{above}author {person}\ncommitter {person}\n\n{message}".encode(errors="replace")
-
-
-def commit_time(now: dt.datetime) -> str:
-    """A moment as the trailer `Time:` holds it."""
-    return now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+def _take_up(waiter: Waiter, chain: Chain) -> CommitId | None:
+    """The commit of a waiting publication, next in the chain, or ``None`` where it is left to its own writer."""
+    if not waiter.is_waiting:
+        return None
+    try:
+        link = chain.place(waiter.publication)
+        waiter.take_up(link.commit)
+    except LedgerError:
+        # Not this writer's to report: the other one tries for itself in its turn, and gets the error if it stands.
+        return None
+    chain.append(link)
+    return link.commit

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ledger.disk import fresh_name, make_directory, read_file, remove_if_there, sync_directory, write_new_file
@@ -52,29 +53,53 @@ def read_ref(git_dir: Path, ref: str) -> CommitId | None:
     return None
 
 
-def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId) -> bool:
-    """Publish ``new`` if the branch still is ``expected``; says whether it did.
+def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Callable[[], bool] = lambda: True) -> bool:
+    """Publish ``new`` if the branch still is ``expected`` and ``agreed`` says so; says whether it did.
 
-    Raises ``FileExistsError`` while somebody else holds Git's lock file on the branch. When
-    it returns True, the move is durable.
+    ``agreed`` is asked when nobody else can move the branch any more. Raises ``FileExistsError`` while
+    somebody else holds Git's lock file on the branch. When it returns True, the move is durable.
     """
     target = git_dir / BRANCH
     lock = f"{target}.lock"
     _create(lock, new)
     try:
-        if read_branch(git_dir) != expected:
+        if read_branch(git_dir) != expected or not agreed():
             remove_if_there(lock)
             return False
         _rename(lock, target)
     except BaseException:
         _remove_own(lock, new)
         raise
+    confirm_branch(git_dir)
+    return True
+
+
+def confirm_branch(git_dir: Path) -> None:
+    """Make durable where the branch was moved to, by whomever."""
     try:
-        sync_directory(target.parent)
+        sync_directory((git_dir / BRANCH).parent)
     except StorageError as error:
         error.hint = "it is published all the same, but may not survive a power cut: look for it before you try again"
         raise
-    return True
+
+
+@contextlib.contextmanager
+def branch_held(git_dir: Path, *, patience: float = 1.0) -> Iterator[None]:
+    """A block during which nobody moves the branch; ``FileExistsError`` where somebody else holds it all the while."""
+    lock = f"{git_dir / BRANCH}.lock"
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            _create(lock, read_branch(git_dir))
+            break
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+    try:
+        yield
+    finally:
+        remove_if_there(lock)
 
 
 def write_ref(git_dir: Path, ref: str, commit: CommitId) -> None:

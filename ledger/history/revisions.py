@@ -50,6 +50,21 @@ def time_of(commit: Commit) -> dt.datetime:
     return dt.datetime.fromtimestamp(commit.time, dt.UTC)
 
 
+def leads_to(objects: Objects, tip: CommitId, commit: CommitId, *, since: CommitId) -> bool:
+    """Whether a commit that is no part of the history at ``since`` is part of it at ``tip``."""
+    waiting = [(0, tip)] if tip != since else []
+    seen = {since, tip}
+    while waiting:
+        _, id = heapq.heappop(waiting)
+        if id == commit:
+            return True
+        for parent in objects.commit(id).parents:
+            if parent not in seen:
+                seen.add(parent)
+                heapq.heappush(waiting, (-objects.commit(parent).time, parent))
+    return False
+
+
 def walk_commits(objects: Objects, tip: CommitId) -> Iterator[Commit]:
     """Every commit that is part of a history, newest first."""
     order = 0

@@ -17,8 +17,9 @@ import msgspec
 
 from ledger.errors import ArgumentError, LedgerNotFoundError, RemoteError
 from ledger.history import layout
+from ledger.history.commits import commit_time
 from ledger.history.comparing import compare
-from ledger.history.history import History, commit_time
+from ledger.history.history import History
 from ledger.history.incoming import PUBLISHED, check_commits, merge_roots, receive
 from ledger.history.layout import Claim
 from ledger.history.packing import release_pack

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from ledger.errors import IntegrityError
 from ledger.history.layout import Path
-from ledger.history.objects import BLOB, TREE, Entry, ObjectId, Objects, encode_tree, object_id
+from ledger.history.objects import BLOB, TREE, Entry, ObjectId, encode_tree, object_id
 
 
 class Folders(Protocol):
@@ -25,10 +25,26 @@ class Folders(Protocol):
         ...
 
 
+class Source(Protocol):
+    """Where trees and files are: the objects of a repository, or those with what is about to join them."""
+
+    def get(self, id: ObjectId, kind: int) -> bytes:
+        """The bytes of an object."""
+        ...
+
+    def tree(self, id: ObjectId) -> dict[str, Entry]:
+        """The entries of a tree; the caller must not change them."""
+        ...
+
+    def remember_tree(self, id: ObjectId, entries: dict[str, Entry]) -> None:
+        """Keep a tree at hand that is about to be written."""
+        ...
+
+
 class CommittedTree:
     """The tree of a commit."""
 
-    def __init__(self, objects: Objects, root: ObjectId) -> None:
+    def __init__(self, objects: Source, root: ObjectId) -> None:
         self._objects = objects
         self.root = root
 
@@ -55,7 +71,7 @@ class CommittedTree:
 class GrowingTree:
     """A committed tree with files added to it that are not yet in any commit."""
 
-    def __init__(self, objects: Objects, base: ObjectId | None) -> None:
+    def __init__(self, objects: Source, base: ObjectId | None) -> None:
         self._objects = objects
         self._base = CommittedTree(objects, base) if base is not None else None
         self._root = _Folder()

@@ -11,7 +11,7 @@ from ledger.errors import (
     VersionExistsError,
     VersionNotFoundError,
 )
-from ledger.history import Claim, Draft, EventDraft, History, RecordDraft
+from ledger.history import UNPLACED, Claim, Draft, EventDraft, History, RecordDraft
 from ledger.history.drafts import allocate, message_for
 from ledger.ids import VersionId
 from ledger.records import MAX_NUMBER, Name, VersionString, check_version, encode
@@ -111,7 +111,7 @@ def test_names_that_differ_only_in_case_cannot_coexist(history: History, publish
 
 
 def tag(claim: Claim, verb: str = "tag") -> EventDraft:
-    return EventDraft(claim=claim, verb=verb, encode=lambda id: encode({"id": id}))
+    return EventDraft(claim=claim, verb=verb, record=encode({"id": UNPLACED}))
 
 
 def test_an_event_on_a_version_that_is_not_there_is_refused(history: History) -> None:

@@ -1,0 +1,76 @@
+"""Bells: how one process wakes another that waits, so that neither has to keep looking.
+
+A bell is a FIFO that its owner listens to. Who takes its rope learns whether anybody listens, because the
+kernel takes a dead process's ears away; and a listener wakes when the one who held the rope is gone.
+What is rung is a hint that comes at once or not at all: nothing may depend on its coming.
+"""
+
+import errno
+import os
+import select
+import time
+from pathlib import Path
+
+from ledger.disk import remove_if_there, storage_errors
+
+_LONGEST_MESSAGE = 4096
+
+
+class Bell:
+    """A bell of this process's own, at a path that nothing has."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._is_gone = False
+        with storage_errors(path, "make"):
+            os.mkfifo(path, 0o600)
+            try:
+                self._descriptor = _listen(path)
+            except BaseException:
+                remove_if_there(path)
+                raise
+
+    def wait(self, seconds: float) -> bytes:
+        """What was rung; nothing after some seconds, or where somebody let go of the rope without a word."""
+        if self._is_gone:
+            time.sleep(seconds)
+            return b""
+        ears = select.poll()
+        ears.register(self._descriptor, select.POLLIN)
+        if not ears.poll(seconds * 1000):
+            return b""
+        with storage_errors(self._path, "read"):
+            heard = os.read(self._descriptor, _LONGEST_MESSAGE)
+            self._listen_again()
+        return heard
+
+    def close(self) -> None:
+        """Stop listening; the bell goes."""
+        remove_if_there(self._path)
+        os.close(self._descriptor)
+
+    def _listen_again(self) -> None:
+        # A FIFO whose last rope was let go of stays at its end for who listened then. The new ear is open before
+        # the old one closes: what is rung meanwhile is kept, and nobody finds the owner dead.
+        try:
+            fresh = _listen(self._path)
+        except FileNotFoundError:
+            self._is_gone = True  # taken away, as from another machine, where nobody was seen to listen
+            return
+        os.close(self._descriptor)
+        self._descriptor = fresh
+
+
+def take_rope(path: Path) -> int | None:
+    """A descriptor to ring a bell with, or ``None`` where nobody listens any more; it is let go of by closing it."""
+    with storage_errors(path, "open"):
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if error.errno in (errno.ENXIO, errno.ENOENT):
+                return None
+            raise
+
+
+def _listen(path: Path) -> int:
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -1,0 +1,112 @@
+"""Commits in the making: their bytes, and chains of them that are not durable yet.
+
+Owns what a commit of the history looks like, and the order of several publications that go into
+one pack: each its own commit, upon the one before (specs/concurrency.md, 2). Writes nothing; who
+has made a chain durable lets the process remember it.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ledger.history.drafts import Publication, message_for, place_all
+from ledger.history.layout import Claim
+from ledger.history.objects import COMMIT, Entry, ObjectId, Objects
+from ledger.history.trees import GrowingTree, emit_into
+from ledger.ids import CommitId
+
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f<>]+")
+
+
+class Link(NamedTuple):
+    """One publication as a commit of a chain: its claims in the order of its drafts, and what it adds."""
+
+    commit: CommitId
+    claims: tuple[Claim, ...]
+    root: ObjectId
+    new: dict[ObjectId, tuple[int, bytes]]
+    trees: dict[ObjectId, dict[str, Entry]]
+
+
+class Chain:
+    """Commits upon ``base``, in memory."""
+
+    def __init__(self, objects: Objects, base: CommitId) -> None:
+        self.tip = base
+        self.new: dict[ObjectId, tuple[int, bytes]] = {}
+        """Every object that the chain adds, by its id."""
+        self._objects = objects
+        self._root = objects.commit(base).tree
+        self._trees: dict[ObjectId, dict[str, Entry]] = {}
+
+    def place(self, publication: Publication) -> Link:
+        """The commit that a publication is upon the tip; `append` makes it the tip.
+
+        Raises what `place_all` raises where a draft cannot have its place.
+        """
+        above = _Unwritten(self._objects, self.new, self._trees)
+        tree = GrowingTree(above, self._root)
+        now = publication.now
+        claims = place_all(publication.drafts, tree, time_ms=int(now.timestamp() * 1000))
+        message = message_for(publication.drafts, claims, commit_time(now), publication.subject)
+        new: dict[ObjectId, tuple[int, bytes]] = {}
+        emit = emit_into(new)
+        root = tree.write(emit)
+        commit = emit(COMMIT, encode_commit(root, (self.tip,), publication.author, now, message))
+        return Link(CommitId(commit), tuple(claims), root, new, above.added)
+
+    def append(self, link: Link) -> None:
+        """Let a commit that was placed upon the tip be the tip."""
+        self.tip, self._root = link.commit, link.root
+        self.new |= link.new
+        self._trees |= link.trees
+
+    def remember(self) -> None:
+        """Keep at hand what is durable now: the next save builds on it, and whoever saved looks at it first."""
+        for id, entries in self._trees.items():
+            self._objects.remember_tree(id, entries)
+        for id, (kind, data) in self.new.items():
+            self._objects.remember(id, kind, data)
+
+
+class _Unwritten:
+    """The objects of a repository, and over them those of a chain."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        new: dict[ObjectId, tuple[int, bytes]],
+        trees: dict[ObjectId, dict[str, Entry]],
+    ) -> None:
+        self._objects = objects
+        self._new = new
+        self._trees = trees
+        self.added: dict[ObjectId, dict[str, Entry]] = {}
+
+    def get(self, id: ObjectId, kind: int) -> bytes:
+        """The bytes of an object."""
+        found = self._new.get(id)
+        return found[1] if found is not None and found[0] == kind else self._objects.get(id, kind)
+
+    def tree(self, id: ObjectId) -> dict[str, Entry]:
+        """The entries of a tree."""
+        found = self._trees.get(id)
+        return found if found is not None else self._objects.tree(id)
+
+    def remember_tree(self, id: ObjectId, entries: dict[str, Entry]) -> None:
+        """Keep a tree that the next commit of the chain may change."""
+        self.added[id] = entries
+
+
+def encode_commit(tree: ObjectId, parents: Sequence[CommitId], author: str, now: dt.datetime, message: str) -> bytes:
+    """The bytes of a commit by a person, ``Name <address>``, at a time in UTC."""
+    name, address = (_UNSAFE.sub("", part).strip() for part in [*author.rsplit(" <", 1), ""][:2])
+    person = f"{name or 'unknown'} <{address}> {max(0, int(now.timestamp()))} +0000"
+    above = "".join(f"parent {parent}\n" for parent in parents)
+    return f"tree {tree}\n{above}author {person}\ncommitter {person}\n\n{message}".encode(errors="replace")
+
+
+def commit_time(now: dt.datetime) -> str:
+    """A moment as the trailer `Time:` holds it."""
+    return now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

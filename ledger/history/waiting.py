@@ -1,0 +1,221 @@
+"""Publications that wait for the ledger's lock, where whoever holds it finds them.
+
+Owns the folder ``.ledger/queue`` (specs/concurrency.md, 3). A writer that waits has two files there:
+
+    <ticket>        its publication, and below it a line for each commit as which a holder was about to publish it
+    <ticket>.bell   the bell that it listens to; nobody listening means that it is dead
+
+The writer takes its publication back by removing the file; a holder looks whether the file is there while no
+other can move the branch. What a bell says is good news or a hint; the truth is in the file and in the
+branch. Nothing here is synced: after a power cut nobody waits. Decides nothing about publishing.
+"""
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ledger.disk import (
+    current_durability,
+    durability,
+    make_directory,
+    remove_if_there,
+    storage_errors,
+    write_new_file,
+)
+from ledger.enums import Durability
+from ledger.errors import FormatError, LedgerError, StorageError, storage_error
+from ledger.history.bells import Bell, take_rope
+from ledger.history.drafts import Publication, decode_publication, encode_publication
+from ledger.ids import CommitId
+
+MOST_AT_ONCE = 64
+"""Most publications that one holder takes up."""
+
+MOST_BYTES = 256 << 10
+"""Largest publication that waits here; a larger one waits for the lock itself."""
+
+_BELL = ".bell"
+_TICKET = re.compile(r"([0-9]{20})-[0-9a-f]{16}")
+_COMMIT = re.compile(rb"[0-9a-f]{40}")
+_NEXT = b"next"
+_DEAD_SECONDS = 60.0
+"""From what age on a bell that nobody listens to is a dead writer's, not one about to be listened to."""
+
+
+class Ticket:
+    """A publication in the queue, as its writer holds it: a ``with`` block, at whose end it is in the queue no more."""
+
+    def __init__(self, folder: Path, data: bytes) -> None:
+        name = f"{time.time_ns():020d}-{os.urandom(8).hex()}"
+        self._path = folder / name
+        # The bell first: whoever sees the publication can tell whether its writer lives.
+        self._bell = Bell(folder / f"{name}{_BELL}")
+        try:
+            with durability(Durability.RELAXED), storage_errors(self._path, "write"):
+                write_new_file(str(self._path), [data])
+                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except BaseException:
+            remove_if_there(self._path)
+            self._bell.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.withdraw()
+        os.close(self._descriptor)
+        self._bell.close()
+
+    def wait(self, seconds: float) -> CommitId | None:
+        """Wait to be woken; the commit that this was published as, if that is why."""
+        told = _COMMIT.search(self._bell.wait(seconds))
+        return CommitId(told[0].decode()) if told is not None else None
+
+    def withdraw(self) -> None:
+        """Take the publication back: who has not looked for it since does not publish it."""
+        remove_if_there(self._path)
+
+    def taken_up_as(self) -> CommitId | None:
+        """The commit as which a holder was last about to publish this, or ``None`` if nobody was."""
+        with storage_errors(self._path, "read"):
+            lines = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0).split(b"\n")[1:]
+        commits = [line for line in lines if _COMMIT.fullmatch(line)]
+        return CommitId(commits[-1].decode()) if commits else None
+
+
+class Waiter:
+    """A publication in the queue, as the holder of the lock sees it."""
+
+    def __init__(self, publication: Publication, path: Path, descriptor: int, rope: int) -> None:
+        self.publication = publication
+        self._path = path
+        self._descriptor = descriptor
+        self._rope = rope
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether its writer has not taken it back."""
+        with storage_errors(self._path, "read"):
+            return os.fstat(self._descriptor).st_nlink > 0
+
+    def take_up(self, commit: CommitId) -> None:
+        """Note as which commit this is about to be published, for the case that nobody is left to say so."""
+        with storage_errors(self._path, "write"):
+            os.write(self._descriptor, f"\n{commit}\n".encode())
+
+    def tell(self, commit: CommitId) -> None:
+        """Tell the writer that this is published, durably."""
+        with contextlib.suppress(OSError):  # it died since, and wants to know nothing
+            os.write(self._rope, f"{commit}\n".encode())
+
+    def close(self) -> None:
+        """Let go of it; a writer that was told nothing wakes."""
+        os.close(self._descriptor)
+        os.close(self._rope)
+
+
+class Queue:
+    """The publications that wait for one ledger's lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def join(self, publication: Publication) -> Ticket | None:
+        """Wait in the queue; ``None`` where that cannot be, and only the lock itself is left to wait for."""
+        try:
+            data = encode_publication(publication)
+            if len(data) > MOST_BYTES:
+                return None
+            make_directory(self._folder)
+            return Ticket(self._folder, data)
+        except (FormatError, StorageError):
+            # Text that is no Unicode, a file system without FIFOs, a full disk: slower, and as safe.
+            return None
+
+    @contextlib.contextmanager
+    def waiters(self) -> Iterator[list[Waiter]]:
+        """The publications that a holder of the lock may take up, oldest first, for a block of its work."""
+        found: list[Waiter] = []
+        try:
+            for name in self._tickets()[:MOST_AT_ONCE]:
+                waiter = self._look_at(self._folder / name)
+                if waiter is not None:
+                    found.append(waiter)
+            yield found
+        finally:
+            for waiter in found:
+                waiter.close()
+
+    def ring_next(self) -> None:
+        """Wake the writer that has waited longest; for whoever has let go of the lock."""
+        # What is rung too late or never is made good by the writers, which look for themselves now and then.
+        with contextlib.suppress(StorageError):
+            for name in self._tickets():
+                rope = take_rope(self._folder / f"{name}{_BELL}")
+                if rope is None:
+                    continue
+                with contextlib.suppress(OSError):
+                    os.write(rope, _NEXT)
+                os.close(rope)
+                return
+
+    def remove_dead(self) -> None:
+        """Remove what writers left that died; for a holder of the lock."""
+        for name in _listed(self._folder):
+            match = _TICKET.fullmatch(name.removesuffix(_BELL))
+            if match is None or time.time() - int(match[1]) / 1e9 < _DEAD_SECONDS:
+                continue
+            ticket = self._folder / match[0]
+            rope = take_rope(self._folder / f"{match[0]}{_BELL}")
+            if rope is not None:
+                os.close(rope)
+                continue
+            remove_if_there(ticket)
+            remove_if_there(f"{ticket}{_BELL}")
+
+    def _tickets(self) -> list[str]:
+        return sorted(filter(_TICKET.fullmatch, _listed(self._folder)))
+
+    def _look_at(self, ticket: Path) -> Waiter | None:
+        """A publication that can be taken up, or ``None``: its own writer gets the lock in time, if it lives."""
+        try:
+            rope = take_rope(Path(f"{ticket}{_BELL}"))
+            if rope is None:
+                remove_if_there(ticket)
+                remove_if_there(f"{ticket}{_BELL}")
+                return None
+        except StorageError:
+            return None
+        descriptor = -1
+        try:
+            with storage_errors(ticket, "open"):
+                descriptor = os.open(ticket, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+                data = os.pread(descriptor, min(os.fstat(descriptor).st_size, MOST_BYTES), 0)
+            # With a commit below it, a holder has taken it up that is gone: only its writer may judge whether it is
+            # published, since only then nobody publishes it meanwhile. It is no publication either, so it fails here.
+            publication = decode_publication(data, where=str(ticket))
+        except LedgerError:
+            publication = None
+        if publication is None or publication.durability is not current_durability():
+            if descriptor >= 0:
+                os.close(descriptor)
+            os.close(rope)
+            return None
+        return Waiter(publication, ticket, descriptor, rope)
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []  # nobody has waited yet
+    except OSError as error:
+        raise storage_error(error, folder, "list") from error
