@@ -230,9 +230,11 @@ def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
 
 def try_lock(path: Path) -> HeldLock | None:
     """The lock file ``path``, held, or ``None`` where somebody else holds it."""
+    from filelock import Timeout
+
     try:
-        return take_lock(path, timeout=0)
-    except LockTimeoutError:
+        return _hold(path, timeout=0)
+    except Timeout:
         return None
 
 
@@ -241,25 +243,23 @@ def take_lock(path: Path, *, timeout: float) -> HeldLock:
 
     Raises `LockTimeoutError` with the pid and host of the holder; a live lock is never stolen.
     """
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
-    lock = FileLock(path, timeout=timeout, poll_interval=_POLL_SECONDS, thread_local=False, is_singleton=False)
     try:
-        lock.acquire()
+        return _hold(path, timeout=timeout)
     except Timeout as error:
         raise lock_timeout(path, timeout) from error
-    except OSError as error:
-        raise storage_error(error, path, "lock") from error
-    descriptor = -1
-    try:
-        with storage_errors(path, "write"):
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            holder_died = bool(os.pread(descriptor, _HOLDER_LIMIT, 0))
-            _sign(descriptor, is_empty=not holder_died)
-    except BaseException:
-        HeldLock(lock, descriptor, holder_died=False).let_go()
-        raise
-    return HeldLock(lock, descriptor, holder_died=holder_died)
+
+
+def lock_timeout(path: Path, timeout: float) -> LockTimeoutError:
+    """The error of whoever waited in vain for a lock: it names the holder."""
+    holder = _read_holder(path) or "another process"
+    return LockTimeoutError(
+        f"the ledger is locked: waited {timeout:g} s for {path}, held by {holder}",
+        hint="wait for that process or end it; the lock goes with it",
+        holder=holder,
+        path=str(path),
+    )
 
 
 @contextlib.contextmanager
@@ -292,15 +292,27 @@ def is_abandoned(path: Path) -> bool:
         os.close(descriptor)
 
 
-def lock_timeout(path: Path, timeout: float) -> LockTimeoutError:
-    """The error of whoever waited in vain for a lock: it names the holder."""
-    holder = _read_holder(path) or "another process"
-    return LockTimeoutError(
-        f"the ledger is locked: waited {timeout:g} s for {path}, held by {holder}",
-        hint="wait for that process or end it; the lock goes with it",
-        holder=holder,
-        path=str(path),
-    )
+def _hold(path: Path, *, timeout: float) -> HeldLock:
+    """Take a lock and write who has it into its file; raises the lock library's ``Timeout`` as it is."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=timeout, poll_interval=_POLL_SECONDS, thread_local=False, is_singleton=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise
+    except OSError as error:
+        raise storage_error(error, path, "lock") from error
+    descriptor = -1
+    try:
+        with storage_errors(path, "write"):
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            holder_died = bool(os.pread(descriptor, _HOLDER_LIMIT, 0))
+            _sign(descriptor, is_empty=not holder_died)
+    except BaseException:
+        HeldLock(lock, descriptor, holder_died=False).let_go()
+        raise
+    return HeldLock(lock, descriptor, holder_died=holder_died)
 
 
 def _read_holder(path: Path) -> str:
