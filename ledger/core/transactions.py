@@ -28,6 +28,7 @@ from ledger.core.saving import (
     value_manifest,
 )
 from ledger.core.workspace import Workspace
+from ledger.disk import durability
 from ledger.enums import ArtifactType, SaveType, TrustClass
 from ledger.errors import (
     ArgumentError,
@@ -212,9 +213,10 @@ class Transaction:
         drafts += self._records
         if drafts:
             workspace = self._workspace
-            published = workspace.history.publish(
-                drafts, author=workspace.author, now=workspace.now(), subject=self._subject
-            )
+            with durability(workspace.config.durability):
+                published = workspace.history.publish(
+                    drafts, author=workspace.author, now=workspace.now(), subject=self._subject
+                )
             snapshot = workspace.history.snapshot(published.commit)
             self.versions = tuple(workspace.version(snapshot, claim) for claim in published.claims)
             for pending, handle in zip(self._pending, self.versions, strict=True):
@@ -238,10 +240,10 @@ class Transaction:
         similar = itertools.chain(
             workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
         )
-        with task(f"save {request.name}"):
+        with task(f"save {request.name}"), durability(workspace.config.durability):
             saved, content = store_value(workspace.stores_for_saving(), data, options, similar=similar)
-        if saved.trust is not TrustClass.DATA:
-            self._trust_own(content.digest, request.name)
+            if saved.trust is not TrustClass.DATA:
+                self._trust_own(content.digest, request.name)
         return value_manifest(request, saved, content, author=workspace.author, now=workspace.now())
 
     def _trust_own(self, digest: Any, name: str) -> None:

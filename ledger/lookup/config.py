@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ledger.disk import read_file, write_file
+from ledger.enums import Durability
 from ledger.errors import ArgumentError, ConfigError
 
 CONFIG_FILE = "config.toml"
@@ -24,11 +25,12 @@ class RemoteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings: where bytes go, which store that must be, how long to wait for the lock (seconds), remotes by name."""
+    """Settings: where bytes go, which store that must be, the lock's timeout (seconds), durability, remotes by name."""
 
     store: str = DEFAULT_STORE
     store_id: str = ""
     lock_timeout: float = 60.0
+    durability: Durability = Durability.FULL
     remotes: dict[str, RemoteConfig] = {}
 
 
@@ -49,6 +51,11 @@ def read_config(ledger_dir: Path) -> Config:
             near = difflib.get_close_matches(key, Config.__struct_fields__, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the settings are {', '.join(Config.__struct_fields__)}"
             raise ConfigError(f"{path}: unknown setting {key!r}", hint=hint, path=str(path))
+    if values.get("durability", Durability.FULL) not in list(Durability):
+        raise ConfigError(
+            f"{path}: durability is {values['durability']!r}, expected {' or '.join(map(repr, map(str, Durability)))}",
+            path=str(path),
+        )
     try:
         return msgspec.convert(values, Config, strict=True)
     except msgspec.ValidationError as error:
@@ -65,6 +72,8 @@ def write_config(ledger_dir: Path, config: Config) -> None:
         f"store_id = {_quoted(config.store_id)}",
         "# Seconds to wait for another writer.",
         f"lock_timeout = {config.lock_timeout}",
+        "# full: what was saved survives a power cut; relaxed: faster, and survives the end of a program only.",
+        f"durability = {_quoted(config.durability)}",
         "",
         *(_remote_section(name, remote) for name, remote in config.remotes.items()),
     ]

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from ledger.enums import Durability
 from tests.crash import disks
 from tests.crash.disks import JOURNAL_KEPT, JOURNAL_LOST, mounted
 from tests.crash.operations import WRITING
@@ -40,9 +41,11 @@ class Crash(NamedTuple):
     verdict: Verdict
 
 
-def crash_all(operation: str, mode: str, folder: Path, *, every: int = 1, file_system: str = "ext4") -> Iterator[Crash]:
+def crash_all(
+    operation: str, mode: str, folder: Path, *, every: int = 1, file_system: str = "ext4", durability: str = "full"
+) -> Iterator[Crash]:
     """Crash an operation at every ``every``-th point of it, each time in a fresh copy of a prepared ledger."""
-    template = make_template(operation, folder / "template", runs=2 if mode == "recovery" else 1)
+    template = make_template(operation, folder / "template", runs=2 if mode == "recovery" else 1, durability=durability)
     points = points_of(run_traced(operation, template.copy(folder / "counted")))
     if mode == "recovery":
         yield from _crash_twice(template, points, folder, every)
@@ -106,9 +109,12 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--mode", choices=MODES, default="kill")
     parser.add_argument("--fs", choices=disks.MAKERS, default="ext4", help="file system whose power is cut")
     parser.add_argument("--operation", choices=["all", *WRITING], default="all")
+    parser.add_argument("--durability", choices=Durability, default=Durability.FULL, help="setting of the ledger")
     parser.add_argument("--slice", type=int, default=1, metavar="N", help="take every N-th point")
     chosen = parser.parse_args(arguments)
     reason = why_not() or (disks.why_not(chosen.fs) if MODES[chosen.mode] else "")
+    if MODES[chosen.mode] and chosen.durability != Durability.FULL:
+        reason = f"durability {chosen.durability} promises nothing after a power cut"
     if reason:
         parser.error(reason)
     mode = f"{chosen.mode} {chosen.fs}" if MODES[chosen.mode] else chosen.mode
@@ -118,7 +124,12 @@ def main(arguments: list[str]) -> int:
         if chosen.mode in ("recovery", "interrupt") and operation in ONLY_ONCE:
             continue
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(None):
-            crashes = crash_all(operation, chosen.mode, Path(folder), every=chosen.slice, file_system=chosen.fs)
+            crashes = crash_all(
+                *(operation, chosen.mode, Path(folder)),
+                every=chosen.slice,
+                file_system=chosen.fs,
+                durability=chosen.durability,
+            )
             survived &= _report(operation, mode, list(crashes))
     return 0 if survived else 1
 

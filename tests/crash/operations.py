@@ -25,10 +25,11 @@ Shown = tuple[tuple[Any, ...], ...]
 
 
 class Operation(NamedTuple):
-    """Something a worker does in one call; ``prepare`` is done before, undisturbed."""
+    """Something a worker does in one call; ``prepare`` is done before, undisturbed; so many ``others`` are queued."""
 
     act: Callable[[Ledger], object]
     prepare: Callable[[Ledger], object] = lambda _: None
+    others: int = 0
 
 
 @step(enable_cache=False)
@@ -102,6 +103,7 @@ OPERATIONS = {
         lambda ledger: ledger.register(ledger.path / "store" / "tables-of-2026", "tables"), _put_data_into_the_store
     ),
     "fold": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), _fill_a_tier),
+    "group": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), others=2),
     "pipeline": Operation(lambda _: doubling()),
     "load": Operation(
         lambda ledger: _see([{"rows": 150}, LARGE[::-1]], [ledger.load("iris", 1), ledger.load("weights")])
@@ -113,7 +115,7 @@ OPERATIONS = {
     "list": Operation(lambda ledger: _see(["1", "clean"], [each.version for each in ledger.search(name="iris")])),
 }
 
-WRITING = ("save", "save-large", "transaction", "tag", "metadata", "register", "fold", "pipeline")
+WRITING = ("save", "save-large", "transaction", "tag", "metadata", "register", "fold", "group", "pipeline")
 """The operations that publish something."""
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar, cast
 from ledger import Ledger
 from tests.conftest import check_histories, run_git
 from tests.crash.operations import OPERATIONS, Shown, begin, shown_by, states_of
+from tests.crash.others import save_another
 from tests.crash.worker import ACKNOWLEDGED, work
 
 PROMPT_SECONDS = 5.0
@@ -52,7 +53,9 @@ class Template(NamedTuple):
         return Path(shutil.copytree(self.path, folder / ".ledger"))
 
 
-def make_template(operation: str, folder: Path, *, runs: int = 1, lock_timeout: float = 60.0) -> Template:
+def make_template(
+    operation: str, folder: Path, *, runs: int = 1, lock_timeout: float = 60.0, durability: str = "full"
+) -> Template:
     """Prepare a ledger for an operation, and see what happens in a copy of it when nothing goes wrong."""
     folder.mkdir(parents=True)
 
@@ -61,11 +64,15 @@ def make_template(operation: str, folder: Path, *, runs: int = 1, lock_timeout: 
         begin(ledger)
         OPERATIONS[operation].prepare(ledger)
         config = ledger.path / "config.toml"
-        config.write_text(config.read_text().replace("lock_timeout = 60.0", f"lock_timeout = {lock_timeout}"))
+        text = config.read_text().replace("lock_timeout = 60.0", f"lock_timeout = {lock_timeout}")
+        config.write_text(text.replace('durability = "full"', f'durability = "{durability}"'))
         ledger_dir = Path(shutil.copytree(ledger.path, folder / "undisturbed" / ".ledger"))
+        for number in range(OPERATIONS[operation].others * runs):
+            save_another(ledger_dir, number % OPERATIONS[operation].others)
+        before = Ledger.open(ledger_dir).revision
         answers = [work(operation, ledger_dir) for _ in range(runs)]
         assert [ACKNOWLEDGED] * runs == answers
-        return ledger.revision, states_of(Ledger.open(ledger_dir), ledger.revision)
+        return ledger.revision, states_of(Ledger.open(ledger_dir), before)
 
     commit, states = in_a_fork(prepare)
     return Template(operation, folder / ".ledger", commit, states, runs)

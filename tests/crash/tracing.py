@@ -16,6 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.crash.operations import OPERATIONS
+from tests.crash.others import others_waiting
 from tests.crash.worker import MARK, start_stopped
 
 CHANGING = (
@@ -62,6 +64,11 @@ def why_not() -> str:
 
 def run_traced(operation: str, ledger_dir: Path, injection: str = "", *, opened: bool = True) -> Outcome:
     """Run a worker under strace, with a tampering in strace's words, such as ``fsync:signal=KILL:when=2``."""
+    with others_waiting(ledger_dir, OPERATIONS[operation].others):
+        return _run_traced(operation, ledger_dir, injection, opened=opened)
+
+
+def _run_traced(operation: str, ledger_dir: Path, injection: str, *, opened: bool) -> Outcome:
     worker, answers = start_stopped(operation, ledger_dir, opened=opened)
     with tempfile.NamedTemporaryFile(prefix="trace") as log:
         tampering = ["-e", f"inject={injection}"] if injection else []
