@@ -131,13 +131,20 @@ def write_new_file(path: str, parts: Iterable[bytes | memoryview]) -> None:
     try:
         try:
             for part in parts:
-                _write_all(descriptor, part)
+                write_all(descriptor, part)
             sync_file(descriptor)
         finally:
             os.close(descriptor)
     except BaseException:
         remove_if_there(path)
         raise
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write to an open file, whatever short writes the system takes; raises plain ``OSError``."""
+    view = memoryview(data)
+    while view.nbytes:
+        view = view[os.write(descriptor, view) :]
 
 
 def sync_file(descriptor: int) -> None:
@@ -338,9 +345,3 @@ def _read_up_to(descriptor: int, length: int | None) -> bytes:
         pieces.append(piece)
         left = None if left is None else left - len(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def _write_all(descriptor: int, data: bytes | memoryview) -> None:
-    view = memoryview(data)
-    while view.nbytes:
-        view = view[os.write(descriptor, view) :]

@@ -5,6 +5,7 @@ kernel takes a dead process's ears away; and a listener wakes when the one who h
 What is rung is a hint that comes at once or not at all: nothing may depend on its coming.
 """
 
+import contextlib
 import errno
 import os
 import select
@@ -30,17 +31,20 @@ class Bell:
                 remove_if_there(path)
                 raise
 
-    def wait(self, seconds: float) -> bytes:
-        """What was rung; nothing after some seconds, or where somebody let go of the rope without a word."""
+    def wait(self, seconds: float) -> bytes | None:
+        """What was rung: nothing where somebody let go of the rope without a word; ``None`` if it was left alone."""
         if self._is_gone:
             time.sleep(seconds)
-            return b""
+            return None
         ears = select.poll()
         ears.register(self._descriptor, select.POLLIN)
         if not ears.poll(seconds * 1000):
-            return b""
+            return None
+        heard = b""
         with storage_errors(self._path, "read"):
-            heard = os.read(self._descriptor, _LONGEST_MESSAGE)
+            # Where one let go of the rope and another took it at once, nothing is there to be read, and no end either.
+            with contextlib.suppress(BlockingIOError):
+                heard = os.read(self._descriptor, _LONGEST_MESSAGE)
             self._listen_again()
         return heard
 

@@ -45,7 +45,8 @@ from ledger.records import FORMAT, decode, encode
 
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 1.0
-_LOOK_SECONDS = 0.2
+_FIRST_LOOK = 0.005
+_LONGEST_LOOK = 0.2
 """How often a waiting writer tries the lock by itself: its holder may have died, and nobody rings."""
 
 
@@ -168,17 +169,23 @@ class History:
         ticket = self._queue.join(publication)
         if ticket is None:
             return take_lock(self._lock, timeout=self._lock_timeout)
-        deadline = time.monotonic() + self._lock_timeout
         with ticket:
-            # Tried again at once: a holder that let go before we joined has rung for others, or for nobody.
-            while (turn := self._try_turn(ticket, since)) is None:
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    return self._give_up(ticket, since)
-                told = ticket.wait(min(left, _LOOK_SECONDS))
-                if told is not None:
-                    return told
-            return turn
+            return self._wait_for_turn(ticket, since)
+
+    def _wait_for_turn(self, ticket: Ticket, since: CommitId) -> HeldLock | CommitId:
+        deadline = time.monotonic() + self._lock_timeout
+        pause = _LONGEST_LOOK
+        # Tried at once: a holder that let go before the ticket was there has rung for others, or for nobody.
+        while (turn := self._try_turn(ticket, since)) is None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return self._give_up(ticket, since)
+            is_woken = ticket.wait(min(left, pause))
+            if ticket.published_as is not None:
+                return ticket.published_as
+            # A dead holder's ropes may go a moment before its lock does: whoever is woken looks more than once.
+            pause = _FIRST_LOOK if is_woken else min(2 * pause, _LONGEST_LOOK)
+        return turn
 
     def _try_turn(self, ticket: Ticket, since: CommitId) -> HeldLock | CommitId | None:
         """The lock if it is free; the commit if a holder that died before it could tell had published this."""
@@ -193,6 +200,7 @@ class History:
                 stack.pop_all()
                 return lock
             clear_dead_lock(self.git_dir, holder_died=lock.holder_died)
+        ticket.withdraw()
         self._queue.ring_next()
         return commit
 

@@ -19,15 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ledger.disk import (
-    current_durability,
-    durability,
-    make_directory,
-    remove_if_there,
-    storage_errors,
-    write_new_file,
-)
-from ledger.enums import Durability
+from ledger.disk import current_durability, make_directory, remove_if_there, storage_errors, write_all
 from ledger.errors import FormatError, LedgerError, StorageError, storage_error
 from ledger.history.bells import Bell, take_rope
 from ledger.history.drafts import Publication, decode_publication, encode_publication
@@ -52,16 +44,19 @@ class Ticket:
 
     def __init__(self, folder: Path, data: bytes) -> None:
         name = f"{time.time_ns():020d}-{os.urandom(8).hex()}"
+        self.published_as: CommitId | None = None
+        """The commit that a holder has told to have published this as, durably."""
         self._path = folder / name
         # The bell first: whoever sees the publication can tell whether its writer lives.
         self._bell = Bell(folder / f"{name}{_BELL}")
+        self._descriptor = -1
         try:
-            with durability(Durability.RELAXED), storage_errors(self._path, "write"):
-                write_new_file(str(self._path), [data])
-                self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            with storage_errors(self._path, "write"):
+                # Read through this descriptor ever after: once it is whole, a holder may take the name away.
+                self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+                write_all(self._descriptor, data)
         except BaseException:
-            remove_if_there(self._path)
-            self._bell.close()
+            self._leave()
             raise
 
     def __enter__(self) -> Self:
@@ -70,14 +65,15 @@ class Ticket:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.withdraw()
-        os.close(self._descriptor)
-        self._bell.close()
+        self._leave()
 
-    def wait(self, seconds: float) -> CommitId | None:
-        """Wait to be woken; the commit that this was published as, if that is why."""
-        told = _COMMIT.search(self._bell.wait(seconds))
-        return CommitId(told[0].decode()) if told is not None else None
+    def wait(self, seconds: float) -> bool:
+        """Wait to be woken; says whether that happened. What woke it may be that it is ``published_as`` a commit."""
+        heard = self._bell.wait(seconds)
+        told = _COMMIT.search(heard or b"")
+        if told is not None:
+            self.published_as = CommitId(told[0].decode())
+        return heard is not None
 
     def withdraw(self) -> None:
         """Take the publication back: who has not looked for it since does not publish it."""
@@ -89,6 +85,12 @@ class Ticket:
             lines = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0).split(b"\n")[1:]
         commits = [line for line in lines if _COMMIT.fullmatch(line)]
         return CommitId(commits[-1].decode()) if commits else None
+
+    def _leave(self) -> None:
+        self.withdraw()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._bell.close()
 
 
 class Waiter:
@@ -112,7 +114,8 @@ class Waiter:
             os.write(self._descriptor, f"\n{commit}\n".encode())
 
     def tell(self, commit: CommitId) -> None:
-        """Tell the writer that this is published, durably."""
+        """Tell the writer that this is published, durably; it is in the queue no more."""
+        remove_if_there(self._path)
         with contextlib.suppress(OSError):  # it died since, and wants to know nothing
             os.write(self._rope, f"{commit}\n".encode())
 

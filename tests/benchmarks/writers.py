@@ -63,7 +63,7 @@ def saves_per_second(orders: list[Connection], seconds: float) -> float:
     began = time.monotonic()
     for writer in orders:
         writer.send(began + seconds)
-    done = sum(writer.recv() for writer in orders)
+    done: int = sum(writer.recv() for writer in orders)
     return done / (time.monotonic() - began)
 
 

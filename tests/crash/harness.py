@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--mode", choices=MODES, default="kill")
     parser.add_argument("--fs", choices=disks.MAKERS, default="ext4", help="file system whose power is cut")
     parser.add_argument("--operation", choices=["all", *WRITING], default="all")
-    parser.add_argument("--durability", choices=Durability, default=Durability.FULL, help="setting of the ledger")
+    parser.add_argument("--durability", choices=list(Durability), default="full", help="setting of the ledger")
     parser.add_argument("--slice", type=int, default=1, metavar="N", help="take every N-th point")
     chosen = parser.parse_args(arguments)
     reason = why_not() or (disks.why_not(chosen.fs) if MODES[chosen.mode] else "")

@@ -1,0 +1,336 @@
+"""The queue: publications that wait for the ledger's lock, and what becomes of them."""
+
+import contextlib
+import errno
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ledger.disk import durability, exclusive_lock
+from ledger.enums import Durability
+from ledger.errors import LockTimeoutError, NameCollisionError, VersionExistsError
+from ledger.history import UNPLACED, EventDraft, History, RecordDraft
+from ledger.history.drafts import Publication, decode_publication, encode_publication
+from ledger.history.packing import FOLD_AT
+from ledger.history.refs import BRANCH
+from ledger.history.waiting import Queue
+from ledger.records import encode
+from tests.kit.histories import AUTHOR, NOW, again, draft, git, packs_of, publish, versions_of
+
+Started = list[threading.Thread]
+
+
+@pytest.fixture
+def lock(history: History) -> Path:
+    return history.git_dir.parent / "lock"
+
+
+@pytest.fixture
+def queue(history: History) -> Path:
+    return history.git_dir.parent / "queue"
+
+
+def in_queue(queue: Path) -> list[str]:
+    """The tickets in a queue, in their order."""
+    return sorted(path.name for path in queue.glob("*") if not path.suffix)
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    """Look until something holds that another thread or process brings about."""
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def queue_up(queue: Path, *acts: Callable[[], object]) -> Started:
+    """Start threads one after the other, each once the one before is in the queue."""
+    threads = []
+    for act in acts:
+        before = len(in_queue(queue))
+        threads.append(threading.Thread(target=act))
+        threads[-1].start()
+        wait_until(lambda count=before: len(in_queue(queue)) > count)  # type: ignore[misc]
+    return threads
+
+
+def join_all(threads: Started) -> None:
+    for thread in threads:
+        thread.join()
+
+
+def test_writers_that_wait_are_published_together(history: History, lock: Path, queue: Path) -> None:
+    """Whoever gets the lock publishes all: a commit each, with its own author and words, in one pack."""
+    acts = [
+        partial(history.publish, [draft()], author=f"{name} <{name}@x>", now=NOW, subject=f"by {name}")
+        for name in ("ada", "bob", "eve")
+    ]
+    before = packs_of(history)
+    with exclusive_lock(lock, timeout=1):
+        threads = queue_up(queue, *acts)
+    join_all(threads)
+    assert ["1", "2", "3"] == versions_of(history)
+    assert 1 == len(packs_of(history)) - len(before)
+    said = git(history, "log", "--format=%an: %s", "-3").splitlines()
+    assert {"ada", "bob", "eve"} == {line.split(":")[0] for line in said}
+    assert all(line.startswith(f"{line.split(':')[0]}: by {line.split(':')[0]}: save iris@") for line in said)
+    assert [] == list(queue.iterdir())
+
+
+def test_a_writer_alone_leaves_the_queue_alone(history: History, queue: Path) -> None:
+    """Where the lock is free at the first try, there is no queue, not even its folder."""
+    publish(history)
+    assert not queue.exists()
+
+
+def test_each_writer_is_told_its_own_claims(history: History, lock: Path, queue: Path) -> None:
+    """What comes back is what the writer's own commit published, in the order of its drafts."""
+    found: dict[str, list[str]] = {}
+
+    def save(*names: str) -> None:
+        published = publish(history, *(draft(name) for name in names))
+        found[names[0]] = [claim.label for claim in published.claims]
+        assert published.claims[0].name in git(history, "log", "-1", "--format=%B", published.commit)
+
+    with exclusive_lock(lock, timeout=1):
+        threads = queue_up(queue, partial(save, "a", "b", "a"), partial(save, "c"), partial(save, "d", "d"))
+    join_all(threads)
+    assert {"a": ["a@1", "b@1", "a@2"], "c": ["c@1"], "d": ["d@1", "d@2"]} == found
+
+
+def test_what_cannot_be_published_fails_alone_and_as_itself(history: History, lock: Path, queue: Path) -> None:
+    """Of four that wait, two cannot have their places: each gets its own error, the others their versions."""
+    publish(history, draft("iris", "cat"))
+    raised: list[type] = []
+
+    def save(name: str, version: object) -> None:
+        try:
+            publish(history, draft(name, version))
+        except (VersionExistsError, NameCollisionError) as error:
+            raised.append(type(error))
+
+    with exclusive_lock(lock, timeout=1):
+        acts = [partial(save, *words) for words in (("iris", None), ("iris", "cat"), ("IRIS", None), ("iris", None))]
+        threads = queue_up(queue, *acts)
+    join_all(threads)
+    assert {VersionExistsError, NameCollisionError} == set(raised)
+    assert ["cat", "1", "2"] == versions_of(history)
+
+
+def test_all_kinds_of_drafts_wait(history: History, lock: Path, queue: Path) -> None:
+    """Versions, events and other records are placed by another as their writers would have placed them."""
+    claim = publish(history).claims[0]
+    event = EventDraft(claim=claim, verb="tag", record=encode({"id": UNPLACED, "kind": "tags"}))
+    record = RecordDraft(path=("runs", "day", "run", "run.json"), data=b"{}")
+    send = partial(history.publish, author=AUTHOR, now=NOW)
+    with exclusive_lock(lock, timeout=1):
+        threads = queue_up(queue, partial(send, [draft()]), partial(send, [event, event]), partial(send, [record]))
+    join_all(threads)
+    events = again(history).snapshot().events(claim)
+    assert [encode({"id": id, "kind": "tags"}) for id, _ in events] == [data for _, data in events]
+    assert ["{}", 2] == [git(history, "show", "main:runs/day/run/run.json"), len(events)]
+
+
+def test_a_publication_is_plain_data() -> None:
+    """What is queued is canonical JSON of exactly its types, and comes back equal; anything else is refused."""
+    publication = Publication(drafts=(draft(),), author=AUTHOR, now=NOW)
+    data = encode_publication(publication)
+    assert publication == decode_publication(data, where="here")
+    for damaged in (data[:-1], data + b"\n" + b"0" * 40, data.replace(b'"author":"', b'"author":1,"x":"')):
+        with pytest.raises(Exception, match="here"):
+            decode_publication(damaged, where="here")
+
+
+# -- deaths, stops and withdrawals ------------------------------------------------
+
+
+@pytest.fixture
+def children() -> Iterator[list[int]]:
+    """Forks that do not outlive their test."""
+    started: list[int] = []
+    yield started
+    for child in started:
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def fork(children: list[int], act: Callable[[], object]) -> Callable[[], object]:
+    """A fork that does something once it is told to; returns how to tell it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.read(reading, 1)
+            act()
+        except BaseException:  # noqa: BLE001  # a fork of the tests never goes on as the tests
+            os._exit(1)
+        os._exit(0)
+    children.append(child)
+    return partial(os.write, writing, b"!")
+
+
+def hold(
+    children: list[int], history: History, number: signal.Signals, *, at: str, after: bool = False
+) -> Callable[[], None]:
+    """A fork that holds the lock to publish ``a``; returns how to let it go on, until a rename brings it a signal."""
+
+    def act() -> None:
+        send_itself(signal.SIGSTOP, "listdir", at="queue")
+        send_itself(number, "rename", at=at, after=after)
+        publish(history, draft("a"))
+
+    fork(children, act)()
+    wait_stopped = partial(os.waitpid, children[-1], os.WUNTRACED)
+    wait_stopped()
+
+    def go_on() -> None:
+        os.kill(children[-1], signal.SIGCONT)
+        wait_stopped()
+
+    return go_on
+
+
+def send_itself(number: signal.Signals, call: str, *, at: str, after: bool = False) -> None:
+    """Let this process send itself a signal, once, where it calls something of ``os`` on a path that ends so."""
+    really = getattr(os, call)
+    left = [number]
+
+    def act(*arguments: object) -> object:
+        is_there = str(arguments[-1]).endswith(at) and bool(left)
+        if is_there and not after:
+            os.kill(os.getpid(), left.pop())
+        result = really(*arguments)
+        if is_there and after:
+            os.kill(os.getpid(), left.pop())
+        return result
+
+    setattr(os, call, act)
+
+
+def test_a_writer_that_died_is_not_published_for(
+    history: History, lock: Path, queue: Path, children: list[int]
+) -> None:
+    """A dead writer's publication is dropped, and its files go."""
+    tell = fork(children, partial(publish, history, draft("dead")))
+    with exclusive_lock(lock, timeout=10):
+        tell()
+        wait_until(lambda: bool(in_queue(queue)))
+        os.kill(children[0], signal.SIGKILL)
+        os.waitpid(children[0], 0)
+    publish(history)
+    assert (["iris"], []) == (again(history).snapshot().artifact_names(), list(queue.iterdir()))
+
+
+@pytest.fixture
+def nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits only wakes by its bell, or at the end of its patience."""
+    monkeypatch.setattr("ledger.history.history._LONGEST_LOOK", 60)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_holder_that_dies_leaves_each_writer_to_find_out(
+    history: History, queue: Path, children: list[int], nobody_looks: None, *, after: bool
+) -> None:
+    """Killed right before or after the branch moves, with nobody told: who waits is published once, and knows it."""
+    go_on = hold(children, history, signal.SIGKILL, at=BRANCH, after=after)
+    threads = queue_up(queue, partial(publish, history, draft("b")), partial(publish, history, draft("c")))
+    go_on()
+    join_all(threads)
+    names = again(history).snapshot().artifact_names()
+    assert (["a", "b", "c"] if after else ["b", "c"]) == names
+    assert [["1"], ["1"]] == [versions_of(history, "b"), versions_of(history, "c")]
+    assert [] == list(queue.iterdir())
+
+
+@pytest.fixture
+def impatient(history: History) -> History:
+    """The same history for somebody who waits for a second."""
+    return History.open(history.git_dir.parent, lock_timeout=1.0)
+
+
+def test_who_gives_up_is_not_published_later(history: History, impatient: History, lock: Path, queue: Path) -> None:
+    """After a timeout the publication has gone from the queue: whoever comes next publishes only its own."""
+    with exclusive_lock(lock, timeout=1), pytest.raises(LockTimeoutError, match=f"held by pid {os.getpid()} on"):
+        publish(impatient, draft("late"))
+    publish(history)
+    assert (["iris"], []) == (again(history).snapshot().artifact_names(), list(queue.iterdir()))
+
+
+@pytest.mark.parametrize(
+    ("stop", "hint", "names"),
+    [
+        (".idx", "wait for that process or end it", ["a"]),
+        (BRANCH, "may still do so: look for it before you try again", ["a", "late"]),
+    ],
+)
+def test_a_holder_that_was_stopped_does_not_surprise_who_gave_up(
+    impatient: History, queue: Path, children: list[int], stop: str, hint: str, names: list[str]
+) -> None:
+    """Stopped before it holds the branch, the holder leaves out who gave up; stopped later, the error says so."""
+    go_on = hold(children, again(impatient), signal.SIGSTOP, at=stop)
+    raised: list[LockTimeoutError] = []
+
+    def give_up() -> None:
+        with pytest.raises(LockTimeoutError, match=f"held by pid {children[0]} on") as caught:
+            publish(impatient, draft("late"))
+        raised.append(caught.value)
+
+    threads = queue_up(queue, give_up)
+    go_on()
+    join_all(threads)
+    assert hint in raised[0].hint
+    os.kill(children[0], signal.SIGCONT)
+    assert (children[0], 0) == os.waitpid(children[0], 0)
+    assert names == again(impatient).snapshot().artifact_names()
+
+
+def test_leftovers_of_the_dead_go_with_a_fold(history: History, queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a dead writer that a holder had taken up lie about until they are old and packs are folded."""
+    queue.mkdir()
+    name = f"{time.time_ns():020d}-0123456789abcdef"
+    (queue / name).write_text("taken up")
+    os.mkfifo(queue / f"{name}.bell")
+    (queue / "not ours").write_text("")
+    Queue(queue).remove_dead()
+    assert 3 == len(list(queue.iterdir()))
+    later = time.time() + 100
+    monkeypatch.setattr(time, "time", lambda: later)
+    while len(packs_of(history)) <= FOLD_AT // 2 or len(list(queue.iterdir())) == 3:
+        publish(history)
+    assert ["not ours"] == [path.name for path in queue.iterdir()]
+
+
+def test_where_no_fifo_can_be_made_the_lock_is_waited_for(
+    history: History, lock: Path, queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system without FIFOs costs the queue, not the save."""
+
+    def refuse(path: str, mode: int) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "mkfifo", refuse)
+    with exclusive_lock(lock, timeout=1):
+        thread = threading.Thread(target=partial(publish, history))
+        thread.start()
+        time.sleep(0.05)
+    thread.join()
+    assert (["1"], []) == (versions_of(history), list(queue.iterdir()))
+
+
+def test_a_holder_publishes_only_what_is_to_be_as_durable(history: History, lock: Path, queue: Path) -> None:
+    """A writer that asked for full durability is not published by one that does not sync."""
+    queue_of_one = Queue(queue)
+    with exclusive_lock(lock, timeout=1):
+        threads = queue_up(queue, partial(publish, history))
+        with durability(Durability.RELAXED), queue_of_one.waiters() as waiters:
+            assert [] == waiters
+        with queue_of_one.waiters() as waiters:
+            assert [Durability.FULL] == [waiter.publication.durability for waiter in waiters]
+    join_all(threads)
