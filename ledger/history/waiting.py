@@ -1,6 +1,6 @@
 """Publications that wait for the ledger's lock, where whoever holds it finds them.
 
-Owns the folder ``.ledger/queue`` (specs/concurrency.md, 3). A writer that waits has two files there:
+Owns the folder ``.ledger/queue`` (specs/concurrency.md, 2). A writer that waits has two files there:
 
     <ticket>        its publication, and below it a line for each commit as which a holder was about to publish it
     <ticket>.bell   the bell that it listens to; nobody listening means that it is dead

@@ -1,0 +1,90 @@
+"""The setting that says what a save survives: a power cut, or the end of a program only."""
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ledger import Ledger
+from ledger.errors import ConfigError
+from ledger.history.packing import FOLD_AT
+from tests.crash.operations import LARGE
+
+MANY_CHUNKS = 6 << 20
+
+
+@pytest.fixture
+def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is synced: ``file`` or ``folder``, in order."""
+    seen: list[str] = []
+    really = os.fsync
+
+    def note(descriptor: int) -> None:
+        seen.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        really(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return seen
+
+
+def with_durability(ledger: Ledger, value: str) -> Ledger:
+    """The ledger, opened anew with a setting."""
+    config = ledger.path / "config.toml"
+    config.write_text(config.read_text().replace('durability = "full"', f"durability = {value}"))
+    return Ledger.open(ledger.path)
+
+
+def work_on(ledger: Ledger) -> None:
+    """Everything that writes: small and large saves, several at once, tags, metadata, a registration, a fold."""
+    ledger.save({"number": 1}, "small")
+    ledger.save(LARGE, "large")
+    ledger.save(np.random.default_rng(0).bytes(MANY_CHUNKS), "many-chunks")
+    with ledger.transaction() as transaction:
+        transaction.save(1, "left")
+        transaction.save(2, "right")
+    ledger.tag("small", ["best"])
+    ledger.log_metadata({"accuracy": 1.0}, "small")
+    (ledger.path / "store" / "data.csv").write_text("a,b\n")
+    ledger.register(ledger.path / "store" / "data.csv", "data")
+    for number in range(FOLD_AT):
+        ledger.save(number, "filler")
+
+
+def test_relaxed_syncs_nothing_and_keeps_everything(ledger: Ledger, syncs: list[str]) -> None:
+    """With ``relaxed`` no write asks for fsync, and a fresh process finds all of it whole."""
+    relaxed = with_durability(ledger, '"relaxed"')
+    syncs.clear()
+    work_on(relaxed)
+    assert [] == syncs
+    fresh = Ledger.open(ledger.path)
+    assert (LARGE, ("best",), FOLD_AT) == (
+        fresh.load("large"),
+        fresh.get("small").tags,
+        len(list(fresh.versions("filler"))),
+    )
+    assert fresh.verify().ok
+
+
+def test_full_syncs_each_file_and_folder_of_a_save_once(ledger: Ledger, syncs: list[str]) -> None:
+    """By default a small save syncs four files and three folders: chunk, pack, index and branch."""
+    ledger.save({"number": 1}, "small")
+    syncs.clear()
+    ledger.save({"number": 2}, "small")
+    assert ["file", "folder", "file", "file", "folder", "file", "folder"] == syncs
+
+
+@pytest.mark.parametrize("value", ['"fast"', "1", "true"])
+def test_another_setting_is_refused_with_the_right_ones(ledger: Ledger, value: str) -> None:
+    """A word that is none of the settings is a `ConfigError` that lists them."""
+    with pytest.raises(ConfigError, match=r"config.toml: durability is .*, expected 'full' or 'relaxed'"):
+        with_durability(ledger, value)
+
+
+def test_a_ledger_without_the_setting_is_fully_durable(ledger: Ledger, syncs: list[str]) -> None:
+    """Settings that say nothing about durability, as older ones do, mean the safe value."""
+    config = Path(ledger.path, "config.toml")
+    config.write_text("\n".join(line for line in config.read_text().splitlines() if "durability" not in line))
+    Ledger.open(ledger.path).save(1, "small")
+    assert syncs
