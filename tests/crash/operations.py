@@ -129,7 +129,10 @@ def shown_by(ledger: Ledger) -> Shown:
         for artifact in ledger.artifacts()
         for each in artifact.versions
     ]
-    runs = [("run", run.name, run.status, sorted(run.steps)) for run in ledger.runs()]
+    # A run whose process died is told from one that goes on by the process, not by what is on the disk.
+    runs = [
+        ("run", run.name, "running" if run.is_interrupted else run.status, sorted(run.steps)) for run in ledger.runs()
+    ]
     return (*versions, *runs)
 
 
