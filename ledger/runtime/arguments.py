@@ -1,7 +1,6 @@
 """A step's arguments when it starts: which versions they are, and which values."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +9,7 @@ from ledger.errors import LedgerError, StepInterfaceError
 from ledger.records import InputKind, StepInput
 from ledger.runtime.annotations import class_of, conforms
 from ledger.runtime.graph import FromLookup, FromOutside, FromStep, FromVersion, Plain
+from ledger.runtime.notes import noted
 from ledger.runtime.parameters import as_parameters
 from ledger.runtime.plan import PlannedStep, wrong_input
 
@@ -34,7 +34,7 @@ class Inputs:
             if class_of(annotation) is ArtifactVersion:
                 loaded[argument] = version
                 continue
-            with _told(planned, argument):
+            with noted(_note(planned, argument)):
                 value = version.load(data_type=class_of(annotation))
             if not conforms(value, annotation):
                 raise wrong_input(planned.name, argument, annotation, value)
@@ -52,7 +52,7 @@ def resolve_inputs(
         if isinstance(argument, Plain):
             inputs.values[name] = argument.value
             continue
-        with _told(planned, name):
+        with noted(_note(planned, name)):
             found, kind = _resolve(planned, name, argument, ledger, outputs, external)
         if not isinstance(found, ArtifactVersion):
             inputs.values[name] = found
@@ -65,14 +65,8 @@ def resolve_inputs(
     return inputs
 
 
-@contextmanager
-def _told(planned: PlannedStep, argument: str) -> Iterator[None]:
-    """A block whose errors say, in a note below them, for which argument they came."""
-    try:
-        yield
-    except LedgerError as error:
-        error.add_note(f"while step {planned.name!r} was given its argument {argument!r}")
-        raise
+def _note(planned: PlannedStep, argument: str) -> str:
+    return f"while step {planned.name!r} was given its argument {argument!r}"
 
 
 def _resolve(

@@ -66,6 +66,10 @@ class StepContext:
         if found not in self.loaded:
             self.loaded.append(found)
 
+    def __repr__(self) -> str:
+        outputs = list(self.output_names)
+        return f"<StepContext {self.step_name} of {self.pipeline_name} run={self.run_id} outputs={outputs}>"
+
     def _output(self, name: str | None) -> str:
         outputs = self.output_names
         if name is None and len(outputs) == 1:
@@ -73,7 +77,10 @@ class StepContext:
         if name in self._metadata:
             return str(name)
         if not outputs:
-            raise StepContextError(f"step {self.step_name!r} has no outputs to describe", step=self.step_name)
+            hint = "let the step return a value, or log on an artifact by its name"
+            raise StepContextError(
+                f"step {self.step_name!r} has no outputs to describe", hint=hint, step=self.step_name
+            )
         if name is None:
             message = f"step {self.step_name!r} has the outputs {', '.join(outputs)}: say which one is meant"
             raise StepContextError(message, hint="pass output_name=...", step=self.step_name)

@@ -68,8 +68,8 @@ def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
     if isinstance(value, MetadataEntry):
         value = value.value
     # A step, or a function that keeps its results, is told by its function.
-    function = inspect.unwrap(value, stop=inspect.isroutine) if callable(value) else None
-    if inspect.isfunction(function) or inspect.ismethod(function):
+    function = inspect.unwrap(value, stop=_is_function) if callable(value) else None
+    if function is not None and _is_function(function):
         return {"recursion": above.index(function)} if function in above else _told_of_function(function, above)
     if inspect.isclass(value):
         text = source_text(value)
@@ -80,3 +80,7 @@ def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
         return {"value": encode_values(as_parameter(value))}
     except MetadataError:
         return None
+
+
+def _is_function(value: Any) -> bool:
+    return inspect.isfunction(value) or inspect.ismethod(value)

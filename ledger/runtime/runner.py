@@ -43,6 +43,7 @@ from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import StepContext, running
 from ledger.runtime.fingerprint import cache_key, source_digest
 from ledger.runtime.graph import FromOutside, Graph
+from ledger.runtime.notes import noted
 from ledger.runtime.plan import PlannedOutput, PlannedStep, make_plan
 from ledger.runtime.progress import tell_run, tell_step
 from ledger.runtime.project import ProjectState
@@ -232,20 +233,21 @@ def _save_output(
     transaction: Transaction, planned: PlannedStep, output: PlannedOutput, value: Any, context: StepContext
 ) -> PendingVersion:
     config = output.config
-    return transaction.save(
-        value,
-        output.name,
-        config.version,
-        artifact_type=config.artifact_type,
-        tags=[*(config.tags or ()), *context.get_output_tags(output.key)],
-        run_metadata=merge(config.run_metadata or {}, context.get_output_metadata(output.key)),
-        materializer=choose_materializer(output.materializers, value),
-        extract_metadata=planned.extract_metadata,
-        include_visualizations=planned.include_visualizations,
-        save_type=SaveType.STEP_OUTPUT,
-        producer=context.producer(output.key),
-        similar_to=context.inputs.values(),
-    )
+    with noted(f"while output {output.key!r} of step {planned.name!r} was saved"):
+        return transaction.save(
+            value,
+            output.name,
+            config.version,
+            artifact_type=config.artifact_type,
+            tags=[*(config.tags or ()), *context.get_output_tags(output.key)],
+            run_metadata=merge(config.run_metadata or {}, context.get_output_metadata(output.key)),
+            materializer=choose_materializer(output.materializers, value),
+            extract_metadata=planned.extract_metadata,
+            include_visualizations=planned.include_visualizations,
+            save_type=SaveType.STEP_OUTPUT,
+            producer=context.producer(output.key),
+            similar_to=context.inputs.values(),
+        )
 
 
 def _add_cache_entry(

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator
 from types import CodeType
 from typing import Any
 
-_texts: "weakref.WeakKeyDictionary[Callable[..., Any], str | None]" = weakref.WeakKeyDictionary()
+_texts: "weakref.WeakKeyDictionary[Callable[..., Any], str]" = weakref.WeakKeyDictionary()
 """What was read for a function first: its file may be edited while the program that compiled it goes on."""
 
+_LAMBDA = "<lambda>"
 _WITH_EXIT = "SWAP"
 """What moves a value that is returned out of the way of a ``with`` statement's exit."""
 
@@ -32,8 +33,12 @@ def source_text(function: Callable[..., Any]) -> str | None:
     if not inspect.isfunction(function):
         return None
     if function not in _texts:
-        text = _read(function.__code__)
-        _texts[function] = text if text is not None else "\n".join(_lines(function.__code__))
+        text, compiled = _read(function.__code__), "\n".join(_lines(function.__code__))
+        if text is None:
+            text = compiled
+        elif function.__name__ == _LAMBDA:
+            text += compiled  # several may stand in the same lines
+        _texts[function] = text
     return _texts[function]
 
 

@@ -361,6 +361,15 @@ def test_a_copied_ledger_is_a_cache_too(project: Path, tmp_path: Path, monkeypat
     assert first.id == training().steps["loads"].cached_from
 
 
+def test_two_lambdas_of_one_line_are_two_sources() -> None:
+    """What stands beside a lambda in its line is not what it is."""
+    one, two = [step(name="made")(function) for function in (lambda: 1, lambda: 2)]  # fmt: skip
+    assert [1, 2, 1, 2] == [one(), two(), one(), two()]
+    assert ["completed", "completed", "cached", "cached"] == [
+        run.steps["made"].status for run in Client().list_pipeline_runs()
+    ]
+
+
 class Trainer:
     """A value whose method is a step."""
 

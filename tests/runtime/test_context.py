@@ -53,6 +53,7 @@ def test_there_is_no_context_outside_a_step() -> None:
 def test_the_context_knows_its_step() -> None:
     """Pipeline, run, step and the versions it took are told."""
     told: list[Any] = []
+    shown: list[str] = []
 
     @step
     def first() -> int:
@@ -62,6 +63,7 @@ def test_the_context_knows_its_step() -> None:
     def second(given: int) -> Annotated[int, "x"]:
         context = get_step_context()
         told.append((context.pipeline_name, context.run_id, context.step_name, context.inputs, context.output_names))
+        shown.append(repr(context))
         return given
 
     @pipeline
@@ -70,6 +72,7 @@ def test_the_context_knows_its_step() -> None:
 
     run = training()
     assert [("training", run.id, "last", {"given": run.steps["first"].output}, ("x",))] == told
+    assert [f"<StepContext last of training run={run.id} outputs=['x']>"] == shown
 
 
 def test_metadata_and_tags_are_published_with_the_output() -> None:

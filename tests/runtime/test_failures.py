@@ -114,8 +114,9 @@ def test_an_output_that_cannot_be_saved_keeps_the_others_back() -> None:
         return 1, "text"
 
     for _ in range(2):
-        with pytest.raises(MaterializerError, match="the disk of the test is full"):
+        with pytest.raises(MaterializerError, match="the disk of the test is full") as caught:
             both()
+        assert ["while output 'b' of step 'both' was saved"] == caught.value.__notes__
     assert [] == names()
     assert ["failed", "failed"] == [run.steps["both"].status for run in Client().list_pipeline_runs()]
 
