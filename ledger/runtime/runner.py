@@ -45,11 +45,11 @@ from ledger.runtime.fingerprint import cache_key, source_digest
 from ledger.runtime.graph import FromOutside, Graph
 from ledger.runtime.notes import noted
 from ledger.runtime.plan import PlannedOutput, PlannedStep, make_plan
-from ledger.runtime.progress import tell_run, tell_step
 from ledger.runtime.project import ProjectState
 from ledger.runtime.results import choose_materializer, split_result
 from ledger.runtime.run_configuration import RunConfiguration
 from ledger.runtime.settings import Settings
+from ledger.runtime.telling import tell_run, tell_step
 from ledger.runtime.templates import times_of
 
 _ERROR_LIMIT = 10_000
