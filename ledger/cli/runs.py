@@ -5,7 +5,7 @@ import click
 from ledger.cli.printing import print_fields, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
-from ledger.errors import RunNotFoundError
+from ledger.errors import RunNotFoundError, shown
 from ledger.lookup import PipelineRun, Reader, StepRun
 
 _RUN_COLUMNS = {
@@ -52,7 +52,7 @@ def show_run(session: Session, id: str | None) -> None:
         print_json(shape)
         return
     plain = {key: value for key, value in shape.items() if key not in ("steps", "parameters", "project")}
-    parameters = {f"parameters.{key}": value for key, value in found.parameters.items()}
+    parameters = {f"parameters.{key}": shown(value) for key, value in found.parameters.items()}
     print_fields([*plain.items(), *parameters.items()])
     if found.is_interrupted:
         print_line("interrupted: its process ended before the run did")
@@ -81,7 +81,7 @@ def _branch(name: str, step: StepRun | None, *, is_last: bool, has_ended: bool) 
     )
     return [
         f"{corner}{name}  {told}",
-        *(f"{below}parameter {key} = {value!r}" for key, value in step.parameters.items()),
+        *(f"{below}parameter {key} = {shown(value)}" for key, value in step.parameters.items()),
         *(f"{below}takes {key} = {label_of(version)}" for key, version in step.inputs.items()),
         *(f"{below}loads {label_of(version)}" for version in step.loaded),
         *(f"{below}gives {key} = {label_of(version)}" for key, version in step.outputs.items()),

@@ -28,6 +28,13 @@ def without_extras(annotation: Any) -> Any:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
+def names_class(annotation: Any, wanted: type) -> bool:
+    """Whether an annotation is a class, or a union with it in it."""
+    annotation = without_extras(annotation)
+    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
+    return any(class_of(member) is wanted for member in members)
+
+
 def class_of(annotation: Any) -> type | None:
     """The one class that an annotation names, or ``None`` for unions, ``Any`` and the like."""
     annotation = without_extras(annotation)

@@ -7,7 +7,7 @@ from typing import Any
 from ledger.core import ArtifactVersion, Ledger, MetadataEntry
 from ledger.errors import LedgerError, StepInterfaceError
 from ledger.records import InputKind, StepInput
-from ledger.runtime.annotations import class_of, conforms
+from ledger.runtime.annotations import class_of, conforms, names_class
 from ledger.runtime.graph import FromLookup, FromOutside, FromStep, FromVersion, Plain
 from ledger.runtime.notes import noted
 from ledger.runtime.parameters import as_parameters
@@ -31,7 +31,7 @@ class Inputs:
         loaded = dict(self.values)
         for argument, version in self.versions.items():
             annotation = planned.step.signature.hints.get(argument, Any)
-            if class_of(annotation) is ArtifactVersion:
+            if names_class(annotation, ArtifactVersion):
                 loaded[argument] = version
                 continue
             with noted(_note(planned, argument)):
@@ -55,6 +55,9 @@ def resolve_inputs(
         with noted(_note(planned, name)):
             found, kind = _resolve(planned, name, argument, ledger, outputs, external)
         if not isinstance(found, ArtifactVersion):
+            annotation = planned.step.signature.hints.get(name, Any)
+            if not conforms(found, annotation):
+                raise wrong_input(planned.name, name, annotation, found)
             inputs.values[name] = found
             continue
         inputs.versions[name] = found

@@ -189,6 +189,8 @@ def _not_plain(foreign: Foreign, step: str, name: str) -> StepInterfaceError:
     else:
         told = f"argument {name!r} of step {step!r} is not JSON: {foreign.place} is a {spelled(type(foreign.part))}"
         hint = f"pass {name}=ExternalArtifact(value=...) to save it first, or let a step make it"
+        if hasattr(foreign.part, "entrypoint"):
+            hint = f"call it: {name}={foreign.part.name}()"
     return StepInterfaceError(told, hint=hint, step=step, argument=name)
 
 

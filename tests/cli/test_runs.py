@@ -67,6 +67,18 @@ def test_a_failed_run_says_why(cli: Cli) -> None:
     assert ("failed", {}) == (step_shape["status"], step_shape["outputs"])
 
 
+def test_a_long_argument_is_cut_for_people(cli: Cli) -> None:
+    """A screen is not filled by one value; the JSON has all of it."""
+
+    @pipeline
+    def long(text: str) -> None:
+        numbers.with_options(parameters={"count": 0})()
+
+    long("x" * 5000)
+    assert max(map(len, cli("run", "show").out.splitlines())) < 200
+    assert {"text": "x" * 5000} == json.loads(cli("run", "show", "--json").out)["parameters"]
+
+
 KILLED = """
 import os
 from ledger import pipeline, step

@@ -7,7 +7,7 @@ from typing import Annotated, Any, List, Literal, NewType, Optional, Protocol, T
 import numpy as np
 import pytest
 
-from ledger.runtime.annotations import class_of, conforms, spelled
+from ledger.runtime.annotations import class_of, conforms, names_class, spelled
 
 Number = TypeVar("Number")
 Meters = NewType("Meters", int)
@@ -109,3 +109,11 @@ def test_an_annotation_names_one_class_or_none(annotation: Any, expected: type |
 def test_annotations_are_written_for_people(annotation: Any, expected: str) -> None:
     """As in source, without what `Annotated` adds."""
     assert expected == spelled(annotation)
+
+
+@pytest.mark.parametrize("annotation", [Path, Path | None, Annotated[int | Path, "x"]])
+def test_an_annotation_names_a_class(annotation: Any) -> None:
+    """By itself, and as one of several."""
+    assert names_class(annotation, Path)
+    assert not names_class(annotation, str)
+    assert not names_class(list[Path], Path)

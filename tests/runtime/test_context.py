@@ -264,7 +264,7 @@ def test_a_version_knows_its_run_only_when_it_is_recorded() -> None:
 
 
 def test_a_handle_can_be_taken_instead_of_the_value() -> None:
-    """A parameter annotated as ArtifactVersion gets the version itself, unloaded."""
+    """A parameter annotated as ArtifactVersion, or as one or nothing, gets the version itself, unloaded."""
     from ledger import ArtifactVersion
 
     taken: list[Any] = []
@@ -274,11 +274,13 @@ def test_a_handle_can_be_taken_instead_of_the_value() -> None:
         return 1
 
     @step
-    def takes(given: ArtifactVersion) -> None:
-        taken.append(given)
+    def takes(given: ArtifactVersion, other: ArtifactVersion | None = None) -> None:
+        taken.extend([given, other])
 
     @pipeline
     def training() -> None:
+        takes(made(), other=made(id="again"))
         takes(made())
 
-    assert [training().steps["made"].output] == taken
+    first, again, *_ = training().artifact_versions * 2
+    assert [first, again, first, None] == taken

@@ -198,6 +198,13 @@ def test_a_default_that_is_not_json_is_refused(project: Path) -> None:
     assert ([], []) == (RAN, list(project.iterdir()))
 
 
+def test_a_step_that_is_not_called_is_no_argument(project: Path) -> None:
+    """The hint says to call it."""
+    with pytest.raises(StepInterfaceError, match=r"is not JSON: given is a ledger\.runtime\.steps\.Step") as caught:
+        steps_of(lambda: two(given=one))
+    assert "call it: given=one()" == caught.value.hint
+
+
 def test_a_placeholder_is_good_in_its_own_body_alone(project: Path) -> None:
     """An output kept from another call, or something of it, is refused, also where a step has the same name."""
     kept: list[Any] = []

@@ -253,6 +253,24 @@ def test_an_unknown_attribute_of_a_placeholder_is_an_attribute_error() -> None:
     assert [True, False, False, False] == seen
 
 
+def test_a_fact_is_judged_by_the_annotation() -> None:
+    """A fact that is not what the step takes is refused before its body runs, as any input is."""
+
+    @step
+    def counts(number: int) -> None:
+        GOT.append(number)
+
+    def body() -> None:
+        counts(Client().get_artifact_version("x").name)
+
+    save_artifact(1, "x")
+    with pytest.raises(
+        StepInterfaceError, match="wrong type for input 'number' of step 'counts': expected int, got str"
+    ):
+        run_body(body)
+    assert [] == GOT
+
+
 @pytest.mark.filterwarnings("ignore:.*is saved by cloudpickle")
 def test_a_placeholder_is_no_value_to_save() -> None:
     """Saving one in a body is refused, where a pickle of the placeholder would look like data; a copy is itself."""
