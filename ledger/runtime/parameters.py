@@ -71,7 +71,11 @@ def as_parameters(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
         try:
             told[name] = as_parameter(value)
         except MetadataError as error:
-            raise _unfit(step, name, f"argument {name!r} of step {step!r} cannot be recorded: {error}") from error
+            raise _unfit(
+                step,
+                name,
+                f"argument {name!r} of step {step!r} cannot be recorded, so it takes an ExternalArtifact: {error}",
+            ) from error
     if not fits_record(told):
         largest = max(told, key=lambda each: len(repr(told[each])))
         message = f"the plain arguments of step {step!r} take over {PARAMETERS_LIMIT} bytes as a record"

@@ -187,9 +187,11 @@ def _not_plain(foreign: Foreign, step: str, name: str) -> StepInterfaceError:
         told = f"argument {name!r} of step {step!r} is not plain: {foreign.place} is {shown(foreign.part)}"
         hint = "give it an argument of its own"
     else:
-        told = f"argument {name!r} of step {step!r} is not JSON: {foreign.place} is a {spelled(type(foreign.part))}"
+        part = f"{foreign.place} is a {spelled(type(foreign.part))}"
+        told = f"argument {name!r} of step {step!r} is not JSON, so it takes an ExternalArtifact: {part}"
         hint = f"pass {name}=ExternalArtifact(value=...) to save it first, or let a step make it"
         if hasattr(foreign.part, "entrypoint"):
+            told = f"argument {name!r} of step {step!r} is a step, not what it gives: {part}"
             hint = f"call it: {name}={foreign.part.name}()"
     return StepInterfaceError(told, hint=hint, step=step, argument=name)
 

@@ -37,8 +37,9 @@ class Place:
         """The error of a key that nobody knows, with the nearest one that somebody does as its hint."""
         choices = list(known)
         near = difflib.get_close_matches(key, choices, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(choices) or 'none'}"
-        return self.error(message, hint=hint)
+        if near:
+            return self.error(f"{message}, the nearest is {near[0]!r}", hint=f"did you mean {near[0]!r}?")
+        return self.error(message, hint=f"known are: {', '.join(choices) or 'none'}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,11 +161,14 @@ def test_steps_in_an_order_that_fits_keep_it(needs: list[set[int]]) -> None:
         (lambda: three(1, a=1), "'a'"),
         (lambda: three("1"), "wrong type for input 'a' of step 'three': expected int, got str"),
         (lambda: three.with_options(parameters={"d": 1}), "no parameter 'd'"),
-        (lambda: two(np.zeros(2)), "argument 'given' of step 'two' is not JSON: given is a numpy.ndarray"),
-        (lambda: two({1: "a"}), "is not JSON: a key of given is a int"),
-        (lambda: two([{1}]), "is not JSON: given[0] is a set"),
-        (lambda: two({"k": (1, np.int64(1))}), "is not JSON: given['k'][1] is a numpy.int64"),
-        (lambda: two(holds_itself()), "is not JSON: given"),
+        (
+            lambda: two(np.zeros(2)),
+            "argument 'given' of step 'two' is not JSON, so it takes an ExternalArtifact: given is a numpy.ndarray",
+        ),
+        (lambda: two({1: "a"}), "ExternalArtifact: a key of given is a int"),
+        (lambda: two([{1}]), "ExternalArtifact: given[0] is a set"),
+        (lambda: two({"k": (1, np.int64(1))}), "ExternalArtifact: given['k'][1] is a numpy.int64"),
+        (lambda: two(holds_itself()), "ExternalArtifact: given"),
         (lambda: two(two()), "a call of step 'two', which gives no output"),
         (lambda: two(three(1)), "is not plain: given[0] is <placeholder for output"),
         (lambda: two([one()]), "is not plain: given[0] is <placeholder for output 'one'"),
@@ -200,7 +203,9 @@ def test_a_default_that_is_not_json_is_refused(project: Path) -> None:
 
 def test_a_step_that_is_not_called_is_no_argument(project: Path) -> None:
     """The hint says to call it."""
-    with pytest.raises(StepInterfaceError, match=r"is not JSON: given is a ledger\.runtime\.steps\.Step") as caught:
+    with pytest.raises(
+        StepInterfaceError, match=r"is a step, not what it gives: given is a ledger\.runtime\.steps\.Step"
+    ) as caught:
         steps_of(lambda: two(given=one))
     assert "call it: given=one()" == caught.value.hint
 

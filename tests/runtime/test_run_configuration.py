@@ -232,6 +232,7 @@ def test_a_mistake_is_told_with_file_line_and_the_nearest_key(
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
     assert hint in caught.value.hint
+    assert "did you mean" not in hint or hint.removeprefix("did you mean ").rstrip("?") in str(caught.value)
     assert ["run.yaml"] == [path.name for path in project.iterdir()]
 
 
