@@ -37,8 +37,13 @@ class Client:
         return Stack(ArtifactStore(path=store.url.removeprefix("file://")))
 
     def get_artifact(self, name_or_id: str | UUID) -> Artifact:
-        """The artifact of a name, or of a version's id; raises `ArtifactNotFoundError`."""
-        return self._ledger().artifact(name_or_id)
+        """The artifact of a name, or of a version's id; in a step its latest version is recorded as an input.
+
+        Raises `ArtifactNotFoundError`.
+        """
+        found = self._ledger().artifact(name_or_id)
+        self._note(found.latest)
+        return found
 
     def get_artifact_version(self, name_id_or_prefix: str | UUID, version: str | int | None = None) -> ArtifactVersion:
         """The version of an id, a name (by default its latest) or an id prefix.
@@ -51,9 +56,7 @@ class Client:
         if current_recording() is not None and self._given is None:
             return cast("ArtifactVersion", lazy_lookup(name_id_or_prefix, version))
         found = self._ledger().get(name_id_or_prefix, version)
-        context = current_step()
-        if context is not None and self._given is None:
-            context.note_loaded(found)
+        self._note(found)
         return found
 
     def list_artifacts(self, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
@@ -110,6 +113,12 @@ class Client:
     ) -> list[PipelineRun]:
         """The runs, oldest first: of a pipeline, of a status; ``limit`` keeps the newest."""
         return self._ledger().runs(pipeline=pipeline_name, status=status, limit=limit)
+
+    def _note(self, version: ArtifactVersion) -> None:
+        """Record a version as an input of the step that is running."""
+        context = current_step()
+        if context is not None and self._given is None:
+            context.note_loaded(version)
 
     def _ledger(self) -> Ledger:
         return self._given or ledger_for_reading()

@@ -4,6 +4,8 @@ import types
 import typing
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from ledger.errors import shown
+
 
 def conforms(value: object, annotation: Any) -> bool:
     """Whether a value has the annotated type, as ``isinstance`` sees it; what cannot be checked passes.
@@ -50,6 +52,19 @@ def spelled(annotation: Any) -> str:
         module = annotation.__module__
         return annotation.__qualname__ if module == "builtins" else f"{module}.{annotation.__qualname__}"
     return str(annotation)
+
+
+def told_of(value: object, annotation: Any) -> str:
+    """What a value is, as the error says it that the value is not as annotated."""
+    is_listed = get_origin(without_extras(annotation)) is Literal
+    return shown(value) if is_listed else spelled(type(value))
+
+
+def hint_for(value: object, otherwise: str) -> str:
+    """What to do about a value that is not as annotated."""
+    kind = type(value)
+    is_scalar = kind.__module__ == "numpy" and getattr(value, "shape", None) == ()
+    return f"{kind.__name__} is a class of numpy's own: take .item() of it" if is_scalar else otherwise
 
 
 def _is_instance(value: object, kind: Any) -> bool:

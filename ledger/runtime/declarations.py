@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ledger.errors import InvalidNameError, StepInterfaceError
+from ledger.errors import ArgumentTypeError, InvalidNameError, StepInterfaceError, shown
 from ledger.records import Name, check_name
 
 _LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
@@ -16,6 +16,8 @@ _LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isas
 
 def checked_name(name: object, what: str) -> Name:
     """The name of a step or pipeline, whose grammar is that of artifacts as it becomes part of their names."""
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"a {what} name is a str, got {type(name).__name__}: {shown(name)}")
     try:
         return check_name(name)
     except InvalidNameError as error:

@@ -12,7 +12,7 @@ from typing import Any
 from ledger.errors import InvalidNameError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
 from ledger.records import Name, check_name
-from ledger.runtime.annotations import conforms, spelled
+from ledger.runtime.annotations import conforms, hint_for, spelled, told_of
 from ledger.runtime.configuration import ArtifactConfig
 from ledger.runtime.graph import Argument, Graph, Invocation, Plain
 from ledger.runtime.parameters import as_parameters
@@ -155,8 +155,8 @@ def wrong_input(step: str, argument: str, annotation: Any, value: Any) -> StepIn
     """The error of an argument that is not what the step says it takes."""
     return StepInterfaceError(
         f"wrong type for input {argument!r} of step {step!r}: "
-        f"expected {spelled(annotation)}, got {spelled(type(value))}",
-        hint="change the annotation or the value",
+        f"expected {spelled(annotation)}, got {told_of(value, annotation)}",
+        hint=hint_for(value, "change the annotation or the value"),
         step=step,
         argument=argument,
     )

@@ -233,7 +233,7 @@ def test_what_a_step_saves_registers_and_loads_is_tied_to_it() -> None:
         (folder / "a.txt").write_text("a")
         register_artifact(folder, "linked")
         assert "data" == load_artifact("before") == Client().get_artifact_version("before").load()
-        assert {"a": 1} == load_artifact("aside")
+        assert {"a": 1} == Client().get_artifact("aside").load()
         return 1
 
     made()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ledger import ArtifactConfig, ExternalArtifact, pipeline, save_artifact, step
 from ledger.client import Client
-from ledger.errors import InvalidNameError, MaterializerError, StepInterfaceError
+from ledger.errors import ArgumentTypeError, InvalidNameError, MaterializerError, StepInterfaceError
 from ledger.runtime.graph import Invocation, in_order
 
 RAN: list[str] = []
@@ -75,6 +75,8 @@ def test_an_id_stands_for_one_step(project: Path) -> None:
         steps_of(twice)
     with pytest.raises(InvalidNameError, match="'a b'"):
         steps_of(bad)
+    with pytest.raises(ArgumentTypeError, match="a step name is a str, got int: 5"):
+        steps_of(lambda: one(id=5))
     assert ([], []) == (RAN, list(project.iterdir()))
 
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
@@ -178,6 +178,8 @@ WRONG: list[tuple[Any, Any, str]] = [
     (int | None, "a", "expected int | None, got str"),
     (np.ndarray, [1], "expected numpy.ndarray, got list"),
     (tuple[int, int], [1, 2], "got list"),
+    (Literal["a", "b"], "c", "expected typing.Literal['a', 'b'], got 'c'"),
+    (int, np.int64(1), "expected int, got numpy.int64"),
     (None, 1, r"wrong number of outputs of step 'made': expected 0 \(none\), got one value \(int\)"),
 ]
 
@@ -191,8 +193,9 @@ def test_a_value_of_the_wrong_type_is_refused(annotation: Any, returned: Any, to
 
     RETURNED[:] = [returned]
     made.__annotations__["return"] = annotation
-    with pytest.raises(StepInterfaceError, match=told):
+    with pytest.raises(StepInterfaceError, match=told.replace("[", r"\[")) as caught:
         step(made)()
+    assert ("take .item() of it" in caught.value.hint) == isinstance(returned, np.generic)
     assert [] == Client().list_artifacts()
 
 
