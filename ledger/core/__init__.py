@@ -1,7 +1,7 @@
 """The parts together: the ledger, its transactions, and the handles that look-ups return."""
 
 from ledger.core.caching import CacheHit
-from ledger.core.default import ledger_for_reading, ledger_for_writing
+from ledger.core.default import default_ledger, ledger_for_reading, ledger_for_writing
 from ledger.core.ledger import Ledger
 from ledger.core.saving import check_options, check_request
 from ledger.core.sharing import Renumbered, SyncReport
@@ -22,6 +22,7 @@ __all__ = [
     "Transaction",
     "check_options",
     "check_request",
+    "default_ledger",
     "leaves",
     "ledger_for_reading",
     "ledger_for_writing",

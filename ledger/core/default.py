@@ -2,10 +2,15 @@
 
 Resolved anew at every call, so that a change of working directory or ``LEDGER_DIR`` is
 followed; the opened ledger is kept, because its caches are what makes the next call fast.
+In a step it is the ledger of its run, wherever the body has moved to: what a step saves
+belongs to the run, and its record names it.
 """
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from ledger.core.creation import create_ledger, refuse_existing_path
@@ -15,12 +20,26 @@ from ledger.disk import storage_errors
 from ledger.errors import LedgerExistsError
 from ledger.lookup import CONFIG_FILE, find_ledger, is_ledger, not_found, place_for_new
 
+_fixed: ContextVar[Ledger | None] = ContextVar("ledger_default", default=None)
 _open: dict[tuple[Path, int, int], Ledger] = {}
 _KEPT = 16
 
 
+@contextmanager
+def default_ledger(ledger: Ledger) -> Iterator[None]:
+    """A block in which a ledger is the default one."""
+    token = _fixed.set(ledger)
+    try:
+        yield
+    finally:
+        _fixed.reset(token)
+
+
 def ledger_for_reading() -> Ledger:
     """The default ledger; raises `LedgerNotFoundError` with the command that makes one."""
+    fixed = _fixed.get()
+    if fixed is not None:
+        return fixed
     path = find_ledger(Path.cwd(), os.environ)
     if path is None:
         raise not_found(place_for_new(Path.cwd(), os.environ))
@@ -32,6 +51,9 @@ def ledger_for_writing() -> Ledger:
 
     Raises `LedgerExistsError` where something else has its place.
     """
+    fixed = _fixed.get()
+    if fixed is not None:
+        return fixed
     path = find_ledger(Path.cwd(), os.environ)
     if path is not None and not is_ledger(path):
         refuse_existing_path(path)

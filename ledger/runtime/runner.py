@@ -20,6 +20,7 @@ from ledger.core import (
     PendingVersion,
     PipelineRun,
     Transaction,
+    default_ledger,
     ledger_for_writing,
     present,
 )
@@ -210,7 +211,7 @@ def _execute(run: _Run, attempt: _Attempt) -> None:
         outputs=[output.key for output in planned.outputs],
     )
     attempt.context = context
-    with running(context):
+    with running(context), default_ledger(run.ledger):
         returned = planned.step.entrypoint(**values)
     results = split_result(planned, returned)
     with _transaction(run, planned.name) as transaction:

@@ -284,3 +284,32 @@ def test_a_handle_can_be_taken_instead_of_the_value() -> None:
 
     first, again, *_ = training().artifact_versions * 2
     assert [first, again, first, None] == taken
+
+
+def test_a_step_that_moves_stays_with_its_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the body changes to, what it saves, loads and runs is in the ledger of its run."""
+    home = Path.cwd()
+
+    @step
+    def inner() -> Annotated[int, "inner"]:
+        return 2
+
+    @pipeline
+    def nested() -> None:
+        inner()
+
+    @step
+    def moves() -> Annotated[int, "x"]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("LEDGER_DIR", str(tmp_path / "other"))
+        save_artifact(1, "aside")
+        nested()
+        assert 1 == load_artifact("aside") == Client().get_artifact("aside").load()
+        return 1
+
+    moves()
+    monkeypatch.delenv("LEDGER_DIR")
+    monkeypatch.chdir(home)
+    assert ["aside", "inner", "x"] == [artifact.name for artifact in Client().list_artifacts()]
+    assert ["moves", "nested"] == [run.name for run in Client().list_pipeline_runs()]
+    assert [home] == list(tmp_path.iterdir())
