@@ -135,6 +135,10 @@ class Transaction:
         options = check_options(
             materializer, extract_metadata=extract_metadata, include_visualizations=include_visualizations
         )
+        if isinstance(data, ArtifactVersion):
+            label = f"{data.name}@{data.version}"
+            hint = "save what its load() gives, or hand the version to a step as an argument"
+            raise ArgumentTypeError(f"cannot save {label} as {request.name!r}: it is a version, not a value", hint=hint)
         self._refuse_taken(request)
         return self._keep(request, self._store(data, request, options, similar_to))
 

@@ -11,7 +11,7 @@ import pytest
 
 from ledger import Artifact, ArtifactVersion, Ledger
 from ledger.enums import ArtifactType, VisualizationType
-from ledger.errors import ArgumentError, LedgerNotFoundError
+from ledger.errors import ArgumentError, ArgumentTypeError, LedgerNotFoundError
 from ledger.materializers import BaseMaterializer
 from ledger.types import CSVString, HTMLString, MarkdownString
 from tests.kit.ledgers import git, run_python, store_of
@@ -238,3 +238,10 @@ def test_a_copy_of_a_version_is_itself(saved: ArtifactVersion) -> None:
     """A frozen value needs no second one."""
     assert saved is copy.copy(saved)
     assert saved is copy.deepcopy([saved])[0]
+
+
+def test_a_handle_is_no_value_to_save(ledger: Ledger, saved: ArtifactVersion) -> None:
+    """A pickle of a path to a ledger would look like data; what the version holds is saved instead."""
+    with pytest.raises(ArgumentTypeError, match="cannot save iris/train@raw_2023 as 'copy': it is a version"):
+        ledger.save(saved, "copy")
+    assert ["iris/train"] == [artifact.name for artifact in ledger.artifacts()]
