@@ -8,6 +8,8 @@ from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
 from ledger.errors import RunNotFoundError, shown
 from ledger.lookup import PipelineRun, Reader, StepRun
 
+_NAMES_SHOWN = 4
+
 _RUN_COLUMNS = {
     "RUN": "id",
     "PIPELINE": "pipeline",
@@ -91,5 +93,7 @@ def _branch(name: str, step: StepRun | None, *, is_last: bool, has_ended: bool) 
 
 
 def _steps_told(steps: object) -> str:
-    """How many steps there are, as the tables show it."""
-    return str(len(steps)) if isinstance(steps, list) else "0"
+    """The steps as the tables show them: the first few by name."""
+    names = [str(name) for name in steps] if isinstance(steps, list) else []
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")

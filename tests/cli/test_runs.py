@@ -35,6 +35,7 @@ def test_runs_are_listed_with_their_steps(cli: Cli) -> None:
     rows = cli("run", "list").out.splitlines()
     assert ["RUN", "PIPELINE", "STATUS", "STARTED", "STEPS", "BY"] == rows[0].split()
     assert ["adding", "completed"] == rows[1].split()[1:3]
+    assert "  numbers, total  " in rows[1]
     listed = json.loads(cli("run", "list", "--json").out)
     assert [(str(run.id), ["numbers", "total"]) for run in (first, second)] == [
         (each["id"], each["steps"]) for each in listed
@@ -43,6 +44,18 @@ def test_runs_are_listed_with_their_steps(cli: Cli) -> None:
         each["id"] for each in json.loads(cli("run", "list", "adding", "--limit", "1", "--json").out)
     ]
     assert [] == json.loads(cli("run", "list", "other", "--json").out)
+
+
+def test_many_steps_are_counted(cli: Cli) -> None:
+    """A row names the first few steps and says how many there are beside them."""
+
+    @pipeline
+    def many() -> None:
+        for _ in range(6):
+            numbers(1)
+
+    many()
+    assert "  numbers, numbers_2, numbers_3, numbers_4 and 2 more  " in cli("run", "list").out.splitlines()[1]
 
 
 def test_a_run_is_shown_as_a_tree(cli: Cli) -> None:
