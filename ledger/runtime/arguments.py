@@ -7,11 +7,11 @@ from typing import Any
 from ledger.core import ArtifactVersion, Ledger, MetadataEntry
 from ledger.errors import LedgerError, StepInterfaceError
 from ledger.records import InputKind, StepInput
-from ledger.runtime.annotations import class_of, conforms, names_class
+from ledger.runtime.annotations import class_of, names_class
 from ledger.runtime.graph import FromLookup, FromOutside, FromStep, FromVersion, Plain
 from ledger.runtime.notes import noted
 from ledger.runtime.parameters import as_parameters
-from ledger.runtime.plan import PlannedStep, wrong_input
+from ledger.runtime.plan import PlannedStep, check_input
 
 Versions = Mapping[tuple[str, str], ArtifactVersion]
 
@@ -36,8 +36,7 @@ class Inputs:
                 continue
             with noted(_note(planned, argument)):
                 value = version.load(data_type=class_of(annotation))
-            if not conforms(value, annotation):
-                raise wrong_input(planned.name, argument, annotation, value)
+            check_input(planned.name, planned.step.signature, argument, value)
             loaded[argument] = value
         return loaded
 
@@ -55,9 +54,7 @@ def resolve_inputs(
         with noted(_note(planned, name)):
             found, kind = _resolve(planned, name, argument, ledger, outputs, external)
         if not isinstance(found, ArtifactVersion):
-            annotation = planned.step.signature.hints.get(name, Any)
-            if not conforms(found, annotation):
-                raise wrong_input(planned.name, name, annotation, found)
+            check_input(planned.name, planned.step.signature, name, found)
             inputs.values[name] = found
             continue
         inputs.versions[name] = found

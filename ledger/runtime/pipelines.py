@@ -87,7 +87,7 @@ class Pipeline:
         for key in configuration.parameters:
             if key not in signature.parameters:
                 raise configuration.unknown_parameter(key, signature.parameters)
-            of_file[key] = configuration.parameter(key, hints.get(key, Any))
+            of_file[key] = configuration.parameter(key, hints.get(key, Any), signature.parameters[key].default)
         try:
             given = signature.bind_partial(*args, **kwargs).arguments
             bound = signature.bind(**{**given, **of_file})

@@ -123,7 +123,7 @@ def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepCon
     missing: list[str] = []
     for key, parameter in signature.parameters.items():
         if key in said.parameters:
-            arguments[key] = Plain(value=said.parameter(key, signature.hints.get(key, Any)))
+            arguments[key] = Plain(value=said.parameter(key, signature.hints.get(key, Any), parameter.default))
         elif key in invocation.arguments:
             arguments[key] = invocation.arguments[key]
         elif key in options:
@@ -145,13 +145,18 @@ def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepCon
 
 def _check_types(step: str, signature: Signature, arguments: Mapping[str, Argument]) -> None:
     for key, argument in arguments.items():
-        annotation = signature.hints.get(key, Any)
-        is_default = isinstance(argument, Plain) and argument.value is signature.parameters[key].default
-        if isinstance(argument, Plain) and not is_default and not conforms(argument.value, annotation):
-            raise wrong_input(step, key, annotation, argument.value)
+        if isinstance(argument, Plain):
+            check_input(step, signature, key, argument.value)
 
 
-def wrong_input(step: str, argument: str, annotation: Any, value: Any) -> StepInterfaceError:
+def check_input(step: str, signature: Signature, argument: str, value: Any) -> None:
+    """Raise `StepInterfaceError` for a value that is neither as annotated nor the argument's default itself."""
+    annotation = signature.hints.get(argument, Any)
+    if value is not signature.parameters[argument].default and not conforms(value, annotation):
+        raise _wrong_input(step, argument, annotation, value)
+
+
+def _wrong_input(step: str, argument: str, annotation: Any, value: Any) -> StepInterfaceError:
     """The error of an argument that is not what the step says it takes."""
     return StepInterfaceError(
         f"wrong type for input {argument!r} of step {step!r}: "

@@ -59,10 +59,10 @@ class StepConfiguration:
                 message = f"step {self.name!r} has no output {output!r}"
                 raise self.places[f"outputs.{output}"].unknown(message, output, known)
 
-    def parameter(self, name: str, annotation: Any) -> Any:
+    def parameter(self, name: str, annotation: Any, default: Any) -> Any:
         """The value of a parameter of the step."""
         place = self.places[f"parameters.{name}"]
-        return _fitting(self.parameters[name], annotation, place, f"parameter {name!r} of step {self.name!r}")
+        return _fitting(self.parameters[name], annotation, default, place, f"parameter {name!r} of step {self.name!r}")
 
     def unknown(self, parameter: str, known: Iterable[str]) -> ConfigError:
         """The error of a parameter that the step does not have."""
@@ -99,21 +99,21 @@ class RunConfiguration:
             if name not in known:
                 raise self.places[f"steps.{name}"].unknown(f"the pipeline has no step {name!r}", name, known)
 
-    def parameter(self, name: str, annotation: Any) -> Any:
+    def parameter(self, name: str, annotation: Any, default: Any) -> Any:
         """The value of a parameter of the pipeline."""
         place = self.places[f"parameters.{name}"]
-        return _fitting(self.parameters[name], annotation, place, f"parameter {name!r} of the pipeline")
+        return _fitting(self.parameters[name], annotation, default, place, f"parameter {name!r} of the pipeline")
 
     def unknown_parameter(self, name: str, known: Iterable[str]) -> ConfigError:
         """The error of a parameter that the pipeline does not have."""
         return self.places[f"parameters.{name}"].unknown(f"the pipeline has no parameter {name!r}", name, known)
 
 
-def _fitting(value: Any, annotation: Any, place: Place, told: str) -> Any:
-    """A parameter's value as annotated; YAML has no tuples, so a list is one where one is asked for."""
+def _fitting(value: Any, annotation: Any, default: Any, place: Place, told: str) -> Any:
+    """A parameter's value, as annotated or the default itself; a list is a tuple where one is asked for."""
     if class_of(annotation) is tuple and isinstance(value, list):
-        value = tuple(value)
-    if not conforms(value, annotation):
+        value = tuple(value)  # YAML has none
+    if value is not default and not conforms(value, annotation):
         raise place.error(f"{told}: expected {spelled(annotation)}, got {shown(value)}")
     return value
 

@@ -254,16 +254,21 @@ def test_an_unknown_attribute_of_a_placeholder_is_an_attribute_error() -> None:
 
 
 def test_a_fact_is_judged_by_the_annotation() -> None:
-    """A fact that is not what the step takes is refused before its body runs, as any input is."""
+    """A fact that is neither what the step takes nor its default is refused before its body runs, as any input is."""
 
     @step
-    def counts(number: int) -> None:
+    def counts(number: int = None) -> None:  # type: ignore[assignment]  # noqa: RUF013  # as much code is
         GOT.append(number)
 
     def body() -> None:
         counts(Client().get_artifact_version("x").name)
 
-    save_artifact(1, "x")
+    save_artifact(1, "x", run_metadata={"nothing": None})
+    save_artifact(None, "none")
+    run_body(lambda: counts(Client().get_artifact_version("x").run_metadata["nothing"]))
+    run_body(lambda: counts(Client().get_artifact_version("none")))
+    assert [None, None] == GOT
+    GOT.clear()
     with pytest.raises(
         StepInterfaceError, match="wrong type for input 'number' of step 'counts': expected int, got str"
     ):

@@ -110,6 +110,22 @@ steps:
     assert {"size": 20, "names": ["a", "b"]} == run.steps["loads"].parameters
 
 
+def test_a_default_of_nothing_can_be_said() -> None:
+    """``null`` is what a parameter is whose default is ``None``, whatever its annotation says."""
+
+    @step
+    def takes(rate: float = None) -> None:  # type: ignore[assignment]  # noqa: RUF013  # as much code is
+        RAN.append(rate)
+
+    @pipeline
+    def calls(title: str = None) -> None:  # type: ignore[assignment]  # noqa: RUF013  # the same
+        RAN.append(title)
+        takes(rate=0.1)
+
+    run_with("parameters: {title: null}\nsteps: {takes: {parameters: {rate: null}}}", calls, title="a")
+    assert [None, None] == RAN
+
+
 def cached(run: PipelineRun) -> list[bool]:
     return [each.status == "cached" for each in run.steps.values()]
 
