@@ -46,9 +46,12 @@ def list_runs(session: Session, pipeline: str | None, status: str | None, limit:
 @json_option
 @pass_session
 def show_run(session: Session, id: str | None) -> None:
-    """Show a run as a tree: steps, inputs, outputs. Without ID, or its beginning, the latest."""
+    """Show a run as a tree: steps, inputs, outputs.
+
+    ID is an id, the beginning of one, or a pipeline, whose latest run it is then; without it, the latest of all.
+    """
     reader = session.reader()
-    found = reader.run(id) if id is not None else _latest(reader)
+    found = _run_of(reader, id) if id is not None else _latest(reader)
     shape = full_run_shape(found)
     if session.json:
         print_json(shape)
@@ -63,6 +66,17 @@ def show_run(session: Session, id: str | None) -> None:
         is_last = name == found.planned_steps[-1]
         for line in _branch(name, found.steps.get(name), is_last=is_last, has_ended=found.ended_at is not None):
             print_line(line)
+
+
+def _run_of(reader: Reader, wanted: str) -> PipelineRun:
+    """The run of an id or of its beginning, else the latest of a pipeline."""
+    try:
+        return reader.run(wanted)
+    except RunNotFoundError:
+        of_pipeline = reader.runs(pipeline=wanted, limit=1)
+        if not of_pipeline:
+            raise
+        return of_pipeline[0]
 
 
 def _latest(reader: Reader) -> PipelineRun:

@@ -70,6 +70,15 @@ def test_a_run_is_shown_as_a_tree(cli: Cli) -> None:
     assert f"└── total  cached from run {first.id}" in cli("run", "show").out.splitlines()
 
 
+def test_a_pipelines_latest_run_is_found_by_its_name(cli: Cli) -> None:
+    """Where nothing has such an id, a pipeline's name will do."""
+    adding()
+    latest = adding(5)
+    numbers(1)
+    assert str(latest.id) == json.loads(cli("run", "show", "adding", "--json").out)["id"]
+    assert "no run has the id other" in cli("run", "show", "other", code=3).err
+
+
 def test_a_failed_run_says_why(cli: Cli) -> None:
     """The step that failed stands with its error, the ones behind it as not run."""
     with pytest.raises(ValueError, match="nothing to add"):
