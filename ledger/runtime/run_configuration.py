@@ -6,13 +6,13 @@ layout: ``parameters``, ``enable_cache`` and ``steps.<step>`` with ``parameters`
 """
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ledger.disk import read_file
-from ledger.errors import ConfigError, LedgerError, SourceNotFoundError, shown
+from ledger.errors import ArgumentTypeError, ConfigError, LedgerError, SourceNotFoundError, shown
 from ledger.runtime.annotations import class_of, conforms, spelled
 from ledger.runtime.configuration import ArtifactConfig
 
@@ -118,10 +118,12 @@ def _fitting(value: Any, annotation: Any, default: Any, place: Place, told: str)
     return value
 
 
-def read_run_configuration(path: str | Path) -> RunConfiguration:
-    """The configuration in a YAML file; raises `ConfigError` with file and line."""
+def read_run_configuration(path: object) -> RunConfiguration:
+    """The configuration in the YAML file at a path; raises `ConfigError` with file and line."""
     import yaml
 
+    if not isinstance(path, (str, os.PathLike)):
+        raise ArgumentTypeError(f"config_path is a path, got {type(path).__name__}: {shown(path)}")
     try:
         text = read_file(path).decode()
     except FileNotFoundError as error:

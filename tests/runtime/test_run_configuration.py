@@ -8,7 +8,7 @@ import pytest
 from ledger import ArtifactConfig, PipelineRun, pipeline, step
 from ledger.client import Client
 from ledger.enums import ArtifactType
-from ledger.errors import ConfigError, SourceNotFoundError
+from ledger.errors import ArgumentTypeError, ConfigError, SourceNotFoundError
 from ledger.runtime import Pipeline
 
 RAN: list[Any] = []
@@ -257,6 +257,14 @@ def test_a_file_that_is_not_there_is_a_file_not_found_error(project: Path) -> No
     with pytest.raises(FileNotFoundError, match=r"nowhere\.yaml") as caught:
         training.with_options(config_path="nowhere.yaml")()
     assert SourceNotFoundError is caught.type
+    assert [] == list(project.iterdir())
+
+
+def test_a_configuration_is_given_by_its_path(project: Path) -> None:
+    """A number, which Python would read as an open file, and the configuration itself are refused."""
+    for given in (5, {"enable_cache": False}):
+        with pytest.raises(ArgumentTypeError, match="config_path is a path, got"):
+            training.with_options(config_path=given)()  # type: ignore[arg-type]
     assert [] == list(project.iterdir())
 
 
