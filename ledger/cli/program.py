@@ -15,6 +15,7 @@ import click
 
 from ledger import __version__
 from ledger.cli.artifacts import artifact
+from ledger.cli.bars import bar_on_terminal
 from ledger.cli.care import completion, init, status, trust, verify
 from ledger.cli.errors import EXIT_CODES, INTERRUPTED, print_warning, report_error, report_usage
 from ledger.cli.history import git, log
@@ -79,7 +80,8 @@ def run(arguments: Sequence[str]) -> int:
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = print_warning
         try:
-            code = program.main(list(arguments), prog_name="ledger", standalone_mode=False)
+            with bar_on_terminal():
+                code = program.main(list(arguments), prog_name="ledger", standalone_mode=False)
         except LedgerError as error:
             return report_error(error, as_json=as_json)
         except click.Abort:

@@ -26,6 +26,7 @@ from ledger.lookup import (
     settings_for,
     store_of_remote,
 )
+from ledger.meters import task
 
 ATTEMPTS = 20
 """How often a sync starts over because somebody was faster."""
@@ -119,9 +120,10 @@ def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan) -> Non
     if target is None:
         return
     snapshot = workspace.history.snapshot(plan.tip)
-    for claim in plan.unpublished:
-        content = workspace.facts(snapshot, claim).manifest.content
-        copy_content(workspace.store_holding(content), target, content, label=claim.label)
+    contents = [(claim, workspace.facts(snapshot, claim).manifest.content) for claim in plan.unpublished]
+    with task(f"sync {plan.remote.name}", sum(content.size for _, content in contents)):
+        for claim, content in contents:
+            copy_content(workspace.store_holding(content), target, content, label=claim.label)
 
 
 def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Store | None:

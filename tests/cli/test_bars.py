@@ -1,0 +1,189 @@
+"""The bar on a terminal, and what an interrupt leaves."""
+
+import io
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.cli.bars import PATIENCE, Bar
+from ledger.meters import Progress
+
+LEDGER = [sys.executable, "-m", "ledger"]
+MEBI = 1 << 20
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    """A file that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    return Terminal()
+
+
+def test_quick_work_shows_nothing(terminal: Terminal, clock: Clock) -> None:
+    """Work that is over within half a second draws no bar, however many pieces there are."""
+    bar = Bar(terminal, clock=clock)
+    for number in range(5):
+        bar.show(Progress(f"save {number}", 5, 10, finished=False))
+        clock.now += PATIENCE / 2
+        bar.show(Progress(f"save {number}", 10, 10, finished=True))
+        clock.now += PATIENCE
+    assert "" == terminal.getvalue()
+
+
+@pytest.mark.parametrize("total", [300 * MEBI, None])
+def test_long_work_is_shown_and_wiped(terminal: Terminal, clock: Clock, total: int | None) -> None:
+    """After half a second there is what is done, the bytes and the time left; in the end the line is wiped."""
+    bar = Bar(terminal, clock=clock)
+    bar.show(Progress("save raw", 1 * MEBI, total, finished=False))
+    clock.now += PATIENCE
+    bar.show(Progress("save raw", 100 * MEBI, total, finished=False))
+    drawn = terminal.getvalue()
+    bar.show(Progress("save raw", 300 * MEBI, total, finished=True))
+    assert "save raw" in drawn
+    assert ("100.0/300.0 MiB" if total else "100.0/? MiB") in drawn
+    assert terminal.getvalue().endswith("\x1b[2K")
+
+
+def run_on_terminal(arguments: list[str], folder: Path) -> tuple[int, str, str]:
+    """The program with its standard error on a terminal: exit code, output, and what the terminal got."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
+    process = subprocess.Popen(
+        [*LEDGER, *arguments], cwd=folder, env=environment, stderr=theirs, stdout=subprocess.PIPE, text=True
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while data := os.read(ours, 1 << 16):
+            shown += data
+    except OSError:
+        pass  # the other end of a terminal is closed
+    os.close(ours)
+    output, _ = process.communicate()
+    return process.returncode, output, shown.decode(errors="replace")
+
+
+@pytest.fixture
+def large(workdir: Path) -> Path:
+    """A file that takes more than half a second to save."""
+    made = workdir / "large.bin"
+    with made.open("wb") as file:
+        for _ in range(192):
+            file.write(os.urandom(MEBI))
+    return made
+
+
+def test_a_save_is_shown_on_a_terminal(workdir: Path, large: Path) -> None:
+    """The bar goes to the terminal; standard output has the result and nothing else."""
+    Ledger.init(workdir / ".ledger")
+    code, output, shown = run_on_terminal(["save", "large.bin", "--name", "large"], workdir)
+    assert (0, "large@1") == (code, output.split()[0])
+    assert "save large" in shown
+    assert "MiB" in shown
+
+
+def test_pipes_get_no_bar(workdir: Path, large: Path) -> None:
+    """Where standard error is no terminal nothing is said about progress, and nothing that draws is loaded."""
+    Ledger.init(workdir / ".ledger")
+    code = (
+        "import sys\n"
+        "from ledger.cli.program import run\n"
+        "assert run(['save', 'large.bin', '--name', 'large']) == 0\n"
+        "assert 'rich' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=workdir, capture_output=True, text=True, check=False)
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def interrupted(code: str, folder: Path, *, after: float) -> int:
+    """How a program ended that got an interrupt some seconds after its imports; 0 if it was faster."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert "begun\n" == process.stdout.readline()
+    time.sleep(after)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    return process.returncode
+
+
+def command(*arguments: str) -> str:
+    """A program that says when it has begun and then is the command line's."""
+    return (
+        "import sys\nfrom ledger.cli.program import run\nimport ledger.core\n"
+        f"print('begun', flush=True)\nsys.exit(run({list(arguments)!r}))"
+    )
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [
+        path.name for path in folder.rglob("*") if path.name.startswith(("tmp_", ".")) and path.name != ".gitignore"
+    ]
+
+
+@pytest.mark.parametrize("after", [0.02, 0.2, 0.4])
+def test_an_interrupted_save_leaves_nothing(workdir: Path, large: Path, after: float) -> None:
+    """The program exits with 130, no version is there, no temporary file, and the next save works."""
+    ledger = Ledger.init(workdir / ".ledger")
+    code = interrupted(command("save", "large.bin", "--name", "large"), workdir, after=after)
+    assert code in (0, 130)
+    assert (1 if code == 0 else 0) == len(ledger.artifacts())
+    assert [] == leftovers(ledger.path)
+    assert ledger.verify().ok
+    assert large.stat().st_size == ledger.save(large, "large").size
+
+
+@pytest.mark.parametrize("after", [0.05, 0.3])
+def test_an_interrupted_get_leaves_nothing(workdir: Path, large: Path, after: float) -> None:
+    """No half file or folder is left where it was to go, nor beside it."""
+    Ledger.init(workdir / ".ledger").save(large, "large")
+    target = workdir / "target"
+    target.mkdir()
+    code = interrupted(command("get", "large", "-o", str(target / "out.bin")), workdir, after=after)
+    assert code in (0, 130)
+    assert (["out.bin"] if code == 0 else []) == [path.name for path in target.iterdir()]
+
+
+def test_an_interrupted_register_leaves_nothing(workdir: Path) -> None:
+    """The interrupt does not wait for the rest of a large file; the data is untouched and no version is there."""
+    ledger = Ledger.init(workdir / ".ledger")
+    inside = ledger.path / "store" / "large.bin"
+    with inside.open("wb") as file:
+        file.truncate(200 << 30)  # minutes of hashing, more than the test waits for
+    before = inside.stat()
+    code = "import ledger, ledger.api\nprint('begun', flush=True)\n"
+    ended = interrupted(f"{code}ledger.register_artifact({str(inside)!r}, 'large')", workdir, after=0.3)
+    assert -signal.SIGINT == ended
+    assert [] == ledger.artifacts()
+    assert (before.st_size, before.st_mtime_ns) == (inside.stat().st_size, inside.stat().st_mtime_ns)
+    assert [] == leftovers(ledger.path)
