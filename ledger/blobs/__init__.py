@@ -8,6 +8,7 @@ versions or the history.
 """
 
 from ledger.blobs.copying import copy_content
+from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
 from ledger.blobs.linked import link_content, linked_path
 from ledger.blobs.linked_objects import link_objects
@@ -21,6 +22,8 @@ from ledger.blobs.writer import ContentWriter
 __all__ = [
     "ContentReader",
     "ContentWriter",
+    "Extent",
+    "Extents",
     "FallbackStore",
     "FsspecStore",
     "LocalStore",
@@ -28,6 +31,7 @@ __all__ = [
     "Store",
     "copy_content",
     "create_store",
+    "extents_of",
     "is_present",
     "link_content",
     "link_objects",

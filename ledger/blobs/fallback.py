@@ -6,7 +6,7 @@ somebody asks for it. Knows nothing of digests: whoever reads an object checks i
 
 from collections.abc import Sequence
 
-from ledger.blobs.store import Store
+from ledger.blobs.store import Store, size_of
 
 
 class FallbackStore:
@@ -36,6 +36,10 @@ class FallbackStore:
     def has(self, key: str) -> bool:
         """Whether any of the stores has an object of that key."""
         return any(store.has(key) for store in self._stores)
+
+    def size(self, key: str) -> int | None:
+        """The bytes of an object in the first store that has it, or ``None``."""
+        return next((size for store in self._stores if (size := size_of(store, key)) is not None), None)
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Publish an object in the own store."""

@@ -66,6 +66,10 @@ class LocalStore:
         """Whether there is a file of that key."""
         return self._size(self._path(key)) is not None
 
+    def size(self, key: str) -> int | None:
+        """The bytes of a file, or ``None`` where there is none."""
+        return self._size(self._path(key))
+
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Write a file, fsync it, and give it its name; nothing happens where it lies there already."""
         path = self._path(key)

@@ -63,6 +63,14 @@ class FsspecStore:
             return False
         return True
 
+    def size(self, key: str) -> int | None:
+        """The bytes of an object, or ``None`` where there is none."""
+        try:
+            with self._mapped(key, "read"):
+                return int(self._files.info(self._path(key))["size"])
+        except FileNotFoundError:
+            return None
+
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Upload an object in one piece; nothing happens where it is there already."""
         data = b"".join(parts)

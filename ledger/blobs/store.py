@@ -43,6 +43,14 @@ class FillingStore(Store, Protocol):
 
 
 @runtime_checkable
+class MeasuringStore(Store, Protocol):
+    """A store that knows how large an object is without giving it."""
+
+    def size(self, key: str) -> int | None:
+        """The bytes of an object, or ``None`` where there is none."""
+
+
+@runtime_checkable
 class PrunableStore(Store, Protocol):
     """A store whose objects can be listed and deleted."""
 
@@ -51,6 +59,16 @@ class PrunableStore(Store, Protocol):
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is gone already is no error."""
+
+
+def size_of(store: Store, key: str) -> int | None:
+    """The bytes of an object as it is stored, or ``None`` where there is none."""
+    if isinstance(store, MeasuringStore):
+        return store.size(key)
+    try:
+        return len(store.get(key))
+    except FileNotFoundError:
+        return None
 
 
 def get_into(store: Store, key: str, start: int, target: memoryview) -> int:

@@ -19,6 +19,7 @@ _SHORT = {"id": 18, "commit": 10}
 """How many characters of a key are enough in a table; each is accepted where the whole is."""
 
 _TIMES = ("created_at", "started_at", "ended_at", "time")
+_SIZES = ("size", "logical", "stored", "shared")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
 _SECONDS = len("2026-11-23T10:00:00")
@@ -79,7 +80,7 @@ def _cell(key: str, value: object) -> str:
     """A value as people read it: short ids, sizes with units, times to the second, lists with commas."""
     if value is None:
         return "-"
-    if key == "size" and isinstance(value, int):
+    if key in _SIZES and isinstance(value, int):
         return human_size(value)
     if isinstance(value, list | tuple):
         return ", ".join(value) if all(isinstance(each, str) for each in value) else json.dumps(value)

@@ -6,10 +6,12 @@ from ledger.core.ledger import Ledger
 from ledger.core.saving import check_options, check_request
 from ledger.core.sharing import Renumbered, SyncReport
 from ledger.core.transactions import PendingVersion, Transaction
+from ledger.core.usage import ArtifactUsage, Usage, VersionUsage
 from ledger.lookup import Artifact, ArtifactVersion, MetadataEntry, PipelineRun, StepRun, leaves, place_for_new, present
 
 __all__ = [
     "Artifact",
+    "ArtifactUsage",
     "ArtifactVersion",
     "CacheHit",
     "Ledger",
@@ -20,6 +22,8 @@ __all__ = [
     "StepRun",
     "SyncReport",
     "Transaction",
+    "Usage",
+    "VersionUsage",
     "check_options",
     "check_request",
     "default_ledger",

@@ -16,6 +16,7 @@ from ledger.core import sharing, verifying
 from ledger.core.caching import CacheHit, find_cached
 from ledger.core.creation import create_ledger
 from ledger.core.transactions import Target, Transaction
+from ledger.core.usage import Usage, measure
 from ledger.core.workspace import Workspace, user_identity, utc_now
 from ledger.enums import ArtifactType
 from ledger.ids import Digest
@@ -193,6 +194,10 @@ class Ledger(Reader):
         answer, lost what it held, or holds what no ledger should; nothing is changed here then.
         """
         return sharing.sync(self._workspace, remote)
+
+    def usage(self) -> Usage:
+        """The bytes of every artifact and version: of their files, stored for them, and shared with others."""
+        return measure(self._workspace)
 
     def verify(self, *, deep: bool = True) -> verifying.Report:
         """Check every version's records and bytes; ``deep=False`` only asks whether the bytes are there."""

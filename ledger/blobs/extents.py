@@ -1,0 +1,92 @@
+"""Which stored bytes a content is made of: stretches of objects of the store.
+
+Reads tables and the indexes of packs, each once however many contents name them, and no chunk. Whatever is
+missing or damaged is an error of the contents that need it and of no other. What the stretches
+add up to, and who shares them, is for others to say.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from ledger.blobs.layout import chunk_key, pack_key, table_key
+from ledger.blobs.packs import load_index
+from ledger.blobs.sought import Sought
+from ledger.blobs.store import Store, size_of
+from ledger.blobs.tables import Run, load_table
+from ledger.blobs.workers import in_order
+from ledger.errors import IntegrityError, LedgerError, StorageError, UnsupportedFormatError
+from ledger.ids import Digest
+from ledger.records import Content
+
+
+class Extent(NamedTuple):
+    """Stored bytes of an object of the store, from ``start`` to ``stop``."""
+
+    key: str
+    start: int
+    stop: int
+
+
+Extents = Sequence[Extent]
+
+_Whole = tuple[list[Extent], Sequence[Run]]  # objects that are a content's as a whole, and runs of chunks in packs
+
+
+def extents_of(store: Store, contents: Iterable[Content]) -> dict[Digest, Extents | LedgerError]:
+    """The stored bytes of each content by its digest, or what is wrong with it; several may share them.
+
+    Linked data is the user's own: only its table counts.
+    """
+    distinct = {content.digest: content for content in contents}
+    whole = dict(zip(distinct, in_order(partial(_whole_objects, store), distinct.values()), strict=True))
+    packs = {pack for each in whole.values() if not isinstance(each, LedgerError) for pack, _, _ in each[1]}
+    named = sorted(packs)
+    offsets = dict(zip(named, in_order(partial(_offsets, store), named), strict=True))
+    return {digest: _together(each, offsets, digest) for digest, each in whole.items()}
+
+
+def _whole_objects(store: Store, content: Content) -> _Whole | LedgerError:
+    try:
+        keys = [chunk_key(digest) for digest, _ in content.chunks or ()]
+        runs: Sequence[Run] = ()
+        if content.has_table:
+            keys.append(table_key(content.digest))
+            runs = load_table(store, content, label=f"content {content.digest}").runs
+        return [Extent(key, 0, _size(store, key, content)) for key in keys], runs
+    except (IntegrityError, StorageError, UnsupportedFormatError) as error:
+        return error
+
+
+def _size(store: Store, key: str, content: Content) -> int:
+    size = size_of(store, key)
+    if size is None:
+        place = f"{store.url}/{key}"
+        raise Sought(f"content {content.digest}", "chunk", content.digest, place).damaged("is missing")
+    return size
+
+
+def _offsets(store: Store, pack: str) -> tuple[int, ...] | LedgerError:
+    try:
+        return load_index(store, pack, label=f"pack {pack}").offsets
+    except (IntegrityError, StorageError) as error:
+        return error
+
+
+def _together(
+    whole: _Whole | LedgerError, offsets: Mapping[str, tuple[int, ...] | LedgerError], digest: Digest
+) -> Extents | LedgerError:
+    if isinstance(whole, LedgerError):
+        return whole
+    extents, runs = list(whole[0]), whole[1]
+    for pack, first, count in runs:
+        places = offsets[pack]
+        if isinstance(places, LedgerError):
+            return places
+        if first + count >= len(places):
+            return IntegrityError(
+                f"content {digest} needs {first + count} chunks of the pack {pack}, which has {len(places) - 1}",
+                digest=digest,
+            )
+        extents.append(Extent(pack_key(pack), places[first], places[first + count]))
+    return extents

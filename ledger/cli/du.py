@@ -1,0 +1,69 @@
+"""The command that shows what versions take."""
+
+import click
+
+from ledger.cli.printing import Shape, print_json, print_table
+from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session
+from ledger.core import ArtifactUsage, Usage, VersionUsage
+
+_BYTES = {"LOGICAL": "logical", "STORED": "stored", "SHARED": "shared"}
+_ARTIFACT_COLUMNS = {"NAME": "name", "VERSIONS": "versions", **_BYTES}
+_VERSION_COLUMNS = {"NAME": "name", "VERSION": "version", **_BYTES}
+_TOTAL = "total"
+
+
+@click.command(cls=ExampleCommand, example="ledger du iris")
+@click.argument("name", required=False, shell_complete=complete_name)
+@json_option
+@pass_session
+def du(session: Session, name: str | None) -> None:
+    """Show the bytes of artifacts, or of one artifact's versions: of their files, stored, and shared with others."""
+    opened = session.ledger()
+    wanted = opened.artifact(name).name if name is not None else None
+    usage = opened.usage()
+    chosen = [artifact for artifact in usage.artifacts if wanted in (None, artifact.name)]
+    if session.json:
+        artifacts = [_artifact_shape(artifact) for artifact in chosen]
+        print_json({"logical": usage.logical, "stored": usage.stored, "artifacts": artifacts})
+    elif wanted is not None:
+        rows = [_version_shape(version) for artifact in chosen for version in artifact.versions]
+        print_table(_VERSION_COLUMNS, [*rows, *(_sum_of(artifact) for artifact in chosen)])
+    else:
+        print_table(_ARTIFACT_COLUMNS, [*map(_artifact_row, chosen), _total(usage)])
+
+
+def _artifact_row(artifact: ArtifactUsage) -> Shape:
+    return {**_artifact_shape(artifact), "versions": len(artifact.versions)}
+
+
+def _artifact_shape(artifact: ArtifactUsage) -> Shape:
+    return {
+        "name": artifact.name,
+        "logical": artifact.logical,
+        "stored": artifact.stored,
+        "shared": artifact.shared,
+        "versions": [_version_shape(version) for version in artifact.versions],
+    }
+
+
+def _version_shape(version: VersionUsage) -> Shape:
+    claim = version.claim
+    return {
+        "name": claim.name,
+        "version": claim.version,
+        "position": claim.position,
+        "id": claim.id,
+        "logical": version.logical,
+        "stored": version.stored,
+        "shared": version.shared,
+    }
+
+
+def _sum_of(artifact: ArtifactUsage) -> Shape:
+    """The last row of an artifact's versions; ``shared`` there is what other artifacts need too."""
+    return {**_artifact_shape(artifact), "name": _TOTAL, "version": None}
+
+
+def _total(usage: Usage) -> Shape:
+    versions = sum(len(artifact.versions) for artifact in usage.artifacts)
+    return {"name": _TOTAL, "versions": versions, "logical": usage.logical, "stored": usage.stored, "shared": None}

@@ -1,0 +1,74 @@
+"""Who shares which stored bytes: the arithmetic behind `ledger du`.
+
+Pure. Holders (versions, or artifacts) each have stretches of stored objects. Bytes that one holder has several
+times over count once for it; bytes that it alone has are its own, the others it shares. The work grows with
+the number of stretches and not with that of chunks or bytes.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
+
+from ledger.blobs import Extent
+
+Holder = TypeVar("Holder", bound=Hashable)
+
+
+class Share(NamedTuple):
+    """Stored bytes that a holder needs, and how many of them others need too."""
+
+    stored: int
+    shared: int
+
+    @property
+    def unique(self) -> int:
+        """Stored bytes that nobody else needs."""
+        return self.stored - self.shared
+
+
+def shares(held: Mapping[Holder, Iterable[Extent]]) -> dict[Holder, Share]:
+    """What each holder's stretches add up to, and how much of it lies in another's too."""
+    holders = list(held)
+    stored, unique = [0] * len(holders), [0] * len(holders)
+    for spans in _by_object(held).values():
+        edges: list[tuple[int, int, int]] = []
+        for number, start, stop in _merged(spans):
+            stored[number] += stop - start
+            edges += [(start, 1, number), (stop, -1, number)]
+        for number, size in _alone(sorted(edges)):
+            unique[number] += size
+    return {
+        holder: Share(stored=size, shared=size - own) for holder, size, own in zip(holders, stored, unique, strict=True)
+    }
+
+
+def _by_object(held: Mapping[Holder, Iterable[Extent]]) -> dict[str, list[tuple[int, int, int]]]:
+    """The stretches of each object, with the number of the holder."""
+    found: dict[str, list[tuple[int, int, int]]] = {}
+    for number, extents in enumerate(held.values()):
+        for key, start, stop in extents:
+            if start < stop:  # what is empty has no beginning and no end
+                found.setdefault(key, []).append((number, start, stop))
+    return found
+
+
+def _merged(spans: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Stretches of one object such that no two of one holder overlap."""
+    spans.sort()
+    last, begin, end = spans[0]
+    for number, start, stop in spans[1:]:
+        if number == last and start <= end:
+            end = max(end, stop)
+        else:
+            yield last, begin, end
+            last, begin, end = number, start, stop
+    yield last, begin, end
+
+
+def _alone(edges: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
+    """The stretches that a single holder has: its number and their size, from all beginnings and ends in order."""
+    at = count = together = 0
+    for place, change, number in edges:
+        if count == 1:
+            yield together, place - at
+        # The sum of the numbers of those who hold what follows: of one, its own.
+        count, together, at = count + change, together + change * number, place

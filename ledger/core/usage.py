@@ -1,0 +1,103 @@
+"""How many bytes versions and artifacts are, and how many are stored for them.
+
+Every table and index is read once; the arithmetic is in `shares`. A version whose record or bytes are damaged
+is left out with a warning: what is known of the others is no less true.
+"""
+
+import warnings
+from collections.abc import Sequence
+
+import msgspec
+
+from ledger.blobs import Extents, extents_of
+from ledger.core.shares import Share, shares
+from ledger.core.workspace import Workspace
+from ledger.errors import FormatError, IntegrityError, LedgerError
+from ledger.history import Claim
+from ledger.records import Content
+
+
+class VersionUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes of a version: of its files, stored for it, and of these needed by other versions too."""
+
+    claim: Claim
+    logical: int
+    stored: int
+    shared: int
+
+
+class ArtifactUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes of an artifact's versions together; ``shared`` are those that other artifacts need too."""
+
+    name: str
+    versions: tuple[VersionUsage, ...]
+    stored: int
+    shared: int
+
+    @property
+    def logical(self) -> int:
+        """The bytes of all files of all versions."""
+        return sum(version.logical for version in self.versions)
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes of a ledger by artifact; ``stored`` counts what several share once."""
+
+    artifacts: tuple[ArtifactUsage, ...]
+    stored: int
+
+    @property
+    def logical(self) -> int:
+        """The bytes of all files of all versions."""
+        return sum(artifact.logical for artifact in self.artifacts)
+
+
+def measure(workspace: Workspace) -> Usage:
+    """The bytes of every artifact and version, now or at the revision that is read."""
+    contents = _contents(workspace)
+    found = extents_of(workspace.all_stores, contents.values())
+    held: dict[Claim, Extents] = {}
+    for claim, content in contents.items():
+        extents = found[content.digest]
+        if isinstance(extents, LedgerError):
+            _warn(claim, extents)
+        else:
+            held[claim] = extents
+    by_name: dict[str, list[Claim]] = {}
+    for claim in held:
+        by_name.setdefault(claim.name, []).append(claim)
+    together = {name: [extent for claim in claims for extent in held[claim]] for name, claims in by_name.items()}
+    each, artifacts = shares(held), shares(together)
+    whole = shares({None: [extent for extents in held.values() for extent in extents]})
+    return Usage(
+        artifacts=tuple(
+            _artifact(name, [_version(claim, contents[claim], each[claim]) for claim in claims], artifacts[name])
+            for name, claims in by_name.items()
+        ),
+        stored=whole[None].stored,
+    )
+
+
+def _contents(workspace: Workspace) -> dict[Claim, Content]:
+    """The content of every version, by name and in order."""
+    snapshot = workspace.snapshot()
+    contents: dict[Claim, Content] = {}
+    for name in snapshot.artifact_names():
+        for claim in snapshot.claims(name):
+            try:
+                contents[claim] = workspace.facts(snapshot, claim).manifest.content
+            except (FormatError, IntegrityError) as error:
+                _warn(claim, error)
+    return contents
+
+
+def _version(claim: Claim, content: Content, share: Share) -> VersionUsage:
+    return VersionUsage(claim=claim, logical=content.size, stored=share.stored, shared=share.shared)
+
+
+def _artifact(name: str, versions: Sequence[VersionUsage], share: Share) -> ArtifactUsage:
+    return ArtifactUsage(name=name, versions=tuple(versions), stored=share.stored, shared=share.shared)
+
+
+def _warn(claim: Claim, error: LedgerError) -> None:
+    warnings.warn(f"{claim.label} is left out, it is damaged: {error}", stacklevel=4)
