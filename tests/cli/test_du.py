@@ -12,7 +12,7 @@ from tests.cli.conftest import Cli
 @pytest.fixture
 def saved(cli: Cli, workdir: Path) -> Cli:
     """A ledger with two equal versions of one artifact and one of another."""
-    (workdir / "data.bin").write_bytes(os.urandom(100_000))
+    (workdir / "data.bin").write_bytes(os.urandom(10_000))
     (workdir / "other.bin").write_bytes(os.urandom(1000))
     cli("init")
     for path, name in (("data.bin", "a"), ("data.bin", "a"), ("other.bin", "b")):
@@ -25,10 +25,10 @@ def test_artifacts_and_versions_as_json(saved: Cli) -> None:
     found = json.loads(saved("du", "--json").out)
     assert ["artifacts", "logical", "stored"] == sorted(found)
     first, second = found["artifacts"]
-    assert (201_000, first["stored"] + second["stored"]) == (found["logical"], found["stored"])
-    assert ("a", 200_000, 0) == (first["name"], first["logical"], first["shared"])
+    assert (21_000, first["stored"] + second["stored"]) == (found["logical"], found["stored"])
+    assert ("a", 20_000, 0) == (first["name"], first["logical"], first["shared"])
     assert ["id", "logical", "name", "position", "shared", "stored", "version"] == sorted(first["versions"][0])
-    assert [("1", 100_000), ("2", 100_000)] == [(each["version"], each["shared"]) for each in first["versions"]]
+    assert [("1", 10_000), ("2", 10_000)] == [(each["version"], each["shared"]) for each in first["versions"]]
 
 
 def test_one_artifact_has_its_versions(saved: Cli) -> None:
@@ -36,7 +36,7 @@ def test_one_artifact_has_its_versions(saved: Cli) -> None:
     assert ["a"] == [artifact["name"] for artifact in json.loads(saved("du", "a", "--json").out)["artifacts"]]
     lines = [line.split() for line in saved("du", "a").out.splitlines()]
     assert ["NAME", "VERSION", "LOGICAL", "STORED", "SHARED"] == lines[0]
-    assert [["a", "1", "97.7", "KiB"], ["a", "2", "97.7", "KiB"], ["total", "-", "195.3", "KiB"]] == [
+    assert [["a", "1", "9.8", "KiB"], ["a", "2", "9.8", "KiB"], ["total", "-", "19.5", "KiB"]] == [
         line[:4] for line in lines[1:]
     ]
 
