@@ -17,7 +17,7 @@ from ledger.records import FileEntry
 PATH_LIMIT: Final = 1024
 """Most bytes of a path."""
 
-_RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?:\..*)?")
+_RESERVED = re.compile(r"(?i:con|prn|aux|nul|con(?:in|out)\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?:\..*)?")
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')
 
 

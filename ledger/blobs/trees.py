@@ -50,15 +50,15 @@ def scan_tree(folder: Path) -> list[TreeFile]:
     root = os.path.realpath(folder)
     files: list[TreeFile] = []
     problems: list[str] = []
-    with storage_errors(folder, "list"):
-        for path, source in _walk(root):
-            problem = path_problem(path)
-            if problem is None:
+    for path, source in _walk(root):
+        problem = path_problem(path)
+        if problem is None:
+            with storage_errors(source, "read"):
                 status = os.lstat(source)
                 kind, problem = _classify(path, source, root, status.st_mode)
-                files.append(TreeFile(path, kind, source, 0 if kind == "directory" else status.st_size))
-            if problem is not None:
-                problems.append(f"{path!r}: {problem}")
+            files.append(TreeFile(path, kind, source, 0 if kind == "directory" else status.st_size))
+        if problem is not None:
+            problems.append(f"{path!r}: {problem}")
     refuse(folder, problems)
     return sorted(files, key=lambda file: file.path.encode())
 
@@ -69,7 +69,7 @@ def check_portable(folder: Path, files: Sequence[TreeFile]) -> None:
         f"{file.path!r}: {problem}" for file in files if (problem := portability_problem(file.path)) is not None
     ]
     pairs = case_collisions(file.path for file in files)
-    problems += [f"{first!r} and {second!r} differ only in case" for first, second in pairs]
+    problems += [f"{first!r} and {second!r} differ only in case or in their form of Unicode" for first, second in pairs]
     refuse(folder, problems)
 
 
@@ -140,7 +140,7 @@ def _walk(root: str) -> Iterator[tuple[str, str]]:
     pending = [("", root)]
     while pending:
         prefix, folder = pending.pop()
-        with os.scandir(folder) as entries:
+        with storage_errors(folder, "list"), os.scandir(folder) as entries:
             found = list(entries)
         if not found and prefix:
             yield prefix.rstrip("/"), folder

@@ -1,13 +1,19 @@
 """What of a folder can be saved."""
 
 import os
+import shutil
 import socket
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ledger.blobs import ContentReader, ContentWriter, LocalStore
-from ledger.errors import SourceNotFoundError, UnsupportedFileError
+from ledger.blobs.trees import read_source, scan_tree
+from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
+from ledger.meters import Progress, progress, task
 from tests.kit.stores import objects
 
 
@@ -112,6 +118,8 @@ def test_special_files_are_refused(store: LocalStore, tmp_path: Path, monkeypatc
         "NUL.txt",
         "com1",
         "LPT9.tar.gz",
+        "CONIN$",
+        "com\u00b9.txt",
         "a<b",
         "a:b",
         'a"b',
@@ -135,8 +143,70 @@ def test_names_no_other_system_can_hold_are_refused(store: LocalStore, tmp_path:
     ("first", "second"), [("a/File", "a/file"), ("Dir/x", "dir/y"), ("stra\u00dfe", "STRASSE"), ("\u00e9", "e\u0301")]
 )
 def test_names_that_differ_only_in_case_are_refused(store: LocalStore, tmp_path: Path, first: str, second: str) -> None:
-    """Two paths that a file system without case takes for one are refused together."""
+    """Two paths that a file system without case, or with one form of Unicode, takes for one are refused together."""
     assert "differ only in case" in str(refused(store, make(tmp_path / "in", {first: b"", second: b""})))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
+def test_devices_are_refused(store: LocalStore, tmp_path: Path) -> None:
+    """A device is refused by name, and never opened."""
+    folder = make(tmp_path / "in", {"x": b"x"})
+    os.mknod(folder / "zero", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+    os.mknod(folder / "disk", 0o666 | stat.S_IFBLK, os.makedev(7, 200))
+    message = str(refused(store, folder))
+    assert "'zero': a character device" in message
+    assert "'disk': a block device" in message
+
+
+def test_a_file_that_becomes_a_link_is_refused(store: LocalStore, tmp_path: Path) -> None:
+    """What was a file when the folder was looked at and is a link when it is read is not followed."""
+    folder = make(tmp_path / "in", {"x": b"x"})
+    (file,) = scan_tree(folder)
+    (folder / "x").unlink()
+    (folder / "x").symlink_to("/etc/passwd")
+    with pytest.raises(StorageError, match="cannot read"):
+        list(read_source(file.source, follow=False))
+
+
+def test_a_file_that_goes_while_the_folder_is_read_is_named(store: LocalStore, tmp_path: Path) -> None:
+    """A file that vanished between looking and reading is an error, and the writer makes no content without it."""
+    folder = make(tmp_path / "in", {"a": bytes(100), "b": bytes(100)})
+    writer = ContentWriter(store)
+
+    def remove(_: Progress) -> None:
+        (folder / "b").unlink(missing_ok=True)
+
+    (folder / "a").write_bytes(os.urandom(3 << 20))
+    with progress(remove), task("save"), pytest.raises(StorageError, match=r"in/b"):
+        writer.add_tree("", folder)
+    with pytest.raises(ArgumentError):
+        writer.finish()
+
+
+@pytest.mark.parametrize("unreadable", ["file", "folder"])
+def test_what_cannot_be_read_is_named(tmp_path: Path, unreadable: str) -> None:
+    """A file or folder without permission is a StorageError with its own path; nothing is saved."""
+    folder = make(tmp_path / "in", {"sub/secret": b"x", "y": b"y"})
+    blocked = folder / "sub" / "secret" if unreadable == "file" else folder / "sub"
+    code = (
+        "from pathlib import Path\n"
+        "from ledger import Ledger\n"
+        "from ledger.errors import StorageError\n"
+        f"ledger = Ledger.init({str(tmp_path / '.ledger')!r})\n"
+        "try:\n"
+        f"    ledger.save(Path({str(folder)!r}), 'in')\n"
+        "except StorageError as error:\n"
+        "    print(error, ledger.artifacts())\n"
+    )
+    # Root may read anything, unless it gives up its capabilities.
+    plain = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    if plain and not shutil.which(plain[0]):
+        pytest.skip("needs setpriv, to be root without its powers")
+    blocked.chmod(0)
+    done = subprocess.run([*plain, sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    blocked.chmod(0o755)
+    doing = "read" if unreadable == "file" else "list"
+    assert f"cannot {doing} {blocked}: Permission denied []\n" == done.stdout, done.stderr
 
 
 def test_a_name_that_is_not_text_is_refused(store: LocalStore, tmp_path: Path) -> None:
