@@ -1,10 +1,14 @@
 """The command that shows what versions take."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from ledger.cli.printing import Shape, print_json, print_table
 from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session
-from ledger.core import ArtifactUsage, Usage, VersionUsage
+
+if TYPE_CHECKING:
+    from ledger.core import ArtifactUsage, Usage, VersionUsage
 
 _BYTES = {"LOGICAL": "logical", "STORED": "stored", "SHARED": "shared"}
 _ARTIFACT_COLUMNS = {"NAME": "name", "VERSIONS": "versions", **_BYTES}
@@ -32,11 +36,11 @@ def du(session: Session, name: str | None) -> None:
         print_table(_ARTIFACT_COLUMNS, [*map(_artifact_row, chosen), _total(usage)])
 
 
-def _artifact_row(artifact: ArtifactUsage) -> Shape:
+def _artifact_row(artifact: "ArtifactUsage") -> Shape:
     return {**_artifact_shape(artifact), "versions": len(artifact.versions)}
 
 
-def _artifact_shape(artifact: ArtifactUsage) -> Shape:
+def _artifact_shape(artifact: "ArtifactUsage") -> Shape:
     return {
         "name": artifact.name,
         "logical": artifact.logical,
@@ -46,7 +50,7 @@ def _artifact_shape(artifact: ArtifactUsage) -> Shape:
     }
 
 
-def _version_shape(version: VersionUsage) -> Shape:
+def _version_shape(version: "VersionUsage") -> Shape:
     claim = version.claim
     return {
         "name": claim.name,
@@ -59,11 +63,11 @@ def _version_shape(version: VersionUsage) -> Shape:
     }
 
 
-def _sum_of(artifact: ArtifactUsage) -> Shape:
+def _sum_of(artifact: "ArtifactUsage") -> Shape:
     """The last row of an artifact's versions; ``shared`` there is what other artifacts need too."""
     return {**_artifact_shape(artifact), "name": _TOTAL, "version": None}
 
 
-def _total(usage: Usage) -> Shape:
+def _total(usage: "Usage") -> Shape:
     versions = sum(len(artifact.versions) for artifact in usage.artifacts)
     return {"name": _TOTAL, "versions": versions, "logical": usage.logical, "stored": usage.stored, "shared": None}
