@@ -13,7 +13,7 @@ from ledger.records import FileEntry
 if TYPE_CHECKING:
     import zipfile
 
-_BLOCK = 1 << 20
+_BLOCK = 8 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODES = {"file": 0o100644, "executable": 0o100755, "link": 0o120777, "directory": 0o040755}
 

@@ -86,6 +86,22 @@ def test_large_objects_are_fetched_in_ranges(store: FsspecStore) -> None:
         assert (size, digest_of(data)) == (file.size, file.digest)
 
 
+@pytest.mark.parametrize("size", [0, 1, FETCH_SIZE - 1, FETCH_SIZE, FETCH_SIZE + 1, 2 * FETCH_SIZE])
+@pytest.mark.parametrize("change", [-1, 0, 1, FETCH_SIZE])
+def test_an_object_of_another_size_is_noticed(store: FsspecStore, size: int, change: int) -> None:
+    """However its size lies to what one request asks for, an object that grew or shrank is found."""
+    if size + change < 0:
+        return
+    put(store, "large", bytes(size))
+    reader = ContentReader(store, link_objects(store, "large"), label="large@1")
+    put(store, "large", bytes(size + change))
+    if change == 0:
+        assert bytes(size) == reader.read("large")
+        return
+    with pytest.raises(IntegrityError, match="'large' has"):
+        reader.read("large")
+
+
 def test_many_objects_are_listed_in_a_table(store: FsspecStore) -> None:
     """More than 64 objects stand in the store's table."""
     for number in range(65):
