@@ -87,17 +87,13 @@ def test_large_objects_are_fetched_in_ranges(store: FsspecStore) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, FETCH_SIZE - 1, FETCH_SIZE, FETCH_SIZE + 1, 2 * FETCH_SIZE])
-@pytest.mark.parametrize("change", [-1, 0, 1, FETCH_SIZE])
+@pytest.mark.parametrize("change", [-1, 1, FETCH_SIZE])
 def test_an_object_of_another_size_is_noticed(store: FsspecStore, size: int, change: int) -> None:
     """However its size lies to what one request asks for, an object that grew or shrank is found."""
-    if size + change < 0:
-        return
     put(store, "large", bytes(size))
     reader = ContentReader(store, link_objects(store, "large"), label="large@1")
-    put(store, "large", bytes(size + change))
-    if change == 0:
-        assert bytes(size) == reader.read("large")
-        return
+    assert digest_of(bytes(size)) == digest_of(reader.read("large"))
+    put(store, "large", bytes(abs(size + change)))
     with pytest.raises(IntegrityError, match="'large' has"):
         reader.read("large")
 
