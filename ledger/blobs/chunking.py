@@ -5,10 +5,17 @@ bytes: not on how they arrive, in which blocks, or on which machine
 (specs/chunking.md, golden vectors in `tests/golden/chunking.json`). The library is
 fed with read-only memory of known length only; its own readers of files and streams
 cut short where a read is short.
+
+The stream is gathered in blocks of one size, whose memory is used again as soon as whoever
+took a block gives it back: fresh memory would cost a third of what hashing does.
 """
 
+import mmap
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from pyfastcdc import FastCDC
 
 MIN_SIZE: Final = 16 << 10
 """No chunk but the last is smaller."""
@@ -22,61 +29,91 @@ MAX_SIZE: Final = 256 << 10
 NORMALIZATION: Final = 2
 """How strongly sizes are drawn to the average (level of FastCDC's normalized chunking)."""
 
-_BATCH = 2 << 20  # bytes gathered before cutting, so that small writes cost little
+BLOCK_SIZE: Final = 2 << 20
+"""Bytes gathered before cutting; a block is a function of the stream, not of how it arrived."""
+
+
+class Block(NamedTuple):
+    """Some complete chunks of the stream, in order, in memory that waits to be given back."""
+
+    chunks: list[memoryview]
+    memory: mmap.mmap
+
+    @property
+    def size(self) -> int:
+        """The bytes of the chunks."""
+        return sum(map(len, self.chunks))
 
 
 class Cutter:
-    """Cuts one stream that arrives in blocks.
+    """Cuts one stream that arrives in pieces.
 
-    `feed` and `finish` give the chunks that are complete, in order, as read-only
+    `take` and `finish` give the chunks that are complete, in order, as read-only
     memory; together they are the stream. One `finish` ends it.
     """
 
     def __init__(self) -> None:
-        self._blocks: list[bytes | memoryview] = []
+        self._free: list[mmap.mmap] = []
+        self._memory = _fresh()
         self._size = 0
+        self._chunker: FastCDC | None = None
 
-    def feed(self, block: bytes | bytearray | memoryview) -> Iterator[memoryview]:
-        """Take the next bytes, copying them; gives chunks that no later byte can change.
+    def take(self, piece: bytes | bytearray | memoryview) -> Iterator[Block]:
+        """Copy the next bytes; gives blocks of chunks that no later byte can change.
 
         To be exhausted before the next call.
         """
-        view = memoryview(block).cast("B")
-        for start in range(0, len(view), _BATCH):
-            piece = view[start : start + _BATCH]
-            self._size += len(piece)
-            if self._size < _BATCH:
-                self._blocks.append(bytes(piece))
-            else:
-                self._blocks.append(piece)  # copied before this call ends
-                yield from self._cut(final=False)
-
-    def finish(self) -> Iterator[memoryview]:
-        """Give the rest of the stream, to its last byte."""
-        yield from self._cut(final=True)
-
-    def _cut(self, *, final: bool) -> Iterator[memoryview]:
-        data = memoryview(b"".join(self._blocks))
+        view = memoryview(piece).cast("B")
         done = 0
-        for chunk in _cuts(data):
-            # The next cut is looked for in MAX_SIZE bytes: with fewer, more bytes could move it.
-            if not final and len(data) - done < MAX_SIZE:
-                break
-            done += len(chunk)
-            yield chunk
-        self._blocks = [] if done == len(data) else [bytes(data[done:])]
-        self._size = len(data) - done
+        while done < len(view):
+            count = min(BLOCK_SIZE - self._size, len(view) - done)
+            self._memory[self._size : self._size + count] = view[done : done + count]
+            self._size += count
+            done += count
+            if self._size == BLOCK_SIZE:
+                yield self._cut(final=False)
+
+    def finish(self) -> Block:
+        """Give the rest of the stream, to its last byte."""
+        return self._cut(final=True)
+
+    def give_back(self, memory: mmap.mmap) -> None:
+        """Let the memory of a block be used again; nobody looks at its chunks any more. From any thread."""
+        self._free.append(memory)
+
+    def _cut(self, *, final: bool) -> Block:
+        memory, size = self._memory, self._size
+        data = memoryview(memory)[:size].toreadonly()
+        chunks = list(self._chunks(data, final=final))
+        done = sum(map(len, chunks))
+        self._memory = self._free.pop() if self._free else _fresh()
+        self._memory[: size - done] = data[done:]
+        self._size = size - done
+        return Block(chunks, memory)
+
+    def _chunks(self, data: memoryview, *, final: bool) -> Iterator[memoryview]:
+        """The chunks at the beginning of some bytes, to their last one if they are ``final``."""
+        if final and len(data) <= MIN_SIZE:
+            # Importing the library costs more than a small save.
+            if data:
+                yield data
+            return
+        if self._chunker is None:
+            from pyfastcdc import FastCDC
+
+            self._chunker = FastCDC(
+                avg_size=AVERAGE_SIZE, min_size=MIN_SIZE, max_size=MAX_SIZE, normalized_chunking=NORMALIZATION
+            )
+        # The next cut is looked for in MAX_SIZE bytes: with fewer, more bytes could move it.
+        last = len(data) if final else len(data) - MAX_SIZE + 1
+        done = 0
+        for chunk in self._chunker.cut_buf(data):
+            if done >= last:
+                return
+            start, done = done, done + chunk.length
+            yield data[start:done]
 
 
-def _cuts(data: memoryview) -> Iterator[memoryview]:
-    """The chunks of a whole stream of read-only bytes."""
-    if len(data) <= MIN_SIZE:
-        # Importing the library costs more than a small save.
-        if data:
-            yield data
-        return
-    from pyfastcdc import FastCDC
-
-    chunker = FastCDC(avg_size=AVERAGE_SIZE, min_size=MIN_SIZE, max_size=MAX_SIZE, normalized_chunking=NORMALIZATION)
-    for chunk in chunker.cut_buf(data):
-        yield data[chunk.offset : chunk.offset + chunk.length]
+def _fresh() -> mmap.mmap:
+    # Not a bytearray: a small stream touches a few pages only, and memory of this kind costs what is touched.
+    return mmap.mmap(-1, BLOCK_SIZE)

@@ -32,7 +32,8 @@ WINDOW_LIMIT: Final = 8 << 20
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _LEVEL = 1
 _WORTH_TRYING = 512  # bytes; below, a frame saves less than a block of any disk
-_LEAST_SAVING = 32  # as a fraction: 1/32
+_LEAST_SAVING = 8  # as a fraction, 1/8: less is not worth the time of every reader (specs/decisions/0013)
+_SAMPLE_SIZE = 4096  # bytes from the middle of a chunk
 
 # What `zstd -dcf` decompresses besides zstd's own frames: gzip, xz, lzma, lz4, and zstd before 0.8.
 _MISTAKABLE = (b"\x1f\x8b", b"\xfd7", b"]\x00", b"\x04\x22\x4d\x18", b"\xfd\x2f\xb5\x1e")
@@ -56,15 +57,25 @@ class Encoder:
     For any number of threads. zstandard is imported at the first chunk worth compressing.
     """
 
-    def encode(self, plain: bytes | memoryview) -> bytes:
-        """The bytes to store for a chunk."""
-        must = is_mistakable(plain)
-        if not must and len(plain) < _WORTH_TRYING:
-            return bytes(plain)
+    def encode(self, plain: bytes | memoryview, *, is_promising: bool = True) -> bytes | memoryview:
+        """The bytes to store for a chunk, the given ones where they stay plain.
+
+        A chunk that does not look promising is compressed only if a sample of it shrinks.
+        """
+        if is_mistakable(plain):
+            return self.frame(plain)
+        if len(plain) < _WORTH_TRYING:
+            return plain
+        if not is_promising and len(plain) > 2 * _SAMPLE_SIZE:
+            middle = (len(plain) - _SAMPLE_SIZE) // 2
+            if not self.shrinks(plain[middle : middle + _SAMPLE_SIZE]):
+                return plain
         frame = self.frame(plain)
-        if must or len(plain) - len(frame) >= len(plain) // _LEAST_SAVING:
-            return frame
-        return bytes(plain)
+        return frame if _is_worth_it(plain, frame) else plain
+
+    def shrinks(self, plain: bytes | memoryview) -> bool:
+        """Whether compressing some bytes saves enough of them."""
+        return _is_worth_it(plain, self.frame(plain))
 
     def frame(self, plain: bytes | memoryview) -> bytes:
         """One frame around some bytes, whether that saves anything or not."""
@@ -73,6 +84,10 @@ class Encoder:
 
             _own.compressor = ZstdCompressor(level=_LEVEL, write_content_size=True)
         return _own.compressor.compress(plain)
+
+
+def _is_worth_it(plain: bytes | memoryview, frame: bytes) -> bool:
+    return len(plain) - len(frame) >= len(plain) / _LEAST_SAVING
 
 
 def codec_of(stored: bytes | memoryview) -> Codec:

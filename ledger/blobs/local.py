@@ -7,14 +7,16 @@ costs more than a small save.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ledger.disk import make_directory, read_file, storage_errors, sync_directory, write_file
+from ledger.blobs.store import StagedObject
+from ledger.disk import StagedFile, make_directory, read_file, storage_errors, sync_directory, write_file
 from ledger.errors import StorageError, storage_error
 
 _COMPARE_SIZE = 1 << 20
 _TEMPORARY = "tmp_"
+_STAGING = "packs"
 
 
 class LocalStore:
@@ -89,6 +91,12 @@ class LocalStore:
             self._make_folder(folder)
             write_file(path, parts)
 
+    def stage(self) -> StagedObject:
+        """A file that gets its name later, in the folder of the packs, which are what is large."""
+        folder = self._path(_STAGING)
+        make_directory(folder)
+        return _StagedFile(StagedFile(folder), self._path)
+
     def list(self, prefix: str) -> Iterator[str]:
         """The keys of the files below a folder, in order; temporary files are no objects."""
         top = self._path(prefix.rstrip("/"))
@@ -147,6 +155,33 @@ class LocalStore:
         except (FileNotFoundError, StorageError):
             # Unreadable is as good as damaged: it is written again.
             return None
+
+
+class _StagedFile:
+    """A file of a store that has no name yet."""
+
+    def __init__(self, file: StagedFile, path_of: Callable[[str], str]) -> None:
+        self._file = file
+        self._path_of = path_of
+
+    def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
+        """Write parts of the file."""
+        self._file.write_at(start, parts)
+
+    def publish(self, key: str) -> None:
+        """Give the file its name, unless a file with the same bytes has it."""
+        path = self._path_of(key)
+        if self._file.holds_what(path):
+            self._file.drop()
+            # Whoever wrote it may have died between rename and fsync of the folder.
+            sync_directory(os.path.dirname(path))
+            return
+        make_directory(os.path.dirname(path))
+        self._file.publish(path)
+
+    def drop(self) -> None:
+        """Remove the file."""
+        self._file.drop()
 
 
 def _raise_unless_missing(error: OSError) -> None:

@@ -54,8 +54,10 @@ class PackBuilder:
 
     def __init__(self) -> None:
         self._entries: list[PackEntry] = []
-        self._parts: list[bytes] = []
+        self._parts: list[bytes | memoryview] = []
         self._size = 0
+        self.drained_size = 0
+        """Bytes at the pack's beginning that were handed out by `drain`."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -64,15 +66,21 @@ class PackBuilder:
         """Whether a stored chunk of ``size`` bytes fits in."""
         return not self._entries or self._size + size <= PACK_LIMIT
 
-    def add(self, digest: Digest, plain_size: int, stored: bytes) -> int:
+    def add(self, digest: Digest, plain_size: int, stored: bytes | memoryview) -> int:
         """Take a stored chunk; gives its number in the pack, from 0."""
         self._entries.append(PackEntry(digest, codec_of(stored), plain_size, len(stored)))
         self._parts.append(stored)
         self._size += len(stored)
         return len(self._entries) - 1
 
-    def build(self) -> tuple[str, list[bytes]]:
-        """The name of the pack and its bytes, in parts."""
+    def drain(self) -> tuple[int, list[bytes | memoryview]]:
+        """Hand out the stored chunks taken since the last time, and say where in the pack they begin."""
+        start, parts = self.drained_size, self._parts
+        self.drained_size, self._parts = self._size, []
+        return start, parts
+
+    def build(self) -> tuple[str, list[bytes | memoryview]]:
+        """The name of the pack, and those of its bytes that were not drained, in parts."""
         index = encode_index(self._entries)
         return hashlib.sha256(index).hexdigest(), [*self._parts, index, encode_footer(index)]
 

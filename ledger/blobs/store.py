@@ -42,6 +42,27 @@ class FillingStore(Store, Protocol):
         """Fill ``target`` with the bytes of an object from ``start``; how many there were, at most its length."""
 
 
+class StagedObject(Protocol):
+    """An object that is being written and is not there yet; it goes when it is forgotten."""
+
+    def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
+        """Write some parts one after another from ``start`` on; from any thread, in any order."""
+
+    def publish(self, key: str) -> None:
+        """Publish what was written, as `Store.put` does, and as durable."""
+
+    def drop(self) -> None:
+        """Give up what was written."""
+
+
+@runtime_checkable
+class StagingStore(Store, Protocol):
+    """A store that takes an object in parts, before its key is known, so that nobody has to hold it in memory."""
+
+    def stage(self) -> StagedObject | None:
+        """A new object without a key; ``None`` where the store behind this one takes only whole objects."""
+
+
 @runtime_checkable
 class MeasuringStore(Store, Protocol):
     """A store that knows how large an object is without giving it."""
@@ -78,3 +99,8 @@ def get_into(store: Store, key: str, start: int, target: memoryview) -> int:
     data = store.get(key, start, len(target))
     target[: len(data)] = data
     return len(data)
+
+
+def stage(store: Store) -> StagedObject | None:
+    """A new object of a store that takes one in parts, else ``None``."""
+    return store.stage() if isinstance(store, StagingStore) else None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from ledger.blobs.chunking import Cutter
+from ledger.blobs.chunking import Block, Cutter
 from ledger.blobs.incoming import Spool, writable_file
 from ledger.blobs.paths import path_problem
 from ledger.blobs.sink import ChunkSink
@@ -31,8 +31,8 @@ class ContentWriter:
     """
 
     def __init__(self, store: Store, *, similar: Iterable[Content] = ()) -> None:
-        self._sink = ChunkSink(store, similar)
         self._cutter = Cutter()
+        self._sink = ChunkSink(store, similar, self._cutter.give_back)
         self._files: list[FileEntry] = []
         self._taken: set[str] = set()
         self._folders: set[str] = set()
@@ -113,9 +113,9 @@ class ContentWriter:
             path = self._current.path if self._current is not None else self._waiting[0][0]
             raise ArgumentError(f"the file {path!r} is still open", hint="close every file before finishing", path=path)
         self._over = "finished"
-        for chunk in self._cutter.finish():
-            self._add(chunk)
-        return self._sink.finish(self._files)
+        last = self._cutter.finish()
+        advance(last.size)
+        return self._sink.finish(last, self._files)
 
     def abort(self) -> None:
         """Drop everything that is not in the store yet; nothing refers to the rest."""
@@ -123,7 +123,6 @@ class ContentWriter:
         for _, _, spool in self._waiting:
             spool.drop()
         self._waiting.clear()
-        self._cutter = Cutter()
         self._sink.close()
 
     def _check_usable(self) -> None:
@@ -192,15 +191,15 @@ class ContentWriter:
 
     def _take(self, data: bytes | memoryview) -> None:
         try:
-            for chunk in self._cutter.feed(data):
-                self._add(chunk)
+            for block in self._cutter.take(data):
+                self._add(block)
         except BaseException:
             self._over = "broken by an error"
             raise
 
-    def _add(self, chunk: memoryview) -> None:
-        self._sink.add(chunk)
-        advance(len(chunk))
+    def _add(self, block: Block) -> None:
+        self._sink.add(block)
+        advance(block.size)
 
     def _close(self, direct: "_Direct", size: int) -> None:
         """The file that was being written into the stream is complete."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,15 @@ SAMPLE = noise(9 << 20, seed=7)
 
 
 def cut(data: bytes, sizes: list[int] | None = None) -> list[bytes]:
-    """The chunks of a stream that arrives in blocks of these sizes, and then in one."""
-    cutter = Cutter()
-    chunks, done = [], 0
-    for size in sizes or []:
-        chunks += [bytes(chunk) for chunk in cutter.feed(data[done : done + size])]
-        done += size
-    chunks += [bytes(chunk) for chunk in cutter.feed(data[done:])]
-    return chunks + [bytes(chunk) for chunk in cutter.finish()]
+    """The chunks of a stream that arrives in pieces of these sizes, and then in one; memory is given back at once."""
+    cutter, done = Cutter(), 0
+    chunks: list[bytes] = []
+    for stop in [*accumulate(sizes or []), len(data)]:
+        for block in cutter.take(data[done:stop]):
+            chunks += map(bytes, block.chunks)
+            cutter.give_back(block.memory)
+        done = stop
+    return chunks + [bytes(chunk) for chunk in cutter.finish().chunks]
 
 
 def stream_of(recipe: dict[str, int | str]) -> bytes:
@@ -56,12 +58,12 @@ def test_the_fallback_in_python_cuts_alike(vector: dict[str, object]) -> None:
 @settings(max_examples=25, deadline=None)
 @given(
     size=st.integers(0, len(SAMPLE)),
-    blocks=st.lists(st.integers(0, 5 << 20), max_size=6),
+    pieces=st.lists(st.integers(0, 5 << 20), max_size=6),
 )
-def test_blocks_do_not_matter(size: int, blocks: list[int]) -> None:
-    """However a stream is split into blocks, it is cut at the same places."""
+def test_pieces_do_not_matter(size: int, pieces: list[int]) -> None:
+    """However a stream is split into pieces, it is cut at the same places."""
     data = SAMPLE[:size]
-    assert cut(data, blocks) == cut(data)
+    assert cut(data, pieces) == cut(data)
 
 
 @settings(max_examples=25, deadline=None)
@@ -75,14 +77,22 @@ def test_chunks_are_the_stream(size: int) -> None:
     assert not chunks or 0 < len(chunks[-1]) <= MAX_SIZE
 
 
-def test_blocks_may_be_reused() -> None:
-    """A caller may overwrite the memory of a block once it is taken."""
-    cutter, block, chunks = Cutter(), bytearray(SAMPLE[: 1 << 20]), []
+def test_pieces_may_be_reused() -> None:
+    """A caller may overwrite the memory of a piece once it is taken."""
+    cutter, piece, chunks = Cutter(), bytearray(SAMPLE[: 1 << 20]), []
     for start in range(0, len(SAMPLE), 1 << 20):
-        block[:] = SAMPLE[start : start + (1 << 20)]
-        chunks += [bytes(chunk) for chunk in cutter.feed(block)]
-    chunks += [bytes(chunk) for chunk in cutter.finish()]
+        piece[:] = SAMPLE[start : start + (1 << 20)]
+        chunks += [bytes(chunk) for block in cutter.take(piece) for chunk in block.chunks]
+    chunks += [bytes(chunk) for chunk in cutter.finish().chunks]
     assert chunks == cut(SAMPLE)
+
+
+def test_a_block_keeps_its_bytes_until_it_is_given_back() -> None:
+    """Chunks hold their bytes however much comes after them."""
+    cutter = Cutter()
+    blocks = list(cutter.take(SAMPLE))
+    chunks = [chunk for block in blocks for chunk in block.chunks] + cutter.finish().chunks
+    assert b"".join(chunks) == SAMPLE
 
 
 def test_cuts_find_each_other_again() -> None:

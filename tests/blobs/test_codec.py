@@ -40,14 +40,23 @@ def test_every_chunk_comes_back(plain: bytes) -> None:
 
 
 def test_bytes_that_do_not_shrink_stay_plain() -> None:
-    """Compression that saves less than 1/32 is not used."""
-    assert Encoder().encode(noise(100_000)) == noise(100_000)
+    """Compression that saves less than 1/8 is not used."""
+    plain = noise(90_000) + bytes(10_000)
+    assert Encoder().encode(plain) == plain
 
 
 def test_bytes_that_shrink_become_a_frame() -> None:
-    """Compression that saves at least 1/32 is used."""
-    plain = noise(900) + bytes(100)
+    """Compression that saves at least 1/8 is used."""
+    plain = noise(800) + bytes(200)
     assert (codec_of(Encoder().encode(plain)), codec_of(Encoder().encode(bytes(100)))) == ("zstd", "none")
+
+
+@pytest.mark.parametrize(("middle", "expected"), [(bytes(5000), "zstd"), (noise(5000), "none")])
+def test_a_sample_decides_for_a_chunk_that_is_not_promising(middle: bytes, expected: str) -> None:
+    """Where the neighbours did not shrink, a chunk is tried only if the middle of it shrinks."""
+    plain = bytes(30_000) + middle + bytes(30_000)
+    assert expected == codec_of(Encoder().encode(plain, is_promising=False))
+    assert "zstd" == codec_of(Encoder().encode(plain))
 
 
 @pytest.mark.parametrize("magic", MAGICS, ids=bytes.hex)

@@ -1,0 +1,103 @@
+"""From stored chunks, one after another, to packs in a store.
+
+Owns when a pack is full and how it gets to the store. The packs of a large content are written
+while they fill, straight from the memory that its chunks were cut in, so that no pack is ever held
+as a whole; each is made durable while the next one fills. Only a store that takes nothing but whole
+objects is given packs from memory, and so is any store the one pack of a content that is not large.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from ledger.blobs.layout import pack_key
+from ledger.blobs.packs import PackBuilder
+from ledger.blobs.store import StagedObject, Store, stage
+from ledger.blobs.workers import Workers
+from ledger.ids import Digest
+
+
+class PackWriter:
+    """Collects the chunks of a content in packs; for the thread that places them, in order.
+
+    ``is_large`` says whether there is more to come than a pack should wait for in memory.
+    """
+
+    def __init__(self, store: Store, *, is_large: bool) -> None:
+        self._store = store
+        self._is_large = is_large
+        self._pack = PackBuilder()
+        self._staged = stage(store) if is_large else None
+        self._writing: Workers[None] = Workers()
+        self._publishing: Workers[None] = Workers()
+        self.names: list[str] = []
+        """The packs that are complete; `add` tells the number of a pack in this list."""
+
+    def __len__(self) -> int:
+        """How many chunks are in the pack that is not complete."""
+        return len(self._pack)
+
+    def add(self, digest: Digest, plain_size: int, stored: bytes | memoryview) -> tuple[int, int]:
+        """Take a stored chunk, in memory that is free again after the next `write`: its pack, and its number there."""
+        if not self._pack.has_room(len(stored)):
+            self._complete_pack()
+        if self._staged is None:
+            stored = bytes(stored)
+        return len(self.names), self._pack.add(digest, plain_size, stored)
+
+    def write(self, when_done: Callable[[], None]) -> None:
+        """Let what was added be written; then its memory is free."""
+        if self._staged is None:
+            when_done()
+            return
+        start, parts = self._pack.drain()
+        self._write(partial(_write_parts, self._staged, start, parts, when_done))
+
+    def finish(self) -> Sequence[str]:
+        """Make everything durable; the names of all packs."""
+        if len(self._pack) and not self._is_large:
+            name, parts = self._pack.build()
+            self._store.put(pack_key(name), [bytes(part) for part in parts])
+            self.names.append(name)
+        elif len(self._pack):
+            self._complete_pack()
+        _wait(self._publishing)
+        return self.names
+
+    def close(self) -> None:
+        """End all threads, and drop the pack that is not complete."""
+        self._writing.close()
+        self._publishing.close()
+        if self._staged is not None:
+            self._staged.drop()
+
+    def _complete_pack(self) -> None:
+        """Let the pack be published as soon as it is written and the one before it is published."""
+        start, name, parts = self._pack.drained_size, *self._pack.build()
+        if self._staged is not None:
+            self._write(partial(self._staged.write_at, start, parts))
+            _wait(self._writing)
+            publish = partial(self._staged.publish, pack_key(name))
+        else:
+            publish = partial(self._store.put, pack_key(name), [bytes(part) for part in parts])
+        _wait(self._publishing)
+        self._publishing.give(publish)
+        self.names.append(name)
+        self._pack = PackBuilder()
+        self._staged = stage(self._store) if self._staged is not None else None
+
+    def _write(self, work: Callable[[], None]) -> None:
+        if self._writing.is_full:
+            self._writing.take()
+        self._writing.give(work)
+
+
+def _write_parts(
+    staged: StagedObject, start: int, parts: Sequence[bytes | memoryview], when_done: Callable[[], None]
+) -> None:
+    staged.write_at(start, parts)
+    when_done()
+
+
+def _wait(workers: Workers[None]) -> None:
+    while workers:
+        workers.take()
