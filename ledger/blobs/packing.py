@@ -32,9 +32,10 @@ class PackWriter:
         self.names: list[str] = []
         """The packs that are complete; `add` tells the number of a pack in this list."""
 
-    def __len__(self) -> int:
-        """How many chunks are in the pack that is not complete."""
-        return len(self._pack)
+    @property
+    def is_first_pending(self) -> bool:
+        """Whether there is one pack so far, and it is not complete."""
+        return len(self._pack) > 0 and not self.names
 
     def add(self, digest: Digest, plain_size: int, stored: bytes | memoryview) -> tuple[int, int]:
         """Take a stored chunk, in memory that is free again after the next `write`: its pack, and its number there."""

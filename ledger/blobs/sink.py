@@ -62,7 +62,7 @@ class ChunkSink:
 
     def add(self, block: Block) -> None:
         """Take the next block of the stream; raises what went wrong with earlier ones."""
-        packs = self._packs or self._begin(is_large=True)
+        packs = self._begin(is_large=True)
         self._size += block.size
         if self._preparing.is_full:
             self._place(packs, *self._preparing.take())
@@ -76,7 +76,7 @@ class ChunkSink:
         if self._packs is None and len(last.chunks) <= 1 and len(files) <= INLINE_FILES:
             return self._finish_small(last, files)
         try:
-            packs = self._packs or self._begin(is_large=False)
+            packs = self._begin(is_large=False)
             prepared = self._prepare(last)
             while self._preparing:
                 self._place(packs, *self._preparing.take())
@@ -101,9 +101,10 @@ class ChunkSink:
         return Content(digest=digest, size=self._size, files=tuple(files), chunks=chunks)
 
     def _begin(self, *, is_large: bool) -> PackWriter:
-        """Get ready for the first chunks: what they are to be compared with is known afterwards."""
-        self._known.load()
-        self._packs = PackWriter(self._store, is_large=is_large)
+        """Where chunks go; the first time, what they are to be compared with is read."""
+        if self._packs is None:
+            self._known.load()
+            self._packs = PackWriter(self._store, is_large=is_large)
         return self._packs
 
     def _prepare(self, block: Block) -> tuple[list[_Prepared], mmap]:
@@ -141,7 +142,7 @@ class ChunkSink:
             self._segments.append(segment_digest(self._segment))
         digest = content_digest(files, self._segments)
         content = Content(digest=digest, size=self._size, file_count=len(files))
-        if len(packs) and not packs.names and self._is_stored(content):
+        if packs.is_first_pending and self._is_stored(content):
             return content
         names = packs.finish()
         runs: tuple[Run, ...] = tuple(
