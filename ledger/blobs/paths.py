@@ -17,12 +17,18 @@ from ledger.records import FileEntry
 PATH_LIMIT: Final = 1024
 """Most bytes of a path."""
 
+# What nearly every path looks like, and what makes one suspicious: the rules themselves are below, and cost more.
+_USUAL = re.compile(r"(?:(?!\.{1,2}/)[ -.0-~]+/)*(?!\.{1,2}\Z)[ -.0-~]+")
+_SUSPICIOUS = re.compile(r'(?i)[<>:"|?*\\\x00-\x1f\x7f]|[. ](?:/|\Z)|(?:\A|/)(?:con|prn|aux|nul|com|lpt)')
+
 _RESERVED = re.compile(r"(?i:con|prn|aux|nul|con(?:in|out)\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?:\..*)?")
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')
 
 
 def path_problem(path: str) -> str | None:
     """What is wrong with the structure of a path, or ``None``."""
+    if len(path) <= PATH_LIMIT and _USUAL.fullmatch(path):
+        return None
     try:
         size = len(path.encode())
     except UnicodeEncodeError:
@@ -37,6 +43,8 @@ def path_problem(path: str) -> str | None:
 
 def portability_problem(path: str) -> str | None:
     """Why a path could not be restored on Windows or macOS, or ``None``."""
+    if not _SUSPICIOUS.search(path):
+        return None
     for segment in path.split("/"):
         forbidden = _FORBIDDEN.search(segment)
         if forbidden is not None:
@@ -51,10 +59,12 @@ def portability_problem(path: str) -> str | None:
 def case_collisions(paths: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of paths, folders included, that a file system which ignores case takes for one."""
     seen: dict[str, str] = {}
+    folders = {""}
     pairs: dict[tuple[str, str], None] = {}
     for path in paths:
-        for part in (*_parents(path), path):
-            first = seen.setdefault(unicodedata.normalize("NFC", part).casefold(), part)
+        for part in _new_parts(path, folders):
+            folded = part.lower() if part.isascii() else unicodedata.normalize("NFC", part).casefold()
+            first = seen.setdefault(folded, part)
             if first != part:
                 pairs[first, part] = None
     return list(pairs)
@@ -67,18 +77,29 @@ def check_files(files: Sequence[FileEntry], *, where: str) -> None:
         seen: set[str] = set()
         twice = next(file.path for file in files if file.path in seen or seen.add(file.path))  # type: ignore[func-returns-value]  # adding is the point
         raise FormatError(f"{where}: the path {twice!r} stands twice", where=where)
+    folders = {""}
     for file in files:
         problem = path_problem(file.path)
         if problem is not None:
             raise FormatError(f"{where}: invalid path {file.path!r}: {problem}", where=where)
-        parent = next((parent for parent in _parents(file.path) if parent in paths), None)
+        *parents, _ = _new_parts(file.path, folders)
+        parent = next((parent for parent in parents if parent in paths), None)
         if parent is not None:
             raise FormatError(f"{where}: the path {file.path!r} lies below the file {parent!r}", where=where)
         if file.size < 0 or (file.kind == "directory" and file.size):
             raise FormatError(f"{where}: {file.path!r} of kind {file.kind} has {file.size} bytes", where=where)
 
 
-def _parents(path: str) -> list[str]:
+def parents_of(path: str) -> list[str]:
     """The folders above a path, outermost first."""
     parts = path.split("/")
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _new_parts(path: str, folders: set[str]) -> list[str]:
+    """A path and the folders above it, outermost first, unless its folder is among those met before."""
+    folder = path.rpartition("/")[0]
+    if folder in folders:
+        return [path]
+    folders.add(folder)
+    return [*parents_of(path), path]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ledger.blobs.paths import case_collisions, path_problem, portability_problem
 from ledger.disk import mode_of, storage_errors
-from ledger.errors import SourceNotFoundError, StorageError, UnsupportedFileError
+from ledger.errors import LedgerError, SourceNotFoundError, StorageError, UnsupportedFileError, storage_error
 from ledger.records import FileKind
 
 _BLOCK_SIZE = 1 << 20
@@ -94,19 +94,27 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
     """
     # Opening a fifo would wait for its writer without O_NONBLOCK.
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
-    with storage_errors(path, "read"):
+    total = 0
+    try:
         descriptor = os.open(path, flags)
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
                 raise UnsupportedFileError(f"{path} is not a regular file", path=str(path))
-            total = 0
-            while block := os.read(descriptor, _BLOCK_SIZE):
+            # A read that gives less than it was asked for has reached the end: small files need one.
+            asked = min(before.st_size + 1, _BLOCK_SIZE)
+            while block := os.read(descriptor, asked):
                 total += len(block)
                 yield block
+                if len(block) < asked and total == before.st_size:
+                    break
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
+    except LedgerError:
+        raise
+    except OSError as error:
+        raise storage_error(error, path, "read") from error
     if total != before.st_size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise StorageError(
             f"{path} changed while it was read: {before.st_size} bytes at first, {total} read, {after.st_size} now",

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ledger.blobs.chunking import Block, Cutter
+from ledger.blobs.gathering import Gathered, gather
 from ledger.blobs.incoming import Spool, writable_file
-from ledger.blobs.paths import path_problem
+from ledger.blobs.paths import parents_of, path_problem
 from ledger.blobs.sink import ChunkSink
 from ledger.blobs.store import Store
 from ledger.blobs.trees import TreeFile, check_portable, read_source, scan_tree
@@ -103,8 +104,16 @@ class ContentWriter:
         lead = f"{prefix.rstrip('/')}/" if prefix else ""
         if prefix and not files:
             self._copy(TreeFile(prefix.rstrip("/"), "directory", os.fspath(folder)), follow=False)
-        for file in files:
-            self._copy(file._replace(path=lead + file.path), follow=False)
+        try:
+            for found in gather(files) if self._current is None else files:
+                if isinstance(found, Gathered):
+                    self._add_gathered(lead, found)
+                else:
+                    self._copy(found._replace(path=lead + found.path), follow=False)
+        except BaseException:
+            # Finishing now would make a whole content of a part of the folder.
+            self._over = "broken by an error"
+            raise
 
     def finish(self) -> Content:
         """The content of all files; everything is durable. The writer is used up."""
@@ -133,18 +142,20 @@ class ContentWriter:
         """Check a new path and keep it; `ArgumentError` where the content cannot hold it."""
         self._check_usable()
         problem = path_problem(path)
-        parents = [path[:at] for at, letter in enumerate(path) if letter == "/"]
         if problem is None and path in self._taken:
             problem = "it is there already"
         if problem is None and path in self._folders:
             problem = "other files lie below it"
-        if problem is None:
+        folder = path.rpartition("/")[0]
+        if problem is None and folder and folder not in self._folders:
+            parents = parents_of(path)
             above = next((parent for parent in parents if parent in self._taken), None)
             problem = f"it lies below the file {above!r}" if above is not None else None
+            if problem is None:
+                self._folders.update(parents)
         if problem is not None:
             raise ArgumentError(f"cannot add the file {path!r}: {problem}", path=path)
         self._taken.add(path)
-        self._folders.update(parents)
 
     def _copy(self, file: TreeFile, *, follow: bool) -> None:
         if file.kind in ("directory", "link"):
@@ -160,6 +171,15 @@ class ContentWriter:
         self._reserve(file.path)
         size = self._pour(blocks, self._take)
         self._files.append(FileEntry(path=file.path, size=size, kind=file.kind))
+
+    def _add_gathered(self, lead: str, gathered: Gathered) -> None:
+        """Add small files whose bytes were read already."""
+        entries = []
+        for file, data in zip(gathered.files, gathered.data, strict=True):
+            self._reserve(lead + file.path)
+            entries.append(FileEntry(path=lead + file.path, size=len(data), kind=file.kind))
+        self._take(b"".join(gathered.data))
+        self._files += entries
 
     def _pour(self, blocks: Iterable[bytes], take: Callable[[bytes], object]) -> int:
         """Pass on the bytes of a source; how many they are."""

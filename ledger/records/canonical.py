@@ -6,6 +6,7 @@ catches duplicate keys, second spellings and trailing bytes at once. It never
 looks a name up, imports or evaluates anything.
 """
 
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +27,9 @@ FORMAT = 1
 
 _encoder = msgspec.json.Encoder(order="sorted")
 _decoder = msgspec.json.Decoder()
+
+_LARGE_INTEGER = re.compile(rb"[:\[,]-?[0-9]{16}")
+"""In JSON without spaces, outside and inside of texts: an integer that may be beyond ±2^53."""
 
 Shape = TypeVar("Shape")
 
@@ -69,10 +73,29 @@ def decode(data: bytes, shape: type[Shape], *, where: str) -> Shape:
 
 def decode_compact(data: bytes, shape: type[Shape], *, where: str) -> Shape:
     """The table in ``data``; its size was bounded by whoever decompressed it."""
+    typed = _decode_usual(data, shape)
+    if typed is not None:
+        return typed
     value = _parse(data, where)
     if _encoder.encode(value) != data:
         raise FormatError(f"{where}: not in canonical form", where=where)
     return _shaped(value, shape, where)
+
+
+def _decode_usual(data: bytes, shape: type[Shape]) -> Shape | None:
+    """The table in ``data`` where it is canonical, of this format, and all of it is known to ``shape``.
+
+    A fifth of the time of the long way, which says what is wrong with the others. Integers that other readers
+    would round are left to it as well.
+    """
+    if not issubclass(shape, msgspec.Struct):
+        return None
+    try:
+        typed = msgspec.json.decode(data, type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    is_usual = getattr(typed, "format", FORMAT) <= FORMAT and not _LARGE_INTEGER.search(data)
+    return typed if is_usual and _encoder.encode(typed) == data else None
 
 
 def _parse(data: bytes, where: str) -> Any:

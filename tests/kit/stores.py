@@ -125,3 +125,15 @@ def objects(store: PrunableStore) -> dict[str, bytes]:
 
 def _keys(store: PrunableStore, folder: str) -> Iterator[str]:
     yield from list(store.list(folder))
+
+
+class WholeStore(CountingStore):
+    """A store that takes whole objects only, as a distant one does; it notes the largest."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.largest = 0
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        self.largest = max(self.largest, sum(map(len, parts)))
+        super().put(key, parts)

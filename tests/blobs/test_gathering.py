@@ -1,0 +1,90 @@
+"""The files of a folder, read many at a time."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.blobs import ContentWriter, LocalStore
+from ledger.blobs.gathering import SMALL_SIZE, Gathered, gather
+from ledger.blobs.trees import scan_tree
+from ledger.errors import ArgumentError, StorageError, UnsupportedFileError
+from tests.kit.contents import load, noise
+
+
+@pytest.fixture(autouse=True)
+def no_threads_are_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    assert before == threading.active_count()
+
+
+def make(folder: Path, sizes: list[int]) -> dict[str, bytes]:
+    """Files of these sizes in a new folder, by their names."""
+    folder.mkdir()
+    files = {f"{number:04}": noise(size, number) for number, size in enumerate(sizes)}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return files
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [],
+        [0, 1, 2],
+        [100] * 200,
+        [4096] * 600,
+        [SMALL_SIZE, SMALL_SIZE + 1] * 20,
+        [3 << 20, *[10_000] * 130, 3 << 20],
+    ],
+    ids=["none", "few", "short", "many", "mixed", "between large ones"],
+)
+def test_files_come_back_in_order(store: LocalStore, tmp_path: Path, sizes: list[int]) -> None:
+    """Small and large files, however they alternate, are one content in the order of their paths."""
+    files = make(tmp_path / "in", sizes)
+    writer = ContentWriter(store)
+    writer.add_tree("", tmp_path / "in")
+    content = writer.finish()
+    assert list(files) == [entry.path for entry in writer.files]
+    assert files == load(store, content)
+
+
+def test_small_neighbours_are_read_together(tmp_path: Path) -> None:
+    """A large file is left to whoever takes it; small ones come with their bytes."""
+    files = make(tmp_path / "in", [5, 6, SMALL_SIZE + 1, 7])
+    first, large, last = gather(scan_tree(tmp_path / "in"))
+    assert isinstance(first, Gathered)
+    assert isinstance(last, Gathered)
+    assert [files["0000"], files["0001"]] == list(first.data)
+    assert ("0002", [files["0003"]]) == (large.path, list(last.data))  # type: ignore[union-attr]  # it is a file
+
+
+def test_an_unreadable_file_spoils_the_content(store: LocalStore, tmp_path: Path) -> None:
+    """Where one of many files changes its kind after the folder was looked at, that is an error, and no content."""
+    make(tmp_path / "in", [4096] * 600)
+    files = scan_tree(tmp_path / "in")
+    (tmp_path / "in" / "0500").unlink()
+    (tmp_path / "in" / "0500").symlink_to("0501")
+    with pytest.raises(StorageError, match="0500"):
+        list(gather(files))
+    (tmp_path / "in" / "0500").unlink()
+    os.mkfifo(tmp_path / "in" / "0500")
+    writer = ContentWriter(store)
+    with pytest.raises(UnsupportedFileError, match="0500"):
+        writer.add_tree("", tmp_path / "in")
+    assert list(store.list("packs")) == []
+
+
+def test_a_part_of_a_folder_is_no_content(store: LocalStore, tmp_path: Path) -> None:
+    """A folder one of whose files is there already cannot be finished without the rest."""
+    make(tmp_path / "in", [4096] * 600)
+    writer = ContentWriter(store)
+    writer.add_bytes("0500", b"taken")
+    with pytest.raises(ArgumentError, match="there already"):
+        writer.add_tree("", tmp_path / "in")
+    with pytest.raises(ArgumentError, match="broken"):
+        writer.finish()
+    writer.abort()

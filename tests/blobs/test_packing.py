@@ -1,0 +1,120 @@
+"""How packs get to a store."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.blobs import ContentWriter, LocalStore
+from ledger.blobs.layout import pack_key
+from ledger.blobs.packing import PackWriter
+from ledger.blobs.packs import PACK_LIMIT, load_index
+from ledger.disk import StagedFile
+from ledger.errors import StorageError
+from ledger.ids import digest_of
+from tests.kit.contents import load, noise, save
+from tests.kit.stores import WholeStore, objects
+
+LARGE = noise(5 << 20)
+
+
+@pytest.fixture(autouse=True)
+def no_threads_are_left() -> Iterator[None]:
+    before = threading.active_count()
+    yield
+    assert before == threading.active_count()
+
+
+def leftovers(store: LocalStore) -> list[str]:
+    """Temporary files in a store."""
+    return [name for _, _, names in os.walk(store.root) for name in names if name.startswith("tmp_")]
+
+
+def test_both_ways_give_the_same_packs(store: LocalStore, tmp_path: Path) -> None:
+    """A store that takes packs in parts and one that takes them whole end up with the same objects."""
+    whole = LocalStore(tmp_path / "whole")
+    assert save(store, {"a": LARGE}) == save(WholeStore(whole), {"a": LARGE})
+    assert objects(store) == objects(whole)
+    assert [] == leftovers(store)
+
+
+def test_a_full_pack_is_followed_by_another(store: LocalStore) -> None:
+    """Chunks beyond 64 MiB go into the next pack, each found under the number that was told."""
+    writer, chunk = PackWriter(store, is_large=True), noise(15 << 20)
+    plain = [chunk[:-1] + bytes([number]) for number in range(10)]
+    places = [writer.add(digest_of(each), len(each), each) for each in plain]
+    names = writer.finish()
+    writer.close()
+    assert ([(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)], 3) == (places[:5], len(names))
+    for each, (pack, number) in zip(plain, places, strict=True):
+        assert digest_of(each) == load_index(store, names[pack], label="iris@3").entries[number].digest
+    assert all(len(store.get(pack_key(name))) <= PACK_LIMIT + 1000 for name in names)
+    assert store.get(pack_key(names[0]), 15 << 20, 15 << 20) == plain[1]
+
+
+def test_an_equal_pack_stays_and_a_damaged_one_is_replaced(store: LocalStore) -> None:
+    """A pack that is there with the same bytes is left alone; one with other bytes is put right."""
+    save(store, {"a": LARGE})
+    (pack,) = store.list("packs")
+    (table,) = store.list("tables")
+    whole, path = store.get(pack), store.root / pack
+    before = path.stat().st_ino
+    (store.root / table).unlink()
+    save(store, {"a": LARGE})
+    assert before == path.stat().st_ino
+    path.write_bytes(whole[:1000] + b"x" + whole[1001:])
+    (store.root / table).unlink()
+    save(store, {"a": LARGE})
+    assert (whole, []) == (store.get(pack), leftovers(store))
+
+
+@pytest.mark.parametrize("how", ["abort", "forget"])
+def test_a_content_that_is_given_up_leaves_no_file(store: LocalStore, how: str) -> None:
+    """What was written of a pack goes with its writer."""
+    writer = ContentWriter(store)
+    writer.add_bytes("a", LARGE)
+    assert 1 == len(leftovers(store))
+    if how == "abort":
+        writer.abort()
+    del writer
+    assert [] == leftovers(store)
+
+
+def test_an_equal_content_leaves_no_file(store: LocalStore) -> None:
+    """A content that is found whole by its digest drops the pack it was about to write."""
+    content = save(store, {"a": LARGE})
+    before = objects(store)
+    assert (content, before, []) == (save(store, {"a": LARGE}), objects(store), leftovers(store))
+
+
+def test_folders_that_were_removed_are_made_again(store: LocalStore) -> None:
+    """A store whose empty folders were tidied away takes packs all the same."""
+    save(store, {"a": noise(3 << 20, seed=9)})
+    for key in [*store.list("packs"), *store.list("tables")]:
+        store.delete(key)
+        (store.root / key).parent.rmdir()
+    (store.root / "packs").rmdir()
+    assert {"a": LARGE} == load(store, save(store, {"a": LARGE}))
+
+
+def test_parts_are_written_in_any_order(tmp_path: Path) -> None:
+    """However many parts there are and whichever comes first, the file holds each where it belongs."""
+    parts = [noise(number % 50, number) for number in range(2000)]
+    start = sum(map(len, parts[:700]))
+    staged = StagedFile(tmp_path)
+    staged.write_at(start, parts[700:])
+    staged.write_at(0, parts[:700])
+    staged.publish(tmp_path / "file")
+    assert b"".join(parts) == (tmp_path / "file").read_bytes()
+    assert ["file"] == [each.name for each in tmp_path.iterdir()]
+
+
+def test_a_staged_file_that_cannot_be_published_goes(tmp_path: Path) -> None:
+    """Where its folder is gone, a staged file is an error and leaves nothing."""
+    staged = StagedFile(tmp_path)
+    staged.write_at(0, [b"bytes"])
+    with pytest.raises(StorageError):
+        staged.publish(tmp_path / "gone" / "file")
+    assert [] == list(tmp_path.iterdir())
