@@ -199,7 +199,8 @@ class StagedFile:
     def drop(self) -> None:
         """Remove the file, unless it was published."""
         if self._descriptor >= 0:
-            self._close()
+            with contextlib.suppress(OSError):  # nothing that was written has to last
+                self._close()
             remove_if_there(self.path)
 
     def __del__(self) -> None:

@@ -20,6 +20,9 @@ from ledger.history.packing import FOLD_AT
 LARGE = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(1 << 14))
 """Half a MiB that does not compress: several chunks, so that a pack and a table are written."""
 
+HUGE = 8 * LARGE[:-1]
+"""Enough for a pack to be written in parts, by threads, before its name is known; the repetition is found."""
+
 Shown = tuple[tuple[Any, ...], ...]
 """What a ledger shows: a row per version and per run."""
 
@@ -96,6 +99,7 @@ def _see(expected: object, found: object) -> None:
 OPERATIONS = {
     "save": Operation(lambda ledger: ledger.save({"rows": 151}, "iris", tags=["new"], run_metadata={"why": "more"})),
     "save-large": Operation(lambda ledger: ledger.save(LARGE, "weights")),
+    "save-huge": Operation(lambda ledger: ledger.save(HUGE, "weights")),
     "transaction": Operation(_transaction),
     "tag": Operation(lambda ledger: ledger.tag("iris", ["best"], "clean")),
     "metadata": Operation(lambda ledger: ledger.log_metadata({"accuracy": 0.97}, "iris")),
@@ -115,7 +119,9 @@ OPERATIONS = {
     "list": Operation(lambda ledger: _see(["1", "clean"], [each.version for each in ledger.search(name="iris")])),
 }
 
-WRITING = ("save", "save-large", "transaction", "tag", "metadata", "register", "fold", "group", "pipeline")
+WRITING = (
+    *("save", "save-large", "save-huge", "transaction", "tag", "metadata", "register", "fold", "group", "pipeline"),
+)
 """The operations that publish something."""
 
 

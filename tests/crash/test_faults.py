@@ -15,7 +15,7 @@ from tests.crash.faults import fail_all
 from tests.crash.operations import LARGE
 from tests.crash.survival import in_a_fork
 
-FAILING = ("save", "save-large", "tag", "register", "fold", "load", "list", "program-tag", "program-list")
+FAILING = ("save", "save-large", "save-huge", "tag", "register", "fold", "load", "list", "program-tag", "program-list")
 SLICE = {"fold": 463, "save": 61}
 
 

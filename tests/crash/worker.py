@@ -39,7 +39,15 @@ def work(operation: str, ledger_dir: Path, *, opened: bool = True) -> str:
 
 def load_modules() -> None:
     """Import what an operation imports at first use: here it is the ledger's files that fail, not Python's."""
-    for name in ("dulwich.config", "encodings.ascii", "filelock", "getpass", "pyfastcdc", "zstandard"):
+    for name in (
+        "concurrent.futures.thread",
+        "dulwich.config",
+        "encodings.ascii",
+        "filelock",
+        "getpass",
+        "pyfastcdc",
+        "zstandard",
+    ):
         import_module(name)
 
 
