@@ -7,6 +7,7 @@ costs more than a small save.
 """
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ledger.errors import StorageError, storage_error
 _COMPARE_SIZE = 1 << 20
 _TEMPORARY = "tmp_"
 _STAGING = "packs"
+_TABLES = "tables"
 
 
 class LocalStore:
@@ -80,6 +82,7 @@ class LocalStore:
             # Whoever wrote it may have died between rename and fsync of the folder.
             sync_directory(folder)
             return
+        _report_other_bytes(path)
         self._make_folder(folder)
         try:
             write_file(path, parts)
@@ -176,12 +179,19 @@ class _StagedFile:
             # Whoever wrote it may have died between rename and fsync of the folder.
             sync_directory(os.path.dirname(path))
             return
+        _report_other_bytes(path)
         make_directory(os.path.dirname(path))
         self._file.publish(path)
 
     def drop(self) -> None:
         """Remove the file."""
         self._file.drop()
+
+
+def _report_other_bytes(path: str) -> None:
+    """Warn where a chunk or pack is about to be put right; a table may lie elsewhere for good reasons."""
+    if f"/{_TABLES}/" not in path and os.path.lexists(path):
+        warnings.warn(f"{path} does not hold what its name says, and is written again", UserWarning, stacklevel=3)
 
 
 def _raise_unless_missing(error: OSError) -> None:

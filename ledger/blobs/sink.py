@@ -9,6 +9,7 @@ fills a block needs no threads, and a content of one chunk no pack. Everything i
 that nobody reads.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from mmap import mmap
@@ -172,8 +173,10 @@ class ChunkSink:
             table = load_table(self._store, content, label=f"content {content.digest}")
             expect(content.size)
             ChunkStream(self._store, content, table, label=f"content {content.digest}").check()
-        except (IntegrityError, StorageError):
-            # Whatever is wrong with it, it is written again.
+        except (IntegrityError, StorageError) as error:
+            warnings.warn(
+                f"an equal content cannot be relied on and is written again: {error}", UserWarning, stacklevel=2
+            )
             return False
         return True
 

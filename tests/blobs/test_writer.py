@@ -130,12 +130,14 @@ def test_damage_in_a_similar_content_is_not_inherited(store: LocalStore, part: s
 
 @pytest.mark.parametrize("size", [5, 1 << 20])
 def test_a_damaged_object_of_the_same_name_is_replaced(store: LocalStore, size: int) -> None:
-    """Saving equal bytes repairs what was damaged in the store."""
+    """Saving equal bytes repairs what was damaged in the store, and says so."""
     content = save(store, {"a": noise(size)})
     whole = objects(store)
     for key, data in whole.items():
         (store.root / key).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    assert (save(store, {"a": noise(size)}), objects(store)) == (content, whole)
+    with pytest.warns(UserWarning, match="written again"):
+        again = save(store, {"a": noise(size)})
+    assert (again, objects(store)) == (content, whole)
 
 
 def test_a_small_content_reads_no_similar_one(store: LocalStore) -> None:

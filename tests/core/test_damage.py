@@ -78,11 +78,12 @@ def test_damage_to_one_version_spares_the_others(ledger: Ledger) -> None:
 
 
 def test_saving_again_heals(ledger: Ledger) -> None:
-    """Presence is not trusted: a save of the same value replaces a damaged chunk, and the old version loads."""
+    """Presence is not trusted: a save of the same value replaces a damaged chunk and says so; the old version loads."""
     ledger.save("one", "x")
     [path] = _objects(ledger, "chunks")
     damage(path)
-    ledger.save("one", "x")
+    with pytest.warns(UserWarning, match="written again"):
+        ledger.save("one", "x")
     assert ["one", "one"] == [version.load() for version in ledger.versions("x")]
 
 

@@ -57,6 +57,7 @@ class StoreContract:
         with pytest.raises(FileNotFoundError):
             store.get(KEY, start)
 
+    @pytest.mark.filterwarnings("ignore:.*is written again:UserWarning")
     def test_put_replaces_other_bytes(self, store: PrunableStore) -> None:
         """An object with other bytes under its name is damaged, and is replaced."""
         store.put(KEY, [b"damaged!"])

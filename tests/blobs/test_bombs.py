@@ -1,0 +1,55 @@
+"""Stored bytes that would fill the memory of whoever opens them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+_PROGRAM = """
+import sys
+from pathlib import Path
+import zstandard
+from ledger.blobs import ContentReader, ContentWriter, create_store
+from ledger.errors import IntegrityError
+
+store, kind, where = create_store(sys.argv[1]), sys.argv[2], sys.argv[3]
+writer = ContentWriter(store)
+writer.add_bytes("a", bytes(range(251)) * (20_000 if where == "packs" else 40))
+content = writer.finish()
+
+def bomb():
+    if kind == "honest":
+        return zstandard.ZstdCompressor().compress(bytes(1 << 30))
+    parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=True)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=1 << 30)
+    if kind == "wide":
+        return b"".join([*(compressor.compress(bytes(1 << 20)) for _ in range(1 << 10)), compressor.flush()])
+    frame = bytearray(zstandard.ZstdCompressor().compress(bytes(1 << 30)))
+    at = frame.index((1 << 30).to_bytes(4, "little"))
+    frame[at : at + 4] = (content.size).to_bytes(4, "little")
+    return bytes(frame)
+
+frame = bomb()
+Path("/proc/self/clear_refs").write_text("5")
+for path in (store.root / where).rglob("*"):
+    if path.is_file():
+        data = path.read_bytes()
+        path.write_bytes(frame + data[len(frame):] if where == "packs" else frame)
+try:
+    ContentReader(store, content, label="iris@3").read("a")
+except IntegrityError as error:
+    print("refused")
+peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+print(int(peak.split()[1]) < 150_000)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of the memory is read from /proc")
+@pytest.mark.parametrize("kind", ["honest", "wide", "lying"])
+@pytest.mark.parametrize("where", ["chunks", "packs"])
+def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, kind: str, where: str) -> None:
+    """A frame of a GiB, with a wide window, or with a lie about its size, is an error that costs no memory."""
+    run = [sys.executable, "-c", _PROGRAM, str(tmp_path / "store"), kind, where]
+    result = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert ["refused", "True"] == result.stdout.split()
