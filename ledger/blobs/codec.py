@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Final, Literal
 
 from ledger.blobs.sought import Sought
-from ledger.ids import digest_of
+from ledger.ids import Digest, digest_of
 
 if TYPE_CHECKING:
     from zstandard import ZstdCompressor, ZstdDecompressor
@@ -115,6 +115,11 @@ def open_chunk(stored: bytes | memoryview, size: int, sought: Sought) -> bytes |
     if found != sought.digest:
         raise sought.damaged(f"holds {found}, expected {sought.digest}", expected=sought.digest, found=found)
     return plain
+
+
+def is_plain_chunk(stored: bytes | memoryview, digest: Digest, size: int) -> bool:
+    """Whether a chunk is stored plain and is the one of that digest and size."""
+    return len(stored) == size and codec_of(stored) == "none" and digest_of(stored) == digest
 
 
 def stored_limit(size: int) -> int:

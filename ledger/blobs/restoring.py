@@ -84,9 +84,13 @@ def restore_files(target: Path, plan: Sequence[Restoration], read: Read, *, labe
 
 def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> None:
     links: list[tuple[str, str]] = []
+    folders = {staging}
     for (file, path), blocks in zip(plan, read([file for file, _ in plan]), strict=True):
-        full = os.path.join(staging, path)
-        os.makedirs(full if file.kind == "directory" else os.path.dirname(full), exist_ok=True)
+        full = f"{staging}/{path}"
+        folder = full if file.kind == "directory" else full.rpartition("/")[0]
+        if folder not in folders:
+            os.makedirs(folder, exist_ok=True)
+            folders.add(folder)
         if file.kind == "link":
             links.append((path, _link_target(path, b"".join(blocks), label)))
         elif file.kind != "directory":
@@ -101,12 +105,14 @@ def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> 
 
 def _write(path: str, blocks: Iterator[memoryview], mode: int) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
-    with open(descriptor, "wb", buffering=0) as file:
+    try:
         os.fchmod(descriptor, mode)
         for block in blocks:
-            view = block
-            while view.nbytes:
-                view = view[file.write(view) or 0 :]
+            done = 0
+            while done < len(block):
+                done += os.write(descriptor, block[done:] if done else block)
+    finally:
+        os.close(descriptor)
 
 
 def _link_target(path: str, data: bytes, label: str) -> str:
