@@ -4,24 +4,33 @@ Asks the tables of similar contents (the newest versions of the same name, the i
 of a step): there is no global index to grow, guard or rebuild. Presence is never
 trusted: a chunk is read and checked before a new content relies on it. Similar
 contents only save room, so whatever is wrong with one is a warning here.
+
+Memory is bounded. Of contents with too many chunks to remember only one in a few is: where that
+one is met again, the packs around it are looked through for its neighbours, because versions
+of one content have most of their chunks in the same order.
 """
 
+import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from ledger.blobs.codec import codec_of, open_frame
 from ledger.blobs.layout import pack_key
-from ledger.blobs.packs import PackEntry, PackIndex, load_index, open_entry
+from ledger.blobs.packs import PACK_LIMIT, PackEntry, PackIndex, load_index, open_entry
+from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
 from ledger.errors import IntegrityError, StorageError, UnsupportedFormatError
-from ledger.ids import Digest
+from ledger.ids import Digest, hex_of
 from ledger.records import Content
 
-KNOWN_LIMIT: Final = 1 << 20
-"""Most chunks remembered, about 70 GiB of them."""
+KNOWN_LIMIT: Final = 1 << 17
+"""Most chunks remembered, some 20 MiB: all of 9 GiB, or the more widely spread of more."""
+
+_KEPT_INDEXES = 16
+_NEAR_PACKS = 8
 
 
 class PackedChunk(NamedTuple):
@@ -37,21 +46,39 @@ class KnownChunks:
     def __init__(self, store: Store, similar: Iterable[Content]) -> None:
         self._store = store
         self._similar = similar
-        self._indexes: dict[str, PackIndex] = {}
-        self._chunks: dict[Digest, PackedChunk] = {}
+        self._packs: list[str] = []
+        self._chunks: dict[bytes, int] = {}  # the number of a pack and that of a chunk in it, in one
+        self._spread = 1  # of how many chunks one is remembered
+        self._indexes: Recent[str, PackIndex] = Recent(_KEPT_INDEXES)
+        self._near: Recent[int, dict[bytes, int]] = Recent(_NEAR_PACKS)
+        self._looking = threading.Lock()
 
     def load(self) -> None:
         """Read the tables of the similar contents; before the first `find`."""
+        runs: list[tuple[str, int, int]] = []
         for content in self._similar:
             if content.has_table and content.linked is None:
-                self._load(content)
+                try:
+                    runs += load_table(self._store, content, label=f"similar content {content.digest}").runs
+                except (IntegrityError, StorageError, UnsupportedFormatError) as error:
+                    warnings.warn(f"stored chunks are not used again: {error}", UserWarning, stacklevel=2)
+        self._spread = -(-sum(count for _, _, count in runs) // KNOWN_LIMIT)
+        for pack in dict.fromkeys(pack for pack, _, _ in runs):
+            index = self._index(pack)
+            if index is not None:
+                self._packs.append(pack)
+                for name, place in _names(index, len(self._packs) - 1):
+                    if name[0] % max(self._spread, 1) == 0 and len(self._chunks) < KNOWN_LIMIT:
+                        self._chunks.setdefault(name, place)
 
     def find(self, chunks: Sequence[tuple[Digest, memoryview]]) -> list[PackedChunk | None]:
         """Where each of some chunks, given with its bytes, is stored already; ``None`` where it is to be stored.
 
         Each was read and compared. Chunks that lie one after another are read at once. For any thread.
         """
-        found = [self._chunks.get(digest) for digest, _ in chunks]
+        if not self._chunks:
+            return [None] * len(chunks)
+        found = self._look_up([digest for digest, _ in chunks])
         plain = [data for _, data in chunks]
         first = 0
         for stop in range(1, len(found) + 1):
@@ -62,32 +89,54 @@ class KnownChunks:
                 first = stop
         return found
 
-    def _load(self, content: Content) -> None:
-        try:
-            table = load_table(self._store, content, label=f"similar content {content.digest}")
-        except (IntegrityError, StorageError, UnsupportedFormatError) as error:
-            warnings.warn(f"stored chunks are not used again: {error}", UserWarning, stacklevel=2)
-            return
-        for pack, first, count in table.runs:
-            if len(self._chunks) >= KNOWN_LIMIT:
-                return
-            index = self._index(pack)
-            if index is not None:
-                for number, entry in enumerate(index.entries[first : first + count], first):
-                    self._chunks.setdefault(entry.digest, PackedChunk(pack, number))
+    def _look_up(self, digests: Sequence[Digest]) -> list[PackedChunk | None]:
+        """Where chunks of these digests are said to be."""
+        names = [bytes.fromhex(hex_of(digest)) for digest in digests]
+        places = [self._chunks.get(name) for name in names]
+        if self._spread > 1:
+            with self._looking:
+                # First around the chunks that are remembered, then in the packs behind what was found there.
+                places = self._look_around(names, places, 0)
+                places = self._look_around(names, places, 1)
+        return [
+            None if place is None else PackedChunk(self._packs[place // PACK_LIMIT], place % PACK_LIMIT)
+            for place in places
+        ]
+
+    def _look_around(self, names: Sequence[bytes], places: Sequence[int | None], ahead: int) -> list[int | None]:
+        """The places of chunks, with those added that lie ``ahead`` packs behind others, or were near before."""
+        for number in sorted({place // PACK_LIMIT + ahead for place in places if place is not None}):
+            self._bring_near(number)
+        near = self._near.values()
+        return [
+            next((pack[name] for pack in near if name in pack), None) if place is None else place
+            for name, place in zip(names, places, strict=True)
+        ]
+
+    def _bring_near(self, number: int) -> None:
+        """Remember all chunks of a pack for a while."""
+        if number < len(self._packs) and self._near.get(number) is None:
+            index = self._index(self._packs[number])
+            self._near.keep(number, {} if index is None else dict(_names(index, number)))
 
     def _index(self, pack: str) -> PackIndex | None:
-        if pack not in self._indexes:
+        known = self._indexes.get(pack)
+        if known is None:
             try:
-                self._indexes[pack] = load_index(self._store, pack, label="similar content")
+                known = load_index(self._store, pack, label="similar content")
             except (IntegrityError, StorageError) as error:
                 warnings.warn(f"stored chunks are written again: {error}", UserWarning, stacklevel=2)
-                self._indexes[pack] = PackIndex(pack, (), (0,))
-        return self._indexes[pack]
+                return None
+            self._indexes.keep(pack, known)
+        return known
 
     def _verified(self, first: PackedChunk, plain: Sequence[memoryview]) -> list[PackedChunk | None]:
         """The chunks of a pack from ``first`` on, ``None`` for each that does not hold the bytes it should."""
-        index, stop = self._indexes[first.pack], first.number + len(plain)
+        with self._looking:
+            index = self._index(first.pack)
+        if index is None:
+            return [None] * len(plain)
+        stop = first.number + len(plain)
         start, end = index.offsets[first.number], index.offsets[stop]
         try:
             data = self._store.get(pack_key(first.pack), start, end - start)
@@ -121,6 +170,12 @@ class KnownChunks:
             warnings.warn(f"a stored chunk is damaged and is written again: {error}", UserWarning, stacklevel=2)
             return False
         return True
+
+
+def _names(index: PackIndex, pack: int) -> Iterator[tuple[bytes, int]]:
+    """The chunks of a pack, in the shortest form, and where they are; ``pack`` is its number."""
+    for number, entry in enumerate(index.entries):
+        yield bytes.fromhex(hex_of(entry.digest)), pack * PACK_LIMIT + number
 
 
 def _is_next(chunk: PackedChunk | None, other: PackedChunk | None) -> bool:

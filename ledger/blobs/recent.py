@@ -27,6 +27,10 @@ class Recent(Generic[Key, Value]):
         self._values.move_to_end(key)
         return found[0]
 
+    def values(self) -> list[Value]:
+        """All values kept."""
+        return [value for value, _ in self._values.values()]
+
     def keep(self, key: Key, value: Value, *, weight: int = 1) -> None:
         """Keep a value, and forget the oldest ones that no longer fit."""
         self._weight += weight - self._values.pop(key, (None, 0))[1]

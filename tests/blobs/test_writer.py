@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.blobs import ContentReader, ContentWriter, FsspecStore, LocalStore
+from ledger.blobs import ContentReader, ContentWriter, FsspecStore, LocalStore, known, packs
 from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.ids import digest_of
 from ledger.records import content_digest, segments_of
@@ -273,3 +273,21 @@ def test_a_file_that_grows_while_it_is_read_is_refused(store: LocalStore, tmp_pa
         thread.join()
     with pytest.raises(ArgumentError, match="broken"):
         writer.finish()
+
+
+@pytest.mark.parametrize("limit", [40, 80, 1000])
+def test_a_large_similar_content_is_recognised_by_a_few_chunks(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """Where not all chunks of a similar content are remembered, nearly all are still found."""
+    monkeypatch.setattr(known, "KNOWN_LIMIT", limit)
+    monkeypatch.setattr(packs, "PACK_LIMIT", 2 << 20)
+    data = noise(24 << 20)
+    first = save(store, {"a": data})
+    assert len(list(store.list("packs"))) > 10
+    before = sum(map(len, objects(store).values()))
+    changed = {"a": data[: 1 << 20] + b"inserted" + data[1 << 20 :]}
+    second = save(store, changed, similar=[first])
+    added = sum(map(len, objects(store).values())) - before
+    assert added < 0.1 * len(data)
+    assert load(store, second) == changed
