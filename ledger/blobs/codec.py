@@ -39,6 +39,7 @@ _SAMPLE_SIZE = 4096  # bytes from the middle of a chunk
 _MISTAKABLE = (b"\x1f\x8b", b"\xfd7", b"]\x00", b"\x04\x22\x4d\x18", b"\xfd\x2f\xb5\x1e")
 _OLD_ZSTD = (b"\xb5\x2f\xfd", range(0x1E, 0x29))
 _SKIPPABLE = (b"\x2a\x4d\x18", range(0x50, 0x60))
+_FIRST_BYTES = frozenset({*(start[0] for start in _MISTAKABLE), *_OLD_ZSTD[1], *_SKIPPABLE[1]})
 
 
 class _Own(threading.local):
@@ -97,6 +98,8 @@ def codec_of(stored: bytes | memoryview) -> Codec:
 
 def is_mistakable(plain: bytes | memoryview) -> bool:
     """Whether the zstd program would decompress these bytes if they were stored plain."""
+    if not plain or plain[0] not in _FIRST_BYTES:
+        return False
     start = bytes(plain[:4])
     if start.startswith(_MISTAKABLE):
         return True

@@ -47,7 +47,9 @@ def grow(folder: Path, size: int, places: int) -> Growth:
     folder.mkdir(parents=True)
     source, rng = folder / "file", random.Random(places)
     savers = {"": _ours(folder / "store", source), **_others(folder, source)}
-    source.write_bytes(rng.randbytes(size))
+    with source.open("wb") as file:
+        for start in range(0, size, 64 * MIB):
+            file.write(rng.randbytes(min(64 * MIB, size - start)))
     for save in savers.values():
         save()
     first = {name: save() for name, save in savers.items()}
