@@ -21,7 +21,7 @@ from ledger.blobs.packs import PACK_LIMIT, PackEntry, PackIndex, load_index, ope
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
-from ledger.blobs.tables import load_table
+from ledger.blobs.tables import load_runs
 from ledger.errors import IntegrityError, StorageError, UnsupportedFormatError
 from ledger.ids import Digest, hex_of
 from ledger.records import Content
@@ -59,7 +59,7 @@ class KnownChunks:
         for content in self._similar:
             if content.has_table and content.linked is None:
                 try:
-                    runs += load_table(self._store, content, label=f"similar content {content.digest}").runs
+                    runs += load_runs(self._store, content, label=f"similar content {content.digest}")
                 except (IntegrityError, StorageError, UnsupportedFormatError) as error:
                     warnings.warn(f"stored chunks are not used again: {error}", UserWarning, stacklevel=2)
         self._spread = -(-sum(count for _, _, count in runs) // KNOWN_LIMIT)

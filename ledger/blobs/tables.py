@@ -61,6 +61,32 @@ def put_table(store: Store, table: Table, encoder: Encoder) -> None:
 
 def load_table(store: Store, content: Content, *, label: str) -> Table:
     """The checked table of a content that has one; `IntegrityError` where it is missing or is not that content's."""
+    table, sought = _read(store, content, label)
+    try:
+        problem = _problem(table, content)
+        if problem is None:
+            check_files(table.files, where=str(sought))
+    except FormatError as error:
+        raise sought.damaged(f"is damaged: {str(error).removeprefix(f'{sought}: ')}") from error
+    if problem is not None:
+        raise sought.damaged(problem)
+    return table
+
+
+def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
+    """Where the chunks of a content are said to lie, for who compares what lies there with bytes of their own.
+
+    Nothing but the form of the table is checked; `IntegrityError` where it is missing or has another.
+    """
+    table, sought = _read(store, content, label)
+    problem = _runs_problem(table, content)
+    if problem is not None:
+        raise sought.damaged(problem)
+    return table.runs
+
+
+def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought]:
+    """The table of a content in its right form, and what errors about it name."""
     key = table_key(content.digest)
     sought = Sought(label, "table", content.digest, f"{store.url}/{key}")
     try:
@@ -71,17 +97,11 @@ def load_table(store: Store, content: Content, *, label: str) -> Table:
     if size > TABLE_LIMIT:
         raise sought.damaged(f"declares {size} bytes, over the limit of {TABLE_LIMIT}")
     try:
-        table = decode_compact(open_frame(frame, size, sought), Table, where=str(sought))
-        problem = _problem(table, content)
-        if problem is None:
-            check_files(table.files, where=str(sought))
+        return decode_compact(open_frame(frame, size, sought), Table, where=str(sought)), sought
     except UnsupportedFormatError:
         raise
     except FormatError as error:
         raise sought.damaged(f"is damaged: {str(error).removeprefix(f'{sought}: ')}") from error
-    if problem is not None:
-        raise sought.damaged(problem)
-    return table
 
 
 def _problem(table: Table, content: Content) -> str | None:
