@@ -1,14 +1,17 @@
 """A content far larger than memory: its table is small, and saving and loading it keep memory flat.
 
 The bytes are made from their place in the stream and kept nowhere: the store makes the chunks again when they are read.
-What is stored plain lies in a pack as it lay in the stream. Kept are tables, the ends of packs, and the few chunks that
-are frames because they begin like one.
+What is stored plain lies in a pack as it lay in the stream. Kept are tables, and, in a file, the ends of packs and the
+few chunks that are frames because they begin like one.
 """
 
 import hashlib
+import os
+import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from zstandard import frame_content_size
@@ -38,27 +41,38 @@ def part_of(start: int, size: int) -> bytes:
     return data[start - first * BLOCK : start - first * BLOCK + size]
 
 
+class Kept(NamedTuple):
+    """Bytes of a pack that are not made from the stream: where they are there, and in the file of what is kept."""
+
+    offset: int
+    at: int
+    size: int
+    stands_for: int  # bytes of the stream
+
+
 class Pack(NamedTuple):
-    """Where in the stream a pack begins, and what of it is not made from there: offset, bytes, bytes of the stream."""
+    """Where in the stream a pack begins, and what of it is not made from there."""
 
     begin: int
     size: int
-    kept: list[tuple[int, bytes, int]]
+    kept: list[Kept]
 
     @property
     def stands_for(self) -> int:
         """How many bytes of the stream are in the pack."""
-        return self.size - sum(len(data) - stands_for for _, data, stands_for in self.kept)
+        return self.size - sum(each.size - each.stands_for for each in self.kept)
 
-    def part(self, start: int, stop: int) -> bytes:
+    def part(self, file: BinaryIO, start: int, stop: int) -> bytes:
         """The bytes of the pack from ``start`` to ``stop``."""
         pieces, done, in_stream = [], 0, self.begin
-        for offset, data, stands_for in [*self.kept, (self.size, b"", 0)]:
-            first, last = max(start, done), min(stop, offset)
+        for each in [*self.kept, Kept(self.size, 0, 0, 0)]:
+            first, last = max(start, done), min(stop, each.offset)
             if first < last:
                 pieces.append(part_of(in_stream + first - done, last - first))
-            in_stream, done = in_stream + offset - done + stands_for, offset + len(data)
-            pieces.append(data[max(0, start - offset) : max(0, stop - offset)])
+            in_stream, done = in_stream + each.offset - done + each.stands_for, each.offset + each.size
+            first, last = max(start, each.offset), min(stop, done)
+            if first < last:
+                pieces.append(os.pread(file.fileno(), last - first, each.at + first - each.offset))
         return b"".join(pieces)
 
 
@@ -70,13 +84,15 @@ class SparseStore:
     def __init__(self) -> None:
         self.tables: dict[str, bytes] = {}
         self.packs: dict[str, Pack] = {}
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115  # it lasts as long as the store
+        self.end = 0
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         pack = self.packs.get(key)
         size = pack.size if pack else len(self.tables[key])
         first = max(0, size + start) if start < 0 else start
         stop = size if length is None else min(size, first + length)
-        return pack.part(first, stop) if pack else self.tables[key][first:stop]
+        return pack.part(self.file, first, stop) if pack else self.tables[key][first:stop]
 
     def has(self, key: str) -> bool:
         return key in self.tables or key in self.packs
@@ -88,19 +104,24 @@ class SparseStore:
         return SparseObject(self)
 
 
+_keeping = threading.Lock()
+
+
 class SparseObject:
     """A pack that is written to nowhere."""
 
     def __init__(self, store: SparseStore) -> None:
         self._store = store
-        self._kept: list[tuple[int, bytes, int]] = []
+        self._kept: list[Kept] = []
         self._size = 0
 
     def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
         for part in parts:
             if isinstance(part, bytes):  # what is stored as it came is memory of the stream
                 stands_for = frame_content_size(part) if codec_of(part) == "zstd" else 0
-                self._kept.append((start, part, stands_for))
+                with _keeping:
+                    self._kept.append(Kept(start, self._store.end, len(part), stands_for))
+                    self._store.end += os.pwrite(self._store.file.fileno(), part, self._store.end)
             start += len(part)
         self._size = max(self._size, start)
 

@@ -119,9 +119,8 @@ OPERATIONS = {
     "list": Operation(lambda ledger: _see(["1", "clean"], [each.version for each in ledger.search(name="iris")])),
 }
 
-WRITING = (
-    *("save", "save-large", "save-huge", "transaction", "tag", "metadata", "register", "fold", "group", "pipeline"),
-)
+LARGE_ONES = ("save-large", "save-huge")
+WRITING = ("save", *LARGE_ONES, "transaction", "tag", "metadata", "register", "fold", "group", "pipeline")
 """The operations that publish something."""
 
 
