@@ -7,6 +7,17 @@ every byte handed out has been checked against its digest. Knows nothing of arti
 versions or the history.
 """
 
+from ledger.blobs.auditing import (
+    Checked,
+    Fault,
+    Needs,
+    absent,
+    check_linked,
+    check_objects,
+    check_table,
+    needs_of,
+    stored_keys,
+)
 from ledger.blobs.copying import copy_content
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
@@ -20,15 +31,22 @@ from ledger.blobs.store import PrunableStore, Store
 from ledger.blobs.writer import ContentWriter
 
 __all__ = [
+    "Checked",
     "ContentReader",
     "ContentWriter",
     "Extent",
     "Extents",
     "FallbackStore",
+    "Fault",
     "FsspecStore",
     "LocalStore",
+    "Needs",
     "PrunableStore",
     "Store",
+    "absent",
+    "check_linked",
+    "check_objects",
+    "check_table",
     "copy_content",
     "create_store",
     "extents_of",
@@ -36,6 +54,8 @@ __all__ = [
     "link_content",
     "link_objects",
     "linked_path",
+    "needs_of",
     "open_store",
     "store_id",
+    "stored_keys",
 ]

@@ -8,14 +8,11 @@ import click
 from click.shell_completion import get_completion_class
 
 import ledger
-from ledger.cli.printing import print_fields, print_json, print_line, print_table
+from ledger.cli.printing import print_fields, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of
 from ledger.history import without_secrets
 from ledger.lookup import find_remote, place_for_new
-
-_PROBLEM_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
-_DAMAGED = 5
 
 
 @click.command(cls=ExampleCommand, example="ledger init")
@@ -57,24 +54,6 @@ def status(session: Session) -> None:
     waiting = f"{len(provisional)} artifacts" if remote else "everything, as there is no remote"
     told = {"remote": remote or "no remote", "provisional": waiting}
     print_fields({**shape, **told}.items())
-
-
-@click.command(cls=ExampleCommand, example="ledger verify --quick")
-@click.option("--quick", is_flag=True, help="Only ask whether the bytes are there; do not read them.")
-@json_option
-@pass_session
-@click.pass_context
-def verify(context: click.Context, session: Session, quick: bool) -> None:
-    """Check every version. Its record, its position and its bytes are read again."""
-    report = session.ledger().verify(deep=not quick)
-    problems = [{"version": found.label, "kind": found.kind, "message": found.message} for found in report.problems]
-    if session.json:
-        print_json({"ok": report.ok, "versions": report.versions, "problems": problems})
-    else:
-        if problems:
-            print_table(_PROBLEM_COLUMNS, problems)
-        print_line(f"checked {report.versions} versions: {len(problems)} problems")
-    context.exit(0 if report.ok else _DAMAGED)
 
 
 @click.command(cls=ExampleCommand, example="ledger trust iris@1 --yes")

@@ -16,7 +16,7 @@ import click
 from ledger import __version__
 from ledger.cli.artifacts import artifact
 from ledger.cli.bars import bar_on_terminal
-from ledger.cli.care import completion, init, status, trust, verify
+from ledger.cli.care import completion, init, status, trust
 from ledger.cli.du import du
 from ledger.cli.errors import EXIT_CODES, INTERRUPTED, print_warning, report_error, report_usage
 from ledger.cli.history import git, log
@@ -24,6 +24,7 @@ from ledger.cli.runs import run as run_group
 from ledger.cli.saving import get, save, tag
 from ledger.cli.session import Session, json_option, pass_session
 from ledger.cli.sharing import clone, remote, sync
+from ledger.cli.verifying import verify
 from ledger.errors import LedgerError, StorageError
 
 

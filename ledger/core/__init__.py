@@ -7,6 +7,7 @@ from ledger.core.saving import check_options, check_request
 from ledger.core.sharing import Renumbered, SyncReport
 from ledger.core.transactions import PendingVersion, Transaction
 from ledger.core.usage import ArtifactUsage, Usage, VersionUsage
+from ledger.core.verifying import Check, Orphan, Piece, Problem, Report
 from ledger.lookup import Artifact, ArtifactVersion, MetadataEntry, PipelineRun, StepRun, leaves, place_for_new, present
 
 __all__ = [
@@ -14,11 +15,16 @@ __all__ = [
     "ArtifactUsage",
     "ArtifactVersion",
     "CacheHit",
+    "Check",
     "Ledger",
     "MetadataEntry",
+    "Orphan",
     "PendingVersion",
+    "Piece",
     "PipelineRun",
+    "Problem",
     "Renumbered",
+    "Report",
     "StepRun",
     "SyncReport",
     "Transaction",

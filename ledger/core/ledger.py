@@ -200,8 +200,12 @@ class Ledger(Reader):
         return measure(self._workspace)
 
     def verify(self, *, deep: bool = True) -> verifying.Report:
-        """Check every version's records and bytes; ``deep=False`` only asks whether the bytes are there."""
+        """Check history, records and bytes; ``deep=False`` checks records and only asks whether the bytes are there."""
         return verifying.verify(self._workspace, deep=deep)
+
+    def checking(self, *, deep: bool = True) -> verifying.Check:
+        """A check to be done piece by piece, for who wants to stop in between or to see how far it is."""
+        return verifying.Check(self._workspace, deep=deep)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A process that is handed a ledger opens it for itself.

@@ -1,30 +1,91 @@
-"""Check that every version is what its path claims and that its bytes are there, unchanged."""
+"""Check a ledger: its history, its records, and the bytes of every version.
 
-from collections.abc import Iterator
-from typing import Literal
+Owns what there is to check, cut into pieces that can be done in any order and a part at a time
+(`ledger.maintenance` does so), and what their faults come to: one problem for each thing that is
+wrong, with the versions that it touches. Which versions those are is asked only where something
+is wrong, by one more pass over the records. Looks with eyes of its own: nothing that this process
+has read before is believed. Changes nothing.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
 
 import msgspec
 
-from ledger.blobs import is_present
+from ledger.blobs import (
+    Fault,
+    Needs,
+    absent,
+    check_linked,
+    check_objects,
+    check_table,
+    is_present,
+    needs_of,
+    stored_keys,
+)
 from ledger.core.workspace import Workspace
-from ledger.errors import FormatError, IntegrityError
-from ledger.history import Claim, Snapshot
-from ledger.records import Name
+from ledger.errors import FormatError, IntegrityError, LedgerError, UnsupportedFormatError
+from ledger.history import (
+    Claim,
+    GitFault,
+    Snapshot,
+    all_commits,
+    check_artifact,
+    check_commit,
+    check_git_file,
+    check_indexes,
+    check_nothing_taken_back,
+    check_place,
+    git_files,
+    places_of,
+)
+from ledger.ids import CommitId
+from ledger.records import Content, Name
+
+PieceKind = Literal["git file", "commit", "branch", "records", "artifact", "object"]
+
+Damage = Literal["missing", "corrupt"]
+
+
+class Piece(NamedTuple):
+    """One thing to check: its kind, and which one."""
+
+    kind: PieceKind
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Its place among the pieces when they are gone through in turns: by chance, and always the same."""
+        return hashlib.sha256(f"{self.kind} {self.name}".encode()).hexdigest()
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong, and the version it touches."""
+    """One thing that is wrong: what it is, and the versions it touches, of which ``label`` is the first."""
 
-    kind: Literal["missing", "corrupt"]
+    kind: Damage
     label: str
     message: str
+    object: str = ""
+    versions: tuple[str, ...] = ()
+
+
+class Orphan(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in the store that no version names: no problem, only room; what is damaged of it is of no use."""
+
+    object: str
+    is_damaged: bool = False
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found."""
+    """What a check found. ``is_whole`` says whether everything was checked, or only some."""
 
     versions: int
     problems: tuple[Problem, ...]
+    objects: int = 0
+    bytes: int = 0
+    orphans: tuple[Orphan, ...] = ()
+    is_whole: bool = True
 
     @property
     def ok(self) -> bool:
@@ -33,48 +94,253 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def verify(workspace: Workspace, *, deep: bool = True) -> Report:
-    """Check records, positions and bytes of every version; ``deep=False`` only asks whether bytes are there."""
-    snapshot = workspace.snapshot()
-    versions = 0
-    problems: list[Problem] = []
-    for name in snapshot.artifact_names():
-        for claim, found in _check_artifact(workspace, snapshot, name, deep=deep):
-            versions += claim is not None
-            problems += found
-    return Report(versions=versions, problems=tuple(problems))
+    """Check everything; ``deep=False`` checks records and asks whether bytes are there, without reading them."""
+    check = Check(workspace, deep=deep)
+    for _ in check.run(check.pieces()):
+        pass  # the report is the point
+    return check.report()
 
 
-def _check_artifact(
-    workspace: Workspace, snapshot: Snapshot, name: Name, *, deep: bool
-) -> Iterator[tuple[Claim | None, list[Problem]]]:
-    """Each version of an artifact with what is wrong with it; a break in the positions stands alone."""
-    expected = 1
+def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[str, Content | LedgerError]]:
+    """The content of every version, or why it cannot be told; of an artifact, where its versions cannot be."""
     try:
-        for entry in snapshot.strays(name):
-            message = f"{entry!r} stands among its versions and is not a claim on a position"
-            yield None, [Problem(kind="corrupt", label=name, message=message)]
-        for claim in snapshot.claims(name):
-            if claim.position != expected:
-                message = f"position {claim.position} where {expected} was due"
-                yield None, [Problem(kind="corrupt", label=claim.label, message=message)]
-            expected = claim.position + 1
-            yield claim, _check_version(workspace, snapshot, claim, deep=deep)
-    except (FormatError, IntegrityError) as error:
-        yield None, [Problem(kind="corrupt", label=name, message=str(error))]
+        names = snapshot.artifact_names()
+    except LedgerError as error:
+        yield "artifacts", error
+        return
+    for name in names:
+        try:
+            for claim in snapshot.claims(name):
+                try:
+                    snapshot.claim_of(name, claim.version)  # its pointer may be what cannot be read
+                    yield claim.label, workspace.facts(snapshot, claim).manifest.content
+                except LedgerError as error:
+                    yield claim.label, error
+        except LedgerError as error:
+            yield name, error
 
 
-def _check_version(workspace: Workspace, snapshot: Snapshot, claim: Claim, *, deep: bool) -> list[Problem]:
-    try:
-        facts = workspace.facts(snapshot, claim)
-        if snapshot.claim_of(claim.name, claim.version) != claim:
-            message = f"looking up version {claim.version!r} does not find it"
-            return [Problem(kind="corrupt", label=claim.label, message=message)]
-        content = facts.manifest.content
-        if not is_present(workspace.store_holding(content), content):
-            message = f"its bytes ({content.digest}) are not in {workspace.store.url}"
-            return [Problem(kind="missing", label=claim.label, message=message)]
+class Check:
+    """A check under way: gives the pieces, does them, and reports on those done."""
+
+    def __init__(self, workspace: Workspace, *, deep: bool) -> None:
+        self._workspace = workspace.afresh()
+        self._history = self._workspace.history
+        self._deep = deep
+        self._problems: list[Problem] = []
+        self._git_faults: dict[str, GitFault] = {}
         if deep:
-            workspace.reader(claim, facts).check()
-    except (FormatError, IntegrityError) as error:
-        return [Problem(kind="corrupt", label=claim.label, message=str(error))]
-    return []
+            # Before anything is read: what reads objects makes a lost index again.
+            self._note_git(check_indexes(self._history))
+        self._snapshot = self._open()
+        self._store = self._workspace.store
+        self._stores = self._workspace.all_stores
+        self._listed: frozenset[str] = frozenset(stored_keys(self._store))
+        self._named: dict[str, int | None] = {}  # objects that versions need, chunks with their plain size
+        self._versions = 0
+        self._objects = 0
+        self._bytes = 0
+        self._faults: dict[str, Fault] = {}
+
+    def pieces(self) -> list[Piece]:
+        """Everything there is to check, in the order in which a whole check does it."""
+        found = [Piece("git file", name) for name in git_files(self._history)] if self._deep else []
+        if self._deep:
+            found += [Piece("commit", id) for id in all_commits(self._history)]
+            found.append(Piece("branch", "main"))
+        if self._snapshot is None:
+            return found  # what is in the store is needed by nobody knows whom
+        try:
+            found += [Piece("records", "/".join(place)) for place in places_of(self._snapshot.folders)]
+            found += [Piece("artifact", name) for name in self._snapshot.artifact_names()]
+        except IntegrityError as error:
+            self._note_error("artifacts", error)
+        if self._deep:
+            found += [Piece("object", key) for key in sorted(self._listed)]
+        return found
+
+    def run(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        """Check pieces in order, objects last and on all cores; gives each when it is done."""
+        waiting: list[Piece] = []
+        for piece in pieces:
+            if piece.kind == "object":
+                waiting.append(piece)
+                continue
+            self._check(piece)
+            yield piece
+        yield from self._check_objects(waiting)
+
+    def report(self, *, is_whole: bool = True) -> Report:
+        """What the pieces that are done come to; ``is_whole`` says whether these are all there are."""
+        touched, is_readable = self._touched() if self._git_faults or self._faults else ({}, True)
+        # What no version needs is no problem, as long as every version says what it needs.
+        unneeded = {key for key in self._faults if is_readable and key not in touched}
+        problems = [
+            *(_problem(fault.kind, fault.where, fault.message, touched) for fault in self._git_faults.values()),
+            *self._problems,
+            *(
+                _problem(fault.kind, key, fault.message, touched)
+                for key, fault in self._faults.items()
+                if key not in unneeded
+            ),
+        ]
+        spare = self._listed - self._named.keys() if is_whole and self._snapshot is not None else set()
+        return Report(
+            versions=self._versions,
+            problems=tuple(problems),
+            objects=self._objects,
+            bytes=self._bytes,
+            orphans=tuple(Orphan(object=key, is_damaged=key in unneeded) for key in sorted(spare | unneeded)),
+            is_whole=is_whole,
+        )
+
+    def _open(self) -> Snapshot | None:
+        """The records as they are now; ``None`` where the damage begins with the branch or the root."""
+        try:
+            return self._workspace.snapshot()
+        except UnsupportedFormatError:
+            raise
+        except (IntegrityError, FormatError) as error:
+            self._problems.append(Problem(kind="corrupt", label="history", message=str(error), object="history"))
+            return None
+
+    def _check(self, piece: Piece) -> None:
+        match piece.kind:
+            case "git file":
+                self._note_git(check_git_file(self._history, piece.name))
+            case "commit":
+                fault = check_commit(self._history, CommitId(piece.name))
+                self._note_git([fault] if fault is not None else [])
+            case "branch":
+                self._note_git(check_nothing_taken_back(self._history))
+            case "records":
+                self._check_records(self._read(), tuple(filter(None, piece.name.split("/"))))
+            case _:
+                self._check_artifact(self._read(), Name(piece.name))
+
+    def _read(self) -> Snapshot:
+        assert self._snapshot is not None, "without records there are no pieces of them"
+        return self._snapshot
+
+    def _check_records(self, snapshot: Snapshot, place: tuple[str, ...]) -> None:
+        try:
+            for label, error in check_place(snapshot.folders, place):
+                self._note_error(label, error)
+        except LedgerError as error:
+            self._note_error("/".join(place), error)
+
+    def _check_artifact(self, snapshot: Snapshot, name: Name) -> None:
+        wrong: set[str] = set()
+        try:
+            for label, error in check_artifact(snapshot.folders, name):
+                wrong.add(label)
+                self._note_error(label, error)
+            for claim in snapshot.claims(name):
+                self._versions += 1
+                if claim.label not in wrong:
+                    self._check_version(snapshot, claim)
+        except LedgerError as error:
+            self._note_error(name, error)
+
+    def _check_version(self, snapshot: Snapshot, claim: Claim) -> None:
+        try:
+            content = self._workspace.facts(snapshot, claim).manifest.content
+            if content.linked is not None:
+                self._check_linked(claim, content)
+        except LedgerError as error:
+            self._note_error(claim.label, error)
+            return
+        needs = needs_of(self._stores, content)
+        sizes = {f"chunks/{hex[:2]}/{hex[2:]}": size for hex, size in _chunks(content)}
+        new = needs.stretches.keys() - self._named.keys()
+        self._named.update({key: sizes.get(key) for key in needs.stretches})
+        self._note(needs, absent(self._stores, [key for key in new if key not in self._listed]))
+        if self._deep and needs.fault is None:
+            self._note(Needs({}, check_table(self._stores, content)), ())
+            self._check_elsewhere(new)
+
+    def _check_linked(self, claim: Claim, content: Content) -> None:
+        store = self._workspace.store_holding(content)
+        if self._deep:
+            check_linked(store, content, label=claim.label)
+        elif not is_present(store, content):
+            self._problems.append(_missing(claim, f"its files ({content.linked}) are not in {store.url}"))
+
+    def _check_elsewhere(self, keys: Iterable[str]) -> None:
+        """Read what lies in the stores of remotes, or in a store that cannot be listed."""
+        elsewhere = {key: self._named[key] for key in keys if key not in self._listed and key not in self._faults}
+        for done in check_objects(self._stores, elsewhere):
+            self._note(Needs({}, done.fault), ())
+
+    def _check_objects(self, pieces: list[Piece]) -> Iterator[Piece]:
+        """Read objects of the store on all cores; those that nothing names are no problem, whatever they hold."""
+        by_key = {piece.name: piece for piece in pieces}
+        for done in check_objects(self._store, {key: self._named.get(key) for key in by_key}):
+            self._objects += 1
+            self._bytes += done.size
+            if done.fault is not None and not (done.fault.kind == "missing" and done.key not in self._named):
+                self._faults.setdefault(done.key, done.fault)
+            yield by_key[done.key]
+
+    def _note(self, needs: Needs, faults: Iterable[Fault]) -> None:
+        for fault in (*([needs.fault] if needs.fault is not None else []), *faults):
+            self._faults.setdefault(fault.key, fault)
+
+    def _note_git(self, faults: Iterable[GitFault]) -> None:
+        for fault in faults:
+            is_known = fault.where.startswith("object ") and any(
+                fault.objects <= known.objects for known in self._git_faults.values()
+            )
+            if not is_known:
+                self._git_faults.setdefault(fault.where, fault)
+
+    def _note_error(self, label: str, error: LedgerError) -> None:
+        id = error.facts.get("digest")
+        if isinstance(error, IntegrityError) and "is_missing" in error.facts:
+            kind: Damage = "missing" if error.facts["is_missing"] else "corrupt"
+            self._note_git([GitFault(f"object {id}", kind, str(error), frozenset([str(id)]))])
+            return
+        self._problems.append(Problem(kind="corrupt", label=label, message=str(error), versions=(label,)))
+
+    def _touched(self) -> tuple[dict[str, list[str]], bool]:
+        """The versions that each fault touches, by where it is; and whether every version says what it needs."""
+        if self._snapshot is None:
+            return {}, False
+        ids = {id: fault.where for fault in self._git_faults.values() for id in fault.objects}
+        touched: dict[str, list[str]] = {}
+        is_readable = True
+        for label, found in every_content(self._workspace, self._snapshot):
+            if isinstance(found, LedgerError):
+                is_readable = False
+                _add(touched, ids.get(str(found.facts.get("digest"))), label)
+                continue
+            for key, stretches in needs_of(self._stores, found).stretches.items():
+                fault = self._faults.get(key)
+                if fault is not None and _touches(fault, stretches):
+                    _add(touched, key, label)
+        return touched, is_readable
+
+
+def _add(touched: dict[str, list[str]], where: str | None, label: str) -> None:
+    if where is not None:
+        touched.setdefault(where, []).append(label)
+
+
+def _touches(fault: Fault, stretches: Iterable[tuple[int, int]]) -> bool:
+    """Whether a fault is in the chunks that a content needs of an object."""
+    return not fault.chunks or any(first <= chunk < stop for first, stop in stretches for chunk in fault.chunks)
+
+
+def _problem(kind: Damage, where: str, message: str, touched: Mapping[str, list[str]]) -> Problem:
+    versions = tuple(dict.fromkeys(touched.get(where, ())))
+    return Problem(
+        kind=kind, label=versions[0] if versions else where, message=message, object=where, versions=versions
+    )
+
+
+def _missing(claim: Claim, message: str) -> Problem:
+    return Problem(kind="missing", label=claim.label, message=message, versions=(claim.label,))
+
+
+def _chunks(content: Content) -> Iterator[tuple[str, int]]:
+    yield from ((digest.removeprefix("sha256:"), size) for digest, size in content.chunks or ())

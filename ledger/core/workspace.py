@@ -97,6 +97,16 @@ class Workspace(View):
         for derived in ("remote_stores", "all_stores"):
             self.__dict__.pop(derived, None)
 
+    def afresh(self) -> "Workspace":
+        """The same ledger as a process that has just started would see it: nothing is remembered."""
+        return Workspace(
+            self.path,
+            environment=self.environment,
+            clock=self.now,
+            revision=self.revision,
+            producer_of=self.producer_of,
+        )
+
     def store_holding(self, content: Content) -> Store:
         """The store to read a content from; linked data lies whole in one."""
         if content.linked is None:

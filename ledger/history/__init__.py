@@ -3,6 +3,15 @@
 The only package that knows dulwich and Git's files.
 """
 
+from ledger.history.auditing import (
+    GitFault,
+    all_commits,
+    check_commit,
+    check_git_file,
+    check_indexes,
+    check_nothing_taken_back,
+    git_files,
+)
 from ledger.history.drafts import (
     UNPLACED,
     Draft,
@@ -19,6 +28,7 @@ from ledger.history.objects import Commit
 from ledger.history.remotes import Remote, check_remote, remote_url, without_secrets
 from ledger.history.revisions import time_of
 from ledger.history.snapshot import Snapshot, find_by_id
+from ledger.history.standing import check_artifact, check_place, places_of
 from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, plan_sync, push_plan
 
 __all__ = [
@@ -27,6 +37,7 @@ __all__ = [
     "Commit",
     "Draft",
     "EventDraft",
+    "GitFault",
     "History",
     "Published",
     "RecordDraft",
@@ -35,11 +46,20 @@ __all__ = [
     "SyncPlan",
     "VersionDraft",
     "adopt_plan",
+    "all_commits",
     "cache_file",
+    "check_artifact",
+    "check_commit",
+    "check_git_file",
+    "check_indexes",
+    "check_nothing_taken_back",
+    "check_place",
     "check_remote",
     "clone_history",
     "find_by_id",
+    "git_files",
     "git_identity",
+    "places_of",
     "plan_sync",
     "push_plan",
     "refuse_collision",

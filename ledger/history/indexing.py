@@ -32,7 +32,7 @@ def restore_indexes(folder: Path) -> bool:
         raise storage_error(error, folder, "read") from error
     made = False
     for stem in packs:
-        index = None if _is_sound(folder / stem) else _index_of(folder / f"{stem}.pack")
+        index = None if is_sound(folder / stem) else _index_of(folder / f"{stem}.pack")
         if index is not None:
             with contextlib.suppress(ReadOnlyError):  # the caller reports the object that it could not find
                 stage_file(folder / f"{stem}.idx", [index], temporary=_TEMPORARY)
@@ -45,7 +45,7 @@ def restore_indexes(folder: Path) -> bool:
     return made
 
 
-def _is_sound(base: Path) -> bool:
+def is_sound(base: Path) -> bool:
     """Whether an index is there, is what was written, and lists as many objects as its pack holds."""
     try:
         data = read_file(f"{base}.idx")

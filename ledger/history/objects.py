@@ -157,6 +157,7 @@ class Objects:
             hint="fetch it from another clone of this ledger",
             digest=id,
             where=str(self.directory),
+            is_missing=not damage,
         )
 
     def tree(self, id: ObjectId) -> dict[str, Entry]:

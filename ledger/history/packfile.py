@@ -64,6 +64,17 @@ class PackFile:
             raise PackDamage(f"{self.base}.pack at {offset}: {len(data)} bytes, expected {size}")
         return kind, data
 
+    def may_be(self, name: bytes, kind: int) -> bool:
+        """Whether an object can be of a kind, going by its head alone: a delta can be of any."""
+        place = self._find(name)
+        if place is None:
+            return False
+        try:
+            found, _, _ = entry_header(self._mapped_pack(), self._offset(place))
+        except (IndexError, OverflowError):
+            return False
+        return found == kind or found not in WHOLE_KINDS
+
     def names(self) -> Iterator[bytes]:
         """The names of all objects, sorted."""
         index, count = self._mapped_index(), self._count()

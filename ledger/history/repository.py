@@ -4,6 +4,7 @@ Written by hand, so that nothing of the environment (``GIT_DIR``, templates, a u
 configuration) decides what a history is; plain Git reads it like any other.
 """
 
+import re
 import stat
 from pathlib import Path
 
@@ -32,6 +33,30 @@ _CONFIG = """\
 	fsckObjects = true
 """
 
+REQUIRED_SETTINGS = {"core.repositoryformatversion": "0", "core.bare": "true"}
+"""What the configuration of every history says; the rest is for Git's housekeeping and for who pushes here."""
+
+_SECTION = re.compile(r'[ \t]*\[([A-Za-z0-9.-]+)(?: "((?:[^"\\\0]|\\.)*)")?\][ \t\r]*(?:[#;].*)?')
+_SETTING = re.compile(r'[ \t\r]*([A-Za-z][A-Za-z0-9-]*)[ \t]*(?:=[ \t]*((?:[^"\\\0]|"(?:[^"\\]|\\.)*"|\\[\\"ntb])*))?')
+_WORDS = re.compile(r"(?i)true|false|yes|no|on|off|always|never|now|[0-9]+")
+_OWN_KEYS = (
+    *(
+        "core.repositoryformatversion",
+        "core.filemode",
+        "core.bare",
+        "core.logallrefupdates",
+        "gc.auto",
+        "gc.pruneexpire",
+    ),
+    *(
+        "maintenance.auto",
+        "receive.autogc",
+        "receive.denynonfastforwards",
+        "receive.denydeletes",
+        "transfer.fsckobjects",
+    ),
+)
+
 
 def create_repository(git_dir: Path) -> None:
     """Make an empty bare repository; raises `LedgerExistsError` if something is there."""
@@ -58,6 +83,26 @@ def check_repository(git_dir: Path) -> None:
             hint="run `git repack -a -d` there and remove the file, so that the ledger stands on its own",
             where=str(git_dir),
         )
+
+
+def read_settings(data: bytes) -> dict[str, str]:
+    """The settings of a repository's configuration, by section and key; ``ValueError`` for what Git would not take."""
+    found: dict[str, str] = {}
+    section = ""
+    for number, line in enumerate(data.decode().removesuffix("\n").split("\n"), 1):
+        heading, setting = _SECTION.fullmatch(line), _SETTING.fullmatch(line)
+        if heading is not None:
+            section = ".".join(filter(None, (heading[1].lower(), heading[2])))
+        elif setting is not None and section:
+            found[f"{section}.{setting[1].lower()}"] = (setting[2] or "").strip()
+        elif line.strip(" \t\r") and line.lstrip()[0] not in "#;":
+            message = f"line {number} is {line[:60]!r}, which is no setting"
+            raise ValueError(message)
+    for key in _OWN_KEYS:
+        if not _WORDS.fullmatch(found.get(key, "true")):
+            message = f"{key} is {found[key][:60]!r}, which is no word that Git takes"
+            raise ValueError(message)
+    return found
 
 
 def find_repository(ledger_dir: Path) -> Path:

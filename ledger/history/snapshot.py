@@ -21,6 +21,11 @@ class Snapshot:
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
 
+    @property
+    def folders(self) -> Folders:
+        """The tree that is looked into."""
+        return self._folders
+
     def artifact_names(self) -> list[Name]:
         """The names of all artifacts, sorted."""
         shards = self._folders.names(layout.ARTIFACTS)

@@ -95,7 +95,9 @@ def test_status_knows_what_is_shared(cli: Cli, iris: dict[str, Any]) -> None:
 def test_verify_finds_nothing_wrong(cli: Cli, iris: dict[str, Any]) -> None:
     """A sound ledger is checked and says so."""
     assert "checked 1 versions: 0 problems\n" == cli("verify").out
-    assert {"ok": True, "versions": 1, "problems": []} == json.loads(cli("verify", "--json").out)
+    found = json.loads(cli("verify", "--json").out)
+    assert {"ok": True, "versions": 1, "problems": []} == {key: found[key] for key in ("ok", "versions", "problems")}
+    assert (True, 1, []) == (found["whole"], found["objects"], found["orphans"])
 
 
 def test_verify_finds_damage(cli: Cli, iris: dict[str, Any]) -> None:

@@ -1,0 +1,242 @@
+"""Stored objects held against their names: which of them a content needs, and which are missing or damaged.
+
+Owns the reading of whole stores: each object once, however many contents share it, on all
+cores, in bounded memory. A chunk is checked by its digest, a pack by its index and each of
+its chunks, a table by the content that it is of. Knows nothing of versions: the caller says
+which contents there are, and whom a fault touches. Changes nothing.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, islice
+from typing import Final, Literal, NamedTuple
+
+from ledger.blobs.codec import PLAIN_LIMIT, codec_of, frame_size, open_chunk, stored_limit
+from ledger.blobs.layout import OBJECT_KINDS, chunk_key, pack_key, parse_key, table_key
+from ledger.blobs.linked import linked_path
+from ledger.blobs.packs import PackIndex, load_index, open_entry
+from ledger.blobs.recent import Recent
+from ledger.blobs.sought import Sought
+from ledger.blobs.store import PrunableStore, Store
+from ledger.blobs.tables import Table, load_table
+from ledger.blobs.workers import in_order
+from ledger.errors import FormatError, IntegrityError, StorageError
+from ledger.ids import Digest
+from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
+
+PART_SIZE: Final = 8 << 20
+"""Most stored bytes of a pack that are read at once."""
+
+_LABEL = "the store"
+_KEPT_INDEXES = 16
+
+Stretch = tuple[int, int]
+"""The first of some consecutive chunks of a pack, and the one behind the last."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with an object; ``chunks`` are the damaged chunks of a pack, none where all of it is lost."""
+
+    key: str
+    kind: Literal["missing", "corrupt"]
+    message: str
+    chunks: frozenset[int] = frozenset()
+
+
+class Checked(NamedTuple):
+    """An object that was read whole, what is wrong with it, and how many of its stored bytes were read."""
+
+    key: str
+    fault: Fault | None
+    size: int
+
+
+class Needs(NamedTuple):
+    """The objects of a content: keys, of packs with the stretches of chunks; and what of it cannot be told."""
+
+    stretches: Mapping[str, tuple[Stretch, ...]]
+    fault: Fault | None = None
+
+
+def needs_of(store: Store, content: Content) -> Needs:
+    """The objects that a content is made of; a fault where its table does not say."""
+    if not content.has_table:
+        return Needs({chunk_key(digest): () for digest, _ in content.chunks or ()})
+    key = table_key(content.digest)
+    try:
+        if not store.has(key):
+            return Needs({key: ()}, _missing(store, key))
+        table = load_table(store, content, label=_LABEL)
+    except (IntegrityError, StorageError, FormatError) as error:
+        return Needs({key: ()}, Fault(key, "corrupt", str(error)))
+    return Needs({key: (), **_stretches(table)})
+
+
+def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
+    """A fault for each object that is not there, or cannot be looked at."""
+    for key in keys:
+        try:
+            if not store.has(key):
+                yield _missing(store, key)
+        except StorageError as error:
+            yield Fault(key, "corrupt", str(error))
+
+
+def check_table(store: Store, content: Content) -> Fault | None:
+    """What is wrong with where a table says that its content lies, its packs' indexes being sound.
+
+    Where chunks lie is no part of the content's digest: the segments are, and tell.
+    """
+    if content.linked is not None or not content.has_table:
+        return None
+    key = table_key(content.digest)
+    try:
+        table = load_table(store, content, label=_LABEL)
+        found = tuple(_segments(store, table))
+    except (IntegrityError, StorageError):
+        return None  # the fault of the pack, or of the table, is told by itself
+    if found == table.segments:
+        return None
+    return Fault(key, "corrupt", f"{store.url}/{key} has runs that are not the chunks of its segments")
+
+
+def check_linked(store: Store, content: Content, *, label: str) -> None:
+    """Read all of some registered data again; `IntegrityError` at the first file that is missing, changed or new."""
+    linked_path(store, content, label=label)
+
+
+def stored_keys(store: Store) -> Iterator[str]:
+    """The key of every object in a store that can be listed, and of whatever else lies among them."""
+    if isinstance(store, PrunableStore):
+        for kind in OBJECT_KINDS:
+            yield from store.list(kind)
+
+
+def check_objects(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Checked]:
+    """Read chunk objects and packs whole, on all cores; what came of each, in order.
+
+    ``sizes`` has the keys, with the plain size that a chunk should have where that is known.
+    """
+    found: dict[str, list[Fault]] = {}
+    read: dict[str, int] = {}
+    for key, size, faults, is_last in in_order(_do, _work(store, sizes)):
+        found.setdefault(key, []).extend(faults)
+        read[key] = read.get(key, 0) + size
+        if is_last:
+            yield Checked(key, _together(found.pop(key)), read.pop(key))
+
+
+_Done = tuple[str, int, list[Fault], bool]
+"""The key, the bytes read, what is wrong, and whether that was all of the object."""
+
+
+def _do(work: Callable[[], _Done]) -> _Done:
+    return work()
+
+
+def _work(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Callable[[], _Done]]:
+    for key, size in sizes.items():
+        kind, name = parse_key(key) or ("", "")
+        if kind == "chunks":
+            yield partial(_check_chunk, store, key, Digest(f"sha256:{name}"), size)
+        elif kind == "packs":
+            yield from _pack_work(store, key, name)
+        else:
+            yield lambda key=key: (key, 0, [], True)  # type: ignore[misc]  # tables are checked with their contents
+
+
+def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _Done:
+    sought = Sought(_LABEL, "chunk", digest, f"{store.url}/{key}")
+    try:
+        stored = store.get(key, 0, stored_limit(PLAIN_LIMIT if size is None else size))
+        if size is None:
+            size = frame_size(stored, sought) if codec_of(stored) == "zstd" else len(stored)
+        if size > PLAIN_LIMIT:
+            raise sought.damaged(f"has {size} bytes, over the limit of {PLAIN_LIMIT}")
+        open_chunk(stored, size, sought)
+    except FileNotFoundError:
+        return key, 0, [_missing(store, key)], True
+    except (IntegrityError, StorageError) as error:
+        return key, 0, [Fault(key, "corrupt", str(error))], True
+    return key, len(stored), [], True
+
+
+def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done]]:
+    try:
+        index = load_index(store, pack, label=_LABEL)
+    except (IntegrityError, StorageError) as error:
+        is_missing = isinstance(error.__cause__, FileNotFoundError)
+        fault = _missing(store, key) if is_missing else Fault(key, "corrupt", str(error))
+        yield lambda: (key, 0, [fault], True)
+        return
+    parts = list(_parts(index))
+    for part in parts:
+        yield partial(_check_part, store, key, index, part, is_last=part is parts[-1])
+
+
+def _parts(index: PackIndex) -> Iterator[range]:
+    """The chunks of a pack, as many together as are read at once."""
+    first = 0
+    for number in range(1, len(index.entries) + 1):
+        if number == len(index.entries) or index.offsets[number + 1] - index.offsets[first] > PART_SIZE:
+            yield range(first, number)
+            first = number
+
+
+def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_last: bool) -> _Done:
+    start, stop = index.offsets[part.start], index.offsets[part.stop]
+    faults: list[Fault] = []
+    try:
+        data = memoryview(store.get(key, start, stop - start))
+    except FileNotFoundError:
+        return key, 0, [_missing(store, key)], is_last
+    except StorageError as error:
+        return key, 0, [Fault(key, "corrupt", str(error), frozenset(part))], is_last
+    for number in part:
+        entry, at = index.entries[number], index.offsets[number] - start
+        sought = Sought(_LABEL, "chunk", entry.digest, f"{store.url}/{key}")
+        try:
+            open_entry(data[at : at + entry.stored_size], entry, sought)
+        except IntegrityError as error:
+            faults.append(Fault(key, "corrupt", str(error), frozenset([number])))
+    return key, len(data), faults, is_last
+
+
+def _together(faults: Sequence[Fault]) -> Fault | None:
+    """The faults of one object as one: the first says what it is, all say which chunks are touched."""
+    if not faults:
+        return None
+    whole = next((fault for fault in faults if not fault.chunks), None)
+    if whole is not None or len(faults) == 1:
+        return whole or faults[0]
+    chunks = frozenset(chain.from_iterable(fault.chunks for fault in faults))
+    return faults[0]._replace(message=f"{faults[0].message}, and {len(chunks) - 1} more chunks", chunks=chunks)
+
+
+def _missing(store: Store, key: str) -> Fault:
+    return Fault(key, "missing", f"{store.url}/{key} is missing")
+
+
+def _stretches(table: Table) -> dict[str, tuple[Stretch, ...]]:
+    found: dict[str, list[Stretch]] = {}
+    for pack, first, count in table.runs:
+        found.setdefault(pack_key(pack), []).append((first, first + count))
+    return {key: tuple(stretches) for key, stretches in found.items()}
+
+
+def _segments(store: Store, table: Table) -> Iterator[str]:
+    """The digests of the segments, as the indexes of the packs have them."""
+    indexes: Recent[str, PackIndex] = Recent(_KEPT_INDEXES)
+
+    def chunks() -> Iterator[tuple[Digest, int]]:
+        for pack, first, count in table.runs:
+            index = indexes.get(pack)
+            if index is None:
+                index = load_index(store, pack, label=_LABEL)
+                indexes.keep(pack, index)
+            # A run that goes beyond its pack gives fewer chunks, and so another segment.
+            yield from ((entry.digest, entry.plain_size) for entry in index.entries[first : first + count])
+
+    every = chunks()
+    while segment := list(islice(every, SEGMENT_CHUNKS)):
+        yield segment_digest(segment)

@@ -1,0 +1,408 @@
+"""The files of the history read again, whole, and what they say held against each other.
+
+Owns what must hold of the Git repository itself, whatever its records say: every pack, index
+and loose file is what Git wrote; every ref names a commit that is there; every commit adds to
+its first parent, and what it adds is there; nothing that was published has been taken back.
+What `git fsck` finds is found here. Works file by file and commit by commit, so that a part
+can be checked at a time and little is in memory. Changes nothing.
+"""
+
+import hashlib
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from ledger.disk import read_file, storage_errors
+from ledger.errors import FormatError, IntegrityError, StorageError
+from ledger.history.comparing import compare
+from ledger.history.history import History
+from ledger.history.indexing import is_sound
+from ledger.history.objects import BLOB, COMMIT, KINDS, TREE, Commit, ObjectId, Objects, decode_tree, encode_tree
+from ledger.history.objects import object_id as id_of
+from ledger.history.packfile import PackDamage, PackFile
+from ledger.history.refs import BRANCH
+from ledger.history.repository import REQUIRED_SETTINGS, read_settings
+from ledger.history.trees import CommittedTree
+from ledger.ids import CommitId
+
+_BLOCK = 1 << 20
+_TRAILER = 20
+_SHOWN = 3
+_COMMIT = re.compile(r"[0-9a-f]{40}\n?")
+_HEAD: Final = f"ref: {BRANCH}\n".encode()
+_PERSON = rb"[^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]*) [+-][0-9]{4}\n"
+_COMMIT_HEAD = re.compile(rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author " + _PERSON + rb"committer " + _PERSON)
+_DERIVED = (".rev", ".bitmap", ".mtimes")
+
+
+class GitFault(NamedTuple):
+    """What is wrong with a file or object of the history; ``objects`` are the ids that are not to be had from it."""
+
+    where: str
+    kind: Literal["missing", "corrupt"]
+    message: str
+    objects: frozenset[str] = frozenset()
+
+
+def git_files(history: History) -> Iterator[str]:
+    """Every file or folder of the repository that `check_git_file` knows, relative to it."""
+    yield from ("HEAD", "config", "refs", "packed-refs", "logs")
+    objects = history.objects.directory
+    for name in _names(objects):
+        if len(name) == len("ab"):
+            yield f"objects/{name}"
+    stems = dict.fromkeys(
+        name.rsplit(".", 1)[0] for name in _names(objects / "pack") if name.endswith((".pack", ".idx"))
+    )
+    yield from (f"objects/pack/{stem}" for stem in stems)
+    yield from (f"objects/pack/{name}" for name in _names(objects / "pack") if name == "multi-pack-index")
+    yield from (f"objects/info/{name}" for name in _names(objects / "info") if name.startswith("commit-graph"))
+
+
+def check_indexes(history: History) -> Iterator[GitFault]:
+    """A fault for each pack whose index is not what it should be; to be asked before an object is read."""
+    for name in _names(history.objects.pack_directory):
+        if name.endswith(".pack"):
+            base = history.objects.pack_directory / name.removesuffix(".pack")
+            try:
+                if not is_sound(base):
+                    yield _bad_index(base, f"objects/pack/{base.name}")
+            except StorageError as error:
+                yield GitFault(f"objects/pack/{base.name}.idx", "corrupt", str(error))
+
+
+def _bad_index(base: Path, name: str) -> GitFault:
+    what = "is missing or is not the index of its pack; it is made again when an object is missed"
+    return GitFault(f"{name}.idx", "corrupt", f"{base}.idx {what}")
+
+
+def check_git_file(history: History, name: str) -> Iterator[GitFault]:
+    """What is wrong with a file, the loose files of a folder, or a pack and what belongs to it."""
+    path = history.git_dir / name
+    try:
+        if name in ("HEAD", "config"):
+            yield from _check_small(path, name)
+        elif name in ("refs", "packed-refs", "logs"):
+            yield from _check_refs(history, name)
+        elif name.startswith("objects/pack/pack-"):
+            yield from _check_pack(path, name)
+        elif len(name) == len("objects/ab"):
+            yield from _check_loose(path, name)
+        else:
+            yield from _check_trailer(path, name)
+    except StorageError as error:
+        yield GitFault(name, "corrupt", str(error))
+
+
+def tips(history: History) -> dict[str, CommitId]:
+    """The commit of every ref that names one, loose or packed, by its name."""
+    found = {**dict(_packed(history.git_dir)), **dict(_loose_refs(history.git_dir, "refs"))}
+    return {name: CommitId(text.strip()) for name, text in found.items() if _COMMIT.fullmatch(text)}
+
+
+def all_commits(history: History) -> Iterator[CommitId]:
+    """The id of every commit that a ref reaches; of those that cannot be read, only the id."""
+    waiting = sorted(set(tips(history).values()))
+    seen = set(waiting)
+    while waiting:
+        id = waiting.pop()
+        yield id
+        try:
+            parents = history.objects.commit(id).parents
+        except (IntegrityError, StorageError):
+            continue  # `check_commit` says what is wrong with it
+        for parent in parents:
+            if parent not in seen:
+                seen.add(parent)
+                waiting.append(parent)
+
+
+def check_commit(history: History, id: CommitId) -> GitFault | None:
+    """What is wrong with a commit: it is not there, takes something away, or what it adds is not there."""
+    objects = history.objects
+    where = f"commit {id}"
+    try:
+        commit = objects.commit(id)
+        first = objects.commit(commit.parents[0]).tree if commit.parents else None
+        difference = compare(objects, first, commit.tree)
+        for verb, paths in (("removes", difference.removed), ("edits", difference.edited)):
+            for path in paths:
+                return GitFault(where, "corrupt", f"{where} {verb} {'/'.join(path)}; a history only grows")
+        tree = CommittedTree(objects, commit.tree)
+        for path in difference.added:
+            entry = tree.find(path)
+            assert entry is not None, "what a comparison found is there"
+            objects.get(entry.id, BLOB)
+    except (IntegrityError, FormatError, StorageError) as error:
+        return _unreadable(where, error)
+    return None
+
+
+def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
+    """A fault for each commit that was built on, and so was published once, and that no ref reaches any more.
+
+    What a writer that died or lost a race leaves builds on what was published, and nothing builds on it.
+    """
+    reached = set(all_commits(history))
+    lost: dict[CommitId, Commit] = {}
+    for id in _commits_on_disk(history.objects):
+        if id not in reached:
+            try:
+                lost[id] = history.objects.commit(id)
+            except (IntegrityError, StorageError):
+                continue  # it is no commit, or `check_git_file` says so
+    built_on = {parent for commit in lost.values() for parent in commit.parents}
+    for id in sorted(built_on & lost.keys()):
+        subject = lost[id].message.split("\n", 1)[0]
+        message = f"commit {id} ({subject}) was published once, and no ref of {history.git_dir} reaches it any more"
+        yield GitFault(f"commit {id}", "corrupt", message)
+
+
+def _check_small(path: Path, name: str) -> Iterator[GitFault]:
+    try:
+        data = read_file(path)
+    except FileNotFoundError:
+        yield GitFault(name, "missing", f"{path} is missing")
+        return
+    if name == "HEAD":
+        if data != _HEAD:
+            yield GitFault(name, "corrupt", f"{path} holds {data[:60]!r}, expected {_HEAD!r}")
+        return
+    try:
+        found = read_settings(data)
+    except ValueError as error:
+        yield GitFault(name, "corrupt", f"{path}: {error}")
+        return
+    for key, value in REQUIRED_SETTINGS.items():
+        if found.get(key) != value:
+            yield GitFault(name, "corrupt", f"{path} has {key} = {found.get(key)}, expected {value}")
+
+
+def _check_refs(history: History, name: str) -> Iterator[GitFault]:
+    git_dir = history.git_dir
+    if name == "packed-refs":
+        yield from _check_packed(git_dir / name)
+        found = list(_packed(git_dir))
+    elif name == "logs":
+        found = [(f"{log} in the log", id) for log, text in _loose_refs(git_dir, name) for id in _logged(text)]
+        for log, text in _loose_refs(git_dir, name):
+            if text and not all(_LOG_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")):
+                yield GitFault(log, "corrupt", f"{git_dir / log} is not a log of a ref")
+    else:
+        found = list(_loose_refs(git_dir, name))
+        if BRANCH not in tips(history):
+            yield GitFault(BRANCH, "missing", f"the history {git_dir} has lost its branch {BRANCH}")
+    for ref, text in found:
+        if not _COMMIT.fullmatch(text) or (name == "refs" and not text.endswith("\n")):
+            yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")
+            continue
+        id = CommitId(text.strip())
+        try:
+            kind, _ = history.objects.read(ObjectId(id))
+        except (IntegrityError, StorageError) as error:
+            yield _unreadable(ref, error)._replace(message=f"{ref} names {id}: {error}")
+            continue
+        if ref.startswith("refs/heads/") and kind != COMMIT:
+            yield GitFault(ref, "corrupt", f"{ref} names {id}, which is no commit")
+
+
+_LOG_LINE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} [^<>\n\0]*<[^<>\n\0]*> [0-9]+ [+-][0-9]{4}(?:\t[^\n]*)?")
+_PACKED_LINE = re.compile(r"#[^\n]*|[0-9a-f]{40} refs/[\x21-\x7e]+|\^[0-9a-f]{40}")
+
+
+def _logged(text: str) -> Iterator[str]:
+    """The commits that a log of a ref names."""
+    for line in text.splitlines():
+        if _LOG_LINE.fullmatch(line):
+            yield from (id for id in line.split(" ", 2)[:2] if id.strip("0"))
+
+
+def _check_packed(path: Path) -> Iterator[GitFault]:
+    try:
+        text = read_file(path).decode(errors="replace")
+    except FileNotFoundError:
+        return
+    lines = text.split("\n")
+    if lines.pop() or not all(map(_PACKED_LINE.fullmatch, lines)):
+        yield GitFault(path.name, "corrupt", f"{path} is not a list of refs")
+
+
+def _packed(git_dir: Path) -> Iterator[tuple[str, str]]:
+    try:
+        text = read_file(git_dir / "packed-refs").decode(errors="replace")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        id, _, ref = line.partition(" ")
+        if ref.startswith("refs/") and not line.startswith(("#", "^")):
+            yield ref, id
+
+
+def _loose_refs(git_dir: Path, folder: str) -> Iterator[tuple[str, str]]:
+    with storage_errors(git_dir / folder, "list"):
+        found = sorted(os.path.join(place, name) for place, _, names in os.walk(git_dir / folder) for name in names)
+    for path in found:
+        if path.endswith(".lock"):
+            continue  # a writer is at work, or died: the next one moves it aside
+        try:
+            yield os.path.relpath(path, git_dir), read_file(path).decode(errors="replace")
+        except FileNotFoundError:
+            continue  # packed or removed by Git at this moment
+
+
+def _check_pack(base: Path, name: str) -> Iterator[GitFault]:
+    try:
+        size, trailer = _hash(f"{base}.pack")
+    except FileNotFoundError:
+        if os.path.exists(f"{base}.idx"):
+            yield GitFault(f"{name}.pack", "missing", f"{base}.pack is missing, its index is there")
+        return
+    if size < _TRAILER or not trailer:
+        yield GitFault(f"{name}.pack", "corrupt", f"{base}.pack has another checksum than it ends in", _listed(base))
+        return
+    if not is_sound(base):
+        yield _bad_index(base, name)
+        return
+    for suffix in _DERIVED:
+        yield from _check_trailer(base.with_name(f"{base.name}{suffix}"), f"{name}{suffix}")
+    bad = dict(_damaged(base))
+    if bad:
+        shown = "; ".join(list(bad.values())[:_SHOWN])
+        yield GitFault(
+            f"{name}.pack", "corrupt", f"{base}.pack: {len(bad)} objects are damaged: {shown}", frozenset(bad)
+        )
+
+
+def _listed(base: Path) -> frozenset[str]:
+    """The objects that a damaged pack should hold, as far as its index tells, and that are not to be had from it."""
+    try:
+        return frozenset(id for id, _ in _damaged(base))
+    except (OSError, ValueError):
+        return frozenset()
+
+
+def _damaged(base: Path) -> Iterator[tuple[str, str]]:
+    pack = PackFile(str(base))
+    for name in pack.names():
+        try:
+            found = pack.read(name)
+            problem = _problem(name.hex(), *found) if found is not None else "is not where its index says"
+        except PackDamage as error:
+            problem = str(error)
+        if problem:
+            yield name.hex(), f"object {name.hex()} {problem}"
+
+
+def _problem(id: str, kind: int, data: bytes) -> str:
+    """What is wrong with an object, by its id and by Git's forms; empty if nothing is."""
+    found = id_of(kind, data)
+    if found != id:
+        return f"holds {found}"
+    if kind == TREE:
+        try:
+            if encode_tree(decode_tree(data)) != data:
+                return "is a tree that is out of order"
+        except (ValueError, UnicodeDecodeError, IndexError) as error:
+            return f"is no tree of a ledger: {error}"
+    if kind == COMMIT and (_COMMIT_HEAD.match(data) is None or b"\0" in data):
+        return "is no commit as Git writes them"
+    return ""
+
+
+def _check_loose(folder: Path, name: str) -> Iterator[GitFault]:
+    for file in _names(folder):
+        id = folder.name + file
+        if not _COMMIT.fullmatch(id):
+            continue  # a temporary file of Git's
+        try:
+            problem = _loose_problem(id, read_file(folder / file))
+        except FileNotFoundError:
+            continue  # packed at this moment
+        if problem:
+            message = f"{folder / file}: loose object {problem}"
+            yield GitFault(f"{name}/{file}", "corrupt", message, frozenset([id]))
+
+
+def _loose_problem(id: str, packed: bytes) -> str:
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(packed)
+    except zlib.error as error:
+        return str(error)
+    if not unpacker.eof or unpacker.unused_data:
+        return "is cut short, or more follows"
+    head, _, body = data.partition(b"\0")
+    word, _, size = head.partition(b" ")
+    kind = next((number for number, known in KINDS.items() if known == word), 0)
+    return _problem(id, kind, body) if kind and size == b"%d" % len(body) else "has no head that Git writes"
+
+
+def _check_trailer(path: Path, name: str) -> Iterator[GitFault]:
+    """A file of Git's that ends in the checksum of what is before."""
+    if path.is_dir():
+        for each in _names(path):
+            yield from _check_trailer(path / each, f"{name}/{each}")
+        return
+    if path.name == "commit-graph-chain":
+        return
+    try:
+        size, is_whole = _hash(str(path))
+    except FileNotFoundError:
+        return
+    if size < _TRAILER or not is_whole:
+        yield GitFault(
+            name, "corrupt", f"{path} has another checksum than it ends in; it is derived and may be deleted"
+        )
+
+
+def _hash(path: str) -> tuple[int, bool]:
+    """The size of a file, and whether it ends in the SHA-1 of what is before."""
+    digest = hashlib.sha1(usedforsecurity=False)
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            left = size - _TRAILER
+            while left > 0 and (block := file.read(min(_BLOCK, left))):
+                digest.update(block)
+                left -= len(block)
+            return size, file.read() == digest.digest()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}", path=path) from error
+
+
+def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
+    """The id of every object that may be a commit, in packs and loose files."""
+    for name in _names(objects.directory):
+        if len(name) == len("ab"):
+            yield from (
+                CommitId(name + file) for file in _names(objects.directory / name) if _COMMIT.fullmatch(name + file)
+            )
+    for file in _names(objects.pack_directory):
+        if file.endswith(".idx"):
+            pack = PackFile(str(objects.pack_directory / file.removesuffix(".idx")))
+            try:
+                yield from (CommitId(name.hex()) for name in pack.names() if pack.may_be(name, COMMIT))
+            except (PackDamage, OSError):
+                continue  # `check_git_file` says so
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StorageError(f"cannot list {folder}: {error.strerror}", path=str(folder)) from error
+
+
+def _unreadable(where: str, error: IntegrityError | FormatError | StorageError) -> GitFault:
+    """The fault of what could not be read, with the object that it failed at."""
+    source = error if "digest" in error.facts or not isinstance(error.__cause__, IntegrityError) else error.__cause__
+    id = source.facts.get("digest")
+    kind: Literal["missing", "corrupt"] = "missing" if source.facts.get("is_missing") else "corrupt"
+    return GitFault(f"object {id}" if id else where, kind, f"{where}: {error}", frozenset([str(id)] if id else ()))

@@ -1,0 +1,137 @@
+"""Whether the records of one commit stand as they should, a part of the tree at a time.
+
+Owns what must hold of an artifact as a whole (positions dense, counters right, version strings found,
+a pointer exactly where one is needed, no name that differs only in case) and of every other record
+(in its place, in canonical form, within its limits). Gathers everything that is wrong instead of
+stopping at the first; each error comes with the version, artifact or place that it touches.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from ledger.errors import FormatError, InvalidVersionError, LedgerError
+from ledger.history import layout
+from ledger.history.layout import Claim, Path
+from ledger.history.placing import check_file
+from ledger.history.snapshot import Snapshot
+from ledger.history.trees import Folders
+from ledger.records import Name, number_of
+
+Wrong = tuple[str, LedgerError]
+"""The version, artifact or place that is touched, and what is wrong."""
+
+_KNOWN = (layout.NAMES, layout.EVENTS)
+
+
+def places_of(folders: Folders) -> Iterator[Path]:
+    """Every part of a tree that `check_place` takes: the root, and each folder of runs, cache entries and artifacts."""
+    yield ()
+    for top in (layout.RUNS, layout.CACHE):
+        yield from ((*top, name) for name in folders.names(top))
+    yield layout.ARTIFACTS
+
+
+def check_place(folders: Folders, place: Path) -> Iterator[Wrong]:
+    """What is wrong with the records of one place, those of artifacts apart."""
+    if place == layout.ARTIFACTS:
+        yield from _check_shards(folders)
+    elif place:
+        yield from _check_files(folders, place)
+    else:
+        known = {path[0] for path in (layout.ARTIFACTS, layout.RUNS, layout.CACHE)}
+        for name in folders.names(()):
+            if name not in known:
+                yield from _check_files(folders, (name,))
+
+
+def check_artifact(folders: Folders, name: Name) -> Iterator[Wrong]:
+    """What is wrong with the records of an artifact and where they stand."""
+    snapshot = Snapshot(folders)
+    root = layout.artifact_path(name)
+    for other in snapshot.names_like(name):
+        if other != name:
+            yield name, FormatError(f"artifact {name!r} differs only in case from {other!r}")
+    for entry in folders.names(root):
+        if not layout.is_page(entry) and entry not in _KNOWN:
+            yield name, FormatError(f"artifact {name!r}: {entry!r} is no part of one")
+    for entry in snapshot.strays(name):
+        yield name, FormatError(f"{entry!r} stands among its versions and is not a claim on a position")
+    pointers: set[Path] = set()
+    before: Claim | None = None
+    for claim in snapshot.claims(name):
+        wrong = _claim_problem(claim, before)
+        if wrong is not None:
+            yield claim.label, wrong
+        if claim.pointer is not None:
+            pointers.add(claim.pointer)
+        yield from _check_claim(folders, snapshot, claim)
+        before = claim
+    yield from _check_pointers(folders, name, pointers)
+    if layout.EVENTS in folders.names(root):
+        yield from ((name, error) for _, error in _check_files(folders, (*root, layout.EVENTS)))
+
+
+def _claim_problem(claim: Claim, before: Claim | None) -> FormatError | None:
+    due = before.position + 1 if before is not None else 1
+    if claim.position != due:
+        return FormatError(f"position {claim.position} where {due} was due")
+    counter = max(before.counter if before is not None else 0, number_of(claim.version) or 0)
+    if claim.counter != counter:
+        return FormatError(f"{claim.label}: counter {claim.counter} where {counter} was due")
+    return None
+
+
+def _check_claim(folders: Folders, snapshot: Snapshot, claim: Claim) -> Iterator[Wrong]:
+    try:
+        if layout.MANIFEST not in folders.names(claim.path):
+            yield claim.label, FormatError(f"{claim.label} has no manifest in the history")
+        if snapshot.claim_of(claim.name, claim.version) != claim:
+            yield claim.label, FormatError(f"looking up version {claim.version!r} does not find it")
+    except LedgerError as error:
+        yield claim.label, error
+    yield from ((claim.label, error) for _, error in _check_files(folders, claim.path))
+
+
+def _check_pointers(folders: Folders, name: Name, expected: set[Path]) -> Iterator[Wrong]:
+    folder = (*layout.artifact_path(name), layout.NAMES)
+    found = {(*folder, page, entry) for page in folders.names(folder) for entry in folders.names((*folder, page))}
+    for path in sorted(found ^ expected):
+        what = "leads nowhere" if path in found else "is missing"
+        yield name, FormatError(f"{'/'.join(path)}: a pointer that {what}")
+
+
+def _check_shards(folders: Folders) -> Iterator[Wrong]:
+    """Every folder of artifacts holds artifacts whose names belong there."""
+    for shard in folders.names(layout.ARTIFACTS):
+        entries = folders.names((*layout.ARTIFACTS, shard))
+        for entry in entries or [""]:
+            name = layout.parse_name(entry)
+            path = (*layout.ARTIFACTS, shard, entry)
+            if name is None or layout.artifact_path(name) != path:
+                where = "/".join(path)
+                yield where, FormatError(f"{where}: this is no artifact's folder")
+
+
+def _check_files(folders: Folders, place: Path) -> Iterator[Wrong]:
+    """Every file at or below a place is the record that its path says; `LedgerError` of what cannot be read."""
+    where = "/".join(place)
+    try:
+        paths = list(_paths(folders, place))
+    except LedgerError as error:
+        yield where, error
+        return
+    for path in paths:
+        try:
+            check_file(path, folders.read(path) or b"")
+        except InvalidVersionError as error:
+            yield "/".join(path), FormatError(f"{'/'.join(path)}: {error}")
+        except LedgerError as error:
+            yield "/".join(path), error
+
+
+def _paths(folders: Folders, place: Path) -> Iterator[Path]:
+    """A file, or the files below a folder; Git has no empty folders."""
+    names = folders.names(place)
+    if not names:
+        yield place
+    yield from chain.from_iterable(_paths(folders, (*place, name)) for name in names)

@@ -1,0 +1,99 @@
+"""A check done a part at a time, so that many short ones come to a whole one.
+
+Owns which part a run does. All pieces stand in an order that chance decided once and for all
+(`Piece.key`); a run goes on behind the last piece that an earlier one finished, and from the end to the
+beginning again. So each run is a random sample, and any runs that come to the whole have seen
+every piece. The position is kept in the ledger's cache: it is derived, and without it the next run starts over.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from ledger.core import Ledger, Piece, Report
+from ledger.disk import make_directory, read_file, write_file
+from ledger.errors import ArgumentError, StorageError
+
+_WINDOW = 64  # pieces between two looks at the clock; objects among them are read on all cores
+_FILE = "cache/verify.json"
+
+
+class Part(NamedTuple):
+    """How much a run is to do: a share of the pieces, or what can be done in some seconds; whichever ends first."""
+
+    share: float = 1.0
+    seconds: float = math.inf
+
+
+class Progress(NamedTuple):
+    """Pieces done, and how many there are to do; there may be time for fewer."""
+
+    done: int
+    total: int
+
+
+def verify_part(
+    ledger: Ledger,
+    part: Part,
+    *,
+    deep: bool = True,
+    clock: Callable[[], float] = time.monotonic,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Report:
+    """Check a part of a ledger, going on where the last such check ended; what was found in it.
+
+    Raises `ArgumentError` for a share or a time that is none.
+    """
+    if not (0 < part.share <= 1 and part.seconds > 0):
+        raise ArgumentError(
+            f"cannot check a share of {part.share:g} in {part.seconds:g} s",
+            hint="a share lies above 0 and up to 1 (100%), a time is more than nothing",
+        )
+    deadline = clock() + part.seconds
+    check = ledger.checking(deep=deep)
+    every = check.pieces()
+    chosen = choose(every, behind=_read_positions(ledger.path).get(_word(deep=deep), ""), share=part.share)
+    done = 0
+    for start in range(0, len(chosen), _WINDOW):
+        window = chosen[start : start + _WINDOW]
+        for _ in check.run(window):
+            done += 1
+            on_progress(Progress(done, len(chosen)))
+        _keep_position(ledger.path, window[-1].key, deep=deep)
+        if clock() >= deadline:
+            break
+    return check.report(is_whole=done == len(every))
+
+
+def choose(pieces: Sequence[Piece], *, behind: str, share: float) -> list[Piece]:
+    """The next share of some pieces, at least one, behind a key, round and round. Pure."""
+    order = sorted(pieces, key=lambda piece: piece.key)
+    start = next((place for place, piece in enumerate(order) if piece.key > behind), 0)
+    return [*order[start:], *order[:start]][: math.ceil(share * len(order))]
+
+
+def _word(*, deep: bool) -> str:
+    return "deep" if deep else "quick"
+
+
+def _read_positions(ledger_dir: Path) -> dict[str, str]:
+    """Behind which piece the next check goes on, quick and deep ones apart."""
+    try:
+        return msgspec.json.decode(read_file(ledger_dir / _FILE), type=dict[str, str])
+    except (FileNotFoundError, msgspec.DecodeError, StorageError):
+        return {}  # derived: the next check begins anywhere
+
+
+def _keep_position(ledger_dir: Path, key: str, *, deep: bool) -> None:
+    path = ledger_dir / _FILE
+    positions = {**_read_positions(ledger_dir), _word(deep=deep): key}
+    try:
+        make_directory(path.parent)
+        write_file(path, [msgspec.json.encode(positions)])
+    except StorageError as error:
+        warnings.warn(f"the next check will start over: {error}", stacklevel=3)

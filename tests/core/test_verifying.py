@@ -1,0 +1,130 @@
+"""A check finds what is wrong, says so once, and names every version that it touches."""
+
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.blobs import LocalStore
+from tests.kit.contents import noise
+from tests.kit.ledgers import canonical, damage, git, plant, store_of
+
+
+def stored(ledger: Ledger, kind: str) -> list[Path]:
+    return sorted(path for path in (store_of(ledger) / kind).rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def shared(ledger: Ledger) -> Ledger:
+    """Two versions of weights that share most of their chunks, and one by itself."""
+    weights = noise(700_000)
+    ledger.save(weights, "weights")
+    ledger.save(weights + b"more", "weights")
+    ledger.save({"rows": 1}, "iris")
+    return ledger
+
+
+def test_damage_to_what_is_shared_is_one_problem(shared: Ledger) -> None:
+    """One damaged pack is one problem, with every version that needs the damaged chunk."""
+    packs = sorted(stored(shared, "packs"), key=lambda path: path.stat().st_size)
+    damage(packs[-1])
+    [problem] = shared.verify().problems
+    assert ("corrupt", "weights@1", ("weights@1", "weights@2")) == (problem.kind, problem.label, problem.versions)
+    assert problem.object.startswith("packs/")
+
+
+def test_a_damaged_chunk_touches_only_those_that_need_it(shared: Ledger) -> None:
+    """Of a pack that two versions share in part, damage to what is one's own is that one's."""
+    [small, large] = sorted(stored(shared, "packs"), key=lambda path: path.stat().st_size)
+    data = bytearray(small.read_bytes())
+    data[10] ^= 1
+    small.write_bytes(data)
+    [problem] = shared.verify().problems
+    assert ("weights@2",) == problem.versions
+    assert large.exists()
+
+
+def test_every_object_is_read_once(shared: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many versions share an object, a whole check reads its chunks once."""
+    real = LocalStore.get
+    read: dict[str, int] = {}
+
+    def get(self: LocalStore, key: str, start: int = 0, length: int | None = None) -> bytes:
+        data = real(self, key, start, length)
+        if start >= 0:
+            read[key] = read.get(key, 0) + len(data)
+        return data
+
+    monkeypatch.setattr(LocalStore, "get", get)
+    report = shared.verify()
+    sizes = {key: (store_of(shared) / key).stat().st_size for key in read if key.startswith(("packs", "chunks"))}
+    assert report.ok
+    assert [] == [key for key, size in sizes.items() if read[key] > size]
+    assert report.bytes <= sum(sizes.values())
+
+
+def test_what_nothing_names_is_information(shared: Ledger) -> None:
+    """An object that belongs to no version is listed, damaged or not, and is no problem."""
+    shared.transaction().save("never published", "x")
+    [orphan] = shared.verify().orphans
+    damage(store_of(shared) / orphan.object)
+    report = shared.verify()
+    assert (True, [(orphan.object, True)]) == (report.ok, [(each.object, each.is_damaged) for each in report.orphans])
+
+
+def test_damage_to_a_record_names_its_version(shared: Ledger) -> None:
+    """A Git object that cannot be read is one problem with the versions that cannot be read for it."""
+    path = next(path for path in git(shared, "ls-tree", "-r", "main").splitlines() if "version.json" in path)
+    blob = path.split()[2]
+    for pack in (shared.git_dir / "objects" / "pack").glob("*.pack"):
+        if blob in git(shared, "verify-pack", "-v", str(pack)):
+            git(shared, "unpack-objects", "-q", data=pack.read_bytes())
+            moved = pack.read_bytes()
+            pack.with_suffix(".idx").unlink()
+            pack.unlink()
+            git(shared, "unpack-objects", "-q", data=moved)
+    damage(shared.git_dir / "objects" / blob[:2] / blob[2:])
+    [problem] = shared.verify().problems
+    assert ("corrupt", 1) == (problem.kind, len(problem.versions))
+    assert problem.versions[0] in ("iris@1", "weights@1", "weights@2")
+    shutil.rmtree(shared.path)  # it is beyond what the fixture expects
+
+
+def test_nothing_that_was_read_before_is_believed(ledger: Ledger) -> None:
+    """A ledger that has the damaged record in memory finds the damage on the disk all the same."""
+    ledger.save("one", "x")
+    ledger.load("x")
+    for pack in (ledger.git_dir / "objects" / "pack").glob("*.pack"):
+        damage(pack)
+    assert not ledger.verify().ok
+    shutil.rmtree(ledger.path)  # it is beyond what the fixture expects
+
+
+def test_records_of_runs_are_checked(ledger: Ledger) -> None:
+    """A record in a place that is not its own, or that is no record, is named by its path."""
+    day = "runs/2026-11-23"
+    plant(ledger, {f"{day}/junk.json": canonical({"kind": "run"}), "stray.txt": b"x", "cache/ab/y.json": b"{}"})
+    labels = sorted(problem.label for problem in ledger.verify(deep=False).problems)
+    assert ["cache/ab/y.json", f"{day}/junk.json", "stray.txt"] == labels
+
+
+def test_pieces_are_done_in_any_order(shared: Ledger) -> None:
+    """A check finds the same whichever way round its pieces are done."""
+    damage(stored(shared, "packs")[0])
+    reports = []
+    for turned in (False, True):
+        check = shared.checking()
+        pieces = check.pieces()
+        assert len(pieces) == len(list(check.run(reversed(pieces) if turned else pieces)))
+        reports.append(check.report())
+    assert reports[0].problems == reports[1].problems
+    assert reports[0].orphans == reports[1].orphans
+
+
+def test_a_piece_has_one_place(shared: Ledger) -> None:
+    """No two pieces have the same key."""
+    keys = [piece.key for piece in shared.checking().pieces()]
+    assert len(keys) == len(set(keys))
+    assert not any(one == other for one, other in itertools.pairwise(sorted(keys)))

@@ -1,0 +1,173 @@
+"""What `git fsck` finds is found, and what it does not look for: a history that was cut back or edited."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ledger.history import (
+    History,
+    all_commits,
+    check_commit,
+    check_git_file,
+    check_indexes,
+    check_nothing_taken_back,
+    git_files,
+)
+from ledger.ids import CommitId
+from tests.conftest import run_git
+from tests.kit.histories import again, git, new_history, packs_of, publish
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    """Three commits after the first, in packs of their own."""
+    made = new_history(tmp_path)
+    for seconds in range(3):
+        publish(made, seconds=seconds)
+    return made
+
+
+def problems(history: History) -> list[str]:
+    """Everything that is wrong, by where it is."""
+    fresh = again(history)
+    found = [fault.where for fault in check_indexes(fresh)]
+    found += [fault.where for name in git_files(fresh) for fault in check_git_file(fresh, name)]
+    found += [fault.where for id in all_commits(fresh) if (fault := check_commit(fresh, id)) is not None]
+    return [*dict.fromkeys(found), *(fault.where for fault in check_nothing_taken_back(fresh))]
+
+
+def fsck(history: History) -> int:
+    return run_git(history.git_dir, "fsck", "--full", "--strict").returncode
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    path.chmod(0o644)
+    path.write_bytes(data)
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    overwrite(path, bytes(data))
+
+
+def test_a_sound_history_has_no_faults(history: History) -> None:
+    """Whatever Git's own maintenance made of it: packs with deltas, packed refs, bitmaps, a graph of commits, logs."""
+    assert [] == problems(history)
+    for command in (
+        "repack -a -d -q -b",
+        "pack-refs --all",
+        "commit-graph write --reachable",
+        "multi-pack-index write",
+    ):
+        git(history, *command.split())
+    git(history, "update-ref", "-m", "by hand", "refs/heads/other", "main")
+    assert (0, []) == (fsck(history), problems(history))
+
+
+def _damage_pack(history: History) -> None:
+    flip(packs_of(history)[0], 40)
+
+
+def _damage_index(history: History) -> None:
+    flip(packs_of(history)[0].with_suffix(".idx"), 1100)
+
+
+def _damage_loose(history: History) -> None:
+    git(history, "hash-object", "-w", "--stdin", data=b"loose")
+    [path] = (history.git_dir / "objects").glob("??/*")
+    flip(path, 8)
+
+
+def _lose_index(history: History) -> None:
+    packs_of(history)[0].with_suffix(".idx").unlink()
+
+
+def _lose_pack(history: History) -> None:
+    packs_of(history)[0].unlink()
+
+
+def _point_elsewhere(history: History) -> None:
+    (history.git_dir / "HEAD").write_text("ref: nowhere\n")
+
+
+def _break_config(history: History) -> None:
+    (history.git_dir / "config").write_text("[core\n")
+
+
+def _name_what_is_not_there(history: History) -> None:
+    (history.git_dir / "refs" / "heads" / "other").write_text(f"{'1' * 40}\n")
+
+
+def _write_a_bad_log(history: History) -> None:
+    git(history, "update-ref", "-m", "by hand", "refs/heads/other", "main")
+    log = history.git_dir / "logs" / "refs" / "heads" / "other"
+    log.write_text(log.read_text().replace(git(history, "rev-parse", "main"), "2" * 40))
+
+
+def _misplace_tree(history: History) -> None:
+    blob = git(history, "hash-object", "-w", "--stdin", data=b"")
+    tree = b"".join(b"100644 " + name + b"\0" + bytes.fromhex(blob) for name in (b"b", b"a"))
+    git(history, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", data=tree)
+
+
+DAMAGES: list[Callable[[History], None]] = [
+    _damage_pack,
+    _damage_index,
+    _damage_loose,
+    _lose_index,
+    _lose_pack,
+    _point_elsewhere,
+    _break_config,
+    _name_what_is_not_there,
+    _write_a_bad_log,
+    _misplace_tree,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda act: act.__name__.strip("_"))
+def test_what_git_finds_is_found(history: History, damage: Callable[[History], None]) -> None:
+    """Each of these makes ``git fsck`` fail, and has a fault here."""
+    damage(history)
+    assert fsck(history)
+    assert problems(history)
+
+
+def test_a_commit_that_takes_away_is_named(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git is content with a commit that removes or edits a record; a history only grows."""
+    tree = git(history, "rev-parse", "main~1^{tree}")
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "Eve")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "eve@example.com")
+    commit = git(history, "commit-tree", tree, "-p", "main", "-m", "take away")
+    git(history, "update-ref", "refs/heads/main", commit)
+    fault = check_commit(again(history), CommitId(commit))
+    assert fault is not None
+    assert "removes artifacts/" in fault.message
+    assert 0 == fsck(history)
+
+
+def test_a_branch_that_went_back_is_noticed(history: History) -> None:
+    """What was built on was published once: if no ref reaches it any more, somebody moved the branch back."""
+    tip, before = git(history, "rev-parse", "main", "main~1").split()
+    git(history, "update-ref", "refs/heads/main", "main~2")
+    assert [f"commit {before}"] == problems(history)
+    assert 0 == fsck(history)
+    git(history, "update-ref", "refs/heads/main", tip)
+    assert [] == problems(history)
+
+
+def test_what_a_dead_writer_left_is_no_fault(history: History) -> None:
+    """A commit on top of the branch that was never published is nothing to worry about."""
+    git(history, "update-ref", "refs/heads/main", "main~1")
+    assert [] == problems(history)
+
+
+def test_a_missing_object_is_told_from_a_damaged_one(history: History) -> None:
+    """The kind of a fault says whether something is gone or wrong, and which objects that concerns."""
+    blob = git(history, "ls-tree", "-r", "--object-only", "main").split()[0]
+    pack = next(path for path in packs_of(history) if blob in git(history, "verify-pack", "-v", str(path)))
+    for suffix in (".pack", ".idx"):
+        pack.with_suffix(suffix).unlink()
+    kinds = {fault.kind for id in all_commits(again(history)) if (fault := check_commit(again(history), id))}
+    assert {"missing"} == kinds

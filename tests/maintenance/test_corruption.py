@@ -1,0 +1,24 @@
+"""Damage to any file of a ledger is found, or harms nobody."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.maintenance.corruption import KINDS, damage_all, main
+
+LONG = [pytest.mark.slow, pytest.mark.timeout(7200)]
+
+
+@pytest.mark.parametrize("count", [96, pytest.param(10_000, marks=LONG)])
+def test_damage_is_found(tmp_path: Path, count: int) -> None:
+    """``verify`` finds it or nothing depends on the file; no load gives a wrong value; the others load."""
+    done = list(damage_all(tmp_path, count, seed=count))
+    assert [] == [damage for damage in done if damage.failures]
+    assert set(KINDS) == {damage.kind for damage in done if damage.found}
+
+
+def test_the_program_prints_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
+    """The program prints a row for each kind of damage, and exits with 0 if none failed."""
+    assert 0 == main(["--count", "6"])
+    lines = capsys.readouterr().out.splitlines()
+    assert ["damage", *KINDS, "0"] == [line.split()[0] for line in lines]

@@ -1,0 +1,124 @@
+"""A check a part at a time comes to a whole one."""
+
+import itertools
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import Ledger
+from ledger.core import Piece, Report
+from ledger.errors import ArgumentError
+from ledger.maintenance import Part, Progress, verify_part
+from ledger.maintenance.rotation import choose
+from tests.kit.ledgers import damage, store_of
+
+
+def pieces(count: int) -> list[Piece]:
+    return [Piece("object", str(number)) for number in range(count)]
+
+
+@given(count=st.integers(1, 40), share=st.floats(0.01, 1))
+def test_runs_that_come_to_the_whole_see_everything(count: int, share: float) -> None:
+    """As many runs as the share goes into the whole choose every piece, and none twice before its turn."""
+    behind, seen = "", []
+    for _ in range(math.ceil(count / math.ceil(share * count))):
+        chosen = choose(pieces(count), behind=behind, share=share)
+        behind = chosen[-1].key
+        seen += chosen
+    assert set(pieces(count)) == set(seen)
+    assert count == len(set(seen[:count]))
+
+
+@given(count=st.integers(1, 40), behind=st.text(alphabet="0123456789abcdef", max_size=64))
+def test_any_position_will_do(count: int, behind: str) -> None:
+    """A position behind a piece that is gone by now goes on with what comes next."""
+    assert sorted(pieces(count)) == sorted(choose(pieces(count), behind=behind, share=1.0))
+
+
+@pytest.fixture
+def twenty(ledger: Ledger) -> Ledger:
+    """Twenty versions, one of them damaged."""
+    with ledger.transaction() as transaction:
+        for number in range(20):
+            transaction.save({"number": number}, "x")
+    damage(sorted(path for path in store_of(ledger).rglob("chunks/*/*") if path.is_file())[7])
+    return ledger
+
+
+def problems_in(reports: list[Report]) -> set[str]:
+    return {problem.message for report in reports for problem in report.problems}
+
+
+def test_five_samples_of_a_fifth_find_what_a_whole_check_finds(twenty: Ledger) -> None:
+    """Each run checks the next fifth, in a new process as well; together they find the damage."""
+    steps: list[Progress] = []
+    reports = [verify_part(Ledger.open(twenty.path), Part(share=0.2), on_progress=steps.append) for _ in range(5)]
+    assert problems_in([twenty.verify()]) == problems_in(reports)
+    assert not any(report.is_whole for report in reports)
+    assert {steps[0].total} == {step.total for step in steps}
+    assert 20 <= sum(report.objects for report in reports) <= 25
+
+
+def ticking(step: float) -> Callable[[], float]:
+    """A clock that goes on by a step whenever it is looked at."""
+    moments = itertools.count(step=step)
+    return lambda: next(moments)
+
+
+def test_a_time_box_stops_and_the_next_goes_on(twenty: Ledger) -> None:
+    """What there is no time for is checked by the next run, and the one after that, until the damage is found."""
+    with twenty.transaction() as transaction:
+        for number in range(100):
+            transaction.save({"more": number}, "y")
+    reports = [verify_part(twenty, Part(seconds=0.5), clock=ticking(1)) for _ in range(3)]
+    assert not reports[0].is_whole
+    assert problems_in([twenty.verify()]) == problems_in(reports)
+
+
+def test_with_time_enough_a_part_is_the_whole(twenty: Ledger) -> None:
+    """A check that got through everything says so, and names what belongs to no version."""
+    report = verify_part(twenty, Part(seconds=600))
+    assert (True, 20, 20) == (report.is_whole, report.versions, report.objects)
+    assert twenty.verify().problems == report.problems
+
+
+def test_a_lost_position_starts_over(twenty: Ledger) -> None:
+    """The position is derived: damaged or gone, the next run begins somewhere and finds the same."""
+    path = twenty.path / "cache" / "verify.json"
+    verify_part(twenty, Part(share=0.3))
+    path.write_bytes(b"{")
+    reports = [verify_part(twenty, Part(share=0.5)) for _ in range(2)]
+    assert problems_in([twenty.verify()]) == problems_in(reports)
+
+
+def test_quick_and_deep_checks_keep_their_own_positions(ledger: Ledger) -> None:
+    """A quick sample does not make the next deep one leave anything out."""
+    for number in range(4):
+        ledger.save(number, f"x{number}")
+    objects = 0
+    for _ in range(2):
+        verify_part(ledger, Part(share=0.3), deep=False)
+        objects += verify_part(ledger, Part(share=0.5)).objects
+    assert 4 == objects
+
+
+@pytest.mark.parametrize("part", [Part(share=0.0), Part(share=1.5), Part(share=math.nan), Part(seconds=0)])
+def test_a_part_that_is_none_is_refused(ledger: Ledger, part: Part) -> None:
+    """A share above the whole, or no time, is an error before anything is read."""
+    with pytest.raises(ArgumentError, match="cannot check a share"):
+        verify_part(ledger, part)
+
+
+def test_a_ledger_that_cannot_be_written_can_be_checked(
+    twenty: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the position cannot be kept, that is a warning: the check itself goes on."""
+    (twenty.path / "cache").rename(tmp_path / "aside")
+    (twenty.path / "cache").write_text("in the way")
+    with pytest.warns(UserWarning, match="start over"):
+        report = verify_part(twenty, Part())
+    assert report.is_whole
