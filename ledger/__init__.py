@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import ledger.maintenance  # noqa: F401  # handed on as `ledger.maintenance`, which the type checker is to know
     from ledger.api import load_artifact, log_artifact_metadata, register_artifact, save_artifact
     from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_writing
     from ledger.meters import Progress, progress
@@ -39,6 +40,9 @@ _HOMES = {
     "step": "ledger.runtime",
 }
 
+# A part of the house that the program hands on to, and does not import before it is asked for.
+_PARTS = ("maintenance",)
+
 __all__ = [
     "Artifact",
     "ArtifactConfig",
@@ -61,6 +65,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PARTS:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOMES:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)

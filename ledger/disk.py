@@ -240,6 +240,19 @@ def make_directory(path: str | os.PathLike[str]) -> None:
             target.mkdir()  # raises, and says what is in the way
 
 
+def move_file(source: str | os.PathLike[str], target: Path) -> None:
+    """Give a file another place on the same disk, durably; raises ``FileNotFoundError`` where there is none."""
+    make_directory(target.parent)
+    try:
+        os.rename(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise storage_error(error, source, "move") from error
+    sync_directory(target.parent)
+    sync_directory(os.path.dirname(source) or ".")
+
+
 def fresh_name(prefix: str = _TEMPORARY_PREFIX) -> str:
     """A name that nothing has, for what is made beside its place and then renamed."""
     return f"{prefix}{os.urandom(8).hex()}"

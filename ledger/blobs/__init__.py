@@ -24,6 +24,7 @@ from ledger.blobs.fallback import FallbackStore
 from ledger.blobs.linked import link_content, linked_path
 from ledger.blobs.linked_objects import link_objects
 from ledger.blobs.local import LocalStore
+from ledger.blobs.mending import mend_content, mendable_keys
 from ledger.blobs.opening import create_store, open_store, store_id
 from ledger.blobs.reader import ContentReader, is_present
 from ledger.blobs.remote import FsspecStore
@@ -54,6 +55,8 @@ __all__ = [
     "link_content",
     "link_objects",
     "linked_path",
+    "mend_content",
+    "mendable_keys",
     "needs_of",
     "open_store",
     "store_id",

@@ -5,6 +5,7 @@ other store holds already is left alone. The table comes last: where it is, ever
 """
 
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from ledger.blobs.codec import open_chunk, stored_limit
@@ -34,6 +35,13 @@ def copy_content(source: Store, target: Store, content: Content, *, label: str) 
     if is_present(target, content):
         advance(content.size)
         return
+    copy_objects(source, target, content, label=label)
+
+
+def copy_objects(
+    source: Store, target: Store, content: Content, *, label: str, anew: Container[str] = frozenset()
+) -> None:
+    """Put the objects of a content that ``target`` lacks there, and those of ``anew`` over what is there."""
     if not content.has_table:
         for digest, size in content.chunks or ():
             _copy_chunk(source, target, digest, size, label)
@@ -41,7 +49,7 @@ def copy_content(source: Store, target: Store, content: Content, *, label: str) 
         return
     packs = sorted({pack for pack, _, _ in load_table(source, content, label=label).runs})
     for number, pack in enumerate(packs):
-        if not target.has(pack_key(pack)):
+        if pack_key(pack) in anew or not target.has(pack_key(pack)):
             _copy_pack(source, target, pack, label)
         # How much of the content is in which pack only their indexes say; an even share is near enough for a bar.
         advance(content.size * (number + 1) // len(packs) - content.size * number // len(packs))

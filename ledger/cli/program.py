@@ -20,6 +20,7 @@ from ledger.cli.care import completion, init, status, trust
 from ledger.cli.du import du
 from ledger.cli.errors import EXIT_CODES, INTERRUPTED, print_warning, report_error, report_usage
 from ledger.cli.history import git, log
+from ledger.cli.repairing import repair
 from ledger.cli.runs import run as run_group
 from ledger.cli.saving import get, save, tag
 from ledger.cli.session import Session, json_option, pass_session
@@ -59,6 +60,7 @@ for command in (
     status,
     verify,
     du,
+    repair,
     remote,
     sync,
     clone,

@@ -4,16 +4,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from ledger.cli.printing import print_json, print_line, print_table
+import ledger
+from ledger.cli.printing import Shape, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
-from ledger.core import Report
-from ledger.maintenance import Part, Progress, verify_part
 
-_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
-_DAMAGED = 5
+if TYPE_CHECKING:
+    from ledger.core import Problem, Report
+
+DAMAGED = 5
+"""The exit code where something is wrong with the ledger."""
+
+PROBLEM_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
+"""How problems look as a table."""
+
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _PATIENCE = 0.5  # seconds before a bar is worth its flicker
 
@@ -65,32 +72,36 @@ def verify(
     """
     if quick and deep:
         raise click.UsageError("--quick and --deep exclude each other", context)
-    part = Part(sample if sample is not None else 1.0, seconds if seconds is not None else float("inf"))
+    part = ledger.maintenance.Part(
+        sample if sample is not None else 1.0, seconds if seconds is not None else float("inf")
+    )
     opened = session.ledger()
-    with _bar() as on_progress:
+    with _bar() as show:
         if sample is None and seconds is None:
             check = opened.checking(deep=not quick)
             pieces = check.pieces()
             for done, _ in enumerate(check.run(pieces), 1):
-                on_progress(Progress(done, len(pieces)))
+                show(done, len(pieces))
             report = check.report()
         else:
-            report = verify_part(opened, part, deep=not quick, on_progress=on_progress)
+            report = ledger.maintenance.verify_part(opened, part, deep=not quick, on_progress=show)
     _print(session, report)
-    context.exit(0 if report.ok else _DAMAGED)
+    context.exit(0 if report.ok else DAMAGED)
 
 
-def _print(session: Session, report: Report) -> None:
-    problems = [
-        {
-            "version": found.label,
-            "versions": list(found.versions),
-            "object": found.object or None,
-            "kind": found.kind,
-            "message": found.message,
-        }
-        for found in report.problems
-    ]
+def problem_shape(problem: "Problem") -> Shape:
+    """A problem as a JSON object."""
+    return {
+        "version": problem.label,
+        "versions": list(problem.versions),
+        "object": problem.object or None,
+        "kind": problem.kind,
+        "message": problem.message,
+    }
+
+
+def _print(session: Session, report: "Report") -> None:
+    problems = [problem_shape(found) for found in report.problems]
     if session.json:
         orphans = [{"object": found.object, "damaged": found.is_damaged} for found in report.orphans]
         print_json(
@@ -106,7 +117,7 @@ def _print(session: Session, report: Report) -> None:
         )
         return
     if problems:
-        print_table(_COLUMNS, problems)
+        print_table(PROBLEM_COLUMNS, problems)
     if report.orphans:
         print_line(f"{len(report.orphans)} objects of the store belong to no version")
     part = "" if report.is_whole else ", a part of all"
@@ -114,24 +125,23 @@ def _print(session: Session, report: Report) -> None:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
+def _bar() -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr for what takes long, where stderr is a terminal."""
     if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _: None
+        yield lambda _done, _total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     began = time.monotonic()
     columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Bar(*columns, console=Console(stderr=True), transient=True)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task("checking")
 
-    def show(progress: Progress) -> None:
+    def show(done: int, total: int) -> None:
         if not bar.live.is_started and time.monotonic() - began > _PATIENCE:
             bar.start()
-        bar.update(task, completed=progress.done, total=progress.total)
+        bar.update(task, completed=done, total=total)
 
     try:
         yield show

@@ -7,7 +7,8 @@ from ledger.core.saving import check_options, check_request
 from ledger.core.sharing import Renumbered, SyncReport
 from ledger.core.transactions import PendingVersion, Transaction
 from ledger.core.usage import ArtifactUsage, Usage, VersionUsage
-from ledger.core.verifying import Check, Orphan, Piece, Problem, Report
+from ledger.core.verifying import Check, Orphan, Piece, Problem, Report, every_content
+from ledger.core.workspace import Workspace
 from ledger.lookup import Artifact, ArtifactVersion, MetadataEntry, PipelineRun, StepRun, leaves, place_for_new, present
 
 __all__ = [
@@ -30,9 +31,11 @@ __all__ = [
     "Transaction",
     "Usage",
     "VersionUsage",
+    "Workspace",
     "check_options",
     "check_request",
     "default_ledger",
+    "every_content",
     "leaves",
     "ledger_for_reading",
     "ledger_for_writing",

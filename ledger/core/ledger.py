@@ -71,6 +71,11 @@ class Ledger(Reader):
         return self._workspace.store
 
     @property
+    def workspace(self) -> Workspace:
+        """The parts of this ledger, for what is built on it."""
+        return self._workspace
+
+    @property
     def author(self) -> str:
         """The user, as records and commits name them."""
         return self._workspace.author

@@ -176,7 +176,7 @@ class Check:
         # What no version needs is no problem, as long as every version says what it needs.
         unneeded = {key for key in self._faults if is_readable and key not in touched}
         problems = [
-            *(_problem(fault.kind, fault.where, fault.message, touched) for fault in self._git_faults.values()),
+            *(_problem(fault.kind, fault.where, fault.message, touched) for fault in self.git_faults),
             *self._problems,
             *(
                 _problem(fault.kind, key, fault.message, touched)
@@ -193,6 +193,28 @@ class Check:
             orphans=tuple(Orphan(object=key, is_damaged=key in unneeded) for key in sorted(spare | unneeded)),
             is_whole=is_whole,
         )
+
+    @property
+    def git_faults(self) -> tuple[GitFault, ...]:
+        """What was found wrong with the files, refs, commits and objects of the history, each once."""
+        faults = self._git_faults.values()
+        in_files = {id for fault in faults if not _is_of_object(fault) for id in fault.objects}
+        return tuple(fault for fault in faults if not (_is_of_object(fault) and fault.objects <= in_files))
+
+    @property
+    def store_faults(self) -> Mapping[str, Fault]:
+        """What was found wrong with objects of the store, by their keys."""
+        return self._faults
+
+    def touched_contents(self) -> Iterator[tuple[str, Content]]:
+        """Each content that a fault of the store touches, once, with a version of it; as far as records can be read."""
+        seen: set[str] = set()
+        for label, found in every_content(self._workspace, self._snapshot) if self._snapshot is not None else ():
+            if isinstance(found, Content) and found.digest not in seen:
+                needed = needs_of(self._stores, found).stretches.items()
+                if any(key in self._faults and _touches(self._faults[key], stretches) for key, stretches in needed):
+                    seen.add(found.digest)
+                    yield label, found
 
     def _open(self) -> Snapshot | None:
         """The records as they are now; ``None`` where the damage begins with the branch or the root."""
@@ -288,11 +310,7 @@ class Check:
 
     def _note_git(self, faults: Iterable[GitFault]) -> None:
         for fault in faults:
-            is_known = fault.where.startswith("object ") and any(
-                fault.objects <= known.objects for known in self._git_faults.values()
-            )
-            if not is_known:
-                self._git_faults.setdefault(fault.where, fault)
+            self._git_faults.setdefault(fault.where, fault)
 
     def _note_error(self, label: str, error: LedgerError) -> None:
         id = error.facts.get("digest")
@@ -306,7 +324,7 @@ class Check:
         """The versions that each fault touches, by where it is; and whether every version says what it needs."""
         if self._snapshot is None:
             return {}, False
-        ids = {id: fault.where for fault in self._git_faults.values() for id in fault.objects}
+        ids = {id: fault.where for fault in self.git_faults for id in fault.objects}
         touched: dict[str, list[str]] = {}
         is_readable = True
         for label, found in every_content(self._workspace, self._snapshot):
@@ -319,6 +337,11 @@ class Check:
                 if fault is not None and _touches(fault, stretches):
                     _add(touched, key, label)
         return touched, is_readable
+
+
+def _is_of_object(fault: GitFault) -> bool:
+    """Whether a fault is what a reader of an object met, and not of the file that holds it."""
+    return fault.where.startswith("object ")
 
 
 def _add(touched: dict[str, list[str]], where: str | None, label: str) -> None:

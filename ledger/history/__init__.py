@@ -24,6 +24,7 @@ from ledger.history.drafts import (
 from ledger.history.history import History, Published
 from ledger.history.identity import git_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
+from ledger.history.mending import HistoryMending, mend, plan_mending
 from ledger.history.objects import Commit
 from ledger.history.remotes import Remote, check_remote, remote_url, without_secrets
 from ledger.history.revisions import time_of
@@ -39,6 +40,7 @@ __all__ = [
     "EventDraft",
     "GitFault",
     "History",
+    "HistoryMending",
     "Published",
     "RecordDraft",
     "Remote",
@@ -59,7 +61,9 @@ __all__ = [
     "find_by_id",
     "git_files",
     "git_identity",
+    "mend",
     "places_of",
+    "plan_mending",
     "plan_sync",
     "push_plan",
     "refuse_collision",

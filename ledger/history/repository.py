@@ -66,9 +66,19 @@ def create_repository(git_dir: Path) -> None:
         )
     for folder in ("objects/pack", "objects/info", "refs/heads", "refs/tags"):
         make_directory(git_dir / folder)
-    write_file(git_dir / "config", [_CONFIG.encode()])
+    write_settings(git_dir)
     write_file(git_dir / "description", [b"history of a ledger\n"])
     # HEAD last: without it this is no repository.
+    write_head(git_dir)
+
+
+def write_settings(git_dir: Path) -> None:
+    """Write the configuration that every history begins with."""
+    write_file(git_dir / "config", [_CONFIG.encode()])
+
+
+def write_head(git_dir: Path) -> None:
+    """Write the one ``HEAD`` that a history has."""
     write_file(git_dir / "HEAD", [f"ref: {BRANCH}\n".encode()])
 
 

@@ -17,7 +17,7 @@ from ledger.lookup.facts import Facts, MetadataEntry, format_time, leaves
 from ledger.lookup.handles import Access, Artifact, ArtifactVersion, PythonType
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
-from ledger.lookup.remotes import add_remote, find_remote, remote_for_git, settings_for, store_of_remote
+from ledger.lookup.remotes import add_remote, find_remote, history_at, remote_for_git, settings_for, store_of_remote
 from ledger.lookup.resolving import resolve
 from ledger.lookup.runs import PipelineRun, StepRun, producer_of
 from ledger.lookup.view import ProducerFinder, View
@@ -43,6 +43,7 @@ __all__ = [
     "find_path",
     "find_remote",
     "format_time",
+    "history_at",
     "is_ledger",
     "leaves",
     "not_found",

@@ -39,6 +39,14 @@ def remote_for_git(name: str, settings: RemoteConfig) -> Remote:
     return check_remote(name, str(found / _HISTORY) if found is not None else settings.url)
 
 
+def history_at(settings: RemoteConfig) -> Path | None:
+    """The repository of a remote that is a path: a ledger's history, or a bare repository; else ``None``."""
+    found, path = _ledger_at(settings.url), _local_path(settings.url)
+    if found is not None:
+        return found / _HISTORY
+    return path if path is not None and (path / "HEAD").is_file() and (path / "objects").is_dir() else None
+
+
 def find_remote(ledger_dir: Path, git_dir: Path, name: str = "origin") -> RemoteConfig | None:
     """The settings of a remote: the ledger's, else Git's own for the history; ``None`` where neither knows it."""
     remotes = read_config(ledger_dir).remotes

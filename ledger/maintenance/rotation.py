@@ -30,23 +30,17 @@ class Part(NamedTuple):
     seconds: float = math.inf
 
 
-class Progress(NamedTuple):
-    """Pieces done, and how many there are to do; there may be time for fewer."""
-
-    done: int
-    total: int
-
-
 def verify_part(
     ledger: Ledger,
     part: Part,
     *,
     deep: bool = True,
     clock: Callable[[], float] = time.monotonic,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Report:
     """Check a part of a ledger, going on where the last such check ended; what was found in it.
 
+    ``on_progress`` is told how many pieces are done, and of how many; there may be time for fewer.
     Raises `ArgumentError` for a share or a time that is none.
     """
     if not (0 < part.share <= 1 and part.seconds > 0):
@@ -63,7 +57,7 @@ def verify_part(
         window = chosen[start : start + _WINDOW]
         for _ in check.run(window):
             done += 1
-            on_progress(Progress(done, len(chosen)))
+            on_progress(done, len(chosen))
         _keep_position(ledger.path, window[-1].key, deep=deep)
         if clock() >= deadline:
             break

@@ -132,6 +132,8 @@ def _shaped(value: Any, shape: type[Shape], where: str) -> Shape:
             supported=FORMAT,
             where=where,
         )
+    if type(number) is int and number < 1:
+        raise FormatError(f"{where}: format {number}, the first there is is 1", found=number, where=where)
     try:
         return msgspec.convert(value, shape, strict=True)
     except msgspec.ValidationError as error:

@@ -9,6 +9,7 @@ table, and every damage that passed where it should not; exits with 1 if there w
 """
 
 import argparse
+import contextlib
 import random
 import subprocess
 import sys
@@ -58,13 +59,13 @@ class Damage(NamedTuple):
 def damage_all(folder: Path, count: int, *, seed: int = 0) -> Iterator[Damage]:
     """Make a ledger and damage it, again and again, each time from its sound state."""
     varied = make_varied(folder)
-    sound = _Sound(varied)
+    sound = Sound(varied)
     assert sound.look().ok, sound.look()
     for number in range(count):
         yield sound.damage(number, random.Random(f"{seed} {number}"))
 
 
-class _Sound:
+class Sound:
     """The sound state of a ledger: what is in it, and how to get back there."""
 
     def __init__(self, varied: Varied) -> None:
@@ -79,18 +80,23 @@ class _Sound:
             warnings.simplefilter("ignore")
             return Ledger.open(self.ledger_dir).verify()
 
-    def damage(self, number: int, chance: random.Random) -> Damage:
-        kind = KINDS[number % len(KINDS)]
-        paths = sorted(self.files)
-        path = chance.choice(paths)
-        touched = _DAMAGES[kind](path, paths, chance)
-        changed = {each for each in touched if not each.exists() or each.read_bytes() != self.files.get(each)}
+    @contextlib.contextmanager
+    def damaged(self, number: int, chance: random.Random, *, below: tuple[str, ...] = ("",)) -> Iterator[set[Path]]:
+        """A block in which files are damaged; gives those, damaged by the kind whose turn it is."""
+        paths = sorted(path for path in self.files if str(path.relative_to(self.ledger_dir)).startswith(below))
+        touched = _DAMAGES[KINDS[number % len(KINDS)]](chance.choice(paths), paths, chance)
         try:
-            found, failures = self._judge(changed)
+            yield set(touched)
         finally:
             self._restore()
+
+    def damage(self, number: int, chance: random.Random) -> Damage:
+        """Damage something and judge what comes of it."""
+        with self.damaged(number, chance) as touched:
+            changed = {each for each in touched if not each.exists() or each.read_bytes() != self.files.get(each)}
+            found, failures = self._judge(changed)
         shown = " and ".join(str(each.relative_to(self.ledger_dir)) for each in sorted(touched))
-        return Damage(number, kind, shown, found or not changed, tuple(failures))
+        return Damage(number, KINDS[number % len(KINDS)], shown, found or not changed, tuple(failures))
 
     def _judge(self, changed: set[Path]) -> tuple[bool, list[str]]:
         failures: list[str] = []
@@ -102,7 +108,7 @@ class _Sound:
             found = True  # it cannot even be opened, and says why
         except Exception as error:  # noqa: BLE001  # a foreign exception is what is looked for
             return True, [f"verify raised {type(error).__name__}: {error}"]
-        lost = self._lost(failures)
+        lost = self.lost(failures)
         needing = {label for label, files in self.needs.items() if files & changed}
         if lost - needing:
             failures.append(f"these do not need it and do not load: {sorted(lost - needing)[:5]}")
@@ -115,7 +121,7 @@ class _Sound:
             failures += self._judge_unseen(changed, lost)
         return found, failures
 
-    def _lost(self, failures: list[str]) -> set[str]:
+    def lost(self, failures: list[str]) -> set[str]:
         """The versions that do not load; a wrong value is a failure."""
         lost: set[str] = set()
         with warnings.catch_warnings():

@@ -1,0 +1,53 @@
+"""Good copies of what is damaged or missing in a store, out of another store.
+
+Owns whether another store can make a content whole again, content by content: the other store may hold the same
+chunks in other packs, and then its table comes with them. Everything is checked by its digests before it is
+counted on and again as it is copied. Registered data is the user's own and is left alone.
+"""
+
+from collections.abc import Callable, Collection
+
+from ledger.blobs.auditing import check_objects, check_table, needs_of
+from ledger.blobs.copying import copy_objects
+from ledger.blobs.layout import parse_key
+from ledger.blobs.store import Store
+from ledger.errors import StorageError
+from ledger.records import Content
+
+
+def mendable_keys(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
+    """The objects that ``source`` would give so that a content is whole in ``own`` again; ``None`` where it cannot."""
+    sizes = {f"chunks/{digest[7:9]}/{digest[9:]}": size for digest, size in content.chunks or ()}
+    try:
+        needs = needs_of(source, content)
+        if needs.fault is not None or check_table(source, content) is not None:
+            return None
+        wanted = [key for key in needs.stretches if key in faulty or _is_table(key) or not own.has(key)]
+        checked = check_objects(source, {key: sizes.get(key) for key in wanted if not _is_table(key)})
+        return None if any(done.fault is not None for done in checked) else tuple(wanted)
+    except StorageError:
+        return None  # it cannot be read: as good as not there
+
+
+def mend_content(
+    source: Store,
+    own: Store,
+    content: Content,
+    keys: Collection[str],
+    *,
+    label: str,
+    keep: Callable[[str, bytes], None],
+) -> None:
+    """Make a content whole in ``own``; ``keep`` is given what is there in place of ``keys``, before it is replaced."""
+    for key in keys:
+        try:
+            found = own.get(key)
+        except (FileNotFoundError, StorageError):
+            continue  # it is missing, or cannot be read any more: nothing is there to be kept
+        if found != source.get(key):
+            keep(key, found)
+    copy_objects(source, own, content, label=label, anew=keys)
+
+
+def _is_table(key: str) -> bool:
+    return (parse_key(key) or ("", ""))[0] == "tables"

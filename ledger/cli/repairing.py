@@ -1,0 +1,84 @@
+"""The command that brings good copies of what is damaged from elsewhere."""
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+import click
+
+import ledger
+from ledger.cli.printing import Shape, print_json, print_line, print_table
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
+from ledger.cli.verifying import DAMAGED, PROBLEM_COLUMNS, problem_shape
+
+if TYPE_CHECKING:
+    from ledger.maintenance import Repaired, RepairPlan
+
+
+@click.command(cls=ExampleCommand, example="ledger repair --from hub.git --dry-run")
+@click.option("--from", "source", required=True, metavar="SOURCE", help="A store, a ledger directory or a bare clone.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@json_option
+@pass_session
+@click.pass_context
+def repair(context: click.Context, session: Session, source: str, dry_run: bool) -> None:
+    """Fetch good copies of what is damaged or missing. What was bad is kept in quarantine; nothing is deleted."""
+    opened = session.ledger()
+    plan = ledger.maintenance.plan_repair(opened, ledger.maintenance.find_source(opened, source))
+    done: Repaired | None = None
+    if not dry_run and not plan.is_empty:
+        if not session.json:
+            _show_plan(plan)
+        done = ledger.maintenance.execute_repair(opened, plan, now=dt.datetime.now(dt.UTC))
+    is_ok = done.report.ok if done is not None else plan.is_enough
+    if session.json:
+        print_json(_shape(plan, done, is_ok=is_ok, dry_run=dry_run))
+    elif done is None:
+        _show_plan(plan)
+    else:
+        _show_done(done)
+    context.exit(0 if is_ok else DAMAGED)
+
+
+def _shape(plan: "RepairPlan", done: "Repaired | None", *, is_ok: bool, dry_run: bool) -> Shape:
+    left = done.report.problems if done is not None else plan.problems
+    return {
+        "ok": is_ok,
+        "dry_run": dry_run,
+        "source": plan.source.where,
+        "problems": [problem_shape(problem) for problem in plan.problems],
+        "contents": [{"version": each.label, "objects": list(each.keys)} for each in plan.contents],
+        "hopeless": list(plan.hopeless),
+        "history": {
+            "fetched": len(plan.history.fetched),
+            "kept": len(plan.history.kept),
+            "lost": len(plan.history.lost),
+            "aside": list(plan.history.aside),
+        },
+        "quarantine": str(done.quarantine) if done is not None and done.quarantine.exists() else None,
+        "remaining": [problem_shape(problem) for problem in left],
+    }
+
+
+def _show_plan(plan: "RepairPlan") -> None:
+    if plan.problems:
+        print_table(PROBLEM_COLUMNS, [problem_shape(problem) for problem in plan.problems])
+    for each in plan.contents:
+        print_line(f"{each.label}: {len(each.keys)} objects from {plan.source.where}")
+    for label in plan.hopeless:
+        print_line(f"{label}: {plan.source.where} cannot make it whole")
+    history = plan.history
+    if history.fetched or history.kept or history.lost:
+        counts = f"{len(history.fetched)} fetched, {len(history.kept)} kept, {len(history.lost)} nowhere to be had"
+        print_line(f"objects of the history: {counts}")
+    for name in history.aside:
+        print_line(f"goes to quarantine: {name}")
+    if not plan.problems:
+        print_line("nothing is wrong")
+
+
+def _show_done(done: "Repaired") -> None:
+    if done.report.problems:
+        print_table(PROBLEM_COLUMNS, [problem_shape(problem) for problem in done.report.problems])
+    if done.quarantine.exists():
+        print_line(f"bad copies are kept in {done.quarantine}")
+    print_line(f"repaired; {len(done.report.problems)} problems are left")

@@ -1,0 +1,165 @@
+"""Good copies of what is damaged or missing in a history, out of another clone's.
+
+Owns which objects are wanted, how they come in, and which files may be moved out of the way for them. An
+object is believed by its SHA-1 alone, wherever it comes from; it is made durable as part of a pack before
+anything bad goes; what is still good in a bad pack is taken along. Nothing is lost: what goes is kept where the
+caller says. The caller holds the ledger's lock.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from ledger.disk import make_directory, mode_of, move_file, read_file, remove_if_there, sync_directory, write_file
+from ledger.errors import IntegrityError, StorageError
+from ledger.history.auditing import GitFault, tips
+from ledger.history.history import History
+from ledger.history.objects import COMMIT, TREE, ObjectId, Objects, decode_commit, decode_tree
+from ledger.history.packfile import PackDamage, PackFile
+from ledger.history.packing import release_pack, write_pack
+from ledger.history.refs import BRANCH
+from ledger.history.repository import write_head, write_settings
+from ledger.ids import CommitId
+
+_PACK_OBJECTS = 10_000
+_PACK = "objects/pack/pack-"
+
+
+class HistoryMending(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done to a history.
+
+    ``fetched`` are objects that the source has, ``kept`` those that only bad files have and that are still good,
+    ``lost`` those that are nowhere; ``aside`` are the files to move away afterwards, relative to the repository.
+    """
+
+    fetched: tuple[str, ...]
+    kept: tuple[str, ...]
+    lost: tuple[str, ...]
+    aside: tuple[str, ...]
+
+
+def plan_mending(history: History, source: Path | None, faults: Iterable[GitFault]) -> HistoryMending:
+    """What a source, another clone's repository, can do about some faults. Nothing is changed."""
+    faults = list(faults)
+    other = Objects(source) if source is not None else None
+    needed = sorted(_unreadable(history, other)) if faults else []
+    fetched = tuple(id for id in needed if other is not None and _can_read(other, id))
+    files = [name for fault in faults for name in _files_of(history.git_dir, fault)]
+    aside = tuple(name for name in dict.fromkeys(files) if mode_of(history.git_dir / name))
+    kept = tuple(dict.fromkeys(id for name in aside for id in _good_in(history, name)))
+    return HistoryMending(
+        fetched=fetched, kept=kept, lost=tuple(id for id in needed if id not in set(fetched)), aside=aside
+    )
+
+
+def mend(history: History, source: Path | None, plan: HistoryMending, quarantine: Path) -> None:
+    """Do what was planned: keep bad files in ``quarantine``, bring in good objects, durably, then drop bad files."""
+    for name in plan.aside:
+        _keep(history.git_dir / name, quarantine / name)
+    made = _bring_in(history, history.objects, plan.kept)
+    if source is not None:
+        made |= _bring_in(history, Objects(source), plan.fetched)
+    for name in plan.aside:
+        path = history.git_dir / name
+        # The good objects of a bad pack may be all that it should have held, and have its name.
+        if path.stem not in made:
+            remove_if_there(path)
+            sync_directory(path.parent)
+        if name == "HEAD":
+            write_head(history.git_dir)
+        elif name == "config":
+            write_settings(history.git_dir)
+
+
+def _keep(path: Path, target: Path) -> None:
+    """Keep a file as it is, durably; one that cannot be read is moved."""
+    make_directory(target.parent)
+    try:
+        write_file(target, [read_file(path)])
+    except FileNotFoundError:
+        return  # somebody else has taken it away
+    except StorageError:
+        move_file(path, target)
+
+
+def _unreadable(history: History, other: Objects | None) -> Iterator[ObjectId]:
+    """Every object that a ref reaches, through the source where need be, and that cannot be read here."""
+    waiting = [ObjectId(commit) for commit in tips(history).values()]
+    seen = set(waiting)
+    while waiting:
+        id = waiting.pop()
+        found = _read(history.objects, id)
+        if found is None:
+            yield id
+            found = _read(other, id) if other is not None else None
+        for child in _children(id, *found) if found is not None else ():
+            if child not in seen:
+                seen.add(child)
+                waiting.append(child)
+
+
+def _children(id: ObjectId, kind: int, data: bytes) -> list[ObjectId]:
+    try:
+        if kind == COMMIT:
+            commit = decode_commit(CommitId(id), data)
+            return [commit.tree, *map(ObjectId, commit.parents)]
+        return [entry.id for entry in decode_tree(data).values()] if kind == TREE else []
+    except (ValueError, IndexError):
+        return []  # it is what its id says, and no other copy would be better
+
+
+def _files_of(git_dir: Path, fault: GitFault) -> list[str]:
+    """The files that a fault is in and that may go once their good objects are elsewhere."""
+    name = fault.where
+    if name.startswith(_PACK) and name.endswith((".pack", ".idx")):
+        stem = Path(name).stem
+        # A lost index has been made again by the reading before; one that could not be goes with its pack.
+        if name.endswith(".idx") and fault.kind == "corrupt" and _is_indexed(git_dir / name):
+            return []
+        return sorted(f"objects/pack/{path.name}" for path in (git_dir / "objects" / "pack").glob(f"{stem}.*"))
+    if name == BRANCH or name.startswith(("object ", "commit ", "artifacts")):
+        return []
+    if name == "packed-refs" and not mode_of(git_dir / BRANCH):
+        return []  # the branch may be in it
+    return [name]
+
+
+def _is_indexed(path: Path) -> bool:
+    try:
+        return bool(list(PackFile(str(path.with_suffix(""))).names()))
+    except (OSError, PackDamage):
+        return False
+
+
+def _good_in(history: History, name: str) -> Iterator[str]:
+    """The objects of a pack that can still be read, from it or from elsewhere."""
+    if name.startswith(_PACK) and name.endswith(".idx"):
+        try:
+            names = list(PackFile(str((history.git_dir / name).with_suffix(""))).names())
+        except (OSError, PackDamage):
+            return
+        yield from (found.hex() for found in names if _can_read(history.objects, found.hex()))
+
+
+def _read(objects: Objects, id: str) -> tuple[int, bytes] | None:
+    try:
+        return objects.read(ObjectId(id))
+    except (IntegrityError, StorageError):
+        return None  # whether that matters is the caller's to say
+
+
+def _can_read(objects: Objects, id: str) -> bool:
+    return _read(objects, id) is not None
+
+
+def _bring_in(history: History, source: Objects, ids: Sequence[str]) -> set[str]:
+    """Make objects durable here, each checked as it is read; the names of the packs that hold them."""
+    made: set[str] = set()
+    for start in range(0, len(ids), _PACK_OBJECTS):
+        stem = write_pack(
+            history.objects, {id: source.read(id) for id in map(ObjectId, ids[start : start + _PACK_OBJECTS])}
+        )
+        release_pack(history.objects, stem)
+        made.add(stem)
+    return made

@@ -1,0 +1,151 @@
+"""Repair: good copies of what is damaged or missing, from another store or clone.
+
+Plan, show, execute. A plan says for each thing that is wrong what the source can do about it; executing it brings in
+good copies, each checked, keeps what was bad in ``quarantine/<time>/`` in the ledger directory, deletes nothing, and
+checks the ledger again. What is done twice does no harm: a repair that died is started again.
+"""
+
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+
+from ledger.blobs import Store, mend_content, mendable_keys, open_store, store_id
+from ledger.core import Ledger, Problem, Report
+from ledger.disk import exclusive_lock, make_directory, write_file
+from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
+from ledger.history import HistoryMending, mend, plan_mending
+from ledger.lookup import history_at, settings_for, store_of_remote
+from ledger.records import Content
+
+QUARANTINE = "quarantine"
+"""The folder of a ledger directory where bad copies are kept."""
+
+_ROUNDS = 4
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Where good copies may be: a store, the repository of a history, or both."""
+
+    where: str
+    store: Store | None
+    git_dir: Path | None
+
+
+class ContentRepair(msgspec.Struct, frozen=True, kw_only=True):
+    """A content that can be made whole: with which objects, and a version that it is of."""
+
+    label: str
+    content: Content
+    keys: tuple[str, ...]
+
+
+class RepairPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is wrong, what of it the source can mend, and the labels of contents that it cannot."""
+
+    source: Source
+    problems: tuple[Problem, ...]
+    history: HistoryMending
+    contents: tuple[ContentRepair, ...]
+    hopeless: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that could be done."""
+        mending = self.history
+        return not (mending.fetched or mending.kept or mending.aside or self.contents)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether everything that is wrong can be mended, as far as that can be told before."""
+        beyond = ("history", "commit ", "refs/heads/")
+        is_reached = all(each.object and not each.object.startswith(beyond) for each in self.problems)
+        return is_reached and not (self.hopeless or self.history.lost)
+
+
+class Repaired(msgspec.Struct, frozen=True, kw_only=True):
+    """What a repair came to: where bad copies are kept, and what a check says now."""
+
+    quarantine: Path
+    report: Report
+
+
+def find_source(ledger: Ledger, where: str) -> Source:
+    """The store, ledger or clone that a path or a store's URL means; raises `LedgerNotFoundError` where neither is."""
+    settings = settings_for(where)
+    git_dir = history_at(settings)
+    url = store_of_remote(ledger.path, settings) if git_dir is not None else settings.url
+    store: Store | None = open_store(url) if url else None
+    try:
+        if store is not None:
+            store_id(store)
+    except (StoreMismatchError, FormatError, StorageError, ArgumentError) as error:
+        if git_dir is None:
+            raise LedgerNotFoundError(
+                f"neither a store nor a ledger at {where}: {error}",
+                hint="give a folder or URL that holds a store.json, a ledger directory, or a bare repository",
+                path=where,
+            ) from error
+        store = None  # its records may help all the same
+    if git_dir is not None and git_dir.samefile(ledger.git_dir):
+        raise ArgumentError(f"{where} is this ledger itself", hint="repair it from another one", path=where)
+    return Source(where=where, store=store, git_dir=git_dir)
+
+
+def plan_repair(ledger: Ledger, source: Source) -> RepairPlan:
+    """Check the ledger, all of it, and see what a source can do about what is wrong. Nothing is changed."""
+    check = ledger.checking()
+    for _ in check.run(check.pieces()):
+        pass  # the faults are the point
+    report = check.report()
+    contents: list[ContentRepair] = []
+    hopeless: list[str] = []
+    for label, content in check.touched_contents():
+        keys = None
+        if source.store is not None:
+            keys = mendable_keys(source.store, ledger.store, content, check.store_faults.keys())
+        if keys is None:
+            hopeless.append(label)
+        else:
+            contents.append(ContentRepair(label=label, content=content, keys=keys))
+    return RepairPlan(
+        source=source,
+        problems=report.problems,
+        history=plan_mending(ledger.workspace.afresh().history, source.git_dir, check.git_faults),
+        contents=tuple(contents),
+        hopeless=tuple(hopeless),
+    )
+
+
+def execute_repair(ledger: Ledger, plan: RepairPlan, *, now: dt.datetime) -> Repaired:
+    """Do what was planned, then check everything again.
+
+    Damage to the history hides what else is wrong: what shows when it is mended is planned and done in further rounds.
+    Raises `IntegrityError` where the source has been damaged meanwhile; what was done until then stays.
+    """
+    quarantine = ledger.path / QUARANTINE / now.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
+    for number in range(1, _ROUNDS + 1):
+        # A folder for each round: nothing that is kept takes the place of what was kept before.
+        _execute(ledger, plan, quarantine if number == 1 else quarantine.with_name(f"{quarantine.name}-{number}"))
+        report = ledger.verify()
+        if report.ok:
+            break
+        plan = plan_repair(ledger, plan.source)
+        if plan.is_empty:
+            break
+    return Repaired(quarantine=quarantine, report=report)
+
+
+def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
+    workspace = ledger.workspace.afresh()
+
+    def keep(key: str, data: bytes) -> None:
+        target = quarantine / "store" / key
+        make_directory(target.parent)
+        write_file(target, [data])
+
+    with exclusive_lock(ledger.path / "lock", timeout=workspace.config.lock_timeout):
+        mend(workspace.history, plan.source.git_dir, plan.history, quarantine / "history")
+        for repair in plan.contents:
+            assert plan.source.store is not None, "contents are planned from a store"
+            mend_content(plan.source.store, workspace.store, repair.content, repair.keys, label=repair.label, keep=keep)

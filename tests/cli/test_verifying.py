@@ -1,0 +1,125 @@
+"""Checking and repairing a ledger from the shell."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import Ledger
+from tests.cli.conftest import Cli
+from tests.cli.test_care import on_a_terminal
+from tests.kit.ledgers import damage
+
+
+def chunk_of(ledger: Ledger) -> Path:
+    return next(path for path in (ledger.path / "store" / "chunks").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    "words", [("--sample", "100%"), ("--sample", "1"), ("--for", "1h"), ("--for", "600"), ("--deep",)]
+)
+def test_a_check_of_everything_is_whole(cli: Cli, iris: dict[str, Any], words: tuple[str, ...]) -> None:
+    """However it is asked for, a check that got through says that it is whole."""
+    found = json.loads(cli("verify", *words, "--json").out)
+    assert (True, True, 1, 1) == (found["ok"], found["whole"], found["versions"], found["objects"])
+
+
+def test_samples_find_damage_in_turn(cli: Cli, iris: dict[str, Any]) -> None:
+    """A tenth at a time, eleven times: one of them exits with 5, whichever it is."""
+    damage(chunk_of(Ledger.open()))
+    codes = []
+    for _ in range(11):
+        try:
+            cli("verify", "--sample", "10%", code=5)
+            codes.append(5)
+        except AssertionError:
+            codes.append(0)
+    assert {0, 5} == set(codes)
+
+
+@pytest.mark.parametrize(
+    "words", [("--sample", "0"), ("--sample", "101%"), ("--sample", "x"), ("--for", "0s"), ("--for", "x")]
+)
+def test_a_part_that_is_none_is_bad_usage(cli: Cli, iris: dict[str, Any], words: tuple[str, ...]) -> None:
+    """No share above the whole, no time below nothing, no words."""
+    assert f"Invalid value for '{words[0]}'" in cli("verify", *words, code=2).err
+
+
+def test_quick_and_deep_exclude_each_other(cli: Cli, iris: dict[str, Any]) -> None:
+    """One check is one or the other."""
+    assert "exclude each other" in cli("verify", "--quick", "--deep", code=2).err
+
+
+def test_a_problem_names_all_that_it_touches(cli: Cli, iris: dict[str, Any]) -> None:
+    """One damaged chunk of two versions is one problem, with both and the object's key."""
+    cli("save", "data.csv", "--name", "iris")
+    chunk = chunk_of(Ledger.open())
+    damage(chunk)
+    [problem] = json.loads(cli("verify", "--json", code=5).out)["problems"]
+    assert ("iris@1", ["iris@1", "iris@2"], "corrupt") == (problem["version"], problem["versions"], problem["kind"])
+    assert str(chunk).endswith(f"store/{problem['object']}")
+
+
+def test_what_belongs_to_nobody_is_told(cli: Cli, iris: dict[str, Any]) -> None:
+    """An orphan is a line, and no problem."""
+    Ledger.open().transaction().save("never published", "x")
+    assert "1 objects of the store belong to no version\n" in cli("verify").out
+    assert 1 == len(json.loads(cli("verify", "--json").out)["orphans"])
+
+
+@pytest.mark.usefixtures("iris")
+def test_a_check_on_a_terminal_ends_well() -> None:
+    """With a terminal on stderr the bar gets out of the way of what is said."""
+    code, shown = on_a_terminal("verify")
+    assert (0, True) == (code, "checked 1 versions: 0 problems" in shown)
+
+
+@pytest.fixture
+def copy(cli: Cli, iris: dict[str, Any], workdir: Path) -> str:
+    """A whole copy of the ledger, as somebody's backup; then the ledger's chunk is damaged."""
+    shutil.copytree(".ledger", workdir / "backup")
+    damage(chunk_of(Ledger.open()))
+    return "backup"
+
+
+def test_repair_shows_does_and_checks(cli: Cli, copy: str) -> None:
+    """The plan first, then what was kept and what is left; afterwards the version is whole, and nothing is to do."""
+    shown = cli("repair", "--from", copy).out
+    assert f"iris@1: 1 objects from {copy}\n" in shown
+    assert shown.endswith("repaired; 0 problems are left\n")
+    cli("get", "iris", "-o", "back")
+    assert "nothing is wrong\n" == cli("repair", "--from", copy).out
+
+
+def test_a_dry_run_does_nothing(cli: Cli, copy: str) -> None:
+    """It says what would be done, exits with 0 where that would be enough, and changes nothing."""
+    found = json.loads(cli("repair", "--from", copy, "--dry-run", "--json").out)
+    assert (True, True, None) == (found["ok"], found["dry_run"], found["quarantine"])
+    assert ["iris@1"] == [each["version"] for each in found["contents"]]
+    assert found["problems"] == found["remaining"]
+    cli("verify", code=5)
+
+
+def test_a_source_without_it_is_not_enough(cli: Cli, copy: str) -> None:
+    """What the source does not hold either is hopeless, exit code 5."""
+    damage(chunk_of(Ledger.open(copy)))
+    found = json.loads(cli("repair", "--from", copy, "--json", code=5).out)
+    assert (False, ["iris@1"], []) == (found["ok"], found["hopeless"], found["contents"])
+    assert "cannot make it whole" in cli("repair", "--from", copy, "--dry-run", code=5).out
+
+
+def test_repair_keeps_the_bad_copy(cli: Cli, copy: str) -> None:
+    """The quarantine that is named holds the bytes that were bad."""
+    bad = chunk_of(Ledger.open()).read_bytes()
+    found = json.loads(cli("repair", "--from", copy, "--json").out)
+    [kept] = [path for path in Path(found["quarantine"]).rglob("*") if path.is_file()]
+    assert bad == kept.read_bytes()
+
+
+def test_a_source_is_needed(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
+    """Without one that is usage, with one that is nothing that was not found."""
+    assert "--from" in cli("repair", code=2).err
+    assert "neither a store nor a ledger" in cli("repair", "--from", str(workdir / "nowhere"), code=3).err
+    assert "this ledger itself" in cli("repair", "--from", str(workdir), code=2).err

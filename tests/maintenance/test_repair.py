@@ -1,0 +1,220 @@
+"""Good copies come from elsewhere, bad ones are kept, and the ledger is sound again."""
+
+import datetime as dt
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import ArgumentError, LedgerNotFoundError
+from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
+from tests.kit.contents import noise
+from tests.kit.ledgers import damage, files_below, git, store_of
+from tests.maintenance.corruption import Sound
+from tests.maintenance.varied import make_varied
+
+NOW = dt.datetime(2026, 11, 23, 10, 0, 0, 123456, dt.UTC)
+LONG = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture
+def kept(ledger: Ledger) -> Ledger:
+    """Small and large versions, two of which share chunks; beside it a whole copy of the ledger."""
+    weights = noise(700_000)
+    ledger.save({"rows": 1}, "iris")
+    ledger.save(weights, "weights")
+    ledger.save(weights + b"more", "weights")
+    ledger.tag("iris", ["best"])
+    shutil.copytree(ledger.path, ledger.path.parent / "copy")
+    return ledger
+
+
+def repair(ledger: Ledger, where: str) -> Repaired:
+    fresh = Ledger.open(ledger.path)
+    return execute_repair(fresh, plan_repair(fresh, find_source(fresh, where)), now=NOW)
+
+
+def values(ledger: Ledger) -> list[object]:
+    fresh = Ledger.open(ledger.path)
+    return [version.load() for artifact in fresh.artifacts() for version in artifact.versions]
+
+
+def stored(ledger: Ledger, kind: str) -> Path:
+    return max(path for path in (store_of(ledger) / kind).rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
+@pytest.mark.parametrize("how", [damage, Path.unlink], ids=["damaged", "missing"])
+@pytest.mark.parametrize("source", ["copy", "copy/store"])
+def test_objects_of_the_store_come_back(kept: Ledger, kind: str, how: Callable[[Path], None], source: str) -> None:
+    """From a ledger or from a store alone: what was damaged or missing is whole again, byte for byte."""
+    before, expected = files_below(store_of(kept)), values(kept)
+    how(stored(kept, kind))
+    assert not kept.verify().ok
+    assert repair(kept, str(kept.path.parent / source)).report.ok
+    assert (before, expected) == (files_below(store_of(kept)), values(kept))
+
+
+def test_what_was_bad_is_kept(kept: Ledger) -> None:
+    """The damaged bytes lie in the quarantine, under the name they had; nothing else does."""
+    path = stored(kept, "packs")
+    damage(path)
+    bad = path.read_bytes()
+    found = repair(kept, str(kept.path.parent / "copy"))
+    key = path.relative_to(kept.path).as_posix()
+    assert {key: bad} == files_below(found.quarantine)
+    assert found.quarantine.parent == kept.path / QUARANTINE
+
+
+def _lose_pack(ledger: Ledger) -> None:
+    pack = next((ledger.git_dir / "objects" / "pack").glob("*.pack"))
+    for suffix in (".pack", ".idx"):
+        pack.with_suffix(suffix).unlink()
+
+
+def _damage_every_pack(ledger: Ledger) -> None:
+    for pack in (ledger.git_dir / "objects" / "pack").glob("*.pack"):
+        damage(pack)
+
+
+def _damage_packs_and_indexes(ledger: Ledger) -> None:
+    for path in (ledger.git_dir / "objects" / "pack").glob("*"):
+        damage(path)
+
+
+def _one_large_pack(ledger: Ledger) -> None:
+    git(ledger, "repack", "-a", "-d", "-q")
+    _damage_every_pack(ledger)
+
+
+def _loose(ledger: Ledger) -> None:
+    for pack in list((ledger.git_dir / "objects" / "pack").glob("*.pack")):
+        data = pack.read_bytes()
+        pack.with_suffix(".idx").unlink()
+        pack.unlink()
+        git(ledger, "unpack-objects", "-q", data=data)
+    for path in list((ledger.git_dir / "objects").glob("??/*"))[::3]:
+        damage(path)
+
+
+def _head_and_settings(ledger: Ledger) -> None:
+    (ledger.git_dir / "HEAD").write_text("nowhere\n")
+    (ledger.git_dir / "config").write_text("[core\n")
+
+
+HISTORY = [_lose_pack, _damage_every_pack, _damage_packs_and_indexes, _one_large_pack, _loose, _head_and_settings]
+
+
+@pytest.mark.parametrize("hurt", HISTORY, ids=lambda act: act.__name__.strip("_"))
+def test_objects_of_the_history_come_back(kept: Ledger, hurt: Callable[[Ledger], None]) -> None:
+    """From another clone's repository; commits keep their ids, and Git finds the history sound."""
+    expected, tip = values(kept), git(kept, "rev-parse", "main")
+    hurt(kept)
+    assert not kept.verify().ok
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert (expected, tip) == (values(kept), git(kept, "rev-parse", "main"))
+    assert "5" == str(kept.save(1, "iris").position + 3)
+
+
+def test_a_bare_repository_gives_the_history(kept: Ledger) -> None:
+    """A plain `git clone --bare` is a source for records, and none for bytes."""
+    bare = kept.path.parent / "bare.git"
+    git(kept, "clone", "-q", "--bare", "--no-hardlinks", str(kept.git_dir), str(bare))
+    _damage_every_pack(kept)
+    assert repair(kept, str(bare)).report.ok
+
+
+def test_good_objects_that_only_a_bad_file_has_are_taken_along(kept: Ledger) -> None:
+    """A save made after the copy lies in the same pack as the damage: it is there after the repair."""
+    kept.save("only here", "iris")
+    git(kept, "repack", "-a", "-d", "-q")
+    [pack] = (kept.git_dir / "objects" / "pack").glob("*.pack")
+    name = git(kept, "rev-parse", "main:ledger.json")
+    [line] = [line for line in git(kept, "verify-pack", "-v", str(pack)).splitlines() if line.startswith(name)]
+    data = bytearray(pack.read_bytes())
+    data[int(line.split()[4]) + 4] ^= 0xFF
+    pack.chmod(0o644)
+    pack.write_bytes(data)
+    assert not Ledger.open(kept.path).verify().ok
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert "only here" == Ledger.open(kept.path).load("iris")
+
+
+def test_the_source_may_hold_the_chunks_elsewhere(kept: Ledger, tmp_path: Path) -> None:
+    """Another ledger saved the same bytes in other packs: they come with the table that says so."""
+    other = Ledger.init(tmp_path / "other" / ".ledger")
+    weights = noise(700_000)
+    other.save(weights + b"more", "weights")
+    other.save(weights, "weights")
+    for path in (store_of(kept) / "packs").rglob("*"):
+        if path.is_file():
+            damage(path)
+    report = repair(kept, str(other.path)).report
+    assert report.ok
+    assert [weights, weights + b"more"] == [version.load() for version in Ledger.open(kept.path).versions("weights")]
+
+
+def test_a_damaged_source_is_no_help(kept: Ledger) -> None:
+    """What the source cannot give whole is not taken: the plan says so, and nothing changes."""
+    copy = Ledger.open(kept.path.parent / "copy")
+    for ledger in (kept, copy):
+        damage(stored(ledger, "packs"))
+    before = files_below(kept.path)
+    plan = plan_repair(kept, find_source(kept, str(copy.path)))
+    assert (["weights@1"], ()) == (list(plan.hopeless)[:1], plan.contents)
+    assert (True, False) == (plan.is_empty, plan.is_enough)
+    assert before == files_below(kept.path)
+    shutil.copy(next(iter((copy.path / "history.git").glob("HEAD"))), kept.git_dir / "HEAD")
+
+
+def test_a_plan_changes_nothing(kept: Ledger) -> None:
+    """Planning reads both sides and writes nowhere."""
+    damage(stored(kept, "packs"))
+    before = files_below(kept.path.parent)
+    plan = plan_repair(kept, find_source(kept, str(kept.path.parent / "copy")))
+    assert (False, True) == (plan.is_empty, plan.is_enough)
+    assert before == files_below(kept.path.parent)
+
+
+def test_a_sound_ledger_needs_nothing(kept: Ledger) -> None:
+    """There is nothing to do, and nothing is done."""
+    plan = plan_repair(kept, find_source(kept, str(kept.path.parent / "copy")))
+    assert (True, True, ()) == (plan.is_empty, plan.is_enough, plan.problems)
+
+
+def test_a_repair_is_done_again_without_harm(kept: Ledger) -> None:
+    """The same plan executed twice, as after a crash in the middle, gives the same ledger."""
+    damage(stored(kept, "packs"))
+    _damage_every_pack(kept)
+    plan = plan_repair(kept, find_source(kept, str(kept.path.parent / "copy")))
+    for _ in range(2):
+        assert execute_repair(Ledger.open(kept.path), plan, now=NOW).report.ok
+
+
+def test_a_source_that_is_none_is_refused(kept: Ledger, tmp_path: Path) -> None:
+    """A folder that is neither a store nor a ledger, and the ledger itself."""
+    with pytest.raises(LedgerNotFoundError, match="neither a store nor a ledger"):
+        find_source(kept, str(tmp_path))
+    with pytest.raises(ArgumentError, match="this ledger itself"):
+        find_source(kept, str(kept.path))
+
+
+@pytest.mark.parametrize("count", [24, pytest.param(1_000, marks=LONG)])
+def test_any_damage_to_objects_is_repaired(tmp_path: Path, count: int) -> None:
+    """Damage of every kind to chunks, packs, tables and Git's objects: after a repair from a copy all is sound."""
+    varied = make_varied(tmp_path)
+    sound = Sound(varied)
+    shutil.copytree(varied.ledger.path, tmp_path / "copy")
+    for number in range(count):
+        chance = random.Random(number)
+        with sound.damaged(
+            number, chance, below=("store/chunks", "store/packs", "store/tables", "history.git/objects")
+        ):
+            fresh = Ledger.open(varied.ledger.path)
+            plan = plan_repair(fresh, find_source(fresh, str(tmp_path / "copy")))
+            report = execute_repair(fresh, plan, now=NOW).report
+            assert (True, ()) == (report.ok, report.problems), (number, plan.problems)
+            assert set() == sound.lost([])
