@@ -26,6 +26,18 @@ from ledger.blobs.linked_objects import link_objects
 from ledger.blobs.local import LocalStore
 from ledger.blobs.mending import mend_content, mendable_keys
 from ledger.blobs.opening import create_store, open_store, store_id
+from ledger.blobs.pruning import (
+    Spare,
+    age_anew,
+    age_of,
+    alone_with,
+    clock_of,
+    hold,
+    leftovers,
+    live_bytes,
+    point_anew,
+    repack,
+)
 from ledger.blobs.reader import ContentReader, is_present
 from ledger.blobs.remote import FsspecStore
 from ledger.blobs.store import PrunableStore, Store
@@ -43,22 +55,32 @@ __all__ = [
     "LocalStore",
     "Needs",
     "PrunableStore",
+    "Spare",
     "Store",
     "absent",
+    "age_anew",
+    "age_of",
+    "alone_with",
     "check_linked",
     "check_objects",
     "check_table",
+    "clock_of",
     "copy_content",
     "create_store",
     "extents_of",
+    "hold",
     "is_present",
+    "leftovers",
     "link_content",
     "link_objects",
     "linked_path",
+    "live_bytes",
     "mend_content",
     "mendable_keys",
     "needs_of",
     "open_store",
+    "point_anew",
+    "repack",
     "store_id",
     "stored_keys",
 ]

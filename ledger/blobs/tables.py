@@ -5,6 +5,7 @@ believed: a table comes from a store that others may write, so its digest, count
 sums and paths are checked before anything is read for it.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -102,6 +103,15 @@ def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought]:
         raise
     except FormatError as error:
         raise sought.damaged(f"is damaged: {str(error).removeprefix(f'{sought}: ')}") from error
+
+
+def put_runs(store: Store, content: Content, runs: Sequence[Run], *, label: str) -> None:
+    """Publish a content's table again with other runs of the same chunks; what else it says stays as it is."""
+    key = table_key(content.digest)
+    sought = Sought(label, "table", content.digest, f"{store.url}/{key}")
+    frame = store.get(key, 0, stored_limit(TABLE_LIMIT))
+    record = decode_compact(open_frame(frame, frame_size(frame, sought), sought), dict[str, object], where=str(sought))
+    store.put(key, [Encoder().frame(encode_compact({**record, "runs": runs}))])
 
 
 def _problem(table: Table, content: Content) -> str | None:

@@ -17,6 +17,7 @@ from ledger import __version__
 from ledger.cli.artifacts import artifact
 from ledger.cli.bars import bar_on_terminal
 from ledger.cli.care import completion, init, status, trust
+from ledger.cli.collecting import gc
 from ledger.cli.du import du
 from ledger.cli.errors import EXIT_CODES, INTERRUPTED, print_warning, report_error, report_usage
 from ledger.cli.history import git, log
@@ -61,6 +62,7 @@ for command in (
     verify,
     du,
     repair,
+    gc,
     remote,
     sync,
     clone,

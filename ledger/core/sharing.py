@@ -12,9 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.blobs import LocalStore, Store, copy_content, create_store
+from ledger.blobs import LocalStore, Store, copy_content, create_store, hold
 from ledger.core.creation import create_clone, refuse_existing_path
 from ledger.core.workspace import Workspace
+from ledger.disk import Hold
 from ledger.errors import ConfigError, LockTimeoutError, ReadOnlyError
 from ledger.history import Claim, Remote, SyncPlan, adopt_plan, plan_sync, push_plan, without_secrets
 from ledger.lookup import (
@@ -81,8 +82,13 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     pushed: dict[str, Claim] = {}
     for _ in range(ATTEMPTS):
         plan = plan_sync(workspace.history, remote, author=workspace.author, now=workspace.now())
-        _upload(workspace, settings, plan)
-        if push_plan(workspace.history, plan):
+        held = _upload(workspace, settings, plan)
+        try:
+            is_pushed = push_plan(workspace.history, plan)
+        finally:
+            if held is not None:
+                held.release()
+        if is_pushed:
             pushed |= {claim.id: claim for claim in plan.unpublished}
             if adopt_plan(workspace.history, plan):
                 return _report(plan, pushed)
@@ -112,18 +118,18 @@ def _labels(claims: Iterable[Claim]) -> tuple[str, ...]:
     return tuple(claim.label for claim in sorted(claims))
 
 
-def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan) -> None:
-    """Put the bytes of what is to be published where others will look for them."""
-    if not plan.unpublished:
-        return
-    target = _target(workspace, settings, plan.remote)
+def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan) -> Hold | None:
+    """Put the bytes of what is to be published where others will look for them, and hold them there."""
+    target = _target(workspace, settings, plan.remote) if plan.unpublished else None
     if target is None:
-        return
+        return None
+    held = hold(target, timeout=workspace.config.lock_timeout)
     snapshot = workspace.history.snapshot(plan.tip)
     contents = [(claim, workspace.facts(snapshot, claim).manifest.content) for claim in plan.unpublished]
     with task(f"sync {plan.remote.name}", sum(content.size for _, content in contents)):
         for claim, content in contents:
             copy_content(workspace.store_holding(content), target, content, label=claim.label)
+    return held
 
 
 def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Store | None:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 import msgspec
@@ -55,6 +55,9 @@ from ledger.records import (
     merge,
 )
 
+if TYPE_CHECKING:
+    from ledger.disk import Hold
+
 
 class PendingVersion(msgspec.Struct, eq=False):
     """A version that its transaction has not published yet; ``published`` is its handle afterwards."""
@@ -99,6 +102,7 @@ class Transaction:
         self._records: list[RecordDraft] = []
         self._subject = subject
         self._is_over = False
+        self._hold: Hold | None = None
         self._snapshot = workspace.snapshot()
         self.versions: tuple[ArtifactVersion, ...] = ()
         """The new versions, once the transaction is over."""
@@ -140,6 +144,7 @@ class Transaction:
             hint = "save what its load() gives, or hand the version to a step as an argument"
             raise ArgumentTypeError(f"cannot save {label} as {request.name!r}: it is a version, not a value", hint=hint)
         self._refuse_taken(request)
+        self._hold_store()
         return self._keep(request, self._store(data, request, options, similar_to))
 
     def register(
@@ -165,6 +170,7 @@ class Transaction:
         )
         self._refuse_taken(request)
         store = self._workspace.store_for_writing()
+        self._hold_store()
         with task(f"register {request.name}"):
             if isinstance(store, LocalStore):
                 content = link_content(store, local_path(folder_or_file_uri, store=store.url))
@@ -212,6 +218,13 @@ class Transaction:
         """Publish everything in one commit, once; returns the new versions."""
         self._refuse_late()
         self._is_over = True
+        try:
+            self._publish()
+        finally:
+            self._let_go()
+        return self.versions
+
+    def _publish(self) -> None:
         drafts: list[Draft] = [draft_of(pending.request, pending.manifest) for pending in self._pending]
         drafts += self._events
         drafts += self._records
@@ -225,7 +238,6 @@ class Transaction:
             self.versions = tuple(workspace.version(snapshot, claim) for claim in published.claims)
             for pending, handle in zip(self._pending, self.versions, strict=True):
                 pending.published = handle
-        return self.versions
 
     def __enter__(self) -> Self:
         return self
@@ -236,6 +248,17 @@ class Transaction:
         if kind is None and not self._is_over:
             self.commit()
         self._is_over = True
+        self._let_go()
+
+    def _hold_store(self) -> None:
+        """From before bytes are relied on until they are published, nobody removes any (specs/maintenance.md, 3)."""
+        if self._hold is None:
+            self._hold = self._workspace.hold_store()
+
+    def _let_go(self) -> None:
+        if self._hold is not None:
+            self._hold.release()
+            self._hold = None
 
     def _store(
         self, data: object, request: Request, options: Options, similar_to: Iterable[ArtifactVersion]

@@ -12,12 +12,23 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ledger.blobs import ContentReader, FallbackStore, LocalStore, Store, is_present, linked_path, open_store, store_id
+from ledger.blobs import (
+    ContentReader,
+    FallbackStore,
+    LocalStore,
+    Store,
+    hold,
+    is_present,
+    linked_path,
+    open_store,
+    store_id,
+)
 from ledger.core.downloads import download_zip
 from ledger.core.files import LoadingFiles, local_copy
 from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.core.restoring import restore
 from ledger.core.trust import TrustFile
+from ledger.disk import Hold
 from ledger.errors import FormatError, IntegrityError, StoreMismatchError, UntrustedArtifactError
 from ledger.history import Claim, History, Snapshot, git_identity
 from ledger.ids import CommitId
@@ -123,6 +134,10 @@ class Workspace(View):
         """Where a value goes, checked again; chunks that a remote's store holds need not be stored again."""
         own = self.store_for_writing()
         return self.all_stores if self.remote_stores else own
+
+    def hold_store(self) -> Hold | None:
+        """Keep maintenance from removing objects of the store for as long as this is held; only folders can be."""
+        return hold(self.store, timeout=self.config.lock_timeout)
 
     def _check_store(self, store: Store) -> None:
         found = store_id(store)

@@ -11,6 +11,7 @@ from ledger.history.auditing import (
     check_indexes,
     check_nothing_taken_back,
     git_files,
+    tips,
 )
 from ledger.history.drafts import (
     UNPLACED,
@@ -30,7 +31,7 @@ from ledger.history.remotes import Remote, check_remote, remote_url, without_sec
 from ledger.history.revisions import time_of
 from ledger.history.snapshot import Snapshot, find_by_id
 from ledger.history.standing import check_artifact, check_place, places_of
-from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, plan_sync, push_plan
+from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, gained, plan_sync, push_plan
 
 __all__ = [
     "UNPLACED",
@@ -59,6 +60,7 @@ __all__ = [
     "check_remote",
     "clone_history",
     "find_by_id",
+    "gained",
     "git_files",
     "git_identity",
     "mend",
@@ -72,5 +74,6 @@ __all__ = [
     "run_file",
     "step_file",
     "time_of",
+    "tips",
     "without_secrets",
 ]

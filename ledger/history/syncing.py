@@ -55,16 +55,16 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
     theirs = receive(history, remote, local=local)
     tip = _agree(history, remote, local, theirs, author, now)
     _refuse_moving_published(history, remote, tip)
-    gained = _gained(history, theirs, tip)
+    missing_there = gained(history, theirs, tip)
     lost_here = compare(history.objects, history.objects.commit(tip).tree, history.objects.commit(local).tree).added
     before = {claim.id: claim for claim in _claims_in(lost_here)}
-    here = _gained(history, local, tip)
+    here = gained(history, local, tip)
     return SyncPlan(
         remote=remote,
         local=local,
         theirs=theirs,
         tip=tip,
-        unpublished=tuple(gained.values()),
+        unpublished=tuple(missing_there.values()),
         fetched=tuple(claim for claim in here.values() if claim.id not in before),
         moved=tuple((before[claim.id], claim) for claim in here.values() if claim.id in before),
     )
@@ -139,8 +139,8 @@ def _agree(
     return commit
 
 
-def _gained(history: History, before: CommitId | None, after: CommitId) -> dict[VersionId, Claim]:
-    """The claims that one commit has and another lacks."""
+def gained(history: History, before: CommitId | None, after: CommitId) -> dict[VersionId, Claim]:
+    """The claims that one commit has and another lacks, by the ids of their versions."""
     objects = history.objects
     base = objects.commit(before).tree if before is not None else None
     found = _claims_in(compare(objects, base, objects.commit(after).tree).added)

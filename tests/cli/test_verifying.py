@@ -1,7 +1,9 @@
 """Checking and repairing a ledger from the shell."""
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,37 @@ def test_a_source_is_needed(cli: Cli, iris: dict[str, Any], workdir: Path) -> No
     assert "--from" in cli("repair", code=2).err
     assert "neither a store nor a ledger" in cli("repair", "--from", str(workdir / "nowhere"), code=3).err
     assert "this ledger itself" in cli("repair", "--from", str(workdir), code=2).err
+
+
+def grow_old(store: Path) -> None:
+    then = time.time() - 30 * 86_400
+    for path in store.rglob("*"):
+        if path.is_file():
+            os.utime(path, (then, then))
+
+
+def test_gc_shows_and_removes(cli: Cli, iris: dict[str, Any]) -> None:
+    """What it removes stands in the plan first; afterwards there is nothing to do."""
+    ledger = Ledger.open()
+    ledger.transaction().save("never published", "x")
+    assert "1 files that nothing names are kept, they are younger than 14 days\n" in cli("gc").out
+    grow_old(ledger.path / "store")
+    [spare] = json.loads(cli("gc", "--dry-run", "--json").out)["spare"]
+    assert f"to be removed: {spare['object']}, " in cli("gc").out
+    found = json.loads(cli("gc", "--json").out)
+    assert ([], [], 0) == (found["spare"], found["removed"], found["young"])
+    assert "there is nothing to do\nremoved 0 files, 0 B; rewrote 0 packs\n" == cli("gc").out
+    cli("get", "iris", "-o", "back")
+
+
+def test_gc_keeps_what_is_young(cli: Cli, iris: dict[str, Any]) -> None:
+    """Fewer days than fourteen are no choice."""
+    assert "Invalid value for '--days'" in cli("gc", "--days", "13", code=2).err
+    cli("gc", "--days", "30")
+
+
+def test_gc_refuses_a_store_of_others(cli: Cli, workdir: Path) -> None:
+    """A store elsewhere takes a word more."""
+    cli("init", "--store", "elsewhere")
+    assert "--exclusive" in cli("gc", code=2).err
+    cli("gc", "--exclusive")

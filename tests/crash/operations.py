@@ -16,6 +16,8 @@ from ledger import Ledger, pipeline, step
 from ledger.cli.program import run
 from ledger.errors import LedgerError
 from ledger.history.packing import FOLD_AT
+from ledger.maintenance import execute_gc, plan_gc
+from tests.kit.sparse import make_mostly_dead
 
 LARGE = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(1 << 14))
 """Half a MiB that does not compress: several chunks, so that a pack and a table are written."""
@@ -76,6 +78,16 @@ def _put_data_into_the_store(ledger: Ledger) -> None:
     (ledger.path / "store" / "tables-of-2026" / "one.csv").write_text("a,b\n1,2\n")
 
 
+def _waste_room(ledger: Ledger) -> None:
+    """Leave objects that no version names, and a pack most of which no table names any more."""
+    ledger.transaction().save("never published", "wasted")
+    make_mostly_dead(ledger, "weights")
+
+
+def _collect(ledger: Ledger) -> None:
+    execute_gc(ledger, plan_gc(ledger, grace_days=0))
+
+
 class ProgramFailed(LedgerError):  # noqa: N818  # it is no error of the ledger, but what its program said
     """The exit code of ``ledger`` and what it wrote on stderr."""
 
@@ -109,6 +121,7 @@ OPERATIONS = {
     "fold": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), _fill_a_tier),
     "group": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), others=2),
     "pipeline": Operation(lambda _: doubling()),
+    "gc": Operation(_collect, _waste_room),
     "load": Operation(
         lambda ledger: _see([{"rows": 150}, LARGE[::-1]], [ledger.load("iris", 1), ledger.load("weights")])
     ),
@@ -120,8 +133,8 @@ OPERATIONS = {
 }
 
 LARGE_ONES = ("save-large", "save-huge")
-WRITING = ("save", *LARGE_ONES, "transaction", "tag", "metadata", "register", "fold", "group", "pipeline")
-"""The operations that publish something."""
+WRITING = ("save", *LARGE_ONES, "transaction", "tag", "metadata", "register", "fold", "group", "pipeline", "gc")
+"""The operations that change something."""
 
 
 def shown_by(ledger: Ledger) -> Shown:

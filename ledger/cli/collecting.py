@@ -1,0 +1,66 @@
+"""The command that takes back room in the store."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+import ledger
+from ledger.cli.printing import human_size, print_json, print_line
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
+
+if TYPE_CHECKING:
+    from ledger.maintenance import Collected, GcPlan
+
+_DAYS = 14
+
+
+@click.command(cls=ExampleCommand, example="ledger gc --dry-run")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@click.option(
+    "--days",
+    type=click.IntRange(min=_DAYS),
+    default=_DAYS,
+    metavar="N",
+    show_default=True,
+    help="Keep what is younger.",
+)
+@click.option("--exclusive", is_flag=True, help="No other ledger uses the store, though it lies outside of this one.")
+@json_option
+@pass_session
+def gc(session: Session, dry_run: bool, days: int, exclusive: bool) -> None:
+    """Remove what no version needs from the store. Packs that are mostly dead are rewritten; Git is not touched."""
+    opened = session.ledger()
+    plan = ledger.maintenance.plan_gc(opened, grace_days=days, exclusive=exclusive)
+    if not session.json:
+        _show(plan)
+    done: Collected | None = None
+    if not dry_run:
+        done = ledger.maintenance.execute_gc(opened, plan, exclusive=exclusive)
+    if session.json:
+        print_json(
+            {
+                "dry_run": dry_run,
+                "rewrites": [{"object": each.key, "size": each.size, "live": each.live} for each in plan.rewrites],
+                "spare": [
+                    {"object": each.key, "size": each.size, "age_days": round(each.age / 86_400, 1)}
+                    for each in plan.spare
+                ],
+                "young": plan.young,
+                "removed": list(done.removed) if done is not None else [],
+                "freed": done.freed if done is not None else 0,
+                "tables": done.tables if done is not None else 0,
+            }
+        )
+    elif done is not None:
+        print_line(f"removed {len(done.removed)} files, {human_size(done.freed)}; rewrote {done.packs} packs")
+
+
+def _show(plan: "GcPlan") -> None:
+    for each in plan.rewrites:
+        print_line(f"to be rewritten: {each.key}, {human_size(each.live)} of {human_size(each.size)} are needed")
+    for spare in plan.spare:
+        print_line(f"to be removed: {spare.key}, {human_size(spare.size)}")
+    if plan.young:
+        print_line(f"{plan.young} files that nothing names are kept, they are younger than {plan.grace_days:g} days")
+    if plan.is_empty:
+        print_line("there is nothing to do")

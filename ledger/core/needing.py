@@ -1,0 +1,82 @@
+"""Which objects of the store the versions of a ledger need.
+
+Owns the definition of "needed": everything that a version names in any history that is part of this ledger, as
+every branch, tag and remote's branch here has it. What cannot be read may name anything: then nobody can say
+what is needed, and an error says so. Reads records and tables, changes nothing.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from ledger.blobs import needs_of
+from ledger.core.verifying import every_content
+from ledger.core.workspace import Workspace
+from ledger.errors import IntegrityError, LedgerError
+from ledger.history import History, gained, tips
+from ledger.ids import CommitId
+from ledger.records import Content
+
+_NOT_OURS = ("refs/ledger/quarantine/", "refs/ledger/incoming/")
+"""Refs that name what a remote offered and what has not been accepted."""
+
+
+class Needed(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys of needed objects, of packs with their needed stretches of chunks; and the contents with tables."""
+
+    tip: CommitId
+    stretches: dict[str, set[tuple[int, int]]]
+    contents: tuple[Content, ...]
+
+
+def needed_objects(workspace: Workspace) -> Needed:
+    """What the versions of a ledger need; raises `IntegrityError` where that cannot be told for all of them."""
+    tip = workspace.history.tip()
+    stretches: dict[str, set[tuple[int, int]]] = {}
+    contents: dict[str, Content] = {}
+    for label, found in _contents(workspace, tip):
+        if isinstance(found, LedgerError):
+            raise _untold(label, found)
+        if found.digest in contents:
+            continue
+        needs = needs_of(workspace.all_stores, found)
+        if needs.fault is not None:
+            raise _untold(label, needs.fault.message)
+        contents[found.digest] = found
+        for key, named in needs.stretches.items():
+            stretches.setdefault(key, set()).update(named)
+    with_tables = tuple(content for content in contents.values() if content.has_table and content.linked is None)
+    return Needed(tip=tip, stretches=stretches, contents=with_tables)
+
+
+def needed_since(workspace: Workspace, before: CommitId, after: CommitId) -> set[str]:
+    """The keys of the objects that versions need which one commit has and an earlier one lacks."""
+    snapshot = workspace.history.snapshot(after)
+    claims = gained(workspace.history, before, after).values()
+    contents = (workspace.facts(snapshot, claim).manifest.content for claim in claims)
+    return {key for content in contents for key in needs_of(workspace.all_stores, content).stretches}
+
+
+def _contents(workspace: Workspace, tip: CommitId) -> Iterator[tuple[str, Content | LedgerError]]:
+    """The contents of all versions of the branch, and of what other refs have beside it."""
+    yield from every_content(workspace, workspace.history.snapshot(tip))
+    held = _ancestors(workspace.history, tip)
+    for ref, commit in sorted(tips(workspace.history).items()):
+        if commit not in held and not ref.startswith(_NOT_OURS):
+            held.add(commit)
+            try:
+                yield from every_content(workspace, workspace.history.snapshot(commit))
+            except LedgerError as error:
+                yield ref, error
+
+
+def _ancestors(history: History, tip: CommitId) -> set[CommitId]:
+    return {commit.id for commit in history.log(tip)}
+
+
+def _untold(label: str, why: object) -> IntegrityError:
+    return IntegrityError(
+        f"what {label} needs cannot be told, so nothing can be told to be spare: {why}",
+        hint="run `ledger verify`, then `ledger repair`",
+        label=label,
+    )

@@ -1,0 +1,165 @@
+"""gc: room in the store, taken back from what no version needs.
+
+Plan, show, execute. Objects that no version names are removed when they are old enough, packs that are mostly dead
+are rewritten first: what is alive in them goes into new packs, their tables say so, and they are spare from then on.
+Git is not touched. Everything is looked at again under the locks before it goes (specs/maintenance.md, 3).
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from ledger.blobs import (
+    LocalStore,
+    Spare,
+    age_anew,
+    age_of,
+    alone_with,
+    clock_of,
+    leftovers,
+    live_bytes,
+    point_anew,
+    repack,
+    stored_keys,
+)
+from ledger.core import Ledger, Needed, Workspace, needed_objects, needed_since
+from ledger.disk import exclusive_lock
+from ledger.errors import ArgumentError
+from ledger.lookup import DEFAULT_STORE
+
+GRACE_DAYS = 14
+"""Days for which an object that nobody names is kept: a save that is under way, or a clone, may name it yet."""
+
+MOSTLY_DEAD = 0.5
+"""Share of dead bytes from which a pack is rewritten."""
+
+_DAY = 86_400
+_TOGETHER = 256  # objects removed between two looks at who waits
+
+
+class PackRewrite(msgspec.Struct, frozen=True, kw_only=True):
+    """A pack that is mostly dead: its key, the bytes of its chunks, and how many of those are needed."""
+
+    key: str
+    size: int
+    live: int
+
+
+class GcPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be rewritten and removed, and how many spare files are too young to go."""
+
+    needed: Needed
+    grace_days: float
+    rewrites: tuple[PackRewrite, ...]
+    spare: tuple[Spare, ...]
+    young: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.rewrites or self.spare)
+
+
+class Collected(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done: packs rewritten, tables that name their chunks anew, files removed and their bytes."""
+
+    packs: int
+    tables: int
+    removed: tuple[str, ...]
+    freed: int
+
+
+def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool = False) -> GcPlan:
+    """What could go. ``exclusive`` says that no other ledger uses the store, where that cannot be told.
+
+    Raises `ArgumentError` for a store in which nothing can be removed safely, and `IntegrityError` where damage hides
+    what is needed. Nothing is changed.
+    """
+    workspace = ledger.workspace.afresh()
+    store = _own_store(workspace, exclusive=exclusive)
+    now = clock_of(store)
+    # Listed first: what is put meanwhile is not spare, and what is named meanwhile is needed.
+    listed = list(stored_keys(store))
+    needed = needed_objects(workspace)
+    spare = [
+        age_of(store, key, now) for key in (*(key for key in listed if key not in needed.stretches), *leftovers(store))
+    ]
+    found = [each for each in spare if each is not None]
+    old = tuple(each for each in found if each.age >= grace_days * _DAY)
+    return GcPlan(
+        needed=needed,
+        grace_days=grace_days,
+        rewrites=tuple(_mostly_dead(store, listed, needed)),
+        spare=tuple(sorted(old)),
+        young=len(found) - len(old),
+    )
+
+
+def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Collected:
+    """Do what was planned, as far as it is still right; raises `LockTimeoutError` while others are saving."""
+    workspace = ledger.workspace.afresh()
+    store = _own_store(workspace, exclusive=exclusive)
+    tables = _rewrite(store, plan, timeout=workspace.config.lock_timeout)
+    removed: list[Spare] = []
+    for start in range(0, len(plan.spare), _TOGETHER):
+        removed += _remove(workspace, store, plan, plan.spare[start : start + _TOGETHER])
+    return Collected(
+        packs=len(plan.rewrites),
+        tables=tables,
+        removed=tuple(each.key for each in removed),
+        freed=sum(each.size for each in removed),
+    )
+
+
+def _own_store(workspace: Workspace, *, exclusive: bool) -> LocalStore:
+    store = workspace.store_for_writing()
+    if not isinstance(store, LocalStore):
+        raise ArgumentError(
+            f"cannot remove anything from {store.url}: gc works on stores in folders",
+            hint="give the bucket a rule that removes unfinished uploads; finished objects stay",
+            url=store.url,
+        )
+    if workspace.config.store != DEFAULT_STORE and not exclusive:
+        raise ArgumentError(
+            f"the store {store.url} lies outside of {workspace.path}: what other ledgers keep there would look spare",
+            hint="say --exclusive if no other ledger uses it",
+            url=store.url,
+        )
+    return store
+
+
+def _mostly_dead(store: LocalStore, listed: Iterable[str], needed: Needed) -> Iterable[PackRewrite]:
+    for key in listed:
+        stretches = needed.stretches.get(key)
+        if stretches and key.startswith("packs/"):
+            live, size = live_bytes(store, key, sorted(stretches))
+            if live <= (1 - MOSTLY_DEAD) * size:
+                yield PackRewrite(key=key, size=size, live=live)
+
+
+def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> int:
+    """Move what is alive out of the packs; how many tables were told. The packs stay for who has read an old table."""
+    if not plan.rewrites:
+        return 0
+    keys = [rewrite.key for rewrite in plan.rewrites]
+    places = repack(store, {key: sorted(plan.needed.stretches[key]) for key in keys})
+    for key in keys:
+        age_anew(store, key)
+    return sum(point_anew(store, content, places, timeout=timeout) for content in plan.needed.contents)
+
+
+def _remove(workspace: Workspace, store: LocalStore, plan: GcPlan, spare: Iterable[Spare]) -> list[Spare]:
+    """Remove files that are spare still: nobody is between relying on one and naming it while this looks."""
+    removed: list[Spare] = []
+    timeout = workspace.config.lock_timeout
+    # The store first: whoever holds it may be waiting for the ledger's lock.
+    with alone_with(store, timeout=timeout), exclusive_lock(workspace.path / "lock", timeout=timeout):
+        workspace.store_for_writing()  # the same one still, not another disk in its place
+        now = clock_of(store)
+        wanted = needed_since(workspace, plan.needed.tip, workspace.history.tip())
+        for each in spare:
+            found = age_of(store, each.key, now)
+            if found is not None and found.age >= plan.grace_days * _DAY and each.key not in wanted:
+                store.delete(each.key)
+                removed.append(found)
+    return removed
