@@ -16,6 +16,7 @@ from ledger.blobs.auditing import (
     check_objects,
     check_table,
     needs_of,
+    sizes_of,
     stored_keys,
 )
 from ledger.blobs.copying import copy_content
@@ -32,9 +33,10 @@ from ledger.blobs.pruning import (
     age_of,
     alone_with,
     clock_of,
+    files_among,
     hold,
-    leftovers,
     live_bytes,
+    packs_in,
     point_anew,
     repack,
 )
@@ -68,9 +70,9 @@ __all__ = [
     "copy_content",
     "create_store",
     "extents_of",
+    "files_among",
     "hold",
     "is_present",
-    "leftovers",
     "link_content",
     "link_objects",
     "linked_path",
@@ -79,8 +81,10 @@ __all__ = [
     "mendable_keys",
     "needs_of",
     "open_store",
+    "packs_in",
     "point_anew",
     "repack",
+    "sizes_of",
     "store_id",
     "stored_keys",
 ]

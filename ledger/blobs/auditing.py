@@ -72,6 +72,11 @@ def needs_of(store: Store, content: Content) -> Needs:
     return Needs({key: (), **_stretches(table)})
 
 
+def sizes_of(content: Content) -> dict[str, int]:
+    """The plain sizes of the chunk objects of a content that stands whole in its manifest, by their keys."""
+    return {chunk_key(digest): size for digest, size in content.chunks or ()}
+
+
 def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
     """A fault for each object that is not there, or cannot be looked at."""
     for key in keys:

@@ -7,7 +7,7 @@ counted on and again as it is copied. Registered data is the user's own and is l
 
 from collections.abc import Callable, Collection
 
-from ledger.blobs.auditing import check_objects, check_table, needs_of
+from ledger.blobs.auditing import check_objects, check_table, needs_of, sizes_of
 from ledger.blobs.copying import copy_objects
 from ledger.blobs.layout import parse_key
 from ledger.blobs.store import Store
@@ -17,7 +17,7 @@ from ledger.records import Content
 
 def mendable_keys(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
     """The objects that ``source`` would give so that a content is whole in ``own`` again; ``None`` where it cannot."""
-    sizes = {f"chunks/{digest[7:9]}/{digest[9:]}": size for digest, size in content.chunks or ()}
+    sizes = sizes_of(content)
     try:
         needs = needs_of(source, content)
         if needs.fault is not None or check_table(source, content) is not None:

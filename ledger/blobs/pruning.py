@@ -22,6 +22,7 @@ from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Run, load_table, put_runs
 from ledger.disk import Hold, alone, fresh_name, remove_if_there, storage_errors, write_new_file
+from ledger.errors import storage_error
 from ledger.records import Content
 
 _LABEL = "the store"
@@ -71,13 +72,16 @@ def age_of(store: LocalStore, key: str, now: float) -> Spare | None:
     return Spare(key, status.st_size, now - status.st_mtime)
 
 
-def leftovers(store: LocalStore) -> Iterator[str]:
-    """The temporary files that writers which died have left among the objects."""
+def files_among(store: LocalStore) -> tuple[list[str], list[str]]:
+    """The keys of all objects, and the temporary files that writers which died have left among them."""
+    keys: list[str] = []
+    left: list[str] = []
     for kind in OBJECT_KINDS:
-        for folder, _, names in os.walk(store.root / kind):
-            yield from (
-                os.path.relpath(os.path.join(folder, name), store.root) for name in names if _LEFTOVER.fullmatch(name)
-            )
+        for folder, _, names in os.walk(store.root / kind, onerror=_raise):
+            paths = [os.path.relpath(os.path.join(folder, name), store.root) for name in names]
+            left += [path for path in paths if _LEFTOVER.fullmatch(os.path.basename(path))]
+            keys += [path for path in paths if parse_key(path) is not None]
+    return sorted(keys), sorted(left)
 
 
 def live_bytes(store: Store, key: str, stretches: Sequence[tuple[int, int]]) -> tuple[int, int]:
@@ -104,6 +108,11 @@ def repack(store: LocalStore, needed: Mapping[str, Sequence[tuple[int, int]]]) -
     return places
 
 
+def packs_in(places: Places) -> set[str]:
+    """The keys of the packs that chunks went to."""
+    return {pack_key(pack) for pack, _ in places.values()}
+
+
 def point_anew(store: LocalStore, content: Content, places: Places, *, timeout: float) -> bool:
     """Make a table name the chunks where they are now; says whether it named any that went elsewhere.
 
@@ -123,6 +132,11 @@ def age_anew(store: LocalStore, key: str) -> None:
     path = store.root / key
     with storage_errors(path, "touch"):
         os.utime(path)
+
+
+def _raise(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise storage_error(error, error.filename, "list") from error
 
 
 def _numbers(index: PackIndex, stretches: Sequence[tuple[int, int]]) -> list[int]:

@@ -22,6 +22,7 @@ from ledger.blobs import (
     check_table,
     is_present,
     needs_of,
+    sizes_of,
     stored_keys,
 )
 from ledger.core.workspace import Workspace
@@ -273,7 +274,7 @@ class Check:
             self._note_error(claim.label, error)
             return
         needs = needs_of(self._stores, content)
-        sizes = {f"chunks/{hex[:2]}/{hex[2:]}": size for hex, size in _chunks(content)}
+        sizes = sizes_of(content)
         new = needs.stretches.keys() - self._named.keys()
         self._named.update({key: sizes.get(key) for key in needs.stretches})
         self._note(needs, absent(self._stores, [key for key in new if key not in self._listed]))
@@ -363,7 +364,3 @@ def _problem(kind: Damage, where: str, message: str, touched: Mapping[str, list[
 
 def _missing(claim: Claim, message: str) -> Problem:
     return Problem(kind="missing", label=claim.label, message=message, versions=(claim.label,))
-
-
-def _chunks(content: Content) -> Iterator[tuple[str, int]]:
-    yield from ((digest.removeprefix("sha256:"), size) for digest, size in content.chunks or ())

@@ -16,11 +16,11 @@ from ledger.blobs import (
     age_of,
     alone_with,
     clock_of,
-    leftovers,
+    files_among,
     live_bytes,
+    packs_in,
     point_anew,
     repack,
-    stored_keys,
 )
 from ledger.core import Ledger, Needed, Workspace, needed_objects, needed_since
 from ledger.disk import exclusive_lock
@@ -79,11 +79,9 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
     store = _own_store(workspace, exclusive=exclusive)
     now = clock_of(store)
     # Listed first: what is put meanwhile is not spare, and what is named meanwhile is needed.
-    listed = list(stored_keys(store))
+    listed, left = files_among(store)
     needed = needed_objects(workspace)
-    spare = [
-        age_of(store, key, now) for key in (*(key for key in listed if key not in needed.stretches), *leftovers(store))
-    ]
+    spare = [age_of(store, key, now) for key in (*(key for key in listed if key not in needed.stretches), *left)]
     found = [each for each in spare if each is not None]
     old = tuple(each for each in found if each.age >= grace_days * _DAY)
     return GcPlan(
@@ -99,10 +97,12 @@ def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Coll
     """Do what was planned, as far as it is still right; raises `LockTimeoutError` while others are saving."""
     workspace = ledger.workspace.afresh()
     store = _own_store(workspace, exclusive=exclusive)
-    tables = _rewrite(store, plan, timeout=workspace.config.lock_timeout)
+    tables, filled = _rewrite(store, plan, timeout=workspace.config.lock_timeout)
+    # The chunks that are alive may be all that a spare pack holds: then that is the new one.
+    spare = [each for each in plan.spare if each.key not in filled]
     removed: list[Spare] = []
-    for start in range(0, len(plan.spare), _TOGETHER):
-        removed += _remove(workspace, store, plan, plan.spare[start : start + _TOGETHER])
+    for start in range(0, len(spare), _TOGETHER):
+        removed += _remove(workspace, store, plan, spare[start : start + _TOGETHER])
     return Collected(
         packs=len(plan.rewrites),
         tables=tables,
@@ -137,15 +137,19 @@ def _mostly_dead(store: LocalStore, listed: Iterable[str], needed: Needed) -> It
                 yield PackRewrite(key=key, size=size, live=live)
 
 
-def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> int:
-    """Move what is alive out of the packs; how many tables were told. The packs stay for who has read an old table."""
+def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> tuple[int, set[str]]:
+    """Move what is alive out of the packs; how many tables were told, and the packs that hold it now.
+
+    The packs that it came from stay for who has read an old table.
+    """
     if not plan.rewrites:
-        return 0
+        return 0, set()
     keys = [rewrite.key for rewrite in plan.rewrites]
     places = repack(store, {key: sorted(plan.needed.stretches[key]) for key in keys})
-    for key in keys:
+    filled = packs_in(places)
+    for key in (*keys, *filled):
         age_anew(store, key)
-    return sum(point_anew(store, content, places, timeout=timeout) for content in plan.needed.contents)
+    return sum(point_anew(store, content, places, timeout=timeout) for content in plan.needed.contents), filled
 
 
 def _remove(workspace: Workspace, store: LocalStore, plan: GcPlan, spare: Iterable[Spare]) -> list[Spare]:

@@ -16,12 +16,17 @@ pytestmark = pytest.mark.skipif(bool(tracing.why_not()), reason=tracing.why_not(
 
 ROOT = Path(__file__).parents[2]
 SLICE = 17
+WIDE = 83
+"""For what makes a thousand system calls."""
+
 AGAIN = [name for name in WRITING if name not in ONLY_ONCE]
 LONG = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
-@pytest.mark.parametrize("every", [SLICE, pytest.param(1, marks=LONG)])
-@pytest.mark.parametrize("operation", WRITING)
+KILLS = [(name, WIDE if name == "gc" else SLICE) for name in WRITING]
+
+
+@pytest.mark.parametrize(("operation", "every"), [*KILLS, *(pytest.param(name, 1, marks=LONG) for name in WRITING)])
 def test_a_kill_loses_nothing(tmp_path: Path, operation: str, every: int) -> None:
     """Whatever was acknowledged is there, the rest wholly or not at all, and the next save works at once."""
     crashes = list(crash_all(operation, "kill", tmp_path, every=every))

@@ -202,6 +202,17 @@ def test_a_pack_that_is_mostly_dead_is_rewritten(sparse: Ledger) -> None:
     assert plan_gc(sparse).is_empty
 
 
+def test_what_is_alive_may_be_a_spare_pack(ledger: Ledger) -> None:
+    """Where the new pack is one that was spare until now, it is needed from then on and stays."""
+    ledger.save(LARGE, "weights")
+    make_mostly_dead(ledger, "weights")
+    grow_old(ledger)
+    [spare] = plan_gc(ledger).spare
+    assert () == collect(ledger).removed
+    assert (store_of(ledger) / spare.key).exists()
+    assert (LARGE, True) == (Ledger.open(ledger.path).load("weights"), ledger.verify().ok)
+
+
 def test_a_reader_beside_it_finds_its_chunks(sparse: Ledger) -> None:
     """Who has read the old table goes on reading the old pack."""
     content = sparse.get("weights", 1).content
