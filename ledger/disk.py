@@ -362,12 +362,16 @@ class Hold:
     """A shared hold on a file: while anybody has one, `alone` waits.
 
     It costs a writer two system calls and lets any number of writers in at once. Let go by `release`, at the latest
-    when this object or its process ends. Where the file system has no such locks, nothing is held.
+    when this object or its process ends. Where the file system has no such locks, or where there is no such file,
+    nothing is held.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float) -> None:
         self._descriptor = -1
-        descriptor = _open_to_hold(path)
+        try:
+            descriptor = _open_to_hold(path)
+        except FileNotFoundError:
+            return
         try:
             _flock(descriptor, fcntl.LOCK_SH, path, timeout)
         except BaseException:
@@ -388,7 +392,10 @@ class Hold:
 
 @contextlib.contextmanager
 def alone(path: str | os.PathLike[str], *, timeout: float) -> Iterator[None]:
-    """A block during which nobody has a `Hold` on a file; raises `LockTimeoutError` where somebody keeps one."""
+    """A block during which nobody has a `Hold` on a file; raises `LockTimeoutError` where somebody keeps one.
+
+    Raises ``FileNotFoundError`` as it is, so that the caller says what is missing.
+    """
     descriptor = _open_to_hold(path)
     try:
         _flock(descriptor, fcntl.LOCK_EX, path, timeout)
@@ -423,6 +430,8 @@ def _hold(path: Path, *, timeout: float) -> HeldLock:
 def _open_to_hold(path: str | os.PathLike[str]) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise storage_error(error, path, "open") from error
 

@@ -12,7 +12,7 @@ Rules it keeps (specs/maintenance.md, 3):
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY, pack_key, parse_key, table_key
@@ -45,9 +45,14 @@ def hold(store: Store, *, timeout: float) -> Hold | None:
     return Hold(store.root / STORE_KEY, timeout=timeout) if isinstance(store, LocalStore) else None
 
 
-def alone_with(store: LocalStore, *, timeout: float) -> AbstractContextManager[None]:
+@contextmanager
+def alone_with(store: LocalStore, *, timeout: float) -> Iterator[None]:
     """A block during which nobody holds a store; raises `LockTimeoutError` where somebody goes on doing so."""
-    return alone(store.root / STORE_KEY, timeout=timeout)
+    path = store.root / STORE_KEY
+    with ExitStack() as stack:
+        with storage_errors(path, "open"):
+            stack.enter_context(alone(path, timeout=timeout))
+        yield
 
 
 def clock_of(store: LocalStore) -> float:

@@ -133,11 +133,16 @@ def _shaped(value: Any, shape: type[Shape], where: str) -> Shape:
             where=where,
         )
     if type(number) is int and number < 1:
-        raise FormatError(f"{where}: format {number}, the first there is is 1", found=number, where=where)
+        raise FormatError(f"{where}: format is {number}, expected a positive integer", found=number, where=where)
     try:
-        return msgspec.convert(value, shape, strict=True)
+        shaped = msgspec.convert(value, shape, strict=True)
     except msgspec.ValidationError as error:
         raise FormatError(f"{where}: {error}", where=where) from error
+    for field in ("kind", "format"):
+        # They have defaults for who writes a record, not for who reads one.
+        if field in getattr(shape, "__struct_fields__", ()) and field not in value:
+            raise FormatError(f"{where}: Object missing required field `{field}`", where=where)
+    return shaped
 
 
 def _first_difference(value: object, data: bytes) -> str:
