@@ -358,6 +358,22 @@ def hold_file(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_abandoned(path: Path) -> bool:
+    """Whether a file lies there that its holder left by dying."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, so that two who ask do not take each other for the holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_nlink > 0  # else its holder has just taken it away
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
 class Hold:
     """A shared hold on a file: while anybody has one, `alone` waits.
 

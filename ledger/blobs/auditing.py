@@ -13,8 +13,8 @@ from typing import Final, Literal, NamedTuple
 
 from ledger.blobs.codec import PLAIN_LIMIT, codec_of, frame_size, open_chunk, stored_limit
 from ledger.blobs.layout import OBJECT_KINDS, chunk_key, pack_key, parse_key, table_key
-from ledger.blobs.linked import linked_path
 from ledger.blobs.packs import PackIndex, load_index, open_entry
+from ledger.blobs.reader import ContentReader
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import PrunableStore, Store
@@ -107,7 +107,7 @@ def check_table(store: Store, content: Content) -> Fault | None:
 
 def check_linked(store: Store, content: Content, *, label: str) -> None:
     """Read all of some registered data again; `IntegrityError` at the first file that is missing, changed or new."""
-    linked_path(store, content, label=label)
+    ContentReader(store, content, label=label).check()
 
 
 def stored_keys(store: Store) -> Iterator[str]:
