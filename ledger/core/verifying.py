@@ -15,11 +15,14 @@ import msgspec
 
 from ledger.blobs import (
     Fault,
+    LocalStore,
     Needs,
     absent,
+    age_of,
     check_linked,
     check_objects,
     check_table,
+    files_among,
     is_present,
     needs_of,
     sizes_of,
@@ -47,6 +50,9 @@ from ledger.records import Content, Name
 PieceKind = Literal["git file", "commit", "branch", "records", "artifact", "object"]
 
 Damage = Literal["missing", "corrupt"]
+
+
+_LEFT_SECONDS = 86_400.0
 
 
 class Piece(NamedTuple):
@@ -191,9 +197,21 @@ class Check:
             problems=tuple(problems),
             objects=self._objects,
             bytes=self._bytes,
-            orphans=tuple(Orphan(object=key, is_damaged=key in unneeded) for key in sorted(spare | unneeded)),
+            orphans=(
+                *(Orphan(object=key, is_damaged=key in unneeded) for key in sorted(spare | unneeded)),
+                *(self._leftovers() if is_whole else ()),
+            ),
             is_whole=is_whole,
         )
+
+    def _leftovers(self) -> Iterator[Orphan]:
+        """The temporary files of the store that no writer can be at work on any more."""
+        if isinstance(self._store, LocalStore):
+            now = self._workspace.now().timestamp()
+            for key in files_among(self._store)[1]:
+                found = age_of(self._store, key, now)
+                if found is not None and found.age >= _LEFT_SECONDS:
+                    yield Orphan(object=key)
 
     @property
     def git_faults(self) -> tuple[GitFault, ...]:

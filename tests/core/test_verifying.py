@@ -1,7 +1,9 @@
 """A check finds what is wrong, says so once, and names every version that it touches."""
 
 import itertools
+import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,16 @@ def test_what_nothing_names_is_information(shared: Ledger) -> None:
     damage(store_of(shared) / orphan.object)
     report = shared.verify()
     assert (True, [(orphan.object, True)]) == (report.ok, [(each.object, each.is_damaged) for each in report.orphans])
+
+
+def test_what_a_dead_writer_left_is_information(shared: Ledger) -> None:
+    """A temporary file that nobody has written to for a day is listed; a younger one may be a live writer's."""
+    left = store_of(shared) / "packs" / f"tmp_{'0' * 16}"
+    left.write_bytes(b"half")
+    assert () == shared.verify().orphans
+    then = time.time() - 2 * 86_400
+    os.utime(left, (then, then))
+    assert [f"packs/{left.name}"] == [orphan.object for orphan in shared.verify().orphans]
 
 
 def test_damage_to_a_record_names_its_version(shared: Ledger) -> None:
