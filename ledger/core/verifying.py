@@ -39,10 +39,12 @@ from ledger.history import (
     check_commit,
     check_git_file,
     check_indexes,
+    check_missed,
     check_nothing_taken_back,
     check_place,
     git_files,
     places_of,
+    without_index,
 )
 from ledger.ids import CommitId
 from ledger.records import Content, Name
@@ -136,9 +138,11 @@ class Check:
         self._deep = deep
         self._problems: list[Problem] = []
         self._git_faults: dict[str, GitFault] = {}
+        self._without_index: frozenset[str] = frozenset()
         if deep:
             # Before anything is read: what reads objects makes a lost index again.
             self._note_git(check_indexes(self._history))
+            self._without_index = without_index(self._history)
         self._snapshot = self._open()
         self._store = self._workspace.store
         self._stores = self._workspace.all_stores
@@ -179,6 +183,7 @@ class Check:
 
     def report(self, *, is_whole: bool = True) -> Report:
         """What the pieces that are done come to; ``is_whole`` says whether these are all there are."""
+        self._note_git(check_missed(self._history, self._without_index))
         touched, is_readable = self._touched() if self._git_faults or self._faults else ({}, True)
         # What no version needs is no problem, as long as every version says what it needs.
         unneeded = {key for key in self._faults if is_readable and key not in touched}

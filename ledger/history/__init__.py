@@ -4,14 +4,15 @@ The only package that knows dulwich and Git's files.
 """
 
 from ledger.history.auditing import (
-    GitFault,
     all_commits,
     check_commit,
     check_git_file,
     check_indexes,
+    check_missed,
     check_nothing_taken_back,
     git_files,
     tips,
+    without_index,
 )
 from ledger.history.drafts import (
     UNPLACED,
@@ -30,6 +31,7 @@ from ledger.history.objects import Commit
 from ledger.history.remotes import Remote, check_remote, remote_url, without_secrets
 from ledger.history.revisions import time_of
 from ledger.history.snapshot import Snapshot, find_by_id
+from ledger.history.soundness import GitFault
 from ledger.history.standing import check_artifact, check_place, places_of
 from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, gained, plan_sync, push_plan
 
@@ -55,6 +57,7 @@ __all__ = [
     "check_commit",
     "check_git_file",
     "check_indexes",
+    "check_missed",
     "check_nothing_taken_back",
     "check_place",
     "check_remote",
@@ -75,5 +78,6 @@ __all__ = [
     "step_file",
     "time_of",
     "tips",
+    "without_index",
     "without_secrets",
 ]

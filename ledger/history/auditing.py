@@ -7,76 +7,68 @@ What `git fsck` finds is found here. Works file by file and commit by commit, so
 can be checked at a time and little is in memory. Changes nothing.
 """
 
-import hashlib
 import os
 import re
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
-from ledger.disk import read_file, storage_errors
+from ledger.disk import mode_of, read_file, storage_errors
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.comparing import compare
 from ledger.history.history import History
-from ledger.history.indexing import is_sound
-from ledger.history.objects import BLOB, COMMIT, KINDS, TREE, Commit, ObjectId, Objects, decode_tree, encode_tree
-from ledger.history.objects import object_id as id_of
+from ledger.history.objects import BLOB, COMMIT, Commit, ObjectId, Objects
 from ledger.history.packfile import PackDamage, PackFile
 from ledger.history.refs import BRANCH
 from ledger.history.repository import REQUIRED_SETTINGS, read_settings
+from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, names_in
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 
-_BLOCK = 1 << 20
-_TRAILER = 20
-_SHOWN = 3
 _COMMIT = re.compile(r"[0-9a-f]{40}\n?")
 _HEAD: Final = f"ref: {BRANCH}\n".encode()
-_PERSON = rb"[^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]*) [+-][0-9]{4}\n"
-_COMMIT_HEAD = re.compile(rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author " + _PERSON + rb"committer " + _PERSON)
-_DERIVED = (".rev", ".bitmap", ".mtimes")
-
-
-class GitFault(NamedTuple):
-    """What is wrong with a file or object of the history; ``objects`` are the ids that are not to be had from it."""
-
-    where: str
-    kind: Literal["missing", "corrupt"]
-    message: str
-    objects: frozenset[str] = frozenset()
 
 
 def git_files(history: History) -> Iterator[str]:
     """Every file or folder of the repository that `check_git_file` knows, relative to it."""
     yield from ("HEAD", "config", "refs", "packed-refs", "logs")
     objects = history.objects.directory
-    for name in _names(objects):
+    for name in names_in(objects):
         if len(name) == len("ab"):
             yield f"objects/{name}"
     stems = dict.fromkeys(
-        name.rsplit(".", 1)[0] for name in _names(objects / "pack") if name.endswith((".pack", ".idx"))
+        name.rsplit(".", 1)[0] for name in names_in(objects / "pack") if name.endswith((".pack", ".idx"))
     )
     yield from (f"objects/pack/{stem}" for stem in stems)
-    yield from (f"objects/pack/{name}" for name in _names(objects / "pack") if name == "multi-pack-index")
-    yield from (f"objects/info/{name}" for name in _names(objects / "info") if name.startswith("commit-graph"))
+    yield from (f"objects/pack/{name}" for name in names_in(objects / "pack") if name == "multi-pack-index")
+    yield from (f"objects/info/{name}" for name in names_in(objects / "info") if name.startswith("commit-graph"))
 
 
 def check_indexes(history: History) -> Iterator[GitFault]:
     """A fault for each pack whose index is not what it should be; to be asked before an object is read."""
-    for name in _names(history.objects.pack_directory):
-        if name.endswith(".pack"):
-            base = history.objects.pack_directory / name.removesuffix(".pack")
-            try:
-                if not is_sound(base):
-                    yield _bad_index(base, f"objects/pack/{base.name}")
-            except StorageError as error:
-                yield GitFault(f"objects/pack/{base.name}.idx", "corrupt", str(error))
+    for base in _packs(history):
+        fault = check_index(base, f"objects/pack/{base.name}")
+        if fault is not None:
+            yield fault
 
 
-def _bad_index(base: Path, name: str) -> GitFault:
-    what = "is missing or is not the index of its pack; it is made again when an object is missed"
-    return GitFault(f"{name}.idx", "corrupt", f"{base}.idx {what}")
+def without_index(history: History) -> frozenset[str]:
+    """The packs that have no index now, and so hold nothing for a reader; to be asked before an object is read."""
+    return frozenset(base.name for base in _packs(history) if not mode_of(f"{base}.idx"))
+
+
+def check_missed(history: History, before: frozenset[str]) -> Iterator[GitFault]:
+    """A fault for each index that was not there before and that reading has missed, and so made again."""
+    if history.objects.has_restored:
+        for stem in sorted(before):
+            if mode_of(history.objects.pack_directory / f"{stem}.idx"):
+                where = f"objects/pack/{stem}.idx"
+                yield GitFault(where, "missing", f"{history.git_dir / where} was missing; it has been made again")
+
+
+def _packs(history: History) -> Iterator[Path]:
+    folder = history.objects.pack_directory
+    yield from (folder / name.removesuffix(".pack") for name in names_in(folder) if name.endswith(".pack"))
 
 
 def check_git_file(history: History, name: str) -> Iterator[GitFault]:
@@ -88,11 +80,11 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
         elif name in ("refs", "packed-refs", "logs"):
             yield from _check_refs(history, name)
         elif name.startswith("objects/pack/pack-"):
-            yield from _check_pack(path, name)
+            yield from check_pack(path, name)
         elif len(name) == len("objects/ab"):
-            yield from _check_loose(path, name)
+            yield from check_loose(path, name)
         else:
-            yield from _check_trailer(path, name)
+            yield from check_trailer(path, name)
     except StorageError as error:
         yield GitFault(name, "corrupt", str(error))
 
@@ -146,9 +138,10 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
 
     What a writer that died or lost a race leaves builds on what was published, and nothing builds on it.
     """
-    reached = set(all_commits(history))
+    on_disk = list(_commits_on_disk(history.objects))
+    reached = set(all_commits(history))  # behind them: what is published meanwhile is no loss
     lost: dict[CommitId, Commit] = {}
-    for id in _commits_on_disk(history.objects):
+    for id in on_disk:
         if id not in reached:
             try:
                 lost[id] = history.objects.commit(id)
@@ -253,151 +246,20 @@ def _loose_refs(git_dir: Path, folder: str) -> Iterator[tuple[str, str]]:
             continue  # packed or removed by Git at this moment
 
 
-def _check_pack(base: Path, name: str) -> Iterator[GitFault]:
-    try:
-        size, trailer = _hash(f"{base}.pack")
-    except FileNotFoundError:
-        if os.path.exists(f"{base}.idx"):
-            yield GitFault(f"{name}.pack", "missing", f"{base}.pack is missing, its index is there")
-        return
-    if size < _TRAILER or not trailer:
-        yield GitFault(f"{name}.pack", "corrupt", f"{base}.pack has another checksum than it ends in", _listed(base))
-        return
-    if not is_sound(base):
-        yield _bad_index(base, name)
-        return
-    for suffix in _DERIVED:
-        yield from _check_trailer(base.with_name(f"{base.name}{suffix}"), f"{name}{suffix}")
-    bad = dict(_damaged(base))
-    if bad:
-        shown = "; ".join(list(bad.values())[:_SHOWN])
-        yield GitFault(
-            f"{name}.pack", "corrupt", f"{base}.pack: {len(bad)} objects are damaged: {shown}", frozenset(bad)
-        )
-
-
-def _listed(base: Path) -> frozenset[str]:
-    """The objects that a damaged pack should hold, as far as its index tells, and that are not to be had from it."""
-    try:
-        return frozenset(id for id, _ in _damaged(base))
-    except (OSError, ValueError):
-        return frozenset()
-
-
-def _damaged(base: Path) -> Iterator[tuple[str, str]]:
-    pack = PackFile(str(base))
-    for name in pack.names():
-        try:
-            found = pack.read(name)
-            problem = _problem(name.hex(), *found) if found is not None else "is not where its index says"
-        except PackDamage as error:
-            problem = str(error)
-        if problem:
-            yield name.hex(), f"object {name.hex()} {problem}"
-
-
-def _problem(id: str, kind: int, data: bytes) -> str:
-    """What is wrong with an object, by its id and by Git's forms; empty if nothing is."""
-    found = id_of(kind, data)
-    if found != id:
-        return f"holds {found}"
-    if kind == TREE:
-        try:
-            if encode_tree(decode_tree(data)) != data:
-                return "is a tree that is out of order"
-        except (ValueError, UnicodeDecodeError, IndexError) as error:
-            return f"is no tree of a ledger: {error}"
-    if kind == COMMIT and (_COMMIT_HEAD.match(data) is None or b"\0" in data):
-        return "is no commit as Git writes them"
-    return ""
-
-
-def _check_loose(folder: Path, name: str) -> Iterator[GitFault]:
-    for file in _names(folder):
-        id = folder.name + file
-        if not _COMMIT.fullmatch(id):
-            continue  # a temporary file of Git's
-        try:
-            problem = _loose_problem(id, read_file(folder / file))
-        except FileNotFoundError:
-            continue  # packed at this moment
-        if problem:
-            message = f"{folder / file}: loose object {problem}"
-            yield GitFault(f"{name}/{file}", "corrupt", message, frozenset([id]))
-
-
-def _loose_problem(id: str, packed: bytes) -> str:
-    unpacker = zlib.decompressobj()
-    try:
-        data = unpacker.decompress(packed)
-    except zlib.error as error:
-        return str(error)
-    if not unpacker.eof or unpacker.unused_data:
-        return "is cut short, or more follows"
-    head, _, body = data.partition(b"\0")
-    word, _, size = head.partition(b" ")
-    kind = next((number for number, known in KINDS.items() if known == word), 0)
-    return _problem(id, kind, body) if kind and size == b"%d" % len(body) else "has no head that Git writes"
-
-
-def _check_trailer(path: Path, name: str) -> Iterator[GitFault]:
-    """A file of Git's that ends in the checksum of what is before."""
-    if path.is_dir():
-        for each in _names(path):
-            yield from _check_trailer(path / each, f"{name}/{each}")
-        return
-    if path.name == "commit-graph-chain":
-        return
-    try:
-        size, is_whole = _hash(str(path))
-    except FileNotFoundError:
-        return
-    if size < _TRAILER or not is_whole:
-        yield GitFault(
-            name, "corrupt", f"{path} has another checksum than it ends in; it is derived and may be deleted"
-        )
-
-
-def _hash(path: str) -> tuple[int, bool]:
-    """The size of a file, and whether it ends in the SHA-1 of what is before."""
-    digest = hashlib.sha1(usedforsecurity=False)
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            left = size - _TRAILER
-            while left > 0 and (block := file.read(min(_BLOCK, left))):
-                digest.update(block)
-                left -= len(block)
-            return size, file.read() == digest.digest()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}", path=path) from error
-
-
 def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
     """The id of every object that may be a commit, in packs and loose files."""
-    for name in _names(objects.directory):
+    for name in names_in(objects.directory):
         if len(name) == len("ab"):
             yield from (
-                CommitId(name + file) for file in _names(objects.directory / name) if _COMMIT.fullmatch(name + file)
+                CommitId(name + file) for file in names_in(objects.directory / name) if _COMMIT.fullmatch(name + file)
             )
-    for file in _names(objects.pack_directory):
+    for file in names_in(objects.pack_directory):
         if file.endswith(".idx"):
             pack = PackFile(str(objects.pack_directory / file.removesuffix(".idx")))
             try:
                 yield from (CommitId(name.hex()) for name in pack.names() if pack.may_be(name, COMMIT))
             except (PackDamage, OSError):
                 continue  # `check_git_file` says so
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise StorageError(f"cannot list {folder}: {error.strerror}", path=str(folder)) from error
 
 
 def _unreadable(where: str, error: IntegrityError | FormatError | StorageError) -> GitFault:

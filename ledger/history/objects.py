@@ -128,6 +128,8 @@ class Objects:
         self._counts: Mapping[str, int] = {}
         self._likely = ""
         self._scanned = False
+        self.has_restored = False
+        """Whether something was missed, and indexes were made again for it."""
         self._indexes_judged: frozenset[str] | None = None
         self._guard = threading.Lock()
         self._cache = _ByteCache(_CACHE_BYTES)
@@ -269,6 +271,7 @@ class Objects:
         self._indexes_judged = packs
         if not restore_indexes(self.pack_directory):
             return None
+        self.has_restored = True
         with self._guard:
             self._packs = {}
         return self._from_new_packs(id, damage)

@@ -11,8 +11,10 @@ from ledger.history import (
     check_commit,
     check_git_file,
     check_indexes,
+    check_missed,
     check_nothing_taken_back,
     git_files,
+    without_index,
 )
 from ledger.ids import CommitId
 from tests.conftest import run_git
@@ -31,10 +33,12 @@ def history(tmp_path: Path) -> History:
 def problems(history: History) -> list[str]:
     """Everything that is wrong, by where it is."""
     fresh = again(history)
+    without = without_index(fresh)
     found = [fault.where for fault in check_indexes(fresh)]
     found += [fault.where for name in git_files(fresh) for fault in check_git_file(fresh, name)]
     found += [fault.where for id in all_commits(fresh) if (fault := check_commit(fresh, id)) is not None]
-    return [*dict.fromkeys(found), *(fault.where for fault in check_nothing_taken_back(fresh))]
+    found += [fault.where for fault in check_nothing_taken_back(fresh)]
+    return list(dict.fromkeys([*found, *(fault.where for fault in check_missed(fresh, without))]))
 
 
 def fsck(history: History) -> int:
@@ -161,6 +165,14 @@ def test_what_a_dead_writer_left_is_no_fault(history: History) -> None:
     """A commit on top of the branch that was never published is nothing to worry about."""
     git(history, "update-ref", "refs/heads/main", "main~1")
     assert [] == problems(history)
+
+
+def test_a_pack_that_never_got_its_index_is_no_fault(history: History) -> None:
+    """A writer that died between the two left objects that nobody misses: neither Git nor a check minds."""
+    blob = git(history, "hash-object", "-w", "--stdin", data=b"never published")
+    stem = git(history, "pack-objects", "-q", str(history.git_dir / "objects" / "pack" / "pack"), data=blob.encode())
+    (history.git_dir / "objects" / "pack" / f"pack-{stem}.idx").unlink()
+    assert (0, []) == (fsck(history), problems(history))
 
 
 def test_a_missing_object_is_told_from_a_damaged_one(history: History) -> None:

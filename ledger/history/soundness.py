@@ -1,0 +1,184 @@
+"""The files that hold Git's objects, read whole and held against the names and checksums that they should have.
+
+Owns what a pack, an index, a loose file and an object must look like, as Git itself would check it. A writer may be
+at work, or may have died: a pack that has no index yet, or none any more, is no fault by itself.
+"""
+
+import hashlib
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from ledger.disk import read_file
+from ledger.errors import StorageError
+from ledger.history.indexing import is_sound
+from ledger.history.objects import COMMIT, KINDS, TREE, decode_tree, encode_tree, object_id
+from ledger.history.packfile import PackDamage, PackFile
+
+_BLOCK = 1 << 20
+_TRAILER = 20
+_SHOWN = 3
+_ID = re.compile(r"[0-9a-f]{40}")
+_PERSON = rb"[^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]*) [+-][0-9]{4}\n"
+_COMMIT_HEAD = re.compile(rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author " + _PERSON + rb"committer " + _PERSON)
+_DERIVED = (".rev", ".bitmap", ".mtimes")
+
+
+class GitFault(NamedTuple):
+    """What is wrong with a file or object of the history; ``objects`` are the ids that are not to be had from it."""
+
+    where: str
+    kind: Literal["missing", "corrupt"]
+    message: str
+    objects: frozenset[str] = frozenset()
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names in a folder, sorted; none where there is no such folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StorageError(f"cannot list {folder}: {error.strerror}", path=str(folder)) from error
+
+
+def check_index(base: Path, name: str) -> GitFault | None:
+    """What is wrong with the index of a pack; one that is not there is no fault as long as nobody misses it."""
+    try:
+        if is_sound(base) or not os.path.exists(f"{base}.idx") or not os.path.exists(f"{base}.pack"):
+            return None
+    except StorageError as error:
+        return GitFault(f"{name}.idx", "corrupt", str(error))
+    what = "is not the index of its pack; it is made again when an object is missed"
+    return GitFault(f"{name}.idx", "corrupt", f"{base}.idx {what}")
+
+
+def check_pack(base: Path, name: str) -> Iterator[GitFault]:
+    """What is wrong with a pack, its index, what else is derived from it, or an object in it."""
+    try:
+        size, trailer = _hash(f"{base}.pack")
+    except FileNotFoundError:
+        if os.path.exists(f"{base}.idx"):
+            yield GitFault(f"{name}.pack", "missing", f"{base}.pack is missing, its index is there")
+        return
+    if size < _TRAILER or not trailer:
+        yield GitFault(f"{name}.pack", "corrupt", f"{base}.pack has another checksum than it ends in", _listed(base))
+        return
+    bad_index = check_index(base, name)
+    if bad_index is not None:
+        yield bad_index
+        return
+    for suffix in _DERIVED:
+        yield from check_trailer(base.with_name(f"{base.name}{suffix}"), f"{name}{suffix}")
+    if not os.path.exists(f"{base}.idx"):
+        return  # its objects are nobody's, or it goes at this moment
+    bad = dict(_damaged(base))
+    if bad:
+        shown = "; ".join(list(bad.values())[:_SHOWN])
+        yield GitFault(
+            f"{name}.pack", "corrupt", f"{base}.pack: {len(bad)} objects are damaged: {shown}", frozenset(bad)
+        )
+
+
+def _listed(base: Path) -> frozenset[str]:
+    """The objects that a damaged pack should hold, as far as its index tells, and that are not to be had from it."""
+    try:
+        return frozenset(id for id, _ in _damaged(base))
+    except (OSError, ValueError):
+        return frozenset()
+
+
+def _damaged(base: Path) -> Iterator[tuple[str, str]]:
+    pack = PackFile(str(base))
+    for name in pack.names():
+        try:
+            found = pack.read(name)
+            problem = _problem(name.hex(), *found) if found is not None else "is not where its index says"
+        except PackDamage as error:
+            problem = str(error)
+        if problem:
+            yield name.hex(), f"object {name.hex()} {problem}"
+
+
+def _problem(id: str, kind: int, data: bytes) -> str:
+    """What is wrong with an object, by its id and by Git's forms; empty if nothing is."""
+    found = object_id(kind, data)
+    if found != id:
+        return f"holds {found}"
+    if kind == TREE:
+        try:
+            if encode_tree(decode_tree(data)) != data:
+                return "is a tree that is out of order"
+        except (ValueError, UnicodeDecodeError, IndexError) as error:
+            return f"is no tree of a ledger: {error}"
+    if kind == COMMIT and (_COMMIT_HEAD.match(data) is None or b"\0" in data):
+        return "is no commit as Git writes them"
+    return ""
+
+
+def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
+    """What is wrong with the loose objects of a folder."""
+    for file in names_in(folder):
+        id = folder.name + file
+        if not _ID.fullmatch(id):
+            continue  # a temporary file of Git's
+        try:
+            problem = _loose_problem(id, read_file(folder / file))
+        except FileNotFoundError:
+            continue  # packed at this moment
+        if problem:
+            message = f"{folder / file}: loose object {problem}"
+            yield GitFault(f"{name}/{file}", "corrupt", message, frozenset([id]))
+
+
+def _loose_problem(id: str, packed: bytes) -> str:
+    unpacker = zlib.decompressobj()
+    try:
+        data = unpacker.decompress(packed)
+    except zlib.error as error:
+        return str(error)
+    if not unpacker.eof or unpacker.unused_data:
+        return "is cut short, or more follows"
+    head, _, body = data.partition(b"\0")
+    word, _, size = head.partition(b" ")
+    kind = next((number for number, known in KINDS.items() if known == word), 0)
+    return _problem(id, kind, body) if kind and size == b"%d" % len(body) else "has no head that Git writes"
+
+
+def check_trailer(path: Path, name: str) -> Iterator[GitFault]:
+    """A file of Git's that ends in the checksum of what is before."""
+    if path.is_dir():
+        for each in names_in(path):
+            yield from check_trailer(path / each, f"{name}/{each}")
+        return
+    if path.name == "commit-graph-chain":
+        return
+    try:
+        size, is_whole = _hash(str(path))
+    except FileNotFoundError:
+        return
+    if size < _TRAILER or not is_whole:
+        yield GitFault(
+            name, "corrupt", f"{path} has another checksum than it ends in; it is derived and may be deleted"
+        )
+
+
+def _hash(path: str) -> tuple[int, bool]:
+    """The size of a file, and whether it ends in the SHA-1 of what is before."""
+    digest = hashlib.sha1(usedforsecurity=False)
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            left = size - _TRAILER
+            while left > 0 and (block := file.read(min(_BLOCK, left))):
+                digest.update(block)
+                left -= len(block)
+            return size, file.read() == digest.digest()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}", path=path) from error
