@@ -14,6 +14,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ HARMLESS = {
     ".gitignore": "for a project around the ledger; never read",
     "config.toml": "local settings, which may be anything: another remote, another patience",
     "cache": "derived: what is damaged in it is made again",
+    "queue": "publications of writers that wait; whoever waits asks the history what became of its own",
     "history.git/description": "never read",
     "history.git/config": "a preference of Git's housekeeping; nothing that is read depends on it",
     "history.git/objects/pack/*.bitmap": "derived, for Git alone: without it Git looks itself",
@@ -258,10 +260,14 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="tests.maintenance.corruption", description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="stop after so long, and say how far it got"
+    )
     chosen = parser.parse_args(arguments)
     done: Counter[str] = Counter()
     found: Counter[str] = Counter()
     failed = 0
+    deadline = time.monotonic() + 60 * chosen.minutes
     with tempfile.TemporaryDirectory() as folder:
         for damage in damage_all(Path(folder), chosen.count, seed=chosen.seed):
             done[damage.kind] += 1
@@ -269,9 +275,12 @@ def main(arguments: list[str]) -> int:
             for failure in damage.failures:
                 failed += 1
                 print(f"{damage.number} {damage.kind} {damage.path}: {failure}", flush=True)
+            if time.monotonic() > deadline:
+                break
     print(f"{'damage':10} {'done':>6} {'found':>6} {'harmless':>8}")
     for kind in KINDS:
         print(f"{kind:10} {done[kind]:6} {found[kind]:6} {done[kind] - found[kind]:8}")
+    print(f"{'all':10} {done.total():6} {found.total():6} {done.total() - found.total():8}")
     print(f"{failed} failures")
     return 1 if failed else 0
 

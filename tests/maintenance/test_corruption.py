@@ -27,4 +27,4 @@ def test_the_program_prints_what_it_found(capsys: pytest.CaptureFixture[str]) ->
     """The program prints a row for each kind of damage, and exits with 0 if none failed."""
     assert 0 == main(["--count", "6"])
     lines = capsys.readouterr().out.splitlines()
-    assert ["damage", *KINDS, "0"] == [line.split()[0] for line in lines]
+    assert ["damage", *KINDS, "all", "0"] == [line.split()[0] for line in lines]
