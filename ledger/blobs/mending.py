@@ -5,6 +5,7 @@ chunks in other packs, and then its table comes with them. Everything is checked
 counted on and again as it is copied. Registered data is the user's own and is left alone.
 """
 
+import warnings
 from collections.abc import Callable, Collection
 
 from ledger.blobs.auditing import check_objects, check_table, needs_of, sizes_of
@@ -46,7 +47,10 @@ def mend_content(
             continue  # it is missing, or cannot be read any more: nothing is there to be kept
         if found != source.get(key):
             keep(key, found)
-    copy_objects(source, own, content, label=label, anew=keys)
+    with warnings.catch_warnings():
+        # That it is damaged is why it is written again.
+        warnings.simplefilter("ignore", UserWarning)
+        copy_objects(source, own, content, label=label, anew=keys)
 
 
 def _is_table(key: str) -> bool:

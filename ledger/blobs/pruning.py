@@ -169,7 +169,7 @@ def _put(
     store: Store, builder: PackBuilder, waiting: Mapping[tuple[str, int], int]
 ) -> dict[tuple[str, int], tuple[str, int]]:
     name, parts = builder.build()
-    store.put(pack_key(name), parts)
+    store.put(pack_key(name), [b"".join(parts)])
     return {before: (name, number) for before, number in waiting.items()}
 
 

@@ -25,5 +25,5 @@ def make_mostly_dead(ledger: Ledger, name: str) -> None:
         dead = noise(100_000, seed=100 + seed)
         builder.add(digest_of(dead), len(dead), dead)
     pack, parts = builder.build()
-    store.put(f"packs/{pack[:2]}/{pack[2:]}", parts)
+    store.put(f"packs/{pack[:2]}/{pack[2:]}", [b"".join(parts)])
     put_runs(store, content, [(pack, 0, alive)], label="x")
