@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,7 @@ def test_every_save_gets_its_position(ledger: Ledger, start: Start, processes: i
     assert assert_dense(ledger) == sorted(acknowledged)
 
 
-@pytest.mark.parametrize(("processes", "saves"), [(8, 12), long(16, 50)])
+@pytest.mark.parametrize(("processes", "saves"), [(8, 12), long(64, 100)])
 def test_the_lock_carries_no_correctness(ledger: Ledger, start: Start, processes: int, saves: int) -> None:
     """The same without the ledger's lock: the compare-and-swap alone loses nothing."""
     writers = [start(saves, locking=False) for _ in range(processes)]
@@ -81,6 +82,63 @@ def test_killed_writers_cost_nobody_anything(ledger: Ledger, start: Start, kills
     began = time.monotonic()
     assert len(published) + 1 == ledger.save(0, NAME).position
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("processes", "saves", "stops"), [(4, 12, 5), long(16, 100, 100)])
+def test_stopped_writers_hold_others_up_and_no_more(
+    ledger: Ledger, start: Start, processes: int, saves: int, stops: int
+) -> None:
+    """Writers stopped at random moments, with the lock or in the queue, go on later: all saves are there, each once."""
+    chance = random.Random(stops)
+    writers = [start(saves) for _ in range(processes)]
+    began = time.monotonic()
+    begin_all(writers)
+    for _ in range(stops):
+        stopped = chance.choice(writers)
+        stopped.send_signal(signal.SIGSTOP)
+        time.sleep(chance.uniform(0.01, 0.1))
+        stopped.send_signal(signal.SIGCONT)
+    acknowledged = [saved for writer in writers for saved in finish(writer)]
+    print(
+        f"\n{processes} x {saves}, {stops} stops: {len(acknowledged)} acknowledged in {time.monotonic() - began:.1f} s"
+    )
+    assert processes * saves == len(acknowledged)
+    assert assert_dense(ledger) == sorted(acknowledged)
+
+
+@pytest.mark.parametrize(("threads", "saves"), [(6, 5), long(32, 50)])
+def test_threads_of_one_ledger_wait_for_each_other(ledger: Ledger, threads: int, saves: int) -> None:
+    """Threads that share a ledger wait in the queue like processes: no error, dense positions, none lost."""
+
+    def save(thread: int) -> list[Saved]:
+        versions = [ledger.save({"thread": thread, "number": number}, NAME) for number in range(saves)]
+        return [Saved(version.position, str(version.id)) for version in versions]
+
+    with ThreadPoolExecutor(threads) as pool:
+        acknowledged = [saved for done in pool.map(save, range(threads)) for saved in done]
+    assert threads * saves == len(acknowledged)
+    assert assert_dense(ledger) == sorted(acknowledged)
+
+
+@pytest.mark.parametrize(("forks", "saves"), [(4, 5), long(16, 50)])
+def test_forks_of_an_open_ledger_go_on_with_it(ledger: Ledger, forks: int, saves: int) -> None:
+    """Forks of a process that has saved use its ledger as it is, all at once: dense positions, none lost."""
+    ledger.save("before", NAME)
+    children = []
+    for _ in range(forks):
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                for number in range(saves):
+                    ledger.save(number, NAME)
+                code = 0
+            finally:
+                os._exit(code)  # a fork never goes on as its parent
+        children.append(child)
+    ledger.save("beside", NAME)
+    assert [0] * forks == [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+    assert forks * saves + 2 == len(assert_dense(ledger))
 
 
 HOLD = """
