@@ -19,7 +19,7 @@ import itertools
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
@@ -274,10 +274,11 @@ class HeldLock:
     was doing may lie about half-done.
     """
 
-    def __init__(self, lock: "BaseFileLock", descriptor: int, *, holder_died: bool) -> None:
+    def __init__(self, lock: "BaseFileLock", descriptor: int, give_back: "Callable[[BaseFileLock], None]") -> None:
+        self.holder_died = False
         self._lock = lock
         self._descriptor = descriptor
-        self.holder_died = holder_died
+        self._give_back = give_back
 
     def __enter__(self) -> Self:
         return self
@@ -301,47 +302,91 @@ class HeldLock:
             os.close(self._descriptor)
         with contextlib.suppress(OSError):
             self._lock.release()
+            self._give_back(self._lock)
+
+    def sign(self) -> None:
+        """Learn whether the last holder died, and write who holds the lock now; raises plain ``OSError``."""
+        self.holder_died = bool(os.pread(self._descriptor, _HOLDER_LIMIT, 0))
+        # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
+        if self.holder_died:
+            os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
+
+
+class LockFile:
+    """The file whose lock one writer at a time holds. Threads may share it, and a fork may go on with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # The lock library's objects take longer to make than to use. Each is one holder's at a time, and of use
+        # only to the process that made it.
+        self._idle: list[BaseFileLock] = []
+        self._process = os.getpid()
+
+    def try_hold(self) -> HeldLock | None:
+        """The lock, held, or ``None`` where somebody else holds it."""
+        from filelock import Timeout
+
+        try:
+            return self._hold(timeout=0)
+        except Timeout:
+            return None
+
+    def hold(self, *, timeout: float) -> HeldLock:
+        """The lock, held, after up to ``timeout`` seconds.
+
+        Raises `LockTimeoutError` with the pid and host of the holder; a live lock is never stolen.
+        """
+        from filelock import Timeout
+
+        try:
+            return self._hold(timeout=timeout)
+        except Timeout as error:
+            raise self.timed_out(timeout) from error
+
+    def timed_out(self, timeout: float) -> LockTimeoutError:
+        """The error of whoever waited in vain: it names the holder."""
+        holder = read_file(self.path, length=_HOLDER_LIMIT).decode(errors="replace") or "another process"
+        return LockTimeoutError(
+            f"the ledger is locked: waited {timeout:g} s for {self.path}, held by {holder}",
+            hint="wait for that process or end it; the lock goes with it",
+            holder=holder,
+            path=str(self.path),
+        )
+
+    def _hold(self, *, timeout: float) -> HeldLock:
+        """The lock, held and signed; raises the lock library's ``Timeout`` as it is."""
+        from filelock import Timeout
+
+        if self._process != os.getpid():
+            self._idle, self._process = [], os.getpid()
+        try:
+            lock = self._idle.pop()
+        except IndexError:
+            lock = _new_lock(self.path)
+        try:
+            lock.acquire(timeout=timeout)
+        except Timeout:
+            self._idle.append(lock)
+            raise
+        except OSError as error:
+            raise storage_error(error, self.path, "lock") from error
+        held = HeldLock(lock, -1, self._idle.append)
+        try:
+            with storage_errors(self.path, "write"):
+                held = HeldLock(lock, os.open(self.path, os.O_RDWR | os.O_CLOEXEC), self._idle.append)
+                held.sign()
+        except BaseException:
+            held.let_go()
+            raise
+        return held
 
 
 @contextlib.contextmanager
 def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
-    """Hold the lock file ``path`` for a block, which is given whether the last holder died; raises as `take_lock`."""
-    with take_lock(path, timeout=timeout) as lock:
+    """Hold the lock file ``path`` for a block, which is given whether the last holder died; raises as `LockFile`."""
+    with LockFile(path).hold(timeout=timeout) as lock:
         yield lock.holder_died
-
-
-def try_lock(path: Path) -> HeldLock | None:
-    """The lock file ``path``, held, or ``None`` where somebody else holds it."""
-    from filelock import Timeout
-
-    try:
-        return _hold(path, timeout=0)
-    except Timeout:
-        return None
-
-
-def take_lock(path: Path, *, timeout: float) -> HeldLock:
-    """The lock file ``path``, held, after up to ``timeout`` seconds.
-
-    Raises `LockTimeoutError` with the pid and host of the holder; a live lock is never stolen.
-    """
-    from filelock import Timeout
-
-    try:
-        return _hold(path, timeout=timeout)
-    except Timeout as error:
-        raise lock_timeout(path, timeout) from error
-
-
-def lock_timeout(path: Path, timeout: float) -> LockTimeoutError:
-    """The error of whoever waited in vain for a lock: it names the holder."""
-    holder = _read_holder(path) or "another process"
-    return LockTimeoutError(
-        f"the ledger is locked: waited {timeout:g} s for {path}, held by {holder}",
-        hint="wait for that process or end it; the lock goes with it",
-        holder=holder,
-        path=str(path),
-    )
 
 
 @contextlib.contextmanager
@@ -420,29 +465,6 @@ def alone(path: str | os.PathLike[str], *, timeout: float) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _hold(path: Path, *, timeout: float) -> HeldLock:
-    """Take a lock and write who has it into its file; raises the lock library's ``Timeout`` as it is."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path, timeout=timeout, poll_interval=_POLL_SECONDS, thread_local=False, is_singleton=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise
-    except OSError as error:
-        raise storage_error(error, path, "lock") from error
-    descriptor = -1
-    try:
-        with storage_errors(path, "write"):
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            holder_died = bool(os.pread(descriptor, _HOLDER_LIMIT, 0))
-            _sign(descriptor, is_empty=not holder_died)
-    except BaseException:
-        HeldLock(lock, descriptor, holder_died=False).let_go()
-        raise
-    return HeldLock(lock, descriptor, holder_died=holder_died)
-
-
 def _open_to_hold(path: str | os.PathLike[str]) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -473,16 +495,10 @@ def _flock(descriptor: int, kind: int, path: str | os.PathLike[str], timeout: fl
             return
 
 
-def _read_holder(path: Path) -> str:
-    """Who wrote itself into the lock file last and did not take its name out."""
-    return read_file(path, length=_HOLDER_LIMIT).decode(errors="replace")
+def _new_lock(path: Path) -> "BaseFileLock":
+    from filelock import FileLock
 
-
-def _sign(descriptor: int, *, is_empty: bool) -> None:
-    # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
-    if not is_empty:
-        os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
+    return FileLock(path, poll_interval=_POLL_SECONDS, thread_local=False, is_singleton=False)
 
 
 def _read_up_to(descriptor: int, length: int | None) -> bytes:

@@ -75,7 +75,10 @@ def _make() -> Path:
 def _opened(path: Path) -> Ledger:
     """The ledger at a path, kept open for as long as it is the same one with the same settings."""
     with storage_errors(path, "read"):
-        status = os.stat(path / CONFIG_FILE) if (path / CONFIG_FILE).exists() else os.stat(path)
+        try:
+            status = os.stat(path / CONFIG_FILE)
+        except FileNotFoundError:
+            status = os.stat(path)
     key = (path, status.st_ino, status.st_mtime_ns)
     ledger = _open.get(key)
     if ledger is None:

@@ -12,12 +12,12 @@ import os
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 
-from ledger.disk import HeldLock, current_durability, exclusive_lock, lock_timeout, take_lock, try_lock
+from ledger.disk import HeldLock, LockFile, current_durability
 from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
 from ledger.history.commits import Chain, commit_time, encode_commit
@@ -63,7 +63,7 @@ class History:
     def __init__(self, git_dir: Path, lock: Path, *, lock_timeout: float = 60.0, locking: bool = True) -> None:
         """``locking=False`` is for tests that show the compare-and-swap to be enough."""
         self.git_dir = git_dir
-        self._lock = lock
+        self._lock = LockFile(lock)
         self._lock_timeout = lock_timeout
         self._locking = locking
         self._queue = Queue(lock.parent / "queue")
@@ -149,26 +149,30 @@ class History:
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
         """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
-        with self._exclusively() as holder_died:
-            if self._locking:
-                clear_dead_lock(self.git_dir, holder_died=bool(holder_died))
-            try:
-                return move_branch(self.git_dir, expected=expected, new=commit)
-            except FileExistsError:
-                return False
+        if not self._locking:
+            return self._move(commit, expected)
+        try:
+            with self._lock.hold(timeout=self._lock_timeout) as lock:
+                clear_dead_lock(self.git_dir, holder_died=lock.holder_died)
+                return self._move(commit, expected)
+        finally:
+            self._queue.ring_next()
 
-    def _exclusively(self) -> AbstractContextManager[bool | None]:
-        return exclusive_lock(self._lock, timeout=self._lock_timeout) if self._locking else nullcontext()
+    def _move(self, commit: CommitId, expected: CommitId) -> bool:
+        try:
+            return move_branch(self.git_dir, expected=expected, new=commit)
+        except FileExistsError:
+            return False
 
     def _take_turn(self, publication: Publication) -> HeldLock | CommitId:
         """The ledger's lock, or the commit as which its holder has published this for us."""
-        lock = try_lock(self._lock)
+        lock = self._lock.try_hold()
         if lock is not None:
             return lock
         since = self.tip()
         ticket = self._queue.join(publication)
         if ticket is None:
-            return take_lock(self._lock, timeout=self._lock_timeout)
+            return self._lock.hold(timeout=self._lock_timeout)
         with ticket:
             return self._wait_for_turn(ticket, since)
 
@@ -189,7 +193,7 @@ class History:
 
     def _try_turn(self, ticket: Ticket, since: CommitId) -> HeldLock | CommitId | None:
         """The lock if it is free; the commit if a holder that died before it could tell had published this."""
-        lock = try_lock(self._lock)
+        lock = self._lock.try_hold()
         if lock is None:
             return None
         with ExitStack() as stack:
@@ -214,7 +218,7 @@ class History:
 
     def _give_up(self, ticket: Ticket, since: CommitId) -> CommitId:
         """Take a publication back after the lock's timeout; its commit, if it was published at the last moment."""
-        error = lock_timeout(self._lock, self._lock_timeout)
+        error = self._lock.timed_out(self._lock_timeout)
         ticket.withdraw()
         if ticket.taken_up_as() is None:
             raise error

@@ -41,7 +41,7 @@ def read_ref(git_dir: Path, ref: str) -> CommitId | None:
     # A ref that Git packs at this moment is written to packed-refs before its file goes.
     for _ in range(2):
         try:
-            text = read_file(git_dir / ref).decode(errors="replace").strip()
+            text = read_file(f"{git_dir}/{ref}").decode(errors="replace").strip()
         except FileNotFoundError:
             packed = _read_packed(git_dir, ref)
             if packed is not None:
@@ -59,7 +59,7 @@ def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Cal
     ``agreed`` is asked when nobody else can move the branch any more. Raises ``FileExistsError`` while
     somebody else holds Git's lock file on the branch. When it returns True, the move is durable.
     """
-    target = git_dir / BRANCH
+    target = f"{git_dir}/{BRANCH}"
     lock = f"{target}.lock"
     _create(lock, new)
     try:
@@ -77,7 +77,7 @@ def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Cal
 def confirm_branch(git_dir: Path) -> None:
     """Make durable where the branch was moved to, by whomever."""
     try:
-        sync_directory((git_dir / BRANCH).parent)
+        sync_directory(os.path.dirname(f"{git_dir}/{BRANCH}"))
     except StorageError as error:
         error.hint = "it is published all the same, but may not survive a power cut: look for it before you try again"
         raise
@@ -132,12 +132,12 @@ def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_
     No other ledger writer runs, so the file is a dead writer's (known at once where the ledger's lock
     says that its holder died), or a real Git's: that one is given ``patience`` seconds.
     """
-    lock = git_dir / f"{BRANCH}.lock"
+    lock = f"{git_dir}/{BRANCH}.lock"
     while (age := _age_of(lock)) is not None:
         if holder_died or not -1 <= age <= patience:
             aside = git_dir / "ledger-stale"
             make_directory(aside)
-            _rename(str(lock), aside / f"main.lock.{time.time_ns()}")
+            _rename(lock, aside / f"main.lock.{time.time_ns()}")
             return
         time.sleep(0.05)
 
@@ -151,7 +151,7 @@ def _create(path: str, commit: CommitId) -> None:
         raise storage_error(error, path, "write") from error
 
 
-def _rename(source: str, target: Path) -> None:
+def _rename(source: str, target: str | Path) -> None:
     try:
         os.rename(source, target)
     except OSError as error:
@@ -165,9 +165,9 @@ def _remove_own(lock: str, commit: CommitId) -> None:
             remove_if_there(lock)
 
 
-def _age_of(path: Path) -> float | None:
+def _age_of(path: str) -> float | None:
     try:
-        return time.time() - path.stat().st_mtime
+        return time.time() - os.stat(path).st_mtime
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -4,6 +4,8 @@ In this order: an explicit path, ``LEDGER_DIR``, the nearest ``.ledger`` in the 
 directory or above it. Git's own variables play no part.
 """
 
+import itertools
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,7 +22,7 @@ def find_ledger(start: Path, environment: Mapping[str, str]) -> Path | None:
     named = environment.get(VARIABLE)
     if named:
         return Path(named).absolute() if _is_used(Path(named)) else None
-    candidates = (folder / LEDGER_DIRECTORY for folder in (start, *start.parents))
+    candidates = (folder / LEDGER_DIRECTORY for folder in itertools.chain([start], start.parents))
     return next((candidate for candidate in candidates if _is_used(candidate)), None)
 
 
@@ -48,9 +50,9 @@ def not_found(path: Path) -> LedgerNotFoundError:
 def is_ledger(path: Path) -> bool:
     """Whether a folder is a ledger, be it a damaged one: it has a history or settings."""
     with storage_errors(path, "read"):
-        return path.is_dir() and any(entry.suffix == ".git" or entry.name == CONFIG_FILE for entry in path.iterdir())
+        return path.is_dir() and any(name.endswith(".git") or name == CONFIG_FILE for name in os.listdir(path))
 
 
 def _is_used(folder: Path) -> bool:
     with storage_errors(folder, "read"):
-        return folder.is_dir() and any(folder.iterdir())
+        return folder.is_dir() and bool(os.listdir(folder))
