@@ -8,10 +8,9 @@ two writers from losing each other's versions, and a lost race starts over.
 """
 
 import datetime as dt
-import os
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from ledger.history.refs import (
     confirm_branch,
     create_branch,
     move_branch,
+    move_held_branch,
     read_branch,
     read_ref,
     tracking_ref,
@@ -43,8 +43,7 @@ from ledger.history.waiting import Queue, Ticket, Waiter
 from ledger.ids import CommitId
 from ledger.records import FORMAT, decode, encode
 
-_FIRST_PAUSE = 0.001
-_LONGEST_PAUSE = 1.0
+_DOUBT_SECONDS = 1.0
 _FIRST_LOOK = 0.005
 _LONGEST_LOOK = 0.2
 """How often a waiting writer tries the lock by itself: its holder may have died, and nobody rings."""
@@ -224,7 +223,7 @@ class History:
             raise error
         try:
             # A holder looks for the ticket when it holds the branch: while we do, it has not looked, or has moved it.
-            with branch_held(self.git_dir):
+            with branch_held(self.git_dir, patience=_DOUBT_SECONDS):
                 commit = self._published_as(ticket, since)
         except FileExistsError:
             error.hint = "that process was about to publish this and may still do so: look for it before you try again"
@@ -236,17 +235,24 @@ class History:
     def _publish(self, publication: Publication, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
         """Publish, and as many of those who wait as can have their places; tried until the branch stands still."""
         deadline = time.monotonic() + self._lock_timeout
-        pause = _FIRST_PAUSE
-        while True:
-            published = self._attempt(publication, waiters, holder_died=holder_died)
-            if published is not None:
-                return published
-            if time.monotonic() > deadline:
-                raise self._contended()
-            time.sleep(pause * int.from_bytes(os.urandom(1)) / 255)  # chance spreads the writers
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        if self._locking:
+            clear_dead_lock(self.git_dir, holder_died=holder_died)
+        published = self._attempt(publication, waiters, move_branch)
+        while published is None:
+            if self._locking:
+                clear_dead_lock(self.git_dir, holder_died=False)
+            # Who has lost a race holds the branch while it tries again: of many, each would spoil the others' work.
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(branch_held(self.git_dir, patience=deadline - time.monotonic()))
+                except FileExistsError:
+                    raise self._contended() from None
+                published = self._attempt(publication, waiters, move_held_branch)
+        return published
 
-    def _attempt(self, publication: Publication, waiters: Sequence[Waiter], *, holder_died: bool) -> Published | None:
+    def _attempt(
+        self, publication: Publication, waiters: Sequence[Waiter], move: Callable[..., bool]
+    ) -> Published | None:
         """Place, write and publish once; ``None`` where another writer came first, or a waiter went."""
         base = self.tip()
         self._check_format(CommittedTree(self._objects, self._objects.commit(base).tree))
@@ -256,9 +262,7 @@ class History:
         taken = [(waiter, commit) for waiter in waiters if (commit := _take_up(waiter, chain)) is not None]
         pack = write_pack(self._objects, chain.new)
         try:
-            if self._locking:
-                clear_dead_lock(self.git_dir, holder_died=holder_died)
-            moved = move_branch(
+            moved = move(
                 self.git_dir,
                 expected=base,
                 new=chain.tip,

@@ -21,6 +21,9 @@ BRANCH = "refs/heads/main"
 LIVE_LOCK_SECONDS = 10.0
 """A lock file of Git younger than this may belong to a live `git push`."""
 
+_FIRST_PAUSE = 0.001
+_LONGEST_PAUSE = 0.1
+
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -84,10 +87,11 @@ def confirm_branch(git_dir: Path) -> None:
 
 
 @contextlib.contextmanager
-def branch_held(git_dir: Path, *, patience: float = 1.0) -> Iterator[None]:
-    """A block during which nobody moves the branch; ``FileExistsError`` where somebody else holds it all the while."""
-    lock = f"{git_dir / BRANCH}.lock"
+def branch_held(git_dir: Path, *, patience: float) -> Iterator[None]:
+    """A block during which nobody else moves the branch; ``FileExistsError`` where somebody holds it for too long."""
+    lock = f"{git_dir}/{BRANCH}.lock"
     deadline = time.monotonic() + patience
+    pause = _FIRST_PAUSE
     while True:
         try:
             _create(lock, read_branch(git_dir))
@@ -95,21 +99,30 @@ def branch_held(git_dir: Path, *, patience: float = 1.0) -> Iterator[None]:
         except FileExistsError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.005)
+        time.sleep(pause * int.from_bytes(os.urandom(1)) / 255)  # chance spreads those who wait
+        pause = min(2 * pause, _LONGEST_PAUSE)
     try:
         yield
     finally:
         remove_if_there(lock)
 
 
+def move_held_branch(
+    git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Callable[[], bool] = lambda: True
+) -> bool:
+    """As `move_branch`, for who is in a `branch_held` block."""
+    if read_branch(git_dir) != expected or not agreed():
+        return False
+    _replace(git_dir, BRANCH, new)
+    confirm_branch(git_dir)
+    return True
+
+
 def write_ref(git_dir: Path, ref: str, commit: CommitId) -> None:
     """Point a ref that is not the branch at a commit, durably: what a remote held, or evidence that is kept."""
     target = git_dir / ref
     make_directory(target.parent)
-    # Made outside refs/, where Git would take a leftover for a ref.
-    staging = str(git_dir / fresh_name("tmp_ref_"))
-    _create(staging, commit)
-    _rename(staging, target)
+    _replace(git_dir, ref, commit)
     sync_directory(target.parent)
 
 
@@ -140,6 +153,13 @@ def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_
             _rename(lock, aside / f"main.lock.{time.time_ns()}")
             return
         time.sleep(0.05)
+
+
+def _replace(git_dir: Path, ref: str, commit: CommitId) -> None:
+    # Made outside refs/, where Git would take a leftover for a ref.
+    staging = str(git_dir / fresh_name("tmp_ref_"))
+    _create(staging, commit)
+    _rename(staging, git_dir / ref)
 
 
 def _create(path: str, commit: CommitId) -> None:
