@@ -29,6 +29,7 @@ from ledger.history.refs import (
     clear_dead_lock,
     confirm_branch,
     create_branch,
+    is_branch_held,
     move_branch,
     move_held_branch,
     read_branch,
@@ -237,7 +238,10 @@ class History:
         deadline = time.monotonic() + self._lock_timeout
         if self._locking:
             clear_dead_lock(self.git_dir, holder_died=holder_died)
-        published = self._attempt(publication, waiters, move_branch)
+        published = None
+        # Work that is going to be spoilt is not begun.
+        if not is_branch_held(self.git_dir):
+            published = self._attempt(publication, waiters, move_branch)
         while published is None:
             if self._locking:
                 clear_dead_lock(self.git_dir, holder_died=False)

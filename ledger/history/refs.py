@@ -86,6 +86,11 @@ def confirm_branch(git_dir: Path) -> None:
         raise
 
 
+def is_branch_held(git_dir: Path) -> bool:
+    """Whether somebody is about to move the branch."""
+    return _age_of(f"{git_dir}/{BRANCH}.lock") is not None
+
+
 @contextlib.contextmanager
 def branch_held(git_dir: Path, *, patience: float) -> Iterator[None]:
     """A block during which nobody else moves the branch; ``FileExistsError`` where somebody holds it for too long."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger, load_artifact, pipeline, save_artifact, step
+from tests.benchmarks.writers import compare
 
 pytestmark = pytest.mark.benchmark
 
@@ -96,6 +97,13 @@ def test_a_save_costs_at_most_four_times_three_files(workdir: Path) -> None:
         three_durable_files(workdir),
     )
     report("save of 1 KB", measured, reference, 4)
+
+
+def test_eight_writers_save_twice_as_much_as_one(tmp_path: Path) -> None:
+    """Eight processes that save at once get at least twice as many saves done as one: they are published together."""
+    alone, together = compare(tmp_path, writers=8, seconds=2.0, rounds=3)
+    print(f"\none writer {alone:.0f} saves/s, eight together {together:.0f}, ratio {together / alone:.2f} (at least 2)")
+    assert together >= 2 * alone
 
 
 def test_a_load_costs_at_most_a_millisecond_more_than_a_file(workdir: Path) -> None:
