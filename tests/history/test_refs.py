@@ -12,7 +12,16 @@ import pytest
 
 from ledger.errors import IntegrityError, StorageError
 from ledger.history import History
-from ledger.history.refs import BRANCH, clear_dead_lock, move_branch, read_branch, read_ref
+from ledger.history.refs import (
+    BRANCH,
+    branch_held,
+    clear_dead_lock,
+    is_branch_held,
+    move_branch,
+    move_held_branch,
+    read_branch,
+    read_ref,
+)
 from ledger.ids import CommitId
 from tests.kit.histories import ROOT, again, draft, git, new_history, publish, versions_of
 
@@ -205,3 +214,23 @@ def test_a_move_that_may_not_last_says_so(bare: Path, monkeypatch: pytest.Monkey
         move_branch(bare, expected=A, new=B)
     assert "published all the same" in caught.value.hint
     assert (B, ["main"]) == (read_branch(bare), os.listdir(bare / "refs" / "heads"))
+
+
+def test_nobody_else_moves_a_branch_that_is_held(bare: Path) -> None:
+    """While somebody holds the branch, others find that out; who holds it moves it from where it expects it, only."""
+    with branch_held(bare, patience=0):
+        assert is_branch_held(bare)
+        with pytest.raises(FileExistsError):
+            move_branch(bare, expected=A, new=B)
+        with pytest.raises(FileExistsError), branch_held(bare, patience=0.01):
+            pass
+        assert not move_held_branch(bare, expected=C, new=B)
+        assert not move_held_branch(bare, expected=A, new=B, agreed=lambda: False)
+        assert move_held_branch(bare, expected=A, new=B)
+    assert (B, False) == (read_branch(bare), is_branch_held(bare))
+
+
+def test_a_branch_is_not_moved_where_somebody_disagrees(bare: Path) -> None:
+    """Who is asked last, under the lock, may say no; nothing is left behind then."""
+    assert not move_branch(bare, expected=A, new=B, agreed=lambda: is_branch_held(bare) and False)
+    assert (A, False) == (read_branch(bare), is_branch_held(bare))

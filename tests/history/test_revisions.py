@@ -11,6 +11,7 @@ import pytest
 from ledger.errors import AmbiguousIdError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
 from ledger.history import History, time_of
 from ledger.history.objects import Commit, ObjectId
+from ledger.history.revisions import leads_to
 from ledger.ids import CommitId
 from tests.kit.histories import NOW, again, draft, git, new_history, publish
 
@@ -236,3 +237,14 @@ def test_a_damaged_commit_is_damage_and_not_unknown(tmp_path: Path) -> None:
             path.unlink()
     with pytest.raises(IntegrityError, match=f"git object {first} of the history cannot be read"):
         list(again(history).log())
+
+
+def test_a_commit_is_found_among_those_since(history: History) -> None:
+    """Whether the branch has come to hold a commit is answered from those since a moment, not from all there are."""
+    since = history.tip()
+    commits = [publish(history).commit for _ in range(4)]
+    objects, tip = history.objects, history.tip()
+    assert [True] * 4 == [leads_to(objects, tip, commit, since=since) for commit in commits]
+    assert not leads_to(objects, tip, CommitId("0" * 40), since=since)
+    assert not leads_to(objects, commits[1], commits[2], since=since)
+    assert not leads_to(objects, since, commits[0], since=since)
