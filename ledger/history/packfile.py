@@ -28,6 +28,8 @@ _INDEX_TRAILER = 40
 _ENTRY_BYTES = 28
 _LARGE = 0x80000000
 _COMPRESSION = 1
+_COMPRESSED_EXTRA = 64
+"""Bytes that zlib adds to an object that does not shrink, 1/256 of it aside."""
 
 
 class PackDamage(ValueError):  # noqa: N818  # caught where it becomes part of an `IntegrityError`
@@ -57,7 +59,7 @@ class PackFile:
             kind, size, at = entry_header(pack, offset)
             if kind not in WHOLE_KINDS:
                 return self._resolve_delta(name)
-            data = zlib.decompressobj().decompress(memoryview(pack)[at:], max(size, 1))
+            data = _inflate(pack, at, size)
         except (IndexError, OverflowError, zlib.error) as error:
             raise PackDamage(f"{self.base}.pack at {offset}: {error}") from error
         if len(data) != size:
@@ -218,6 +220,24 @@ def _mapped(path: str) -> mmap.mmap:
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     finally:
         os.close(descriptor)
+
+
+def _inflate(pack: mmap.mmap, at: int, size: int) -> bytes:
+    """At most ``size`` bytes of the object that is compressed from ``at`` on.
+
+    zlib copies what it was given and did not need: handing it all that follows in a large pack would cost
+    a thousand times the object.
+    """
+    stream = zlib.decompressobj()
+    data = b""
+    while len(data) < max(size, 1) and not stream.eof:
+        end = at + size + (size >> 8) + _COMPRESSED_EXTRA
+        piece = stream.unconsumed_tail + pack[at:end]
+        if not piece:
+            break
+        data += stream.decompress(piece, max(size, 1) - len(data))
+        at = end
+    return data
 
 
 def _slice(index: mmap.mmap, at: int, length: int) -> bytes:
