@@ -23,10 +23,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from ledger.enums import Durability
-from ledger.errors import LedgerError, LockTimeoutError, storage_error
+from ledger.errors import LedgerError, LockTimeoutError, StorageError, storage_error
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -213,6 +213,31 @@ class StagedFile:
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
+
+
+def add_to_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Add to the end of a file that exists, in one piece, for what can be made again: nothing is synced.
+
+    The system keeps the pieces of several processes apart. One that does not fit is a `StorageError`,
+    and a part of it may stay.
+    """
+    with storage_errors(path, "write"):
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            written = os.write(descriptor, data)
+        finally:
+            os.close(descriptor)
+    if written != len(data):
+        raise StorageError(f"cannot write {path}: {written} of {len(data)} bytes fitted", path=str(path))
+
+
+@contextlib.contextmanager
+def scratch_file(folder: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A new file without a name, on the disk of a folder; gone with the block or the process."""
+    import tempfile
+
+    with storage_errors(folder, "write"), tempfile.TemporaryFile(dir=folder) as file:
+        yield file
 
 
 def sync_directory(path: str | os.PathLike[str]) -> None:

@@ -1,5 +1,28 @@
-"""Derived views and search over records; disposable, because records are the truth."""
+"""Derived views and search over records; disposable, because records are the truth.
 
+Takes plain values and knows no history: `ledger.lookup` folds one into it.
+"""
+
+from ledger.catalog.catalogs import Catalog, Found
+from ledger.catalog.keeping import LineChange, extend, fold, read_catalog
+from ledger.catalog.lines import Place, Traits, encode_line, key_of
+from ledger.catalog.queries import make_query
 from ledger.catalog.search import Filter, matches
+from ledger.catalog.segments import CatalogDamage
 
-__all__ = ["Filter", "matches"]
+__all__ = [
+    "Catalog",
+    "CatalogDamage",
+    "Filter",
+    "Found",
+    "LineChange",
+    "Place",
+    "Traits",
+    "encode_line",
+    "extend",
+    "fold",
+    "key_of",
+    "make_query",
+    "matches",
+    "read_catalog",
+]

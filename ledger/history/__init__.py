@@ -14,6 +14,7 @@ from ledger.history.auditing import (
     tips,
     without_index,
 )
+from ledger.history.changes import ClaimChange, claim_changes
 from ledger.history.drafts import (
     UNPLACED,
     Draft,
@@ -38,6 +39,7 @@ from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, gained, 
 __all__ = [
     "UNPLACED",
     "Claim",
+    "ClaimChange",
     "Commit",
     "Draft",
     "EventDraft",
@@ -61,6 +63,7 @@ __all__ = [
     "check_nothing_taken_back",
     "check_place",
     "check_remote",
+    "claim_changes",
     "clone_history",
     "find_by_id",
     "gained",

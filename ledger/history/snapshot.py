@@ -5,6 +5,7 @@ folders, a number is one walk from the root, a custom version one more. Nothing 
 opens a manifest; names, numbers and ids are in the paths.
 """
 
+import heapq
 from collections.abc import Iterator
 
 from ledger.errors import FormatError, IntegrityError
@@ -81,12 +82,14 @@ class Snapshot:
         claim = self.claim_at(name, number) if number is not None else None
         return claim if claim is not None and claim.version == version else None
 
-    def claims_with_id(self, prefix: str) -> Iterator[Claim]:
-        """Every version whose id, without dashes, begins with some hex digits."""
-        for name in self.artifact_names():
-            for claim in self.claims(name):
-                if claim.id.replace("-", "").startswith(prefix):
-                    yield claim
+    def all_claims(self) -> Iterator[Claim]:
+        """The versions of every artifact, one artifact after the other."""
+        return (claim for name in self.artifact_names() for claim in self.claims(name))
+
+    def claims_with_id(self, prefix: str, *, most: int = 1) -> tuple[list[Claim], int]:
+        """The versions whose id, without dashes, begins with some hex digits: the first few by id, and how many."""
+        found = [claim for claim in self.all_claims() if claim.id.replace("-", "").startswith(prefix)]
+        return heapq.nsmallest(most, found, key=lambda claim: claim.id), len(found)
 
     def manifest(self, claim: Claim) -> bytes:
         """The bytes of a version's manifest."""
@@ -153,7 +156,7 @@ class Snapshot:
 
 def find_by_id(snapshot: Snapshot, wanted: VersionId) -> Claim | None:
     """The version of an id, or ``None``."""
-    return next(snapshot.claims_with_id(wanted.replace("-", "")), None)
+    return next(iter(snapshot.claims_with_id(wanted.replace("-", ""))[0]), None)
 
 
 def _ordered(names: Iterator[str] | list[str], newest_first: bool) -> list[str]:  # noqa: FBT001  # private, passed through

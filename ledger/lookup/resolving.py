@@ -105,14 +105,14 @@ def _by_id(snapshot: Snapshot, id: VersionId, version: str | int | None) -> Clai
 
 
 def _by_prefix(snapshot: Snapshot, wanted: str, prefix: str, version: str | int | None) -> Claim:
-    found = list(snapshot.claims_with_id(prefix))
+    found, count = snapshot.claims_with_id(prefix, most=_SHOWN)
     if not found:
         raise no_artifact(snapshot, wanted)
-    if len(found) > 1:
-        listed = ", ".join(f"{claim.id} ({claim.label})" for claim in found[:_SHOWN])
-        more = "" if len(found) <= _SHOWN else f" and {len(found) - _SHOWN} more"
+    if count > 1:
+        listed = ", ".join(f"{claim.id} ({claim.label})" for claim in found)
+        more = "" if count <= _SHOWN else f" and {count - _SHOWN} more"
         raise AmbiguousIdError(
-            f"id prefix {wanted!r} fits {len(found)} versions: {listed}{more}", hint="give more digits", prefix=wanted
+            f"id prefix {wanted!r} fits {count} versions: {listed}{more}", hint="give more digits", prefix=wanted
         )
     return _agreeing(found[0], version)
 

@@ -2,19 +2,23 @@
 
 import datetime as dt
 import heapq
+import itertools
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
-from ledger.catalog import Filter, matches
+import msgspec
+
+from ledger.catalog import Catalog, Filter, make_query, matches
 from ledger.errors import ArgumentError, ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
 from ledger.history import Claim, Snapshot
-from ledger.lookup.facts import Facts
+from ledger.lookup.cataloguing import FEW, claim_of
+from ledger.lookup.facts import Facts, parse_time
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.resolving import resolve, resolve_name
 from ledger.lookup.view import View
-from ledger.records import check_name, check_tags, check_type, check_version, normalise
+from ledger.records import Name, VersionString, check_name, check_tags, check_type, check_version, normalise
 
 
 def list_artifacts(view: View) -> list[Artifact]:
@@ -56,13 +60,18 @@ def search_versions(
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
         raise ArgumentError(f"a limit is a number from 0, got {limit!r}")
     snapshot = view.snapshot()
-    found: list[ArtifactVersion] = []
-    for claim in _newest_first(snapshot, name, version):
-        if limit is not None and len(found) >= limit:
-            break
-        if _is_wanted(view, snapshot, claim, wanted):
-            found.append(view.version(snapshot, claim))
-    return found[::-1]
+    asked = _Asked(
+        name=check_name(name) if name is not None else None,
+        version=check_version(version) if version is not None else None,
+        wanted=wanted,
+        limit=limit,
+    )
+    claims = None
+    if not _is_soon_walked(snapshot, asked):
+        claims = snapshot.ask(lambda catalog: list(_catalogued(view, snapshot, catalog, asked)))
+    if claims is None:
+        claims = list(_walked(view, snapshot, asked))
+    return [view.version(snapshot, claim) for claim in claims[::-1]]
 
 
 def make_filter(
@@ -84,15 +93,55 @@ def make_filter(
     )
 
 
-def _newest_first(snapshot: Snapshot, name: str | None, version: str | int | None) -> Iterator[Claim]:
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """A search whose words are checked."""
+
+    name: Name | None
+    version: VersionString | None
+    wanted: Filter
+    limit: int | None
+
+
+def _is_soon_walked(snapshot: Snapshot, asked: _Asked) -> bool:
+    """Whether the trees answer at once, or there are only few versions to judge."""
+    if asked.name is None:
+        return asked.limit == 0
+    if asked.wanted.asks_nothing or asked.version is not None:
+        return True
+    return len(list(itertools.islice(snapshot.claims(asked.name), FEW + 1))) <= FEW
+
+
+def _catalogued(view: View, snapshot: Snapshot, catalog: Catalog, asked: _Asked) -> Iterator[Claim]:
+    """What the catalog finds, newest first; what it cannot tell is judged by the records."""
+    query = make_query(asked.wanted, name=asked.name, version=asked.version)
+    found = (
+        claim
+        for place, is_certain in catalog.search(query)
+        if _is_held(snapshot, claim := claim_of(place), asked)
+        and (is_certain or _is_wanted(view, snapshot, claim, asked.wanted))
+    )
+    return itertools.islice(found, asked.limit)
+
+
+def _is_held(snapshot: Snapshot, claim: Claim, asked: _Asked) -> bool:
+    """Whether a version string means this version, where one is asked for."""
+    return asked.version is None or snapshot.claim_of(claim.name, asked.version) == claim
+
+
+def _walked(view: View, snapshot: Snapshot, asked: _Asked) -> Iterator[Claim]:
+    """What walking through the history finds, newest first."""
+    found = (claim for claim in _newest_first(snapshot, asked) if _is_wanted(view, snapshot, claim, asked.wanted))
+    return itertools.islice(found, asked.limit)
+
+
+def _newest_first(snapshot: Snapshot, asked: _Asked) -> Iterator[Claim]:
     """The claims in question; read only as far as they are asked for, so that the last few of many cost little."""
-    names = [check_name(name)] if name is not None else snapshot.artifact_names()
-    if version is None:
+    names = [asked.name] if asked.name is not None else snapshot.artifact_names()
+    if asked.version is None:
         each = [snapshot.claims(name, newest_first=True) for name in names]
     else:
-        wanted = check_version(version)
-        each = [iter([claim]) for name in names if (claim := snapshot.claim_of(name, wanted)) is not None]
-    # Ids begin with the time.
+        each = [iter([claim]) for name in names if (claim := snapshot.claim_of(name, asked.version)) is not None]
+    # Ids begin with the time. What comes later under one name is never before what was published earlier.
     return heapq.merge(*each, key=lambda claim: claim.id, reverse=True)
 
 
@@ -105,7 +154,7 @@ def _is_wanted(view: View, snapshot: Snapshot, claim: Claim, wanted: Filter) -> 
         tags=facts.tags,
         type=facts.manifest.type,
         metadata=facts.metadata,
-        created_at=view.version(snapshot, claim).created_at,
+        created_at=parse_time(facts.manifest.created_at),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from ledger.errors import ArgumentError
 from ledger.history import Claim, History, Snapshot
 from ledger.ids import CommitId
+from ledger.lookup.cataloguing import CatalogKeeper, CataloguedSnapshot
 from ledger.lookup.config import read_config
 from ledger.lookup.discovery import is_ledger, not_found
 from ledger.lookup.facts import Facts, check_claim, fold
@@ -38,15 +39,18 @@ class View:
         self.history = history or History.open(path, lock_timeout=self.config.lock_timeout)
         self.revision = revision
         self.producer_of = producer_of
+        self._catalog = CatalogKeeper(path, self.history, self.facts)
 
     @property
     def access(self) -> Access:
         """What handles do with bytes; here, nothing."""
         return _LookingOnly()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> CataloguedSnapshot:
         """The history as it is now, or at the fixed revision."""
-        return self.history.snapshot(self.revision)
+        commit = self.revision or self.history.tip()
+        is_past = self.revision is not None
+        return CataloguedSnapshot(self.history.snapshot(commit), commit, self._catalog, is_past=is_past)
 
     def version(self, snapshot: Snapshot, claim: Claim) -> ArtifactVersion:
         """The handle of a version."""

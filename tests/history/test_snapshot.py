@@ -23,7 +23,7 @@ def test_versions_are_found_by_position_number_word_and_id(history: History) -> 
         assert claim == snapshot.claim_of(IRIS, claim.version)
         assert claim == snapshot.claim_by_id(IRIS, claim.id)
         assert claim == find_by_id(snapshot, claim.id)
-        assert [claim] == list(snapshot.claims_with_id(claim.id.replace("-", "")))
+        assert [claim] == snapshot.claims_with_id(claim.id.replace("-", ""))[0]
     assert claims[-1] == snapshot.latest(IRIS)
 
 

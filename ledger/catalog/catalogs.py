@@ -1,0 +1,121 @@
+"""The catalog: every version of one commit, searched and found by id without reading a record.
+
+Pure but for reading. A catalog is made of few segments, the oldest first; a newer one says which lines of the
+older ones hold no longer. What it answers is what walking through the history would (specs/catalog.md, 1).
+"""
+
+import functools
+import heapq
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from ledger.catalog.lines import ID, ORDER, POSITION, TIME, Place, key_of, place_of
+from ledger.catalog.queries import Query
+from ledger.catalog.segments import Segment
+
+
+class Found(NamedTuple):
+    """A version that is an answer; if not certain, its records have to say so."""
+
+    place: Place
+    is_certain: bool
+
+
+class Catalog:
+    """The versions of a commit. Threads may share it."""
+
+    def __init__(self, commit: str, segments: Sequence[Segment], *, token: bytes) -> None:
+        self.commit = commit
+        self.segments = tuple(segments)
+        self.token = token
+
+    @property
+    def line_count(self) -> int:
+        """How many lines there are, those included that hold no longer."""
+        return sum(segment.lines for segment in self.segments)
+
+    def search(self, query: Query) -> Iterator[Found]:
+        """The answers to a query, newest first; raises `CatalogDamage`."""
+        streams = [self._live(place, segment.candidates(query)) for place, segment in enumerate(self.segments)]
+        return _in_order(_judged(query, heapq.merge(*streams, reverse=True)))
+
+    def find(self, prefix: str) -> Iterator[Place]:
+        """The versions whose id begins with some hex digits, by id; raises `CatalogDamage`."""
+        return (place_of(line.split(b"\t", TIME)) for line in self._lines_of(prefix))
+
+    def count(self, prefix: str) -> int:
+        """How many versions have an id that begins with some hex digits; raises `CatalogDamage`."""
+        return sum(1 for _ in self._lines_of(prefix))
+
+    def live_lines(self, newest: int | None = None) -> Iterator[bytes]:
+        """Every line that holds, by id; with ``newest``, of so many of the newest segments only."""
+        first = 0 if newest is None else len(self.segments) - newest
+        streams = (
+            self._live(place, segment.all_lines()) for place, segment in enumerate(self.segments) if place >= first
+        )
+        return heapq.merge(*streams)
+
+    def _lines_of(self, prefix: str) -> Iterator[bytes]:
+        start = _dashed(prefix).encode()
+        streams = (self._live(place, segment.lines_beginning(start)) for place, segment in enumerate(self.segments))
+        return heapq.merge(*streams)
+
+    def _live(self, place: int, lines: Iterator[bytes]) -> Iterator[bytes]:
+        """Those of a segment's lines that no newer segment replaces."""
+        replaced = self._replaced_after[place]
+        return (line for line in lines if key_of(line) not in replaced) if replaced else lines
+
+    @functools.cached_property
+    def _replaced_after(self) -> list[frozenset[bytes]]:
+        """For each segment, the keys that newer ones replace."""
+        keys: frozenset[bytes] = frozenset()
+        after = []
+        for segment in reversed(self.segments):
+            after.append(keys)
+            if own := segment.replaced:
+                keys = keys.union(own)
+        return after[::-1]
+
+
+def _judged(query: Query, lines: Iterator[bytes]) -> Iterator[tuple[list[bytes], bool]]:
+    for line in lines:
+        columns = line.split(b"\t")
+        verdict = query.judge(columns)
+        if verdict is not False:
+            yield columns, bool(verdict)
+
+
+def _in_order(judged: Iterator[tuple[list[bytes], bool]]) -> Iterator[Found]:
+    """Answers that come by their ids, the last first, in the order of all versions.
+
+    A version that stands before where its id would put it waits until what comes is no longer newer.
+    """
+    waiting: list[_Waiting] = []
+    for columns, is_certain in judged:
+        while waiting and waiting[0].order > columns[ID]:
+            yield heapq.heappop(waiting).found
+        found = Found(place_of(columns), is_certain)
+        if columns[ORDER] or waiting:
+            heapq.heappush(waiting, _Waiting(columns, found))
+        else:
+            yield found
+    while waiting:
+        yield heapq.heappop(waiting).found
+
+
+class _Waiting:
+    """An answer whose turn has not come; it sorts by its turn, the newest first."""
+
+    def __init__(self, columns: list[bytes], found: Found) -> None:
+        self.order = columns[ORDER] or columns[ID]
+        self.position = columns[POSITION]
+        self.found = found
+
+    def __lt__(self, other: "_Waiting") -> bool:
+        return (self.order, self.position) > (other.order, other.position)
+
+
+def _dashed(digits: str) -> str:
+    """The beginning of an id, given without dashes, as ids are written."""
+    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
+    return "-".join(part for part in parts if part)

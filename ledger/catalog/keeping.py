@@ -1,0 +1,221 @@
+"""The catalog's file: read, extended, written anew.
+
+One file that is only ever added to, or replaced by another one whole. No lock: a segment names the place it
+builds on, so of two that are added at once either is right by itself, and what a dead writer left at the
+end is passed over. Additions are not synced: the file is derived, every block is checked, and what is
+not what was written is made again.
+"""
+
+import itertools
+import os
+import time
+import weakref
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.catalog.catalogs import Catalog
+from ledger.catalog.segments import (
+    MAGIC,
+    TOKEN_BYTES,
+    TRAILER_BYTES,
+    CatalogDamage,
+    Segment,
+    Source,
+    encode_segment,
+    read_trailer,
+)
+from ledger.disk import add_to_file, make_directory, remove_if_there, scratch_file, stage_file, storage_errors
+from ledger.errors import StorageError
+
+RUN_LINES = 50_000
+"""Most lines that are held in memory at once."""
+
+_HEAD = b"ledger catalog, format 1\n"
+_BODY_AT = len(_HEAD) + TOKEN_BYTES
+_RATIO = 4
+_SPARE_BYTES = 4 << 20
+_SEARCH_BYTES = 1 << 20
+_TEMPORARY = "tmp_catalog_"
+_ABANDONED_SECONDS = 3600.0
+
+
+class LineChange(NamedTuple):
+    """What becomes of a version in the catalog: it gets a line, the line of a key holds no longer, or both."""
+
+    line: bytes | None
+    replaced: bytes | None
+
+
+class Extension(NamedTuple):
+    """A catalog whose newest segment is in memory, and the bytes of that segment."""
+
+    catalog: Catalog
+    data: bytes
+
+
+def read_catalog(path: Path) -> Catalog | None:
+    """The catalog in a file, or ``None`` where there is no file or none that can be used."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        source = _OpenFile(descriptor)
+        return _read(source, os.fstat(descriptor).st_size)
+    except (OSError, CatalogDamage):
+        return None  # whoever asks makes another one, or does without
+
+
+def fold(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], commit: str) -> Catalog | None:
+    """The catalog with changes up to a commit, kept in its file; without a catalog, the changes are all there is.
+
+    Where nothing can be written, few changes are in memory only; many, or a first catalog, are a `StorageError`.
+    ``None`` where what was written was gone at once.
+    """
+    remaining = iter(changes)
+    first = list(itertools.islice(remaining, RUN_LINES))
+    if catalog is None or len(first) == RUN_LINES:
+        write_catalog(path, catalog, itertools.chain(first, remaining), commit)
+        return read_catalog(path)
+    extension = extend(catalog, first, commit)
+    try:
+        if _is_to_be_rewritten(extension.catalog, catalog):
+            write_catalog(path, catalog, first, commit)
+        else:
+            add_to_file(path, extension.data)
+    except StorageError:
+        pass  # it is right, though only this process has it: a read-only folder, a full disk
+    return extension.catalog
+
+
+def extend(catalog: Catalog, changes: Iterable[LineChange], commit: str) -> Extension:
+    """The catalog with changes, in memory; the rest is read from where it was.
+
+    The newest segments are taken into the new one as long as they are not much larger, so that there are
+    never many, and each line is copied few times.
+    """
+    known = list(changes)
+    lines = sorted(change.line for change in known if change.line is not None)
+    replaced = {change.replaced for change in known if change.replaced is not None}
+    alone = _with_segment(catalog, catalog.segments, lines, replaced, commit)
+    taken = _count_to_take([segment.lines for segment in catalog.segments], len(lines))
+    if not taken:
+        return alone
+    kept, merged = catalog.segments[:-taken], catalog.segments[-taken:]
+    replaced.update(*(segment.replaced for segment in merged))
+    return _with_segment(catalog, kept, alone.catalog.live_lines(newest=taken + 1), replaced, commit)
+
+
+def write_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], commit: str) -> None:
+    """Write a catalog with changes anew; it appears whole or not at all. Of many changes, few are in memory."""
+    make_directory(path.parent)
+    _remove_abandoned(path.parent)
+    token = os.urandom(TOKEN_BYTES)
+    with scratch_file(path.parent) as scratch:
+        source = _OpenFile(os.dup(scratch.fileno()))
+        segments = list(catalog.segments) if catalog is not None else []
+        remaining, end = iter(changes), 0
+        while batch := list(itertools.islice(remaining, RUN_LINES)):
+            lines = sorted(change.line for change in batch if change.line is not None)
+            keys = sorted({change.replaced for change in batch if change.replaced is not None})
+            run = encode_segment(lines, keys, commit=commit, token=token, builds_on=0)
+            end += sum(scratch.write(piece) for piece in run)
+            scratch.flush()
+            segments.append(Segment(source, end, read_trailer(source, end, token)))
+        whole = Catalog(commit, segments, token=token).live_lines()
+        parts = encode_segment(whole, (), commit=commit, token=token, builds_on=_BODY_AT)
+        stage_file(path, itertools.chain([_HEAD + token], parts), temporary=_TEMPORARY)
+
+
+def _with_segment(
+    catalog: Catalog, kept: Sequence[Segment], lines: Iterable[bytes], replaced: Iterable[bytes], commit: str
+) -> Extension:
+    builds_on = kept[-1].end if kept else _BODY_AT
+    data = b"".join(encode_segment(lines, sorted(replaced), commit=commit, token=catalog.token, builds_on=builds_on))
+    segment = Segment(
+        lambda at, length: data[at : at + length],
+        len(data),
+        read_trailer(lambda at, length: data[at : at + length], len(data), catalog.token),
+    )
+    return Extension(Catalog(commit, [*kept, segment], token=catalog.token), data)
+
+
+def _count_to_take(sizes: Sequence[int], new: int) -> int:
+    """How many of the newest segments, of so many lines, a new one of ``new`` lines takes in. Pure."""
+    total = new
+    for taken, size in enumerate(reversed(sizes)):
+        if size > _RATIO * total:
+            return taken
+        total += size
+    return len(sizes)
+
+
+def _is_to_be_rewritten(extended: Catalog, before: Catalog) -> bool:
+    """Whether a file holds too much that nobody reads, or its newest segment would be large. Pure."""
+    live = sum(segment.end - segment.start for segment in before.segments)
+    dead = before.segments[-1].end - live
+    newest = extended.segments[-1].lines
+    return len(extended.segments) == 1 or newest > RUN_LINES or dead > live + _SPARE_BYTES
+
+
+def _read(source: Source, size: int) -> Catalog:
+    head = source(0, _BODY_AT)
+    if not head.startswith(_HEAD) or len(head) < _BODY_AT:
+        raise CatalogDamage("the file is no catalog of this format")
+    token = head[len(_HEAD) :]
+    end = _last_end(source, size, token)
+    segments: list[Segment] = []
+    while end > _BODY_AT:
+        segments.append(Segment(source, end, read_trailer(source, end, token)))
+        end = segments[-1].builds_on
+        if end > segments[-1].start:
+            raise CatalogDamage(f"the segment that ends at {segments[-1].end} builds on itself")
+    if not segments:
+        raise CatalogDamage("the file holds no segment")
+    return Catalog(segments[0].commit, segments[::-1], token=token)
+
+
+def _last_end(source: Source, size: int, token: bytes) -> int:
+    """Where the last segment ends that was written whole; mostly at the end of the file."""
+    end = size
+    while end > _BODY_AT:
+        try:
+            read_trailer(source, end, token)
+        except CatalogDamage:
+            end = _possible_end(source, end)
+        else:
+            return end
+    return 0
+
+
+def _possible_end(source: Source, before: int) -> int:
+    """The last place before another where a trailer may end, or 0."""
+    limit = before - 1 - TRAILER_BYTES + len(MAGIC)
+    while limit > _BODY_AT:
+        start = max(_BODY_AT, limit - _SEARCH_BYTES)
+        at = source(start, limit - start).rfind(MAGIC)
+        if at >= 0:
+            return start + at + TRAILER_BYTES
+        limit = start + len(MAGIC) - 1 if start > _BODY_AT else 0
+    return 0
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what writers left that died long ago; nothing reads it."""
+    with storage_errors(folder, "list"):
+        left = [entry for entry in os.scandir(folder) if entry.name.startswith(_TEMPORARY)]
+        for entry in left:
+            if time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
+                remove_if_there(entry.path)
+
+
+class _OpenFile:
+    """An open file as a `Source`; closed when nobody reads it any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        weakref.finalize(self, os.close, descriptor)
+
+    def __call__(self, at: int, length: int) -> bytes:
+        try:
+            return os.pread(self._descriptor, length, at)
+        except OSError as error:
+            raise CatalogDamage(f"cannot be read at {at}: {error.strerror}") from error

@@ -1,0 +1,127 @@
+r"""A version as one line of the catalog: what a search judges it by, and where it stands.
+
+Pure. Columns, separated by tabs (specs/catalog.md, 2); no column holds a tab or a line's end::
+
+    id  name  position  version  counter  order  time  type  tags  metadata
+
+The first five say which claim it is: they are the key of a line. A column that holds ``?`` is not known:
+the records of the version could not be read, or say more than a line should hold.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ledger.ids import VersionId
+from ledger.records import decode_values, encode_compact, encode_values
+
+UNKNOWN = b"?"
+COLUMN_LIMIT = 4096
+"""Most bytes of tags, and of metadata, in a line; records tell what is beyond."""
+
+ID, NAME, POSITION, VERSION, COUNTER, ORDER, TIME, TYPE, TAGS, METADATA = range(10)
+
+EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
+
+_KEY_COLUMNS = 5
+_EXACT = 2**53
+_TIME_ZERO = 1 << 63
+_LAST_TIME = f"{_TIME_ZERO * 2 - 1:016x}"
+_decode = msgspec.json.Decoder().decode
+
+
+class Place(NamedTuple):
+    """Which version a line is about, and the id whose place it takes in the order of all versions."""
+
+    id: VersionId
+    name: str
+    position: int
+    version: str
+    counter: int
+    order: VersionId
+
+
+class Traits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search may ask of a version."""
+
+    type: str
+    tags: tuple[str, ...]
+    metadata: Mapping[str, Any]
+    created_at: dt.datetime
+
+
+def encode_line(place: Place, traits: Traits | None) -> bytes:
+    """The line of a version; without traits, one that leaves every question to the records."""
+    order = place.order if place.order != place.id else ""
+    where = f"{place.id}\t{place.name}\t{place.position:08d}\t{place.version}\t{place.counter}\t{order}"
+    if traits is None:
+        return f"{where}\t{_LAST_TIME}\t?\t?\t?".encode()
+    tags, metadata = encode_compact(traits.tags), encode_compact(plain_numbers(encode_values(dict(traits.metadata))))
+    head = f"{where}\t{time_column(traits.created_at)}\t{traits.type}\t".encode()
+    return b"\t".join([head + _bounded(tags), _bounded(metadata)])
+
+
+def place_of(columns: list[bytes]) -> Place:
+    """Where the version of a line stands."""
+    id, name, position, version, counter, order = [column.decode() for column in columns[:TIME]]
+    return Place(VersionId(id), name, int(position), version, int(counter), VersionId(order or id))
+
+
+def key_of(line: bytes) -> bytes:
+    """What two lines about the same claim have in common."""
+    return line[: -1 - len(line.split(b"\t", _KEY_COLUMNS)[-1])]
+
+
+def decode_tags(column: bytes) -> tuple[str, ...]:
+    """The tags that a line holds."""
+    return tuple(_decode(column))
+
+
+def decode_metadata(column: bytes) -> dict[str, Any]:
+    """The metadata that a line holds, equal to those of the records by value, not always by type."""
+    return dict(decode_values(_decode(column)))
+
+
+def time_column(moment: dt.datetime) -> str:
+    """A moment as digits that sort by it."""
+    return f"{(moment - EPOCH) // dt.timedelta(microseconds=1) + _TIME_ZERO:016x}"
+
+
+def time_in(column: bytes) -> dt.datetime:
+    """The moment that a column says."""
+    return EPOCH + dt.timedelta(microseconds=int(column, 16) - _TIME_ZERO)
+
+
+def plain_numbers(value: Any) -> Any:
+    """An encoded value in which equal numbers look alike: 1 and 1.0 are one value to a search."""
+    if isinstance(value, dict):
+        return {key: plain_numbers(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [plain_numbers(child) for child in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    return value
+
+
+def needles_of(metadata: Mapping[str, Any]) -> Iterable[bytes]:
+    """Pieces of text that every line holds whose metadata have these values; more lines than those may hold them."""
+    for key, value in metadata.items():
+        start = encode_compact(encode_values({key: 0}))[1:-2]
+        if isinstance(value, Mapping):
+            yield start + b"{"
+            yield from needles_of(value)
+        elif isinstance(value, list):
+            yield start + b"["
+            for child in value:
+                yield from needles_of(child) if isinstance(child, Mapping) else ()
+        elif isinstance(value, (int, float)) and not abs(value) < _EXACT:
+            # NaN, infinite, or too large to have one spelling as a float and as an int.
+            yield start
+        else:
+            yield start + encode_compact(plain_numbers(encode_values(value)))
+
+
+def _bounded(column: bytes) -> bytes:
+    return column if len(column) <= COLUMN_LIMIT else UNKNOWN

@@ -1,0 +1,198 @@
+"""The catalog of a ledger, brought up to the commit that is asked about, and look-ups through it.
+
+Ties the history to the catalog: what differs between two commits becomes lines. A look-up asks the catalog
+where walking through the history would be long, and walks where there are few versions, or where
+no catalog can be had: it is derived, and whatever is wrong with it costs time, never an answer.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from ledger.catalog import (
+    Catalog,
+    CatalogDamage,
+    LineChange,
+    Place,
+    Traits,
+    encode_line,
+    extend,
+    fold,
+    key_of,
+    read_catalog,
+)
+from ledger.errors import FormatError, IntegrityError, StorageError
+from ledger.history import Claim, ClaimChange, History, Snapshot, claim_changes
+from ledger.ids import CommitId, VersionId
+from ledger.lookup.facts import Facts, parse_time
+from ledger.records import Name, VersionString
+
+FEW = 200
+"""As many versions are walked through rather than catalogued."""
+
+MOST_ASIDE = 20_000
+"""As many versions may differ between the catalog and a past commit that is asked about through it."""
+
+FactsFinder = Callable[[Snapshot, Claim], Facts]
+_Answer = TypeVar("_Answer")
+_Identity = tuple[int, ...]
+
+
+class _Known(NamedTuple):
+    """A catalog that was read from a file, or built upon one, when the file was as the identity says."""
+
+    identity: _Identity | None
+    catalog: Catalog
+
+
+class CatalogKeeper:
+    """The catalog of one ledger. Threads may share it: what it knows is replaced, never changed."""
+
+    def __init__(self, ledger_dir: Path, history: History, facts: FactsFinder) -> None:
+        self._path = ledger_dir / "cache" / "catalog"
+        self._history = history
+        self._facts = facts
+        self._read: _Known | None = None
+        self._asked: _Known | None = None
+
+    def at(self, snapshot: Snapshot, commit: CommitId, *, is_past: bool) -> Catalog | None:
+        """The catalog of a commit, or ``None`` where walking is the way; raises `CatalogDamage`.
+
+        For a past commit no file is written.
+        """
+        identity = _identity_of(self._path)
+        asked = self._asked
+        if asked is not None and (asked.identity, asked.catalog.commit) == (identity, commit):
+            return asked.catalog
+        before = self._from_file(identity)
+        if before is None and (is_past or _has_few(snapshot)):
+            return None
+        if before is None or before.commit != commit:
+            before = self._updated(before, snapshot, commit, is_past=is_past)
+        if before is not None:
+            self._asked = _Known(identity, before)
+        return before
+
+    def made_again(self, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
+        """A catalog in the place of one that is damaged."""
+        self._read = self._asked = None
+        return self._updated(None, snapshot, commit, is_past=False)
+
+    def _from_file(self, identity: _Identity | None) -> Catalog | None:
+        if identity is None:
+            return None
+        known = self._read
+        if known is not None and known.identity == identity:
+            return known.catalog
+        catalog = read_catalog(self._path)
+        self._read = _Known(identity, catalog) if catalog is not None else None
+        return catalog
+
+    def _updated(
+        self, before: Catalog | None, snapshot: Snapshot, commit: CommitId, *, is_past: bool
+    ) -> Catalog | None:
+        changes = self._changes(before, commit)
+        try:
+            if is_past:
+                return self._aside(before, changes, snapshot, commit)
+            lines = (self._line_change(snapshot, change) for change in changes)
+            return fold(self._path, before, lines, commit)
+        except (IntegrityError, FormatError, StorageError):
+            # The commit it was folded up to may have gone with a history that was rewritten; or there is no
+            # place to write, or the history is damaged, of which walking says where.
+            return self._updated(None, snapshot, commit, is_past=False) if before is not None and not is_past else None
+
+    def _aside(
+        self, before: Catalog | None, changes: Iterator[ClaimChange], snapshot: Snapshot, commit: CommitId
+    ) -> Catalog | None:
+        known = list(itertools.islice(changes, MOST_ASIDE + 1))
+        if before is None or len(known) > MOST_ASIDE:
+            return None
+        return extend(before, [self._line_change(snapshot, change) for change in known], commit).catalog
+
+    def _changes(self, before: Catalog | None, commit: CommitId) -> Iterator[ClaimChange]:
+        return claim_changes(self._history, CommitId(before.commit) if before is not None else None, commit)
+
+    def _line_change(self, snapshot: Snapshot, change: ClaimChange) -> LineChange:
+        claim = change.claim
+        place = Place(claim.id, claim.name, claim.position, claim.version, claim.counter, change.order or claim.id)
+        replaced = key_of(encode_line(place, None)) if change.was_there else None
+        if change.order is None:
+            return LineChange(None, replaced)
+        return LineChange(encode_line(place, self._traits(snapshot, claim)), replaced)
+
+    def _traits(self, snapshot: Snapshot, claim: Claim) -> Traits | None:
+        try:
+            facts = self._facts(snapshot, claim)
+        except (FormatError, IntegrityError):
+            return None  # every search that might want it reads the records, and says what is wrong
+        manifest = facts.manifest
+        return Traits(
+            type=manifest.type, tags=facts.tags, metadata=facts.metadata, created_at=parse_time(manifest.created_at)
+        )
+
+
+class CataloguedSnapshot(Snapshot):
+    """The history at one commit, with a catalog for what walking would take long to find."""
+
+    def __init__(self, snapshot: Snapshot, commit: CommitId, keeper: CatalogKeeper, *, is_past: bool) -> None:
+        super().__init__(snapshot.folders)
+        self._commit = commit
+        self._keeper = keeper
+        self._is_past = is_past
+
+    def ask(self, question: Callable[[Catalog], _Answer]) -> _Answer | None:
+        """What the catalog answers; ``None`` where there is none, and walking is the way."""
+        try:
+            catalog = self._keeper.at(self, self._commit, is_past=self._is_past)
+            return question(catalog) if catalog is not None else None
+        except CatalogDamage:
+            if self._is_past:
+                return None
+        try:
+            catalog = self._keeper.made_again(self, self._commit)
+            return question(catalog) if catalog is not None else None
+        except CatalogDamage:
+            return None  # the disk does not keep what is written to it
+
+    def claims_with_id(self, prefix: str, *, most: int = 1) -> tuple[list[Claim], int]:
+        """The versions whose id, without dashes, begins with some hex digits: the first few by id, and how many."""
+
+        def find(catalog: Catalog) -> tuple[list[Claim], int]:
+            found = [claim_of(place) for place in itertools.islice(catalog.find(prefix), most + 1)]
+            return found[:most], len(found) if len(found) <= most else catalog.count(prefix)
+
+        answer = self.ask(find)
+        if answer is not None and all(map(self.holds, answer[0])):
+            return answer
+        return super().claims_with_id(prefix, most=most)
+
+    def claim_by_id(self, name: Name, id: VersionId) -> Claim | None:
+        """The version of an artifact that has an id: among the newest, else by the catalog."""
+        newest = list(itertools.islice(self.claims(name, newest_first=True), FEW + 1))
+        found = next((claim for claim in newest if claim.id == id), None)
+        if found is not None or len(newest) <= FEW:
+            return found
+        catalogued = self.ask(lambda catalog: [claim_of(place) for place in catalog.find(id.replace("-", ""))])
+        claim = next((claim for claim in catalogued or () if claim.name == name and self.holds(claim)), None)
+        return claim or super().claim_by_id(name, id)
+
+
+def claim_of(place: Place) -> Claim:
+    """The claim that a line of the catalog is about."""
+    return Claim(Name(place.name), place.position, VersionString(place.version), place.counter, place.id)
+
+
+def _has_few(snapshot: Snapshot) -> bool:
+    return len(list(itertools.islice(snapshot.all_claims(), FEW + 1))) <= FEW
+
+
+def _identity_of(path: Path) -> _Identity | None:
+    """What tells a file from what it was; ``None`` where there is none to be read."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
