@@ -9,7 +9,7 @@ the records of the version could not be read, or say more than a line should hol
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -30,6 +30,10 @@ _EXACT = 2**53
 _TIME_ZERO = 1 << 63
 _LAST_TIME = f"{_TIME_ZERO * 2 - 1:016x}"
 _decode = msgspec.json.Decoder().decode
+
+
+Needle = tuple[bytes, ...]
+"""Texts of which one is in every line that is sought."""
 
 
 class Place(NamedTuple):
@@ -89,11 +93,6 @@ def time_column(moment: dt.datetime) -> str:
     return f"{(moment - EPOCH) // dt.timedelta(microseconds=1) + _TIME_ZERO:016x}"
 
 
-def time_in(column: bytes) -> dt.datetime:
-    """The moment that a column says."""
-    return EPOCH + dt.timedelta(microseconds=int(column, 16) - _TIME_ZERO)
-
-
 def plain_numbers(value: Any) -> Any:
     """An encoded value in which equal numbers look alike: 1 and 1.0 are one value to a search."""
     if isinstance(value, dict):
@@ -105,22 +104,24 @@ def plain_numbers(value: Any) -> Any:
     return value
 
 
-def needles_of(metadata: Mapping[str, Any]) -> Iterable[bytes]:
-    """Pieces of text that every line holds whose metadata have these values; more lines than those may hold them."""
+def needles_of(metadata: Mapping[str, Any]) -> Iterator[Needle]:
+    """Texts that every line holds whose metadata have these values; more lines than those may hold them."""
     for key, value in metadata.items():
         start = encode_compact(encode_values({key: 0}))[1:-2]
         if isinstance(value, Mapping):
-            yield start + b"{"
+            yield (start + b"{",)
             yield from needles_of(value)
         elif isinstance(value, list):
-            yield start + b"["
+            yield (start + b"[",)
             for child in value:
                 yield from needles_of(child) if isinstance(child, Mapping) else ()
         elif isinstance(value, (int, float)) and not abs(value) < _EXACT:
             # NaN, infinite, or too large to have one spelling as a float and as an int.
-            yield start
+            yield (start,)
         else:
-            yield start + encode_compact(plain_numbers(encode_values(value)))
+            text = start + encode_compact(plain_numbers(encode_values(value)))
+            # The end is part of it: 0.5 is not 0.51.
+            yield text + b",", text + b"}"
 
 
 def _bounded(column: bytes) -> bytes:

@@ -15,11 +15,11 @@ from ledger.catalog.lines import (
     TYPE,
     UNKNOWN,
     VERSION,
+    Needle,
     decode_metadata,
     decode_tags,
     needles_of,
     time_column,
-    time_in,
 )
 from ledger.catalog.search import Filter, matches
 from ledger.records import encode_compact
@@ -30,47 +30,55 @@ _UNKNOWN_COLUMN = b"\t" + UNKNOWN
 class Query(msgspec.Struct, frozen=True):
     """A filter, and perhaps a name or a version, prepared for judging many lines."""
 
-    wanted: Filter
+    traits: Filter
+    """What is asked but for the time."""
+
+    after: bytes
+    """The column of the moment that answers are younger than; empty where any are."""
+
     name: bytes | None
     version: bytes | None
-    after: bytes
-    needles: tuple[bytes, ...]
+    needles: tuple[Needle, ...]
 
     def can_be_in(self, text: bytes) -> bool:
         """Whether an answer may be in a text of one or many lines."""
-        return all(needle in text for needle in self.needles) or _UNKNOWN_COLUMN in text
+        return all(any(form in text for form in needle) for needle in self.needles) or _UNKNOWN_COLUMN in text
 
     def judge(self, columns: list[bytes]) -> bool | None:
         """Whether a line is an answer; ``None`` where only the records can tell."""
-        wanted = self.wanted
         if self.name not in (None, columns[NAME]) or self.version not in (None, columns[VERSION]):
             return False
-        if wanted.asks_nothing:
-            return True
-        if columns[TYPE] == UNKNOWN or (wanted.tags and columns[TAGS] == UNKNOWN):
-            return None
-        metadata, is_known = {}, columns[METADATA] != UNKNOWN
-        if wanted.metadata and is_known:
-            metadata = decode_metadata(columns[METADATA])
+        if columns[TIME] <= self.after:
+            return False
+        if columns[TYPE] == UNKNOWN:
+            return None if self.after or not self.traits.asks_nothing else True
+        return self.traits.asks_nothing or self._judge_traits(columns)
+
+    def _judge_traits(self, columns: list[bytes]) -> bool | None:
+        asked, tags, metadata = self.traits, columns[TAGS], columns[METADATA]
+        is_open = UNKNOWN in (tags if asked.tags else b"", metadata if asked.metadata else b"")
+        if is_open:
+            # What the line does hold can still rule it out.
+            asked = Filter(type=asked.type, tags=() if tags == UNKNOWN else asked.tags)
         is_answer = matches(
-            wanted if is_known else msgspec.structs.replace(wanted, metadata={}),
-            tags=decode_tags(columns[TAGS]) if wanted.tags else (),
+            asked,
             type=columns[TYPE].decode(),
-            metadata=metadata,
-            created_at=time_in(columns[TIME]) if wanted.created_after is not None else EPOCH,
+            tags=decode_tags(tags) if asked.tags else (),
+            metadata=decode_metadata(metadata) if asked.metadata else {},
+            created_at=EPOCH,
         )
-        return None if is_answer and wanted.metadata and not is_known else is_answer
+        return None if is_answer and is_open else is_answer
 
 
 def make_query(wanted: Filter, *, name: str | None = None, version: str | None = None) -> Query:
     """The question which versions match, of a name or version string if one is given."""
-    needles = [encode_compact(tag) for tag in wanted.tags]
-    needles += [f"\t{word}\t".encode() for word in (wanted.type, name, version) if word is not None]
+    needles: list[Needle] = [(encode_compact(tag),) for tag in wanted.tags]
+    needles += [(f"\t{word}\t".encode(),) for word in (wanted.type, name, version) if word is not None]
     needles += needles_of(wanted.metadata)
     return Query(
-        wanted=wanted,
+        traits=msgspec.structs.replace(wanted, created_after=None),
+        after=time_column(wanted.created_after).encode() if wanted.created_after is not None else b"",
         name=name.encode() if name is not None else None,
         version=version.encode() if version is not None else None,
-        after=time_column(wanted.created_after).encode() if wanted.created_after is not None else b"",
         needles=tuple(needles),
     )

@@ -67,7 +67,7 @@ class CatalogKeeper:
         if asked is not None and (asked.identity, asked.catalog.commit) == (identity, commit):
             return asked.catalog
         before = self._from_file(identity)
-        if before is None and (is_past or _has_few(snapshot)):
+        if before is None and (is_past or are_few(snapshot.all_claims())):
             return None
         if before is None or before.commit != commit:
             before = self._updated(before, snapshot, commit, is_past=is_past)
@@ -185,8 +185,9 @@ def claim_of(place: Place) -> Claim:
     return Claim(Name(place.name), place.position, VersionString(place.version), place.counter, place.id)
 
 
-def _has_few(snapshot: Snapshot) -> bool:
-    return len(list(itertools.islice(snapshot.all_claims(), FEW + 1))) <= FEW
+def are_few(claims: Iterator[Claim]) -> bool:
+    """Whether there are so few versions that they are soon walked through."""
+    return len(list(itertools.islice(claims, FEW + 1))) <= FEW
 
 
 def _identity_of(path: Path) -> _Identity | None:

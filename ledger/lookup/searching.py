@@ -13,7 +13,7 @@ import msgspec
 from ledger.catalog import Catalog, Filter, make_query, matches
 from ledger.errors import ArgumentError, ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
 from ledger.history import Claim, Snapshot
-from ledger.lookup.cataloguing import FEW, claim_of
+from ledger.lookup.cataloguing import are_few, claim_of
 from ledger.lookup.facts import Facts, parse_time
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.resolving import resolve, resolve_name
@@ -60,17 +60,17 @@ def search_versions(
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
         raise ArgumentError(f"a limit is a number from 0, got {limit!r}")
     snapshot = view.snapshot()
-    asked = _Asked(
+    search = Search(
         name=check_name(name) if name is not None else None,
         version=check_version(version) if version is not None else None,
         wanted=wanted,
         limit=limit,
     )
     claims = None
-    if not _is_soon_walked(snapshot, asked):
-        claims = snapshot.ask(lambda catalog: list(_catalogued(view, snapshot, catalog, asked)))
+    if not _is_soon_walked(snapshot, search):
+        claims = snapshot.ask(lambda catalog: list(catalogued(view, snapshot, catalog, search)))
     if claims is None:
-        claims = list(_walked(view, snapshot, asked))
+        claims = list(walked(view, snapshot, search))
     return [view.version(snapshot, claim) for claim in claims[::-1]]
 
 
@@ -93,7 +93,7 @@ def make_filter(
     )
 
 
-class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+class Search(msgspec.Struct, frozen=True, kw_only=True):
     """A search whose words are checked."""
 
     name: Name | None
@@ -102,45 +102,45 @@ class _Asked(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None
 
 
-def _is_soon_walked(snapshot: Snapshot, asked: _Asked) -> bool:
+def _is_soon_walked(snapshot: Snapshot, search: Search) -> bool:
     """Whether the trees answer at once, or there are only few versions to judge."""
-    if asked.name is None:
-        return asked.limit == 0
-    if asked.wanted.asks_nothing or asked.version is not None:
+    if search.name is None:
+        return search.limit == 0
+    if search.wanted.asks_nothing or search.version is not None:
         return True
-    return len(list(itertools.islice(snapshot.claims(asked.name), FEW + 1))) <= FEW
+    return are_few(snapshot.claims(search.name))
 
 
-def _catalogued(view: View, snapshot: Snapshot, catalog: Catalog, asked: _Asked) -> Iterator[Claim]:
+def catalogued(view: View, snapshot: Snapshot, catalog: Catalog, search: Search) -> Iterator[Claim]:
     """What the catalog finds, newest first; what it cannot tell is judged by the records."""
-    query = make_query(asked.wanted, name=asked.name, version=asked.version)
+    query = make_query(search.wanted, name=search.name, version=search.version)
     found = (
         claim
         for place, is_certain in catalog.search(query)
-        if _is_held(snapshot, claim := claim_of(place), asked)
-        and (is_certain or _is_wanted(view, snapshot, claim, asked.wanted))
+        if _is_held(snapshot, claim := claim_of(place), search)
+        and (is_certain or _is_wanted(view, snapshot, claim, search.wanted))
     )
-    return itertools.islice(found, asked.limit)
+    return itertools.islice(found, search.limit)
 
 
-def _is_held(snapshot: Snapshot, claim: Claim, asked: _Asked) -> bool:
-    """Whether a version string means this version, where one is asked for."""
-    return asked.version is None or snapshot.claim_of(claim.name, asked.version) == claim
+def _is_held(snapshot: Snapshot, claim: Claim, search: Search) -> bool:
+    """Whether a version string means this version, where one is search for."""
+    return search.version is None or snapshot.claim_of(claim.name, search.version) == claim
 
 
-def _walked(view: View, snapshot: Snapshot, asked: _Asked) -> Iterator[Claim]:
+def walked(view: View, snapshot: Snapshot, search: Search) -> Iterator[Claim]:
     """What walking through the history finds, newest first."""
-    found = (claim for claim in _newest_first(snapshot, asked) if _is_wanted(view, snapshot, claim, asked.wanted))
-    return itertools.islice(found, asked.limit)
+    found = (claim for claim in _newest_first(snapshot, search) if _is_wanted(view, snapshot, claim, search.wanted))
+    return itertools.islice(found, search.limit)
 
 
-def _newest_first(snapshot: Snapshot, asked: _Asked) -> Iterator[Claim]:
-    """The claims in question; read only as far as they are asked for, so that the last few of many cost little."""
-    names = [asked.name] if asked.name is not None else snapshot.artifact_names()
-    if asked.version is None:
+def _newest_first(snapshot: Snapshot, search: Search) -> Iterator[Claim]:
+    """The claims in question; read only as far as they are search for, so that the last few of many cost little."""
+    names = [search.name] if search.name is not None else snapshot.artifact_names()
+    if search.version is None:
         each = [snapshot.claims(name, newest_first=True) for name in names]
     else:
-        each = [iter([claim]) for name in names if (claim := snapshot.claim_of(name, asked.version)) is not None]
+        each = [iter([claim]) for name in names if (claim := snapshot.claim_of(name, search.version)) is not None]
     # Ids begin with the time. What comes later under one name is never before what was published earlier.
     return heapq.merge(*each, key=lambda claim: claim.id, reverse=True)
 

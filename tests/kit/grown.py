@@ -45,13 +45,13 @@ def _drafts(model: Manifest, versions: int, names: int, largest: int) -> Iterato
     for number in range(names):
         count = largest if number == 0 else left // others + (number <= left % others)
         for index in range(count):
-            yield _draft(model, Name(f"project/name-{number:05d}"), (index * versions // count) * 2 + number % 2)
+            k = (index * names + number) * versions // (count * names)
+            yield _draft(model, Name(f"project/name-{number:05d}"), k)
 
 
-def _draft(model: Manifest, name: Name, moment: int) -> VersionDraft:
-    created = START + dt.timedelta(milliseconds=moment * 10)
+def _draft(model: Manifest, name: Name, k: int) -> VersionDraft:
+    created = START + dt.timedelta(milliseconds=k * 10)
     id = VersionId(new_uuid(int(created.timestamp() * 1000)))
-    k = moment // 2
     tags = ["all", f"share-{k % 100}", *(["needle"] if k % 100_000 == 7 else [])]
     metadata = {"accuracy": k % 997 / 1000, "params": {"depth": k % 7, "lr": 0.1}, "shape": [150, 5], "step": k}
     manifest = msgspec.structs.replace(

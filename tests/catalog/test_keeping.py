@@ -1,0 +1,265 @@
+"""The file of the catalog: whatever is folded into it, and whatever becomes of it, it says the truth or nothing."""
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.catalog import (
+    Catalog,
+    CatalogDamage,
+    Filter,
+    LineChange,
+    Place,
+    Traits,
+    encode_line,
+    extend,
+    fold,
+    keeping,
+    key_of,
+    make_query,
+    read_catalog,
+)
+from ledger.catalog.keeping import _count_to_take
+from ledger.catalog.lines import EPOCH
+from ledger.errors import StorageError
+from ledger.ids import VersionId
+
+COMMIT = "c" * 40
+
+Model = dict[int, tuple[str, bytes]]
+"""By number: the line that a version has, and its tag."""
+
+
+def line_of(number: int, tag: str = "x", order: int | None = None) -> bytes:
+    id, before = (VersionId(f"018cc251-fb94-76df-9be0-{n:012x}") for n in (number, number if order is None else order))
+    traits = Traits(type="DataArtifact", tags=(tag,), metadata={"n": number}, created_at=EPOCH)
+    return encode_line(Place(id, f"name-{number % 3}", number + 1, str(number + 1), number + 1, before), traits)
+
+
+def put(model: Model, number: int, tag: str) -> LineChange:
+    """The change that gives a version a line; the model has it then."""
+    replaced = key_of(model[number][1]) if number in model else None
+    model[number] = (tag, line_of(number, tag))
+    return LineChange(model[number][1], replaced)
+
+
+def drop(model: Model, number: int) -> LineChange:
+    return LineChange(None, key_of(model.pop(number)[1]))
+
+
+def tagged(catalog: Catalog, tag: str) -> list[int]:
+    """The numbers of what has a tag, newest first."""
+    return [found.place.position - 1 for found in catalog.search(make_query(Filter(tags=(tag,))))]
+
+
+def agrees(catalog: Catalog, model: Model) -> None:
+    assert sorted(line for _, line in model.values()) == list(catalog.live_lines())
+    for tag in "xy":
+        assert sorted((n for n, (has, _) in model.items() if has == tag), reverse=True) == tagged(catalog, tag)
+    for number in range(12):
+        found = [place.position - 1 for place in catalog.find(f"018cc251fb9476df9be0{number:012x}")]
+        assert ([number] if number in model else []) == found
+    assert len(model) == catalog.count("018cc251fb9476")
+
+
+STEPS = st.lists(st.lists(st.tuples(st.integers(0, 11), st.sampled_from("xy-")), max_size=6), min_size=1, max_size=12)
+
+
+@given(STEPS)
+@settings(max_examples=150, deadline=None)
+def test_a_catalog_says_what_was_folded_into_it(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[list[tuple[int, str]]]
+) -> None:
+    """After any new, replaced and gone lines, in memory and in the file: exactly the lines that hold are found."""
+    path = tmp_path_factory.mktemp("folded") / "catalog"
+    catalog, model = None, Model()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keeping, "RUN_LINES", 4)
+        patch.setattr(keeping, "_SPARE_BYTES", 300)
+        for number, step in enumerate(steps):
+            changes = [
+                put(model, n, tag) if tag != "-" else drop(model, n)
+                for n, tag in dict(step).items()
+                if tag != "-" or n in model
+            ]
+            commit = f"{number:040x}"
+            if catalog is not None:
+                agrees(extend(catalog, changes, commit).catalog, model)
+            folded = fold(path, catalog, changes, commit)
+            assert folded is not None
+            agrees(folded, model)
+            catalog = read_catalog(path)
+            assert catalog is not None
+            assert commit == catalog.commit
+            agrees(catalog, model)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> tuple[Path, Model]:
+    """A catalog of 3,000 lines in many blocks and three segments."""
+    path, model = tmp_path / "cache" / "catalog", Model()
+    fold(path, None, [put(model, number, "x") for number in range(3000)], COMMIT)
+    for size in (100, 3):
+        before = read_catalog(path)
+        assert before is not None
+        fold(path, before, [put(model, number, "y") for number in range(size)], COMMIT)
+    again = read_catalog(path)
+    assert again is not None
+    assert 3 == len(again.segments)
+    return path, model
+
+
+def test_few_segments_hold_many_additions(tmp_path: Path) -> None:
+    """A thousand additions of one line leave few segments, and a file not much larger than its lines."""
+    path, model = tmp_path / "catalog", Model()
+    fold(path, None, [put(model, 0, "x")], COMMIT)
+    for number in range(1, 1000):
+        before = read_catalog(path)
+        assert before is not None
+        fold(path, before, [put(model, number, "x")], COMMIT)
+    catalog = read_catalog(path)
+    assert catalog is not None
+    assert list(range(999, -1, -1)) == tagged(catalog, "x")
+    assert len(catalog.segments) <= 6
+    assert path.stat().st_size < 6 << 20
+
+
+@pytest.mark.parametrize(
+    ("sizes", "new", "taken"),
+    [([], 1, 0), ([1000], 1, 0), ([4], 1, 1), ([5], 1, 0), ([1000, 20, 4], 1, 2), ([100, 4], 0, 0), ([9, 0], 0, 1)],
+)
+def test_segments_are_taken_in_while_they_are_small(sizes: list[int], new: int, taken: int) -> None:
+    """A new segment takes in the newest as long as they have at most four times its lines."""
+    assert taken == _count_to_take(sizes, new)
+
+
+def damages(data: bytes) -> Iterator[bytes]:
+    """Files that are not what was written: bytes changed, cut off, put in, overwritten, exchanged."""
+    chance = random.Random(7)
+    for _ in range(120):
+        at = chance.randrange(len(data))
+        yield data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
+    for _ in range(60):
+        yield data[: chance.randrange(len(data))]
+    for _ in range(40):
+        at, length = chance.randrange(len(data)), chance.randrange(1, 5000)
+        yield data[:at] + chance.randbytes(length) + data[at + length :]
+        yield data[:at] + bytes(length) + data[at + length :]
+        yield data[:at] + data[at + length :]
+    for cut in range(1, 120):
+        yield data[:-cut]
+    yield from (b"", b"\0" * len(data), data[:40], b"ledger catalog, format 2\n" + data[25:], b"SQLite format 3\0")
+    yield data + data
+
+
+def test_no_damage_gives_a_wrong_answer(kept: tuple[Path, Model]) -> None:
+    """Of 400 damages each is noticed, or what is read is what was folded, now or one step before."""
+    path, model = kept
+    data = path.read_bytes()
+    first = {number: ("x", line_of(number)) for number in range(3000)}
+    second = {**first, **{number: ("y", line_of(number, "y")) for number in range(100)}}
+    states = [model, second, first]
+    noticed = 0
+    for damaged in damages(data):
+        path.write_bytes(damaged)
+        catalog = read_catalog(path)
+        if catalog is None:
+            noticed += 1
+            continue
+        expected = states[3 - len(catalog.segments)]
+        try:
+            assert sorted(line for _, line in expected.values()) == list(catalog.live_lines())
+        except CatalogDamage:
+            noticed += 1
+    assert noticed > 200
+
+
+def test_a_torn_end_is_passed_over(kept: tuple[Path, Model]) -> None:
+    """What a dead writer left at the end hides nothing that was whole, and the next addition goes behind it."""
+    path, model = kept
+    size = path.stat().st_size
+    catalog = read_catalog(path)
+    assert catalog is not None
+    torn = extend(catalog, [put(dict(model), 5, "x")], COMMIT).data[:-9]
+    path.write_bytes(path.read_bytes() + torn)
+    before = read_catalog(path)
+    assert before is not None
+    agrees_with_file = sorted(line for _, line in model.values())
+    assert agrees_with_file == list(before.live_lines())
+    fold(path, before, [put(model, 7, "x")], COMMIT)
+    after = read_catalog(path)
+    assert after is not None
+    assert sorted(line for _, line in model.values()) == list(after.live_lines())
+    assert path.stat().st_size > size + len(torn)
+
+
+def test_of_two_additions_at_once_the_last_is_right(kept: tuple[Path, Model]) -> None:
+    """Two that start from one catalog both add to the file: what is read is one of them whole."""
+    path, model = kept
+    one, other = read_catalog(path), read_catalog(path)
+    assert one is not None
+    assert other is not None
+    models = [dict(model), dict(model)]
+    fold(path, one, [put(models[0], 1, "x")], "1" * 40)
+    fold(path, other, [put(models[1], 2, "x")], "2" * 40)
+    after = read_catalog(path)
+    assert after is not None
+    assert "2" * 40 == after.commit
+    assert sorted(line for _, line in models[1].values()) == list(after.live_lines())
+
+
+def test_an_addition_to_another_file_is_none(kept: tuple[Path, Model]) -> None:
+    """What was made for a file that has been replaced meanwhile is passed over in the new one."""
+    path, model = kept
+    old = read_catalog(path)
+    assert old is not None
+    fold(path, None, [put(Model(), 1, "y")], COMMIT)
+    fold(path, old, [put(model, 1, "x")], COMMIT)
+    after = read_catalog(path)
+    assert after is not None
+    assert [line_of(1, "y")] == list(after.live_lines())
+
+
+def test_a_catalog_outlives_its_file(kept: tuple[Path, Model]) -> None:
+    """A catalog that is open answers, though its file is removed or replaced."""
+    path, model = kept
+    catalog = read_catalog(path)
+    assert catalog is not None
+    path.unlink()
+    assert sorted(line for _, line in model.values()) == list(catalog.live_lines())
+    folded = fold(path, catalog, [put(model, 1, "x")], COMMIT)
+    assert folded is not None
+    assert sorted(line for _, line in model.values()) == list(folded.live_lines())
+
+
+def test_what_cannot_be_kept_is_in_memory_or_an_error(tmp_path: Path) -> None:
+    """Where nothing can be written, an addition is in memory; a first catalog is an error that names the path."""
+    path, model = tmp_path / "cache" / "catalog", Model()
+    fold(path, None, [put(model, number, "x") for number in range(9)], COMMIT)
+    catalog = read_catalog(path)
+    assert catalog is not None
+    path.unlink()
+    path.mkdir()
+    for number in range(12):
+        catalog = fold(path, catalog, [put(model, number, "y")], COMMIT)
+        assert catalog is not None
+        agrees(catalog, model)
+    with pytest.raises(StorageError, match=str(path)):
+        fold(path, None, [put(Model(), 1, "x")], COMMIT)
+    assert ["catalog"] == os.listdir(path.parent)
+
+
+def test_what_dead_writers_left_goes_after_an_hour(tmp_path: Path) -> None:
+    """A temporary file that nobody has touched for an hour is removed by the next who writes a catalog anew."""
+    old, new = (tmp_path / f"tmp_catalog_{word}" for word in ("old", "new"))
+    old.write_bytes(b"x")
+    new.write_bytes(b"x")
+    os.utime(old, (time.time() - 4000,) * 2)
+    fold(tmp_path / "catalog", None, [put(Model(), 1, "x")], COMMIT)
+    assert (False, True) == (old.exists(), new.exists())

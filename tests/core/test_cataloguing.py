@@ -1,0 +1,412 @@
+"""Look-ups through the catalog say what walking through every record says, whatever happened to ledger or file."""
+
+import datetime as dt
+import math
+import os
+import random
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from ledger import Ledger
+from ledger.core.workspace import Workspace
+from ledger.ids import VersionId
+from ledger.lookup import cataloguing, producer_of
+from ledger.records import Name
+from tests.kit.grown import grow
+from tests.kit.histories import die_at, start
+from tests.kit.hubs import new_hub, shared
+from tests.kit.ledgers import canonical, forge, git, manifest_of, plant
+from tests.kit.walking import search, walk
+
+NAMES = ("a", "a/b", "c")
+TAGS = ("x", "y", 'q"uote\\', "ü")
+VALUES: tuple[Any, ...] = (
+    1,
+    1.0,
+    True,
+    None,
+    0,
+    -0.0,
+    "1",
+    "text",
+    "ü\n\t",
+    math.nan,
+    math.inf,
+    10**30,
+    1e30,
+    0.5,
+    [1, {"k": 1}],
+    {},
+)
+KEYS = ("n", "m", "$key", 'q"')
+
+START = dt.datetime(2026, 11, 23, 10, tzinfo=dt.UTC)
+
+names = st.sampled_from(NAMES)
+tags = st.lists(st.sampled_from(TAGS), max_size=3, unique=True)
+leaves = st.sampled_from(VALUES)
+metadata = st.dictionaries(
+    st.sampled_from(KEYS),
+    leaves | st.dictionaries(st.sampled_from(KEYS), leaves, max_size=2),
+    max_size=3,
+)
+
+
+def searches(ledger: Ledger) -> Iterator[dict[str, Any]]:
+    """Questions of every kind."""
+    yield from ({}, {"limit": 3}, {"type": "ModelArtifact"}, {"type": "ModelArtifact", "limit": 2}, {"version": 1})
+    yield from ({"tag": tag} for tag in TAGS)
+    yield from ({"run_metadata": {key: value}} for key in KEYS for value in VALUES)
+    yield from ({"run_metadata": {key: {"n": value}}} for key in KEYS for value in VALUES[:4])
+    yield from ({"name": name, "tag": "x", "limit": limit} for name in NAMES for limit in (1, None))
+    yield from ({"version": version, "tag": "y"} for version in (1, 2, "word"))
+    yield from ({"created_after": START + dt.timedelta(seconds=seconds)} for seconds in (-1, 0, 2, 50))
+    yield {"tag": ["x", "y"], "run_metadata": {"n": 1}, "limit": 2}
+
+
+def check(ledger: Ledger, *, every: int = 1) -> None:
+    """Every search finds the same as walking, and every version is found by its id."""
+    for asked in list(searches(ledger))[::every]:
+        assert walk(ledger, **asked) == search(ledger, **asked), asked
+    for version in ledger.search()[::every]:
+        assert version.claim == ledger.get(version.id).claim
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few versions there are, they are catalogued."""
+    monkeypatch.setattr(cataloguing, "FEW", 0)
+
+
+def catalog_of(ledger: Ledger) -> Path:
+    return ledger.path / "cache" / "catalog"
+
+
+@pytest.fixture
+def filled(ledger: Ledger, always: None) -> Ledger:
+    """A ledger of 60 versions with a catalog that has three segments or more."""
+    fill(ledger, 60)
+    check(ledger, every=9)
+    for number in range(3):
+        ledger.save(number, "c", tags=["x"])
+        ledger.search(tag="x")
+    return ledger
+
+
+def fill(ledger: Ledger, count: int, seed: int = 0) -> None:
+    chance = random.Random(seed)
+    with ledger.transaction() as transaction:
+        for number in range(count):
+            transaction.save(
+                number,
+                chance.choice(NAMES),
+                tags=chance.sample(TAGS, 2),
+                run_metadata={chance.choice(KEYS): chance.choice(VALUES), "g": {"n": chance.choice(VALUES)}},
+                artifact_type=chance.choice(["ModelArtifact", None]),
+            )
+
+
+class SearchesAgree(RuleBasedStateMachine):
+    """Two ledgers that save by clocks of their own, tag, log, sync and forget their catalogs."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        hub = new_hub(self.folder)
+        first = shared(self.folder / "ada", hub)
+        first.save(0, "a")
+        first.sync()
+        second = Ledger.clone(hub, self.folder / "bob" / ".ledger")
+        self.seconds = [0, 0]
+        self.ledgers = [self._with_clock(ledger, place) for place, ledger in enumerate((first, second))]
+
+    def _with_clock(self, ledger: Ledger, place: int) -> Ledger:
+        def clock() -> dt.datetime:
+            return START + dt.timedelta(seconds=self.seconds[place])
+
+        return Ledger(Workspace(ledger.path, clock=clock, producer_of=producer_of))
+
+    @rule(place=st.integers(0, 1), seconds=st.integers(0, 60))
+    def set_clock(self, place: int, seconds: int) -> None:
+        self.seconds[place] = seconds
+
+    @rule(place=st.integers(0, 1), name=names, tags=tags, metadata=metadata, is_model=st.booleans())
+    def save(self, place: int, name: str, tags: list[str], metadata: dict[str, Any], is_model: bool) -> None:  # noqa: FBT001
+        kind = "ModelArtifact" if is_model else None
+        self.ledgers[place].save(0, name, tags=tags, run_metadata=metadata, artifact_type=kind)
+
+    @rule(place=st.integers(0, 1), name=names)
+    def save_word(self, place: int, name: str) -> None:
+        if not self.ledgers[place].search(name=name, version="word"):
+            self.ledgers[place].save(0, name, "word")
+
+    @rule(place=st.integers(0, 1), data=st.data(), tags=tags, metadata=metadata)
+    def change(self, place: int, data: st.DataObject, tags: list[str], metadata: dict[str, Any]) -> None:
+        versions = self.ledgers[place].search()
+        version = versions[data.draw(st.integers(0, len(versions) - 1))]
+        with self.ledgers[place].transaction() as transaction:
+            transaction.tag(version, tags, remove=[tag for tag in TAGS if tag not in tags])
+            transaction.log_metadata(metadata, version)
+
+    @rule(place=st.integers(0, 1))
+    def sync(self, place: int) -> None:
+        self.ledgers[place].sync()
+
+    @rule(place=st.integers(0, 1))
+    def forget(self, place: int) -> None:
+        catalog_of(self.ledgers[place]).unlink(missing_ok=True)
+
+    @rule(place=st.integers(0, 1), back=st.integers(0, 6))
+    def look_back(self, place: int, back: int) -> None:
+        commits = git(self.ledgers[place], "rev-list", "main").split()
+        check(self.ledgers[place].at(commits[min(back, len(commits) - 1)]), every=5)
+
+    @invariant()
+    def they_agree(self) -> None:
+        for ledger in getattr(self, "ledgers", ()):
+            check(ledger, every=3)
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@pytest.mark.usefixtures("always")
+def test_searches_agree_with_walking() -> None:
+    """Whatever is saved, tagged, merged or forgotten: both ways find the same in the same order, now and back then."""
+    run_machine(examples=6, steps=8)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.usefixtures("always")
+def test_searches_agree_with_walking_at_length() -> None:
+    """The same, longer."""
+    run_machine(examples=60, steps=25)
+
+
+def run_machine(*, examples: int, steps: int) -> None:
+    from hypothesis.stateful import run_state_machine_as_test
+
+    bounds = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=examples < 10,
+    )
+    run_state_machine_as_test(SearchesAgree, settings=bounds)
+
+
+def test_few_versions_leave_no_file(ledger: Ledger) -> None:
+    """In a small ledger searches walk, and write nothing."""
+    fill(ledger, 20)
+    check(ledger)
+    assert not catalog_of(ledger).exists()
+
+
+def test_many_versions_are_catalogued_once(tmp_path: Path) -> None:
+    """The first search of a larger ledger makes the catalog; the next adds to it what one save changed, no more."""
+    ledger = grow(tmp_path / ".ledger", 500, names=20, largest=100)
+    assert [] == search(ledger, tag="nothing")
+    made = catalog_of(ledger).stat()
+    saved = ledger.save(1, "new", tags=["needle"])
+    assert [f"new@1 {saved.id}"] == search(ledger, tag="needle", limit=1)
+    after = catalog_of(ledger).stat()
+    assert made.st_ino == after.st_ino
+    assert made.st_size < after.st_size < made.st_size + 1000
+    check(Ledger.open(ledger.path), every=7)
+
+
+def test_a_search_of_a_record_that_cannot_be_read_warns_each_time(filled: Ledger) -> None:
+    """A version whose record is damaged is left out with a warning, by the catalog as by walking."""
+    manifest = filled.save(1, "bad", tags=["x"])
+    forge(filled, manifest, type="NoSuchType")
+    for ledger in (filled, Ledger.open(filled.path)):
+        with pytest.warns(UserWarning, match="bad@2"):
+            assert "bad@2" not in {label.split()[0] for label in search(ledger, tag="x")}
+        assert "bad@2" in {label.split()[0] for label in search(ledger)}
+
+
+def test_a_version_string_means_one_version(filled: Ledger) -> None:
+    """Where a plain merge left two claims side by side, a version string finds the one that look-ups mean."""
+    first = filled.save(1, "twice", tags=["x"])
+    beside = "/".join(first.claim.path).replace(first.claim.id.replace("-", ""), "f" * 32)
+    manifest = {**manifest_of(filled, first), "id": str(uuid.UUID("f" * 32))}
+    plant(filled, {f"{beside}/version.json": canonical(manifest)})
+    for asked in ({"version": 1, "tag": "x"}, {"version": 1}, {"tag": "x"}):
+        assert walk(filled, **asked) == search(filled, **asked)
+
+
+def damages(data: bytes) -> Iterator[bytes]:
+    chance = random.Random(3)
+    for _ in range(90):
+        at, length = chance.randrange(len(data)), chance.randrange(1, 400)
+        yield data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
+        yield data[:at]
+        yield data[:at] + chance.randbytes(length) + data[at + length :]
+    yield from (b"", b"\0" * len(data), b"ledger catalog, format 2\n" + data[25:], b"not a catalog", data + b"torn")
+
+
+def test_a_damaged_catalog_is_made_again(filled: Ledger) -> None:
+    """After each of 275 damages, in this process and in a new one: right answers, and a sound file."""
+    question = {"tag": "x"}
+    expected, version = walk(filled, **question), filled.search(limit=1)[0]
+    data = catalog_of(filled).read_bytes()
+    for place, damaged in enumerate(damages(data)):
+        catalog_of(filled).write_bytes(damaged)
+        ledger = filled if place % 2 else Ledger.open(filled.path)
+        assert version.claim == ledger.get(version.id).claim
+        assert [version] == ledger.search(limit=1)
+        assert expected == search(ledger, **question)
+        kept = read_catalog(catalog_of(filled))
+        assert kept is not None
+        assert git(filled, "rev-parse", "main") == kept.commit
+        assert len(filled.search()) == len(list(kept.live_lines()))
+
+
+def test_a_catalog_of_another_history_is_no_help(filled: Ledger, tmp_path: Path) -> None:
+    """A catalog that was folded up to a commit that is not there is made again."""
+    other = Ledger.init(tmp_path / "other")
+    fill(other, 20, seed=1)
+    other.search(tag="x")
+    shutil.copy(catalog_of(filled), catalog_of(other))
+    check(other, every=3)
+    kept = read_catalog(catalog_of(other))
+    assert kept is not None
+    assert git(other, "rev-parse", "main") == kept.commit
+
+
+def test_a_history_that_went_back_is_followed(filled: Ledger) -> None:
+    """Where the branch was set back by hand, what it no longer holds is not found."""
+    before = search(filled)
+    filled.save(1, "gone", tags=["x"])
+    assert "gone@1" in search(filled, tag="x")[-1]
+    git(filled, "update-ref", "refs/heads/main", "main~1")
+    assert before == search(filled)
+    check(Ledger.open(filled.path), every=5)
+
+
+def test_the_catalog_may_go_at_any_time(filled: Ledger) -> None:
+    """Removed while the ledger is open, with its folder: the next look-up makes it again."""
+    for _ in range(2):
+        shutil.rmtree(filled.path / "cache")
+        check(filled, every=9)
+        assert catalog_of(filled).exists()
+
+
+def test_nothing_need_be_written(filled: Ledger) -> None:
+    """Where no file can be made or added to, look-ups are right all the same, before and after a save."""
+    path = catalog_of(filled)
+    filled.save(1, "a", tags=["x"])
+    path.unlink()
+    path.mkdir()
+    check(filled, every=5)
+    filled.save(2, "a", tags=["x"])
+    check(filled, every=5)
+
+
+def test_a_catalog_that_cannot_be_added_to_is_used(filled: Ledger, tmp_path: Path) -> None:
+    """A catalog on a read-only file system is the base of what is in memory."""
+    copied = tmp_path / "copied"
+    shutil.copytree(filled.path, copied)
+    with read_only(copied / "cache"):
+        ledger = Ledger.open(copied)
+        for number in range(3):
+            ledger.save(number, "later", tags=["x"])
+            check(ledger, every=5)
+    check(Ledger.open(copied), every=5)
+
+
+def test_the_past_is_searched_through_the_catalog_without_a_trace(filled: Ledger) -> None:
+    """A search in the past is right, and leaves the catalog as it is."""
+    data = catalog_of(filled).read_bytes()
+    for back in (1, 2, 4):
+        check(filled.at(f"HEAD~{back}"), every=4)
+    assert data == catalog_of(filled).read_bytes()
+    past = filled.at("HEAD~2")
+    catalog_of(filled).unlink()
+    check(past, every=4)
+    assert not catalog_of(filled).exists()
+
+
+def test_a_prefix_counts_what_it_fits(filled: Ledger) -> None:
+    """A prefix of many ids names the first few and how many there are, as walking does."""
+    fill(filled, 30, seed=5)
+    ids = sorted(str(version.id) for version in filled.search())
+    prefix = os.path.commonprefix(ids).replace("-", "")
+    with pytest.raises(AmbiguousIdError) as caught:
+        filled.get(prefix)
+    assert f"fits {len(ids)} versions: {ids[0]}" in str(caught.value)
+    assert f"and {len(ids) - 8} more" in str(caught.value)
+
+
+def test_lineage_of_an_old_version_is_found(filled: Ledger) -> None:
+    """A version is found by name and id, however many are newer; one that is not there is not."""
+    snapshot = filled._view.snapshot()
+    for version in filled.search(name="a"):
+        assert version.claim == snapshot.claim_by_id(version.claim.name, version.claim.id)
+    assert None is snapshot.claim_by_id(Name("a"), VersionId(str(uuid.uuid4())))
+    assert None is snapshot.claim_by_id(Name("c"), filled.get("a").claim.id)
+
+
+SEARCHER = """
+import sys
+from ledger import Ledger
+from ledger.lookup import cataloguing
+cataloguing.FEW = 0
+ledger = Ledger.open(sys.argv[1])
+for number in range(int(sys.argv[2])):
+    ledger.save(number, "by-" + sys.argv[3], tags=["x"])
+    own = [version for version in ledger.search(tag="x") if version.name == "by-" + sys.argv[3]]
+    assert [str(n) for n in range(1, number + 2)] == [version.version for version in own]
+    assert own[0] == ledger.get(own[0].id)
+"""
+
+
+def test_processes_build_and_extend_it_at_once(filled: Ledger) -> None:
+    """Four processes that save and search at once, from no catalog on: each finds all its own, always."""
+    catalog_of(filled).unlink()
+    workers = [start(SEARCHER, filled.path, 12, name) for name in "abcd"]
+    assert [0] * 4 == [worker.wait(100) for worker in workers]
+    for worker in workers:
+        worker.communicate()
+    check(filled, every=5)
+    kept = read_catalog(catalog_of(filled))
+    assert kept is not None
+    assert len(filled.search()) == len(list(kept.live_lines()))
+
+
+FILE_EVENTS = frozenset({"open", "os.rename", "os.remove", "os.listdir", "os.scandir", "os.mkdir"})
+
+
+def test_a_killed_builder_leaves_nothing_wrong(filled: Ledger) -> None:
+    """Killed at each file operation of building or extending: the next look-up is right."""
+    expected = walk(filled, tag="x")
+    for prepare in (lambda: catalog_of(filled).unlink(missing_ok=True), lambda: filled.tag("a", ["y"])):
+        for step in itertools.count(1):
+            prepare()
+            if not die_at(step, FILE_EVENTS, lambda: Ledger.open(filled.path).search(tag="x")):
+                break
+            assert expected == search(Ledger.open(filled.path), tag="x")
+            assert step < 200
+
+
+def test_a_builder_killed_while_it_writes_is_forgotten(filled: Ledger) -> None:
+    """A file cut off at any place while it was being added to is gone on with."""
+    data = catalog_of(filled).read_bytes()
+    filled.save(1, "a", tags=["x"])
+    filled.search(tag="x")
+    added = catalog_of(filled).read_bytes()
+    assert added.startswith(data)
+    for cut in range(len(data), len(added), 7):
+        catalog_of(filled).write_bytes(added[:cut])
+        assert walk(filled, tag="x") == search(Ledger.open(filled.path), tag="x")
