@@ -1,23 +1,28 @@
 """Look-ups through the catalog say what walking through every record says, whatever happened to ledger or file."""
 
+import contextlib
 import datetime as dt
+import itertools
 import math
 import os
 import random
 import shutil
+import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from ledger import Ledger
+from ledger.catalog import read_catalog
 from ledger.core.workspace import Workspace
+from ledger.errors import AmbiguousIdError
 from ledger.ids import VersionId
 from ledger.lookup import cataloguing, producer_of
 from ledger.records import Name
@@ -194,8 +199,6 @@ def test_searches_agree_with_walking_at_length() -> None:
 
 
 def run_machine(*, examples: int, steps: int) -> None:
-    from hypothesis.stateful import run_state_machine_as_test
-
     bounds = settings(
         max_examples=examples,
         stateful_step_count=steps,
@@ -314,6 +317,21 @@ def test_nothing_need_be_written(filled: Ledger) -> None:
     check(filled, every=5)
 
 
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """A folder in which nobody can write, root included."""
+    places = [folder, *folder.iterdir()]
+    if os.geteuid():
+        subprocess.run(["chmod", "a-w", *map(str, places)], check=True)
+    elif subprocess.run(["chattr", "+i", *map(str, places)], check=False, capture_output=True).returncode:
+        pytest.skip("this file system has no way to refuse root")
+    try:
+        yield
+    finally:
+        undo = ["chattr", "-i"] if not os.geteuid() else ["chmod", "u+w"]
+        subprocess.run([*undo, *map(str, places)], check=True)
+
+
 def test_a_catalog_that_cannot_be_added_to_is_used(filled: Ledger, tmp_path: Path) -> None:
     """A catalog on a read-only file system is the base of what is in memory."""
     copied = tmp_path / "copied"
@@ -342,7 +360,8 @@ def test_a_prefix_counts_what_it_fits(filled: Ledger) -> None:
     """A prefix of many ids names the first few and how many there are, as walking does."""
     fill(filled, 30, seed=5)
     ids = sorted(str(version.id) for version in filled.search())
-    prefix = os.path.commonprefix(ids).replace("-", "")
+    prefix = ids[0][:4]
+    assert ids[-1].startswith(prefix)
     with pytest.raises(AmbiguousIdError) as caught:
         filled.get(prefix)
     assert f"fits {len(ids)} versions: {ids[0]}" in str(caught.value)
@@ -391,7 +410,11 @@ FILE_EVENTS = frozenset({"open", "os.rename", "os.remove", "os.listdir", "os.sca
 def test_a_killed_builder_leaves_nothing_wrong(filled: Ledger) -> None:
     """Killed at each file operation of building or extending: the next look-up is right."""
     expected = walk(filled, tag="x")
-    for prepare in (lambda: catalog_of(filled).unlink(missing_ok=True), lambda: filled.tag("a", ["y"])):
+    prepares: list[Callable[[], None]] = [
+        lambda: catalog_of(filled).unlink(missing_ok=True),
+        lambda: filled.tag("a", ["y"]),
+    ]
+    for prepare in prepares:
         for step in itertools.count(1):
             prepare()
             if not die_at(step, FILE_EVENTS, lambda: Ledger.open(filled.path).search(tag="x")):
