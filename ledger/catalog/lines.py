@@ -4,8 +4,8 @@ Pure. Columns, separated by tabs (specs/catalog.md, 2); no column holds a tab or
 
     id  name  position  version  counter  order  time  type  tags  metadata
 
-The first five say which claim it is: they are the key of a line. A column that holds ``?`` is not known:
-the records of the version could not be read, or say more than a line should hold.
+The first five say which claim it is: they are the key of a line. A column that is not known holds
+a byte that no text does: the records of the version could not be read, or say more than a line should hold.
 """
 
 import datetime as dt
@@ -17,7 +17,9 @@ import msgspec
 from ledger.ids import VersionId
 from ledger.records import decode_values, encode_compact, encode_values
 
-UNKNOWN = b"?"
+UNKNOWN = b"\x1a"
+"""Stands for a column that is not known. No text holds it as it is, and one byte is found fastest."""
+
 COLUMN_LIMIT = 4096
 """Most bytes of tags, and of metadata, in a line; records tell what is beyond."""
 
@@ -61,7 +63,7 @@ def encode_line(place: Place, traits: Traits | None) -> bytes:
     order = place.order if place.order != place.id else ""
     where = f"{place.id}\t{place.name}\t{place.position:08d}\t{place.version}\t{place.counter}\t{order}"
     if traits is None:
-        return f"{where}\t{_LAST_TIME}\t?\t?\t?".encode()
+        return b"\t".join([f"{where}\t{_LAST_TIME}".encode(), UNKNOWN, UNKNOWN, UNKNOWN])
     tags, metadata = encode_compact(traits.tags), encode_compact(plain_numbers(encode_values(dict(traits.metadata))))
     head = f"{where}\t{time_column(traits.created_at)}\t{traits.type}\t".encode()
     return b"\t".join([head + _bounded(tags), _bounded(metadata)])

@@ -4,6 +4,8 @@ Pure. Most lines are told apart by pieces of text that an answer must hold, with
 anything; what is left is judged column by column, by the same rule as records are.
 """
 
+from collections.abc import Iterator
+
 import msgspec
 
 from ledger.catalog.lines import (
@@ -24,8 +26,6 @@ from ledger.catalog.lines import (
 from ledger.catalog.search import Filter, matches
 from ledger.records import encode_compact
 
-_UNKNOWN_COLUMN = b"\t" + UNKNOWN
-
 
 class Query(msgspec.Struct, frozen=True):
     """A filter, and perhaps a name or a version, prepared for judging many lines."""
@@ -40,9 +40,15 @@ class Query(msgspec.Struct, frozen=True):
     version: bytes | None
     needles: tuple[Needle, ...]
 
-    def can_be_in(self, text: bytes) -> bool:
-        """Whether an answer may be in a text of one or many lines."""
-        return all(any(form in text for form in needle) for needle in self.needles) or _UNKNOWN_COLUMN in text
+    def candidates(self, block: bytes) -> list[bytes]:
+        """Those of many lines that can be answers, in order."""
+        if not self.needles:
+            return block.split(b"\n")
+        if not self._can_be_in(block):
+            return []
+        spots = {spot for text in (*self.needles[0], UNKNOWN) for spot in _lines_with(text, block)}
+        lines = [block[start:end] for start, end in sorted(spots)]
+        return lines if len(self.needles) == 1 else [line for line in lines if self._can_be_in(line)]
 
     def judge(self, columns: list[bytes]) -> bool | None:
         """Whether a line is an answer; ``None`` where only the records can tell."""
@@ -53,6 +59,9 @@ class Query(msgspec.Struct, frozen=True):
         if columns[TYPE] == UNKNOWN:
             return None if self.after or not self.traits.asks_nothing else True
         return self.traits.asks_nothing or self._judge_traits(columns)
+
+    def _can_be_in(self, text: bytes) -> bool:
+        return all(any(form in text for form in needle) for needle in self.needles) or UNKNOWN in text
 
     def _judge_traits(self, columns: list[bytes]) -> bool | None:
         asked, tags, metadata = self.traits, columns[TAGS], columns[METADATA]
@@ -80,5 +89,16 @@ def make_query(wanted: Filter, *, name: str | None = None, version: str | None =
         after=time_column(wanted.created_after).encode() if wanted.created_after is not None else b"",
         name=name.encode() if name is not None else None,
         version=version.encode() if version is not None else None,
-        needles=tuple(needles),
+        # The longest first: it is probably in the fewest lines.
+        needles=tuple(sorted(needles, key=lambda needle: -len(needle[0]))),
     )
+
+
+def _lines_with(text: bytes, block: bytes) -> Iterator[tuple[int, int]]:
+    """Where the lines begin and end that hold a text."""
+    at = block.find(text)
+    while at >= 0:
+        end = block.find(b"\n", at)
+        end = end if end >= 0 else len(block)
+        yield block.rfind(b"\n", 0, at) + 1, end
+        at = block.find(text, end)

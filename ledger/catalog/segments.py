@@ -91,9 +91,7 @@ class Segment:
         for row in reversed(range(self._rows)):
             if _ROW.unpack_from(self._table, row * _ROW.size)[1] <= query.after:
                 continue
-            block = self._block(row)
-            if query.can_be_in(block):
-                yield from (line for line in reversed(block.split(b"\n")) if query.can_be_in(line))
+            yield from reversed(query.candidates(self._block(row)))
 
     def _first_id(self, row: int) -> bytes:
         at = row * _ROW.size

@@ -71,7 +71,8 @@ def search_versions(
         claims = snapshot.ask(lambda catalog: list(catalogued(view, snapshot, catalog, search)))
     if claims is None:
         claims = list(walked(view, snapshot, search))
-    return [view.version(snapshot, claim) for claim in claims[::-1]]
+    source = view.source(snapshot)
+    return [ArtifactVersion(claim, source) for claim in claims[::-1]]
 
 
 def make_filter(
