@@ -27,6 +27,7 @@ from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history import Claim, ClaimChange, History, Snapshot, claim_changes
 from ledger.ids import CommitId, VersionId
 from ledger.lookup.facts import Facts, parse_time
+from ledger.meters import advance, task
 from ledger.records import Name, VersionString
 
 FEW = 200
@@ -72,7 +73,8 @@ class CatalogKeeper:
         if before is None or before.commit != commit:
             before = self._updated(before, snapshot, commit, is_past=is_past)
         if before is not None:
-            self._asked = _Known(identity, before)
+            # As the file is now: where nothing could be written, it is as it was.
+            self._asked = _Known(_identity_of(self._path), before)
         return before
 
     def made_again(self, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
@@ -97,8 +99,8 @@ class CatalogKeeper:
         try:
             if is_past:
                 return self._aside(before, changes, snapshot, commit)
-            lines = (self._line_change(snapshot, change) for change in changes)
-            return fold(self._path, before, lines, commit)
+            with task("catalog the history"):
+                return fold(self._path, before, self._line_changes(snapshot, changes), commit)
         except (IntegrityError, FormatError, StorageError):
             # The commit it was folded up to may have gone with a history that was rewritten; or there is no
             # place to write, or the history is damaged, of which walking says where.
@@ -114,6 +116,12 @@ class CatalogKeeper:
 
     def _changes(self, before: Catalog | None, commit: CommitId) -> Iterator[ClaimChange]:
         return claim_changes(self._history, CommitId(before.commit) if before is not None else None, commit)
+
+    def _line_changes(self, snapshot: Snapshot, changes: Iterator[ClaimChange]) -> Iterator[LineChange]:
+        for change in changes:
+            made = self._line_change(snapshot, change)
+            advance(len(made.line or b""))
+            yield made
 
     def _line_change(self, snapshot: Snapshot, change: ClaimChange) -> LineChange:
         claim = change.claim

@@ -25,6 +25,7 @@ from ledger.core.workspace import Workspace
 from ledger.errors import AmbiguousIdError
 from ledger.ids import VersionId
 from ledger.lookup import cataloguing, producer_of
+from ledger.meters import Progress, progress
 from ledger.records import Name
 from tests.kit.grown import grow
 from tests.kit.histories import die_at, start
@@ -227,6 +228,24 @@ def test_many_versions_are_catalogued_once(tmp_path: Path) -> None:
     assert made.st_ino == after.st_ino
     assert made.st_size < after.st_size < made.st_size + 1000
     check(Ledger.open(ledger.path), every=7)
+
+
+def test_a_program_is_told_of_it_and_can_end_it(filled: Ledger) -> None:
+    """Making the catalog tells how far it is; what the listener raises ends it, and the next search makes it whole."""
+    catalog_of(filled).unlink()
+    told: list[Progress] = []
+    with progress(told.append):
+        filled.search(tag="x")
+    assert [("catalog the history", True)] == [(at.label, at.finished) for at in told[-1:]]
+
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    catalog_of(filled).unlink()
+    with pytest.raises(KeyboardInterrupt), progress(stop):
+        filled.search(tag="x")
+    assert [] == os.listdir(filled.path / "cache")
+    check(filled, every=9)
 
 
 def test_a_search_of_a_record_that_cannot_be_read_warns_each_time(filled: Ledger) -> None:
