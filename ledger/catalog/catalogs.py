@@ -37,7 +37,11 @@ class Catalog:
     def search(self, query: Query) -> Iterator[Found]:
         """The answers to a query, newest first; raises `CatalogDamage`."""
         streams = [self._live(place, segment.candidates(query)) for place, segment in enumerate(self.segments)]
-        return _in_order(_judged(query, heapq.merge(*streams, reverse=True)))
+        answers = _judged(query, heapq.merge(*streams, reverse=True))
+        if query.version is not None:
+            # One version of each name at most: nothing stands before where its id would put it.
+            return (Found(place_of(columns), is_certain) for columns, is_certain in answers)
+        return _in_order(answers)
 
     def find(self, prefix: str) -> Iterator[Place]:
         """The versions whose id begins with some hex digits, by id; raises `CatalogDamage`."""

@@ -33,8 +33,10 @@ from ledger.records import Name, VersionString
 FEW = 200
 """As many versions are walked through rather than catalogued."""
 
-MOST_ASIDE = 20_000
-"""As many versions may differ between the catalog and a past commit that is asked about through it."""
+MOST_ASIDE = 200_000
+"""As many versions may differ between the catalog and a past commit that is asked about through it.
+
+Most of them are such as came later, which cost no reading of records."""
 
 FactsFinder = Callable[[Snapshot, Claim], Facts]
 _Answer = TypeVar("_Answer")

@@ -13,6 +13,7 @@ import msgspec
 from ledger.catalog import Catalog, Filter, make_query, matches
 from ledger.errors import ArgumentError, ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
 from ledger.history import Claim, Snapshot
+from ledger.ids import VersionId
 from ledger.lookup.cataloguing import are_few, claim_of
 from ledger.lookup.facts import Facts, parse_time
 from ledger.lookup.handles import Artifact, ArtifactVersion
@@ -70,7 +71,7 @@ def search_versions(
     if not _is_soon_walked(snapshot, search):
         claims = snapshot.ask(lambda catalog: list(catalogued(view, snapshot, catalog, search)))
     if claims is None:
-        claims = list(walked(view, snapshot, search))
+        claims = walked(view, snapshot, search)
     source = view.source(snapshot)
     return [ArtifactVersion(claim, source) for claim in claims[::-1]]
 
@@ -125,24 +126,40 @@ def catalogued(view: View, snapshot: Snapshot, catalog: Catalog, search: Search)
 
 
 def _is_held(snapshot: Snapshot, claim: Claim, search: Search) -> bool:
-    """Whether a version string means this version, where one is search for."""
+    """Whether a version string means this version, where one is asked for."""
     return search.version is None or snapshot.claim_of(claim.name, search.version) == claim
 
 
-def walked(view: View, snapshot: Snapshot, search: Search) -> Iterator[Claim]:
+def walked(view: View, snapshot: Snapshot, search: Search) -> list[Claim]:
     """What walking through the history finds, newest first."""
-    found = (claim for claim in _newest_first(snapshot, search) if _is_wanted(view, snapshot, claim, search.wanted))
-    return itertools.islice(found, search.limit)
+    if search.limit is None and search.version is None:
+        # Judged name by name, as records lie together, and put in order afterwards.
+        ordered = (pair for name in _names(snapshot, search) for pair in _with_order(snapshot, name))
+        found = [(order, claim) for order, claim in ordered if _is_wanted(view, snapshot, claim, search.wanted)]
+        found.sort(key=lambda pair: (pair[0], pair[1].position), reverse=True)
+        return [claim for _, claim in found]
+    claims = (claim for claim in _newest_first(snapshot, search) if _is_wanted(view, snapshot, claim, search.wanted))
+    return list(itertools.islice(claims, search.limit))
+
+
+def _names(snapshot: Snapshot, search: Search) -> list[Name]:
+    return [search.name] if search.name is not None else snapshot.artifact_names()
+
+
+def _with_order(snapshot: Snapshot, name: Name) -> Iterator[tuple[VersionId, Claim]]:
+    """The versions of a name with the id whose place each takes in the order of all (specs/catalog.md, 1)."""
+    claims = list(snapshot.claims(name, newest_first=True))
+    return zip(itertools.accumulate((claim.id for claim in claims), min), claims, strict=True)
 
 
 def _newest_first(snapshot: Snapshot, search: Search) -> Iterator[Claim]:
-    """The claims in question; read only as far as they are search for, so that the last few of many cost little."""
-    names = [search.name] if search.name is not None else snapshot.artifact_names()
+    """The claims in question; read only as far as they are asked for, so that the last few of many cost little."""
+    names = _names(snapshot, search)
     if search.version is None:
         each = [snapshot.claims(name, newest_first=True) for name in names]
     else:
         each = [iter([claim]) for name in names if (claim := snapshot.claim_of(name, search.version)) is not None]
-    # Ids begin with the time. What comes later under one name is never before what was published earlier.
+    # The newest of what is left of each name: so nothing comes before what was published later under its name.
     return heapq.merge(*each, key=lambda claim: claim.id, reverse=True)
 
 

@@ -73,6 +73,7 @@ def searches(ledger: Ledger) -> Iterator[dict[str, Any]]:
     yield from ({"tag": tag} for tag in TAGS)
     yield from ({"run_metadata": {key: value}} for key in KEYS for value in VALUES)
     yield from ({"run_metadata": {key: {"n": value}}} for key in KEYS for value in VALUES[:4])
+    yield from ({"limit": 100}, {"tag": "x", "limit": 100}, {"version": 2}, {"version": "word"})
     yield from ({"name": name, "tag": "x", "limit": limit} for name in NAMES for limit in (1, None))
     yield from ({"version": version, "tag": "y"} for version in (1, 2, "word"))
     yield from ({"created_after": START + dt.timedelta(seconds=seconds)} for seconds in (-1, 0, 2, 50))
