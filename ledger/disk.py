@@ -4,7 +4,7 @@ The only module that writes files of the ledger, and the only user of filelock.
 Rules it keeps (specs/concurrency.md):
 
 * a file appears under its name whole or not at all: temporary name, fsync,
-  rename, fsync of the directory;
+  rename, fsync of the directory; only what can be made again is added to in place;
 * whether fsync is asked for at all is decided here, by the `durability` around a write;
 * a failed fsync is final: the temporary file goes, the caller starts afresh;
 * an operating system error is an error that names the path, never "not there";

@@ -17,9 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.disk import (
+    add_to_file,
     exclusive_lock,
     make_directory,
     read_file,
+    scratch_file,
     stage_file,
     storage_errors,
     sync_directory,
@@ -208,6 +210,47 @@ def test_a_disk_mounted_read_only_is_reported(small_disk: Path) -> None:
     with pytest.raises(ReadOnlyError, match="cannot lock"), exclusive_lock(small_disk / "lock", timeout=1):
         pass
     assert b"old" == read_file(small_disk / "file")
+
+
+ADD = """
+import sys
+from ledger.disk import add_to_file
+for number in range(200):
+    add_to_file(sys.argv[1], sys.argv[2].encode() * 5000 + b"\\n")
+"""
+
+
+def test_what_processes_add_at_once_stays_apart(tmp_path: Path) -> None:
+    """Each piece is whole and none is lost, however many processes add to one file."""
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    adders = [start(ADD, path, letter) for letter in "abc"]
+    assert [0] * 3 == [adder.wait(100) for adder in adders]
+    for adder in adders:
+        adder.communicate()
+    lines = path.read_text().splitlines()
+    assert dict.fromkeys("abc", 200) == {letter: lines.count(letter * 5000) for letter in "abc"}
+    assert 600 == len(lines)
+
+
+def test_what_does_not_fit_is_an_error_that_names_the_file(tmp_path: Path, small_disk: Path) -> None:
+    """A piece that the disk has no room for is reported, and so is a file that is not there."""
+    (small_disk / "file").write_bytes(b"x")
+    with pytest.raises(StorageError, match="file"):
+        add_to_file(small_disk / "file", bytes(64 << 20))
+    with pytest.raises(StorageError, match="gone"):
+        add_to_file(tmp_path / "gone", b"x")
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_scratch_file_has_no_name(tmp_path: Path) -> None:
+    """It takes and gives bytes, and nobody sees it, during the block or after it."""
+    with scratch_file(tmp_path) as scratch:
+        scratch.write(b"bytes")
+        scratch.flush()
+        assert (b"bytes", []) == (os.pread(scratch.fileno(), 9, 0), names_in(tmp_path))
+    with pytest.raises(StorageError, match="gone"), scratch_file(tmp_path / "gone"):
+        raise AssertionError
 
 
 def test_the_lock_excludes_other_threads(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ledger import Ledger
+from ledger import Ledger, progress
 from tests.kit.grown import grow
 
 ROUNDS = 5
@@ -34,7 +34,10 @@ def main() -> None:
         small = built(Path(folder) / "small", 100)
         catalog = large.path / "cache" / "catalog"
         if not catalog.exists():
-            show("the first search, which makes the catalog", once(lambda: large.search(tag="needle")))
+            peak = [0]
+            with progress(lambda _: peak.append(memory())):
+                show("the first search, which makes the catalog", once(lambda: large.search(tag="needle")))
+            print(f"memory meanwhile at most {max(peak) >> 10} MiB, packs that are mapped not counted")
         print(
             f"{catalog.stat().st_size / options.versions:.0f} bytes of catalog for each of {options.versions} versions"
         )
@@ -52,6 +55,12 @@ def built(folder: Path, versions: int) -> Ledger:
     ledger.save("last", "last")
     print(f"built {versions} versions in {time.perf_counter() - start:.0f} s")
     return ledger
+
+
+def memory() -> int:
+    """KiB of memory of this process that are not parts of files."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
 
 
 def searches(ledger: Ledger) -> None:
