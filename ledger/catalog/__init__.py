@@ -4,7 +4,7 @@ Takes plain values and knows no history: `ledger.lookup` folds one into it.
 """
 
 from ledger.catalog.catalogs import Catalog, Found
-from ledger.catalog.keeping import LineChange, extend, fold, read_catalog
+from ledger.catalog.keeping import LineChange, fold, overlay, read_catalog
 from ledger.catalog.lines import Place, Traits, encode_line, key_of
 from ledger.catalog.queries import make_query
 from ledger.catalog.search import Filter, matches
@@ -19,10 +19,10 @@ __all__ = [
     "Place",
     "Traits",
     "encode_line",
-    "extend",
     "fold",
     "key_of",
     "make_query",
     "matches",
+    "overlay",
     "read_catalog",
 ]

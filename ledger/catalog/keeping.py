@@ -68,40 +68,44 @@ def fold(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], com
     """The catalog with changes up to a commit, kept in its file; without a catalog, the changes are all there is.
 
     Where nothing can be written, few changes are in memory only; many, or a first catalog, are a `StorageError`.
-    ``None`` where what was written was gone at once.
+    What is in the file by then may be of another commit, where others write it too, or nothing.
     """
     remaining = iter(changes)
     first = list(itertools.islice(remaining, RUN_LINES))
     if catalog is None or len(first) == RUN_LINES:
         write_catalog(path, catalog, itertools.chain(first, remaining), commit)
         return read_catalog(path)
-    extension = extend(catalog, first, commit)
     try:
-        if _is_to_be_rewritten(extension.catalog, catalog):
+        if _is_to_be_rewritten(catalog, len(first)):
             write_catalog(path, catalog, first, commit)
-        else:
-            add_to_file(path, extension.data)
+            return read_catalog(path)
+        extension = extend(catalog, first, commit)
+        add_to_file(path, extension.data)
     except StorageError:
-        pass  # it is right, though only this process has it: a read-only folder, a full disk
+        # A read-only folder, a full disk: it is as right, though only this process has it.
+        return overlay(catalog, first, commit)
     return extension.catalog
 
 
-def extend(catalog: Catalog, changes: Iterable[LineChange], commit: str) -> Extension:
-    """The catalog with changes, in memory; the rest is read from where it was.
+def overlay(catalog: Catalog, changes: Iterable[LineChange], commit: str) -> Catalog:
+    """The catalog with changes, which are in memory; the rest is read from where it was."""
+    lines, replaced = _sorted(changes)
+    return _with_segment(catalog, catalog.segments, lines, replaced, commit).catalog
 
-    The newest segments are taken into the new one as long as they are not much larger, so that there are
-    never many, and each line is copied few times.
+
+def extend(catalog: Catalog, changes: Iterable[LineChange], commit: str) -> Extension:
+    """The same with few segments, for a file: the newest are taken into the new one while they are not much larger.
+
+    So there are never many, and each line is copied few times.
     """
-    known = list(changes)
-    lines = sorted(change.line for change in known if change.line is not None)
-    replaced = {change.replaced for change in known if change.replaced is not None}
+    lines, replaced = _sorted(changes)
     alone = _with_segment(catalog, catalog.segments, lines, replaced, commit)
     taken = _count_to_take([segment.lines for segment in catalog.segments], len(lines))
     if not taken:
         return alone
     kept, merged = catalog.segments[:-taken], catalog.segments[-taken:]
-    replaced.update(*(segment.replaced for segment in merged))
-    return _with_segment(catalog, kept, alone.catalog.live_lines(newest=taken + 1), replaced, commit)
+    together = {*replaced, *itertools.chain.from_iterable(segment.replaced for segment in merged)}
+    return _with_segment(catalog, kept, alone.catalog.live_lines(newest=taken + 1), sorted(together), commit)
 
 
 def write_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], commit: str) -> None:
@@ -114,9 +118,8 @@ def write_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineCha
         segments = list(catalog.segments) if catalog is not None else []
         remaining, end = iter(changes), 0
         while batch := list(itertools.islice(remaining, RUN_LINES)):
-            lines = sorted(change.line for change in batch if change.line is not None)
-            keys = sorted({change.replaced for change in batch if change.replaced is not None})
-            run = encode_segment(lines, keys, commit=commit, token=token, builds_on=0)
+            lines, replaced = _sorted(batch)
+            run = encode_segment(lines, replaced, commit=commit, token=token, builds_on=0)
             end += sum(scratch.write(piece) for piece in run)
             scratch.flush()
             segments.append(Segment(source, end, read_trailer(source, end, token)))
@@ -125,16 +128,23 @@ def write_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineCha
         stage_file(path, itertools.chain([_HEAD + token], parts), temporary=_TEMPORARY)
 
 
+def _sorted(changes: Iterable[LineChange]) -> tuple[list[bytes], list[bytes]]:
+    """The new lines and the replaced keys, as a segment holds them."""
+    known = list(changes)
+    lines = sorted(change.line for change in known if change.line is not None)
+    return lines, sorted({change.replaced for change in known if change.replaced is not None})
+
+
 def _with_segment(
     catalog: Catalog, kept: Sequence[Segment], lines: Iterable[bytes], replaced: Iterable[bytes], commit: str
 ) -> Extension:
     builds_on = kept[-1].end if kept else _BODY_AT
-    data = b"".join(encode_segment(lines, sorted(replaced), commit=commit, token=catalog.token, builds_on=builds_on))
-    segment = Segment(
-        lambda at, length: data[at : at + length],
-        len(data),
-        read_trailer(lambda at, length: data[at : at + length], len(data), catalog.token),
-    )
+    data = b"".join(encode_segment(lines, replaced, commit=commit, token=catalog.token, builds_on=builds_on))
+
+    def source(at: int, length: int) -> bytes:
+        return data[at : at + length]
+
+    segment = Segment(source, len(data), read_trailer(source, len(data), catalog.token))
     return Extension(Catalog(commit, [*kept, segment], token=catalog.token), data)
 
 
@@ -148,12 +158,13 @@ def _count_to_take(sizes: Sequence[int], new: int) -> int:
     return len(sizes)
 
 
-def _is_to_be_rewritten(extended: Catalog, before: Catalog) -> bool:
-    """Whether a file holds too much that nobody reads, or its newest segment would be large. Pure."""
-    live = sum(segment.end - segment.start for segment in before.segments)
-    dead = before.segments[-1].end - live
-    newest = extended.segments[-1].lines
-    return len(extended.segments) == 1 or newest > RUN_LINES or dead > live + _SPARE_BYTES
+def _is_to_be_rewritten(catalog: Catalog, new: int) -> bool:
+    """Whether a file holds too much that nobody reads, or adding ``new`` lines would copy too many. Pure."""
+    sizes = [segment.lines for segment in catalog.segments]
+    taken = _count_to_take(sizes, new)
+    live = sum(segment.end - segment.start for segment in catalog.segments)
+    dead = catalog.segments[-1].end - live
+    return taken == len(sizes) or new + sum(sizes[-taken:] if taken else []) > RUN_LINES or dead > live + _SPARE_BYTES
 
 
 def _read(source: Source, size: int) -> Catalog:

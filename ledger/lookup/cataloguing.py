@@ -18,9 +18,9 @@ from ledger.catalog import (
     Place,
     Traits,
     encode_line,
-    extend,
     fold,
     key_of,
+    overlay,
     read_catalog,
 )
 from ledger.errors import FormatError, IntegrityError, StorageError
@@ -97,30 +97,27 @@ class CatalogKeeper:
     def _updated(
         self, before: Catalog | None, snapshot: Snapshot, commit: CommitId, *, is_past: bool
     ) -> Catalog | None:
-        changes = self._changes(before, commit)
         try:
             if is_past:
-                return self._aside(before, changes, snapshot, commit)
+                return self._aside(before, snapshot, commit) if before is not None else None
             with task("catalog the history"):
-                return fold(self._path, before, self._line_changes(snapshot, changes), commit)
+                folded = fold(self._path, before, self._line_changes(before, snapshot, commit), commit)
+            if folded is None or folded.commit == commit:
+                return folded
+            return self._aside(folded, snapshot, commit)  # somebody else has written another one meanwhile
         except (IntegrityError, FormatError, StorageError):
             # The commit it was folded up to may have gone with a history that was rewritten; or there is no
             # place to write, or the history is damaged, of which walking says where.
             return self._updated(None, snapshot, commit, is_past=False) if before is not None and not is_past else None
 
-    def _aside(
-        self, before: Catalog | None, changes: Iterator[ClaimChange], snapshot: Snapshot, commit: CommitId
-    ) -> Catalog | None:
-        known = list(itertools.islice(changes, MOST_ASIDE + 1))
-        if before is None or len(known) > MOST_ASIDE:
-            return None
-        return extend(before, [self._line_change(snapshot, change) for change in known], commit).catalog
+    def _aside(self, before: Catalog, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
+        """The catalog of a commit, without a file of it; ``None`` where too much differs."""
+        known = list(itertools.islice(self._line_changes(before, snapshot, commit), MOST_ASIDE + 1))
+        return overlay(before, known, commit) if len(known) <= MOST_ASIDE else None
 
-    def _changes(self, before: Catalog | None, commit: CommitId) -> Iterator[ClaimChange]:
-        return claim_changes(self._history, CommitId(before.commit) if before is not None else None, commit)
-
-    def _line_changes(self, snapshot: Snapshot, changes: Iterator[ClaimChange]) -> Iterator[LineChange]:
-        for change in changes:
+    def _line_changes(self, before: Catalog | None, snapshot: Snapshot, commit: CommitId) -> Iterator[LineChange]:
+        known = CommitId(before.commit) if before is not None else None
+        for change in claim_changes(self._history, known, commit):
             made = self._line_change(snapshot, change)
             advance(len(made.line or b""))
             yield made

@@ -18,14 +18,14 @@ from ledger.catalog import (
     Place,
     Traits,
     encode_line,
-    extend,
     fold,
     keeping,
     key_of,
     make_query,
+    overlay,
     read_catalog,
 )
-from ledger.catalog.keeping import _count_to_take
+from ledger.catalog.keeping import _count_to_take, extend
 from ledger.catalog.lines import EPOCH
 from ledger.errors import StorageError
 from ledger.ids import VersionId
@@ -91,6 +91,7 @@ def test_a_catalog_says_what_was_folded_into_it(
             commit = f"{number:040x}"
             if catalog is not None:
                 agrees(extend(catalog, changes, commit).catalog, model)
+                agrees(overlay(catalog, changes, commit), model)
             folded = fold(path, catalog, changes, commit)
             assert folded is not None
             agrees(folded, model)
