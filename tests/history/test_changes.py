@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger.history import Claim, EventDraft, History, VersionDraft, claim_changes
+from ledger.history import UNPLACED, Claim, EventDraft, History, VersionDraft, claim_changes
 from ledger.history.layout import MANIFEST
-from ledger.ids import CommitId, EventId, VersionId
-from ledger.records import check_name
+from ledger.ids import CommitId, VersionId
+from ledger.records import TagsEvent, check_name, encode
 from tests.kit.histories import AUTHOR, NOW, draft, git, new_history
 
 Held = dict[Claim, tuple[VersionId, tuple[str, ...]]]
@@ -61,7 +61,8 @@ def history(tmp_path: Path) -> History:
         drafts = [by_chance(chance, chance.choice(("a", "a", "a", "b", "c/d"))) for _ in range(size)]
         history.publish(drafts, author=AUTHOR, now=NOW)
     claims = [claim for claim in history.snapshot().all_claims() if chance.random() < 0.02]
-    events = [EventDraft(claim=claim, verb="tag", encode=lambda id: f'"{EventId(id)}"'.encode()) for claim in claims]
+    tagged = encode(TagsEvent(id=UNPLACED, created_at="", created_by="", add=("x",), remove=()))
+    events = [EventDraft(claim=claim, verb="tag", record=tagged) for claim in claims]
     history.publish(events, author=AUTHOR, now=NOW)
     return history
 
