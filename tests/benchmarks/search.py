@@ -68,7 +68,7 @@ def searches(ledger: Ledger) -> None:
     newest = ledger.search(limit=1000)
     middle = newest[0].metadata["step"] // 2
     kinds: dict[str, Callable[[], object]] = {
-        "by a tag that ten in a million have": lambda: ledger.search(tag="needle"),
+        "by a tag that hardly any have": lambda: ledger.search(tag="needle"),
         "by a tag that one in 100 has": lambda: ledger.search(tag="share-7"),
         "by type, one in 10 has it": lambda: ledger.search(type="ModelArtifact"),
         "by type, the newest 20": lambda: ledger.search(type="ModelArtifact", limit=20),

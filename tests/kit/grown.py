@@ -24,7 +24,7 @@ START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 def grow(path: Path, versions: int, *, names: int, largest: int) -> Ledger:
     """A new ledger of so many versions under so many names, one of which has ``largest`` of them.
 
-    Of every version ``k``, counted in time: the tags ``all`` and ``share-<k % 100>``, one in 100,000 is tagged
+    Of every version ``k``, counted in time: the tags ``all`` and ``share-<k % 100>``, where ``k % 100_000`` is 7, also
     ``needle``; one in ten is a model; the metadata hold ``step`` (k), ``accuracy`` and a nested ``params.depth``.
     """
     ledger = Ledger.init(path)
