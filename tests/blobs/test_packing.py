@@ -12,7 +12,8 @@ from ledger.blobs import ContentWriter, LocalStore
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT, load_index
-from ledger.disk import StagedFile
+from ledger.disk import StagedFile, durability
+from ledger.enums import Durability
 from ledger.errors import StorageError
 from ledger.ids import digest_of
 from tests.kit.contents import load, noise, save
@@ -102,6 +103,14 @@ def test_folders_that_were_removed_are_made_again(store: LocalStore) -> None:
         (store.root / key).parent.rmdir()
     (store.root / "packs").rmdir()
     assert {"a": LARGE} == load(store, save(store, {"a": LARGE}))
+
+
+def test_relaxed_packs_are_not_synced(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where durability is relaxed, no thread that writes a pack asks for fsync."""
+    monkeypatch.setattr(os, "fsync", None)
+    with durability(Durability.RELAXED):
+        content = save(store, {"a": LARGE})
+    assert {"a": LARGE} == load(store, content)
 
 
 def test_parts_are_written_in_any_order(tmp_path: Path) -> None:
