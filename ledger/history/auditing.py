@@ -75,18 +75,24 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
     """What is wrong with a file, the loose files of a folder, or a pack and what belongs to it."""
     path = history.git_dir / name
     try:
-        if name in ("HEAD", "config"):
-            yield from _check_small(path, name)
-        elif name in ("refs", "packed-refs", "logs"):
-            yield from _check_refs(history, name)
-        elif name.startswith("objects/pack/pack-"):
-            yield from check_pack(path, name)
-        elif len(name) == len("objects/ab"):
-            yield from check_loose(path, name)
-        else:
-            yield from check_trailer(path, name)
+        with storage_errors(path, "read"):
+            yield from _check_file(history, path, name)
     except StorageError as error:
-        yield GitFault(name, "corrupt", str(error))
+        if not isinstance(error.__cause__, FileNotFoundError):  # else folded, or packed by Git, at this moment
+            yield GitFault(name, "corrupt", str(error))
+
+
+def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
+    if name in ("HEAD", "config"):
+        yield from _check_small(path, name)
+    elif name in ("refs", "packed-refs", "logs"):
+        yield from _check_refs(history, name)
+    elif name.startswith("objects/pack/pack-"):
+        yield from check_pack(path, name)
+    elif len(name) == len("objects/ab"):
+        yield from check_loose(path, name)
+    else:
+        yield from check_trailer(path, name)
 
 
 def tips(history: History) -> dict[str, CommitId]:
