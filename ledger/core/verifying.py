@@ -196,7 +196,9 @@ class Check:
                 if key not in unneeded
             ),
         ]
-        spare = self._listed - self._named.keys() if is_whole and self._snapshot is not None else set()
+        # At a revision, what later versions need looks spare.
+        tells_spare = is_whole and self._snapshot is not None and self._workspace.revision is None
+        spare = self._listed - self._named.keys() if tells_spare else set()
         return Report(
             versions=self._versions,
             problems=tuple(problems),
