@@ -13,12 +13,9 @@ from ledger.blobs import needs_of
 from ledger.core.verifying import every_content
 from ledger.core.workspace import Workspace
 from ledger.errors import IntegrityError, LedgerError
-from ledger.history import History, gained, tips
+from ledger.history import History, accepted_tips, gained
 from ledger.ids import CommitId
 from ledger.records import Content
-
-_NOT_OURS = ("refs/ledger/quarantine/", "refs/ledger/incoming/")
-"""Refs that name what a remote offered and what has not been accepted."""
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +58,8 @@ def _contents(workspace: Workspace, tip: CommitId) -> Iterator[tuple[str, Conten
     """The contents of all versions of the branch, and of what other refs have beside it."""
     yield from every_content(workspace, workspace.history.snapshot(tip))
     held = _ancestors(workspace.history, tip)
-    for ref, commit in sorted(tips(workspace.history).items()):
-        if commit not in held and not ref.startswith(_NOT_OURS):
+    for ref, commit in sorted(accepted_tips(workspace.history).items()):
+        if commit not in held:
             held.add(commit)
             try:
                 yield from every_content(workspace, workspace.history.snapshot(commit))

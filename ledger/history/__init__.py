@@ -4,6 +4,7 @@ The only package that knows dulwich and Git's files.
 """
 
 from ledger.history.auditing import (
+    accepted_tips,
     all_commits,
     check_commit,
     check_git_file,
@@ -11,7 +12,6 @@ from ledger.history.auditing import (
     check_missed,
     check_nothing_taken_back,
     git_files,
-    tips,
     without_index,
 )
 from ledger.history.changes import ClaimChange, claim_changes
@@ -52,6 +52,7 @@ __all__ = [
     "Snapshot",
     "SyncPlan",
     "VersionDraft",
+    "accepted_tips",
     "adopt_plan",
     "all_commits",
     "cache_file",
@@ -80,7 +81,6 @@ __all__ = [
     "run_file",
     "step_file",
     "time_of",
-    "tips",
     "without_index",
     "without_secrets",
 ]

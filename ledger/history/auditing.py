@@ -9,7 +9,7 @@ can be checked at a time and little is in memory. Changes nothing.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -26,6 +26,7 @@ from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\n?")
+_NOT_ACCEPTED = ("refs/ledger/quarantine/", "refs/ledger/incoming/")
 _HEAD: Final = f"ref: {BRANCH}\n".encode()
 
 
@@ -101,9 +102,18 @@ def tips(history: History) -> dict[str, CommitId]:
     return {name: CommitId(text.strip()) for name, text in found.items() if _COMMIT.fullmatch(text)}
 
 
+def accepted_tips(history: History) -> dict[str, CommitId]:
+    """The same without what a remote offered and what was not accepted: evidence, and no part of this history."""
+    return {ref: commit for ref, commit in tips(history).items() if not ref.startswith(_NOT_ACCEPTED)}
+
+
 def all_commits(history: History) -> Iterator[CommitId]:
-    """The id of every commit that a ref reaches; of those that cannot be read, only the id."""
-    waiting = sorted(set(tips(history).values()))
+    """The id of every commit of this history; of those that cannot be read, only the id."""
+    return _reached(history, accepted_tips(history).values())
+
+
+def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
+    waiting = sorted(set(tips))
     seen = set(waiting)
     while waiting:
         id = waiting.pop()
@@ -145,7 +155,7 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     What a writer that died or lost a race leaves builds on what was published, and nothing builds on it.
     """
     on_disk = list(_commits_on_disk(history.objects))
-    reached = set(all_commits(history))  # behind them: what is published meanwhile is no loss
+    reached = set(_reached(history, tips(history).values()))  # behind them: what is published meanwhile is no loss
     lost: dict[CommitId, Commit] = {}
     for id in on_disk:
         if id not in reached:

@@ -151,6 +151,18 @@ def test_a_commit_that_takes_away_is_named(history: History, monkeypatch: pytest
     assert 0 == fsck(history)
 
 
+def test_what_was_refused_is_no_part_of_it(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that a remote offered and that was not accepted is kept as evidence; a check does not judge it again."""
+    monkeypatch.setenv("GIT_COMMITTER_NAME", "Eve")
+    monkeypatch.setenv("GIT_COMMITTER_EMAIL", "eve@example.com")
+    blob = git(history, "hash-object", "-w", "--stdin", data=b"target")
+    tree = git(history, "mktree", data=f"120000 blob {blob}\tlink\n".encode())
+    for parent in ("main", "refs/ledger/quarantine/1"):
+        commit = git(history, "commit-tree", tree, "-p", parent, "-m", "take away")
+        git(history, "update-ref", "refs/ledger/quarantine/1", commit)
+    assert (0, []) == (fsck(history), problems(history))
+
+
 def test_a_branch_that_went_back_is_noticed(history: History) -> None:
     """What was built on was published once: if no ref reaches it any more, somebody moved the branch back."""
     tip, before = git(history, "rev-parse", "main", "main~1").split()
