@@ -144,7 +144,15 @@ class PackFile:
             self._resolver = resolver
         try:
             kind, parts = self._resolver.get_raw(ObjectID(name.hex().encode()))
-        except (ApplyDeltaError, ChecksumMismatch, zlib.error, AssertionError, KeyError, IndexError, EOFError) as error:
+        except (
+            ApplyDeltaError,
+            ChecksumMismatch,
+            zlib.error,
+            AssertionError,
+            LookupError,
+            TypeError,
+            EOFError,
+        ) as error:
             raise PackDamage(f"{self.base}.pack: {error!r}") from error
         if kind not in WHOLE_KINDS:
             # dulwich hands out the reserved numbers, which are no kinds, as they stand.

@@ -138,6 +138,20 @@ def test_what_git_finds_is_found(history: History, damage: Callable[[History], N
     assert problems(history)
 
 
+def test_no_flip_in_an_index_raises_anything_foreign(history: History) -> None:
+    """Whatever an index of a pack with deltas says, reading through it gives the object or a fault."""
+    git(history, "repack", "-a", "-d", "-f", "-q")
+    [pack] = packs_of(history)
+    index = pack.with_suffix(".idx")
+    sound = index.read_bytes()
+    for at in (*range(8), *range(1020, len(sound), 29)):
+        flip(index, at)
+        assert list(check_git_file(again(history), f"objects/pack/{pack.stem}"))
+        assert list(check_indexes(again(history)))
+        list(all_commits(again(history)))
+        overwrite(index, sound)
+
+
 def test_a_commit_that_takes_away_is_named(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     """Git is content with a commit that removes or edits a record; a history only grows."""
     tree = git(history, "rev-parse", "main~1^{tree}")
