@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from ledger.disk import mode_of, read_file, storage_errors
 from ledger.errors import FormatError, IntegrityError, StorageError
+from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
 from ledger.history.history import History
 from ledger.history.objects import BLOB, COMMIT, Commit, ObjectId, Objects
@@ -152,7 +153,8 @@ def check_commit(history: History, id: CommitId) -> GitFault | None:
 def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     """A fault for each commit that was built on, and so was published once, and that no ref reaches any more.
 
-    What a writer that died or lost a race leaves builds on what was published, and nothing builds on it.
+    What a writer that died or lost a race leaves builds on what was published, and nothing builds on it but what
+    was to be published together with it.
     """
     on_disk = list(_commits_on_disk(history.objects))
     reached = set(_reached(history, tips(history).values()))  # behind them: what is published meanwhile is no loss
@@ -163,7 +165,9 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
                 lost[id] = history.objects.commit(id)
             except (IntegrityError, StorageError):
                 continue  # it is no commit, or `check_git_file` says so
-    built_on = {parent for commit in lost.values() for parent in commit.parents}
+    built_on = {
+        parent for commit in lost.values() if f"\n{TOGETHER}: " not in commit.message for parent in commit.parents
+    }
     for id in sorted(built_on & lost.keys()):
         subject = lost[id].message.split("\n", 1)[0]
         message = f"commit {id} ({subject}) was published once, and no ref of {history.git_dir} reaches it any more"

@@ -16,6 +16,9 @@ from ledger.history.objects import COMMIT, Entry, ObjectId, Objects
 from ledger.history.trees import GrowingTree, emit_into
 from ledger.ids import CommitId
 
+TOGETHER = "Together-with"
+"""The trailer of a commit that was to be published in one move with its parent: no proof that the parent ever was."""
+
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f<>]+")
 
 
@@ -33,7 +36,7 @@ class Chain:
     """Commits upon ``base``, in memory."""
 
     def __init__(self, objects: Objects, base: CommitId) -> None:
-        self.tip = base
+        self.tip = self._base = base
         self.new: dict[ObjectId, tuple[int, bytes]] = {}
         """Every object that the chain adds, by its id."""
         self._objects = objects
@@ -50,6 +53,8 @@ class Chain:
         now = publication.now
         claims = place_all(publication.drafts, tree, time_ms=int(now.timestamp() * 1000))
         message = message_for(publication.drafts, claims, commit_time(now), publication.subject)
+        if self.tip != self._base:
+            message += f"{TOGETHER}: {self.tip}\n"
         new: dict[ObjectId, tuple[int, bytes]] = {}
         emit = emit_into(new)
         root = tree.write(emit)

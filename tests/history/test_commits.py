@@ -15,7 +15,7 @@ def publication(name: str, version: object = None) -> Publication:
 
 
 def test_each_commit_of_a_chain_stands_upon_the_one_before(history: History) -> None:
-    """Positions go on from commit to commit, and nothing of it is written."""
+    """Positions go on from commit to commit, which it says; nothing of it is written."""
     base = publish(history).commit
     chain = Chain(history.objects, base)
     links = []
@@ -26,6 +26,12 @@ def test_each_commit_of_a_chain_stands_upon_the_one_before(history: History) -> 
     parents = [chain.new[link.commit][1].split(b"\n")[1].decode() for link in links]  # type: ignore[index]
     assert [f"parent {commit}" for commit in (base, links[0].commit, links[1].commit)] == parents
     assert {COMMIT} == {chain.new[link.commit][0] for link in links}  # type: ignore[index]
+    messages = [chain.new[link.commit][1].decode() for link in links]  # type: ignore[index]
+    with_parent = [
+        message.endswith(f"\nTogether-with: {commit}\n")
+        for message, commit in zip(messages, [base, *(link.commit for link in links)], strict=False)
+    ]
+    assert [False, True, True] == with_parent
     with pytest.raises(IntegrityError, match="cannot be read"):
         history.objects.commit(links[0].commit)
 
