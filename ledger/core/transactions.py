@@ -98,6 +98,7 @@ class Transaction:
             )
         self._workspace = workspace
         self._pending: list[PendingVersion] = []
+        self._taken: set[tuple[str, str | None]] = set()
         self._events: list[EventDraft] = []
         self._records: list[RecordDraft] = []
         self._subject = subject
@@ -287,6 +288,7 @@ class Transaction:
         draft_of(request, manifest)  # refuses a record over the limit before anything else is saved
         pending = PendingVersion(request, manifest)
         self._pending.append(pending)
+        self._taken.add((request.name, request.version))
         return pending
 
     def _refuse_late(self) -> None:
@@ -302,8 +304,7 @@ class Transaction:
         refuse_collision(request.name, self._snapshot)
         if request.version is not None:
             refuse_existing(request.name, request.version, self._snapshot)
-            taken = ((pending.request.name, pending.request.version) for pending in self._pending)
-            if (request.name, request.version) in taken:
+            if (request.name, request.version) in self._taken:
                 raise VersionExistsError(
                     f"version {request.version!r} of artifact {request.name!r} is in this transaction already",
                     name=request.name,

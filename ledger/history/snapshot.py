@@ -38,7 +38,9 @@ class Snapshot:
     def names_like(self, name: Name) -> list[Name]:
         """The names that are this one but for case, itself included if it exists."""
         entries = self._folders.names((*layout.ARTIFACTS, layout.shard_of(name)))
-        found = (layout.parse_name(entry) for entry in entries)
+        # An entry without an escape is its name: the others of a large folder need not be decoded.
+        likely = (entry for entry in entries if "%" in entry or entry.lower() == name.lower())
+        found = (layout.parse_name(entry) for entry in likely)
         return [other for other in found if other is not None and other.lower() == name.lower()]
 
     def has_artifact(self, name: Name) -> bool:

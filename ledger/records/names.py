@@ -34,7 +34,7 @@ MAX_NUMBER = 10**NUMBER_DIGITS - 1
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _CUSTOM = re.compile(rf"[A-Za-z0-9_.+-]{{1,{VERSION_LIMIT}}}")
 _NUMERIC = re.compile(rf"0|[1-9][0-9]{{0,{NUMBER_DIGITS - 1}}}")
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]")
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
 _RESERVED = re.compile(r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 
 
@@ -62,7 +62,7 @@ def _bad_name(name: str, reason: str) -> InvalidNameError:
 
 def encode_name(name: Name) -> str:
     """The directory name of an artifact: percent-encoded, safe on every file system (specs/format.md, 3)."""
-    encoded = "".join(letter if _PLAIN.match(letter) else f"%{ord(letter):02X}" for letter in name)
+    encoded = _NOT_PLAIN.sub(lambda match: f"%{ord(match[0]):02X}", name)
     if _RESERVED.fullmatch(encoded):
         encoded = f"%{ord(encoded[0]):02X}{encoded[1:]}"
     if encoded.endswith("."):
