@@ -156,6 +156,25 @@ def sync_file(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
+def patch_file(path: str | os.PathLike[str], pieces: Sequence[tuple[int, bytes]], *, durably: bool) -> None:
+    """Write pieces at their places into a file that nobody reads yet, made if need be; it ends with the last piece.
+
+    Only with ``durably`` are they on the disk when this returns.
+    """
+    with storage_errors(path, "write"):
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        try:
+            for at, data in pieces:
+                os.lseek(descriptor, at, os.SEEK_SET)
+                write_all(descriptor, data)
+                end = at + len(data)
+            os.ftruncate(descriptor, end)
+            if durably:
+                sync_file(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 class StagedFile:
     """A file that is written in parts, from any thread, and gets its name when it is whole.
 

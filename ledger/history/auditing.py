@@ -17,9 +17,10 @@ from ledger.disk import mode_of, read_file, storage_errors
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
+from ledger.history.entries import PackDamage
 from ledger.history.history import History
 from ledger.history.objects import BLOB, COMMIT, Commit, ObjectId, Objects
-from ledger.history.packfile import PackDamage, PackFile
+from ledger.history.packfile import PackFile
 from ledger.history.refs import BRANCH
 from ledger.history.repository import REQUIRED_SETTINGS, read_settings
 from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, names_in

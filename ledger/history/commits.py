@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ledger.history.drafts import Publication, message_for, place_all
 from ledger.history.layout import Claim
-from ledger.history.objects import COMMIT, Entry, ObjectId, Objects
+from ledger.history.objects import COMMIT, ObjectId, Objects
 from ledger.history.trees import GrowingTree, emit_into
 from ledger.ids import CommitId
 
@@ -29,7 +29,6 @@ class Link(NamedTuple):
     claims: tuple[Claim, ...]
     root: ObjectId
     new: dict[ObjectId, tuple[int, bytes]]
-    trees: dict[ObjectId, dict[str, Entry]]
 
 
 class Chain:
@@ -41,15 +40,13 @@ class Chain:
         """Every object that the chain adds, by its id."""
         self._objects = objects
         self._root = objects.commit(base).tree
-        self._trees: dict[ObjectId, dict[str, Entry]] = {}
 
     def place(self, publication: Publication) -> Link:
         """The commit that a publication is upon the tip; `append` makes it the tip.
 
         Raises what `place_all` raises where a draft cannot have its place.
         """
-        above = _Unwritten(self._objects, self.new, self._trees)
-        tree = GrowingTree(above, self._root)
+        tree = GrowingTree(_Unwritten(self._objects, self.new), self._root)
         now = publication.now
         claims = place_all(publication.drafts, tree, time_ms=int(now.timestamp() * 1000))
         message = message_for(publication.drafts, claims, commit_time(now), publication.subject)
@@ -59,18 +56,15 @@ class Chain:
         emit = emit_into(new)
         root = tree.write(emit)
         commit = emit(COMMIT, encode_commit(root, (self.tip,), publication.author, now, message))
-        return Link(CommitId(commit), tuple(claims), root, new, above.added)
+        return Link(CommitId(commit), tuple(claims), root, new)
 
     def append(self, link: Link) -> None:
         """Let a commit that was placed upon the tip be the tip."""
         self.tip, self._root = link.commit, link.root
         self.new |= link.new
-        self._trees |= link.trees
 
     def remember(self) -> None:
         """Keep at hand what is durable now: the next save builds on it, and whoever saved looks at it first."""
-        for id, entries in self._trees.items():
-            self._objects.remember_tree(id, entries)
         for id, (kind, data) in self.new.items():
             self._objects.remember(id, kind, data)
 
@@ -78,30 +72,14 @@ class Chain:
 class _Unwritten:
     """The objects of a repository, and over them those of a chain."""
 
-    def __init__(
-        self,
-        objects: Objects,
-        new: dict[ObjectId, tuple[int, bytes]],
-        trees: dict[ObjectId, dict[str, Entry]],
-    ) -> None:
+    def __init__(self, objects: Objects, new: dict[ObjectId, tuple[int, bytes]]) -> None:
         self._objects = objects
         self._new = new
-        self._trees = trees
-        self.added: dict[ObjectId, dict[str, Entry]] = {}
 
     def get(self, id: ObjectId, kind: int) -> bytes:
         """The bytes of an object."""
         found = self._new.get(id)
         return found[1] if found is not None and found[0] == kind else self._objects.get(id, kind)
-
-    def tree(self, id: ObjectId) -> dict[str, Entry]:
-        """The entries of a tree."""
-        found = self._trees.get(id)
-        return found if found is not None else self._objects.tree(id)
-
-    def remember_tree(self, id: ObjectId, entries: dict[str, Entry]) -> None:
-        """Keep a tree that the next commit of the chain may change."""
-        self.added[id] = entries
 
 
 def encode_commit(tree: ObjectId, parents: Sequence[CommitId], author: str, now: dt.datetime, message: str) -> bytes:

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import os
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 from ledger.disk import mode_of, read_file, remove_if_there, stage_file, sync_directory
@@ -30,19 +31,32 @@ def restore_indexes(folder: Path) -> bool:
         packs = sorted(name.removesuffix(".pack") for name in os.listdir(folder) if name.endswith(".pack"))
     except OSError as error:
         raise storage_error(error, folder, "read") from error
-    made = False
-    for stem in packs:
-        index = None if is_sound(folder / stem) else _index_of(folder / f"{stem}.pack")
-        if index is not None:
-            with contextlib.suppress(ReadOnlyError):  # the caller reports the object that it could not find
-                stage_file(folder / f"{stem}.idx", [index], temporary=_TEMPORARY)
-                made = True
-            if not mode_of(folder / f"{stem}.pack"):
-                # A writer has folded the pack meanwhile: an index by itself is nobody's.
-                remove_if_there(folder / f"{stem}.idx")
+    made = [stem for stem in packs if not is_sound(folder / stem) and _restore(folder, stem)]
     if made:
         sync_directory(folder)
-    return made
+    return bool(made)
+
+
+def index_orphans(folder: Path, names: Collection[str]) -> None:
+    """Make the index of each pack that has none, as a killed fold leaves one: with it the pack can be folded again."""
+    for name in names:
+        stem = name.removesuffix(".pack")
+        if stem != name and f"{stem}.idx" not in names:
+            _restore(folder, stem)
+
+
+def _restore(folder: Path, stem: str) -> bool:
+    index = _index_of(folder / f"{stem}.pack")
+    if index is None:
+        return False
+    try:
+        stage_file(folder / f"{stem}.idx", [index], temporary=_TEMPORARY)
+    except ReadOnlyError:
+        return False  # the caller reports the object that it could not find
+    if not mode_of(folder / f"{stem}.pack"):
+        # A writer has folded the pack meanwhile: an index by itself is nobody's.
+        remove_if_there(folder / f"{stem}.idx")
+    return True
 
 
 def is_sound(base: Path) -> bool:

@@ -14,9 +14,10 @@ import msgspec
 from ledger.disk import make_directory, mode_of, move_file, read_file, remove_if_there, sync_directory, write_file
 from ledger.errors import IntegrityError, StorageError
 from ledger.history.auditing import tips
+from ledger.history.entries import PackDamage
 from ledger.history.history import History
 from ledger.history.objects import COMMIT, TREE, ObjectId, Objects, decode_commit, decode_tree
-from ledger.history.packfile import PackDamage, PackFile
+from ledger.history.packfile import PackFile
 from ledger.history.packing import release_pack, write_pack
 from ledger.history.refs import BRANCH
 from ledger.history.repository import write_head, write_settings

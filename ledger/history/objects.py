@@ -12,8 +12,8 @@ Owns every read of Git's object files. Rules it keeps:
 Packs are read by `packfile`; loose files and trees are simple enough to read here.
 """
 
+import contextlib
 import hashlib
-import itertools
 import os
 import re
 import threading
@@ -22,10 +22,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, NewType
 
-from ledger.disk import read_file
+from ledger.disk import read_file, remove_if_there, storage_errors
 from ledger.errors import IntegrityError, storage_error
+from ledger.history.entries import WHOLE_KINDS, PackDamage
 from ledger.history.indexing import restore_indexes
-from ledger.history.packfile import WHOLE_KINDS, PackDamage, PackFile, count_in_index
+from ledger.history.packfile import PackFile, count_in_index
 from ledger.ids import CommitId
 
 ObjectId = NewType("ObjectId", str)
@@ -40,8 +41,11 @@ _LOOSE_LIMIT = 8 << 20
 _RESCANS = 10
 _CACHED_ENTRIES = 40_000  # about 12 MB
 
-_DIRECTORY_MODE = "40000"
+_DIRECTORY, _FILE = b"40000", b"100644"
+_TREE_ENTRY = re.compile(rb"(40000|100644) ([^\0]+)\0(.{20})", re.DOTALL)
+_WHOLE_TREE = re.compile(rb"(?:(?:40000|100644) [^\0]+\0.{20})*", re.DOTALL)
 _ID = re.compile(r"[0-9a-f]{40}")
+_FOLDER = re.compile(r"[0-9a-f]{2}")
 
 
 class Entry(NamedTuple):
@@ -70,30 +74,73 @@ def object_id(kind: int, data: bytes) -> ObjectId:
 def encode_tree(entries: dict[str, Entry]) -> bytes:
     """The bytes of a tree, in Git's order: directories sort as if they ended in a slash."""
     lines = [
-        (
-            f"{name}/" if entry.is_directory else name,
-            f"{_DIRECTORY_MODE if entry.is_directory else '100644'} {name}\0",
-            entry.id,
-        )
-        for name, entry in entries.items()
+        (f"{name}/" if entry.is_directory else name, _head_of(name, entry), entry.id) for name, entry in entries.items()
     ]
     lines.sort()
-    return b"".join(line.encode() + bytes.fromhex(target) for _, line, target in lines)
+    return b"".join(head + bytes.fromhex(id) for _, head, id in lines)
+
+
+def patch_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes | None:
+    """A tree with other objects in the place of some names; ``None`` if one is not there, or was of another kind."""
+    for name, entry in changed.items():
+        found = find_in_tree(data, name)
+        if found is None or found[1].is_directory != entry.is_directory:
+            return None
+        at = found[0] + len(_head_of(name, entry))
+        data = data[:at] + bytes.fromhex(entry.id) + data[at + 20 :]
+    return data
+
+
+def _head_of(name: str, entry: Entry) -> bytes:
+    return b"%s %s\0" % (_DIRECTORY if entry.is_directory else _FILE, name.encode())
 
 
 def decode_tree(data: bytes) -> dict[str, Entry]:
     """The entries of a tree in its order; raises ``ValueError`` for anything but files and directories."""
-    entries: dict[str, Entry] = {}
+    check_tree(data)
+    return {
+        name.decode(): Entry(mode == _DIRECTORY, ObjectId(id.hex())) for mode, name, id in _TREE_ENTRY.findall(data)
+    }
+
+
+def names_in_tree(data: bytes) -> list[str]:
+    """The names in a tree in its order; raises ``ValueError`` as `decode_tree` does."""
+    check_tree(data)
+    return [name.decode() for _, name, _ in _TREE_ENTRY.findall(data)]
+
+
+def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
+    """Where a name's entry begins in a tree, and the entry; raises ``ValueError`` as `decode_tree` does.
+
+    A tree of hundreds of entries is searched at the speed of memory, not decoded.
+    """
+    for mode in (_DIRECTORY, _FILE):
+        head = b"%s %s\0" % (mode, name.encode())
+        at = data.find(head)
+        while at >= 0:
+            # Bytes that look like it may be part of an id: an entry has whole entries before it.
+            if _WHOLE_TREE.fullmatch(data, 0, at):
+                id = data[at + len(head) : at + len(head) + 20]
+                return at, Entry(mode == _DIRECTORY, ObjectId(id.hex()))
+            at = data.find(head, at + 1)
+    check_tree(data)
+    return None
+
+
+def check_tree(data: bytes) -> None:
+    """Raise ``ValueError`` unless a tree holds files and directories and nothing else."""
+    if _WHOLE_TREE.fullmatch(data):
+        return
     at = 0
     while at < len(data):
         end = data.index(b"\0", at)
         mode, _, name = data[at:end].decode().partition(" ")
-        if mode not in (_DIRECTORY_MODE, "100644"):
+        if mode.encode() not in (_DIRECTORY, _FILE):
             message = f"{name!r} has mode {mode}"
             raise ValueError(message)
-        entries[name] = Entry(mode == _DIRECTORY_MODE, ObjectId(data[end + 1 : end + 21].hex()))
         at = end + 21
-    return entries
+    message = "an entry is cut short"
+    raise ValueError(message)
 
 
 def decode_commit(id: CommitId, data: bytes) -> Commit:
@@ -126,7 +173,6 @@ class Objects:
         # Replaced, never changed, so that readers need no lock.
         self._packs: Mapping[str, PackFile] = {}
         self._counts: Mapping[str, int] = {}
-        self._likely = ""
         self._scanned = False
         self.has_restored = False
         """Whether something was missed, and indexes were made again for it."""
@@ -199,14 +245,18 @@ class Objects:
         return {*self._loose_ids(prefix), *(ObjectId(name) for name in packed if name.startswith(prefix))}
 
     def pack_counts(self) -> Mapping[str, int]:
-        """How many objects each known pack holds, by file name without ending."""
+        """How many objects each known pack holds, by file name without ending; what was just written comes first."""
         return self._counts
+
+    def look_again(self) -> None:
+        """Know the packs that there are now."""
+        self._scan()
 
     def adopt_pack(self, stem: str, count: int) -> None:
         """Know a pack of ``count`` objects that this process has just put in place."""
         with self._guard:
             self._packs = {stem: PackFile(str(self.pack_directory / stem)), **self._packs}
-            self._counts = {**self._counts, stem: count}
+            self._counts = {stem: count, **self._counts}
 
     def drop_pack(self, stem: str) -> None:
         """Forget a pack whose objects are all in another."""
@@ -217,12 +267,10 @@ class Objects:
     def _from_packs(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
         if not self._scanned:
             self._scan()
-        packs, likely, name = self._packs, self._likely, bytes.fromhex(id)
-        # What one save wrote lies in one pack, and is mostly read together.
-        first = [likely] if likely in packs else []
-        for stem in itertools.chain(first, packs):
+        name = bytes.fromhex(id)
+        for stem, pack in self._packs.items():
             try:
-                found = packs[stem].read(name)
+                found = pack.read(name)
             except FileNotFoundError:
                 continue
             except PackDamage as error:
@@ -231,11 +279,36 @@ class Objects:
             except OSError as error:
                 raise storage_error(error, self.pack_directory / stem, "read") from error
             if found is not None and object_id(*found) == id:
-                self._likely = stem
+                self._bring_forward(stem)
                 return found
             if found is not None:
                 damage.append(f"altered in {stem}.pack")
         return None
+
+    def read_loose(self, id: ObjectId) -> tuple[int, bytes] | None:
+        """The kind and bytes of a loose object, checked; ``None`` if there is none, or a damaged one."""
+        return self._from_loose(id, [])
+
+    def loose_ids(self) -> Iterator[ObjectId]:
+        """The ids of all loose objects, which real Git made."""
+        with storage_errors(self.directory, "list"):
+            folders = sorted(name for name in os.listdir(self.directory) if _FOLDER.fullmatch(name))
+        for folder in folders:
+            yield from (id for id in self._loose_ids(folder) if _ID.fullmatch(id))
+
+    def remove_loose(self, id: ObjectId) -> None:
+        """Remove the file of a loose object that is in a pack by now, and its folder with the last one."""
+        remove_if_there(self.directory / id[:2] / id[2:])
+        with contextlib.suppress(OSError):  # another one is in it
+            os.rmdir(self.directory / id[:2])
+
+    def _bring_forward(self, stem: str) -> None:
+        """Ask the pack first next time: what one save wrote lies in one pack, and most old objects in a large one."""
+        if next(iter(self._packs)) == stem:
+            return
+        with self._guard:
+            if stem in self._packs:
+                self._packs = {stem: self._packs[stem], **self._packs}
 
     def _from_loose(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
         try:
@@ -288,11 +361,10 @@ class Objects:
         except OSError as error:
             raise storage_error(error, self.pack_directory, "read") from error
         found.sort(key=lambda pair: -pair[1].st_mtime_ns)
+        folder = os.fspath(self.pack_directory)
         with self._guard:
             known = self._packs
-            self._packs = {
-                stem: known[stem] if stem in known else PackFile(str(self.pack_directory / stem)) for stem, _ in found
-            }
+            self._packs = {stem: known[stem] if stem in known else PackFile(f"{folder}/{stem}") for stem, _ in found}
             self._counts = {stem: count_in_index(status.st_size) for stem, status in found}
             self._scanned = True
             return known.keys() != self._packs.keys()

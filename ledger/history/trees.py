@@ -10,7 +10,18 @@ from typing import Protocol
 
 from ledger.errors import IntegrityError
 from ledger.history.layout import Path
-from ledger.history.objects import BLOB, TREE, Entry, ObjectId, encode_tree, object_id
+from ledger.history.objects import (
+    BLOB,
+    TREE,
+    Entry,
+    ObjectId,
+    decode_tree,
+    encode_tree,
+    find_in_tree,
+    names_in_tree,
+    object_id,
+    patch_tree,
+)
 
 
 class Folders(Protocol):
@@ -32,14 +43,6 @@ class Source(Protocol):
         """The bytes of an object."""
         ...
 
-    def tree(self, id: ObjectId) -> dict[str, Entry]:
-        """The entries of a tree; the caller must not change them."""
-        ...
-
-    def remember_tree(self, id: ObjectId, entries: dict[str, Entry]) -> None:
-        """Keep a tree at hand that is about to be written."""
-        ...
-
 
 class CommittedTree:
     """The tree of a commit."""
@@ -51,7 +54,12 @@ class CommittedTree:
     def names(self, path: Path) -> list[str]:
         """The names in a folder in Git's order."""
         entry = self.find(path)
-        return list(self._objects.tree(entry.id)) if entry is not None and entry.is_directory else []
+        if entry is None or not entry.is_directory:
+            return []
+        try:
+            return names_in_tree(self._objects.get(entry.id, TREE))
+        except ValueError as error:
+            raise _not_of_a_ledger(entry.id, error) from error
 
     def read(self, path: Path) -> bytes | None:
         """The bytes of a file."""
@@ -60,11 +68,17 @@ class CommittedTree:
 
     def find(self, path: Path) -> Entry | None:
         """The entry at a path, or ``None``."""
-        entry: Entry | None = Entry(is_directory=True, id=self.root)
+        entry = Entry(is_directory=True, id=self.root)
         for segment in path:
-            if entry is None or not entry.is_directory:
+            if not entry.is_directory:
                 return None
-            entry = self._objects.tree(entry.id).get(segment)
+            try:
+                found = find_in_tree(self._objects.get(entry.id, TREE), segment)
+            except ValueError as error:
+                raise _not_of_a_ledger(entry.id, error) from error
+            if found is None:
+                return None
+            entry = found[1]
         return entry
 
 
@@ -113,15 +127,15 @@ class GrowingTree:
         return folder
 
     def _write(self, folder: "_Folder", base: ObjectId | None, emit: Callable[[int, bytes], ObjectId]) -> ObjectId:
-        entries = dict(self._objects.tree(base)) if base is not None else {}
-        for name, data in folder.files.items():
-            entries[name] = Entry(is_directory=False, id=emit(BLOB, data))
+        changed = {name: Entry(is_directory=False, id=emit(BLOB, data)) for name, data in folder.files.items()}
+        before = self._objects.get(base, TREE) if base is not None else b""
         for name, child in folder.folders.items():
-            below = entries.get(name)
-            entries[name] = Entry(is_directory=True, id=self._write(child, below.id if below else None, emit))
-        written = emit(TREE, encode_tree(entries))
-        self._objects.remember_tree(written, _in_order(entries))
-        return written
+            below = find_in_tree(before, name)
+            id = self._write(child, below[1].id if below is not None else None, emit)
+            changed[name] = Entry(is_directory=True, id=id)
+        # Mostly one folder of many has changed: nothing else is looked at.
+        after = patch_tree(before, changed)
+        return emit(TREE, after if after is not None else encode_tree({**decode_tree(before), **changed}))
 
 
 class _Folder:
@@ -153,6 +167,5 @@ def walk(folders: Folders, path: Path) -> Iterator[tuple[Path, bytes]]:
         yield from walk(folders, (*path, name))
 
 
-def _in_order(entries: dict[str, Entry]) -> dict[str, Entry]:
-    """The entries as a reader of the tree would meet them."""
-    return dict(sorted(entries.items(), key=lambda pair: f"{pair[0]}/" if pair[1].is_directory else pair[0]))
+def _not_of_a_ledger(id: ObjectId, error: ValueError) -> IntegrityError:
+    return IntegrityError(f"git tree {id} is not one of a ledger: {error}", digest=id)

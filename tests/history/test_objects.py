@@ -6,6 +6,7 @@ import os
 import random
 import threading
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from ledger.history.objects import (
     encode_tree,
     object_id,
 )
+from ledger.history.packing import FOLD_AT
 from ledger.ids import CommitId
 from ledger.records import check_name
 from tests.kit.histories import again, draft, git, new_history, packs_of, publish, versions_of
@@ -172,12 +174,27 @@ def test_a_pack_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
         again(history).snapshot()
 
 
+def packed_by_nobody(history: History) -> None:
+    publish(history)
+
+
+def packed_by_folding(history: History) -> None:
+    for number in range(FOLD_AT):
+        publish(history, draft("iris", size=300 + number))
+
+
+def packed_by_git(history: History) -> None:
+    packed_by_folding(history)
+    git(history, "-c", "repack.useDeltaBaseOffset=false", "repack", "-a", "-d", "-f", "--depth=10")
+
+
 @pytest.mark.parametrize("suffix", [".pack", ".idx"])
-def test_no_damage_of_a_pack_goes_unnoticed(tmp_path: Path, suffix: str) -> None:
+@pytest.mark.parametrize("prepare", [packed_by_nobody, packed_by_folding, packed_by_git])
+def test_no_damage_of_a_pack_goes_unnoticed(tmp_path: Path, suffix: str, prepare: Callable[[History], object]) -> None:
     """With any byte changed or the file cut anywhere, every object is right or an error of ours, never a crash."""
     history = new_history(tmp_path)
-    publish(history)
-    target = packs_of(history)[0].with_suffix(suffix)
+    prepare(history)
+    target = max(packs_of(history), key=lambda pack: pack.stat().st_size).with_suffix(suffix)
     names = [
         line.split()[1]
         for line in git(history, "show-index", data=target.with_suffix(".idx").read_bytes()).splitlines()

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.history import History
+from ledger.history.entries import PackDamage, encode_entry, read_head
 from ledger.history.objects import ObjectId, object_id
-from ledger.history.packfile import PackDamage, PackFile, count_in_index, encode_entry, encode_pack, entry_header
+from ledger.history.packfile import PackFile, count_in_index, encode_pack
 from tests.kit.histories import draft, git, packs_of, publish
 
 OBJECTS = st.lists(st.tuples(st.sampled_from([2, 3]), st.binary(max_size=40)), min_size=1, max_size=30)
@@ -29,8 +30,8 @@ def write(base: Path, objects: list[tuple[int, bytes]]) -> PackFile:
 @given(st.sampled_from([1, 2, 3, 4]), st.binary(max_size=300) | st.integers(0, 70_000).map(bytes))
 def test_the_header_of_an_entry_is_read_back(kind: int, data: bytes) -> None:
     """Kind and size of an object of any size are in front of its bytes."""
-    found, size, at = entry_header(encode_entry(kind, data), 0)
-    assert (kind, len(data)) == (found, size)
+    found, size, at, base = read_head(encode_entry(kind, data), 0)
+    assert (kind, len(data), None) == (found, size, base)
     assert 1 <= at <= 3
 
 
@@ -76,9 +77,7 @@ def test_deltas_of_real_git_are_resolved(history: History) -> None:
     for by_offset in ("true", "false"):
         git(history, "-c", f"repack.useDeltaBaseOffset={by_offset}", "repack", "-a", "-d", "-f", "--depth=10")
         (path,) = packs_of(history)
-        kinds = [
-            entry_header(path.read_bytes(), offset)[0] for offset, _ in PackFile(str(path.with_suffix(""))).places()
-        ]
+        kinds = [read_head(path.read_bytes(), offset)[0] for offset, _ in PackFile(str(path.with_suffix(""))).places()]
         assert (6 if by_offset == "true" else 7) in kinds
         pack = PackFile(str(path.with_suffix("")))
         for name in pack.names():

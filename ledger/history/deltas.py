@@ -1,0 +1,251 @@
+"""Deltas: one object's bytes as pieces of another's and what lies between them.
+
+Format: https://git-scm.com/docs/pack-format, "Deltified representation". Pure. The encoder is made
+for what a history holds: trees in which a few entries differ, and texts of which some lines do.
+It finds what begins and ends alike, then whole lines (or entries of a tree) that both have.
+"""
+
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+
+_COPY = 0x80
+_OFFSET_BYTES = 4
+_SIZE_BYTES = 3
+_SIZE_OF_NOTHING = 0x10000  # what a copy without any size byte copies
+_LONGEST_COPY = 0xFFFF
+_LONGEST_INSERT = 0x7F
+_WORTH_A_COPY = 8
+"""Fewer bytes from elsewhere in the base cost as much as themselves."""
+
+_ID = 20
+_SHORT = 64
+
+_ENTRIES = re.compile(rb"[0-7]{5,6} [^\0]+\0.{20}", re.DOTALL)
+
+Piece = tuple[int, int] | bytes
+"""A range of the base (where, how long), or bytes that stand for themselves."""
+
+
+def encode_delta(base: bytes, target: bytes, *, is_tree: bool = False) -> bytes:
+    """The delta that makes ``target`` from ``base``; ``is_tree`` if both are trees of Git."""
+    head = _encode_size(len(base)) + _encode_size(len(target))
+    pieces = _pieces_of_tree(base, target) if is_tree else _pieces_of_text(base, target)
+    return head + b"".join(_encode_piece(piece) for piece in _joined(pieces))
+
+
+def apply_delta(base: bytes, delta: bytes) -> bytes:
+    """What a delta makes of its base; raises ``ValueError`` for one that is not of this base, or no delta at all."""
+    try:
+        size, at = _decode_size(delta, 0)
+        expected, at = _decode_size(delta, at)
+        if size != len(base):
+            raise ValueError(f"a delta of a base of {size} bytes, got one of {len(base)}")
+        parts: list[bytes] = []
+        total = 0
+        while at < len(delta):
+            part, at = _decode_part(base, delta, at)
+            total += len(part)
+            if total > expected:
+                break
+            parts.append(part)
+    except IndexError as error:
+        raise ValueError("a delta is cut short") from error
+    if total != expected:
+        raise ValueError(f"a delta makes {total} bytes or more, expected {expected}")
+    return b"".join(parts)
+
+
+def _decode_part(base: bytes, delta: bytes, at: int) -> tuple[bytes, int]:
+    """The bytes that the instruction at ``at`` stands for, and where the next one is."""
+    code = delta[at]
+    at += 1
+    if not code & _COPY:
+        part = delta[at : at + code]
+        if not code or len(part) != code:
+            raise ValueError(f"a delta says to insert {code} bytes and has {len(part)}")
+        return part, at + code
+    start = size = 0
+    for bit in range(_OFFSET_BYTES):
+        if code >> bit & 1:
+            start |= delta[at] << 8 * bit
+            at += 1
+    for bit in range(_SIZE_BYTES):
+        if code >> bit + _OFFSET_BYTES & 1:
+            size |= delta[at] << 8 * bit
+            at += 1
+    part = base[start : start + (size or _SIZE_OF_NOTHING)]
+    if len(part) != (size or _SIZE_OF_NOTHING):
+        raise ValueError(f"a delta copies beyond the {len(base)} bytes of its base")
+    return part, at
+
+
+def _pieces_of_tree(base: bytes, target: bytes) -> Iterator[Piece]:
+    """The pieces of a tree: mostly it begins and ends like its base, or other ids stand at the same places."""
+    start = _common_prefix(base, target)
+    end = _common_suffix(base[start:], target[start:])
+    stop = len(target) - end
+    if stop - start > _ID and len(base) != len(target):
+        entries, others = _ENTRIES.findall(base), _ENTRIES.findall(target)
+        if (b"".join(entries), b"".join(others)) == (base, target):
+            yield from _matched(entries, others)
+            return
+    yield 0, start
+    yield from _other_ids(base, target, start, stop) if len(base) == len(target) else [target[start:stop]]
+    yield len(base) - end, end
+
+
+def _pieces_of_text(base: bytes, target: bytes) -> Iterator[Piece]:
+    """The pieces of a text: line by line where both have equally many, else the lines that the base has."""
+    lines, others = base.splitlines(keepends=True), target.splitlines(keepends=True)
+    if len(lines) != len(others):
+        yield from _matched(lines, others)
+        return
+    place = 0
+    for line, other in zip(lines, others, strict=True):
+        yield from [(place, len(line))] if line == other else _gap(place, line, other)
+        place += len(line)
+
+
+def _other_ids(base: bytes, target: bytes, at: int, stop: int) -> Iterator[Piece]:
+    """The pieces of two that are equally long: what differs is taken to be an id."""
+    while at < stop:
+        yield target[at : min(at + _ID, stop)]
+        at = min(at + _ID, stop)
+        end = _alike_until(base, target, at, stop)
+        yield (at, end - at) if end - at >= _WORTH_A_COPY else target[at:end]
+        at = end
+
+
+def _matched(lines: list[bytes], others: list[bytes]) -> Iterator[Piece]:
+    """The pieces of a text that has some lines (or entries of a tree) of its base, not all and others besides."""
+    places: dict[bytes, int] = {}
+    starts = [0, *itertools.accumulate(map(len, lines))]
+    for number, line in enumerate(lines):
+        places.setdefault(line, number)
+    next_line = 0
+    gap: list[bytes] = []
+    for other in others:
+        if not gap and next_line < len(lines) and lines[next_line] == other:
+            number = next_line
+        else:
+            number = places.get(other, -1) if len(other) >= _WORTH_A_COPY else -1
+        if number < 0:
+            gap.append(other)
+            continue
+        yield from _gap(starts[next_line], b"".join(lines[next_line:number]), b"".join(gap))
+        yield starts[number], len(other)
+        next_line, gap = number + 1, []
+    yield from _gap(starts[next_line], b"".join(lines[next_line:]), b"".join(gap))
+
+
+def _gap(start: int, counterpart: bytes, gap: bytes) -> Iterator[Piece]:
+    """Bytes that differ, as far as they do: ``counterpart`` stands in the base where they stand, from ``start`` on."""
+    prefix = _common_prefix(counterpart, gap)
+    suffix = _common_suffix(counterpart[prefix:], gap[prefix:])
+    yield start, prefix
+    yield gap[prefix : len(gap) - suffix]
+    yield start + len(counterpart) - suffix, suffix
+
+
+def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """The pieces without empty ones, neighbours together."""
+    last: Piece = b""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            if isinstance(last, bytes):
+                last += piece
+                continue
+            if not piece:
+                continue
+        elif not piece[1]:
+            continue
+        elif isinstance(last, tuple) and sum(last) == piece[0]:
+            last = (last[0], last[1] + piece[1])
+            continue
+        if last:
+            yield last
+        last = piece
+    if last:
+        yield last
+
+
+def _encode_piece(piece: Piece) -> bytes:
+    if isinstance(piece, bytes):
+        if len(piece) <= _LONGEST_INSERT:
+            return bytes((len(piece),)) + piece
+        parts = (piece[at : at + _LONGEST_INSERT] for at in range(0, len(piece), _LONGEST_INSERT))
+        return b"".join(bytes([len(part)]) + part for part in parts)
+    start, length = piece
+    stop = start + length
+    return b"".join(_encode_copy(at, min(_LONGEST_COPY, stop - at)) for at in range(start, stop, _LONGEST_COPY))
+
+
+def _encode_copy(start: int, size: int) -> bytes:
+    """The code, whose bits say which bytes of place and size are not 0, and those bytes."""
+    code = _COPY
+    numbers = start | size << 8 * _OFFSET_BYTES
+    encoded = bytearray(1)
+    bit = 1
+    while numbers:
+        if numbers & 0xFF:
+            code |= bit
+            encoded.append(numbers & 0xFF)
+        numbers >>= 8
+        bit <<= 1
+    encoded[0] = code
+    return bytes(encoded)
+
+
+def _encode_size(size: int) -> bytes:
+    encoded = bytearray()
+    while size >> 7:
+        encoded.append(size & 0x7F | 0x80)
+        size >>= 7
+    encoded.append(size)
+    return bytes(encoded)
+
+
+def _decode_size(delta: bytes, at: int) -> tuple[int, int]:
+    size = shift = 0
+    while True:
+        byte = delta[at]
+        at += 1
+        size |= (byte & 0x7F) << shift
+        shift += 7
+        if not byte & 0x80:
+            return size, at
+
+
+def _common_prefix(one: bytes, other: bytes) -> int:
+    """How many bytes both begin with."""
+    length = min(len(one), len(other))
+    if length > _SHORT:
+        return _alike_until(one, other, 0, length)
+    differing = int.from_bytes(one[:length]) ^ int.from_bytes(other[:length])
+    return length - (differing.bit_length() + 7) // 8
+
+
+def _common_suffix(one: bytes, other: bytes) -> int:
+    """How many bytes both end with."""
+    length = min(len(one), len(other))
+    if length > _SHORT:
+        return _alike_until(one[: -length - 1 : -1], other[: -length - 1 : -1], 0, length)
+    differing = int.from_bytes(one[len(one) - length :]) ^ int.from_bytes(other[len(other) - length :])
+    return ((differing & -differing).bit_length() - 1) // 8 if differing else length
+
+
+def _alike_until(one: bytes, other: bytes, at: int, stop: int) -> int:
+    """Where two first differ from ``at`` on; ``stop`` if they do not. Comparing slices runs at the speed of memory."""
+    size = _SHORT
+    while at < stop and one[at : at + size] == other[at : at + size]:
+        at += size
+        size *= 4
+    least, most = min(at, stop), min(at + size, stop)
+    while least < most:
+        middle = (least + most) // 2
+        if one[least : middle + 1] == other[least : middle + 1]:
+            least = middle + 1
+        else:
+            most = middle
+    return least

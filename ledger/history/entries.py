@@ -1,0 +1,175 @@
+"""One object as it stands in a pack: whole, or as a delta against another of the same pack.
+
+Format: https://git-scm.com/docs/pack-format. Pure functions over the bytes of a pack. Whatever those
+bytes are, what comes out is an object or `PackDamage`: no header leads out of the pack, no chain of deltas
+in a circle, and nothing is unpacked beyond the size that is stated for it.
+"""
+
+import zlib
+from collections.abc import Callable, MutableMapping
+from typing import NamedTuple
+
+from ledger.history.deltas import apply_delta
+
+WHOLE_KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
+"""The kinds of objects that stand in a pack as they are."""
+
+OFFSET_DELTA, NAME_DELTA = 6, 7
+"""Deltas that find their base by its distance, which is what we write, and by its name."""
+
+LONGEST_CHAIN = 4096
+"""Most deltas from an object to one that is whole; Git itself makes at most one fewer."""
+
+MOST_BYTES = 1 << 28
+"""No object of a ledger is nearly as large."""
+
+_LEAST_WINDOW, _MOST_WINDOW = 9, 15
+_MOST_MEMORY = 8
+
+
+class PackDamage(ValueError):  # noqa: N818  # caught where it becomes part of an `IntegrityError`
+    """A pack or index that is not what Git's format says."""
+
+
+class Head(NamedTuple):
+    """What comes before the compressed bytes of an entry, which begin at ``at``.
+
+    ``size`` is that of the uncompressed bytes; ``base`` is where the base of a delta is, or its name.
+    """
+
+    kind: int
+    size: int
+    at: int
+    base: int | bytes | None
+
+
+Buffer = bytes | memoryview
+"""A pack that is read or mapped; indexing gives numbers, slicing costs nothing or little."""
+
+
+def read_head(pack: Buffer, offset: int) -> Head:
+    """The head of the entry at an offset; raises `PackDamage`."""
+    try:
+        byte = pack[offset]
+        kind, size, shift, at = byte >> 4 & 7, byte & 15, 4, offset + 1
+        while byte & 0x80:
+            byte = pack[at]
+            size |= (byte & 0x7F) << shift
+            shift += 7
+            at += 1
+        if kind in WHOLE_KINDS:
+            return Head(kind, size, at, None)
+        if kind == OFFSET_DELTA:
+            distance, at = _read_distance(pack, at)
+            if not 0 < distance <= offset:
+                raise PackDamage(f"the base of the delta at {offset} is {distance} bytes before it")
+            return Head(kind, size, at, offset - distance)
+    except IndexError as error:
+        raise PackDamage(f"the entry at {offset} is cut short") from error
+    if kind == NAME_DELTA:
+        return Head(kind, size, at + 20, bytes(pack[at : at + 20]))
+    raise PackDamage(f"the entry at {offset} is of kind {kind}, which there is not")
+
+
+def inflate(pack: Buffer, head: Head) -> bytes:
+    """The bytes behind a head: an object, or a delta."""
+    if head.size > MOST_BYTES:
+        raise PackDamage(f"an entry of {head.size} bytes, larger than any of a ledger")
+    # What is handed to zlib behind the end of the stream is copied: no more than such a stream can be long,
+    # except where somebody cut it into strangely small blocks.
+    likely = head.at + head.size + (head.size >> 6) + 64
+    try:
+        data = zlib.decompressobj().decompress(pack[head.at : likely], head.size or 1)
+        if len(data) < head.size:
+            data = zlib.decompressobj().decompress(pack[head.at :], head.size)
+    except zlib.error as error:
+        raise PackDamage(f"the entry whose bytes begin at {head.at}: {error}") from error
+    if len(data) != head.size:
+        raise PackDamage(f"the entry whose bytes begin at {head.at} has {len(data)} of them, expected {head.size}")
+    return data
+
+
+def read_object(
+    pack: Buffer,
+    offset: int,
+    find: Callable[[bytes], int | None],
+    bases: MutableMapping[int, tuple[int, bytes]] | None = None,
+) -> tuple[int, bytes]:
+    """The kind and bytes of the object at an offset, its chain of deltas followed; raises `PackDamage`.
+
+    ``find`` says where an object is by its name; in ``bases`` what was met is kept for the next object.
+    """
+    deltas: list[tuple[int, bytes]] = []
+    while True:
+        known = bases.get(offset) if bases is not None else None
+        if known is not None:
+            kind, data = known
+            break
+        head = read_head(pack, offset)
+        data = inflate(pack, head)
+        if head.base is None:
+            kind = head.kind
+            if bases is not None:
+                bases[offset] = kind, data
+            break
+        deltas.append((offset, data))
+        if len(deltas) > LONGEST_CHAIN:
+            raise PackDamage(f"a chain of more than {LONGEST_CHAIN} deltas")
+        base = head.base if isinstance(head.base, int) else find(head.base)
+        if base is None:
+            raise PackDamage(f"the base of the delta at {offset} is not in its pack")
+        offset = base
+    for place, delta in reversed(deltas):
+        try:
+            data = apply_delta(data, delta)
+        except ValueError as error:
+            raise PackDamage(f"the entry at {place}: {error}") from error
+        if bases is not None:
+            bases[place] = kind, data
+    return kind, data
+
+
+def encode_entry(kind: int, data: bytes) -> bytes:
+    """An object as it stands in a pack: kind and size, then its bytes compressed."""
+    return encode_head(kind, len(data)) + _deflate(data)
+
+
+def encode_delta_entry(distance: int, delta: bytes) -> bytes:
+    """A delta against the object whose entry begins ``distance`` bytes before."""
+    return encode_head(OFFSET_DELTA, len(delta), distance) + _deflate(delta)
+
+
+def encode_head(kind: int, size: int, distance: int = 0) -> bytes:
+    """The head of an entry; ``distance`` is that of an offset delta."""
+    head = bytearray([kind << 4 | size & 15])
+    size >>= 4
+    while size:
+        head[-1] |= 0x80
+        head.append(size & 0x7F)
+        size >>= 7
+    if kind == OFFSET_DELTA:
+        groups = [distance & 0x7F]
+        while distance := distance >> 7:
+            distance -= 1
+            groups.append(distance & 0x7F | 0x80)
+        head += bytes(reversed(groups))
+    return bytes(head)
+
+
+def _read_distance(pack: Buffer, at: int) -> tuple[int, int]:
+    byte = pack[at]
+    at += 1
+    distance = byte & 0x7F
+    while byte & 0x80:
+        byte = pack[at]
+        at += 1
+        distance = distance + 1 << 7 | byte & 0x7F
+    return distance, at
+
+
+def _deflate(data: bytes) -> bytes:
+    """The bytes compressed; the window fits them, as clearing one of 32 KiB takes longer than most objects do."""
+    bits = len(data).bit_length()
+    window = min(max(bits, _LEAST_WINDOW), _MOST_WINDOW)
+    packer = zlib.compressobj(1, zlib.DEFLATED, window, min(max(bits - 5, 1), _MOST_MEMORY))
+    return packer.compress(data) + packer.flush()

@@ -1,0 +1,227 @@
+"""Folding: the objects of several packs move into one, a slice at a time.
+
+A fold goes through its packs from the newest to the oldest. An entry is copied as it stands, but for one that
+is whole and has a relative (`relatives`): that one becomes a delta, if it is shorter so. What was
+written is read back from the disk and each object checked by its name before the next slice begins, and
+once more nothing of the old packs goes before the new one is durable in its place.
+
+The caller holds the ledger's lock during each slice, and during `put_in_place`.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import cached_property, partial
+from typing import NoReturn
+
+from ledger.errors import IntegrityError
+from ledger.history.deltas import encode_delta
+from ledger.history.entries import (
+    NAME_DELTA,
+    OFFSET_DELTA,
+    Head,
+    PackDamage,
+    encode_delta_entry,
+    encode_entry,
+    encode_head,
+    inflate,
+    read_head,
+)
+from ledger.history.newpack import NewPack, Record
+from ledger.history.objects import COMMIT, TREE, object_id
+from ledger.history.relatives import Relatives
+from ledger.history.sources import Source
+
+LONGEST_OWN_CHAIN = 48
+"""Deltas that we let build on one another."""
+
+_LEAST_ENTRY = 64
+"""A shorter entry is not worth a delta."""
+
+_BASES = 64
+
+
+class SourceDamage(Exception):  # noqa: N818  # caught where the fold is planned anew without the pack
+    """A pack that is to be folded holds an object that cannot be read, or is another one."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(str(source.base))
+        self.source = source
+
+
+class NameFilter:
+    """Which names were surely not met before, in little memory. One that does not begin empty knows nothing."""
+
+    def __init__(self, most: int, *, is_empty: bool) -> None:
+        self._shift = 32 - min(max(most.bit_length() + 3, 8), 26)
+        self._bits = bytearray(1 << 32 - self._shift >> 3) if is_empty else None
+
+    def add(self, name: bytes) -> None:
+        """Know a name."""
+        if self._bits is not None:
+            place = int.from_bytes(name[:4]) >> self._shift
+            self._bits[place >> 3] |= 1 << (place & 7)
+
+    def may_hold(self, name: bytes) -> bool:
+        """Whether a name may have been added."""
+        if self._bits is None:
+            return True
+        place = int.from_bytes(name[:4]) >> self._shift
+        return bool(self._bits[place >> 3] & 1 << (place & 7))
+
+
+class Fold:
+    """Several packs on their way into one."""
+
+    def __init__(self, sources: Sequence[Source], new: NewPack, *, most_related: int) -> None:
+        """``sources``, the newest first; in those of more than ``most_related`` objects no relatives are sought."""
+        self.sources = sources
+        self.new = new
+        self._most_related = most_related
+        self._starts = [0]
+        for source in sources:
+            self._starts.append(self._starts[-1] + len(source))
+        self._filter = NameFilter(len(self), is_empty=not len(new))
+        self._bases: dict[bytes, bytes] = {}
+        self._current: tuple[int, dict[bytes, bytes], dict[int, int]] = (-1, {}, {})
+
+    def __len__(self) -> int:
+        """How many entries there are to go through."""
+        return self._starts[-1]
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether every entry has been gone through."""
+        return len(self.new) == len(self)
+
+    def fits(self) -> bool:
+        """Whether the records so far are those of these sources, as the last one tells."""
+        last = len(self.new) - 1
+        if not 0 <= last < len(self):
+            return last < 0
+        at = self._source_of(last)
+        return self.sources[at].ordered_names[last - self._starts[at]] == self.new[last].name
+
+    def advance(self, most: int, *, durably: bool) -> None:
+        """Go through the next entries, ``most`` or fewer; raises `SourceDamage`."""
+        start = len(self.new)
+        stop = min(start + most, len(self))
+        try:
+            while len(self.new) < stop:
+                self._advance_in(self._source_of(len(self.new)), stop)
+        except PackDamage as error:
+            raise SourceDamage(self.sources[self._source_of(len(self.new))]) from error
+        self.new.flush(durably=durably)
+        unreadable = self.new.first_unreadable(start)
+        if unreadable is not None:
+            self._blame(unreadable)
+
+    def _advance_in(self, at: int, stop: int) -> None:
+        """Go through the entries of one source, up to the ``stop``-th of all."""
+        source, first = self.sources[at], self._starts[at]
+        for number in range(len(self.new) - first, min(len(source), stop - first)):
+            name = source.ordered_names[number]
+            known = self._located(name, at)
+            if known is not None:
+                self.new.add_known(name, known)
+                continue
+            self._filter.add(name)
+            offset = source.offsets[number]
+            head = read_head(source.pack.content(), offset)
+            if head.kind == OFFSET_DELTA:
+                self._add_moved(source, first, name, head, source.offsets[number + 1])
+            elif head.kind == NAME_DELTA:
+                self.new.add(name, encode_entry(*source.pack.read_at(offset)), depth=0)
+            elif not self._add_related(at, number, name, head):
+                self.new.add(name, source.entry(number), depth=0)
+        if len(self.new) == self._starts[at + 1]:
+            source.forget_names()
+
+    def _add_moved(self, source: Source, first: int, name: bytes, head: Head, end: int) -> None:
+        """Add a delta of a source as it stands, but for the distance of its base."""
+        assert isinstance(head.base, int)
+        base = self.new[first + source.number_at(head.base)]
+        moved = encode_head(OFFSET_DELTA, head.size, self.new.end - base.offset)
+        self.new.add(name, moved + source.pack.content()[head.at : end], depth=base.depth + 1)
+
+    def _add_related(self, at: int, number: int, name: bytes, head: Head) -> bool:
+        """Add a whole entry as a delta against its relative; says whether it has one and something is won by it."""
+        source = self.sources[at]
+        bases, heights = self._relations(at)
+        length = source.offsets[number + 1] - source.offsets[number]
+        base = self._relatives.of_commit(name) if head.kind == COMMIT else bases.get(name)
+        place = self._located(base, at + 1) if base is not None and length >= _LEAST_ENTRY else None
+        if base is None or place is None or place.depth + heights.get(number, 0) >= LONGEST_OWN_CHAIN:
+            return False
+        data = inflate(source.pack.content(), head)
+        delta = encode_delta(self._base(base), data, is_tree=head.kind == TREE)
+        entry = encode_delta_entry(self.new.end - place.offset, delta)
+        if len(entry) >= length:
+            return False
+        self.new.add(name, entry, depth=place.depth + 1)
+        return True
+
+    def _located(self, name: bytes, stop: int) -> Record | None:
+        """Where an object of one of the first sources went, or ``None``."""
+        if not self._filter.may_hold(name):
+            return None
+        for at in range(stop):
+            offset = self.sources[at].pack.find(name)
+            if offset is not None:
+                number = self._starts[at] + self.sources[at].number_at(offset)
+                return self.new[number] if number < len(self.new) else None
+        return None
+
+    def _base(self, name: bytes) -> bytes:
+        """The bytes of a base, checked: the delta is made of them."""
+        data = self._bases.get(name)
+        if data is None:
+            for source in self.sources:
+                found = source.pack.read(name)
+                if found is not None and object_id(*found) == name.hex():
+                    data = found[1]
+                    break
+            else:
+                raise PackDamage(f"object {name.hex()} is not what its name says")
+            if len(self._bases) >= _BASES:
+                self._bases.clear()
+            self._bases[name] = data
+        return data
+
+    @cached_property
+    def _relatives(self) -> Relatives:
+        tip = self.sources[0].tip
+        # No method of this object: the two would keep each other, and the mapped packs, alive.
+        return Relatives(tip.tree if tip is not None else b"", partial(_read_tree, self.sources))
+
+    def _relations(self, at: int) -> tuple[dict[bytes, bytes], dict[int, int]]:
+        """The bases for the objects of a source, and how much builds on each of its entries already."""
+        if self._current[0] != at:
+            source, bases, heights = self.sources[at], dict[bytes, bytes](), dict[int, int]()
+            if len(source) <= self._most_related and source.tip is not None:
+                bases = self._relatives.of_pack(frozenset(source.ordered_names), source.tip.tree)
+                heights = source.heights()
+            self._current = at, bases, heights
+        return self._current[1:]
+
+    def _source_of(self, number: int) -> int:
+        return bisect_right(self._starts, number) - 1
+
+    def _blame(self, number: int) -> NoReturn:
+        """Say why an object cannot be read back: its source is damaged, or the disk does not hold what was written."""
+        at = self._source_of(number)
+        source = self.sources[at]
+        try:
+            found = source.pack.read_at(source.offsets[number - self._starts[at]])
+        except PackDamage as error:
+            raise SourceDamage(source) from error
+        if object_id(*found) != self.new[number].name.hex():
+            raise SourceDamage(source)
+        raise IntegrityError(f"{self.new.path} does not hold what was written to it", where=str(self.new.path))
+
+
+def _read_tree(sources: Sequence[Source], name: bytes) -> bytes | None:
+    for source in sources:
+        found = source.pack.read(name)
+        if found is not None:
+            return found[1] if found[0] == TREE else None
+    return None

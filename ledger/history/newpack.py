@@ -1,0 +1,145 @@
+"""A pack that grows on the disk: its entries, and the list of them from which its index is made.
+
+Every entry of the packs that are folded has a record here, in their order, also one whose object is there already;
+so the number of records says how far a fold has come, and a record where an object went.
+"""
+
+import hashlib
+import itertools
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.disk import patch_file, read_file, storage_errors
+from ledger.history.entries import PackDamage, read_object
+from ledger.history.objects import object_id
+from ledger.history.packfile import PACK_HEAD, map_file, pack_head, seal_index
+
+_RECORD = struct.Struct(">20sIIQH")
+RECORD_BYTES = _RECORD.size
+_NOT_HERE = bytes(4)
+_READ_SIZE = 1 << 20
+_BASES_BYTES = 16 << 20
+
+
+class Record(NamedTuple):
+    """Where an object is in the new pack, and how many deltas lead to it.
+
+    ``length`` is 0 if the entry there is that of an earlier record.
+    """
+
+    name: bytes
+    crc: int
+    length: int
+    offset: int
+    depth: int
+
+
+class Columns(NamedTuple):
+    """What an index says of some objects, column by column."""
+
+    names: bytes
+    crcs: bytes
+    offsets: bytes
+
+
+class NewPack:
+    """The file that grows, and its records so far."""
+
+    def __init__(self, path: Path, records: bytes = b"") -> None:
+        self.path = path
+        self.records = bytearray(records)
+        self._waiting: list[bytes | memoryview] = []
+        last = self._last_entry()
+        self.end = last.offset + last.length if last is not None else PACK_HEAD
+
+    def __len__(self) -> int:
+        return len(self.records) // _RECORD.size
+
+    def __getitem__(self, number: int) -> Record:
+        return Record(*_RECORD.unpack_from(self.records, number * _RECORD.size))
+
+    def add(self, name: bytes, entry: bytes | memoryview, *, depth: int) -> None:
+        """Add an entry; it is on the disk after the next `flush`."""
+        self._record(Record(name, zlib.crc32(entry), len(entry), self.end, depth))
+        self._waiting.append(entry)
+        self.end += len(entry)
+
+    def add_known(self, name: bytes, earlier: Record) -> None:
+        """Add a record of an object that an earlier entry holds."""
+        self._record(Record(name, 0, 0, earlier.offset, earlier.depth))
+
+    def flush(self, *, durably: bool) -> None:
+        """Write what was added since the last time."""
+        data = b"".join(self._waiting)
+        pieces = [(0, pack_head(0)), (self.end - len(data), data)]
+        patch_file(self.path, pieces, durably=durably)
+        self._waiting = []
+
+    def first_unreadable(self, start: int) -> int | None:
+        """The first record from ``start`` on whose object is not on the disk as its name says; ``None`` if all are."""
+        with storage_errors(self.path, "read"):
+            pack = map_file(os.fspath(self.path))
+        bases: dict[int, tuple[int, bytes]] = {}
+        kept = 0
+        for number in range(start, len(self)):
+            name, _, length, offset, _ = self[number]
+            if not length:
+                continue
+            try:
+                kind, data = read_object(pack, offset, _no_name, bases)
+            except PackDamage:
+                return number
+            if object_id(kind, data) != name.hex():
+                return number
+            kept += len(data)
+            if kept > _BASES_BYTES:
+                bases, kept = {}, 0
+        return None
+
+    def columns(self, first: int = 0, stop: int = 256) -> Columns:
+        """The names whose first byte is in a range, sorted, with their CRC-32s and offsets, as an index lists them."""
+        wanted = bytes(first <= byte < stop for byte in range(256))
+        chosen = self.records[:: _RECORD.size].translate(wanted)
+        places = itertools.compress(range(0, len(self.records), _RECORD.size), chosen)
+        records = bytes(self.records)
+        found = sorted(records[at : at + _RECORD.size] for at in places)
+        live = [record for record in found if record[24:28] != _NOT_HERE]
+        return Columns(
+            b"".join([record[:20] for record in live]),
+            b"".join([record[20:24] for record in live]),
+            b"".join([record[32:36] for record in live]),
+        )
+
+    def seal(self, columns: Sequence[Columns]) -> tuple[str, bytes, int]:
+        """Finish the file, durably; returns the checksum, the index of the pack and the number of objects."""
+        count = sum(len(names) for names, _, _ in columns) // 20
+        head = pack_head(count)
+        digest = hashlib.sha1(head, usedforsecurity=False)
+        for at in range(PACK_HEAD, self.end, _READ_SIZE):
+            digest.update(read_file(self.path, start=at, length=min(_READ_SIZE, self.end - at)))
+        checksum = digest.digest()
+        patch_file(self.path, [(0, head), (self.end, checksum)], durably=True)
+        names, crcs, offsets = zip(*columns, strict=True)
+        return checksum.hex(), seal_index(names, crcs, offsets, checksum), count
+
+    def _record(self, record: Record) -> None:
+        self.records += _RECORD.pack(*record)
+
+    def _last_entry(self) -> Record | None:
+        """The last record of an entry that stands here."""
+        records = (self[number] for number in range(len(self) - 1, -1, -1))
+        return next((record for record in records if record.length), None)
+
+
+def split_columns(data: bytes) -> Columns:
+    """The columns that were written one after another."""
+    count = len(data) // (20 + 4 + 4)
+    return Columns(data[: 20 * count], data[20 * count : 24 * count], data[24 * count :])
+
+
+def _no_name(_: bytes) -> None:
+    """There are no deltas by name in what we write."""

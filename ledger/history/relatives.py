@@ -1,0 +1,82 @@
+"""Which object each object of a pack is best told by: the base of its delta.
+
+A tree of a history is an earlier state of what stands at its path now, so its base is the newest state there is
+among the packs that are folded. A manifest resembles the other manifests of its artifact, a commit every commit. All
+bases are newer than what builds on them, and are never built on anything themselves, so chains stay as
+short as there are folds in an object's life, and what is newest is whole.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator
+
+_ENTRIES = re.compile(rb"(40000|100644) ([^\0]+)\0(.{20})", re.DOTALL)
+_ARTIFACTS = b"artifacts"
+_NAME_AT = 2
+_SPECIAL = (b"version.json", b"run.json", b"end.json")
+
+Path = tuple[bytes, ...]
+Family = tuple[bytes, bytes, bytes]
+
+
+class Relatives:
+    """The bases for the objects of several packs, asked for pack by pack, the newest first."""
+
+    def __init__(self, newest: bytes, read_tree: Callable[[bytes], bytes | None]) -> None:
+        """``newest`` is the root of the newest commit; ``read_tree`` gives the bytes of a tree that is there."""
+        self._newest = newest
+        self._read_tree = read_tree
+        self._families: dict[Family, bytes] = {}
+        self._first_commit: bytes | None = None
+
+    def of_commit(self, name: bytes) -> bytes | None:
+        """The base for a commit."""
+        if self._first_commit is None:
+            self._first_commit = name
+        return self._first_commit if self._first_commit != name else None
+
+    def of_pack(self, names: Collection[bytes], root: bytes) -> dict[bytes, bytes]:
+        """The base of each tree and blob of a pack that stands in a tree, if it has one."""
+        found: dict[bytes, bytes] = {}
+        for name, base in self._walk(names, root):
+            if base is not None and base != name:
+                found.setdefault(name, base)
+        return found
+
+    def _walk(self, names: Collection[bytes], root: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+        """Every object of a pack below a root, with its base; objects of other packs are no way to objects of this."""
+        waiting: list[tuple[bytes, bytes | None, Path]] = [(root, self._newest, ())]
+        seen: set[bytes] = set()
+        while waiting:
+            tree, newer, path = waiting.pop()
+            if tree in seen or tree not in names:
+                continue
+            seen.add(tree)
+            yield tree, newer
+            now = self._entries(newer) if newer is not None and newer != tree else None
+            for name, (is_tree, id) in self._entries(tree).items():
+                if id not in names:
+                    continue
+                if not is_tree:
+                    yield id, self._of_blob(id, (*path, name))
+                else:
+                    counterpart = id if now is None and newer is not None else (now or {}).get(name, (True, None))[1]
+                    waiting.append((id, counterpart, (*path, name)))
+
+    def _entries(self, tree: bytes) -> dict[bytes, tuple[bool, bytes]]:
+        data = self._read_tree(tree)
+        return {} if data is None else {name: (mode == b"40000", id) for mode, name, id in _ENTRIES.findall(data)}
+
+    def _of_blob(self, id: bytes, path: Path) -> bytes:
+        """The first file of its kind that was met of the same artifact, or else of any."""
+        own, others = families_of(path)
+        base = self._families.get(own) or self._families.get(others) or id
+        self._families.setdefault(own, id)
+        self._families.setdefault(others, id)
+        return base
+
+
+def families_of(path: Path) -> tuple[Family, Family]:
+    """What files a file resembles: those of its kind in its artifact, and those of its kind."""
+    kind = path[-1] if path[-1] in _SPECIAL else b""
+    artifact = path[_NAME_AT] if path[0] == _ARTIFACTS and len(path) > _NAME_AT else b""
+    return (path[0], artifact, kind), (path[0], b"", kind)

@@ -1,0 +1,66 @@
+"""A folded pack takes the place of those that it was made from.
+
+The order is what makes it safe: the new pack and its index durable in their folder, the index read back, and
+only then the old ones go, each index first, since without it nobody looks for the pack.
+"""
+
+import os
+from collections.abc import Sequence
+
+from ledger.disk import fresh_name, read_file, remove_if_there, stage_file, storage_errors, sync_directory
+from ledger.errors import IntegrityError
+from ledger.history.folding import Fold, SourceDamage
+from ledger.history.newpack import Columns, NewPack
+from ledger.history.objects import Objects
+from ledger.history.sources import Source
+
+# Not `tmp_`: `git prune --expire=now` removes files of that name while they are being written.
+TEMPORARY = "ledger_tmp_"
+
+_WITH_A_PACK = (".idx", ".pack", ".rev", ".bitmap", ".keep")
+_EVERYTHING_IS_RELATED = 1 << 60
+
+
+def fold_at_once(objects: Objects, sources: Sequence[Source], least: int) -> list[str]:
+    """Fold packs into one; returns the names of those that went.
+
+    A pack that turns out to be damaged is left as it is, and the others are folded, if there are at least ``least``.
+    """
+    while len(sources) >= least:
+        path = objects.pack_directory / fresh_name(TEMPORARY)
+        fold = Fold(sources, NewPack(path), most_related=_EVERYTHING_IS_RELATED)
+        try:
+            fold.advance(len(fold), durably=False)
+            return put_in_place(objects, fold, [fold.new.columns()])
+        except SourceDamage as damage:
+            sources = [source for source in sources if source is not damage.source]
+        finally:
+            remove_if_there(path)
+    return []
+
+
+def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> list[str]:
+    """Finish a fold whose entries are all copied; returns the names of the packs that it replaced."""
+    folder = objects.pack_directory
+    checksum, index, count = fold.new.seal(columns)
+    stem = f"pack-{checksum}"
+    with storage_errors(folder / f"{stem}.pack", "write"):
+        os.rename(fold.new.path, folder / f"{stem}.pack")
+    stage_file(folder / f"{stem}.idx", [index], temporary=TEMPORARY)
+    sync_directory(folder)
+    if read_file(folder / f"{stem}.idx") != index:
+        raise IntegrityError(f"{stem}.idx does not hold what was written to it", where=str(folder / stem))
+    objects.adopt_pack(stem, count)
+    old = [source.base.name for source in fold.sources if source.base.name != stem]
+    remove_packs(objects, old)
+    return sorted(old)
+
+
+def remove_packs(objects: Objects, stems: Sequence[str]) -> None:
+    """Remove packs whose objects are all elsewhere by now."""
+    # Git's index over several packs, derived like any, would name packs that are gone.
+    remove_if_there(objects.pack_directory / "multi-pack-index")
+    for stem in stems:
+        objects.drop_pack(stem)
+        for ending in _WITH_A_PACK:
+            remove_if_there(objects.pack_directory / f"{stem}{ending}")

@@ -1,0 +1,127 @@
+"""A pack whose objects are to move into another: its entries one by one, in the order in which they stand."""
+
+import hashlib
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.disk import mode_of, read_file
+from ledger.errors import storage_error
+from ledger.history.entries import PackDamage, read_head
+from ledger.history.objects import COMMIT, decode_commit
+from ledger.history.packfile import PACK_HEAD, TRAILER, PackFile
+from ledger.history.revisions import time_of
+from ledger.ids import CommitId
+
+OUR_KEEP = b"ledger\n"
+"""What our own ``.keep`` files hold: a dead writer's, for whoever holds the ledger's lock."""
+
+_OTHERS_MARKS = (".promisor", ".mtimes")
+_COMMITS_COME_EARLY = 64
+
+
+class Tip(NamedTuple):
+    """The newest commit of a pack: when it was made, and the name of its tree."""
+
+    time: float
+    tree: bytes
+
+
+class Source:
+    """One pack, known to be whole as far as its index, its head and its trailer say."""
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.pack = PackFile(str(base))
+
+    def __len__(self) -> int:
+        return len(self.pack)
+
+    @cached_property
+    def offsets(self) -> "array[int]":
+        """Where each entry begins, in order, and where the last one ends."""
+        found = array("Q", sorted(self.pack.offsets()))
+        found.append(len(self.pack.content()) - TRAILER)
+        return found
+
+    @cached_property
+    def ordered_names(self) -> list[bytes]:
+        """The names of the objects in the order of their entries."""
+        return [name for _, name in self.pack.places()]
+
+    def forget_names(self) -> None:
+        """Let go of the names, which take most of the memory, once the pack has been gone through."""
+        self.__dict__.pop("ordered_names", None)
+
+    def entry(self, number: int) -> memoryview:
+        """The bytes of an entry."""
+        return self.pack.content()[self.offsets[number] : self.offsets[number + 1]]
+
+    def number_at(self, offset: int) -> int:
+        """Which entry begins at an offset; raises `PackDamage` if none does."""
+        number = bisect_left(self.offsets, offset)
+        if number >= len(self) or self.offsets[number] != offset:
+            raise PackDamage(f"{self.base}.pack has no entry at {offset}")
+        return number
+
+    @cached_property
+    def tip(self) -> Tip | None:
+        """The newest commit, which comes first in what we and Git write; ``None`` where it does not."""
+        try:
+            for offset in self.offsets[: min(len(self), _COMMITS_COME_EARLY)]:
+                kind, data = self.pack.read_at(offset)
+                if kind == COMMIT:
+                    commit = decode_commit(CommitId(""), data)
+                    return Tip(time_of(commit).timestamp(), bytes.fromhex(commit.tree))
+        except ValueError:
+            return None  # damaged, which shows again when it is copied
+        return None
+
+    def heights(self) -> dict[int, int]:
+        """How long the longest chain of deltas is that builds on each entry, by number; none for most."""
+        found: dict[int, int] = {}
+        for number in range(len(self) - 1, -1, -1):
+            base = read_head(self.pack.content(), self.offsets[number]).base
+            if isinstance(base, int):
+                below = self.number_at(base)
+                found[below] = max(found.get(below, 0), found.get(number, 0) + 1)
+        return found
+
+
+def open_sources(folder: Path, stems: Iterable[str]) -> list[Source]:
+    """Those of some packs that can be folded, the one with the newest commit first."""
+    found = [source for stem in stems if (source := open_source(folder / stem)) is not None]
+    return sorted(found, key=lambda source: source.tip.time if source.tip is not None else 0.0, reverse=True)
+
+
+def open_source(base: Path) -> Source | None:
+    """A pack to be folded; ``None`` for one that is gone, damaged, or that somebody wants to stay as it is."""
+    if is_kept(base) or any(mode_of(f"{base}{mark}") for mark in _OTHERS_MARKS):
+        return None
+    try:
+        source = Source(base)
+        index = read_file(f"{base}.idx")
+        head, trailer = read_file(f"{base}.pack", length=PACK_HEAD), read_file(f"{base}.pack", start=-TRAILER)
+        is_sound = (
+            len(source) == int.from_bytes(head[8:]) > 0
+            and hashlib.sha1(index[:-TRAILER], usedforsecurity=False).digest() == index[-TRAILER:]
+            and index[-2 * TRAILER : -TRAILER] == trailer
+            and source.offsets[0] == PACK_HEAD
+        )
+    except (FileNotFoundError, PackDamage):
+        # Gone by now, or damaged: reading what is in it says so, folding it would not help.
+        return None
+    except OSError as error:
+        raise storage_error(error, base, "read") from error
+    return source if is_sound else None
+
+
+def is_kept(base: Path) -> bool:
+    """Whether somebody wants a pack to stay; a mark of ours is a dead writer's, while the caller holds the lock."""
+    try:
+        return read_file(f"{base}.keep") != OUR_KEEP
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,206 @@
+"""A fold that takes several saves: where it stands, on the disk, for whichever writer goes on with it.
+
+It lies in ``ledger-fold`` beside the objects: which packs are folded, the new pack as far as it is
+written, and its records, durable slice by slice. Nobody reads it but the next slice, so it can be thrown away at any
+time; it is when it does not fit what is there, such as after Git's housekeeping took one of the packs.
+
+Steps: slice after slice of the entries (`folding`); then the index, a part of all names at a time; then the
+finished pack takes the place of the others (`replacing`).
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from ledger.disk import (
+    fresh_name,
+    make_directory,
+    mode_of,
+    patch_file,
+    read_file,
+    remove_if_there,
+    storage_errors,
+    write_file,
+)
+from ledger.errors import FormatError, IntegrityError
+from ledger.history.entries import PackDamage
+from ledger.history.folding import Fold, SourceDamage
+from ledger.history.newpack import RECORD_BYTES, Columns, NewPack, split_columns
+from ledger.history.objects import Objects
+from ledger.history.replacing import put_in_place
+from ledger.history.sources import Source, open_sources
+from ledger.records import decode, encode
+
+DEAD_SECONDS = 60.0
+"""A fold by hand that has not moved for so long is a dead program's; a living one moves every second."""
+
+_PLAN, _PACK, _RECORDS, _INDEX = "plan.json", "pack", "records", "index-"
+
+_PARTS = 16
+"""Parts that the index of a large pack is made in, by the first half of a name's first byte."""
+
+_PARTS_AT_ONCE = 4
+_SMALL = 16384
+"""Most objects of a pack whose index is made in one part."""
+
+_MOST_RELATED = 8192
+"""Most objects of a pack in which relatives are sought while a save waits."""
+
+_UNLIMITED = 1 << 60
+
+
+class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Which packs are folded, the newest first. The id tells one fold from the next."""
+
+    id: str
+    sources: tuple[str, ...]
+    by_hand: bool
+    format: int = 1
+
+
+class StagedFold:
+    """A fold under way, as far as it has come on the disk."""
+
+    def __init__(self, objects: Objects, plan: FoldPlan, sources: Sequence[Source], records: bytes = b"") -> None:
+        self.plan = plan
+        self.successor: StagedFold | None = None
+        self._objects = objects
+        self._folder = _folder_of(objects)
+        self._saved = len(records)
+        related = _UNLIMITED if plan.by_hand else _MOST_RELATED
+        self._fold = Fold(sources, NewPack(self._folder / _PACK, records), most_related=related)
+
+    @property
+    def done(self) -> int:
+        """How many entries have been gone through."""
+        return len(self._fold.new)
+
+    def fits(self) -> bool:
+        """Whether what the records speak of is there."""
+        new = self._fold.new
+        size = os.path.getsize(new.path) if len(new) else new.end
+        return new.end <= size and self._fold.fits()
+
+    def is_current(self) -> bool:
+        """Whether this is the fold that is under way."""
+        plan = plan_under_way(self._objects)
+        return plan is not None and plan.id == self.plan.id
+
+    def advance(self, most: int) -> bool:
+        """Do the next step, of ``most`` entries or some parts of the index; says whether the fold is over.
+
+        It is over, too, where one of its packs is gone, or damaged; then ``successor`` is a new fold without that one.
+        """
+        try:
+            if not self._fold.is_copied:
+                self._copy(most)
+                return False
+            missing = self._missing_parts()
+            for part in missing[:_PARTS_AT_ONCE]:
+                columns = self._fold.new.columns(part * 256 // _PARTS, (part + 1) * 256 // _PARTS)
+                write_file(self._part(part), columns)
+            if missing:
+                return False
+            put_in_place(self._objects, self._fold, self._columns())
+        except SourceDamage as damage:
+            sound = [source.base.name for source in self._fold.sources if source is not damage.source]
+            self.successor = begin_fold(self._objects, sound, by_hand=self.plan.by_hand)
+            return True
+        except FileNotFoundError:
+            pass  # Git's housekeeping took a pack: nothing is lost but work.
+        except IntegrityError:
+            discard_fold(self._objects)
+            raise
+        discard_fold(self._objects)
+        return True
+
+    def _copy(self, most: int) -> None:
+        self._fold.advance(most, durably=True)
+        records = bytes(self._fold.new.records[self._saved :])
+        patch_file(self._folder / _RECORDS, [(self._saved, records)], durably=True)
+        self._saved += len(records)
+
+    def _part(self, part: int) -> Path:
+        return self._folder / f"{_INDEX}{part:02}"
+
+    def _missing_parts(self) -> list[int]:
+        if len(self._fold) <= _SMALL:
+            return []
+        return [part for part in range(_PARTS) if not mode_of(self._part(part))]
+
+    def _columns(self) -> list[Columns]:
+        if len(self._fold) <= _SMALL:
+            return [self._fold.new.columns()]
+        return [split_columns(read_file(self._part(part))) for part in range(_PARTS)]
+
+
+def begin_fold(objects: Objects, stems: Sequence[str], *, by_hand: bool) -> StagedFold | None:
+    """Begin to fold packs, in place of any fold that is under way; ``None`` if fewer than two of them can be folded."""
+    discard_fold(objects)
+    sources = open_sources(objects.pack_directory, stems)
+    if len(sources) < 2:  # noqa: PLR2004  # one pack is one pack already
+        return None
+    plan = FoldPlan(id=fresh_name(""), sources=tuple(source.base.name for source in sources), by_hand=by_hand)
+    make_directory(_folder_of(objects))
+    write_file(_folder_of(objects) / _PLAN, [encode(plan)])
+    return StagedFold(objects, plan, sources)
+
+
+def plan_under_way(objects: Objects) -> FoldPlan | None:
+    """What is being folded, or ``None``."""
+    path = _folder_of(objects) / _PLAN
+    try:
+        return decode(read_file(path), FoldPlan, where=str(path))
+    except FileNotFoundError:
+        return None
+    except FormatError:
+        discard_fold(objects)  # of a program of another time, or never durable
+        return None
+
+
+def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
+    """Take up the fold that is under way; ``None``, and it is thrown away, if what is there does not fit."""
+    folder = _folder_of(objects)
+    try:
+        records = _read_if_there(folder / _RECORDS)
+        records = records[: len(records) - len(records) % RECORD_BYTES]
+        sources = [Source(objects.pack_directory / stem) for stem in plan.sources]
+        fold = StagedFold(objects, plan, sources, records)
+        if fold.fits():
+            return fold
+    except (FileNotFoundError, PackDamage):
+        pass
+    discard_fold(objects)
+    return None
+
+
+def is_abandoned(objects: Objects, plan: FoldPlan) -> bool:
+    """Whether a fold is one by hand in which nothing has moved for long."""
+    folder = _folder_of(objects)
+    with storage_errors(folder, "read"):
+        moved = max(entry.stat().st_mtime for entry in os.scandir(folder))
+    return plan.by_hand and abs(time.time() - moved) > DEAD_SECONDS
+
+
+def discard_fold(objects: Objects) -> None:
+    """Throw away what there is of a fold: the plan first, without which the rest is nothing."""
+    folder = _folder_of(objects)
+    remove_if_there(folder / _PLAN)
+    with storage_errors(folder, "list"), contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            remove_if_there(folder / name)
+
+
+def _read_if_there(path: Path) -> bytes:
+    try:
+        return read_file(path)
+    except FileNotFoundError:
+        return b""
+
+
+def _folder_of(objects: Objects) -> Path:
+    return objects.directory.parent / "ledger-fold"

@@ -1,0 +1,268 @@
+"""Folding keeps every object, as deltas where that is shorter, in one step or in many."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ledger.history import History, packing, staging
+from ledger.history.folding import LONGEST_OWN_CHAIN, NameFilter
+from ledger.history.objects import BLOB, ObjectId, Objects, object_id
+from ledger.history.packfile import PackFile
+from ledger.history.packing import FOLD_AT, fold_packs, write_pack
+from ledger.history.relatives import families_of
+from ledger.history.staging import begin_fold, plan_under_way
+from ledger.records import check_name
+from tests.conftest import check_histories
+from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
+
+EVENTS = frozenset({"open", "os.rename", "os.remove"})
+
+
+@pytest.fixture
+def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even small folds take several saves."""
+    use_small_slices(monkeypatch.setattr)
+
+
+def use_small_slices(put: Callable[[object, str, int], object]) -> None:
+    put(packing, "AT_ONCE", 0)
+    put(packing, "SLICE", 40)
+    put(packing, "_SLICE_PER_WRITTEN", 1)
+    put(staging, "_SMALL", 10)
+
+
+def saves(history: History, count: int, name: str = "iris") -> None:
+    for number in range(count):
+        publish(history, draft(name, f"v{os.urandom(8).hex()}" if number % 5 == 4 else None, size=100 + number % 7))
+
+
+def objects_of(history: History) -> dict[str, bytes]:
+    """Every object that is in any pack, as we read it."""
+    indexed = [pack.with_suffix("") for pack in packs_of(history) if pack.with_suffix(".idx").exists()]
+    names = {name for base in indexed for name in PackFile(str(base)).names()}
+    objects = Objects(history.git_dir)
+    return {name.hex(): objects.read(ObjectId(name.hex()))[1] for name in names}
+
+
+def folder_of(history: History) -> Path:
+    return history.git_dir / "ledger-fold"
+
+
+def depths_of(history: History) -> Counter[int]:
+    """How many objects are so many deltas away from a whole one, as Git sees it; 0 for the whole ones."""
+    found: Counter[int] = Counter()
+    for pack in packs_of(history):
+        for line in git(history, "verify-pack", "-v", str(pack)).splitlines():
+            words = line.split()
+            if len(words) in (5, 7) and words[1] in ("commit", "tree", "blob"):
+                found[int(words[5]) if len(words) == 7 else 0] += 1
+    return found
+
+
+def test_folded_objects_are_deltas_that_git_reads(history: History) -> None:
+    """After many saves most trees are deltas, in short chains; a clone and `git gc` have every version."""
+    saves(history, 3 * FOLD_AT**2 // 2)
+    before = objects_of(history)
+    depths = depths_of(history)
+    assert sum(depths.values()) > 1.7 * depths[0]
+    assert max(depths) <= 8
+    clone = history.git_dir.parent / "clone.git"
+    git(history, "clone", "-q", "--bare", str(history.git_dir), str(clone))
+    count = "rev-list", "--objects", "--all", "--count"
+    assert git(history, *count) == git(History(clone, clone / "lock"), *count)
+    git(history, "gc", "-q", "--prune=now")
+    assert before == objects_of(history)
+    saves(history, FOLD_AT)
+    assert before.items() <= objects_of(history).items()
+
+
+def test_an_object_of_several_packs_is_folded_once(history: History) -> None:
+    """The empty file of every custom version is in every pack, and once in the folded one."""
+    for number in range(FOLD_AT):
+        publish(history, draft("iris", f"word-{number}"))
+    (pack,) = [pack for pack in packs_of(history) if pack.stat().st_size > 2000]
+    assert len(set(PackFile(str(pack.with_suffix(""))).names())) == int.from_bytes(pack.read_bytes()[8:12])
+    assert len(set(PackFile(str(pack.with_suffix(""))).offsets())) == int.from_bytes(pack.read_bytes()[8:12])
+
+
+@pytest.mark.parametrize("count", [400, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
+def test_a_version_takes_little_in_git(history: History, count: int) -> None:
+    """Thousands of versions of one name, saved one by one, take at most 1.5 KB each, packs and indexes together."""
+    saves(history, count)
+    size = sum(path.stat().st_size for path in (history.git_dir / "objects" / "pack").iterdir())
+    print(
+        f"\n{count} versions: {size / count:.0f} bytes each, {len(packs_of(history))} packs, {dict(depths_of(history))}"
+    )
+    assert size / count <= 1500
+    assert len(packs_of(history)) < 40
+    assert max(depths_of(history)) <= LONGEST_OWN_CHAIN
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_a_large_fold_takes_several_saves(history: History) -> None:
+    """Each save does a slice, whoever it is that saves; readers find everything at every moment."""
+    slices = 0
+    for number in range(1, 3 * FOLD_AT):
+        before = objects_of(history)
+        publish(again(history), draft("iris", size=number))
+        slices += plan_under_way(history.objects) is not None
+        assert before.items() <= objects_of(history).items()
+        assert number == len(versions_of(again(history)))
+    assert slices > 3
+    assert len(packs_of(history)) < 3 * FOLD_AT
+    assert max(depths_of(history)) >= 1
+
+
+def begun(history: History) -> None:
+    """A fold that has gone through some entries and not through others."""
+    saves(history, FOLD_AT)
+    while not (folder_of(history) / "records").exists():
+        fold_packs(history.objects)
+    assert plan_under_way(history.objects) is not None
+
+
+DAMAGE: dict[str, Callable[[Path, History], object]] = {
+    "plan gone": lambda folder, _: (folder / "plan.json").unlink(),
+    "plan of no kind": lambda folder, _: (folder / "plan.json").write_text("{"),
+    "plan of the future": lambda folder, _: (folder / "plan.json").write_text(
+        (folder / "plan.json").read_text().replace('"format": 1', '"format": 2')
+    ),
+    "pack gone": lambda folder, _: (folder / "pack").unlink(),
+    "pack cut": lambda folder, _: (folder / "pack").write_bytes((folder / "pack").read_bytes()[:50]),
+    "records gone": lambda folder, _: (folder / "records").unlink(),
+    "records cut": lambda folder, _: (folder / "records").write_bytes((folder / "records").read_bytes()[:-5]),
+    "records zeroed": lambda folder, _: (folder / "records").write_bytes(bytes(38 * 20)),
+    "more than was recorded": lambda folder, _: (folder / "pack").write_bytes(
+        (folder / "pack").read_bytes() + b"\1" * 99
+    ),
+    "a pack taken by gc": lambda _, history: git(history, "gc", "-q", "--prune=now"),
+}
+
+
+@pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_fold_that_does_not_fit_is_thrown_away(history: History, kind: str) -> None:
+    """Whatever became of what was under way, nothing is lost, and folding comes to its end."""
+    begun(history)
+    before = objects_of(history)
+    DAMAGE[kind](folder_of(history), history)
+    for number in range(3 * FOLD_AT):
+        publish(again(history), draft("iris", size=number))
+    assert before.items() <= objects_of(history).items()
+    assert len(packs_of(history)) < 3 * FOLD_AT
+
+
+@pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize("at", [0.3, 0.6, 0.9])
+def test_a_damaged_pack_is_left_out_of_a_large_fold(tmp_path: Path, at: float) -> None:
+    """Where a byte has changed in one of the packs, that one stays as it is, and the others are folded."""
+    history = new_history(tmp_path)
+    saves(history, 3)
+    data = b"nobody needs this, but it is there" * 9
+    stem = write_pack(history.objects, {object_id(BLOB, data): (BLOB, data)})
+    target = history.git_dir / "objects" / "pack" / f"{stem}.pack"
+    damaged = bytearray(target.read_bytes())
+    damaged[int(len(damaged) * at)] ^= 0x10
+    target.unlink()
+    target.write_bytes(damaged)
+    for number in range(4 * FOLD_AT):
+        publish(again(history), draft("iris", size=number))
+    assert bytes(damaged) == target.read_bytes()
+    assert len(packs_of(history)) < 3 * FOLD_AT
+    assert 4 * FOLD_AT + 3 == len(versions_of(again(history)))
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_a_fold_by_hand_is_nobody_elses(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saves leave the packs of a living `ledger pack` alone, and throw away what a dead one left."""
+    saves(history, 3)
+    stems = [pack.stem for pack in packs_of(history)]
+    assert begin_fold(history.objects, stems, by_hand=True) is not None
+    saves(history, 2 * FOLD_AT)
+    assert set(stems) <= {pack.stem for pack in packs_of(history)}
+    monkeypatch.setattr(staging, "DEAD_SECONDS", -1.0)
+    saves(history, 3 * FOLD_AT)
+    assert not set(stems) & {pack.stem for pack in packs_of(history)}
+
+
+def test_a_slice_killed_at_any_step_harms_nothing(tmp_path: Path) -> None:
+    """Killed before any file operation of the saves that carry a large fold, nothing is lost, and folding goes on."""
+    full = new_history(tmp_path / "full")
+    saves(full, FOLD_AT - 1)
+
+    def act(folder: Path) -> None:
+        use_small_slices(setattr)
+        for number in range(5):
+            publish(History.open(folder / ".ledger"), draft("iris", size=number))
+
+    for step in range(1, 1000, 3):
+        copy = tmp_path / str(step)
+        shutil.copytree(tmp_path / "full", copy)
+        killed = die_at(step, EVENTS, partial(act, copy))
+        history = History.open(copy / ".ledger")
+        published = len(versions_of(history))
+        assert FOLD_AT - 1 <= published <= FOLD_AT + 4
+        saves(again(history), FOLD_AT)
+        snapshot = again(history).snapshot()
+        assert all(snapshot.manifest(claim) for claim in snapshot.claims(check_name("iris")))
+        if step % 10 == 1:
+            check_histories(copy)
+        shutil.rmtree(copy)
+        if not killed:
+            return
+    pytest.fail("the saves never ended")
+
+
+def test_loose_objects_become_a_pack(history: History) -> None:
+    """What `git unpack-objects` left as loose files is in packs after the next fold, and the files are gone."""
+    saves(history, 3)
+    packs = [pack.read_bytes() for pack in packs_of(history)]
+    before = objects_of(history)
+    for path in (history.git_dir / "objects" / "pack").iterdir():
+        path.unlink()
+    for pack in packs:
+        git(history, "unpack-objects", "-q", data=pack)
+    damaged = history.git_dir / "objects" / "00" / ("0" * 38)
+    damaged.parent.mkdir(exist_ok=True)
+    damaged.write_bytes(b"not an object")
+    saves(again(history), FOLD_AT)
+    assert before.items() <= objects_of(history).items()
+    assert [damaged] == list((history.git_dir / "objects").glob("??/*"))
+    damaged.unlink()
+
+
+def test_the_files_beside_a_pack_go_with_it(history: History) -> None:
+    """What real Git made beside a pack, or of several packs, does not stay when they are folded."""
+    saves(history, FOLD_AT - 2)
+    git(history, "-c", "pack.writeReverseIndex=true", "repack", "-a", "-d", "--write-bitmap-index")
+    git(history, "multi-pack-index", "write")
+    saves(history, FOLD_AT**2)
+    endings = {path.suffix for path in (history.git_dir / "objects" / "pack").iterdir()}
+    assert {".pack", ".idx"} == endings
+
+
+def test_what_a_file_resembles() -> None:
+    """A manifest is told by the manifests of its artifact, else by any; other records by those of their kind."""
+    path = (b"artifacts", b"4f", b"iris", b"0000", b"01", b"00000007~7~7~id", b"version.json")
+    own, any_ = families_of(path)
+    assert (b"artifacts", b"iris", b"version.json") == own
+    assert (b"artifacts", b"", b"version.json") == any_
+    assert ((b"runs", b"", b"run.json"),) * 2 == families_of((b"runs", b"2026-11-23", b"id", b"run.json"))
+    assert ((b"ledger.json", b"", b""),) * 2 == families_of((b"ledger.json",))
+
+
+def test_a_filter_of_names_forgets_none() -> None:
+    """What was added may be there, most of what was not is surely not; one that does not begin empty excludes none."""
+    names = [number.to_bytes(4) * 5 for number in range(0, 1 << 32, 1 << 22)]
+    names_in, others = names[::2], names[1::2]
+    known = NameFilter(len(names_in), is_empty=True)
+    for name in names_in:
+        known.add(name)
+    assert all(map(known.may_hold, names_in))
+    assert sum(map(known.may_hold, others)) < len(others) // 5
+    assert all(map(NameFilter(5, is_empty=False).may_hold, others))
