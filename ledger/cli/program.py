@@ -21,6 +21,7 @@ from ledger.cli.collecting import gc
 from ledger.cli.du import du
 from ledger.cli.errors import EXIT_CODES, INTERRUPTED, print_warning, report_error, report_usage
 from ledger.cli.history import git, log
+from ledger.cli.packing import pack
 from ledger.cli.repairing import repair
 from ledger.cli.runs import run as run_group
 from ledger.cli.saving import get, save, tag
@@ -63,6 +64,7 @@ for command in (
     du,
     repair,
     gc,
+    pack,
     remote,
     sync,
     clone,

@@ -30,6 +30,7 @@ from ledger.history.layout import Claim, cache_file, run_file, step_file
 from ledger.history.mending import HistoryMending, mend, plan_mending
 from ledger.history.objects import Commit
 from ledger.history.remotes import Remote, check_remote, remote_url, without_secrets
+from ledger.history.repacking import Packed, PackingPlan, execute_packing, plan_packing
 from ledger.history.revisions import time_of
 from ledger.history.snapshot import Snapshot, find_by_id
 from ledger.history.soundness import GitFault
@@ -46,6 +47,8 @@ __all__ = [
     "GitFault",
     "History",
     "HistoryMending",
+    "Packed",
+    "PackingPlan",
     "Published",
     "RecordDraft",
     "Remote",
@@ -66,6 +69,7 @@ __all__ = [
     "check_remote",
     "claim_changes",
     "clone_history",
+    "execute_packing",
     "find_by_id",
     "gained",
     "git_files",
@@ -73,6 +77,7 @@ __all__ = [
     "mend",
     "places_of",
     "plan_mending",
+    "plan_packing",
     "plan_sync",
     "push_plan",
     "refuse_collision",

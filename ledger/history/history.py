@@ -11,7 +11,7 @@ import datetime as dt
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
@@ -149,20 +149,25 @@ class History:
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
         """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
+        with self.exclusively() as holder_died:
+            if self._locking:
+                clear_dead_lock(self.git_dir, holder_died=holder_died)
+            try:
+                return move_branch(self.git_dir, expected=expected, new=commit)
+            except FileExistsError:
+                return False
+
+    @contextmanager
+    def exclusively(self) -> Iterator[bool]:
+        """Hold the ledger's lock for a block, which is given whether the last holder died; who waits is told after."""
         if not self._locking:
-            return self._move(commit, expected)
+            yield False
+            return
         try:
             with self._lock.hold(timeout=self._lock_timeout) as lock:
-                clear_dead_lock(self.git_dir, holder_died=lock.holder_died)
-                return self._move(commit, expected)
+                yield lock.holder_died
         finally:
             self._queue.ring_next()
-
-    def _move(self, commit: CommitId, expected: CommitId) -> bool:
-        try:
-            return move_branch(self.git_dir, expected=expected, new=commit)
-        except FileExistsError:
-            return False
 
     def _take_turn(self, publication: Publication) -> HeldLock | CommitId:
         """The ledger's lock, or the commit as which its holder has published this for us."""

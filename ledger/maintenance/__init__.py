@@ -1,6 +1,8 @@
 """Looking after a ledger: checks a part at a time, and what is planned, shown, then executed."""
 
+from ledger.history import Packed, PackingPlan
 from ledger.maintenance.collection import GRACE_DAYS, Collected, GcPlan, execute_gc, plan_gc
+from ledger.maintenance.packing import execute_packing, plan_packing
 from ledger.maintenance.repair import QUARANTINE, Repaired, RepairPlan, Source, execute_repair, find_source, plan_repair
 from ledger.maintenance.rotation import Part, verify_part
 
@@ -9,14 +11,18 @@ __all__ = [
     "QUARANTINE",
     "Collected",
     "GcPlan",
+    "Packed",
+    "PackingPlan",
     "Part",
     "RepairPlan",
     "Repaired",
     "Source",
     "execute_gc",
+    "execute_packing",
     "execute_repair",
     "find_source",
     "plan_gc",
+    "plan_packing",
     "plan_repair",
     "verify_part",
 ]

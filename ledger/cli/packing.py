@@ -1,0 +1,88 @@
+"""The command that packs the history by hand."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+import ledger
+from ledger.cli.printing import Shape, human_size, print_json, print_line
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
+
+if TYPE_CHECKING:
+    from ledger.maintenance import Packed, PackingPlan
+
+
+@click.command(cls=ExampleCommand, example="ledger pack --dry-run")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@json_option
+@pass_session
+def pack(session: Session, dry_run: bool) -> None:
+    """Bring the packs of the history into a few. Saves do this too, in small steps; here it goes further.
+
+    Others may save meanwhile. Nothing is lost if it is interrupted.
+    """
+    opened = session.ledger()
+    plan = ledger.maintenance.plan_packing(opened)
+    shape = _shape(plan)
+    if not session.json:
+        _show(plan)
+    done: Packed | None = None
+    if not dry_run and plan.objects:
+        with _bar() as show:
+            done = ledger.maintenance.execute_packing(opened, plan, on_progress=show)
+    if session.json:
+        print_json({"dry_run": dry_run, **shape, "done": _done_shape(done) if done is not None else None})
+    elif done is not None:
+        sizes = f"{human_size(done.bytes_before)} before, {human_size(done.bytes_after)} now"
+        print_line(f"{done.packs_after} packs where there were {done.packs_before}; {sizes}")
+
+
+def _shape(plan: "PackingPlan") -> Shape:
+    groups = [
+        {
+            "packs": len(group),
+            "objects": sum(each.objects for each in group),
+            "bytes": sum(each.bytes for each in group),
+        }
+        for group in plan.groups
+    ]
+    return {"groups": groups, "left": len(plan.left), "loose": plan.loose}
+
+
+def _done_shape(done: "Packed") -> Shape:
+    return {
+        "packs_before": done.packs_before,
+        "packs_after": done.packs_after,
+        "bytes_before": done.bytes_before,
+        "bytes_after": done.bytes_after,
+        "loose": done.loose,
+    }
+
+
+def _show(plan: "PackingPlan") -> None:
+    for group in plan.groups:
+        size = human_size(sum(each.bytes for each in group))
+        print_line(f"{len(group)} packs of {sum(each.objects for each in group)} objects, {size}, become one")
+    if plan.loose:
+        print_line(f"{plan.loose} loose objects become a pack")
+    if plan.left:
+        print_line(f"{len(plan.left)} packs stay as they are")
+    if not plan.objects:
+        print_line("nothing to pack")
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("packing")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
