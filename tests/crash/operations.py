@@ -15,9 +15,12 @@ from typing import Annotated, Any, NamedTuple
 from ledger import Ledger, pipeline, step
 from ledger.cli.program import run
 from ledger.errors import LedgerError
+from ledger.history import packing, repacking, staging
 from ledger.history.packing import FOLD_AT
-from ledger.maintenance import execute_gc, plan_gc
+from ledger.maintenance import execute_gc, execute_packing, plan_gc, plan_packing
 from tests.kit.sparse import make_mostly_dead
+
+_SAVES_OF_A_FOLD = 9
 
 LARGE = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(1 << 14))
 """Half a MiB that does not compress: several chunks, so that a pack and a table are written."""
@@ -73,6 +76,18 @@ def _fill_a_tier(ledger: Ledger) -> None:
         ledger.save({"number": 1}, "filler")
 
 
+def _fold_in_slices(ledger: Ledger) -> None:
+    """Saves that begin a fold, go on with it and end it: what otherwise takes thousands of objects."""
+    packing.AT_ONCE, packing.SLICE, packing._SLICE_PER_WRITTEN, staging._SMALL = 0, 30, 1, 10
+    for number in range(_SAVES_OF_A_FOLD):
+        ledger.save({"number": number}, "filler")
+
+
+def _pack(ledger: Ledger) -> None:
+    repacking._BY_HAND = 60
+    execute_packing(ledger, plan_packing(ledger))
+
+
 def _put_data_into_the_store(ledger: Ledger) -> None:
     (ledger.path / "store" / "tables-of-2026").mkdir()
     (ledger.path / "store" / "tables-of-2026" / "one.csv").write_text("a,b\n1,2\n")
@@ -118,6 +133,8 @@ OPERATIONS = {
     "register": Operation(
         lambda ledger: ledger.register(ledger.path / "store" / "tables-of-2026", "tables"), _put_data_into_the_store
     ),
+    "fold-slices": Operation(_fold_in_slices, _fill_a_tier),
+    "pack": Operation(_pack, _fill_a_tier),
     "fold": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), _fill_a_tier),
     "group": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), others=2),
     "pipeline": Operation(lambda _: doubling()),
@@ -133,7 +150,20 @@ OPERATIONS = {
 }
 
 LARGE_ONES = ("save-large", "save-huge")
-WRITING = ("save", *LARGE_ONES, "transaction", "tag", "metadata", "register", "fold", "group", "pipeline", "gc")
+WRITING = (
+    "save",
+    *LARGE_ONES,
+    "transaction",
+    "tag",
+    "metadata",
+    "register",
+    "fold",
+    "fold-slices",
+    "pack",
+    "group",
+    "pipeline",
+    "gc",
+)
 """The operations that change something."""
 
 
