@@ -125,6 +125,26 @@ def stage_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]
         raise
 
 
+def write_derived_file(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
+    """Put a file in place that can be made again: never half of it while the system stays up, but not durable.
+
+    Whoever reads it checks it. Only its user may read it. Raises plain ``OSError``.
+    """
+    target = os.fspath(path)
+    staging = os.path.join(os.path.dirname(target), fresh_name())
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(staging, flags, 0o600)
+        try:
+            write_all(descriptor, data)
+        finally:
+            os.close(descriptor)
+        os.rename(staging, target)
+    except BaseException:
+        remove_if_there(staging)
+        raise
+
+
 def write_new_file(path: str, parts: Iterable[bytes | memoryview]) -> None:
     """Create a file that must not exist, write and fsync it; raises plain ``OSError``.
 

@@ -361,6 +361,22 @@ class ReadOnlyError(StorageError, PermissionError):
     kind = "read-only"
 
 
+class StoreAccessError(StorageError, PermissionError):
+    """A store that does not let this user in: credentials that are missing, expired, or allow too little."""
+
+    kind = "store-access"
+    exit_code = 10
+    usual_hint = "check the credentials for the store (specs/stores.md, 2) and what they allow"
+
+
+class StoreUnavailableError(StorageError, ConnectionError):
+    """A store that does not answer, or asks to be left alone for a while; after a number of attempts."""
+
+    kind = "store-unavailable"
+    exit_code = 10
+    usual_hint = "check the network and try again; nothing was published"
+
+
 class LockTimeoutError(LedgerError, TimeoutError):
     """Another process holds the ledger's lock, or keeps moving its history."""
 

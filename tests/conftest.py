@@ -8,20 +8,46 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
+from tests.kit.faults import Proxy, proxy_before
+from tests.kit.s3 import Bucket, new_bucket, running_server, s3_environment
 
-GIT_VARIABLES = [name for name in os.environ if name.startswith("GIT_")]
+FOREIGN_VARIABLES = [name for name in os.environ if name.startswith(("GIT_", "AWS_"))]
 
 
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the machine's user shows: no Git identity, no trust file, no ledger of theirs."""
+    """Nothing of the machine's user shows: no Git identity, no trust file, no cache, no cloud, no ledger of theirs."""
     home = tmp_path_factory.mktemp("home")
-    for name in [*GIT_VARIABLES, "LEDGER_DIR", "XDG_CONFIG_HOME"]:
+    for name in [*FOREIGN_VARIABLES, "LEDGER_DIR", "XDG_CONFIG_HOME"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Ada")
     monkeypatch.setenv("GIT_AUTHOR_EMAIL", "ada@example.com")
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[int]:
+    """An S3 server of this test process."""
+    with running_server() as port:
+        yield port
+
+
+@pytest.fixture
+def bucket(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket, and an environment that leads to it."""
+    for name, value in s3_environment(s3_port).items():
+        monkeypatch.setenv(name, value)
+    return new_bucket(s3_port)
+
+
+@pytest.fixture
+def proxy(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy on the way to the bucket, under which all goes well until it is told otherwise."""
+    with proxy_before(bucket.port) as running:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{running.port}")
+        yield running
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """How bytes are kept: files in, chunks, packs and tables in a store, files out again.
 
-The only package that knows fsspec, zstandard and the chunker. A store keeps objects by
+The only package that knows fsspec, obstore, zstandard and the chunker. A store keeps objects by
 key (`Store`), a writer turns files into a content (`ContentWriter`), a reader turns a
 content back into files (`ContentReader`). Bytes are durable before a content is returned, and
 every byte handed out has been checked against its digest. Knows nothing of artifacts,
@@ -19,6 +19,8 @@ from ledger.blobs.auditing import (
     sizes_of,
     stored_keys,
 )
+from ledger.blobs.buckets import BucketStore
+from ledger.blobs.cache import DEFAULT_LIMIT, CacheUsage, ObjectCache, cache_folder
 from ledger.blobs.copying import copy_content
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
@@ -42,10 +44,13 @@ from ledger.blobs.pruning import (
 )
 from ledger.blobs.reader import ContentReader, is_present
 from ledger.blobs.remote import FsspecStore
-from ledger.blobs.store import PrunableStore, Store
+from ledger.blobs.store import PrunableStore, Store, uncached
 from ledger.blobs.writer import ContentWriter
 
 __all__ = [
+    "DEFAULT_LIMIT",
+    "BucketStore",
+    "CacheUsage",
     "Checked",
     "ContentReader",
     "ContentWriter",
@@ -56,6 +61,7 @@ __all__ = [
     "FsspecStore",
     "LocalStore",
     "Needs",
+    "ObjectCache",
     "PrunableStore",
     "Spare",
     "Store",
@@ -63,6 +69,7 @@ __all__ = [
     "age_anew",
     "age_of",
     "alone_with",
+    "cache_folder",
     "check_linked",
     "check_objects",
     "check_table",
@@ -87,4 +94,5 @@ __all__ = [
     "sizes_of",
     "store_id",
     "stored_keys",
+    "uncached",
 ]

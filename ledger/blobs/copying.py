@@ -1,11 +1,13 @@
 """The bytes of one content, from a store to another.
 
 Every object is checked by its digests on the way, so that damage is never passed on; what the
-other store holds already is left alone. The table comes last: where it is, everything is.
+other store holds already is left alone once that is sure: chunks and tables are compared, of a
+pack the index is read. The table comes last: where it is, everything is.
 """
 
 import os
 from collections.abc import Container
+from functools import partial
 from pathlib import Path
 
 from ledger.blobs.codec import open_chunk, stored_limit
@@ -13,10 +15,10 @@ from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked import linked_path
 from ledger.blobs.local import LocalStore
 from ledger.blobs.packs import load_index, open_entry
-from ledger.blobs.reader import is_present
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store
+from ledger.blobs.store import Store, checked_reading, puts_at_once
 from ledger.blobs.tables import load_table
+from ledger.blobs.workers import in_order
 from ledger.disk import fresh_name, make_directory, remove_if_there, storage_errors, sync_directory, sync_file
 from ledger.errors import ArgumentError, IntegrityError
 from ledger.ids import Digest
@@ -32,7 +34,6 @@ def copy_content(source: Store, target: Store, content: Content, *, label: str) 
     """
     if content.linked is not None:
         _copy_linked(source, target, content, label)
-    if is_present(target, content):
         advance(content.size)
         return
     copy_objects(source, target, content, label=label)
@@ -48,9 +49,8 @@ def copy_objects(
             advance(size)
         return
     packs = sorted({pack for pack, _, _ in load_table(source, content, label=label).runs})
-    for number, pack in enumerate(packs):
-        if pack_key(pack) in anew or not target.has(pack_key(pack)):
-            _copy_pack(source, target, pack, label)
+    copy = partial(_copy_pack, source, target, anew=anew, label=label)
+    for number, _ in enumerate(in_order(copy, packs, threads=puts_at_once(target))):
         # How much of the content is in which pack only their indexes say; an even share is near enough for a bar.
         advance(content.size * (number + 1) // len(packs) - content.size * number // len(packs))
     target.put(table_key(content.digest), [source.get(table_key(content.digest))])
@@ -59,22 +59,39 @@ def copy_objects(
 def _copy_chunk(source: Store, target: Store, digest: Digest, size: int, label: str) -> None:
     key = chunk_key(digest)
     sought = Sought(label, "chunk", digest, f"{source.url}/{key}")
-    try:
-        stored = source.get(key, 0, stored_limit(size))
-    except FileNotFoundError as error:
-        raise sought.damaged("is missing") from error
-    open_chunk(stored, size, sought)
-    target.put(key, [stored])
+
+    def read() -> bytes:
+        try:
+            stored = source.get(key, 0, stored_limit(size))
+        except FileNotFoundError as error:
+            raise sought.damaged("is missing") from error
+        open_chunk(stored, size, sought)
+        return stored
+
+    target.put(key, [checked_reading(source, key, read)])
 
 
-def _copy_pack(source: Store, target: Store, pack: str, label: str) -> None:
+def _copy_pack(source: Store, target: Store, pack: str, *, label: str, anew: Container[str]) -> None:
+    """Copy a pack of ``anew``, or one unless the target has it with its index, which stands at its end, whole."""
     key = pack_key(pack)
+    if key not in anew and _has_index(target, pack, label):
+        return
     index = load_index(source, pack, label=label)
     data = source.get(key)
     for entry, start in zip(index.entries, index.offsets, strict=False):
         sought = Sought(label, "chunk", entry.digest, f"{source.url}/{key}")
         open_entry(data[start : start + entry.stored_size], entry, sought)
     target.put(key, [data])
+
+
+def _has_index(store: Store, pack: str, label: str) -> bool:
+    if not store.has(pack_key(pack)):
+        return False
+    try:
+        load_index(store, pack, label=label)
+    except IntegrityError:
+        return False  # putting it again replaces it
+    return True
 
 
 def _copy_linked(source: Store, target: Store, content: Content, label: str) -> None:

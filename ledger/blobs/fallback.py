@@ -6,7 +6,7 @@ somebody asks for it. Knows nothing of digests: whoever reads an object checks i
 
 from collections.abc import Sequence
 
-from ledger.blobs.store import Store, size_of
+from ledger.blobs.store import CachingStore, Store, gets_at_once, puts_at_once, size_of, uncached
 
 
 class FallbackStore:
@@ -15,6 +15,8 @@ class FallbackStore:
     def __init__(self, own: Store, others: Sequence[Store]) -> None:
         self._own = own
         self._stores = (own, *others)
+        self.puts_at_once = puts_at_once(own)
+        self.gets_at_once = max((each for each in map(gets_at_once, self._stores) if each is not None), default=None)
 
     @property
     def url(self) -> str:
@@ -23,6 +25,12 @@ class FallbackStore:
 
     def __repr__(self) -> str:
         return f"FallbackStore({', '.join(map(repr, self._stores))})"
+
+    @property
+    def uncached(self) -> "FallbackStore":
+        """The same stores, each without its cache."""
+        own, *others = map(uncached, self._stores)
+        return FallbackStore(own, others)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of an object, or a part of them, from the first store that has it."""
@@ -44,3 +52,9 @@ class FallbackStore:
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Publish an object in the own store."""
         self._own.put(key, parts)
+
+    def forget(self, key: str) -> None:
+        """Drop the copies of an object that the stores may have."""
+        for store in self._stores:
+            if isinstance(store, CachingStore):
+                store.forget(key)

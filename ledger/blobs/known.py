@@ -124,6 +124,9 @@ class KnownChunks:
         if known is None:
             try:
                 known = load_index(self._store, pack, label="similar content")
+                # What is read may come from a cache, and a new content relies on the store.
+                if not self._store.has(pack_key(pack)):
+                    return None
             except (IntegrityError, StorageError) as error:
                 warnings.warn(f"stored chunks are written again: {error}", UserWarning, stacklevel=2)
                 return None

@@ -55,6 +55,15 @@ def parse_key(key: str) -> tuple[ObjectKind, str] | None:
     return kind, match[2] + match[3]
 
 
+def names_its_bytes(key: str) -> bool:
+    """Whether a key says for ever what its object holds, as those of chunks and packs do.
+
+    A table may be written anew when maintenance moves chunks to other packs.
+    """
+    found = parse_key(key)
+    return found is not None and found[0] != "tables"
+
+
 def is_hex(name: str) -> bool:
     """Whether a text is the hex form of a SHA-256."""
     return _HEX.fullmatch(name) is not None

@@ -1,8 +1,9 @@
 """From a URL to a store.
 
-The one place that names the concrete stores. A path or a ``file://`` URL is a
-`LocalStore`; everything else is fsspec's. The store's own ``store.json`` tells it
-from an empty or a swapped one.
+The one place that names the concrete stores and puts wrappers around them. A path or a
+``file://`` URL is a `LocalStore`, buckets and web addresses are a `BucketStore`, everything else
+is fsspec's; what is not local is asked again when it fails, and read through the cache. The
+store's own ``store.json`` tells it from an empty or a swapped one.
 """
 
 import uuid
@@ -10,16 +11,24 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.blobs.buckets import BucketStore
+from ledger.blobs.cache import ObjectCache
+from ledger.blobs.cached import CachedStore
+from ledger.blobs.endpoints import EXTRAS
 from ledger.blobs.layout import STORE_KEY, chunk_shards
 from ledger.blobs.local import LocalStore
+from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.remote import FsspecStore
-from ledger.blobs.store import Store
+from ledger.blobs.retrying import RetryingStore
+from ledger.blobs.store import PrunableStore, Store
 from ledger.disk import make_directory
 from ledger.errors import ArgumentError, FormatError, StoreMismatchError
 from ledger.ids import is_uuid
 from ledger.records import FORMAT, decode, encode
 
 _LOCAL = "file://"
+_MEMORY = "memory"
+_WEB = ("http", "https")
 
 
 class _StoreRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +36,8 @@ class _StoreRecord(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
 
 
-def open_store(url: str) -> Store:
-    """The store behind a URL or a path; nothing is read yet.
+def open_store(url: str, *, cache: ObjectCache | None = None) -> Store:
+    """The store behind a URL or a path, its objects kept in ``cache`` if it is distant; nothing is read yet.
 
     Raises `ArgumentError` for a protocol nobody knows and `MissingDependencyError`
     for one whose library is not installed.
@@ -39,15 +48,15 @@ def open_store(url: str) -> Store:
         return LocalStore(Path(url.removeprefix(_LOCAL)))
     if "://" not in url:
         return LocalStore(Path(url).expanduser())
-    return FsspecStore(url)
+    return _distant_store(url, cache)
 
 
-def create_store(url: str) -> Store:
+def create_store(url: str, *, cache: ObjectCache | None = None) -> Store:
     """The store behind a URL, made where there is none; one that exists keeps its id.
 
     Raises `ReadOnlyError` where nothing can be written.
     """
-    store = open_store(url)
+    store = open_store(url, cache=cache)
     if isinstance(store, LocalStore):
         make_directory(store.root)
     if not store.has(STORE_KEY):
@@ -76,3 +85,11 @@ def store_id(store: Store) -> str:
     if not is_uuid(record.id):
         raise FormatError(f"{where}: id {record.id!r} is not a UUID", where=where)
     return record.id
+
+
+def _distant_store(url: str, cache: ObjectCache | None) -> Store:
+    protocol = url.split("://", maxsplit=1)[0]
+    store: PrunableStore = RetryingStore(BucketStore(url) if protocol in EXTRAS else FsspecStore(url))
+    if cache is not None and cache.limit > 0 and protocol != _MEMORY:
+        store = CachedStore(store, cache)
+    return ReadOnlyStore(store) if protocol in _WEB else store

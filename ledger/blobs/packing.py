@@ -3,7 +3,8 @@
 Owns when a pack is full and how it gets to the store. The packs of a large content are written
 while they fill, straight from the memory that its chunks were cut in, so that no pack is ever held
 as a whole; each is made durable while the next one fills. Only a store that takes nothing but whole
-objects is given packs from memory, and so is any store the one pack of a content that is not large.
+objects is given packs from memory, and so is any store the one pack of a content that is not large;
+of a distant one, two are under way while the next fills.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from functools import partial
 
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import PackBuilder
-from ledger.blobs.store import StagedObject, Store, stage
+from ledger.blobs.store import StagedObject, Store, puts_at_once, stage
 from ledger.blobs.workers import Workers
 from ledger.ids import Digest
 
@@ -28,7 +29,7 @@ class PackWriter:
         self._pack = PackBuilder()
         self._staged = stage(store) if is_large else None
         self._writing: Workers[None] = Workers()
-        self._publishing: Workers[None] = Workers()
+        self._publishing: Workers[None] = Workers(puts_at_once(store))
         self.names: list[str] = []
         """The packs that are complete; `add` tells the number of a pack in this list."""
 
@@ -72,7 +73,7 @@ class PackWriter:
             self._staged.drop()
 
     def _complete_pack(self) -> None:
-        """Let the pack be published as soon as it is written and the one before it is published."""
+        """Let the pack be published as soon as it is written and so many before it are published."""
         start, name, parts = self._pack.drained_size, *self._pack.build()
         if self._staged is not None:
             self._write(partial(self._staged.write_at, start, parts))
@@ -80,7 +81,8 @@ class PackWriter:
             publish = partial(self._staged.publish, pack_key(name))
         else:
             publish = partial(self._store.put, pack_key(name), [bytes(part) for part in parts])
-        _wait(self._publishing)
+        while len(self._publishing) >= puts_at_once(self._store):
+            self._publishing.take()
         self._publishing.give(publish)
         self.names.append(name)
         self._pack = PackBuilder()

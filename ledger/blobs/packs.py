@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from ledger.blobs.codec import PLAIN_LIMIT, Codec, codec_of, open_chunk, stored_limit
 from ledger.blobs.layout import pack_key
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store
+from ledger.blobs.store import Store, checked_reading
 from ledger.ids import Digest
 
 PACK_LIMIT: Final = 64 << 20
@@ -112,6 +112,18 @@ def parse_index(pack: str, index: bytes, sought: Sought) -> PackIndex:
 
 def load_index(store: Store, pack: str, *, label: str) -> PackIndex:
     """Read and check the index of a pack; `IntegrityError` where the pack is missing or damaged."""
+    return checked_reading(store, pack_key(pack), lambda: _read_index(store, pack, label))
+
+
+def open_entry(stored: bytes | memoryview, entry: PackEntry, sought: Sought) -> bytes | memoryview:
+    """The plain bytes of a chunk read from a pack; `IntegrityError` where they are not what the index says."""
+    codec = codec_of(stored)
+    if codec != entry.codec:
+        raise sought.damaged(f"is stored with codec {codec}, expected {entry.codec}", expected=entry.codec, found=codec)
+    return open_chunk(stored, entry.plain_size, sought)
+
+
+def _read_index(store: Store, pack: str, label: str) -> PackIndex:
     key = pack_key(pack)
     sought = Sought(label, "pack", f"sha256:{pack}", f"{store.url}/{key}")
     try:
@@ -127,14 +139,6 @@ def load_index(store: Store, pack: str, *, label: str) -> PackIndex:
     except FileNotFoundError as error:
         raise sought.damaged("is missing") from error
     return parse_index(pack, tail[max(0, len(tail) - size - FOOTER_SIZE) : -FOOTER_SIZE], sought)
-
-
-def open_entry(stored: bytes | memoryview, entry: PackEntry, sought: Sought) -> bytes | memoryview:
-    """The plain bytes of a chunk read from a pack; `IntegrityError` where they are not what the index says."""
-    codec = codec_of(stored)
-    if codec != entry.codec:
-        raise sought.damaged(f"is stored with codec {codec}, expected {entry.codec}", expected=entry.codec, found=codec)
-    return open_chunk(stored, entry.plain_size, sought)
 
 
 def _parse_line(line: str, sought: Sought) -> PackEntry:

@@ -1,4 +1,4 @@
-"""A store behind any URL that fsspec understands.
+"""A store behind any other URL that fsspec understands: SFTP, WebDAV, HDFS, memory and so on.
 
 The only module that imports fsspec. Publishes complete bytes only: in one call
 where the service shows an object when it is complete, under a temporary name
@@ -13,12 +13,17 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ledger.disk import fresh_name
-from ledger.errors import ArgumentError, LedgerError, MissingDependencyError, StorageError, storage_error
+from ledger.errors import (
+    ArgumentError,
+    LedgerError,
+    MissingDependencyError,
+    StorageError,
+    StoreUnavailableError,
+    storage_error,
+)
 
-_OBJECT_STORES = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "oci", "memory"})
+_OBJECT_STORES = frozenset({"oss", "oci", "memory"})
 """Protocols that show an object only when it is complete, and cannot rename."""
-
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "abfs": "az", "abfss": "az", "az": "az", "adl": "az"}
 
 _TEMPORARY = "tmp_"
 
@@ -137,6 +142,9 @@ class FsspecStore:
             yield
         except (FileNotFoundError, LedgerError):
             raise
+        except (ConnectionError, TimeoutError) as error:
+            reason = error.strerror or str(error) or type(error).__name__
+            raise StoreUnavailableError(f"cannot {doing} {place}: {reason}", path=place) from error
         except OSError as error:
             raise storage_error(error, place, doing) from error
         except Exception as error:
@@ -156,10 +164,8 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
         get_filesystem_class(protocol)
         files, root = url_to_fs(url, **options)
     except ImportError as error:
-        extra = _EXTRAS.get(protocol)
-        hint = f'pip install "ledger[{extra}]"' if extra else str(error)
         raise MissingDependencyError(
-            f"the store {shown} needs a library that is not installed: {error}", hint=hint, url=shown
+            f"the store {shown} needs a library that is not installed: {error}", hint=str(error), url=shown
         ) from error
     except ValueError as error:
         hint = "use a path, or a URL such as file:///data/store or s3://bucket/folder"

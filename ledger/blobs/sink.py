@@ -18,9 +18,10 @@ from typing import Final, NamedTuple
 from ledger.blobs.chunking import Block
 from ledger.blobs.codec import Encoder
 from ledger.blobs.known import KnownChunks, PackedChunk
-from ledger.blobs.layout import chunk_key, table_key
+from ledger.blobs.layout import chunk_key
 from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT
+from ledger.blobs.reader import is_present
 from ledger.blobs.store import Store
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Run, Table, load_table, put_table
@@ -168,7 +169,7 @@ class ChunkSink:
     def _is_stored(self, content: Content) -> bool:
         """Whether an equal content is in the store, whole: every chunk of it is read before it is relied on."""
         try:
-            if not self._store.has(table_key(content.digest)):
+            if not is_present(self._store, content):
                 return False
             table = load_table(self._store, content, label=f"content {content.digest}")
             expect(content.size)

@@ -1,4 +1,4 @@
-"""What a store can do, as two small protocols.
+"""What a store can do, as small protocols.
 
 A store keeps objects: immutable bytes under a key (`ledger.blobs.layout`). A
 function asks for the smallest power it needs; only maintenance lists or
@@ -6,8 +6,12 @@ deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
 `StorageError` or one of its kinds for everything else. Calls may come from any thread.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
+
+from ledger.errors import IntegrityError
+
+_Result = TypeVar("_Result")
 
 
 class Store(Protocol):
@@ -72,6 +76,26 @@ class MeasuringStore(Store, Protocol):
 
 
 @runtime_checkable
+class DistantStore(Store, Protocol):
+    """A store whose answers take a while, so that several requests should be under way."""
+
+    puts_at_once: int
+    gets_at_once: int | None
+
+
+@runtime_checkable
+class CachingStore(Store, Protocol):
+    """A store that may give back a copy of an object instead of the object."""
+
+    @property
+    def uncached(self) -> Store:
+        """The same objects, never as copies."""
+
+    def forget(self, key: str) -> None:
+        """Drop the copies of an object; it is read anew the next time."""
+
+
+@runtime_checkable
 class PrunableStore(Store, Protocol):
     """A store whose objects can be listed and deleted."""
 
@@ -104,3 +128,29 @@ def get_into(store: Store, key: str, start: int, target: memoryview) -> int:
 def stage(store: Store) -> StagedObject | None:
     """A new object of a store that takes one in parts, else ``None``."""
     return store.stage() if isinstance(store, StagingStore) else None
+
+
+def puts_at_once(store: Store) -> int:
+    """How many objects are best put at the same time."""
+    return store.puts_at_once if isinstance(store, DistantStore) else 1
+
+
+def gets_at_once(store: Store) -> int | None:
+    """How many parts of objects are best asked for at the same time; ``None``: as many as threads can check."""
+    return store.gets_at_once if isinstance(store, DistantStore) else None
+
+
+def uncached(store: Store) -> Store:
+    """The store itself, without a cache: for finding out what it really holds."""
+    return store.uncached if isinstance(store, CachingStore) else store
+
+
+def checked_reading(store: Store, key: str, read: Callable[[], _Result]) -> _Result:
+    """The result of ``read``, which reads an object and checks it; where a cached copy is bad, of the object itself."""
+    try:
+        return read()
+    except IntegrityError:
+        if not isinstance(store, CachingStore):
+            raise
+        store.forget(key)
+        return read()

@@ -9,17 +9,17 @@ decompressed and checked on all cores; where it lies is worked out by the thread
 
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import accumulate
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from ledger.blobs.codec import PLAIN_LIMIT, is_plain_chunk, open_chunk, stored_limit
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.packs import PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store, get_into
+from ledger.blobs.store import Store, checked_reading, get_into, gets_at_once
 from ledger.blobs.tables import Table
 from ledger.blobs.workers import PARALLEL_SIZE, in_order
 from ledger.errors import IntegrityError
@@ -34,6 +34,8 @@ _CACHE_SIZE = 8 << 20  # plain bytes of chunks
 _CACHED_SEGMENTS = 8
 _CACHED_INDEXES = 16
 
+
+_Result = TypeVar("_Result")
 
 ChunkName = tuple[Digest, int]
 """The digest of a chunk and its plain size: a lie about the size is another name."""
@@ -74,6 +76,7 @@ class ChunkStream:
         self._run_ends = list(accumulate(count for _, _, count in self._runs))
         self._segments = table.segments if table is not None else ()
         self._label = label
+        self._in_order = partial(in_order, threads=gets_at_once(store))
         self._starts = [0]  # of the segments known so far, and of the next one
         self._places: Recent[int, tuple[Place, ...]] = Recent(_CACHED_SEGMENTS)
         self._indexes: Recent[str, PackIndex] = Recent(_CACHED_INDEXES)
@@ -83,7 +86,12 @@ class ChunkStream:
         """The bytes from ``start`` to ``stop``, in pieces, each checked; `IntegrityError` at the first bad one."""
         groups = _groups(self._covering(start, stop))
         is_long = stop - start >= PARALLEL_SIZE
-        for opened in in_order(self._open_group, groups) if is_long else map(self._open_kept, groups):
+        opened_groups = (
+            self._in_order(partial(self._checked, self._open_group), groups)
+            if is_long
+            else map(partial(self._checked, self._open_kept), groups)
+        )
+        for opened in opened_groups:
             for place, plain in opened:
                 piece = memoryview(plain)[max(0, start - place.start) : stop - place.start]
                 advance(len(piece))
@@ -95,12 +103,14 @@ class ChunkStream:
         What is in ``target`` after an error is of no use.
         """
         groups = _groups(self._covering(start, start + len(target)))
-        for size in in_order(partial(self._fill_from, start=start, target=target), groups):
+        filling = partial(self._fill_from, start=start, target=target)
+        for size in self._in_order(partial(self._checked, filling), groups):
             advance(size)
 
     def check(self) -> None:
         """Read every byte, on all cores; `IntegrityError` at the first bad one."""
-        for size in in_order(self._check_group, _groups(self._covering(0, self._content.size))):
+        groups = _groups(self._covering(0, self._content.size))
+        for size in self._in_order(partial(self._checked, self._check_group), groups):
             advance(size)
 
     def _covering(self, start: int, stop: int) -> Iterator[Place]:
@@ -178,6 +188,10 @@ class ChunkStream:
             index = load_index(self._store, pack, label=self._label)
             self._indexes.keep(pack, index)
         return index
+
+    def _checked(self, work: Callable[[list[Place]], _Result], group: list[Place]) -> _Result:
+        """The result of reading neighbouring chunks; where a cached copy is bad, of the object itself."""
+        return checked_reading(self._store, group[0].key, partial(work, group))
 
     def _open_kept(self, group: list[Place]) -> list[tuple[Place, bytes | memoryview]]:
         """The plain bytes of neighbouring chunks, those used last from memory; for the thread that asks."""

@@ -14,7 +14,7 @@ from ledger.blobs.codec import TABLE_LIMIT, Encoder, frame_size, open_frame, sto
 from ledger.blobs.layout import is_hex, table_key
 from ledger.blobs.paths import check_files
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store
+from ledger.blobs.store import Store, checked_reading
 from ledger.errors import FormatError, UnsupportedFormatError
 from ledger.ids import Digest
 from ledger.records import (
@@ -62,16 +62,7 @@ def put_table(store: Store, table: Table, encoder: Encoder) -> None:
 
 def load_table(store: Store, content: Content, *, label: str) -> Table:
     """The checked table of a content that has one; `IntegrityError` where it is missing or is not that content's."""
-    table, sought = _read(store, content, label)
-    try:
-        problem = _problem(table, content)
-        if problem is None:
-            check_files(table.files, where=str(sought))
-    except FormatError as error:
-        raise sought.damaged(f"is damaged: {str(error).removeprefix(f'{sought}: ')}") from error
-    if problem is not None:
-        raise sought.damaged(problem)
-    return table
+    return checked_reading(store, table_key(content.digest), lambda: _load(store, content, label))
 
 
 def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
@@ -84,6 +75,19 @@ def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
     if problem is not None:
         raise sought.damaged(problem)
     return table.runs
+
+
+def _load(store: Store, content: Content, label: str) -> Table:
+    table, sought = _read(store, content, label)
+    try:
+        problem = _problem(table, content)
+        if problem is None:
+            check_files(table.files, where=str(sought))
+    except FormatError as error:
+        raise sought.damaged(f"is damaged: {str(error).removeprefix(f'{sought}: ')}") from error
+    if problem is not None:
+        raise sought.damaged(problem)
+    return table
 
 
 def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought]:

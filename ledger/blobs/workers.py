@@ -29,7 +29,8 @@ _MOST_THREADS = 8  # what they hold in memory grows with their number, and the d
 class Workers(Generic[Result]):
     """Threads that finish pieces of work in any order and give the results in the order of the pieces."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads or thread_count()
         self._pool: ThreadPoolExecutor | None = None
         self._under_way: deque[Future[Result]] = deque()
 
@@ -39,7 +40,7 @@ class Workers(Generic[Result]):
     @property
     def is_full(self) -> bool:
         """Whether a result is to be taken before the next piece of work is given."""
-        return len(self._under_way) > thread_count()
+        return len(self._under_way) > self._threads
 
     def give(self, work: Callable[[], Result]) -> None:
         """Start a piece of work, or queue it until a thread is free."""
@@ -47,7 +48,7 @@ class Workers(Generic[Result]):
 
         try:
             if self._pool is None:
-                self._pool = _new_pool()
+                self._pool = _new_pool(self._threads)
             # How durable writes are belongs to the context of whoever gives the work.
             future = self._pool.submit(copy_context().run, work)
         except RuntimeError:
@@ -82,12 +83,12 @@ def thread_count() -> int:
     return min(cores + 1, _MOST_THREADS)
 
 
-def in_order(work: Callable[[Work], Result], pieces: Iterable[Work]) -> Iterator[Result]:
-    """The result of ``work`` for each piece, in order, worked out on all cores a little ahead.
+def in_order(work: Callable[[Work], Result], pieces: Iterable[Work], *, threads: int | None = None) -> Iterator[Result]:
+    """The result of ``work`` for each piece, in order, worked out a little ahead by all cores, or so many threads.
 
     Raises what the work on the first bad piece raised, in its turn. The threads end with the iterator.
     """
-    workers: Workers[Result] = Workers()
+    workers: Workers[Result] = Workers(threads)
     try:
         for piece in pieces:
             if workers.is_full:
@@ -99,7 +100,7 @@ def in_order(work: Callable[[Work], Result], pieces: Iterable[Work]) -> Iterator
         workers.close()
 
 
-def _new_pool() -> "ThreadPoolExecutor":
+def _new_pool(threads: int) -> "ThreadPoolExecutor":
     from concurrent.futures import ThreadPoolExecutor
 
-    return ThreadPoolExecutor(thread_count(), thread_name_prefix="ledger-bytes")
+    return ThreadPoolExecutor(threads, thread_name_prefix="ledger-bytes")

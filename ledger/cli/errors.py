@@ -22,7 +22,7 @@ EXIT_CODES = {
     7: "a value or a library for it",
     8: "disk: full, read-only, or failing",
     9: "locked by another process",
-    10: "the remote: not reachable, or it refused",
+    10: "the remote or a distant store: not reachable, or it refused",
     130: "interrupted",
 }
 """What the program's exit codes mean."""

@@ -16,6 +16,7 @@ import click
 from ledger import __version__
 from ledger.cli.artifacts import artifact
 from ledger.cli.bars import bar_on_terminal
+from ledger.cli.cache import cache
 from ledger.cli.care import completion, init, status, trust
 from ledger.cli.collecting import gc
 from ledger.cli.du import du
@@ -65,6 +66,7 @@ for command in (
     repair,
     gc,
     pack,
+    cache,
     remote,
     sync,
     clone,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
-from ledger.blobs import Store
+from ledger.blobs import ObjectCache, Store
 from ledger.core import sharing, verifying
 from ledger.core.caching import CacheHit, find_cached
 from ledger.core.creation import create_ledger
@@ -74,6 +74,11 @@ class Ledger(Reader):
     def workspace(self) -> Workspace:
         """The parts of this ledger, for what is built on it."""
         return self._workspace
+
+    @property
+    def cache(self) -> ObjectCache:
+        """What this machine keeps of distant stores, for all ledgers of this user."""
+        return self._workspace.cache
 
     @property
     def author(self) -> str:

@@ -144,5 +144,5 @@ def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Sto
                 url=without_secrets(settings.url),
             )
         return None
-    target = create_store(url)
+    target = create_store(url, cache=workspace.cache)
     return None if target.url == workspace.store.url else target

@@ -27,6 +27,7 @@ from ledger.blobs import (
     needs_of,
     sizes_of,
     stored_keys,
+    uncached,
 )
 from ledger.core.workspace import Workspace
 from ledger.errors import FormatError, IntegrityError, LedgerError, UnsupportedFormatError
@@ -144,8 +145,9 @@ class Check:
             self._note_git(check_indexes(self._history))
             self._without_index = without_index(self._history)
         self._snapshot = self._open()
-        self._store = self._workspace.store
-        self._stores = self._workspace.all_stores
+        # What this machine has kept of them says nothing about what they hold.
+        self._store = uncached(self._workspace.store)
+        self._stores = uncached(self._workspace.all_stores)
         self._listed: frozenset[str] = frozenset(stored_keys(self._store))
         self._named: dict[str, int | None] = {}  # objects that versions need, chunks with their plain size
         self._versions = 0

@@ -16,7 +16,9 @@ from ledger.blobs import (
     ContentReader,
     FallbackStore,
     LocalStore,
+    ObjectCache,
     Store,
+    cache_folder,
     hold,
     is_present,
     linked_path,
@@ -85,9 +87,14 @@ class Workspace(View):
         return self
 
     @functools.cached_property
+    def cache(self) -> ObjectCache:
+        """Where pieces of distant stores are kept, if the settings want that."""
+        return ObjectCache(cache_folder(self.environment), self.config.cache_limit)
+
+    @functools.cached_property
     def store(self) -> Store:
         """The store, checked to be the one that this ledger was made with."""
-        store = open_store(store_url(self.path, self.config))
+        store = open_store(store_url(self.path, self.config), cache=self.cache)
         self._check_store(store)
         return store
 
@@ -95,7 +102,7 @@ class Workspace(View):
     def remote_stores(self) -> tuple[Store, ...]:
         """The stores of the remotes: what others saved is read there until somebody copies it."""
         urls = (store_of_remote(self.path, remote) for remote in self.config.remotes.values())
-        return tuple(open_store(url) for url in dict.fromkeys(urls) if url)
+        return tuple(open_store(url, cache=self.cache) for url in dict.fromkeys(urls) if url)
 
     @functools.cached_property
     def all_stores(self) -> Store:

@@ -10,6 +10,7 @@ from ledger.lookup.config import (
     RemoteConfig,
     read_config,
     store_url,
+    write_cache_limit,
     write_config,
 )
 from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
@@ -56,5 +57,6 @@ __all__ = [
     "settings_for",
     "store_of_remote",
     "store_url",
+    "write_cache_limit",
     "write_config",
 ]

@@ -4,6 +4,7 @@ Never shared and never read from a clone: a ledger that comes from elsewhere mus
 choose where bytes are read from.
 """
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -25,12 +26,16 @@ class RemoteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings: where bytes go, which store that must be, the lock's timeout (seconds), durability, remotes by name."""
+    """Settings: where bytes go, which store that must be, the lock's timeout (seconds), durability, remotes by name.
+
+    ``cache_limit`` is how many bytes of distant stores may be kept on this machine; 0 is no cache.
+    """
 
     store: str = DEFAULT_STORE
     store_id: str = ""
     lock_timeout: float = 60.0
     durability: Durability = Durability.FULL
+    cache_limit: int = 20 << 30
     remotes: dict[str, RemoteConfig] = {}
 
 
@@ -78,6 +83,26 @@ def write_config(ledger_dir: Path, config: Config) -> None:
         *(_remote_section(name, remote) for name, remote in config.remotes.items()),
     ]
     write_file(ledger_dir / CONFIG_FILE, ["\n".join(lines).encode()])
+
+
+def write_cache_limit(ledger_dir: Path, limit: int) -> None:
+    """Write how many bytes of distant stores may be kept; everything else in the settings stays as it is."""
+    read_config(ledger_dir)  # a file that cannot be read is not edited either
+    path = ledger_dir / CONFIG_FILE
+    try:
+        text = read_file(path).decode()
+    except FileNotFoundError:
+        text = ""
+    write_file(path, [with_setting(text, "cache_limit", str(limit)).encode()])
+
+
+def with_setting(text: str, key: str, value: str) -> str:
+    """The text of a TOML file in which a key of the top level has this value, in its old line or a first one."""
+    line = f"{key} = {value}"
+    section = re.search(r"^\[", text, re.MULTILINE)
+    at = section.start() if section else len(text)
+    changed, count = re.subn(rf"^{key}\s*=.*$", line, text[:at], count=1, flags=re.MULTILINE)
+    return (changed if count else f"{line}\n{text[:at]}") + text[at:]
 
 
 def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:

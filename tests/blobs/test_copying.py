@@ -4,13 +4,25 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentReader, ContentWriter, LocalStore, copy_content, create_store, link_content
+from ledger.blobs import (
+    ContentReader,
+    ContentWriter,
+    FsspecStore,
+    LocalStore,
+    ObjectCache,
+    Store,
+    copy_content,
+    create_store,
+    link_content,
+)
+from ledger.blobs.cached import CachedStore
 from ledger.errors import ArgumentError, IntegrityError
+from ledger.ids import new_uuid
 from ledger.records import Content
 from tests.kit.ledgers import files_below
 
 
-def stored(store: LocalStore, data: bytes) -> Content:
+def stored(store: Store, data: bytes) -> Content:
     """A content of one file."""
     writer = ContentWriter(store)
     writer.add_bytes("data.bin", data)
@@ -55,6 +67,20 @@ def test_damage_is_not_passed_on(source: LocalStore, target: LocalStore, size: i
     with pytest.raises(IntegrityError, match="iris@1: chunk"):
         copy_content(source, target, content, label="iris@1")
     assert ["store.json"] == list(files_below(target.root))
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+@pytest.mark.parametrize("damage", ["cut", "emptied"])
+def test_what_is_damaged_there_is_put_again(source: LocalStore, target: LocalStore, size: int, damage: str) -> None:
+    """An object that the other store has only half of is not relied on."""
+    data = bytes(range(250)) * (size // 250) or b"0123456789"
+    content = stored(source, data)
+    copy_content(source, target, content, label="iris@1")
+    for path in [path for folder in ("chunks", "packs", "tables") for path in (target.root / folder).rglob("*")]:
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 if damage == "cut" else 0])
+    copy_content(source, target, content, label="iris@1")
+    assert data == ContentReader(target, content, label="iris@1").read("data.bin")
 
 
 @pytest.mark.parametrize("folder", ["chunks", "packs", "tables"])
@@ -105,3 +131,15 @@ def test_to_a_store_behind_a_url(source: LocalStore) -> None:
     far = create_store("memory://far")
     copy_content(source, far, content, label="iris@1")
     assert b"x" * 2_000_000 == ContentReader(far, content, label="iris@1").read("data.bin")
+
+
+def test_from_a_store_behind_a_url_with_a_bad_copy_kept(target: LocalStore, tmp_path: Path) -> None:
+    """What this machine has kept of a distant store is checked like everything else, and fetched again."""
+    cache = ObjectCache(tmp_path / "cache")
+    far = CachedStore(FsspecStore(f"memory://{new_uuid(0)}"), cache)
+    small, large = stored(far, b"0123456789"), stored(far, b"x" * 2_000_000)
+    for path in cache.folder.rglob("*.*"):
+        path.write_bytes(bytes(path.stat().st_size))
+    for content in (small, large):
+        copy_content(far, target, content, label="iris@1")
+        ContentReader(target, content, label="iris@1").check()

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import FallbackStore, LocalStore
+from ledger.blobs import BucketStore, FallbackStore, FsspecStore, LocalStore, ObjectCache
+from ledger.blobs.cached import CachedStore
+from ledger.blobs.store import gets_at_once, puts_at_once
+from ledger.ids import new_uuid
 from tests.kit.stores import KEY, OTHER_KEY
 
 
@@ -40,3 +43,24 @@ def test_what_none_has_is_not_found(own: LocalStore, other: LocalStore) -> None:
     with pytest.raises(FileNotFoundError, match=f"{KEY} is in none of {own.url}, {other.url}"):
         both.get(KEY)
     assert not both.has(KEY)
+
+
+def test_copies_are_those_of_all_its_stores(own: LocalStore, tmp_path: Path) -> None:
+    """A bad copy is dropped wherever it is, and without caches the same objects are there."""
+    inner = FsspecStore(f"memory://{new_uuid(0)}")
+    cached = CachedStore(inner, ObjectCache(tmp_path / "cache"))
+    cached.put(KEY, [b"bytes"])
+    both = FallbackStore(own, [cached])
+    inner.delete(KEY)
+    inner.put(KEY, [b"other"])
+    assert (b"bytes", b"other") == (both.get(KEY, 0, 5), both.uncached.get(KEY, 0, 5))
+    both.forget(KEY)
+    assert b"other" == both.get(KEY, 0, 5)
+
+
+def test_a_distant_store_behind_it_is_asked_for_much_at_once(own: LocalStore) -> None:
+    """Puts go to the own store, reads to whichever takes longest to answer."""
+    distant = BucketStore("gs://bucket")
+    both = FallbackStore(own, [distant])
+    assert (puts_at_once(own), gets_at_once(distant)) == (puts_at_once(both), gets_at_once(both))
+    assert (1, None) == (puts_at_once(FallbackStore(own, [])), gets_at_once(FallbackStore(own, [])))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from ledger.blobs import PrunableStore, Store
+from ledger.blobs.store import get_into
 
 KEY = "chunks/ab/" + "c" * 62
 OTHER_KEY = "chunks/ab/" + "d" * 62
@@ -49,6 +50,15 @@ class StoreContract:
         """A part is counted from the beginning, or from the end, and stops where the object does."""
         store.put(KEY, [b"0123456789"])
         assert store.get(KEY, start, length) == expected
+
+    @pytest.mark.parametrize(("start", "length"), [(0, 3), (4, 6), (7, 20), (10, 5), (0, 0)])
+    def test_reads_to_where_bytes_belong(self, store: PrunableStore, start: int, length: int) -> None:
+        """Memory is filled as far as the object goes, and not beyond."""
+        store.put(KEY, [b"0123456789"])
+        target = bytearray(b"." * length)
+        count = get_into(store, KEY, start, memoryview(target))
+        expected = b"0123456789"[start : start + length]
+        assert (len(expected), expected.ljust(length, b".")) == (count, bytes(target))
 
     @pytest.mark.parametrize("start", [0, 5, -5])
     def test_a_missing_object_is_not_found(self, store: PrunableStore, start: int) -> None:

@@ -1,0 +1,114 @@
+"""What a service's answer to a failed request means.
+
+Pure: from the words of the library that asked to one of `ledger.errors`. The words are
+all there is, because that library has no class for most failures; status and code in
+them are the service's own and documented by it. Knows no store.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from ledger.errors import LedgerError, StorageError, StoreAccessError, StoreMismatchError, StoreUnavailableError
+
+RANGE_NOT_SATISFIABLE: Final = 416
+CONFLICT: Final = 409
+NOT_IMPLEMENTED: Final = 501
+
+_STATUS = re.compile(r"status code: (\d{3})")
+_CODE = re.compile(r"<Code>(\w+)</Code>")
+_MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
+_REASON = re.compile(r"status code: \d{3} ([A-Za-z ]+)")
+
+_UNAUTHORIZED = 401
+_FORBIDDEN = 403
+_NOT_FOUND = 404
+_SERVER_ERRORS = 500
+_UNAVAILABLE = frozenset({408, 425, 429})
+_NEVER_BETTER = frozenset({NOT_IMPLEMENTED, 505})
+_TRANSIENT_CODES = frozenset(
+    {"BadDigest", "ConditionalRequestConflict", "IncompleteBody", "OperationAborted", "RequestTimeout", "SlowDown"}
+    | {"Throttling", "ThrottlingException", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
+)
+_MISSING_PLACES = frozenset({"NoSuchBucket", "ContainerNotFound"})
+_ACCESS_HINTS = {
+    "ExpiredToken": "log in again: the credentials are no longer valid",
+    "RequestTimeTooSkewed": "set this machine's clock: the service refuses requests signed at another time",
+    "AccessDenied": "ask whoever keeps the store for the right to read, write and list there",
+}
+_DETAILS = re.compile(r'(?:message|error): "([^"]+)"')
+_KIND = re.compile(r"HttpError \{\s+kind: (\w+)")
+_KINDS = {"Timeout": "no answer in time", "Interrupted": "the connection was cut", "Connect": "cannot connect"}
+_UNAUTHENTICATED = "lacked valid authentication credentials"
+_METADATA_SERVICES = ("169.254.169.254", "metadata.google.internal")
+_NO_PARTS = "serve the store with HTTP ranges: parts of its files are asked for"
+_SETUP_HINTS = {
+    "non-partial response": _NO_PARTS,
+    "Range request not supported": _NO_PARTS,
+    "incorrectly configured region": "set AWS_REGION to where the bucket is",
+}
+"""Failures without a status that trying again does not mend, by words in them."""
+
+
+class Answer(NamedTuple):
+    """What a service said: the HTTP status (0 where there was none), its own code, and why, in one line."""
+
+    status: int
+    code: str
+    reason: str
+
+
+def read_answer(text: str) -> Answer:
+    """The answer in the words of an error; the rest of them is for debugging."""
+    status, code = _STATUS.search(text), _CODE.search(text)
+    said = _MESSAGE.search(text) or _REASON.search(text)
+    words = " ".join(said[1].split()) if said else _silence(text)
+    shown = " ".join(match[1] for match in (status, code) if match)
+    return Answer(int(status[1]) if status else 0, code[1] if code else "", f"{shown}: {words}" if shown else words)
+
+
+def is_transient(answer: Answer) -> bool:
+    """Whether the same request may go well a moment later: nobody answered, or the service is busy or failing."""
+    if answer.code in _TRANSIENT_CODES:
+        return True
+    is_failing = answer.status >= _SERVER_ERRORS and answer.status not in _NEVER_BETTER
+    return answer.status == 0 or answer.status in _UNAVAILABLE or is_failing
+
+
+def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundError:
+    """The error to raise for a request that failed with these words while ``doing`` something to ``place``."""
+    answer = read_answer(text)
+    message = f"cannot {doing} {place}: {answer.reason}"
+    if answer.code in _MISSING_PLACES:
+        return StoreMismatchError(
+            f"no artifact store at {place}: {answer.reason}", hint="make it, or correct the store's URL", url=place
+        )
+    if _is_about_access(answer, text):
+        return _access_error(answer, text, place, doing)
+    if answer.status == _NOT_FOUND:
+        return FileNotFoundError(f"{place}: {answer.reason}")
+    if not answer.status:
+        for words, hint in _SETUP_HINTS.items():
+            if words in text:
+                return StorageError(message, hint=hint, path=place)
+    return (StoreUnavailableError if is_transient(answer) else StorageError)(message, path=place)
+
+
+def _is_about_access(answer: Answer, text: str) -> bool:
+    is_refused = answer.status in (_UNAUTHORIZED, _FORBIDDEN) or answer.code in _ACCESS_HINTS
+    return is_refused or _UNAUTHENTICATED in text or any(service in text for service in _METADATA_SERVICES)
+
+
+def _access_error(answer: Answer, text: str, place: str, doing: str) -> StoreAccessError:
+    if any(service in text for service in _METADATA_SERVICES):
+        hint = "set the service's environment variables, or log in with its own tool (specs/stores.md, 2)"
+        return StoreAccessError(f"cannot {doing} {place}: no credentials found", hint=hint, path=place)
+    message = f"cannot {doing} {place}: {answer.reason}"
+    return StoreAccessError(message, hint=_ACCESS_HINTS.get(answer.code, ""), path=place)
+
+
+def _silence(text: str) -> str:
+    """Why there was no answer, as far as the words tell."""
+    kind, details = _KIND.search(text), _DETAILS.findall(text)
+    first = text.partition("\n")[0].rpartition(" - ")[2]
+    told = _KINDS.get(kind[1], first) if kind else first
+    return f"{told}: {details[-1]}" if kind and details else told

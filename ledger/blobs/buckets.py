@@ -1,0 +1,215 @@
+"""A store in a bucket: S3 and what speaks like it, Google Cloud Storage, Azure, and plain HTTP for reading.
+
+Every object goes up in one conditional request, so it appears whole or not at all and nothing
+is left behind by a writer that dies; there is no multipart upload, because no object of ours is
+that large. One attempt per call: trying again is `RetryingStore`'s. Every foreign exception
+becomes one of `ledger.errors` here.
+"""
+
+import contextlib
+import functools
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from ledger.blobs.answers import CONFLICT, NOT_IMPLEMENTED, RANGE_NOT_SATISFIABLE, is_transient, read_answer, refusal
+from ledger.blobs.checked import CheckedObjects
+from ledger.blobs.endpoints import open_bucket, without_credentials
+from ledger.blobs.layout import STORE_KEY, names_its_bytes
+from ledger.errors import LedgerError, StorageError
+
+_REQUEST_SECONDS = 120.0
+_LARGE = 8 << 20  # bytes of an upload that may take longer
+_LARGE_FACTOR = 8  # how much longer: two uploads of 64 MiB at once over a slow line, 0.15 MB/s
+
+_first_process: list[int] = []
+"""The process in which the library's threads run: a forked child has none of them and would wait for ever."""
+
+
+class BucketStore:
+    """Objects behind the URL of a bucket; see `Store` for what each call promises.
+
+    ``timeout`` bounds one request, in seconds; a large upload may take eight times as long. Raises
+    `ArgumentError` for a URL that makes no sense and `MissingDependencyError` where the library is not installed.
+    """
+
+    puts_at_once = 2  # packs in memory, each up to 64 MiB, besides the one that is being filled
+    gets_at_once = 8
+
+    def __init__(self, url: str, *, timeout: float = _REQUEST_SECONDS) -> None:
+        self._url = without_credentials(url)
+        self._timeout = timeout
+        self._bucket = open_bucket(self._url, timeout)
+        self._can_create = True
+        self._checked = CheckedObjects()
+
+    @property
+    def url(self) -> str:
+        """The URL as it was given, without query and final slash."""
+        return self._url
+
+    def __repr__(self) -> str:
+        return f"BucketStore({self._url!r})"
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of an object, or a part of them, in one request."""
+        return bytes(self._fetch(key, start, length))
+
+    def get_into(self, key: str, start: int, target: memoryview) -> int:
+        """Fetch a part of an object to where it belongs."""
+        data = memoryview(self._fetch(key, start, len(target)))
+        target[: len(data)] = data
+        return len(data)
+
+    def has(self, key: str) -> bool:
+        """Whether there is such an object: a byte is read, because HEAD cannot say that the bucket is missing."""
+        try:
+            self._fetch(key, 0, 1)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def size(self, key: str) -> int | None:
+        """The bytes of an object, or ``None`` where there is none."""
+        try:
+            with self._mapped(key, "read"):
+                return int(_library().head(self._bucket, key)["size"])
+        except FileNotFoundError:
+            return None
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        """Create an object in one request; one that is there is compared, and replaced if it differs.
+
+        But ``store.json`` stays: whoever made the store first gave it its id.
+        """
+        if self._checked.holds(key, parts):
+            return
+        is_done = self._can_create and self._create(key, parts)
+        if not is_done and not self._can_create:
+            self._replace(key, parts)
+        elif not is_done and key != STORE_KEY and not self._holds(key, parts):
+            if names_its_bytes(key):
+                warnings.warn(f"{self._url}/{key} held other bytes and is written again", UserWarning, stacklevel=2)
+            self._replace(key, parts)
+        self._checked.note(key, parts)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys below a folder, in order."""
+        with self._mapped(prefix, "list"):
+            found = [entry["path"] for page in _library().list(self._bucket, prefix.rstrip("/")) for entry in page]
+        yield from sorted(found)
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        with contextlib.suppress(FileNotFoundError), self._mapped(key, "delete"):
+            _library().delete(self._bucket, key)
+        self._checked.forget(key)
+
+    def _fetch(self, key: str, start: int, length: int | None) -> Any:
+        """The bytes of an object, or a part of them, as a buffer."""
+        if length is not None and length <= 0:
+            return b""
+        with self._mapped(key, "read"):
+            library = _library()
+            try:
+                if start < 0:
+                    return memoryview(self._tail(key, -start))[:length]
+                if length is not None:
+                    return library.get_range(self._bucket, key, start=start, length=length)
+                options = {"range": {"offset": start}} if start else {}
+                return library.get(self._bucket, key, options=options).bytes()
+            except library.exceptions.GenericError as error:
+                if read_answer(str(error)).status == RANGE_NOT_SATISFIABLE:
+                    return b""  # a part beyond the end
+                raise
+
+    def _tail(self, key: str, length: int) -> Any:
+        library = _library()
+        try:
+            return library.get(self._bucket, key, options={"range": {"suffix": length}}).bytes()
+        except library.exceptions.BaseError as error:
+            if read_answer(str(error)).status:
+                raise
+            # Some services count only from the beginning, and none gives a part of nothing.
+            size = library.head(self._bucket, key)["size"]
+            start = max(0, size - length)
+            return library.get_range(self._bucket, key, start=start, end=size) if size else b""
+
+    @functools.cached_property
+    def _patient_bucket(self) -> Any:
+        return open_bucket(self._url, self._timeout * _LARGE_FACTOR)
+
+    def _upload(self, key: str, parts: Sequence[bytes], mode: Literal["create", "overwrite"]) -> None:
+        bucket = self._bucket if sum(map(len, parts)) < _LARGE else self._patient_bucket
+        # Without a copy; the library takes no upload of no parts.
+        body = [part for part in parts if part] or [b""]
+        _library().put(bucket, key, body, use_multipart=False, mode=mode)
+
+    def _replace(self, key: str, parts: Sequence[bytes]) -> None:
+        with self._mapped(key, "write"):
+            self._upload(key, parts, "overwrite")
+
+    def _create(self, key: str, parts: Sequence[bytes]) -> bool:
+        """Whether an object was made that was not there; notes where the service cannot promise that."""
+        library = _library()
+        with self._mapped(key, "write"):
+            try:
+                self._upload(key, parts, "create")
+            except library.exceptions.AlreadyExistsError as error:
+                answer = read_answer(str(error))
+                if answer.status == CONFLICT and is_transient(answer):
+                    raise  # somebody else is putting it at this moment
+                return False
+            except library.exceptions.GenericError as error:
+                if read_answer(str(error)).status != NOT_IMPLEMENTED:
+                    raise
+                self._can_create = False
+                return False
+        return True
+
+    def _holds(self, key: str, parts: Sequence[bytes]) -> bool:
+        """Whether an object holds exactly these bytes: presence alone is never trusted."""
+        if self.size(key) != sum(map(len, parts)):
+            return False
+        try:
+            found = memoryview(self._fetch(key, 0, None))
+        except FileNotFoundError:
+            return False  # it went since
+        offset = 0
+        for part in parts:
+            if found[offset : offset + len(part)] != part:
+                return False
+            offset += len(part)
+        return True
+
+    @contextlib.contextmanager
+    def _mapped(self, key: str, doing: str) -> Iterator[None]:
+        """Turn what the library raises into our errors; "not found" stays what it is."""
+        _refuse_forked(self._url)
+        place = f"{self._url}/{key}"
+        try:
+            yield
+        except LedgerError:
+            raise
+        except Exception as error:
+            raise refusal(str(error), place, doing) from error
+
+
+def _library() -> Any:
+    import obstore
+    import obstore.exceptions
+
+    return obstore
+
+
+def _refuse_forked(url: str) -> None:
+    """Raise where this process was forked from one that used the library: it would hang."""
+    if not _first_process:
+        _first_process.append(os.getpid())
+    if _first_process[0] != os.getpid():
+        raise StorageError(
+            f"the store {url} cannot be used in a process that was forked from one that used a bucket",
+            hint='start processes with multiprocessing.get_context("spawn") or "forkserver"',
+            url=url,
+        )

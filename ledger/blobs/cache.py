@@ -1,0 +1,203 @@
+"""Pieces of distant objects, kept in a folder of bounded size.
+
+Owns the folder: who may use it, what lies where, and what goes when it is full. Shared by all
+processes and ledgers of one user, because a piece is called by the digest in its object's key.
+Nothing here is truth: files appear by renaming and are not synced, whoever reads a piece checks
+it, and anything may be deleted at any time. Whatever goes wrong costs speed and a warning, never
+a read or a write.
+"""
+
+import contextlib
+import os
+import random
+import stat
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from ledger.disk import remove_if_there, write_derived_file
+from ledger.errors import storage_error
+
+DEFAULT_LIMIT: Final = 20 << 30
+"""Bytes that a cache may hold unless a ledger's settings say otherwise."""
+
+_KEPT_SHARE = 0.9  # of the limit, after clearing: so that it is not cleared again at once
+_LOOKS = 20  # how often, on the way from empty to full, the size is looked at
+_USE_NOTED = 3600.0  # seconds for which a use need not be noted again
+
+
+class CachedPiece(NamedTuple):
+    """A file of the cache: its path, its size in bytes, and when it was used last."""
+
+    path: str
+    size: int
+    used: float
+
+
+class CacheUsage(NamedTuple):
+    """What a cache holds."""
+
+    files: int
+    size: int
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path:
+    """Where this user's cache is."""
+    caches = environment.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(caches) / "ledger" / "objects"
+
+
+def excess(pieces: Iterable[CachedPiece], limit: int) -> list[CachedPiece]:
+    """What has to go so that the rest holds nine tenths of the limit, used longest ago first; nothing while it fits."""
+    by_use = sorted(pieces, key=lambda piece: piece.used)
+    total = sum(piece.size for piece in by_use)
+    if total <= limit:
+        return []
+    goal, going = int(limit * _KEPT_SHARE), []
+    for piece in by_use:
+        if total <= goal:
+            break
+        going.append(piece)
+        total -= piece.size
+    return going
+
+
+class ObjectCache:
+    """Pieces by name in ``folder``, at most about ``limit`` bytes of them; for any thread."""
+
+    def __init__(
+        self, folder: Path, limit: int = DEFAULT_LIMIT, *, chance: Callable[[], float] = random.random
+    ) -> None:
+        self.folder = folder
+        self.limit = limit
+        self._is_usable: bool | None = None
+        self._lock = threading.Lock()
+        # A process that keeps little has to look now and then as well: the first look comes by chance.
+        self._until_look = int(chance() * limit / _LOOKS)
+        self._folders: set[str] = set()
+
+    def get(self, name: str) -> bytes | None:
+        """The bytes of a piece, unchecked, or ``None``."""
+        if not self._usable():
+            return None
+        try:
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with open(descriptor, "rb", buffering=0) as file:
+                status = os.fstat(descriptor)
+                if time.time() - status.st_mtime > _USE_NOTED:
+                    os.utime(descriptor)
+                return file.read(status.st_size)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._give_up(error, "read")
+            return None
+
+    def has(self, name: str) -> bool:
+        """Whether there is a piece of that name."""
+        return self._usable() and os.path.exists(self._path(name))
+
+    def keep(self, name: str, data: bytes | memoryview) -> None:
+        """Keep a piece, if that is possible."""
+        if len(data) > self.limit or not self._usable():
+            return
+        path = self._path(name)
+        try:
+            self._make_folder(os.path.dirname(path))
+            write_derived_file(path, data)
+        except FileNotFoundError:
+            self._folders.clear()  # somebody cleared the cache: it begins anew with the next piece
+            return
+        except OSError as error:
+            self._give_up(error, "write")
+            return
+        with self._lock:
+            self._until_look -= len(data)
+            is_due = self._until_look < 0
+            if is_due:
+                self._until_look = self.limit // _LOOKS
+        if is_due:
+            self.trim()
+
+    def forget(self, name: str) -> None:
+        """Drop all pieces whose name begins so."""
+        folder, _, beginning = self._path(name).rpartition("/")
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for each in os.listdir(folder):
+                if each.startswith(beginning):
+                    remove_if_there(os.path.join(folder, each))
+
+    def trim(self) -> None:
+        """Make room: drop what was used longest ago, until it fits."""
+        for piece in excess(self._pieces(), self.limit):
+            remove_if_there(piece.path)
+
+    def usage(self) -> CacheUsage:
+        """How many pieces there are and how many bytes they have."""
+        sizes = [piece.size for piece in self._pieces()]
+        return CacheUsage(len(sizes), sum(sizes))
+
+    def clear(self) -> CacheUsage:
+        """Drop everything; gives what was there. Raises `StorageError` where something stays."""
+        pieces = list(self._pieces())
+        for piece in pieces:
+            try:
+                os.unlink(piece.path)
+            except FileNotFoundError:
+                continue  # another process was faster
+            except OSError as error:
+                raise storage_error(error, piece.path, "delete") from error
+        return CacheUsage(len(pieces), sum(piece.size for piece in pieces))
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.folder, name)
+
+    def _pieces(self) -> Iterator[CachedPiece]:
+        """Every file of the cache; those of writers that died are there too, and go like the others."""
+        for folder, _, names in os.walk(self.folder):
+            for name in names:
+                path = os.path.join(folder, name)
+                try:
+                    status = os.lstat(path)
+                except FileNotFoundError:
+                    continue  # another process was faster
+                yield CachedPiece(path, status.st_size, status.st_mtime)
+
+    def _usable(self) -> bool:
+        if self._is_usable is None:
+            with self._lock:
+                self._is_usable = self._prepare()
+        return self._is_usable
+
+    def _prepare(self) -> bool:
+        """Make the folder, or see whether it is this user's alone: others could put links or other bytes there."""
+        try:
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            status = os.lstat(self.folder)
+        except OSError as error:
+            self._give_up(error, "use")
+            return False
+        is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+        if not is_own or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            self._warn(
+                f"the cache {self.folder} is not this user's alone and is not used; `chmod 700` it if it is yours"
+            )
+            return False
+        return True
+
+    def _make_folder(self, folder: str) -> None:
+        if folder not in self._folders:
+            for each in (os.path.dirname(folder), folder):  # of both, because the mode is only the last one's
+                os.makedirs(each, mode=0o700, exist_ok=True)
+            self._folders.add(folder)
+
+    def _give_up(self, error: OSError, doing: str) -> None:
+        """Go on without the cache: the store has everything."""
+        self._is_usable = False
+        self._warn(f"the cache is not used from here on: {storage_error(error, self.folder, doing)}")
+
+    def _warn(self, message: str) -> None:
+        warnings.warn(message, UserWarning, stacklevel=4)

@@ -1,0 +1,145 @@
+"""A distant store with a cache before it.
+
+Objects are cut into pieces of one size, so that two readers of overlapping parts share what
+they fetched; neighbouring pieces that are missing are fetched with one request. What is put
+is kept as well, because it is what the next save is compared with. Presence is always asked
+of the store itself, and so is what may change: tables, and the users' own objects. Whoever reads
+an object checks it, and calls `forget` where it is bad.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from ledger.blobs.cache import ObjectCache
+from ledger.blobs.layout import names_its_bytes
+from ledger.blobs.store import PrunableStore, get_into, gets_at_once, puts_at_once, size_of
+
+PIECE_SIZE: Final = 256 << 10
+"""Bytes of a piece; the last one of an object is shorter, or empty."""
+
+
+class CachedStore:
+    """The objects of ``store``, their parts from ``cache`` where they are there."""
+
+    def __init__(self, store: PrunableStore, cache: ObjectCache) -> None:
+        self._store = store
+        self._cache = cache
+        self.puts_at_once = puts_at_once(store)
+        self.gets_at_once = gets_at_once(store)
+
+    @property
+    def url(self) -> str:
+        """The URL of the store."""
+        return self._store.url
+
+    def __repr__(self) -> str:
+        return f"CachedStore({self._store!r})"
+
+    @property
+    def uncached(self) -> PrunableStore:
+        """The store itself."""
+        return self._store
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """A part of an object, from the cache as far as it is there; whole objects are for copying and go past it."""
+        if not names_its_bytes(key) or (length is None and start >= 0):
+            return self._store.get(key, start, length)
+        if start < 0:
+            return self._tail(key, start)[:length]
+        return b"".join(self._parts(key, start, length or 0))
+
+    def get_into(self, key: str, start: int, target: memoryview) -> int:
+        """Fill ``target`` with a part of an object."""
+        if not names_its_bytes(key):
+            return get_into(self._store, key, start, target)
+        done = 0
+        for part in self._parts(key, start, len(target)):
+            target[done : done + len(part)] = part
+            done += len(part)
+        return done
+
+    def has(self, key: str) -> bool:
+        """Whether the store has an object of that key."""
+        return self._store.has(key)
+
+    def size(self, key: str) -> int | None:
+        """The bytes of an object, or ``None`` where there is none."""
+        return size_of(self._store, key)
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        """Publish an object in the store, then keep its pieces."""
+        self._store.put(key, parts)
+        if names_its_bytes(key):
+            self.forget(key)  # those of what it replaced, if it did
+            for number, piece in enumerate(_pieces_of(parts)):
+                self._cache.keep(_name(key, number), piece)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys below a folder of the store."""
+        return self._store.list(prefix)
+
+    def delete(self, key: str) -> None:
+        """Remove an object from the store and from the cache."""
+        self._store.delete(key)
+        self.forget(key)
+
+    def forget(self, key: str) -> None:
+        """Drop the pieces of an object."""
+        self._cache.forget(f"{key}.")
+
+    def _tail(self, key: str, start: int) -> bytes:
+        """The end of an object, kept by itself: which pieces hold it is not known."""
+        name = f"{key}.end{-start}"
+        found = self._cache.get(name)
+        if found is None:
+            found = self._store.get(key, start)
+            self._cache.keep(name, found)
+        return found
+
+    def _parts(self, key: str, start: int, length: int) -> Iterator[memoryview]:
+        """The bytes from ``start`` on, in order, as far as the object goes."""
+        if length <= 0:
+            return
+        first, stop = start // PIECE_SIZE, -(-(start + length) // PIECE_SIZE)
+        for number, piece in enumerate(self._pieces(key, first, stop), first):
+            at = number * PIECE_SIZE
+            yield memoryview(piece)[max(0, start - at) : start + length - at]
+
+    def _pieces(self, key: str, first: int, stop: int) -> Iterator[bytes | memoryview]:
+        """The pieces with these numbers, up to the last one of the object."""
+        number = first
+        while number < stop:
+            kept = self._cache.get(_name(key, number))
+            fetched = [kept] if kept is not None else self._fetch(key, number, stop)
+            for piece in fetched:
+                yield piece
+                if len(piece) < PIECE_SIZE:
+                    return
+            number += len(fetched)
+
+    def _fetch(self, key: str, first: int, stop: int) -> Sequence[bytes | memoryview]:
+        """Pieces from the store, up to one that the cache has; at least one, and a short one if the object ends."""
+        end = first + 1
+        while end < stop and not self._cache.has(_name(key, end)):
+            end += 1
+        start, size = first * PIECE_SIZE, (end - first) * PIECE_SIZE
+        data = memoryview(self._store.get(key, start, size))
+        fetched = [data[at : at + PIECE_SIZE] for at in range(0, min(size, len(data) + 1), PIECE_SIZE)]
+        for number, piece in enumerate(fetched, first):
+            self._cache.keep(_name(key, number), piece)
+        return fetched
+
+
+def _name(key: str, number: int) -> str:
+    return f"{key}.{number}"
+
+
+def _pieces_of(parts: Sequence[bytes]) -> Iterator[bytes]:
+    """The pieces of an object that is given in parts; the last one is short."""
+    waiting = bytearray()
+    for part in parts:
+        waiting += part
+        while len(waiting) >= PIECE_SIZE:
+            yield bytes(memoryview(waiting)[:PIECE_SIZE])
+            del waiting[:PIECE_SIZE]
+    yield bytes(waiting)

@@ -1,0 +1,54 @@
+"""What this process has put or compared lately.
+
+So that a small value that is saved again and again is not fetched each time to be compared.
+Forgets soon: an object that nothing names may be cleaned away by others, who leave alone what
+is younger than a day. For any thread.
+"""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from ledger.blobs.recent import Recent
+
+REMEMBERED_SECONDS: Final = 600.0
+
+_LARGEST = 1 << 20  # bytes; hashing more than that costs more than it saves
+_MOST = 4096
+
+
+class CheckedObjects:
+    """The objects that are known to hold certain bytes, for ten minutes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: Recent[str, tuple[bytes, float]] = Recent(_MOST)
+
+    def holds(self, key: str, parts: Sequence[bytes]) -> bool:
+        """Whether an object was seen with exactly these bytes a short time ago."""
+        if sum(map(len, parts)) > _LARGEST:
+            return False
+        with self._lock:
+            known = self._known.get(key)
+        return known is not None and self._clock() < known[1] and known[0] == _fingerprint(parts)
+
+    def note(self, key: str, parts: Sequence[bytes]) -> None:
+        """Remember that an object holds these bytes now."""
+        if sum(map(len, parts)) <= _LARGEST:
+            with self._lock:
+                self._known.keep(key, (_fingerprint(parts), self._clock() + REMEMBERED_SECONDS))
+
+    def forget(self, key: str) -> None:
+        """Take it back: the object was deleted."""
+        with self._lock:
+            self._known.keep(key, (b"", 0.0))
+
+
+def _fingerprint(parts: Sequence[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.digest()

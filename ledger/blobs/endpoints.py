@@ -1,0 +1,103 @@
+"""Which bucket a URL means, and how to reach it.
+
+Owns what is asked of URL and environment: the library reads the services' own environment
+variables; here is what it leaves out. Nothing is asked of a service yet.
+"""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from ledger.errors import ArgumentError, MissingDependencyError, StoreAccessError
+
+EXTRAS: Final[Mapping[str, str]] = {
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gs",
+    "gcs": "gs",
+    "az": "az",
+    "abfs": "az",
+    "abfss": "az",
+    "http": "http",
+    "https": "http",
+}
+"""The protocols of buckets, and the extra that brings what each needs."""
+
+_CONNECT_SECONDS = 10
+_S3 = ("s3", "s3a")
+_S3_ACCESS = ("AWS_SKIP_SIGNATURE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_AZURE = ("abfs", "abfss")
+
+
+def without_credentials(url: str) -> str:
+    """The URL of a bucket without query and final slash; `ArgumentError` where it holds a password or no bucket."""
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    # What stands before the @ in one of Azure's is the container.
+    is_container = parts.scheme in _AZURE and ":" not in user
+    place = parts.netloc if is_container else parts.netloc.rpartition("@")[2]
+    shown = f"{parts.scheme}://{place}{parts.path}".rstrip("/")
+    if user and not is_container:
+        hint = "give credentials by the service's environment variables (specs/stores.md, 2)"
+        raise ArgumentError(f"credentials do not belong in the URL of a store: {shown}", hint=hint, url=shown)
+    if not place:
+        raise ArgumentError(f"the store {url!r} names no bucket", hint="use s3://bucket/folder", url=url)
+    return shown
+
+
+def open_bucket(url: str, timeout: float) -> Any:
+    """What the library knows a bucket by; nothing is asked of the service yet."""
+    protocol = url.split("://", maxsplit=1)[0]
+    try:
+        from obstore.store import from_url
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the store {url} needs a library that is not installed: {error}",
+            hint=f'pip install "ledger[{EXTRAS[protocol]}]"',
+            url=url,
+        ) from error
+    endpoint = _endpoint(protocol, url)
+    client = {
+        "timeout": timedelta(seconds=timeout),
+        "connect_timeout": timedelta(seconds=min(timeout, _CONNECT_SECONDS)),
+        "allow_http": endpoint.startswith("http://"),
+    }
+    options = _s3_options(url) if protocol in _S3 else {}
+    known = f"gs{url.removeprefix('gcs')}" if protocol == "gcs" else url
+    try:
+        opener: Any = from_url  # its overloads are by service
+        return opener(known, client_options=client, retry_config={"max_retries": 0}, **options)
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        hint = "check the URL, and the environment variables of the service (specs/stores.md, 2)"
+        raise ArgumentError(f"cannot open the store {url}: {reason}", hint=hint, url=url) from error
+
+
+def _endpoint(protocol: str, url: str) -> str:
+    """Where requests go, if that is said somewhere; plain HTTP is used only where a user named it."""
+    if protocol in _S3:
+        return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    return url
+
+
+def _s3_options(url: str) -> dict[str, Any]:
+    """What S3 needs besides its variables: a checksum with every upload, credentials as AWS's own tools find them."""
+    options: dict[str, Any] = {"checksum_algorithm": "SHA256"}
+    given = {name for name in _S3_ACCESS if os.environ.get(name)}
+    if "AWS_SKIP_SIGNATURE" in given or len(given) > 1:
+        return options
+    try:
+        from obstore.auth.boto3 import Boto3CredentialProvider
+    except ImportError:
+        return options  # without it the library looks where it can by itself: the environment and the machine's role
+    try:
+        options["credential_provider"] = Boto3CredentialProvider()
+    except Exception as error:
+        raise StoreAccessError(
+            f"no credentials for the store {url}: {error}",
+            hint="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run `aws configure` or `aws sso login`",
+            url=url,
+        ) from error
+    return options

@@ -1,0 +1,97 @@
+"""Trying again what a store could not do at this moment.
+
+A wrapper with a store's own interface. Every call of a store can be repeated: reading changes
+nothing, and putting the same bytes again is putting them once. Bounded in number and in
+time; what is refused for good (no access, no bucket, bad input) is not tried again.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, TypeVar
+
+from ledger.blobs.store import PrunableStore, get_into, gets_at_once, puts_at_once, size_of
+from ledger.errors import StoreUnavailableError
+
+ATTEMPTS: Final = 6
+"""How often a request is made before its failure is believed."""
+
+PATIENCE: Final = 300.0
+"""Seconds after which no further attempt begins."""
+
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 10.0
+
+_Result = TypeVar("_Result")
+
+
+def pause_before(attempt: int, chance: float) -> float:
+    """Seconds to wait before an attempt, the second being 1: doubled each time, half of it by chance (0 to 1)."""
+    whole: float = min(_FIRST_PAUSE * 2 ** (attempt - 1), _LONGEST_PAUSE)
+    return whole / 2 + whole / 2 * chance
+
+
+class RetryingStore:
+    """The objects of ``store``, asked for again while it is unavailable."""
+
+    def __init__(
+        self,
+        store: PrunableStore,
+        *,
+        attempts: int = ATTEMPTS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._attempts = attempts
+        self._clock = clock
+        self._sleep = sleep
+        self.puts_at_once = puts_at_once(store)
+        self.gets_at_once = gets_at_once(store)
+
+    @property
+    def url(self) -> str:
+        """The URL of the store."""
+        return self._store.url
+
+    def __repr__(self) -> str:
+        return f"RetryingStore({self._store!r})"
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of an object, or a part of them."""
+        return self._persist(lambda: self._store.get(key, start, length))
+
+    def get_into(self, key: str, start: int, target: memoryview) -> int:
+        """Fill ``target``; what a failed attempt left in it is overwritten."""
+        return self._persist(lambda: get_into(self._store, key, start, target))
+
+    def has(self, key: str) -> bool:
+        """Whether there is an object of that key."""
+        return self._persist(lambda: self._store.has(key))
+
+    def size(self, key: str) -> int | None:
+        """The bytes of an object, or ``None`` where there is none."""
+        return self._persist(lambda: size_of(self._store, key))
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        """Publish an object; one that a lost answer hid is found and compared."""
+        self._persist(lambda: self._store.put(key, parts))
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """The keys below a folder; a listing that breaks off begins again, so it is whole before it is given."""
+        yield from self._persist(lambda: [*self._store.list(prefix)])
+
+    def delete(self, key: str) -> None:
+        """Remove an object."""
+        self._persist(lambda: self._store.delete(key))
+
+    def _persist(self, call: Callable[[], _Result]) -> _Result:
+        began = self._clock()
+        for attempt in range(1, self._attempts + 1):
+            try:
+                return call()
+            except StoreUnavailableError as error:
+                if attempt == self._attempts or self._clock() - began > PATIENCE:
+                    raise StoreUnavailableError(f"{error}, {attempt} times", path=self.url) from error
+            self._sleep(pause_before(attempt, random.random()))  # noqa: S311  # chance spreads those who ask at once
+        raise AssertionError(self._attempts)

@@ -1,0 +1,72 @@
+"""The commands for what is kept of distant stores."""
+
+import re
+
+import click
+
+from ledger.cli.printing import human_size, print_fields, print_json, print_line
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
+from ledger.lookup import write_cache_limit
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTP]?)(i?)B?)", re.IGNORECASE)
+_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: ``500000``, ``500MB``, ``20GiB``, ``20G``."""
+
+    name = "size"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The bytes of a size; units without an ``i`` before the ``B`` count in thousands."""
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            self.fail(f"{value!r} is no size; write it like 20GiB", param, ctx)
+        is_decimal = value.upper().endswith("B") and not match[3]
+        return int(float(match[1]) * (1000 if is_decimal else 1024) ** _POWERS[match[2].upper()])
+
+
+@click.group()
+def cache() -> None:
+    """What is kept of distant stores on this machine."""
+
+
+@cache.command("show", cls=ExampleCommand, example="ledger cache show")
+@json_option
+@pass_session
+def show(session: Session) -> None:
+    """Show where the cache is. Also what it holds, and how much it may hold."""
+    kept = session.ledger().cache
+    usage = kept.usage()
+    if session.json:
+        print_json({"path": str(kept.folder), "limit": kept.limit, "size": usage.size, "files": usage.files})
+    else:
+        told = human_size(kept.limit) if kept.limit else "no cache"
+        fields = {"path": str(kept.folder), "limit": told, "size": human_size(usage.size), "files": usage.files}
+        print_fields(fields.items())
+
+
+@cache.command("clear", cls=ExampleCommand, example="ledger cache clear")
+@json_option
+@pass_session
+def clear(session: Session) -> None:
+    """Delete what is kept. It is fetched again when it is asked for."""
+    dropped = session.ledger().cache.clear()
+    if session.json:
+        print_json({"size": dropped.size, "files": dropped.files})
+    else:
+        print_line(f"deleted {human_size(dropped.size)} in {dropped.files} files")
+
+
+@cache.command("limit", cls=ExampleCommand, example="ledger cache limit 50GiB")
+@click.argument("size", type=Size())
+@json_option
+@pass_session
+def limit(session: Session, size: int) -> None:
+    """Say how much this ledger may keep. SIZE is like 50GiB or 500MB; with 0 nothing is kept."""
+    write_cache_limit(session.reader().path, size)
+    session.ledger().cache.trim()
+    if session.json:
+        print_json({"limit": size})
+    else:
+        print_line(f"at most {human_size(size)} are kept" if size else "nothing is kept")

@@ -1,0 +1,329 @@
+"""Stores in buckets, over real S3 protocol, and what they do when it fails."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from ledger.blobs import BucketStore, ContentReader, create_store, open_store, store_id
+from ledger.blobs.retrying import RetryingStore
+from ledger.errors import (
+    ArgumentError,
+    IntegrityError,
+    LedgerError,
+    StorageError,
+    StoreAccessError,
+    StoreMismatchError,
+    StoreUnavailableError,
+)
+from tests.kit.contents import load, noise, save
+from tests.kit.faults import Fault, Kind, Proxy, on
+from tests.kit.s3 import Bucket
+from tests.kit.stores import KEY, OTHER_KEY, StoreContract
+
+
+class TestBucketStore(StoreContract):
+    """A bucket keeps objects."""
+
+    @pytest.fixture
+    def store(self, bucket: Bucket) -> BucketStore:
+        return BucketStore(bucket.url)
+
+
+@pytest.fixture
+def store(bucket: Bucket, proxy: Proxy) -> RetryingStore:
+    """A store behind a proxy; asking again takes no time."""
+    return RetryingStore(BucketStore(bucket.url, timeout=5), sleep=lambda _: None)
+
+
+def test_an_object_is_made_by_one_request(store: RetryingStore, proxy: Proxy, bucket: Bucket) -> None:
+    """A put is one request, whatever the size, and leaves no upload that is neither completed nor aborted."""
+    store.put(KEY, [noise(1 << 20)] * 20)
+    assert (["PUT"], 0) == ([request.method for request in proxy.requests], bucket.uploads())
+
+
+def test_what_is_there_is_compared(store: RetryingStore, bucket: Bucket) -> None:
+    """An object with other bytes under its key is replaced, and that is said."""
+    bucket.plant(KEY, b"expectee")
+    with pytest.warns(UserWarning, match=f"{KEY} held other bytes"):
+        store.put(KEY, [b"expec", b"ted"])
+    assert {KEY: b"expected"} == bucket.objects()
+
+
+def test_what_was_compared_is_remembered(store: RetryingStore, proxy: Proxy, bucket: Bucket) -> None:
+    """An object is compared once per process; the same bytes again ask nothing."""
+    bucket.plant(KEY, b"expected")
+    for _ in range(3):
+        store.put(KEY, [b"expected"])
+    assert ["PUT", "HEAD", "GET"] == [request.method for request in proxy.requests]
+
+
+def test_only_one_creates(bucket: Bucket) -> None:
+    """Many that put one object at once make one, and nobody overwrites it."""
+    stores = [BucketStore(bucket.url) for _ in range(8)]
+    threads = [threading.Thread(target=store.put, args=(KEY, [b"bytes"])) for store in stores]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert {KEY: b"bytes"} == bucket.objects()
+
+
+def test_one_store_is_made(bucket: Bucket) -> None:
+    """Many that make a store in one place at once end up with one, of one id."""
+    with ThreadPoolExecutor(8) as pool:
+        ids = set(pool.map(lambda _: store_id(create_store(bucket.url)), range(8)))
+    assert (1, ["store.json"]) == (len(ids), list(bucket.objects()))
+
+
+def test_a_table_is_replaced_without_a_word(store: RetryingStore, bucket: Bucket) -> None:
+    """Where the chunks of a content lie may be written anew; that is no damage."""
+    key = KEY.replace("chunks", "tables")
+    bucket.plant(key, b"other places")
+    store.put(key, [b"places"])
+    assert {key: b"places"} == bucket.objects()
+
+
+FAULTS = {
+    "error 500": Fault("answer", status=500),
+    "slow down": Fault("answer", status=503, code="SlowDown"),
+    "throttled": Fault("answer", status=429, code="Throttling"),
+    "conflict": Fault("answer", status=409, code="ConditionalRequestConflict"),
+    "reset at once": Fault("cut-request"),
+    "reset in the body": Fault("cut-request", at=100_000),
+    "answer cut": Fault("cut-answer", at=7),
+    "answer lost": Fault("lose-answer"),
+    "body altered": Fault("alter-request"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_content_is_saved_whatever_fails_once(
+    store: RetryingStore, proxy: Proxy, bucket: Bucket, name: str, number: int
+) -> None:
+    """A failure of the k-th upload is made good; every object is whole in the end, and the content comes back."""
+    files = {"a": noise(300_000), "b": b"small"}
+    if name == "conflict":
+        proxy.plan = on(FAULTS[name], number, method="PUT")
+    else:
+        proxy.plan = on(FAULTS[name], number)
+    content = save(store, files)
+    proxy.plan = lambda _: None
+    assert (files, []) == (load(store, content), [key for key, data in bucket.objects().items() if not data])
+
+
+@pytest.mark.parametrize("name", ["error 500", "slow down", "reset at once", "answer cut", "answer lost"])
+@pytest.mark.parametrize("number", [0, 1, 2, 3])
+def test_a_content_is_read_whatever_fails_once(store: RetryingStore, proxy: Proxy, name: str, number: int) -> None:
+    """A failure of the k-th request of a load is made good."""
+    files = {"a": noise(300_000), "b": b"small"}
+    content = save(store, files)
+    proxy.plan = on(FAULTS[name], number)
+    assert files == load(store, content)
+
+
+@pytest.mark.parametrize("kind", ["answer", "cut-request", "lose-answer", "cut-answer"])
+def test_what_keeps_failing_is_given_up(store: RetryingStore, proxy: Proxy, bucket: Bucket, kind: Kind) -> None:
+    """After six attempts the error says what was asked of whom, and how often; it is an OSError as well."""
+    proxy.plan = on(Fault(kind, at=3))
+    with pytest.raises(StoreUnavailableError, match=rf"{bucket.url}/{KEY}.*6 times") as caught:
+        store.get(KEY)
+    assert (True, 6) == (isinstance(caught.value, ConnectionError), len(proxy.requests))
+
+
+def test_a_stall_ends_with_the_timeout(bucket: Bucket, proxy: Proxy) -> None:
+    """A service that accepts a request and says nothing is given up when the time is over."""
+    proxy.plan = on(Fault("stall"))
+    store = RetryingStore(BucketStore(bucket.url, timeout=0.3), attempts=2)
+    with pytest.raises(StoreUnavailableError, match="no answer in time, 2 times"):
+        store.put(KEY, [b"bytes"])
+    assert {} == bucket.objects()
+
+
+def test_nobody_there_is_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that cannot be connected to is an error with the reason of the operating system."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+    with pytest.raises(StoreUnavailableError, match="cannot connect: Connection refused"):
+        BucketStore(bucket.url).get(KEY)
+
+
+def test_bytes_altered_on_the_way_back_are_never_handed_out(store: RetryingStore, proxy: Proxy) -> None:
+    """A content whose bytes change on their way is damaged, not different."""
+    content = save(store, {"a": noise(300_000)})
+    proxy.plan = on(Fault("alter-answer"))
+    with pytest.raises(IntegrityError):
+        load(store, content)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_save_that_fails_for_good_shows_nothing_partial(bucket: Bucket, proxy: Proxy, number: int) -> None:
+    """Whatever request is cut for good, every object that is there is whole, and saving again works."""
+    files = {"a": noise(300_000), "b": b"small"}
+    whole = RetryingStore(BucketStore(bucket.url))
+    proxy.plan = lambda request: Fault("cut-request", at=50_000) if request.number >= number else None
+    store = RetryingStore(BucketStore(bucket.url), attempts=1)
+    with contextlib.suppress(StoreUnavailableError):  # the last numbers are beyond what a save asks
+        save(store, files)
+    proxy.plan = lambda _: None
+    before = bucket.objects()
+    content = save(whole, files)
+    after = bucket.objects()
+    assert (files, before) == (load(whole, content), {key: after[key] for key in before})
+
+
+REFUSALS = [
+    (403, "AccessDenied", StoreAccessError, "right to read"),
+    (403, "InvalidAccessKeyId", StoreAccessError, "credentials"),
+    (403, "SignatureDoesNotMatch", StoreAccessError, "credentials"),
+    (403, "RequestTimeTooSkewed", StoreAccessError, "clock"),
+    (400, "ExpiredToken", StoreAccessError, "log in again"),
+    (401, "Unauthorized", StoreAccessError, "credentials"),
+    (404, "NoSuchBucket", StoreMismatchError, "URL"),
+    (400, "InvalidRequest", StorageError, ""),
+    (501, "NotImplemented", StorageError, ""),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "kind", "hint"), REFUSALS)
+def test_what_is_refused_is_not_asked_again(
+    store: RetryingStore, proxy: Proxy, bucket: Bucket, status: int, code: str, kind: type[LedgerError], hint: str
+) -> None:
+    """A refusal is its own error at once, names the object, and says what to do; no secret shows."""
+    proxy.plan = on(Fault("answer", status=status, code=code))
+    with pytest.raises(kind) as caught:
+        store.get(KEY)
+    text = f"{caught.value} {caught.value.hint}"
+    assert (kind, 1) == (type(caught.value), len(proxy.requests))
+    assert (True, True, False) == (f"{bucket.url}/{KEY}" in text, hint in text, "canary" in text)
+
+
+def test_access_that_ends_in_the_middle_can_be_taken_up(store: RetryingStore, proxy: Proxy, bucket: Bucket) -> None:
+    """Credentials that expire during a save fail it; with new ones, what was put is used."""
+    files = {"a": noise(300_000)}
+    proxy.plan = on(Fault("answer", status=400, code="ExpiredToken"), 1, 2, 3, method="PUT")
+    with pytest.raises(StoreAccessError, match="ExpiredToken"):
+        save(store, files)
+    proxy.plan = lambda _: None
+    assert files == load(store, save(store, files))
+
+
+def test_a_bucket_that_is_gone_is_named(bucket: Bucket) -> None:
+    """A bucket that somebody deleted is no store, for reading, asking and writing; it is not "missing bytes"."""
+    store = create_store(bucket.url)
+    content = save(store, {"a": b"bytes"})
+    bucket.remove()
+    for act in (
+        lambda: store.has(KEY),
+        lambda: store.put(OTHER_KEY, [b"x"]),
+        lambda: ContentReader(store, content, label="iris@1").read("a"),
+        lambda: store_id(open_store(bucket.url)),
+        lambda: create_store(bucket.url),
+    ):
+        with pytest.raises(StoreMismatchError, match="bucket"):
+            act()
+
+
+def test_a_service_that_cannot_create_only_is_used_all_the_same(store: RetryingStore, proxy: Proxy) -> None:
+    """Where a conditional request is not implemented, objects are put without the condition."""
+    proxy.plan = on(Fault("answer", status=501, code="NotImplemented"), 0, method="PUT")
+    store.put(KEY, [b"1"])
+    store.put(OTHER_KEY, [b"2"])
+    assert (b"1", b"2", 3) == (store.get(KEY), store.get(OTHER_KEY), proxy.count("PUT"))
+
+
+@pytest.mark.parametrize("url", ["s3://key:canary@bucket/folder", "s3://canary@bucket", "https://me:canary@host/store"])
+def test_credentials_in_a_url_are_refused(url: str) -> None:
+    """A URL with a password opens nothing, and the password does not show."""
+    with pytest.raises(ArgumentError) as caught:
+        open_store(url)
+    assert "canary" not in f"{caught.value} {caught.value.hint} {caught.value.facts}"
+
+
+def test_a_url_without_a_bucket_is_refused() -> None:
+    """A URL has to name a bucket."""
+    with pytest.raises(ArgumentError, match="names no bucket"):
+        open_store("s3:///folder")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["gs://bucket/folder", "gcs://bucket/folder", "abfs://container@account.dfs.core.windows.net/folder"],
+)
+def test_other_clouds_go_through_the_same_door(url: str) -> None:
+    """Google's and Azure's buckets are opened alike; nothing is asked of them yet."""
+    assert url == open_store(url).url
+
+
+def test_missing_credentials_are_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither environment nor profile has credentials, the error says how to give them."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    with pytest.raises(StoreAccessError) as caught:
+        open_store(bucket.url)
+    assert "aws configure" in caught.value.hint
+
+
+def test_a_profile_is_enough(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Credentials are found in the user's own AWS files, as every AWS tool finds them."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    folder = os.path.join(os.environ["HOME"], ".aws")
+    os.mkdir(folder)
+    with open(os.path.join(folder, "credentials"), "w") as file:
+        file.write("[default]\naws_access_key_id = test\naws_secret_access_key = test\n")
+    store = create_store(bucket.url)
+    assert 36 == len(store_id(store))
+
+
+def test_a_forked_process_is_told_so(bucket: Bucket) -> None:
+    """A process that was forked from one that used a bucket gets an error at once, where the library would hang."""
+    program = f"""
+import os, warnings
+warnings.simplefilter("ignore")
+from ledger.blobs import create_store
+from ledger.errors import StorageError
+store = create_store({bucket.url!r})
+child = os.fork()
+if child == 0:
+    try:
+        store.has("store.json")
+    except StorageError as error:
+        print("spawn" in error.hint, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    assert result.stdout == "True\n"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3])
+def test_a_killed_upload_shows_no_object(bucket: Bucket, seconds: float) -> None:
+    """A process that is killed while it uploads leaves whole objects or none, and no upload to clean away."""
+    program = f"""
+from ledger.blobs import BucketStore
+store = BucketStore({bucket.url!r})
+data = bytes(16 << 20)
+print("ready", flush=True)
+for number in range(100):
+    store.put(f"packs/ab/{{number:062x}}", [data])
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        threading.Event().wait(seconds)
+        process.send_signal(signal.SIGKILL)
+    assert {} == {key: len(data) for key, data in bucket.objects().items() if len(data) != 16 << 20}
+    assert 0 == bucket.uploads()

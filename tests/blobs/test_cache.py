@@ -1,0 +1,320 @@
+"""The cache: what it holds, how much, and that it is never believed."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ledger.blobs import FsspecStore, ObjectCache, PrunableStore
+from ledger.blobs.cache import CachedPiece, cache_folder, excess
+from ledger.blobs.cached import PIECE_SIZE, CachedStore
+from ledger.errors import IntegrityError
+from ledger.ids import new_uuid
+from tests.kit.contents import load, noise, save
+from tests.kit.stores import KEY, CountingStore, StoreContract, objects
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> ObjectCache:
+    return ObjectCache(tmp_path / "cache")
+
+
+def memory_store() -> FsspecStore:
+    return FsspecStore(f"memory://{new_uuid(0)}/store")
+
+
+class TestCachedStore(StoreContract):
+    """A store with a cache before it is a store."""
+
+    @pytest.fixture
+    def store(self, cache: ObjectCache) -> PrunableStore:
+        return CachedStore(memory_store(), cache)
+
+
+class Counted(CountingStore):
+    """A counting store that lists and deletes too."""
+
+    def __init__(self, store: PrunableStore) -> None:
+        super().__init__(store)
+        self.list = store.list
+        self.delete = store.delete
+
+
+@pytest.fixture
+def counted() -> Counted:
+    return Counted(memory_store())
+
+
+@settings(deadline=None)  # it waits for the disk
+@given(
+    size=st.integers(0, 3 * PIECE_SIZE + 1),
+    reads=st.lists(st.tuples(st.integers(-4 * PIECE_SIZE, 4 * PIECE_SIZE), st.none() | st.integers(0, 4 * PIECE_SIZE))),
+)
+def test_any_part_is_what_the_store_gives(size: int, reads: list[tuple[int, int | None]]) -> None:
+    """Whatever is asked in whatever order, with whatever is cached by then, is what the store itself gives."""
+    folder = Path(os.environ["XDG_CACHE_HOME"]) / str(new_uuid(0))
+    store = memory_store()
+    store.put(KEY, [noise(size)])
+    cached = CachedStore(store, ObjectCache(folder))
+    for start, length in reads:
+        assert store.get(KEY, start, length) == cached.get(KEY, start, length)
+        if length is not None and start >= 0:
+            target = bytearray(length)
+            count = cached.get_into(KEY, start, memoryview(target))
+            assert store.get(KEY, start, length) == target[:count]
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE_SIZE - 1, PIECE_SIZE, PIECE_SIZE + 1, 2 * PIECE_SIZE])
+def test_what_was_put_is_read_from_the_cache(cache: ObjectCache, counted: Counted, size: int) -> None:
+    """What a process has put is not fetched; nor is what it has read."""
+    store = CachedStore(counted, cache)
+    store.put(KEY, [noise(size)[: size // 3], noise(size)[size // 3 :]])
+    assert (noise(size), []) == (store.get(KEY, 0, size + 1), counted.gets)
+
+
+def test_neighbouring_pieces_are_fetched_at_once(cache: ObjectCache, counted: Counted) -> None:
+    """Missing pieces are fetched with one request on each side of those that are there, and never again."""
+    counted.put(KEY, [noise(7 * PIECE_SIZE)])
+    store = CachedStore(counted, cache)
+    store.get(KEY, 3 * PIECE_SIZE, 1)
+    for _ in range(2):
+        assert noise(7 * PIECE_SIZE) == store.get(KEY, 0, 7 * PIECE_SIZE)
+    assert (3, 7 * PIECE_SIZE) == (len(counted.gets), counted.bytes_read)
+
+
+def test_presence_is_asked_of_the_store(cache: ObjectCache) -> None:
+    """A cached object that the store no longer has is not there."""
+    inner = memory_store()
+    store = CachedStore(inner, cache)
+    store.put(KEY, [b"bytes"])
+    inner.delete(KEY)
+    assert not store.has(KEY)
+
+
+def test_one_cache_serves_many_stores(cache: ObjectCache, counted: Counted) -> None:
+    """What went through one store is not fetched from another that holds it too, because keys are digests."""
+    inner = memory_store()
+    content = save(CachedStore(inner, cache), {"a": noise(MIB)})
+    for key, data in objects(inner).items():
+        counted.put(key, [data])
+    assert {"a": noise(MIB)} == load(CachedStore(counted, cache), content)
+    # The table, and the end of the pack, where its index is.
+    assert (2, True) == (len(counted.gets), counted.bytes_read < 100_000)
+
+
+def test_a_table_may_be_written_anew(cache: ObjectCache) -> None:
+    """Chunks that maintenance moved to other packs are found, also by who has read the content before."""
+    inner = memory_store()
+    store = CachedStore(inner, cache)
+    content = save(store, {"a": noise(MIB)})
+    assert {"a": noise(MIB)} == load(store, content)
+    for key in [*inner.list("packs"), *inner.list("tables")]:
+        inner.delete(key)
+    save(inner, {"b": b"x" * 100})
+    other = save(inner, {"first": noise(200_000, 1), "a": noise(MIB)})
+    moved = save(inner, {"a": noise(MIB)}, similar=[other])
+    assert (content, {"a": noise(MIB)}) == (moved, load(store, content))
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "long"])
+def test_a_damaged_piece_is_fetched_again(cache: ObjectCache, damage: str) -> None:
+    """Whatever happened to the files of the cache, a load gives the saved bytes, and the cache is whole afterwards."""
+    store = CachedStore(memory_store(), cache)
+    files = {"a": noise(3 * MIB), "b": noise(100)}
+    content = save(store, files)
+    load(store, content)
+    for path in [path for path in cache.folder.rglob("*") if path.is_file()]:
+        spoil(path, damage)
+    assert files == load(store, content)
+    assert files == load(store, content)
+
+
+def spoil(path: Path, damage: str) -> None:
+    data = path.read_bytes()
+    middle = len(data) // 2
+    flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+    path.write_bytes({"flip": flipped, "cut": data[:middle], "empty": b"", "long": data + b"x"}[damage])
+
+
+@pytest.mark.parametrize("what", ["folder", "link"])
+def test_what_is_no_piece_is_not_followed(cache: ObjectCache, what: str) -> None:
+    """Where something else lies in a piece's place, the cache is given up, and the load goes on without it."""
+    store = CachedStore(memory_store(), cache)
+    content = save(store, {"a": noise(300_000)})
+    for path in [path for path in cache.folder.rglob("*") if path.is_file()]:
+        path.unlink()
+        if what == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to("/etc/passwd")
+    with pytest.warns(UserWarning, match="not used from here on"):
+        assert {"a": noise(300_000)} == load(store, content)
+
+
+def test_damage_in_the_store_stays_damage(cache: ObjectCache) -> None:
+    """Where the store itself is damaged, asking it again does not hide it."""
+    inner = memory_store()
+    store = CachedStore(inner, cache)
+    content = save(store, {"a": noise(300_000)})
+    for key in list(inner.list("packs")):
+        inner.put(key, [bytes(len(inner.get(key)))])
+    cache.clear()
+    with pytest.raises(IntegrityError):
+        load(store, content)
+
+
+def test_the_cache_is_this_users_alone(cache: ObjectCache) -> None:
+    """Folders are 0700, files 0600, whatever the umask."""
+    before = os.umask(0)
+    try:
+        save(CachedStore(memory_store(), cache), {"a": noise(300_000)})
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in [cache.folder, *cache.folder.rglob("*")]}
+    assert {0o700, 0o600} == modes
+
+
+@pytest.mark.parametrize("how", ["open to others", "a link", "a file"])
+def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path, how: str) -> None:
+    """A cache that is not this user's alone is said to be so and left alone; saving and loading go on."""
+    folder = tmp_path / "cache"
+    if how == "open to others":
+        folder.mkdir()
+        folder.chmod(0o777)
+    elif how == "a link":
+        (tmp_path / "elsewhere").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        folder.write_text("in the way")
+    store = CachedStore(memory_store(), ObjectCache(folder))
+    with pytest.warns(UserWarning, match="not used"):
+        content = save(store, {"a": noise(300_000)})
+    assert {"a": noise(300_000)} == load(store, content)
+    assert [] == [path for path in tmp_path.rglob("*") if path.is_file() and path != folder]
+
+
+def test_a_full_disk_costs_only_the_cache(tmp_path: Path) -> None:
+    """Where nothing can be written, the cache is given up with a warning, and everything else works."""
+    folder = tmp_path / "cache"
+    folder.mkdir(mode=0o700)
+    (folder / "packs").write_text("in the way")
+    store = CachedStore(memory_store(), ObjectCache(folder))
+    with pytest.warns(UserWarning, match="not used from here on"):
+        content = save(store, {"a": noise(300_000)})
+    assert {"a": noise(300_000)} == load(store, content)
+
+
+def test_the_size_is_bounded(tmp_path: Path) -> None:
+    """What is kept never goes far beyond the limit, and what was used last stays."""
+    cache = ObjectCache(tmp_path, 100_000)
+    for number in range(300):
+        cache.keep(f"packs/ab/{number}", bytes(1000))
+        assert cache.usage().size <= 106_000
+    cache.trim()
+    assert (True, False) == (cache.has("packs/ab/299"), cache.has("packs/ab/0"))
+
+
+def test_a_use_is_noted(tmp_path: Path) -> None:
+    """A piece that is read counts as used now."""
+    cache = ObjectCache(tmp_path, 100_000)
+    for number in range(100):
+        cache.keep(f"packs/ab/{number}", bytes(1000))
+        long_ago = time.time() - 100_000 + number
+        os.utime(tmp_path / f"packs/ab/{number}", (long_ago, long_ago))
+    cache.get("packs/ab/0")
+    cache.keep("packs/ab/100", bytes(1000))
+    cache.trim()
+    assert (True, False) == (cache.has("packs/ab/0"), cache.has("packs/ab/1"))
+
+
+def test_short_processes_look_at_the_size_too(tmp_path: Path) -> None:
+    """Processes that keep little each keep the bound together: the first look comes by chance."""
+    for number in range(400):
+        ObjectCache(tmp_path, 100_000).keep(f"packs/ab/{number}", bytes(1000))
+    assert ObjectCache(tmp_path).usage().size <= 150_000
+
+
+@given(st.lists(st.tuples(st.integers(0, 100), st.floats(0, 10))), st.integers(0, 1000))
+def test_what_goes_was_used_longest_ago(pieces: list[tuple[int, float]], limit: int) -> None:
+    """What stays fits, nothing that goes was used after something that stays, and nothing goes while all fits."""
+    all_pieces = [CachedPiece(str(number), size, used) for number, (size, used) in enumerate(pieces)]
+    going = excess(all_pieces, limit)
+    staying = [piece for piece in all_pieces if piece not in going]
+    assert sum(piece.size for piece in staying) <= limit
+    assert max((piece.used for piece in going), default=0) <= min((piece.used for piece in staying), default=10)
+    assert (not going) == (sum(piece.size for piece in all_pieces) <= limit)
+
+
+def test_it_may_be_deleted_while_it_is_used(cache: ObjectCache) -> None:
+    """Readers and writers get the right bytes while somebody deletes the cache again and again."""
+    store = CachedStore(memory_store(), cache)
+    files = {"a": noise(2 * MIB)}
+    content = save(store, files)
+    done = threading.Event()
+
+    def delete() -> None:
+        while not done.is_set():
+            shutil.rmtree(cache.folder, ignore_errors=True)
+
+    thread = threading.Thread(target=delete)
+    thread.start()
+    try:
+        loaded = [load(store, content) for _ in range(10)]
+    finally:
+        done.set()
+        thread.join()
+    assert [files] * 10 == loaded
+
+
+def test_processes_share_it(tmp_path: Path) -> None:
+    """Processes that fill and clear one small cache at once all read the right bytes."""
+    program = f"""
+import sys, uuid
+from pathlib import Path
+from ledger.blobs import FsspecStore, ObjectCache
+from ledger.blobs.cached import CachedStore
+from tests.kit.contents import load, noise, save
+cache = ObjectCache(Path({str(tmp_path / "cache")!r}), 2 << 20)
+store = CachedStore(FsspecStore("memory://here"), cache)
+for number in range(6):
+    files = {{"a": noise(1 << 20, number)}}
+    content = save(store, files)
+    for _ in range(2):
+        assert files == load(store, content)
+"""
+    processes = [subprocess.Popen([sys.executable, "-W", "error", "-c", program]) for _ in range(3)]
+    assert [0, 0, 0] == [process.wait(60) for process in processes]
+    assert ObjectCache(tmp_path / "cache").usage().size <= 3 * MIB
+
+
+def test_the_folder_is_the_users(tmp_path: Path) -> None:
+    """The cache lies where XDG_CACHE_HOME says, else in the home folder."""
+    assert tmp_path / "ledger" / "objects" == cache_folder({"XDG_CACHE_HOME": str(tmp_path)})
+    assert Path(os.environ["HOME"]) / ".cache" / "ledger" / "objects" == cache_folder({})
+
+
+@pytest.mark.filterwarnings("ignore:stored chunks are")
+@pytest.mark.parametrize("folder", ["packs", "tables"])
+def test_a_new_content_relies_on_the_store_not_on_the_cache(cache: ObjectCache, folder: str) -> None:
+    """What only the cache still has is stored again: new versions come back without the cache."""
+    inner = memory_store()
+    store = CachedStore(inner, cache)
+    first = save(store, {"a": noise(MIB)})
+    load(store, first)
+    for key in list(inner.list(folder)):
+        inner.delete(key)
+    longer = save(store, {"a": noise(MIB) + b"more"}, similar=[first])
+    again = save(store, {"a": noise(MIB)}, similar=[first])
+    cache.clear()
+    assert {"a": noise(MIB) + b"more"} == load(store, longer)
+    assert {"a": noise(MIB)} == load(store, again)

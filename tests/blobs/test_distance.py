@@ -1,0 +1,82 @@
+"""A distant store is asked for several things at once."""
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from ledger.blobs import FsspecStore, copy_content
+from ledger.ids import new_uuid
+from tests.kit.contents import load, noise, save
+
+MIB = 1 << 20
+
+
+class _Appointment:
+    """Lets the first callers go on only once there are so many of them."""
+
+    def __init__(self, count: int) -> None:
+        self._arrivals = iter(range(count))
+        self._barrier = threading.Barrier(count)
+
+    def keep(self) -> None:
+        if next(self._arrivals, None) is not None:
+            self._barrier.wait(10)
+
+
+class Meeting:
+    """A store in which a call on a pack waits until others are under way as well."""
+
+    puts_at_once = 2
+    gets_at_once = 4
+
+    def __init__(self, *, puts: int = 1, gets: int = 1) -> None:
+        self._store = FsspecStore(f"memory://{new_uuid(0)}")
+        self._puts = _Appointment(puts)
+        self._gets = _Appointment(gets)
+
+    @property
+    def url(self) -> str:
+        return self._store.url
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        if key.startswith("packs/") and start >= 0:
+            self._gets.keep()
+        return self._store.get(key, start, length)
+
+    def has(self, key: str) -> bool:
+        return self._store.has(key)
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        if key.startswith("packs/"):
+            self._puts.keep()
+        self._store.put(key, parts)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packs and requests of a MiB, so that few bytes are many of them."""
+    monkeypatch.setattr("ledger.blobs.packs.PACK_LIMIT", MIB)
+    monkeypatch.setattr("ledger.blobs.stream.FETCH_SIZE", MIB)
+
+
+def test_packs_are_put_two_at_a_time() -> None:
+    """An upload begins while another is under way."""
+    store = Meeting(puts=2)
+    content = save(store, {"a": noise(4 * MIB - 100_000)})
+    assert {"a": noise(4 * MIB - 100_000)} == load(store, content)
+
+
+def test_parts_are_fetched_four_at_a_time() -> None:
+    """Downloads run ahead of the reader."""
+    store = Meeting(gets=4)
+    content = save(store, {"a": noise(4 * MIB - 100_000)})
+    assert {"a": noise(4 * MIB - 100_000)} == load(store, content)
+
+
+def test_packs_are_copied_two_at_a_time() -> None:
+    """A sync to a distant store uploads several packs at once."""
+    source, target = Meeting(), Meeting(puts=2)
+    content = save(source, {"a": noise(4 * MIB - 100_000)})
+    copy_content(source, target, content, label="iris@1")
+    assert {"a": noise(4 * MIB - 100_000)} == load(target, content)

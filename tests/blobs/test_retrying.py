@@ -1,0 +1,146 @@
+"""Trying again: when, how often, how long."""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.blobs import FsspecStore
+from ledger.blobs.answers import Answer, is_transient, read_answer
+from ledger.blobs.retrying import ATTEMPTS, PATIENCE, RetryingStore, pause_before
+from ledger.errors import StorageError, StoreAccessError, StoreUnavailableError
+from tests.kit.stores import KEY, StoreContract
+
+
+class TestRetryingStore(StoreContract):
+    """A store that is asked again is a store."""
+
+    @pytest.fixture
+    def store(self) -> RetryingStore:
+        return RetryingStore(FsspecStore(f"memory://{uuid.uuid4().hex}/store"))
+
+
+class Failing:
+    """A store of one object whose first answers are errors."""
+
+    url = "test://store"
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.asked = 0
+
+    def answer(self) -> None:
+        self.asked += 1
+        if self.errors:
+            raise self.errors.pop(0)
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        del key, start, length
+        self.answer()
+        return b"bytes"
+
+    def has(self, key: str) -> bool:
+        return bool(self.get(key))
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        del parts
+        self.get(key)
+
+    def list(self, prefix: str) -> Iterator[str]:
+        yield KEY
+        self.get(prefix)
+
+    def delete(self, key: str) -> None:
+        self.get(key)
+
+
+def busy(count: int) -> list[StoreUnavailableError]:
+    return [StoreUnavailableError("busy") for _ in range(count)]
+
+
+@pytest.mark.parametrize("call", ["get", "has", "put", "list", "delete"])
+def test_every_call_is_repeated(call: str) -> None:
+    """Whatever is asked is asked again; a listing is not given in halves."""
+    inner = Failing(*busy(2))
+    store = RetryingStore(inner, sleep=lambda _: None)
+    calls: dict[str, Callable[[], object]] = {
+        "get": lambda: store.get(KEY),
+        "has": lambda: store.has(KEY),
+        "put": lambda: store.put(KEY, []),
+        "list": lambda: list(store.list("chunks")),
+        "delete": lambda: store.delete(KEY),
+    }
+    expected = {"get": b"bytes", "has": True, "list": [KEY]}.get(call)
+    assert (expected, 3) == (calls[call](), inner.asked)
+
+
+@pytest.mark.parametrize(
+    "error", [StorageError("no"), StoreAccessError("no"), FileNotFoundError("no"), ValueError("no")]
+)
+def test_other_failures_are_raised_at_once(error: Exception) -> None:
+    """What trying again does not mend is not tried again."""
+    inner = Failing(error)
+    with pytest.raises(type(error)) as caught:
+        RetryingStore(inner).get(KEY)
+    assert (error, 1) == (caught.value, inner.asked)
+
+
+def test_the_number_of_attempts_is_bounded() -> None:
+    """A store that stays unavailable is asked six times, with growing pauses."""
+    inner, pauses = Failing(*busy(100)), list[float]()
+    with pytest.raises(StoreUnavailableError, match="busy, 6 times"):
+        RetryingStore(inner, sleep=pauses.append).get(KEY)
+    assert (ATTEMPTS, ATTEMPTS - 1) == (inner.asked, len(pauses))
+
+
+def test_the_time_is_bounded() -> None:
+    """No attempt begins when patience is over."""
+    inner, now = Failing(*busy(100)), iter([0.0, 1.0, PATIENCE + 1])
+    with pytest.raises(StoreUnavailableError, match="busy, 2 times"):
+        RetryingStore(inner, sleep=lambda _: None, clock=lambda: next(now)).get(KEY)
+
+
+@given(st.integers(1, 50), st.floats(0, 1))
+def test_pauses_grow_and_are_spread(attempt: int, chance: float) -> None:
+    """A pause is between half and all of its length, which doubles up to ten seconds."""
+    whole = min(0.2 * 2 ** (attempt - 1), 10.0)
+    assert whole / 2 <= pause_before(attempt, chance) <= whole
+    assert pause_before(attempt, 0.0) <= pause_before(attempt + 1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (0, "", True),
+        (408, "", True),
+        (429, "", True),
+        (500, "InternalError", True),
+        (502, "", True),
+        (503, "SlowDown", True),
+        (504, "", True),
+        (400, "RequestTimeout", True),
+        (400, "BadDigest", True),
+        (409, "ConditionalRequestConflict", True),
+        (400, "InvalidRequest", False),
+        (403, "AccessDenied", False),
+        (404, "NoSuchKey", False),
+        (409, "BlobAlreadyExists", False),
+        (412, "PreconditionFailed", False),
+        (416, "InvalidRange", False),
+        (501, "NotImplemented", False),
+    ],
+)
+def test_what_is_worth_another_attempt(status: int, code: str, expected: bool) -> None:  # noqa: FBT001  # a table
+    """Nobody answered, the service is busy or failing, or the bytes were hurt on their way; nothing else."""
+    assert expected == is_transient(Answer(status, code, ""))
+
+
+def test_an_answer_is_read_out_of_the_words() -> None:
+    """Status, code and message are the service's own; the rest is left out."""
+    text = (
+        "Generic S3 error: Error performing PUT http://host/b/k in 1.2ms - Server returned non-2xx status code: "
+        "503 Service Unavailable: <Error><Code>SlowDown</Code><Message>Please\n  reduce</Message></Error>\n\nDebug: x"
+    )
+    assert Answer(503, "SlowDown", "503 SlowDown: Please reduce") == read_answer(text)

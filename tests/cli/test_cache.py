@@ -1,0 +1,73 @@
+"""`ledger cache`: what is kept of distant stores."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.blobs import ObjectCache, cache_folder
+from ledger.cli.cache import Size
+from ledger.lookup import read_config
+from tests.cli.conftest import Cli
+
+
+@pytest.fixture
+def kept(cli: Cli) -> ObjectCache:
+    """The cache of this user, with 300 kB in three pieces, and a ledger."""
+    cli("init")
+    cache = ObjectCache(cache_folder(os.environ))
+    for number in range(3):
+        cache.keep(f"packs/ab/{number}", bytes(100_000))
+    return cache
+
+
+def test_show_says_where_and_how_much(cli: Cli, kept: ObjectCache) -> None:
+    """The folder, what it holds and may hold, for people and as JSON."""
+    expected = {"path": str(kept.folder), "limit": 20 << 30, "size": 300_000, "files": 3}
+    assert expected == json.loads(cli("cache", "show", "--json").out)
+    assert ["path", "limit", "size", "files"] == [line.split()[0] for line in cli("cache", "show").out.splitlines()]
+    assert "20.0 GiB" in cli("cache", "show").out
+
+
+def test_show_of_nothing_makes_nothing(cli: Cli) -> None:
+    """Looking at a cache that is not there does not make one."""
+    cli("init")
+    assert 0 == json.loads(cli("cache", "show", "--json").out)["files"]
+    assert not cache_folder(os.environ).exists()
+
+
+def test_clear_deletes_what_is_kept(cli: Cli, kept: ObjectCache) -> None:
+    """Everything goes, and it is said how much that was."""
+    assert {"size": 300_000, "files": 3} == json.loads(cli("cache", "clear", "--json").out)
+    assert (0, "deleted 0 B in 0 files\n") == (kept.usage().files, cli("cache", "clear").out)
+
+
+def test_limit_is_written_and_kept(cli: Cli, kept: ObjectCache, workdir: Path) -> None:
+    """The setting is in config.toml, everything else there stays, and what is over the limit goes at once."""
+    before = (workdir / ".ledger" / "config.toml").read_text()
+    assert {"limit": 204_800} == json.loads(cli("cache", "limit", "200KiB", "--json").out)
+    after = (workdir / ".ledger" / "config.toml").read_text()
+    assert f"cache_limit = 204800\n{before}" == after
+    assert (204_800, 1) == (read_config(workdir / ".ledger").cache_limit, kept.usage().files)
+    assert "nothing is kept\n" == cli("cache", "limit", "0").out
+    assert f"cache_limit = 0\n{before}" == (workdir / ".ledger" / "config.toml").read_text()
+    assert 0 == kept.usage().files
+    assert Ledger.open(workdir / ".ledger").save(1, "still-works").version == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0", 0), ("500000", 500_000), ("500MB", 500_000_000), ("20GiB", 20 << 30), ("20G", 20 << 30), ("1.5 KiB", 1536)],
+)
+def test_sizes_are_read_as_people_write_them(text: str, expected: int) -> None:
+    """A number of bytes, or one with a unit."""
+    assert expected == Size().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["", "many", "-1", "20 GiB more", "1e9"])
+def test_what_is_no_size_is_refused(cli: Cli, kept: ObjectCache, text: str) -> None:
+    """Anything else is a usage error, and nothing is changed."""
+    cli("cache", "limit", "--", text, code=2)
+    assert 3 == kept.usage().files

@@ -1,0 +1,241 @@
+"""Whole ledgers whose bytes are in a bucket, or behind a web server."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ledger import Ledger
+from ledger.errors import (
+    IntegrityError,
+    LedgerError,
+    StoreAccessError,
+    StoreMismatchError,
+    StoreUnavailableError,
+)
+from ledger.lookup import add_remote
+from tests.conftest import check_histories
+from tests.kit.contents import noise
+from tests.kit.faults import Fault, Proxy, on
+from tests.kit.hubs import new_hub
+from tests.kit.s3 import Bucket
+from tests.kit.web import served
+
+
+@pytest.fixture
+def distant(tmp_path: Path, bucket: Bucket) -> Iterator[Ledger]:
+    """A ledger whose bytes are in a bucket."""
+    yield Ledger.init(tmp_path / "ada" / ".ledger", bucket.url)
+    check_histories(tmp_path)
+
+
+def forget_cache() -> None:
+    shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+
+
+def test_values_live_in_a_bucket(distant: Ledger, bucket: Bucket) -> None:
+    """Small and large values are saved, loaded and checked; nothing is in the ledger's own folder."""
+    values = {"numbers": np.random.default_rng(0).random(200_000), "small": {"lr": 0.1}}
+    for name, value in values.items():
+        distant.save(value, name)
+    forget_cache()
+    again = Ledger.open(distant.path)
+    assert values["small"] == again.load("small")
+    assert np.array_equal(np.asarray(values["numbers"]), again.load("numbers"))
+    assert again.verify().ok
+    assert {"store.json", "chunks", "packs", "tables"} == {key.partition("/")[0] for key in bucket.objects()}
+    assert not (distant.path / "store").exists()
+
+
+def test_a_second_load_fetches_nothing_large(distant: Ledger, proxy: Proxy) -> None:
+    """What was loaded once is read from the cache."""
+    distant.save(noise(3_000_000), "data")
+    forget_cache()
+    first, second = Ledger.open(distant.path), Ledger.open(distant.path)
+    before = proxy.count("GET", "/packs/")
+    assert noise(3_000_000) == first.load("data")
+    between = proxy.count("GET", "/packs/")
+    assert noise(3_000_000) == second.load("data")
+    assert (True, between) == (before < between, proxy.count("GET", "/packs/"))
+
+
+def test_the_cache_can_be_switched_off(distant: Ledger) -> None:
+    """With a limit of 0 nothing is kept on this machine."""
+    settings = distant.path / "config.toml"
+    settings.write_text(f"cache_limit = 0\n{settings.read_text()}")
+    forget_cache()
+    Ledger.open(distant.path).save(noise(300_000), "data")
+    assert not (Path(os.environ["XDG_CACHE_HOME"]) / "ledger").exists()
+
+
+def test_damage_in_the_bucket_shows_behind_the_cache(distant: Ledger, bucket: Bucket) -> None:
+    """`verify` looks at what the bucket holds, not at what this machine has kept of it."""
+    distant.save(noise(300_000), "data")
+    assert noise(300_000) == distant.load("data")
+    for key, data in bucket.objects().items():
+        if key.startswith("packs/"):
+            bucket.plant(key, bytes(1000) + data[1000:])
+    assert ["data@1"] == [problem.label for problem in Ledger.open(distant.path).verify().problems]
+    forget_cache()
+    with pytest.raises(IntegrityError, match="data@1"):
+        Ledger.open(distant.path).load("data")
+
+
+@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize(
+    "fault", [Fault("answer", 503, 503, "SlowDown"), Fault("lose-answer"), Fault("cut-request", 9)]
+)
+def test_a_save_outlives_a_fault(distant: Ledger, proxy: Proxy, fault: Fault, number: int) -> None:
+    """Whatever request of a save fails once, the version is published, and its bytes are in the bucket."""
+    opened = Ledger.open(distant.path)
+    proxy.plan = on(fault, number)
+    opened.save(noise(300_000), "data")
+    proxy.plan = lambda _: None
+    forget_cache()
+    assert noise(300_000) == Ledger.open(distant.path).load("data")
+
+
+def save_three(ledger: Ledger) -> None:
+    for seed in range(3):
+        ledger.save(noise(300_000, seed), "data")
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("answer", status=403, code="AccessDenied"), StoreAccessError),
+        (Fault("answer", status=404, code="NoSuchBucket"), StoreMismatchError),
+    ],
+)
+@pytest.mark.parametrize("number", range(3))
+def test_a_save_that_is_refused_publishes_nothing(
+    distant: Ledger, proxy: Proxy, fault: Fault, kind: type[LedgerError], number: int
+) -> None:
+    """Whatever request is refused for good, no version appears, earlier ones stay, and the next save is whole."""
+    distant.save("first", "data")
+    opened = Ledger.open(distant.path)
+    assert "first" == opened.load("data")
+    before = len(proxy.requests)
+    proxy.plan = lambda request: fault if request.number >= before + number else None
+    with pytest.raises(kind):
+        save_three(opened)
+    proxy.plan = lambda _: None
+    kept = [version.version for version in Ledger.open(distant.path).versions("data")]
+    opened.save("after", "data")
+    forget_cache()
+    values = [version.load() for version in Ledger.open(distant.path).versions("data")]
+    assert (len(kept) + 1, "first", "after") == (len(values), values[0], values[-1])
+
+
+def test_an_unavailable_store_is_an_error_with_a_name(
+    distant: Ledger, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that stays away fails the save with its own error, and the ledger is as it was."""
+    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
+    opened = Ledger.open(distant.path)
+    before = opened.revision
+    assert opened.store.url
+    proxy.plan = on(Fault("answer", status=503, code="SlowDown"))
+    with pytest.raises(StoreUnavailableError, match="SlowDown"):
+        opened.save("x", "data")
+    assert before == Ledger.open(distant.path).revision
+
+
+def test_another_store_is_refused(distant: Ledger, bucket: Bucket) -> None:
+    """A bucket whose store was replaced, or emptied, is not written to."""
+    text = json.dumps({"format": 1, "id": "00000000-0000-4000-8000-000000000000"}, separators=(",", ":"))
+    original = bucket.objects()["store.json"].decode()
+    bucket.plant("store.json", original.replace(json.loads(original)["id"], json.loads(text)["id"]).encode())
+    with pytest.raises(StoreMismatchError, match="has the id 00000000"):
+        Ledger.open(distant.path).save("x", "data")
+    bucket.remove()
+    bucket.make()
+    with pytest.raises(StoreMismatchError, match=r"store\.json is missing"):
+        Ledger.open(distant.path).save("x", "data")
+
+
+def test_two_ledgers_share_one_bucket(tmp_path: Path, bucket: Bucket) -> None:
+    """Saved offline under one name, synced through a hub: both load everything, from the bucket."""
+    hub = new_hub(tmp_path)
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    add_remote(ada.path, "origin", str(hub), store=bucket.url)
+    ada.save(noise(300_000), "data")
+    ada.sync()
+    bob = clone_with_store(hub, tmp_path / "bob" / ".ledger", bucket.url)
+    assert noise(300_000) == bob.load("data")
+    bob.save(noise(300_000) + b"more", "data")
+    ada.save(noise(300_000, 1), "data")
+    for ledger in (ada, bob, ada):
+        ledger.sync()
+    forget_cache()
+    expected = [noise(300_000), noise(300_000, 1), noise(300_000) + b"more"]
+    for ledger in (ada, bob):
+        assert expected == [version.load() for version in ledger.versions("data")]
+    check_histories(tmp_path)
+
+
+def clone_with_store(hub: Path, path: Path, store: str) -> Ledger:
+    """A clone whose owner has said where the remote's bytes are."""
+    settings = Ledger.clone(hub, path).path / "config.toml"
+    settings.write_text(settings.read_text().replace(f'url = "{hub}"', f'url = "{hub}"\nstore = "{store}"'))
+    return Ledger.open(path)
+
+
+def test_a_public_ledger_is_read_over_the_web(tmp_path: Path) -> None:
+    """A clone reads the bytes of a remote's store behind a web server, and cannot put any there."""
+    hub = new_hub(tmp_path)
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    add_remote(ada.path, "origin", str(hub))
+    ada.save(noise(300_000), "data")
+    ada.sync()
+    with served(hub / "ledger-store") as url:
+        bob = clone_with_store(hub, tmp_path / "bob" / ".ledger", url)
+        assert noise(300_000) == bob.load("data")
+        bob.save("mine", "note")
+        with pytest.raises(LedgerError, match="can only be read"):
+            bob.sync()
+        assert "mine" == bob.load("note")
+
+
+def test_no_secret_is_written_down(distant: Ledger, proxy: Proxy, tmp_path: Path) -> None:
+    """Neither ledger nor cache nor errors hold the credentials."""
+    distant.save({"a": 1}, "data")
+    proxy.plan = on(Fault("answer", status=403, code="SignatureDoesNotMatch"))
+    with pytest.raises(StoreAccessError) as caught:
+        Ledger.open(distant.path).load("data")
+    written = [path for path in [*tmp_path.rglob("*"), *Path(os.environ["HOME"]).rglob("*")] if path.is_file()]
+    assert [] == [path for path in written if b"canary-secret" in path.read_bytes()]
+    assert "canary-secret" not in f"{caught.value} {caught.value.facts} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.5])
+def test_a_killed_save_loses_nothing_that_was_acknowledged(distant: Ledger, bucket: Bucket, seconds: float) -> None:
+    """A process killed while it saves leaves every acknowledged version, whole objects, and a ledger to go on with."""
+    program = f"""
+from ledger import Ledger
+import os
+ledger = Ledger.open({str(distant.path)!r})
+print("ready", flush=True)
+while True:
+    print(ledger.save(os.urandom(3_000_000), "data").version, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        threading.Event().wait(seconds)
+        process.send_signal(signal.SIGKILL)
+        acknowledged = process.stdout.read().split()
+    opened = Ledger.open(distant.path)
+    forget_cache()
+    saved = [version.version for version in opened.versions("data")] if acknowledged else []
+    assert acknowledged == saved[: len(acknowledged)]
+    assert (True, 0) == (opened.verify().ok, bucket.uploads())
+    opened.save("after", "other")

@@ -1,0 +1,48 @@
+"""The settings file: what a person wrote there stays."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.errors import ConfigError
+from ledger.lookup import CONFIG_FILE, read_config, write_cache_limit
+
+LINES = ["# a note", "", 'store = "store"', "cache_limit = 5", "cache_limit=6  # mine", "lock_timeout = 1.5"]
+SECTION = ["", "[remotes.origin]", 'url = "hub.git"']
+
+
+@given(
+    lines=st.lists(st.sampled_from(LINES), unique_by=lambda line: line.partition("=")[0].strip() or line),
+    sections=st.sampled_from([[], SECTION]),
+)
+def test_one_setting_changes_and_nothing_else(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], sections: list[str]
+) -> None:
+    """Whatever else stands there, in whatever order, stays as it is, and the limit is the new one."""
+    folder = tmp_path_factory.mktemp("ledger")
+    text = "\n".join([*lines, *sections])
+    (folder / CONFIG_FILE).write_text(text)
+    before = tomllib.loads(text)
+    write_cache_limit(folder, 7)
+    changed = (folder / CONFIG_FILE).read_text()
+    assert {**before, "cache_limit": 7} == tomllib.loads(changed)
+    kept = [line for line in text.splitlines() if not line.startswith("cache_limit")]
+    assert kept == [line for line in changed.splitlines() if not line.startswith("cache_limit")]
+
+
+def test_a_ledger_without_settings_gets_some(tmp_path: Path) -> None:
+    """Where there is no file, one is made."""
+    write_cache_limit(tmp_path, 7)
+    assert 7 == read_config(tmp_path).cache_limit
+
+
+@pytest.mark.parametrize("text", ['cache_limit = "much"', "cache_limt = 5", "["])
+def test_a_damaged_file_is_not_edited(tmp_path: Path, text: str) -> None:
+    """Settings that cannot be read are an error, and stay as they are."""
+    (tmp_path / CONFIG_FILE).write_text(text)
+    with pytest.raises(ConfigError):
+        write_cache_limit(tmp_path, 7)
+    assert text == (tmp_path / CONFIG_FILE).read_text()
