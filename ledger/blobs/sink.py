@@ -26,7 +26,7 @@ from ledger.blobs.store import Store
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Run, Table, load_table, put_table
 from ledger.blobs.workers import Workers
-from ledger.errors import FormatError, IntegrityError, StorageError
+from ledger.errors import FormatError, IntegrityError, StorageError, StoreAccessError, StoreUnavailableError
 from ledger.ids import Digest, digest_of, hex_of
 from ledger.meters import expect
 from ledger.records import INLINE_FILES, SEGMENT_CHUNKS, Content, FileEntry, content_digest, segment_digest, segments_of
@@ -174,6 +174,8 @@ class ChunkSink:
             table = load_table(self._store, content, label=f"content {content.digest}")
             expect(content.size)
             ChunkStream(self._store, content, table, label=f"content {content.digest}").check()
+        except (StoreAccessError, StoreUnavailableError):
+            raise  # writing it again would go no better
         except (IntegrityError, StorageError) as error:
             warnings.warn(
                 f"an equal content cannot be relied on and is written again: {error}", UserWarning, stacklevel=2

@@ -69,6 +69,7 @@ def test_damage_is_not_passed_on(source: LocalStore, target: LocalStore, size: i
     assert ["store.json"] == list(files_below(target.root))
 
 
+@pytest.mark.filterwarnings("ignore:.*is written again")
 @pytest.mark.parametrize("size", [10, 2_000_000])
 @pytest.mark.parametrize("damage", ["cut", "emptied"])
 def test_what_is_damaged_there_is_put_again(source: LocalStore, target: LocalStore, size: int, damage: str) -> None:
