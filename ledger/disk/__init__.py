@@ -1,0 +1,55 @@
+"""Durable writes, reads that never lie, and the lock.
+
+The only package that writes files of the ledger, and the only user of filelock. Each part states the rules it
+keeps (specs/concurrency.md).
+"""
+
+from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
+from ledger.disk.locks import HeldLock, LockFile, exclusive_lock
+from ledger.disk.reading import mode_of, read_file, storage_errors
+from ledger.disk.staged import StagedFile
+from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
+from ledger.disk.writing import (
+    add_to_file,
+    fresh_name,
+    make_directory,
+    move_file,
+    patch_file,
+    remove_if_there,
+    scratch_file,
+    stage_file,
+    write_all,
+    write_derived_file,
+    write_file,
+    write_new_file,
+)
+
+__all__ = [
+    "HeldLock",
+    "Hold",
+    "LockFile",
+    "StagedFile",
+    "add_to_file",
+    "alone",
+    "current_durability",
+    "durability",
+    "exclusive_lock",
+    "fresh_name",
+    "hold_file",
+    "is_abandoned",
+    "make_directory",
+    "mode_of",
+    "move_file",
+    "patch_file",
+    "read_file",
+    "remove_if_there",
+    "scratch_file",
+    "stage_file",
+    "storage_errors",
+    "sync_directory",
+    "sync_file",
+    "write_all",
+    "write_derived_file",
+    "write_file",
+    "write_new_file",
+]

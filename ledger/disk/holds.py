@@ -1,0 +1,122 @@
+"""Holds on a file, which tell other processes that somebody is there; gone with the process that has them.
+
+Not the writers' lock: any number of writers may have a `Hold` at once.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ledger.errors import LockTimeoutError, storage_error
+
+_POLL_SECONDS = 0.01
+
+
+class Hold:
+    """A shared hold on a file: while anybody has one, `alone` waits.
+
+    It costs a writer two system calls and lets any number of writers in at once. Let go by `release`, at the latest
+    when this object or its process ends. Where the file system has no such locks, or where there is no such file,
+    nothing is held.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float) -> None:
+        self._descriptor = -1
+        try:
+            descriptor = _open_to_hold(path)
+        except FileNotFoundError:
+            return
+        try:
+            _flock(descriptor, fcntl.LOCK_SH, path, timeout)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go; a second time is no error."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):  # nothing was written through it
+                os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.release()
+
+
+@contextlib.contextmanager
+def alone(path: str | os.PathLike[str], *, timeout: float) -> Iterator[None]:
+    """A block during which nobody has a `Hold` on a file; raises `LockTimeoutError` where somebody keeps one.
+
+    Raises ``FileNotFoundError`` as it is, so that the caller says what is missing.
+    """
+    descriptor = _open_to_hold(path)
+    try:
+        _flock(descriptor, fcntl.LOCK_EX, path, timeout)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def hold_file(path: Path) -> Iterator[None]:
+    """Hold a file that tells others that this process lives; raises plain ``OSError`` where that cannot be.
+
+    Not the writers' lock: nobody waits for it, and its holder takes it away in the end.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_abandoned(path: Path) -> bool:
+    """Whether a file lies there that its holder left by dying."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Shared, so that two who ask do not take each other for the holder.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return os.fstat(descriptor).st_nlink > 0  # else its holder has just taken it away
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _open_to_hold(path: str | os.PathLike[str]) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise storage_error(error, path, "open") from error
+
+
+def _flock(descriptor: int, kind: int, path: str | os.PathLike[str], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise LockTimeoutError(
+                    f"{path} is in use: waited {timeout:g} s for other processes that save or remove",
+                    hint="try again when they are done; nothing was changed",
+                    path=os.fspath(path),
+                ) from error
+            time.sleep(_POLL_SECONDS)
+        except OSError as error:
+            if kind == fcntl.LOCK_SH and error.errno in (errno.ENOLCK, errno.ENOTSUP):
+                return  # whoever wants to be alone here will be refused
+            raise storage_error(error, path, "lock") from error
+        else:
+            return

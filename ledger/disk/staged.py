@@ -1,0 +1,84 @@
+"""A file that is written in parts before its name is known."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+
+from ledger.disk.reading import storage_errors
+from ledger.disk.syncing import sync_directory, sync_file
+from ledger.disk.writing import fresh_name, remove_if_there
+
+_READ_SIZE = 1 << 20
+_MOST_VECTORS = 512  # parts of one call; systems allow 1,024
+
+
+class StagedFile:
+    """A file that is written in parts, from any thread, and gets its name when it is whole.
+
+    Until then it has a temporary name in ``folder``, which goes with it where it is dropped or forgotten.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = os.path.join(folder, fresh_name())
+        with storage_errors(self.path, "write"):
+            flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+            self._descriptor = os.open(self.path, flags, 0o644)
+
+    def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
+        """Write some parts one after another from ``start`` on."""
+        with storage_errors(self.path, "write"):
+            for first in range(0, len(parts), _MOST_VECTORS):
+                start = _write_at(self._descriptor, start, parts[first : first + _MOST_VECTORS])
+
+    def holds_what(self, other: str | os.PathLike[str]) -> bool:
+        """Whether another file has the same bytes; one that cannot be read has not."""
+        try:
+            with open(other, "rb", buffering=0) as file:
+                size = os.fstat(self._descriptor).st_size
+                return size == os.fstat(file.fileno()).st_size and all(
+                    os.pread(self._descriptor, _READ_SIZE, start) == os.pread(file.fileno(), _READ_SIZE, start)
+                    for start in range(0, size, _READ_SIZE)
+                )
+        except OSError:
+            return False  # unreadable is as good as damaged: it is replaced
+
+    def publish(self, path: str | os.PathLike[str]) -> None:
+        """Give the file its name, durably; a file of that name is replaced. The folder must exist and is synced."""
+        with storage_errors(path, "write"):
+            try:
+                sync_file(self._descriptor)
+                os.rename(self.path, path)
+            except BaseException:
+                self.drop()
+                raise
+            self._close()
+        sync_directory(os.path.dirname(path) or ".")
+
+    def drop(self) -> None:
+        """Remove the file, unless it was published."""
+        if self._descriptor >= 0:
+            with contextlib.suppress(OSError):  # nothing that was written has to last
+                self._close()
+            remove_if_there(self.path)
+
+    def __del__(self) -> None:
+        # Whoever forgot the file did not publish it.
+        if getattr(self, "_descriptor", -1) >= 0:
+            self.drop()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
+
+
+def _write_at(descriptor: int, start: int, parts: Sequence[bytes | memoryview]) -> int:
+    """Write parts at a place of a file, however little the system takes at a time; where they end."""
+    left = [memoryview(part) for part in parts if len(part)]
+    while left:
+        count = os.pwritev(descriptor, left, start)
+        start += count
+        while left and count >= len(left[0]):
+            count -= len(left.pop(0))
+        if count:
+            left[0] = left[0][count:]
+    return start

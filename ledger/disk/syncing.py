@@ -1,0 +1,50 @@
+"""Whether what is written is made durable: the one place that asks for fsync.
+
+How durable writes are is a matter of the context that writes (specs/concurrency.md, 5): the parts of a save share
+one, and no function is handed a flag. A failed fsync is final: whoever asked gives up what it wrote.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+from ledger.enums import Durability
+from ledger.errors import storage_error
+
+_durability = ContextVar("durability", default=Durability.FULL)
+
+
+@contextlib.contextmanager
+def durability(asked: Durability) -> Iterator[None]:
+    """A block whose writes are as durable as is asked; threads that it gives work to have to be given its context."""
+    before = _durability.set(asked)
+    try:
+        yield
+    finally:
+        _durability.reset(before)
+
+
+def current_durability() -> Durability:
+    """How durable writes are here."""
+    return _durability.get()
+
+
+def sync_file(descriptor: int) -> None:
+    """Make the bytes of an open file durable; raises plain ``OSError``."""
+    if _durability.get() is Durability.FULL:
+        os.fsync(descriptor)
+
+
+def sync_directory(path: str | os.PathLike[str]) -> None:
+    """Make the names in a directory durable."""
+    if _durability.get() is not Durability.FULL:
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise storage_error(error, path, "sync") from error

@@ -1,0 +1,174 @@
+"""Durable writes: a file appears under its name whole or not at all.
+
+Temporary name, write, fsync, rename, fsync of the directory. Only what can be made again, or what nobody reads
+yet, is written in place. Where a write fails its temporary file goes, and the caller starts afresh.
+"""
+
+import contextlib
+import itertools
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from ledger.disk.reading import mode_of, storage_errors
+from ledger.disk.syncing import sync_directory, sync_file
+from ledger.errors import StorageError, storage_error
+
+_TEMPORARY_PREFIX = "tmp_"
+
+
+def write_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, temporary: str = "") -> None:
+    """Put a file in place, durably and whole; a file of that name is replaced.
+
+    ``temporary`` is the prefix of the temporary name (Git's own cleaning knows
+    ``tmp_obj_`` and ``tmp_pack_``). The directory must exist; it is synced.
+    """
+    stage_file(path, parts, temporary=temporary)
+    sync_directory(os.path.dirname(path) or ".")
+
+
+def stage_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, temporary: str = "") -> None:
+    """Put a file in place, its bytes durable, its name not yet: the caller syncs the directory.
+
+    For several files of one directory, which then need one `sync_directory`.
+    """
+    target = os.fspath(path)
+    staging = os.path.join(os.path.dirname(target), fresh_name(temporary or _TEMPORARY_PREFIX))
+    try:
+        write_new_file(staging, parts)
+        os.rename(staging, target)
+    except OSError as error:
+        remove_if_there(staging)
+        raise storage_error(error, target, "write") from error
+    except BaseException:
+        remove_if_there(staging)
+        raise
+
+
+def write_derived_file(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
+    """Put a file in place that can be made again: never half of it while the system stays up, but not durable.
+
+    Whoever reads it checks it. Only its user may read it. Raises plain ``OSError``.
+    """
+    target = os.fspath(path)
+    staging = os.path.join(os.path.dirname(target), fresh_name())
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(staging, flags, 0o600)
+        try:
+            write_all(descriptor, data)
+        finally:
+            os.close(descriptor)
+        os.rename(staging, target)
+    except BaseException:
+        remove_if_there(staging)
+        raise
+
+
+def write_new_file(path: str, parts: Iterable[bytes | memoryview]) -> None:
+    """Create a file that must not exist, write and fsync it; raises plain ``OSError``.
+
+    Nothing is left behind where it fails, except where it existed before.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            for part in parts:
+                write_all(descriptor, part)
+            sync_file(descriptor)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        remove_if_there(path)
+        raise
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write to an open file, whatever short writes the system takes; raises plain ``OSError``."""
+    view = memoryview(data)
+    while view.nbytes:
+        view = view[os.write(descriptor, view) :]
+
+
+def patch_file(path: str | os.PathLike[str], pieces: Sequence[tuple[int, bytes]], *, durably: bool) -> None:
+    """Write pieces at their places into a file that nobody reads yet, made if need be; it ends with the last piece.
+
+    Only with ``durably`` are they on the disk when this returns.
+    """
+    with storage_errors(path, "write"):
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        try:
+            for at, data in pieces:
+                os.lseek(descriptor, at, os.SEEK_SET)
+                write_all(descriptor, data)
+                end = at + len(data)
+            os.ftruncate(descriptor, end)
+            if durably:
+                sync_file(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def add_to_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Add to the end of a file that exists, in one piece, for what can be made again: nothing is synced.
+
+    The system keeps the pieces of several processes apart. One that does not fit is a `StorageError`,
+    and a part of it may stay.
+    """
+    with storage_errors(path, "write"):
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            written = os.write(descriptor, data)
+        finally:
+            os.close(descriptor)
+    if written != len(data):
+        raise StorageError(f"cannot write {path}: {written} of {len(data)} bytes fitted", path=str(path))
+
+
+@contextlib.contextmanager
+def scratch_file(folder: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A new file without a name, on the disk of a folder; gone with the block or the process."""
+    import tempfile
+
+    with storage_errors(folder, "write"), tempfile.TemporaryFile(dir=folder) as file:
+        yield file
+
+
+def make_directory(path: str | os.PathLike[str]) -> None:
+    """Make a directory and its parents durably; one that exists is left alone."""
+    target = Path(path)
+    missing = list(itertools.takewhile(lambda folder: not stat.S_ISDIR(mode_of(folder)), (target, *target.parents)))
+    with storage_errors(target, "make the folder"):
+        for folder in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+            sync_directory(folder.parent)
+        if missing and not target.is_dir():
+            target.mkdir()  # raises, and says what is in the way
+
+
+def move_file(source: str | os.PathLike[str], target: Path) -> None:
+    """Give a file another place on the same disk, durably; raises ``FileNotFoundError`` where there is none."""
+    make_directory(target.parent)
+    try:
+        os.rename(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise storage_error(error, source, "move") from error
+    sync_directory(target.parent)
+    sync_directory(os.path.dirname(source) or ".")
+
+
+def fresh_name(prefix: str = _TEMPORARY_PREFIX) -> str:
+    """A name that nothing has, for what is made beside its place and then renamed."""
+    return f"{prefix}{os.urandom(8).hex()}"
+
+
+def remove_if_there(path: str | os.PathLike[str]) -> None:
+    """Remove a temporary file of ours, if it got as far as existing."""
+    # Best effort after a failure whose error matters more: a leftover tmp_ file is never read.
+    with contextlib.suppress(OSError):
+        os.unlink(path)
