@@ -73,12 +73,21 @@ def test_long_work_is_shown_and_wiped(terminal: Terminal, clock: Clock, total: i
     assert terminal.getvalue().endswith("\x1b[2K")
 
 
+IMPATIENT = "from ledger.cli import bars, main; bars.PATIENCE = 0; main()"
+"""The program with a bar for work of any length: how fast a machine is decides nothing."""
+
+
 def run_on_terminal(arguments: list[str], folder: Path) -> tuple[int, str, str]:
-    """The program with its standard error on a terminal: exit code, output, and what the terminal got."""
+    """The program, without patience, with its error output on a terminal: exit code, output, what the terminal got."""
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120"}
     process = subprocess.Popen(
-        [*LEDGER, *arguments], cwd=folder, env=environment, stderr=theirs, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", IMPATIENT, *arguments],
+        cwd=folder,
+        env=environment,
+        stderr=theirs,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     os.close(theirs)
     shown = b""

@@ -10,16 +10,18 @@ it killed too). ``--slice N`` takes every N-th point. Prints a line per operatio
 
 import argparse
 import contextlib
+import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.enums import Durability
 from tests.crash import disks
-from tests.crash.disks import JOURNAL_KEPT, JOURNAL_LOST, mounted
+from tests.crash.disks import JOURNAL_KEPT, JOURNAL_LOST, Disk, mounted
 from tests.crash.operations import WRITING
 from tests.crash.survival import Template, Verdict, judge, make_template
 from tests.crash.tracing import Point, kill_at, points_of, run_traced, why_not
@@ -32,6 +34,7 @@ ONLY_ONCE = ("pipeline", "transaction")
 """Operations that go another way when tried again or interrupted: a run is recorded as failed, a version exists."""
 
 _RECOVERY_STRIDE = 5
+_SECONDS_DOWN = 60.0
 
 
 class Crash(NamedTuple):
@@ -53,7 +56,7 @@ def crash_all(
         (folder / "disk").mkdir()
         with mounted(folder / "disk", file_system) as disk:
             for point in points[::every]:
-                yield _crash(template, point, disk.root, lambda: disk.cut_power(MODES[mode]), disk.settle)
+                yield _crash(template, point, disk.root, lambda: _cut_power(disk, MODES[mode]), disk.settle)
     else:
         for point in points[::every]:
             yield _crash(template, point, folder, signal_name="INT" if mode == "interrupt" else "KILL")
@@ -76,6 +79,17 @@ def _crash(
     verdict = judge(ledger_dir, template, acknowledged=acknowledged)
     shutil.rmtree(folder / "crashed")
     return Crash(str(point), verdict)
+
+
+def _cut_power(disk: Disk, how: int) -> None:
+    """Cut the power, and let the time go by that a machine takes to be up again.
+
+    It is longer than the ten seconds for which a lock file of Git may belong to a live push.
+    """
+    disk.cut_power(how)
+    before = time.time() - _SECONDS_DOWN
+    for lock in disk.root.rglob("main.lock"):
+        os.utime(lock, (before, before))
 
 
 def _crash_twice(template: Template, points: list[Point], folder: Path, every: int) -> Iterator[Crash]:
