@@ -10,6 +10,7 @@ more than a few dozen. A small fold is done at once; a large one in slices, each
 
 import itertools
 import os
+from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -75,14 +76,12 @@ def release_pack(objects: Objects, stem: str) -> None:
 
 def plan_fold(counts: Mapping[str, int]) -> list[str]:
     """Which packs to fold into one, given how many objects each holds: of the lowest tier that is full. Pure."""
-    floor = 0
-    for ceiling in TIERS:
-        tier = sorted((count, stem) for stem, count in counts.items() if floor < count <= ceiling)
-        if len(tier) >= FOLD_AT:
-            totals = itertools.accumulate(count for count, _ in tier)
-            return [stem for (_, stem), total in zip(tier, totals, strict=True) if total <= MOST_FOLDED]
-        floor = ceiling
-    return []
+    tiers: list[list[tuple[int, str]]] = [[] for _ in (*TIERS, "too large")]
+    for stem, count in counts.items():
+        tiers[bisect_left(TIERS, count)].append((count, stem))
+    full = next((sorted(tier) for tier in tiers[:-1] if len(tier) >= FOLD_AT), [])
+    totals = itertools.accumulate(count for count, _ in full)
+    return [stem for (_, stem), total in zip(full, totals, strict=True) if total <= MOST_FOLDED]
 
 
 def fold_packs(objects: Objects) -> list[str]:
