@@ -1,8 +1,5 @@
 """The command that packs the history by hand."""
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -31,13 +28,12 @@ def pack(session: Session, dry_run: bool) -> None:
         _show(plan)
     done: Packed | None = None
     if not dry_run and plan.objects:
-        with _bar() as show:
-            done = ledger.maintenance.execute_packing(opened, plan, on_progress=show)
+        done = ledger.maintenance.execute_packing(opened, plan)
     if session.json:
         print_json({"dry_run": dry_run, **shape, "done": _done_shape(done) if done is not None else None})
     elif done is not None:
         sizes = f"{human_size(done.bytes_before)} before, {human_size(done.bytes_after)} now"
-        print_line(f"{done.packs_after} packs where there were {done.packs_before}; {sizes}")
+        print_line(f"packs: {done.packs_before} before, {done.packs_after} now; {sizes}")
 
 
 def _shape(plan: "PackingPlan") -> Shape:
@@ -69,20 +65,6 @@ def _show(plan: "PackingPlan") -> None:
     if plan.loose:
         print_line(f"{plan.loose} loose objects become a pack")
     if plan.left:
-        print_line(f"{len(plan.left)} packs stay as they are")
+        print_line(f"packs that stay as they are: {len(plan.left)}")
     if not plan.objects:
         print_line("nothing to pack")
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("packing")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

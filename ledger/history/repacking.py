@@ -48,6 +48,11 @@ class PackingPlan:
         """How many objects are gone through."""
         return sum(pack.objects for group in self.groups for pack in group) + self.loose
 
+    @property
+    def bytes(self) -> int:
+        """The bytes of the packs that become others."""
+        return sum(pack.bytes for group in self.groups for pack in group)
+
     def use(self) -> None:
         """Mark the plan as executed; raises `ArgumentError` if it was already."""
         if self._is_used:

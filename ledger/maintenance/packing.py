@@ -3,13 +3,12 @@
 How it is done, `ledger.history` knows; here is what a program or a person asks for.
 """
 
-from collections.abc import Callable
-
 from ledger.core import Ledger
 from ledger.errors import ReadOnlyError
 from ledger.history import Packed, PackingPlan
 from ledger.history import execute_packing as execute
 from ledger.history import plan_packing as plan
+from ledger.meters import advance, task
 
 
 def plan_packing(ledger: Ledger) -> PackingPlan:
@@ -17,10 +16,8 @@ def plan_packing(ledger: Ledger) -> PackingPlan:
     return plan(ledger.workspace.history)
 
 
-def execute_packing(
-    ledger: Ledger, plan: PackingPlan, *, on_progress: Callable[[int, int], None] = lambda _done, _total: None
-) -> Packed:
-    """Do what was planned, while others go on saving; ``on_progress`` is told how many objects are done, of how many.
+def execute_packing(ledger: Ledger, plan: PackingPlan) -> Packed:
+    """Do what was planned, while others go on saving; `ledger.progress` is told how far it is.
 
     Nothing is lost if it is killed: what is half done is thrown away by whoever saves or packs next. Raises
     `ReadOnlyError` for a ledger that is open at a revision.
@@ -30,11 +27,7 @@ def execute_packing(
             f"the ledger {ledger.path} is open at a revision, where it can only be read",
             hint="open it without a revision to pack it",
         )
-    done = 0
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done += more
-        on_progress(done, plan.objects)
-
-    return execute(ledger.workspace.history, plan, advance)
+    most = max(plan.objects, 1)
+    with task("pack the history", plan.bytes):
+        # An object's even share of the bytes is near enough for a bar.
+        return execute(ledger.workspace.history, plan, lambda objects: advance(objects * plan.bytes // most))

@@ -39,9 +39,9 @@ def test_pack_packs(cli: Cli, saved: Ledger) -> None:
     """``pack`` prints its plan and what came of it; everything is there afterwards, and nothing is left to do."""
     plan, done = cli("pack").out.splitlines()
     assert plan.endswith(" become one")
-    assert done.startswith(f"1 packs where there were {SAVES + 2}; ")
+    assert done.startswith(f"packs: {SAVES + 2} before, 1 now; ")
     assert "checked 6 versions: 0 problems\n" == cli("verify").out
-    assert "1 packs stay as they are\nnothing to pack\n" == cli("pack").out
+    assert "packs that stay as they are: 1\nnothing to pack\n" == cli("pack").out
     assert json.loads(cli("pack", "--json").out)["done"] is None
 
 
