@@ -182,7 +182,7 @@ def encode_index(listed: Iterable[tuple[bytes, int, int]], checksum: bytes) -> b
 def seal_index(names: Sequence[bytes], crcs: Sequence[bytes], offsets: Sequence[bytes], checksum: bytes) -> bytes:
     """An index of its sorted columns, each in one part or several."""
     counts = Counter(itertools.chain.from_iterable(part[::_NAME] for part in names))
-    bounds = itertools.accumulate(counts[first] for first in range(256))
+    bounds = itertools.accumulate([counts.get(first, 0) for first in range(256)])
     body = b"".join([_INDEX_MAGIC, _FAN_OUT.pack(*bounds), *names, *crcs, *offsets, checksum])
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
 

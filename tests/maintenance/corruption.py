@@ -37,6 +37,7 @@ HARMLESS = {
     "history.git/config": "a preference of Git's housekeeping; nothing that is read depends on it",
     "history.git/objects/pack/*.bitmap": "derived, for Git alone: without it Git looks itself",
     "history.git/objects/pack/*.rev": "derived, for Git alone: without it Git looks itself",
+    "history.git/objects/[0-9a-f][0-9a-f]/*": "checked by name when read: only bits that mean nothing change unseen",
     "history.git/objects/info": "derived, for Git alone: a list of packs, a graph of commits",
     "history.git/info": "derived, for a protocol that nobody speaks any more",
     "history.git/packed-refs": "a loose ref of the same name comes first, or a remote is only asked again",
