@@ -24,11 +24,11 @@ from ledger.history.drafts import (
     refuse_collision,
     refuse_existing,
 )
+from ledger.history.forms import Commit
 from ledger.history.history import History, Published
 from ledger.history.identity import git_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
 from ledger.history.mending import HistoryMending, mend, plan_mending
-from ledger.history.objects import Commit
 from ledger.history.remotes import Remote, check_remote, remote_url, without_secrets
 from ledger.history.repacking import Packed, PackingPlan, execute_packing, plan_packing
 from ledger.history.revisions import time_of

@@ -18,8 +18,9 @@ from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
 from ledger.history.entries import PackDamage
+from ledger.history.forms import BLOB, COMMIT, Commit, ObjectId
 from ledger.history.history import History
-from ledger.history.objects import BLOB, COMMIT, Commit, ObjectId, Objects
+from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.refs import BRANCH
 from ledger.history.repository import REQUIRED_SETTINGS, read_settings

@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ledger.history import layout
+from ledger.history.forms import Entry
 from ledger.history.history import History
 from ledger.history.layout import Claim
-from ledger.history.objects import Entry, Objects
+from ledger.history.objects import Objects
 from ledger.ids import CommitId, VersionId
 from ledger.records import Name
 

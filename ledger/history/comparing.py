@@ -7,8 +7,9 @@ pack cannot describe more than a reader can walk.
 import msgspec
 
 from ledger.errors import FormatError, IntegrityError
+from ledger.history.forms import Entry, ObjectId
 from ledger.history.layout import Path
-from ledger.history.objects import Entry, ObjectId, Objects
+from ledger.history.objects import Objects
 
 _DEPTH_LIMIT = 12
 _PATH_LIMIT = 5_000_000

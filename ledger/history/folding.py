@@ -26,8 +26,8 @@ from ledger.history.entries import (
     inflate,
     read_head,
 )
+from ledger.history.forms import COMMIT, TREE, object_id
 from ledger.history.newpack import NewPack, Record
-from ledger.history.objects import COMMIT, TREE, object_id
 from ledger.history.relatives import Relatives
 from ledger.history.sources import Source
 

@@ -21,8 +21,9 @@ from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
 from ledger.history.commits import Chain, commit_time, encode_commit
 from ledger.history.drafts import Draft, Publication, claims_of
+from ledger.history.forms import COMMIT, Commit, ObjectId
 from ledger.history.layout import Claim
-from ledger.history.objects import COMMIT, Commit, ObjectId, Objects
+from ledger.history.objects import Objects
 from ledger.history.packing import fold_packs, release_pack, write_pack
 from ledger.history.refs import (
     branch_held,

@@ -15,10 +15,10 @@ What is refused stays under ``refs/ledger/quarantine/`` as evidence.
 from ledger.errors import ArgumentError, FormatError, HistoryRewrittenError, LedgerError, UnsupportedFormatError
 from ledger.history import layout
 from ledger.history.comparing import compare
+from ledger.history.forms import BLOB, ObjectId
 from ledger.history.history import History
 from ledger.history.layout import Claim, Path
 from ledger.history.merging import Merged, merge_trees
-from ledger.history.objects import BLOB, ObjectId
 from ledger.history.placing import check_file
 from ledger.history.refs import read_ref, tracking_ref, write_ref
 from ledger.history.remotes import Remote

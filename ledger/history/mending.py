@@ -15,8 +15,9 @@ from ledger.disk import make_directory, mode_of, move_file, read_file, remove_if
 from ledger.errors import IntegrityError, StorageError
 from ledger.history.auditing import tips
 from ledger.history.entries import PackDamage
+from ledger.history.forms import COMMIT, TREE, ObjectId, decode_commit, decode_tree
 from ledger.history.history import History
-from ledger.history.objects import COMMIT, TREE, ObjectId, Objects, decode_commit, decode_tree
+from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.packing import release_pack, write_pack
 from ledger.history.refs import BRANCH

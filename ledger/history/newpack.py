@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ledger.disk import patch_file, read_file, storage_errors
 from ledger.history.entries import PackDamage, read_object
-from ledger.history.objects import object_id
+from ledger.history.forms import object_id
 from ledger.history.packfile import PACK_HEAD, map_file, pack_head, seal_index
 
 _RECORD = struct.Struct(">20sIIQH")

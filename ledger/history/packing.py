@@ -18,8 +18,9 @@ from ledger.disk import durability, remove_if_there, stage_file, storage_errors,
 from ledger.enums import Durability
 from ledger.errors import IntegrityError, storage_error
 from ledger.history.entries import encode_entry
+from ledger.history.forms import ObjectId
 from ledger.history.indexing import index_orphans
-from ledger.history.objects import ObjectId, Objects
+from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile, encode_pack
 from ledger.history.replacing import TEMPORARY, fold_at_once
 from ledger.history.sources import OUR_KEEP, open_sources

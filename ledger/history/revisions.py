@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from ledger.errors import AmbiguousIdError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
-from ledger.history.objects import COMMIT, Commit, Objects
+from ledger.history.forms import COMMIT, Commit
+from ledger.history.objects import Objects
 from ledger.ids import CommitId
 
 _REVISION = re.compile(r"(HEAD|main|[0-9a-f]{4,40})((?:[~^][0-9]{0,9})*)")

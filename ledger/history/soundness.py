@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple
 from ledger.disk import read_file
 from ledger.errors import StorageError
 from ledger.history.entries import PackDamage
+from ledger.history.forms import COMMIT, KINDS, TREE, object_id
 from ledger.history.indexing import is_sound
-from ledger.history.objects import COMMIT, KINDS, TREE, object_id
 from ledger.history.packfile import PackFile
 
 _BLOCK = 1 << 20

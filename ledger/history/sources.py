@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ledger.disk import mode_of, read_file
 from ledger.errors import storage_error
 from ledger.history.entries import PackDamage, read_head
-from ledger.history.objects import COMMIT, decode_commit
+from ledger.history.forms import COMMIT, decode_commit
 from ledger.history.packfile import PACK_HEAD, TRAILER, PackFile
 from ledger.history.revisions import time_of
 from ledger.ids import CommitId

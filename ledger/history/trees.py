@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from ledger.errors import IntegrityError
-from ledger.history.layout import Path
-from ledger.history.objects import (
+from ledger.history.forms import (
     BLOB,
     TREE,
     Entry,
@@ -22,6 +21,7 @@ from ledger.history.objects import (
     object_id,
     patch_tree,
 )
+from ledger.history.layout import Path
 
 
 class Folders(Protocol):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.history.objects import ObjectId, Objects
+from ledger.history.forms import ObjectId
+from ledger.history.objects import Objects
 from tests.benchmarks.growth import HOT, build, hot_versions
 
 LONG = [pytest.mark.slow, pytest.mark.timeout(1200)]

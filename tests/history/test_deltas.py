@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ledger.history.deltas import apply_delta, encode_delta
 from ledger.history.entries import encode_delta_entry, encode_entry
-from ledger.history.objects import Entry, ObjectId, encode_tree
+from ledger.history.forms import Entry, ObjectId, encode_tree
 from ledger.history.packfile import seal_pack
 
 LINES = st.lists(st.sampled_from([b"a\n", b"bb\n", b"a line that is long enough\n", b"another line of words\n", b"\n"]))

@@ -11,7 +11,8 @@ import pytest
 
 from ledger.history import History, packing, staging
 from ledger.history.folding import LONGEST_OWN_CHAIN, NameFilter
-from ledger.history.objects import BLOB, ObjectId, Objects, object_id
+from ledger.history.forms import BLOB, ObjectId, object_id
+from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.packing import FOLD_AT, fold_packs, write_pack
 from ledger.history.relatives import families_of

@@ -15,18 +15,8 @@ from hypothesis import strategies as st
 
 from ledger.errors import IntegrityError, LedgerError, StorageError
 from ledger.history import History
-from ledger.history.objects import (
-    BLOB,
-    COMMIT,
-    TREE,
-    Entry,
-    ObjectId,
-    Objects,
-    decode_commit,
-    decode_tree,
-    encode_tree,
-    object_id,
-)
+from ledger.history.forms import BLOB, COMMIT, TREE, Entry, ObjectId, decode_commit, decode_tree, encode_tree, object_id
+from ledger.history.objects import Objects
 from ledger.history.packing import FOLD_AT
 from ledger.ids import CommitId
 from ledger.records import check_name

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ledger.history import History
 from ledger.history.entries import PackDamage, encode_entry, read_head
-from ledger.history.objects import ObjectId, object_id
+from ledger.history.forms import ObjectId, object_id
 from ledger.history.packfile import PackFile, count_in_index, encode_pack
 from tests.kit.histories import draft, git, packs_of, publish
 

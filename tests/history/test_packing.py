@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ledger.errors import IntegrityError
 from ledger.history import History
-from ledger.history.objects import BLOB, ObjectId, Objects, object_id
+from ledger.history.forms import BLOB, ObjectId, object_id
+from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile, count_in_index, encode_index
 from ledger.history.packing import FOLD_AT, TIERS, plan_fold, release_pack, write_pack
 from ledger.records import check_name

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.errors import AmbiguousIdError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
 from ledger.history import History, time_of
-from ledger.history.objects import Commit, ObjectId
+from ledger.history.forms import Commit, ObjectId
 from ledger.history.revisions import leads_to
 from ledger.ids import CommitId
 from tests.kit.histories import NOW, again, draft, git, new_history, publish
