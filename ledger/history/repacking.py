@@ -84,12 +84,15 @@ def plan_packing(history: History) -> PackingPlan:
 def group_packs(packs: Sequence[PackSize]) -> list[list[PackSize]]:
     """Neighbours that together hold at most `MOST_PACKED` objects; one that half fills a pack stays alone. Pure."""
     groups: list[list[PackSize]] = [[]]
+    together = 0
     for pack in packs:
         if pack.objects > MOST_PACKED // 2:
             continue
-        if sum(each.objects for each in groups[-1]) + pack.objects > MOST_PACKED:
+        if together + pack.objects > MOST_PACKED:
             groups.append([])
+            together = 0
         groups[-1].append(pack)
+        together += pack.objects
     return [group for group in groups if len(group) > 1]
 
 
