@@ -4,7 +4,6 @@ Handles over the records of a run, as the history held them when they were looke
 """
 
 import datetime as dt
-import difflib
 import functools
 import itertools
 import re
@@ -55,6 +54,8 @@ class _ByName(dict[str, _Thing]):
     kind = ""
 
     def __missing__(self, name: object) -> NoReturn:
+        import difflib
+
         near = difflib.get_close_matches(str(name), self, n=1)
         raise RunNotFoundError(
             f"{self.owner} has no {self.kind} {name!r}",
