@@ -5,6 +5,7 @@ tail lost, or with the journal kept and the data lost that was not written yet. 
 """
 
 import contextlib
+import errno
 import fcntl
 import functools
 import os
@@ -12,6 +13,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ SHUTDOWN = 0x8004587D
 JOURNAL_KEPT, JOURNAL_LOST = 1, 2
 
 MAKERS = {"ext4": ["mkfs.ext4", "-q", "-F"], "xfs": ["mkfs.xfs", "-q", "-f"]}
+_TRIES, _PAUSE = 50, 0.1
 _BYTES = 320 << 20  # xfs takes no less than 300 MiB; the file is sparse
 
 
@@ -54,6 +57,28 @@ class Disk:
             os.close(descriptor)
         self.unmount()
         self.mount()
+        for _ in range(_TRIES):
+            if self._is_up():
+                return
+            # Whoever looks at new devices may have kept the one that was stopped: it goes when they let go.
+            self.unmount()
+            time.sleep(_PAUSE)
+            self.mount()
+        raise OSError(errno.EIO, "the disk does not come up again", str(self.root))
+
+    def _is_up(self) -> bool:
+        """Whether it takes a file and makes it durable."""
+        probe = self.root / "probe"
+        try:
+            descriptor = os.open(probe, os.O_CREAT | os.O_WRONLY, 0o600)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            probe.unlink()
+        except OSError:
+            return False
+        return True
 
 
 @contextlib.contextmanager
