@@ -82,7 +82,7 @@ class LocalStore:
             # Whoever wrote it may have died between rename and fsync of the folder.
             sync_directory(folder)
             return
-        _report_other_bytes(path)
+        _report_other_bytes(path, lambda: self._holds(path, parts))
         self._make_folder(folder)
         try:
             write_file(path, parts)
@@ -179,7 +179,7 @@ class _StagedFile:
             # Whoever wrote it may have died between rename and fsync of the folder.
             sync_directory(os.path.dirname(path))
             return
-        _report_other_bytes(path)
+        _report_other_bytes(path, lambda: self._file.holds_what(path))
         make_directory(os.path.dirname(path))
         self._file.publish(path)
 
@@ -188,9 +188,12 @@ class _StagedFile:
         self._file.drop()
 
 
-def _report_other_bytes(path: str) -> None:
-    """Warn where a chunk or pack is about to be put right; a table may lie elsewhere for good reasons."""
-    if f"/{_TABLES}/" not in path and os.path.lexists(path):
+def _report_other_bytes(path: str, is_right: Callable[[], bool]) -> None:
+    """Warn where a chunk or pack is about to be put right; a table may lie elsewhere for good reasons.
+
+    Looked at once more: another writer may have put the same bytes there since.
+    """
+    if f"/{_TABLES}/" not in path and os.path.lexists(path) and not is_right():
         warnings.warn(f"{path} does not hold what its name says, and is written again", UserWarning, stacklevel=3)
 
 
