@@ -1,7 +1,10 @@
 """The store in a folder."""
 
 import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -33,6 +36,31 @@ def test_an_equal_object_is_left_alone(tmp_path: Path) -> None:
     store.put(KEY, [b"bytes"])
     after = os.stat(tmp_path / KEY)
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+@pytest.mark.parametrize("door", ["put", "stage"])
+def test_writers_of_one_object_at_one_moment_see_no_damage(tmp_path: Path, door: str) -> None:
+    """Threads that put the same bytes under one key together warn of nothing, and the bytes are there."""
+    stores = [LocalStore(tmp_path) for _ in range(8)]
+    data = b"bytes" * 1000
+    with ThreadPoolExecutor(len(stores)) as pool, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for number in range(60):
+            key = f"packs/{number:02}/object"
+            together = Barrier(len(stores))
+
+            def put(store: LocalStore, key: str = key, together: Barrier = together) -> None:
+                if door == "put":
+                    together.wait()
+                    store.put(key, [data])
+                    return
+                file = store.stage()
+                file.write_at(0, [data])
+                together.wait()
+                file.publish(key)
+
+            list(pool.map(put, stores))
+            assert data == stores[0].get(key)
 
 
 def test_a_removed_folder_is_made_again(tmp_path: Path) -> None:
