@@ -1,6 +1,7 @@
 """Durable writes, honest reads, and the lock."""
 
 import errno
+import fcntl
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.disk import (
+    LockFile,
     add_to_file,
     exclusive_lock,
     make_directory,
@@ -316,6 +318,44 @@ def test_a_holder_that_fails_in_order_did_not_die(tmp_path: Path) -> None:
         with pytest.raises(type(error)):
             enter(error)
     assert [False, False, True] == found
+
+
+def test_a_fork_made_under_the_lock_does_not_keep_it(tmp_path: Path) -> None:
+    """The lock goes with the block of its holder, though a fork still has the file open; the fork releases nothing."""
+    lock = LockFile(tmp_path / "lock")
+    with lock.hold(timeout=1) as held:
+        child = os.fork()
+        if not child:
+            held.let_go()
+            time.sleep(30)
+            os._exit(0)
+        time.sleep(0.05)
+        assert lock.try_hold() is None
+    try:
+        with lock.hold(timeout=1) as held:
+            assert not held.holder_died
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_lock_that_is_forgotten_is_released(tmp_path: Path) -> None:
+    """Who is interrupted between taking the lock and using it keeps nobody waiting."""
+    lock = LockFile(tmp_path / "lock")
+    assert lock.hold(timeout=1) is not None
+    with lock.hold(timeout=0.1):
+        assert lock.try_hold() is None
+
+
+def test_a_file_system_without_flock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system cannot lock, that is a `StorageError` with the path, and nobody works without the lock."""
+
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StorageError, match=f"cannot lock {tmp_path}/lock"):
+        LockFile(tmp_path / "lock").hold(timeout=1)
 
 
 def test_a_lock_file_with_foreign_bytes_is_no_obstacle(tmp_path: Path) -> None:

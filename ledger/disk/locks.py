@@ -2,11 +2,15 @@
 
 It is flock's, released by the kernel when its holder dies, and its holder is known by pid and host. It saves work
 and carries no correctness: that is the compare-and-swap's (specs/concurrency.md, 2).
+
+A lock that nobody has is taken by the one system call that it is. Where it has to be waited for, filelock does that:
+its care for threads, forks and signals takes a tenth of a small save.
 """
 
 import contextlib
+import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -22,17 +26,18 @@ _HOLDER_LIMIT = 4096
 
 
 class HeldLock:
-    """A lock that this process holds until the ``with`` block ends; its name stands in the file meanwhile.
+    """A lock that this process holds until the ``with`` block ends, or until it is forgotten.
 
-    ``holder_died`` says whether the last holder died while holding it, in which case what it
-    was doing may lie about half-done.
+    The holder's name stands in the file meanwhile. ``holder_died`` says whether the last holder died while holding
+    it, in which case what it was doing may lie about half-done.
     """
 
-    def __init__(self, lock: "BaseFileLock", descriptor: int, give_back: "Callable[[BaseFileLock], None]") -> None:
+    def __init__(self, descriptor: int, waited_for: "BaseFileLock | None" = None) -> None:
         self.holder_died = False
-        self._lock = lock
-        self._descriptor = descriptor
-        self._give_back = give_back
+        self.descriptor = descriptor
+        """That of the file; it holds the lock, unless ``waited_for`` does."""
+        self._waited_for = waited_for
+        self._process = os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -45,26 +50,36 @@ class HeldLock:
             # A name that stays makes the next writer look for what a dead one left: no reason to fail a save
             # that is durable.
             with contextlib.suppress(OSError):
-                os.ftruncate(self._descriptor, 0)
+                os.ftruncate(self.descriptor, 0)
         self.let_go()
 
     def let_go(self) -> None:
         """Release the lock, and leave what stands in the file."""
-        # What was done under the lock is done and durable; the kernel lets go when the file is closed,
-        # which the lock library tries again, at the latest when this process ends.
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
-        with contextlib.suppress(OSError):
-            self._lock.release()
-            self._give_back(self._lock)
+        # What was done under the lock is done and durable; the kernel lets go at the latest when this process ends.
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                # A fork that was made meanwhile has the file open too: closing it would release nothing. In the fork
+                # itself it is not for us to release.
+                if self._process == os.getpid():
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        if self._waited_for is not None:
+            with contextlib.suppress(OSError):
+                self._waited_for.release()
+
+    def __del__(self) -> None:
+        # An interrupt may come before the ``with`` block begins.
+        self.let_go()
 
     def sign(self) -> None:
         """Learn whether the last holder died, and write who holds the lock now; raises plain ``OSError``."""
-        self.holder_died = bool(os.pread(self._descriptor, _HOLDER_LIMIT, 0))
+        self.holder_died = bool(os.pread(self.descriptor, _HOLDER_LIMIT, 0))
         # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
         if self.holder_died:
-            os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
+            os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
 
 
 class LockFile:
@@ -72,31 +87,26 @@ class LockFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        # The lock library's objects take longer to make than to use. Each is one holder's at a time, and of use
-        # only to the process that made it.
-        self._idle: list[BaseFileLock] = []
-        self._process = os.getpid()
 
     def try_hold(self) -> HeldLock | None:
-        """The lock, held, or ``None`` where somebody else holds it."""
-        from filelock import Timeout
-
-        try:
-            return self._hold(timeout=0)
-        except Timeout:
-            return None
+        """The lock, held, or ``None`` where somebody else holds it; `StorageError` on a file system without flock."""
+        with storage_errors(self.path, "lock"):
+            held = HeldLock(self._open())
+            try:
+                fcntl.flock(held.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None
+        return self._signed(held)
 
     def hold(self, *, timeout: float) -> HeldLock:
         """The lock, held, after up to ``timeout`` seconds.
 
         Raises `LockTimeoutError` with the pid and host of the holder; a live lock is never stolen.
         """
-        from filelock import Timeout
-
-        try:
-            return self._hold(timeout=timeout)
-        except Timeout as error:
-            raise self.timed_out(timeout) from error
+        held = self.try_hold() or self._wait(timeout)
+        if held is None:
+            raise self.timed_out(timeout)
+        return held
 
     def timed_out(self, timeout: float) -> LockTimeoutError:
         """The error of whoever waited in vain: it names the holder."""
@@ -108,32 +118,37 @@ class LockFile:
             path=str(self.path),
         )
 
-    def _hold(self, *, timeout: float) -> HeldLock:
-        """The lock, held and signed; raises the lock library's ``Timeout`` as it is."""
-        from filelock import Timeout
+    def _wait(self, timeout: float) -> HeldLock | None:
+        """The lock, held, as soon as that can be; ``None`` after ``timeout`` seconds."""
+        from filelock import FileLock, Timeout
 
-        if self._process != os.getpid():
-            self._idle, self._process = [], os.getpid()
-        try:
-            lock = self._idle.pop()
-        except IndexError:
-            lock = _new_lock(self.path)
+        lock = FileLock(self.path, poll_interval=_POLL_SECONDS, thread_local=False, is_singleton=False)
         try:
             lock.acquire(timeout=timeout)
         except Timeout:
-            self._idle.append(lock)
-            raise
+            return None
         except OSError as error:
             raise storage_error(error, self.path, "lock") from error
-        held = HeldLock(lock, -1, self._idle.append)
+        held = HeldLock(-1, lock)
+        try:
+            with storage_errors(self.path, "lock"):
+                held.descriptor = self._open()
+        except BaseException:
+            held.let_go()
+            raise
+        return self._signed(held)
+
+    def _signed(self, held: HeldLock) -> HeldLock:
         try:
             with storage_errors(self.path, "write"):
-                held = HeldLock(lock, os.open(self.path, os.O_RDWR | os.O_CLOEXEC), self._idle.append)
                 held.sign()
         except BaseException:
             held.let_go()
             raise
         return held
+
+    def _open(self) -> int:
+        return os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
 
 
 @contextlib.contextmanager
@@ -141,9 +156,3 @@ def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
     """Hold the lock file ``path`` for a block, which is given whether the last holder died; raises as `LockFile`."""
     with LockFile(path).hold(timeout=timeout) as lock:
         yield lock.holder_died
-
-
-def _new_lock(path: Path) -> "BaseFileLock":
-    from filelock import FileLock
-
-    return FileLock(path, poll_interval=_POLL_SECONDS, thread_local=False, is_singleton=False)
