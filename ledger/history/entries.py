@@ -23,6 +23,10 @@ LONGEST_CHAIN = 4096
 MOST_BYTES = 1 << 28
 """No object of a ledger is nearly as large."""
 
+MOST_STORED = 1 << 14
+"""Most bytes of a new object that is not compressed."""
+
+_STORED = b"\x78\x01\x01"  # the head of a zlib stream, RFC 1950, and that of its only block, RFC 1951
 _LEAST_WINDOW, _MOST_WINDOW = 9, 15
 _MOST_MEMORY = 8
 
@@ -132,6 +136,22 @@ def read_object(
 def encode_entry(kind: int, data: bytes) -> bytes:
     """An object as it stands in a pack: kind and size, then its bytes compressed."""
     return encode_head(kind, len(data)) + _deflate(data)
+
+
+def encode_new_entry(kind: int, data: bytes) -> bytes:
+    """An object that is going to be folded soon: a small one as it is, in a zlib stream that only stores it.
+
+    Compressing it would take a good part of a small save and save no page of the disk.
+    """
+    if len(data) > MOST_STORED:
+        return encode_entry(kind, data)
+    length = len(data).to_bytes(2, "little") + (len(data) ^ 0xFFFF).to_bytes(2, "little")
+    return encode_head(kind, len(data)) + _STORED + length + data + zlib.adler32(data).to_bytes(4)
+
+
+def is_stored(pack: Buffer, head: Head) -> bool:
+    """Whether the bytes behind a head are not compressed, as those of `encode_new_entry`."""
+    return pack[head.at : head.at + len(_STORED)] == _STORED
 
 
 def encode_delta_entry(distance: int, delta: bytes) -> bytes:

@@ -24,6 +24,7 @@ from ledger.history.entries import (
     encode_entry,
     encode_head,
     inflate,
+    is_stored,
     read_head,
 )
 from ledger.history.forms import COMMIT, TREE, object_id
@@ -132,7 +133,7 @@ class Fold:
             elif head.kind == NAME_DELTA:
                 self.new.add(name, encode_entry(*source.pack.read_at(offset)), depth=0)
             elif not self._add_related(at, number, name, head):
-                self.new.add(name, source.entry(number), depth=0)
+                self.new.add(name, _compressed(source, number, head), depth=0)
         if len(self.new) == self._starts[at + 1]:
             source.forget_names()
 
@@ -217,6 +218,14 @@ class Fold:
         if object_id(*found) != self.new[number].name.hex():
             raise SourceDamage(source)
         raise IntegrityError(f"{self.new.path} does not hold what was written to it", where=str(self.new.path))
+
+
+def _compressed(source: Source, number: int, head: Head) -> bytes | memoryview:
+    """An entry as it stands, or compressed, if it is not yet."""
+    content = source.pack.content()
+    if is_stored(content, head):
+        return encode_entry(head.kind, inflate(content, head))
+    return source.entry(number)
 
 
 def _read_tree(sources: Sequence[Source], name: bytes) -> bytes | None:

@@ -23,6 +23,7 @@ _DIRECTORY, _FILE = b"40000", b"100644"
 _TREE_ENTRY = re.compile(rb"(40000|100644) ([^\0]+)\0(.{20})", re.DOTALL)
 _WHOLE_TREE = re.compile(rb"(?:(?:40000|100644) [^\0]+\0.{20})*", re.DOTALL)
 _ID = re.compile(r"[0-9a-f]{40}")
+_ID_BYTES = 20
 
 
 class Entry(NamedTuple):
@@ -48,28 +49,46 @@ def object_id(kind: int, data: bytes) -> ObjectId:
     return ObjectId(hashlib.sha1(b"%s %d\0" % (KINDS[kind], len(data)) + data, usedforsecurity=False).hexdigest())
 
 
-def encode_tree(entries: dict[str, Entry]) -> bytes:
-    """The bytes of a tree, in Git's order: directories sort as if they ended in a slash."""
-    lines = [
-        (f"{name}/" if entry.is_directory else name, _head_of(name, entry), entry.id) for name, entry in entries.items()
-    ]
-    lines.sort()
-    return b"".join(head + bytes.fromhex(id) for _, head, id in lines)
+def encode_tree(entries: Mapping[str, Entry]) -> bytes:
+    """The bytes of a tree, in Git's order."""
+    return b"".join(_line(name, entry) for name, entry in sorted(entries.items(), key=_order))
 
 
-def patch_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes | None:
-    """A tree with other objects in the place of some names; ``None`` if one is not there, or was of another kind."""
-    for name, entry in changed.items():
-        found = find_in_tree(data, name)
-        if found is None or found[1].is_directory != entry.is_directory:
-            return None
-        at = found[0] + len(_head_of(name, entry))
-        data = data[:at] + bytes.fromhex(entry.id) + data[at + 20 :]
-    return data
+def change_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes:
+    """A tree with other entries in the place of some, or new ones; raises ``ValueError`` as `decode_tree` does.
+
+    Mostly one folder of many has changed, or one entry comes after all others: nothing else is looked at.
+    """
+    places = {name: find_in_tree(data, name) for name in changed}
+    if all(found is not None and found[1].is_directory == changed[name].is_directory for name, found in places.items()):
+        for name, found in places.items():
+            assert found is not None
+            data = data[: found[0]] + bytes.fromhex(changed[name].id) + data[found[0] + _ID_BYTES :]
+        return data
+    if len(changed) == 1 and (not data or _order(*changed.items()) > _last_in(data)):
+        return data + _line(*next(iter(changed.items())))
+    return encode_tree({**decode_tree(data), **changed})
 
 
-def _head_of(name: str, entry: Entry) -> bytes:
-    return b"%s %s\0" % (_DIRECTORY if entry.is_directory else _FILE, name.encode())
+def _order(item: tuple[str, Entry]) -> bytes:
+    """What entries are sorted by: directories as if they ended in a slash."""
+    name, entry = item
+    return f"{name}/".encode() if entry.is_directory else name.encode()
+
+
+def _last_in(data: bytes) -> bytes:
+    """What the last entry of a tree is sorted by."""
+    check_tree(data)
+    mode, name, _ = _TREE_ENTRY.findall(data)[-1]
+    return bytes(name) + b"/" if mode == _DIRECTORY else bytes(name)
+
+
+def _line(name: str, entry: Entry) -> bytes:
+    return _head_of(name, entry.is_directory) + bytes.fromhex(entry.id)
+
+
+def _head_of(name: str, is_directory: bool) -> bytes:  # noqa: FBT001  # private, passed through
+    return b"%s %s\0" % (_DIRECTORY if is_directory else _FILE, name.encode())
 
 
 def decode_tree(data: bytes) -> dict[str, Entry]:
@@ -87,18 +106,18 @@ def names_in_tree(data: bytes) -> list[str]:
 
 
 def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
-    """Where a name's entry begins in a tree, and the entry; raises ``ValueError`` as `decode_tree` does.
+    """Where the id of a name's entry is in a tree, and the entry; raises ``ValueError`` as `decode_tree` does.
 
     A tree of hundreds of entries is searched at the speed of memory, not decoded.
     """
-    for mode in (_DIRECTORY, _FILE):
-        head = b"%s %s\0" % (mode, name.encode())
+    for is_directory in (True, False):
+        head = _head_of(name, is_directory)
         at = data.find(head)
         while at >= 0:
             # Bytes that look like it may be part of an id: an entry has whole entries before it.
             if _WHOLE_TREE.fullmatch(data, 0, at):
-                id = data[at + len(head) : at + len(head) + 20]
-                return at, Entry(mode == _DIRECTORY, ObjectId(id.hex()))
+                at += len(head)
+                return at, Entry(is_directory, ObjectId(data[at : at + _ID_BYTES].hex()))
             at = data.find(head, at + 1)
     check_tree(data)
     return None

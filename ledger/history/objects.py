@@ -32,6 +32,7 @@ _NUMBERS = {name: number for number, name in KINDS.items()}
 _CACHE_BYTES = 8 << 20
 _LOOSE_LIMIT = 8 << 20
 _RESCANS = 10
+_CACHED_COMMITS = 100
 _CACHED_ENTRIES = 40_000  # about 12 MB
 
 _ID = re.compile(r"[0-9a-f]{40}")
@@ -53,6 +54,7 @@ class Objects:
         self._indexes_judged: frozenset[str] | None = None
         self._guard = threading.Lock()
         self._cache = _ByteCache(_CACHE_BYTES)
+        self._commits: dict[CommitId, Commit] = {}
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
         self._tree_entries = 0
 
@@ -95,10 +97,16 @@ class Objects:
 
     def commit(self, id: CommitId) -> Commit:
         """The parts of a commit."""
-        try:
-            return decode_commit(id, self.get(id, COMMIT))
-        except (ValueError, IndexError) as error:
-            raise IntegrityError(f"git commit {id} cannot be read: {error}", digest=id) from error
+        commit = self._commits.get(id)
+        if commit is None:
+            try:
+                commit = decode_commit(id, self.get(id, COMMIT))
+            except (ValueError, IndexError) as error:
+                raise IntegrityError(f"git commit {id} cannot be read: {error}", digest=id) from error
+            if len(self._commits) >= _CACHED_COMMITS:
+                self._commits = {}
+            self._commits[id] = commit
+        return commit
 
     def remember(self, id: ObjectId, kind: int, data: bytes) -> None:
         """Keep the bytes of an object at hand that this process has made durable."""

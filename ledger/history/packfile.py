@@ -11,7 +11,7 @@ import os
 import struct
 import zlib
 from array import array
-from collections import Counter
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sys import byteorder
 
@@ -22,9 +22,8 @@ PACK_HEAD = 12
 
 _INDEX_MAGIC = b"\xfftOc\x00\x00\x00\x02"
 _PACK_HEADER = struct.Struct(">4sII")
-_FAN_OUT = struct.Struct(">256I")
 _FAN_OUT_AT = len(_INDEX_MAGIC)
-_NAMES_AT = _FAN_OUT_AT + _FAN_OUT.size
+_NAMES_AT = _FAN_OUT_AT + 4 * 256
 _BOUNDS = struct.Struct(">II")
 _INDEX_TRAILER = 40
 _ENTRY_BYTES = 28
@@ -181,10 +180,19 @@ def encode_index(listed: Iterable[tuple[bytes, int, int]], checksum: bytes) -> b
 
 def seal_index(names: Sequence[bytes], crcs: Sequence[bytes], offsets: Sequence[bytes], checksum: bytes) -> bytes:
     """An index of its sorted columns, each in one part or several."""
-    counts = Counter(itertools.chain.from_iterable(part[::_NAME] for part in names))
-    bounds = itertools.accumulate([counts.get(first, 0) for first in range(256)])
-    body = b"".join([_INDEX_MAGIC, _FAN_OUT.pack(*bounds), *names, *crcs, *offsets, checksum])
+    fan_out = _fan_out(b"".join(part[::_NAME] for part in names))
+    body = b"".join([_INDEX_MAGIC, fan_out, *names, *crcs, *offsets, checksum])
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+def _fan_out(firsts: bytes) -> bytes:
+    """For each byte, how many names begin with it or a lower one, as four bytes; ``firsts`` are sorted."""
+    parts, before = [], 0
+    for first in sorted(set(firsts)):
+        parts.append(bisect_left(firsts, first).to_bytes(4) * (first - before))
+        before = first
+    parts.append(len(firsts).to_bytes(4) * (256 - before))
+    return b"".join(parts)
 
 
 def map_file(path: str) -> memoryview:

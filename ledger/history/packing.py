@@ -17,7 +17,7 @@ from pathlib import Path
 from ledger.disk import durability, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.enums import Durability
 from ledger.errors import IntegrityError, storage_error
-from ledger.history.entries import encode_entry
+from ledger.history.entries import encode_entry, encode_new_entry
 from ledger.history.forms import ObjectId
 from ledger.history.indexing import index_orphans
 from ledger.history.objects import Objects
@@ -52,7 +52,8 @@ def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) ->
     way round, as Git orders a pack: what comes first is newest.
     """
     newest_first = reversed(contents.items())
-    entries = {bytes.fromhex(name): encode_entry(kind, data) for name, (kind, data) in newest_first}
+    encode = encode_new_entry if len(contents) <= TIERS[0] else encode_entry
+    entries = {bytes.fromhex(name): encode(kind, data) for name, (kind, data) in newest_first}
     checksum, pack, index = encode_pack(entries)
     stem = f"pack-{checksum.hex()}"
     folder = objects.pack_directory

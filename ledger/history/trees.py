@@ -14,12 +14,10 @@ from ledger.history.forms import (
     TREE,
     Entry,
     ObjectId,
-    decode_tree,
-    encode_tree,
+    change_tree,
     find_in_tree,
     names_in_tree,
     object_id,
-    patch_tree,
 )
 from ledger.history.layout import Path
 
@@ -50,6 +48,8 @@ class CommittedTree:
     def __init__(self, objects: Source, root: ObjectId) -> None:
         self._objects = objects
         self.root = root
+        # The way to what was asked for last, in one value, for threads: what is asked for next lies near it.
+        self._way: tuple[Path, tuple[Entry, ...]] = (), ()
 
     def names(self, path: Path) -> list[str]:
         """The names in a folder in Git's order."""
@@ -68,18 +68,31 @@ class CommittedTree:
 
     def find(self, path: Path) -> Entry | None:
         """The entry at a path, or ``None``."""
-        entry = Entry(is_directory=True, id=self.root)
-        for segment in path:
-            if not entry.is_directory:
-                return None
-            try:
-                found = find_in_tree(self._objects.get(entry.id, TREE), segment)
-            except ValueError as error:
-                raise _not_of_a_ledger(entry.id, error) from error
+        known, entries = self._way
+        depth = 0
+        for segment, other in zip(path, known, strict=False):
+            if segment != other:
+                break
+            depth += 1
+        way = [*entries[:depth]]
+        entry = way[-1] if way else Entry(is_directory=True, id=self.root)
+        for segment in path[depth:]:
+            found = self._find_in(entry, segment)
             if found is None:
-                return None
-            entry = found[1]
-        return entry
+                break
+            entry = found
+            way.append(entry)
+        self._way = path[: len(way)], tuple(way)
+        return entry if len(way) == len(path) else None
+
+    def _find_in(self, folder: Entry, name: str) -> Entry | None:
+        if not folder.is_directory:
+            return None
+        try:
+            found = find_in_tree(self._objects.get(folder.id, TREE), name)
+        except ValueError as error:
+            raise _not_of_a_ledger(folder.id, error) from error
+        return None if found is None else found[1]
 
 
 class GrowingTree:
@@ -127,15 +140,13 @@ class GrowingTree:
         return folder
 
     def _write(self, folder: "_Folder", base: ObjectId | None, emit: Callable[[int, bytes], ObjectId]) -> ObjectId:
-        changed = {name: Entry(is_directory=False, id=emit(BLOB, data)) for name, data in folder.files.items()}
         before = self._objects.get(base, TREE) if base is not None else b""
+        changed = {name: Entry(is_directory=False, id=emit(BLOB, data)) for name, data in folder.files.items()}
         for name, child in folder.folders.items():
             below = find_in_tree(before, name)
             id = self._write(child, below[1].id if below is not None else None, emit)
             changed[name] = Entry(is_directory=True, id=id)
-        # Mostly one folder of many has changed: nothing else is looked at.
-        after = patch_tree(before, changed)
-        return emit(TREE, after if after is not None else encode_tree({**decode_tree(before), **changed}))
+        return emit(TREE, change_tree(before, changed))
 
 
 class _Folder:

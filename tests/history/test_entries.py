@@ -13,12 +13,15 @@ from ledger.history.deltas import encode_delta
 from ledger.history.entries import (
     LONGEST_CHAIN,
     MOST_BYTES,
+    MOST_STORED,
     NAME_DELTA,
     OFFSET_DELTA,
     PackDamage,
     encode_delta_entry,
     encode_entry,
     encode_head,
+    encode_new_entry,
+    is_stored,
     read_head,
     read_object,
 )
@@ -47,6 +50,18 @@ def test_the_head_of_a_delta_is_read_back(distance: int, size: int) -> None:
 
     found = read_head(Far(before + head), distance)
     assert (OFFSET_DELTA, size, distance + len(head), 0) == found
+
+
+@given(st.binary(max_size=300) | st.integers(MOST_STORED - 1, MOST_STORED + 1).map(bytes))
+def test_a_new_entry_is_stored_as_it_is_if_it_is_small(data: bytes) -> None:
+    """It reads as any other, for zlib too, and is known not to be compressed; a compressed one is not taken for it."""
+    entry = encode_new_entry(BLOB, data)
+    head = read_head(entry, 0)
+    assert (BLOB, data) == read_object(entry, 0, nowhere)
+    assert data == zlib.decompress(entry[head.at :])
+    assert (len(data) <= MOST_STORED) == is_stored(entry, head)
+    compressed = encode_entry(BLOB, data)
+    assert not is_stored(compressed, read_head(compressed, 0))
 
 
 def chain(count: int) -> tuple[bytes, int]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger.history import History, packing, staging
+from ledger.history.entries import is_stored, read_head
 from ledger.history.folding import LONGEST_OWN_CHAIN, NameFilter
 from ledger.history.forms import BLOB, ObjectId, object_id
 from ledger.history.objects import Objects
@@ -80,6 +81,15 @@ def test_folded_objects_are_deltas_that_git_reads(history: History) -> None:
     assert before == objects_of(history)
     saves(history, FOLD_AT)
     assert before.items() <= objects_of(history).items()
+
+
+def test_a_fold_compresses_what_stays_whole(history: History) -> None:
+    """What a save stores as it is does not stay so when it is folded."""
+    saves(history, FOLD_AT)
+    folded = [pack for base in packs_of(history) if len(pack := PackFile(str(base.with_suffix("")))) > packing.TIERS[0]]
+    assert folded
+    for pack in folded:
+        assert not any(is_stored(pack.content(), read_head(pack.content(), offset)) for offset in pack.offsets())
 
 
 def test_an_object_of_several_packs_is_folded_once(history: History) -> None:

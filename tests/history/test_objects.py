@@ -15,7 +15,19 @@ from hypothesis import strategies as st
 
 from ledger.errors import IntegrityError, LedgerError, StorageError
 from ledger.history import History
-from ledger.history.forms import BLOB, COMMIT, TREE, Entry, ObjectId, decode_commit, decode_tree, encode_tree, object_id
+from ledger.history.forms import (
+    BLOB,
+    COMMIT,
+    TREE,
+    Entry,
+    ObjectId,
+    change_tree,
+    decode_commit,
+    decode_tree,
+    encode_tree,
+    find_in_tree,
+    object_id,
+)
 from ledger.history.objects import Objects
 from ledger.history.packing import FOLD_AT
 from ledger.ids import CommitId
@@ -41,6 +53,24 @@ def test_decoding_gives_the_tree_back(entries: dict[str, Entry]) -> None:
     decoded = decode_tree(encode_tree(entries))
     assert entries == decoded
     assert sorted(decoded, key=lambda name: f"{name}/" if decoded[name].is_directory else name) == list(decoded)
+
+
+@given(ENTRIES, ENTRIES)
+def test_changing_entries_of_a_tree_leaves_the_others(entries: dict[str, Entry], changed: dict[str, Entry]) -> None:
+    """Entries put in the place of others, before, between and after them give the tree that has them all."""
+    assert encode_tree({**entries, **changed}) == change_tree(encode_tree(entries), changed)
+
+
+@given(ENTRIES)
+def test_what_stands_in_a_tree_is_found(entries: dict[str, Entry]) -> None:
+    """Each name is found where its id is, and no other name."""
+    data = encode_tree(entries)
+    for name, entry in entries.items():
+        found = find_in_tree(data, name)
+        assert found is not None
+        at, shown = found
+        assert (entry, bytes.fromhex(entry.id)) == (shown, data[at : at + 20])
+    assert find_in_tree(data, "absent-from-all") is None
 
 
 def test_a_tree_has_the_id_that_git_gives_it(history: History) -> None:

@@ -103,7 +103,7 @@ def test_packs_with_deltas_are_left_alone(history: History) -> None:
 def test_damaged_packs_are_left_as_they_are(tmp_path: Path, suffix: str, place: int | str, flip: int) -> None:
     """Damage of any kind neither stops a save nor is it copied: the damaged pack stays for who repairs it."""
     history = new_history(tmp_path)
-    data = b"nobody needs this" * 5
+    data = b"nobody needs this" * 2
     write_pack(Objects(history.git_dir), {object_id(BLOB, data): (BLOB, data)})
     (target,) = [pack.with_suffix(suffix) for pack in packs_of(history) if pack.stat().st_size < 100]
     damaged = bytearray(target.read_bytes())
