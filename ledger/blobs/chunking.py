@@ -86,8 +86,9 @@ class Cutter:
         data = memoryview(memory)[:size].toreadonly()
         chunks = list(self._chunks(data, final=final))
         done = sum(map(len, chunks))
-        self._memory = self._free.pop() if self._free else _fresh()
-        self._memory[: size - done] = data[done:]
+        if not final:
+            self._memory = self._free.pop() if self._free else _fresh()
+            self._memory[: size - done] = data[done:]
         self._size = size - done
         return Block(chunks, memory)
 

@@ -55,9 +55,11 @@ def ledger_for_writing() -> Ledger:
     if fixed is not None:
         return fixed
     path = find_ledger(Path.cwd(), os.environ)
-    if path is not None and not is_ledger(path):
+    if path is None:
+        return _opened(_make())
+    if _state_of(path) not in _open and not is_ledger(path):
         refuse_existing_path(path)
-    return _opened(path if path is not None else _make())
+    return _opened(path)
 
 
 def _make() -> Path:
@@ -74,15 +76,20 @@ def _make() -> Path:
 
 def _opened(path: Path) -> Ledger:
     """The ledger at a path, kept open for as long as it is the same one with the same settings."""
-    with storage_errors(path, "read"):
-        try:
-            status = os.stat(path / CONFIG_FILE)
-        except FileNotFoundError:
-            status = os.stat(path)
-    key = (path, status.st_ino, status.st_mtime_ns)
+    key = _state_of(path)
     ledger = _open.get(key)
     if ledger is None:
         if len(_open) >= _KEPT:
             _open.clear()
         ledger = _open[key] = Ledger.open(path)
     return ledger
+
+
+def _state_of(path: Path) -> tuple[Path, int, int]:
+    """What tells a ledger from another that was at the same path before, and from itself with other settings."""
+    with storage_errors(path, "read"):
+        try:
+            status = os.stat(f"{path}/{CONFIG_FILE}")
+        except FileNotFoundError:
+            status = os.stat(path)
+    return path, status.st_ino, status.st_mtime_ns

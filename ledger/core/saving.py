@@ -85,10 +85,11 @@ def check_request(
 def check_metadata(metadata: object) -> dict[str, Any]:
     """The metadata in its one form; `MetadataError` for a value that is none, or for too much of it."""
     values = normalise(metadata)
-    try:
-        encode(encode_values(values))
-    except FormatError as error:
-        raise MetadataError(f"metadata is too large: {error}", hint=error.hint) from error
+    if values:
+        try:
+            encode(encode_values(values))
+        except FormatError as error:
+            raise MetadataError(f"metadata is too large: {error}", hint=error.hint) from error
     return values
 
 

@@ -38,7 +38,16 @@ from ledger.errors import (
     StorageError,
     VersionExistsError,
 )
-from ledger.history import UNPLACED, Claim, Draft, EventDraft, RecordDraft, refuse_collision, refuse_existing
+from ledger.history import (
+    UNPLACED,
+    Claim,
+    Draft,
+    EventDraft,
+    RecordDraft,
+    VersionDraft,
+    refuse_collision,
+    refuse_existing,
+)
 from ledger.ids import VersionId, new_uuid
 from ledger.lookup import ArtifactVersion, format_time, resolve
 from ledger.materializers import BaseMaterializer
@@ -64,6 +73,7 @@ class PendingVersion(msgspec.Struct, eq=False):
 
     request: Request
     manifest: Manifest
+    draft: VersionDraft
     published: ArtifactVersion | None = None
 
     @property
@@ -80,6 +90,11 @@ class PendingVersion(msgspec.Struct, eq=False):
     def name(self) -> str:
         """The artifact's name."""
         return self.request.name
+
+    def change(self, **fields: Any) -> None:
+        """Give the manifest other fields; one over the limit of a record is refused, and the old one stays."""
+        manifest = msgspec.structs.replace(self.manifest, **fields)
+        self.manifest, self.draft = manifest, draft_of(self.request, manifest)
 
 
 Target = str | UUID | ArtifactVersion | PendingVersion
@@ -186,7 +201,7 @@ class Transaction:
         pending, claim = self._target(on, version)
         if pending is not None:
             together = encode_values(merge(decode_values(pending.manifest.metadata), values))
-            pending.manifest = msgspec.structs.replace(pending.manifest, metadata=together)
+            pending.change(metadata=together)
         elif claim is not None and values:
             self._add_event(claim, "log metadata on", self._metadata_event(encode_values(values)))
 
@@ -206,7 +221,7 @@ class Transaction:
         pending, claim = self._target(on, version)
         if pending is not None:
             tags_now = tuple(sorted({*pending.manifest.tags, *add} - set(drop)))
-            pending.manifest = msgspec.structs.replace(pending.manifest, tags=tags_now)
+            pending.change(tags=tags_now)
         elif claim is not None and (add or drop):
             self._add_event(claim, "tag" if add else "untag", self._tags_event(add, drop))
 
@@ -226,7 +241,7 @@ class Transaction:
         return self.versions
 
     def _publish(self) -> None:
-        drafts: list[Draft] = [draft_of(pending.request, pending.manifest) for pending in self._pending]
+        drafts: list[Draft] = [pending.draft for pending in self._pending]
         drafts += self._events
         drafts += self._records
         if drafts:
@@ -285,8 +300,8 @@ class Transaction:
             # Ids are the order in which versions were made, also within a millisecond.
             later = VersionId(new_uuid(0, after=self._pending[-1].manifest.id))
             manifest = msgspec.structs.replace(manifest, id=later)
-        draft_of(request, manifest)  # refuses a record over the limit before anything else is saved
-        pending = PendingVersion(request, manifest)
+        # A record over the limit is refused here, before anything else is saved.
+        pending = PendingVersion(request, manifest, draft_of(request, manifest))
         self._pending.append(pending)
         self._taken.add((request.name, request.version))
         return pending

@@ -57,17 +57,18 @@ def encode_tree(entries: Mapping[str, Entry]) -> bytes:
 def change_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes:
     """A tree with other entries in the place of some, or new ones; raises ``ValueError`` as `decode_tree` does.
 
-    Mostly one folder of many has changed, or one entry comes after all others: nothing else is looked at.
+    Mostly one entry is new and comes after all others: nothing else is looked at.
     """
-    places = {name: find_in_tree(data, name) for name in changed}
-    if all(found is not None and found[1].is_directory == changed[name].is_directory for name, found in places.items()):
-        for name, found in places.items():
-            assert found is not None
-            data = data[: found[0]] + bytes.fromhex(changed[name].id) + data[found[0] + _ID_BYTES :]
-        return data
     if len(changed) == 1 and (not data or _order(*changed.items()) > _last_in(data)):
         return data + _line(*next(iter(changed.items())))
     return encode_tree({**decode_tree(data), **changed})
+
+
+def put_ids(data: bytes, ids: Mapping[int, ObjectId]) -> bytes:
+    """A tree with other ids at some places, as `find_in_tree` tells them."""
+    for at, id in ids.items():
+        data = data[:at] + bytes.fromhex(id) + data[at + _ID_BYTES :]
+    return data
 
 
 def _order(item: tuple[str, Entry]) -> bytes:

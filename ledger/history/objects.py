@@ -137,7 +137,7 @@ class Objects:
     def adopt_pack(self, stem: str, count: int) -> None:
         """Know a pack of ``count`` objects that this process has just put in place."""
         with self._guard:
-            self._packs = {stem: PackFile(str(self.pack_directory / stem)), **self._packs}
+            self._packs = {stem: PackFile(f"{self.pack_directory}/{stem}"), **self._packs}
             self._counts = {stem: count, **self._counts}
 
     def drop_pack(self, stem: str) -> None:

@@ -12,7 +12,6 @@ import itertools
 import os
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
 from ledger.disk import durability, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.enums import Durability
@@ -58,11 +57,11 @@ def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) ->
     stem = f"pack-{checksum.hex()}"
     folder = objects.pack_directory
     # Not synced: after a power cut no housekeeping is under way that it would have to stop.
-    _mark_kept(folder / f"{stem}.keep")
+    _mark_kept(f"{folder}/{stem}.keep")
     try:
         # Git knows a pack by its index: that one comes last.
-        stage_file(folder / f"{stem}.pack", [pack], temporary=TEMPORARY)
-        stage_file(folder / f"{stem}.idx", [index], temporary=TEMPORARY)
+        stage_file(f"{folder}/{stem}.pack", [pack], temporary=TEMPORARY)
+        stage_file(f"{folder}/{stem}.idx", [index], temporary=TEMPORARY)
         sync_directory(folder)
     except BaseException:
         release_pack(objects, stem)
@@ -73,7 +72,7 @@ def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) ->
 
 def release_pack(objects: Objects, stem: str) -> None:
     """Let a pack be folded and repacked: its objects are published by now, or nobody wants them."""
-    remove_if_there(objects.pack_directory / f"{stem}.keep")
+    remove_if_there(f"{objects.pack_directory}/{stem}.keep")
 
 
 def plan_fold(counts: Mapping[str, int]) -> list[str]:
@@ -140,7 +139,7 @@ def _advance(fold: StagedFold | None, written: int) -> None:
         fold.advance(max(SLICE, _SLICE_PER_WRITTEN * written))
 
 
-def _mark_kept(path: Path) -> None:
+def _mark_kept(path: str) -> None:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
         try:

@@ -18,6 +18,7 @@ from ledger.history.forms import (
     find_in_tree,
     names_in_tree,
     object_id,
+    put_ids,
 )
 from ledger.history.layout import Path
 
@@ -141,12 +142,18 @@ class GrowingTree:
 
     def _write(self, folder: "_Folder", base: ObjectId | None, emit: Callable[[int, bytes], ObjectId]) -> ObjectId:
         before = self._objects.get(base, TREE) if base is not None else b""
-        changed = {name: Entry(is_directory=False, id=emit(BLOB, data)) for name, data in folder.files.items()}
+        files = {name: Entry(is_directory=False, id=emit(BLOB, data)) for name, data in folder.files.items()}
+        folders: dict[str, Entry] = {}
+        known: dict[int, ObjectId] = {}
         for name, child in folder.folders.items():
             below = find_in_tree(before, name)
             id = self._write(child, below[1].id if below is not None else None, emit)
-            changed[name] = Entry(is_directory=True, id=id)
-        return emit(TREE, change_tree(before, changed))
+            folders[name] = Entry(is_directory=True, id=id)
+            if below is not None and below[1].is_directory:
+                known[below[0]] = id
+        # Mostly one folder of many has changed: nothing else is looked at.
+        is_known = not files and len(known) == len(folders)
+        return emit(TREE, put_ids(before, known) if is_known else change_tree(before, {**files, **folders}))
 
 
 class _Folder:
