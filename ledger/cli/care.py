@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import click
-from click.shell_completion import get_completion_class
 
 import ledger
 from ledger.cli.printing import print_fields, print_json, print_line
@@ -92,6 +91,8 @@ def completion(context: click.Context, shell: str) -> None:
 
     In bash, put `eval "$(ledger completion bash)"` into ~/.bashrc.
     """
+    from click.shell_completion import get_completion_class
+
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(kind(context.find_root().command, {}, "ledger", "_LEDGER_COMPLETE").source())

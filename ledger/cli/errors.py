@@ -4,11 +4,9 @@ The one place that does so. Each error class knows its own exit code; what the c
 listed here, shown by ``ledger --help`` and promised in specs/errors.md.
 """
 
-import json
-
 import click
 
-from ledger.cli.printing import escape
+from ledger.cli.printing import as_json, escape
 from ledger.errors import LedgerError
 
 EXIT_CODES = {
@@ -63,4 +61,4 @@ def _print_lines(message: str, hint: str) -> None:
 
 
 def _print_object(kind: str, message: str, hint: str) -> None:
-    click.echo(json.dumps({"error": {"kind": kind, "message": message, "hint": hint}}), err=True)
+    click.echo(as_json({"error": {"kind": kind, "message": message, "hint": hint}}), err=True)

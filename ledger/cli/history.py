@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import sys
 from typing import NoReturn
 
@@ -52,6 +51,8 @@ def log(session: Session, name: str | None, limit: int | None) -> None:
 def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
     """Run Git on the history. Everything after `git` is Git's own, `--help` too."""
     git_dir = session.reader().git_dir
+    import shutil
+
     program = shutil.which("git")
     if program is None:
         raise MissingDependencyError(

@@ -6,7 +6,6 @@ and in JSON. `rich` is imported for terminals only.
 """
 
 import datetime as dt
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -36,9 +35,16 @@ def print_line(text: str) -> None:
     click.echo(escape(text))
 
 
+def as_json(document: object, *, indent: int | None = None) -> str:
+    """A JSON document in ASCII, which every terminal and pipe takes."""
+    import json
+
+    return json.dumps(document, indent=indent, allow_nan=False)
+
+
 def print_json(document: object) -> None:
-    """Print one JSON document, in ASCII, so that every terminal and pipe takes it."""
-    click.echo(json.dumps(document, indent=2, allow_nan=False))
+    """Print one JSON document."""
+    click.echo(as_json(document, indent=2))
 
 
 def print_table(columns: Mapping[str, str], shapes: Iterable[Shape]) -> None:
@@ -83,7 +89,7 @@ def _cell(key: str, value: object) -> str:
     if key in _SIZES and isinstance(value, int):
         return human_size(value)
     if isinstance(value, list | tuple):
-        return ", ".join(value) if all(isinstance(each, str) for each in value) else json.dumps(value)
+        return ", ".join(value) if all(isinstance(each, str) for each in value) else as_json(value)
     text = str(value)
     return f"{text[:_SECONDS]}Z" if key in _TIMES else text
 

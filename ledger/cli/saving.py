@@ -1,6 +1,5 @@
 """The commands that save files, give them back, and tag versions."""
 
-import json
 import os
 from pathlib import Path
 
@@ -18,6 +17,8 @@ def key_value(text: str) -> tuple[str, object]:
     key, mark, value = text.partition("=")
     if not key or not mark:
         raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+    import json
+
     try:
         return key, json.loads(value)
     except (ValueError, RecursionError):

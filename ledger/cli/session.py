@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 import ledger
 from ledger.errors import LedgerError
@@ -71,13 +70,13 @@ def version_argument(command: _Decorated) -> _Decorated:
     return click.argument("version", metavar="NAME[@VERSION]", shell_complete=complete_name)(command)
 
 
-def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The names of artifacts that begin so, for the shell."""
     try:
         artifacts = Reader.open(context.find_root().params.get("ledger")).artifacts()
     except LedgerError:
         return []  # a shell that completes has no place for an error; the command itself will say it
-    return [CompletionItem(artifact.name) for artifact in artifacts if artifact.name.startswith(incomplete)]
+    return [artifact.name for artifact in artifacts if artifact.name.startswith(incomplete)]
 
 
 def _ask_for_json(context: click.Context, _: click.Parameter, value: bool) -> None:

@@ -13,7 +13,6 @@ known of it, so real Git does this part. Rules it keeps:
 import contextlib
 import os
 import re
-import signal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,6 +101,7 @@ _REACH = "check the URL in config.toml, the network, and that `git ls-remote` of
 
 def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS) -> _Done:
     import shutil
+    import signal
     import subprocess
 
     program = shutil.which("git")
