@@ -8,7 +8,6 @@ once more nothing of the old packs goes before the new one is durable in its pla
 The caller holds the ledger's lock during each slice, and during `put_in_place`.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import NoReturn
@@ -30,7 +29,7 @@ from ledger.history.entries import (
 from ledger.history.forms import COMMIT, TREE, object_id
 from ledger.history.newpack import NewPack, Record
 from ledger.history.relatives import Relatives
-from ledger.history.sources import Source
+from ledger.history.sources import Entries, Source
 
 LONGEST_OWN_CHAIN = 48
 """Deltas that we let build on one another."""
@@ -78,16 +77,15 @@ class Fold:
         self.sources = sources
         self.new = new
         self._most_related = most_related
-        self._starts = [0]
-        for source in sources:
-            self._starts.append(self._starts[-1] + len(source))
+        self._entries = Entries(sources)
+        self._starts = self._entries.starts
         self._filter = NameFilter(len(self), is_empty=not len(new))
         self._bases: dict[bytes, bytes] = {}
         self._current: tuple[int, dict[bytes, bytes], dict[int, int]] = (-1, {}, {})
 
     def __len__(self) -> int:
         """How many entries there are to go through."""
-        return self._starts[-1]
+        return len(self._entries)
 
     @property
     def is_copied(self) -> bool:
@@ -99,7 +97,7 @@ class Fold:
         last = len(self.new) - 1
         if not 0 <= last < len(self):
             return last < 0
-        at = self._source_of(last)
+        at = self._entries.source_of(last)
         return self.sources[at].ordered_names[last - self._starts[at]] == self.new[last].name
 
     def advance(self, most: int, *, durably: bool) -> None:
@@ -108,9 +106,9 @@ class Fold:
         stop = min(start + most, len(self))
         try:
             while len(self.new) < stop:
-                self._advance_in(self._source_of(len(self.new)), stop)
+                self._advance_in(self._entries.source_of(len(self.new)), stop)
         except PackDamage as error:
-            raise SourceDamage(self.sources[self._source_of(len(self.new))]) from error
+            raise SourceDamage(self.sources[self._entries.source_of(len(self.new))]) from error
         self.new.flush(durably=durably)
         unreadable = self.new.first_unreadable(start)
         if unreadable is not None:
@@ -121,7 +119,7 @@ class Fold:
         source, first = self.sources[at], self._starts[at]
         for number in range(len(self.new) - first, min(len(source), stop - first)):
             name = source.ordered_names[number]
-            known = self._located(name, at)
+            known = self._located(name)
             if known is not None:
                 self.new.add_known(name, known)
                 continue
@@ -150,7 +148,7 @@ class Fold:
         bases, heights = self._relations(at)
         length = source.offsets[number + 1] - source.offsets[number]
         base = self._relatives.of_commit(name) if head.kind == COMMIT else bases.get(name)
-        place = self._located(base, at + 1) if base is not None and length >= _LEAST_ENTRY else None
+        place = self._located(base) if base is not None and length >= _LEAST_ENTRY else None
         if base is None or place is None or place.depth + heights.get(number, 0) >= LONGEST_OWN_CHAIN:
             return False
         data = inflate(source.pack.content(), head)
@@ -161,28 +159,21 @@ class Fold:
         self.new.add(name, entry, depth=place.depth + 1)
         return True
 
-    def _located(self, name: bytes, stop: int) -> Record | None:
-        """Where an object of one of the first sources went, or ``None``."""
+    def _located(self, name: bytes) -> Record | None:
+        """Where an object went, or ``None`` if its turn is still to come."""
         if not self._filter.may_hold(name):
             return None
-        for at in range(stop):
-            offset = self.sources[at].pack.find(name)
-            if offset is not None:
-                number = self._starts[at] + self.sources[at].number_at(offset)
-                return self.new[number] if number < len(self.new) else None
-        return None
+        number = self._entries.number_of(name)
+        return self.new[number] if number is not None and number < len(self.new) else None
 
     def _base(self, name: bytes) -> bytes:
         """The bytes of a base, checked: the delta is made of them."""
         data = self._bases.get(name)
         if data is None:
-            for source in self.sources:
-                found = source.pack.read(name)
-                if found is not None and object_id(*found) == name.hex():
-                    data = found[1]
-                    break
-            else:
+            found = self._entries.read(name)
+            if found is None or object_id(*found) != name.hex():
                 raise PackDamage(f"object {name.hex()} is not what its name says")
+            data = found[1]
             if len(self._bases) >= _BASES:
                 self._bases.clear()
             self._bases[name] = data
@@ -192,7 +183,7 @@ class Fold:
     def _relatives(self) -> Relatives:
         tip = self.sources[0].tip
         # No method of this object: the two would keep each other, and the mapped packs, alive.
-        return Relatives(tip.tree if tip is not None else b"", partial(_read_tree, self.sources))
+        return Relatives(tip.tree if tip is not None else b"", partial(_read_tree, self._entries))
 
     def _relations(self, at: int) -> tuple[dict[bytes, bytes], dict[int, int]]:
         """The bases for the objects of a source, and how much builds on each of its entries already."""
@@ -204,12 +195,9 @@ class Fold:
             self._current = at, bases, heights
         return self._current[1:]
 
-    def _source_of(self, number: int) -> int:
-        return bisect_right(self._starts, number) - 1
-
     def _blame(self, number: int) -> NoReturn:
         """Say why an object cannot be read back: its source is damaged, or the disk does not hold what was written."""
-        at = self._source_of(number)
+        at = self._entries.source_of(number)
         source = self.sources[at]
         try:
             found = source.pack.read_at(source.offsets[number - self._starts[at]])
@@ -228,9 +216,6 @@ def _compressed(source: Source, number: int, head: Head) -> bytes | memoryview:
     return source.entry(number)
 
 
-def _read_tree(sources: Sequence[Source], name: bytes) -> bytes | None:
-    for source in sources:
-        found = source.pack.read(name)
-        if found is not None:
-            return found[1] if found[0] == TREE else None
-    return None
+def _read_tree(entries: Entries, name: bytes) -> bytes | None:
+    found = entries.read(name)
+    return found[1] if found is not None and found[0] == TREE else None

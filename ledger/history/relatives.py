@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable, Collection, Iterator
 
 _ENTRIES = re.compile(rb"(40000|100644) ([^\0]+)\0(.{20})", re.DOTALL)
+_DIRECTORY = b"40000"
 _ARTIFACTS = b"artifacts"
 _NAME_AT = 2
+_MOST_KEPT = 64
 _SPECIAL = (b"version.json", b"run.json", b"end.json")
 
 Path = tuple[bytes, ...]
@@ -27,6 +29,7 @@ class Relatives:
         self._read_tree = read_tree
         self._families: dict[Family, bytes] = {}
         self._first_commit: bytes | None = None
+        self._kept: dict[bytes, dict[bytes, bytes]] = {}
 
     def of_commit(self, name: bytes) -> bytes | None:
         """The base for a commit."""
@@ -52,19 +55,25 @@ class Relatives:
                 continue
             seen.add(tree)
             yield tree, newer
-            now = self._entries(newer) if newer is not None and newer != tree else None
-            for name, (is_tree, id) in self._entries(tree).items():
+            now = self._ids_in(newer) if newer is not None and newer != tree else None
+            for mode, name, id in _ENTRIES.findall(self._read_tree(tree) or b""):
                 if id not in names:
                     continue
-                if not is_tree:
+                if mode != _DIRECTORY:
                     yield id, self._of_blob(id, (*path, name))
                 else:
-                    counterpart = id if now is None and newer is not None else (now or {}).get(name, (True, None))[1]
+                    counterpart = id if now is None and newer is not None else (now or {}).get(name)
                     waiting.append((id, counterpart, (*path, name)))
 
-    def _entries(self, tree: bytes) -> dict[bytes, tuple[bool, bytes]]:
-        data = self._read_tree(tree)
-        return {} if data is None else {name: (mode == b"40000", id) for mode, name, id in _ENTRIES.findall(data)}
+    def _ids_in(self, tree: bytes) -> dict[bytes, bytes]:
+        """What stands in a tree of the newest state, which most packs are compared with."""
+        ids = self._kept.get(tree)
+        if ids is None:
+            ids = {name: id for _, name, id in _ENTRIES.findall(self._read_tree(tree) or b"")}
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            self._kept[tree] = ids
+        return ids
 
     def _of_blob(self, id: bytes, path: Path) -> bytes:
         """The first file of its kind that was met of the same artifact, or else of any."""

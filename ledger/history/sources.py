@@ -1,9 +1,10 @@
 """A pack whose objects are to move into another: its entries one by one, in the order in which they stand."""
 
 import hashlib
+import itertools
 from array import array
-from bisect import bisect_left
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,10 @@ OUR_KEEP = b"ledger\n"
 
 _OTHERS_MARKS = (".promisor", ".mtimes")
 _COMMITS_COME_EARLY = 64
+
+
+FEW = 16_384
+"""So many objects, and a list of all their names takes little: about 2 MB."""
 
 
 class Tip(NamedTuple):
@@ -89,6 +94,48 @@ class Source:
                 below = self.number_at(base)
                 found[below] = max(found.get(below, 0), found.get(number, 0) + 1)
         return found
+
+
+class Entries:
+    """The entries of several packs in one row: those of the first pack, then those of the next."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = sources
+        self.starts = [0, *itertools.accumulate(map(len, sources))]
+        """The number in the row of each pack's first entry, and one more than that of the last."""
+
+    def __len__(self) -> int:
+        return self.starts[-1]
+
+    def source_of(self, number: int) -> int:
+        """Which pack an entry is of, by the entry's number in the row."""
+        return bisect_right(self.starts, number) - 1
+
+    def number_of(self, name: bytes) -> int | None:
+        """The first entry of an object, or ``None`` if it is in none of the packs."""
+        if len(self) <= FEW:
+            return self._numbers.get(name)
+        for source, start in zip(self.sources, self.starts, strict=False):
+            offset = source.pack.find(name)
+            if offset is not None:
+                return start + source.number_at(offset)
+        return None
+
+    def read(self, name: bytes) -> tuple[int, bytes] | None:
+        """The kind and bytes of an object, unchecked, or ``None`` if it is in none of the packs."""
+        number = self.number_of(name)
+        if number is None:
+            return None
+        at = self.source_of(number)
+        return self.sources[at].pack.read_at(self.sources[at].offsets[number - self.starts[at]])
+
+    @cached_property
+    def _numbers(self) -> dict[bytes, int]:
+        names = itertools.chain.from_iterable(source.ordered_names for source in self.sources)
+        numbers: dict[bytes, int] = {}
+        for number, name in enumerate(names):
+            numbers.setdefault(name, number)
+        return numbers
 
 
 def open_sources(folder: Path, stems: Iterable[str]) -> list[Source]:
