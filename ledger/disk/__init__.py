@@ -6,7 +6,7 @@ keeps (specs/concurrency.md).
 
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile, exclusive_lock
-from ledger.disk.reading import mode_of, read_file, storage_errors
+from ledger.disk.reading import close_anyway, mode_of, read_file, storage_errors
 from ledger.disk.staged import StagedFile
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
 from ledger.disk.writing import (
@@ -31,6 +31,7 @@ __all__ = [
     "StagedFile",
     "add_to_file",
     "alone",
+    "close_anyway",
     "current_durability",
     "durability",
     "exclusive_lock",

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ledger.disk.reading import close_anyway
 from ledger.errors import LockTimeoutError, storage_error
 
 _POLL_SECONDS = 0.01
@@ -33,7 +34,7 @@ class Hold:
         try:
             _flock(descriptor, fcntl.LOCK_SH, path, timeout)
         except BaseException:
-            os.close(descriptor)
+            close_anyway(descriptor)
             raise
         self._descriptor = descriptor
 
@@ -41,8 +42,7 @@ class Hold:
         """Let go; a second time is no error."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
-            with contextlib.suppress(OSError):  # nothing was written through it
-                os.close(descriptor)
+            close_anyway(descriptor)
 
     def __del__(self) -> None:
         self.release()
@@ -59,7 +59,7 @@ def alone(path: str | os.PathLike[str], *, timeout: float) -> Iterator[None]:
         _flock(descriptor, fcntl.LOCK_EX, path, timeout)
         yield
     finally:
-        os.close(descriptor)
+        close_anyway(descriptor)
 
 
 @contextlib.contextmanager
@@ -73,7 +73,7 @@ def hold_file(path: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
-        os.close(descriptor)
+        close_anyway(descriptor)
 
 
 def is_abandoned(path: Path) -> bool:
@@ -89,7 +89,7 @@ def is_abandoned(path: Path) -> bool:
     except OSError:
         return False
     finally:
-        os.close(descriptor)
+        close_anyway(descriptor)
 
 
 def _open_to_hold(path: str | os.PathLike[str]) -> int:

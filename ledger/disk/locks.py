@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ledger.disk.reading import read_file, storage_errors
+from ledger.disk.reading import close_anyway, read_file, storage_errors
 from ledger.errors import LockTimeoutError, storage_error
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ class HeldLock:
                 # itself it is not for us to release.
                 if self._process == os.getpid():
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
+            close_anyway(descriptor)
         if self._waited_for is not None:
             with contextlib.suppress(OSError):
                 self._waited_for.release()

@@ -51,6 +51,12 @@ def mode_of(path: str | os.PathLike[str], *, follow: bool = True) -> int:
         raise storage_error(error, path, "read") from error
 
 
+def close_anyway(descriptor: int) -> None:
+    """Close a file through which nothing was written that has to last: where that fails, nothing is lost."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
+
+
 def _read_up_to(descriptor: int, length: int | None) -> bytes:
     """Read to the end or to a length, whatever short reads the system serves."""
     pieces: list[bytes] = []

@@ -12,7 +12,7 @@ import select
 import time
 from pathlib import Path
 
-from ledger.disk import remove_if_there, storage_errors
+from ledger.disk import close_anyway, remove_if_there, storage_errors
 
 _LONGEST_MESSAGE = 4096
 
@@ -51,7 +51,7 @@ class Bell:
     def close(self) -> None:
         """Stop listening; the bell goes."""
         remove_if_there(self._path)
-        os.close(self._descriptor)
+        close_anyway(self._descriptor)
 
     def _listen_again(self) -> None:
         # A FIFO whose last rope was let go of stays at its end for who listened then. The new ear is open before
@@ -61,7 +61,7 @@ class Bell:
         except FileNotFoundError:
             self._is_gone = True  # taken away, as from another machine, where nobody was seen to listen
             return
-        os.close(self._descriptor)
+        close_anyway(self._descriptor)
         self._descriptor = fresh
 
 

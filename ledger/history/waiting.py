@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ledger.disk import current_durability, make_directory, remove_if_there, storage_errors, write_all
+from ledger.disk import close_anyway, current_durability, make_directory, remove_if_there, storage_errors, write_all
 from ledger.errors import FormatError, LedgerError, StorageError, storage_error
 from ledger.history.bells import Bell, take_rope
 from ledger.history.drafts import Publication, decode_publication, encode_publication
@@ -89,7 +89,7 @@ class Ticket:
     def _leave(self) -> None:
         self.withdraw()
         if self._descriptor >= 0:
-            os.close(self._descriptor)
+            close_anyway(self._descriptor)
         self._bell.close()
 
 
@@ -121,8 +121,8 @@ class Waiter:
 
     def close(self) -> None:
         """Let go of it; a writer that was told nothing wakes."""
-        os.close(self._descriptor)
-        os.close(self._rope)
+        close_anyway(self._descriptor)
+        close_anyway(self._rope)
 
 
 class Queue:
@@ -167,7 +167,7 @@ class Queue:
                     continue
                 with contextlib.suppress(OSError):
                     os.write(rope, _NEXT)
-                os.close(rope)
+                close_anyway(rope)
                 return
 
     def remove_dead(self) -> None:
@@ -179,7 +179,7 @@ class Queue:
             ticket = self._folder / match[0]
             rope = take_rope(self._folder / f"{match[0]}{_BELL}")
             if rope is not None:
-                os.close(rope)
+                close_anyway(rope)
                 continue
             remove_if_there(ticket)
             remove_if_there(f"{ticket}{_BELL}")
@@ -209,8 +209,8 @@ class Queue:
             publication = None
         if publication is None or publication.durability is not current_durability():
             if descriptor >= 0:
-                os.close(descriptor)
-            os.close(rope)
+                close_anyway(descriptor)
+            close_anyway(rope)
             return None
         return Waiter(publication, ticket, descriptor, rope)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.crash.operations import OPERATIONS
 from tests.crash.survival import Template, judge, make_template
 from tests.crash.tracing import CHANGING, READING, THE_END, Outcome, points_of, run_traced
 from tests.crash.worker import ACKNOWLEDGED
@@ -22,6 +23,7 @@ ONCE, FOR_EVER = "", "+"
 _STORAGE_ERROR = re.compile(r"\w+ 8: .*/\w", re.DOTALL)
 _FSYNC = re.compile(r"\d+\s+fsync\(\d+<([^>]*)>")
 _LOCK_TIMEOUT = 0.5
+_OTHERS_TIMEOUT = 30.0  # they stand still while the worker is traced
 
 
 class Fault(NamedTuple):
@@ -35,7 +37,8 @@ def fail_all(
     operation: str, folder: Path, *, every: int = 1, errors: tuple[str, ...] = ERRORS, reads: bool = True
 ) -> Iterator[Fault]:
     """Let an operation meet every ``every``-th fault there is, each time in a fresh copy of a prepared ledger."""
-    template = make_template(operation, folder / "template", lock_timeout=_LOCK_TIMEOUT)
+    patience = _OTHERS_TIMEOUT if OPERATIONS[operation].others else _LOCK_TIMEOUT
+    template = make_template(operation, folder / "template", lock_timeout=patience)
     undisturbed = run_traced(operation, template.copy(folder / "counted"), opened=False)
     points = points_of(undisturbed, (*CHANGING, *READING) if reads else CHANGING)
     faults = itertools.product(points, errors, (ONCE, FOR_EVER))

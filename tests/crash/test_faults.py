@@ -16,7 +16,7 @@ from tests.crash.operations import LARGE
 from tests.crash.survival import in_a_fork
 
 FAILING = (
-    *("save", "save-large", "save-huge", "tag", "register", "fold", "gc"),
+    *("save", "save-large", "save-huge", "tag", "register", "fold", "group", "gc"),
     *("load", "list", "program-tag", "program-list"),
 )
 SLICE = {"fold": 463, "gc": 997, "save": 61}
