@@ -51,6 +51,8 @@ class Objects:
         self._scanned = False
         self.has_restored = False
         """Whether something was missed, and indexes were made again for it."""
+        self.fold_at_hand: object = None
+        """The fold in slices that this process was at last, if `staging` left one."""
         self._indexes_judged: frozenset[str] | None = None
         self._guard = threading.Lock()
         self._cache = _ByteCache(_CACHE_BYTES)

@@ -5,7 +5,8 @@ instead of a loose file each. Until the branch names the commit, a ``.keep`` fil
 pack tells Git's housekeeping, which may run at any moment, to leave it alone.
 
 Packs are folded in tiers, eight of about one size into one, so that a look-up never meets
-more than a few dozen. A small fold is done at once; a large one in slices, each after a save (`staging`).
+more than a few dozen. A small fold is done at once; a large one in slices, each after a few saves or after
+a large one (`staging`).
 """
 
 import itertools
@@ -37,8 +38,11 @@ MOST_FOLDED = 262_144
 AT_ONCE = 1024
 """Most objects of a fold that is not cut into slices."""
 
-SLICE = 1024
+SLICE = 512
 """Objects that a slice goes through, or several times what was just written, if that is more."""
+
+EACH = 8
+"""After one of so many small saves a large fold goes on: most saves take no notice of it."""
 
 _SLICE_PER_WRITTEN = 4
 _MOST_LOOSE = 1024
@@ -98,6 +102,8 @@ def fold_packs(objects: Objects) -> list[str]:
         objects.look_again()  # Git's housekeeping may have been here
     counts = _without(objects.pack_counts(), taken)
     stems = plan_fold(counts)
+    if not stems and not _is_turn(counts, written):
+        return []
     # Durable whatever was asked of the save: what is folded was there before it.
     with durability(Durability.FULL), storage_errors(objects.pack_directory, "fold"):
         if stems and sum(counts[stem] for stem in stems) <= AT_ONCE:
@@ -127,6 +133,12 @@ def pack_loose_objects(objects: Objects, most: int = _MOST_LOOSE) -> int:
         objects.remove_loose(id)
     release_pack(objects, stem)
     return len(found)
+
+
+def _is_turn(counts: Mapping[str, int], written: int) -> bool:
+    """Whether a large fold goes on after a save that wrote so many objects; between two small folds once."""
+    few = sum(count <= TIERS[0] for count in counts.values())
+    return written > TIERS[0] or few % EACH == EACH // 2
 
 
 def _without(counts: Mapping[str, int], taken: Collection[str]) -> dict[str, int]:

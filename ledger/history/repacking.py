@@ -15,14 +15,14 @@ from ledger.disk import storage_errors
 from ledger.errors import ArgumentError
 from ledger.history.history import History
 from ledger.history.objects import Objects
-from ledger.history.packing import SLICE, pack_loose_objects, tidy
+from ledger.history.packing import pack_loose_objects, tidy
 from ledger.history.sources import open_sources
 from ledger.history.staging import begin_fold
 
 MOST_PACKED = 1_000_000
 """Most objects of a pack: what is kept in memory meanwhile is some 80 bytes of each."""
 
-_BY_HAND = 4 * SLICE
+_BY_HAND = 4096
 
 
 class PackSize(NamedTuple):

@@ -26,7 +26,7 @@ from ledger.disk import (
     storage_errors,
     write_file,
 )
-from ledger.errors import FormatError, IntegrityError
+from ledger.errors import FormatError, IntegrityError, storage_error
 from ledger.history.entries import PackDamage
 from ledger.history.folding import Fold, SourceDamage
 from ledger.history.newpack import RECORD_BYTES, Columns, NewPack, split_columns
@@ -71,6 +71,7 @@ class StagedFold:
         self._objects = objects
         self._folder = _folder_of(objects)
         self._saved = len(records)
+        self._written: tuple[int, int] | None = None
         related = _UNLIMITED if plan.by_hand else _MOST_RELATED
         self._fold = Fold(sources, NewPack(self._folder / _PACK, records), most_related=related)
 
@@ -84,6 +85,10 @@ class StagedFold:
         new = self._fold.new
         size = os.path.getsize(new.path) if len(new) else new.end
         return new.end <= size and self._fold.fits()
+
+    def is_as_left(self) -> bool:
+        """Whether nobody has gone on with this since."""
+        return self._written is not None and self._written == _state_of(self._folder / _RECORDS)
 
     def is_current(self) -> bool:
         """Whether this is the fold that is under way."""
@@ -123,6 +128,8 @@ class StagedFold:
         records = bytes(self._fold.new.records[self._saved :])
         patch_file(self._folder / _RECORDS, [(self._saved, records)], durably=True)
         self._saved += len(records)
+        self._written = _state_of(self._folder / _RECORDS)
+        self._objects.fold_at_hand = self
 
     def _part(self, part: int) -> Path:
         return self._folder / f"{_INDEX}{part:02}"
@@ -163,7 +170,13 @@ def plan_under_way(objects: Objects) -> FoldPlan | None:
 
 
 def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
-    """Take up the fold that is under way; ``None``, and it is thrown away, if what is there does not fit."""
+    """Take up the fold that is under way; ``None``, and it is thrown away, if what is there does not fit.
+
+    Who made the last slice still knows what was read for it.
+    """
+    at_hand = objects.fold_at_hand
+    if isinstance(at_hand, StagedFold) and at_hand.plan == plan and at_hand.is_as_left():
+        return at_hand
     folder = _folder_of(objects)
     try:
         records = _read_if_there(folder / _RECORDS)
@@ -188,11 +201,23 @@ def is_abandoned(objects: Objects, plan: FoldPlan) -> bool:
 
 def discard_fold(objects: Objects) -> None:
     """Throw away what there is of a fold: the plan first, without which the rest is nothing."""
+    objects.fold_at_hand = None
     folder = _folder_of(objects)
     remove_if_there(folder / _PLAN)
     with storage_errors(folder, "list"), contextlib.suppress(FileNotFoundError):
         for name in os.listdir(folder):
             remove_if_there(folder / name)
+
+
+def _state_of(path: Path) -> tuple[int, int] | None:
+    """What tells whether a file was written to, or ``None`` where there is none."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise storage_error(error, path, "read") from error
+    return status.st_size, status.st_mtime_ns
 
 
 def _read_if_there(path: Path) -> bytes:

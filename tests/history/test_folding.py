@@ -34,6 +34,7 @@ def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 def use_small_slices(put: Callable[[object, str, int], object]) -> None:
     put(packing, "AT_ONCE", 0)
     put(packing, "SLICE", 40)
+    put(packing, "EACH", 1)
     put(packing, "_SLICE_PER_WRITTEN", 1)
     put(staging, "_SMALL", 10)
 
@@ -135,6 +136,17 @@ def begun(history: History) -> None:
     while not (folder_of(history) / "records").exists():
         fold_packs(history.objects)
     assert plan_under_way(history.objects) is not None
+
+
+@pytest.mark.usefixtures("small_slices")
+def test_writers_go_on_with_one_fold_in_turns(history: History) -> None:
+    """Who made the last slice goes on with what it knows, unless somebody else has made one since."""
+    writers = history, again(history)
+    for number in range(4 * FOLD_AT):
+        saves(writers[number // 2 % 2], 1)
+    assert len(packs_of(history)) < 3 * FOLD_AT
+    assert 4 * FOLD_AT == len(versions_of(again(history)))
+    assert objects_of(history).keys() == objects_of(again(history)).keys()
 
 
 DAMAGE: dict[str, Callable[[Path, History], object]] = {
