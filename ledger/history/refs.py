@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ledger.disk import fresh_name, make_directory, read_file, remove_if_there, sync_directory, write_new_file
-from ledger.errors import IntegrityError, StorageError, storage_error
+from ledger.errors import IntegrityError, LedgerError, StorageError, storage_error
 from ledger.ids import CommitId
 
 BRANCH = "refs/heads/main"
@@ -70,6 +70,9 @@ def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Cal
             remove_if_there(lock)
             return False
         _rename(lock, target)
+    except LedgerError:
+        remove_if_there(lock)  # what failed was not done: the file is still ours
+        raise
     except BaseException:
         _remove_own(lock, new)
         raise

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from ledger.history.refs import (
     read_ref,
 )
 from ledger.ids import CommitId
+from tests.crash.survival import in_a_fork
 from tests.kit.histories import ROOT, again, draft, git, new_history, publish, versions_of
 
 A, B, C = (CommitId(letter * 40) for letter in "abc")
@@ -51,6 +53,22 @@ def test_a_lock_file_of_somebody_else_is_respected(bare: Path) -> None:
     with pytest.raises(FileExistsError):
         move_branch(bare, expected=A, new=B)
     assert (A, "another writer's") == (read_branch(bare), lock.read_text())
+
+
+def test_a_move_that_fails_leaves_no_lock_file(bare: Path) -> None:
+    """Also where nothing can be read any more: the next writer need not wait for a lock file that nobody has."""
+
+    def open_nothing_more() -> bool:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        return read_branch(bare) == A
+
+    def move() -> int | None:
+        with pytest.raises(StorageError) as caught:
+            move_branch(bare, expected=A, new=B, agreed=open_nothing_more)
+        return caught.value.errno
+
+    assert errno.EMFILE == in_a_fork(move)
+    assert (A, ["main"]) == (read_branch(bare), os.listdir(bare / "refs" / "heads"))
 
 
 @pytest.mark.parametrize("text", ["", "abc", "ref: refs/heads/other", "A" * 40, "a" * 41, "a" * 64, "\x00" * 41])
@@ -170,6 +188,7 @@ ONE_SAVE = """
 import sys
 from pathlib import Path
 from ledger.history import History
+from tests.crash.survival import in_a_fork
 from tests.kit.histories import publish
 publish(History.open(Path(sys.argv[1])))
 """
