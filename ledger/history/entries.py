@@ -10,6 +10,7 @@ from collections.abc import Callable, MutableMapping
 from typing import NamedTuple
 
 from ledger.history.deltas import apply_delta
+from ledger.history.openfiles import FileBytes
 
 WHOLE_KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 """The kinds of objects that stand in a pack as they are."""
@@ -27,6 +28,9 @@ MOST_STORED = 1 << 14
 """Most bytes of a new object that is not compressed."""
 
 _STORED = b"\x78\x01\x01"  # the head of a zlib stream, RFC 1950, and that of its only block, RFC 1951
+_LONGEST_HEAD = 64
+"""More bytes than kind, size and base can take: numbers of over 20 bytes are damage."""
+
 _LEAST_WINDOW, _MOST_WINDOW = 9, 15
 _MOST_MEMORY = 8
 
@@ -47,31 +51,32 @@ class Head(NamedTuple):
     base: int | bytes | None
 
 
-Buffer = bytes | memoryview
-"""A pack that is read or mapped; indexing gives numbers, slicing costs nothing or little."""
+Buffer = bytes | memoryview | FileBytes
+"""A pack that is read, mapped or open; slicing costs nothing or little."""
 
 
 def read_head(pack: Buffer, offset: int) -> Head:
     """The head of the entry at an offset; raises `PackDamage`."""
+    data = pack[offset : offset + _LONGEST_HEAD]
     try:
-        byte = pack[offset]
-        kind, size, shift, at = byte >> 4 & 7, byte & 15, 4, offset + 1
+        byte = data[0]
+        kind, size, shift, at = byte >> 4 & 7, byte & 15, 4, 1
         while byte & 0x80:
-            byte = pack[at]
+            byte = data[at]
             size |= (byte & 0x7F) << shift
             shift += 7
             at += 1
         if kind in WHOLE_KINDS:
-            return Head(kind, size, at, None)
+            return Head(kind, size, offset + at, None)
         if kind == OFFSET_DELTA:
-            distance, at = _read_distance(pack, at)
+            distance, at = _read_distance(data, at)
             if not 0 < distance <= offset:
                 raise PackDamage(f"the base of the delta at {offset} is {distance} bytes before it")
-            return Head(kind, size, at, offset - distance)
+            return Head(kind, size, offset + at, offset - distance)
     except IndexError as error:
         raise PackDamage(f"the entry at {offset} is cut short") from error
     if kind == NAME_DELTA:
-        return Head(kind, size, at + 20, bytes(pack[at : at + 20]))
+        return Head(kind, size, offset + at + 20, bytes(data[at : at + 20]))
     raise PackDamage(f"the entry at {offset} is of kind {kind}, which there is not")
 
 
@@ -176,12 +181,12 @@ def encode_head(kind: int, size: int, distance: int = 0) -> bytes:
     return bytes(head)
 
 
-def _read_distance(pack: Buffer, at: int) -> tuple[int, int]:
-    byte = pack[at]
+def _read_distance(data: bytes | memoryview, at: int) -> tuple[int, int]:
+    byte = data[at]
     at += 1
     distance = byte & 0x7F
     while byte & 0x80:
-        byte = pack[at]
+        byte = data[at]
         at += 1
         distance = distance + 1 << 7 | byte & 0x7F
     return distance, at

@@ -25,6 +25,7 @@ from ledger.errors import IntegrityError, storage_error
 from ledger.history.entries import PackDamage
 from ledger.history.forms import COMMIT, KINDS, TREE, Commit, Entry, ObjectId, decode_commit, decode_tree, object_id
 from ledger.history.indexing import restore_indexes
+from ledger.history.openfiles import OpenLimit
 from ledger.history.packfile import PackFile, count_in_index
 from ledger.ids import CommitId
 
@@ -55,6 +56,7 @@ class Objects:
         """The fold in slices that this process was at last, if `staging` left one."""
         self._indexes_judged: frozenset[str] | None = None
         self._guard = threading.Lock()
+        self._limit = OpenLimit()
         self._cache = _ByteCache(_CACHE_BYTES)
         self._commits: dict[CommitId, Commit] = {}
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
@@ -139,7 +141,7 @@ class Objects:
     def adopt_pack(self, stem: str, count: int) -> None:
         """Know a pack of ``count`` objects that this process has just put in place."""
         with self._guard:
-            self._packs = {stem: PackFile(f"{self.pack_directory}/{stem}"), **self._packs}
+            self._packs = {stem: PackFile(f"{self.pack_directory}/{stem}", self._limit), **self._packs}
             self._counts = {stem: count, **self._counts}
 
     def drop_pack(self, stem: str) -> None:
@@ -248,7 +250,9 @@ class Objects:
         folder = os.fspath(self.pack_directory)
         with self._guard:
             known = self._packs
-            self._packs = {stem: known[stem] if stem in known else PackFile(f"{folder}/{stem}") for stem, _ in found}
+            self._packs = {
+                stem: known[stem] if stem in known else PackFile(f"{folder}/{stem}", self._limit) for stem, _ in found
+            }
             self._counts = {stem: count_in_index(status.st_size) for stem, status in found}
             self._scanned = True
             return known.keys() != self._packs.keys()

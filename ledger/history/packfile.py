@@ -6,6 +6,7 @@ mapping both files once; what an entry is, `entries` knows.
 
 import hashlib
 import itertools
+import math
 import mmap
 import os
 import struct
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sys import byteorder
 
 from ledger.history.entries import NAME_DELTA, PackDamage, read_head, read_object
+from ledger.history.openfiles import FileBytes, OpenFile, OpenLimit
 
 TRAILER = 20
 PACK_HEAD = 12
@@ -25,6 +27,8 @@ _PACK_HEADER = struct.Struct(">4sII")
 _FAN_OUT_AT = len(_INDEX_MAGIC)
 _NAMES_AT = _FAN_OUT_AT + 4 * 256
 _BOUNDS = struct.Struct(">II")
+_HEAD_BYTES = 4096
+_LEAST_SPREAD = 16
 _INDEX_TRAILER = 40
 _ENTRY_BYTES = 28
 _LARGE = 0x80000000
@@ -34,11 +38,15 @@ _NAME = 20
 class PackFile:
     """A pack on the disk. Opened when it is first asked; threads may share it, and it may vanish from its folder."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, limit: OpenLimit | None = None) -> None:
+        """``limit`` is told of files that stay open; without one they are until this goes."""
         self.base = base
-        self._index: mmap.mmap | None = None
+        self._limit = limit
+        self._head = b""
         self._count = 0
-        self._pack: memoryview | None = None
+        self._index: OpenFile | None = None
+        self._bytes: FileBytes | None = None
+        self._mapping: memoryview | None = None
 
     def read(self, name: bytes) -> tuple[int, bytes] | None:
         """The kind and bytes of an object by its 20-byte name, or ``None`` if it is not in this pack.
@@ -51,13 +59,18 @@ class PackFile:
     def read_at(self, offset: int) -> tuple[int, bytes]:
         """The kind and bytes of the object whose entry begins at an offset."""
         try:
-            return read_object(self.content(), offset, self.find)
+            return read_object(self._mapping or self._bytes or self._open(), offset, self.find)
         except PackDamage as error:
             raise PackDamage(f"{self.base}.pack: {error}") from error
 
     def find(self, name: bytes) -> int | None:
         """Where an object's entry begins, or ``None`` if it is not in this pack."""
-        place = self._place(name)
+        head, first = self._head or self._read_head(), name[0]
+        low: int
+        high: int
+        low, high = _BOUNDS.unpack_from(head, _FAN_OUT_AT + 4 * first - 4) if first else (0, _number(head, _FAN_OUT_AT))
+        high = min(high, self._count)
+        place = self._place(name, low, high) if low < high else None
         return None if place is None else self._offset(place)
 
     def may_be(self, name: bytes, kind: int) -> bool:
@@ -75,15 +88,15 @@ class PackFile:
 
     def names(self) -> Iterator[bytes]:
         """The names of all objects, sorted."""
-        index, count = self._mapped_index(), len(self)
-        return (index[at : at + _NAME] for at in range(_NAMES_AT, _NAMES_AT + _NAME * count, _NAME))
+        names = self._part(_NAMES_AT, _NAME * len(self))
+        return (names[at : at + _NAME] for at in range(0, len(names), _NAME))
 
     def offsets(self) -> "array[int]":
         """Where the entries of the objects begin, in the order of their names."""
-        index, count = self._mapped_index(), len(self)
+        count = len(self)
         if len(self.content()) > _LARGE:
             return array("Q", map(self._offset, range(count)))
-        found = array("I", index[_NAMES_AT + 24 * count : _NAMES_AT + 28 * count])
+        found = array("I", self._part(_NAMES_AT + 24 * count, 4 * count))
         if byteorder == "little":
             found.byteswap()
         return found
@@ -93,54 +106,88 @@ class PackFile:
         return sorted(zip(self.offsets(), self.names(), strict=True))
 
     def content(self) -> memoryview:
-        """The bytes of the pack."""
-        if self._pack is None:
-            self._pack = map_file(f"{self.base}.pack")
-        return self._pack
+        """The bytes of the pack, mapped, for who is going to look at all of them."""
+        mapping = self._mapping
+        if mapping is None:
+            self._mapping = mapping = map_file(f"{self.base}.pack")
+            self._note()
+        return mapping
+
+    def close(self) -> None:
+        """Let go of both files; they are opened again when they are needed."""
+        self._index = self._bytes = self._mapping = None
 
     def __len__(self) -> int:
-        self._mapped_index()
+        if not self._head:
+            self._read_head()
         return self._count
 
-    def _place(self, name: bytes) -> int | None:
-        """The place of a name in the index, by bisection between its first byte's bounds."""
-        index, first = self._mapped_index(), name[0]
-        low: int
-        high: int
-        low, high = _BOUNDS.unpack_from(index, _FAN_OUT_AT + 4 * first - 4) if first else (0, self._first_bound())
-        high = min(high, self._count)
-        while low < high:
-            middle = (low + high) // 2
-            at = _NAMES_AT + _NAME * middle
-            found = index[at : at + _NAME]
-            if found == name:
-                return middle
-            if found < name:
-                low = middle + 1
-            else:
-                high = middle
-        return None
+    def _place(self, name: bytes, low: int, high: int) -> int | None:
+        """The place of a name in the index, between the bounds of its first byte.
 
-    def _first_bound(self) -> int:
-        return int.from_bytes(self._mapped_index()[_FAN_OUT_AT : _FAN_OUT_AT + 4])
+        Names are chance: one stands about as far between the bounds as its next bytes say, so little is read.
+        """
+        start, stop = low, high
+        spread = 2 * math.isqrt(high - low) + _LEAST_SPREAD
+        likely = low + ((high - low) * int.from_bytes(name[1:5]) >> 32)
+        start, stop = max(low, likely - spread), min(high, likely + spread)
+        names = self._part(_NAMES_AT + _NAME * start, _NAME * (stop - start))
+        if (start > low and name < names[:_NAME]) or (stop < high and name > names[-_NAME:]):
+            start, names = low, self._part(_NAMES_AT + _NAME * low, _NAME * (high - low))
+        at = names.find(name)
+        while at > 0 and at % _NAME:
+            at = names.find(name, at + 1)
+        return None if at < 0 else start + at // _NAME
 
     def _offset(self, place: int) -> int:
-        index, count = self._mapped_index(), len(self)
-        offset = int.from_bytes(_slice(index, _NAMES_AT + 24 * count + 4 * place, 4))
+        offset = _number(self._part(_NAMES_AT + 24 * self._count + 4 * place, 4))
         if offset & _LARGE:
-            offset = int.from_bytes(_slice(index, _NAMES_AT + 28 * count + 8 * (offset & ~_LARGE), 8))
+            at = _NAMES_AT + 28 * self._count + 8 * (offset & ~_LARGE)
+            offset = int.from_bytes(self._part(at, 8))
+            if offset >> 63:
+                raise PackDamage(f"{self.base}.idx points beyond the end of any file")
         return offset
 
-    def _mapped_index(self) -> mmap.mmap:
-        if self._index is None:
-            index = _mapped(f"{self.base}.idx")
-            if index[: len(_INDEX_MAGIC)] != _INDEX_MAGIC or len(index) < _NAMES_AT + _INDEX_TRAILER:
-                raise PackDamage(f"{self.base}.idx is not an index of version 2")
-            self._count = int.from_bytes(index[_NAMES_AT - 4 : _NAMES_AT])
-            if len(index) < _NAMES_AT + _ENTRY_BYTES * self._count + _INDEX_TRAILER:
-                raise PackDamage(f"{self.base}.idx lists more objects than it has room for")
-            self._index = index
-        return self._index
+    def _part(self, at: int, length: int) -> bytes:
+        """Some bytes of the index."""
+        head = self._head or self._read_head()
+        if at + length <= len(head):
+            return head[at : at + length]
+        found = (self._index or self._open_index()).read(at, length)
+        if len(found) != length:
+            raise PackDamage(f"{self.base}.idx points beyond its own end")
+        return found
+
+    def _read_head(self) -> bytes:
+        """The beginning of the index, or all of one that is small."""
+        file = self._index or OpenFile(f"{self.base}.idx")
+        head = file.glance(0, _HEAD_BYTES)
+        if len(head) < _NAMES_AT + _INDEX_TRAILER or not head.startswith(_INDEX_MAGIC):
+            raise PackDamage(f"{self.base}.idx is not an index of version 2")
+        count = _number(head, _NAMES_AT - 4)
+        size = _NAMES_AT + _ENTRY_BYTES * count + _INDEX_TRAILER
+        if len(head) < size > file.size():
+            raise PackDamage(f"{self.base}.idx lists more objects than it has room for")
+        if size > _HEAD_BYTES and self._index is None:
+            self._index = file
+            self._note()
+        # The head last: another thread that sees it goes by the count.
+        self._count, self._head = count, head
+        return head
+
+    def _open_index(self) -> OpenFile:
+        self._index = file = OpenFile(f"{self.base}.idx")
+        self._note()
+        return file
+
+    def _open(self) -> FileBytes:
+        self._bytes = found = FileBytes(f"{self.base}.pack")
+        self._note()
+        return found
+
+    def _note(self) -> None:
+        if self._limit is not None:
+            self._limit.note(self)
 
 
 def count_in_index(size: int) -> int:
@@ -210,8 +257,5 @@ def _mapped(path: str) -> mmap.mmap:
         os.close(descriptor)
 
 
-def _slice(index: mmap.mmap, at: int, length: int) -> bytes:
-    found = index[at : at + length]
-    if len(found) != length:
-        raise PackDamage("an index points beyond its own end")
-    return found
+def _number(data: bytes, at: int = 0) -> int:
+    return int.from_bytes(data[at : at + 4])

@@ -45,8 +45,8 @@ def test_the_head_of_a_delta_is_read_back(distance: int, size: int) -> None:
     class Far(bytes):
         """Bytes that begin far into a pack."""
 
-        def __getitem__(self, at: int) -> int:  # type: ignore[override]  # what a head is read by
-            return super().__getitem__(at - distance)
+        def __getitem__(self, place: slice) -> bytes:  # type: ignore[override]  # what a head is read by
+            return super().__getitem__(slice(place.start - distance, place.stop - distance))
 
     found = read_head(Far(before + head), distance)
     assert (OFFSET_DELTA, size, distance + len(head), 0) == found

@@ -1,0 +1,97 @@
+"""Files that are read here and there, and how many of them stay open.
+
+A look-up wants a few bytes of files that may be large. Each place that is read costs one system call; a mapping
+costs several, and a page fault at each place, which takes longer than all of them.
+
+Descriptors are few, and a history that writers without the lock made has packs by the thousands: who opens a file
+says so to an `OpenLimit`, by which whoever has kept one open for longest lets go of it.
+"""
+
+import os
+import threading
+import weakref
+from collections import deque
+from typing import Protocol
+
+MOST_OPEN = 64
+"""Most files that the readers of one history keep open: a quarter of what the meanest system lets a process have."""
+
+_WINDOW = 4096
+
+
+class OpenFile:
+    """A file that is open for reading, until nobody holds this any more. Threads may share it."""
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def glance(self, at: int, most: int) -> bytes:
+        """What one read gives at a place: bytes up to the end of the file, or to ``most``; seldom fewer."""
+        return os.pread(self._descriptor, most, at)
+
+    def read(self, at: int, length: int) -> bytes:
+        """The bytes at a place; fewer only where the file ends."""
+        data = os.pread(self._descriptor, length, at)
+        while 0 < len(data) < length:
+            more = os.pread(self._descriptor, length - len(data), at + len(data))
+            if not more:
+                break
+            data += more
+        return data
+
+    def size(self) -> int:
+        """How many bytes there are."""
+        return os.fstat(self._descriptor).st_size
+
+    def __del__(self) -> None:
+        # Not by a `close`: another thread may be reading, and a descriptor's number is soon another file's.
+        if hasattr(self, "_descriptor"):
+            os.close(self._descriptor)
+
+
+class FileBytes:
+    """The bytes of a file, sliced as ``bytes`` are, and read when they are asked for. Threads may share it."""
+
+    def __init__(self, path: str) -> None:
+        self._file = OpenFile(path)
+        # Replaced as one, for threads: what was read last, and where it begins.
+        self._window = 0, b""
+
+    def __getitem__(self, place: slice) -> bytes:
+        start: int = place.start
+        stop: int = self._file.size() if place.stop is None else place.stop
+        before, window = self._window
+        if before <= start and stop <= before + len(window):
+            return window[start - before : stop - before]
+        if stop - start > _WINDOW:
+            return self._file.read(start, stop - start)
+        window = self._file.glance(start, _WINDOW)
+        if len(window) < stop - start:
+            window = self._file.read(start, stop - start)
+        self._window = start, window
+        return window[: stop - start]
+
+
+class Closing(Protocol):
+    """What keeps files open and can do without."""
+
+    def close(self) -> None:
+        """Let go of the files; they are opened again when they are needed."""
+        ...
+
+
+class OpenLimit:
+    """How many files some readers keep open together. Threads may share it."""
+
+    def __init__(self, most: int = MOST_OPEN) -> None:
+        self._most = most
+        self._order: deque[weakref.ref[Closing]] = deque()
+        self._guard = threading.Lock()
+
+    def note(self, owner: Closing) -> None:
+        """Know that a file was opened; if that is one too many, the one who opened one longest ago closes its own."""
+        with self._guard:
+            self._order.append(weakref.ref(owner))
+            oldest = self._order.popleft()() if len(self._order) > self._most else None
+        if oldest is not None and oldest is not owner:
+            oldest.close()
