@@ -21,7 +21,7 @@ from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
 from ledger.history.commits import Chain, commit_time, encode_commit
 from ledger.history.drafts import Draft, Publication, claims_of
-from ledger.history.forms import COMMIT, Commit, ObjectId
+from ledger.history.forms import BLOB, COMMIT, Commit, ObjectId, object_id
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.packing import fold_packs, release_pack, write_pack
@@ -44,6 +44,9 @@ from ledger.history.trees import CommittedTree, GrowingTree, emit_into
 from ledger.history.waiting import Queue, Ticket, Waiter
 from ledger.ids import CommitId
 from ledger.records import FORMAT, decode, encode
+
+_MARKER = encode({"features": [], "format": FORMAT})
+_MARKER_ID = object_id(BLOB, _MARKER)
 
 _DOUBT_SECONDS = 1.0
 _FIRST_LOOK = 0.005
@@ -78,7 +81,7 @@ class History:
         create_repository(git_dir)
         history = cls(git_dir, ledger_dir / "lock")
         tree = GrowingTree(history._objects, None)
-        tree.add(layout.LEDGER_FILE, encode({"features": [], "format": FORMAT}))
+        tree.add(layout.LEDGER_FILE, _MARKER)
         message = f"start a ledger\n\nTime: {commit_time(now)}\n"
         commit, pack = history.write_commit(tree, (), author=author, now=now, message=message)
         create_branch(git_dir, commit)
@@ -318,11 +321,13 @@ class History:
         if self._checked_format:
             return
         where = f"{self.git_dir}: ledger.json"
-        data = tree.read(layout.LEDGER_FILE)
-        if data is None:
+        entry = tree.find(layout.LEDGER_FILE)
+        if entry is None:
             raise IntegrityError(f"{where} is missing: this is not a ledger's history", where=str(self.git_dir))
-        marker = decode(data, dict[str, object], where=where)
-        check_format(marker.get("format"), marker.get("features"), where)
+        # Its id says what it holds. The oldest object of all would be looked for in every pack.
+        if entry.id != _MARKER_ID:
+            marker = decode(tree.read(layout.LEDGER_FILE) or b"", dict[str, object], where=where)
+            check_format(marker.get("format"), marker.get("features"), where)
         self._checked_format = True
 
     def _contended(self) -> LockTimeoutError:

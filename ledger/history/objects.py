@@ -240,14 +240,10 @@ class Objects:
 
         Says whether other packs are there than were known.
         """
-        try:
-            with os.scandir(self.pack_directory) as listing:
-                indexes = [entry for entry in listing if entry.name.endswith(".idx")]
-            found = [(entry.name[:-4], status) for entry in indexes if (status := _status(entry)) is not None]
-        except OSError as error:
-            raise storage_error(error, self.pack_directory, "read") from error
-        found.sort(key=lambda pair: -pair[1].st_mtime_ns)
         folder = os.fspath(self.pack_directory)
+        with storage_errors(folder, "read"):
+            found = _indexes_in(folder)
+        found.sort(key=lambda pair: -pair[1].st_mtime_ns)
         with self._guard:
             known = self._packs
             self._packs = {
@@ -297,8 +293,16 @@ def _names(pack: PackFile) -> list[bytes]:
         raise IntegrityError(f"the index of a pack of the history is damaged: {error}", where=pack.base) from error
 
 
-def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+def _indexes_in(folder: str) -> list[tuple[str, os.stat_result]]:
+    """The packs of a folder that have an index, and what the system says of the index."""
+    found = []
+    # By names in an open folder: a path is walked anew each time.
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return entry.stat()
-    except FileNotFoundError:
-        return None
+        for name in os.listdir(descriptor):
+            if name.endswith(".idx"):
+                with contextlib.suppress(FileNotFoundError):
+                    found.append((name[:-4], os.stat(name, dir_fd=descriptor)))
+    finally:
+        os.close(descriptor)
+    return found

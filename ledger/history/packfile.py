@@ -70,7 +70,12 @@ class PackFile:
         high: int
         low, high = _BOUNDS.unpack_from(head, _FAN_OUT_AT + 4 * first - 4) if first else (0, _number(head, _FAN_OUT_AT))
         high = min(high, self._count)
-        place = self._place(name, low, high) if low < high else None
+        if low >= high:
+            return None
+        if _NAMES_AT + _NAME * high > len(head):
+            place = self._place(name, low, high)
+        else:
+            place = _place_in(head, name, _NAMES_AT + _NAME * low, _NAMES_AT + _NAME * high, low)
         return None if place is None else self._offset(place)
 
     def may_be(self, name: bytes, kind: int) -> bool:
@@ -127,20 +132,17 @@ class PackFile:
 
         Names are chance: one stands about as far between the bounds as its next bytes say, so little is read.
         """
-        start, stop = low, high
         spread = 2 * math.isqrt(high - low) + _LEAST_SPREAD
         likely = low + ((high - low) * int.from_bytes(name[1:5]) >> 32)
         start, stop = max(low, likely - spread), min(high, likely + spread)
         names = self._part(_NAMES_AT + _NAME * start, _NAME * (stop - start))
         if (start > low and name < names[:_NAME]) or (stop < high and name > names[-_NAME:]):
             start, names = low, self._part(_NAMES_AT + _NAME * low, _NAME * (high - low))
-        at = names.find(name)
-        while at > 0 and at % _NAME:
-            at = names.find(name, at + 1)
-        return None if at < 0 else start + at // _NAME
+        return _place_in(names, name, 0, len(names), start)
 
     def _offset(self, place: int) -> int:
-        offset = _number(self._part(_NAMES_AT + 24 * self._count + 4 * place, 4))
+        at = _NAMES_AT + 24 * self._count + 4 * place
+        offset = _number(self._head, at) if at + 4 <= len(self._head) else _number(self._part(at, 4))
         if offset & _LARGE:
             at = _NAMES_AT + 28 * self._count + 8 * (offset & ~_LARGE)
             offset = int.from_bytes(self._part(at, 8))
@@ -153,7 +155,9 @@ class PackFile:
         head = self._head or self._read_head()
         if at + length <= len(head):
             return head[at : at + length]
-        found = (self._index or self._open_index()).read(at, length)
+        file = self._index or self._open_index()
+        # No memory is asked for that there are no bytes for.
+        found = file.read(at, length) if length <= _HEAD_BYTES or at + length <= file.size() else b""
         if len(found) != length:
             raise PackDamage(f"{self.base}.idx points beyond its own end")
         return found
@@ -165,10 +169,7 @@ class PackFile:
         if len(head) < _NAMES_AT + _INDEX_TRAILER or not head.startswith(_INDEX_MAGIC):
             raise PackDamage(f"{self.base}.idx is not an index of version 2")
         count = _number(head, _NAMES_AT - 4)
-        size = _NAMES_AT + _ENTRY_BYTES * count + _INDEX_TRAILER
-        if len(head) < size > file.size():
-            raise PackDamage(f"{self.base}.idx lists more objects than it has room for")
-        if size > _HEAD_BYTES and self._index is None:
+        if _NAMES_AT + _ENTRY_BYTES * count + _INDEX_TRAILER > len(head) and self._index is None:
             self._index = file
             self._note()
         # The head last: another thread that sees it goes by the count.
@@ -255,6 +256,14 @@ def _mapped(path: str) -> mmap.mmap:
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     finally:
         os.close(descriptor)
+
+
+def _place_in(names: bytes, name: bytes, start: int, stop: int, first: int) -> int | None:
+    """The place of a name between two places of some bytes, of which the first is that of the ``first`` name there."""
+    at = names.find(name, start, stop)
+    while at > 0 and (at - start) % _NAME:
+        at = names.find(name, at + 1, stop)
+    return None if at < 0 else first + (at - start) // _NAME
 
 
 def _number(data: bytes, at: int = 0) -> int:
