@@ -108,6 +108,23 @@ def names_in_tree(data: bytes) -> list[str]:
     return b"\0".join(_TREE_NAME.findall(data)).decode().split("\0") if data else []
 
 
+def names_beginning(data: bytes, start: str) -> list[str]:
+    """The names in a tree that begin with a text, sought as `find_in_tree` seeks one."""
+    wanted = b" " + start.encode()
+    found: list[str] = []
+    sound = 0
+    at = data.find(wanted)
+    while at >= 0:
+        for head in (at - len(_DIRECTORY), at - len(_FILE)):
+            if head >= sound and data[head:at] in (_DIRECTORY, _FILE) and _WHOLE_TREE.fullmatch(data, sound, head):
+                found.append(data[at + 1 : data.index(b"\0", at)].decode())
+                sound = head
+        at = data.find(wanted, at + 1)
+    if not found:
+        check_tree(data)
+    return found
+
+
 def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
     """Where the id of a name's entry is in a tree, and the entry; raises ``ValueError`` as `decode_tree` does.
 

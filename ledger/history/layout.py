@@ -57,7 +57,7 @@ class Claim(NamedTuple):
     @property
     def directory(self) -> str:
         """The last segment of the claim's path."""
-        return f"{self.position:08d}~{self.version}~{self.counter}~{self.id.replace('-', '')}"
+        return f"{claim_start(self.position)}{self.version}~{self.counter}~{self.id.replace('-', '')}"
 
     @property
     def path(self) -> Path:
@@ -69,7 +69,10 @@ class Claim(NamedTuple):
         """The empty file that finds the version string, where that is not the position."""
         if self.version == str(self.position):
             return None
-        return (*pointer_page(self.name, self.version), f"{self.version}~{self.position}~{self.id.replace('-', '')}")
+        return (
+            *pointer_page(self.name, self.version),
+            f"{pointer_start(self.version)}{self.position}~{self.id.replace('-', '')}",
+        )
 
 
 def shard_of(name: str) -> str:
@@ -91,6 +94,16 @@ def page_of(position: int) -> Path:
 def pointer_page(name: Name, version: str) -> Path:
     """The directory of the pointer of a version string."""
     return (*artifact_path(name), NAMES, hashlib.sha256(version.encode()).hexdigest()[:2])
+
+
+def claim_start(position: int) -> str:
+    """What the directory of the claim on a position begins with."""
+    return f"{position:08d}~"
+
+
+def pointer_start(version: str) -> str:
+    """What the pointer of a version string begins with."""
+    return f"{version}~"
 
 
 def is_page(segment: str) -> bool:

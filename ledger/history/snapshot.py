@@ -69,14 +69,12 @@ class Snapshot:
         if not 1 <= position <= layout.MAX_POSITION:
             return None
         page = (*layout.artifact_path(name), *layout.page_of(position))
-        start = f"{position:08d}~"
-        return next(
-            (layout.parse_claim(name, entry) for entry in self._folders.names(page) if entry.startswith(start)), None
-        )
+        entry = next(iter(self._folders.names(page, layout.claim_start(position))), None)
+        return layout.parse_claim(name, entry) if entry is not None else None
 
     def claim_of(self, name: Name, version: str) -> Claim | None:
         """The version of this version string, or ``None``."""
-        for entry in self._folders.names(layout.pointer_page(name, version)):
+        for entry in self._folders.names(layout.pointer_page(name, version), layout.pointer_start(version)):
             pointer = layout.parse_pointer(entry)
             if pointer is not None and pointer[0] == version:
                 return self._pointed(name, version, pointer[1])

@@ -16,6 +16,7 @@ from ledger.history.forms import (
     ObjectId,
     change_tree,
     find_in_tree,
+    names_beginning,
     names_in_tree,
     object_id,
     put_ids,
@@ -26,8 +27,8 @@ from ledger.history.layout import Path
 class Folders(Protocol):
     """Named files in folders."""
 
-    def names(self, path: Path) -> list[str]:
-        """The names in a folder in order; none if there is no such folder."""
+    def names(self, path: Path, start: str = "") -> list[str]:
+        """The names in a folder that begin with a text, in order; none if there is no such folder."""
         ...
 
     def read(self, path: Path) -> bytes | None:
@@ -52,13 +53,14 @@ class CommittedTree:
         # The way to what was asked for last, in one value, for threads: what is asked for next lies near it.
         self._way: tuple[Path, tuple[Entry, ...]] = (), ()
 
-    def names(self, path: Path) -> list[str]:
-        """The names in a folder in Git's order."""
+    def names(self, path: Path, start: str = "") -> list[str]:
+        """The names in a folder that begin with a text, in Git's order."""
         entry = self.find(path)
         if entry is None or not entry.is_directory:
             return []
         try:
-            return names_in_tree(self._objects.get(entry.id, TREE))
+            data = self._objects.get(entry.id, TREE)
+            return names_beginning(data, start) if start else names_in_tree(data)
         except ValueError as error:
             raise _not_of_a_ledger(entry.id, error) from error
 
@@ -115,13 +117,14 @@ class GrowingTree:
             folder = folder.folders.setdefault(segment, _Folder())
         folder.files[path[-1]] = data
 
-    def names(self, path: Path) -> list[str]:
-        """The names in a folder, committed and added, in order."""
-        committed = self._base.names(path) if self._base is not None else []
+    def names(self, path: Path, start: str = "") -> list[str]:
+        """The names in a folder that begin with a text, committed and added, in order."""
+        committed = self._base.names(path, start) if self._base is not None else []
         folder = self._folder(path)
         if folder is None:
             return committed
-        return sorted({*committed, *folder.files, *folder.folders})
+        added = (name for name in (*folder.files, *folder.folders) if name.startswith(start))
+        return sorted({*committed, *added})
 
     def read(self, path: Path) -> bytes | None:
         """The bytes of a file, committed or added."""

@@ -26,6 +26,8 @@ from ledger.history.forms import (
     decode_tree,
     encode_tree,
     find_in_tree,
+    names_beginning,
+    names_in_tree,
     object_id,
 )
 from ledger.history.objects import Objects
@@ -71,6 +73,24 @@ def test_what_stands_in_a_tree_is_found(entries: dict[str, Entry]) -> None:
         at, shown = found
         assert (entry, bytes.fromhex(entry.id)) == (shown, data[at : at + 20])
     assert find_in_tree(data, "absent-from-all") is None
+
+
+@given(ENTRIES, st.text("abcAB.-~", min_size=1, max_size=2))
+def test_names_that_begin_with_a_text_are_found(entries: dict[str, Entry], start: str) -> None:
+    """They are those of all names that do, in the order of the tree."""
+    data = encode_tree(entries)
+    assert [*decode_tree(data)] == names_in_tree(data)
+    assert [name for name in decode_tree(data) if name.startswith(start)] == names_beginning(data, start)
+
+
+@pytest.mark.parametrize("id", [b"40000 b\0".ljust(20, b"."), b"100644 ba\0".ljust(20, b"."), b"." * 13 + b"40000 b"])
+def test_what_looks_like_an_entry_in_an_id_is_none(id: bytes) -> None:
+    """An id may be any bytes: a name that stands in one, or begins in one, is not in the tree."""
+    entry = Entry(is_directory=True, id=ObjectId(id.hex()))
+    data = encode_tree({"a": entry, "c": entry})
+    assert find_in_tree(data, "b") is None
+    assert [] == names_beginning(data, "b")
+    assert ["c"] == names_beginning(data, "c")
 
 
 def test_a_tree_has_the_id_that_git_gives_it(history: History) -> None:

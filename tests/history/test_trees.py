@@ -53,6 +53,7 @@ def test_the_names_of_a_folder_are_committed_and_added_ones(history: History) ->
     tree.add(("a", "b"), b"")
     tree.add(("zoo",), b"")
     assert ["a", "artifacts", "ledger.json", "zoo"] == tree.names(())
+    assert ["a", "artifacts"] == tree.names((), "a")
     assert ["iris"] == Snapshot(tree).artifact_names()
 
 

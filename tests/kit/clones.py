@@ -26,8 +26,9 @@ class MemoryTree:
     def __init__(self, files: Files) -> None:
         self.files = files
 
-    def names(self, path: Path) -> list[str]:
-        return sorted({file[len(path)] for file in self.files if file[: len(path)] == path and len(file) > len(path)})
+    def names(self, path: Path, start: str = "") -> list[str]:
+        below = (file[len(path)] for file in self.files if file[: len(path)] == path and len(file) > len(path))
+        return sorted({name for name in below if name.startswith(start)})
 
     def read(self, path: Path) -> bytes | None:
         return self.files.get(path)
