@@ -77,10 +77,10 @@ class _Unwritten:
         self._objects = objects
         self._new = new
 
-    def get(self, id: ObjectId, kind: int) -> bytes:
+    def get(self, id: ObjectId, kind: int, named_by: ObjectId | None = None) -> bytes:
         """The bytes of an object."""
         found = self._new.get(id)
-        return found[1] if found is not None and found[0] == kind else self._objects.get(id, kind)
+        return found[1] if found is not None and found[0] == kind else self._objects.get(id, kind, named_by)
 
 
 def encode_commit(tree: ObjectId, parents: Sequence[CommitId], author: str, now: dt.datetime, message: str) -> bytes:

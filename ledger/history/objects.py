@@ -17,7 +17,7 @@ import os
 import re
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ledger.disk import read_file, remove_if_there, storage_errors
@@ -34,6 +34,7 @@ _CACHE_BYTES = 8 << 20
 _LOOSE_LIMIT = 8 << 20
 _RESCANS = 10
 _CACHED_COMMITS = 100
+_KNOWN_PLACES = 4096
 _CACHED_ENTRIES = 40_000  # about 12 MB
 
 _ID = re.compile(r"[0-9a-f]{40}")
@@ -48,6 +49,8 @@ class Objects:
         self.pack_directory = self.directory / "pack"
         # Replaced, never changed, so that readers need no lock.
         self._packs: Mapping[str, PackFile] = {}
+        self._by_age: Sequence[tuple[str, PackFile]] = ()
+        self._found_in: dict[ObjectId, str] = {}
         self._counts: Mapping[str, int] = {}
         self._scanned = False
         self.has_restored = False
@@ -62,9 +65,12 @@ class Objects:
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
         self._tree_entries = 0
 
-    def get(self, id: ObjectId | CommitId, kind: int) -> bytes:
-        """The bytes of an object, checked; raises `IntegrityError` if it is missing, damaged or of another kind."""
-        found, data = self._cache.get(id) or self.read(ObjectId(id))
+    def get(self, id: ObjectId | CommitId, kind: int, named_by: ObjectId | None = None) -> bytes:
+        """The bytes of an object, checked; raises `IntegrityError` if it is missing, damaged or of another kind.
+
+        ``named_by`` is the tree that names it, where that is known and was just read: nothing it names is newer.
+        """
+        found, data = self._cache.get(id) or self.read(ObjectId(id), named_by)
         if found != kind:
             raise IntegrityError(
                 f"git object {id} is a {KINDS[found].decode()}, expected a {KINDS[kind].decode()}", digest=id
@@ -72,13 +78,14 @@ class Objects:
         self._cache.put(id, found, data)
         return data
 
-    def read(self, id: ObjectId) -> tuple[int, bytes]:
+    def read(self, id: ObjectId, named_by: ObjectId | None = None) -> tuple[int, bytes]:
         """The kind and bytes of an object, checked: from known packs, loose files, or packs there are by now."""
         damage: list[str] = []
-        for look in (self._from_packs, self._from_loose, self._from_new_packs, self._from_packs_indexed_again):
-            found = look(id, damage)
-            if found is not None:
-                return found
+        found = self._from_packs(id, damage, named_by)
+        for look in (self._from_loose, self._from_new_packs, self._from_packs_indexed_again):
+            found = found or look(id, damage)
+        if found is not None:
+            return found
         reason = "; ".join(damage) if damage else "it is nowhere"
         raise IntegrityError(
             f"git object {id} of the history cannot be read from {self.directory}: {reason}",
@@ -140,21 +147,26 @@ class Objects:
 
     def adopt_pack(self, stem: str, count: int) -> None:
         """Know a pack of ``count`` objects that this process has just put in place."""
+        pack = PackFile(f"{self.pack_directory}/{stem}", self._limit)
         with self._guard:
-            self._packs = {stem: PackFile(f"{self.pack_directory}/{stem}", self._limit), **self._packs}
+            self._packs = {stem: pack, **self._packs}
+            self._by_age = (stem, pack), *self._by_age
             self._counts = {stem: count, **self._counts}
 
     def drop_pack(self, stem: str) -> None:
         """Forget a pack whose objects are all in another."""
         with self._guard:
             self._packs = {other: pack for other, pack in self._packs.items() if other != stem}
+            self._by_age = tuple(each for each in self._by_age if each[0] != stem)
             self._counts = {other: count for other, count in self._counts.items() if other != stem}
 
-    def _from_packs(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
+    def _from_packs(
+        self, id: ObjectId, damage: list[str], named_by: ObjectId | None = None
+    ) -> tuple[int, bytes] | None:
         if not self._scanned:
             self._scan()
         name = bytes.fromhex(id)
-        for stem, pack in self._packs.items():
+        for stem, pack in self._in_order(named_by):
             try:
                 found = pack.read(name)
             except FileNotFoundError:
@@ -166,6 +178,8 @@ class Objects:
                 raise storage_error(error, self.pack_directory / stem, "read") from error
             if found is not None and object_id(*found) == id:
                 self._bring_forward(stem)
+                if found[0] == TREE:
+                    self._note_place(id, stem)
                 return found
             if found is not None:
                 damage.append(f"altered in {stem}.pack")
@@ -187,6 +201,23 @@ class Objects:
         remove_if_there(self.directory / id[:2] / id[2:])
         with contextlib.suppress(OSError):  # another one is in it
             os.rmdir(self.directory / id[:2])
+
+    def _in_order(self, named_by: ObjectId | None) -> Iterable[tuple[str, PackFile]]:
+        """The packs in the order in which an object is sought in them.
+
+        What a tree names is where the tree is, or older: packs that it was sought in in vain come last.
+        """
+        stem = self._found_in.get(named_by) if named_by is not None else None
+        if stem is None:
+            return self._packs.items()
+        by_age = self._by_age
+        at = next((at for at, (other, _) in enumerate(by_age) if other == stem), 0)
+        return (*by_age[at:], *by_age[:at])
+
+    def _note_place(self, id: ObjectId, stem: str) -> None:
+        if len(self._found_in) >= _KNOWN_PLACES:
+            self._found_in = {}
+        self._found_in[id] = stem
 
     def _bring_forward(self, stem: str) -> None:
         """Ask the pack first next time: what one save wrote lies in one pack, and most old objects in a large one."""
@@ -232,7 +263,7 @@ class Objects:
             return None
         self.has_restored = True
         with self._guard:
-            self._packs = {}
+            self._packs, self._by_age = {}, ()
         return self._from_new_packs(id, damage)
 
     def _scan(self) -> bool:
@@ -243,13 +274,14 @@ class Objects:
         folder = os.fspath(self.pack_directory)
         with storage_errors(folder, "read"):
             found = _indexes_in(folder)
-        found.sort(key=lambda pair: -pair[1].st_mtime_ns)
+        found.sort(reverse=True)
         with self._guard:
-            known = self._packs
+            known, limit = self._packs, self._limit
             self._packs = {
-                stem: known[stem] if stem in known else PackFile(f"{folder}/{stem}", self._limit) for stem, _ in found
+                stem: known[stem] if stem in known else PackFile(f"{folder}/{stem}", limit) for _, stem, _ in found
             }
-            self._counts = {stem: count_in_index(status.st_size) for stem, status in found}
+            self._by_age = tuple(self._packs.items())
+            self._counts = {stem: count_in_index(size) for _, stem, size in found}
             self._scanned = True
             return known.keys() != self._packs.keys()
 
@@ -293,8 +325,8 @@ def _names(pack: PackFile) -> list[bytes]:
         raise IntegrityError(f"the index of a pack of the history is damaged: {error}", where=pack.base) from error
 
 
-def _indexes_in(folder: str) -> list[tuple[str, os.stat_result]]:
-    """The packs of a folder that have an index, and what the system says of the index."""
+def _indexes_in(folder: str) -> list[tuple[int, str, int]]:
+    """When the index of each pack of a folder was made, the pack's name, and the size of the index."""
     found = []
     # By names in an open folder: a path is walked anew each time.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -302,7 +334,8 @@ def _indexes_in(folder: str) -> list[tuple[str, os.stat_result]]:
         for name in os.listdir(descriptor):
             if name.endswith(".idx"):
                 with contextlib.suppress(FileNotFoundError):
-                    found.append((name[:-4], os.stat(name, dir_fd=descriptor)))
+                    status = os.stat(name, dir_fd=descriptor)
+                    found.append((status.st_mtime_ns, name[:-4], status.st_size))
     finally:
         os.close(descriptor)
     return found

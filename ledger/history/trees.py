@@ -39,8 +39,8 @@ class Folders(Protocol):
 class Source(Protocol):
     """Where trees and files are: the objects of a repository, or those with what is about to join them."""
 
-    def get(self, id: ObjectId, kind: int) -> bytes:
-        """The bytes of an object."""
+    def get(self, id: ObjectId, kind: int, named_by: ObjectId | None = None) -> bytes:
+        """The bytes of an object; the tree that names it tells where it is sought first."""
         ...
 
 
@@ -59,7 +59,7 @@ class CommittedTree:
         if entry is None or not entry.is_directory:
             return []
         try:
-            data = self._objects.get(entry.id, TREE)
+            data = self._get(entry, TREE)
             return names_beginning(data, start) if start else names_in_tree(data)
         except ValueError as error:
             raise _not_of_a_ledger(entry.id, error) from error
@@ -67,7 +67,7 @@ class CommittedTree:
     def read(self, path: Path) -> bytes | None:
         """The bytes of a file."""
         entry = self.find(path)
-        return None if entry is None or entry.is_directory else self._objects.get(entry.id, BLOB)
+        return None if entry is None or entry.is_directory else self._get(entry, BLOB)
 
     def find(self, path: Path) -> Entry | None:
         """The entry at a path, or ``None``."""
@@ -80,7 +80,7 @@ class CommittedTree:
         way = [*entries[:depth]]
         entry = way[-1] if way else Entry(is_directory=True, id=self.root)
         for segment in path[depth:]:
-            found = self._find_in(entry, segment)
+            found = self._find_in(entry, segment, way[-2].id if len(way) > 1 else self.root)
             if found is None:
                 break
             entry = found
@@ -88,11 +88,16 @@ class CommittedTree:
         self._way = path[: len(way)], tuple(way)
         return entry if len(way) == len(path) else None
 
-    def _find_in(self, folder: Entry, name: str) -> Entry | None:
+    def _get(self, found: Entry, kind: int) -> bytes:
+        """The bytes of what was just found."""
+        _, way = self._way
+        return self._objects.get(found.id, kind, way[-2].id if len(way) > 1 else self.root)
+
+    def _find_in(self, folder: Entry, name: str, named_by: ObjectId) -> Entry | None:
         if not folder.is_directory:
             return None
         try:
-            found = find_in_tree(self._objects.get(folder.id, TREE), name)
+            found = find_in_tree(self._objects.get(folder.id, TREE, named_by), name)
         except ValueError as error:
             raise _not_of_a_ledger(folder.id, error) from error
         return None if found is None else found[1]

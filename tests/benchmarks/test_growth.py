@@ -18,9 +18,9 @@ def reads_of(ledger: Ledger, act: Callable[[Ledger], object], monkeypatch: pytes
     read: list[ObjectId] = []
     really = Objects.read
 
-    def count(self: Objects, id: ObjectId) -> tuple[int, bytes]:
+    def count(self: Objects, id: ObjectId, named_by: ObjectId | None = None) -> tuple[int, bytes]:
         read.append(id)
-        return really(self, id)
+        return really(self, id, named_by)
 
     with monkeypatch.context() as patch:
         patch.setattr(Objects, "read", count)
