@@ -333,9 +333,11 @@ def _indexes_in(folder: str) -> list[tuple[int, str, int]]:
     try:
         for name in os.listdir(descriptor):
             if name.endswith(".idx"):
-                with contextlib.suppress(FileNotFoundError):
+                try:
                     status = os.stat(name, dir_fd=descriptor)
-                    found.append((status.st_mtime_ns, name[:-4], status.st_size))
+                except FileNotFoundError:
+                    continue  # folded at this moment
+                found.append((status.st_mtime_ns, name[:-4], status.st_size))
     finally:
         os.close(descriptor)
     return found

@@ -38,15 +38,17 @@ _NAME = 20
 class PackFile:
     """A pack on the disk. Opened when it is first asked; threads may share it, and it may vanish from its folder."""
 
+    # Of the class until they are set: most packs of many are never asked.
+    _head = b""
+    _count = 0
+    _index: OpenFile | None = None
+    _bytes: FileBytes | None = None
+    _mapping: memoryview | None = None
+
     def __init__(self, base: str, limit: OpenLimit | None = None) -> None:
         """``limit`` is told of files that stay open; without one they are until this goes."""
         self.base = base
         self._limit = limit
-        self._head = b""
-        self._count = 0
-        self._index: OpenFile | None = None
-        self._bytes: FileBytes | None = None
-        self._mapping: memoryview | None = None
 
     def read(self, name: bytes) -> tuple[int, bytes] | None:
         """The kind and bytes of an object by its 20-byte name, or ``None`` if it is not in this pack.
@@ -151,10 +153,9 @@ class PackFile:
         return offset
 
     def _part(self, at: int, length: int) -> bytes:
-        """Some bytes of the index."""
-        head = self._head or self._read_head()
-        if at + length <= len(head):
-            return head[at : at + length]
+        """Some bytes of the index, whose head has been read."""
+        if at + length <= len(self._head):
+            return self._head[at : at + length]
         file = self._index or self._open_index()
         # No memory is asked for that there are no bytes for.
         found = file.read(at, length) if length <= _HEAD_BYTES or at + length <= file.size() else b""
