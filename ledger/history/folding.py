@@ -208,7 +208,7 @@ class Fold:
         raise IntegrityError(f"{self.new.path} does not hold what was written to it", where=str(self.new.path))
 
 
-def _compressed(source: Source, number: int, head: Head) -> bytes | memoryview:
+def _compressed(source: Source, number: int, head: Head) -> bytes:
     """An entry as it stands, or compressed, if it is not yet."""
     content = source.pack.content()
     if is_stored(content, head):

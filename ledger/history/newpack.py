@@ -62,7 +62,7 @@ class NewPack:
     def __getitem__(self, number: int) -> Record:
         return Record(*_RECORD.unpack_from(self.records, number * _RECORD.size))
 
-    def add(self, name: bytes, entry: bytes | memoryview, *, depth: int) -> None:
+    def add(self, name: bytes, entry: bytes, *, depth: int) -> None:
         """Add an entry; it is on the disk after the next `flush`."""
         self._record(Record(name, zlib.crc32(entry), len(entry), self.end, depth))
         self._waiting.append(entry)

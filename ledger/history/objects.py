@@ -17,7 +17,7 @@ import os
 import re
 import threading
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ledger.disk import read_file, remove_if_there, storage_errors
@@ -153,12 +153,13 @@ class Objects:
             self._by_age = (stem, pack), *self._by_age
             self._counts = {stem: count, **self._counts}
 
-    def drop_pack(self, stem: str) -> None:
-        """Forget a pack whose objects are all in another."""
+    def drop_packs(self, stems: Collection[str]) -> None:
+        """Forget packs whose objects are all in another."""
+        gone = frozenset(stems)
         with self._guard:
-            self._packs = {other: pack for other, pack in self._packs.items() if other != stem}
-            self._by_age = tuple(each for each in self._by_age if each[0] != stem)
-            self._counts = {other: count for other, count in self._counts.items() if other != stem}
+            self._packs = {stem: pack for stem, pack in self._packs.items() if stem not in gone}
+            self._by_age = tuple(each for each in self._by_age if each[0] not in gone)
+            self._counts = {stem: count for stem, count in self._counts.items() if stem not in gone}
 
     def _from_packs(
         self, id: ObjectId, damage: list[str], named_by: ObjectId | None = None

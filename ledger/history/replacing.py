@@ -60,7 +60,7 @@ def remove_packs(objects: Objects, stems: Sequence[str]) -> None:
     """Remove packs whose objects are all elsewhere by now."""
     # Git's index over several packs, derived like any, would name packs that are gone.
     remove_if_there(objects.pack_directory / "multi-pack-index")
+    objects.drop_packs(stems)
     for stem in stems:
-        objects.drop_pack(stem)
         for ending in _WITH_A_PACK:
             remove_if_there(objects.pack_directory / f"{stem}{ending}")

@@ -13,6 +13,7 @@ from ledger.disk import mode_of, read_file
 from ledger.errors import storage_error
 from ledger.history.entries import PackDamage, read_head
 from ledger.history.forms import COMMIT, decode_commit
+from ledger.history.openfiles import OpenLimit
 from ledger.history.packfile import PACK_HEAD, TRAILER, PackFile
 from ledger.history.revisions import time_of
 from ledger.ids import CommitId
@@ -27,6 +28,10 @@ _COMMITS_COME_EARLY = 64
 FEW = 16_384
 """So many objects, and a list of all their names takes little: about 2 MB."""
 
+_MANY_PACKS = 64
+_MANY_NAMES = 131_072
+"""Names of so many packs that are listed, about 20 MB of them: to ask each pack for each name would take hours."""
+
 
 class Tip(NamedTuple):
     """The newest commit of a pack: when it was made, and the name of its tree."""
@@ -38,9 +43,10 @@ class Tip(NamedTuple):
 class Source:
     """One pack, known to be whole as far as its index, its head and its trailer say."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, limit: OpenLimit) -> None:
+        """``limit`` is that of all packs that are folded together."""
         self.base = base
-        self.pack = PackFile(str(base))
+        self.pack = PackFile(str(base), limit)
 
     def __len__(self) -> int:
         return len(self.pack)
@@ -61,9 +67,10 @@ class Source:
         """Let go of the names, which take most of the memory, once the pack has been gone through."""
         self.__dict__.pop("ordered_names", None)
 
-    def entry(self, number: int) -> memoryview:
+    def entry(self, number: int) -> bytes:
         """The bytes of an entry."""
-        return self.pack.content()[self.offsets[number] : self.offsets[number + 1]]
+        # A copy: a view would keep the file open for as long as it waits to be written.
+        return bytes(self.pack.content()[self.offsets[number] : self.offsets[number + 1]])
 
     def number_at(self, offset: int) -> int:
         """Which entry begins at an offset; raises `PackDamage` if none does."""
@@ -113,13 +120,14 @@ class Entries:
 
     def number_of(self, name: bytes) -> int | None:
         """The first entry of an object, or ``None`` if it is in none of the packs."""
-        if len(self) <= FEW:
-            return self._numbers.get(name)
-        for source, start in zip(self.sources, self.starts, strict=False):
-            offset = source.pack.find(name)
+        listed = self._numbers.get(name)
+        for at in self._unlisted:
+            if listed is not None and listed < self.starts[at]:
+                break
+            offset = self.sources[at].pack.find(name)
             if offset is not None:
-                return start + source.number_at(offset)
-        return None
+                return self.starts[at] + self.sources[at].number_at(offset)
+        return listed
 
     def read(self, name: bytes) -> tuple[int, bytes] | None:
         """The kind and bytes of an object, unchecked, or ``None`` if it is in none of the packs."""
@@ -130,26 +138,38 @@ class Entries:
         return self.sources[at].pack.read_at(self.sources[at].offsets[number - self.starts[at]])
 
     @cached_property
+    def _unlisted(self) -> list[int]:
+        """The packs whose names are not listed: the largest, if all names together were too many."""
+        most = FEW if len(self.sources) <= _MANY_PACKS else _MANY_NAMES
+        by_size = sorted(range(len(self.sources)), key=lambda at: len(self.sources[at]))
+        totals = itertools.accumulate(len(self.sources[at]) for at in by_size)
+        return sorted(at for at, total in zip(by_size, totals, strict=True) if total > most)
+
+    @cached_property
     def _numbers(self) -> dict[bytes, int]:
-        names = itertools.chain.from_iterable(source.ordered_names for source in self.sources)
+        """The number of the first entry of each object of the other packs."""
+        unlisted = frozenset(self._unlisted)
         numbers: dict[bytes, int] = {}
-        for number, name in enumerate(names):
-            numbers.setdefault(name, number)
+        for at, source in enumerate(self.sources):
+            if at not in unlisted:
+                for number, name in enumerate(source.ordered_names, self.starts[at]):
+                    numbers.setdefault(name, number)
         return numbers
 
 
 def open_sources(folder: Path, stems: Iterable[str]) -> list[Source]:
     """Those of some packs that can be folded, the one with the newest commit first."""
-    found = [source for stem in stems if (source := open_source(folder / stem)) is not None]
+    limit = OpenLimit()
+    found = [source for stem in stems if (source := open_source(folder / stem, limit)) is not None]
     return sorted(found, key=lambda source: source.tip.time if source.tip is not None else 0.0, reverse=True)
 
 
-def open_source(base: Path) -> Source | None:
+def open_source(base: Path, limit: OpenLimit) -> Source | None:
     """A pack to be folded; ``None`` for one that is gone, damaged, or that somebody wants to stay as it is."""
     if is_kept(base) or any(mode_of(f"{base}{mark}") for mark in _OTHERS_MARKS):
         return None
     try:
-        source = Source(base)
+        source = Source(base, limit)
         index = read_file(f"{base}.idx")
         head, trailer = read_file(f"{base}.pack", length=PACK_HEAD), read_file(f"{base}.pack", start=-TRAILER)
         is_sound = (

@@ -31,6 +31,7 @@ from ledger.history.entries import PackDamage
 from ledger.history.folding import Fold, SourceDamage
 from ledger.history.newpack import RECORD_BYTES, Columns, NewPack, split_columns
 from ledger.history.objects import Objects
+from ledger.history.openfiles import OpenLimit
 from ledger.history.replacing import put_in_place
 from ledger.history.sources import Source, open_sources
 from ledger.records import decode, encode
@@ -181,7 +182,8 @@ def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
     try:
         records = _read_if_there(folder / _RECORDS)
         records = records[: len(records) - len(records) % RECORD_BYTES]
-        sources = [Source(objects.pack_directory / stem) for stem in plan.sources]
+        limit = OpenLimit()
+        sources = [Source(objects.pack_directory / stem, limit) for stem in plan.sources]
         fold = StagedFold(objects, plan, sources, records)
         if fold.fits():
             return fold
