@@ -398,6 +398,7 @@ class RemoteError(LedgerError, ConnectionError):
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 _SHOWN = 80
@@ -419,6 +420,15 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
     elif cause.errno in _READ_ONLY and doing != "read":
         kind, hint = ReadOnlyError, "check the permissions of the path and whether the disk is mounted read-only"
     return kind(message, hint=hint, errno=cause.errno, filename=str(path), path=str(path))
+
+
+def refuse_shortage(error: Exception) -> None:
+    """Raise an error again where this process or machine is short of descriptors or memory.
+
+    It says nothing about the file that was to be read: who judges files has not judged this one.
+    """
+    if isinstance(error, OSError) and error.errno in _SHORTAGE:
+        raise error
 
 
 # The reference guide's name for the same thing.

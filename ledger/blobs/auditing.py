@@ -20,7 +20,7 @@ from ledger.blobs.sought import Sought
 from ledger.blobs.store import PrunableStore, Store
 from ledger.blobs.tables import Table, load_table
 from ledger.blobs.workers import in_order
-from ledger.errors import FormatError, IntegrityError, StorageError
+from ledger.errors import FormatError, IntegrityError, StorageError, refuse_shortage
 from ledger.ids import Digest
 from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
 
@@ -68,6 +68,7 @@ def needs_of(store: Store, content: Content) -> Needs:
             return Needs({key: ()}, _missing(store, key))
         table = load_table(store, content, label=_LABEL)
     except (IntegrityError, StorageError, FormatError) as error:
+        refuse_shortage(error)
         return Needs({key: ()}, Fault(key, "corrupt", str(error)))
     return Needs({key: (), **_stretches(table)})
 
@@ -84,6 +85,7 @@ def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
             if not store.has(key):
                 yield _missing(store, key)
         except StorageError as error:
+            refuse_shortage(error)
             yield Fault(key, "corrupt", str(error))
 
 
@@ -98,7 +100,8 @@ def check_table(store: Store, content: Content) -> Fault | None:
     try:
         table = load_table(store, content, label=_LABEL)
         found = tuple(_segments(store, table))
-    except (IntegrityError, StorageError):
+    except (IntegrityError, StorageError) as error:
+        refuse_shortage(error)
         return None  # the fault of the pack, or of the table, is told by itself
     if found == table.segments:
         return None
@@ -162,6 +165,7 @@ def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _D
     except FileNotFoundError:
         return key, 0, [_missing(store, key)], True
     except (IntegrityError, StorageError) as error:
+        refuse_shortage(error)
         return key, 0, [Fault(key, "corrupt", str(error))], True
     return key, len(stored), [], True
 
@@ -170,6 +174,7 @@ def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done
     try:
         index = load_index(store, pack, label=_LABEL)
     except (IntegrityError, StorageError) as error:
+        refuse_shortage(error)
         is_missing = isinstance(error.__cause__, FileNotFoundError)
         fault = _missing(store, key) if is_missing else Fault(key, "corrupt", str(error))
         yield lambda: (key, 0, [fault], True)
@@ -196,6 +201,7 @@ def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_las
     except FileNotFoundError:
         return key, 0, [_missing(store, key)], is_last
     except StorageError as error:
+        refuse_shortage(error)
         return key, 0, [Fault(key, "corrupt", str(error), frozenset(part))], is_last
     for number in part:
         entry, at = index.entries[number], index.offsets[number] - start

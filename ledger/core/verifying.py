@@ -30,7 +30,7 @@ from ledger.blobs import (
     uncached,
 )
 from ledger.core.workspace import Workspace
-from ledger.errors import FormatError, IntegrityError, LedgerError, UnsupportedFormatError
+from ledger.errors import FormatError, IntegrityError, LedgerError, UnsupportedFormatError, refuse_shortage
 from ledger.history import (
     Claim,
     GitFault,
@@ -116,6 +116,7 @@ def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[st
     try:
         names = snapshot.artifact_names()
     except LedgerError as error:
+        refuse_shortage(error)
         yield "artifacts", error
         return
     for name in names:
@@ -125,8 +126,10 @@ def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[st
                     snapshot.claim_of(name, claim.version)  # its pointer may be what cannot be read
                     yield claim.label, workspace.facts(snapshot, claim).manifest.content
                 except LedgerError as error:
+                    refuse_shortage(error)
                     yield claim.label, error
         except LedgerError as error:
+            refuse_shortage(error)
             yield name, error
 
 
@@ -341,6 +344,7 @@ class Check:
             self._git_faults.setdefault(fault.where, fault)
 
     def _note_error(self, label: str, error: LedgerError) -> None:
+        refuse_shortage(error)
         id = error.facts.get("digest")
         if isinstance(error, IntegrityError) and "is_missing" in error.facts:
             kind: Damage = "missing" if error.facts["is_missing"] else "corrupt"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ledger.disk import mode_of, read_file, storage_errors
-from ledger.errors import FormatError, IntegrityError, StorageError
+from ledger.errors import FormatError, IntegrityError, StorageError, refuse_shortage, storage_error
 from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
 from ledger.history.entries import PackDamage
@@ -82,6 +82,7 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
         with storage_errors(path, "read"):
             yield from _check_file(history, path, name)
     except StorageError as error:
+        refuse_shortage(error)
         if not isinstance(error.__cause__, FileNotFoundError):  # else folded, or packed by Git, at this moment
             yield GitFault(name, "corrupt", str(error))
 
@@ -123,7 +124,8 @@ def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
         yield id
         try:
             parents = history.objects.commit(id).parents
-        except (IntegrityError, StorageError):
+        except (IntegrityError, StorageError) as error:
+            refuse_shortage(error)
             continue  # `check_commit` says what is wrong with it
         for parent in parents:
             if parent not in seen:
@@ -165,7 +167,8 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
         if id not in reached:
             try:
                 lost[id] = history.objects.commit(id)
-            except (IntegrityError, StorageError):
+            except (IntegrityError, StorageError) as error:
+                refuse_shortage(error)
                 continue  # it is no commit, or `check_git_file` says so
     built_on = {
         parent for commit in lost.values() if f"\n{TOGETHER}: " not in commit.message for parent in commit.parents
@@ -280,12 +283,14 @@ def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
             pack = PackFile(str(objects.pack_directory / file.removesuffix(".idx")))
             try:
                 yield from (CommitId(name.hex()) for name in pack.names() if pack.may_be(name, COMMIT))
-            except (PackDamage, OSError):
+            except (PackDamage, OSError) as error:
+                refuse_shortage(storage_error(error, pack.base, "read") if isinstance(error, OSError) else error)
                 continue  # `check_git_file` says so
 
 
 def _unreadable(where: str, error: IntegrityError | FormatError | StorageError) -> GitFault:
     """The fault of what could not be read, with the object that it failed at."""
+    refuse_shortage(error)
     source = error if "digest" in error.facts or not isinstance(error.__cause__, IntegrityError) else error.__cause__
     id = source.facts.get("digest")
     kind: Literal["missing", "corrupt"] = "missing" if source.facts.get("is_missing") else "corrupt"

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from ledger.disk import make_directory, mode_of, move_file, read_file, remove_if_there, sync_directory, write_file
-from ledger.errors import IntegrityError, StorageError
+from ledger.errors import IntegrityError, StorageError, refuse_shortage
 from ledger.history.auditing import tips
 from ledger.history.entries import PackDamage
 from ledger.history.forms import COMMIT, TREE, ObjectId, decode_commit, decode_tree
@@ -82,7 +82,8 @@ def _keep(path: Path, target: Path) -> None:
         write_file(target, [read_file(path)])
     except FileNotFoundError:
         return  # somebody else has taken it away
-    except StorageError:
+    except StorageError as error:
+        refuse_shortage(error)
         move_file(path, target)
 
 
@@ -148,7 +149,8 @@ def _good_in(history: History, name: str) -> Iterator[str]:
 def _read(objects: Objects, id: str) -> tuple[int, bytes] | None:
     try:
         return objects.read(ObjectId(id))
-    except (IntegrityError, StorageError):
+    except (IntegrityError, StorageError) as error:
+        refuse_shortage(error)
         return None  # whether that matters is the caller's to say
 
 

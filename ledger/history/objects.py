@@ -59,7 +59,8 @@ class Objects:
         """The fold in slices that this process was at last, if `staging` left one."""
         self._indexes_judged: frozenset[str] | None = None
         self._guard = threading.Lock()
-        self._limit = OpenLimit()
+        self.limit = OpenLimit()
+        """How many files of packs are open, whoever reads them."""
         self._cache = _ByteCache(_CACHE_BYTES)
         self._commits: dict[CommitId, Commit] = {}
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
@@ -147,7 +148,7 @@ class Objects:
 
     def adopt_pack(self, stem: str, count: int) -> None:
         """Know a pack of ``count`` objects that this process has just put in place."""
-        pack = PackFile(f"{self.pack_directory}/{stem}", self._limit)
+        pack = PackFile(f"{self.pack_directory}/{stem}", self.limit)
         with self._guard:
             self._packs = {stem: pack, **self._packs}
             self._by_age = (stem, pack), *self._by_age
@@ -277,7 +278,7 @@ class Objects:
             found = _indexes_in(folder)
         found.sort(reverse=True)
         with self._guard:
-            known, limit = self._packs, self._limit
+            known, limit = self._packs, self.limit
             self._packs = {
                 stem: known[stem] if stem in known else PackFile(f"{folder}/{stem}", limit) for _, stem, _ in found
             }
@@ -300,7 +301,7 @@ class _ByteCache:
     """The objects used last, up to a number of bytes."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._size = 0
         self._kept: dict[str, tuple[int, bytes]] = {}
 
@@ -310,7 +311,7 @@ class _ByteCache:
     def put(self, key: str, kind: int, data: bytes) -> None:
         if key in self._kept:
             return
-        if self._size + len(data) > self._limit:
+        if self._size + len(data) > self.limit:
             self._kept = {}
             self._size = 0
         self._kept[key] = (kind, data)

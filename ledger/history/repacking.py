@@ -74,7 +74,9 @@ def plan_packing(history: History) -> PackingPlan:
     """What packing would do. Reads indexes and the newest commit of each pack; takes no lock."""
     objects = history.objects
     sizes = _sizes(objects)
-    newest_first = [sizes[source.base.name] for source in open_sources(objects.pack_directory, sorted(sizes))]
+    newest_first = [
+        sizes[source.base.name] for source in open_sources(objects.pack_directory, sorted(sizes), objects.limit)
+    ]
     groups = group_packs(newest_first)
     taken = {pack.stem for group in groups for pack in group}
     left = [pack for stem, pack in sorted(sizes.items()) if stem not in taken]

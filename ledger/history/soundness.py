@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ledger.disk import read_file
-from ledger.errors import StorageError
+from ledger.errors import StorageError, refuse_shortage, storage_error
 from ledger.history.entries import PackDamage
 from ledger.history.forms import COMMIT, KINDS, TREE, object_id
 from ledger.history.indexing import is_sound
@@ -46,7 +46,7 @@ def names_in(folder: Path) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        raise StorageError(f"cannot list {folder}: {error.strerror}", path=str(folder)) from error
+        raise storage_error(error, folder, "list") from error
 
 
 def check_index(base: Path, name: str) -> GitFault | None:
@@ -55,6 +55,7 @@ def check_index(base: Path, name: str) -> GitFault | None:
         if is_sound(base) or not os.path.exists(f"{base}.idx") or not os.path.exists(f"{base}.pack"):
             return None
     except StorageError as error:
+        refuse_shortage(error)
         return GitFault(f"{name}.idx", "corrupt", str(error))
     what = "is not the index of its pack; it is made again when an object is missed"
     return GitFault(f"{name}.idx", "corrupt", f"{base}.idx {what}")
@@ -91,7 +92,8 @@ def _listed(base: Path) -> frozenset[str]:
     """The objects that a damaged pack should hold, as far as its index tells, and that are not to be had from it."""
     try:
         return frozenset(id for id, _ in _damaged(base))
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        refuse_shortage(error)
         return frozenset()
 
 
@@ -196,4 +198,4 @@ def _hash(path: str) -> tuple[int, bool]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise StorageError(f"cannot read {path}: {error.strerror}", path=path) from error
+        raise storage_error(error, path, "read") from error

@@ -157,9 +157,8 @@ class Entries:
         return numbers
 
 
-def open_sources(folder: Path, stems: Iterable[str]) -> list[Source]:
+def open_sources(folder: Path, stems: Iterable[str], limit: OpenLimit) -> list[Source]:
     """Those of some packs that can be folded, the one with the newest commit first."""
-    limit = OpenLimit()
     found = [source for stem in stems if (source := open_source(folder / stem, limit)) is not None]
     return sorted(found, key=lambda source: source.tip.time if source.tip is not None else 0.0, reverse=True)
 

@@ -1,8 +1,11 @@
 """A check finds what is wrong, says so once, and names every version that it touches."""
 
+import errno
 import itertools
 import os
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +15,27 @@ from ledger import Ledger
 from ledger.blobs import LocalStore
 from tests.kit.contents import noise
 from tests.kit.ledgers import canonical, damage, git, plant, store_of
+
+IN_LITTLE = """
+import collections, gc, os, resource, sys
+from ledger import Ledger
+from ledger.errors import StorageError
+ledger = Ledger.open(sys.argv[1])
+assert ledger.verify().ok
+gc.collect()
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+used = len(os.listdir("/proc/self/fd")) - 1
+found = collections.Counter()
+for more in range(12):
+    gc.collect()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + more, hard))
+    try:
+        report = ledger.verify()
+        found["ok" if report.ok else str(report.problems[0])] += 1
+    except StorageError as error:
+        found[f"{type(error).__name__} {error.errno}"] += 1
+print(sorted(found))
+"""
 
 
 def stored(ledger: Ledger, kind: str) -> list[Path]:
@@ -140,3 +164,14 @@ def test_a_piece_has_one_place(shared: Ledger) -> None:
     keys = [piece.key for piece in shared.checking().pieces()]
     assert len(keys) == len(set(keys))
     assert not any(one == other for one, other in itertools.pairwise(sorted(keys)))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="counts its descriptors in /proc")
+def test_a_process_without_descriptors_finds_no_damage(ledger: Ledger) -> None:
+    """A file that could not be opened for want of descriptors was not judged: that is an error, and no fault."""
+    for number in range(6):
+        ledger.save(noise(50_000) + bytes([number]), "iris", tags=[f"round-{number}"])
+    program = subprocess.run(
+        [sys.executable, "-c", IN_LITTLE, str(ledger.path)], capture_output=True, text=True, check=True
+    )
+    assert str([f"StorageError {errno.EMFILE}", "ok"]) == program.stdout.strip()

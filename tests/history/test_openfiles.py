@@ -1,0 +1,93 @@
+"""Files that are read here and there, and how many of them stay open."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.disk import durability
+from ledger.enums import Durability
+from ledger.history import History
+from ledger.history.openfiles import FileBytes, OpenFile, OpenLimit
+from ledger.history.packfile import PackFile
+from tests.kit.histories import draft, git, new_history, packs_of, publish, start, versions_of
+
+MANY = 300
+LIMIT = 100
+CONTENT = bytes(range(256)) * 64
+
+IN_LITTLE = """
+import resource, sys
+from pathlib import Path
+from ledger.history import History, execute_packing, plan_packing
+from ledger.records import check_name
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), hard))
+history = History.open(Path(sys.argv[1]))
+snapshot = history.snapshot()
+print(len([snapshot.manifest(claim) for claim in snapshot.claims(check_name("iris"))]))
+print(len(history.objects.ids_with_prefix("ab")))
+print(execute_packing(history, plan_packing(history), lambda _: None).packs_after)
+print(len([snapshot.manifest(claim) for claim in snapshot.claims(check_name("iris"))]))
+"""
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file."""
+    path = tmp_path_factory.mktemp("files") / "file"
+    path.write_bytes(CONTENT)
+    return path
+
+
+@given(st.lists(st.tuples(st.integers(0, len(CONTENT)), st.integers(0, 9000)), min_size=1, max_size=5))
+def test_a_file_is_read_as_its_bytes_are_sliced(path: Path, places: list[tuple[int, int]]) -> None:
+    """Wherever and however much is read, one after the other, it is what stands there, up to the file's end."""
+    content, file = FileBytes(str(path)), OpenFile(str(path))
+    for at, length in places:
+        assert CONTENT[at : at + length] == content[at : at + length] == file.read(at, length)
+    assert CONTENT[places[0][0] :] == content[places[0][0] :]
+
+
+def test_a_file_is_closed_when_nobody_holds_it(path: Path) -> None:
+    """Its descriptor is free again."""
+    before = os.listdir("/dev/fd")
+    file = OpenFile(str(path))
+    assert len(before) + 1 == len(os.listdir("/dev/fd"))
+    del file
+    assert before == os.listdir("/dev/fd")
+
+
+@pytest.fixture(scope="module")
+def scattered(tmp_path_factory: pytest.TempPathFactory) -> History:
+    """A history of many packs, as writers without the lock leave it."""
+    locked = new_history(tmp_path_factory.mktemp("scattered"))
+    history = History(locked.git_dir, locked.git_dir.parent / "lock", locking=False)
+    with durability(Durability.RELAXED):
+        for number in range(MANY):
+            publish(history, draft("iris", f"word-{number}" if number % 7 else None), seconds=number)
+    assert len(packs_of(history)) > MANY
+    return history
+
+
+def test_who_opened_a_file_longest_ago_lets_go_of_it(scattered: History) -> None:
+    """However many packs are read, no more files are open than the limit says; all can be read again."""
+    limit = OpenLimit(10)
+    packs = [PackFile(str(path.with_suffix("")), limit) for path in packs_of(scattered)]
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(2):
+        for pack in packs:
+            assert all(pack.read(name) is not None for name in pack.names())
+            assert len(os.listdir("/dev/fd")) <= before + 10
+
+
+def test_many_packs_need_few_descriptors(scattered: History) -> None:
+    """Where a process may open fewer files than there are packs, it reads every version, and packs the history."""
+    program = start(IN_LITTLE, scattered.git_dir.parent, LIMIT)
+    read, found, packs, again = map(int, program.communicate()[0].split())
+    assert (MANY, 1, MANY) == (read, packs, again)
+    assert found == len(scattered.objects.ids_with_prefix("ab"))
+    assert MANY == len(versions_of(History.open(scattered.git_dir.parent)))
+    assert git(scattered, "fsck", "--full", "--strict") == ""
