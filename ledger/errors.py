@@ -428,7 +428,7 @@ def refuse_shortage(error: Exception) -> None:
     It says nothing about the file that was to be read: who judges files has not judged this one.
     """
     if isinstance(error, OSError) and error.errno in _SHORTAGE:
-        raise error
+        raise error if isinstance(error, LedgerError) else storage_error(error, error.filename, "read") from error
 
 
 # The reference guide's name for the same thing.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ledger.disk import mode_of, read_file, storage_errors
-from ledger.errors import FormatError, IntegrityError, StorageError, refuse_shortage, storage_error
+from ledger.errors import FormatError, IntegrityError, StorageError, refuse_shortage
 from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
 from ledger.history.entries import PackDamage
@@ -284,7 +284,7 @@ def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
             try:
                 yield from (CommitId(name.hex()) for name in pack.names() if pack.may_be(name, COMMIT))
             except (PackDamage, OSError) as error:
-                refuse_shortage(storage_error(error, pack.base, "read") if isinstance(error, OSError) else error)
+                refuse_shortage(error)
                 continue  # `check_git_file` says so
 
 

@@ -132,7 +132,8 @@ def _files_of(git_dir: Path, fault: GitFault) -> list[str]:
 def _is_indexed(path: Path) -> bool:
     try:
         return bool(list(PackFile(str(path.with_suffix(""))).names()))
-    except (OSError, PackDamage):
+    except (OSError, PackDamage) as error:
+        refuse_shortage(error)
         return False
 
 
@@ -141,7 +142,8 @@ def _good_in(history: History, name: str) -> Iterator[str]:
     if name.startswith(_PACK) and name.endswith(".idx"):
         try:
             names = list(PackFile(str((history.git_dir / name).with_suffix(""))).names())
-        except (OSError, PackDamage):
+        except (OSError, PackDamage) as error:
+            refuse_shortage(error)
             return
         yield from (found.hex() for found in names if _can_read(history.objects, found.hex()))
 

@@ -323,6 +323,8 @@ def _names(pack: PackFile) -> list[bytes]:
         return list(pack.names())
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise storage_error(error, pack.base, "read") from error
     except PackDamage as error:
         raise IntegrityError(f"the index of a pack of the history is damaged: {error}", where=pack.base) from error
 

@@ -7,6 +7,7 @@ Descriptors are few, and a history that writers without the lock made has packs 
 says so to an `OpenLimit`, by which whoever has kept one open for longest lets go of it.
 """
 
+import contextlib
 import os
 import threading
 import weakref
@@ -44,8 +45,9 @@ class OpenFile:
         return os.fstat(self._descriptor).st_size
 
     def __del__(self) -> None:
-        # Not by a `close`: another thread may be reading, and a descriptor's number is soon another file's.
-        if hasattr(self, "_descriptor"):
+        # Not by a `close`: another thread may be reading, and a descriptor's number is soon another file's. One that
+        # was never opened, or that cannot be closed, loses nothing: it was only read.
+        with contextlib.suppress(AttributeError, OSError):
             os.close(self._descriptor)
 
 

@@ -167,6 +167,8 @@ class PackFile:
         """The beginning of the index, or all of one that is small."""
         file = self._index or OpenFile(f"{self.base}.idx")
         head = file.glance(0, _HEAD_BYTES)
+        if len(head) < _NAMES_AT + _INDEX_TRAILER:
+            head = file.read(0, _HEAD_BYTES)
         if len(head) < _NAMES_AT + _INDEX_TRAILER or not head.startswith(_INDEX_MAGIC):
             raise PackDamage(f"{self.base}.idx is not an index of version 2")
         count = _number(head, _NAMES_AT - 4)

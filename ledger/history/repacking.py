@@ -74,9 +74,9 @@ def plan_packing(history: History) -> PackingPlan:
     """What packing would do. Reads indexes and the newest commit of each pack; takes no lock."""
     objects = history.objects
     sizes = _sizes(objects)
-    newest_first = [
-        sizes[source.base.name] for source in open_sources(objects.pack_directory, sorted(sizes), objects.limit)
-    ]
+    with storage_errors(objects.pack_directory, "read"):
+        sources = open_sources(objects.pack_directory, sorted(sizes), objects.limit)
+    newest_first = [sizes[source.base.name] for source in sources]
     groups = group_packs(newest_first)
     taken = {pack.stem for group in groups for pack in group}
     left = [pack for stem, pack in sorted(sizes.items()) if stem not in taken]
@@ -112,7 +112,8 @@ def execute_packing(history: History, plan: PackingPlan, progress: Callable[[int
         loose = pack_loose_objects(objects, most=plan.loose) if plan.loose else 0
     progress(loose)
     for group in plan.groups:
-        _fold_group(history, [pack.stem for pack in group], progress)
+        with storage_errors(objects.pack_directory, "fold"):
+            _fold_group(history, [pack.stem for pack in group], progress)
     after = _sizes(objects)
     return Packed(
         packs_before=len(before),

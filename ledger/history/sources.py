@@ -88,8 +88,8 @@ class Source:
                 if kind == COMMIT:
                     commit = decode_commit(CommitId(""), data)
                     return Tip(time_of(commit).timestamp(), bytes.fromhex(commit.tree))
-        except ValueError:
-            return None  # damaged, which shows again when it is copied
+        except (ValueError, FileNotFoundError):
+            return None  # damaged or gone, which shows again when it is copied
         return None
 
     def heights(self) -> dict[int, int]:

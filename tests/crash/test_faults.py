@@ -41,9 +41,10 @@ def test_a_call_that_fails_is_told_and_costs_nothing(tmp_path: Path, operation: 
 
 def test_short_reads_and_writes_are_continued(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A system that takes and gives a few bytes at a time stores and returns the same bytes."""
-    read, write = os.read, os.write
+    read, pread, write = os.read, os.pread, os.write
     monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:1000]))
     monkeypatch.setattr(os, "read", lambda file, size: read(file, min(size, 1000)))
+    monkeypatch.setattr(os, "pread", lambda file, size, at: pread(file, min(size, 1000), at))
     ledger.save(LARGE, "weights")
     fresh = Ledger.open(ledger.path)
     assert LARGE == fresh.load("weights")
