@@ -1,28 +1,33 @@
 """The files of a folder, read many at a time.
 
-A small file costs its system calls, not its bytes, and on a cold disk it costs the wait. So small
-neighbours are read together, on all cores a little ahead of whoever takes them; everything else is read
-when its turn comes.
+A small file costs its system calls, not its bytes. So small neighbours are read together, a little ahead of whoever
+takes them; everything else is read when its turn comes. One thread reads where files are at hand, because several would
+wait for each other between two calls; where a look at the first ones took long, as over a network, so many do that
+their waits overlap.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
-from ledger.blobs.trees import TreeFile, read_source
+from ledger.blobs.sources import read_together
+from ledger.blobs.trees import TreeFile
 from ledger.blobs.workers import PARALLEL_SIZE, in_order
 
 SMALL_SIZE: Final = 64 << 10
 """Most bytes of a file that is read together with others."""
 
-_MOST_TOGETHER = 64
+_MOST_TOGETHER = 128
+_LONG = 0.0005  # seconds for a file
 
 
 class Gathered(NamedTuple):
-    """Small files that lie one after another, and the bytes of each."""
+    """Small files that lie one after another: how large each was when it was read, and the bytes of all."""
 
     files: Sequence[TreeFile]
-    data: Sequence[bytes]
+    sizes: Sequence[int]
+    data: bytes
 
 
 def gather(files: Sequence[TreeFile]) -> Iterator[TreeFile | Gathered]:
@@ -36,8 +41,13 @@ def gather(files: Sequence[TreeFile]) -> Iterator[TreeFile | Gathered]:
             continue
         together = list(group)
         batches = (together[start : start + _MOST_TOGETHER] for start in range(0, len(together), _MOST_TOGETHER))
-        is_long = sum(file.size for file in together) >= PARALLEL_SIZE
-        yield from in_order(_read, batches) if is_long else map(_read, batches)
+        if sum(file.size for file in together) < PARALLEL_SIZE:
+            yield from map(_read, batches)
+            continue
+        began = time.monotonic()
+        yield (first := _read(next(batches)))
+        took_long = time.monotonic() - began > _LONG * len(first.files)
+        yield from in_order(_read, batches, threads=None if took_long else 1)
 
 
 def _is_small(file: TreeFile) -> bool:
@@ -45,4 +55,5 @@ def _is_small(file: TreeFile) -> bool:
 
 
 def _read(files: Sequence[TreeFile]) -> Gathered:
-    return Gathered(files, [b"".join(read_source(file.source, follow=False)) for file in files])
+    each = read_together([file.source for file in files])
+    return Gathered(files, [len(data) for data in each], b"".join(each))

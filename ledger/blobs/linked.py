@@ -20,9 +20,10 @@ from ledger.blobs.local import LocalStore
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import path_problem
 from ledger.blobs.registered import check_linked
+from ledger.blobs.sources import read_source
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
-from ledger.blobs.trees import TreeFile, read_source, scan_tree
+from ledger.blobs.trees import TreeFile, scan_tree
 from ledger.disk import mode_of, read_file, storage_errors
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.ids import Digest

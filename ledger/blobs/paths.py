@@ -8,7 +8,7 @@ restored on another system is refused with everything that is wrong with it.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from ledger.errors import FormatError
@@ -17,17 +17,32 @@ from ledger.records import FileEntry
 PATH_LIMIT: Final = 1024
 """Most bytes of a path."""
 
-# What nearly every path looks like, and what makes one suspicious: the rules themselves are below, and cost more.
-_USUAL = re.compile(r"(?:(?!\.{1,2}/)[ -.0-~]+/)*(?!\.{1,2}\Z)[ -.0-~]+")
-_SUSPICIOUS = re.compile(r'(?i)[<>:"|?*\\\x00-\x1f\x7f]|[. ](?:/|\Z)|(?:\A|/)(?:con|prn|aux|nul|com|lpt)')
+# What gives many paths away, one after another, as such that the rules below have to judge: one look costs less.
+_UNUSUAL = ("//", "/./", "/../")
+_NOT_PORTABLE = (*'<>:"|?*\\', "./", " /")
+_DEVICE = re.compile(r"/(?:con|prn|aux|nul|con(?:in|out)\$|com[0-9]|lpt[0-9])[ ./]")
 
 _RESERVED = re.compile(r"(?i:con|prn|aux|nul|con(?:in|out)\$|com[0-9¹²³]|lpt[0-9¹²³])[ ]*(?:\..*)?")
 _FORBIDDEN = re.compile(r'[<>:"|?*\\\x00-\x1f\x7f]')
 
 
+def are_usual(paths: Collection[str]) -> bool:
+    """Whether there is certainly nothing wrong with the structure of any of some paths; else each is to be judged."""
+    together = f"/{'/'.join(paths)}/"
+    is_plain = together.isascii() and together.isprintable() and not any(part in together for part in _UNUSUAL)
+    return is_plain and max(map(len, paths)) <= PATH_LIMIT
+
+
+def are_portable(paths: Collection[str]) -> bool:
+    """Whether Windows and macOS can certainly hold each of some paths by itself; else each is to be judged."""
+    together = f"/{'/'.join(paths)}/".lower()
+    is_plain = together.isascii() and together.isprintable() and not any(part in together for part in _NOT_PORTABLE)
+    return is_plain and not _DEVICE.search(together)
+
+
 def path_problem(path: str) -> str | None:
     """What is wrong with the structure of a path, or ``None``."""
-    if len(path) <= PATH_LIMIT and _USUAL.fullmatch(path):
+    if are_usual((path,)):
         return None
     try:
         size = len(path.encode())
@@ -43,8 +58,6 @@ def path_problem(path: str) -> str | None:
 
 def portability_problem(path: str) -> str | None:
     """Why a path could not be restored on Windows or macOS, or ``None``."""
-    if not _SUSPICIOUS.search(path):
-        return None
     for segment in path.split("/"):
         forbidden = _FORBIDDEN.search(segment)
         if forbidden is not None:
@@ -56,8 +69,13 @@ def portability_problem(path: str) -> str | None:
     return None
 
 
-def case_collisions(paths: Iterable[str]) -> list[tuple[str, str]]:
+def case_collisions(paths: Collection[str]) -> list[tuple[str, str]]:
     """Pairs of paths, folders included, that a file system which ignores case takes for one."""
+    every = set(paths)
+    for folder in {path.rpartition("/")[0] for path in paths}:
+        every.update((folder, *parents_of(folder)))
+    if "".join(every).isascii() and len(set(map(str.lower, every))) == len(every):
+        return []
     seen: dict[str, str] = {}
     folders = {""}
     pairs: dict[tuple[str, str], None] = {}
@@ -78,8 +96,9 @@ def check_files(files: Sequence[FileEntry], *, where: str) -> None:
         twice = next(file.path for file in files if file.path in seen or seen.add(file.path))  # type: ignore[func-returns-value]  # adding is the point
         raise FormatError(f"{where}: the path {twice!r} stands twice", where=where)
     folders = {""}
+    all_usual = are_usual(paths)
     for file in files:
-        problem = path_problem(file.path)
+        problem = None if all_usual else path_problem(file.path)
         if problem is not None:
             raise FormatError(f"{where}: invalid path {file.path!r}: {problem}", where=where)
         *parents, _ = _new_parts(file.path, folders)

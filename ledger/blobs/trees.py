@@ -8,16 +8,21 @@ stays inside the folder on every system it may be restored on.
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.blobs.paths import case_collisions, path_problem, portability_problem
+from ledger.blobs.paths import are_portable, are_usual, case_collisions, path_problem, portability_problem
 from ledger.disk import mode_of, storage_errors
-from ledger.errors import LedgerError, SourceNotFoundError, StorageError, UnsupportedFileError, storage_error
+from ledger.errors import SourceNotFoundError, UnsupportedFileError, storage_error
 from ledger.records import FileKind
 
-_BLOCK_SIZE = 1 << 20
 _SHOWN = 20
+_JUDGED_TOGETHER = 256
+
+# Texts are compared by code points, whose order is that of their UTF-8 bytes.
+_order = attrgetter("path")
 
 _KINDS = {
     stat.S_IFIFO: "a fifo",
@@ -50,25 +55,27 @@ def scan_tree(folder: Path) -> list[TreeFile]:
     root = os.path.realpath(folder)
     files: list[TreeFile] = []
     problems: list[str] = []
-    for path, source in _walk(root):
-        problem = path_problem(path)
-        if problem is None:
-            with storage_errors(source, "read"):
-                status = os.lstat(source)
-                kind, problem = _classify(path, source, root, status.st_mode)
-            files.append(TreeFile(path, kind, source, 0 if kind == "directory" else status.st_size))
-        if problem is not None:
-            problems.append(f"{path!r}: {problem}")
+    for prefix, entries in _walk(root):
+        paths = [prefix + entry.name for entry in entries]
+        all_usual = are_usual(paths)
+        for path, entry in zip(paths, entries, strict=True):
+            problem = None if all_usual else path_problem(path)
+            if problem is None:
+                file, problem = _look_at(path, entry, root)
+                files.append(file)
+            if problem is not None:
+                problems.append(f"{path!r}: {problem}")
     refuse(folder, problems)
-    return sorted(files, key=lambda file: file.path.encode())
+    return sorted(files, key=_order)
 
 
 def check_portable(folder: Path, files: Sequence[TreeFile]) -> None:
     """Refuse files that Windows or macOS could not hold; `UnsupportedFileError` with all of them."""
-    problems = [
-        f"{file.path!r}: {problem}" for file in files if (problem := portability_problem(file.path)) is not None
-    ]
-    pairs = case_collisions(file.path for file in files)
+    paths = [file.path for file in files]
+    groups = (paths[start : start + _JUDGED_TOGETHER] for start in range(0, len(paths), _JUDGED_TOGETHER))
+    suspicious = chain.from_iterable(group for group in groups if not are_portable(group))
+    problems = [f"{path!r}: {problem}" for path in suspicious if (problem := portability_problem(path)) is not None]
+    pairs = case_collisions(paths)
     problems += [f"{first!r} and {second!r} differ only in case or in their form of Unicode" for first, second in pairs]
     refuse(folder, problems)
 
@@ -85,42 +92,6 @@ def refuse(folder: Path, problems: Sequence[str]) -> None:
         path=str(folder),
         problems=tuple(problems),
     )
-
-
-def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes]:
-    """The bytes of a regular file, in blocks; `StorageError` where it changes while it is read.
-
-    ``follow`` says whether the file itself may be a symbolic link.
-    """
-    # Opening a fifo would wait for its writer without O_NONBLOCK.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
-    total = 0
-    try:
-        descriptor = os.open(path, flags)
-        try:
-            before = os.fstat(descriptor)
-            if not stat.S_ISREG(before.st_mode):
-                raise UnsupportedFileError(f"{path} is not a regular file", path=str(path))
-            # A read that gives less than it was asked for has reached the end: small files need one.
-            asked = min(before.st_size + 1, _BLOCK_SIZE)
-            while block := os.read(descriptor, asked):
-                total += len(block)
-                yield block
-                if len(block) < asked and total == before.st_size:
-                    break
-            after = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-    except LedgerError:
-        raise
-    except OSError as error:
-        raise storage_error(error, path, "read") from error
-    if total != before.st_size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise StorageError(
-            f"{path} changed while it was read: {before.st_size} bytes at first, {total} read, {after.st_size} now",
-            hint="save it again when nothing writes to it",
-            path=str(path),
-        )
 
 
 def link_problem(path: str, target: str) -> str | None:
@@ -143,26 +114,42 @@ def is_inside(root: str, path: str) -> bool:
     return real == root or real.startswith(root.rstrip("/") + "/")
 
 
-def _walk(root: str) -> Iterator[tuple[str, str]]:
-    """Relative and full path of everything in a folder but the folders that are not empty."""
-    pending = [("", root)]
+def _walk(root: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """What each folder in a folder holds, but the folders that are not empty, and what its paths begin with."""
+    pending: list[tuple[str, os.DirEntry[str] | None]] = [("", None)]
     while pending:
         prefix, folder = pending.pop()
-        with storage_errors(folder, "list"), os.scandir(folder) as entries:
+        path = root if folder is None else folder.path
+        with storage_errors(path, "list"), os.scandir(path) as entries:
             found = list(entries)
-        if not found and prefix:
-            yield prefix.rstrip("/"), folder
+        if not found and folder is not None:
+            yield prefix.removesuffix(f"{folder.name}/"), [folder]
+        others = []
         for entry in found:
             if entry.is_dir(follow_symlinks=False):
-                pending.append((f"{prefix}{entry.name}/", entry.path))
+                pending.append((f"{prefix}{entry.name}/", entry))
             else:
-                yield prefix + entry.name, entry.path
+                others.append(entry)
+        if others:
+            yield prefix, others
+
+
+def _look_at(path: str, entry: os.DirEntry[str], root: str) -> tuple[TreeFile, str | None]:
+    """What lies at a path, and why it cannot be saved."""
+    try:
+        status = entry.stat(follow_symlinks=False)
+        mode = status.st_mode
+        if stat.S_ISREG(mode):
+            kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
+            return TreeFile(path, kind, entry.path, status.st_size), None
+        kind, problem = _classify(path, entry.path, root, mode)
+    except OSError as error:
+        raise storage_error(error, entry.path, "read") from error
+    return TreeFile(path, kind, entry.path, 0 if kind == "directory" else status.st_size), problem
 
 
 def _classify(path: str, source: str, root: str, mode: int) -> tuple[FileKind, str | None]:
-    """What a file is, and why it cannot be saved."""
-    if stat.S_ISREG(mode):
-        return "executable" if mode & stat.S_IXUSR else "file", None
+    """What something that is no regular file is, and why it cannot be saved."""
     if stat.S_ISDIR(mode):
         return "directory", None
     if not stat.S_ISLNK(mode):

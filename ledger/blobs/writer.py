@@ -7,17 +7,18 @@ outside of the stream. Paths are checked before a byte is taken.
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from ledger.blobs.chunking import Block, Cutter
 from ledger.blobs.gathering import Gathered, gather
 from ledger.blobs.incoming import Spool, writable_file
-from ledger.blobs.paths import parents_of, path_problem
+from ledger.blobs.paths import are_usual, parents_of, path_problem
 from ledger.blobs.sink import ChunkSink
+from ledger.blobs.sources import read_source
 from ledger.blobs.store import Store
-from ledger.blobs.trees import TreeFile, check_portable, read_source, scan_tree
+from ledger.blobs.trees import TreeFile, check_portable, scan_tree
 from ledger.disk import storage_errors
 from ledger.errors import ArgumentError, SourceNotFoundError, storage_error
 from ledger.meters import advance, expect
@@ -157,6 +158,20 @@ class ContentWriter:
             raise ArgumentError(f"cannot add the file {path!r}: {problem}", path=path)
         self._taken.add(path)
 
+    def _reserve_all(self, paths: Sequence[str]) -> None:
+        """Reserve paths, at once where there is certainly nothing wrong with any."""
+        new = set(paths)
+        folders = {path.rpartition("/")[0] for path in paths} - self._folders - {""}
+        folders.update(*map(parents_of, folders))
+        is_free = len(new) == len(paths) and new.isdisjoint(self._taken) and new.isdisjoint(self._folders)
+        is_below_none = folders.isdisjoint(self._taken) and folders.isdisjoint(new)
+        if self._over or not (is_free and is_below_none and are_usual(paths)):
+            for path in paths:
+                self._reserve(path)
+            return
+        self._folders |= folders
+        self._taken |= new
+
     def _copy(self, file: TreeFile, *, follow: bool) -> None:
         if file.kind in ("directory", "link"):
             self._reserve(file.path)
@@ -174,12 +189,13 @@ class ContentWriter:
 
     def _add_gathered(self, lead: str, gathered: Gathered) -> None:
         """Add small files whose bytes were read already."""
-        entries = []
-        for file, data in zip(gathered.files, gathered.data, strict=True):
-            self._reserve(lead + file.path)
-            entries.append(FileEntry(path=lead + file.path, size=len(data), kind=file.kind))
-        self._take(b"".join(gathered.data))
-        self._files += entries
+        paths = [lead + file.path for file in gathered.files]
+        self._reserve_all(paths)
+        self._take(gathered.data)
+        self._files += [
+            FileEntry(path=path, size=size, kind=file.kind)
+            for path, size, file in zip(paths, gathered.sizes, gathered.files, strict=True)
+        ]
 
     def _pour(self, blocks: Iterable[bytes], take: Callable[[bytes], object]) -> int:
         """Pass on the bytes of a source; how many they are."""

@@ -58,8 +58,8 @@ def test_small_neighbours_are_read_together(tmp_path: Path) -> None:
     first, large, last = gather(scan_tree(tmp_path / "in"))
     assert isinstance(first, Gathered)
     assert isinstance(last, Gathered)
-    assert [files["0000"], files["0001"]] == list(first.data)
-    assert ("0002", [files["0003"]]) == (large.path, list(last.data))  # type: ignore[union-attr]  # it is a file
+    assert ([5, 6], files["0000"] + files["0001"]) == (first.sizes, first.data)
+    assert ("0002", files["0003"]) == (large.path, last.data)  # type: ignore[union-attr]  # it is a file
 
 
 def test_an_unreadable_file_spoils_the_content(store: LocalStore, tmp_path: Path) -> None:

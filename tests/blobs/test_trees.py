@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentReader, ContentWriter, LocalStore
-from ledger.blobs.trees import read_source, scan_tree
+from ledger.blobs.sources import read_source
+from ledger.blobs.trees import scan_tree
 from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.meters import Progress, progress, task
 from tests.kit.stores import objects
