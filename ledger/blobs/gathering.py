@@ -55,5 +55,5 @@ def _is_small(file: TreeFile) -> bool:
 
 
 def _read(files: Sequence[TreeFile]) -> Gathered:
-    each = read_together([file.source for file in files])
+    each = read_together(files)
     return Gathered(files, [len(data) for data in each], b"".join(each))

@@ -2,14 +2,15 @@
 
 Each is looked at before and after: one that changes while it is read is an error, never a mixture of two states.
 Nothing but regular files is read, and the last part of a path is followed only where the user named it himself.
-Small files cost their system calls, not their bytes, and on a cold disk the wait: so the disk is asked for several
-before the first of them is waited for.
+Small files cost their system calls, not their bytes, and on a cold disk the wait: so they are not looked at anew where
+the look at their folder will do, and the disk is asked for several before the first of them is waited for.
 """
 
 import os
 import stat
 from collections.abc import Iterator, Sequence
 
+from ledger.blobs.trees import TreeFile
 from ledger.errors import LedgerError, StorageError, UnsupportedFileError, storage_error
 
 _BLOCK_SIZE = 1 << 20
@@ -30,7 +31,9 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
     try:
         descriptor = os.open(path, _FLAGS if follow else _FLAGS_FOR_NO_LINK)
         try:
-            before = _status(path, descriptor)
+            before = os.fstat(descriptor)
+            if not stat.S_ISREG(before.st_mode):
+                raise UnsupportedFileError(f"{path} is not a regular file", path=str(path))
             # A read that gives less than it was asked for has reached the end: small files need one.
             asked = min(before.st_size + 1, _BLOCK_SIZE)
             while block := os.read(descriptor, asked):
@@ -45,58 +48,44 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
         raise
     except OSError as error:
         raise storage_error(error, path, "read") from error
-    _check_unchanged(path, before, total, after)
+    if total != before.st_size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise StorageError(
+            f"{path} changed while it was read: {before.st_size} bytes at first, {total} read, {after.st_size} now",
+            hint="save it again when nothing writes to it",
+            path=str(path),
+        )
 
 
-def read_together(paths: Sequence[str]) -> list[bytes]:
-    """The bytes of each of some small files, as `read_source` gives them without following links."""
+def read_together(files: Sequence[TreeFile]) -> list[bytes]:
+    """The bytes of each of some small files of a folder, as `read_source` gives them without following links."""
     read: list[bytes] = []
-    for start in range(0, len(paths), _MOST_OPEN):
-        read += _read_at_once(paths[start : start + _MOST_OPEN])
+    for start in range(0, len(files), _MOST_OPEN):
+        group = files[start : start + _MOST_OPEN]
+        read += [
+            b"".join(read_source(file.source, follow=False)) if data is None else data
+            for file, data in zip(group, _read_at_once(group), strict=True)
+        ]
     return read
 
 
-def _read_at_once(paths: Sequence[str]) -> list[bytes]:
+def _read_at_once(files: Sequence[TreeFile]) -> Sequence[bytes | None]:
+    """The bytes of each file that is still what its folder was seen to hold; `read_source` has to judge the others."""
     descriptors: list[int] = []
-    before: list[os.stat_result] = []
-    read: list[bytes] = []
-    path = ""
+    read: list[bytes | None] = []
     try:
-        for path in paths:
-            descriptors.append(descriptor := os.open(path, _FLAGS_FOR_NO_LINK))
-            before.append(status := _status(path, descriptor))
+        for file in files:
+            descriptors.append(descriptor := os.open(file.source, _FLAGS_FOR_NO_LINK))
             if _CAN_ASK:
-                os.posix_fadvise(descriptor, 0, status.st_size, os.POSIX_FADV_WILLNEED)
-        for path, descriptor, status in zip(paths, descriptors, before, strict=True):
-            data = os.read(descriptor, min(status.st_size + 1, _BLOCK_SIZE))
+                os.posix_fadvise(descriptor, 0, file.size, os.POSIX_FADV_WILLNEED)
+        for file, descriptor in zip(files, descriptors, strict=True):
+            # A byte more than there were, to see whether there are more by now.
+            data = os.read(descriptor, file.size + 1)
             after = os.fstat(descriptor)
-            if len(data) == status.st_size:
-                _check_unchanged(path, status, len(data), after)
-            else:
-                # It changed already, or the system gave only a part of it.
-                data = b"".join(read_source(path, follow=False))
-            read.append(data)
-    except LedgerError:
-        raise
-    except OSError as error:
-        raise storage_error(error, path, "read") from error
+            is_same = after.st_size == file.size and after.st_mtime_ns == file.modified and stat.S_ISREG(after.st_mode)
+            read.append(data if is_same and len(data) == file.size else None)
+    except OSError:
+        return [None] * len(files)  # which of them it was, and why, is said when each is read by itself
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
     return read
-
-
-def _status(path: str | os.PathLike[str], descriptor: int) -> os.stat_result:
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise UnsupportedFileError(f"{path} is not a regular file", path=str(path))
-    return status
-
-
-def _check_unchanged(path: str | os.PathLike[str], before: os.stat_result, read: int, after: os.stat_result) -> None:
-    if read != before.st_size or after.st_size != before.st_size or after.st_mtime_ns != before.st_mtime_ns:
-        raise StorageError(
-            f"{path} changed while it was read: {before.st_size} bytes at first, {read} read, {after.st_size} now",
-            hint="save it again when nothing writes to it",
-            path=str(path),
-        )

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 from ledger.blobs.paths import are_portable, are_usual, case_collisions, path_problem, portability_problem
 from ledger.disk import mode_of, storage_errors
@@ -32,13 +33,17 @@ _KINDS = {
 }
 
 
-class TreeFile(NamedTuple):
-    """A file of a folder: its path there, what it is, its path in the file system, and how large it was."""
+class TreeFile(msgspec.Struct, frozen=True, gc=False):
+    """A file of a folder: its path there, what it is, its path in the file system, how large it was, and as of when.
+
+    ``modified`` is the time of its last change, in nanoseconds.
+    """
 
     path: str
     kind: FileKind
     source: str
     size: int = 0
+    modified: int = 0
 
 
 def scan_tree(folder: Path) -> list[TreeFile]:
@@ -141,7 +146,7 @@ def _look_at(path: str, entry: os.DirEntry[str], root: str) -> tuple[TreeFile, s
         mode = status.st_mode
         if stat.S_ISREG(mode):
             kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
-            return TreeFile(path, kind, entry.path, status.st_size), None
+            return TreeFile(path, kind, entry.path, status.st_size, status.st_mtime_ns), None
         kind, problem = _classify(path, entry.path, root, mode)
     except OSError as error:
         raise storage_error(error, entry.path, "read") from error

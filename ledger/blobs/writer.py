@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
 from ledger.blobs.chunking import Block, Cutter
 from ledger.blobs.gathering import Gathered, gather
 from ledger.blobs.incoming import Spool, writable_file
@@ -110,7 +112,7 @@ class ContentWriter:
                 if isinstance(found, Gathered):
                     self._add_gathered(lead, found)
                 else:
-                    self._copy(found._replace(path=lead + found.path), follow=False)
+                    self._copy(msgspec.structs.replace(found, path=lead + found.path), follow=False)
         except BaseException:
             # Finishing now would make a whole content of a part of the folder.
             self._over = "broken by an error"

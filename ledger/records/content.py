@@ -20,7 +20,7 @@ INLINE_FILES = 64
 FileKind = Literal["file", "executable", "link", "directory"]
 
 
-class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A file of a content; ``size`` is in bytes, ``digest`` is there for linked files only."""
 
     path: str
