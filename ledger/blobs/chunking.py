@@ -107,11 +107,10 @@ class Cutter:
             )
         # The next cut is looked for in MAX_SIZE bytes: with fewer, more bytes could move it.
         last = len(data) if final else len(data) - MAX_SIZE + 1
+        found = iter(self._chunker.cut_buf(data))
         done = 0
-        for chunk in self._chunker.cut_buf(data):
-            if done >= last:
-                return
-            start, done = done, done + chunk.length
+        while done < last:
+            start, done = done, done + next(found).length
             yield data[start:done]
 
 

@@ -27,7 +27,7 @@ FOOTER_SIZE: Final = 32
 """Bytes of the footer."""
 
 _FOOTER = re.compile(rb"ledger-pack-1 index ([0-9]{11})\n")
-_LINE = re.compile(r"([0-9a-f]{64}) (none|zstd) ([1-9][0-9]{0,8}) ([1-9][0-9]{0,8})")
+_LINE = re.compile(r"^([0-9a-f]{64}) (none|zstd) ([1-9][0-9]{0,8}) ([1-9][0-9]{0,8})$", re.MULTILINE)
 _LINE_LIMIT = 64 + 6 + 2 * 10 + 1
 _FIRST_READ = 96 << 10  # bytes: the index and footer of a pack of 64 MiB in chunks of usual size
 
@@ -106,7 +106,7 @@ def parse_index(pack: str, index: bytes, sought: Sought) -> PackIndex:
         raise sought.damaged(f"has an index with the SHA-256 {found}, expected {pack}", expected=pack, found=found)
     if not index.endswith(b"\n") or not index.isascii():
         raise sought.damaged("has an index that is not lines of ASCII")
-    entries = tuple(_parse_line(line, sought) for line in index[:-1].decode("ascii").split("\n"))
+    entries = _parse_lines(index.decode("ascii"), sought)
     return PackIndex(pack, entries, tuple(accumulate((entry.stored_size for entry in entries), initial=0)))
 
 
@@ -141,13 +141,24 @@ def _read_index(store: Store, pack: str, label: str) -> PackIndex:
     return parse_index(pack, tail[max(0, len(tail) - size - FOOTER_SIZE) : -FOOTER_SIZE], sought)
 
 
-def _parse_line(line: str, sought: Sought) -> PackEntry:
-    match = _LINE.fullmatch(line)
-    if match is None:
-        raise sought.damaged(f"has an index with the line {line[:_LINE_LIMIT]!r}")
-    codec: Codec = "zstd" if match[2] == "zstd" else "none"
-    entry = PackEntry(Digest(f"sha256:{match[1]}"), codec, int(match[3]), int(match[4]))
-    is_too_large = entry.plain_size > PLAIN_LIMIT or entry.stored_size > stored_limit(entry.plain_size)
-    if is_too_large or (codec == "none" and entry.stored_size != entry.plain_size):
-        raise sought.damaged(f"has an index with impossible sizes: {line!r}")
-    return entry
+def _parse_lines(text: str, sought: Sought) -> tuple[PackEntry, ...]:
+    """The entries of an index; all lines at once, because a look at each by itself takes three times as long."""
+    found = _LINE.findall(text)
+    if len(found) != text.count("\n"):
+        bad = next(line for line in text.split("\n") if not _LINE.fullmatch(line))
+        raise sought.damaged(f"has an index with the line {bad[:_LINE_LIMIT]!r}")
+    entries = tuple(
+        PackEntry(Digest(f"sha256:{digest}"), "zstd" if codec == "zstd" else "none", int(plain), int(stored))
+        for digest, codec, plain, stored in found
+    )
+    for number, entry in enumerate(entries):
+        if not _is_possible(entry):
+            raise sought.damaged(f"has an index with impossible sizes: {' '.join(found[number])!r}")
+    return entries
+
+
+def _is_possible(entry: PackEntry) -> bool:
+    """Whether a chunk can have the sizes that an index says it has."""
+    most = entry.plain_size if entry.codec == "none" else stored_limit(entry.plain_size)
+    is_plain_or_frame = entry.stored_size == entry.plain_size or entry.codec == "zstd"
+    return entry.plain_size <= PLAIN_LIMIT and entry.stored_size <= most and is_plain_or_frame
