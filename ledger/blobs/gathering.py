@@ -47,7 +47,7 @@ def gather(files: Sequence[TreeFile]) -> Iterator[TreeFile | Gathered]:
         began = time.monotonic()
         yield (first := _read(next(batches)))
         took_long = time.monotonic() - began > _LONG * len(first.files)
-        yield from in_order(_read, batches, threads=None if took_long else 1)
+        yield from in_order(_read, batches) if took_long else map(_read, batches)
 
 
 def _is_small(file: TreeFile) -> bool:
