@@ -30,6 +30,7 @@ from ledger.disk import (
     write_file,
     write_new_file,
 )
+from ledger.disk.syncing import begin_sync
 from ledger.errors import DiskFullError, IntegrityError, LockTimeoutError, ReadOnlyError, StorageError
 from tests.kit.histories import die_at, start
 
@@ -121,6 +122,18 @@ def test_the_bytes_are_durable_before_the_name_and_the_name_before_the_return(tm
     lines = [line.split(" ", 1)[1].strip() for line in log.read_text().splitlines() if str(tmp_path) in line]
     assert ["fsync", "rename", "fsync"] == [line.split("(")[0] for line in lines]
     assert ["tmp_" in lines[0], f"<{tmp_path}>" in lines[2]] == [True, True]
+
+
+def test_writing_ahead_is_a_hint(tmp_path: Path) -> None:
+    """What is written ahead stays as it is, and what cannot be is no error."""
+    (tmp_path / "file").write_bytes(bytes(10_000))
+    with open(tmp_path / "file", "r+b") as file:
+        begin_sync(file.fileno(), 100, 1 << 20)
+    assert bytes(10_000) == (tmp_path / "file").read_bytes()
+    reading, writing = os.pipe()
+    begin_sync(writing, 0, 100)
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_new_file_never_replaces_another(tmp_path: Path) -> None:

@@ -176,9 +176,10 @@ class ChunkStream:
                 raise self._damaged(
                     f"needs {run_first + count} chunks of the pack {pack}, which has {len(index.entries)}"
                 )
+            key = pack_key(pack)
             for chunk in range(first, min(stop, self._run_ends[number])):
                 at = run_first + chunk - run_start
-                yield index.entries[at], pack_key(pack), index.offsets[at]
+                yield index.entries[at], key, index.offsets[at]
             first = self._run_ends[number]
             number += 1
 

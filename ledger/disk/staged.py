@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 
 from ledger.disk.reading import storage_errors
-from ledger.disk.syncing import sync_directory, sync_file
+from ledger.disk.syncing import begin_sync, sync_directory, sync_file
 from ledger.disk.writing import fresh_name, remove_if_there
 
 _READ_SIZE = 1 << 20
@@ -25,10 +25,12 @@ class StagedFile:
             self._descriptor = os.open(self.path, flags, 0o644)
 
     def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
-        """Write some parts one after another from ``start`` on."""
+        """Write some parts one after another from ``start`` on; the disk begins with them at once."""
+        stop = start
         with storage_errors(self.path, "write"):
             for first in range(0, len(parts), _MOST_VECTORS):
-                start = _write_at(self._descriptor, start, parts[first : first + _MOST_VECTORS])
+                stop = _write_at(self._descriptor, stop, parts[first : first + _MOST_VECTORS])
+        begin_sync(self._descriptor, start, stop - start)
 
     def holds_what(self, other: str | os.PathLike[str]) -> bool:
         """Whether another file has the same bytes; one that cannot be read has not."""
