@@ -1,9 +1,9 @@
 """The files of a folder, read many at a time.
 
-A small file costs its system calls, not its bytes. So small neighbours are read together, a little ahead of whoever
-takes them; everything else is read when its turn comes. One thread reads where files are at hand, because several would
-wait for each other between two calls; where a look at the first ones took long, as over a network, so many do that
-their waits overlap.
+A small file costs its system calls, not its bytes. So small neighbours are read together, and everything else when its
+turn comes. Where files are at hand, whoever takes them reads them too: between two calls threads would only wait for
+each other and for the interpreter's lock. Where the first ones took long, as over a network, threads read a little
+ahead, so that their waits overlap.
 """
 
 import time
