@@ -27,7 +27,8 @@ _UNAVAILABLE = frozenset({408, 425, 429})
 _NEVER_BETTER = frozenset({NOT_IMPLEMENTED, 505})
 _TRANSIENT_CODES = frozenset(
     {"BadDigest", "ConditionalRequestConflict", "IncompleteBody", "OperationAborted", "RequestTimeout", "SlowDown"}
-    | {"Throttling", "ThrottlingException", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
+    # An upload in parts that is over: completed, if the answer that said so was lost, and the object shows it.
+    | {"NoSuchUpload", "Throttling", "ThrottlingException", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
 _MISSING_PLACES = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _ACCESS_HINTS = {
@@ -84,7 +85,7 @@ def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundErro
         )
     if _is_about_access(answer, text):
         return _access_error(answer, text, place, doing)
-    if answer.status == _NOT_FOUND:
+    if answer.status == _NOT_FOUND and answer.code not in _TRANSIENT_CODES:
         return FileNotFoundError(f"{place}: {answer.reason}")
     if not answer.status:
         for words, hint in _SETUP_HINTS.items():

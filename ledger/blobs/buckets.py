@@ -1,9 +1,8 @@
 """A store in a bucket: S3 and what speaks like it, Google Cloud Storage, Azure, and plain HTTP for reading.
 
-Every object goes up in one conditional request, so it appears whole or not at all and nothing
-is left behind by a writer that dies; there is no multipart upload, because no object of ours is
-that large. One attempt per call: trying again is `RetryingStore`'s. Every foreign exception
-becomes one of `ledger.errors` here.
+What is held in memory goes up in one conditional request, so it appears whole or not at all. A pack that waits in a
+file goes up in parts, which the service makes one object when all are there, and forgets where one fails. One
+attempt per call: trying again is `RetryingStore`'s. Every foreign exception becomes one of `ledger.errors` here.
 """
 
 import contextlib
@@ -11,17 +10,20 @@ import functools
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from ledger.blobs.answers import CONFLICT, NOT_IMPLEMENTED, RANGE_NOT_SATISFIABLE, is_transient, read_answer, refusal
 from ledger.blobs.checked import CheckedObjects
 from ledger.blobs.endpoints import open_bucket, without_credentials
 from ledger.blobs.layout import STORE_KEY, names_its_bytes
+from ledger.blobs.spooled import blocks_of, holds_file, size_of_file, whole
 from ledger.errors import LedgerError, StorageError
 
 _REQUEST_SECONDS = 120.0
-_LARGE = 8 << 20  # bytes of an upload that may take longer
+_LARGE = 8 << 20  # bytes of an upload that may take longer, and from which on a file goes up in parts
 _LARGE_FACTOR = 8  # how much longer: two uploads of 64 MiB at once over a slow line, 0.15 MB/s
+_PART = 6 << 20  # bytes
+_PARTS_AT_ONCE = 2  # of each file on its way, besides the one that is read
 
 _first_process: list[int] = []
 """The process in which the library's threads run: a forked child has none of them and would wait for ever."""
@@ -34,7 +36,7 @@ class BucketStore:
     `ArgumentError` for a URL that makes no sense and `MissingDependencyError` where the library is not installed.
     """
 
-    puts_at_once = 2  # packs in memory, each up to 64 MiB, besides the one that is being filled
+    puts_at_once = 2  # packs, besides the one that is being filled
     gets_at_once = 8
 
     def __init__(self, url: str, *, timeout: float = _REQUEST_SECONDS) -> None:
@@ -89,10 +91,26 @@ class BucketStore:
         if not is_done and not self._can_create:
             self._replace(key, parts)
         elif not is_done and key != STORE_KEY and not self._holds(key, parts):
-            if names_its_bytes(key):
-                warnings.warn(f"{self._url}/{key} held other bytes and is written again", UserWarning, stacklevel=2)
+            self._report_other_bytes(key)
             self._replace(key, parts)
         self._checked.note(key, parts)
+
+    def put_file(self, key: str, file: BinaryIO) -> None:
+        """Create an object from a file, a large one in parts; one that is there is compared, and replaced if need be.
+
+        In parts there is no condition: of two that put one object at the same moment, the later one's stands.
+        """
+        if size_of_file(file) < _LARGE:
+            self.put(key, [whole(file)])
+            return
+        is_there = holds_file(self, key, file)
+        if is_there:
+            return
+        if is_there is not None:
+            self._report_other_bytes(key)
+        with self._mapped(key, "write"):
+            # Whatever goes wrong in between, the library gives the upload up.
+            _library().put(self._patient_bucket, key, blocks_of(file), chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder, in order."""
@@ -135,6 +153,11 @@ class BucketStore:
             size = library.head(self._bucket, key)["size"]
             start = max(0, size - length)
             return library.get_range(self._bucket, key, start=start, end=size) if size else b""
+
+    def _report_other_bytes(self, key: str) -> None:
+        """Warn where a chunk or pack is about to be put right; a table may lie elsewhere for good reasons."""
+        if names_its_bytes(key):
+            warnings.warn(f"{self._url}/{key} held other bytes and is written again", UserWarning, stacklevel=3)
 
     @functools.cached_property
     def _patient_bucket(self) -> Any:

@@ -7,11 +7,12 @@ of the store itself, and so is what may change: tables, and the users' own objec
 an object checks it, and calls `forget` where it is bad.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import BinaryIO, Final
 
 from ledger.blobs.cache import ObjectCache
 from ledger.blobs.layout import names_its_bytes
+from ledger.blobs.spooled import blocks_of, put_file
 from ledger.blobs.store import PrunableStore, get_into, gets_at_once, puts_at_once, size_of
 
 PIECE_SIZE: Final = 256 << 10
@@ -69,10 +70,12 @@ class CachedStore:
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Publish an object in the store, then keep its pieces."""
         self._store.put(key, parts)
-        if names_its_bytes(key):
-            self.forget(key)  # those of what it replaced, if it did
-            for number, piece in enumerate(_pieces_of(parts)):
-                self._cache.keep(_name(key, number), piece)
+        self._keep_all(key, _pieces_of(parts))
+
+    def put_file(self, key: str, file: BinaryIO) -> None:
+        """Publish the bytes of a file in the store, then keep their pieces."""
+        put_file(self._store, key, file)
+        self._keep_all(key, _pieces_of(blocks_of(file)))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder of the store."""
@@ -86,6 +89,13 @@ class CachedStore:
     def forget(self, key: str) -> None:
         """Drop the pieces of an object."""
         self._cache.forget(f"{key}.")
+
+    def _keep_all(self, key: str, pieces: Iterable[bytes]) -> None:
+        """Keep the pieces of an object that was put, if its key says for ever what they are."""
+        if names_its_bytes(key):
+            self.forget(key)  # those of what it replaced, if it did
+            for number, piece in enumerate(pieces):
+                self._cache.keep(_name(key, number), piece)
 
     def _tail(self, key: str, start: int) -> bytes:
         """The end of an object, kept by itself: which pieces hold it is not known."""
@@ -134,7 +144,7 @@ def _name(key: str, number: int) -> str:
     return f"{key}.{number}"
 
 
-def _pieces_of(parts: Sequence[bytes]) -> Iterator[bytes]:
+def _pieces_of(parts: Iterable[bytes]) -> Iterator[bytes]:
     """The pieces of an object that is given in parts; the last one is short."""
     waiting = bytearray()
     for part in parts:

@@ -2,9 +2,9 @@
 
 Owns when a pack is full and how it gets to the store. The packs of a large content are written
 while they fill, straight from the memory that its chunks were cut in, so that no pack is ever held
-as a whole; each is made durable while the next one fills. Only a store that takes nothing but whole
-objects is given packs from memory, and so is any store the one pack of a content that is not large;
-of a distant one, two are under way while the next fills.
+as a whole; each is made durable while the next one fills. Those for a distant store wait on this machine's
+disk (`ledger.blobs.spooled`), and two are under way while the next fills. Only a store that takes nothing but
+whole objects is given packs from memory, and so is any store the one pack of a content that is not large.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +12,8 @@ from functools import partial
 
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import PackBuilder
-from ledger.blobs.store import StagedObject, Store, puts_at_once, stage
+from ledger.blobs.spooled import stage
+from ledger.blobs.store import StagedObject, Store, puts_at_once
 from ledger.blobs.workers import Workers
 from ledger.ids import Digest
 

@@ -2,16 +2,17 @@
 
 The only module that imports fsspec. Publishes complete bytes only: in one call
 where the service shows an object when it is complete, under a temporary name
-and by renaming elsewhere; never through a writer, which would publish half an
-object when it is closed by an exception. Every foreign exception becomes one of
+and by renaming elsewhere; never through a writer under the object's own name, which would
+publish half an object when it is closed by an exception. Every foreign exception becomes one of
 `ledger.errors` here.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
+from ledger.blobs.spooled import blocks_of, holds_file, whole
 from ledger.disk import fresh_name
 from ledger.errors import (
     ArgumentError,
@@ -86,7 +87,17 @@ class FsspecStore:
             if self._protocol in _OBJECT_STORES:
                 self._files.pipe_file(path, data)
             else:
-                self._put_and_rename(path, data)
+                self._put_and_rename(path, lambda staging: self._files.pipe_file(staging, data))
+
+    def put_file(self, key: str, file: BinaryIO) -> None:
+        """Upload the bytes of a file, a little at a time where they can be renamed when they are complete."""
+        if self._protocol in _OBJECT_STORES:
+            self.put(key, [whole(file)])
+            return
+        if holds_file(self, key, file):
+            return
+        with self._mapped(key, "write"):
+            self._put_and_rename(self._path(key), lambda staging: self._copy(file, staging))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder, in order; temporary objects are none."""
@@ -121,12 +132,17 @@ class FsspecStore:
         except FileNotFoundError:
             return False
 
-    def _put_and_rename(self, path: str, data: bytes) -> None:
+    def _copy(self, file: BinaryIO, path: str) -> None:
+        with self._files.open(path, "wb") as target:
+            for block in blocks_of(file):
+                target.write(block)
+
+    def _put_and_rename(self, path: str, write: Callable[[str], object]) -> None:
         folder = path.rpartition("/")[0]
         staging = f"{folder}/{fresh_name(_TEMPORARY)}"
         self._files.makedirs(folder, exist_ok=True)
         try:
-            self._files.pipe_file(staging, data)
+            write(staging)
             self._files.mv(staging, path)
         except BaseException:
             # Best effort after a failure whose error matters more: a leftover is never listed.

@@ -8,8 +8,9 @@ time; what is refused for good (no access, no bucket, bad input) is not tried ag
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
+from ledger.blobs.spooled import put_file
 from ledger.blobs.store import PrunableStore, get_into, gets_at_once, puts_at_once, size_of
 from ledger.errors import StoreUnavailableError
 
@@ -76,6 +77,10 @@ class RetryingStore:
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Publish an object; one that a lost answer hid is found and compared."""
         self._persist(lambda: self._store.put(key, parts))
+
+    def put_file(self, key: str, file: BinaryIO) -> None:
+        """Publish the bytes of a file, from its beginning each time."""
+        self._persist(lambda: put_file(self._store, key, file))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder; a listing that breaks off begins again, so it is whole before it is given."""

@@ -7,7 +7,7 @@ deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
 from ledger.errors import IntegrityError
 
@@ -68,6 +68,14 @@ class StagingStore(Store, Protocol):
 
 
 @runtime_checkable
+class SendingStore(Store, Protocol):
+    """A store that takes an object from a file of this machine, so that nobody has to hold it in memory."""
+
+    def put_file(self, key: str, file: BinaryIO) -> None:
+        """Publish all bytes of an open file, as `Store.put` does; where the file stands afterwards is not said."""
+
+
+@runtime_checkable
 class MeasuringStore(Store, Protocol):
     """A store that knows how large an object is without giving it."""
 
@@ -123,11 +131,6 @@ def get_into(store: Store, key: str, start: int, target: memoryview) -> int:
     data = store.get(key, start, len(target))
     target[: len(data)] = data
     return len(data)
-
-
-def stage(store: Store) -> StagedObject | None:
-    """A new object of a store that takes one in parts, else ``None``."""
-    return store.stage() if isinstance(store, StagingStore) else None
 
 
 def puts_at_once(store: Store) -> int:

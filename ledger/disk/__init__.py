@@ -7,7 +7,7 @@ keeps (specs/concurrency.md).
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile, exclusive_lock
 from ledger.disk.reading import close_anyway, mode_of, read_file, storage_errors
-from ledger.disk.staged import StagedFile
+from ledger.disk.staged import StagedFile, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
 from ledger.disk.writing import (
     add_to_file,
@@ -53,4 +53,5 @@ __all__ = [
     "write_derived_file",
     "write_file",
     "write_new_file",
+    "write_parts",
 ]

@@ -26,10 +26,8 @@ class StagedFile:
 
     def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
         """Write some parts one after another from ``start`` on; the disk begins with them at once."""
-        stop = start
         with storage_errors(self.path, "write"):
-            for first in range(0, len(parts), _MOST_VECTORS):
-                stop = _write_at(self._descriptor, stop, parts[first : first + _MOST_VECTORS])
+            stop = write_parts(self._descriptor, start, parts)
         begin_sync(self._descriptor, start, stop - start)
 
     def holds_what(self, other: str | os.PathLike[str]) -> bool:
@@ -71,6 +69,13 @@ class StagedFile:
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
+
+
+def write_parts(descriptor: int, start: int, parts: Sequence[bytes | memoryview]) -> int:
+    """Write parts one after another into an open file, from ``start`` on; where they end. Raises plain ``OSError``."""
+    for first in range(0, len(parts), _MOST_VECTORS):
+        start = _write_at(descriptor, start, parts[first : first + _MOST_VECTORS])
+    return start
 
 
 def _write_at(descriptor: int, start: int, parts: Sequence[bytes | memoryview]) -> int:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -80,6 +81,15 @@ def test_what_was_put_is_read_from_the_cache(cache: ObjectCache, counted: Counte
     store = CachedStore(counted, cache)
     store.put(KEY, [noise(size)[: size // 3], noise(size)[size // 3 :]])
     assert (noise(size), []) == (store.get(KEY, 0, size + 1), counted.gets)
+
+
+@pytest.mark.parametrize("size", [0, 10, PIECE_SIZE, PIECE_SIZE + 1])
+def test_what_was_put_from_a_file_is_read_from_the_cache(cache: ObjectCache, counted: Counted, size: int) -> None:
+    """An object that came from a file is there without being fetched, to its last byte."""
+    with tempfile.TemporaryFile() as file:
+        file.write(noise(size))
+        CachedStore(counted, cache).put_file(KEY, file)
+    assert (noise(size), []) == (CachedStore(counted, cache).get(KEY, 0, size + 10), counted.gets)
 
 
 def test_neighbouring_pieces_are_fetched_at_once(cache: ObjectCache, counted: Counted) -> None:

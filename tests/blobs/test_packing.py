@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentWriter, LocalStore
+from ledger.blobs import ContentWriter, FsspecStore, LocalStore
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT, load_index
+from ledger.blobs.retrying import RetryingStore
 from ledger.disk import StagedFile, durability
 from ledger.enums import Durability
 from ledger.errors import StorageError
-from ledger.ids import digest_of
+from ledger.ids import digest_of, new_uuid
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import WholeStore, objects
 
@@ -40,6 +41,13 @@ def test_both_ways_give_the_same_packs(store: LocalStore, tmp_path: Path) -> Non
     assert save(store, {"a": LARGE}) == save(WholeStore(whole), {"a": LARGE})
     assert objects(store) == objects(whole)
     assert [] == leftovers(store)
+
+
+def test_a_distant_store_gets_the_same_packs(store: LocalStore) -> None:
+    """A store whose packs wait on this machine's disk ends up with the same objects."""
+    distant = RetryingStore(FsspecStore(f"memory://{new_uuid(0)}"))
+    assert save(store, {"a": LARGE}) == save(distant, {"a": LARGE})
+    assert objects(store) == objects(distant)
 
 
 def test_a_full_pack_is_followed_by_another(store: LocalStore) -> None:

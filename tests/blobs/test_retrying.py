@@ -126,6 +126,7 @@ def test_pauses_grow_and_are_spread(attempt: int, chance: float) -> None:
         (400, "InvalidRequest", False),
         (403, "AccessDenied", False),
         (404, "NoSuchKey", False),
+        (404, "NoSuchUpload", True),
         (409, "BlobAlreadyExists", False),
         (412, "PreconditionFailed", False),
         (416, "InvalidRange", False),

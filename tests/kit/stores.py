@@ -5,11 +5,14 @@ A test class of a store derives from `StoreContract` and gives it the fixture `s
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from ledger.blobs import PrunableStore, Store
+from ledger.blobs.spooled import put_file
 from ledger.blobs.store import get_into
+from tests.kit.contents import noise
 
 KEY = "chunks/ab/" + "c" * 62
 OTHER_KEY = "chunks/ab/" + "d" * 62
@@ -100,6 +103,27 @@ class StoreContract:
         parts = [hashlib.sha256(bytes([number])).digest() * 65536 for number in range(3)]
         store.put(KEY, parts)
         assert store.get(KEY) == b"".join(parts)
+
+    @pytest.mark.parametrize("size", [0, 10, 300_000])
+    def test_takes_a_file(self, store: PrunableStore, size: int, tmp_path: Path) -> None:
+        """A file's bytes are put from its beginning, wherever it stands, and twice is once."""
+        (tmp_path / "file").write_bytes(noise(size))
+        with open(tmp_path / "file", "rb") as file:
+            for place in (5, 0):
+                file.seek(place)
+                put_file(store, KEY, file)
+        assert (noise(size), [KEY]) == (store.get(KEY), list(store.list("chunks")))
+
+    @pytest.mark.filterwarnings("ignore:.*is written again:UserWarning")
+    @pytest.mark.parametrize("size", [10, 9 << 20])
+    def test_a_file_replaces_other_bytes(self, store: PrunableStore, size: int, tmp_path: Path) -> None:
+        """An object with other bytes under its name, as many or fewer, is replaced by those of a file."""
+        (tmp_path / "file").write_bytes(noise(size))
+        for damaged in (bytes(size), b"short"):
+            store.put(KEY, [damaged])
+            with open(tmp_path / "file", "rb") as file:
+                put_file(store, KEY, file)
+            assert noise(size) == store.get(KEY)
 
 
 class CountingStore:

@@ -1,0 +1,95 @@
+"""Objects that wait on this machine's disk until they are whole.
+
+For stores that must know an object's key before its first byte, as buckets do: the name of a pack follows from
+what is in it. So a pack is collected in a file, which has no name and is gone with whoever made it, and sent from
+there; memory holds what is on its way, never a pack. Local stores have a better way (`StagingStore`), and a
+store that takes only whole objects is given what the file holds.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from ledger.blobs.store import SendingStore, StagedObject, StagingStore, Store, size_of
+from ledger.disk import storage_errors, write_parts
+
+_BLOCK_SIZE = 1 << 20
+_COMPARED_SIZE = 8 << 20  # bytes that are fetched at a time
+
+
+class SpooledObject:
+    """An object bound for ``store``, in a file that nobody else sees."""
+
+    def __init__(self, store: SendingStore) -> None:
+        self._store = store
+        with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it is sent, dropped or forgotten
+
+    def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
+        """Write some parts of the object."""
+        with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
+            write_parts(self._file.fileno(), start, parts)
+
+    def publish(self, key: str) -> None:
+        """Send the object to the store."""
+        self._store.put_file(key, self._file)
+        self.drop()
+
+    def drop(self) -> None:
+        """Give up the file."""
+        self._file.close()
+
+    def __del__(self) -> None:
+        # Whoever forgot the object did not publish it.
+        if hasattr(self, "_file"):
+            self.drop()
+
+
+def stage(store: Store) -> StagedObject | None:
+    """A new object of a store that takes one in parts or from a file, else ``None``."""
+    if isinstance(store, StagingStore):
+        return store.stage()
+    return SpooledObject(store) if isinstance(store, SendingStore) else None
+
+
+def put_file(store: Store, key: str, file: BinaryIO) -> None:
+    """Publish the bytes of a file, held in memory only where the store takes nothing else."""
+    if isinstance(store, SendingStore):
+        store.put_file(key, file)
+    else:
+        store.put(key, [whole(file)])
+
+
+def whole(file: BinaryIO) -> bytes:
+    """All bytes of a file."""
+    return b"".join(blocks_of(file))
+
+
+def blocks_of(file: BinaryIO, size: int = _BLOCK_SIZE) -> Iterator[bytes]:
+    """The bytes of a file from its beginning, ``size`` at a time."""
+    with storage_errors(tempfile.gettempdir(), "read a temporary file in"):
+        file.seek(0)
+        while block := file.read(size):
+            yield block
+
+
+def size_of_file(file: BinaryIO) -> int:
+    """The bytes of a file."""
+    return os.fstat(file.fileno()).st_size
+
+
+def holds_file(store: Store, key: str, file: BinaryIO) -> bool | None:
+    """Whether an object holds exactly the bytes of a file; ``None`` where there is no object."""
+    size = size_of(store, key)
+    if size is None or size != size_of_file(file):
+        return None if size is None else False
+    start = 0
+    for block in blocks_of(file, _COMPARED_SIZE):
+        try:
+            if store.get(key, start, len(block)) != block:
+                return False
+        except FileNotFoundError:
+            return None  # it went since
+        start += len(block)
+    return True

@@ -1,0 +1,177 @@
+"""Packs that wait on this machine's disk, and go to a bucket in parts."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import pytest
+
+from ledger.blobs import BucketStore, ContentWriter, create_store
+from ledger.blobs.retrying import RetryingStore
+from ledger.errors import StorageError, StoreUnavailableError
+from tests.kit.contents import load, noise, save
+from tests.kit.faults import Fault, Proxy, on
+from tests.kit.s3 import Bucket
+
+KEY = "packs/ab/" + "c" * 62
+DATA = noise(20 << 20)
+
+
+@pytest.fixture
+def store(bucket: Bucket, proxy: Proxy) -> RetryingStore:
+    """A store behind a proxy; asking again takes no time."""
+    return RetryingStore(BucketStore(bucket.url, timeout=5), sleep=lambda _: None)
+
+
+@pytest.fixture
+def file() -> Iterator[BinaryIO]:
+    with tempfile.TemporaryFile() as made:
+        made.write(DATA)
+        yield made
+
+
+def test_a_large_file_goes_up_in_parts(store: RetryingStore, proxy: Proxy, bucket: Bucket, file: BinaryIO) -> None:
+    """Its object is there when all parts are, and no upload is left; a part has no more than 6 MiB."""
+    store.put_file(KEY, file)
+    assert ({KEY: DATA}, 0) == (bucket.objects(), bucket.uploads())
+    assert (1, 4, 2) == tuple(map(proxy.count, ("HEAD", "PUT", "POST")))
+
+
+def test_a_small_file_is_one_request(store: RetryingStore, proxy: Proxy, bucket: Bucket) -> None:
+    """What fits into one request is created by one, only if it is not there."""
+    with tempfile.TemporaryFile() as file:
+        file.write(DATA[: 1 << 20])
+        store.put_file(KEY, file)
+    assert (["PUT"], {KEY: DATA[: 1 << 20]}) == ([each.method for each in proxy.requests], bucket.objects())
+
+
+def test_what_is_there_is_compared(store: RetryingStore, proxy: Proxy, bucket: Bucket, file: BinaryIO) -> None:
+    """An equal object stays as it is; one with other bytes is replaced, and that is said."""
+    bucket.plant(KEY, DATA)
+    store.put_file(KEY, file)
+    assert (0, 0) == (proxy.count("PUT"), proxy.count("POST"))
+    bucket.plant(KEY, DATA[:-1] + b"x")
+    with pytest.warns(UserWarning, match=f"{KEY} held other bytes"):
+        store.put_file(KEY, file)
+    assert {KEY: DATA} == bucket.objects()
+
+
+FAULTS = {
+    "error 500": Fault("answer", status=500),
+    "slow down": Fault("answer", status=503, code="SlowDown"),
+    "reset at once": Fault("cut-request"),
+    "reset in the body": Fault("cut-request", at=100_000),
+    "answer lost": Fault("lose-answer"),
+    "body altered": Fault("alter-request"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("number", [1, 3, 6])
+def test_a_file_goes_up_whatever_fails_once(
+    store: RetryingStore, proxy: Proxy, bucket: Bucket, file: BinaryIO, name: str, number: int
+) -> None:
+    """A failure of the beginning, of a part or of the end is made good: the object is whole."""
+    proxy.plan = on(FAULTS[name], number)
+    store.put_file(KEY, file)
+    assert {KEY: DATA} == bucket.objects()
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+def test_an_upload_that_fails_shows_nothing(bucket: Bucket, proxy: Proxy, file: BinaryIO, number: int) -> None:
+    """Whatever request of an upload is refused, no object appears, and what was begun is given up."""
+    store = RetryingStore(BucketStore(bucket.url, timeout=5), attempts=1)
+    proxy.plan = on(Fault("answer", status=503, code="SlowDown"), number)
+    with pytest.raises(StoreUnavailableError, match=KEY):
+        store.put_file(KEY, file)
+    # This server may go on listing an upload that was given up while another part of it came in.
+    assert ({}, int(number > 1)) == (bucket.objects(), proxy.count("DELETE"))
+
+
+def test_a_file_that_cannot_be_read_is_no_object(store: RetryingStore, proxy: Proxy, bucket: Bucket) -> None:
+    """Where the bytes end with an error, nothing is published of those before it, and nobody tries again."""
+
+    class Failing:
+        """The beginning of a file on a disk that fails."""
+
+        def __init__(self, file: BinaryIO) -> None:
+            self._file = file
+            self.fileno = file.fileno
+            self.seek = file.seek
+
+        def read(self, size: int) -> bytes:
+            if self._file.tell() >= 10 << 20:
+                raise OSError(5, "Input/output error")
+            return self._file.read(size)
+
+    with tempfile.TemporaryFile() as whole:
+        whole.write(DATA)
+        with pytest.raises(StorageError, match="Input/output error"):
+            store.put_file(KEY, Failing(whole))  # type: ignore[arg-type]  # as much of a file as is asked for
+    assert ({}, 1) == (bucket.objects(), proxy.count("DELETE"))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.5])
+def test_a_killed_upload_shows_no_object(bucket: Bucket, seconds: float) -> None:
+    """A process that is killed while it uploads leaves whole objects or none, and the next one puts them all."""
+    program = f"""
+import tempfile
+from ledger.blobs import BucketStore
+store = BucketStore({bucket.url!r})
+with tempfile.TemporaryFile() as file:
+    file.write(bytes(20 << 20))
+    print("ready", flush=True)
+    for number in range(100):
+        store.put_file(f"packs/ab/{{number:062x}}", file)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        threading.Event().wait(seconds)
+        process.send_signal(signal.SIGKILL)
+    assert {} == {key: len(data) for key, data in bucket.objects().items() if len(data) != 20 << 20}
+
+
+def test_a_content_that_is_given_up_shows_nothing(bucket: Bucket) -> None:
+    """What waited for its bucket goes with its writer."""
+    writer = ContentWriter(create_store(bucket.url))
+    writer.add_bytes("a", DATA)
+    writer.abort()
+    assert (["store.json"], 0) == (list(bucket.objects()), bucket.uploads())
+
+
+def test_a_large_content_comes_back(bucket: Bucket) -> None:
+    """Contents of more than a part are read as they were saved, and saved once."""
+    store = create_store(bucket.url)
+    content = save(store, {"a": DATA})
+    assert {"a": DATA} == load(store, content)
+    before = bucket.objects()
+    assert (content, before) == (save(store, {"a": DATA}), bucket.objects())
+
+
+def test_memory_holds_no_pack(bucket: Bucket) -> None:
+    """Saving twice as much as fits into a pack takes less memory than a pack, and some for each thread."""
+    program = f"""
+import os, resource
+from ledger.blobs import ContentWriter, create_store
+from ledger.blobs.workers import thread_count
+store = create_store({bucket.url!r})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+writer = ContentWriter(store)
+with writer.open("a") as file:
+    for _ in range(130):
+        file.write(os.urandom(1 << 20))
+writer.finish()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, (64 + thread_count()) << 10)
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={**os.environ}
+    )
+    taken, bound = map(int, re.findall(r"\d+", result.stdout))
+    assert taken <= bound
