@@ -4,9 +4,22 @@ So that what other people saved is read where they put it, and nothing is fetche
 somebody asks for it. Knows nothing of digests: whoever reads an object checks it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from ledger.blobs.store import CachingStore, Store, gets_at_once, puts_at_once, size_of, uncached
+from ledger.blobs.spooled import stage
+from ledger.blobs.store import (
+    CachingStore,
+    StagedObject,
+    Store,
+    get_into,
+    gets_at_once,
+    puts_at_once,
+    size_of,
+    uncached,
+)
+
+_Result = TypeVar("_Result")
 
 
 class FallbackStore:
@@ -34,12 +47,11 @@ class FallbackStore:
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of an object, or a part of them, from the first store that has it."""
-        for store in self._stores:
-            try:
-                return store.get(key, start, length)
-            except FileNotFoundError:
-                continue  # the next one may have it; the error below says that none has
-        raise FileNotFoundError(f"{key} is in none of {', '.join(store.url for store in self._stores)}")
+        return self._first(key, lambda store: store.get(key, start, length))
+
+    def get_into(self, key: str, start: int, target: memoryview) -> int:
+        """Fill ``target`` with a part of an object, from the first store that has it."""
+        return self._first(key, lambda store: get_into(store, key, start, target))
 
     def has(self, key: str) -> bool:
         """Whether any of the stores has an object of that key."""
@@ -53,8 +65,21 @@ class FallbackStore:
         """Publish an object in the own store."""
         self._own.put(key, parts)
 
+    def stage(self) -> StagedObject | None:
+        """A new object of the own store, ``None`` where that takes only whole ones."""
+        return stage(self._own)
+
     def forget(self, key: str) -> None:
         """Drop the copies of an object that the stores may have."""
         for store in self._stores:
             if isinstance(store, CachingStore):
                 store.forget(key)
+
+    def _first(self, key: str, read: Callable[[Store], _Result]) -> _Result:
+        """What reading an object gives from the first store that has it."""
+        for store in self._stores:
+            try:
+                return read(store)
+            except FileNotFoundError:
+                continue  # the next one may have it; the error below says that none has
+        raise FileNotFoundError(f"{key} is in none of {', '.join(store.url for store in self._stores)}")

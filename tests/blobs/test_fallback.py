@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import BucketStore, FallbackStore, FsspecStore, LocalStore, ObjectCache
+from ledger.blobs import BucketStore, ContentWriter, FallbackStore, FsspecStore, LocalStore, ObjectCache
 from ledger.blobs.cached import CachedStore
+from ledger.blobs.retrying import RetryingStore
+from ledger.blobs.spooled import SpooledObject
 from ledger.blobs.store import gets_at_once, puts_at_once
 from ledger.ids import new_uuid
-from tests.kit.stores import KEY, OTHER_KEY
+from tests.kit.contents import noise, save
+from tests.kit.stores import KEY, OTHER_KEY, WholeStore, objects
 
 
 @pytest.fixture
@@ -35,6 +38,37 @@ def test_writes_to_the_own_store(own: LocalStore, other: LocalStore) -> None:
     """The others are read only."""
     FallbackStore(own, [other]).put(KEY, [b"new"])
     assert (True, False) == (own.has(KEY), other.has(KEY))
+
+
+def test_reads_to_where_bytes_belong(own: LocalStore, other: LocalStore) -> None:
+    """Memory is filled from the first store that has an object; what none has is not found."""
+    own.put(KEY, [b"own"])
+    other.put(OTHER_KEY, [b"other"])
+    both = FallbackStore(own, [other])
+    target = bytearray(4)
+    assert (3, b"own\0") == (both.get_into(KEY, 0, memoryview(target)), bytes(target))
+    assert (4, b"ther") == (both.get_into(OTHER_KEY, 1, memoryview(target)), bytes(target))
+    with pytest.raises(FileNotFoundError, match="is in none of"):
+        both.get_into(KEY.replace("c", "e"), 0, memoryview(target))
+
+
+def test_a_large_content_is_written_as_to_the_own_store(own: LocalStore, other: LocalStore, tmp_path: Path) -> None:
+    """Packs are written while they fill, into the own store, and given up without a trace."""
+    files = {"a": noise(5 << 20)}
+    alone = LocalStore(tmp_path / "alone")
+    writer = ContentWriter(FallbackStore(own, [other]))
+    writer.add_bytes("a", files["a"])
+    assert 1 == len(list(own.root.glob("packs/tmp_*")))
+    writer.abort()
+    assert [] == list(own.root.glob("packs/*"))
+    assert save(alone, files) == save(FallbackStore(own, [other]), files)
+    assert (objects(alone), {}) == (objects(own), objects(other))
+
+
+def test_a_distant_own_store_takes_packs_from_files(other: LocalStore) -> None:
+    """Where the own store is distant, packs wait on this machine's disk; where it takes only whole ones, in memory."""
+    assert isinstance(FallbackStore(RetryingStore(BucketStore("gs://bucket")), [other]).stage(), SpooledObject)
+    assert FallbackStore(WholeStore(other), []).stage() is None
 
 
 def test_what_none_has_is_not_found(own: LocalStore, other: LocalStore) -> None:
