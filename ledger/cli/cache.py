@@ -1,4 +1,4 @@
-"""The commands for what is kept of distant stores."""
+"""The commands for what is kept of distant stores, and of files that are mapped."""
 
 import re
 
@@ -28,21 +28,27 @@ class Size(click.ParamType[int]):
 
 @click.group()
 def cache() -> None:
-    """What is kept of distant stores on this machine."""
+    """What is kept on this machine of distant stores, and of mapped files."""
 
 
 @cache.command("show", cls=ExampleCommand, example="ledger cache show")
 @json_option
 @pass_session
 def show(session: Session) -> None:
-    """Show where the cache is. Also what it holds, and how much it may hold."""
-    kept = session.ledger().cache
-    usage = kept.usage()
+    """Show where the cache is. Also what it holds and may hold, and what this ledger's mapped files take."""
+    kept, mapped = session.ledger().cache, session.ledger().mapped
+    usage, copies = kept.usage(), mapped.usage()
     if session.json:
-        print_json({"path": str(kept.folder), "limit": kept.limit, "size": usage.size, "files": usage.files})
+        told = {"path": str(mapped.folder), **copies._asdict()}
+        print_json({"path": str(kept.folder), "limit": kept.limit, **usage._asdict(), "mapped": told})
     else:
-        told = human_size(kept.limit) if kept.limit else "no cache"
-        fields = {"path": str(kept.folder), "limit": told, "size": human_size(usage.size), "files": usage.files}
+        fields = {
+            "path": str(kept.folder),
+            "limit": human_size(kept.limit) if kept.limit else "no cache",
+            "size": human_size(usage.size),
+            "files": usage.files,
+            "mapped": f"{human_size(copies.size)} in {copies.files} copies",
+        }
         print_fields(fields.items())
 
 
@@ -50,12 +56,13 @@ def show(session: Session) -> None:
 @json_option
 @pass_session
 def clear(session: Session) -> None:
-    """Delete what is kept. It is fetched again when it is asked for."""
-    dropped = session.ledger().cache.clear()
+    """Delete what is kept. It is fetched, or put together, again when it is asked for."""
+    dropped, copies = session.ledger().cache.clear(), session.ledger().mapped.clear()
     if session.json:
-        print_json({"size": dropped.size, "files": dropped.files})
+        print_json({**dropped._asdict(), "mapped": copies._asdict()})
     else:
         print_line(f"deleted {human_size(dropped.size)} in {dropped.files} files")
+        print_line(f"deleted {human_size(copies.size)} in {copies.files} mapped copies")
 
 
 @cache.command("limit", cls=ExampleCommand, example="ledger cache limit 50GiB")
@@ -63,10 +70,14 @@ def clear(session: Session) -> None:
 @json_option
 @pass_session
 def limit(session: Session, size: int) -> None:
-    """Say how much this ledger may keep. SIZE is like 50GiB or 500MB; with 0 nothing is kept."""
+    """Say how much this ledger may keep. SIZE is like 50GiB or 500MB; with 0 nothing is kept.
+
+    It is a limit for what comes from distant stores, and another one for mapped files.
+    """
     write_cache_limit(session.reader().path, size)
     session.ledger().cache.trim()
+    session.ledger().mapped.trim()
     if session.json:
         print_json({"limit": size})
     else:
-        print_line(f"at most {human_size(size)} are kept" if size else "nothing is kept")
+        print_line(f"at most {human_size(size)} of each are kept" if size else "nothing is kept")

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from ledger.blobs import ContentReader, ContentWriter
-from ledger.core.mapping import MappedCopies
 from ledger.errors import ArgumentError, IntegrityError
 
 
@@ -87,14 +86,17 @@ class LoadingFiles:
         paths: tuple[str, ...],
         *,
         ask: Callable[[str], None],
-        copies: MappedCopies,
+        local_of: Callable[[str], BinaryIO],
         prefix: str = "",
     ) -> None:
-        """``paths`` are the files of the value; ``ask`` raises unless running what it names is trusted."""
+        """``paths`` are the files of the value; ``ask`` raises unless running what it names is trusted.
+
+        ``local_of`` gives a file of the content, by its path, as one of the local disk.
+        """
         self._reader = reader
         self._all = paths
         self._ask = ask
-        self._copies = copies
+        self._local_of = local_of
         self._prefix = prefix
         self._folder: Path | None = None
 
@@ -119,7 +121,7 @@ class LoadingFiles:
 
     def local(self, path: str) -> BinaryIO:
         """A file as one of the local disk, from the ledger's cache."""
-        return self._copies.open(self._reader, self._full(path))
+        return self._local_of(self._full(path))
 
     def paths(self) -> tuple[str, ...]:
         """The files there are, relative to here."""
@@ -128,7 +130,7 @@ class LoadingFiles:
     def below(self, prefix: str) -> "LoadingFiles":
         """The same content, below a sub folder."""
         lead = f"{self._prefix}{prefix}/"
-        return LoadingFiles(self._reader, self._all, ask=self._ask, copies=self._copies, prefix=lead)
+        return LoadingFiles(self._reader, self._all, ask=self._ask, local_of=self._local_of, prefix=lead)
 
     def require_trust(self, what: str) -> None:
         """Raise `UntrustedArtifactError` unless this user trusts the content."""

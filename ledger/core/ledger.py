@@ -15,6 +15,7 @@ from ledger.blobs import ObjectCache, Store
 from ledger.core import sharing, verifying
 from ledger.core.caching import CacheHit, find_cached
 from ledger.core.creation import create_ledger
+from ledger.core.mapping import MappedCopies
 from ledger.core.transactions import Target, Transaction
 from ledger.core.usage import Usage, measure
 from ledger.core.workspace import Workspace, user_identity, utc_now
@@ -79,6 +80,11 @@ class Ledger(Reader):
     def cache(self) -> ObjectCache:
         """What this machine keeps of distant stores, for all ledgers of this user."""
         return self._workspace.cache
+
+    @property
+    def mapped(self) -> MappedCopies:
+        """What is kept in this ledger's folder to be mapped (``load(mmap=True)``)."""
+        return self._workspace.mapped
 
     @property
     def author(self) -> str:

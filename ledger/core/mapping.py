@@ -19,15 +19,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, NamedTuple
 
-from ledger.blobs import ContentReader
+from ledger.blobs import CacheUsage, ContentReader
 from ledger.disk import fresh_name, make_directory, read_file, storage_errors, write_new_file
 from ledger.errors import ReadOnlyError
 from ledger.ids import Digest, hex_of
-
-MAPPED_LIMIT: Final = 20 << 30
-"""Bytes that the copies of a ledger may take together; the newest is kept in any case."""
 
 _WINDOW = 64 << 20  # bytes that are checked on all cores at once
 _BYTES = "bytes"
@@ -42,49 +39,80 @@ def mapped_folder(ledger_dir: Path) -> Path:
 
 
 class MappedCopies:
-    """Sealed copies of the files of one content, in a folder that all contents share."""
+    """The sealed copies of a ledger in ``folder``, at most ``limit`` bytes of them; 0 keeps none.
 
-    def __init__(self, folder: Path, digest: Digest, *, limit: int = MAPPED_LIMIT) -> None:
-        self._folder = folder
-        self._digest = digest
-        self._limit = limit
+    The newest is kept in any other case, however large it is.
+    """
 
-    def open(self, reader: ContentReader, path: str) -> BinaryIO:
-        """The copy of a file, made if there is none: a local file, for reading and mapping.
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder = folder
+        self.limit = limit
 
-        Where the cache cannot be written it is a temporary file without a name.
+    def open(self, digest: Digest, reader: ContentReader, path: str) -> BinaryIO:
+        """The copy of a file of the content with that digest, made if there is none: for reading and mapping.
+
+        Where the cache cannot be written, or is to keep nothing, it is a temporary file without a name.
         """
         number = next(number for number, file in enumerate(reader.files) if file.path == path)
-        entry = self._folder / f"{hex_of(self._digest)}-{number}"
+        entry = self.folder / f"{hex_of(digest)}-{number}"
         found = _open_sealed(entry)
         if found is not None:
             return found
+        if self.limit == 0:
+            return _unnamed(reader, path)
         try:
-            make_directory(self._folder)
-            made = _make(self._folder, entry, reader, path)
+            make_directory(self.folder)
+            made = _make(self.folder, entry, reader, path)
         except ReadOnlyError:
             return _unnamed(reader, path)
-        prune(self._folder, self._limit, keep=entry.name)
+        self.trim(keep=entry.name)
         return made
 
+    def usage(self) -> CacheUsage:
+        """How many copies there are and how many bytes they have."""
+        kept = self._copies()
+        return CacheUsage(len(kept), sum(copy.size for copy in kept))
 
-def prune(folder: Path, limit: int, *, keep: str = "") -> None:
-    """Remove what died half-made, and the copies used longest ago until the rest fits; ``keep`` stays."""
-    kept = []
-    with storage_errors(folder, "list"):
-        for found in os.scandir(folder):
-            # Whatever vanishes meanwhile was pruned by another process.
-            with contextlib.suppress(FileNotFoundError):
-                status = os.stat(found.path if found.name.startswith(_TEMPORARY) else os.path.join(found.path, _SEAL))
-                if not found.name.startswith(_TEMPORARY):
-                    kept.append((status.st_mtime, os.stat(os.path.join(found.path, _BYTES)).st_size, found.name))
-                elif status.st_mtime < time.time() - _ABANDONED:
-                    shutil.rmtree(found.path, ignore_errors=True)
-    total = sum(size for _, size, _ in kept)
-    for _, size, name in sorted(kept):
-        if total > limit and name != keep:
-            _remove(folder, folder / name)
-            total -= size
+    def trim(self, *, keep: str = "") -> None:
+        """Remove what died half-made, and the copies used longest ago until the rest fits; ``keep`` stays."""
+        kept = self._copies()
+        total = sum(copy.size for copy in kept)
+        for copy in sorted(kept):
+            if total > self.limit and copy.name != keep:
+                with contextlib.suppress(OSError):  # the next one tries again
+                    _remove(self.folder, self.folder / copy.name)
+                total -= copy.size
+
+    def clear(self) -> CacheUsage:
+        """Remove all copies; gives what was there. Raises `StorageError` where one stays."""
+        kept = self._copies()
+        for copy in kept:
+            with storage_errors(self.folder / copy.name, "delete"), contextlib.suppress(FileNotFoundError):
+                _remove(self.folder, self.folder / copy.name)
+        return CacheUsage(len(kept), sum(copy.size for copy in kept))
+
+    def _copies(self) -> "list[_Copy]":
+        """The copies that are whole; what died half-made is removed."""
+        kept = []
+        with storage_errors(self.folder, "list"), contextlib.suppress(FileNotFoundError):
+            for found in os.scandir(self.folder):
+                # Whatever vanishes meanwhile was removed by another process.
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    if found.name.startswith(_TEMPORARY):
+                        if found.stat().st_mtime < time.time() - _ABANDONED:
+                            shutil.rmtree(found.path, ignore_errors=True)
+                        continue
+                    used = os.stat(os.path.join(found.path, _SEAL)).st_mtime
+                    kept.append(_Copy(used, os.stat(os.path.join(found.path, _BYTES)).st_size, found.name))
+        return kept
+
+
+class _Copy(NamedTuple):
+    """A copy: when it was used last, its bytes, and its name in the folder."""
+
+    used: float
+    size: int
+    name: str
 
 
 def _open_sealed(entry: Path) -> BinaryIO | None:
@@ -128,20 +156,19 @@ def _publish(folder: Path, staging: Path, entry: Path) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
         # What lies there is damaged, or somebody was faster; either is replaced.
-        _remove(folder, entry)
         with contextlib.suppress(OSError):
+            _remove(folder, entry)
             os.rename(staging, entry)
 
 
 def _remove(folder: Path, entry: Path) -> None:
-    """Take a copy away whole: nobody sees one without its seal."""
+    """Take a copy away whole: nobody sees one without its seal. Raises plain ``OSError``."""
     aside = folder / fresh_name(_TEMPORARY)
-    with contextlib.suppress(OSError):
-        os.rename(entry, aside)
-        if stat.S_ISDIR(os.lstat(aside).st_mode):
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            os.unlink(aside)
+    os.rename(entry, aside)
+    if stat.S_ISDIR(os.lstat(aside).st_mode):
+        shutil.rmtree(aside)
+    else:
+        os.unlink(aside)
 
 
 def _unnamed(reader: ContentReader, path: str) -> BinaryIO:

@@ -92,6 +92,11 @@ class Workspace(View):
         return ObjectCache(cache_folder(self.environment), self.config.cache_limit)
 
     @functools.cached_property
+    def mapped(self) -> MappedCopies:
+        """Where files lie that were put together to be mapped, if the settings want that."""
+        return MappedCopies(mapped_folder(self.path), self.config.cache_limit)
+
+    @functools.cached_property
     def store(self) -> Store:
         """The store, checked to be the one that this ledger was made with."""
         store = open_store(store_url(self.path, self.config), cache=self.cache)
@@ -216,8 +221,8 @@ class Workspace(View):
         shown = {visualization.path for visualization in manifest.visualizations}
         paths = tuple(entry.path for entry in reader.files if entry.path not in shown)
         ask = functools.partial(self._ask_trust, claim, facts, trust)
-        copies = MappedCopies(mapped_folder(self.path), manifest.content.digest)
-        files = LoadingFiles(reader, paths, ask=ask, copies=copies)
+        local = functools.partial(self.mapped.open, manifest.content.digest, reader)
+        files = LoadingFiles(reader, paths, ask=ask, local_of=local)
         return load_value(manifest.materializer, manifest.data_type, files, data_type=data_type, mmap=mmap)
 
     def _ask_trust(self, claim: Claim, facts: Facts, trust: bool, what: str) -> None:  # noqa: FBT001  # bound by partial

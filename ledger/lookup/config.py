@@ -28,7 +28,8 @@ class RemoteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Settings: where bytes go, which store that must be, the lock's timeout (seconds), durability, remotes by name.
 
-    ``cache_limit`` is how many bytes of distant stores may be kept on this machine; 0 is no cache.
+    ``cache_limit`` is how many bytes of distant stores may be kept on this machine, and how many of files that
+    were put together to be mapped; 0 keeps nothing.
     """
 
     store: str = DEFAULT_STORE
@@ -86,7 +87,7 @@ def write_config(ledger_dir: Path, config: Config) -> None:
 
 
 def write_cache_limit(ledger_dir: Path, limit: int) -> None:
-    """Write how many bytes of distant stores may be kept; everything else in the settings stays as it is."""
+    """Write how many bytes may be kept in caches; everything else in the settings stays as it is."""
     read_config(ledger_dir)  # a file that cannot be read is not edited either
     path = ledger_dir / CONFIG_FILE
     try:

@@ -23,12 +23,14 @@ def kept(cli: Cli) -> ObjectCache:
     return cache
 
 
-def test_show_says_where_and_how_much(cli: Cli, kept: ObjectCache) -> None:
+def test_show_says_where_and_how_much(cli: Cli, kept: ObjectCache, workdir: Path) -> None:
     """The folder, what it holds and may hold, for people and as JSON."""
-    expected = {"path": str(kept.folder), "limit": 20 << 30, "size": 300_000, "files": 3}
+    mapped = {"path": str(workdir / ".ledger" / "cache" / "mapped"), "size": 0, "files": 0}
+    expected = {"path": str(kept.folder), "limit": 20 << 30, "size": 300_000, "files": 3, "mapped": mapped}
     assert expected == json.loads(cli("cache", "show", "--json").out)
-    assert ["path", "limit", "size", "files"] == [line.split()[0] for line in cli("cache", "show").out.splitlines()]
-    assert "20.0 GiB" in cli("cache", "show").out
+    shown = cli("cache", "show").out
+    assert ["path", "limit", "size", "files", "mapped"] == [line.split()[0] for line in shown.splitlines()]
+    assert (True, True) == ("20.0 GiB" in shown, "0 B in 0 copies" in shown)
 
 
 def test_show_of_nothing_makes_nothing(cli: Cli) -> None:
@@ -40,8 +42,24 @@ def test_show_of_nothing_makes_nothing(cli: Cli) -> None:
 
 def test_clear_deletes_what_is_kept(cli: Cli, kept: ObjectCache) -> None:
     """Everything goes, and it is said how much that was."""
-    assert {"size": 300_000, "files": 3} == json.loads(cli("cache", "clear", "--json").out)
-    assert (0, "deleted 0 B in 0 files\n") == (kept.usage().files, cli("cache", "clear").out)
+    nothing = {"size": 0, "files": 0}
+    assert {"size": 300_000, "files": 3, "mapped": nothing} == json.loads(cli("cache", "clear", "--json").out)
+    told = "deleted 0 B in 0 files\ndeleted 0 B in 0 mapped copies\n"
+    assert (0, told) == (kept.usage().files, cli("cache", "clear").out)
+
+
+def test_mapped_files_are_kept_and_cleared_too(cli: Cli, workdir: Path) -> None:
+    """What was put together to be mapped is shown, kept within the limit, and cleared."""
+    np = pytest.importorskip("numpy")
+    cli("init")
+    opened = Ledger.open(workdir / ".ledger")
+    for number in range(2):
+        opened.save(np.full(1000, number), "a").load(mmap=True)
+    assert (2, 2 * 8128) == opened.mapped.usage()
+    assert "15.9 KiB in 2 copies" in cli("cache", "show").out
+    cli("cache", "limit", "9000")
+    assert {"size": 8128, "files": 1} == json.loads(cli("cache", "clear", "--json").out)["mapped"]
+    assert (0, 0) == opened.mapped.usage()
 
 
 def test_limit_is_written_and_kept(cli: Cli, kept: ObjectCache, workdir: Path) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.core.mapping import mapped_folder, prune
+from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.errors import IntegrityError
+from ledger.lookup import write_cache_limit
 from tests.kit.ledgers import damage, store_of
 
 np = pytest.importorskip("numpy")
@@ -143,8 +144,38 @@ def test_copies_used_longest_ago_go_first(ledger: Ledger) -> None:
     for name in ("tmp_old", "tmp_young"):
         (folder / name).mkdir()
     os.utime(folder / "tmp_old", (10**9, 10**9))
-    prune(folder, 20_000)
+    MappedCopies(folder, 20_000).trim()
     assert {first.name, third.name, "tmp_young"} == {path.name for path in folder.iterdir()}
+
+
+def test_the_limit_of_the_settings_is_kept(ledger: Ledger) -> None:
+    """A ledger keeps as many bytes of copies as its settings say, and the newest in any case."""
+    versions = [ledger.save(np.full(1000, number), "a") for number in range(3)]
+    write_cache_limit(ledger.path, 20_000)
+    again = Ledger.open(ledger.path)
+    for version in versions:
+        assert version.version == str(int(again.load("a", version.version, mmap=True)[0]) + 1)
+    assert (2, True) == (again.mapped.usage().files, 16_000 < again.mapped.usage().size <= 20_000)
+    write_cache_limit(ledger.path, 1)
+    Ledger.open(ledger.path).save(np.arange(9000), "b").load(mmap=True)
+    assert (1, 72_128) == again.mapped.usage()
+
+
+def test_with_a_limit_of_0_nothing_is_kept(ledger: Ledger) -> None:
+    """Where nothing is to be kept, an array is mapped from a temporary file."""
+    write_cache_limit(ledger.path, 0)
+    loaded = Ledger.open(ledger.path).save(np.arange(1000), "a").load(mmap=True)
+    assert (np.memmap, 999, []) == (type(loaded), loaded[-1], copies(ledger))
+
+
+def test_all_copies_can_be_removed(ledger: Ledger) -> None:
+    """Clearing says what was there, leaves what is mapped readable, and a copy that is being made alone."""
+    loaded = ledger.save(np.arange(1000), "a").load(mmap=True)
+    (folder := mapped_folder(ledger.path)).joinpath("tmp_young").mkdir()
+    usage = ledger.mapped.usage()
+    assert (1, 8128) == usage
+    assert (usage, (0, 0)) == (ledger.mapped.clear(), ledger.mapped.usage())
+    assert (999, ["tmp_young"]) == (loaded[-1], [path.name for path in folder.iterdir()])
 
 
 def test_a_ledger_that_cannot_be_written_maps_all_the_same(ledger: Ledger) -> None:
