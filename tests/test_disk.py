@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from ledger.disk import (
     LockFile,
     add_to_file,
+    create_file,
     exclusive_lock,
     make_directory,
     read_file,
@@ -54,6 +55,32 @@ def test_a_file_is_written_whole_and_replaces_another(tmp_path: Path) -> None:
     target.write_bytes(b"old and longer")
     write_file(target, [b"new", memoryview(b" bytes")])
     assert (b"new bytes", ["file"]) == (target.read_bytes(), names_in(tmp_path))
+
+
+@pytest.mark.parametrize("error", [0, errno.EPERM, errno.ENOTSUP])
+def test_a_file_is_created_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    """The first one gets its name, whatever the file system has of links; a second one changes nothing."""
+
+    def refuse(_source: str, _target: str) -> None:
+        raise OSError(error, os.strerror(error))
+
+    if error:
+        monkeypatch.setattr(os, "link", refuse)
+    target = tmp_path / "file"
+    assert (True, False) == (create_file(target, [b"fi", b"rst"]), create_file(target, [b"second"]))
+    assert (b"first", ["file"]) == (target.read_bytes(), names_in(tmp_path))
+
+
+def test_a_file_that_cannot_be_created_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk fills up there is no file, and no temporary one."""
+
+    def refuse(_source: str, _target: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(DiskFullError, match="file"):
+        create_file(tmp_path / "file", [b"bytes"])
+    assert [] == names_in(tmp_path)
 
 
 def test_a_file_without_a_folder_lands_in_the_working_directory(

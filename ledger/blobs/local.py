@@ -11,8 +11,17 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from ledger.blobs.layout import STORE_KEY
 from ledger.blobs.store import StagedObject
-from ledger.disk import StagedFile, make_directory, read_file, storage_errors, sync_directory, write_file
+from ledger.disk import (
+    StagedFile,
+    create_file,
+    make_directory,
+    read_file,
+    storage_errors,
+    sync_directory,
+    write_file,
+)
 from ledger.errors import StorageError, storage_error
 
 _COMPARE_SIZE = 1 << 20
@@ -75,9 +84,15 @@ class LocalStore:
         return self._size(self._path(key))
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
-        """Write a file, fsync it, and give it its name; nothing happens where it lies there already."""
+        """Write a file, fsync it, and give it its name; nothing happens where it lies there already.
+
+        But ``store.json`` stays: whoever made the store first gave it its id.
+        """
         path = self._path(key)
         folder = os.path.dirname(path)
+        if key == STORE_KEY:
+            create_file(path, parts)
+            return
         if self._holds(path, parts):
             # Whoever wrote it may have died between rename and fsync of the folder.
             sync_directory(folder)

@@ -11,6 +11,7 @@ from ledger.disk.staged import StagedFile, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
 from ledger.disk.writing import (
     add_to_file,
+    create_file,
     fresh_name,
     make_directory,
     move_file,
@@ -32,6 +33,7 @@ __all__ = [
     "add_to_file",
     "alone",
     "close_anyway",
+    "create_file",
     "current_durability",
     "durability",
     "exclusive_lock",

@@ -5,6 +5,7 @@ yet, is written in place. Where a write fails its temporary file goes, and the c
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import stat
@@ -17,6 +18,7 @@ from ledger.disk.syncing import sync_directory, sync_file
 from ledger.errors import StorageError, storage_error
 
 _TEMPORARY_PREFIX = "tmp_"
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 def write_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, temporary: str = "") -> None:
@@ -27,6 +29,26 @@ def write_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]
     """
     stage_file(path, parts, temporary=temporary)
     sync_directory(os.path.dirname(path) or ".")
+
+
+def create_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> bool:
+    """Put a file in place, durably and whole, unless there is one of that name; says whether it was put.
+
+    Of any number of processes that do so at once, one puts its file. On file systems without hard links the last of
+    those that saw none does.
+    """
+    target = os.fspath(path)
+    staging = os.path.join(os.path.dirname(target), fresh_name())
+    is_put = True
+    with storage_errors(target, "write"):
+        try:
+            write_new_file(staging, parts)
+            is_put = _name_first(staging, target)
+        finally:
+            remove_if_there(staging)
+    # Of another one's file, too: who put it may have died before this.
+    sync_directory(os.path.dirname(target) or ".")
+    return is_put
 
 
 def stage_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, temporary: str = "") -> None:
@@ -172,3 +194,18 @@ def remove_if_there(path: str | os.PathLike[str]) -> None:
     # Best effort after a failure whose error matters more: a leftover tmp_ file is never read.
     with contextlib.suppress(OSError):
         os.unlink(path)
+
+
+def _name_first(staging: str, target: str) -> bool:
+    """Give a file a name that nothing may have yet; says whether it got it. Raises plain ``OSError``."""
+    try:
+        os.link(staging, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            return False
+        os.rename(staging, target)
+    return True

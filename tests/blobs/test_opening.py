@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,38 @@ def test_stores_are_composed_by_protocol(
 def test_without_a_cache_nothing_is_kept() -> None:
     """A distant store may be used without a cache."""
     assert "RetryingStore(BucketStore('gs://bucket'))" == repr(open_store("gs://bucket"))
+
+
+def test_one_store_is_made(tmp_path: Path) -> None:
+    """Processes that make a store in one folder at one moment end up with one, of one id."""
+    program = """
+import sys, time
+from ledger.blobs import create_store, store_id
+print("ready", flush=True)
+for path in sys.stdin.read().split():
+    print(store_id(create_store(path)), flush=True)
+"""
+    paths = "\n".join(str(tmp_path / f"store-{number}") for number in range(20))
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert "ready\n" == process.stdout.readline()
+    with ThreadPoolExecutor(len(processes)) as pool:
+        told = [answer.split() for answer, _ in pool.map(lambda process: process.communicate(paths), processes)]
+    assert [20] * 6 == list(map(len, told))
+    assert [1] * 20 == [len(set(ids)) for ids in zip(*told, strict=True)]
+    assert [] == list(tmp_path.rglob("tmp_*"))
+
+
+def test_a_store_that_is_there_keeps_its_id(tmp_path: Path) -> None:
+    """Whoever would give a store another id does not, and what lies there is not damage."""
+    store = create_store(str(tmp_path))
+    first = store_id(store)
+    store.put("store.json", [b"{}"])
+    assert (first, first) == (store_id(store), store_id(create_store(str(tmp_path))))
 
 
 @pytest.mark.parametrize("url", ["", "nonsense://bucket"])
