@@ -16,15 +16,16 @@ from ledger.lookup import add_remote, place_for_new
 @click.command(cls=ExampleCommand, example="ledger clone hub.git copy/.ledger")
 @click.argument("url")
 @click.argument("path", required=False, type=click.Path())
+@click.option("--store", metavar="URL", help="Where the remote's bytes are; of a path it is found beside the history.")
 @json_option
 @pass_session
-def clone(session: Session, url: str, path: str | None) -> None:
+def clone(session: Session, url: str, path: str | None, store: str | None) -> None:
     """Make a ledger that holds another one's history. PATH is its directory, by default where `init` would make one.
 
     URL is a ledger directory, a bare Git repository, or any URL that Git knows; it becomes the remote
-    origin. Bytes stay where they are and are read from there.
+    origin. Bytes stay where they are and are read from there; `ledger sync` puts those of new versions there.
     """
-    made = ledger.Ledger.clone(url, path or session.path or place_for_new(Path.cwd(), os.environ))
+    made = ledger.Ledger.clone(url, path or session.path or place_for_new(Path.cwd(), os.environ), store)
     artifacts = made.artifacts()
     if session.json:
         print_json({"path": str(made.path), "remote": without_secrets(url), "commit": made.revision})

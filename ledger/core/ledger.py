@@ -54,16 +54,17 @@ class Ledger(Reader):
         return cls(Workspace(find_path(path), producer_of=producer_of))
 
     @classmethod
-    def clone(cls, url: str | Path, path: str | Path) -> Self:
+    def clone(cls, url: str | Path, path: str | Path, store: str | Path | None = None) -> Self:
         """Make a ledger in the directory ``path`` that holds the history of another, checked, and open it.
 
         ``url`` is a ledger directory, a bare repository or any URL that Git knows; it becomes the remote
-        ``origin``. Bytes are not copied: they are read from the remote's store when they are
-        asked for. Raises `LedgerExistsError` if something is there, `RemoteError` where the remote cannot be
-        reached, and `FormatError` for a history that is refused.
+        ``origin``. Bytes are not copied: they are read from the remote's store when they are asked for, and a
+        sync puts those of new versions there. ``store`` is that store, a folder or URL; of a remote that is a
+        path it is found beside the history. Raises `LedgerExistsError` if something is there, `RemoteError` where
+        the remote cannot be reached, and `FormatError` for a history that is refused.
         """
         target = Path(path).absolute()
-        sharing.clone(str(url), target)
+        sharing.clone(str(url), target, str(store) if store is not None else None)
         return cls.open(target)
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.blobs import LocalStore, Store, copy_content, create_store, hold
+from ledger.blobs import LocalStore, Store, copy_content, create_store, hold, open_store
 from ledger.core.creation import create_clone, refuse_existing_path
 from ledger.core.workspace import Workspace
 from ledger.disk import Hold
@@ -56,10 +56,15 @@ class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
     renumbered: tuple[Renumbered, ...]
 
 
-def clone(url: str, path: Path) -> None:
-    """Make a ledger at ``path`` with the checked history of a remote, which becomes ``origin``."""
+def clone(url: str, path: Path, store: str | None = None) -> None:
+    """Make a ledger at ``path`` with the checked history of a remote, which becomes ``origin``.
+
+    ``store`` is where the remote's bytes are, or will be with the first sync.
+    """
     refuse_existing_path(path)
-    settings = settings_for(url)
+    settings = settings_for(url, store)
+    if settings.store:
+        open_store(settings.store)  # a URL that nobody understands is refused before anything is made
     create_clone(path, remote=remote_for_git("origin", settings), settings=settings)
 
 

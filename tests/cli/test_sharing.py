@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
+from ledger.lookup import read_config
 from tests.cli.conftest import Cli
 from tests.kit.hubs import new_hub
 
@@ -63,6 +64,27 @@ def test_a_clone_as_json(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     """Where it is, what it came from, and its commit."""
     found = json.loads(cli("clone", "hub.git", "c", "--json").out)
     assert {"path": str(workdir / "c"), "remote": "hub.git", "commit": Ledger.open("c").revision} == found
+
+
+def test_a_clone_is_told_where_the_bytes_are(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """They are read from the store that was named, and a sync puts new ones there; the setting is the remote's."""
+    (workdir / "hub.git" / "ledger-store").rename(workdir / "bytes")
+    cli("clone", "hub.git", "c", "--store", "bytes")
+    assert str(workdir / "bytes") == read_config(workdir / "c").remotes["origin"].store
+    cli("--ledger", "c", "get", "iris@1", "-o", "back.csv")
+    assert "1" == (workdir / "back.csv").read_text()
+    (workdir / "more.csv").write_text("more")
+    cli("--ledger", "c", "save", "more.csv", "--name", "more")
+    before = set((workdir / "bytes").rglob("*"))
+    assert "pushed more@1" in cli("--ledger", "c", "sync").out
+    assert before < set((workdir / "bytes").rglob("*"))
+    assert not (workdir / "hub.git" / "ledger-store").exists()
+
+
+def test_a_clone_with_a_store_that_is_none_is_not_made(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """A URL that nobody understands is refused before anything is there."""
+    cli("clone", "hub.git", "c", "--store", "nonsense://bytes", code=2)
+    assert not (workdir / "c").exists()
 
 
 def test_a_clone_goes_where_init_would_make_one(cli: Cli, two: tuple[str, str], workdir: Path) -> None:

@@ -169,7 +169,7 @@ def test_two_ledgers_share_one_bucket(tmp_path: Path, bucket: Bucket) -> None:
     add_remote(ada.path, "origin", str(hub), store=bucket.url)
     ada.save(noise(300_000), "data")
     ada.sync()
-    bob = clone_with_store(hub, tmp_path / "bob" / ".ledger", bucket.url)
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger", bucket.url)
     assert noise(300_000) == bob.load("data")
     bob.save(noise(300_000) + b"more", "data")
     ada.save(noise(300_000, 1), "data")
@@ -182,13 +182,6 @@ def test_two_ledgers_share_one_bucket(tmp_path: Path, bucket: Bucket) -> None:
     check_histories(tmp_path)
 
 
-def clone_with_store(hub: Path, path: Path, store: str) -> Ledger:
-    """A clone whose owner has said where the remote's bytes are."""
-    settings = Ledger.clone(hub, path).path / "config.toml"
-    settings.write_text(settings.read_text().replace(f'url = "{hub}"', f'url = "{hub}"\nstore = "{store}"'))
-    return Ledger.open(path)
-
-
 def test_a_public_ledger_is_read_over_the_web(tmp_path: Path) -> None:
     """A clone reads the bytes of a remote's store behind a web server, and cannot put any there."""
     hub = new_hub(tmp_path)
@@ -197,7 +190,7 @@ def test_a_public_ledger_is_read_over_the_web(tmp_path: Path) -> None:
     ada.save(noise(300_000), "data")
     ada.sync()
     with served(hub / "ledger-store") as url:
-        bob = clone_with_store(hub, tmp_path / "bob" / ".ledger", url)
+        bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger", url)
         assert noise(300_000) == bob.load("data")
         bob.save("mine", "note")
         with pytest.raises(LedgerError, match="can only be read"):
