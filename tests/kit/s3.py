@@ -38,6 +38,10 @@ class Bucket:
         """Put bytes under a key, whatever is there."""
         self._ask("PUT", f"/{self.name}/folder/{key}", data)
 
+    def drop(self, key: str) -> None:
+        """Delete the object under a key."""
+        self._ask("DELETE", f"/{self.name}/folder/{key}")
+
     def remove(self) -> None:
         """Delete the bucket with everything in it."""
         for path in self._paths():
