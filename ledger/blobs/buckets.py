@@ -8,7 +8,6 @@ attempt per call: trying again is `RetryingStore`'s. Every foreign exception bec
 import contextlib
 import functools
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Literal
 
@@ -18,6 +17,7 @@ from ledger.blobs.endpoints import open_bucket, without_credentials
 from ledger.blobs.layout import STORE_KEY, names_its_bytes
 from ledger.blobs.spooled import blocks_of, holds_file, size_of_file, whole
 from ledger.errors import LedgerError, StorageError
+from ledger.notices import warn_user
 
 _REQUEST_SECONDS = 120.0
 _LARGE = 8 << 20  # bytes of an upload that may take longer, and from which on a file goes up in parts
@@ -157,7 +157,7 @@ class BucketStore:
     def _report_other_bytes(self, key: str) -> None:
         """Warn where a chunk or pack is about to be put right; a table may lie elsewhere for good reasons."""
         if names_its_bytes(key):
-            warnings.warn(f"{self._url}/{key} held other bytes and is written again", UserWarning, stacklevel=3)
+            warn_user(f"{self._url}/{key} held other bytes and is written again")
 
     @functools.cached_property
     def _patient_bucket(self) -> Any:

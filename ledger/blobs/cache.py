@@ -13,13 +13,13 @@ import random
 import stat
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from ledger.disk import remove_if_there, write_derived_file
 from ledger.errors import storage_error
+from ledger.notices import warn_user
 
 DEFAULT_LIMIT: Final = 20 << 30
 """Bytes that a cache may hold unless a ledger's settings say otherwise."""
@@ -200,4 +200,4 @@ class ObjectCache:
         self._warn(f"the cache is not used from here on: {storage_error(error, self.folder, doing)}")
 
     def _warn(self, message: str) -> None:
-        warnings.warn(message, UserWarning, stacklevel=4)
+        warn_user(message)

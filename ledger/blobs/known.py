@@ -11,7 +11,6 @@ of one content have most of their chunks in the same order.
 """
 
 import threading
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -24,6 +23,7 @@ from ledger.blobs.store import Store
 from ledger.blobs.tables import load_runs
 from ledger.errors import IntegrityError, StorageError, UnsupportedFormatError
 from ledger.ids import Digest, hex_of
+from ledger.notices import warn_user
 from ledger.records import Content
 
 KNOWN_LIMIT: Final = 1 << 17
@@ -61,7 +61,7 @@ class KnownChunks:
                 try:
                     runs += load_runs(self._store, content, label=f"similar content {content.digest}")
                 except (IntegrityError, StorageError, UnsupportedFormatError) as error:
-                    warnings.warn(f"stored chunks are not used again: {error}", UserWarning, stacklevel=2)
+                    warn_user(f"stored chunks are not used again: {error}")
         self._spread = -(-sum(count for _, _, count in runs) // KNOWN_LIMIT)
         for pack in dict.fromkeys(pack for pack, _, _ in runs):
             index = self._index(pack)
@@ -128,7 +128,7 @@ class KnownChunks:
                 if not self._store.has(pack_key(pack)):
                     return None
             except (IntegrityError, StorageError) as error:
-                warnings.warn(f"stored chunks are written again: {error}", UserWarning, stacklevel=2)
+                warn_user(f"stored chunks are written again: {error}")
                 return None
             self._indexes.keep(pack, known)
         return known
@@ -144,7 +144,7 @@ class KnownChunks:
         try:
             data = self._store.get(pack_key(first.pack), start, end - start)
         except (FileNotFoundError, StorageError) as error:
-            warnings.warn(f"stored chunks are written again: {error}", UserWarning, stacklevel=2)
+            warn_user(f"stored chunks are written again: {error}")
             return [None] * len(plain)
         return [
             PackedChunk(first.pack, number) if self._holds(first.pack, entry, data, offset - start, expected) else None
@@ -170,7 +170,7 @@ class KnownChunks:
             if not is_equal:
                 open_entry(stored, entry, sought)
         except IntegrityError as error:
-            warnings.warn(f"a stored chunk is damaged and is written again: {error}", UserWarning, stacklevel=2)
+            warn_user(f"a stored chunk is damaged and is written again: {error}")
             return False
         return True
 

@@ -7,7 +7,6 @@ costs more than a small save.
 """
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from ledger.disk import (
     write_file,
 )
 from ledger.errors import StorageError, storage_error
+from ledger.notices import warn_user
 
 _COMPARE_SIZE = 1 << 20
 _TEMPORARY = "tmp_"
@@ -209,7 +209,7 @@ def _report_other_bytes(path: str, is_right: Callable[[], bool]) -> None:
     Looked at once more: another writer may have put the same bytes there since.
     """
     if f"/{_TABLES}/" not in path and os.path.lexists(path) and not is_right():
-        warnings.warn(f"{path} does not hold what its name says, and is written again", UserWarning, stacklevel=3)
+        warn_user(f"{path} does not hold what its name says, and is written again")
 
 
 def _raise_unless_missing(error: OSError) -> None:

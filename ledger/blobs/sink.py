@@ -9,7 +9,6 @@ fills a block needs no threads, and a content of one chunk no pack. Everything i
 that nobody reads.
 """
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from mmap import mmap
@@ -29,6 +28,7 @@ from ledger.blobs.workers import Workers
 from ledger.errors import FormatError, IntegrityError, StorageError, StoreAccessError, StoreUnavailableError
 from ledger.ids import Digest, digest_of, hex_of
 from ledger.meters import expect
+from ledger.notices import warn_user
 from ledger.records import INLINE_FILES, SEGMENT_CHUNKS, Content, FileEntry, content_digest, segment_digest, segments_of
 
 OWN_LIMIT: Final = 1 << 17
@@ -177,9 +177,7 @@ class ChunkSink:
         except (StoreAccessError, StoreUnavailableError):
             raise  # writing it again would go no better
         except (IntegrityError, StorageError) as error:
-            warnings.warn(
-                f"an equal content cannot be relied on and is written again: {error}", UserWarning, stacklevel=2
-            )
+            warn_user(f"an equal content cannot be relied on and is written again: {error}")
             return False
         return True
 

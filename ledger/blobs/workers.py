@@ -14,6 +14,8 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from ledger.notices import keep_warnings, warn_user
+
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -32,7 +34,7 @@ class Workers(Generic[Result]):
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads or thread_count()
         self._pool: ThreadPoolExecutor | None = None
-        self._under_way: deque[Future[Result]] = deque()
+        self._under_way: deque[tuple[Future[Result], list[str]]] = deque()
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -46,26 +48,34 @@ class Workers(Generic[Result]):
         """Start a piece of work, or queue it until a thread is free."""
         from concurrent.futures import Future
 
+        kept: list[str] = []
         try:
             if self._pool is None:
                 self._pool = _new_pool(self._threads)
             # How durable writes are belongs to the context of whoever gives the work.
-            future = self._pool.submit(copy_context().run, work)
+            context = copy_context()
+            context.run(keep_warnings, kept)
+            future = self._pool.submit(context.run, work)
         except RuntimeError:
             # The interpreter is ending and starts no threads any more: what an exit handler saves is saved still.
             future = Future()
             future.set_result(work())
-        self._under_way.append(future)
+        self._under_way.append((future, kept))
 
     def take(self) -> Result:
-        """The result of the oldest piece of work, once it is there; raises what the work raised."""
-        return self._under_way.popleft().result()
+        """The result of the oldest piece of work, once it is there; raises what the work raised, warns as it did."""
+        future, kept = self._under_way.popleft()
+        try:
+            return future.result()
+        finally:
+            for message in kept:
+                warn_user(message)
 
     def wait(self, seconds: float) -> bool:
         """Whether the oldest piece of work is done, now or within so many seconds."""
         from concurrent.futures import wait
 
-        return bool(wait([self._under_way[0]], timeout=seconds).done)
+        return bool(wait([self._under_way[0][0]], timeout=seconds).done)
 
     def close(self) -> None:
         """Drop work that has not begun and wait for the threads to end; nothing may be given afterwards."""

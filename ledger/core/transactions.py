@@ -5,7 +5,6 @@ none. A single save is a transaction of one.
 """
 
 import itertools
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +51,7 @@ from ledger.ids import VersionId, new_uuid
 from ledger.lookup import ArtifactVersion, format_time, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.meters import task
+from ledger.notices import warn_user
 from ledger.records import (
     Manifest,
     MetadataEvent,
@@ -293,7 +293,7 @@ class Transaction:
         try:
             self._workspace.trust.add(digest, name, self._workspace.now())
         except StorageError as error:
-            warnings.warn(f"{name} is saved, but loading it will ask for trust: {error}", stacklevel=2)
+            warn_user(f"{name} is saved, but loading it will ask for trust: {error}")
 
     def _keep(self, request: Request, manifest: Manifest) -> PendingVersion:
         if self._pending and manifest.id <= self._pending[-1].manifest.id:

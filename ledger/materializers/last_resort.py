@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from ledger.enums import ArtifactType, TrustClass
 from ledger.errors import MissingDependencyError
 from ledger.materializers.base import BaseMaterializer
-from ledger.materializers.notices import warn_user
 from ledger.materializers.registry import LAST_RESORT, qualified_name
+from ledger.notices import warn_user
 
 
 class CloudpickleMaterializer(BaseMaterializer):

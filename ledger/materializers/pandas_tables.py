@@ -15,7 +15,6 @@ from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.leaves import Json
-from ledger.materializers.notices import warn_user
 from ledger.materializers.pandas_columns import decode_column, encode_column
 from ledger.materializers.pandas_labels import (
     decode_labels,
@@ -25,6 +24,7 @@ from ledger.materializers.pandas_labels import (
     with_frequency,
 )
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
+from ledger.notices import warn_user
 
 _FRAMES = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
 _SERIES = ("pandas.Series", "pandas.core.series.Series")

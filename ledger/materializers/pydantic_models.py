@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from ledger.enums import ArtifactType
 from ledger.errors import UnknownTypeError
 from ledger.materializers.base import BaseMaterializer
-from ledger.materializers.notices import warn_user
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
+from ledger.notices import warn_user
 
 
 class PydanticMaterializer(BaseMaterializer):

@@ -13,9 +13,9 @@ from ledger.enums import ArtifactType, TrustClass
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.last_resort import python_version, warn_about_python
-from ledger.materializers.notices import warn_user
 from ledger.materializers.registry import qualified_name
 from ledger.materializers.torch_tensors import can_hold, read_tensors, write_tensors
+from ledger.notices import warn_user
 
 
 class TorchModuleMaterializer(BaseMaterializer):

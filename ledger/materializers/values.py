@@ -21,8 +21,8 @@ from ledger.errors import (
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import loaded_class, subclass_named, unknown_type
-from ledger.materializers.notices import warn_user
 from ledger.materializers.registry import materializer_for, materializer_named, qualified_name
+from ledger.notices import warn_user
 from ledger.records import encode_compact, encode_values, normalise
 
 _REASON_LIMIT = 300

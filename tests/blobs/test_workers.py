@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from ledger.blobs import ContentReader, ContentWriter, LocalStore
 from ledger.blobs.workers import PARALLEL_SIZE, Workers, in_order, thread_count
 from ledger.errors import IntegrityError, StorageError
+from ledger.notices import warn_user
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import CountingStore, objects
 
@@ -74,6 +76,39 @@ def test_closing_drops_what_has_not_begun() -> None:
         workers.give(partial(work, number))
     workers.close()
     assert len(done) <= 2 * thread_count()
+
+
+def test_warnings_come_with_the_results() -> None:
+    """What a worker has to say is said by the thread that takes its result, at the line that called, in order."""
+    told: list[tuple[str, str, threading.Thread]] = []
+
+    def show(message: Warning | str, _category: object, filename: str, *_: object) -> None:
+        told.append((str(message), filename, threading.current_thread()))
+
+    def work(number: int) -> int:
+        time.sleep((5 - number) / 100)
+        warn_user(f"warning {number}")
+        return number
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = show  # type: ignore[assignment]  # put back by the block
+        assert list(range(5)) == list(in_order(work, range(5)))
+    assert [(f"warning {number}", __file__, threading.current_thread()) for number in range(5)] == told
+
+
+def test_a_warning_of_what_failed_is_issued_too() -> None:
+    """Work that warns and then raises does both when its result is taken."""
+
+    def work() -> None:
+        warn_user("before")
+        raise StorageError("after", path="x")
+
+    workers: Workers[None] = Workers(1)
+    workers.give(work)
+    with pytest.warns(UserWarning, match="before"), pytest.raises(StorageError, match="after"):
+        workers.take()
+    workers.close()
 
 
 def test_small_contents_start_no_thread(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:

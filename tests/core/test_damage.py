@@ -16,6 +16,7 @@ from ledger.errors import (
     StoreMismatchError,
     UnsupportedFormatError,
 )
+from tests.kit.contents import noise
 from tests.kit.ledgers import canonical, damage, forge, git, manifest_of, manifest_path, plant, store_of
 
 LARGE = bytes(range(256)) * 4000
@@ -85,6 +86,23 @@ def test_saving_again_heals(ledger: Ledger) -> None:
     with pytest.warns(UserWarning, match="written again"):
         ledger.save("one", "x")
     assert ["one", "one"] == [version.load() for version in ledger.versions("x")]
+
+
+@pytest.mark.parametrize(
+    ("size", "more"), [(10, b""), (100_000, b""), (100_000, b"m"), (6 << 20, b""), (6 << 20, b"m")]
+)
+def test_what_is_written_again_is_said_at_the_users_line(ledger: Ledger, size: int, more: bytes) -> None:
+    """A warning about damaged bytes points at the line that saves, whichever thread has found them."""
+    ledger.save(noise(size), "x")
+    for kind in ("chunks", "packs"):
+        for path in _objects(ledger, kind):
+            stored = bytearray(path.read_bytes())
+            stored[min(5000, len(stored) - 1)] ^= 1
+            path.write_bytes(stored)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ledger.save(noise(size) + more, "x")
+    assert {(__file__, True)} == {(each.filename, "again" in str(each.message)) for each in caught}
 
 
 def test_a_broken_record_loses_only_that_version(three: Ledger) -> None:
