@@ -23,7 +23,6 @@ from ledger.blobs import (
     repack,
 )
 from ledger.core import Ledger, Needed, Workspace, needed_objects, needed_since
-from ledger.disk import exclusive_lock
 from ledger.errors import ArgumentError
 from ledger.lookup import DEFAULT_STORE
 
@@ -155,9 +154,8 @@ def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> tuple[int, s
 def _remove(workspace: Workspace, store: LocalStore, plan: GcPlan, spare: Iterable[Spare]) -> list[Spare]:
     """Remove files that are spare still: nobody is between relying on one and naming it while this looks."""
     removed: list[Spare] = []
-    timeout = workspace.config.lock_timeout
     # The store first: whoever holds it may be waiting for the ledger's lock.
-    with alone_with(store, timeout=timeout), exclusive_lock(workspace.path / "lock", timeout=timeout):
+    with alone_with(store, timeout=workspace.config.lock_timeout), workspace.history.exclusively():
         workspace.store_for_writing()  # the same one still, not another disk in its place
         now = clock_of(store)
         wanted = needed_since(workspace, plan.needed.tip, workspace.history.tip())

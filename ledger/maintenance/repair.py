@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.blobs import Store, mend_content, mendable_keys, open_store, store_id
 from ledger.core import Ledger, Problem, Report
-from ledger.disk import exclusive_lock, make_directory, write_file
+from ledger.disk import make_directory, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
 from ledger.history import HistoryMending, mend, plan_mending
 from ledger.lookup import history_at, settings_for, store_of_remote
@@ -144,7 +144,7 @@ def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
         make_directory(target.parent)
         write_file(target, [data])
 
-    with exclusive_lock(ledger.path / "lock", timeout=workspace.config.lock_timeout):
+    with workspace.history.exclusively():
         mend(workspace.history, plan.source.git_dir, plan.history, quarantine / "history")
         for repair in plan.contents:
             assert plan.source.store is not None, "contents are planned from a store"

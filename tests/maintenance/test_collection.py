@@ -17,6 +17,7 @@ from ledger.blobs.layout import table_key
 from ledger.blobs.sought import Sought
 from ledger.errors import ArgumentError, IntegrityError, LockTimeoutError, StoreMismatchError
 from ledger.history import History
+from ledger.history.waiting import Ticket
 from ledger.ids import Digest
 from ledger.maintenance import Collected, GcPlan, execute_gc, plan_gc
 from ledger.records import decode_compact, encode_compact
@@ -72,6 +73,17 @@ def test_what_nobody_names_goes_when_it_is_old(used: Ledger) -> None:
     assert ["chunks", "packs", "packs", "tables"] == sorted(key.split("/")[0] for key in done.removed)
     assert done.freed > 500_000
     assert used.verify().ok
+
+
+def test_who_waits_for_the_lock_is_woken(used: Ledger) -> None:
+    """A writer that waits while something is removed is told when the lock is free."""
+    waste(used)
+    grow_old(used)
+    (queue := used.path / "queue").mkdir()
+    with Ticket(queue, b"") as ticket:
+        assert not ticket.wait(0)
+        assert collect(used).removed
+        assert ticket.wait(0)
 
 
 def test_what_is_young_stays(used: Ledger) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, LedgerNotFoundError
+from ledger.history.waiting import Ticket
 from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
 from tests.kit.contents import noise
 from tests.kit.ledgers import damage, files_below, git, store_of
@@ -192,6 +193,16 @@ def test_a_repair_is_done_again_without_harm(kept: Ledger) -> None:
     plan = plan_repair(kept, find_source(kept, str(kept.path.parent / "copy")))
     for _ in range(2):
         assert execute_repair(Ledger.open(kept.path), plan, now=NOW).report.ok
+
+
+def test_who_waits_for_the_lock_is_woken(kept: Ledger) -> None:
+    """A writer that waits while a ledger is repaired is told when the lock is free."""
+    damage(stored(kept, "packs"))
+    (queue := kept.path / "queue").mkdir()
+    with Ticket(queue, b"") as ticket:
+        assert not ticket.wait(0)
+        assert repair(kept, str(kept.path.parent / "copy")).report.ok
+        assert ticket.wait(0)
 
 
 def test_a_source_that_is_none_is_refused(kept: Ledger, tmp_path: Path) -> None:
