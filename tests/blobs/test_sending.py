@@ -155,6 +155,39 @@ def test_a_large_content_comes_back(bucket: Bucket) -> None:
     assert (content, before) == (save(store, {"a": DATA}), bucket.objects())
 
 
+def test_no_room_for_temporary_files_is_named(bucket: Bucket) -> None:
+    """Where packs cannot wait the save is a DiskFullError that names the folder; nothing is sent, and it goes later."""
+    program = f"""
+import os, resource
+from ledger.blobs import ContentWriter, create_store
+from ledger.errors import DiskFullError
+store = create_store({bucket.url!r})
+data = os.urandom(20 << 20)
+
+def save():
+    writer = ContentWriter(store)
+    try:
+        writer.add_bytes("a", data)
+        return writer.finish()
+    finally:
+        writer.abort()
+
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+try:
+    save()
+except DiskFullError as error:
+    print(error)
+print(list(store.list("")))
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+print(save().size)
+"""
+    run = [sys.executable, "-c", program]
+    told = subprocess.run(run, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert f"cannot write a temporary file in {tempfile.gettempdir()}: " in told[0]
+    assert ["['store.json']", str(20 << 20)] == told[1:]
+
+
 def test_memory_holds_no_pack(bucket: Bucket) -> None:
     """Saving twice as much as fits into a pack takes less memory than a pack, and some for each thread."""
     program = f"""
