@@ -6,7 +6,7 @@ pack the index is read. The table comes last: where it is, everything is.
 """
 
 import os
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from ledger.blobs.codec import open_chunk, stored_limit
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked import linked_path
 from ledger.blobs.local import LocalStore
-from ledger.blobs.packs import load_index, open_entry
+from ledger.blobs.packs import FOOTER_SIZE, PackIndex, encode_footer, load_index, open_entry, parse_index
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store, checked_reading, puts_at_once
+from ledger.blobs.spooled import stage
+from ledger.blobs.store import Store, checked_reading, puts_at_once, uncached
 from ledger.blobs.tables import load_table
 from ledger.blobs.workers import in_order
 from ledger.disk import fresh_name, make_directory, remove_if_there, storage_errors, sync_directory, sync_file
@@ -24,6 +25,8 @@ from ledger.errors import ArgumentError, IntegrityError
 from ledger.ids import Digest
 from ledger.meters import advance
 from ledger.records import Content
+
+_COPIED_SIZE = 8 << 20  # stored bytes of a pack that are held at a time
 
 
 def copy_content(source: Store, target: Store, content: Content, *, label: str) -> None:
@@ -77,11 +80,42 @@ def _copy_pack(source: Store, target: Store, pack: str, *, label: str, anew: Con
     if key not in anew and _has_index(target, pack, label):
         return
     index = load_index(source, pack, label=label)
-    data = source.get(key)
-    for entry, start in zip(index.entries, index.offsets, strict=False):
-        sought = Sought(label, "chunk", entry.digest, f"{source.url}/{key}")
-        open_entry(data[start : start + entry.stored_size], entry, sought)
-    target.put(key, [data])
+    staged = stage(target)
+    if staged is None:
+        target.put(key, list(_checked_parts(source, index, label)))
+        return
+    try:
+        start = 0
+        for part in _checked_parts(source, index, label):
+            staged.write_at(start, [part])
+            start += len(part)
+        staged.publish(key)
+    finally:
+        staged.drop()
+
+
+def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[bytes]:
+    """The bytes of a pack as they lie in the store, its chunks checked, a few at a time, and its index at the end."""
+    key, chunks = pack_key(index.pack), list(zip(index.entries, index.offsets, strict=False))
+    sought = Sought(label, "pack", f"sha256:{index.pack}", f"{source.url}/{key}")
+    # Whoever copies reads once: nothing of it is worth a place in a cache.
+    whole = uncached(source)
+    try:
+        while chunks:
+            start = chunks[0][1]
+            count = max(1, sum(at + entry.stored_size - start <= _COPIED_SIZE for entry, at in chunks))
+            group, chunks = chunks[:count], chunks[count:]
+            data = whole.get(key, start, group[-1][1] + group[-1][0].stored_size - start)
+            for entry, at in group:
+                found = memoryview(data)[at - start : at - start + entry.stored_size]
+                open_entry(found, entry, Sought(label, "chunk", entry.digest, f"{source.url}/{key}"))
+            yield data
+        tail = whole.get(key, index.offsets[-1])
+    except FileNotFoundError as error:
+        raise sought.damaged("is missing") from error
+    lines = tail[:-FOOTER_SIZE]
+    parse_index(index.pack, lines, sought)
+    yield lines + encode_footer(lines)
 
 
 def _has_index(store: Store, pack: str, label: str) -> bool:

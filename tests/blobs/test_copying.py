@@ -16,10 +16,13 @@ from ledger.blobs import (
     link_content,
 )
 from ledger.blobs.cached import CachedStore
+from ledger.blobs.retrying import RetryingStore
 from ledger.errors import ArgumentError, IntegrityError
 from ledger.ids import new_uuid
 from ledger.records import Content
+from tests.kit.contents import noise
 from tests.kit.ledgers import files_below
+from tests.kit.stores import WholeStore, objects
 
 
 def stored(store: Store, data: bytes) -> Content:
@@ -65,6 +68,29 @@ def test_damage_is_not_passed_on(source: LocalStore, target: LocalStore, size: i
             raw[5] ^= 1
             path.write_bytes(raw)
     with pytest.raises(IntegrityError, match="iris@1: chunk"):
+        copy_content(source, target, content, label="iris@1")
+    assert ["store.json"] == list(files_below(target.root))
+
+
+@pytest.mark.parametrize("kind", ["folder", "distant", "whole objects only"])
+def test_a_large_pack_is_copied_a_little_at_a_time(source: LocalStore, target: LocalStore, kind: str) -> None:
+    """Whatever way the other store takes packs, it ends up with the same bytes."""
+    content = stored(source, noise(20 << 20))
+    distant = RetryingStore(FsspecStore(f"memory://{new_uuid(0)}"))
+    goals: dict[str, Store] = {"folder": target, "distant": distant, "whole objects only": WholeStore(target)}
+    copy_content(source, goals[kind], content, label="iris@1")
+    assert objects(source) == objects(distant if kind == "distant" else target)
+
+
+@pytest.mark.parametrize("place", [1_000, 15_000_000, -1_000, -5])
+def test_damage_at_any_place_of_a_large_pack_is_found(source: LocalStore, target: LocalStore, place: int) -> None:
+    """A flipped bit in any chunk, in the index or in the footer is an error, and no half of a pack stays."""
+    content = stored(source, noise(20 << 20))
+    (pack,) = source.list("packs")
+    raw = bytearray((source.root / pack).read_bytes())
+    raw[place] ^= 1
+    (source.root / pack).write_bytes(raw)
+    with pytest.raises(IntegrityError, match="iris@1"):
         copy_content(source, target, content, label="iris@1")
     assert ["store.json"] == list(files_below(target.root))
 
