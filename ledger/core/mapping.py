@@ -75,6 +75,7 @@ class MappedCopies:
 
     def trim(self, *, keep: str = "") -> None:
         """Remove what died half-made, and the copies used longest ago until the rest fits; ``keep`` stays."""
+        self._remove_abandoned()
         kept = self._copies()
         total = sum(copy.size for copy in kept)
         for copy in sorted(kept):
@@ -85,26 +86,39 @@ class MappedCopies:
 
     def clear(self) -> CacheUsage:
         """Remove all copies; gives what was there. Raises `StorageError` where one stays."""
-        kept = self._copies()
-        for copy in kept:
-            with storage_errors(self.folder / copy.name, "delete"), contextlib.suppress(FileNotFoundError):
-                _remove(self.folder, self.folder / copy.name)
-        return CacheUsage(len(kept), sum(copy.size for copy in kept))
+        self._remove_abandoned()
+        usage = self.usage()
+        for name in self._names():
+            if not name.startswith(_TEMPORARY):
+                with storage_errors(self.folder / name, "delete"), contextlib.suppress(FileNotFoundError):
+                    _remove(self.folder, self.folder / name)
+        return usage
+
+    def _names(self) -> list[str]:
+        """What there is: copies, and what is being made."""
+        with storage_errors(self.folder, "list"):
+            try:
+                return os.listdir(self.folder)
+            except FileNotFoundError:
+                return []
 
     def _copies(self) -> "list[_Copy]":
-        """The copies that are whole; what died half-made is removed."""
+        """The copies that are whole."""
         kept = []
-        with storage_errors(self.folder, "list"), contextlib.suppress(FileNotFoundError):
-            for found in os.scandir(self.folder):
-                # Whatever vanishes meanwhile was removed by another process.
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                    if found.name.startswith(_TEMPORARY):
-                        if found.stat().st_mtime < time.time() - _ABANDONED:
-                            shutil.rmtree(found.path, ignore_errors=True)
-                        continue
-                    used = os.stat(os.path.join(found.path, _SEAL)).st_mtime
-                    kept.append(_Copy(used, os.stat(os.path.join(found.path, _BYTES)).st_size, found.name))
+        for name in self._names():
+            # Whatever vanishes meanwhile was removed by another process; half a copy is replaced when it is asked for.
+            with storage_errors(self.folder / name, "read"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                if not name.startswith(_TEMPORARY):
+                    used = os.stat(self.folder / name / _SEAL).st_mtime
+                    kept.append(_Copy(used, os.stat(self.folder / name / _BYTES).st_size, name))
         return kept
+
+    def _remove_abandoned(self) -> None:
+        """Remove what was begun a day ago and is nobody's any more."""
+        for name in self._names():
+            with contextlib.suppress(OSError):  # another process may be at it, too
+                if name.startswith(_TEMPORARY) and os.stat(self.folder / name).st_mtime < time.time() - _ABANDONED:
+                    shutil.rmtree(self.folder / name)
 
 
 class _Copy(NamedTuple):

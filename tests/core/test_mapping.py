@@ -174,6 +174,7 @@ def test_all_copies_can_be_removed(ledger: Ledger) -> None:
     (folder := mapped_folder(ledger.path)).joinpath("tmp_young").mkdir()
     usage = ledger.mapped.usage()
     assert (1, 8128) == usage
+    (folder / "half").mkdir()
     assert (usage, (0, 0)) == (ledger.mapped.clear(), ledger.mapped.usage())
     assert (999, ["tmp_young"]) == (loaded[-1], [path.name for path in folder.iterdir()])
 
