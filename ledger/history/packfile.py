@@ -172,7 +172,10 @@ class PackFile:
         if len(head) < _NAMES_AT + _INDEX_TRAILER or not head.startswith(_INDEX_MAGIC):
             raise PackDamage(f"{self.base}.idx is not an index of version 2")
         count = _number(head, _NAMES_AT - 4)
-        if _NAMES_AT + _ENTRY_BYTES * count + _INDEX_TRAILER > len(head) and self._index is None:
+        size = _NAMES_AT + _ENTRY_BYTES * count + _INDEX_TRAILER
+        if len(head) < size > file.size():
+            raise PackDamage(f"{self.base}.idx lists more objects than it has room for")
+        if len(head) < size and self._index is None:
             self._index = file
             self._note()
         # The head last: another thread that sees it goes by the count.
