@@ -168,6 +168,9 @@ class Check:
             return found  # what is in the store is needed by nobody knows whom
         try:
             found += [Piece("records", "/".join(place)) for place in places_of(self._snapshot.folders)]
+        except IntegrityError as error:
+            self._note_error("records", error)
+        try:  # by itself: where runs are lost, artifacts may be, too
             found += [Piece("artifact", name) for name in self._snapshot.artifact_names()]
         except IntegrityError as error:
             self._note_error("artifacts", error)
