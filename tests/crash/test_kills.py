@@ -64,7 +64,7 @@ def test_the_worker_is_a_program(ledger: Ledger) -> None:
 
 def test_the_harness_prints_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
     """The harness is a program that prints a table and exits with 0 if everything survived."""
-    assert 0 == main(["--mode", "kill", "--operation", "tag", "--slice", "60"])
+    assert 0 == main(["--mode", "kill", "--operation", "tag", "--slice", "40"])
     head, line = capsys.readouterr().out.splitlines()
     assert ["operation", "mode", "crashes", "lost", "corrupt", "repairs", "slowest", "save"] == head.split()
     assert ["tag", "kill", "2", "0", "0", "0"] == line.split()[:6]
