@@ -228,7 +228,8 @@ def _check_refs(history: History, name: str) -> Iterator[GitFault]:
 
 
 _LOG_LINE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} [^<>\n\0]*<[^<>\n\0]*> [0-9]+ [+-][0-9]{4}(?:\t[^\n]*)?")
-_PACKED_LINE = re.compile(r"#[^\n]*|[0-9a-f]{40} refs/[\x21-\x7e]+|\^[0-9a-f]{40}")
+# Git takes no other comment than that in front.
+_PACKED_REFS = re.compile(r"(?:# pack-refs with:[^\n]*\n)?(?:(?:[0-9a-f]{40} refs/[\x21-\x7e]+|\^[0-9a-f]{40})\n)*")
 
 
 def _logged(text: str) -> Iterator[str]:
@@ -243,8 +244,7 @@ def _check_packed(path: Path) -> Iterator[GitFault]:
         text = read_file(path).decode(errors="replace")
     except FileNotFoundError:
         return
-    lines = text.split("\n")
-    if lines.pop() or not all(map(_PACKED_LINE.fullmatch, lines)):
+    if not _PACKED_REFS.fullmatch(text):
         yield GitFault(path.name, "corrupt", f"{path} is not a list of refs")
 
 

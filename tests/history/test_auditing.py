@@ -110,6 +110,18 @@ def _write_a_bad_log(history: History) -> None:
     log.write_text(log.read_text().replace(git(history, "rev-parse", "main"), "2" * 40))
 
 
+def _flip_in_packed_refs(history: History) -> None:
+    git(history, "pack-refs", "--all")
+    packed = history.git_dir / "packed-refs"
+    packed.write_text(packed.read_text().replace("# pack-refs with:", "# pack-refs with8"))
+
+
+def _comment_in_packed_refs(history: History) -> None:
+    git(history, "pack-refs", "--all")
+    with (history.git_dir / "packed-refs").open("a") as packed:
+        packed.write("# not one of Git's\n")
+
+
 def _misplace_tree(history: History) -> None:
     blob = git(history, "hash-object", "-w", "--stdin", data=b"")
     tree = b"".join(b"100644 " + name + b"\0" + bytes.fromhex(blob) for name in (b"b", b"a"))
@@ -126,6 +138,8 @@ DAMAGES: list[Callable[[History], None]] = [
     _break_config,
     _name_what_is_not_there,
     _write_a_bad_log,
+    _flip_in_packed_refs,
+    _comment_in_packed_refs,
     _misplace_tree,
 ]
 
