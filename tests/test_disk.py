@@ -21,7 +21,6 @@ from ledger.disk import (
     LockFile,
     add_to_file,
     create_file,
-    exclusive_lock,
     make_directory,
     read_file,
     scratch_file,
@@ -38,9 +37,9 @@ from tests.kit.histories import die_at, start
 HOLD = """
 import sys, time
 from pathlib import Path
-from ledger.disk import exclusive_lock
-with exclusive_lock(Path(sys.argv[1]), timeout=10) as died:
-    print("held", died, flush=True)
+from ledger.disk import LockFile
+with LockFile(Path(sys.argv[1])).hold(timeout=10) as held:
+    print("held", held.holder_died, flush=True)
     sys.stdin.read()
 """
 
@@ -249,7 +248,7 @@ def test_a_disk_mounted_read_only_is_reported(small_disk: Path) -> None:
         write_file(small_disk / "file", [b"new"])
     with pytest.raises(ReadOnlyError, match="cannot make the folder"):
         make_directory(small_disk / "folder")
-    with pytest.raises(ReadOnlyError, match="cannot lock"), exclusive_lock(small_disk / "lock", timeout=1):
+    with pytest.raises(ReadOnlyError, match="cannot lock"), LockFile(small_disk / "lock").hold(timeout=1):
         pass
     assert b"old" == read_file(small_disk / "file")
 
@@ -302,7 +301,7 @@ def test_the_lock_excludes_other_threads(tmp_path: Path) -> None:
 
     def enter(number: int) -> None:
         for _ in range(5):
-            with exclusive_lock(tmp_path / "lock", timeout=30):
+            with LockFile(tmp_path / "lock").hold(timeout=30):
                 inside.append(number)
                 time.sleep(0.001)
                 crowded.extend(inside[1:])
@@ -322,7 +321,7 @@ def test_a_stopped_holder_is_named_and_not_robbed(tmp_path: Path) -> None:
     assert holder.stdout is not None
     assert "held False\n" == holder.stdout.readline()
     holder.send_signal(signal.SIGSTOP)
-    with pytest.raises(LockTimeoutError) as caught, exclusive_lock(tmp_path / "lock", timeout=0.1):
+    with pytest.raises(LockTimeoutError) as caught, LockFile(tmp_path / "lock").hold(timeout=0.1):
         pass
     expected = f"pid {holder.pid} on {socket.gethostname()}"
     assert f"the ledger is locked: waited 0.1 s for {tmp_path}/lock, held by {expected}" == str(caught.value)
@@ -340,8 +339,8 @@ def test_the_lock_goes_with_a_killed_holder_and_the_next_one_knows(tmp_path: Pat
     holder.communicate()
     found = []
     for _ in range(2):
-        with exclusive_lock(tmp_path / "lock", timeout=10) as died:
-            found.append(died)
+        with LockFile(tmp_path / "lock").hold(timeout=10) as held:
+            found.append(held.holder_died)
     assert [True, False] == found
 
 
@@ -350,8 +349,8 @@ def test_a_holder_that_fails_in_order_did_not_die(tmp_path: Path) -> None:
     found = []
 
     def enter(error: BaseException) -> None:
-        with exclusive_lock(tmp_path / "lock", timeout=1) as died:
-            found.append(died)
+        with LockFile(tmp_path / "lock").hold(timeout=1) as held:
+            found.append(held.holder_died)
             raise error
 
     for error in (ValueError("failed"), KeyboardInterrupt(), ValueError("failed")):
@@ -401,5 +400,5 @@ def test_a_file_system_without_flock_is_named(tmp_path: Path, monkeypatch: pytes
 def test_a_lock_file_with_foreign_bytes_is_no_obstacle(tmp_path: Path) -> None:
     """Whatever stands in the file, the lock is flock's; an unreadable holder counts as one that died."""
     (tmp_path / "lock").write_bytes(b"\xff not json")
-    with exclusive_lock(tmp_path / "lock", timeout=1) as died:
-        assert died
+    with LockFile(tmp_path / "lock").hold(timeout=1) as held:
+        assert held.holder_died

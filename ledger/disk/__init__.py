@@ -5,7 +5,7 @@ keeps (specs/concurrency.md).
 """
 
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
-from ledger.disk.locks import HeldLock, LockFile, exclusive_lock
+from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.reading import close_anyway, mode_of, read_file, storage_errors
 from ledger.disk.staged import StagedFile, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
@@ -36,7 +36,6 @@ __all__ = [
     "create_file",
     "current_durability",
     "durability",
-    "exclusive_lock",
     "fresh_name",
     "hold_file",
     "is_abandoned",

@@ -10,7 +10,6 @@ its care for threads, forks and signals takes a tenth of a small save.
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -148,10 +147,3 @@ class LockFile:
 
     def _open(self) -> int:
         return os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-
-
-@contextlib.contextmanager
-def exclusive_lock(path: Path, *, timeout: float) -> Iterator[bool]:
-    """Hold the lock file ``path`` for a block, which is given whether the last holder died; raises as `LockFile`."""
-    with LockFile(path).hold(timeout=timeout) as lock:
-        yield lock.holder_died

@@ -147,8 +147,8 @@ def test_forks_of_an_open_ledger_go_on_with_it(ledger: Ledger, forks: int, saves
 HOLD = """
 import sys
 from pathlib import Path
-from ledger.disk import exclusive_lock
-with exclusive_lock(Path(sys.argv[1]), timeout=5):
+from ledger.disk import LockFile
+with LockFile(Path(sys.argv[1])).hold(timeout=5):
     print("held", flush=True)
     sys.stdin.readline()
 """

@@ -130,9 +130,9 @@ def test_a_held_lock_times_out_with_its_holder(ledger: Ledger) -> None:
     ledger.save("value", "x")
     config = ledger.path / "config.toml"
     config.write_text(config.read_text().replace("lock_timeout = 60.0", "lock_timeout = 0.1"))
-    from ledger.disk import exclusive_lock
+    from ledger.disk import LockFile
 
-    with exclusive_lock(ledger.path / "lock", timeout=1):
+    with LockFile(ledger.path / "lock").hold(timeout=1):
         impatient = Ledger.open(ledger.path)
         assert "value" == impatient.load("x")
         with pytest.raises(TimeoutError, match=f"pid {os.getpid()} on ") as caught:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger import Ledger
-from ledger.disk import exclusive_lock
+from ledger.disk import LockFile
 
 _PATIENCE = 30.0
 
@@ -25,7 +25,7 @@ def save_another(ledger_dir: Path, number: int) -> None:
 @contextlib.contextmanager
 def others_waiting(ledger_dir: Path, count: int) -> Iterator[None]:
     """A block with so many writers in the queue; at its end they go on, and must succeed."""
-    with exclusive_lock(ledger_dir / "lock", timeout=_PATIENCE):
+    with LockFile(ledger_dir / "lock").hold(timeout=_PATIENCE):
         others = [_start(ledger_dir, number) for number in range(count)]
         end = time.monotonic() + _PATIENCE
         while count and len([path for path in ledger_dir.glob("queue/*") if not path.suffix]) < count:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.disk import exclusive_lock
+from ledger.disk import LockFile
 from ledger.errors import DiskFullError, LockTimeoutError
 from ledger.history import History
 from ledger.history.refs import BRANCH
@@ -146,7 +146,7 @@ def test_a_held_lock_is_waited_for_and_named(tmp_path: Path) -> None:
     history = new_history(tmp_path)
     waiting = History.open(history.git_dir.parent, lock_timeout=0.05)
     with (
-        exclusive_lock(history.git_dir.parent / "lock", timeout=1),
+        LockFile(history.git_dir.parent / "lock").hold(timeout=1),
         pytest.raises(LockTimeoutError, match=f"held by pid {os.getpid()} on"),
     ):
         publish(waiting)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.disk import durability, exclusive_lock
+from ledger.disk import LockFile, durability
 from ledger.enums import Durability
 from ledger.errors import LockTimeoutError, NameCollisionError, VersionExistsError
 from ledger.history import UNPLACED, EventDraft, History, RecordDraft
@@ -72,7 +72,7 @@ def test_writers_that_wait_are_published_together(history: History, lock: Path, 
         for name in ("ada", "bob", "eve")
     ]
     before = packs_of(history)
-    with exclusive_lock(lock, timeout=1):
+    with LockFile(lock).hold(timeout=1):
         threads = queue_up(queue, *acts)
     join_all(threads)
     assert ["1", "2", "3"] == versions_of(history)
@@ -98,7 +98,7 @@ def test_each_writer_is_told_its_own_claims(history: History, lock: Path, queue:
         found[names[0]] = [claim.label for claim in published.claims]
         assert published.claims[0].name in git(history, "log", "-1", "--format=%B", published.commit)
 
-    with exclusive_lock(lock, timeout=1):
+    with LockFile(lock).hold(timeout=1):
         threads = queue_up(queue, partial(save, "a", "b", "a"), partial(save, "c"), partial(save, "d", "d"))
     join_all(threads)
     assert {"a": ["a@1", "b@1", "a@2"], "c": ["c@1"], "d": ["d@1", "d@2"]} == found
@@ -115,7 +115,7 @@ def test_what_cannot_be_published_fails_alone_and_as_itself(history: History, lo
         except (VersionExistsError, NameCollisionError) as error:
             raised.append(type(error))
 
-    with exclusive_lock(lock, timeout=1):
+    with LockFile(lock).hold(timeout=1):
         acts = [partial(save, *words) for words in (("iris", None), ("iris", "cat"), ("IRIS", None), ("iris", None))]
         threads = queue_up(queue, *acts)
     join_all(threads)
@@ -129,7 +129,7 @@ def test_all_kinds_of_drafts_wait(history: History, lock: Path, queue: Path) -> 
     event = EventDraft(claim=claim, verb="tag", record=encode({"id": UNPLACED, "kind": "tags"}))
     record = RecordDraft(path=("runs", "day", "run", "run.json"), data=b"{}")
     send = partial(history.publish, author=AUTHOR, now=NOW)
-    with exclusive_lock(lock, timeout=1):
+    with LockFile(lock).hold(timeout=1):
         threads = queue_up(queue, partial(send, [draft()]), partial(send, [event, event]), partial(send, [record]))
     join_all(threads)
     events = again(history).snapshot().events(claim)
@@ -219,7 +219,7 @@ def test_a_writer_that_died_is_not_published_for(
 ) -> None:
     """A dead writer's publication is dropped, and its files go."""
     tell = fork(children, partial(publish, history, draft("dead")))
-    with exclusive_lock(lock, timeout=10):
+    with LockFile(lock).hold(timeout=10):
         tell()
         wait_until(lambda: bool(in_queue(queue)))
         os.kill(children[0], signal.SIGKILL)
@@ -257,7 +257,7 @@ def impatient(history: History) -> History:
 
 def test_who_gives_up_is_not_published_later(history: History, impatient: History, lock: Path, queue: Path) -> None:
     """After a timeout the publication has gone from the queue: whoever comes next publishes only its own."""
-    with exclusive_lock(lock, timeout=1), pytest.raises(LockTimeoutError, match=f"held by pid {os.getpid()} on"):
+    with LockFile(lock).hold(timeout=1), pytest.raises(LockTimeoutError, match=f"held by pid {os.getpid()} on"):
         publish(impatient, draft("late"))
     publish(history)
     assert (["iris"], []) == (again(history).snapshot().artifact_names(), list(queue.iterdir()))
@@ -316,7 +316,7 @@ def test_where_no_fifo_can_be_made_the_lock_is_waited_for(
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "mkfifo", refuse)
-    with exclusive_lock(lock, timeout=1):
+    with LockFile(lock).hold(timeout=1):
         thread = threading.Thread(target=partial(publish, history))
         thread.start()
         time.sleep(0.05)
@@ -327,7 +327,7 @@ def test_where_no_fifo_can_be_made_the_lock_is_waited_for(
 def test_a_holder_publishes_only_what_is_to_be_as_durable(history: History, lock: Path, queue: Path) -> None:
     """A writer that asked for full durability is not published by one that does not sync."""
     queue_of_one = Queue(queue)
-    with exclusive_lock(lock, timeout=1):
+    with LockFile(lock).hold(timeout=1):
         threads = queue_up(queue, partial(publish, history))
         with durability(Durability.RELAXED), queue_of_one.waiters() as waiters:
             assert [] == waiters
