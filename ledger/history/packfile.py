@@ -1,7 +1,7 @@
 """Packs of Git objects and their indexes: read, and indexes encoded.
 
-Format: https://git-scm.com/docs/pack-format, packs and indexes of version 2. A pack is read by
-mapping both files once; what an entry is, `entries` knows.
+Format: https://git-scm.com/docs/pack-format, packs and indexes of version 2. Both files are read at the
+places that are asked for; who goes through all of a pack maps it. What an entry is, `entries` knows.
 """
 
 import hashlib
