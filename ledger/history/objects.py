@@ -25,7 +25,6 @@ from ledger.errors import IntegrityError, storage_error
 from ledger.history.entries import PackDamage
 from ledger.history.forms import COMMIT, KINDS, TREE, Commit, Entry, ObjectId, decode_commit, decode_tree, object_id
 from ledger.history.indexing import restore_indexes
-from ledger.history.openfiles import OpenLimit
 from ledger.history.packfile import PackFile, count_in_index
 from ledger.ids import CommitId
 
@@ -59,7 +58,6 @@ class Objects:
         """The fold in slices that this process was at last, if `staging` left one."""
         self._indexes_judged: frozenset[str] | None = None
         self._guard = threading.Lock()
-        self.limit = OpenLimit()
         """How many files of packs are open, whoever reads them."""
         self._cache = _ByteCache(_CACHE_BYTES)
         self._commits: dict[CommitId, Commit] = {}
@@ -148,7 +146,7 @@ class Objects:
 
     def adopt_pack(self, stem: str, count: int) -> None:
         """Know a pack of ``count`` objects that this process has just put in place."""
-        pack = PackFile(f"{self.pack_directory}/{stem}", self.limit)
+        pack = PackFile(f"{self.pack_directory}/{stem}")
         with self._guard:
             self._packs = {stem: pack, **self._packs}
             self._by_age = (stem, pack), *self._by_age
@@ -278,10 +276,8 @@ class Objects:
             found = _indexes_in(folder)
         found.sort(reverse=True)
         with self._guard:
-            known, limit = self._packs, self.limit
-            self._packs = {
-                stem: known[stem] if stem in known else PackFile(f"{folder}/{stem}", limit) for _, stem, _ in found
-            }
+            known = self._packs
+            self._packs = {stem: known[stem] if stem in known else PackFile(f"{folder}/{stem}") for _, stem, _ in found}
             self._by_age = tuple(self._packs.items())
             self._counts = {stem: count_in_index(size) for _, stem, size in found}
             self._scanned = True
@@ -301,7 +297,7 @@ class _ByteCache:
     """The objects used last, up to a number of bytes."""
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
+        self._limit = limit
         self._size = 0
         self._kept: dict[str, tuple[int, bytes]] = {}
 
@@ -311,7 +307,7 @@ class _ByteCache:
     def put(self, key: str, kind: int, data: bytes) -> None:
         if key in self._kept:
             return
-        if self._size + len(data) > self.limit:
+        if self._size + len(data) > self._limit:
             self._kept = {}
             self._size = 0
         self._kept[key] = (kind, data)

@@ -3,19 +3,18 @@
 A look-up wants a few bytes of files that may be large. Each place that is read costs one system call; a mapping
 costs several, and a page fault at each place, which takes longer than all of them.
 
-Descriptors are few, and a history that writers without the lock made has packs by the thousands: who opens a file
-says so to an `OpenLimit`, by which whoever has kept one open for longest lets go of it.
+Descriptors are few, for all of a process, and a history that writers without the lock made has packs by the
+thousands: who opens a file says so to the `OpenLimit`, by which whoever has kept one open for longest lets go of it.
 """
 
 import contextlib
 import os
-import threading
 import weakref
 from collections import deque
 from typing import Protocol
 
 MOST_OPEN = 64
-"""Most files that the readers of one history keep open: a quarter of what the meanest system lets a process have."""
+"""Most files that the readers of a process keep open, of any ledgers: a quarter of what mean systems allow."""
 
 _WINDOW = 4096
 
@@ -87,13 +86,17 @@ class OpenLimit:
 
     def __init__(self, most: int = MOST_OPEN) -> None:
         self._most = most
+        # No lock, which a fork could inherit held: each call on the row is one step.
         self._order: deque[weakref.ref[Closing]] = deque()
-        self._guard = threading.Lock()
 
     def note(self, owner: Closing) -> None:
         """Know that a file was opened; if that is one too many, the one who opened one longest ago closes its own."""
-        with self._guard:
-            self._order.append(weakref.ref(owner))
-            oldest = self._order.popleft()() if len(self._order) > self._most else None
-        if oldest is not None and oldest is not owner:
-            oldest.close()
+        self._order.append(weakref.ref(owner))
+        if len(self._order) > self._most:
+            oldest = self._order.popleft()()
+            if oldest is not None and oldest is not owner:
+                oldest.close()
+
+
+PROCESS = OpenLimit()
+"""The limit of this process. Ledgers that were dropped count until they are collected."""

@@ -16,8 +16,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sys import byteorder
 
+from ledger.history import openfiles
 from ledger.history.entries import NAME_DELTA, PackDamage, read_head, read_object
-from ledger.history.openfiles import FileBytes, OpenFile, OpenLimit
+from ledger.history.openfiles import FileBytes, OpenFile
 
 TRAILER = 20
 PACK_HEAD = 12
@@ -45,10 +46,8 @@ class PackFile:
     _bytes: FileBytes | None = None
     _mapping: memoryview | None = None
 
-    def __init__(self, base: str, limit: OpenLimit | None = None) -> None:
-        """``limit`` is told of files that stay open; without one they are until this goes."""
+    def __init__(self, base: str) -> None:
         self.base = base
-        self._limit = limit
 
     def read(self, name: bytes) -> tuple[int, bytes] | None:
         """The kind and bytes of an object by its 20-byte name, or ``None`` if it is not in this pack.
@@ -117,7 +116,7 @@ class PackFile:
         mapping = self._mapping
         if mapping is None:
             self._mapping = mapping = map_file(f"{self.base}.pack")
-            self._note()
+            openfiles.PROCESS.note(self)
         return mapping
 
     def close(self) -> None:
@@ -177,24 +176,20 @@ class PackFile:
             raise PackDamage(f"{self.base}.idx lists more objects than it has room for")
         if len(head) < size and self._index is None:
             self._index = file
-            self._note()
+            openfiles.PROCESS.note(self)
         # The head last: another thread that sees it goes by the count.
         self._count, self._head = count, head
         return head
 
     def _open_index(self) -> OpenFile:
         self._index = file = OpenFile(f"{self.base}.idx")
-        self._note()
+        openfiles.PROCESS.note(self)
         return file
 
     def _open(self) -> FileBytes:
         self._bytes = found = FileBytes(f"{self.base}.pack")
-        self._note()
+        openfiles.PROCESS.note(self)
         return found
-
-    def _note(self) -> None:
-        if self._limit is not None:
-            self._limit.note(self)
 
 
 def count_in_index(size: int) -> int:

@@ -109,7 +109,7 @@ def fold_packs(objects: Objects) -> list[str]:
         if stems and sum(counts[stem] for stem in stems) <= AT_ONCE:
             tidy(objects)
             pack_loose_objects(objects)
-            return fold_at_once(objects, open_sources(objects.pack_directory, stems, objects.limit), FOLD_AT // 2)
+            return fold_at_once(objects, open_sources(objects.pack_directory, stems), FOLD_AT // 2)
         if under_way is not None and not under_way.by_hand:
             _advance(resume_fold(objects, under_way), written)
         elif under_way is not None and is_abandoned(objects, under_way):

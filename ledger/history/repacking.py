@@ -75,7 +75,7 @@ def plan_packing(history: History) -> PackingPlan:
     objects = history.objects
     sizes = _sizes(objects)
     with storage_errors(objects.pack_directory, "read"):
-        sources = open_sources(objects.pack_directory, sorted(sizes), objects.limit)
+        sources = open_sources(objects.pack_directory, sorted(sizes))
     newest_first = [sizes[source.base.name] for source in sources]
     groups = group_packs(newest_first)
     taken = {pack.stem for group in groups for pack in group}

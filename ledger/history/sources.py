@@ -13,7 +13,6 @@ from ledger.disk import mode_of, read_file
 from ledger.errors import storage_error
 from ledger.history.entries import PackDamage, read_head
 from ledger.history.forms import COMMIT, decode_commit
-from ledger.history.openfiles import OpenLimit
 from ledger.history.packfile import PACK_HEAD, TRAILER, PackFile
 from ledger.history.revisions import time_of
 from ledger.ids import CommitId
@@ -43,10 +42,9 @@ class Tip(NamedTuple):
 class Source:
     """One pack, known to be whole as far as its index, its head and its trailer say."""
 
-    def __init__(self, base: Path, limit: OpenLimit) -> None:
-        """``limit`` is that of all packs that are folded together."""
+    def __init__(self, base: Path) -> None:
         self.base = base
-        self.pack = PackFile(str(base), limit)
+        self.pack = PackFile(str(base))
 
     def __len__(self) -> int:
         return len(self.pack)
@@ -157,18 +155,18 @@ class Entries:
         return numbers
 
 
-def open_sources(folder: Path, stems: Iterable[str], limit: OpenLimit) -> list[Source]:
+def open_sources(folder: Path, stems: Iterable[str]) -> list[Source]:
     """Those of some packs that can be folded, the one with the newest commit first."""
-    found = [source for stem in stems if (source := open_source(folder / stem, limit)) is not None]
+    found = [source for stem in stems if (source := open_source(folder / stem)) is not None]
     return sorted(found, key=lambda source: source.tip.time if source.tip is not None else 0.0, reverse=True)
 
 
-def open_source(base: Path, limit: OpenLimit) -> Source | None:
+def open_source(base: Path) -> Source | None:
     """A pack to be folded; ``None`` for one that is gone, damaged, or that somebody wants to stay as it is."""
     if is_kept(base) or any(mode_of(f"{base}{mark}") for mark in _OTHERS_MARKS):
         return None
     try:
-        source = Source(base, limit)
+        source = Source(base)
         index = read_file(f"{base}.idx")
         head, trailer = read_file(f"{base}.pack", length=PACK_HEAD), read_file(f"{base}.pack", start=-TRAILER)
         is_sound = (

@@ -148,7 +148,7 @@ class StagedFold:
 def begin_fold(objects: Objects, stems: Sequence[str], *, by_hand: bool) -> StagedFold | None:
     """Begin to fold packs, in place of any fold that is under way; ``None`` if fewer than two of them can be folded."""
     discard_fold(objects)
-    sources = open_sources(objects.pack_directory, stems, objects.limit)
+    sources = open_sources(objects.pack_directory, stems)
     if len(sources) < 2:  # noqa: PLR2004  # one pack is one pack already
         return None
     plan = FoldPlan(id=fresh_name(""), sources=tuple(source.base.name for source in sources), by_hand=by_hand)
@@ -181,7 +181,7 @@ def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
     try:
         records = _read_if_there(folder / _RECORDS)
         records = records[: len(records) - len(records) % RECORD_BYTES]
-        sources = [Source(objects.pack_directory / stem, objects.limit) for stem in plan.sources]
+        sources = [Source(objects.pack_directory / stem) for stem in plan.sources]
         fold = StagedFold(objects, plan, sources, records)
         if fold.fits():
             return fold

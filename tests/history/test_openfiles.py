@@ -1,5 +1,6 @@
 """Files that are read here and there, and how many of them stay open."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 
 from ledger.disk import durability
 from ledger.enums import Durability
-from ledger.history import History
-from ledger.history.openfiles import FileBytes, OpenFile, OpenLimit
+from ledger.history import History, openfiles
+from ledger.history.openfiles import MOST_OPEN, FileBytes, OpenFile, OpenLimit
 from ledger.history.packfile import PackFile
 from tests.kit.histories import draft, git, new_history, packs_of, publish, start, versions_of
 
@@ -72,15 +73,27 @@ def scattered(tmp_path_factory: pytest.TempPathFactory) -> History:
     return history
 
 
-def test_who_opened_a_file_longest_ago_lets_go_of_it(scattered: History) -> None:
+def test_who_opened_a_file_longest_ago_lets_go_of_it(scattered: History, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many packs are read, no more files are open than the limit says; all can be read again."""
-    limit = OpenLimit(10)
-    packs = [PackFile(str(path.with_suffix("")), limit) for path in packs_of(scattered)]
+    monkeypatch.setattr(openfiles, "PROCESS", OpenLimit(10))
+    packs = [PackFile(str(path.with_suffix(""))) for path in packs_of(scattered)]
     before = len(os.listdir("/dev/fd"))
     for _ in range(2):
         for pack in packs:
             assert all(pack.read(name) is not None for name in pack.names())
             assert len(os.listdir("/dev/fd")) <= before + 10
+
+
+def test_ledgers_that_were_dropped_keep_few_files_open(scattered: History) -> None:
+    """Who opens a ledger again and again runs out of nothing, though the dropped ones are collected later."""
+    before = len(os.listdir("/dev/fd"))
+    gc.disable()
+    try:
+        for _ in range(20):
+            assert MANY == len(versions_of(History.open(scattered.git_dir.parent)))
+        assert len(os.listdir("/dev/fd")) <= before + MOST_OPEN
+    finally:
+        gc.enable()
 
 
 def test_many_packs_need_few_descriptors(scattered: History) -> None:
