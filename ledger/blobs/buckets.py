@@ -37,7 +37,7 @@ class BucketStore:
     """
 
     puts_at_once = 2  # packs, besides the one that is being filled
-    gets_at_once = 8
+    gets_at_once = 4  # parts of up to 8 MiB, each in memory as stored and as it was
 
     def __init__(self, url: str, *, timeout: float = _REQUEST_SECONDS) -> None:
         self._url = without_credentials(url)
