@@ -1,5 +1,6 @@
 """Folding keeps every object, as deltas where that is shorter, in one step or in many."""
 
+import itertools
 import os
 import shutil
 from collections import Counter
@@ -22,6 +23,7 @@ from ledger.records import check_name
 from tests.conftest import check_histories
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
 
+_SECONDS = itertools.count()
 EVENTS = frozenset({"open", "os.rename", "os.remove"})
 
 
@@ -41,7 +43,9 @@ def use_small_slices(put: Callable[[object, str, int], object]) -> None:
 
 def saves(history: History, count: int, name: str = "iris") -> None:
     for number in range(count):
-        publish(history, draft(name, f"v{os.urandom(8).hex()}" if number % 5 == 4 else None, size=100 + number % 7))
+        # Each a little later than the one before, as saves are: what is newest is told by the time.
+        version = f"v{os.urandom(8).hex()}" if number % 5 == 4 else None
+        publish(history, draft(name, version, size=100 + number % 7), seconds=next(_SECONDS))
 
 
 def objects_of(history: History) -> dict[str, bytes]:
