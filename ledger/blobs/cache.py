@@ -108,11 +108,11 @@ class ObjectCache:
         try:
             self._make_folder(os.path.dirname(path))
             write_derived_file(path, data)
-        except FileNotFoundError:
-            self._folders.clear()  # somebody cleared the cache: it begins anew with the next piece
-            return
         except OSError as error:
-            self._give_up(error, "write")
+            if _was_cleared(error):
+                self._folders.clear()  # it begins anew with the next piece
+            else:
+                self._give_up(error, "write")
             return
         with self._lock:
             self._until_look -= len(data)
@@ -170,14 +170,19 @@ class ObjectCache:
         if self._is_usable is None:
             with self._lock:
                 self._is_usable = self._prepare()
-        return self._is_usable
+        return bool(self._is_usable)
 
-    def _prepare(self) -> bool:
-        """Make the folder, or see whether it is this user's alone: others could put links or other bytes there."""
+    def _prepare(self) -> bool | None:
+        """Make the folder, or see whether it is this user's alone: others could put links or other bytes there.
+
+        ``None`` where that cannot be told, because somebody is clearing the cache.
+        """
         try:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             status = os.lstat(self.folder)
         except OSError as error:
+            if _was_cleared(error):
+                return None
             self._give_up(error, "use")
             return False
         is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
@@ -201,3 +206,11 @@ class ObjectCache:
 
     def _warn(self, message: str) -> None:
         warn_user(message)
+
+
+def _was_cleared(error: OSError) -> bool:
+    """Whether a piece could not be kept only because somebody removed the cache at that moment."""
+    if isinstance(error, FileExistsError):
+        # Making a folder found it there, and looking what it is found it gone; or it is a file, which stays.
+        return not os.path.lexists(error.filename) or os.path.isdir(error.filename)
+    return isinstance(error, FileNotFoundError)

@@ -265,6 +265,19 @@ def test_what_goes_was_used_longest_ago(pieces: list[tuple[int, float]], limit: 
     assert (not going) == (sum(piece.size for piece in all_pieces) <= limit)
 
 
+@pytest.mark.parametrize("place", ["", "packs"])
+def test_a_file_in_its_place_is_told_once(tmp_path: Path, place: str) -> None:
+    """Where a file stands in the place of the cache or of its folder, that is said, and bytes come from the store."""
+    cache = ObjectCache(tmp_path / "cache")
+    (tmp_path / "cache" / place).parent.mkdir(mode=0o700, exist_ok=True)
+    (tmp_path / "cache" / place).write_text("a file")
+    store = CachedStore(memory_store(), cache)
+    files = {"a": noise(2 * MIB)}
+    with pytest.warns(UserWarning, match="the cache is not used from here on: cannot (use|write|read)") as caught:
+        loaded = load(store, save(store, files))
+    assert (files, 1) == (loaded, len(caught))
+
+
 def test_it_may_be_deleted_while_it_is_used(cache: ObjectCache) -> None:
     """Readers and writers get the right bytes while somebody deletes the cache again and again."""
     store = CachedStore(memory_store(), cache)
