@@ -6,6 +6,7 @@ looked up in the dictionaries of modules and classes, so that no property, modul
 ``__getattr__`` or descriptor runs.
 """
 
+import builtins
 import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,11 +15,16 @@ from typing import Any
 from ledger.errors import UnknownTypeError
 from ledger.materializers.registry import qualified_name
 
+_BUILTINS = frozenset(kind for kind in vars(builtins).values() if isinstance(kind, type))
+
 
 def subclass_named(name: str, roots: Iterable[type]) -> type | None:
-    """The newest class of that name among some classes and all that derive from them."""
-    found = None
-    for kind in _with_subclasses(roots):
+    """The newest class of that name among some classes and all that derive from them; Python's own comes first."""
+    kinds = list(roots)
+    found = next((kind for kind in kinds if kind in _BUILTINS and qualified_name(kind) == name), None)
+    if found is not None:
+        return found
+    for kind in _with_subclasses(kinds):
         if qualified_name(kind) == name:
             found = kind
     return found
