@@ -109,6 +109,7 @@ class StagedFold:
                 columns = self._fold.new.columns(part * 256 // _PARTS, (part + 1) * 256 // _PARTS)
                 write_file(self._part(part), columns)
             if missing:
+                self._objects.fold_at_hand = self
                 return False
             put_in_place(self._objects, self._fold, self._columns())
         except SourceDamage as damage:
@@ -174,7 +175,8 @@ def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
 
     Who made the last slice still knows what was read for it.
     """
-    at_hand = objects.fold_at_hand
+    # Taken away until a step has gone well: after one that failed, only what is on the disk was checked.
+    at_hand, objects.fold_at_hand = objects.fold_at_hand, None
     if isinstance(at_hand, StagedFold) and at_hand.plan == plan and at_hand.is_as_left():
         return at_hand
     folder = _folder_of(objects)

@@ -153,6 +153,24 @@ def test_writers_go_on_with_one_fold_in_turns(history: History) -> None:
     assert objects_of(history).keys() == objects_of(again(history)).keys()
 
 
+@pytest.mark.usefixtures("small_slices")
+def test_a_slice_that_failed_is_done_anew_from_what_is_on_the_disk(history: History) -> None:
+    """What a failed step left in memory was never read back: nobody goes on with it."""
+    saves(history, FOLD_AT - 1)
+    assert history.objects.fold_at_hand is not None
+    pack = folder_of(history) / "pack"
+    pack.rename(pack.with_name("aside"))
+    pack.mkdir()
+    with pytest.warns(UserWarning, match="could not be folded"):
+        saves(history, 1)
+    assert history.objects.fold_at_hand is None
+    pack.rmdir()
+    pack.with_name("aside").rename(pack)
+    saves(history, 2 * FOLD_AT)
+    assert len(packs_of(history)) < 3 * FOLD_AT
+    assert 3 * FOLD_AT == len(versions_of(again(history)))
+
+
 DAMAGE: dict[str, Callable[[Path, History], object]] = {
     "plan gone": lambda folder, _: (folder / "plan.json").unlink(),
     "plan of no kind": lambda folder, _: (folder / "plan.json").write_text("{"),
