@@ -58,7 +58,6 @@ class Objects:
         """The fold in slices that this process was at last, if `staging` left one."""
         self._indexes_judged: frozenset[str] | None = None
         self._guard = threading.Lock()
-        """How many files of packs are open, whoever reads them."""
         self._cache = _ByteCache(_CACHE_BYTES)
         self._commits: dict[CommitId, Commit] = {}
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
