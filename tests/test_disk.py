@@ -1,5 +1,6 @@
 """Durable writes, honest reads, and the lock."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -12,14 +13,18 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.disk import (
+    Hold,
     LockFile,
     add_to_file,
+    alone,
     create_file,
     make_directory,
     read_file,
@@ -376,6 +381,81 @@ def test_a_fork_made_under_the_lock_does_not_keep_it(tmp_path: Path) -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def test_a_lock_goes_with_its_killed_holder_though_a_fork_lives(tmp_path: Path) -> None:
+    """A worker that was forked while another thread had the lock does not keep it when the program is killed."""
+    code = (
+        "import os, sys, threading, time\n"
+        "from pathlib import Path\n"
+        "from ledger.disk import LockFile\n"
+        "taken = threading.Event()\n"
+        "def work():\n"
+        "    with LockFile(Path(sys.argv[1])).hold(timeout=5):\n"
+        "        taken.set()\n"
+        "        time.sleep(60)\n"
+        "threading.Thread(target=work, daemon=True).start()\n"
+        "taken.wait()\n"
+        "worker = os.fork()\n"
+        "if worker:\n"
+        "    print(worker, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    program = start(code, tmp_path / "lock")
+    assert program.stdout is not None
+    worker = int(program.stdout.readline())
+    program.kill()
+    program.wait()
+    try:
+        with LockFile(tmp_path / "lock").hold(timeout=5) as held:
+            assert held.holder_died
+    finally:
+        os.kill(worker, signal.SIGKILL)
+        program.communicate()
+
+
+def test_a_hold_ends_with_its_owner_though_a_fork_lives(tmp_path: Path) -> None:
+    """Who wants to be alone does not wait for workers that were forked while somebody else held the file."""
+    path = tmp_path / "held"
+    path.touch()
+    hold = Hold(path, timeout=1)
+    child = os.fork()
+    if not child:
+        time.sleep(30)
+        os._exit(0)
+    try:
+        with pytest.raises(LockTimeoutError), alone(path, timeout=0.05):
+            pass
+        hold.release()
+        with alone(path, timeout=0.05):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_an_interrupt_at_any_line_of_its_release_leaves_no_lock(tmp_path: Path) -> None:
+    """Wherever Ctrl-C strikes while the lock is let go, the next writer gets it."""
+    lock, met = LockFile(tmp_path / "lock"), set[int]()
+
+    def interrupt(frame: FrameType, event: str, _: object) -> Any:
+        if "/ledger/disk/" not in frame.f_code.co_filename:
+            return None
+        if event == "line" and frame.f_lineno not in met and frame.f_code.co_name in ("let_go", "after_fork"):
+            met.add(frame.f_lineno)
+            raise KeyboardInterrupt
+        return interrupt
+
+    while True:
+        held, before = lock.hold(timeout=0.05), len(met)
+        sys.settrace(interrupt)
+        with contextlib.suppress(KeyboardInterrupt):
+            held.let_go()
+        sys.settrace(None)
+        del held
+        if len(met) == before:
+            break
+    assert len(met) > 6
 
 
 def test_a_lock_that_is_forgotten_is_released(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import contextlib
 import os
 import random
 import stat
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Final, NamedTuple
 
 from ledger.disk import remove_if_there, write_derived_file
 from ledger.errors import storage_error
+from ledger.forks import ThreadLock
 from ledger.notices import warn_user
 
 DEFAULT_LIMIT: Final = 20 << 30
@@ -74,7 +74,7 @@ class ObjectCache:
         self.folder = folder
         self.limit = limit
         self._is_usable: bool | None = None
-        self._lock = threading.Lock()
+        self._lock = ThreadLock()
         # A process that keeps little has to look now and then as well: the first look comes by chance.
         self._until_look = int(chance() * limit / _LOOKS)
         self._folders: set[str] = set()

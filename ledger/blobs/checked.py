@@ -6,12 +6,12 @@ is younger than a day. For any thread.
 """
 
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from ledger.blobs.recent import Recent
+from ledger.forks import ThreadLock
 
 REMEMBERED_SECONDS: Final = 600.0
 
@@ -24,7 +24,7 @@ class CheckedObjects:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = ThreadLock()
         self._known: Recent[str, tuple[bytes, float]] = Recent(_MOST)
 
     def holds(self, key: str, parts: Sequence[bytes]) -> bool:

@@ -268,7 +268,7 @@ class Transaction:
 
     def _hold_store(self) -> None:
         """From before bytes are relied on until they are published, nobody removes any (specs/maintenance.md, 3)."""
-        if self._hold is None:
+        if self._hold is None or not self._hold.is_own:
             self._hold = self._workspace.hold_store()
 
     def _let_go(self) -> None:

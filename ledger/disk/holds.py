@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ledger.disk.reading import close_anyway
+from ledger.disk.own_files import OwnFile
 from ledger.errors import LockTimeoutError, storage_error
 
 _POLL_SECONDS = 0.01
@@ -26,26 +26,21 @@ class Hold:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float) -> None:
-        self._descriptor = -1
-        try:
-            descriptor = _open_to_hold(path)
-        except FileNotFoundError:
-            return
-        try:
-            _flock(descriptor, fcntl.LOCK_SH, path, timeout)
-        except BaseException:
-            close_anyway(descriptor)
-            raise
-        self._descriptor = descriptor
+        self._process = os.getpid()
+        self._file: OwnFile | None = None
+        with contextlib.suppress(FileNotFoundError):
+            self._file = _open_to_hold(path)
+            _flock(self._file, fcntl.LOCK_SH, path, timeout)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process took it: a fork has none of its parent's."""
+        return self._process == os.getpid()
 
     def release(self) -> None:
         """Let go; a second time is no error."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            close_anyway(descriptor)
-
-    def __del__(self) -> None:
-        self.release()
+        if self._file is not None:
+            self._file.let_go()
 
 
 @contextlib.contextmanager
@@ -54,12 +49,12 @@ def alone(path: str | os.PathLike[str], *, timeout: float) -> Iterator[None]:
 
     Raises ``FileNotFoundError`` as it is, so that the caller says what is missing.
     """
-    descriptor = _open_to_hold(path)
+    file = _open_to_hold(path)
     try:
-        _flock(descriptor, fcntl.LOCK_EX, path, timeout)
+        _flock(file, fcntl.LOCK_EX, path, timeout)
         yield
     finally:
-        close_anyway(descriptor)
+        file.let_go()
 
 
 @contextlib.contextmanager
@@ -68,44 +63,44 @@ def hold_file(path: Path) -> Iterator[None]:
 
     Not the writers' lock: nobody waits for it, and its holder takes it away in the end.
     """
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    file = OwnFile(path, os.O_CREAT | os.O_RDWR)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
-        close_anyway(descriptor)
+        file.let_go()
 
 
 def is_abandoned(path: Path) -> bool:
     """Whether a file lies there that its holder left by dying."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = OwnFile(path, os.O_RDONLY)
     except OSError:
         return False
     try:
         # Shared, so that two who ask do not take each other for the holder.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return os.fstat(descriptor).st_nlink > 0  # else its holder has just taken it away
+        fcntl.flock(file.descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return os.fstat(file.descriptor).st_nlink > 0  # else its holder has just taken it away
     except OSError:
         return False
     finally:
-        close_anyway(descriptor)
+        file.let_go()
 
 
-def _open_to_hold(path: str | os.PathLike[str]) -> int:
+def _open_to_hold(path: str | os.PathLike[str]) -> OwnFile:
     try:
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        return OwnFile(path, os.O_RDONLY)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise storage_error(error, path, "open") from error
 
 
-def _flock(descriptor: int, kind: int, path: str | os.PathLike[str], timeout: float) -> None:
+def _flock(file: OwnFile, kind: int, path: str | os.PathLike[str], timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while True:
         try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            fcntl.flock(file.descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             if time.monotonic() > deadline:
                 raise LockTimeoutError(

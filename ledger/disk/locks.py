@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ledger.disk.reading import close_anyway, read_file, storage_errors
+from ledger.disk.own_files import OwnFile
+from ledger.disk.reading import read_file, storage_errors
 from ledger.errors import LockTimeoutError, storage_error
 
 if TYPE_CHECKING:
@@ -31,12 +32,11 @@ class HeldLock:
     it, in which case what it was doing may lie about half-done.
     """
 
-    def __init__(self, descriptor: int, waited_for: "BaseFileLock | None" = None) -> None:
+    def __init__(self, file: OwnFile, waited_for: "BaseFileLock | None" = None) -> None:
+        """``file`` holds the lock, unless ``waited_for`` does."""
         self.holder_died = False
-        self.descriptor = descriptor
-        """That of the file; it holds the lock, unless ``waited_for`` does."""
+        self._file = file
         self._waited_for = waited_for
-        self._process = os.getpid()
 
     def __enter__(self) -> Self:
         return self
@@ -44,25 +44,20 @@ class HeldLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # After an orderly failure, too: whoever raised has cleaned up behind itself.
-        if kind is None or issubclass(kind, Exception):
-            # A name that stays makes the next writer look for what a dead one left: no reason to fail a save
-            # that is durable.
-            with contextlib.suppress(OSError):
-                os.ftruncate(self.descriptor, 0)
-        self.let_go()
+        try:
+            # After an orderly failure, too: whoever raised has cleaned up behind itself.
+            if kind is None or issubclass(kind, Exception):
+                # A name that stays makes the next writer look for what a dead one left: no reason to fail a save
+                # that is durable.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file.descriptor, 0)
+        finally:
+            self.let_go()
 
     def let_go(self) -> None:
         """Release the lock, and leave what stands in the file."""
         # What was done under the lock is done and durable; the kernel lets go at the latest when this process ends.
-        descriptor, self.descriptor = self.descriptor, -1
-        if descriptor >= 0:
-            with contextlib.suppress(OSError):
-                # A fork that was made meanwhile has the file open too: closing it would release nothing. In the fork
-                # itself it is not for us to release.
-                if self._process == os.getpid():
-                    fcntl.flock(descriptor, fcntl.LOCK_UN)
-            close_anyway(descriptor)
+        self._file.let_go()
         if self._waited_for is not None:
             with contextlib.suppress(OSError):
                 self._waited_for.release()
@@ -73,11 +68,12 @@ class HeldLock:
 
     def sign(self) -> None:
         """Learn whether the last holder died, and write who holds the lock now; raises plain ``OSError``."""
-        self.holder_died = bool(os.pread(self.descriptor, _HOLDER_LIMIT, 0))
+        descriptor = self._file.descriptor
+        self.holder_died = bool(os.pread(descriptor, _HOLDER_LIMIT, 0))
         # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
         if self.holder_died:
-            os.ftruncate(self.descriptor, 0)
-        os.pwrite(self.descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
+            os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
 
 
 class LockFile:
@@ -89,12 +85,12 @@ class LockFile:
     def try_hold(self) -> HeldLock | None:
         """The lock, held, or ``None`` where somebody else holds it; `StorageError` on a file system without flock."""
         with storage_errors(self.path, "lock"):
-            held = HeldLock(self._open())
+            file = self._open()
             try:
-                fcntl.flock(held.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return None
-        return self._signed(held)
+        return self._signed(HeldLock(file))
 
     def hold(self, *, timeout: float) -> HeldLock:
         """The lock, held, after up to ``timeout`` seconds.
@@ -127,14 +123,13 @@ class LockFile:
             return None
         except OSError as error:
             raise storage_error(error, self.path, "lock") from error
-        held = HeldLock(-1, lock)
         try:
             with storage_errors(self.path, "lock"):
-                held.descriptor = self._open()
+                file = self._open()
         except BaseException:
-            held.let_go()
+            lock.release()
             raise
-        return self._signed(held)
+        return self._signed(HeldLock(file, lock))
 
     def _signed(self, held: HeldLock) -> HeldLock:
         try:
@@ -145,5 +140,5 @@ class LockFile:
             raise
         return held
 
-    def _open(self) -> int:
-        return os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    def _open(self) -> OwnFile:
+        return OwnFile(self.path, os.O_CREAT | os.O_RDWR)

@@ -15,13 +15,13 @@ Packs are read by `packfile`, what objects say by `forms`; loose files are simpl
 import contextlib
 import os
 import re
-import threading
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ledger.disk import read_file, remove_if_there, storage_errors
 from ledger.errors import IntegrityError, storage_error
+from ledger.forks import ThreadLock
 from ledger.history.entries import PackDamage
 from ledger.history.forms import COMMIT, KINDS, TREE, Commit, Entry, ObjectId, decode_commit, decode_tree, object_id
 from ledger.history.indexing import restore_indexes
@@ -56,8 +56,8 @@ class Objects:
         """Whether something was missed, and indexes were made again for it."""
         self.fold_at_hand: object = None
         """The fold in slices that this process was at last, if `staging` left one."""
-        self._indexes_judged: frozenset[str] | None = None
-        self._guard = threading.Lock()
+        self._judged: int | None = None
+        self._guard = ThreadLock()
         self._cache = _ByteCache(_CACHE_BYTES)
         self._commits: dict[CommitId, Commit] = {}
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
@@ -80,11 +80,11 @@ class Objects:
         """The kind and bytes of an object, checked: from known packs, loose files, or packs there are by now."""
         damage: list[str] = []
         found = self._from_packs(id, damage, named_by)
-        for look in (self._from_loose, self._from_new_packs, self._from_packs_indexed_again):
+        for look in (self._from_loose, self._from_new_packs, self._from_packs_opened_again):
             found = found or look(id, damage)
         if found is not None:
             return found
-        reason = "; ".join(damage) if damage else "it is nowhere"
+        reason = "; ".join(dict.fromkeys(damage)) if damage else "it is nowhere"
         raise IntegrityError(
             f"git object {id} of the history cannot be read from {self.directory}: {reason}",
             hint="fetch it from another clone of this ledger",
@@ -220,7 +220,7 @@ class Objects:
 
     def _bring_forward(self, stem: str) -> None:
         """Ask the pack first next time: what one save wrote lies in one pack, and most old objects in a large one."""
-        if next(iter(self._packs)) == stem:
+        if next(iter(self._packs), None) == stem:
             return
         with self._guard:
             if stem in self._packs:
@@ -252,15 +252,17 @@ class Objects:
                 return found
         return None
 
-    def _from_packs_indexed_again(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
-        """Look once more where indexes were missing or damaged; each set of packs is judged once."""
-        packs = frozenset(self._packs)
-        if packs == self._indexes_judged:
+    def _from_packs_opened_again(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
+        """Look once more, once indexes that are missing or damaged were made again, here or by another process.
+
+        What this process has open may be a file that was replaced since. Each state of the folder is judged once.
+        """
+        with storage_errors(self.pack_directory, "read"):
+            changed = os.stat(self.pack_directory).st_mtime_ns
+        if changed == self._judged:
             return None
-        self._indexes_judged = packs
-        if not restore_indexes(self.pack_directory):
-            return None
-        self.has_restored = True
+        self._judged = changed
+        self.has_restored |= restore_indexes(self.pack_directory)
         with self._guard:
             self._packs, self._by_age = {}, ()
         return self._from_new_packs(id, damage)

@@ -1,5 +1,6 @@
 """Indexes of packs are derived: deleted or damaged, they are made again when they are missed."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -37,6 +38,22 @@ def test_a_damaged_index_is_made_again(ledger: Ledger, kind: str) -> None:
     again = Ledger.open(ledger.path)
     assert [0, 1, 2, 3, 4] == [version.load() for version in again.versions("numbers")]
     assert "6" == again.save(5, "numbers").version
+
+
+def test_who_has_a_damaged_pack_open_reads_what_others_put_in_its_place(ledger: Ledger) -> None:
+    """A process that met damage before another one mended it finds everything, without being started anew."""
+    ledger.save(1, "one")
+    path = max(packs_of(ledger).glob("*.pack"), key=os.path.getmtime)
+    good = path.read_bytes()
+    path.write_bytes(good[: len(good) // 2])
+    reader = Ledger.open(ledger.path)
+    for _ in range(2):
+        with pytest.raises(IntegrityError):
+            reader.load("one")
+    mended = path.with_name("mended")
+    mended.write_bytes(good)
+    mended.rename(path)
+    assert 1 == reader.load("one")
 
 
 def test_packs_with_deltas_get_their_index_back(ledger: Ledger) -> None:

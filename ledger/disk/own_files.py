@@ -1,0 +1,40 @@
+"""Open files whose locks are this process's own."""
+
+import contextlib
+import fcntl
+import os
+
+from ledger.disk.reading import close_anyway
+from ledger.forks import UNFORKED, tell_of_forks
+
+
+class OwnFile:
+    """An open file for flock: what is locked by it is free again when this process ends, whatever forks it has made.
+
+    A flock is the open file's, and a fork has the same file open: it closes it before it does anything else.
+    Raises plain ``OSError``.
+    """
+
+    descriptor = -1
+
+    def __init__(self, path: str | os.PathLike[str], flags: int) -> None:
+        with UNFORKED:  # a fork between opening and knowing would keep it
+            tell_of_forks(self)
+            self.descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
+
+    def let_go(self) -> None:
+        """Release what is locked, and close the file; a second time is no error."""
+        if self.descriptor >= 0:
+            # In this order: an interrupt at any moment leaves it released, or to be released by `__del__`.
+            with contextlib.suppress(OSError):
+                fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+            self.after_fork()
+
+    def after_fork(self) -> None:
+        """Close the file, and leave its lock to the parent."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            close_anyway(descriptor)
+
+    def __del__(self) -> None:
+        self.let_go()

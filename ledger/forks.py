@@ -1,0 +1,60 @@
+"""What a fork of this process must not take over as it is.
+
+A fork has the memory and the open files of its parent, and of its threads only the one that made it. A lock that
+another thread had would never be free there; and a lock on a file would outlive a parent that was killed, for as
+long as the fork lives.
+"""
+
+import os
+import threading
+import weakref
+from types import TracebackType
+from typing import Protocol
+
+UNFORKED = threading.RLock()
+"""While a thread has it, nobody makes a fork."""
+
+
+class Forkable(Protocol):
+    """What has to know that it is in a fork."""
+
+    def after_fork(self) -> None:
+        """Let go of what is the parent's; nothing else runs in this process yet."""
+
+
+_forkable: "weakref.WeakSet[Forkable]" = weakref.WeakSet()
+
+
+def tell_of_forks(thing: Forkable) -> None:
+    """See to it that each fork calls ``thing.after_fork`` on its copy, before anything else, while there is one."""
+    _forkable.add(thing)
+
+
+class ThreadLock:
+    """A lock between the threads of one process, as a ``with`` block. In a fork nobody has it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        tell_of_forks(self)
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+    def after_fork(self) -> None:
+        """Be free."""
+        self._lock = threading.Lock()
+
+
+def _in_fork() -> None:
+    for thing in list(_forkable):
+        thing.after_fork()
+    UNFORKED.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=UNFORKED.acquire, after_in_parent=UNFORKED.release, after_in_child=_in_fork)

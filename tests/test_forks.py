@@ -1,0 +1,49 @@
+"""What a fork does not take over from its parent's other threads."""
+
+import threading
+
+from ledger.forks import UNFORKED, ThreadLock
+from tests.crash.survival import in_a_fork
+
+
+def test_a_lock_of_another_thread_is_free_in_a_fork() -> None:
+    """A fork made while a thread has a lock takes it at once, and so do its own threads by turns."""
+    lock, taken, done = ThreadLock(), threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            taken.set()
+            done.wait()
+
+    def take() -> str:
+        with lock:
+            return "taken"
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    taken.wait()
+    try:
+        assert "taken" == in_a_fork(take)
+    finally:
+        done.set()
+        holder.join()
+
+
+def test_no_fork_is_made_while_somebody_minds() -> None:
+    """A fork waits until the thread that opens a file knows that it has it."""
+    taken, order = threading.Event(), list[str]()
+
+    def open_something() -> None:
+        with UNFORKED:
+            taken.set()
+            done.wait(0.2)
+            order.append("opened")
+
+    done = threading.Event()
+    opener = threading.Thread(target=open_something)
+    opener.start()
+    taken.wait()
+    assert "forked" == in_a_fork(lambda: "forked")
+    order.append("forked")
+    opener.join()
+    assert ["opened", "forked"] == order
