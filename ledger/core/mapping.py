@@ -106,8 +106,12 @@ class MappedCopies:
         """The copies that are whole."""
         kept = []
         for name in self._names():
-            # Whatever vanishes meanwhile was removed by another process; half a copy is replaced when it is asked for.
-            with storage_errors(self.folder / name, "read"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            # Whatever vanishes meanwhile was removed by another process; half a copy is replaced when it is asked for;
+            # another user's is for them to count.
+            with (
+                storage_errors(self.folder / name, "read"),
+                contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError),
+            ):
                 if not name.startswith(_TEMPORARY):
                     used = os.stat(self.folder / name / _SEAL).st_mtime
                     kept.append(_Copy(used, os.stat(self.folder / name / _BYTES).st_size, name))
