@@ -7,6 +7,7 @@ keeps (specs/concurrency.md).
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.reading import close_anyway, mode_of, read_file, storage_errors
+from ledger.disk.settling import settle
 from ledger.disk.staged import StagedFile, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
 from ledger.disk.writing import (
@@ -46,6 +47,7 @@ __all__ = [
     "read_file",
     "remove_if_there",
     "scratch_file",
+    "settle",
     "stage_file",
     "storage_errors",
     "sync_directory",

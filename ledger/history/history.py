@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.disk import HeldLock, LockFile, current_durability
+from ledger.disk import HeldLock, LockFile, current_durability, settle
 from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
 from ledger.history.commits import Chain, commit_time, encode_commit
@@ -71,6 +71,7 @@ class History:
         self._lock_timeout = lock_timeout
         self._locking = locking
         self._queue = Queue(lock.parent / "queue")
+        self._unsynced = lock.parent / "unsynced"
         self._objects = Objects(git_dir)
         self._checked_format = False
 
@@ -156,6 +157,7 @@ class History:
         with self.exclusively() as holder_died:
             if self._locking:
                 clear_dead_lock(self.git_dir, holder_died=holder_died)
+            settle(self._unsynced)
             try:
                 return move_branch(self.git_dir, expected=expected, new=commit)
             except FileExistsError:
@@ -275,6 +277,7 @@ class History:
         taken = [(waiter, commit) for waiter in waiters if (commit := _take_up(waiter, chain)) is not None]
         pack = write_pack(self._objects, chain.new)
         try:
+            settle(self._unsynced)
             moved = move(
                 self.git_dir,
                 expected=base,

@@ -1,6 +1,7 @@
 """The setting that says what a save survives: a power cut, or the end of a program only."""
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def with_durability(ledger: Ledger, value: str) -> Ledger:
     """The ledger, opened anew with a setting."""
     config = ledger.path / "config.toml"
-    config.write_text(config.read_text().replace('durability = "full"', f"durability = {value}"))
+    config.write_text(re.sub(r'durability = "\w+"', f"durability = {value}", config.read_text()))
     return Ledger.open(ledger.path)
 
 
@@ -73,6 +74,24 @@ def test_a_fold_is_durable_whatever_saves_are(ledger: Ledger, syncs: list[str]) 
         relaxed.save(number, "filler")
     assert ["file", "file", "folder"] == syncs[:3]
     assert FOLD_AT == len(list(Ledger.open(ledger.path).versions("filler")))
+
+
+def test_the_first_durable_save_makes_durable_what_relaxed_ones_left(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It builds on their commits, and may share their bytes: once everything is synced, before the branch moves."""
+    tips: list[str] = []
+    monkeypatch.setattr(os, "sync", lambda: tips.append(ledger.revision))
+    relaxed = with_durability(ledger, '"relaxed"')
+    relaxed.save(1, "number")
+    before = relaxed.revision
+    assert (ledger.path / "unsynced").exists()
+    assert [] == tips
+    full = with_durability(ledger, '"full"')
+    for number in (1, 2):
+        full.save(number, "number")
+    assert [before] == tips
+    assert not (ledger.path / "unsynced").exists()
 
 
 def test_full_syncs_each_file_and_folder_of_a_save_once(ledger: Ledger, syncs: list[str]) -> None:
