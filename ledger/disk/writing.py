@@ -189,11 +189,16 @@ def fresh_name(prefix: str = _TEMPORARY_PREFIX) -> str:
     return f"{prefix}{os.urandom(8).hex()}"
 
 
-def remove_if_there(path: str | os.PathLike[str]) -> None:
-    """Remove a temporary file of ours, if it got as far as existing."""
-    # Best effort after a failure whose error matters more: a leftover tmp_ file is never read.
-    with contextlib.suppress(OSError):
+def remove_if_there(path: str | os.PathLike[str]) -> bool:
+    """Remove a file of ours that nobody needs, if it is there; says whether it is gone."""
+    # Best effort, often after a failure whose error matters more: what stays is never read.
+    try:
         os.unlink(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def _name_first(staging: str, target: str) -> bool:

@@ -60,8 +60,11 @@ def change_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes:
 
     Mostly one entry is new and comes after all others: nothing else is looked at.
     """
-    if len(changed) == 1 and (not data or _order(*changed.items()) > _last_in(data)):
-        return data + _line(*next(iter(changed.items())))
+    if len(changed) == 1:
+        ((name, entry),) = changed.items()
+        # A directory may come after all others and still be in the place of a file of its name.
+        if not data or (_order((name, entry)) > _last_in(data) and b" %s\0" % name.encode() not in data):
+            return data + _line(name, entry)
     return encode_tree({**decode_tree(data), **changed})
 
 

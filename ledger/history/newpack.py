@@ -9,11 +9,12 @@ import itertools
 import os
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.disk import patch_file, read_file, storage_errors
+from ledger.errors import IntegrityError
 from ledger.history.entries import PackDamage, read_object
 from ledger.history.forms import object_id
 from ledger.history.packfile import PACK_HEAD, map_file, pack_head, seal_index
@@ -115,16 +116,32 @@ class NewPack:
         )
 
     def seal(self, columns: Sequence[Columns]) -> tuple[str, bytes, int]:
-        """Finish the file, durably; returns the checksum, the index of the pack and the number of objects."""
+        """Finish the file, durably; returns the checksum, the index of the pack and the number of objects.
+
+        Raises `IntegrityError` where an entry is no longer what was written: a fold may have begun long ago.
+        """
         count = sum(len(names) for names, _, _ in columns) // 20
         head = pack_head(count)
         digest = hashlib.sha1(head, usedforsecurity=False)
-        for at in range(PACK_HEAD, self.end, _READ_SIZE):
-            digest.update(read_file(self.path, start=at, length=min(_READ_SIZE, self.end - at)))
+        for entry in self._read_back():
+            digest.update(entry)
         checksum = digest.digest()
         patch_file(self.path, [(0, head), (self.end, checksum)], durably=True)
         names, crcs, offsets = zip(*columns, strict=True)
         return checksum.hex(), seal_index(names, crcs, offsets, checksum), count
+
+    def _read_back(self) -> Iterator[bytes]:
+        """The entries one after another, from the disk; `IntegrityError` at the first that is another one."""
+        start, data = PACK_HEAD, b""
+        for _, crc, length, offset, _ in _RECORD.iter_unpack(self.records):
+            if not length:
+                continue
+            if offset + length > start + len(data):
+                start, data = offset, read_file(self.path, start=offset, length=max(length, _READ_SIZE))
+            entry = data[offset - start : offset - start + length]
+            if zlib.crc32(entry) != crc:
+                raise IntegrityError(f"{self.path} does not hold what was written to it", where=str(self.path))
+            yield entry
 
     def _record(self, record: Record) -> None:
         self.records += _RECORD.pack(*record)

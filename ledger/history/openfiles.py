@@ -92,9 +92,14 @@ class OpenLimit:
     def note(self, owner: Closing) -> None:
         """Know that a file was opened; if that is one too many, the one who opened one longest ago closes its own."""
         self._order.append(weakref.ref(owner))
-        if len(self._order) > self._most:
-            oldest = self._order.popleft()()
-            if oldest is not None and oldest is not owner:
+        for _ in range(len(self._order)):
+            if len(self._order) <= self._most:
+                return
+            note = self._order.popleft()
+            oldest = note()
+            if oldest is owner:
+                self._order.append(note)  # the files that it has open already, one of which it is about to use
+            elif oldest is not None:
                 oldest.close()
 
 

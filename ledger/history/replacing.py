@@ -17,7 +17,7 @@ from ledger.history.sources import Source
 # Not `tmp_`: `git prune --expire=now` removes files of that name while they are being written.
 TEMPORARY = "ledger_tmp_"
 
-_WITH_A_PACK = (".idx", ".pack", ".rev", ".bitmap", ".keep")
+_WITH_A_PACK = (".pack", ".rev", ".bitmap", ".keep")
 _EVERYTHING_IS_RELATED = 1 << 60
 
 
@@ -62,5 +62,7 @@ def remove_packs(objects: Objects, stems: Sequence[str]) -> None:
     remove_if_there(objects.pack_directory / "multi-pack-index")
     objects.drop_packs(stems)
     for stem in stems:
-        for ending in _WITH_A_PACK:
-            remove_if_there(objects.pack_directory / f"{stem}{ending}")
+        # An index without its pack would be damage; a whole pack is folded once more.
+        if remove_if_there(objects.pack_directory / f"{stem}.idx"):
+            for ending in _WITH_A_PACK:
+                remove_if_there(objects.pack_directory / f"{stem}{ending}")

@@ -52,6 +52,9 @@ _MOST_RELATED = 8192
 
 _UNLIMITED = 1 << 60
 
+_State = tuple[int, int]
+"""The size of a file, and when it was written to."""
+
 
 class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Which packs are folded, the newest first. The id tells one fold from the next."""
@@ -71,7 +74,7 @@ class StagedFold:
         self._objects = objects
         self._folder = _folder_of(objects)
         self._saved = len(records)
-        self._written: tuple[int, int] | None = None
+        self._written: tuple[_State | None, _State | None] = None, None
         related = _UNLIMITED if plan.by_hand else _MOST_RELATED
         self._fold = Fold(sources, NewPack(self._folder / _PACK, records), most_related=related)
 
@@ -88,7 +91,7 @@ class StagedFold:
 
     def is_as_left(self) -> bool:
         """Whether nobody has gone on with this since."""
-        return self._written is not None and self._written == _state_of(self._folder / _RECORDS)
+        return self._written == self._state() != (None, None)
 
     def is_current(self) -> bool:
         """Whether this is the fold that is under way."""
@@ -129,8 +132,11 @@ class StagedFold:
         records = bytes(self._fold.new.records[self._saved :])
         patch_file(self._folder / _RECORDS, [(self._saved, records)], durably=True)
         self._saved += len(records)
-        self._written = _state_of(self._folder / _RECORDS)
+        self._written = self._state()
         self._objects.fold_at_hand = self
+
+    def _state(self) -> tuple[_State | None, _State | None]:
+        return _state_of(self._folder / _PACK), _state_of(self._folder / _RECORDS)
 
     def _part(self, part: int) -> Path:
         return self._folder / f"{_INDEX}{part:02}"
@@ -211,7 +217,7 @@ def discard_fold(objects: Objects) -> None:
             remove_if_there(folder / name)
 
 
-def _state_of(path: Path) -> tuple[int, int] | None:
+def _state_of(path: Path) -> _State | None:
     """What tells whether a file was written to, or ``None`` where there is none."""
     try:
         status = os.stat(path)

@@ -1,12 +1,15 @@
 """Folding keeps every object, as deltas where that is shorter, in one step or in many."""
 
+import errno
 import itertools
 import os
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,6 +172,51 @@ def test_a_slice_that_failed_is_done_anew_from_what_is_on_the_disk(history: Hist
     saves(history, 2 * FOLD_AT)
     assert len(packs_of(history)) < 3 * FOLD_AT
     assert 3 * FOLD_AT == len(versions_of(again(history)))
+
+
+@pytest.mark.usefixtures("small_slices")
+@pytest.mark.parametrize("damage", ["gone", "cut", "one byte"])
+def test_what_a_fold_in_slices_has_written_is_checked_once_more_in_the_end(history: History, damage: str) -> None:
+    """A slice that goes bad between two saves costs the fold: the packs it was made from stay, and all objects."""
+    saves(history, FOLD_AT - 1)
+    assert history.objects.fold_at_hand is not None
+    pack, before = folder_of(history) / "pack", objects_of(history)
+    data = bytearray(pack.read_bytes())
+    data[-5] ^= 1
+    match damage:
+        case "gone":
+            pack.unlink()
+        case "cut":
+            pack.write_bytes(data[:30])
+        case _:
+            times = pack.stat()
+            pack.write_bytes(data)
+            os.utime(pack, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        saves(history, 2 * FOLD_AT)
+    assert (damage == "one byte") == any("could not be folded" in str(each.message) for each in told)
+    assert before.items() <= objects_of(again(history)).items()
+    assert len(packs_of(history)) < 3 * FOLD_AT
+
+
+def test_a_pack_whose_index_cannot_be_removed_stays_whole(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an old index stays, so does its pack: no index is left that speaks of a pack that is gone."""
+    unlink = os.unlink
+
+    def fail(path: str, **options: Any) -> None:
+        if str(path).endswith(".idx"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        unlink(path, **options)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "unlink", fail)
+        saves(history, FOLD_AT)
+    folder = history.objects.pack_directory
+    assert len(list(folder.glob("*.idx"))) > FOLD_AT
+    assert [] == [index for index in folder.glob("*.idx") if not index.with_suffix(".pack").exists()]
+    saves(again(history), FOLD_AT)
+    assert len(packs_of(history)) <= FOLD_AT + 1
 
 
 DAMAGE: dict[str, Callable[[Path, History], object]] = {

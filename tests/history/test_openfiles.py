@@ -84,6 +84,20 @@ def test_who_opened_a_file_longest_ago_lets_go_of_it(scattered: History, monkeyp
             assert len(os.listdir("/dev/fd")) <= before + 10
 
 
+def test_who_opens_more_files_keeps_those_it_has_in_the_count(
+    scattered: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packs that are read one after another, then mapped, keep no more files open than the limit says."""
+    monkeypatch.setattr(openfiles, "PROCESS", OpenLimit(10))
+    packs = [PackFile(str(path.with_suffix(""))) for path in packs_of(scattered)[:10]]
+    before = len(os.listdir("/dev/fd"))
+    for pack in packs:
+        pack.read(next(pack.names()))
+    for pack in packs:
+        pack.content()
+    assert len(os.listdir("/dev/fd")) <= before + 10
+
+
 def test_ledgers_that_were_dropped_keep_few_files_open(scattered: History) -> None:
     """Who opens a ledger again and again runs out of nothing, though the dropped ones are collected later."""
     before = len(os.listdir("/dev/fd"))
