@@ -88,12 +88,29 @@ def have_common_commit(git_dir: Path, one: CommitId, other: CommitId) -> bool:
 
 
 def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> list[CommitId]:
-    """The commits that a tip is built on and a known commit is not, oldest first; raises `RemoteError`."""
-    without = [f"^{known}"] if known is not None else []
-    done = _run(git_dir, "rev-list", "--topo-order", "--reverse", tip, *without, seconds=TRANSFER_SECONDS)
+    """The commits that a tip is built on and a known commit is not, oldest first; raises `RemoteError`.
+
+    Git stops looking by the commits' dates, and where a clock ran back it lists some that the known one is built on,
+    too. Then the first of those is built on nothing else that is listed.
+    """
+    if known is None:
+        return list(_parents_by_commit(git_dir, tip))
+    found = _parents_by_commit(git_dir, tip, f"^{known}")
+    first = (commit for commit, parents in found.items() if found.keys().isdisjoint(parents))
+    if any(is_ancestor(git_dir, commit, known) for commit in first):
+        held = _parents_by_commit(git_dir, known)
+        return [commit for commit in found if commit not in held]
+    return list(found)
+
+
+def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[CommitId, list[str]]:
+    """The commits that a tip is built on, oldest first, and the parents of each."""
+    command = ["rev-list", "--topo-order", "--reverse", "--parents", tip, *without]
+    done = _run(git_dir, *command, seconds=TRANSFER_SECONDS)
     if done.code:
         raise RemoteError(f"cannot list the commits of {tip}: {done.words}", commit=tip)
-    return [CommitId(line) for line in done.output.split()]
+    lines = (line.split() for line in done.output.splitlines())
+    return {CommitId(commit): parents for commit, *parents in lines}
 
 
 _REACH = "check the URL in config.toml, the network, and that `git ls-remote` of it works without a question"

@@ -1,14 +1,16 @@
 """What a remote offers is judged before anything relies on it; what is refused is kept as evidence."""
 
 import json
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, FormatError, HistoryRewrittenError, IntegrityError, RemoteError
-from ledger.ids import VersionId, new_uuid
+from ledger.history.transport import commits_between
+from ledger.ids import CommitId, VersionId, new_uuid
 from ledger.lookup import add_remote
 from tests.conftest import check_histories
 from tests.kit.clones import MILLISECONDS, manifest_bytes
@@ -237,3 +239,37 @@ def test_a_clone_is_checked_as_a_whole(hub: Path, ledger: Ledger, tmp_path: Path
     with pytest.raises(FormatError, match="is refused"):
         Ledger.clone(hub, tmp_path / "b" / ".ledger")
     assert [] == list((tmp_path / "b").iterdir())
+
+
+def chains(hub: Path, turns: Sequence[int]) -> tuple[list[CommitId], list[CommitId], CommitId]:
+    """Two chains of commits on one root, made in turns by a clock that was far ahead for the root, and their merge."""
+    lines, made = [], [[1], [1]]
+
+    def commit(mark: int, second: int, *parents: int) -> None:
+        lines.append(f"reset refs/heads/main\ncommit refs/heads/main\nmark :{mark}\n")
+        lines.append(f"committer Eve <eve@example.com> {second} +0000\ndata 0\n")
+        lines.extend(f"{'merge' if place else 'from'} :{parent}\n" for place, parent in enumerate(parents))
+        lines.append("\n")
+
+    commit(1, 10**9)
+    for mark, turn in enumerate(turns, 2):
+        commit(mark, mark, made[turn][-1])
+        made[turn].append(mark)
+    merge = len(turns) + 2
+    commit(merge, merge, made[0][-1], made[1][-1])
+    marks = hub / "marks"
+    hub_git(hub, "fast-import", "--quiet", "--force", f"--export-marks={marks}", data="".join(lines).encode())
+    ids = {int(mark[1:]): CommitId(id) for mark, id in map(str.split, marks.read_text().splitlines())}
+    ours, theirs = ([ids[mark] for mark in chain] for chain in made)
+    return ours, theirs, ids[merge]
+
+
+def test_a_clock_that_ran_back_makes_no_old_commit_new(tmp_path: Path) -> None:
+    """What a tip adds to a known commit is listed exactly, where Git by itself lists the root of both in some cases."""
+    hub, chance, misled = new_hub(tmp_path), random.Random(1), 0
+    for _ in range(25):
+        ours, theirs, merge = chains(hub, chance.choices([0, 1], weights=[6, 1], k=chance.randrange(20, 45)))
+        assert [*theirs[1:], merge] == commits_between(hub, ours[-1], merge)
+        assert theirs[1:] == commits_between(hub, ours[-1], theirs[-1])
+        misled += ours[0] in hub_git(hub, "rev-list", merge, f"^{ours[-1]}").split()
+    assert misled
