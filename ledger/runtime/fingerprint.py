@@ -12,10 +12,10 @@ from typing import Any
 from ledger.core import MetadataEntry
 from ledger.errors import MetadataError
 from ledger.records import encode_compact, encode_values
-from ledger.runtime.parameters import as_parameter
+from ledger.runtime.parameters import with_types
 from ledger.runtime.sources import closed_over, source_text
 
-_HASHED_AS = b"ledger step 1\n"
+_HASHED_AS = b"ledger step 2\n"
 _DEFAULTS = "the defaults of its arguments"
 _BOUND = "what it is a method of"
 _WRAPPED = "what it wraps"
@@ -23,12 +23,20 @@ _WRAPPED = "what it wraps"
 
 def cache_key(
     *, source: str, outputs: Mapping[str, Any], parameters: Mapping[str, Any], inputs: Mapping[str, str]
-) -> str:
-    """The key, 64 hex digits. Values differ in it as in JSON: ``1``, ``"1"``, ``True`` and ``None`` are four."""
+) -> str | None:
+    """The key, 64 hex digits; ``None`` where a parameter cannot be told.
+
+    Parameters differ in it as they do for the step's body: ``1``, ``"1"``, ``True`` and ``None`` are
+    four, ``(1,)`` and ``[1]`` two.
+    """
+    try:
+        told = {name: with_types(value) for name, value in parameters.items()}
+    except MetadataError:
+        return None
     parts = {
         "inputs": dict(inputs),
         "outputs": encode_values(dict(outputs)),
-        "parameters": encode_values(dict(parameters)),
+        "parameters": told,
         "source": source,
     }
     return hashlib.sha256(_HASHED_AS + encode_compact(parts)).hexdigest()
@@ -77,7 +85,7 @@ def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
     if inspect.ismodule(value):
         return {"module": value.__name__}
     try:
-        return {"value": encode_values(as_parameter(value))}
+        return {"value": with_types(value)}
     except MetadataError:
         return None
 

@@ -1,18 +1,27 @@
-"""Plain arguments of steps and pipelines: what counts as one, and how records hold them.
+"""Plain arguments of steps and pipelines: what counts as one, how records hold them, how cache keys tell them apart.
 
 Pure. A plain argument is JSON through and through. Its recorded form is that of metadata
-(specs/format.md, 4.3), and all of a step's together must leave room in a record of 1 MiB.
+(specs/format.md, 4.3), and all of a step's together must leave room in a record of 1 MiB. A record
+does without what JSON has no word for; a cache key does not, because the step's body sees it.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from ledger.errors import FormatError, MetadataError, StepInterfaceError
-from ledger.records import encode, encode_values, normalise
+from ledger.materializers import qualified_name
+from ledger.records import encode, encode_compact, encode_values, normalise
 
 PARAMETERS_LIMIT = 256 * 1024
 """Bytes of the plain arguments of one step, indented as in a record."""
+
+
+_SCALARS = (str, bool, int, float, type(None))
+_JSON = (str, int, float, list, tuple, dict)
+"""The types whose subclasses are plain, and may have attributes beside their value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +60,41 @@ def find_foreign(value: Any, place: str) -> Foreign | None:
 def as_parameter(value: Any) -> Any:
     """A plain argument as records and keys hold it; raises `MetadataError` for what is not JSON."""
     return normalise({"value": value})["value"]
+
+
+def with_types(value: Any) -> Any:
+    """A plain argument with the type of each of its parts, equal in all processes for what no body can tell apart.
+
+    Raises `MetadataError` for what is not JSON, and for what its types and values do not tell all of.
+    """
+    as_parameter(value)  # refuses text that no key can hold, and what holds itself
+    try:
+        return _with_type(value)
+    except RecursionError as error:
+        raise MetadataError(f"a {qualified_name(type(value))} is nested too deeply to be told") from error
+
+
+def _with_type(value: Any) -> list[Any]:
+    if type(value) in _SCALARS:
+        return [qualified_name(type(value)), encode_values(value)]
+    told = [qualified_name(type(value)), _content(value)]
+    state = None if isinstance(value, Enum) or not isinstance(value, _JSON) else object.__getstate__(value)
+    return [*told, with_types(state)] if state else told
+
+
+def _content(value: Any) -> Any:
+    """What a value holds, apart from its type and attributes."""
+    if isinstance(value, Enum):
+        return [value.name, with_types(value.value)]
+    if isinstance(value, defaultdict):
+        raise MetadataError("what a defaultdict makes of a missing key cannot be told")
+    if isinstance(value, Mapping):
+        return [[_with_type(key), _with_type(child)] for key, child in value.items()]
+    if isinstance(value, (list, tuple)):
+        return [_with_type(child) for child in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((_with_type(child) for child in value), key=encode_compact)
+    return encode_values(as_parameter(value))
 
 
 def fits_record(parameters: Mapping[str, Any]) -> bool:

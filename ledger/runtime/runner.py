@@ -186,7 +186,7 @@ def _key(attempt: _Attempt) -> str | None:
         for output in planned.outputs
     }
     taken = {argument: str(version.id) for argument, version in inputs.versions.items()}
-    return cache_key(source=attempt.source, outputs=outputs, parameters=inputs.parameters, inputs=taken)
+    return cache_key(source=attempt.source, outputs=outputs, parameters=inputs.values, inputs=taken)
 
 
 def _reuse(run: _Run, attempt: _Attempt, hit: CacheHit) -> None:

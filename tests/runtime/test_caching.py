@@ -4,9 +4,11 @@ import functools
 import importlib
 import shutil
 import sys
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -99,10 +101,75 @@ def test_parameters_of_different_types_are_different() -> None:
     assert ["cached"] * len(PARAMETERS) == [call(loads, value) for value in PARAMETERS]
 
 
-def test_a_tuple_and_a_list_are_one_parameter() -> None:
-    """As in a record, a tuple is a list; dicts are equal in any order."""
-    assert ["completed", "cached"] == [call(loads, (1, 2)), call(loads, [1, 2])]
-    assert ["completed", "cached"] == [call(loads, {"a": 1, "b": 2}), call(loads, {"b": 2, "a": 1})]
+class Mode(StrEnum):
+    """Text with a class of its own."""
+
+    FAST = "fast"
+
+
+class Level(IntEnum):
+    """A number with a class of its own."""
+
+    LOW = 1
+
+
+class Number(int):
+    """A number that is not just one."""
+
+    def doubled(self) -> int:
+        RAN.append(int(self))
+        return 2 * self
+
+
+class Pair(NamedTuple):
+    """A tuple with names."""
+
+    left: int
+    right: int
+
+
+ALIKE: dict[str, tuple[Any, Any]] = {
+    "tuple and list": ((1, 2), [1, 2]),
+    "tuple and list, inside": ({"a": (1,)}, {"a": [1]}),
+    "empty tuple and list": ((), []),
+    "member and text": (Mode.FAST, "fast"),
+    "member and its name": (Level.LOW, "LOW"),
+    "member and number": (Level.LOW, 1),
+    "subclass and number": (Number(1), 1),
+    "subclass and tuple": (Pair(1, 2), (1, 2)),
+    "subclass and dict": (OrderedDict(a=1), {"a": 1}),
+    "subclass and float": (np.float64(1.0), 1.0),
+    "bool and number": (True, 1),
+    "float and int": (1.0, 1),
+    "zeros": (0.0, -0.0),
+    "order": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+}
+
+
+@pytest.mark.parametrize("alike", ALIKE)
+def test_what_a_body_can_tell_apart_are_two_parameters(alike: str) -> None:
+    """A record holds both in the same words; the step sees which it is, runs for each, and each is a hit later."""
+    one, other = ALIKE[alike]
+    assert ["completed", "completed", "cached", "cached"] == [call(loads, value) for value in (one, other, one, other)]
+
+
+def test_what_is_closed_over_differs_by_its_type_too() -> None:
+    """A step that closes over a tuple is another one than that with a list."""
+    assert ["completed", "completed", "cached"] == [call(make_closing(each)) for each in ((1,), [1], (1,))]
+
+
+def test_attributes_of_a_plain_value_are_part_of_the_key() -> None:
+    """A number that carries something is told with it, and where that cannot be told the step always runs."""
+    one, other, unknown = Number(1), Number(1), Number(1)
+    one.unit, other.unit, unknown.unit = "m", "s", object()  # type: ignore[attr-defined]  # any instance can have more
+    values = (one, other, one, unknown, unknown)
+    assert ["completed", "completed", "cached", "completed", "completed"] == [call(loads, value) for value in values]
+
+
+def test_a_dict_that_makes_up_what_is_missing_is_never_a_hit() -> None:
+    """What a defaultdict would give for another key is nowhere in its items."""
+    values = [defaultdict(int, a=1), defaultdict(int, a=1)]
+    assert ["completed", "completed"] == [call(loads, value) for value in values]
 
 
 def test_a_default_and_the_same_value_given_are_one() -> None:
@@ -327,15 +394,17 @@ def test_a_run_that_is_all_cached_makes_one_commit() -> None:
 
 
 def test_the_key_is_the_same_in_another_process(project: Path) -> None:
-    """A program run twice is served from the cache, with sets and closures in it."""
+    """A program run twice is served from the cache, with sets, closures and classes of its own in it."""
     (project / "program.py").write_text(
+        "from collections import namedtuple\n"
         "from ledger import step\n"
+        "Pair = namedtuple('Pair', 'left right')\n"
         "def make(words):\n"
         "    @step\n"
-        "    def made(x: int) -> bool:\n"
-        "        return x in {1, 2, 3} and 'a' in words\n"
+        "    def made(x: tuple) -> bool:\n"
+        "        return x.left in {1, 2, 3} and 'a' in words\n"
         "    return made\n"
-        "print(make(['a', 'b'])(1))\n"
+        "print(make({'a', 'b', 'c'})(Pair(1, 2)))\n"
     )
     run_python("import runpy; runpy.run_path('program.py')", project, PYTHONHASHSEED="1")
     run_python("import runpy; runpy.run_path('program.py')", project, PYTHONHASHSEED="2")
@@ -386,14 +455,6 @@ class Trainer:
     def name_it(cls) -> str:
         RAN.append(cls.scale)
         return cls.__name__
-
-
-class Number(int):
-    """A value that can be told, with a method."""
-
-    def doubled(self) -> int:
-        RAN.append(int(self))
-        return 2 * self
 
 
 def test_a_methods_own_object_is_part_of_its_key() -> None:
