@@ -19,7 +19,7 @@ from ledger.runtime.parameters import as_parameters
 from ledger.runtime.run_configuration import RunConfiguration, StepConfiguration
 from ledger.runtime.settings import Settings
 from ledger.runtime.signatures import Output, Signature, refuse_doubles
-from ledger.runtime.templates import fill_name
+from ledger.runtime.templates import fill_but_moment, fill_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,8 @@ class PlannedOutput:
     declared: str
     key: str
     name: Name
+    lasting: tuple[str, ...]
+    """The key and the name, where they are its own, as all runs with these substitutions have them."""
     annotation: Any
     config: ArtifactConfig
     materializers: tuple[type[BaseMaterializer], ...]
@@ -63,9 +65,9 @@ def _plan_step(
     said.check_outputs([output.key for output in invocation.step.signature.outputs])
     whole = settings.under(Settings(enable_cache=configuration.enable_cache))
     merged = whole.under(options.settings).under(Settings(enable_cache=said.enable_cache))
-    values = {**times, **merged.substitutions}
     outputs = tuple(
-        _plan_output(graph.pipeline, invocation, output, said, values) for output in invocation.step.signature.outputs
+        _plan_output(graph.pipeline, invocation, output, said, times, merged.substitutions)
+        for output in invocation.step.signature.outputs
     )
     refuse_doubles(invocation.name, [output.key for output in outputs])
     _refuse_one_artifact_twice(outputs, said)
@@ -81,8 +83,14 @@ def _plan_step(
 
 
 def _plan_output(
-    pipeline: str, invocation: Invocation, output: Output, said: StepConfiguration, values: Mapping[str, str]
+    pipeline: str,
+    invocation: Invocation,
+    output: Output,
+    said: StepConfiguration,
+    times: Mapping[str, str],
+    substitutions: Mapping[str, str],
 ) -> PlannedOutput:
+    values = {**times, **substitutions}
     of_file = said.outputs.get(output.key, ArtifactConfig())
     config = output.config.joined_with(of_file)
     default = f"{pipeline}::{invocation.name}::{output.key}"
@@ -92,10 +100,12 @@ def _plan_output(
         if of_file.name is None:
             raise
         raise said.refused_name(output.key, str(error), error.hint) from error
+    templates = [*([output.key] if output.is_named else []), *([config.name] if config.name is not None else [])]
     return PlannedOutput(
         declared=output.key,
         key=fill_name(output.key, values) if output.is_named else output.key,
         name=name,
+        lasting=tuple(fill_but_moment(template, substitutions) for template in templates),
         annotation=output.annotation,
         config=config,
         materializers=invocation.step.options.materializers.get(output.key, ()),

@@ -181,6 +181,7 @@ def _key(attempt: _Attempt) -> str | None:
     outputs = {
         output.declared: {
             **output.config.as_values(),
+            "named": list(output.lasting),
             "materializers": [materializer.REGISTRY_KEY for materializer in output.materializers],
         }
         for output in planned.outputs

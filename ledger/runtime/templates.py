@@ -7,9 +7,27 @@ from collections.abc import Mapping
 from ledger.errors import StepInterfaceError
 from ledger.records import check_name
 
+_MOMENT = {"date": "{date}", "time": "{time}"}
+"""What stands for the moment of a run where a name is to be the same in all of them."""
+
 
 def fill_name(template: str, values: Mapping[str, str]) -> str:
     """The name that a template gives; raises `StepInterfaceError` for a placeholder without a value."""
+    return check_name(_filled(template, values))
+
+
+def fill_but_moment(template: str, substitutions: Mapping[str, str]) -> str:
+    """What a template gives in every run with these substitutions; date and time stand as they are."""
+    return _filled(template, {**_MOMENT, **substitutions})
+
+
+def times_of(started: dt.datetime) -> dict[str, str]:
+    """``date`` and ``time`` of a run's start in UTC, the same for all its steps."""
+    moment = started.astimezone(dt.UTC)
+    return {"date": f"{moment:%Y_%m_%d}", "time": f"{moment:%H_%M_%S_%f}"}
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
     try:
         fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
     except ValueError as error:
@@ -22,10 +40,4 @@ def fill_name(template: str, values: Mapping[str, str]) -> str:
                 hint=f"use {known}, or give substitutions={{{field!r}: ...}}",
                 template=template,
             )
-    return check_name(template.format(**values))
-
-
-def times_of(started: dt.datetime) -> dict[str, str]:
-    """``date`` and ``time`` of a run's start in UTC, the same for all its steps."""
-    moment = started.astimezone(dt.UTC)
-    return {"date": f"{moment:%Y_%m_%d}", "time": f"{moment:%H_%M_%S_%f}"}
+    return template.format(**values)

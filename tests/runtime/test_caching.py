@@ -231,6 +231,63 @@ def test_a_changed_config_is_another_key() -> None:
     assert ["cached"] * len(made) == [call(each) for each in made]
 
 
+@step
+def templated() -> Annotated[int, "{foo}_{bar}"]:
+    return 1
+
+
+def names(run: PipelineRun) -> list[tuple[str, str]]:
+    """The status of each step, and what its output is called."""
+    return [(each.status, each.output.name) for each in run.steps.values()]
+
+
+def test_what_the_substitutions_make_of_a_name_is_part_of_the_key() -> None:
+    """An output that is called something else is made, whoever says so, and each is a hit later."""
+
+    @pipeline(substitutions={"foo": "P", "bar": "Q"})
+    def naming(*, own: bool = False) -> None:
+        (templated.with_options(substitutions={"bar": "own"}) if own else templated)()
+
+    changed = naming.with_options(substitutions={"foo": "R"})
+    expected = ["P_Q", "R_Q", "P_own", "P_Q", "R_Q", "P_own"]
+    runs = [naming(), changed(), naming(own=True), naming(), changed(), naming(own=True)]
+    assert [("completed", name) for name in expected[:3]] == [each for run in runs[:3] for each in names(run)]
+    assert [("cached", name) for name in expected[3:]] == [each for run in runs[3:] for each in names(run)]
+
+
+def test_what_the_substitutions_make_of_a_key_is_part_of_the_key(project: Path) -> None:
+    """Where the configuration file names the artifact, the template still says what the body calls its output."""
+    (project / "run.yaml").write_text(
+        "steps: {templated: {outputs: {'{foo}_{bar}': {artifact_config: {name: fixed}}}}}\n"
+    )
+
+    @pipeline(substitutions={"foo": "P", "bar": "Q"})
+    def naming() -> None:
+        templated()
+
+    configured = naming.with_options(config_path="run.yaml")
+    runs = [configured(), configured.with_options(substitutions={"foo": "R"})(), configured()]
+    assert ["completed", "completed", "cached"] == [status for run in runs for status in statuses(run)]
+
+
+def test_substitutions_that_no_name_uses_are_no_part_of_the_key() -> None:
+    """Only what an output is called counts."""
+    training()
+    assert ["cached", "cached"] == statuses(training.with_options(substitutions={"foo": "R"})())
+
+
+def test_a_name_with_the_time_in_it_is_a_hit() -> None:
+    """The moment of a run is no part of the key, so the version keeps the name of the run that made it."""
+
+    @step(substitutions={"foo": "x"})
+    def timed() -> Annotated[int, "{date}_{time}_{foo}"]:
+        return 1
+
+    assert ["completed", "cached", "completed"] == [
+        call(each) for each in (timed, timed, timed.with_options(substitutions={"date": "today"}))
+    ]
+
+
 def test_a_changed_materializer_is_another_key() -> None:
     """An output that is saved in another way runs again."""
     from ledger.materializers import BaseMaterializer
