@@ -20,9 +20,11 @@ from ledger.core.transactions import Target, Transaction
 from ledger.core.usage import Usage, measure
 from ledger.core.workspace import Workspace, user_identity, utc_now
 from ledger.enums import ArtifactType
+from ledger.history import refuse_collision, refuse_existing
 from ledger.ids import Digest
 from ledger.lookup import ArtifactVersion, Reader, find_path, producer_of, resolve
 from ledger.materializers import BaseMaterializer
+from ledger.records import check_name, check_version
 
 
 class Ledger(Reader):
@@ -179,6 +181,16 @@ class Ledger(Reader):
         ``subject`` goes before what the commit's subject says by itself.
         """
         return Transaction(self._workspace, subject=subject)
+
+    def refuse_taken(self, name: str, version: str | int | None = None) -> None:
+        """Raise what a save under a name and version would raise by now, for who has work to do before it.
+
+        That is `VersionExistsError`, or `NameCollisionError`; what is saved meanwhile is refused by the save itself.
+        """
+        snapshot, checked = self._workspace.snapshot(), check_name(name)
+        refuse_collision(checked, snapshot)
+        if version is not None:
+            refuse_existing(checked, check_version(version), snapshot)
 
     def find_cached(self, key: str) -> CacheHit | None:
         """What an earlier step gave for a cache key, if all of it can still be loaded."""

@@ -1,9 +1,9 @@
 """Run a graph: each step in order, in this process, each published in one commit.
 
 The steps of a step, numbered as in specs/runtime.md: resolve its inputs; look its key up in the
-cache; load the inputs; run the body; judge what it returned; save the outputs; publish them with the
-records of the step and the cache entry. A step that fails publishes none of its outputs,
-records that it failed, and lets its own exception through.
+cache; refuse outputs that are there already; load the inputs; run the body; judge what it
+returned; save the outputs; publish them with the records of the step and the cache entry. A step
+that fails publishes none of its outputs, records that it failed, and lets its own exception through.
 """
 
 import datetime as dt
@@ -200,9 +200,12 @@ def _reuse(run: _Run, attempt: _Attempt, hit: CacheHit) -> None:
 
 
 def _execute(run: _Run, attempt: _Attempt) -> None:
-    """Run the body, judge and save what it returned, and publish all of it in one commit."""
+    """Run the body unless what it makes is there, judge and save what it returned, and publish all in one commit."""
     planned, inputs = attempt.planned, attempt.inputs
     assert inputs is not None
+    for output in planned.outputs:
+        with noted(f"before step {planned.name!r} ran, for its output {output.key!r}"):
+            run.ledger.refuse_taken(output.name, output.config.version)
     values = inputs.load(planned)
     context = StepContext(
         pipeline=run.graph.pipeline,

@@ -14,8 +14,9 @@ import pytest
 
 from ledger import ArtifactConfig, Ledger, PipelineRun, get_step_context, pipeline, save_artifact, step
 from ledger.client import Client
-from ledger.errors import MaterializerError, StepInterfaceError, VersionExistsError
+from ledger.errors import MaterializerError, NameCollisionError, StepInterfaceError, VersionExistsError
 from ledger.materializers import BaseMaterializer
+from tests.kit.ledgers import files_below
 
 RAN: list[str] = []
 
@@ -121,18 +122,52 @@ def test_an_output_that_cannot_be_saved_keeps_the_others_back() -> None:
     assert ["failed", "failed"] == [run.steps["both"].status for run in Client().list_pipeline_runs()]
 
 
-def test_a_version_that_exists_keeps_the_others_back() -> None:
-    """Output 2 with a version that is taken fails the step, and output 1 is not published."""
+@pipeline
+def fixed() -> None:
+    """A step whose second output has a version of its own, fed by one that runs always."""
+    both(before())
+
+
+@step
+def both(given: int) -> tuple[Annotated[int, "a"], Annotated[int, ArtifactConfig(name="b", version="raw")]]:
+    RAN.append("both")
+    return given, 2
+
+
+def test_a_version_that_exists_is_refused_before_the_step_runs(project: Path) -> None:
+    """What is known to fail costs no run of the body and leaves no bytes of other outputs, but is recorded."""
     save_artifact(0, "b", version="raw")
+    before()
+    held = files_below(project / ".ledger" / "store").keys()
+    with pytest.raises(VersionExistsError, match="'raw'") as caught:
+        fixed()
+    assert ([], ["before step 'both' ran, for its output 'b'"]) == (RAN, caught.value.__notes__)
+    assert held == files_below(project / ".ledger" / "store").keys()
+    assert (["b", "before"], 0) == (names(), Client().get_artifact_version("b").load())
+    assert ["completed", "failed"] == [each.status for each in last_run().steps.values()]
 
-    @step(enable_cache=False)
-    def both() -> tuple[Annotated[int, "a"], Annotated[int, ArtifactConfig(name="b", version="raw")]]:
-        return 1, 2
 
-    with pytest.raises(VersionExistsError, match="'raw'"):
-        both()
-    assert ["b"] == names()
-    assert 0 == Client().get_artifact_version("b").load()
+def test_a_version_of_the_configuration_file_is_refused_before_the_step_runs(project: Path) -> None:
+    """It does not matter who says what an output is called."""
+    save_artifact(0, "named", version="v")
+    config = "{artifact_config: {name: named, version: v}}"
+    (project / "run.yaml").write_text(f"steps: {{after: {{outputs: {{after: {config}}}}}}}\n")
+
+    @pipeline
+    def training() -> None:
+        after()
+
+    with pytest.raises(VersionExistsError, match="version 'v' of artifact 'named'"):
+        training.with_options(config_path="run.yaml")()
+    assert [] == RAN
+
+
+def test_a_name_that_differs_in_case_is_refused_before_the_step_runs() -> None:
+    """Nor does the body run where its output's name is taken but for the case."""
+    save_artifact(0, "After")
+    with pytest.raises(NameCollisionError, match="'After'"):
+        after()
+    assert [] == RAN
 
 
 def test_a_version_taken_while_the_step_ran_keeps_the_others_back() -> None:
