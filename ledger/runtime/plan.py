@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ledger.core import ArtifactVersion
 from ledger.errors import InvalidNameError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
 from ledger.records import Name, check_name
-from ledger.runtime.annotations import conforms, hint_for, spelled, told_of
+from ledger.runtime.annotations import conforms, hint_for, names_class, spelled, told_of
 from ledger.runtime.configuration import ArtifactConfig
-from ledger.runtime.graph import Argument, Graph, Invocation, Plain
+from ledger.runtime.graph import Argument, FromOutside, Graph, Invocation, Plain
 from ledger.runtime.parameters import as_parameters
 from ledger.runtime.run_configuration import RunConfiguration, StepConfiguration
 from ledger.runtime.settings import Settings
@@ -157,6 +158,8 @@ def _check_types(step: str, signature: Signature, arguments: Mapping[str, Argume
     for key, argument in arguments.items():
         if isinstance(argument, Plain):
             check_input(step, signature, key, argument.value)
+        elif isinstance(argument, FromOutside) and not names_class(signature.hints.get(key, Any), ArtifactVersion):
+            check_input(step, signature, key, argument.artifact.value)
 
 
 def check_input(step: str, signature: Signature, argument: str, value: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger import ArtifactConfig, ExternalArtifact, pipeline, save_artifact, step
+from ledger import ArtifactConfig, ArtifactVersion, ExternalArtifact, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.errors import ArgumentTypeError, InvalidNameError, MaterializerError, StepInterfaceError
 from ledger.runtime.graph import Invocation, in_order
@@ -310,6 +310,41 @@ def test_a_value_from_outside_may_have_its_materializer(project: Path) -> None:
     with pytest.raises(MaterializerError):
         training([1])
     assert [["a", "b"]] == taken
+
+
+@pytest.mark.parametrize("is_direct", [True, False])
+def test_a_value_from_outside_of_the_wrong_type_is_refused_before_it_is_saved(
+    project: Path, *, is_direct: bool
+) -> None:
+    """The annotation judges it in the plan: no version, no record and no ledger is made."""
+
+    @step
+    def takes(given: dict[str, Any]) -> None:
+        raise AssertionError
+
+    @pipeline
+    def training() -> None:
+        takes(ExternalArtifact(value=np.zeros(1)))
+
+    with pytest.raises(StepInterfaceError, match=r"input 'given' of step 'takes': expected dict.*, got numpy.ndarray"):
+        takes(np.zeros(1)) if is_direct else training()
+    assert [] == list(project.iterdir())
+
+
+def test_a_step_may_ask_for_the_version_of_a_value_from_outside(project: Path) -> None:
+    """Where the handle is wanted, the annotation says nothing of the value."""
+    taken: list[Any] = []
+
+    @step
+    def takes(given: ArtifactVersion) -> None:
+        taken.append(given.name)
+
+    @pipeline
+    def training() -> None:
+        takes(ExternalArtifact(value=np.zeros(1)))
+
+    training()
+    assert ["training::takes::external_given"] == taken
 
 
 @pytest.mark.parametrize(
