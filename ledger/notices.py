@@ -2,14 +2,17 @@
 
 Owns where a warning is attributed to: the first caller outside of this project, because that is where the value
 came from; and when. What a worker thread has to say is kept until whoever gave it the work takes the result, because
-only there the caller can be seen, and a filter of warnings may hold for that thread alone.
+only there the caller can be seen, and a filter of warnings may hold for that thread alone. What is to be said of
+work once it is done is not said where it fails.
 """
 
 import sys
 import warnings
 from contextvars import ContextVar
+from types import TracebackType
 
 _kept: ContextVar[list[str] | None] = ContextVar("ledger_kept_warnings", default=None)
+_of_success: ContextVar[list[str] | None] = ContextVar("ledger_warnings_of_success", default=None)
 
 
 def warn_user(message: str) -> None:
@@ -28,3 +31,33 @@ def warn_user(message: str) -> None:
 def keep_warnings(kept: list[str]) -> None:
     """Let the warnings of this context, which is to be a worker's, be added to a list instead of being issued."""
     _kept.set(kept)
+
+
+def warn_if_done(message: str) -> None:
+    """Issue a warning when the block of `Doing` around has ended well, at once where there is none."""
+    waiting = _of_success.get()
+    if waiting is None:
+        warn_user(message)
+    else:
+        waiting.append(message)
+
+
+class Doing:
+    """A block that issues what was said by `warn_if_done` when the outermost of its kind ends well.
+
+    A class, because a frame of ``contextlib`` would pass for the caller's.
+    """
+
+    def __enter__(self) -> None:
+        is_outermost = _of_success.get() is None
+        self._token = _of_success.set([]) if is_outermost else None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._token is None:
+            return
+        waiting = _of_success.get() or []
+        _of_success.reset(self._token)
+        for message in waiting if kind is None else ():
+            warn_user(message)

@@ -12,7 +12,7 @@ from ledger.enums import ArtifactType, TrustClass
 from ledger.errors import MissingDependencyError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.registry import LAST_RESORT, qualified_name
-from ledger.notices import warn_user
+from ledger.notices import warn_if_done, warn_user
 
 
 class CloudpickleMaterializer(BaseMaterializer):
@@ -27,7 +27,7 @@ class CloudpickleMaterializer(BaseMaterializer):
         """Write ``value.pkl`` and ``python.txt``, with a warning."""
         import cloudpickle
 
-        warn_user(
+        warn_if_done(
             f"a {qualified_name(type(value))} is saved by cloudpickle: others can load it only "
             "if they trust it as code; use a dataclass, a known format or a materializer of your own instead"
         )

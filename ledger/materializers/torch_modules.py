@@ -15,7 +15,7 @@ from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.last_resort import python_version, warn_about_python
 from ledger.materializers.registry import qualified_name
 from ledger.materializers.torch_tensors import can_hold, read_tensors, write_tensors
-from ledger.notices import warn_user
+from ledger.notices import warn_if_done
 
 
 class TorchModuleMaterializer(BaseMaterializer):
@@ -29,7 +29,7 @@ class TorchModuleMaterializer(BaseMaterializer):
 
     def save(self, value: Any) -> None:
         """Write ``module.pkl``, ``tensors.safetensors`` and ``python.txt``, with a warning about the code."""
-        warn_user(
+        warn_if_done(
             f"the structure of a {qualified_name(type(value))} is saved by cloudpickle: others can load it only "
             "if they trust it as code; save module.state_dict() for numbers that anybody can load"
         )

@@ -22,7 +22,7 @@ from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import loaded_class, subclass_named, unknown_type
 from ledger.materializers.registry import materializer_for, materializer_named, qualified_name
-from ledger.notices import warn_user
+from ledger.notices import Doing, warn_user
 from ledger.records import encode_compact, encode_values, normalise
 
 _REASON_LIMIT = 300
@@ -62,7 +62,8 @@ def save_value(
         _check_type(value, materializer)
     writer = chosen(files)
     try:
-        writer.save(value)
+        with Doing():
+            writer.save(value)
     except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
         raise
     except Exception as error:  # whatever a library or a user's materializer raises

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from ledger.enums import ArtifactType, TrustClass, VisualizationType
@@ -240,9 +241,26 @@ def test_another_python_is_warned_about(bench: Bench) -> None:
 
 
 def test_what_cannot_be_pickled_either_is_an_error_of_ours(bench: Bench) -> None:
-    """The last resort's failure names the type and carries the cause."""
-    with pytest.warns(UserWarning, match="cloudpickle"), pytest.raises(MaterializerError, match=r"_thread\.lock"):
+    """The last resort's failure names the type and carries the cause; that it was tried is not told before."""
+    with pytest.raises(MaterializerError, match=r"_thread\.lock"):
         bench.save(threading.Lock())
+
+
+@pytest.mark.parametrize(
+    "value", [[Anything(1), threading.Lock()], np.array([Anything(1), 1], dtype=object)], ids=["list", "array"]
+)
+def test_an_element_is_not_warned_about_where_the_value_is_refused(bench: Bench, value: Any) -> None:
+    """What is said of how a part is saved is said when the whole is."""
+    with pytest.raises(MaterializerError):
+        bench.save(value)
+
+
+def test_every_part_saved_by_the_last_resort_is_warned_about(bench: Bench) -> None:
+    """The warnings of a value that is saved come in their order, one for each part."""
+    with pytest.warns(UserWarning, match="cloudpickle") as seen:
+        bench.save([Anything(1), {"k": len}, Anything(2)])
+    told = [str(each.message).split()[1] for each in seen]
+    assert [qualified_name(Anything), "builtins.builtin_function_or_method", qualified_name(Anything)] == told
 
 
 def test_a_record_that_claims_less_trust_than_its_format_is_not_believed(bench: Bench) -> None:

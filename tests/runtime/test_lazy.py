@@ -276,9 +276,8 @@ def test_a_fact_is_judged_by_the_annotation() -> None:
     assert [] == GOT
 
 
-@pytest.mark.filterwarnings("ignore:.*is saved by cloudpickle")
 def test_a_placeholder_is_no_value_to_save() -> None:
-    """Saving one in a body is refused, where a pickle of the placeholder would look like data; a copy is itself."""
+    """Saving one in a body is refused without a warning, as its pickle would look like data; a copy is itself."""
 
     def body() -> None:
         lazy: Any = Client().get_artifact_version("x")
