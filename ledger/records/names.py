@@ -114,12 +114,15 @@ def check_tags(tags: object) -> tuple[str, ...]:
 
     A bare string is refused, because as a list of its letters it would become tags of one letter.
     """
-    if tags is None:
-        return ()
+    return check_given_tags(tags) if tags is not None else ()
+
+
+def check_given_tags(tags: object) -> tuple[str, ...]:
+    """The tags as `check_tags` gives them, for who cannot have meant none by ``None``."""
     if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
         raise ArgumentTypeError(
             f"tags are a list of str, got {type(tags).__name__}: {shown(tags)}",
-            hint=f"write tags=[{shown(tags)}]",
+            hint=f"write tags=[{shown(tags)}]" if tags is not None else "",
         )
     return tuple(sorted({_check_tag(tag) for tag in tags}))
 

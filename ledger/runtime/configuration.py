@@ -28,7 +28,7 @@ class ArtifactConfig:
     def __post_init__(self) -> None:
         if self.name is not None and not isinstance(self.name, str):
             raise ArgumentTypeError(f"the name of an output is a str, got {type(self.name).__name__}: {self.name!r}")
-        if self.name and "{" not in self.name:
+        if self.name is not None and "{" not in self.name:
             check_name(self.name)  # one with templates is judged when they are filled in
         checked = {
             "version": check_version(self.version) if self.version is not None else None,

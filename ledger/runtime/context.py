@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ledger.core import ArtifactVersion
 from ledger.errors import StepContextError
-from ledger.records import Producer, StepInput, VersionRef, check_tags, merge, normalise
+from ledger.records import Producer, StepInput, VersionRef, check_given_tags, merge, normalise
 
 _current: ContextVar["StepContext | None"] = ContextVar("ledger_step", default=None)
 
@@ -41,7 +41,7 @@ class StepContext:
 
     def add_output_tags(self, tags: Iterable[str], output_name: str | None = None) -> None:
         """Add tags to an output; the name may be left out where there is one."""
-        checked = check_tags(tags)
+        checked = check_given_tags(tags)
         self._tags[self._output(output_name)].update(checked)
 
     def get_output_metadata(self, output_name: str | None = None) -> dict[str, Any]:

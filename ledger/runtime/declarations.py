@@ -31,13 +31,22 @@ def name_of(function: Callable[..., Any], given: str | None, what: str) -> Name:
         raise StepInterfaceError(
             f"a {what} is made of a function, got {function!r}", hint=f"decorate a function with @{what}"
         )
-    name = checked_name(given if given is not None else function.__name__, what)
+    name = checked_name(given, what) if given is not None else _own_name(function, what)
     if any(test(function) for test in _LATER):
         raise StepInterfaceError(
             f"{what} {name!r} is a generator or a coroutine, so calling it does nothing yet",
             hint="make it a plain function",
         )
     return name
+
+
+def _own_name(function: Callable[..., Any], what: str) -> Name:
+    """The name of a function, where it can be a step's; Python allows others, and a lambda has none."""
+    try:
+        return checked_name(function.__name__, what)
+    except InvalidNameError as error:
+        error.hint = f"give it another one: @{what}(name=...); {error.hint}"
+        raise
 
 
 def named_parameters(function: Callable[..., Any], owner: str) -> Mapping[str, inspect.Parameter]:

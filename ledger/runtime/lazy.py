@@ -120,6 +120,26 @@ class Placeholder:
             hint=f"a version offers {_OFFERED} there; for the rest, annotate a step's parameter as ArtifactVersion",
         )
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_"):
+            self._refuse_change(f"its {name!r}")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        self._refuse_change(f"its {name!r}")
+
+    def __setitem__(self, key: object, value: object) -> None:
+        self._refuse_change(f"its item {key!r}")
+
+    def __delitem__(self, key: object) -> None:
+        self._refuse_change(f"its item {key!r}")
+
+    def _refuse_change(self, part: str) -> NoReturn:
+        raise LazyArtifactError(
+            f"{self._told} has no value in a pipeline's body, so {part} cannot be changed there",
+            hint="say it in the step that makes the version, or on the version when the run is over",
+        )
+
 
 class LazyValue(Placeholder):
     """A fact of a version, or its value: to be passed to a step."""

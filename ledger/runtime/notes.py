@@ -1,12 +1,13 @@
-"""Notes below errors: what a step was about when something below it failed.
+"""What a step was about when something below it failed: which argument or output an error came for.
 
-An error is passed on as it is; the note tells which argument or output it came for.
+An error is passed on as it is, with a note; one about a value that cannot be saved says it in its message,
+because it tells of nothing but a type otherwise.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, MaterializerError
 
 
 @contextmanager
@@ -16,4 +17,18 @@ def noted(note: str) -> Iterator[None]:
         yield
     except LedgerError as error:
         error.add_note(note)
+        raise
+
+
+@contextmanager
+def saving(what: str, **facts: object) -> Iterator[None]:
+    """A block that saves a value: the error of one that cannot become files begins with ``what`` it is."""
+    try:
+        yield
+    except MaterializerError as error:
+        error.args = (f"{what}: {error}",)
+        error.__setstate__(facts)
+        raise
+    except LedgerError as error:
+        error.add_note(f"while {what} was saved")
         raise

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from ledger.core import ArtifactVersion
+from ledger.core import Artifact, ArtifactVersion
 from ledger.errors import StepInterfaceError, shown
 from ledger.runtime.annotations import spelled
 from ledger.runtime.configuration import ExternalArtifact
@@ -186,6 +186,9 @@ def _not_plain(foreign: Foreign, step: str, name: str) -> StepInterfaceError:
     if isinstance(foreign.part, (Placeholder, StepCall, ArtifactVersion, ExternalArtifact)):
         told = f"argument {name!r} of step {step!r} is not plain: {foreign.place} is {shown(foreign.part)}"
         hint = "give it an argument of its own"
+    elif isinstance(foreign.part, Artifact):
+        told = f"argument {name!r} of step {step!r} is an artifact, not one of its versions: {foreign.place}"
+        hint = f"look the version up: {name}=Client().get_artifact_version({foreign.part.name!r})"
     else:
         part = f"{foreign.place} is a {spelled(type(foreign.part))}"
         told = f"argument {name!r} of step {step!r} is not JSON, so it takes an ExternalArtifact: {part}"

@@ -44,7 +44,7 @@ from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import StepContext, running
 from ledger.runtime.fingerprint import cache_key, source_digest
 from ledger.runtime.graph import FromOutside, Graph
-from ledger.runtime.notes import noted
+from ledger.runtime.notes import noted, saving
 from ledger.runtime.plan import PlannedOutput, PlannedStep, make_plan
 from ledger.runtime.project import ProjectState
 from ledger.runtime.results import choose_materializer, split_result
@@ -126,28 +126,30 @@ def _run_all(run: _Run) -> None:
 
 def _save_external(run: _Run) -> None:
     """Save every value from outside once, in one commit with the beginning of the run."""
-    given: dict[int, tuple[ExternalArtifact, str]] = {}
+    given: dict[int, tuple[ExternalArtifact, str, str]] = {}
     for planned in run.plan:
         for key, argument in planned.arguments.items():
             if isinstance(argument, FromOutside):
-                name = f"{run.graph.pipeline}::{planned.name}::external_{key}"
-                given.setdefault(id(argument.artifact), (argument.artifact, name))
+                given.setdefault(id(argument.artifact), (argument.artifact, planned.name, key))
     if not given:
         return
     with _transaction(run, "external inputs") as transaction:
-        pending = {key: _save_one_external(transaction, *each) for key, each in given.items()}
+        pending = {key: _save_one_external(run, transaction, *each) for key, each in given.items()}
     run.external = {key: _published(version) for key, version in pending.items()}
 
 
-def _save_one_external(transaction: Transaction, external: ExternalArtifact, name: str) -> PendingVersion:
-    return transaction.save(
-        external.value,
-        name,
-        materializer=external.materializer,
-        extract_metadata=external.store_artifact_metadata,
-        include_visualizations=external.store_artifact_visualizations,
-        save_type=SaveType.EXTERNAL,
-    )
+def _save_one_external(
+    run: _Run, transaction: Transaction, external: ExternalArtifact, step: str, argument: str
+) -> PendingVersion:
+    with saving(f"argument {argument!r} of step {step!r}", step=step, argument=argument):
+        return transaction.save(
+            external.value,
+            f"{run.graph.pipeline}::{step}::external_{argument}",
+            materializer=external.materializer,
+            extract_metadata=external.store_artifact_metadata,
+            include_visualizations=external.store_artifact_visualizations,
+            save_type=SaveType.EXTERNAL,
+        )
 
 
 def _run_step(run: _Run, planned: PlannedStep) -> None:
@@ -238,7 +240,7 @@ def _save_output(
     transaction: Transaction, planned: PlannedStep, output: PlannedOutput, value: Any, context: StepContext
 ) -> PendingVersion:
     config = output.config
-    with noted(f"while output {output.key!r} of step {planned.name!r} was saved"):
+    with saving(f"output {output.key!r} of step {planned.name!r}", step=planned.name, output=output.key):
         return transaction.save(
             value,
             output.name,

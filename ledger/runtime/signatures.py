@@ -149,10 +149,9 @@ def _config_in(annotation: Any, step: str) -> ArtifactConfig:
         raise StepInterfaceError(
             f"step {step!r} has the output annotation {annotation}", hint=_ANNOTATION_RULE, step=step
         )
-    config = configs[0] if configs else ArtifactConfig()
-    named = config.joined_with(ArtifactConfig(name=names[0])) if names else config
-    if named.name == "":
+    if "" in names:
         raise StepInterfaceError(
             f"step {step!r} has an output whose name is empty", hint="give it a name or none", step=step
         )
-    return named
+    config = configs[0] if configs else ArtifactConfig()
+    return config.joined_with(ArtifactConfig(name=names[0])) if names else config

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import ArgumentTypeError, InvalidNameError, InvalidTagError, InvalidVersionError
-from ledger.records import Name, check_name, check_tags, check_version, decode_name, encode_name, number_of
+from ledger.records import (
+    Name,
+    check_given_tags,
+    check_name,
+    check_tags,
+    check_version,
+    decode_name,
+    encode_name,
+    number_of,
+)
 from ledger.records.names import ENCODED_NAME_LIMIT
 
 SEGMENTS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,12}", fullmatch=True) | st.sampled_from(
@@ -213,6 +222,14 @@ def test_tags_are_sorted_without_duplicates(tags: object) -> None:
 def test_no_tags_are_an_empty_tuple() -> None:
     """``None`` means none."""
     assert () == check_tags(None) == check_tags([])
+
+
+def test_where_tags_must_be_given_none_are_no_tags() -> None:
+    """``None`` is refused there, and the hint does not make a list of it."""
+    with pytest.raises(ArgumentTypeError, match="got NoneType: None") as caught:
+        check_given_tags(None)
+    assert "None" not in caught.value.hint
+    assert ("a",) == check_given_tags(["a"])
 
 
 @pytest.mark.parametrize("tag", ["a", "x" * 100, "two words", "größe", "日本", "a=b", "🎉", "a/b", "$x"])

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from pathlib import Path
@@ -12,9 +13,18 @@ from typing import Annotated, Any
 
 import pytest
 
-from ledger import ArtifactConfig, Ledger, PipelineRun, get_step_context, pipeline, save_artifact, step
+from ledger import (
+    ArtifactConfig,
+    ExternalArtifact,
+    Ledger,
+    PipelineRun,
+    get_step_context,
+    pipeline,
+    save_artifact,
+    step,
+)
 from ledger.client import Client
-from ledger.errors import MaterializerError, NameCollisionError, StepInterfaceError, VersionExistsError
+from ledger.errors import MaterializerError, MetadataError, NameCollisionError, StepInterfaceError, VersionExistsError
 from ledger.materializers import BaseMaterializer
 from tests.kit.ledgers import files_below
 
@@ -115,11 +125,51 @@ def test_an_output_that_cannot_be_saved_keeps_the_others_back() -> None:
         return 1, "text"
 
     for _ in range(2):
-        with pytest.raises(MaterializerError, match="the disk of the test is full") as caught:
+        with pytest.raises(MaterializerError, match="the disk of the test is full"):
             both()
-        assert ["while output 'b' of step 'both' was saved"] == caught.value.__notes__
     assert [] == names()
     assert ["failed", "failed"] == [run.steps["both"].status for run in Client().list_pipeline_runs()]
+
+
+def test_an_output_that_cannot_be_saved_is_named() -> None:
+    """The message says which output of which step it was, in the record as well, and they are facts."""
+
+    @step(output_materializers={"b": _Failing})
+    def both() -> tuple[Annotated[int, "a"], Annotated[str, "b"]]:
+        return 1, "text"
+
+    with pytest.raises(MaterializerError, match=r"^output 'b' of step 'both': materializer tests.failing/1") as caught:
+        both()
+    assert f"MaterializerError: {caught.value}" == last_run().steps["both"].error
+    assert ("both", "b", "tests.failing/1") == tuple(
+        caught.value.facts[fact] for fact in ("step", "output", "materializer")
+    )
+
+
+@pytest.mark.parametrize("is_direct", [True, False])
+def test_a_value_from_outside_that_cannot_be_saved_is_named(*, is_direct: bool) -> None:
+    """The message says which argument of which step it was, and both are facts."""
+
+    @pipeline
+    def training() -> None:
+        after(ExternalArtifact(value=threading.Lock()))
+
+    with pytest.raises(MaterializerError, match=r"^argument 'given' of step 'after': materializer") as caught:
+        after(threading.Lock()) if is_direct else training()
+    assert ("after", "given") == (caught.value.facts["step"], caught.value.facts["argument"])
+
+
+def test_metadata_that_no_record_holds_comes_with_the_output() -> None:
+    """Any other error of a save is passed on as it is, with a note that says which output it was."""
+
+    @step
+    def made() -> Annotated[int, "x"]:
+        get_step_context().add_output_metadata({"k": "x" * 2**20})
+        return 1
+
+    with pytest.raises(MetadataError, match=r"^metadata is too large") as caught:
+        made()
+    assert ["while output 'x' of step 'made' was saved"] == caught.value.__notes__
 
 
 @pipeline

@@ -212,6 +212,14 @@ def test_a_step_that_is_not_called_is_no_argument(project: Path) -> None:
     assert "call it: given=one()" == caught.value.hint
 
 
+def test_an_artifact_is_no_argument(project: Path) -> None:
+    """A step takes a version of it, and the hint says how to look that up."""
+    save_artifact(1, "x")
+    with pytest.raises(StepInterfaceError, match="argument 'given' of step 'two' is an artifact, not one") as caught:
+        steps_of(lambda: two(Client().get_artifact("x")))
+    assert "look the version up: given=Client().get_artifact_version('x')" == caught.value.hint
+
+
 def test_a_placeholder_is_good_in_its_own_body_alone(project: Path) -> None:
     """An output kept from another call, or something of it, is refused, also where a step has the same name."""
     kept: list[Any] = []

@@ -1,6 +1,7 @@
 """Placeholders of a pipeline's body: looked up when the step that takes them starts, and never before."""
 
 import copy
+import operator
 import os
 import pickle
 from collections.abc import Callable
@@ -173,6 +174,27 @@ def test_a_placeholder_has_no_value_in_the_body(misuse: Callable[[Any], Any], pa
     run_body(body)
     assert "pass it to a step" in caught[0].hint
     assert isinstance(caught[0], TypeError)
+
+
+@pytest.mark.parametrize("part", ["version", "fact", "output"])
+def test_nothing_of_a_placeholder_can_be_changed(part: str) -> None:
+    """To set or delete an attribute or item is refused, as it would change nothing of the version."""
+    changes: dict[str, Callable[[Any], Any]] = {
+        "'color'": lambda used: setattr(used, "color", "red"),
+        "'name'": lambda used: setattr(used, "name", "y"),
+        "'tags'": lambda used: delattr(used, "tags"),
+        "item 'k'": lambda used: operator.setitem(used, "k", 1),
+        "item 0": lambda used: operator.delitem(used, 0),
+    }
+
+    def body() -> None:
+        lazy: Any = Client().get_artifact_version("x")
+        used = {"version": lazy, "fact": lazy.run_metadata, "output": produces()}[part]
+        for told, change in changes.items():
+            with pytest.raises(LazyArtifactError, match=f"so its {told} cannot be changed"):
+                change(used)
+
+    run_body(body)
 
 
 def test_a_placeholder_can_be_looked_at() -> None:

@@ -79,7 +79,6 @@ def test_a_name_stands_in_a_string_or_in_the_config(extras: Any, name: str | Non
         Annotated[int, "a", ArtifactConfig(), "c"],
         Annotated[int, 3],
         Annotated[int, ""],
-        Annotated[int, ArtifactConfig(name="")],
     ],
 )
 def test_an_annotation_that_says_two_things_is_refused(annotation: Any) -> None:
@@ -229,6 +228,25 @@ def test_a_name_that_is_none_is_refused_as_the_steps() -> None:
     for call, told in calls:
         with pytest.raises(InvalidNameError, match=told):
             call()
+
+
+def test_a_function_whose_name_is_none_is_told_how_to_get_another() -> None:
+    """Python allows more names than records do, and a lambda has none."""
+
+    def größe() -> int:  # noqa: PLC2401  # the case
+        return 1
+
+    for decorate, what in ((step, "step"), (pipeline, "pipeline")):
+        for function in (größe, lambda: None):
+            with pytest.raises(InvalidNameError) as caught:
+                decorate(function)
+            assert f"give it another one: @{what}(name=...); parts joined" in caught.value.hint
+
+
+def test_an_output_config_with_an_empty_name_is_refused() -> None:
+    """A name is a name or is left out."""
+    with pytest.raises(InvalidNameError, match="invalid artifact name ''"):
+        ArtifactConfig(name="")
 
 
 def print_it() -> None:
