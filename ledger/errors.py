@@ -9,7 +9,7 @@ separate ``hint``; the facts are attributes.
 """
 
 import errno
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class LedgerError(Exception):
@@ -34,6 +34,10 @@ class LedgerError(Exception):
         for name, value in (facts or {}).items():
             self.__dict__[name] = value
             setattr(self, name, value)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[object, ...], dict[str, object]]:
+        # AttributeError would add slots of its own as if they were facts.
+        return type(self), self.args, self.__dict__
 
     def __str__(self) -> str:
         # KeyError would print the repr of its argument.

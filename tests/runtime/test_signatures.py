@@ -65,7 +65,7 @@ def test_a_name_stands_in_a_string_or_in_the_config(extras: Any, name: str | Non
     def one() -> int:
         return 1
 
-    one.__annotations__["return"] = Annotated.__class_getitem__((int, *extras))  # type: ignore[attr-defined]
+    one.__annotations__["return"] = Annotated[int, *extras]
     (output,) = step(one).signature.outputs
     assert (name or "output", name, tags) == (output.key, output.config.name, output.config.tags)
 
