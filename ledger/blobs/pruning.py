@@ -77,6 +77,12 @@ def age_of(store: LocalStore, key: str, now: float) -> Spare | None:
     return Spare(key, status.st_size, now - status.st_mtime)
 
 
+def age_of_table(store: LocalStore, content: Content, now: float) -> float | None:
+    """How long ago the table of a content was written, in seconds, or ``None`` where there is none."""
+    found = age_of(store, table_key(content.digest), now)
+    return found.age if found is not None else None
+
+
 def files_among(store: LocalStore) -> tuple[list[str], list[str]]:
     """The keys of all objects, and the temporary files that writers which died have left among them."""
     keys: list[str] = []

@@ -3,7 +3,7 @@
 from ledger.core.caching import CacheHit
 from ledger.core.default import default_ledger, ledger_for_reading, ledger_for_writing
 from ledger.core.ledger import Ledger
-from ledger.core.needing import Needed, needed_objects, needed_since
+from ledger.core.needing import Needed, needed_by, needed_objects, needed_since
 from ledger.core.saving import check_options, check_request
 from ledger.core.sharing import Renumbered, SyncReport
 from ledger.core.transactions import PendingVersion, Transaction
@@ -41,6 +41,7 @@ __all__ = [
     "leaves",
     "ledger_for_reading",
     "ledger_for_writing",
+    "needed_by",
     "needed_objects",
     "needed_since",
     "place_for_new",

@@ -5,7 +5,7 @@ every branch, tag and remote's branch here has it. What cannot be read may name 
 what is needed, and an error says so. Reads records and tables, changes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -50,8 +50,18 @@ def needed_since(workspace: Workspace, before: CommitId, after: CommitId) -> set
     """The keys of the objects that versions need which one commit has and an earlier one lacks."""
     snapshot = workspace.history.snapshot(after)
     claims = gained(workspace.history, before, after).values()
-    contents = (workspace.facts(snapshot, claim).manifest.content for claim in claims)
-    return {key for content in contents for key in needs_of(workspace.all_stores, content).stretches}
+    return needed_by(workspace, (workspace.facts(snapshot, claim).manifest.content for claim in claims))
+
+
+def needed_by(workspace: Workspace, contents: Iterable[Content]) -> set[str]:
+    """The keys of the objects that some contents need, as their tables are now; `IntegrityError` if one cannot tell."""
+    keys: set[str] = set()
+    for content in contents:
+        needs = needs_of(workspace.all_stores, content)
+        if needs.fault is not None:
+            raise _untold(f"content {content.digest}", needs.fault.message)
+        keys |= needs.stretches.keys()
+    return keys
 
 
 def _contents(workspace: Workspace, tip: CommitId) -> Iterator[tuple[str, Content | LedgerError]]:

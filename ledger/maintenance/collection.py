@@ -14,6 +14,7 @@ from ledger.blobs import (
     Spare,
     age_anew,
     age_of,
+    age_of_table,
     alone_with,
     clock_of,
     files_among,
@@ -22,9 +23,10 @@ from ledger.blobs import (
     point_anew,
     repack,
 )
-from ledger.core import Ledger, Needed, Workspace, needed_objects, needed_since
+from ledger.core import Ledger, Needed, Workspace, needed_by, needed_objects, needed_since
 from ledger.errors import ArgumentError
 from ledger.lookup import DEFAULT_STORE
+from ledger.records import Content
 
 GRACE_DAYS = 14
 """Days for which an object that nobody names is kept: a save that is under way, or a clone, may name it yet."""
@@ -33,6 +35,7 @@ MOSTLY_DEAD = 0.5
 """Share of dead bytes from which a pack is rewritten."""
 
 _DAY = 86_400
+_TICK = 2.0  # seconds; the coarsest time that a file system keeps
 _TOGETHER = 256  # objects removed between two looks at who waits
 
 
@@ -45,8 +48,12 @@ class PackRewrite(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GcPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be rewritten and removed, and how many spare files are too young to go."""
+    """What is to be rewritten and removed, and how many spare files are too young to go.
 
+    ``began`` is the time of the store's disk before anything was looked at, in seconds since 1970.
+    """
+
+    began: float
     needed: Needed
     grace_days: float
     rewrites: tuple[PackRewrite, ...]
@@ -84,6 +91,7 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
     found = [each for each in spare if each is not None]
     old = tuple(each for each in found if each.age >= grace_days * _DAY)
     return GcPlan(
+        began=now,
         needed=needed,
         grace_days=grace_days,
         rewrites=tuple(_mostly_dead(store, listed, needed)),
@@ -108,6 +116,12 @@ def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Coll
         removed=tuple(each.key for each in removed),
         freed=sum(each.size for each in removed),
     )
+
+
+def _is_written_since(store: LocalStore, content: Content, plan: GcPlan) -> bool:
+    """Whether a content's table was written after the plan was begun, as far as a clock that ticks can tell."""
+    age = age_of_table(store, content, plan.began)
+    return age is None or age < _TICK
 
 
 def _own_store(workspace: Workspace, *, exclusive: bool) -> LocalStore:
@@ -159,6 +173,8 @@ def _remove(workspace: Workspace, store: LocalStore, plan: GcPlan, spare: Iterab
         workspace.store_for_writing()  # the same one still, not another disk in its place
         now = clock_of(store)
         wanted = needed_since(workspace, plan.needed.tip, workspace.history.tip())
+        # A save of the same bytes may have let their table name what was spare, and have died before it was published.
+        wanted |= needed_by(workspace, (each for each in plan.needed.contents if _is_written_since(store, each, plan)))
         for each in spare:
             found = age_of(store, each.key, now)
             if found is not None and found.age >= plan.grace_days * _DAY and each.key not in wanted:

@@ -13,8 +13,9 @@ import pytest
 from ledger import Ledger
 from ledger.blobs import ContentReader, LocalStore, hold
 from ledger.blobs.codec import Encoder, frame_size, open_frame
-from ledger.blobs.layout import table_key
+from ledger.blobs.layout import pack_key, table_key
 from ledger.blobs.sought import Sought
+from ledger.blobs.tables import load_table, put_runs
 from ledger.errors import ArgumentError, IntegrityError, LockTimeoutError, StoreMismatchError
 from ledger.history import History
 from ledger.history.waiting import Ticket
@@ -368,6 +369,19 @@ def test_a_version_published_since_the_plan_is_needed(used: Ledger) -> None:
     grow_old(used)
     assert () == execute_gc(used, plan).removed
     assert LARGE[::-1] == Ledger.open(used.path).load("x")
+
+
+def test_a_table_that_was_put_back_since_the_plan_is_believed(ledger: Ledger) -> None:
+    """A save of the same bytes that wrote their table and died makes needed again what the plan calls spare."""
+    content = ledger.save(LARGE, "weights").content
+    before = load_table(ledger.store, content, label="x").runs
+    make_mostly_dead(ledger, "weights")
+    grow_old(ledger)
+    plan = plan_gc(ledger)
+    assert {pack_key(pack) for pack, _, _ in before} <= {each.key for each in plan.spare}
+    put_runs(ledger.store, content, before, label="x")
+    execute_gc(ledger, plan)
+    assert [LARGE] == values(ledger)
 
 
 @pytest.fixture
