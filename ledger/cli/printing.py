@@ -2,14 +2,17 @@
 
 Nothing that a record says reaches a terminal as it is: tags, metadata and people's names
 come from anywhere, so every character that is not printable is escaped, in tables
-and in JSON. `rich` is imported for terminals only.
+and in JSON. `rich` is imported for terminals only; what fits one is decided in `tables`.
 """
 
 import datetime as dt
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 import click
+
+from ledger.cli.tables import GAP, TIMES, WRAPPED, fit
 
 Shape = Mapping[str, object]
 """One thing as a JSON object; its keys are a promise (specs/command-line.md)."""
@@ -17,12 +20,10 @@ Shape = Mapping[str, object]
 _SHORT = {"id": 18, "commit": 10}
 """How many characters of a key are enough in a table; each is accepted where the whole is."""
 
-_TIMES = ("created_at", "started_at", "ended_at", "time")
 _SIZES = ("size", "logical", "stored", "shared")
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _STEP = 1024
 _SECONDS = len("2026-11-23T10:00:00")
-_GAP = "  "
 
 
 def escape(text: str) -> str:
@@ -48,12 +49,15 @@ def print_json(document: object) -> None:
 
 
 def print_table(columns: Mapping[str, str], shapes: Iterable[Shape]) -> None:
-    """Print things as rows; ``columns`` says which key stands below which header."""
-    rows = [[escape(_cell(key, shape[key]))[: _SHORT.get(key)] for key in columns.values()] for shape in shapes]
+    """Print things as rows; ``columns`` says which key stands below which header.
+
+    On a terminal what has no room there is shortened or left out; elsewhere everything is printed.
+    """
+    rows = [{key: escape(_cell(key, shape[key]))[: _SHORT.get(key)] for key in columns.values()} for shape in shapes]
     if sys.stdout is not None and sys.stdout.isatty():
-        _print_rich(list(columns), rows)
+        _print_rich(columns, rows)
     else:
-        for line in aligned([list(columns), *rows]):
+        for line in aligned([list(columns), *(list(row.values()) for row in rows)]):
             click.echo(line)
 
 
@@ -66,7 +70,9 @@ def print_fields(fields: Iterable[tuple[str, object]]) -> None:
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """The rows as lines whose columns begin at the same place."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [_GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        (" " * GAP).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
 
 
 def human_size(size: int) -> str:
@@ -91,18 +97,22 @@ def _cell(key: str, value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(value) if all(isinstance(each, str) for each in value) else as_json(value)
     text = str(value)
-    return f"{text[:_SECONDS]}Z" if key in _TIMES else text
+    return f"{text[:_SECONDS]}Z" if key in TIMES else text
 
 
-def _print_rich(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich import box
+def _print_rich(columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> None:
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        table.add_column(header, overflow="fold")
-    for row in rows:
+    fitted = fit(columns, rows, Console().width, measure=cell_len)
+    headers = {key: header for header, key in columns.items()}
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for key, width in zip(fitted.keys, fitted.widths, strict=True):
+        is_wrapped = key in WRAPPED
+        overflow: Literal["fold", "ellipsis"] = "fold" if is_wrapped else "ellipsis"
+        table.add_column(headers[key], width=width, no_wrap=not is_wrapped, overflow=overflow)
+    for row in fitted.rows:
         table.add_row(*map(Text, row))
-    Console().print(table)
+    Console(width=fitted.width).print(table)

@@ -1,0 +1,157 @@
+"""Tables on terminals of any width."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger import Ledger
+from ledger.cli.tables import fit
+
+COLUMNS = {
+    "NAME": "name",
+    "VERSION": "version",
+    "ID": "id",
+    "TYPE": "type",
+    "SIZE": "size",
+    "TAGS": "tags",
+    "CREATED": "created_at",
+    "BY": "created_by",
+}
+ROW = {
+    "name": "my_dataset",
+    "version": "1",
+    "id": "01a21839-9c60-78ef",
+    "type": "DataArtifact",
+    "size": "912.9 KiB",
+    "tags": "classification, computer vision, digits",
+    "created_at": "2026-11-26T14:19:18Z",
+    "created_by": "Ada Lovelace <ada@example.com>",
+}
+WHOLE = ("name", "version", "id", "type", "size")
+
+words = st.text("abc-", min_size=1, max_size=40)
+rows = st.lists(st.builds(lambda name, tags: {**ROW, "name": name, "tags": tags}, words, words), max_size=4)
+
+
+def shown(width: int) -> dict[str, tuple[str, int]]:
+    """What one row shows at a width: the text of each column and how wide it is."""
+    table = fit(COLUMNS, [ROW], width)
+    return {key: (text, size) for key, text, size in zip(table.keys, table.rows[0], table.widths, strict=True)}
+
+
+@given(rows, st.integers(1, 300))
+def test_what_is_copied_is_whole(rows: list[dict[str, str]], width: int) -> None:
+    """Names and versions are shown at any width, and there is room for all of them, and of an id where it is shown."""
+    table = fit(COLUMNS, rows, width)
+    assert {"name", "version"} <= set(table.keys)
+    for cells, row in zip(table.rows, rows, strict=True):
+        for key, text, size in zip(table.keys, cells, table.widths, strict=True):
+            assert key not in WHOLE or (row[key] == text and len(text) <= size)
+
+
+@given(rows, st.integers(80, 300))
+def test_rows_fit(rows: list[dict[str, str]], width: int) -> None:
+    """From 80 columns on a row is no wider than the terminal, as long as its name leaves room for version and id."""
+    table = fit(COLUMNS, rows, width)
+    assert table.width <= width
+
+
+def test_a_wide_terminal_shows_everything() -> None:
+    """Nothing is shortened where there is room for it."""
+    assert ROW == {key: text for key, (text, _) in shown(180).items()}
+
+
+def test_seconds_and_addresses_go_first() -> None:
+    """Before anything is cut or left out, times lose their seconds and people their addresses."""
+    found = shown(148)
+    assert ("2026-11-26T14:19Z", "Ada Lovelace") == (found["created_at"][0], found["created_by"][0])
+    assert len(ROW["tags"]) == found["tags"][1]
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out"),
+    [
+        (130, set()),
+        (115, {"created_by"}),
+        (100, {"created_by", "type"}),
+        (80, {"created_by", "type"}),
+        (66, {"created_by", "type", "tags"}),
+        (50, {"created_by", "type", "tags", "created_at"}),
+        (40, {"created_by", "type", "tags", "created_at", "size"}),
+        (20, {"created_by", "type", "tags", "created_at", "size", "id"}),
+    ],
+)
+def test_columns_go_in_order(width: int, left_out: set[str]) -> None:
+    """What is of least use is left out first."""
+    assert left_out == set(ROW) - set(shown(width))
+
+
+def test_the_only_name_of_a_thing_stays() -> None:
+    """What is known by its id alone keeps it, however narrow the terminal is."""
+    row = {"id": ROW["id"], "status": "completed", "created_at": ROW["created_at"]}
+    assert ("id", "status") == fit({"RUN": "id", "STATUS": "status", "STARTED": "created_at"}, [row], 10).keys
+
+
+def test_room_is_used() -> None:
+    """What is left of the width goes to the texts that were cut."""
+    assert 80 == fit(COLUMNS, [ROW], 80).width
+
+
+def on_terminal(width: int, *words: str) -> list[str]:
+    """The lines that the program writes to a terminal of this width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ledger", *words], stdout=theirs, env={**environment, "TERM": "xterm"}
+    )
+    os.close(theirs)
+    printed = b""
+    try:
+        while data := os.read(ours, 1 << 16):
+            printed += data
+    except OSError:
+        pass  # the other end of a terminal is closed
+    os.close(ours)
+    assert 0 == process.wait()
+    return printed.decode().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
+
+
+@pytest.fixture
+def full(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """A ledger whose rows are long: tags, a person with an address, and a subject with several names."""
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Augusta Ada King, Countess of Lovelace")
+    ledger = Ledger.init(workdir / ".ledger")
+    ledger.save([1], "my_dataset", tags=["classification", "computer vision", "digits"])
+    ledger.save([2], "training::model_finetuner_step::output", "baseline", tags=["trained"])
+    with ledger.transaction(subject="run model_finetuning_pipeline: model_finetuner_step") as transaction:
+        transaction.save([3], "my_dataset")
+    return ledger
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_versions_can_be_read_and_copied(full: Ledger, width: int) -> None:
+    """Every version is one line of the terminal, with its name, version and the first digits of its id."""
+    versions = [version for artifact in full.artifacts() for version in artifact.versions]
+    lines = on_terminal(width, "artifact", "version", "list")
+    expected = {(version.name, version.version, str(version.id)[:18]) for version in versions}
+    assert expected == {tuple(line.split()[:3]) for line in lines[1:]}
+    assert len(versions) + 1 == len(lines)
+    assert max(map(len, lines)) <= width
+
+
+def test_subjects_of_commits_are_whole(full: Ledger) -> None:
+    """A subject that is longer than its column goes on in the next line."""
+    lines = on_terminal(80, "log", "--limit", "1")
+    said = " ".join(line.split("Z  ")[-1].strip() for line in lines[1:])
+    assert "run model_finetuning_pipeline: model_finetuner_step: save my_dataset@2" == said
+    assert max(map(len, lines)) <= 80
