@@ -210,11 +210,19 @@ class TargetExistsError(LedgerError, FileExistsError):
 
 
 class IntegrityError(LedgerError, OSError):
-    """Bytes or history objects that are missing or are not what was saved."""
+    """Bytes or history objects that are missing or are not what was saved.
+
+    With the ``label`` of a version, such as ``iris@3``, it has the ``name`` and ``version`` of it too.
+    """
 
     kind = "integrity"
     exit_code = 5
     usual_hint = "run `ledger verify` to see what is touched; another clone or store may hold a good copy"
+
+    def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
+        name, mark, version = str(facts.get("label", "")).partition("@")
+        named = {"name": name, "version": version} if mark else {}
+        super().__init__(message, hint=hint, **{**named, **facts})
 
 
 class FormatError(LedgerError, ValueError):

@@ -22,12 +22,14 @@ class Registered(NamedTuple):
     location: str
     files: Mapping[str, FileEntry]
 
-    def changed(self, path: str, what: str, *, digest: Digest | None = None) -> IntegrityError:
-        """The error for a file that is not what was registered."""
+    def changed(self, path: str, what: str) -> IntegrityError:
+        """The error for a file that is not what was registered; its digest is the registered one, if there is one."""
+        registered = self.files.get(path)
         return IntegrityError(
             f"{self.label}: the file {path!r} {what}, in {self.location}",
             hint="registered data was changed in place; register it again as a new version",
-            digest=digest,
+            label=self.label,
+            digest=registered.digest if registered is not None else None,
             location=self.location,
             path=path,
         )
@@ -36,7 +38,7 @@ class Registered(NamedTuple):
         """Raise `IntegrityError` unless a file has the bytes that were registered."""
         if (size, digest) != (file.size, file.digest):
             expected = f"expected {file.size} bytes, {file.digest}"
-            raise self.changed(file.path, f"has {size} bytes, {digest}, {expected}", digest=file.digest)
+            raise self.changed(file.path, f"has {size} bytes, {digest}, {expected}")
 
     def compare_listing(self, found: Mapping[str, FileKind]) -> None:
         """Raise `IntegrityError` for the first file that is missing, was added, or is of another kind."""

@@ -2,7 +2,7 @@
 
 Owns the one form of errors about stored bytes: they name the content that asked, the
 chunk, pack or table, its digest, and the URL it was sought at, in the message and as
-facts. Whoever knows the artifact adds its name and version.
+facts.
 """
 
 from typing import Literal, NamedTuple

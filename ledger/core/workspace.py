@@ -9,6 +9,7 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -169,23 +170,21 @@ class Workspace(View):
     def reader(self, claim: Claim, facts: Facts) -> ContentReader:
         """The files of a version."""
         content = facts.manifest.content
-        return ContentReader(self.store_holding(content), content, label=claim.label)
+        with self._naming(claim, content):
+            return ContentReader(self.store_holding(content), content, label=claim.label)
 
     def load(self, claim: Claim, facts: Facts, trust: bool, mmap: bool, data_type: type | None) -> Any:  # noqa: FBT001  # `Access`
         """The value of a version, its bytes verified."""
-        try:
-            content = facts.manifest.content
-            with task(f"load {claim.label}", content.size):
-                if content.linked is not None:
-                    return self._load_linked(content, claim.label)
-                return self._load_stored(claim, facts, trust=trust, mmap=mmap, data_type=data_type)
-        except IntegrityError as error:
-            error.__dict__.update(name=claim.name, version=claim.version)
-            raise
+        content = facts.manifest.content
+        with self._naming(claim, content), task(f"load {claim.label}", content.size):
+            if content.linked is not None:
+                return self._load_linked(content, claim.label)
+            return self._load_stored(claim, facts, trust=trust, mmap=mmap, data_type=data_type)
 
     def download(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001  # `Access`
         """The files of a version as one zip."""
-        with task(f"get {claim.label}", facts.manifest.content.size):
+        content = facts.manifest.content
+        with self._naming(claim, content), task(f"get {claim.label}", content.size):
             return download_zip(self.reader(claim, facts), path, overwrite=overwrite)
 
     def restore(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001  # `Access`
@@ -193,7 +192,7 @@ class Workspace(View):
         manifest = facts.manifest
         shown = {visualization.path for visualization in manifest.visualizations}
         is_wrapped = manifest.materializer == PathMaterializer.REGISTRY_KEY and manifest.content.linked is None
-        with task(f"get {claim.label}", manifest.content.size):
+        with self._naming(claim, manifest.content), task(f"get {claim.label}", manifest.content.size):
             return restore(self.reader(claim, facts), path, without=shown, is_wrapped=is_wrapped, overwrite=overwrite)
 
     def similar_contents(self, snapshot: Snapshot, name: Name) -> Iterator[Content]:
@@ -205,6 +204,17 @@ class Workspace(View):
                 continue  # a damaged version is no help, and no reason to refuse the next one
             if content.linked is None:
                 yield content
+
+    @contextmanager
+    def _naming(self, claim: Claim, content: Content) -> Iterator[None]:
+        """A block in which damage is a version's: the error names it, its digest and its place."""
+        try:
+            yield
+        except IntegrityError as error:
+            found = {fact: value for fact, value in error.facts.items() if value is not None}
+            whole = {"digest": content.digest, "location": self.store.url}
+            error.__dict__.update({**whole, **found}, name=claim.name, version=claim.version)
+            raise
 
     def _load_linked(self, content: Content, label: str) -> Path:
         """Where registered data lies, checked; of data in an object store, where a checked copy of it lies."""

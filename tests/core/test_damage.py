@@ -3,12 +3,13 @@
 import pickle
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ledger import Ledger
+from ledger import ArtifactVersion, Ledger
 from ledger.errors import (
     FormatError,
     IntegrityError,
@@ -65,6 +66,62 @@ def test_damaged_bytes_are_never_handed_out(ledger: Ledger, value: object, where
         saved.download_files(ledger.path.parent / "x.zip")
     assert not (ledger.path.parent / "x.zip").exists()
     assert ["x@1"] == [problem.label for problem in ledger.verify().problems]
+
+
+WAYS: dict[str, Callable[[ArtifactVersion, Path], object]] = {
+    "load": lambda version, _: version.load(),
+    "download_files": lambda version, folder: version.download_files(folder / "x.zip"),
+    "restore": lambda version, folder: version.restore(folder / "x"),
+    "open": lambda version, _: version.open(version.files()[0].path).read(),
+    "files": lambda version, _: version.files(),
+}
+"""Every way to the bytes of a version."""
+
+
+def _error_of(way: str, version: ArtifactVersion, folder: Path) -> Any:
+    with pytest.raises(IntegrityError) as caught:
+        WAYS[way](version, folder)
+    return caught.value
+
+
+@pytest.mark.parametrize("way", ["load", "download_files", "restore", "open"])
+@pytest.mark.parametrize("value", ["small", LARGE])
+def test_every_way_to_damaged_bytes_names_the_version(ledger: Ledger, value: object, way: str) -> None:
+    """The error has name, version, digest and place as attributes, whatever asked for the bytes; also when pickled."""
+    ledger.save(value, "x", "first")
+    for path in [*_objects(ledger, "chunks"), *_objects(ledger, "packs")]:
+        damage(path)
+    error = _error_of(way, Ledger.open(ledger.path).get("x"), ledger.path.parent)
+    copied = pickle.loads(pickle.dumps(error))
+    assert ("x", "first") == (error.name, error.version) == (copied.name, copied.version)
+    assert error.digest.startswith("sha256:")
+    assert str(store_of(ledger)) in error.location
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_missing_table_names_the_version(ledger: Ledger, way: str) -> None:
+    """Where the list of files itself is gone the error has the version's name and digest."""
+    saved = ledger.save(LARGE, "x")
+    for path in _objects(ledger, "tables"):
+        path.unlink()
+    error = _error_of(way, Ledger.open(ledger.path).get("x"), ledger.path.parent)
+    assert ("x", "1", saved.digest) == (error.name, error.version, error.digest)
+
+
+@pytest.mark.parametrize("way", ["load", "download_files", "restore", "open"])
+@pytest.mark.parametrize("harm", ["changed", "missing"])
+def test_registered_data_names_the_version_and_the_digest(ledger: Ledger, way: str, harm: str) -> None:
+    """A registered file that was changed or is gone is told with the digest that it had when it was registered."""
+    path = store_of(ledger) / "raw.bin"
+    path.write_bytes(b"raw")
+    registered = ledger.register(path, "raw")
+    [file] = registered.files()
+    path.unlink()
+    if harm == "changed":
+        path.write_bytes(b"war")
+    error = _error_of(way, registered, ledger.path.parent)
+    assert ("raw", "1", str(path)) == (error.name, error.version, error.location)
+    assert error.digest in (file.digest, registered.digest)
 
 
 def test_damage_to_one_version_spares_the_others(ledger: Ledger) -> None:
