@@ -4,10 +4,12 @@ import datetime as dt
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from ledger import Artifact, ArtifactVersion, Ledger, save_artifact
+from ledger import Artifact, ArtifactVersion, Ledger, load_artifact, save_artifact
 from ledger.client import Client
 from ledger.errors import AmbiguousIdError, ArtifactNotFoundError, InvalidTagError, VersionNotFoundError
 from tests.kit.ledgers import forge, git
@@ -154,3 +156,14 @@ def test_a_thousand_words_are_not_needed(client: Client) -> None:
             transaction.save(number, "many")
     assert 120 == len(client.get_artifact("many").versions)
     assert 120 == len(client.list_artifact_versions(name="many"))
+
+
+def test_numbers_of_an_array_are_versions_and_limits(client: Client) -> None:
+    """A numpy int does as a version to save, load and look up, and as a limit of any list."""
+    thirty: Any = np.int64(30)
+    one: Any = np.int64(1)
+    save_artifact("thirty", "numbers", thirty)
+    assert "thirty" == load_artifact("numbers", thirty)
+    assert "30" == client.get_artifact_version("numbers", thirty).version
+    assert 1 == len(client.list_artifact_versions(name="numbers", version=thirty, limit=one))
+    assert [] == client.list_pipeline_runs(limit=one)

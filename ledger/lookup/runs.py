@@ -35,6 +35,7 @@ from ledger.records import (
     Project,
     RunRecord,
     StepRecord,
+    check_limit,
     decode_end,
     decode_run,
     decode_step,
@@ -340,13 +341,7 @@ def list_runs(
         for run in _readable_runs(view, view.snapshot())
         if pipeline in (None, run.name) and status in (None, run.status)
     )
-    return list(itertools.islice(found, _checked_limit(limit)))[::-1]
-
-
-def _checked_limit(limit: object) -> int | None:
-    if limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0):
-        return limit
-    raise ArgumentError(f"a limit is a number from 0, got {limit!r}")
+    return list(itertools.islice(found, check_limit(limit)))[::-1]
 
 
 def producer_of(view: View, snapshot: Snapshot, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:

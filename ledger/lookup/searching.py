@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from ledger.catalog import Catalog, Filter, make_query, matches
-from ledger.errors import ArgumentError, ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
+from ledger.errors import ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
 from ledger.history import Claim, Snapshot
 from ledger.ids import VersionId
 from ledger.lookup.cataloguing import are_few, claim_of
@@ -19,7 +19,16 @@ from ledger.lookup.facts import Facts, parse_time
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.resolving import resolve, resolve_name
 from ledger.lookup.view import View
-from ledger.records import Name, VersionString, check_name, check_tags, check_type, check_version, normalise
+from ledger.records import (
+    Name,
+    VersionString,
+    check_limit,
+    check_name,
+    check_tags,
+    check_type,
+    check_version,
+    normalise,
+)
 
 
 def list_artifacts(view: View) -> list[Artifact]:
@@ -58,14 +67,12 @@ def search_versions(
 
     A version whose record is damaged is left out with a warning: it cannot be judged.
     """
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
-        raise ArgumentError(f"a limit is a number from 0, got {limit!r}")
     snapshot = view.snapshot()
     search = Search(
         name=check_name(name) if name is not None else None,
         version=check_version(version) if version is not None else None,
         wanted=wanted,
-        limit=limit,
+        limit=check_limit(limit),
     )
     claims = None
     if not _is_soon_walked(snapshot, search):

@@ -30,6 +30,7 @@ from ledger.records.names import (
     encode_name,
     number_of,
 )
+from ledger.records.numbers import check_limit
 from ledger.records.runs import (
     CacheRecord,
     EndRecord,
@@ -90,6 +91,7 @@ __all__ = [
     "VersionString",
     "Visualization",
     "check_given_tags",
+    "check_limit",
     "check_name",
     "check_tags",
     "check_type",

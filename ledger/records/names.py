@@ -17,6 +17,7 @@ from ledger.errors import (
     InvalidVersionError,
     shown,
 )
+from ledger.records.numbers import whole_number
 
 Name = NewType("Name", str)
 """A checked artifact name."""
@@ -82,9 +83,12 @@ def decode_name(encoded: str) -> Name | None:
 
 def check_version(version: object) -> VersionString:
     """The version string for what a user gave: an int, or a string that is numeric or custom."""
-    if isinstance(version, bool) or not isinstance(version, (int, str)):
+    if isinstance(version, str):
+        text = str.__str__(version)
+    elif (number := whole_number(version)) is not None:
+        text = _digits_of(number)
+    else:
         raise ArgumentTypeError(f"a version is an int or a str, got {type(version).__name__}: {shown(version)}")
-    text = str.__str__(version) if isinstance(version, str) else _digits_of(version)
     if not _CUSTOM.fullmatch(text):
         raise _bad_version(version, f"1 to {VERSION_LIMIT} of letters, digits, '_', '.', '+' and '-' are allowed")
     return VersionString(text)

@@ -3,14 +3,16 @@
 import re
 from enum import Enum, StrEnum
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.errors import ArgumentTypeError, InvalidNameError, InvalidTagError, InvalidVersionError
+from ledger.errors import ArgumentError, ArgumentTypeError, InvalidNameError, InvalidTagError, InvalidVersionError
 from ledger.records import (
     Name,
     check_given_tags,
+    check_limit,
     check_name,
     check_tags,
     check_version,
@@ -197,7 +199,29 @@ def test_other_versions_are_refused(version: object) -> None:
         check_version(version)
 
 
-@pytest.mark.parametrize("version", [True, 1.0, None, b"1", ["1"]])
+@pytest.mark.parametrize("version", [np.int64(30), np.uint8(30), np.array(30)])
+def test_a_number_of_a_library_is_an_int(version: object) -> None:
+    """What Python takes as an index is a version as the same int is."""
+    assert "30" == check_version(version)
+
+
+@pytest.mark.parametrize("limit", [np.int64(2), np.uint8(2), 2])
+def test_a_limit_is_any_whole_number(limit: object) -> None:
+    """A limit is handed on as a plain int."""
+    checked = check_limit(limit)
+    assert (2, int) == (checked, type(checked))
+
+
+@pytest.mark.parametrize("limit", [True, np.bool_(1), -1, np.int64(-1), 1.0, np.float64(1), "1", np.array([1, 2]), int])
+def test_other_limits_are_refused(limit: object) -> None:
+    """A limit is neither a bool nor below 0, nor a number with a fraction, and the error shows what it is."""
+    with pytest.raises(ArgumentError, match=f"from 0, got {type(limit).__name__}: "):
+        check_limit(limit)
+
+
+@pytest.mark.parametrize(
+    "version", [True, 1.0, None, b"1", ["1"], np.bool_(1), np.float64(1), np.array([1, 2]), int], ids=repr
+)
 def test_a_version_is_an_int_or_a_str(version: object) -> None:
     """A bool is no int here, and a float no version."""
     with pytest.raises(ArgumentTypeError, match="a version is an int or a str"):

@@ -1,0 +1,28 @@
+"""Whole numbers as users give them: Python's, and those of libraries, which are as good.
+
+One place says what counts as one, so that a number from an array is taken wherever a literal is.
+"""
+
+import operator
+
+from ledger.errors import ArgumentError, shown
+
+
+def whole_number(value: object) -> int | None:
+    """The int that a value is, by ``__index__``; ``None`` for anything else, and for a bool, which is an answer."""
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]  # asking is the test
+    except TypeError:
+        return None  # an array has the method too, and its number only if it holds a single one
+
+
+def check_limit(limit: object) -> int | None:
+    """How many things are wanted at most, or ``None`` for all of them."""
+    if limit is None:
+        return None
+    number = whole_number(limit)
+    if number is None or number < 0:
+        raise ArgumentError(f"a limit is a whole number from 0, got {type(limit).__name__}: {shown(limit)}")
+    return number
