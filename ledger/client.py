@@ -9,6 +9,7 @@ import msgspec
 
 from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_reading, ledger_for_writing
 from ledger.enums import ArtifactType
+from ledger.errors import ArgumentTypeError, shown
 from ledger.runtime import current_recording, current_step, lazy_lookup
 
 
@@ -28,6 +29,8 @@ class Client:
     """Look-ups in the default ledger, or in a given one."""
 
     def __init__(self, ledger: Ledger | None = None) -> None:
+        if ledger is not None and not isinstance(ledger, Ledger):
+            raise ArgumentTypeError(f"a client is given a Ledger, got {type(ledger).__name__}: {shown(ledger)}")
         self._given = ledger
 
     @property

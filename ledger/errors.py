@@ -411,6 +411,15 @@ class RemoteError(LedgerError, ConnectionError):
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_PATH_HINTS = {
+    errno.EACCES: "check the permissions of the path",
+    errno.EPERM: "check the permissions of the path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EISDIR: "that is a folder: name a file",
+    errno.ENOTDIR: "a part of that path is a file: name a path below folders",
+    errno.ELOOP: "symbolic links lead round in a circle there: name the path itself",
+}
+"""What to do where it is the path that is at fault, not what it leads to."""
 
 
 _SHOWN = 80
@@ -426,7 +435,7 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
     """The typed form of an operating system error met while ``doing`` something to ``path``."""
     reason = cause.strerror or str(cause)
     message = f"cannot {doing} {path}: {reason}"
-    kind, hint = StorageError, ""
+    kind, hint = StorageError, _PATH_HINTS.get(cause.errno or 0, "")
     if cause.errno in _FULL:
         kind, hint = DiskFullError, "free some space and try again; nothing was published"
     elif cause.errno in _READ_ONLY and doing != "read":

@@ -97,6 +97,21 @@ def test_system_errors_get_the_class_that_a_caller_acts_on(
     assert (number, "/disk/file") == (found.errno, found.filename)
 
 
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.EACCES, "check the permissions of the path"),
+        (errno.ENAMETOOLONG, "choose a shorter name"),
+        (errno.EISDIR, "that is a folder: name a file"),
+        (errno.ENOTDIR, "a part of that path is a file: name a path below folders"),
+        (errno.EIO, "check that the disk or the service is reachable and sound, then try again"),
+    ],
+)
+def test_the_hint_fits_what_the_system_says(number: int, advice: str) -> None:
+    """Where the path is at fault nobody is sent to look at the disk."""
+    assert advice == storage_error(OSError(number, errno.errorcode[number]), "/x", "read").hint
+
+
 def test_a_system_error_of_ours_is_still_an_oserror() -> None:
     """Code that catches OSError and looks at errno goes on working."""
     with pytest.raises(OSError, match="cannot write") as caught:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger.blobs import create_store, store_id
-from ledger.disk import fresh_name, make_directory, storage_errors, sync_directory, write_file
+from ledger.disk import fresh_name, given_path, make_directory, storage_errors, sync_directory, write_file
 from ledger.errors import LedgerExistsError
 from ledger.history import History, Remote, clone_history
 from ledger.lookup import DEFAULT_STORE, Config, RemoteConfig, write_config
@@ -68,7 +68,7 @@ def _fill(folder: Path, store: str | None, remotes: dict[str, RemoteConfig]) -> 
 
 
 def _absolute(store: str) -> str:
-    return store if "://" in store else str(Path(store).absolute())
+    return store if "://" in store else str(given_path(store, "a store").absolute())
 
 
 def _move_into_place(staging: Path, path: Path) -> None:

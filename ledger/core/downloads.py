@@ -6,34 +6,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.blobs import ContentReader
-from ledger.disk import fresh_name, remove_if_there, storage_errors
-from ledger.errors import ArgumentError, SourceNotFoundError, TargetExistsError
+from ledger.core.restoring import target_exists
+from ledger.disk import fresh_name, given_path, remove_if_there, storage_errors
+from ledger.errors import ArgumentError, SourceNotFoundError
 from ledger.records import FileEntry
 
 if TYPE_CHECKING:
     import zipfile
 
 _BLOCK = 8 << 20
+_LEAD = 100  # characters of its name that what is not yet whole begins with: a longer one may be no name any more
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODES = {"file": 0o100644, "executable": 0o100755, "link": 0o120777, "directory": 0o040755}
 
 
 def download_zip(reader: ContentReader, path: str | Path, *, overwrite: bool) -> Path:
     """Write every file of a content into a zip, byte for byte; it appears under its name only when it is whole."""
-    target = Path(path)
+    target = given_path(path, "the path of a zip")
     if target.suffix != ".zip":
         raise ArgumentError(
             f"the path {str(path)!r} should end with '.zip', as the files are saved as one zip",
             hint=f"write {str(target) + '.zip'!r}",
             path=str(path),
         )
-    if target.exists() and not overwrite:
-        raise TargetExistsError(f"{target} exists already", hint="pass overwrite=True to replace it", path=str(target))
-    if not target.absolute().parent.is_dir():
-        raise SourceNotFoundError(
-            f"the folder {target.absolute().parent} does not exist", hint="make it first", path=str(target)
-        )
-    staging = target.with_name(fresh_name(f".{target.name}."))
+    _check_place(target, overwrite=overwrite)
+    staging = target.with_name(fresh_name(f".{target.name[:_LEAD]}."))
     try:
         with storage_errors(target, "write"):
             _write_zip(reader, staging)
@@ -41,6 +38,18 @@ def download_zip(reader: ContentReader, path: str | Path, *, overwrite: bool) ->
     finally:
         remove_if_there(staging)
     return target
+
+
+def _check_place(target: Path, *, overwrite: bool) -> None:
+    """Refuse a place where no zip can appear, or where one may not."""
+    with storage_errors(target, "write"):
+        is_there, has_folder = target.exists(), target.absolute().parent.is_dir()
+    if is_there and (target.is_dir() or not overwrite):
+        raise target_exists(target)
+    if not has_folder:
+        raise SourceNotFoundError(
+            f"the folder {target.absolute().parent} does not exist", hint="make it first", path=str(target)
+        )
 
 
 def _write_zip(reader: ContentReader, path: Path) -> None:

@@ -19,12 +19,13 @@ from ledger.core.mapping import MappedCopies
 from ledger.core.transactions import Target, Transaction
 from ledger.core.usage import Usage, measure
 from ledger.core.workspace import Workspace, user_identity, utc_now
+from ledger.disk import given_path, given_text
 from ledger.enums import ArtifactType
 from ledger.history import refuse_collision, refuse_existing
 from ledger.ids import Digest
 from ledger.lookup import ArtifactVersion, Reader, find_path, producer_of, resolve
 from ledger.materializers import BaseMaterializer
-from ledger.records import check_name, check_version
+from ledger.records import check_given_tags, check_name, check_version
 
 
 class Ledger(Reader):
@@ -42,9 +43,9 @@ class Ledger(Reader):
         ``store`` is a folder or an fsspec URL; by default the bytes lie inside the ledger.
         Raises `LedgerExistsError` if something is there.
         """
-        target = Path(path).absolute()
+        target = given_path(path, "a ledger directory").absolute()
         author = user_identity(target.parent, os.environ)
-        create_ledger(target, store=str(store) if store is not None else None, author=author, now=utc_now())
+        create_ledger(target, store=_store_text(store), author=author, now=utc_now())
         return cls.open(target)
 
     @classmethod
@@ -65,8 +66,8 @@ class Ledger(Reader):
         path it is found beside the history. Raises `LedgerExistsError` if something is there, `RemoteError` where
         the remote cannot be reached, and `FormatError` for a history that is refused.
         """
-        target = Path(path).absolute()
-        sharing.clone(str(url), target, str(store) if store is not None else None)
+        target = given_path(path, "a ledger directory").absolute()
+        sharing.clone(given_text(url, "a remote"), target, _store_text(store))
         return cls.open(target)
 
     @property
@@ -167,13 +168,15 @@ class Ledger(Reader):
 
     def tag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
         """Put tags on a version."""
+        wanted = check_given_tags(tags)
         with self.transaction() as transaction:
-            transaction.tag(on, tags, version)
+            transaction.tag(on, wanted, version)
 
     def untag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
         """Take tags off a version; that they were there stays in the history."""
+        unwanted = check_given_tags(tags)
         with self.transaction() as transaction:
-            transaction.tag(on, None, version, remove=tags)
+            transaction.tag(on, None, version, remove=unwanted)
 
     def transaction(self, *, subject: str = "") -> Transaction:
         """A ``with`` block whose saves, tags and metadata are published in one commit, or none of them.
@@ -239,6 +242,11 @@ class Ledger(Reader):
     def __reduce__(self) -> tuple[Any, ...]:
         # A process that is handed a ledger opens it for itself.
         return _reopened, (self.path, self._workspace.revision)
+
+
+def _store_text(store: object) -> str | None:
+    """The path or URL of a store, where one is given."""
+    return given_text(store, "a store") if store is not None else None
 
 
 def _reopened(path: Path, revision: str | None) -> Ledger:

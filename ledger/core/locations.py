@@ -9,9 +9,11 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from ledger.disk import given_text
 from ledger.errors import OutsideStoreError
 
 _FILE = "file://"
+_WHAT = "data to register"
 
 
 def local_path(uri: str | Path, *, store: str) -> Path:
@@ -19,13 +21,13 @@ def local_path(uri: str | Path, *, store: str) -> Path:
 
     Raises `OutsideStoreError` for any other URL; ``store`` is what the error says it is outside of.
     """
-    text = str(uri)
+    text = given_text(uri, _WHAT)
     if text.startswith(_FILE):
         plain = text.removeprefix(_FILE)
         return Path(plain if os.path.lexists(plain) else unquote(plain))
     if isinstance(uri, str) and "://" in text:
         raise _outside(_public(text), store, "only data inside it can be linked")
-    return Path(text)
+    return Path(os.path.expanduser(text))
 
 
 def key_below(uri: str | Path, *, store: str) -> str:
@@ -34,7 +36,7 @@ def key_below(uri: str | Path, *, store: str) -> str:
     Raises `OutsideStoreError` for any other place.
     """
     # pathlib takes the two slashes of a URL for one.
-    text = _public(re.sub(r"^([a-z0-9+]+):/(?!/)", r"\1://", str(uri)))
+    text = _public(re.sub(r"^([a-z0-9+]+):/(?!/)", r"\1://", given_text(uri, _WHAT)))
     key = text.removeprefix(f"{store}/").rstrip("/")
     if key == text.rstrip("/"):
         raise _outside(text, store, "it does not lie inside")

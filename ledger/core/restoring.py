@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ledger.blobs import ContentReader
-from ledger.disk import fresh_name, storage_errors
+from ledger.disk import fresh_name, given_path, storage_errors
 from ledger.errors import SourceNotFoundError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -24,11 +24,15 @@ def restore(
     ``is_wrapped`` says that all paths begin with the name of the one file or folder that was saved:
     such a folder becomes ``path`` itself. Only a file is ever overwritten.
     """
+    target = given_path(path, "the path to restore to")
+    with storage_errors(target, "write"):
+        if os.fspath(path).endswith("/"):
+            _require_folder(target)
+        is_folder = target.is_dir()
     files = [file for file in reader.files if file.path not in without]
     if len(files) == 1 and files[0].kind != "directory" and "/" not in files[0].path:
-        return _restore_file(reader, files[0], path, overwrite=overwrite)
-    target = Path(path)
-    if target.is_dir():
+        return _restore_file(reader, files[0], target / files[0].path if is_folder else target, overwrite=overwrite)
+    if is_folder:
         raise TargetExistsError(
             f"{target} exists already, and {len(files)} files need a folder of their own",
             hint="choose a path that does not exist yet",
@@ -40,17 +44,10 @@ def restore(
     return target
 
 
-def _restore_file(reader: ContentReader, file: FileEntry, path: str | Path, *, overwrite: bool) -> Path:
+def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overwrite: bool) -> Path:
     """Write one file beside its place and rename it, so that it appears whole."""
-    target = Path(path)
-    if str(path).endswith("/"):
-        _require_folder(target)
-    if target.is_dir():
-        target /= file.path
     if os.path.lexists(target) and (target.is_dir() or not overwrite):
-        raise TargetExistsError(
-            f"{target} exists already", hint="choose another path, or allow it to be overwritten", path=str(target)
-        )
+        raise target_exists(target)
     parent = target.absolute().parent
     _require_folder(parent)
     staging = parent / fresh_name(f".{target.name[:100]}.")
@@ -62,6 +59,12 @@ def _restore_file(reader: ContentReader, file: FileEntry, path: str | Path, *, o
         # Whether it went well or not, what is left here is nobody's.
         shutil.rmtree(staging, ignore_errors=True)
     return target
+
+
+def target_exists(target: Path) -> TargetExistsError:
+    """The error where something is in the way; only a file can be replaced."""
+    replaced = "" if target.is_dir() else ", or replace what is there: overwrite=True, in the shell --overwrite"
+    return TargetExistsError(f"{target} exists already", hint=f"choose another path{replaced}", path=str(target))
 
 
 def _require_folder(folder: Path) -> None:

@@ -35,6 +35,7 @@ from ledger.records import (
     encode_values,
     merge,
     normalise,
+    normalise_given,
 )
 
 VISUALIZATIONS = ".visualizations"
@@ -84,13 +85,12 @@ def check_request(
 
 def check_metadata(metadata: object) -> dict[str, Any]:
     """The metadata in its one form; `MetadataError` for a value that is none, or for too much of it."""
-    values = normalise(metadata)
-    if values:
-        try:
-            encode(encode_values(values))
-        except FormatError as error:
-            raise MetadataError(f"metadata is too large: {error}", hint=error.hint) from error
-    return values
+    return _within_limits(normalise(metadata))
+
+
+def check_logged(metadata: object) -> dict[str, Any]:
+    """The metadata that a call is about, as `check_metadata` gives it; ``None`` is none of it."""
+    return _within_limits(normalise_given(metadata))
 
 
 def check_options(materializer: object, *, extract_metadata: bool, include_visualizations: bool) -> Options:
@@ -176,6 +176,15 @@ def draft_of(request: Request, manifest: Manifest) -> VersionDraft:
         manifest=encode(manifest),
         trailers=tuple(trailers),
     )
+
+
+def _within_limits(values: dict[str, Any]) -> dict[str, Any]:
+    if values:
+        try:
+            encode(encode_values(values))
+        except FormatError as error:
+            raise MetadataError(f"metadata is too large: {error}", hint=error.hint) from error
+    return values
 
 
 def _size_in_memory(value: object) -> int:

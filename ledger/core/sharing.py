@@ -16,7 +16,7 @@ from ledger.blobs import LocalStore, Store, copy_content, create_store, hold, op
 from ledger.core.creation import create_clone, refuse_existing_path
 from ledger.core.workspace import Workspace
 from ledger.disk import Hold
-from ledger.errors import ConfigError, LockTimeoutError, ReadOnlyError
+from ledger.errors import ArgumentTypeError, ConfigError, LockTimeoutError, ReadOnlyError, shown
 from ledger.history import Claim, Remote, SyncPlan, adopt_plan, plan_sync, push_plan, without_secrets
 from ledger.lookup import (
     CONFIG_FILE,
@@ -75,6 +75,8 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
             f"the ledger {workspace.path} is open at revision {workspace.revision[:10]}, where it can only be read",
             hint="open it without a revision to sync",
         )
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"a remote is named by a str, got {type(name).__name__}: {shown(name)}")
     workspace.read_settings_again()
     settings = find_remote(workspace.path, workspace.history.git_dir, name)
     if settings is None:

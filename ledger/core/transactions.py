@@ -18,7 +18,7 @@ from ledger.core.locations import key_below, local_path
 from ledger.core.saving import (
     Options,
     Request,
-    check_metadata,
+    check_logged,
     check_options,
     check_request,
     draft_of,
@@ -197,7 +197,7 @@ class Transaction:
 
     def log_metadata(self, metadata: Any, on: Target, version: str | int | None = None) -> None:
         """Log metadata on a version; without one given, on the latest."""
-        values = check_metadata(metadata)
+        values = check_logged(metadata)
         pending, claim = self._target(on, version)
         if pending is not None:
             together = encode_values(merge(decode_values(pending.manifest.metadata), values))

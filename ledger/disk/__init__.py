@@ -4,6 +4,7 @@ The only package that writes files of the ledger, and the only user of filelock.
 keeps (specs/concurrency.md).
 """
 
+from ledger.disk.given import given_path, given_text
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.reading import close_anyway, mode_of, read_file, storage_errors
@@ -38,6 +39,8 @@ __all__ = [
     "current_durability",
     "durability",
     "fresh_name",
+    "given_path",
+    "given_text",
     "hold_file",
     "is_abandoned",
     "make_directory",

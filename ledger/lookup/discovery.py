@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.disk import storage_errors
+from ledger.disk import given_path, storage_errors
 from ledger.errors import LedgerNotFoundError
 from ledger.lookup.config import CONFIG_FILE
 
@@ -21,7 +21,8 @@ def find_ledger(start: Path, environment: Mapping[str, str]) -> Path | None:
     """The ledger directory to use, or ``None`` where there is none yet; an empty folder is none yet."""
     named = environment.get(VARIABLE)
     if named:
-        return Path(named).absolute() if _is_used(Path(named)) else None
+        path = given_path(named, VARIABLE).absolute()
+        return path if _is_used(path) else None
     candidates = (folder / LEDGER_DIRECTORY for folder in itertools.chain([start], start.parents))
     return next((candidate for candidate in candidates if _is_used(candidate)), None)
 
@@ -30,7 +31,7 @@ def place_for_new(start: Path, environment: Mapping[str, str]) -> Path:
     """Where a first write makes a ledger: the named place, the root of the Git work tree, or here."""
     named = environment.get(VARIABLE)
     if named:
-        return Path(named).absolute()
+        return given_path(named, VARIABLE).absolute()
     root = next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
     return root / LEDGER_DIRECTORY
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
+from ledger.disk import given_path
 from ledger.enums import ArtifactType
 from ledger.history import Commit
 from ledger.lookup import searching
@@ -26,7 +27,7 @@ def find_path(path: str | Path | None) -> Path:
         found = find_ledger(Path.cwd(), os.environ)
         target = found or place_for_new(Path.cwd(), os.environ)
     else:
-        target = Path(path).absolute()
+        target = given_path(path, "a ledger directory").absolute()
     if not is_ledger(target):
         raise not_found(target)
     return target

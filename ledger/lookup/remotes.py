@@ -7,6 +7,7 @@ about a store, so the settings must (specs/sharing.md, 1).
 
 from pathlib import Path
 
+from ledger.disk import given_path
 from ledger.history import Remote, check_remote, remote_url
 from ledger.lookup.config import CONFIG_FILE, RemoteConfig, append_remote, read_config, store_url
 
@@ -20,8 +21,8 @@ _LEDGER = ".ledger"
 
 def settings_for(url: str, store: str | None = None) -> RemoteConfig:
     """The settings of a remote that a user names by a URL or a path; a path is made absolute."""
-    where = str(Path(url).expanduser().absolute()) if url and not _is_url(url) else url
-    held = str(Path(store).absolute()) if store and "://" not in store else store or ""
+    where = str(given_path(url, "a remote").absolute()) if url and not _is_url(url) else url
+    held = str(given_path(store, "a store").absolute()) if store and "://" not in store else store or ""
     return RemoteConfig(url=where, store=held)
 
 

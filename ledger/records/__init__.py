@@ -15,7 +15,7 @@ from ledger.records.content import (
     segment_digest,
     segments_of,
 )
-from ledger.records.metadata import decode_values, encode_values, merge, normalise
+from ledger.records.metadata import decode_values, encode_values, merge, normalise, normalise_given
 from ledger.records.names import (
     MAX_NUMBER,
     VERSION_LIMIT,
@@ -114,6 +114,7 @@ __all__ = [
     "linked_digest",
     "merge",
     "normalise",
+    "normalise_given",
     "number_of",
     "segment_digest",
     "segments_of",

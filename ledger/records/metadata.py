@@ -32,8 +32,11 @@ Value = Any
 
 def normalise(metadata: object) -> dict[str, Value]:
     """The metadata as plain JSON-like values; `MetadataError` names the path of what cannot be one."""
-    if metadata is None:
-        return {}
+    return normalise_given(metadata) if metadata is not None else {}
+
+
+def normalise_given(metadata: object) -> dict[str, Value]:
+    """The metadata as `normalise` gives it, for who cannot have meant none by ``None``."""
     if not isinstance(metadata, Mapping):
         raise MetadataError(f"metadata is a dict, got {type(metadata).__name__}: {shown(metadata)}")
     return _normalise_group(metadata, ())

@@ -5,7 +5,7 @@ writes asks here.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NewType
 
 from ledger.enums import ArtifactType
@@ -32,6 +32,7 @@ ENCODED_NAME_LIMIT = 240
 NUMBER_DIGITS = 9
 MAX_NUMBER = 10**NUMBER_DIGITS - 1
 
+_TAGS_HINT = "write tags=['approved', 'v2']"
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _CUSTOM = re.compile(rf"[A-Za-z0-9_.+-]{{1,{VERSION_LIMIT}}}")
 _NUMERIC = re.compile(rf"0|[1-9][0-9]{{0,{NUMBER_DIGITS - 1}}}")
@@ -123,17 +124,15 @@ def check_tags(tags: object) -> tuple[str, ...]:
 
 def check_given_tags(tags: object) -> tuple[str, ...]:
     """The tags as `check_tags` gives them, for who cannot have meant none by ``None``."""
-    if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
-        raise ArgumentTypeError(
-            f"tags are a list of str, got {type(tags).__name__}: {shown(tags)}",
-            hint=f"write tags=[{shown(tags)}]" if tags is not None else "",
-        )
+    if isinstance(tags, (str, bytes, Mapping)) or not isinstance(tags, Iterable):
+        hint = f"write tags=[{shown(tags)}]" if isinstance(tags, str) else _TAGS_HINT
+        raise ArgumentTypeError(f"tags are a list of str, got {type(tags).__name__}: {shown(tags)}", hint=hint)
     return tuple(sorted({_check_tag(tag) for tag in tags}))
 
 
 def _check_tag(tag: object) -> str:
     if not isinstance(tag, str):
-        raise ArgumentTypeError(f"a tag is a str, got {type(tag).__name__}: {shown(tag)}")
+        raise ArgumentTypeError(f"a tag is a str, got {type(tag).__name__}: {shown(tag)}", hint=_TAGS_HINT)
     if not 1 <= len(tag) <= TAG_LIMIT:
         raise InvalidTagError(
             f"invalid tag {shown(tag)}: it has {len(tag)} characters, 1 to {TAG_LIMIT} are allowed", tag=tag

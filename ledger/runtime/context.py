@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ledger.core import ArtifactVersion
 from ledger.errors import StepContextError
-from ledger.records import Producer, StepInput, VersionRef, check_given_tags, merge, normalise
+from ledger.records import Producer, StepInput, VersionRef, check_given_tags, merge, normalise_given
 
 _current: ContextVar["StepContext | None"] = ContextVar("ledger_step", default=None)
 
@@ -37,7 +37,7 @@ class StepContext:
     def add_output_metadata(self, metadata: Any, output_name: str | None = None) -> None:
         """Add metadata to an output; the name may be left out where there is one. Later calls win, groups merge."""
         name = self._output(output_name)
-        self._metadata[name] = merge(self._metadata[name], normalise(metadata))
+        self._metadata[name] = merge(self._metadata[name], normalise_given(metadata))
 
     def add_output_tags(self, tags: Iterable[str], output_name: str | None = None) -> None:
         """Add tags to an output; the name may be left out where there is one."""

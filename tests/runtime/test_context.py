@@ -75,6 +75,19 @@ def test_the_context_knows_its_step() -> None:
     assert [f"<StepContext last of training run={run.id} outputs=['x']>"] == shown
 
 
+@pytest.mark.parametrize("log", [log_artifact_metadata, lambda none: get_step_context().add_output_metadata(none)])
+def test_no_metadata_at_all_is_refused(log: Any) -> None:
+    """``None`` is no metadata of an output, as it is none of a version."""
+
+    @step
+    def made() -> Annotated[str, "x"]:
+        log(None)
+        return "x"
+
+    with pytest.raises(MetadataError, match="got NoneType"):
+        made()
+
+
 def test_metadata_and_tags_are_published_with_the_output() -> None:
     """What the config says and what the step adds come together in the version's own manifest."""
 

@@ -1,0 +1,38 @@
+"""Paths as users give them.
+
+One place says what counts as one, before the system is asked: its own words for the rest are Python's,
+and name neither the argument nor a way out.
+"""
+
+import os
+from pathlib import Path
+
+from ledger.errors import ArgumentError, ArgumentTypeError, shown
+
+
+def given_path(path: object, what: str) -> Path:
+    """The path that a user means, ``~`` at its beginning being the home directory; raises as `given_text`."""
+    return Path(os.path.expanduser(given_text(path, what)))
+
+
+def given_text(path: object, what: str) -> str:
+    """A path or URL as text; ``what`` it is for errors.
+
+    Raises `ArgumentTypeError` for anything but a str or a path object of one, and `ArgumentError` for a text
+    that no file system takes.
+    """
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else path
+    if not isinstance(text, str):
+        raise ArgumentTypeError(f"{what} is a str or a Path, got {type(path).__name__}: {shown(path)}")
+    if "\0" in text or not _has_bytes(text):
+        raise ArgumentError(f"{what} cannot be {shown(text)}: no file has such a name", path=text)
+    return text
+
+
+def _has_bytes(text: str) -> bool:
+    """Whether the system has bytes for a text: it has none for half of a surrogate pair."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True

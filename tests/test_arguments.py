@@ -1,0 +1,150 @@
+"""Arguments of a wrong kind: an error of ours that names what was given, before anything is written."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import Ledger, log_artifact_metadata, register_artifact
+from ledger.client import Client
+from ledger.errors import ArgumentError, ArgumentTypeError, LedgerError, MetadataError, StorageError
+from tests.kit.ledgers import git
+
+Call = Callable[[Ledger, Any], object]
+
+TAKES_A_PATH: dict[str, Call] = {
+    "open": lambda _, path: Ledger.open(path),
+    "init": lambda _, path: Ledger.init(path),
+    "init with a store": lambda _, path: Ledger.init("made", store=path),
+    "clone": lambda ledger, path: Ledger.clone(ledger.path, path),
+    "clone of": lambda _, path: Ledger.clone(path, "made"),
+    "clone with a store": lambda ledger, path: Ledger.clone(ledger.path, "made", store=path),
+    "download_files": lambda ledger, path: ledger.get("a").download_files(path),
+    "restore": lambda ledger, path: ledger.get("a").restore(path),
+    "register_artifact": lambda _, path: register_artifact(path, "registered"),
+}
+MAY_BE_LEFT_OUT = ("open", "init with a store", "clone with a store")
+
+
+@pytest.fixture
+def held(workdir: Path) -> Ledger:
+    """A ledger with one version, in the working directory."""
+    ledger = Ledger.init(workdir / ".ledger")
+    ledger.save([1], "a", tags=["t"])
+    return ledger
+
+
+def state(folder: Path, ledger: Ledger) -> tuple[list[str], str]:
+    """What lies in the working directory, and what was published."""
+    return sorted(os.listdir(folder)), git(ledger, "rev-parse", "main")
+
+
+@pytest.mark.parametrize("given", [5, None, b"z.zip", ["a.zip"]], ids=repr)
+@pytest.mark.parametrize("call", TAKES_A_PATH)
+def test_a_path_is_a_str_or_a_path(held: Ledger, workdir: Path, call: str, given: object) -> None:
+    """Anything else is a TypeError of ours that shows it, and makes no file or folder."""
+    if given is None and call in MAY_BE_LEFT_OUT:
+        return
+    before = state(workdir, held)
+    with pytest.raises(ArgumentTypeError, match="is a str or a Path, got ") as caught:
+        TAKES_A_PATH[call](held, given)
+    assert str(caught.value).endswith(f"{type(given).__name__}: {given!r}")
+    assert before == state(workdir, held)
+
+
+@pytest.mark.parametrize("given", ["a\0.zip", "\ud800.zip"], ids=ascii)
+@pytest.mark.parametrize("call", TAKES_A_PATH)
+def test_a_path_that_no_system_takes_is_refused(held: Ledger, workdir: Path, call: str, given: str) -> None:
+    """A null character, or half a surrogate pair, is an error of ours that shows it."""
+    before = state(workdir, held)
+    with pytest.raises(ArgumentError, match="no file has such a name") as caught:
+        TAKES_A_PATH[call](held, given)
+    assert repr(given) in str(caught.value)
+    assert before == state(workdir, held)
+
+
+@pytest.mark.parametrize("call", ["open", "init", "clone", "download_files", "restore"])
+def test_a_name_that_is_too_long_is_named(held: Ledger, workdir: Path, call: str) -> None:
+    """A name that the system refuses for its length is a storage error with that advice."""
+    name = f"{'x' * 300}.zip"
+    with pytest.raises(StorageError) as caught:
+        TAKES_A_PATH[call](held, name)
+    assert "x" * 300 in str(caught.value)
+    assert "choose a shorter name" == caught.value.hint
+
+
+def test_a_zip_may_have_the_longest_name_there_is(held: Ledger, workdir: Path) -> None:
+    """A name that the file system takes is taken, although a zip is written under another one first."""
+    name = f"{'x' * 251}.zip"
+    held.get("a").download_files(name)
+    assert [name] == [found for found in os.listdir(workdir) if found.endswith(".zip")]
+
+
+@pytest.mark.parametrize("call", ["init", "clone", "init with a store", "clone with a store"])
+def test_a_tilde_is_the_home_directory(held: Ledger, workdir: Path, call: str) -> None:
+    """A path that begins with ``~`` leads home, as in a shell, wherever a ledger or store is made."""
+    TAKES_A_PATH[call](held, "~/kept")
+    assert "~" not in os.listdir(workdir)
+    if "clone with" not in call:  # whose store is made by the first sync
+        assert (Path.home() / "kept").is_dir()
+
+
+@pytest.mark.parametrize("call", ["download_files", "restore", "register_artifact"])
+def test_files_are_found_from_home(held: Ledger, workdir: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """A path that begins with ``~`` leads home where files are written and registered, too."""
+    monkeypatch.setenv("HOME", str(held.path / "store"))
+    if call == "register_artifact":
+        (held.path / "store" / "kept.zip").write_bytes(b"data")
+    TAKES_A_PATH[call](held, "~/kept.zip")
+    assert (held.path / "store" / "kept.zip").is_file()
+
+
+def test_the_variable_may_begin_with_a_tilde(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``LEDGER_DIR`` is a path as any other: a shell leaves a quoted ``~`` in it."""
+    monkeypatch.setenv("LEDGER_DIR", "~/team")
+    made = Ledger.init("~/team")
+    assert made.path == Ledger.open().path == Path.home() / "team"
+
+
+WRONG: dict[str, tuple[Call, type[LedgerError], str]] = {
+    "sync(5)": (lambda ledger, five: ledger.sync(five), ArgumentTypeError, "a remote is named by a str, got int: 5"),
+    "Client(5)": (lambda _, five: Client(five), ArgumentTypeError, "a client is given a Ledger, got int: 5"),
+    "save(tags=dict)": (
+        lambda ledger, _: ledger.save(1, "b", tags={"best": 1}),
+        ArgumentTypeError,
+        "tags are a list of str, got dict: {'best': 1}",
+    ),
+    "tag(None)": (
+        lambda ledger, _: ledger.tag("a", None),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "tags are a list of str, got NoneType: None",
+    ),
+    "untag(None)": (
+        lambda ledger, _: ledger.untag("a", None),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "tags are a list of str, got NoneType: None",
+    ),
+    "log_metadata(None)": (
+        lambda ledger, _: ledger.log_metadata(None, "a"),
+        MetadataError,
+        "metadata is a dict, got NoneType: None",
+    ),
+    "log_artifact_metadata(None)": (
+        lambda *_: log_artifact_metadata(None, "a"),
+        MetadataError,
+        "metadata is a dict, got NoneType: None",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_makes_no_sense_is_refused(held: Ledger, workdir: Path, case: str) -> None:
+    """What was given is shown, and nothing is published, where a call would do nothing or something else."""
+    call, kind, message = WRONG[case]
+    before = state(workdir, held)
+    with pytest.raises(kind) as caught:
+        call(held, 5)
+    assert message == str(caught.value)
+    assert before == state(workdir, held)
