@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 import ledger
-from ledger.cli.printing import print_fields, print_json, print_line
+from ledger.cli.printing import counted, print_fields, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of
 from ledger.history import without_secrets
@@ -50,7 +50,9 @@ def status(session: Session) -> None:
     if session.json:
         print_json(shape)
         return
-    waiting = f"{len(provisional)} artifacts" if remote else "everything, as there is no remote"
+    waiting = counted(len(provisional), "artifact") if provisional else "nothing"
+    if remote is None and provisional and len(provisional) == len(latest):
+        waiting = "everything, as there is no remote"
     told = {"remote": remote or "no remote", "provisional": waiting}
     print_fields({**shape, **told}.items())
 

@@ -83,6 +83,11 @@ def human_size(size: int) -> str:
     return f"{size} B" if unit == 0 else f"{number:.1f} {_UNITS[unit]}"
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of a thing: ``1 version``, ``2 versions``; the noun is given as one of it."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def iso_time(moment: dt.datetime) -> str:
     """A moment in UTC as ISO 8601, to the microsecond."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

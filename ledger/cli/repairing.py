@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ledger
-from ledger.cli.printing import Shape, print_json, print_line, print_table
+from ledger.cli.printing import Shape, counted, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.verifying import DAMAGED, PROBLEM_COLUMNS, problem_shape
 
@@ -63,7 +63,7 @@ def _show_plan(plan: "RepairPlan") -> None:
     if plan.problems:
         print_table(PROBLEM_COLUMNS, [problem_shape(problem) for problem in plan.problems])
     for each in plan.contents:
-        print_line(f"{each.label}: {len(each.keys)} objects from {plan.source.where}")
+        print_line(f"{each.label}: {counted(len(each.keys), 'object')} from {plan.source.where}")
     for label in plan.hopeless:
         print_line(f"{label}: {plan.source.where} cannot make it whole")
     history = plan.history

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 import ledger
-from ledger.cli.printing import print_json, print_line
+from ledger.cli.printing import counted, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.history import without_secrets
 from ledger.lookup import add_remote, place_for_new
@@ -30,7 +30,7 @@ def clone(session: Session, url: str, path: str | None, store: str | None) -> No
     if session.json:
         print_json({"path": str(made.path), "remote": without_secrets(url), "commit": made.revision})
     else:
-        print_line(f"cloned {len(artifacts)} artifacts into {made.path}")
+        print_line(f"cloned {counted(len(artifacts), 'artifact')} into {made.path}")
 
 
 @click.command(cls=ExampleCommand, example="ledger sync")

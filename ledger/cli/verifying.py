@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ledger
-from ledger.cli.printing import Shape, print_json, print_line, print_table
+from ledger.cli.printing import Shape, counted, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _print(session: Session, report: "Report") -> None:
     if report.orphans:
         print_line(f"{len(report.orphans)} objects of the store belong to no version")
     part = "" if report.is_whole else ", a part of all"
-    print_line(f"checked {report.versions} versions{part}: {len(problems)} problems")
+    print_line(f"checked {counted(report.versions, 'version')}{part}: {counted(len(problems), 'problem')}")
 
 
 @contextmanager

@@ -78,6 +78,22 @@ def test_status_counts(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
     )
 
 
+def test_status_says_the_same_in_both_forms(cli: Cli) -> None:
+    """Where nothing has been saved nothing waits to be shared, for people as in JSON."""
+    cli("init")
+    assert [] == json.loads(cli("status", "--json").out)["provisional"]
+    assert "provisional  nothing\n" in cli("status").out
+
+
+def test_status_tells_what_a_lost_remote_held(cli: Cli, iris: dict[str, Any]) -> None:
+    """What a remote held that is no remote any more is not counted as waiting, for people as in JSON."""
+    git_dir = Ledger.open().git_dir
+    subprocess.run(["git", f"--git-dir={git_dir}", "update-ref", "refs/remotes/origin/main", "main"], check=True)
+    cli("save", "data.csv", "--name", "later")
+    assert ["later"] == json.loads(cli("status", "--json").out)["provisional"]
+    assert "provisional  1 artifact\n" in cli("status").out
+
+
 def test_status_knows_what_is_shared(cli: Cli, iris: dict[str, Any]) -> None:
     """With a remote, what its branch holds is not provisional; its URL is shown without a password."""
     git_dir = Ledger.open().git_dir
@@ -89,12 +105,12 @@ def test_status_knows_what_is_shared(cli: Cli, iris: dict[str, Any]) -> None:
     cli("save", "data.csv", "--name", "later")
     status = json.loads(cli("status", "--json").out)
     assert ("https://host/x.git", ["later"]) == (status["remote"], status["provisional"])
-    assert "1 artifacts" in cli("status").out
+    assert "1 artifact\n" in cli("status").out
 
 
 def test_verify_finds_nothing_wrong(cli: Cli, iris: dict[str, Any]) -> None:
     """A sound ledger is checked and says so."""
-    assert "checked 1 versions: 0 problems\n" == cli("verify").out
+    assert "checked 1 version: 0 problems\n" == cli("verify").out
     found = json.loads(cli("verify", "--json").out)
     assert {"ok": True, "versions": 1, "problems": []} == {key: found[key] for key in ("ok", "versions", "problems")}
     assert (True, 1, []) == (found["whole"], found["objects"], found["orphans"])
@@ -107,7 +123,7 @@ def test_verify_finds_damage(cli: Cli, iris: dict[str, Any]) -> None:
     damage(chunk)
     found = json.loads(cli("verify", "--json", code=5).out)
     assert (False, "iris@1", "corrupt") == (found["ok"], found["problems"][0]["version"], found["problems"][0]["kind"])
-    assert cli("verify", code=5).out.endswith("\nchecked 1 versions: 1 problems\n")
+    assert cli("verify", code=5).out.endswith("\nchecked 1 version: 1 problem\n")
     cli("verify", "--quick")
     chunk.unlink()
     assert "missing" in cli("verify", "--quick", code=5).out

@@ -89,7 +89,7 @@ def test_a_clone_with_a_store_that_is_none_is_not_made(cli: Cli, two: tuple[str,
 
 def test_a_clone_goes_where_init_would_make_one(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     """Without a path it is the working directory's ledger."""
-    assert f"cloned 1 artifacts into {workdir}/.ledger\n" == cli("clone", "hub.git").out
+    assert f"cloned 1 artifact into {workdir}/.ledger\n" == cli("clone", "hub.git").out
     cli("get", "iris@1", "-o", "back.csv")
     assert "1" == (workdir / "back.csv").read_text()
 

@@ -75,7 +75,7 @@ def test_what_belongs_to_nobody_is_told(cli: Cli, iris: dict[str, Any]) -> None:
 def test_a_check_on_a_terminal_ends_well() -> None:
     """With a terminal on stderr the bar gets out of the way of what is said."""
     code, shown = on_a_terminal("verify")
-    assert (0, True) == (code, "checked 1 versions: 0 problems" in shown)
+    assert (0, True) == (code, "checked 1 version: 0 problems" in shown)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def copy(cli: Cli, iris: dict[str, Any], workdir: Path) -> str:
 def test_repair_shows_does_and_checks(cli: Cli, copy: str) -> None:
     """The plan first, then what was kept and what is left; afterwards the version is whole, and nothing is to do."""
     shown = cli("repair", "--from", copy).out
-    assert f"iris@1: 1 objects from {copy}\n" in shown
+    assert f"iris@1: 1 object from {copy}\n" in shown
     assert shown.endswith("repaired; 0 problems are left\n")
     cli("get", "iris", "-o", "back")
     assert "nothing is wrong\n" == cli("repair", "--from", copy).out
