@@ -32,6 +32,7 @@ from ledger.enums import ArtifactType, SaveType, TrustClass
 from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
+    ArtifactNotFoundError,
     InvalidTagError,
     ReadOnlyError,
     StorageError,
@@ -90,6 +91,23 @@ class PendingVersion(msgspec.Struct, eq=False):
     def name(self) -> str:
         """The artifact's name."""
         return self.request.name
+
+    @property
+    def version(self) -> str:
+        """The version string, where it is known: it was asked for, or the transaction is over."""
+        if self.published is not None:
+            return self.published.version
+        if self.request.version is None:
+            raise ArgumentError(
+                f"the new version of {self.name!r} has no number yet: numbers are given at the commit",
+                hint="ask after the transaction, here or among its `versions`",
+                name=self.name,
+            )
+        return self.request.version
+
+    def __repr__(self) -> str:
+        told = self.published.claim.label if self.published is not None else f"{self.name}, not published yet,"
+        return f"<PendingVersion {told} id={self.id}>"
 
     def change(self, **fields: Any) -> None:
         """Give the manifest other fields; one over the limit of a record is refused, and the old one stays."""
@@ -336,7 +354,13 @@ class Transaction:
             return None, self._snapshot.claim_now(on.claim) or resolve(self._snapshot, on.id, version)
         if not isinstance(on, (str, UUID)):
             raise ArgumentTypeError(f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {on!r}")
-        return None, resolve(self._snapshot, on, version)
+        try:
+            return None, resolve(self._snapshot, on, version)
+        except ArtifactNotFoundError as error:
+            if str(on).partition("@")[0] not in {pending.name for pending in self._pending}:
+                raise
+            hint = "what this transaction saved has no name to be found by yet: pass what its save returned"
+            raise type(error)(str(error), hint=hint, **error.facts) from error
 
     def _add_event(self, claim: Claim, verb: str, event: MetadataEvent | TagsEvent) -> None:
         # Encoding refuses a record over the limit now.

@@ -112,6 +112,36 @@ def test_a_pending_version_can_be_tagged_and_described(ledger: Ledger) -> None:
     assert 1 == len(git(ledger, "ls-tree", "-r", "--name-only", "main", "artifacts").splitlines())
 
 
+def test_a_pending_version_is_told_in_a_line(ledger: Ledger) -> None:
+    """What a save in a transaction returns names its artifact and id, and its version once there is one."""
+    with ledger.transaction() as transaction:
+        pending = transaction.save(list(range(1000)), "x", tags=["a"], run_metadata={"note": "n" * 1000})
+        assert f"<PendingVersion x, not published yet, id={pending.id}>" == repr(pending)
+    assert f"<PendingVersion x@1 id={pending.id}>" == repr(pending)
+
+
+def test_a_pending_version_has_its_number_after_the_commit(ledger: Ledger) -> None:
+    """Numbers are given at the commit, and asking before says so; a version that was asked for is known at once."""
+    with ledger.transaction() as transaction:
+        numbered, named = transaction.save(1, "x"), transaction.save(2, "x", "best")
+        with pytest.raises(ArgumentError, match="numbers are given at the commit"):
+            _ = numbered.version
+        assert "best" == named.version
+    assert ("1", "best") == (numbered.version, named.version)
+
+
+@pytest.mark.parametrize("asked", [("t10", None), ("t10@best", None), ("t1", "best")])
+def test_what_was_just_saved_is_named_by_what_save_returned(ledger: Ledger, asked: tuple[str, str | None]) -> None:
+    """A look-up of what this very transaction saved fails with the way to it, and not with a name that is alike."""
+    ledger.save(0, "t1")
+    with ledger.transaction() as transaction:
+        transaction.save(1, "t10", "best")
+        transaction.save(1, "t1", "best")
+        with pytest.raises(ArtifactNotFoundError) as caught:
+            transaction.tag(asked[0], ["t"], asked[1])
+    assert "pass what its save returned" in caught.value.hint
+
+
 def test_a_pending_version_belongs_to_its_transaction(ledger: Ledger) -> None:
     """A pending version of another transaction is refused."""
     with ledger.transaction() as first:
