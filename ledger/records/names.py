@@ -32,6 +32,8 @@ ENCODED_NAME_LIMIT = 240
 NUMBER_DIGITS = 9
 MAX_NUMBER = 10**NUMBER_DIGITS - 1
 
+_SHORTEN = "shorten it, or join fewer parts: on disk each ':' and '/' takes three bytes"
+_PARTS = "parts joined by '/' start with an ASCII letter, digit or '_' and go on with those and '.', ':', '-'"
 _TAGS_HINT = "write tags=['approved', 'v2']"
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _CUSTOM = re.compile(rf"[A-Za-z0-9_.+-]{{1,{VERSION_LIMIT}}}")
@@ -45,21 +47,21 @@ def check_name(name: object) -> Name:
     if not isinstance(name, str):
         raise ArgumentTypeError(f"an artifact name is a str, got {type(name).__name__}: {shown(name)}")
     if not 1 <= len(name) <= NAME_LIMIT:
-        raise _bad_name(name, f"it has {len(name)} characters, 1 to {NAME_LIMIT} are allowed")
+        raise _bad_name(
+            name, f"it has {len(name)} characters, 1 to {NAME_LIMIT} are allowed", hint=_SHORTEN if name else ""
+        )
     for segment in name.split("/"):
         if not _SEGMENT.fullmatch(segment):
-            raise _bad_name(name, f"its part {shown(segment)} does not match {_SEGMENT.pattern}")
-    if len(encode_name(Name(name))) > ENCODED_NAME_LIMIT:
-        raise _bad_name(name, f"it takes over {ENCODED_NAME_LIMIT} bytes on disk, as ':' and '/' take three each")
+            reason = f"its part {shown(segment)} does not match {_SEGMENT.pattern}"
+            raise _bad_name(name, reason, hint=_PARTS)
+    size = len(encode_name(Name(name)))
+    if size > ENCODED_NAME_LIMIT:
+        raise _bad_name(name, f"it takes {size} bytes on disk, over {ENCODED_NAME_LIMIT}", hint=_SHORTEN)
     return Name(str.__str__(name))
 
 
-def _bad_name(name: str, reason: str) -> InvalidNameError:
-    return InvalidNameError(
-        f"invalid artifact name {shown(name)}: {reason}",
-        hint="parts joined by '/' start with an ASCII letter, digit or '_' and go on with those and '.', ':', '-'",
-        name=name,
-    )
+def _bad_name(name: str, reason: str, *, hint: str) -> InvalidNameError:
+    return InvalidNameError(f"invalid artifact name {shown(name)}: {reason}", hint=hint, name=name)
 
 
 def encode_name(name: Name) -> str:

@@ -126,6 +126,15 @@ def test_the_directory_of_a_name_is_safe_everywhere(name: str) -> None:
     assert len(encoded) <= ENCODED_NAME_LIMIT
 
 
+@pytest.mark.parametrize(("separator", "parts"), [("/", 61), (":", 61)])
+def test_a_name_that_is_too_long_on_disk_is_told_how_to_fit(separator: str, parts: int) -> None:
+    """Names are limited as they are on disk too: the error says how long it is there, and the hint what makes it so."""
+    assert check_name(separator.join(["b"] * (parts - 1)))
+    with pytest.raises(InvalidNameError, match="takes 241 bytes on disk, over 240") as caught:
+        check_name(separator.join(["b"] * parts))
+    assert "shorten it, or join fewer parts: on disk each ':' and '/' takes three bytes" == caught.value.hint
+
+
 @given(st.text("abCON.%25/3A:e", max_size=12))
 def test_a_directory_that_no_name_encodes_to_is_none(entry: str) -> None:
     """A second spelling of a name's directory is nobody's directory."""
