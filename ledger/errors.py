@@ -71,7 +71,10 @@ class InvalidVersionError(LedgerError, ValueError):
 
     kind = "invalid-version"
     exit_code = 2
-    usual_hint = "leave the version out to get the next number, or give a word such as raw_2023"
+    usual_hint = (
+        "a version is a number such as 3 or a word such as raw_2023; without one a save takes the next number, "
+        "and a look-up the latest"
+    )
 
 
 class InvalidTagError(LedgerError, ValueError):

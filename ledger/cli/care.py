@@ -10,8 +10,9 @@ import ledger
 from ledger.cli.printing import counted, print_fields, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of
+from ledger.enums import TrustClass
 from ledger.history import without_secrets
-from ledger.lookup import find_remote, place_for_new
+from ledger.lookup import ArtifactVersion, find_remote, place_for_new
 
 
 @click.command(cls=ExampleCommand, example="ledger init")
@@ -77,12 +78,19 @@ def trust(session: Session, version: str, yes: bool) -> None:
     if not session.json:
         print_fields(shape.items())
     if not yes and sys.stdin is not None and sys.stdin.isatty():
-        click.confirm(f"Let {label_of(found)} run code on this machine?", err=True, abort=True)
+        click.confirm(_question(found), err=True, abort=True)
     opened.trust(found.id)
     if session.json:
         print_json({**shape, "trusted": True})
     else:
         print_line(f"trusted {label_of(found)}")
+
+
+def _question(found: ArtifactVersion) -> str:
+    """What trusting a version comes to; its class is what its writer says, and so no reason not to ask."""
+    if found.trust_class == TrustClass.DATA:
+        return f"{label_of(found)} is said to be data, which loads without being trusted. Trust it all the same?"
+    return f"Let {label_of(found)} run code on this machine?"
 
 
 @click.command(cls=ExampleCommand, example="ledger completion bash")

@@ -41,11 +41,16 @@ def report_error(error: LedgerError, *, as_json: bool) -> int:
 
 def report_usage(error: click.ClickException, *, as_json: bool) -> int:
     """Say on stderr how a command is used; returns the exit code."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = f"run `{context.command_path if context is not None else 'ledger'} --help`"
     if as_json:
-        hint = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else "ledger"
-        _print_object(_USAGE, error.format_message(), f"run `{hint} --help`")
-    else:
+        _print_object(_USAGE, error.format_message(), hint)
+    elif isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
+    else:
+        if context is not None:
+            click.echo(context.get_usage(), err=True)
+        _print_lines(error.format_message(), hint)
     return error.exit_code
 
 

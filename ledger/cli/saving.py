@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from ledger.cli.errors import print_warning
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of, version_shape
@@ -101,6 +102,10 @@ def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str
     found = opened.get(version)
     with opened.transaction() as transaction:
         transaction.tag(found, tags, remove=remove)
+    for known in sorted({*tags} & {*found.tags}):
+        print_warning(f"{label_of(found)} had the tag {known!r} already")
+    for unknown in sorted({*remove} - {*found.tags}):
+        print_warning(f"{label_of(found)} had no tag {unknown!r} to take off")
     tagged = opened.get(found.name, found.version)
     if session.json:
         print_json(version_shape(tagged))

@@ -38,7 +38,8 @@ def _create(
     make_directory(path.parent)
     staging = path.parent / fresh_name(f".{path.name}.")
     try:
-        make_directory(staging)
+        with storage_errors(path, "make"):
+            os.mkdir(staging)  # durable when it is renamed: nothing refers to it before
         _fill(staging, store, remotes)
         make_history(staging)
         with storage_errors(path, "make"):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import zipfile
 
 _BLOCK = 8 << 20
-_LEAD = 100  # characters of its name that what is not yet whole begins with: a longer one may be no name any more
+_LEAD = 100  # characters of a zip's name in that of its unfinished form, which must not be too long where it is not
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODES = {"file": 0o100644, "executable": 0o100755, "link": 0o120777, "directory": 0o040755}
 

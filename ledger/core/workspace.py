@@ -32,7 +32,7 @@ from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.core.restoring import restore
 from ledger.core.trust import TrustFile
 from ledger.disk import Hold
-from ledger.errors import FormatError, IntegrityError, StoreMismatchError, UntrustedArtifactError
+from ledger.errors import FormatError, IntegrityError, MaterializerError, StoreMismatchError, UntrustedArtifactError
 from ledger.history import Claim, History, Snapshot, git_identity
 from ledger.ids import CommitId
 from ledger.lookup import Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
@@ -207,13 +207,22 @@ class Workspace(View):
 
     @contextmanager
     def _naming(self, claim: Claim, content: Content) -> Iterator[None]:
-        """A block in which damage is a version's: the error names it, its digest and its place."""
+        """A block in which damage, or a value that cannot be made, is a version's: the error names it.
+
+        One that names a version already is about another one, which was loaded on the way.
+        """
         try:
             yield
+        except MaterializerError as error:
+            if "version" not in error.facts:
+                error.args = (f"{claim.label}: {error}",)
+                hint = error.hint.replace("NAME@VERSION", claim.label)
+                error.__dict__.update(hint=hint, name=claim.name, version=claim.version)
+            raise
         except IntegrityError as error:
             found = {fact: value for fact, value in error.facts.items() if value is not None}
-            whole = {"digest": content.digest, "location": self.store.url}
-            error.__dict__.update({**whole, **found}, name=claim.name, version=claim.version)
+            whole = {"name": claim.name, "version": claim.version, "digest": content.digest, "location": self.store.url}
+            error.__dict__.update({**whole, **found})
             raise
 
     def _load_linked(self, content: Content, label: str) -> Path:

@@ -149,7 +149,7 @@ class LedgerFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
 
     def _tree(self, address: Address) -> tuple[ArtifactVersion, Tree]:
         """The version that an address means, and its files."""
-        with _missing(str(address.name)):
+        with _missing(address.name if address.version is None else f"{address.name}@{address.version}"):
             version = self._ledger().get(address.name, address.version)
         kept = self._trees.get(str(version.id))
         if kept is None:

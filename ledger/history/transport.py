@@ -13,6 +13,7 @@ known of it, so real Git does this part. Rules it keeps:
 import contextlib
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +56,7 @@ def remote_tip(git_dir: Path, remote: Remote) -> CommitId | None:
     """The commit that a remote's branch holds now, or ``None`` where it has no such branch; raises `RemoteError`."""
     done = _run(git_dir, "ls-remote", "--", remote.url, BRANCH, seconds=ASK_SECONDS)
     if done.code:
-        raise RemoteError(f"cannot ask {remote}: {done.words}", hint=_REACH, remote=remote.name, url=str(remote))
+        raise RemoteError(f"cannot ask {remote}: {done.words}", hint=_advice(done), remote=remote.name, url=str(remote))
     match = _LINE.search(done.output)
     return CommitId(match[1]) if match is not None else None
 
@@ -65,7 +66,9 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
     options = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
     done = _run(git_dir, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}", seconds=TRANSFER_SECONDS)
     if done.code:
-        raise RemoteError(f"cannot fetch from {remote}: {done.words}", hint=_REACH, remote=remote.name, url=str(remote))
+        raise RemoteError(
+            f"cannot fetch from {remote}: {done.words}", hint=_advice(done), remote=remote.name, url=str(remote)
+        )
 
 
 def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
@@ -113,7 +116,16 @@ def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[Comm
     return {CommitId(commit): parents for commit, *parents in lines}
 
 
-_REACH = "check the URL in config.toml, the network, and that `git ls-remote` of it works without a question"
+_REACH = "check the URL, the network, and that `git ls-remote` of it works without a question"
+_OWNER = re.compile(r"dubious ownership in repository at '([^']*)'")
+
+
+def _advice(done: _Done) -> str:
+    """What to do about a remote that does not answer; Git reads no repository of another user unasked."""
+    owned = _OWNER.search(done.words)
+    if owned is None:
+        return _REACH
+    return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
 
 
 def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS) -> _Done:

@@ -71,7 +71,8 @@ def no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
     """The error of a name, id or prefix that nothing has."""
     import difflib
 
-    near = difflib.get_close_matches(wanted, snapshot.artifact_names(), n=3)
+    names = snapshot.artifact_names()
+    near = [name for name in names if name.lower() == wanted.lower()] or difflib.get_close_matches(wanted, names, n=3)
     return ArtifactNotFoundError(
         f"no artifact has the name, id or id prefix {wanted!r}",
         hint=f"did you mean {' or '.join(map(repr, near))}?"
@@ -129,8 +130,9 @@ def _agreeing(claim: Claim, version: str | int | None) -> Claim:
 def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> VersionNotFoundError:
     existing = [claim.version for claim in snapshot.claims(name)]
     near = nearest(wanted, existing)
+    told = f"of its {len(existing)} are {', '.join(near)}" if len(existing) > 1 else f"is {near[0]}"
     return VersionNotFoundError(
-        f"artifact {name!r} has no version {wanted!r}; the nearest of its {len(existing)} are {', '.join(near)}",
+        f"artifact {name!r} has no version {wanted!r}; the nearest {told}",
         hint=f"run `ledger artifact version list {name}` to see them all",
         name=name,
         version=wanted,

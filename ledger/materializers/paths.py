@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ledger.disk import given_path, mode_of
 from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError, SourceNotFoundError
 from ledger.materializers.base import BaseMaterializer
@@ -23,9 +24,10 @@ class PathMaterializer(BaseMaterializer):
 
     def save(self, value: Path) -> None:
         """Copy what lies at a path, below its own name."""
-        source = Path(os.path.realpath(value))
-        name = os.path.basename(os.path.abspath(value))
-        if not source.exists():
+        path = given_path(value, "a path to save")
+        source = Path(os.path.realpath(path))
+        name = os.path.basename(os.path.abspath(path))
+        if not mode_of(source):
             raise SourceNotFoundError(
                 f"path {str(value)!r} does not exist, nothing can be saved",
                 hint=f"it was sought at {source}",

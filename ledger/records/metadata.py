@@ -107,7 +107,7 @@ def _normalise_group(group: Mapping[Any, Any], path: tuple[str, ...]) -> dict[st
 
 def _normalise(value: object, path: tuple[str, ...]) -> Value:
     if len(path) > _LEVELS:
-        raise _error(path[:3], f"nested deeper than {_LEVELS} levels")
+        raise _error(path[:3], f"nested deeper than {_LEVELS} levels, or it contains itself")
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):

@@ -106,7 +106,6 @@ def _bad_version(version: object, reason: str) -> InvalidVersionError:
     shown = repr(version) if isinstance(version, str) else "of an int"
     return InvalidVersionError(
         f"invalid version {shown}: {reason}",
-        hint="leave the version out to get the next number, or give a word such as raw_2023",
         version=version,
     )
 

@@ -190,7 +190,8 @@ def _not_plain(foreign: Foreign, step: str, name: str) -> StepInterfaceError:
         told = f"argument {name!r} of step {step!r} is an artifact, not one of its versions: {foreign.place}"
         hint = f"look the version up: {name}=Client().get_artifact_version({foreign.part.name!r})"
     else:
-        part = f"{foreign.place} is a {spelled(type(foreign.part))}"
+        kind = spelled(type(foreign.part))
+        part = f"{foreign.place} is {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
         told = f"argument {name!r} of step {step!r} is not JSON, so it takes an ExternalArtifact: {part}"
         hint = f"pass {name}=ExternalArtifact(value=...) to save it first, or let a step make it"
         if hasattr(foreign.part, "entrypoint"):

@@ -175,6 +175,13 @@ def test_trust_asks_on_a_terminal(foreign: Ledger, words: list[str], typed: str,
     assert (code == 0) == trust_file().exists() == ("trusted loud@1" in shown)
 
 
+def test_trust_in_data_is_another_question(iris: dict[str, Any]) -> None:
+    """Of what is said to be data, ``trust`` does not claim that it runs code."""
+    _, shown = on_a_terminal("trust", "iris", typed="n\n")
+    assert "iris@1 is said to be data, which loads without being trusted. Trust it all the same? [y/N]" in shown
+    assert "run code" not in shown
+
+
 def test_a_terminal_gets_a_table(iris: dict[str, Any]) -> None:
     """On a terminal a list has the same cells as in a pipe, laid out, and still escaped."""
     Ledger.open().tag("iris", ["[red]x"])

@@ -139,8 +139,12 @@ def test_help_and_version(cli: Cli) -> None:
 )
 def test_bad_usage_exits_with_2(cli: Cli, words: list[str]) -> None:
     """Unknown commands, unknown options and missing arguments are usage errors, as text or as JSON."""
-    assert cli(*words, code=2).err.startswith("Usage: ledger ")
-    assert "usage" == json.loads(cli(*words, "--json", code=2).err)["error"]["kind"]
+    usage, error, hint = cli(*words, code=2).err.splitlines()
+    told = json.loads(cli(*words, "--json", code=2).err)["error"]
+    assert usage.startswith("Usage: ledger ")
+    assert error.startswith("Error: ")
+    assert ("usage", hint) == (told["kind"], f"Hint: {told['hint']}")
+    assert hint.startswith("Hint: run `ledger ")
 
 
 def test_the_ledger_is_named(cli: Cli, iris: dict[str, Any], workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from ledger import Ledger
+from ledger.cli.program import run
 from tests.cli.conftest import Cli
 
 
@@ -218,3 +219,17 @@ def _run(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     capsys.readouterr()
     assert 0 == run(words)
     return capsys.readouterr().err
+
+
+def test_tags_that_change_nothing_are_warned_of(iris: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """A tag that is there already, and one to take off that is not there, are told on stderr, in JSON too."""
+    expected = "Warning: iris@1 had the tag 'raw' already\nWarning: iris@1 had no tag 'zzz' to take off\n"
+    for more in ([], ["--json"]):
+        capsys.readouterr()
+        assert 0 == run(["tag", "iris", "raw", "--remove", "zzz", *more])
+        assert expected == capsys.readouterr().err
+
+
+def test_the_way_to_replace_a_file_is_told(cli: Cli, iris: dict[str, Any]) -> None:
+    """Where a file is in the way the hint has the option that replaces it."""
+    assert "--overwrite" in cli("get", "iris", "-o", "data.csv", code=4).err

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import LedgerExistsError, LedgerNotFoundError, ReadOnlyError
+from ledger.errors import LedgerExistsError, LedgerNotFoundError, ReadOnlyError, StorageError
 from tests.kit.ledgers import files_below, git, run_python
 
 CREATE = """
@@ -143,6 +143,14 @@ def test_an_unwritable_place_is_a_typed_error(workdir: Path) -> None:
             Ledger.init(workdir / ".ledger")
     finally:
         workdir.chmod(0o700)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="needs a folder that nobody can write to")
+def test_the_error_names_the_ledger_and_not_what_is_made_on_the_way() -> None:
+    """Where no ledger can be made the message has the path that was asked for."""
+    with pytest.raises(StorageError) as caught:
+        Ledger.init("/proc/.ledger")
+    assert str(caught.value).startswith("cannot make /proc/.ledger: ")
 
 
 def test_a_new_process_finds_what_was_saved(workdir: Path) -> None:

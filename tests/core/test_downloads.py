@@ -93,6 +93,15 @@ def test_an_existing_file_is_kept(tree: ArtifactVersion, tmp_path: Path) -> None
     assert len(FILES) == len(_unzipped(tmp_path / "x.zip"))
 
 
+def test_a_folder_is_never_replaced(tree: ArtifactVersion, tmp_path: Path) -> None:
+    """A folder of that name is in the way, whether files may be overwritten or not."""
+    (tmp_path / "x.zip").mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(TargetExistsError) as caught:
+            tree.download_files(tmp_path / "x.zip", overwrite=overwrite)
+        assert "choose another path" == caught.value.hint
+
+
 def test_a_missing_folder_is_named(tree: ArtifactVersion, tmp_path: Path) -> None:
     """Where the folder of the zip does not exist, the error is a FileNotFoundError that names it."""
     with pytest.raises(FileNotFoundError, match="nowhere"):

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ledger import Artifact, ArtifactVersion, Ledger
+from ledger import Artifact, ArtifactVersion, Ledger, load_artifact
 from ledger.enums import ArtifactType, VisualizationType
-from ledger.errors import ArgumentError, ArgumentTypeError, LedgerNotFoundError
+from ledger.errors import ArgumentError, ArgumentTypeError, LedgerNotFoundError, MaterializerError
 from ledger.materializers import BaseMaterializer
 from ledger.types import CSVString, HTMLString, MarkdownString
 from tests.kit.ledgers import git, run_python, store_of
@@ -42,6 +42,40 @@ class SketchMaterializer(BaseMaterializer):
             with self.open(name, "w") as file:
                 file.write(text)
         return {"page.html": VisualizationType.HTML, "notes.md": VisualizationType.MARKDOWN}
+
+
+class Lost:
+    """A value that is saved and never comes back."""
+
+
+class LosingMaterializer(BaseMaterializer):
+    """Saves an empty file, and fails to load it."""
+
+    REGISTRY_KEY = "tests.losing/1"
+    ASSOCIATED_TYPES = (Lost,)
+    ASSOCIATED_ARTIFACT_TYPE = ArtifactType.DATA
+
+    def save(self, value: Any) -> None:  # noqa: ARG002  # the interface of materializers
+        with self.open("lost.txt", "w"):
+            pass
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002  # the same
+        message = "nothing there"
+        raise RuntimeError(message)
+
+
+class Leaning(Lost):
+    """A value that needs another version to come back."""
+
+
+class LeaningMaterializer(LosingMaterializer):
+    """Loads the version ``lost`` on the way."""
+
+    REGISTRY_KEY = "tests.leaning/1"
+    ASSOCIATED_TYPES = (Leaning,)
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002  # the same
+        return load_artifact("lost")
 
 
 @pytest.fixture
@@ -245,3 +279,24 @@ def test_a_handle_is_no_value_to_save(ledger: Ledger, saved: ArtifactVersion) ->
     with pytest.raises(ArgumentTypeError, match="cannot save iris/train@raw_2023 as 'copy': it is a version"):
         ledger.save(saved, "copy")
     assert ["iris/train"] == [artifact.name for artifact in ledger.artifacts()]
+
+
+def test_a_value_that_cannot_be_made_is_named(ledger: Ledger) -> None:
+    """The error of a materializer that fails to load says of which version, and the hint how to get its files."""
+    ledger.save(Lost(), "lost", "final")
+    with pytest.raises(MaterializerError) as caught:
+        ledger.load("lost")
+    error: Any = pickle.loads(pickle.dumps(caught.value))
+    assert str(error).startswith("lost@final: materializer tests.losing/1 cannot load ")
+    assert ("lost", "final") == (error.name, error.version)
+    assert error.hint.startswith("`ledger get lost@final` gives the files as they are")
+
+
+def test_a_version_that_another_needs_keeps_its_name_in_the_error(workdir: Path) -> None:
+    """Where loading one version loads another, the error names the one that fails."""
+    ledger = Ledger.init(workdir / ".ledger")
+    ledger.save(Lost(), "lost")
+    ledger.save(Leaning(), "leaning")
+    with pytest.raises(MaterializerError, match=r"^lost@1: ") as caught:
+        ledger.load("leaning")
+    assert ("lost", "1") == (caught.value.facts["name"], caught.value.facts["version"])

@@ -114,6 +114,21 @@ def test_a_missing_version_names_the_nearest(ledger: Ledger) -> None:
         ledger.get("x", "raw_2022")
 
 
+def test_the_only_version_is_the_nearest(ledger: Ledger) -> None:
+    """One version is not counted as several."""
+    ledger.save(1, "x")
+    with pytest.raises(VersionNotFoundError, match=r"artifact 'x' has no version '7'; the nearest is 1$"):
+        ledger.get("x", 7)
+
+
+def test_another_spelling_is_suggested(ledger: Ledger) -> None:
+    """A name that differs only in case is what was meant, however short it is."""
+    ledger.save(1, "s")
+    with pytest.raises(ArtifactNotFoundError) as caught:
+        ledger.get("S")
+    assert "did you mean 's'?" == caught.value.hint
+
+
 def test_the_nearest_are_close() -> None:
     """Numbers are near by distance, words by spelling, and the newest are named where nothing is like it."""
     assert ["1", "2", "3"] == nearest("0", ["1", "2", "3", "4", "cat"])

@@ -18,6 +18,7 @@ from ledger.errors import (
     LedgerError,
     MetadataError,
     NameCollisionError,
+    StorageError,
     VersionExistsError,
 )
 from tests.kit.ledgers import git, manifest_of, state_of
@@ -218,6 +219,14 @@ def test_a_file_and_a_tree_are_copied(ledger: Ledger, tmp_path: Path) -> None:
     assert b"" == (loaded / "empty.txt").read_bytes()
     assert bytes(range(256)) * 400 == ledger.load("file").read_bytes()
     assert "pathlib" in ledger.get("tree").data_type
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300], ids=["null", "long"])
+def test_a_path_that_cannot_be_is_refused(ledger: Ledger, name: str) -> None:
+    """The error about a path that no file system takes is about the path, and not about its materializer."""
+    with pytest.raises((ArgumentError, StorageError)) as caught:
+        ledger.save(Path(name), "x")
+    assert "materializer" not in str(caught.value)
 
 
 def test_a_missing_path_is_refused(ledger: Ledger, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import contextlib
 import itertools
 import os
 import random
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -432,3 +434,19 @@ def test_three_ledgers_in_any_order(tmp_path: Path, hub: Path, seed: int) -> Non
     for ledger in ledgers:
         assert saved == {version.id: version.load() for version in ledger.versions("iris")}
         assert ledger.verify().ok
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a repository to somebody else")
+def test_a_repository_of_another_user_is_told_how_to_be_read(
+    pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path
+) -> None:
+    """Git reads no repository of another user unasked: the hint is how to ask, and not to look at the URL."""
+    nobody = 65534
+    for path in [hub, *hub.rglob("*")]:
+        os.chown(path, nobody, nobody)
+    with pytest.raises(RemoteError, match="dubious ownership") as caught:
+        Ledger.clone(hub, tmp_path / "copy")
+    command = re.search("run `(git config .*)`$", caught.value.hint)
+    assert command is not None
+    subprocess.run(shlex.split(command[1]), check=True)
+    assert pair[0].revision == Ledger.clone(hub, tmp_path / "copy").revision

@@ -229,6 +229,13 @@ def test_other_limits_are_refused(limit: object) -> None:
         check_limit(limit)
 
 
+def test_the_hint_about_a_version_fits_saves_and_searches() -> None:
+    """The grammar does not know who asks, so its advice is true for who saves and for who looks up."""
+    with pytest.raises(InvalidVersionError) as caught:
+        check_version("gte:1")
+    assert "a save takes the next number, and a look-up the latest" in caught.value.hint
+
+
 @pytest.mark.parametrize(
     "version", [True, 1.0, None, b"1", ["1"], np.bool_(1), np.float64(1), np.array([1, 2]), int], ids=repr
 )

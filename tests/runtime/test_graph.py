@@ -167,7 +167,7 @@ def test_steps_in_an_order_that_fits_keep_it(needs: list[set[int]]) -> None:
             lambda: two(np.zeros(2)),
             "argument 'given' of step 'two' is not JSON, so it takes an ExternalArtifact: given is a numpy.ndarray",
         ),
-        (lambda: two({1: "a"}), "ExternalArtifact: a key of given is a int"),
+        (lambda: two({1: "a"}), "ExternalArtifact: a key of given is an int"),
         (lambda: two([{1}]), "ExternalArtifact: given[0] is a set"),
         (lambda: two({"k": (1, np.int64(1))}), "ExternalArtifact: given['k'][1] is a numpy.int64"),
         (lambda: two(holds_itself()), "ExternalArtifact: given"),
