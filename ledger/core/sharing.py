@@ -16,7 +16,7 @@ from ledger.blobs import LocalStore, Store, copy_content, create_store, hold, op
 from ledger.core.creation import create_clone, refuse_existing_path
 from ledger.core.workspace import Workspace
 from ledger.disk import Hold
-from ledger.errors import ArgumentTypeError, ConfigError, LockTimeoutError, ReadOnlyError, shown
+from ledger.errors import ArgumentTypeError, ConfigError, LockTimeoutError, NameCollisionError, ReadOnlyError, shown
 from ledger.history import Claim, Remote, SyncPlan, adopt_plan, plan_sync, push_plan, without_secrets
 from ledger.lookup import (
     CONFIG_FILE,
@@ -88,7 +88,7 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     remote = remote_for_git(name, settings)
     pushed: dict[str, Claim] = {}
     for _ in range(ATTEMPTS):
-        plan = plan_sync(workspace.history, remote, author=workspace.author, now=workspace.now())
+        plan = _plan(workspace, remote)
         held = _upload(workspace, settings, plan)
         try:
             is_pushed = push_plan(workspace.history, plan)
@@ -105,6 +105,20 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
         hint="try again; nothing is lost",
         remote=name,
     )
+
+
+def _plan(workspace: Workspace, remote: Remote) -> SyncPlan:
+    """What is to be done; names that differ only in case can be neither merged nor changed here any more."""
+    try:
+        return plan_sync(workspace.history, remote, author=workspace.author, now=workspace.now())
+    except NameCollisionError as error:
+        name, existing = error.facts["name"], error.facts["existing"]
+        raise NameCollisionError(
+            f"cannot sync with {remote}: artifact name {name!r} differs only in case from {existing!r}, which it holds",
+            hint=f"clone the remote anew, save there what only this ledger holds, with {existing!r} for {name!r}, "
+            "and go on in the clone (specs/sharing.md, 3)",
+            **error.facts,
+        ) from error
 
 
 def _report(plan: SyncPlan, pushed: dict[str, Claim]) -> SyncReport:

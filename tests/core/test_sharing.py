@@ -36,6 +36,8 @@ from tests.conftest import check_histories
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import git
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Path]:
@@ -200,6 +202,28 @@ def test_names_that_differ_in_case_do_not_meet(pair: tuple[Ledger, Ledger], hub:
     with pytest.raises(NameCollisionError, match="differs only in case"):
         bob.sync()
     assert (before, known) == (bob.revision, hub_tip(hub))
+
+
+def test_a_name_that_cannot_be_merged_has_a_way_out(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
+    """What specs/sharing.md, 3 says brings all that only one ledger holds to the others, under the other spelling."""
+    ada, old = pair
+    ada.save("of ada", "n2")
+    old.save("of bob", "N2", tags=["draft"], run_metadata={"rows": 2})
+    old.save("more", "N2", "best")
+    old.save("other", "plain")
+    ada.sync()
+    with pytest.raises(NameCollisionError, match=f"^cannot sync with origin .*{hub.name}") as caught:
+        old.sync()
+    assert "with 'n2' for 'N2'" in caught.value.hint
+    url = str(hub)
+    steps = re.search(r"```python\n(.*?)```", (ROOT / "specs" / "sharing.md").read_text(), re.DOTALL)
+    assert steps is not None
+    code = steps[1].replace("old/.ledger", str(old.path)).replace("new/.ledger", str(tmp_path / "new" / ".ledger"))
+    exec(code, {"Ledger": Ledger, "url": url})  # what the page tells to do
+    ada.sync()
+    assert {"1": "of ada", "2": "of bob", "best": "more"} == values(ada, "n2")
+    assert (("draft",), 2) == (ada.get("n2", 2).tags, ada.get("n2", 2).metadata["rows"])
+    assert {"1": "other"} == values(ada, "plain")
 
 
 def test_ledgers_sync_without_a_hub(pair: tuple[Ledger, Ledger]) -> None:
