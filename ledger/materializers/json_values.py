@@ -8,6 +8,7 @@ is left to the last resort, rather than come back as its base class.
 import datetime as dt
 import uuid
 from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
@@ -21,6 +22,7 @@ STATE_DICT = "torch.safetensors/1"
 _LEGIBLE_BITS = 13_000  # longer integers have no text that Python is willing to write
 _NUMBERS = (int, float, complex)
 _CONTAINERS = (list, dict, tuple, set, frozenset)
+_SIMPLE = (type(None), type(...), range, PurePosixPath, PureWindowsPath)
 
 
 class _TreeMaterializer(BaseMaterializer):
@@ -44,10 +46,10 @@ class _TreeMaterializer(BaseMaterializer):
 
 
 class JsonMaterializer(_TreeMaterializer):
-    """Numbers, texts, None, and containers of anything."""
+    """Numbers, texts, None, ``...``, ranges, paths that are only names, and containers of anything."""
 
     REGISTRY_KEY: ClassVar[str] = "builtin.json/1"
-    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (int, float, complex, bool, str, type(None), *_CONTAINERS)
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (*_NUMBERS, bool, str, *_CONTAINERS, *_SIMPLE)
     ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = (
         "numpy.generic",
         "numpy.bytes_",  # nearer than bytes, which it derives from

@@ -104,6 +104,7 @@ class TestJson(MaterializerContract):
                 "\ud83d\ude00",
             ),
             *(0.0, -0.0, 0.1, 1e300, 5e-324, math.inf, -math.inf, 1 + 2j, complex(-0.0, math.inf)),
+            *(..., range(3), range(9, -1, -2), pathlib.PurePosixPath("a/b"), pathlib.PureWindowsPath("c:/d")),
             *([], {}, (), set(), frozenset(), [()], ((1,), [2]), {"a": {"$b": {"$$c": 1}}}),
             {1: "int", "1": "text", 2.5: "float", None: 0, (1, 2): [3], frozenset({4}): 5, False: 6},
             [{1, 2}, frozenset({(1, 2)}), {(1, 2): 3}],
