@@ -112,7 +112,7 @@ class ArgumentTypeError(LedgerError, TypeError):
 
 
 class ConfigError(LedgerError, ValueError):
-    """A ``config.toml``, or the configuration file of a run, that cannot be used as it is."""
+    """A ``config.toml``, a history's or a run's configuration, that cannot be used as it is."""
 
     kind = "config"
     exit_code = 2

@@ -8,8 +8,15 @@ import re
 import stat
 from pathlib import Path
 
-from ledger.disk import make_directory, mode_of, write_file
-from ledger.errors import FormatError, IntegrityError, LedgerExistsError, UnsupportedFormatError, storage_error
+from ledger.disk import make_directory, mode_of, read_file, write_file
+from ledger.errors import (
+    ConfigError,
+    FormatError,
+    IntegrityError,
+    LedgerExistsError,
+    UnsupportedFormatError,
+    storage_error,
+)
 from ledger.history.refs import BRANCH
 from ledger.records import FORMAT
 
@@ -57,6 +64,24 @@ _OWN_KEYS = (
     ),
 )
 
+_HARMLESS = re.compile(
+    "|".join(
+        (
+            *map(re.escape, _OWN_KEYS),
+            r"core\.(compression|ignorecase|loosecompression|precomposeunicode|sharedrepository|symlinks)",
+            r"gc\.(autodetach|autopacklimit|packrefs|reflogexpire|reflogexpireunreachable|writecommitgraph)",
+            r"pack\.(compression|depth|threads|window|windowmemory)",
+            r"(fetch|receive)\.fsckobjects|(receive|transfer)\.unpacklimit|receive\.denycurrentbranch",
+            r"maintenance\.strategy|log\.excludedecoration",
+            r"user\.(name|email)",
+            # A remote that is named like a URL would have its say whenever that URL is asked.
+            r"remote\.[A-Za-z0-9_-]+\.(fetch|mirror|pushurl|tagopt|url)",
+            r"branch\..+\.(description|merge|rebase|remote)",
+        )
+    )
+)
+"""What we write into a configuration and what Git's own commands do: none of it names a program or another file."""
+
 
 def create_repository(git_dir: Path) -> None:
     """Make an empty bare repository; raises `LedgerExistsError` if something is there."""
@@ -95,6 +120,34 @@ def check_repository(git_dir: Path) -> None:
         )
 
 
+def check_settings(git_dir: Path) -> None:
+    """Refuse a repository that could have Git run a program; raises `ConfigError` with file and setting.
+
+    A ledger may come from anybody, its history's configuration with it, and Git does what that says.
+    """
+    path = git_dir / "config"
+    if mode_of(git_dir / "commondir"):
+        raise ConfigError(
+            f"{git_dir} takes its configuration from elsewhere, through {git_dir / 'commondir'}",
+            hint="a history stands on its own: remove that file",
+            path=str(git_dir / "commondir"),
+        )
+    try:
+        found = read_settings(read_file(path))
+    except FileNotFoundError:
+        return  # Git takes its defaults
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}", path=str(path)) from error
+    for key in found:
+        if not _HARMLESS.fullmatch(key):
+            raise ConfigError(
+                f"{path} sets {key!r}, and what is set there could have Git run a program",
+                hint="remove it; what Git needs for a remote belongs into your own configuration: git config --global",
+                path=str(path),
+                key=key,
+            )
+
+
 def read_settings(data: bytes) -> dict[str, str]:
     """The settings of a repository's configuration, by section and key; ``ValueError`` for what Git would not take."""
     found: dict[str, str] = {}
@@ -105,7 +158,7 @@ def read_settings(data: bytes) -> dict[str, str]:
             section = ".".join(filter(None, (heading[1].lower(), heading[2])))
         elif setting is not None and section:
             found[f"{section}.{setting[1].lower()}"] = (setting[2] or "").strip()
-        elif line.strip(" \t\r") and line.lstrip()[0] not in "#;":
+        elif line.strip(" \t\r") and line.lstrip(" \t\r")[0] not in "#;":
             message = f"line {number} is {line[:60]!r}, which is no setting"
             raise ValueError(message)
     for key in _OWN_KEYS:

@@ -3,8 +3,8 @@
 dulwich's clients report rejected pushes as successful and let a remote rewind what was
 known of it, so real Git does this part. Rules it keeps:
 
-* nothing of the environment or of hooks decides what runs: no ``GIT_*`` variable, no hook, no
-  prompt, and only the protocols listed here;
+* nothing of the environment, of hooks or of the history's own configuration decides what runs: no
+  ``GIT_*`` variable, no hook, no prompt, no setting but harmless ones, and only the protocols listed here;
 * every call ends in bounded time, its helpers with it;
 * what is received is checked object by object before it is kept;
 * a remote's own words reach the user, without user names, passwords and keys in URLs.
@@ -20,6 +20,7 @@ from typing import NamedTuple
 from ledger.errors import MissingDependencyError, RemoteError
 from ledger.history.refs import BRANCH
 from ledger.history.remotes import Remote, without_secrets
+from ledger.history.repository import check_settings
 from ledger.ids import CommitId
 
 ASK_SECONDS = 60.0
@@ -133,6 +134,7 @@ def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS) -> _Done:
     import signal
     import subprocess
 
+    check_settings(git_dir)
     program = shutil.which("git")
     if program is None:
         raise MissingDependencyError(

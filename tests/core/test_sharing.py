@@ -358,6 +358,18 @@ def test_no_hook_of_ours_runs(pair: tuple[Ledger, Ledger], tmp_path: Path) -> No
     assert not (tmp_path / "ran").exists()
 
 
+def test_no_program_of_a_copied_ledger_runs(pair: tuple[Ledger, Ledger], tmp_path: Path, hub: Path) -> None:
+    """A program that the history's own configuration names is refused before Git is asked anything."""
+    ada, _ = pair
+    program = tmp_path / "program"
+    program.write_text(f'#!/bin/sh\ntouch {tmp_path}/ran\nexec git-upload-pack "$@"\n')
+    program.chmod(0o755)
+    git(ada, "config", f"remote.{hub}.uploadpack", str(program))
+    with pytest.raises(ConfigError, match=r"history\.git/config sets 'remote\.\S+\.uploadpack'"):
+        ada.sync()
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_remote_that_nobody_knows(ledger: Ledger) -> None:
     """The error says how to add one."""
     with pytest.raises(ConfigError, match="no remote 'origin'") as caught:

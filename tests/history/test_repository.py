@@ -7,9 +7,16 @@ from typing import Any
 
 import pytest
 
-from ledger.errors import FormatError, IntegrityError, LedgerExistsError, StorageError, UnsupportedFormatError
+from ledger.errors import (
+    ConfigError,
+    FormatError,
+    IntegrityError,
+    LedgerExistsError,
+    StorageError,
+    UnsupportedFormatError,
+)
 from ledger.history import History
-from ledger.history.repository import check_format
+from ledger.history.repository import check_format, check_settings, write_settings
 from tests.conftest import check_histories
 from tests.kit.histories import AUTHOR, NOW, git, new_history, publish, versions_of
 
@@ -70,6 +77,70 @@ def test_borrowed_objects_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="borrows objects through") as caught:
         History.open(history.git_dir.parent)
     assert "git repack -a -d" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "key"),
+    [
+        ("core", "fsmonitor = /tmp/x", "core.fsmonitor"),
+        ("core", "sshCommand = /tmp/x", "core.sshcommand"),
+        ("core", "gitProxy = /tmp/x", "core.gitproxy"),
+        ("core", "hooksPath = /tmp", "core.hookspath"),
+        ("credential", "helper = !/tmp/x", "credential.helper"),
+        ("gc", "recentObjectsHook = /tmp/x", "gc.recentobjectshook"),
+        ("include", "path = /tmp/x", "include.path"),
+        ('includeIf "gitdir:**"', "path = /tmp/x", "includeIf.gitdir:\\*\\*.path"),
+        ('remote "origin"', "uploadpack = /tmp/x", "remote.origin.uploadpack"),
+        ('remote "origin"', "promisor = true", "remote.origin.promisor"),
+        ("remote.origin", "receivepack = /tmp/x", "remote.origin.receivepack"),
+        ('remote "file:///srv/hub.git"', "url = /elsewhere", "remote.file:///srv/hub.git.url"),
+        ('url "/elsewhere"', "insteadOf = /srv", "url./elsewhere.insteadof"),
+        ("extensions", "worktreeConfig = true", "extensions.worktreeconfig"),
+    ],
+)
+def test_settings_that_run_something_are_refused(tmp_path: Path, section: str, setting: str, key: str) -> None:
+    """A configuration may come from anybody: whatever is not known to be harmless is named, with its file."""
+    write_settings(tmp_path)
+    with (tmp_path / "config").open("a") as config:
+        config.write(f"[{section}]\n\t{setting}\n")
+    with pytest.raises(ConfigError, match=f"{tmp_path}/config sets '(?i:{key})'") as caught:
+        check_settings(tmp_path)
+    assert "git config --global" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text", ["[core] fsmonitor = /tmp/x\n", "[core]\n\tbare = tr\\\nue\n", "\ufeff[core]\n", "[core]\n\f\n"]
+)
+def test_a_configuration_in_a_form_of_its_own_is_refused(tmp_path: Path, text: str) -> None:
+    """A setting behind its section's heading, or on several lines, is not overlooked."""
+    (tmp_path / "config").write_text(text)
+    with pytest.raises(ConfigError, match=f"{tmp_path}/config: line [0-9] is .*, which is no setting"):
+        check_settings(tmp_path)
+
+
+def test_a_configuration_elsewhere_is_refused(tmp_path: Path) -> None:
+    """Git would take settings and hooks from the folder that ``commondir`` names."""
+    write_settings(tmp_path)
+    (tmp_path / "commondir").write_text("/elsewhere\n")
+    with pytest.raises(ConfigError, match="takes its configuration from elsewhere"):
+        check_settings(tmp_path)
+
+
+def test_what_git_itself_writes_is_no_reason_to_refuse(history: History, tmp_path: Path) -> None:
+    """Remotes, branches, a user, maintenance, a plain clone: none of it has Git run a program."""
+    git(history, "remote", "add", "origin", "https://host/team/ledger.git")
+    git(history, "remote", "add", "--mirror=fetch", "copy", str(tmp_path))
+    git(history, "config", "branch.main.remote", "origin")
+    git(history, "config", "branch.feature/a.merge", "refs/heads/main")
+    git(history, "config", "user.email", "ada@example.com")
+    git(history, "config", "gc.autoDetach", "false")
+    git(history, "config", "core.sharedRepository", "group")
+    check_settings(history.git_dir)
+    clone = tmp_path / "clone.git"
+    subprocess.run(["git", "clone", "-q", "--mirror", str(history.git_dir), str(clone)], check=True)
+    check_settings(clone)
+    (clone / "config").unlink()
+    check_settings(clone)
 
 
 @pytest.mark.parametrize("missing", ["HEAD", "objects"])
