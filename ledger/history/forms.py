@@ -23,7 +23,10 @@ _DIRECTORY, _FILE = b"40000", b"100644"
 _TREE_ENTRY = re.compile(rb"(40000|100644) ([^\0]+)\0(.{20})", re.DOTALL)
 _TREE_NAME = re.compile(rb"(?:40000|100644) ([^\0]+)\0.{20}", re.DOTALL)
 _WHOLE_TREE = re.compile(rb"(?:(?:40000|100644) [^\0]+\0.{20})*", re.DOTALL)
-_ID = re.compile(r"[0-9a-f]{40}")
+_COMMIT_HEAD = re.compile(
+    rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)"
+    rb"author ([^<>\n]*<[^<>\n]*>)[^\n]*\ncommitter [^<>\n]*<[^<>\n]*> ([0-9]+) [^\n]*(?:\n|\Z)"
+)
 _ID_BYTES = 20
 
 
@@ -163,21 +166,20 @@ def check_tree(data: bytes) -> None:
 
 
 def decode_commit(id: CommitId, data: bytes) -> Commit:
-    """The parts of a commit that matter here; raises ``ValueError`` where they are not what Git writes."""
-    head, _, message = data.decode(errors="replace").partition("\n\n")
-    tree, author, time = "", "", 0
-    parents: list[CommitId] = []
-    for line in head.split("\n"):
-        word, _, value = line.partition(" ")
-        if word == "tree":
-            tree = value
-        elif word == "parent":
-            parents.append(CommitId(value))
-        elif word == "author":
-            author = value.rpartition(">")[0] + ">"
-        elif word == "committer":
-            time = int(value.rsplit(" ", 2)[1])
-    if not all(map(_ID.fullmatch, (tree, *parents))):
-        message = f"tree {tree!r} or a parent is no id"
+    """The parts of a commit that matter here; raises ``ValueError`` where they are not what Git writes.
+
+    They come first and once: what comes after the committer is passed over, as Git does, whatever it is called.
+    """
+    head = _COMMIT_HEAD.match(data)
+    if head is None:
+        message = f"it begins with {data[:60]!r}, which is not its tree, parents, author and committer"
         raise ValueError(message)
-    return Commit(id, ObjectId(tree), tuple(parents), author, time, message)
+    tree, parents, author, time = head.groups()
+    return Commit(
+        id,
+        ObjectId(tree.decode()),
+        tuple(map(CommitId, parents.decode().split()[1::2])),
+        author.decode(errors="replace"),
+        int(time),
+        data.partition(b"\n\n")[2].decode(errors="replace"),
+    )

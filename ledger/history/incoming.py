@@ -22,6 +22,7 @@ from ledger.history.merging import Merged, merge_trees
 from ledger.history.placing import check_file
 from ledger.history.refs import read_ref, tracking_ref, write_ref
 from ledger.history.remotes import Remote
+from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
 from ledger.history.transport import commits_between, fetch, have_common_commit, is_ancestor, remote_tip
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
@@ -137,6 +138,8 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
     commit = objects.commit(id)
     if len(commit.parents) > _MOST_PARENTS or (not commit.parents and not is_first_allowed):
         raise FormatError(f"it has {len(commit.parents)} parents")
+    if commit.time > LAST_SECOND:
+        raise FormatError(f"its time is {commit.time}, behind the end of the year 9999 at {LAST_SECOND}")
     first = objects.commit(commit.parents[0]).tree if commit.parents else None
     difference = compare(objects, first, commit.tree)
     for verb, paths in (("removes", difference.removed), ("edits", difference.edited)):

@@ -14,6 +14,9 @@ _REVISION = re.compile(r"(HEAD|main|[0-9a-f]{4,40})((?:[~^][0-9]{0,9})*)")
 _STEP = re.compile(r"([~^])([0-9]*)")
 _TIME = re.compile(r"^Time: (\S+)$", re.MULTILINE)
 
+LAST_SECOND = 253_402_300_799
+"""The end of the year 9999, in seconds: no moment is later. Git's own times may be."""
+
 
 def resolve_revision(objects: Objects, tip: CommitId, revision: str | dt.datetime) -> CommitId:
     """The commit that a revision names, or that was published last at a moment.
@@ -39,16 +42,16 @@ def resolve_revision(objects: Objects, tip: CommitId, revision: str | dt.datetim
 
 
 def time_of(commit: Commit) -> dt.datetime:
-    """When a commit was made, to the microsecond where its trailer says so."""
+    """When a commit was made, to the microsecond where its trailer says so; always in UTC."""
     match = _TIME.search(commit.message)
     if match is not None:
         try:
             moment = dt.datetime.fromisoformat(match[1])
-            return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
-        except ValueError:
+            return moment.astimezone(dt.UTC) if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+        except (ValueError, OverflowError):
             # A commit made by other hands; Git's own time is there too.
-            return dt.datetime.fromtimestamp(commit.time, dt.UTC)
-    return dt.datetime.fromtimestamp(commit.time, dt.UTC)
+            pass
+    return dt.datetime.fromtimestamp(min(commit.time, LAST_SECOND), dt.UTC)
 
 
 def leads_to(objects: Objects, tip: CommitId, commit: CommitId, *, since: CommitId) -> bool:

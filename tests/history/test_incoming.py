@@ -205,6 +205,35 @@ def test_a_merge_by_hand_without_collisions_is_taken(ledger: Ledger, hub: Path) 
     assert ("iris@3",) == ledger.sync().fetched
 
 
+def commit_by_hand(hub: Path, tree: str, *, time: int = 1_795_000_000, headers: str = "") -> str:
+    """Move the hub's branch to a commit of a tree whose lines are written out."""
+    person = f"Eve <eve@example.com> {time} +0000"
+    text = f"tree {tree}\nparent {hub_tip(hub)}\nauthor {person}\ncommitter {person}\n{headers}\nby hand\n"
+    commit = hub_git(hub, "hash-object", "-t", "commit", "-w", "--stdin", data=text.encode())
+    hub_git(hub, "update-ref", "refs/heads/main", commit)
+    return commit
+
+
+def test_a_commit_is_what_git_takes_it_for(ledger: Ledger, hub: Path) -> None:
+    """A second tree or committer behind the first is nobody's: what is saved later goes on from Git's tree."""
+    before = hub_tip(hub)
+    push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    trees = [hub_git(hub, "rev-parse", f"{commit}^{{tree}}") for commit in ("main", before)]
+    hub_git(hub, "update-ref", "refs/heads/main", before)
+    commit_by_hand(hub, trees[0], headers=f"tree {trees[1]}\ncommitter Eve <e@x> {10**40} +0000\n")
+    assert ("iris@3",) == ledger.sync().fetched
+    assert "4" == ledger.save("four", "iris").version
+    check_histories(ledger.path)
+
+
+def test_a_commit_of_no_time_is_refused(ledger: Ledger, hub: Path) -> None:
+    """Git takes any number of seconds; a ledger none that no moment has."""
+    commit = commit_by_hand(hub, hub_git(hub, "rev-parse", "main^{tree}"), time=10**12)
+    assert_refused(
+        ledger, hub, commit, FormatError, f"commit {commit} is refused: its time is {10**12}, behind the end"
+    )
+
+
 def test_an_unreachable_remote(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
     """Git's own words reach the user, and nothing is changed."""
     hub.rename(tmp_path / "gone.git")

@@ -195,6 +195,22 @@ def test_the_parts_of_a_commit() -> None:
     assert ("d" * 40, "a" * 40, ("b" * 40, "c" * 40), "A <a@b>", 7, "subject\n\nbody\n") == tuple(commit)
 
 
+def test_headers_behind_the_committer_say_nothing() -> None:
+    """A second tree, parent or committer is passed over, as Git passes it over."""
+    text = f"tree {'a' * 40}\nparent {'b' * 40}\nauthor A <a@b> 1 +0100\ncommitter C <c@d> 7 -0200\n"
+    more = f"encoding x\ntree {'e' * 40}\nparent {'f' * 40}\nauthor E <e@x> 2 +0000\ncommitter E <e@x> {10**40} +0000\n"
+    id = CommitId("d" * 40)
+    assert decode_commit(id, f"{text}\nx\n".encode()) == decode_commit(id, f"{text}{more}\nx\n".encode())
+
+
+@pytest.mark.parametrize("order", [(1, 0, 2, 3), (0, 2, 1, 3), (0, 1, 3, 2), (0, 1, 3), (0, 1, 2), (0, 0, 1, 2, 3)])
+def test_a_commit_in_another_order_is_none(order: tuple[int, ...]) -> None:
+    """Git takes a tree, parents, an author and a committer in this order and in no other."""
+    lines = (f"tree {'a' * 40}\n", f"parent {'b' * 40}\n", "author A <a@b> 1 +0100\n", "committer C <c@d> 7 -0200\n")
+    with pytest.raises(ValueError, match="which is not its tree, parents, author and committer"):
+        decode_commit(CommitId("d" * 40), ("".join(lines[at] for at in order) + "\nx\n").encode())
+
+
 def test_a_pack_folder_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     """Where the system fails, so do we: nothing is taken for missing."""
     history = new_history(tmp_path)

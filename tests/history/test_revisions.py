@@ -203,6 +203,8 @@ def commit_saying(message: str) -> Commit:
         ("x\n\nTime: 2026-11-23T10:00:00.123456Z\n", NOW),
         ("x\n\nTime: 2026-11-23T11:00:00.123456+01:00\n", NOW),
         ("x\n\nTime: 2026-11-23T10:00:00.123456\n", NOW),
+        ("x\n\nTime: 9999-12-31T23:59:59-12:00\n", dt.datetime(1970, 1, 1, 0, 0, 5, tzinfo=dt.UTC)),
+        ("x\n\nTime: 0001-01-01T00:00:00+12:00\n", dt.datetime(1970, 1, 1, 0, 0, 5, tzinfo=dt.UTC)),
         ("x\n\nTime: yesterday\n", dt.datetime(1970, 1, 1, 0, 0, 5, tzinfo=dt.UTC)),
         ("x\n", dt.datetime(1970, 1, 1, 0, 0, 5, tzinfo=dt.UTC)),
     ],
@@ -210,6 +212,13 @@ def commit_saying(message: str) -> Commit:
 def test_a_commit_was_made_when_its_trailer_says(message: str, expected: dt.datetime) -> None:
     """The trailer gives microseconds; a commit by other hands has the time that Git gave it. Always with a zone."""
     assert expected == time_of(commit_saying(message))
+
+
+@pytest.mark.parametrize("seconds", [10**12, 10**40])
+def test_a_commit_behind_the_last_moment_was_made_then(seconds: int) -> None:
+    """Git's times go on where those of Python end."""
+    expected = dt.datetime(9999, 12, 31, 23, 59, 59, tzinfo=dt.UTC)
+    assert expected == time_of(commit_saying("x\n")._replace(time=seconds))
 
 
 def test_a_plain_clone_is_a_whole_history(history: History) -> None:
