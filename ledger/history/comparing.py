@@ -1,7 +1,8 @@
 """What differs between two trees, by path, without reading what is the same.
 
 Trees may come from elsewhere: depth and number of paths are bounded, so that a small
-pack cannot describe more than a reader can walk.
+pack cannot describe more than a reader can walk. A folder without files would be no
+difference, and many in each other a long way to none: no folder is empty.
 """
 
 import msgspec
@@ -26,7 +27,7 @@ class Difference(msgspec.Struct, frozen=True):
 def compare(objects: Objects, before: ObjectId | None, after: ObjectId) -> Difference:
     """What must happen to the tree ``before`` (``None``: no files) to make it ``after``.
 
-    Raises `FormatError` with the path for what is neither a file nor a directory.
+    Raises `FormatError` with the path for what is neither a file nor a directory, and for an empty one in ``after``.
     """
     walk = _Walk(objects)
     walk.descend((), Entry(is_directory=True, id=before) if before else None, Entry(is_directory=True, id=after))
@@ -51,6 +52,9 @@ class _Walk:
         if after is not None and not after.is_directory:
             self._note(self.added, path)
         old, new = self._entries(path, before), self._entries(path, after)
+        if after is not None and after.is_directory and not new:
+            where = "/".join(path) or "the root"
+            raise FormatError(f"{where}: an empty folder, which no ledger has", where=where)
         for name in sorted({*old, *new}):
             self.descend((*path, name), old.get(name), new.get(name))
 

@@ -214,6 +214,35 @@ def commit_by_hand(hub: Path, tree: str, *, time: int = 1_795_000_000, headers: 
     return commit
 
 
+def tree_with(hub: Path, tree: str, path: str, folder: str) -> str:
+    """A tree with a folder at a path; Git's index holds none that is empty."""
+    name, _, rest = path.partition("/")
+    lines = {line.split("\t")[1]: line for line in hub_git(hub, "ls-tree", tree).splitlines()}
+    if rest:
+        below = lines[name].split()[2] if name in lines else hub_git(hub, "mktree")
+        folder = tree_with(hub, below, rest, folder)
+    lines[name] = f"040000 tree {folder}\t{name}"
+    return hub_git(hub, "mktree", data="".join(f"{line}\n" for line in lines.values()).encode())
+
+
+@pytest.mark.parametrize("folder", ["artifacts/47/IRIS", "artifacts/47/rose/0000/00", "junk"])
+def test_an_empty_folder_is_refused(ledger: Ledger, hub: Path, folder: str) -> None:
+    """A folder without files is no record, and one that is named like an artifact but for case would stop its saves."""
+    commit = commit_by_hand(hub, tree_with(hub, "main", folder, hub_git(hub, "mktree")))
+    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: {folder}: an empty folder")
+    assert "3" == ledger.save("three", "iris").version
+
+
+def test_a_bomb_of_folders_without_files_is_refused(ledger: Ledger, hub: Path) -> None:
+    """Nine small trees that describe 40 to the 9th folders are not walked to their end."""
+    tree = hub_git(hub, "mktree")
+    for _ in range(9):
+        lines = (f"040000 tree {tree}\t{number:02d}\n" for number in range(40))
+        tree = hub_git(hub, "mktree", data="".join(lines).encode())
+    commit = commit_by_hand(hub, tree_with(hub, "main", "zz", tree))
+    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: zz(/00){{9}}: an empty folder")
+
+
 def test_a_commit_is_what_git_takes_it_for(ledger: Ledger, hub: Path) -> None:
     """A second tree or committer behind the first is nobody's: what is saved later goes on from Git's tree."""
     before = hub_tip(hub)
