@@ -5,7 +5,7 @@ known of it, so real Git does this part. Rules it keeps:
 
 * nothing of the environment, of hooks or of the history's own configuration decides what runs: no
   ``GIT_*`` variable, no hook, no prompt, no setting but harmless ones, and only the protocols listed here;
-* every call ends in bounded time, its helpers with it;
+* every call ends in bounded time, its helpers with it, and of what a remote says only the end is kept;
 * what is received is checked object by object before it is kept;
 * a remote's own words reach the user, without user names, passwords and keys in URLs.
 """
@@ -14,8 +14,9 @@ import contextlib
 import os
 import re
 import shlex
+import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from ledger.errors import MissingDependencyError, RemoteError
 from ledger.history.refs import BRANCH
@@ -45,6 +46,9 @@ _SETTINGS = (
 _SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=2"
 _LINE = re.compile(r"([0-9a-f]{40})\t" + re.escape(BRANCH))
 _SHOWN_LINES = 6
+_KEPT_BYTES = 1 << 16
+"""So much of the end of what a remote says: it may talk for as long as a transfer may take."""
+_READ_BYTES = 1 << 16
 
 
 class _Done(NamedTuple):
@@ -110,7 +114,7 @@ def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> lis
 def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[CommitId, list[str]]:
     """The commits that a tip is built on, oldest first, and the parents of each."""
     command = ["rev-list", "--topo-order", "--reverse", "--parents", tip, *without]
-    done = _run(git_dir, *command, seconds=TRANSFER_SECONDS)
+    done = _run(git_dir, *command, seconds=TRANSFER_SECONDS, is_whole=True)
     if done.code:
         raise RemoteError(f"cannot list the commits of {tip}: {done.words}", commit=tip)
     lines = (line.split() for line in done.output.splitlines())
@@ -129,7 +133,8 @@ def _advice(done: _Done) -> str:
     return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
 
 
-def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS) -> _Done:
+def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS, is_whole: bool = False) -> _Done:
+    """What Git answers; of its output the end, or all of it where it ``is_whole``, of its words the end."""
     import shutil
     import signal
     import subprocess
@@ -151,15 +156,40 @@ def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS) -> _Done:
         start_new_session=True,
     ) as process:
         try:
-            output, words = process.communicate(timeout=seconds)
+            assert process.stdout is not None, "it is a pipe"
+            assert process.stderr is not None, "it is a pipe"
+            output, words = _hear(process.stdout, process.stderr, seconds, is_whole=is_whole)
+            process.wait(timeout=seconds)
         except BaseException as error:
             # Git's helpers (ssh, remote-https) are in its session: none of them outlives the call.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            if isinstance(error, subprocess.TimeoutExpired):
+            if isinstance(error, (TimeoutError, subprocess.TimeoutExpired)):
                 raise RemoteError(f"git {arguments[0]} did not end within {seconds:g} s", hint=_REACH) from error
             raise
     return _Done(process.returncode, output.decode(errors="replace"), _words(words))
+
+
+def _hear(output: IO[bytes], words: IO[bytes], seconds: float, *, is_whole: bool) -> tuple[bytes, bytes]:
+    """What is written to two pipes until both are closed; raises ``TimeoutError`` after so many seconds."""
+    import selectors
+
+    end = time.monotonic() + seconds
+    heard = {output: bytearray(), words: bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for pipe in heard:
+            selector.register(pipe, selectors.EVENT_READ, pipe)
+        while selector.get_map():
+            for key, _ in selector.select(max(0.0, end - time.monotonic())):
+                data = os.read(key.fd, _READ_BYTES)
+                if not data:
+                    selector.unregister(key.fileobj)
+                heard[key.data] += data
+                if not is_whole or key.data is words:
+                    del heard[key.data][:-_KEPT_BYTES]
+            if time.monotonic() >= end:
+                raise TimeoutError
+    return bytes(heard[output]), bytes(heard[words])
 
 
 def _environment() -> dict[str, str]:

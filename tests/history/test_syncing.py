@@ -2,6 +2,7 @@
 
 import socket
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from ledger import Ledger
 from ledger.errors import ArgumentError, RemoteError
 from ledger.history import Remote, adopt_plan, check_remote, plan_sync, push_plan, transport, without_secrets
+from ledger.ids import CommitId
 from tests.kit.histories import AUTHOR, NOW
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import git
@@ -136,6 +138,31 @@ def test_a_remote_that_never_answers(pair: tuple[Ledger, Ledger]) -> None:
         with pytest.raises(RemoteError, match=r"git ls-remote did not end within 0.3 s"):
             transport._run(pair[0].git_dir, "ls-remote", url, seconds=0.3)
         assert time.monotonic() - started < 10
+
+
+def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """A remote may talk for as long as a transfer may take: 64 MiB of its words take next to no memory here."""
+    ada, _ = pair
+    hook = hub / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\nyes '{'x' * 1000}' | head -c {64 << 20} >&2\necho quota exceeded >&2\nexit 1\n")
+    hook.chmod(0o755)
+    ada.save("x", "iris")
+    tracemalloc.start()
+    try:
+        with pytest.raises(RemoteError, match=r"does not take .*quota exceeded"):
+            ada.sync()
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_git_lists_is_kept_whole(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commits are ours, and none of them is left out."""
+    ada, _ = pair
+    monkeypatch.setattr(transport, "_KEPT_BYTES", 10)
+    listed = git(ada, "rev-list", "--topo-order", "--reverse", "main").splitlines()
+    assert listed == transport.commits_between(ada.git_dir, None, CommitId(ada.revision))
 
 
 def test_a_protocol_that_is_not_listed(pair: tuple[Ledger, Ledger]) -> None:
