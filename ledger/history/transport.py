@@ -3,8 +3,8 @@
 dulwich's clients report rejected pushes as successful and let a remote rewind what was
 known of it, so real Git does this part. Rules it keeps:
 
-* nothing of the environment, of hooks or of the history's own configuration decides what runs: no
-  ``GIT_*`` variable, no hook, no prompt, no setting but harmless ones, and only the protocols listed here;
+* nothing of the environment, or of the history's own hooks and configuration, decides what runs here: no
+  ``GIT_*`` variable, no hook but a remote's, no prompt, only harmless settings and the protocols listed here;
 * every call ends in bounded time, its helpers with it, and of what a remote says only the end is kept;
 * what is received is checked object by object before it is kept;
 * a remote's own words reach the user, without user names, passwords and keys in URLs.
