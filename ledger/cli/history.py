@@ -11,6 +11,7 @@ from ledger.cli.printing import print_json, print_table
 from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session
 from ledger.cli.shapes import commit_shape, labels_in
 from ledger.errors import MissingDependencyError
+from ledger.history import check_settings
 
 _COMMIT_COLUMNS = {"COMMIT": "commit", "TIME": "time", "AUTHOR": "author", "SUBJECT": "subject"}
 
@@ -49,7 +50,10 @@ def log(session: Session, name: str | None, limit: int | None) -> None:
 @click.argument("arguments", metavar="ARGS...", nargs=-1)
 @pass_session
 def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
-    """Run Git on the history. Everything after `git` is Git's own, `--help` too."""
+    """Run Git on the history. Everything after `git` is Git's own, `--help` too.
+
+    Not where the history's own configuration could have Git run a program.
+    """
     git_dir = session.reader().git_dir
     import shutil
 
@@ -59,6 +63,7 @@ def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
             "git is not installed: no program of that name on the PATH",
             hint="install Git; `ledger log` shows the history without it",
         )
+    check_settings(git_dir)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     sys.stdout.flush()
     os.execve(program, ["git", f"--git-dir={git_dir}", *arguments], environment)  # noqa: S606  # no shell, on purpose

@@ -31,6 +31,7 @@ from ledger.history.layout import Claim, cache_file, run_file, step_file
 from ledger.history.mending import HistoryMending, mend, plan_mending
 from ledger.history.remotes import Remote, check_remote, remote_url, without_secrets
 from ledger.history.repacking import Packed, PackingPlan, execute_packing, plan_packing
+from ledger.history.repository import check_settings
 from ledger.history.revisions import time_of
 from ledger.history.snapshot import Snapshot, find_by_id
 from ledger.history.soundness import GitFault
@@ -67,6 +68,7 @@ __all__ = [
     "check_nothing_taken_back",
     "check_place",
     "check_remote",
+    "check_settings",
     "claim_changes",
     "clone_history",
     "execute_packing",

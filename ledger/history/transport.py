@@ -122,7 +122,7 @@ def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[Comm
 
 
 _REACH = "check the URL, the network, and that `git ls-remote` of it works without a question"
-_OWNER = re.compile(r"dubious ownership in repository at '([^']*)'")
+_OWNER = re.compile(r"^fatal: .*dubious ownership in repository at '([^'*]+)'", re.MULTILINE)
 
 
 def _advice(done: _Done) -> str:

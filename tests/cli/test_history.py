@@ -90,3 +90,13 @@ def test_without_git(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_git_without_a_ledger(cli: Cli) -> None:
     """Where there is no ledger, Git is not run at all."""
     assert cli("git", "init", code=3).err.startswith("Error: no ledger at ")
+
+
+def test_a_history_that_could_run_a_program_is_not_given_to_git(iris: dict[str, Any], tmp_path: Path) -> None:
+    """``ledger git`` refuses a ledger whose own configuration names a program; nothing was run."""
+    with open(Ledger.open().git_dir / "config", "a") as config:
+        config.write(f"[core]\n\tpager = touch {tmp_path}/ran\n\tfsmonitor = touch {tmp_path}/ran\n")
+    done = start("git", "-p", "log")
+    assert 2 == done.returncode
+    assert "sets 'core.pager'" in done.stderr
+    assert not (tmp_path / "ran").exists()
