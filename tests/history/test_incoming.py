@@ -325,7 +325,7 @@ def chains(hub: Path, turns: Sequence[int]) -> tuple[list[CommitId], list[Commit
 def test_a_clock_that_ran_back_makes_no_old_commit_new(tmp_path: Path) -> None:
     """What a tip adds to a known commit is listed exactly, where Git by itself lists the root of both in some cases."""
     hub, chance, misled = new_hub(tmp_path), random.Random(1), 0
-    for _ in range(25):
+    for _ in range(8):
         ours, theirs, merge = chains(hub, chance.choices([0, 1], weights=[6, 1], k=chance.randrange(20, 45)))
         assert [*theirs[1:], merge] == commits_between(hub, ours[-1], merge)
         assert theirs[1:] == commits_between(hub, ours[-1], theirs[-1])
