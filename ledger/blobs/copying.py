@@ -1,8 +1,9 @@
 """The bytes of one content, from a store to another.
 
-Every object is checked by its digests on the way, so that damage is never passed on; what the
-other store holds already is left alone once that is sure: chunks and tables are compared, of a
-pack the index is read. The table comes last: where it is, everything is.
+Every object is checked by its digests on the way, so that damage is never passed on, and the very
+bytes that were checked are put: a source that is asked twice may answer otherwise. What the other
+store holds already is left alone once that is sure: chunks and tables are compared, of a pack the
+index is read. The table comes last: where it is, everything is.
 """
 
 import os
@@ -18,7 +19,7 @@ from ledger.blobs.packs import FOOTER_SIZE, PackIndex, encode_footer, load_index
 from ledger.blobs.sought import Sought
 from ledger.blobs.spooled import stage
 from ledger.blobs.store import Store, checked_reading, puts_at_once, uncached
-from ledger.blobs.tables import load_table
+from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.disk import fresh_name, make_directory, remove_if_there, storage_errors, sync_directory, sync_file
 from ledger.errors import ArgumentError, IntegrityError
@@ -51,12 +52,13 @@ def copy_objects(
             _copy_chunk(source, target, digest, size, label)
             advance(size)
         return
-    packs = sorted({pack for pack, _, _ in load_table(source, content, label=label).runs})
+    table, stored = load_table_as_stored(source, content, label=label)
+    packs = sorted({pack for pack, _, _ in table.runs})
     copy = partial(_copy_pack, source, target, anew=anew, label=label)
     for number, _ in enumerate(in_order(copy, packs, threads=puts_at_once(target))):
         # How much of the content is in which pack only their indexes say; an even share is near enough for a bar.
         advance(content.size * (number + 1) // len(packs) - content.size * number // len(packs))
-    target.put(table_key(content.digest), [source.get(table_key(content.digest))])
+    target.put(table_key(content.digest), [stored])
 
 
 def _copy_chunk(source: Store, target: Store, digest: Digest, size: int, label: str) -> None:
@@ -138,7 +140,7 @@ def _copy_linked(source: Store, target: Store, content: Content, label: str) -> 
             hint="save_artifact(Path(...)) makes a version whose bytes can be shared",
         )
     if content.has_table and not target.has(table_key(content.digest)):
-        target.put(table_key(content.digest), [source.get(table_key(content.digest))])
+        target.put(table_key(content.digest), [load_table_as_stored(source, content, label=label)[1]])
     goal = Path(os.path.realpath(target.root), content.linked or "")
     if goal.exists():
         _check_copy(target, content, label)

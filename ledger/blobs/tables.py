@@ -62,6 +62,11 @@ def put_table(store: Store, table: Table, encoder: Encoder) -> None:
 
 def load_table(store: Store, content: Content, *, label: str) -> Table:
     """The checked table of a content that has one; `IntegrityError` where it is missing or is not that content's."""
+    return load_table_as_stored(store, content, label=label)[0]
+
+
+def load_table_as_stored(store: Store, content: Content, *, label: str) -> tuple[Table, bytes]:
+    """The checked table of a content, and the very bytes that it was read from, for who passes them on."""
     return checked_reading(store, table_key(content.digest), lambda: _load(store, content, label))
 
 
@@ -70,15 +75,15 @@ def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
 
     Nothing but the form of the table is checked; `IntegrityError` where it is missing or has another.
     """
-    table, sought = _read(store, content, label)
+    table, sought, _ = _read(store, content, label)
     problem = _runs_problem(table, content)
     if problem is not None:
         raise sought.damaged(problem)
     return table.runs
 
 
-def _load(store: Store, content: Content, label: str) -> Table:
-    table, sought = _read(store, content, label)
+def _load(store: Store, content: Content, label: str) -> tuple[Table, bytes]:
+    table, sought, frame = _read(store, content, label)
     try:
         problem = _problem(table, content)
         if problem is None:
@@ -87,11 +92,11 @@ def _load(store: Store, content: Content, label: str) -> Table:
         raise sought.damaged(f"is damaged: {str(error).removeprefix(f'{sought}: ')}") from error
     if problem is not None:
         raise sought.damaged(problem)
-    return table
+    return table, frame
 
 
-def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought]:
-    """The table of a content in its right form, and what errors about it name."""
+def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought, bytes]:
+    """The table of a content in its right form, what errors about it name, and its bytes as they are stored."""
     key = table_key(content.digest)
     sought = Sought(label, "table", content.digest, f"{store.url}/{key}")
     try:
@@ -102,7 +107,7 @@ def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought]:
     if size > TABLE_LIMIT:
         raise sought.damaged(f"declares {size} bytes, over the limit of {TABLE_LIMIT}")
     try:
-        return decode_compact(open_frame(frame, size, sought), Table, where=str(sought)), sought
+        return decode_compact(open_frame(frame, size, sought), Table, where=str(sought)), sought, frame
     except UnsupportedFormatError:
         raise
     except FormatError as error:

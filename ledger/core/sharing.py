@@ -147,9 +147,14 @@ def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan) -> Hol
     held = hold(target, timeout=workspace.config.lock_timeout)
     snapshot = workspace.history.snapshot(plan.tip)
     contents = [(claim, workspace.facts(snapshot, claim).manifest.content) for claim in plan.unpublished]
-    with task(f"sync {plan.remote.name}", sum(content.size for _, content in contents)):
-        for claim, content in contents:
-            copy_content(workspace.store_holding(content), target, content, label=claim.label)
+    own = workspace.hold_store()  # what is read goes nowhere else meanwhile
+    try:
+        with task(f"sync {plan.remote.name}", sum(content.size for _, content in contents)):
+            for claim, content in contents:
+                copy_content(workspace.store_holding(content), target, content, label=claim.label)
+    finally:
+        if own is not None:
+            own.release()
     return held
 
 

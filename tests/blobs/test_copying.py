@@ -110,6 +110,31 @@ def test_what_is_damaged_there_is_put_again(source: LocalStore, target: LocalSto
     assert data == ContentReader(target, content, label="iris@1").read("data.bin")
 
 
+class Fickle(LocalStore):
+    """A store that answers right the first time it is asked for the beginning of a table or chunk, and never again."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.asked: set[str] = set()
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        if key in self.asked:
+            return b"garbage"
+        if not key.startswith("packs/"):
+            self.asked.add(key)
+        return super().get(key, start, length)
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+def test_what_was_checked_is_what_is_put(source: LocalStore, target: LocalStore, size: int) -> None:
+    """A source whose second answer is another one gives the other store nothing that was not checked."""
+    content = stored(source, noise(size))
+    copy_content(source, target, content, label="iris@1")
+    before = files_below(target.root)
+    copy_content(Fickle(source.root), target, content, label="iris@1")
+    assert before == files_below(target.root)
+
+
 @pytest.mark.parametrize("folder", ["chunks", "packs", "tables"])
 def test_what_is_missing_is_an_error(source: LocalStore, target: LocalStore, folder: str) -> None:
     """The error names the content and where its object was sought."""

@@ -17,6 +17,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.blobs import LocalStore
+from ledger.blobs.pruning import alone_with
 from ledger.core import SyncReport, sharing
 from ledger.errors import (
     ArgumentError,
@@ -31,8 +32,10 @@ from ledger.errors import (
 )
 from ledger.history import History, Remote, adopt_plan
 from ledger.lookup import add_remote, settings_for, store_of_remote
+from ledger.meters import Progress, progress
 from ledger.records import Name
 from tests.conftest import check_histories
+from tests.kit.contents import noise
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import git
 
@@ -168,6 +171,27 @@ def test_damaged_bytes_are_not_published(pair: tuple[Ledger, Ledger], hub: Path)
     with pytest.raises(IntegrityError, match="iris@2: chunk"):
         ada.sync()
     assert before == hub_tip(hub)
+
+
+def test_nothing_is_moved_while_it_is_uploaded(pair: tuple[Ledger, Ledger]) -> None:
+    """Who wants to be alone with the own store has to wait for the upload, and no longer than that."""
+    ada, _ = pair
+    store = ada.store
+    assert isinstance(store, LocalStore)
+    ada.save(noise(1 << 20), "large")
+    tried: list[str] = []
+
+    def try_alone(at: Progress) -> None:
+        if not at.finished:
+            with pytest.raises(LockTimeoutError), alone_with(store, timeout=0):
+                pass
+            tried.append(at.label)
+
+    with progress(try_alone):
+        ada.sync()
+    assert ["sync origin"] == sorted(set(tried))
+    with alone_with(store, timeout=0):
+        pass
 
 
 def test_tags_on_one_version_join(pair: tuple[Ledger, Ledger]) -> None:
