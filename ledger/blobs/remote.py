@@ -108,7 +108,7 @@ class FsspecStore:
         except FileNotFoundError:
             return
         for path in found:
-            key = path[path.index(f"/{folder}/") + 1 :] if folder else path.removeprefix(self._root).lstrip("/")
+            key = self._key_of(path)
             if not key.rpartition("/")[2].startswith(_TEMPORARY):
                 yield key
 
@@ -122,6 +122,13 @@ class FsspecStore:
 
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
+
+    def _key_of(self, path: str) -> str:
+        """The key of a path that was listed; some services show paths without the slash at their beginning."""
+        root, shown = self._root.lstrip("/"), path.lstrip("/")
+        if root and not shown.startswith(f"{root}/"):
+            raise StorageError(f"cannot list {self._url}: {path!r} is not below {self._root!r}", path=self._url)
+        return shown[len(root) :].lstrip("/")
 
     def _holds(self, key: str, data: bytes) -> bool:
         """Whether an object holds exactly these bytes: presence alone is never trusted."""

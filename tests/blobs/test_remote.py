@@ -48,6 +48,17 @@ def test_the_location_is_a_url() -> None:
     assert ContentReader(store, content, label="iris@3").location.startswith(f"{url}/chunks/")
 
 
+@pytest.mark.parametrize("protocol", ["memory", "file"])
+def test_keys_are_those_below_the_root(protocol: str, tmp_path: Path) -> None:
+    """Folders of the store's own path may be called like those in it."""
+    store = FsspecStore(f"{protocol}://{tmp_path}/data/packs/store")
+    packed = "packs/ab/" + "c" * 62
+    store.put(packed, [b"x"])
+    store.put("data/data/f", [b"y"])
+    assert ([packed], ["data/data/f"]) == (list(store.list("packs")), list(store.list("data")))
+    assert ["data/data/f", packed] == list(store.list(""))
+
+
 def test_secrets_are_no_part_of_the_url() -> None:
     """User, password and query do not show."""
     assert FsspecStore("memory://user:secret@host/store?token=1").url == "memory://host/store"
