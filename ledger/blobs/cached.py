@@ -7,13 +7,18 @@ of the store itself, and so is what may change: tables, and the users' own objec
 an object checks it, and calls `forget` where it is bad.
 """
 
+import copy
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Final
 
 from ledger.blobs.cache import ObjectCache
 from ledger.blobs.layout import names_its_bytes
+from ledger.blobs.recent import Recent
 from ledger.blobs.spooled import blocks_of, put_file
 from ledger.blobs.store import PrunableStore, get_into, gets_at_once, puts_at_once, size_of
+from ledger.forks import ThreadLock
+
+_REMEMBERED = 4096  # objects, such as packs of 64 MiB
 
 PIECE_SIZE: Final = 256 << 10
 """Bytes of a piece; the last one of an object is shorter, or empty."""
@@ -25,6 +30,8 @@ class CachedStore:
     def __init__(self, store: PrunableStore, cache: ObjectCache) -> None:
         self._store = store
         self._cache = cache
+        self._own = _OwnPieces()
+        self._is_fresh = False
         self.puts_at_once = puts_at_once(store)
         self.gets_at_once = gets_at_once(store)
 
@@ -40,6 +47,16 @@ class CachedStore:
     def uncached(self) -> PrunableStore:
         """The store itself."""
         return self._store
+
+    @property
+    def fresh(self) -> "CachedStore":
+        """The same store, its parts from the cache only where this process has taken them from the store or put them.
+
+        So that what somebody is to rely on is looked at in the store, but not again and again.
+        """
+        other = copy.copy(self)
+        other._is_fresh = True  # noqa: SLF001  # ours
+        return other
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """A part of an object, from the cache as far as it is there; whole objects are for copying and go past it."""
@@ -95,15 +112,27 @@ class CachedStore:
         if names_its_bytes(key):
             self.forget(key)  # those of what it replaced, if it did
             for number, piece in enumerate(pieces):
-                self._cache.keep(_name(key, number), piece)
+                self._keep(key, number, piece)
+
+    def _keep(self, key: str, number: int, piece: bytes | memoryview) -> None:
+        self._cache.keep(_name(key, number), piece)
+        self._own.note(key, number)
+
+    def _kept(self, key: str, number: int) -> bytes | None:
+        """A piece from the cache, if it is there and may be used."""
+        return self._cache.get(_name(key, number)) if self._may_use(key, number) else None
+
+    def _may_use(self, key: str, number: int) -> bool:
+        return not self._is_fresh or self._own.has(key, number)
 
     def _tail(self, key: str, start: int) -> bytes:
         """The end of an object, kept by itself: which pieces hold it is not known."""
-        name = f"{key}.end{-start}"
-        found = self._cache.get(name)
+        end = f"{key}.end{-start}"
+        found = self._cache.get(end) if self._may_use(end, 0) else None
         if found is None:
             found = self._store.get(key, start)
-            self._cache.keep(name, found)
+            self._cache.keep(end, found)
+            self._own.note(end, 0)
         return found
 
     def _parts(self, key: str, start: int, length: int) -> Iterator[memoryview]:
@@ -119,7 +148,7 @@ class CachedStore:
         """The pieces with these numbers, up to the last one of the object."""
         number = first
         while number < stop:
-            kept = self._cache.get(_name(key, number))
+            kept = self._kept(key, number)
             fetched = [kept] if kept is not None else self._fetch(key, number, stop)
             for piece in fetched:
                 yield piece
@@ -130,14 +159,30 @@ class CachedStore:
     def _fetch(self, key: str, first: int, stop: int) -> Sequence[bytes | memoryview]:
         """Pieces from the store, up to one that the cache has; at least one, and a short one if the object ends."""
         end = first + 1
-        while end < stop and not self._cache.has(_name(key, end)):
+        while end < stop and not (self._may_use(key, end) and self._cache.has(_name(key, end))):
             end += 1
         start, size = first * PIECE_SIZE, (end - first) * PIECE_SIZE
         data = memoryview(self._store.get(key, start, size))
         fetched = [data[at : at + PIECE_SIZE] for at in range(0, min(size, len(data) + 1), PIECE_SIZE)]
         for number, piece in enumerate(fetched, first):
-            self._cache.keep(_name(key, number), piece)
+            self._keep(key, number, piece)
         return fetched
+
+
+class _OwnPieces:
+    """Which pieces of the cache this process has put there itself, of the objects used last; for any thread."""
+
+    def __init__(self) -> None:
+        self._lock = ThreadLock()
+        self._numbers: Recent[str, int] = Recent(_REMEMBERED)  # as the bits of one integer, because of their number
+
+    def note(self, key: str, number: int) -> None:
+        with self._lock:
+            self._numbers.keep(key, (self._numbers.get(key) or 0) | 1 << number)
+
+    def has(self, key: str, number: int) -> bool:
+        with self._lock:
+            return bool((self._numbers.get(key) or 0) >> number & 1)
 
 
 def _name(key: str, number: int) -> str:

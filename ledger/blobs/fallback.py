@@ -12,6 +12,7 @@ from ledger.blobs.store import (
     CachingStore,
     StagedObject,
     Store,
+    fresh,
     get_into,
     gets_at_once,
     puts_at_once,
@@ -43,6 +44,12 @@ class FallbackStore:
     def uncached(self) -> "FallbackStore":
         """The same stores, each without its cache."""
         own, *others = map(uncached, self._stores)
+        return FallbackStore(own, others)
+
+    @property
+    def fresh(self) -> "FallbackStore":
+        """The same stores, of each one's cache only what this process has put there."""
+        own, *others = map(fresh, self._stores)
         return FallbackStore(own, others)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:

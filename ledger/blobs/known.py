@@ -19,7 +19,7 @@ from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import PACK_LIMIT, PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store
+from ledger.blobs.store import Store, fresh
 from ledger.blobs.tables import load_runs
 from ledger.errors import IntegrityError, StorageError, UnsupportedFormatError
 from ledger.ids import Digest, hex_of
@@ -44,7 +44,7 @@ class KnownChunks:
     """The chunks of similar contents; which those are, and their tables, is asked by `load`."""
 
     def __init__(self, store: Store, similar: Iterable[Content]) -> None:
-        self._store = store
+        self._store = fresh(store)  # what is only in a cache would not be there for others
         self._similar = similar
         self._packs: list[str] = []
         self._chunks: dict[bytes, int] = {}  # the number of a pack and that of a chunk in it, in one
@@ -124,7 +124,7 @@ class KnownChunks:
         if known is None:
             try:
                 known = load_index(self._store, pack, label="similar content")
-                # What is read may come from a cache, and a new content relies on the store.
+                # What was read earlier may come from a cache, and a new content relies on the store.
                 if not self._store.has(pack_key(pack)):
                     return None
             except (IntegrityError, StorageError) as error:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ledger.blobs.store import CachingStore, Store, get_into, gets_at_once, size_of, uncached
+from ledger.blobs.store import CachingStore, Store, fresh, get_into, gets_at_once, size_of, uncached
 from ledger.errors import ReadOnlyError
 
 
@@ -27,6 +27,11 @@ class ReadOnlyStore:
     def uncached(self) -> "ReadOnlyStore":
         """The same store without a cache."""
         return ReadOnlyStore(uncached(self._store))
+
+    @property
+    def fresh(self) -> "ReadOnlyStore":
+        """The same store, of its cache only what this process has put there."""
+        return ReadOnlyStore(fresh(self._store))
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of an object, or a part of them."""

@@ -21,7 +21,7 @@ from ledger.blobs.layout import chunk_key
 from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT
 from ledger.blobs.reader import is_present
-from ledger.blobs.store import Store
+from ledger.blobs.store import Store, fresh
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Run, Table, load_table, put_table
 from ledger.blobs.workers import Workers
@@ -168,12 +168,13 @@ class ChunkSink:
 
     def _is_stored(self, content: Content) -> bool:
         """Whether an equal content is in the store, whole: every chunk of it is read before it is relied on."""
+        store = fresh(self._store)
         try:
-            if not is_present(self._store, content):
+            if not is_present(store, content):
                 return False
-            table = load_table(self._store, content, label=f"content {content.digest}")
+            table = load_table(store, content, label=f"content {content.digest}")
             expect(content.size)
-            ChunkStream(self._store, content, table, label=f"content {content.digest}").check()
+            ChunkStream(store, content, table, label=f"content {content.digest}").check()
         except (StoreAccessError, StoreUnavailableError):
             raise  # writing it again would go no better
         except (IntegrityError, StorageError) as error:

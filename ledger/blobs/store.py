@@ -99,6 +99,10 @@ class CachingStore(Store, Protocol):
     def uncached(self) -> Store:
         """The same objects, never as copies."""
 
+    @property
+    def fresh(self) -> Store:
+        """The same objects, as copies only where this process has made them: what others kept is not believed."""
+
     def forget(self, key: str) -> None:
         """Drop the copies of an object; it is read anew the next time."""
 
@@ -146,6 +150,11 @@ def gets_at_once(store: Store) -> int | None:
 def uncached(store: Store) -> Store:
     """The store itself, without a cache: for finding out what it really holds."""
     return store.uncached if isinstance(store, CachingStore) else store
+
+
+def fresh(store: Store) -> Store:
+    """The store for who is to rely on what it holds: each part of an object is read from it once in a process."""
+    return store.fresh if isinstance(store, CachingStore) else store
 
 
 def checked_reading(store: Store, key: str, read: Callable[[], _Result]) -> _Result:

@@ -341,3 +341,27 @@ def test_a_new_content_relies_on_the_store_not_on_the_cache(cache: ObjectCache, 
     cache.clear()
     assert {"a": noise(MIB) + b"more"} == load(store, longer)
     assert {"a": noise(MIB)} == load(store, again)
+
+
+def test_what_others_kept_is_read_once_from_the_store(cache: ObjectCache, counted: Counted) -> None:
+    """For who is to rely on an object, only what this process has taken from the store itself is a copy."""
+    CachedStore(counted, cache).put(KEY, [noise(MIB)])
+    ours = CachedStore(counted, cache)
+    assert (noise(MIB), 0) == (ours.get(KEY, 0, MIB), len(counted.gets))
+    assert noise(MIB)[-10:] == ours.fresh.get(KEY, -10)
+    assert [noise(MIB)] * 2 == [ours.fresh.get(KEY, 0, MIB) for _ in range(2)]
+    assert 2 == len(counted.gets)
+
+
+@pytest.mark.filterwarnings("ignore:.*written again")
+@pytest.mark.parametrize("more", [b"", b"more"])
+def test_damage_in_the_store_is_healed_though_the_cache_is_good(cache: ObjectCache, more: bytes) -> None:
+    """A process that has not looked yet finds a stored chunk damaged before a new content relies on it."""
+    inner = memory_store()
+    first = save(CachedStore(inner, cache), {"a": noise(MIB)})
+    (pack,) = inner.list("packs")
+    good = inner.get(pack)
+    inner.delete(pack)
+    inner.put(pack, [bytes([good[0] ^ 1]) + good[1:]])
+    again = save(CachedStore(inner, cache), {"a": noise(MIB) + more}, similar=[first])
+    assert {"a": noise(MIB) + more} == load(inner, again)
