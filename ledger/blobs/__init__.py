@@ -29,6 +29,7 @@ from ledger.blobs.linked_objects import link_objects
 from ledger.blobs.local import LocalStore
 from ledger.blobs.mending import mend_content, mendable_keys
 from ledger.blobs.opening import create_store, open_store, store_id
+from ledger.blobs.optional import OptionalStore
 from ledger.blobs.pruning import (
     Spare,
     age_anew,
@@ -63,6 +64,7 @@ __all__ = [
     "LocalStore",
     "Needs",
     "ObjectCache",
+    "OptionalStore",
     "PrunableStore",
     "Spare",
     "Store",

@@ -7,6 +7,7 @@ somebody asks for it. Knows nothing of digests: whoever reads an object checks i
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from ledger.blobs.optional import AwayError
 from ledger.blobs.spooled import stage
 from ledger.blobs.store import (
     CachingStore,
@@ -30,7 +31,6 @@ class FallbackStore:
         self._own = own
         self._stores = (own, *others)
         self.puts_at_once = puts_at_once(own)
-        self.gets_at_once = max((each for each in map(gets_at_once, self._stores) if each is not None), default=None)
 
     @property
     def url(self) -> str:
@@ -39,6 +39,11 @@ class FallbackStore:
 
     def __repr__(self) -> str:
         return f"FallbackStore({', '.join(map(repr, self._stores))})"
+
+    @property
+    def gets_at_once(self) -> int | None:
+        """As many as the store that takes longest to answer is best asked for."""
+        return max((each for each in map(gets_at_once, self._stores) if each is not None), default=None)
 
     @property
     def uncached(self) -> "FallbackStore":
@@ -84,9 +89,14 @@ class FallbackStore:
 
     def _first(self, key: str, read: Callable[[Store], _Result]) -> _Result:
         """What reading an object gives from the first store that has it."""
+        away: AwayError | None = None
         for store in self._stores:
             try:
                 return read(store)
+            except AwayError as error:
+                away = error  # it may be there, unless another one has it
             except FileNotFoundError:
                 continue  # the next one may have it; the error below says that none has
+        if away is not None:
+            raise away
         raise FileNotFoundError(f"{key} is in none of {', '.join(store.url for store in self._stores)}")

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from ledger.blobs.codec import codec_of, open_frame
 from ledger.blobs.layout import pack_key
+from ledger.blobs.optional import is_away
 from ledger.blobs.packs import PACK_LIMIT, PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
@@ -61,7 +62,7 @@ class KnownChunks:
                 try:
                     runs += load_runs(self._store, content, label=f"similar content {content.digest}")
                 except (IntegrityError, StorageError, UnsupportedFormatError) as error:
-                    warn_user(f"stored chunks are not used again: {error}")
+                    _warn_unless_away(f"stored chunks are not used again: {error}", error)
         self._spread = -(-sum(count for _, _, count in runs) // KNOWN_LIMIT)
         for pack in dict.fromkeys(pack for pack, _, _ in runs):
             index = self._index(pack)
@@ -128,7 +129,7 @@ class KnownChunks:
                 if not self._store.has(pack_key(pack)):
                     return None
             except (IntegrityError, StorageError) as error:
-                warn_user(f"stored chunks are written again: {error}")
+                _warn_unless_away(f"stored chunks are written again: {error}", error)
                 return None
             self._indexes.keep(pack, known)
         return known
@@ -144,7 +145,7 @@ class KnownChunks:
         try:
             data = self._store.get(pack_key(first.pack), start, end - start)
         except (FileNotFoundError, StorageError) as error:
-            warn_user(f"stored chunks are written again: {error}")
+            _warn_unless_away(f"stored chunks are written again: {error}", error)
             return [None] * len(plain)
         return [
             PackedChunk(first.pack, number) if self._holds(first.pack, entry, data, offset - start, expected) else None
@@ -173,6 +174,12 @@ class KnownChunks:
             warn_user(f"a stored chunk is damaged and is written again: {error}")
             return False
         return True
+
+
+def _warn_unless_away(message: str, error: Exception) -> None:
+    """Warn of stored chunks that are of no use; that a store is away has been told."""
+    if not is_away(error):
+        warn_user(message)
 
 
 def _names(index: PackIndex, pack: int) -> Iterator[tuple[bytes, int]]:

@@ -19,7 +19,7 @@ from ledger.blobs.layout import STORE_KEY, chunk_shards
 from ledger.blobs.local import LocalStore
 from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.remote import FsspecStore
-from ledger.blobs.retrying import RetryingStore
+from ledger.blobs.retrying import ATTEMPTS, RetryingStore
 from ledger.blobs.store import PrunableStore, Store
 from ledger.disk import make_directory
 from ledger.errors import ArgumentError, FormatError, StoreMismatchError
@@ -36,9 +36,10 @@ class _StoreRecord(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
 
 
-def open_store(url: str, *, cache: ObjectCache | None = None) -> Store:
+def open_store(url: str, *, cache: ObjectCache | None = None, attempts: int = ATTEMPTS) -> Store:
     """The store behind a URL or a path, its objects kept in ``cache`` if it is distant; nothing is read yet.
 
+    ``attempts`` is how often a distant one is asked before its failure is believed.
     Raises `ArgumentError` for a protocol nobody knows and `MissingDependencyError`
     for one whose library is not installed.
     """
@@ -48,7 +49,7 @@ def open_store(url: str, *, cache: ObjectCache | None = None) -> Store:
         return LocalStore(Path(url.removeprefix(_LOCAL)))
     if "://" not in url:
         return LocalStore(Path(url).expanduser())
-    return _distant_store(url, cache)
+    return _distant_store(url, cache, attempts)
 
 
 def create_store(url: str, *, cache: ObjectCache | None = None) -> Store:
@@ -87,9 +88,10 @@ def store_id(store: Store) -> str:
     return record.id
 
 
-def _distant_store(url: str, cache: ObjectCache | None) -> Store:
+def _distant_store(url: str, cache: ObjectCache | None, attempts: int) -> Store:
     protocol = url.split("://", maxsplit=1)[0]
-    store: PrunableStore = RetryingStore(BucketStore(url) if protocol in EXTRAS else FsspecStore(url))
+    found = BucketStore(url) if protocol in EXTRAS else FsspecStore(url)
+    store: PrunableStore = RetryingStore(found, attempts=attempts)
     if cache is not None and cache.limit > 0 and protocol != _MEMORY:
         store = CachedStore(store, cache)
     return ReadOnlyStore(store) if protocol in _WEB else store

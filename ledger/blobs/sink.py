@@ -18,6 +18,7 @@ from ledger.blobs.chunking import Block
 from ledger.blobs.codec import Encoder
 from ledger.blobs.known import KnownChunks, PackedChunk
 from ledger.blobs.layout import chunk_key
+from ledger.blobs.optional import is_away
 from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT
 from ledger.blobs.reader import is_present
@@ -178,7 +179,8 @@ class ChunkSink:
         except (StoreAccessError, StoreUnavailableError):
             raise  # writing it again would go no better
         except (IntegrityError, StorageError) as error:
-            warn_user(f"an equal content cannot be relied on and is written again: {error}")
+            if not is_away(error):
+                warn_user(f"an equal content cannot be relied on and is written again: {error}")
             return False
         return True
 

@@ -18,6 +18,7 @@ from ledger.blobs import (
     FallbackStore,
     LocalStore,
     ObjectCache,
+    OptionalStore,
     Store,
     cache_folder,
     hold,
@@ -33,7 +34,7 @@ from ledger.core.restoring import restore
 from ledger.core.trust import TrustFile
 from ledger.disk import Hold
 from ledger.errors import FormatError, IntegrityError, MaterializerError, StoreMismatchError, UntrustedArtifactError
-from ledger.history import Claim, History, Snapshot, git_identity
+from ledger.history import Claim, History, Snapshot, git_identity, without_secrets
 from ledger.ids import CommitId
 from ledger.lookup import Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
 from ledger.materializers import PathMaterializer, load_value
@@ -107,8 +108,7 @@ class Workspace(View):
     @functools.cached_property
     def remote_stores(self) -> tuple[Store, ...]:
         """The stores of the remotes: what others saved is read there until somebody copies it."""
-        urls = (store_of_remote(self.path, remote) for remote in self.config.remotes.values())
-        return tuple(open_store(url, cache=self.cache) for url in dict.fromkeys(urls) if url)
+        return tuple(open_store(url, cache=self.cache) for url in self._remote_urls())
 
     @functools.cached_property
     def all_stores(self) -> Store:
@@ -118,7 +118,7 @@ class Workspace(View):
     def read_settings_again(self) -> None:
         """Take up remotes that were added since the ledger was opened."""
         self.config = read_config(self.path)
-        for derived in ("remote_stores", "all_stores"):
+        for derived in ("remote_stores", "all_stores", "_optional_stores"):
             self.__dict__.pop(derived, None)
 
     def afresh(self) -> "Workspace":
@@ -144,9 +144,21 @@ class Workspace(View):
         return self.store
 
     def stores_for_saving(self) -> Store:
-        """Where a value goes, checked again; chunks that a remote's store holds need not be stored again."""
+        """Where a value goes, checked again; chunks in a remote's store need not be stored again, if it answers."""
         own = self.store_for_writing()
-        return self.all_stores if self.remote_stores else own
+        return FallbackStore(own, self._optional_stores) if self._optional_stores else own
+
+    @functools.cached_property
+    def _optional_stores(self) -> tuple[Store, ...]:
+        """The stores of the remotes as a save needs them: asked once, and done without where they are away."""
+        return tuple(
+            OptionalStore(without_secrets(url), functools.partial(open_store, url, cache=self.cache, attempts=1))
+            for url in self._remote_urls()
+        )
+
+    def _remote_urls(self) -> list[str]:
+        urls = (store_of_remote(self.path, remote) for remote in self.config.remotes.values())
+        return [url for url in dict.fromkeys(urls) if url]
 
     def hold_store(self) -> Hold | None:
         """Keep maintenance from removing objects of the store for as long as this is held; only folders can be."""

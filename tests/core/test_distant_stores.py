@@ -149,6 +149,38 @@ def test_an_unavailable_store_is_an_error_with_a_name(
     assert before == Ledger.open(distant.path).revision
 
 
+@pytest.mark.filterwarnings("ignore:saving without what lies in the store:UserWarning")
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("cut-request"), StoreUnavailableError),
+        (Fault("answer", status=400, code="ExpiredToken"), StoreAccessError),
+    ],
+    ids=["offline", "expired"],
+)
+def test_a_clone_saves_while_its_remotes_store_is_away(
+    tmp_path: Path, proxy: Proxy, bucket: Bucket, fault: Fault, kind: type[LedgerError]
+) -> None:
+    """Small, large and changed values go to the own store at once; what only the bucket has cannot be read."""
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    add_remote(ada.path, "origin", str(new_hub(tmp_path)), store=bucket.url)
+    ada = Ledger.open(ada.path)
+    ada.save(noise(400_000), "data")
+    ada.sync()
+    bob = Ledger.clone(tmp_path / "hub.git", tmp_path / "bob" / ".ledger", bucket.url)
+    forget_cache()
+    proxy.plan = on(fault)
+    for opened in (Ledger.open(ada.path), Ledger.open(bob.path)):
+        before = len(proxy.requests)
+        values = {"small": b"s", "large": noise(500_000, seed=1), "data": noise(400_000) + b"more"}
+        for name, value in values.items():
+            opened.save(value, name)
+        assert values == {name: opened.load(name) for name in values}
+        assert len(proxy.requests) <= before + 1
+    with pytest.raises(kind):
+        Ledger.open(bob.path).load("data", "1")
+
+
 def test_another_store_is_refused(distant: Ledger, bucket: Bucket) -> None:
     """A bucket whose store was replaced, or emptied, is not written to."""
     text = json.dumps({"format": 1, "id": "00000000-0000-4000-8000-000000000000"}, separators=(",", ":"))
