@@ -8,21 +8,36 @@ is downloaded; what others saved is read from where they put it.
 import random
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from ledger.blobs import LocalStore, Store, copy_content, create_store, hold, open_store
+from ledger.blobs import LocalStore, Store, copy_content, create_store, hold, open_store, store_id
 from ledger.core.creation import create_clone, refuse_existing_path
 from ledger.core.workspace import Workspace
 from ledger.disk import Hold
-from ledger.errors import ArgumentTypeError, ConfigError, LockTimeoutError, NameCollisionError, ReadOnlyError, shown
+from ledger.errors import (
+    ArgumentTypeError,
+    ConfigError,
+    FormatError,
+    LockTimeoutError,
+    MissingDependencyError,
+    NameCollisionError,
+    ReadOnlyError,
+    StorageError,
+    StoreMismatchError,
+    shown,
+)
 from ledger.history import Claim, Remote, SyncPlan, adopt_plan, plan_sync, push_plan, without_secrets
 from ledger.lookup import (
     CONFIG_FILE,
     DEFAULT_STORE,
+    NOTED_STORES_FILE,
     RemoteConfig,
     find_remote,
+    note_store,
+    noted_store,
     remote_for_git,
     settings_for,
     store_of_remote,
@@ -66,6 +81,12 @@ def clone(url: str, path: Path, store: str | None = None) -> None:
     if settings.store:
         open_store(settings.store)  # a URL that nobody understands is refused before anything is made
     create_clone(path, remote=remote_for_git("origin", settings), settings=settings)
+    where = store_of_remote(path, settings)
+    # One that is not there yet, or cannot be asked now, is noted by the first sync that uploads.
+    with suppress(FormatError, MissingDependencyError, StorageError, StoreMismatchError):
+        if where:
+            found = open_store(where, attempts=1)
+            note_store(path, found.url, store_id(found))
 
 
 def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
@@ -159,7 +180,7 @@ def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan) -> Hol
 
 
 def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Store | None:
-    """The remote's store, made where there is none yet; ``None`` where both ledgers use one store."""
+    """The remote's store, made at the first sync with it; ``None`` where both ledgers use one store."""
     url = store_of_remote(workspace.path, settings)
     if not url:
         if workspace.config.store == DEFAULT_STORE and isinstance(workspace.store, LocalStore):
@@ -170,5 +191,30 @@ def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Sto
                 url=without_secrets(settings.url),
             )
         return None
-    target = create_store(url, cache=workspace.cache)
-    return None if target.url == workspace.store.url else target
+    target = open_store(url, cache=workspace.cache)
+    if target.url == workspace.store.url:
+        return None
+    known = noted_store(workspace.path, target.url)
+    if known:
+        _check_store(workspace, target, known)
+    else:
+        create_store(url, cache=workspace.cache)
+        note_store(workspace.path, target.url, store_id(target))
+    return target
+
+
+def _check_store(workspace: Workspace, target: Store, known: str) -> None:
+    """Raise `StoreMismatchError` unless the remote's store is the one that was there before: a disk may be away."""
+    hint = f"mount the right store; if it was replaced for good, delete {workspace.path / NOTED_STORES_FILE}"
+    try:
+        found = store_id(target)
+    except StoreMismatchError as error:
+        raise StoreMismatchError(str(error), hint=hint, url=target.url, expected=known) from error
+    if found != known:
+        raise StoreMismatchError(
+            f"the remote's store {target.url} has the id {found}, it had {known} before",
+            hint=hint,
+            url=target.url,
+            found=found,
+            expected=known,
+        )

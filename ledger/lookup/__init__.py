@@ -16,6 +16,7 @@ from ledger.lookup.config import (
 from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
 from ledger.lookup.facts import Facts, MetadataEntry, format_time, leaves
 from ledger.lookup.handles import Access, Artifact, ArtifactVersion, PythonType
+from ledger.lookup.noted_stores import NOTED_STORES_FILE, note_store, noted_store
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
 from ledger.lookup.remotes import add_remote, find_remote, history_at, remote_for_git, settings_for, store_of_remote
@@ -26,6 +27,7 @@ from ledger.lookup.view import ProducerFinder, View
 __all__ = [
     "CONFIG_FILE",
     "DEFAULT_STORE",
+    "NOTED_STORES_FILE",
     "Access",
     "Artifact",
     "ArtifactVersion",
@@ -48,6 +50,8 @@ __all__ = [
     "is_ledger",
     "leaves",
     "not_found",
+    "note_store",
+    "noted_store",
     "place_for_new",
     "present",
     "producer_of",

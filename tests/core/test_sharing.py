@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from ledger import Ledger
-from ledger.blobs import LocalStore
+from ledger.blobs import LocalStore, create_store
 from ledger.blobs.pruning import alone_with
 from ledger.core import SyncReport, sharing
 from ledger.errors import (
@@ -29,6 +29,7 @@ from ledger.errors import (
     NameCollisionError,
     ReadOnlyError,
     RemoteError,
+    StoreMismatchError,
 )
 from ledger.history import History, Remote, adopt_plan
 from ledger.lookup import add_remote, settings_for, store_of_remote
@@ -37,7 +38,7 @@ from ledger.records import Name
 from tests.conftest import check_histories
 from tests.kit.contents import noise
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
-from tests.kit.ledgers import git
+from tests.kit.ledgers import files_below, git
 
 ROOT = Path(__file__).parents[2]
 
@@ -419,6 +420,48 @@ def test_a_remote_with_a_store_of_its_own(tmp_path: Path, hub: Path) -> None:
     ada.sync()
     assert not (hub / "ledger-store").exists()
     assert (tmp_path / "bytes" / "store.json").exists()
+
+
+@pytest.mark.parametrize("what", ["empty", "another"])
+@pytest.mark.parametrize("who", ["first", "cloned"])
+def test_a_store_that_was_unmounted_is_not_made_anew(tmp_path: Path, hub: Path, what: str, who: str) -> None:
+    """Nothing is pushed whose bytes would lie in the mount point; with the disk back, everybody reads everything."""
+    disk, mount = tmp_path / "disk", tmp_path / "mount"
+    disk.mkdir()
+    mount.symlink_to(disk)
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    add_remote(ada.path, "origin", str(hub), store=str(mount))
+    ada.save("first", "iris")
+    ada.sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger", str(mount))
+    one, other = (ada, bob) if who == "first" else (bob, ada)
+    mount.unlink()
+    mount.mkdir()
+    if what == "another":
+        create_store(str(mount))
+    one.save("second", "iris")
+    before, files = hub_tip(hub), files_below(mount)
+    with pytest.raises(StoreMismatchError, match="no artifact store at" if what == "empty" else "it had .* before"):
+        one.sync()
+    assert (before, files) == (hub_tip(hub), files_below(mount))
+    shutil.rmtree(mount)
+    mount.symlink_to(disk)
+    assert ("iris@2",) == one.sync().pushed
+    other.sync()
+    assert {"1": "first", "2": "second"} == values(other)
+
+
+def test_a_store_that_was_replaced_on_purpose_is_taken(tmp_path: Path, hub: Path) -> None:
+    """Once the note is deleted, as the error says, the sync makes it and goes on."""
+    ada = shared(tmp_path / "ada", hub)
+    ada.save("first", "iris")
+    ada.sync()
+    shutil.rmtree(hub / "ledger-store")
+    ada.save("second", "iris")
+    with pytest.raises(StoreMismatchError) as caught:
+        ada.sync()
+    Path(caught.value.hint.rpartition(" ")[2]).unlink()
+    assert ("iris@2",) == ada.sync().pushed
 
 
 def test_a_past_revision_does_not_sync(pair: tuple[Ledger, Ledger]) -> None:

@@ -34,6 +34,7 @@ HARMLESS = {
     "lock": "holds no fact: a name in it only says who held it last",
     ".gitignore": "for a project around the ledger; never read",
     "config.toml": "local settings, which may be anything: another remote, another patience",
+    "remote-stores.json": "local: which stores the remotes had; the next sync says that it is damaged",
     "cache": "derived: what is damaged in it is made again",
     "queue": "publications of writers that wait; whoever waits asks the history what became of its own",
     "history.git/description": "never read",
