@@ -2,12 +2,12 @@
 
 Every object is checked by its digests on the way, so that damage is never passed on, and the very
 bytes that were checked are put: a source that is asked twice may answer otherwise. What the other
-store holds already is left alone once that is sure: chunks and tables are compared, of a pack the
-index is read. The table comes last: where it is, everything is.
+store holds already is left alone once that is sure: chunks and tables are compared, packs are read,
+distant ones only their index and their size. The table comes last: where it is, everything is.
 """
 
 import os
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, MutableSet
 from functools import partial
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from ledger.blobs.codec import open_chunk, stored_limit
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked import linked_path
 from ledger.blobs.local import LocalStore
-from ledger.blobs.packs import FOOTER_SIZE, PackIndex, encode_footer, load_index, open_entry, parse_index
+from ledger.blobs.packs import FOOTER_SIZE, PackIndex, encode_footer, encode_index, load_index, open_entry, parse_index
 from ledger.blobs.sought import Sought
 from ledger.blobs.spooled import stage
-from ledger.blobs.store import Store, checked_reading, puts_at_once, uncached
+from ledger.blobs.store import Store, checked_reading, puts_at_once, size_of, uncached
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.disk import fresh_name, make_directory, remove_if_there, storage_errors, sync_directory, sync_file
@@ -30,9 +30,12 @@ from ledger.records import Content
 _COPIED_SIZE = 8 << 20  # stored bytes of a pack that are held at a time
 
 
-def copy_content(source: Store, target: Store, content: Content, *, label: str) -> None:
+def copy_content(
+    source: Store, target: Store, content: Content, *, label: str, sound: MutableSet[str] | None = None
+) -> None:
     """Make a content complete in ``target``, durably; ``label`` names it in errors.
 
+    ``sound`` are the packs that were found whole in the target; those that this finds or puts there join them.
     Raises `IntegrityError` where the source's bytes are missing or damaged, and `ArgumentError` for linked
     data that cannot be given to the target.
     """
@@ -40,11 +43,17 @@ def copy_content(source: Store, target: Store, content: Content, *, label: str) 
         _copy_linked(source, target, content, label)
         advance(content.size)
         return
-    copy_objects(source, target, content, label=label)
+    copy_objects(source, target, content, label=label, sound=sound)
 
 
 def copy_objects(
-    source: Store, target: Store, content: Content, *, label: str, anew: Container[str] = frozenset()
+    source: Store,
+    target: Store,
+    content: Content,
+    *,
+    label: str,
+    anew: Container[str] = frozenset(),
+    sound: MutableSet[str] | None = None,
 ) -> None:
     """Put the objects of a content that ``target`` lacks there, and those of ``anew`` over what is there."""
     if not content.has_table:
@@ -53,11 +62,13 @@ def copy_objects(
             advance(size)
         return
     table, stored = load_table_as_stored(source, content, label=label)
-    packs = sorted({pack for pack, _, _ in table.runs})
+    packs = sorted({pack for pack, _, _ in table.runs} - (sound or set()))
     copy = partial(_copy_pack, source, target, anew=anew, label=label)
     for number, _ in enumerate(in_order(copy, packs, threads=puts_at_once(target))):
         # How much of the content is in which pack only their indexes say; an even share is near enough for a bar.
         advance(content.size * (number + 1) // len(packs) - content.size * number // len(packs))
+    if sound is not None:
+        sound |= set(packs)
     target.put(table_key(content.digest), [stored])
 
 
@@ -77,9 +88,9 @@ def _copy_chunk(source: Store, target: Store, digest: Digest, size: int, label: 
 
 
 def _copy_pack(source: Store, target: Store, pack: str, *, label: str, anew: Container[str]) -> None:
-    """Copy a pack of ``anew``, or one unless the target has it with its index, which stands at its end, whole."""
+    """Copy a pack of ``anew``, or one that is not whole in the target."""
     key = pack_key(pack)
-    if key not in anew and _has_index(target, pack, label):
+    if key not in anew and _is_whole(target, pack, label):
         return
     index = load_index(source, pack, label=label)
     staged = stage(target)
@@ -111,7 +122,7 @@ def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[byte
             for entry, at in group:
                 found = memoryview(data)[at - start : at - start + entry.stored_size]
                 open_entry(found, entry, Sought(label, "chunk", entry.digest, f"{source.url}/{key}"))
-            yield data
+            yield data[: group[-1][1] + group[-1][0].stored_size - start]
         tail = whole.get(key, index.offsets[-1])
     except FileNotFoundError as error:
         raise sought.damaged("is missing") from error
@@ -120,14 +131,19 @@ def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[byte
     yield lines + encode_footer(lines)
 
 
-def _has_index(store: Store, pack: str, label: str) -> bool:
-    if not store.has(pack_key(pack)):
+def _is_whole(store: Store, pack: str, label: str) -> bool:
+    """Whether a pack can be relied on; reading all of a distant one would cost as much as putting it."""
+    key, itself = pack_key(pack), uncached(store)
+    if not itself.has(key):
         return False
     try:
-        load_index(store, pack, label=label)
+        index = load_index(itself, pack, label=label)
+        if isinstance(itself, LocalStore):
+            for _ in _checked_parts(itself, index, label):
+                pass
     except IntegrityError:
         return False  # putting it again replaces it
-    return True
+    return size_of(itself, key) == index.offsets[-1] + len(encode_index(index.entries)) + FOOTER_SIZE
 
 
 def _copy_linked(source: Store, target: Store, content: Content, label: str) -> None:

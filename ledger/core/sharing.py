@@ -108,9 +108,10 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
         )
     remote = remote_for_git(name, settings)
     pushed: dict[str, Claim] = {}
+    sound: set[str] = set()
     for _ in range(ATTEMPTS):
         plan = _plan(workspace, remote)
-        held = _upload(workspace, settings, plan)
+        held = _upload(workspace, settings, plan, sound)
         try:
             is_pushed = push_plan(workspace.history, plan)
         finally:
@@ -160,8 +161,11 @@ def _labels(claims: Iterable[Claim]) -> tuple[str, ...]:
     return tuple(claim.label for claim in sorted(claims))
 
 
-def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan) -> Hold | None:
-    """Put the bytes of what is to be published where others will look for them, and hold them there."""
+def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound: set[str]) -> Hold | None:
+    """Put the bytes of what is to be published where others will look for them, and hold them there.
+
+    ``sound`` are the packs that were found whole there by this sync: each is looked at once.
+    """
     target = _target(workspace, settings, plan.remote) if plan.unpublished else None
     if target is None:
         return None
@@ -172,7 +176,7 @@ def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan) -> Hol
     try:
         with task(f"sync {plan.remote.name}", sum(content.size for _, content in contents)):
             for claim, content in contents:
-                copy_content(workspace.store_holding(content), target, content, label=claim.label)
+                copy_content(workspace.store_holding(content), target, content, label=claim.label, sound=sound)
     finally:
         if own is not None:
             own.release()

@@ -95,17 +95,49 @@ def test_damage_at_any_place_of_a_large_pack_is_found(source: LocalStore, target
     assert ["store.json"] == list(files_below(target.root))
 
 
+def spoil(path: Path, damage: str) -> None:
+    raw = path.read_bytes()
+    spoiled = {"cut": raw[: len(raw) // 2], "emptied": b"", "flipped": bytes([raw[0] ^ 1]) + raw[1:]}
+    path.write_bytes(spoiled[damage])
+
+
+@pytest.mark.filterwarnings("ignore:.*is written again")
+def test_a_distant_pack_of_another_size_is_put_again(source: LocalStore) -> None:
+    """Its index may be all that is left of it."""
+    content = stored(source, noise(2_000_000))
+    far = FsspecStore(f"memory://{new_uuid(0)}")
+    (pack,) = source.list("packs")
+    far.put(pack, [source.get(pack)[1000:]])
+    copy_content(source, far, content, label="iris@1")
+    assert objects(source) == objects(far)
+
+
+def test_each_pack_that_is_there_is_read_once(source: LocalStore, target: LocalStore) -> None:
+    """Versions that share packs do not have them read again, nor what was just put."""
+    contents = [stored(source, noise(2_000_000)), stored(source, noise(2_000_000)[:-1])]
+    sound: set[str] = set()
+    for content in contents:
+        copy_content(source, target, content, label="iris@1", sound=sound)
+    packs = list(target.list("packs"))
+    assert sorted(sound) == sorted("".join(pack.split("/")[1:]) for pack in packs)
+    for pack in packs:
+        (target.root / pack).unlink()
+    for content in contents:
+        copy_content(source, target, content, label="iris@1", sound=sound)
+    assert [] == list(target.list("packs"))
+
+
 @pytest.mark.filterwarnings("ignore:.*is written again")
 @pytest.mark.parametrize("size", [10, 2_000_000])
-@pytest.mark.parametrize("damage", ["cut", "emptied"])
+@pytest.mark.parametrize("damage", ["cut", "emptied", "flipped"])
 def test_what_is_damaged_there_is_put_again(source: LocalStore, target: LocalStore, size: int, damage: str) -> None:
-    """An object that the other store has only half of is not relied on."""
+    """An object that the other store has only half of, or another bit of, is not relied on."""
     data = bytes(range(250)) * (size // 250) or b"0123456789"
     content = stored(source, data)
     copy_content(source, target, content, label="iris@1")
     for path in [path for folder in ("chunks", "packs", "tables") for path in (target.root / folder).rglob("*")]:
         if path.is_file():
-            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 if damage == "cut" else 0])
+            spoil(path, damage)
     copy_content(source, target, content, label="iris@1")
     assert data == ContentReader(target, content, label="iris@1").read("data.bin")
 
