@@ -3,10 +3,12 @@
 A file of a version lies in chunks, compressed and anywhere in packs, so it has to be put together before
 it can be mapped: once, in the ledger's cache, checked byte by byte on its way. Reading gigabytes
 again at every load would cost what mapping is to save; so a copy is sealed instead. It is only for reading, and
-its seal notes what the file system says of it when it was complete: size, inode, and the times of its last
-changes, of which no program can set the last. A copy that differs from its seal in any of them was touched, and
-is put together anew. The cache is disposable: copies that nobody has used for longest go when there
-are too many, and one that is mapped while it goes stays readable until it is unmapped.
+its seal notes which file of which content it is, and what the file system says of it when it was complete: size,
+inode, and the times of its last changes, of which no program can set the last. A copy that differs from its seal in
+any of them was touched, and is put together anew. A seal is worth as much as who can write it: each user has a
+folder of his own, and whatever in it is another's, or may be written by others, is no copy. The cache is disposable:
+copies that nobody has used for longest go when there are too many, and one that is mapped while it goes stays
+readable until it is unmapped.
 """
 
 import contextlib
@@ -22,20 +24,22 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ledger.blobs import CacheUsage, ContentReader
-from ledger.disk import fresh_name, make_directory, read_file, storage_errors, write_new_file
-from ledger.errors import ReadOnlyError
+from ledger.disk import fresh_name, make_directory, storage_errors, sync_file, write_all, write_new_file
+from ledger.errors import DiskFullError, ReadOnlyError
 from ledger.ids import Digest, hex_of
 
 _WINDOW = 64 << 20  # bytes that are checked on all cores at once
 _BYTES = "bytes"
 _SEAL = "seal"
+_SEAL_LIMIT = 4096
 _TEMPORARY = "tmp_"
 _ABANDONED = 24 * 3600  # seconds after which an unfinished copy is nobody's any more
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def mapped_folder(ledger_dir: Path) -> Path:
-    """Where a ledger keeps its copies; everything in it may be deleted at any time."""
-    return ledger_dir / "cache" / "mapped"
+    """Where a ledger keeps the copies of this user; everything in it may be deleted at any time."""
+    return ledger_dir / "cache" / "mapped" / str(os.geteuid())
 
 
 class MappedCopies:
@@ -51,7 +55,8 @@ class MappedCopies:
     def open(self, digest: Digest, reader: ContentReader, path: str) -> BinaryIO:
         """The copy of a file of the content with that digest, made if there is none: for reading and mapping.
 
-        Where the cache cannot be written, or is to keep nothing, it is a temporary file without a name.
+        Where the cache cannot be written, is full or another user's, or is to keep nothing, it is a temporary file
+        without a name.
         """
         number = next(number for number, file in enumerate(reader.files) if file.path == path)
         entry = self.folder / f"{hex_of(digest)}-{number}"
@@ -61,9 +66,10 @@ class MappedCopies:
         if self.limit == 0:
             return _unnamed(reader, path)
         try:
-            make_directory(self.folder)
+            if not self._prepare():
+                return _unnamed(reader, path)
             made = _make(self.folder, entry, reader, path)
-        except ReadOnlyError:
+        except (ReadOnlyError, DiskFullError):
             return _unnamed(reader, path)
         self.trim(keep=entry.name)
         return made
@@ -94,11 +100,20 @@ class MappedCopies:
                     _remove(self.folder, self.folder / name)
         return usage
 
+    def _prepare(self) -> bool:
+        """Make the folder and close it to others; says whether it is this user's at all."""
+        make_directory(self.folder)
+        with storage_errors(self.folder, "write"):
+            is_own = _is_own_folder(self.folder)
+            if is_own:
+                os.chmod(self.folder, stat.S_IRWXU)
+        return is_own
+
     def _names(self) -> list[str]:
         """What there is: copies, and what is being made."""
         with storage_errors(self.folder, "list"):
             try:
-                return os.listdir(self.folder)
+                return os.listdir(self.folder) if _is_own_folder(self.folder) else []
             except FileNotFoundError:
                 return []
 
@@ -133,22 +148,46 @@ class _Copy(NamedTuple):
     name: str
 
 
+def _is_own_folder(folder: Path) -> bool:
+    """Whether a folder is this user's and no link to another one, of which nothing may be removed."""
+    status = os.lstat(folder)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
 def _open_sealed(entry: Path) -> BinaryIO | None:
-    """The copy at a place if there is one that nobody touched since it was made."""
+    """The copy at a place if there is one that this user made and that nobody touched since."""
     try:
-        descriptor = os.open(entry / _BYTES, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        if not all(_is_private(os.lstat(folder)) for folder in (entry.parent, entry)):
+            return None
+        with _open_private(entry / _SEAL) as file:
+            seal = file.read(_SEAL_LIMIT)
+        copy = _open_private(entry / _BYTES)
     except OSError:
         return None  # whatever is wrong with a copy, another one is made
     try:
-        is_sound = read_file(entry / _SEAL) == _seal(os.fstat(descriptor))
+        is_sound = seal == _seal(entry.name, os.fstat(copy.fileno()))
         if is_sound:
             os.utime(entry / _SEAL)  # when it was used last
     except OSError:
         is_sound = False  # as above
     if not is_sound:
-        os.close(descriptor)
+        copy.close()
         return None
+    return copy
+
+
+def _open_private(path: Path) -> BinaryIO:
+    """Open a file that is this user's, and that others may not write; raises plain ``OSError``."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    # Asked of what is open: a path may lead elsewhere by now.
+    if not _is_private(os.fstat(descriptor)):
+        os.close(descriptor)
+        raise PermissionError(errno.EPERM, "not this user's alone", str(path))
     return open(descriptor, "rb")
+
+
+def _is_private(status: os.stat_result) -> bool:
+    return status.st_uid == os.geteuid() and not status.st_mode & _WRITABLE_BY_OTHERS
 
 
 def _make(folder: Path, entry: Path, reader: ContentReader, path: str) -> BinaryIO:
@@ -156,14 +195,30 @@ def _make(folder: Path, entry: Path, reader: ContentReader, path: str) -> Binary
     with storage_errors(staging, "write"):
         try:
             staging.mkdir(mode=0o700)
-            write_new_file(str(staging / _BYTES), _windows(reader, path))
-            os.chmod(staging / _BYTES, stat.S_IRUSR)
-            # Opened before it has its name: another process may take that for its own copy.
-            made = open(staging / _BYTES, "rb")  # noqa: SIM115  # the caller's
-            write_new_file(str(staging / _SEAL), [_seal(os.fstat(made.fileno()))])
-            _publish(folder, staging, entry)
+            made = _write(staging / _BYTES, _windows(reader, path))
+            try:
+                write_new_file(str(staging / _SEAL), [_seal(entry.name, os.fstat(made.fileno()))])
+                _publish(folder, staging, entry)
+            except BaseException:
+                made.close()
+                raise
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+    return made
+
+
+def _write(path: Path, windows: Iterator[memoryview]) -> BinaryIO:
+    """Write a file that nobody may write again, durably; gives that file, and not what has its name by then."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    made = open(os.open(path, flags, stat.S_IRUSR), "rb")  # noqa: SIM115  # the caller's
+    try:
+        for window in windows:
+            write_all(made.fileno(), window)
+        sync_file(made.fileno())
+        made.seek(0)
+    except BaseException:
+        made.close()
+        raise
     return made
 
 
@@ -207,13 +262,12 @@ def _windows(reader: ContentReader, path: str) -> Iterator[memoryview]:
             yield buffer[:count]
 
 
-def _seal(status: os.stat_result) -> bytes:
-    """What the file system says of a copy that only this user may have made, and only for reading."""
-    is_own = status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == stat.S_IRUSR
+def _seal(name: str, status: os.stat_result) -> bytes:
+    """What the file system says of the copy of that name, which says what it is a copy of."""
     seen = {
         "changed": status.st_ctime_ns,
+        "copy": name,
         "inode": status.st_ino,
-        "is_own": is_own,
         "size": status.st_size,
         "written": status.st_mtime_ns,
     }

@@ -9,6 +9,7 @@ import pytest
 from ledger import Ledger
 from ledger.blobs import ObjectCache, cache_folder
 from ledger.cli.cache import Size
+from ledger.core.mapping import mapped_folder
 from ledger.lookup import read_config
 from tests.cli.conftest import Cli
 
@@ -25,7 +26,7 @@ def kept(cli: Cli) -> ObjectCache:
 
 def test_show_says_where_and_how_much(cli: Cli, kept: ObjectCache, workdir: Path) -> None:
     """The folder, what it holds and may hold, for people and as JSON."""
-    mapped = {"path": str(workdir / ".ledger" / "cache" / "mapped"), "size": 0, "files": 0}
+    mapped = {"path": str(mapped_folder(workdir / ".ledger")), "size": 0, "files": 0}
     expected = {"path": str(kept.folder), "limit": 20 << 30, "size": 300_000, "files": 3, "mapped": mapped}
     assert expected == json.loads(cli("cache", "show", "--json").out)
     shown = cli("cache", "show").out

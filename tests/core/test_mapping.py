@@ -1,5 +1,6 @@
 """`load(mmap=True)`: arrays and tables mapped from sealed copies in the cache."""
 
+import json
 import os
 import stat
 import subprocess
@@ -220,3 +221,77 @@ def test_mapping_takes_no_memory_for_the_array(ledger: Ledger) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 16 * 1024
+
+
+def test_copies_that_change_places_are_made_anew(ledger: Ledger) -> None:
+    """A seal says which content its copy is of: under another one's name it is no copy."""
+    versions = [ledger.save(np.full(1000, number), "a") for number in range(2)]
+    for version in versions:
+        version.load(mmap=True)
+    first, second = (copy.parent for copy in copies(ledger))
+    aside = first.rename(first.with_name("aside"))
+    second.rename(first)
+    aside.rename(second)
+    assert [0, 1] == [int(version.load(mmap=True)[0]) for version in versions]
+
+
+def put_other_values(copy: Path, value: int) -> None:
+    """Put other values of the same size into a copy, for reading only."""
+    copy.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    copy.write_bytes(copy.read_bytes()[:-8000] + np.full(1000, value).tobytes())
+    copy.chmod(stat.S_IRUSR)
+
+
+def seal_again(copy: Path) -> None:
+    """Make the seal of a copy fit what the copy is now, as its user can."""
+    seal = copy.with_name("seal")
+    now = copy.stat()
+    seen = {"changed": now.st_ctime_ns, "inode": now.st_ino, "size": now.st_size, "written": now.st_mtime_ns}
+    seal.write_text(json.dumps({**json.loads(seal.read_text()), **seen}, sort_keys=True))
+
+
+@pytest.mark.parametrize("way", ["another's", "writable by all"])
+@pytest.mark.parametrize("place", ["bytes", "seal", "folder", "folder of all"])
+def test_what_another_user_may_have_made_is_no_copy(ledger: Ledger, place: str, way: str) -> None:
+    """Where the file, its seal or a folder is another's, or others may write it, its values are not given."""
+    if os.geteuid():
+        pytest.skip("needs root, to give files away")
+    version = ledger.save(np.full(1000, 1), "a")
+    version.load(mmap=True)
+    (copy,) = copies(ledger)
+    put_other_values(copy, 666)
+    seal_again(copy)
+    assert 666 == version.load(mmap=True)[0]  # nobody is protected from himself
+    places = {"bytes": copy, "seal": copy.with_name("seal"), "folder": copy.parent, "folder of all": copy.parent.parent}
+    if way == "another's":
+        os.chown(places[place], 4001, 4001)
+    else:
+        places[place].chmod(places[place].stat().st_mode | stat.S_IWOTH)
+    seal_again(copy)
+    loaded = version.load(mmap=True)
+    assert (np.memmap, 1) == (type(loaded), loaded[0])
+
+
+def test_a_folder_of_copies_that_is_a_link_is_left_alone(ledger: Ledger, tmp_path: Path) -> None:
+    """Nothing is kept in, or cleared from, a folder that the place of the copies leads to."""
+    (mine := tmp_path / "mine").mkdir()
+    (mine / "letter").write_text("dear")
+    (folder := mapped_folder(ledger.path)).parent.mkdir(parents=True)
+    folder.symlink_to(mine)
+    assert 999 == ledger.save(np.arange(1000), "a").load(mmap=True)[-1]
+    assert (0, 0) == ledger.mapped.clear()
+    assert ["letter"] == [path.name for path in mine.iterdir()]
+
+
+def test_a_ledger_on_a_full_disk_maps_all_the_same(ledger: Ledger) -> None:
+    """Where the copy does not fit on the ledger's disk the array is mapped from a temporary file elsewhere."""
+    version = ledger.save(np.arange(MEBI), "a")
+    (folder := mapped_folder(ledger.path)).mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs root, to mount a small disk")
+    try:
+        loaded = version.load(mmap=True)
+        assert (np.memmap, MEBI - 1, []) == (type(loaded), loaded[-1], list(folder.iterdir()))
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
