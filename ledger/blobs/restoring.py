@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.blobs.trees import is_inside, link_problem
+from ledger.blobs.links import LEADS_OUT, bad_link, link_target
+from ledger.blobs.trees import is_inside
 from ledger.disk import fresh_name, storage_errors
-from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
+from ledger.errors import ArgumentError, TargetExistsError
 from ledger.records import FileEntry
 
 _FILE_MODE = 0o644
@@ -92,7 +93,7 @@ def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> 
             os.makedirs(folder, exist_ok=True)
             folders.add(folder)
         if file.kind == "link":
-            links.append((path, _link_target(path, b"".join(blocks), label)))
+            links.append((path, link_target(path, b"".join(blocks), label)))
         elif file.kind != "directory":
             _write(full, blocks, _EXECUTABLE_MODE if file.kind == "executable" else _FILE_MODE)
     for path, target in links:
@@ -100,7 +101,7 @@ def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> 
     root = os.path.realpath(staging)
     for path, target in links:
         if not is_inside(root, os.path.join(root, path)):
-            raise _bad_link(path, f"a link to {target!r}, which leads out of the folder through another link", label)
+            raise bad_link(path, f"a link to {target!r}, {LEADS_OUT}", label)
 
 
 def _write(path: str, blocks: Iterator[memoryview], mode: int) -> None:
@@ -113,18 +114,3 @@ def _write(path: str, blocks: Iterator[memoryview], mode: int) -> None:
                 done += os.write(descriptor, block[done:] if done else block)
     finally:
         os.close(descriptor)
-
-
-def _link_target(path: str, data: bytes, label: str) -> str:
-    try:
-        target = data.decode()
-    except UnicodeDecodeError as error:
-        raise _bad_link(path, "a link whose target is not UTF-8", label) from error
-    problem = link_problem(path, target)
-    if problem is not None:
-        raise _bad_link(path, problem, label)
-    return target
-
-
-def _bad_link(path: str, problem: str, label: str) -> IntegrityError:
-    return IntegrityError(f"{label}: {path!r} is {problem}, which no writer saves", path=path)

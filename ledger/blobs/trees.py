@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.blobs.links import LEADS_OUT, link_problem
 from ledger.blobs.paths import are_portable, are_usual, case_collisions, path_problem, portability_problem
 from ledger.disk import mode_of, storage_errors
 from ledger.errors import SourceNotFoundError, UnsupportedFileError, storage_error
@@ -99,20 +100,6 @@ def refuse(folder: Path, problems: Sequence[str]) -> None:
     )
 
 
-def link_problem(path: str, target: str) -> str | None:
-    """Why the link at ``path`` of a content may not point to ``target``, or ``None``."""
-    try:
-        target.encode()
-    except UnicodeEncodeError:
-        return f"a link to {target!r}, which is not valid Unicode"
-    if not target or "\0" in target:
-        return f"a link to {target!r}"
-    if os.path.isabs(target):
-        return f"a link to the absolute path {target!r}"
-    joined = os.path.normpath(os.path.join(os.path.dirname(path), target))
-    return f"a link to {target!r}, outside of the folder" if joined.split("/")[0] == ".." else None
-
-
 def is_inside(root: str, path: str) -> bool:
     """Whether a path, all links followed, stays below a folder, whose own path holds no links."""
     real = os.path.realpath(path)
@@ -162,5 +149,5 @@ def _classify(path: str, source: str, root: str, mode: int) -> tuple[FileKind, s
     target = os.readlink(source)
     problem = link_problem(path, target)
     if problem is None and not is_inside(root, source):
-        problem = f"a link to {target!r}, which leads out of the folder through another link"
+        problem = f"a link to {target!r}, {LEADS_OUT}"
     return "link", problem

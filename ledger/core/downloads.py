@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ledger.blobs import ContentReader
+from ledger.core.links import judge_links
 from ledger.core.restoring import target_exists
 from ledger.disk import fresh_name, given_path, remove_if_there, storage_errors
 from ledger.errors import ArgumentError, SourceNotFoundError
@@ -20,8 +21,12 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODES = {"file": 0o100644, "executable": 0o100755, "link": 0o120777, "directory": 0o040755}
 
 
-def download_zip(reader: ContentReader, path: str | Path, *, overwrite: bool) -> Path:
-    """Write every file of a content into a zip, byte for byte; it appears under its name only when it is whole."""
+def download_zip(reader: ContentReader, path: str | Path, *, is_wrapped: bool, overwrite: bool) -> Path:
+    """Write every file of a content into a zip, byte for byte; it appears under its name only when it is whole.
+
+    Whoever unpacks it makes its links, unjudged: so they are judged here, as restoring does. ``is_wrapped`` says that
+    all paths begin with the name of the one file or folder that was saved, which no link may leave.
+    """
     target = given_path(path, "the path of a zip")
     if target.suffix != ".zip":
         raise ArgumentError(
@@ -30,6 +35,7 @@ def download_zip(reader: ContentReader, path: str | Path, *, overwrite: bool) ->
             path=str(path),
         )
     _check_place(target, overwrite=overwrite)
+    judge_links(reader, is_wrapped=is_wrapped)
     staging = target.with_name(fresh_name(f".{target.name[:_LEAD]}."))
     try:
         with storage_errors(target, "write"):

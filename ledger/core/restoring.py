@@ -1,6 +1,6 @@
 """The files of a version as a file or a folder of the user's.
 
-A version whose files are one file becomes that file; any other becomes a folder that
+A version whose files are one file becomes that file; any other, and a link, becomes a folder that
 appears when it is complete. What shows a value is no part of it and stays behind.
 Nothing is loaded, so nothing of the version runs.
 """
@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ledger.blobs import ContentReader
+from ledger.core.links import top_of
 from ledger.disk import fresh_name, given_path, storage_errors
 from ledger.errors import SourceNotFoundError, TargetExistsError
 from ledger.records import FileEntry
@@ -30,7 +31,8 @@ def restore(
             _require_folder(target)
         is_folder = target.is_dir()
     files = [file for file in reader.files if file.path not in without]
-    if len(files) == 1 and files[0].kind != "directory" and "/" not in files[0].path:
+    top = top_of(files) if is_wrapped else ""
+    if len(files) == 1 and files[0].kind not in ("directory", "link") and "/" not in files[0].path:
         return _restore_file(reader, files[0], target / files[0].path if is_folder else target, overwrite=overwrite)
     if is_folder:
         raise TargetExistsError(
@@ -39,7 +41,6 @@ def restore(
             path=str(target),
         )
     _require_folder(target.absolute().parent)
-    top = files[0].path.partition("/")[0] if is_wrapped and files else ""
     reader.restore(target, paths=[file.path for file in files if file.path != top], strip=top)
     return target
 

@@ -29,6 +29,7 @@ from ledger.blobs import (
 )
 from ledger.core.downloads import download_zip
 from ledger.core.files import LoadingFiles, local_copy
+from ledger.core.links import is_wrapped
 from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.core.restoring import restore
 from ledger.core.trust import TrustFile
@@ -37,7 +38,7 @@ from ledger.errors import FormatError, IntegrityError, MaterializerError, StoreM
 from ledger.history import Claim, History, Snapshot, git_identity, without_secrets
 from ledger.ids import CommitId
 from ledger.lookup import Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
-from ledger.materializers import PathMaterializer, load_value
+from ledger.materializers import load_value
 from ledger.meters import task
 from ledger.records import Content, Name
 
@@ -197,15 +198,16 @@ class Workspace(View):
         """The files of a version as one zip."""
         content = facts.manifest.content
         with self._naming(claim, content), task(f"get {claim.label}", content.size):
-            return download_zip(self.reader(claim, facts), path, overwrite=overwrite)
+            reader = self.reader(claim, facts)
+            return download_zip(reader, path, is_wrapped=is_wrapped(facts.manifest), overwrite=overwrite)
 
     def restore(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001  # `Access`
         """The files of a version as a file or folder, without what shows the value."""
         manifest = facts.manifest
         shown = {visualization.path for visualization in manifest.visualizations}
-        is_wrapped = manifest.materializer == PathMaterializer.REGISTRY_KEY and manifest.content.linked is None
         with self._naming(claim, manifest.content), task(f"get {claim.label}", manifest.content.size):
-            return restore(self.reader(claim, facts), path, without=shown, is_wrapped=is_wrapped, overwrite=overwrite)
+            reader = self.reader(claim, facts)
+            return restore(reader, path, without=shown, is_wrapped=is_wrapped(manifest), overwrite=overwrite)
 
     def similar_contents(self, snapshot: Snapshot, name: Name) -> Iterator[Content]:
         """The contents of the newest versions of a name, which a new one probably resembles."""

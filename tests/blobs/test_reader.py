@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentReader, ContentWriter, LocalStore, is_present
+from ledger.blobs import ContentReader, LocalStore, is_present
 from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
 from ledger.ids import Digest, digest_of
-from ledger.records import Content, FileEntry, content_digest, segments_of
-from tests.kit.contents import noise, save
+from ledger.records import Content, FileEntry
+from tests.kit.contents import forged, noise, save
 from tests.kit.stores import CountingStore, objects
 
 
@@ -130,19 +130,10 @@ def test_a_damaged_content_restores_nothing(store: LocalStore, tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
 
 
-def _forged(store: LocalStore, files: tuple[FileEntry, ...], stream: bytes) -> Content:
-    """A content that no writer makes, its digest right."""
-    writer = ContentWriter(store)
-    writer.add_bytes("x", stream)
-    writer.finish()
-    chunks = ((digest_of(stream), len(stream)),)
-    return Content(digest=content_digest(files, segments_of(chunks)), size=len(stream), files=files, chunks=chunks)
-
-
 @pytest.mark.parametrize("target", ["/etc", "../..", "a/../../x"])
 def test_a_forged_link_is_not_restored(store: LocalStore, tmp_path: Path, target: str) -> None:
     """A link that leaves the folder is refused on reading as on writing."""
-    content = _forged(store, (FileEntry(path="link", size=len(target), kind="link"),), target.encode())
+    content = forged(store, (FileEntry(path="link", size=len(target), kind="link"),), target.encode())
     with pytest.raises(IntegrityError, match="which no writer saves"):
         ContentReader(store, content, label="iris@3").restore(tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -154,7 +145,7 @@ def test_forged_links_that_leave_together_are_not_restored(store: LocalStore, tm
         FileEntry(path="far", size=17, kind="link"),
         FileEntry(path="p/q/here", size=1, kind="link"),
     )
-    content = _forged(store, files, b"p/q/here/../../...")
+    content = forged(store, files, b"p/q/here/../../...")
     with pytest.raises(IntegrityError, match="through another link"):
         ContentReader(store, content, label="iris@3").restore(tmp_path / "out")
 
@@ -172,7 +163,7 @@ def test_forged_links_that_leave_together_are_not_restored(store: LocalStore, tm
 def test_a_forged_list_of_files_is_refused(store: LocalStore, files: tuple[FileEntry, ...]) -> None:
     """Paths that leave the target, pass through a link or stand twice, and wrong sizes are refused."""
     with pytest.raises(IntegrityError, match="iris@3"):
-        ContentReader(store, _forged(store, files, b"hello"), label="iris@3")
+        ContentReader(store, forged(store, files, b"hello"), label="iris@3")
 
 
 def test_a_manifest_that_lies_about_its_digest_is_refused(store: LocalStore) -> None:

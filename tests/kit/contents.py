@@ -4,7 +4,8 @@ import random
 from collections.abc import Iterable, Mapping
 
 from ledger.blobs import ContentReader, ContentWriter, Store
-from ledger.records import Content
+from ledger.ids import digest_of
+from ledger.records import Content, FileEntry, content_digest, segments_of
 
 
 def noise(size: int, seed: int = 0) -> bytes:
@@ -18,6 +19,19 @@ def save(store: Store, files: Mapping[str, bytes], *, similar: Iterable[Content]
     for path, data in files.items():
         writer.add_bytes(path, data)
     return writer.finish()
+
+
+def forged(store: Store, files: tuple[FileEntry, ...], stream: bytes) -> Content:
+    """A content that no writer makes, its digest right."""
+    save(store, {"x": stream})
+    chunks = ((digest_of(stream), len(stream)),)
+    return Content(digest=content_digest(files, segments_of(chunks)), size=len(stream), files=files, chunks=chunks)
+
+
+def forged_links(store: Store, links: Mapping[str, str]) -> Content:
+    """A content of links to wherever one likes, by their paths in order."""
+    files = tuple(FileEntry(path=path, size=len(target), kind="link") for path, target in links.items())
+    return forged(store, files, "".join(links.values()).encode())
 
 
 def load(store: Store, content: Content) -> dict[str, bytes]:

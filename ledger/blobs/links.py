@@ -1,0 +1,75 @@
+"""Where the links of a content may lead: to what lies in its folder, wherever that is put.
+
+Pure. A target is judged by itself when a folder is saved, and again whenever a link is handed out: a content may have
+come from anybody. Two links that are harmless alone can lead out together, so they are also followed among each other.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from ledger.errors import IntegrityError
+
+LEADS_OUT: Final = "which leads out of the folder through another link"
+
+_MOST_LINKS = 40  # that a system follows on one path
+
+
+def link_problem(path: str, target: str) -> str | None:
+    """Why the link at ``path`` of a content may not point to ``target``, or ``None``."""
+    try:
+        target.encode()
+    except UnicodeEncodeError:
+        return f"a link to {target!r}, which is not valid Unicode"
+    if not target or "\0" in target:
+        return f"a link to {target!r}"
+    if os.path.isabs(target):
+        return f"a link to the absolute path {target!r}"
+    joined = os.path.normpath(os.path.join(os.path.dirname(path), target))
+    return f"a link to {target!r}, outside of the folder" if joined.split("/")[0] == ".." else None
+
+
+def link_target(path: str, data: bytes, label: str) -> str:
+    """The target of a link of a content, from its bytes; `IntegrityError` for one that no writer saves."""
+    try:
+        target = data.decode()
+    except UnicodeDecodeError as error:
+        raise bad_link(path, "a link whose target is not UTF-8", label) from error
+    problem = link_problem(path, target)
+    if problem is not None:
+        raise bad_link(path, problem, label)
+    return target
+
+
+def check_targets(links: Mapping[str, bytes], label: str) -> None:
+    """Judge all links of a content, by path and bytes, as restoring does; `IntegrityError` at the first bad one."""
+    targets = {path: link_target(path, data, label) for path, data in links.items()}
+    for path, target in targets.items():
+        if leads_out(path, targets):
+            raise bad_link(path, f"a link to {target!r}, {LEADS_OUT}", label)
+
+
+def leads_out(path: str, targets: Mapping[str, str]) -> bool:
+    """Whether the way from the top to a path leaves it, with links followed to their targets."""
+    here: list[str] = []
+    ahead = path.split("/")[::-1]
+    links = 0
+    while ahead and links <= _MOST_LINKS:
+        part = ahead.pop()
+        if part == "..":
+            if not here:
+                return True
+            here.pop()
+        elif part not in ("", "."):
+            here.append(part)
+            target = targets.get("/".join(here))
+            if target is not None:
+                here.pop()
+                ahead += target.split("/")[::-1]
+                links += 1
+    return False
+
+
+def bad_link(path: str, problem: str, label: str) -> IntegrityError:
+    """The error for a link that only somebody else's program can have saved."""
+    return IntegrityError(f"{label}: {path!r} is {problem}, which no writer saves", path=path)

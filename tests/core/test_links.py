@@ -1,0 +1,62 @@
+"""Links of a version that somebody else's program saved, on every way out of the ledger."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ledger import ArtifactVersion, Ledger
+from ledger.errors import IntegrityError
+from ledger.materializers import PathMaterializer
+from ledger.records import encode
+from tests.kit.contents import forged_links
+from tests.kit.ledgers import files_below, forge
+
+BAD = [
+    {"d/a": "/etc/passwd"},
+    {"d/a": "../mine"},
+    {"d/a": "../../mine"},
+    {"d/far": "p/q/here/../../..", "d/p/q/here": "."},
+]
+
+
+def planted(ledger: Ledger, links: dict[str, str], *, key: str = PathMaterializer.REGISTRY_KEY) -> ArtifactVersion:
+    """A version whose files are these links, as no writer saves them."""
+    content = json.loads(encode(forged_links(ledger.store, links)))
+    changes = {"materializer": key, "data_type": "pathlib.Path", "visualizations": []}
+    forge(ledger, ledger.save("hello", "x"), content=content, **changes)
+    return Ledger.open(ledger.path).get("x", "2")
+
+
+@pytest.mark.parametrize("links", BAD, ids=list(map(str, BAD)))
+def test_a_link_that_leads_out_is_in_no_zip(ledger: Ledger, tmp_path: Path, links: dict[str, str]) -> None:
+    """Whoever unpacks a zip gets no link that restoring would refuse; none is written."""
+    (target := tmp_path / "out").mkdir()
+    with pytest.raises(IntegrityError, match="which no writer saves"):
+        planted(ledger, links).download_files(target / "x.zip")
+    assert {} == files_below(target)
+
+
+def test_links_that_stay_inside_are_in_the_zip(ledger: Ledger, tmp_path: Path) -> None:
+    """Links to what lies beside, above inside of the folder, or nowhere, are as good in a zip as in a folder."""
+    links = {"d/a": "b/c", "d/b/c": "../a/../e", "d/loop": "loop", "d/top": "."}
+    assert planted(ledger, links).download_files(tmp_path / "x.zip").exists()
+
+
+def test_a_link_by_itself_is_not_put_beside_the_users_files(ledger: Ledger, tmp_path: Path) -> None:
+    """A version that is one link becomes no link in the user's folder, where it would lead to another file of his."""
+    (home := tmp_path / "home").mkdir()
+    (home / ".bashrc").write_text("mine")
+    version = planted(ledger, {"x": ".bashrc"})
+    for way in (version.restore, version.download_files):
+        with pytest.raises(IntegrityError, match="a link by itself"):
+            way(home / "out.zip")
+    assert [".bashrc"] == [path.name for path in home.iterdir()]
+
+
+def test_a_link_in_a_folder_of_its_own_stays_there(ledger: Ledger, tmp_path: Path) -> None:
+    """Where a folder that holds nothing but a link was registered, it is restored as a folder."""
+    (folder := ledger.path / "store" / "raw").mkdir()
+    (folder / "latest").symlink_to("2")
+    restored = ledger.register(folder, "raw").restore(tmp_path / "out")
+    assert ["latest -> 2"] == [f"{path.name} -> {path.readlink()}" for path in restored.iterdir()]
