@@ -20,7 +20,7 @@ from ledger.blobs.local import LocalStore
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import path_problem
 from ledger.blobs.registered import check_linked
-from ledger.blobs.sources import read_source
+from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
 from ledger.blobs.trees import TreeFile, scan_tree
@@ -240,8 +240,7 @@ def _scan(path: str) -> list[TreeFile]:
 def _bytes_of(file: TreeFile) -> Iterator[bytes]:
     """What a file's digest is about: its bytes, or the target of a link."""
     if file.kind == "link":
-        with storage_errors(file.source, "read"):
-            yield os.readlink(file.source).encode()
+        yield read_link(file)
     elif file.kind != "directory":
         yield from read_source(file.source, follow=False)
 

@@ -56,6 +56,21 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
         )
 
 
+def read_link(link: TreeFile) -> bytes:
+    """The target of a link, as it was seen and judged; `StorageError` where it points elsewhere by now."""
+    try:
+        target = os.readlink(link.source)
+    except OSError as error:
+        raise storage_error(error, link.source, "read") from error
+    if target != link.target:
+        raise StorageError(
+            f"{link.source} changed while its folder was read: a link to {link.target!r} at first, to {target!r} now",
+            hint="save it again when nothing writes to it",
+            path=link.source,
+        )
+    return target.encode()
+
+
 def read_together(files: Sequence[TreeFile]) -> list[bytes]:
     """The bytes of each of some small files of a folder, as `read_source` gives them without following links."""
     read: list[bytes] = []

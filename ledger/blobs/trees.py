@@ -37,7 +37,7 @@ _KINDS = {
 class TreeFile(msgspec.Struct, frozen=True, gc=False):
     """A file of a folder: its path there, what it is, its path in the file system, how large it was, and as of when.
 
-    ``modified`` is the time of its last change, in nanoseconds.
+    ``modified`` is the time of its last change, in nanoseconds; ``target`` is where a link was seen to point.
     """
 
     path: str
@@ -45,6 +45,7 @@ class TreeFile(msgspec.Struct, frozen=True, gc=False):
     source: str
     size: int = 0
     modified: int = 0
+    target: str = ""
 
 
 def scan_tree(folder: Path) -> list[TreeFile]:
@@ -134,20 +135,21 @@ def _look_at(path: str, entry: os.DirEntry[str], root: str) -> tuple[TreeFile, s
         if stat.S_ISREG(mode):
             kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
             return TreeFile(path, kind, entry.path, status.st_size, status.st_mtime_ns), None
-        kind, problem = _classify(path, entry.path, root, mode)
+        if stat.S_ISLNK(mode):
+            target = os.readlink(entry.path)
+            file = TreeFile(path, "link", entry.path, status.st_size, target=target)
+            return file, _problem_of_link(path, entry.path, root, target)
     except OSError as error:
         raise storage_error(error, entry.path, "read") from error
-    return TreeFile(path, kind, entry.path, 0 if kind == "directory" else status.st_size), problem
-
-
-def _classify(path: str, source: str, root: str, mode: int) -> tuple[FileKind, str | None]:
-    """What something that is no regular file is, and why it cannot be saved."""
     if stat.S_ISDIR(mode):
-        return "directory", None
-    if not stat.S_ISLNK(mode):
-        return "file", f"{_KINDS.get(stat.S_IFMT(mode), 'a special file')} cannot be saved"
-    target = os.readlink(source)
+        return TreeFile(path, "directory", entry.path), None
+    problem = f"{_KINDS.get(stat.S_IFMT(mode), 'a special file')} cannot be saved"
+    return TreeFile(path, "file", entry.path, status.st_size), problem
+
+
+def _problem_of_link(path: str, source: str, root: str, target: str) -> str | None:
+    """Why a link cannot be saved; ``root`` is the folder, whose own path holds no links."""
     problem = link_problem(path, target)
     if problem is None and not is_inside(root, source):
         problem = f"a link to {target!r}, {LEADS_OUT}"
-    return "link", problem
+    return problem

@@ -18,10 +18,9 @@ from ledger.blobs.gathering import Gathered, gather
 from ledger.blobs.incoming import Spool, writable_file
 from ledger.blobs.paths import are_usual, parents_of, path_problem
 from ledger.blobs.sink import ChunkSink
-from ledger.blobs.sources import read_source
+from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.trees import TreeFile, check_portable, scan_tree
-from ledger.disk import storage_errors
 from ledger.errors import ArgumentError, SourceNotFoundError, storage_error
 from ledger.meters import advance, expect
 from ledger.records import Content, FileEntry, FileKind
@@ -214,10 +213,7 @@ class ContentWriter:
 
     def _add_pointer(self, file: TreeFile) -> None:
         """Add an empty folder, or a link by its target."""
-        data = b""
-        if file.kind == "link":
-            with storage_errors(file.source, "read"):
-                data = os.readlink(file.source).encode()
+        data = read_link(file) if file.kind == "link" else b""
         if self._current is None:
             self._take(data)
             self._files.append(FileEntry(path=file.path, size=len(data), kind=file.kind))

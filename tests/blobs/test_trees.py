@@ -184,6 +184,23 @@ def test_a_file_that_goes_while_the_folder_is_read_is_named(store: LocalStore, t
         writer.finish()
 
 
+@pytest.mark.parametrize("target", ["/etc/passwd", "b"])
+def test_a_link_that_changes_while_the_folder_is_read_is_refused(
+    store: LocalStore, tmp_path: Path, target: str
+) -> None:
+    """A link was judged by where it pointed when the folder was looked at: one that points elsewhere is an error."""
+    folder = make(tmp_path / "in", {"a": os.urandom(3 << 20), "b": b"x"})
+    (folder / "latest").symlink_to("a")
+    writer = ContentWriter(store)
+
+    def point_elsewhere(_: Progress) -> None:
+        (folder / "latest").unlink()
+        (folder / "latest").symlink_to(target)
+
+    with progress(point_elsewhere), task("save"), pytest.raises(StorageError, match=r"in/latest changed.*'a'"):
+        writer.add_tree("", folder)
+
+
 @pytest.mark.parametrize("unreadable", ["file", "folder"])
 def test_what_cannot_be_read_is_named(tmp_path: Path, unreadable: str) -> None:
     """A file or folder without permission is a StorageError with its own path; nothing is saved."""
