@@ -196,6 +196,13 @@ def test_a_file_that_is_not_there_is_left_to_the_caller(tmp_path: Path) -> None:
         read_file(tmp_path)
 
 
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    """Where a fifo lies in place of a file, reading it is an error with its path, not a wait for who writes to it."""
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(StorageError, match=r"cannot read .*/fifo: Not a regular file"):
+        read_file(tmp_path / "fifo")
+
+
 def test_a_write_into_a_missing_folder_names_the_file(tmp_path: Path) -> None:
     """The error names the file that was to be, not its temporary name."""
     with pytest.raises(StorageError, match=f"cannot write {tmp_path}/no/file: No such file or directory"):

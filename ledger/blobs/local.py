@@ -16,6 +16,7 @@ from ledger.disk import (
     StagedFile,
     create_file,
     make_directory,
+    open_regular,
     read_file,
     storage_errors,
     sync_directory,
@@ -56,9 +57,12 @@ class LocalStore:
         path = self._path(key)
         done = 0
         try:
-            with open(path, "rb", buffering=0) as file:
-                while count := os.preadv(file.fileno(), [target[done:]], start + done):
+            descriptor, _ = open_regular(path)
+            try:
+                while count := os.preadv(descriptor, [target[done:]], start + done):
                     done += count
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             raise
         except OSError as error:

@@ -28,6 +28,7 @@ from ledger.records import FORMAT, decode, encode
 
 _LOCAL = "file://"
 _MEMORY = "memory"
+_MOST_BYTES = 4096  # of ``store.json``
 _WEB = ("http", "https")
 
 
@@ -75,13 +76,15 @@ def store_id(store: Store) -> str:
     """
     where = f"{store.url}/{STORE_KEY}"
     try:
-        data = store.get(STORE_KEY)
+        data = store.get(STORE_KEY, 0, _MOST_BYTES + 1)
     except FileNotFoundError as error:
         raise StoreMismatchError(
             f"no artifact store at {store.url}: {STORE_KEY} is missing",
             hint="check that the right disk is mounted and the URL in config.toml is the right one",
             url=store.url,
         ) from error
+    if len(data) > _MOST_BYTES:
+        raise FormatError(f"{where}: more than {_MOST_BYTES} bytes", where=where)
     record = decode(data, _StoreRecord, where=where)
     if not is_uuid(record.id):
         raise FormatError(f"{where}: id {record.id!r} is not a UUID", where=where)

@@ -25,7 +25,15 @@ from ledger.catalog.segments import (
     encode_segment,
     read_trailer,
 )
-from ledger.disk import add_to_file, make_directory, remove_if_there, scratch_file, stage_file, storage_errors
+from ledger.disk import (
+    add_to_file,
+    make_directory,
+    open_regular,
+    remove_if_there,
+    scratch_file,
+    stage_file,
+    storage_errors,
+)
 from ledger.errors import StorageError
 
 RUN_LINES = 50_000
@@ -57,9 +65,8 @@ class Extension(NamedTuple):
 def read_catalog(path: Path) -> Catalog | None:
     """The catalog in a file, or ``None`` where there is no file or none that can be used."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        source = _OpenFile(descriptor)
-        return _read(source, os.fstat(descriptor).st_size)
+        descriptor, status = open_regular(path)
+        return _read(_OpenFile(descriptor), status.st_size)
     except (OSError, CatalogDamage):
         return None  # whoever asks makes another one, or does without
 

@@ -7,7 +7,7 @@ keeps (specs/concurrency.md).
 from ledger.disk.given import given_path, given_text
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
-from ledger.disk.reading import close_anyway, mode_of, read_file, storage_errors
+from ledger.disk.reading import close_anyway, mode_of, open_regular, read_file, storage_errors
 from ledger.disk.settling import settle
 from ledger.disk.staged import StagedFile, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
@@ -46,6 +46,7 @@ __all__ = [
     "make_directory",
     "mode_of",
     "move_file",
+    "open_regular",
     "patch_file",
     "read_file",
     "remove_if_there",

@@ -1,12 +1,20 @@
-"""Reads that never lie: an operating system error is an error that names the path, never "not there"."""
+"""Reads that never lie: an operating system error is an error that names the path, never "not there".
+
+Nor do they wait for ever: whoever may write to a shared folder can put a fifo where a file was.
+"""
 
 import contextlib
+import errno
 import os
+import stat
 from collections.abc import Iterator
 
 from ledger.errors import LedgerError, storage_error
 
 _READ_SIZE = 1 << 20
+
+# Opening a fifo would wait for its writer without O_NONBLOCK.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 @contextlib.contextmanager
@@ -20,18 +28,36 @@ def storage_errors(path: str | os.PathLike[str], doing: str) -> Iterator[None]:
         raise storage_error(error, path, doing) from error
 
 
+def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
+    """The descriptor and the status of a file, for reading; raises plain ``OSError``, also where it is no file."""
+    descriptor = os.open(path, _FLAGS)
+    try:
+        status = os.fstat(descriptor)
+    except OSError:
+        os.close(descriptor)
+        raise
+    if stat.S_ISREG(status.st_mode):
+        return descriptor, status
+    os.close(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+
+
 def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | None = None) -> bytes:
     """The bytes of a file, or of a part of it; a negative ``start`` counts from its end.
 
     Raises ``FileNotFoundError`` as it is, so that the caller says what is missing,
-    and ``StorageError`` for everything else.
+    and ``StorageError`` for everything else, also for what is no regular file.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        descriptor, status = open_regular(path)
+        try:
             if start:
-                size = os.fstat(file.fileno()).st_size
-                file.seek(max(0, size + start) if start < 0 else start)
-            return _read_up_to(file.fileno(), length)
+                os.lseek(descriptor, max(0, status.st_size + start) if start < 0 else start, os.SEEK_SET)
+            return _read_up_to(descriptor, length)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 
-from ledger.disk.reading import storage_errors
+from ledger.disk.reading import open_regular, storage_errors
 from ledger.disk.syncing import begin_sync, sync_directory, sync_file
 from ledger.disk.writing import fresh_name, remove_if_there
 
@@ -33,12 +33,15 @@ class StagedFile:
     def holds_what(self, other: str | os.PathLike[str]) -> bool:
         """Whether another file has the same bytes; one that cannot be read has not."""
         try:
-            with open(other, "rb", buffering=0) as file:
+            descriptor, status = open_regular(other)
+            try:
                 size = os.fstat(self._descriptor).st_size
-                return size == os.fstat(file.fileno()).st_size and all(
-                    os.pread(self._descriptor, _READ_SIZE, start) == os.pread(file.fileno(), _READ_SIZE, start)
+                return size == status.st_size and all(
+                    os.pread(self._descriptor, _READ_SIZE, start) == os.pread(descriptor, _READ_SIZE, start)
                     for start in range(0, size, _READ_SIZE)
                 )
+            finally:
+                os.close(descriptor)
         except OSError:
             return False  # unreadable is as good as damaged: it is replaced
 

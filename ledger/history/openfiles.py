@@ -13,6 +13,8 @@ import weakref
 from collections import deque
 from typing import Protocol
 
+from ledger.disk import open_regular
+
 MOST_OPEN = 64
 """Most files that the readers of a process keep open, of any ledgers: a quarter of what mean systems allow."""
 
@@ -23,7 +25,7 @@ class OpenFile:
     """A file that is open for reading, until nobody holds this any more. Threads may share it."""
 
     def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = open_regular(path)[0]
 
     def glance(self, at: int, most: int) -> bytes:
         """What one read gives at a place: bytes up to the end of the file, or to ``most``; seldom fewer."""

@@ -16,6 +16,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sys import byteorder
 
+from ledger.disk import open_regular
 from ledger.history import openfiles
 from ledger.history.entries import NAME_DELTA, PackDamage, read_head, read_object
 from ledger.history.openfiles import FileBytes, OpenFile
@@ -250,9 +251,9 @@ def map_file(path: str) -> memoryview:
 
 
 def _mapped(path: str) -> mmap.mmap:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor, status = open_regular(path)
     try:
-        if os.fstat(descriptor).st_size < TRAILER:
+        if status.st_size < TRAILER:
             raise PackDamage(f"{path} is cut short")
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     finally:

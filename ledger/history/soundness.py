@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ledger.disk import read_file
+from ledger.disk import open_regular, read_file
 from ledger.errors import StorageError, refuse_shortage, storage_error
 from ledger.history.entries import PackDamage
 from ledger.history.forms import COMMIT, KINDS, TREE, object_id
@@ -188,8 +188,9 @@ def _hash(path: str) -> tuple[int, bool]:
     """The size of a file, and whether it ends in the SHA-1 of what is before."""
     digest = hashlib.sha1(usedforsecurity=False)
     try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size
+        descriptor, status = open_regular(path)
+        with open(descriptor, "rb") as file:
+            size = status.st_size
             left = size - _TRAILER
             while left > 0 and (block := file.read(min(_BLOCK, left))):
                 digest.update(block)

@@ -9,10 +9,10 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from ledger.disk import read_file
-from ledger.errors import ArgumentTypeError, ConfigError, LedgerError, SourceNotFoundError, shown
+from ledger.errors import ArgumentTypeError, ConfigError, LedgerError, SourceNotFoundError, shown, storage_error
 from ledger.runtime.annotations import class_of, conforms, spelled
 from ledger.runtime.configuration import ArtifactConfig
 
@@ -125,11 +125,13 @@ def read_run_configuration(path: object) -> RunConfiguration:
     if not isinstance(path, (str, os.PathLike)):
         raise ArgumentTypeError(f"config_path is a path, got {type(path).__name__}: {shown(path)}")
     try:
-        text = read_file(path).decode()
+        text = Path(path).read_bytes().decode()  # a pipe of the shell's will do
     except FileNotFoundError as error:
         raise SourceNotFoundError(
             f"no run configuration at {path}", hint="check config_path", path=str(path)
         ) from error
+    except OSError as error:
+        raise storage_error(error, path, "read") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error}", path=str(path)) from error
     try:

@@ -117,6 +117,14 @@ def test_a_damaged_store_record_is_refused(tmp_path: Path, text: str) -> None:
         store_id(open_store(str(tmp_path)))
 
 
+def test_a_store_record_without_end_is_not_read(tmp_path: Path) -> None:
+    """Of an enormous store.json, which costs whoever made it nothing, only the beginning is read."""
+    with (tmp_path / "store.json").open("wb") as file:
+        file.truncate(1 << 30)
+    with pytest.raises(FormatError, match="more than 4096 bytes"):
+        store_id(open_store(str(tmp_path)))
+
+
 def test_small_work_imports_no_heavy_library(tmp_path: Path) -> None:
     """Saving and loading a small file in a folder imports neither fsspec nor zstandard nor the chunker."""
     program = f"""

@@ -1,7 +1,10 @@
 """Damaged, missing, foreign: an error that says what and where, and never wrong bytes."""
 
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -367,3 +370,33 @@ def test_a_clean_ledger_verifies(three: Ledger) -> None:
         warnings.simplefilter("error")
         report = three.verify()
     assert (4, True, ()) == (report.versions, report.ok, report.problems)
+
+
+@pytest.mark.parametrize("where", ["store/chunks", "store/packs", "store/tables", "store/store.json", "history.git"])
+def test_a_fifo_in_place_of_a_file_is_not_waited_for(ledger: Ledger, where: str) -> None:
+    """Whoever may write to a shared ledger can stop nobody: a load is a typed error, and a check reports it."""
+    ledger.save("small", "x")
+    ledger.save(LARGE, "x")
+    place = ledger.path / where
+    found = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+    kinds = (".pack", "HEAD") if where == "history.git" else ("",)
+    held = {path: path.read_bytes() for path in found if path.name.endswith(kinds)}
+    for path in held:
+        path.unlink()
+        os.mkfifo(path)
+    code = (
+        "from ledger import Ledger\n"
+        "from ledger.errors import LedgerError\n"
+        "def told(what):\n"
+        "    try:\n"
+        f"        return what(Ledger.open({str(ledger.path)!r}))\n"
+        "    except LedgerError:\n"
+        "        return 'error'\n"
+        "loads = [told(lambda ledger: ledger.load('x', version)) for version in '12']\n"
+        "print('error' in loads, told(lambda ledger: ledger.verify().ok))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    for path, data in held.items():  # Git, which looks at every history in the end, waits for fifos
+        path.unlink()
+        path.write_bytes(data)
+    assert done.stdout.split() in (["True", "False"], ["True", "error"])
