@@ -13,6 +13,7 @@ from ledger.errors import IntegrityError
 LEADS_OUT: Final = "which leads out of the folder through another link"
 
 _MOST_LINKS = 40  # that a system follows on one path
+_MOST_BYTES = 4096  # of a path, on any system
 
 
 def link_problem(path: str, target: str) -> str | None:
@@ -27,6 +28,12 @@ def link_problem(path: str, target: str) -> str | None:
         return f"a link to the absolute path {target!r}"
     joined = os.path.normpath(os.path.join(os.path.dirname(path), target))
     return f"a link to {target!r}, outside of the folder" if joined.split("/")[0] == ".." else None
+
+
+def check_size(path: str, size: int, label: str) -> None:
+    """Refuse a link whose target is longer than any path, before anybody reads it; `IntegrityError`."""
+    if size > _MOST_BYTES:
+        raise bad_link(path, f"a link to a path of {size} bytes", label)
 
 
 def link_target(path: str, data: bytes, label: str) -> str:
@@ -71,5 +78,5 @@ def leads_out(path: str, targets: Mapping[str, str]) -> bool:
 
 
 def bad_link(path: str, problem: str, label: str) -> IntegrityError:
-    """The error for a link that only somebody else's program can have saved."""
-    return IntegrityError(f"{label}: {path!r} is {problem}, which no writer saves", path=path)
+    """The error for a link that only somebody else's program can have saved; its fact ``link`` tells it from damage."""
+    return IntegrityError(f"{label}: {path!r} is {problem}, which no writer saves", link=path)

@@ -13,7 +13,7 @@ from typing import BinaryIO, Protocol, Self
 
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked import is_linked_present, linked_source
-from ledger.blobs.links import check_targets
+from ledger.blobs.links import check_size, check_targets
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import check_files
 from ledger.blobs.restoring import plan_restore, restore_files, split
@@ -97,6 +97,8 @@ class ContentReader:
     def check_links(self, *, strip: str = "") -> None:
         """Judge every link as `restore` does that leaves out the folder ``strip``; `IntegrityError` at a bad one."""
         links = plan_restore([file for file in self.files if file.kind == "link"], None, strip)
+        for file, path in links:
+            check_size(path, file.size, self._label)
         each = self._source.each([file for file, _ in links])
         check_targets({path: b"".join(blocks) for (_, path), blocks in zip(links, each, strict=True)}, self._label)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.blobs.links import LEADS_OUT, bad_link, link_target
+from ledger.blobs.links import LEADS_OUT, bad_link, check_size, link_target
 from ledger.blobs.trees import is_inside
 from ledger.disk import fresh_name, storage_errors
 from ledger.errors import ArgumentError, TargetExistsError
@@ -93,6 +93,7 @@ def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> 
             os.makedirs(folder, exist_ok=True)
             folders.add(folder)
         if file.kind == "link":
+            check_size(path, file.size, label)
             links.append((path, link_target(path, b"".join(blocks), label)))
         elif file.kind != "directory":
             _write(full, blocks, _EXECUTABLE_MODE if file.kind == "executable" else _FILE_MODE)

@@ -1,12 +1,13 @@
 """The links of a version: none leads out of what was saved.
 
-Writers refuse such links, but a version may come from anybody. Whatever hands links out asks here first.
+Writers refuse such links, but a version may come from anybody. Whatever hands links out asks here first, and a check
+of the ledger does, so that it calls nothing sound that cannot be restored.
 """
 
 from collections.abc import Sequence
 
-from ledger.blobs import ContentReader
-from ledger.errors import IntegrityError
+from ledger.blobs import ContentReader, Store
+from ledger.errors import IntegrityError, StorageError, refuse_shortage
 from ledger.materializers import PathMaterializer
 from ledger.records import FileEntry, Manifest
 
@@ -23,10 +24,24 @@ def top_of(files: Sequence[FileEntry]) -> str:
     """
     top = files[0].path.partition("/")[0] if files else ""
     if any(file.path == top and file.kind == "link" for file in files):
-        raise IntegrityError(f"{top!r} is a link by itself, which no writer saves", path=top)
+        raise IntegrityError(f"{top!r} is a link by itself, which no writer saves", link=top)
     return top
 
 
 def judge_links(reader: ContentReader, *, is_wrapped: bool) -> None:
     """Read all links and judge them as restoring does; `IntegrityError` at the first bad one."""
     reader.check_links(strip=top_of(reader.files) if is_wrapped else "")
+
+
+def check_links(store: Store, manifest: Manifest, *, label: str) -> None:
+    """Judge the links of a version kept in chunks, as far as they can be read; `IntegrityError` at a bad one."""
+    content = manifest.content
+    if not content.has_table and not any(file.kind == "link" for file in content.files or ()):
+        return
+    try:
+        judge_links(ContentReader(store, content, label=label), is_wrapped=is_wrapped(manifest))
+    except (IntegrityError, StorageError) as error:
+        refuse_shortage(error)
+        if "link" in error.facts:
+            raise
+        # What is wrong with an object is told of the object.

@@ -29,6 +29,7 @@ from ledger.blobs import (
     stored_keys,
     uncached,
 )
+from ledger.core.links import check_links
 from ledger.core.workspace import Workspace
 from ledger.errors import FormatError, IntegrityError, LedgerError, UnsupportedFormatError, refuse_shortage
 from ledger.history import (
@@ -48,7 +49,7 @@ from ledger.history import (
     without_index,
 )
 from ledger.ids import CommitId
-from ledger.records import Content, Name
+from ledger.records import Content, Manifest, Name
 
 PieceKind = Literal["git file", "commit", "branch", "records", "artifact", "object"]
 
@@ -300,7 +301,8 @@ class Check:
 
     def _check_version(self, snapshot: Snapshot, claim: Claim) -> None:
         try:
-            content = self._workspace.facts(snapshot, claim).manifest.content
+            manifest = self._workspace.facts(snapshot, claim).manifest
+            content = manifest.content
             if content.linked is not None:
                 self._check_linked(claim, content)
         except LedgerError as error:
@@ -314,6 +316,14 @@ class Check:
         if self._deep and needs.fault is None:
             self._note(Needs({}, check_table(self._stores, content)), ())
             self._check_elsewhere(new)
+            self._check_links(claim, manifest)
+
+    def _check_links(self, claim: Claim, manifest: Manifest) -> None:
+        if manifest.content.linked is None:  # of registered data they were judged with the files
+            try:
+                check_links(self._stores, manifest, label=claim.label)
+            except LedgerError as error:
+                self._note_error(claim.label, error)
 
     def _check_linked(self, claim: Claim, content: Content) -> None:
         store = self._workspace.store_holding(content)

@@ -10,12 +10,13 @@ from ledger.errors import IntegrityError
 from ledger.materializers import PathMaterializer
 from ledger.records import encode
 from tests.kit.contents import forged_links
-from tests.kit.ledgers import files_below, forge
+from tests.kit.ledgers import damage, files_below, forge, store_of
 
-BAD = [
+BAD: list[dict[str, str]] = [
     {"d/a": "/etc/passwd"},
     {"d/a": "../mine"},
     {"d/a": "../../mine"},
+    {"d/a": "b/" * 2049},
     {"d/far": "p/q/here/../../..", "d/p/q/here": "."},
 ]
 
@@ -28,7 +29,7 @@ def planted(ledger: Ledger, links: dict[str, str], *, key: str = PathMaterialize
     return Ledger.open(ledger.path).get("x", "2")
 
 
-@pytest.mark.parametrize("links", BAD, ids=list(map(str, BAD)))
+@pytest.mark.parametrize("links", BAD, ids=str)
 def test_a_link_that_leads_out_is_in_no_zip(ledger: Ledger, tmp_path: Path, links: dict[str, str]) -> None:
     """Whoever unpacks a zip gets no link that restoring would refuse; none is written."""
     (target := tmp_path / "out").mkdir()
@@ -37,10 +38,30 @@ def test_a_link_that_leads_out_is_in_no_zip(ledger: Ledger, tmp_path: Path, link
     assert {} == files_below(target)
 
 
+@pytest.mark.parametrize("links", [*BAD, {"x": ".bashrc"}], ids=str)
+def test_a_check_reports_links_that_lead_out(ledger: Ledger, links: dict[str, str]) -> None:
+    """What can never be restored is not called sound, though every byte is what its digest says."""
+    planted(ledger, links)
+    [problem] = Ledger.open(ledger.path).verify().problems
+    assert ("corrupt", "x@2", ("x@2",)) == (problem.kind, problem.label, problem.versions)
+    assert "which no writer saves" in problem.message
+
+
+def test_links_in_damaged_bytes_are_one_problem(ledger: Ledger, tmp_path: Path) -> None:
+    """Where the bytes of a link are damaged, the problem is that of the object alone."""
+    (tree := tmp_path / "tree").mkdir()
+    (tree / "latest").symlink_to("1")
+    ledger.save(tree, "x")
+    [chunk] = [path for path in (store_of(ledger) / "chunks").rglob("*") if path.is_file()]
+    damage(chunk)
+    assert [f"chunks/{chunk.parent.name}/{chunk.name}"] == [problem.object for problem in ledger.verify().problems]
+
+
 def test_links_that_stay_inside_are_in_the_zip(ledger: Ledger, tmp_path: Path) -> None:
     """Links to what lies beside, above inside of the folder, or nowhere, are as good in a zip as in a folder."""
     links = {"d/a": "b/c", "d/b/c": "../a/../e", "d/loop": "loop", "d/top": "."}
     assert planted(ledger, links).download_files(tmp_path / "x.zip").exists()
+    assert Ledger.open(ledger.path).verify().ok
 
 
 def test_a_link_by_itself_is_not_put_beside_the_users_files(ledger: Ledger, tmp_path: Path) -> None:
