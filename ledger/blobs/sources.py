@@ -1,6 +1,9 @@
 """The user's own files, read for a content.
 
-Each is looked at before and after: one that changes while it is read is an error, never a mixture of two states.
+Each is looked at before and after: one whose size or time changes while it is read is an error, not a mixture of two
+states. That is as fine as the file system's clock: a write in the tick of the one before, or one that began before the
+first look and still goes on, moves no time. Waiting for the tick would cost every fresh file more than its save, and
+not help against the latter.
 Nothing but regular files is read, and the last part of a path is followed only where the user named it himself.
 Small files cost their system calls, not their bytes, and on a cold disk the wait: so they are not looked at anew where
 the look at their folder will do, and the disk is asked for several before the first of them is waited for.
