@@ -22,7 +22,7 @@ from ledger.blobs.tables import Table, load_table
 from ledger.blobs.workers import in_order
 from ledger.errors import FormatError, IntegrityError, StorageError, refuse_shortage
 from ledger.ids import Digest
-from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
+from ledger.records import SEGMENT_CHUNKS, Content, FileEntry, segment_digest
 
 PART_SIZE: Final = 8 << 20
 """Most stored bytes of a pack that are read at once."""
@@ -52,16 +52,22 @@ class Checked(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """The objects of a content: keys, of packs with the stretches of chunks; and what of it cannot be told."""
+    """The objects of a content: keys, of packs with the stretches of chunks; and what of it cannot be told.
+
+    ``has_links`` says whether there are links among its files.
+    """
 
     stretches: Mapping[str, tuple[Stretch, ...]]
     fault: Fault | None = None
+    has_links: bool = False
 
 
 def needs_of(store: Store, content: Content) -> Needs:
     """The objects that a content is made of; a fault where its table does not say."""
     if not content.has_table:
-        return Needs({chunk_key(digest): () for digest, _ in content.chunks or ()})
+        return Needs(
+            {chunk_key(digest): () for digest, _ in content.chunks or ()}, None, _has_links(content.files or ())
+        )
     key = table_key(content.digest)
     try:
         if not store.has(key):
@@ -70,7 +76,11 @@ def needs_of(store: Store, content: Content) -> Needs:
     except (IntegrityError, StorageError, FormatError) as error:
         refuse_shortage(error)
         return Needs({key: ()}, Fault(key, "corrupt", str(error)))
-    return Needs({key: (), **_stretches(table)})
+    return Needs({key: (), **_stretches(table)}, None, _has_links(table.files))
+
+
+def _has_links(files: Iterable[FileEntry]) -> bool:
+    return any(file.kind == "link" for file in files)
 
 
 def sizes_of(content: Content) -> dict[str, int]:

@@ -35,11 +35,8 @@ def judge_links(reader: ContentReader, *, is_wrapped: bool) -> None:
 
 def check_links(store: Store, manifest: Manifest, *, label: str) -> None:
     """Judge the links of a version kept in chunks, as far as they can be read; `IntegrityError` at a bad one."""
-    content = manifest.content
-    if not content.has_table and not any(file.kind == "link" for file in content.files or ()):
-        return
     try:
-        judge_links(ContentReader(store, content, label=label), is_wrapped=is_wrapped(manifest))
+        judge_links(ContentReader(store, manifest.content, label=label), is_wrapped=is_wrapped(manifest))
     except (IntegrityError, StorageError) as error:
         refuse_shortage(error)
         if "link" in error.facts:

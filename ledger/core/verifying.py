@@ -316,14 +316,14 @@ class Check:
         if self._deep and needs.fault is None:
             self._note(Needs({}, check_table(self._stores, content)), ())
             self._check_elsewhere(new)
-            self._check_links(claim, manifest)
+            if needs.has_links and content.linked is None:  # of registered data they were judged with its files
+                self._check_links(claim, manifest)
 
     def _check_links(self, claim: Claim, manifest: Manifest) -> None:
-        if manifest.content.linked is None:  # of registered data they were judged with the files
-            try:
-                check_links(self._stores, manifest, label=claim.label)
-            except LedgerError as error:
-                self._note_error(claim.label, error)
+        try:
+            check_links(self._stores, manifest, label=claim.label)
+        except LedgerError as error:
+            self._note_error(claim.label, error)
 
     def _check_linked(self, claim: Claim, content: Content) -> None:
         store = self._workspace.store_holding(content)
