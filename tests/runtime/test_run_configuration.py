@@ -1,5 +1,6 @@
 """A YAML file overrides the code for real, and every mistake in it is told with its line."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -250,6 +251,16 @@ def test_a_mistake_is_told_with_file_line_and_the_nearest_key(
     assert hint in caught.value.hint
     assert "did you mean" not in hint or hint.removeprefix("did you mean ").rstrip("?") in str(caught.value)
     assert ["run.yaml"] == [path.name for path in project.iterdir()]
+
+
+def test_a_pipe_is_read_like_a_file() -> None:
+    """A configuration may come from another program, as `<(…)` of a shell hands it over."""
+    reading, writing = os.pipe()
+    os.write(writing, b"parameters: {epochs: 7}")
+    os.close(writing)
+    training.with_options(config_path=f"/dev/fd/{reading}")()
+    os.close(reading)
+    assert (7, "none") in RAN
 
 
 def test_a_file_that_is_not_there_is_a_file_not_found_error(project: Path) -> None:
