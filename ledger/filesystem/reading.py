@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any, NoReturn
 
+from fsspec.config import apply_config
 from fsspec.spec import AbstractFileSystem
 
 from ledger.core import ArtifactVersion, Ledger, ledger_for_reading
@@ -31,7 +32,19 @@ Info = dict[str, Any]
 _KEPT = 64
 
 
-class LedgerFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
+class _OneForEachPlace(type(AbstractFileSystem)):  # type: ignore[misc]  # fsspec has no types
+    """Makes the path absolute before fsspec looks for an instance with equal options: it keeps them."""
+
+    def __call__(cls, ledger_dir: str | os.PathLike[str] | None = None, **options: Any) -> Any:
+        if ledger_dir is not None:
+            options["ledger_dir"] = ledger_dir
+        options = apply_config(cls, options)
+        if options.get("ledger_dir") is not None:
+            options["ledger_dir"] = os.path.abspath(options["ledger_dir"])
+        return super().__call__(**options)
+
+
+class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type: ignore[misc]  # fsspec has no types
     """The versions of a ledger, for reading: the one at ``ledger_dir``, or the default one of the moment."""
 
     protocol = PROTOCOL
@@ -48,9 +61,9 @@ class LedgerFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
                 f"the file system {PROTOCOL}:// has no option {slip!r}", hint='write {"ledger_dir": path}'
             )
         super().__init__(**options)
-        self._path = os.path.abspath(ledger_dir) if ledger_dir is not None else None
+        self._path = os.fspath(ledger_dir) if ledger_dir is not None else None
         self._opened: Ledger | None = None
-        self._trees: dict[str, tuple[ArtifactVersion, Tree]] = {}
+        self._trees: dict[tuple[str, str], tuple[ArtifactVersion, Tree]] = {}
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -149,13 +162,16 @@ class LedgerFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
 
     def _tree(self, address: Address) -> tuple[ArtifactVersion, Tree]:
         """The version that an address means, and its files."""
+        ledger = self._ledger()
         with _missing(address.name if address.version is None else f"{address.name}@{address.version}"):
-            version = self._ledger().get(address.name, address.version)
-        kept = self._trees.get(str(version.id))
+            version = ledger.get(address.name, address.version)
+        # A clone has versions of the same ids, and bytes of its own.
+        key = str(ledger.path), str(version.id)
+        kept = self._trees.get(key)
         if kept is None:
             if len(self._trees) >= _KEPT:
                 self._trees.clear()
-            kept = self._trees[str(version.id)] = version, Tree(version.files())
+            kept = self._trees[key] = version, Tree(version.files())
         return kept
 
     def _version_info(self, asked: str, address: Address | None) -> Info:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -202,6 +203,44 @@ def test_the_default_ledger_is_that_of_the_moment(workdir: Path, monkeypatch: py
         Ledger.init(workdir / name).save(1, name)
         monkeypatch.setenv("LEDGER_DIR", str(workdir / name))
         assert [name] == files.ls("", detail=False)
+
+
+def test_the_default_ledger_is_that_of_the_working_directory(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who goes to another project reads its ledger, with an instance from before too."""
+    files = fsspec.filesystem("ledger")
+    for name in ("one", "two"):
+        Ledger.init(workdir / name / ".ledger").save(1, name)
+        monkeypatch.chdir(workdir / name)
+        assert ([name], [name]) == (files.ls("", detail=False), fsspec.filesystem("ledger").ls("", detail=False))
+
+
+@pytest.mark.parametrize("is_configured", [False, True])
+def test_a_relative_option_means_the_working_directory_of_the_moment(
+    workdir: Path, monkeypatch: pytest.MonkeyPatch, *, is_configured: bool
+) -> None:
+    """fsspec keeps instances by their options: the same words in another project are another ledger."""
+    options = {} if is_configured else {"ledger_dir": ".ledger"}
+    if is_configured:
+        monkeypatch.setitem(fsspec.config.conf, "ledger", {"ledger_dir": ".ledger"})
+    for name in ("one", "two"):
+        ledger = Ledger.init(workdir / name / ".ledger")
+        ledger.save(1, name)
+        monkeypatch.chdir(workdir / name)
+        files = fsspec.filesystem("ledger", **options)
+        assert [name] == files.ls("", detail=False)
+        assert files is fsspec.filesystem("ledger", ledger_dir=ledger.path)
+
+
+def test_a_clone_is_read_from_its_own_place(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Versions have their ids in every clone; what one of them held is not asked for another's."""
+    files = fsspec.filesystem("ledger")
+    one = Ledger.init(workdir / "one")
+    path = one.save(b"bytes", "blob").files()[0].path
+    shutil.copytree(workdir / "one", workdir / "two")
+    for name in ("one", "two"):
+        monkeypatch.setenv("LEDGER_DIR", str(workdir / name))
+        assert b"bytes" == files.cat_file(f"blob@1/{path}")
+        shutil.rmtree(workdir / name)
 
 
 def test_threads_read_one_version_at_once(ledger: Ledger, files: LedgerFileSystem, tmp_path: Path) -> None:
