@@ -17,7 +17,11 @@ _FOLDER = "running"
 
 @contextlib.contextmanager
 def present(ledger: Path, run: str) -> Iterator[None]:
-    """A block in which a run is known to have a living process; best effort, as no record depends on it."""
+    """A block in which a run is known to have a living process; best effort, as no record depends on it.
+
+    A fork that leaves it changes nothing: the process of the run is its parent.
+    """
+    process = os.getpid()
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):
             os.makedirs(ledger / _FOLDER, exist_ok=True)
@@ -25,7 +29,8 @@ def present(ledger: Path, run: str) -> Iterator[None]:
         try:
             yield
         finally:
-            remove_if_there(ledger / _FOLDER / run)
+            if process == os.getpid():
+                remove_if_there(ledger / _FOLDER / run)
 
 
 def is_orphaned(ledger: Path, run: str) -> bool:

@@ -1,13 +1,15 @@
 """What a step was about when something below it failed: which argument or output an error came for.
 
 An error is passed on as it is, with a note; one about a value that cannot be saved says it in its message,
-because it tells of nothing but a type otherwise.
+because it tells of nothing but a type otherwise. A record holds it as a text.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ledger.errors import LedgerError, MaterializerError
+
+_ERROR_LIMIT = 10_000  # characters
 
 
 @contextmanager
@@ -32,3 +34,12 @@ def saving(what: str, **facts: object) -> Iterator[None]:
     except LedgerError as error:
         error.add_note(f"while {what} was saved")
         raise
+
+
+def told_failure(error: BaseException) -> str:
+    """What a step failed with, short enough for its record and in letters that it can hold."""
+    try:
+        text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    except Exception:  # noqa: BLE001  # an exception that cannot tell itself must not hide itself
+        text = type(error).__name__
+    return text.encode("utf-8", "backslashreplace").decode()[:_ERROR_LIMIT]

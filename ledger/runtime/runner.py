@@ -7,6 +7,7 @@ that fails publishes none of its outputs, records that it failed, and lets its o
 """
 
 import datetime as dt
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from ledger.core import (
     present,
 )
 from ledger.enums import SaveType
-from ledger.errors import RunNotFoundError
+from ledger.errors import RunNotFoundError, StepInterfaceError
 from ledger.history import cache_file, run_file, step_file
 from ledger.ids import new_uuid
 from ledger.records import (
@@ -44,7 +45,7 @@ from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import StepContext, running
 from ledger.runtime.fingerprint import cache_key, source_digest
 from ledger.runtime.graph import FromOutside, Graph
-from ledger.runtime.notes import noted, saving
+from ledger.runtime.notes import noted, saving, told_failure
 from ledger.runtime.plan import PlannedOutput, PlannedStep, make_plan
 from ledger.runtime.project import ProjectState
 from ledger.runtime.results import choose_materializer, split_result
@@ -52,8 +53,6 @@ from ledger.runtime.run_configuration import RunConfiguration
 from ledger.runtime.settings import Settings
 from ledger.runtime.telling import tell_run, tell_step
 from ledger.runtime.templates import times_of
-
-_ERROR_LIMIT = 10_000
 
 
 @dataclass(kw_only=True)
@@ -74,6 +73,12 @@ class _Run:
     has_begun: bool = False
     attempt: "_Attempt | None" = None
     """The step that is on."""
+    process: int = field(default_factory=os.getpid)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process runs it: a fork that the body of a step makes does not."""
+        return self.process == os.getpid()
 
 
 @dataclass(kw_only=True)
@@ -107,7 +112,8 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
         with present(ledger.path, run.id):
             _run_all(run)
     finally:
-        run.project.close()
+        if run.is_own:  # a fork would read the answer away
+            run.project.close()
     return ledger.run(run.id)
 
 
@@ -119,6 +125,8 @@ def _run_all(run: _Run) -> None:
         _publish_rest(run)
         tell_run(run.graph.pipeline, run.id, f"completed in {_since(run, run.started)}")
     except BaseException as error:
+        if not run.is_own:
+            raise
         _record_failure(run, error)
         tell_run(run.graph.pipeline, run.id, f"failed in {_since(run, run.started)}")
         raise
@@ -219,6 +227,12 @@ def _execute(run: _Run, attempt: _Attempt) -> None:
     attempt.context = context
     with running(context), default_ledger(run.ledger):
         returned = planned.step.entrypoint(**values)
+    if not run.is_own:
+        raise StepInterfaceError(
+            f"step {planned.name!r} was left by process {os.getpid()}, a fork of {run.process}, which runs it",
+            hint="end a fork in the body with os._exit, or use multiprocessing",
+            step=planned.name,
+        )
     results = split_result(planned, returned)
     with _transaction(run, planned.name) as transaction:
         pending = {
@@ -279,7 +293,7 @@ def _record_failure(run: _Run, failure: BaseException) -> None:
             return
         with _transaction(run, f"{attempt.planned.name} failed" if attempt is not None else "failed") as transaction:
             if attempt is not None and attempt.planned.name not in recorded:
-                attempt.error = _told_of(failure)
+                attempt.error = told_failure(failure)
                 failed = _step_record(run, attempt, "failed", ())
                 transaction.add_record(step_file(run.id, Name(attempt.planned.name)), failed)
             end = _end_record(run, "failed")
@@ -367,15 +381,6 @@ def _step_record(
         cached_from=cached_from,
         error=attempt.error,
     )
-
-
-def _told_of(error: BaseException) -> str:
-    """What a step failed with, short enough for its record and in letters that it can hold."""
-    try:
-        text = f"{type(error).__name__}: {error}".removesuffix(": ")
-    except Exception:  # noqa: BLE001  # an exception that cannot tell itself must not hide itself
-        text = type(error).__name__
-    return text.encode("utf-8", "backslashreplace").decode()[:_ERROR_LIMIT]
 
 
 def _end_record(run: _Run, status: Status) -> EndRecord:

@@ -106,3 +106,46 @@ def test_processes_run_pipelines_side_by_side(project: Path) -> None:
     assert ["completed"] * 10 == [run.status for run in runs]
     assert [str(n) for n in range(1, 11)] == [each.version for each in Client().get_artifact("own").versions]
     assert set(range(5)) == {each.load() for each in Client().get_artifact("shared").versions}
+
+
+FORKING = """
+import os, subprocess, sys
+from typing import Annotated
+from ledger import pipeline, step
+
+@step(enable_cache=False)
+def forks() -> Annotated[int, "x"]:
+    fork = os.fork()
+    if fork == 0:
+        WAY
+    _, status = os.waitpid(fork, 0)
+    assert len(os.listdir(".ledger/running")) == 1, "its parent is still there"
+    print(os.waitstatus_to_exitcode(status), flush=True)
+    return 1
+
+@pipeline
+def training():
+    forks()
+
+training()
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "code", "told"),
+    [
+        ("sys.exit(3)", 3, ""),
+        ("raise ValueError('of the fork')", 1, "ValueError: of the fork"),
+        ("return 2", 1, "StepInterfaceError: step 'forks' was left by process "),
+    ],
+)
+def test_a_fork_that_leaves_a_step_records_nothing(project: Path, way: str, code: int, told: str) -> None:
+    """A run is its own process's: a fork that the body makes ends by its own exception, and the step goes on."""
+    subprocess.run(["git", "init", "--quiet"], cwd=project, check=True)
+    (project / "forking.py").write_text(FORKING.replace("WAY", way))
+    done = subprocess.run([sys.executable, "forking.py"], capture_output=True, text=True, check=True)
+    assert f"{code}\n" == done.stdout
+    assert told in done.stderr
+    (run,) = Client().list_pipeline_runs()
+    assert ("completed", 1) == (run.status, run.steps["forks"].output.load())
+    assert run.project is not None, "the fork leaves what Git answers to its parent"
