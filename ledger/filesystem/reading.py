@@ -8,7 +8,7 @@ process that is handed one opens the same ledger for itself.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any, NoReturn
 
 from fsspec.config import apply_config
@@ -78,7 +78,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         if address is None or not address.path:
             return self._version_info(asked, address)
         version, tree = self._tree(address)
-        return self._found(asked, version, tree, address.path)
+        return self._found(asked, version, tree, tree.place(address.path, lambda link: _target(version, link)))
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:  # noqa: FBT001, FBT002  # fsspec's signature
         """What is in a folder, a version or the ledger; of a file, itself. Raises `PathNotFoundError`."""
@@ -93,12 +93,32 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
                 found[asked] = self._found(asked, version, tree, address.path)
             for child in children or ():
                 name = f"{asked}/{child.rpartition('/')[2]}"
-                found[name] = self._found(name, version, tree, child)
+                with suppress(PathNotFoundError):  # a link that leads nowhere
+                    found[name] = self._found(name, version, tree, child)
         if address is None or not address.path:
             found |= {name: _folder(name) for name in self._names_below(asked)}
         if address is None and not found and asked:
             raise self._nothing(asked)
         return list(found.values()) if detail else list(found)
+
+    def walk(
+        self,
+        path: str,
+        maxdepth: int | None = None,
+        topdown: bool = True,  # noqa: FBT001, FBT002  # fsspec's signature
+        on_error: Any = "omit",
+        *,
+        is_below: bool = False,
+        **options: Any,
+    ) -> Iterator[Any]:
+        """A folder and those in it, as fsspec walks. A link to a folder is among them, but is not gone through.
+
+        It may lead to where it lies, and what is behind it has a place of its own. Only an absence is omitted.
+        """
+        if is_below and self.info(path).get("islink"):
+            return
+        told = _tell_damage if on_error == "omit" else on_error
+        yield from super().walk(path, maxdepth, topdown, told, is_below=True, **options)
 
     def exists(self, path: str, **_: Any) -> bool:
         """Whether there is something at a path; damage is an error and not an absence."""
@@ -184,7 +204,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         return _folder(asked)
 
     def _found(self, name: str, version: ArtifactVersion, tree: Tree, path: str) -> Info:
-        """What is at a path of a version, links followed; ``name`` is what it is asked for by."""
+        """What is at a place of a version, a link followed; ``name`` is what it is asked for by."""
         goal = tree.follow(path, lambda link: _target(version, link))
         file = tree.file(goal)
         if file is None and tree.children(goal) is None:
@@ -237,6 +257,12 @@ def _missing(name: str) -> Iterator[None]:
         yield
     except (ArtifactNotFoundError, InvalidVersionError) as error:
         raise PathNotFoundError(f"nothing at {PROTOCOL}://{name}: {error}", hint=error.hint, path=name) from error
+
+
+def _tell_damage(error: OSError) -> None:
+    """What a walk does with an error: what is damaged is not called absent."""
+    if not isinstance(error, PathNotFoundError):
+        raise error
 
 
 def _target(version: ArtifactVersion, link: FileEntry) -> str:

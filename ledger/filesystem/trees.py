@@ -6,7 +6,7 @@ followed. A link leads nowhere but to a file of the same content, whatever its t
 
 from collections.abc import Callable, Sequence
 
-from ledger.errors import IntegrityError
+from ledger.errors import PathNotFoundError
 from ledger.records import FileEntry
 
 _MOST_LINKS = 40  # as many as Linux follows before it calls them a loop
@@ -32,10 +32,15 @@ class Tree:
         found = self._folders.get(path)
         return None if found is None else sorted(found)
 
+    def place(self, path: str, target_of: Callable[[FileEntry], str]) -> str:
+        """Where a path lies: links on the way to it are followed, and it is not if it is one itself."""
+        folder, _, name = path.rpartition("/")
+        return f"{self.follow(folder, target_of)}/{name}".removeprefix("/")
+
     def follow(self, path: str, target_of: Callable[[FileEntry], str]) -> str:
         """The path that a path leads to when links are followed; it need not exist.
 
-        Raises `IntegrityError` for links that go round in circles.
+        Raises `PathNotFoundError` for links that go round in circles.
         """
         reached: list[str] = []
         pending = path.split("/")[::-1]
@@ -50,7 +55,7 @@ class Tree:
                 if here is not None and here.kind == "link":
                     links += 1
                     if links > _MOST_LINKS:
-                        raise IntegrityError(
+                        raise PathNotFoundError(
                             f"the link {path!r} leads through more than {_MOST_LINKS} links", path=path
                         )
                     reached.pop()

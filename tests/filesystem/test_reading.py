@@ -78,10 +78,48 @@ def test_tells_what_is_there(ledger: Ledger, files: LedgerFileSystem, folder: Pa
 def test_finds_and_globs(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
     """`find` and `glob` work on versions as on any other tree."""
     ledger.save(folder, "parts")
-    csv = ["parts@1/parts/a.csv", "parts@1/parts/link/b@2.csv", "parts@1/parts/sub/b@2.csv"]
+    csv = ["parts@1/parts/a.csv", "parts@1/parts/sub/b@2.csv"]
     assert csv == files.find("parts@1")
     assert csv == files.glob("ledger://parts@1/**/*.csv")
     assert csv[:1] == files.glob("parts@1/parts/*.csv")
+
+
+def test_links_to_folders_are_not_gone_through(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
+    """As on a local disk: a link that leads back finds nothing twice, and one that is named is followed."""
+    (folder / "sub" / "up").symlink_to("..")
+    (folder / "link2").symlink_to("a.csv")
+    ledger.save(folder, "parts")
+    expected = ["parts/parts/a.csv", "parts/parts/link2", "parts/parts/sub/b@2.csv"]
+    assert expected == files.find("parts")
+    walked = [(top, sorted(folders)) for top, folders, _ in files.walk("parts/parts")]
+    below = [("parts/parts/empty", []), ("parts/parts/sub", ["up"])]
+    assert [("parts/parts", ["empty", "link", "sub"]), *below] == walked
+    assert ["parts/parts/link/b@2.csv"] == files.find("parts/parts/link")
+    assert [True, False, True] == [
+        files.info(f"parts/parts/{at}")["islink"] for at in ("link", "link/b@2.csv", "link/up")
+    ]
+
+
+def test_a_link_that_leads_nowhere_hides_nothing(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
+    """It is not there, as links in circles are not, and what lies beside it is."""
+    for name, target in (("gone", "nothing"), ("one", "two"), ("two", "one")):
+        (folder / name).symlink_to(target)
+    ledger.save(folder, "parts")
+    assert ["a.csv", "empty", "link", "sub"] == [
+        path.rpartition("/")[2] for path in files.ls("parts/parts", detail=False)
+    ]
+    assert ["parts/parts/a.csv", "parts/parts/sub/b@2.csv"] == files.find("parts")
+    assert [False, False] == [files.exists(f"parts/parts/{name}") for name in ("gone", "one")]
+
+
+def test_a_walk_calls_no_damage_an_absence(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
+    """A folder that cannot be listed, because a link in it is damaged, is an error and not empty."""
+    ledger.save(folder, "parts")
+    for chunk in (store_of(ledger) / "chunks").rglob("*"):
+        if chunk.is_file():
+            damage(chunk)
+    with pytest.raises(IntegrityError, match="parts@1"):
+        files.find("parts@1")
 
 
 def test_without_a_version_it_is_the_latest_of_the_moment(ledger: Ledger, files: LedgerFileSystem) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.errors import IntegrityError
+from ledger.errors import PathNotFoundError
 from ledger.filesystem import Tree
 from ledger.records import FileEntry
 
@@ -49,8 +49,18 @@ def test_links_are_followed_inside(path: str, expected: str) -> None:
     assert expected == tree.follow(path, lambda link: links[link.path])
 
 
-def test_links_in_circles_are_damage() -> None:
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("", ""), ("sub", "sub"), ("folder", "folder"), ("folder/link", "sub/link"), ("sub/up/folder", "folder")],
+)
+def test_a_link_lies_where_the_links_on_the_way_lead(path: str, expected: str) -> None:
+    """A path through links has one place, and is not followed itself."""
+    links = {"folder": "sub", "sub/up": "..", "sub/link": "b.csv"}
+    assert expected == tree_of("sub/b.csv", links=links).place(path, lambda link: links[link.path])
+
+
+def test_links_in_circles_lead_nowhere() -> None:
     """Links that lead to each other are an error and not a hang."""
     links = {"a": "b", "b": "a"}
-    with pytest.raises(IntegrityError, match="'a' leads through more than 40 links"):
+    with pytest.raises(PathNotFoundError, match="'a' leads through more than 40 links"):
         tree_of(links=links).follow("a", lambda link: links[link.path])
