@@ -9,7 +9,7 @@ process that is handed one opens the same ledger for itself.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from fsspec.config import apply_config
 from fsspec.spec import AbstractFileSystem
@@ -23,6 +23,7 @@ from ledger.errors import (
     ReadOnlyError,
 )
 from ledger.filesystem.addresses import PROTOCOL, Address, parse_address, quote_name, without_protocol
+from ledger.filesystem.opened import OpenedFile
 from ledger.filesystem.trees import Tree
 from ledger.records import FileEntry
 
@@ -135,8 +136,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         """The bytes of a file from ``start`` to ``end``, which count from its end where they are negative."""
         with self._open(path) as file:
-            size = file.seek(0, os.SEEK_END)
-            first, stop, _step = slice(start, end).indices(size)
+            first, stop, _step = slice(start, end).indices(file.size)
             file.seek(first)
             return file.read(max(0, stop - first))
 
@@ -146,7 +146,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
 
     modified = created
 
-    def _open(self, path: str, mode: str = "rb", **_: Any) -> IO[bytes]:
+    def _open(self, path: str, mode: str = "rb", block_size: object = None, **_: Any) -> OpenedFile:
         if mode != "rb":
             raise self._read_only(path)
         asked = self._strip_protocol(path)
@@ -155,10 +155,11 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
             raise self._nothing(asked)
         version, tree = self._tree(address)
         goal = tree.follow(address.path, lambda link: _target(version, link))
-        if tree.file(goal) is None:
+        file = tree.file(goal)
+        if file is None:
             what = "is a folder" if tree.children(goal) is not None else "is not there"
             raise PathNotFoundError(f"no file {PROTOCOL}://{asked}: it {what}", path=asked)
-        return version.open(goal)
+        return OpenedFile(version.open(goal), path=asked, size=file.size, block_size=block_size)
 
     def _refuse(self, path: Any, *_: Any, **__: Any) -> NoReturn:
         raise self._read_only(path)

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -139,6 +140,36 @@ def test_ranges_are_those_of_a_slice(
     """`cat_file` gives the bytes that a slice would."""
     path = ledger.save(b"0123456789", "bytes").files()[0].path
     assert b"0123456789"[start:end] == files.cat_file(f"bytes/{path}", start, end)
+
+
+def test_an_open_file_knows_its_size(ledger: Ledger, files: LedgerFileSystem) -> None:
+    """As fsspec's own files do, which its blocks between delimiters need."""
+    path = ledger.save(b"one\ntwo\nthree\n", "text").files()[0].path
+    with files.open(f"text/{path}") as file:
+        assert (14, b"one\n", False) == (file.size, file.readline(), file.closed)
+    assert file.closed
+    assert b"e\ntwo" == files.read_block(f"text/{path}", 2, 5)
+    assert b"two\n" == files.read_block(f"text/{path}", 2, 3, delimiter=b"\n")
+    assert b"two\nthree\n" == files.read_block(f"text/{path}", 2, None, delimiter=b"\n")
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # fsspec's, of its blocks
+@pytest.mark.parametrize("cache", ["blockcache", "filecache", "simplecache"])
+def test_the_caches_of_fsspec_keep_what_was_read(ledger: Ledger, tmp_path: Path, cache: str) -> None:
+    """Blocks or whole files are read by way of them, and again without the ledger."""
+    data = os.urandom(3 * MEBI + 17)
+    path = ledger.save(data, "blob").files()[0].path
+    options: dict[str, Any] = {"ledger": {"ledger_dir": ledger.path}, cache: {"cache_storage": str(tmp_path / "kept")}}
+    address = f"{cache}::ledger://blob@1/{path}"
+    with fsspec.open(address, **options) as file:
+        file.seek(2 * MEBI)
+        assert data[2 * MEBI : 2 * MEBI + 10] == file.read(10)
+        file.seek(0)
+        assert data == file.read()
+    shutil.rmtree(store_of(ledger))
+    with fsspec.open(address, **options) as file:
+        file.seek(-20, os.SEEK_END)
+        assert data[-20:] == file.read()
 
 
 def test_only_what_is_touched_is_read(ledger: Ledger, files: LedgerFileSystem) -> None:

@@ -1,0 +1,91 @@
+"""An open file of a version, with what fsspec asks of its files beside reading them.
+
+A buffered reader like any other, which knows its size. fsspec's own caches give it another way to its bytes:
+``cache``, which keeps blocks and asks for those that it lacks.
+"""
+
+import io
+import os
+from typing import IO, Any, Protocol, cast
+
+_BUFFER_SIZE = 64 << 10
+_BLOCK_SIZE = 1 << 20  # that a cache of fsspec keeps where nobody says one
+
+
+class Blocks(Protocol):
+    """A cache of fsspec."""
+
+    def _fetch(self, start: int | None, stop: int | None) -> bytes: ...
+
+
+class _Bytes(io.RawIOBase):
+    """The bytes of a file, by way of a cache if there is one."""
+
+    def __init__(self, file: io.RawIOBase) -> None:
+        super().__init__()
+        self.file = file
+        self.cache: Blocks | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self.file.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int | None:
+        if self.cache is None:
+            return self.file.readinto(buffer)
+        target = memoryview(buffer).cast("B")
+        start = self.file.tell()
+        data = self.cache._fetch(start, start + len(target))  # noqa: SLF001  # all that fsspec's caches offer
+        target[: len(data)] = data
+        self.file.seek(start + len(data))
+        return len(data)
+
+    def readall(self) -> bytes:
+        return super().readall() if self.cache is not None else self.file.readall()
+
+    def close(self) -> None:
+        self.cache = None  # it holds files of its own
+        self.file.close()
+        super().close()
+
+
+class OpenedFile(io.BufferedReader):
+    """A file of a version, to read and seek in."""
+
+    def __init__(self, file: IO[bytes], *, path: str, size: int, block_size: object = None) -> None:
+        self._bytes = _Bytes(cast("io.BufferedReader", file).detach())
+        super().__init__(self._bytes, _BUFFER_SIZE)
+        self.path = path
+        self.size = size
+        self.blocksize = block_size if isinstance(block_size, int) else _BLOCK_SIZE
+
+    @property
+    def cache(self) -> Blocks | None:
+        """The cache of fsspec by way of which the file is read."""
+        return self._bytes.cache
+
+    @cache.setter
+    def cache(self, cache: Blocks) -> None:
+        self._bytes.cache = cache
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return super().closed
+
+    @closed.setter
+    def closed(self, is_closed: bool) -> None:
+        """Nothing: a cache of fsspec notes so what it has just closed."""
+
+    def _fetch_range(self, start: int, stop: int) -> bytes:
+        file = self._bytes.file
+        at = file.tell()
+        file.seek(start)
+        data = b"".join(iter(lambda: file.read(stop - file.tell()), b""))
+        file.seek(at)
+        return data
