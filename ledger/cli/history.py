@@ -12,6 +12,7 @@ from ledger.cli.session import ExampleCommand, Session, complete_name, json_opti
 from ledger.cli.shapes import commit_shape, labels_in
 from ledger.errors import MissingDependencyError
 from ledger.history import check_settings
+from ledger.records import check_limit
 
 _COMMIT_COLUMNS = {"COMMIT": "commit", "TIME": "time", "AUTHOR": "author", "SUBJECT": "subject"}
 
@@ -39,7 +40,7 @@ def log(session: Session, name: str | None, limit: int | None) -> None:
         for commit in reader.log()
         if not start or any(label.startswith(start) for label in labels_in(commit.message))
     )
-    shapes = [commit_shape(commit) for commit in itertools.islice(concerned, limit)]
+    shapes = [commit_shape(commit) for commit in itertools.islice(concerned, check_limit(limit))]
     if session.json:
         print_json(shapes)
     else:

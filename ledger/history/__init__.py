@@ -32,7 +32,7 @@ from ledger.history.mending import HistoryMending, mend, plan_mending
 from ledger.history.remotes import Remote, check_remote, remote_url, without_secrets
 from ledger.history.repacking import Packed, PackingPlan, execute_packing, plan_packing
 from ledger.history.repository import check_settings
-from ledger.history.revisions import time_of
+from ledger.history.revisions import in_utc, time_of
 from ledger.history.snapshot import Snapshot, find_by_id
 from ledger.history.soundness import GitFault
 from ledger.history.standing import check_artifact, check_place, places_of
@@ -76,6 +76,7 @@ __all__ = [
     "gained",
     "git_files",
     "git_identity",
+    "in_utc",
     "mend",
     "places_of",
     "plan_mending",

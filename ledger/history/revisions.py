@@ -84,12 +84,17 @@ def walk_commits(objects: Objects, tip: CommitId) -> Iterator[Commit]:
                 heapq.heappush(waiting, (-objects.commit(parent).time, order, parent))
 
 
-def _at_moment(objects: Objects, tip: CommitId, moment: dt.datetime) -> CommitId:
+def in_utc(moment: dt.datetime) -> dt.datetime:
+    """A moment as UTC has it, one without a zone taken as local time."""
     try:
-        wanted = moment.astimezone(dt.UTC)
+        return moment.astimezone(dt.UTC)
     except (OverflowError, ValueError):
         # Within a day of the first or the last moment there is: the zone does not matter.
-        wanted = moment.replace(tzinfo=dt.UTC)
+        return moment.replace(tzinfo=dt.UTC)
+
+
+def _at_moment(objects: Objects, tip: CommitId, moment: dt.datetime) -> CommitId:
+    wanted = in_utc(moment)
     commit: Commit | None = objects.commit(tip)
     while commit is not None:
         if time_of(commit) <= wanted:

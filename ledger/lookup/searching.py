@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.catalog import Catalog, Filter, make_query, matches
 from ledger.errors import ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
-from ledger.history import Claim, Snapshot
+from ledger.history import Claim, Snapshot, in_utc
 from ledger.ids import VersionId
 from ledger.lookup.cataloguing import are_few, claim_of
 from ledger.lookup.facts import Facts, parse_time
@@ -98,7 +98,7 @@ def make_filter(
         tags=check_tags([tag] if isinstance(tag, str) else tag),
         type=kind.value if kind is not None else None,
         metadata=normalise(run_metadata),
-        created_after=created_after.astimezone(dt.UTC) if created_after is not None else None,
+        created_after=in_utc(created_after) if created_after is not None else None,
     )
 
 

@@ -4,6 +4,7 @@ One place says what counts as one, so that a number from an array is taken where
 """
 
 import operator
+import sys
 
 from ledger.errors import ArgumentError, shown
 
@@ -19,10 +20,10 @@ def whole_number(value: object) -> int | None:
 
 
 def check_limit(limit: object) -> int | None:
-    """How many things are wanted at most, or ``None`` for all of them."""
+    """How many things are wanted at most, or ``None`` for all; a number beyond any list is the largest one."""
     if limit is None:
         return None
     number = whole_number(limit)
     if number is None or number < 0:
         raise ArgumentError(f"a limit is a whole number from 0, got {type(limit).__name__}: {shown(limit)}")
-    return number
+    return min(number, sys.maxsize)

@@ -36,6 +36,7 @@ def test_the_log_of_an_artifact(cli: Cli, iris: dict[str, Any]) -> None:
     assert ["tag iris2@1", "save iris2@1"] == subjects(cli, "iris2")
     assert ["tag iris2@1"] == subjects(cli, "--limit", "1")
     assert [] == subjects(cli, "--limit", "0")
+    assert subjects(cli) == subjects(cli, "--limit", "9" * 30)
     assert cli("log", "nope", code=3).err.startswith("Error: no artifact")
 
 

@@ -77,6 +77,7 @@ def searches(ledger: Ledger) -> Iterator[dict[str, Any]]:
     yield from ({"name": name, "tag": "x", "limit": limit} for name in NAMES for limit in (1, None))
     yield from ({"version": version, "tag": "y"} for version in (1, 2, "word"))
     yield from ({"created_after": START + dt.timedelta(seconds=seconds)} for seconds in (-1, 0, 2, 50))
+    yield from ({"created_after": edge.replace(tzinfo=dt.UTC)} for edge in (dt.datetime.min, dt.datetime.max))  # noqa: DTZ901
     yield {"tag": ["x", "y"], "run_metadata": {"n": 1}, "limit": 2}
 
 

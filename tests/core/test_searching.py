@@ -54,6 +54,8 @@ SEARCHES: list[tuple[dict[str, Any], list[str]]] = [
     ({"name": "a", "limit": 2}, ["a@2", "a@cat"]),
     ({"tag": "x", "limit": 1}, ["b/c@1"]),
     ({"limit": 0}, []),
+    ({"limit": 10**30}, ["a@1", "a@2", "a@cat", "b/c@1", "d@1"]),
+    ({"name": "a", "tag": "x", "limit": 10**30}, ["a@1", "a@2"]),
 ]
 
 
@@ -71,6 +73,18 @@ def test_created_after_is_a_moment(ledger: Ledger) -> None:
     assert [second] == ledger.search(created_after=first.created_at)
     assert [second] == ledger.search(created_after=first.created_at.astimezone(dt.timezone(dt.timedelta(hours=-9))))
     assert [] == ledger.search(created_after=second.created_at)
+
+
+@pytest.mark.parametrize("hours", [None, 14, -12])
+@pytest.mark.parametrize(("edge", "count"), [(dt.datetime.min, 2), (dt.datetime.max, 0)])  # noqa: DTZ901  # below
+def test_created_after_reaches_from_the_first_moment_to_the_last(
+    ledger: Ledger, edge: dt.datetime, count: int, *, hours: int | None
+) -> None:
+    """Also where such a moment is in no year that UTC has."""
+    ledger.save(1, "x")
+    ledger.save(2, "x")
+    zone = dt.timezone(dt.timedelta(hours=hours)) if hours is not None else None
+    assert count == len(ledger.search(created_after=edge.replace(tzinfo=zone)))
 
 
 def test_later_tags_and_metadata_are_searched(filled: Ledger) -> None:

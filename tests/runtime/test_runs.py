@@ -148,6 +148,7 @@ def test_runs_are_listed_oldest_first() -> None:
     assert runs[1:] == client.list_pipeline_runs("first", limit=2)
     assert [] == client.list_pipeline_runs("nowhere")
     assert [] == client.list_pipeline_runs(limit=0)
+    assert client.list_pipeline_runs() == client.list_pipeline_runs(limit=10**30)
 
 
 def test_one_commit_is_made_for_each_step_that_publishes() -> None:
