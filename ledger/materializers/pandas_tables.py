@@ -8,8 +8,9 @@ cannot say (labels, index, dtypes, names, attrs) is JSON in the schema's metadat
 
 import inspect
 import json
+import os
 from collections.abc import Callable
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, cast
 
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import MaterializerError
@@ -54,7 +55,7 @@ class PandasMaterializer(BaseMaterializer):
         import pyarrow.parquet as pq
 
         with self.open("data.parquet", "rb") as file:
-            table = pq.read_table(file, partitioning=None)
+            table = pq.read_table(_in_arrow(file), partitioning=None)
         return _to_pandas(table)
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
@@ -90,6 +91,20 @@ def write_parquet(table: Any, file: IO[bytes]) -> None:
     if "use_content_defined_chunking" in inspect.signature(pq.write_table).parameters:
         options["use_content_defined_chunking"] = True
     pq.write_table(table, file, **options)
+
+
+def _in_arrow(file: IO[bytes]) -> Any:
+    """The bytes of a file in memory of Arrow's own, to be read by it.
+
+    Arrow reads in threads that nobody waits for. One that still lets go of an object of Python's when the
+    interpreter ends aborts the program.
+    """
+    import pyarrow as pa
+
+    held = pa.allocate_buffer(file.seek(0, os.SEEK_END))
+    file.seek(0)
+    cast("Any", file).readinto(held)  # which IO does not tell of
+    return pa.BufferReader(held)
 
 
 def _to_arrow(value: Any) -> Any:

@@ -3,13 +3,16 @@
 import datetime as dt
 import decimal
 import io
-from typing import Any
+import threading
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from ledger.enums import VisualizationType
 from ledger.errors import MaterializerError
-from tests.kit.materializing import Bench, MaterializerContract
+from ledger.materializers import load_value
+from tests.kit.materializing import Bench, MaterializerContract, MemoryFiles
 
 pd = pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
@@ -191,3 +194,38 @@ def test_a_broken_file_is_an_error_of_ours(bench: Bench) -> None:
     for data in (b"", b"PAR1", held["data.parquet"][:-9]):
         with pytest.raises(MaterializerError):
             bench.load(saved, {"data.parquet": data})
+
+
+class _Noting(io.BytesIO):
+    """A file that notes which threads read it."""
+
+    readers: set[int]
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.readers.add(threading.get_ident())
+        return super().read(size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        self.readers.add(threading.get_ident())
+        return super().readinto(buffer)
+
+
+class _NotedFiles(MemoryFiles):
+    """Files that note which threads read them."""
+
+    readers: set[int]
+
+    def open(self, path: str, mode: str = "rb") -> IO[Any]:
+        assert mode == "rb"
+        file = _Noting(self.held[path])
+        file.readers = self.readers = set()
+        return file
+
+
+def test_arrows_threads_hold_nothing_of_pythons(bench: Bench, tmp_path: Path) -> None:
+    """Only the caller's thread reads the file: one of Arrow's that is late at it would abort a program that ends."""
+    frame = pd.DataFrame({f"c{number}": range(1000) for number in range(8)})
+    saved, held = bench.save(frame)
+    files = _NotedFiles(tmp_path, held)
+    assert frame.equals(load_value(saved.key, saved.data_type, files))
+    assert {threading.get_ident()} == files.readers
