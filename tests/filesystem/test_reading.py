@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from ledger import Ledger
-from ledger.errors import IntegrityError, LedgerNotFoundError, PathNotFoundError, ReadOnlyError
+from ledger.errors import ArgumentTypeError, IntegrityError, LedgerNotFoundError, PathNotFoundError, ReadOnlyError
 from ledger.filesystem import LedgerFileSystem
 from tests.kit.ledgers import damage, run_python, store_of
 
@@ -298,6 +298,15 @@ def test_a_relative_option_means_the_working_directory_of_the_moment(
         files = fsspec.filesystem("ledger", **options)
         assert [name] == files.ls("", detail=False)
         assert files is fsspec.filesystem("ledger", ledger_dir=ledger.path)
+
+
+def test_the_option_is_a_path_as_elsewhere(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``~`` leads home, and what is no path is refused in words of ours."""
+    monkeypatch.setenv("HOME", str(workdir))
+    Ledger.init(workdir / "one").save(1, "x")
+    assert ["x"] == fsspec.filesystem("ledger", ledger_dir="~/one").ls("", detail=False)
+    with pytest.raises(ArgumentTypeError, match="ledger_dir is a str or a Path, got int: 7"):
+        fsspec.filesystem("ledger", ledger_dir=7)
 
 
 def test_a_clone_is_read_from_its_own_place(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
