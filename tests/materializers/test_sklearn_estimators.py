@@ -1,5 +1,6 @@
 """Estimators are read by an allow-list; what is beyond it asks for trust."""
 
+import enum
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.kit.materializing import Bench, MaterializerContract
 
 pytest.importorskip("skops")
 base = pytest.importorskip("sklearn.base")
+random = pytest.importorskip("numpy.random")
 linear = pytest.importorskip("sklearn.linear_model")
 pipelines = pytest.importorskip("sklearn.pipeline")
 preprocessing = pytest.importorskip("sklearn.preprocessing")
@@ -60,6 +62,28 @@ def test_an_estimator_that_skops_cannot_keep_is_left_to_the_last_resort(bench: B
         ArtifactType.MODEL,
     )
     assert bench.load(saved, held, trusted=True).transform([1, 2][0]) == 2
+
+
+class Kind(enum.StrEnum):
+    PLAIN = "plain"
+
+
+@pytest.mark.parametrize(
+    "factor", [{False: 1.0, True: 50.0}, {1: "a", "1": "b"}, Kind.PLAIN, random.SeedSequence(5)], ids=repr
+)
+def test_a_parameter_that_skops_changes_is_left_to_the_last_resort(bench: Bench, factor: Any) -> None:
+    """Keys that skops merges, members it makes texts and states it drops are pickled with a warning."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(Doubler(factor))
+    loaded = bench.load(saved, held, trusted=True).factor
+    assert (saved.key, type(factor), repr(factor)) == ("builtin.cloudpickle/1", type(loaded), repr(loaded))
+
+
+def test_keys_that_skops_keeps_do_not_ask_for_code(bench: Bench) -> None:
+    """Weights by whole numbers are kept by skops."""
+    saved, held = bench.save(linear.LogisticRegression(class_weight={0: 1.0, 1: 50.0}))
+    assert saved.trust is TrustClass.RESTRICTED
+    assert bench.load(saved, held).class_weight == {0: 1.0, 1: 50.0}
 
 
 def test_broken_files_are_errors_of_ours(bench: Bench) -> None:
