@@ -2,16 +2,19 @@
 
 A model is read by its class, which must be defined where it is loaded. Whether it comes
 back is tried when it is saved: a model that leaves out or changes what it holds on its way
-through JSON is noticed then, and not when it is needed.
+through JSON, under the names of its fields and under their aliases, is left to the last
+resort.
 """
 
+import datetime as dt
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
 from ledger.errors import UnknownTypeError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
-from ledger.notices import warn_user
+
+_PARTS = ("__dict__", "__pydantic_extra__", "__pydantic_private__")
 
 
 class PydanticMaterializer(BaseMaterializer):
@@ -25,17 +28,11 @@ class PydanticMaterializer(BaseMaterializer):
 
     def save(self, value: Any) -> None:
         """Write ``data.json``; a model that JSON cannot bring back is left to the last resort."""
-        from pydantic import ValidationError
-        from pydantic_core import PydanticSerializationError
-
-        try:
-            text = value.model_dump_json(round_trip=True)
-            is_back = _is_same(type(value).model_validate_json(text), value)
-        except (PydanticSerializationError, ValidationError):
+        texts = (_dumped(value, by_alias=by_alias) for by_alias in (False, True))
+        text = next((text for text in texts if text is not None), None)
+        if text is None:
             self.save_as(materializer_named(LAST_RESORT), value)
             return
-        if not is_back:
-            warn_user(f"a {qualified_name(type(value))} comes back different from JSON: check its private attributes")
         with self.open("data.json", "w") as file:
             file.write(text)
 
@@ -54,8 +51,51 @@ class PydanticMaterializer(BaseMaterializer):
         return {"schema": type(value).model_json_schema()}
 
 
-def _is_same(left: Any, right: Any) -> bool:
+def _dumped(value: Any, *, by_alias: bool) -> str | None:
+    """A model's JSON, if the model's class reads just that value from it."""
+    from pydantic import ValidationError
+    from pydantic_core import PydanticSerializationError
+
     try:
-        return bool(left == right)
-    except (ValueError, TypeError):  # arrays and the like have no single truth value
-        return True
+        # The warnings are about what may come back different, which is what is looked at here.
+        text: str = value.model_dump_json(round_trip=True, by_alias=by_alias, warnings=False)
+        loaded = type(value).model_validate_json(text)
+    except (PydanticSerializationError, ValidationError):
+        return None
+    return text if _is_same(loaded, value) else None
+
+
+def _is_same(left: Any, right: Any) -> bool:
+    """Whether two values are equal and of the same types, and so is all they hold; False where nobody can tell."""
+    if type(left) is not type(right):
+        return False
+    elements, others = _elements(left), _elements(right)
+    if elements is not None and others is not None:
+        return len(elements) == len(others) and all(map(_is_same, elements, others))
+    try:
+        return bool(_comparable(left) == _comparable(right))
+    except (ValueError, TypeError):  # frames and the like have no single truth value
+        return False
+
+
+def _elements(value: Any) -> list[Any] | None:
+    """What a model or container holds, in an order that is always the same."""
+    if hasattr(type(value), "model_validate_json"):
+        parts = [getattr(value, part, None) or {} for part in _PARTS]
+        return [pair for part in parts for pair in sorted(part.items())]
+    if isinstance(value, dict):
+        return list(value.items())
+    return list(value) if isinstance(value, (list, tuple)) else None
+
+
+def _comparable(value: Any) -> Any:
+    """Something that is equal only for a value that nobody can tell from this one of the same type."""
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, (set, frozenset)):
+        return {(type(element), element) for element in value}
+    if isinstance(value, (dt.datetime, dt.time)):
+        return value, getattr(value.tzinfo, "key", None)
+    if qualified_name(type(value)) == "numpy.ndarray":
+        return value.dtype, value.shape, value.tolist() if value.dtype.hasobject else value.tobytes()
+    return value

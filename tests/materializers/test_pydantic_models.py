@@ -1,6 +1,9 @@
 """Models of pydantic are JSON, read by their class."""
 
+import datetime as dt
 import decimal
+import math
+import zoneinfo
 from typing import Any
 
 import pytest
@@ -26,13 +29,51 @@ class Hiding(pydantic.BaseModel):  # type: ignore[misc, name-defined]
     secret: int = pydantic.Field(exclude=True)
 
 
+class Aliased(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+    rate: float = pydantic.Field(0.1, alias="learningRate")
+
+
+class Renamed(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+    rate: float = pydantic.Field(0.1, validation_alias="lr")
+
+
+class Animal(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+    name: str
+
+
+class Dog(Animal):
+    breed: str
+
+
+class Loose(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+    held: Any = None
+    pet: Animal | None = None
+    number: float | None = None
+    secret: str = pydantic.Field("default", exclude=True)
+    _private: int = pydantic.PrivateAttr(0)
+
+
+class Stamped(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+    when: dt.datetime
+
+
+def _with_private_attribute() -> Loose:
+    model = Loose()
+    model._private = 7
+    return model
+
+
 class TestPydantic(MaterializerContract):
     """Models are JSON, read by their class."""
 
     key = "pydantic.json/1"
 
     def values(self) -> list[Any]:
-        return [Model(name="é", price=decimal.Decimal("1.10"), inner=Inner(values=(1, 2)))]
+        return [
+            Model(name="é", price=decimal.Decimal("1.10"), inner=Inner(values=(1, 2))),
+            Aliased(learningRate=5),
+            Stamped(when=dt.datetime.now(dt.UTC)),
+        ]
 
 
 def test_a_model_whose_class_is_unknown_is_named(bench: Bench) -> None:
@@ -48,6 +89,41 @@ def test_a_model_that_json_cannot_bring_back_is_noticed_when_it_is_saved(bench: 
     """A model that leaves out a required field is not saved as JSON."""
     with pytest.warns(UserWarning, match="cloudpickle"):
         assert bench.save(Hiding(secret=1))[0].key == "builtin.cloudpickle/1"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Renamed(lr=5),
+        Loose(pet=Dog(name="a", breed="b")),
+        Loose(number=math.inf),
+        Loose(secret="x"),
+        Loose(held=(1, 2)),
+        Loose(held=[{1: 2}]),
+        Loose(held=math.nan),
+        Stamped(when=dt.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Paris"))),
+        _with_private_attribute(),
+    ],
+    ids=repr,
+)
+def test_a_model_that_json_changes_is_left_to_the_last_resort(bench: Bench, model: Any) -> None:
+    """What a model would lose or change on its way through JSON is pickled with a warning, and comes back."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(model)
+    loaded = bench.load(saved, held, trusted=True)
+    assert saved.key == "builtin.cloudpickle/1"
+    assert (repr(model), vars(model).keys(), model.__pydantic_private__) == (
+        repr(loaded),
+        vars(loaded).keys(),
+        loaded.__pydantic_private__,
+    )
+
+
+def test_a_model_kept_under_the_names_of_its_fields_still_loads(bench: Bench) -> None:
+    """JSON by the names of fields is read where the class takes them by name."""
+    assert load_value("pydantic.json/1", "x", bench.files({"data.json": b'{"held": [1]}'}), data_type=Loose) == Loose(
+        held=[1]
+    )
 
 
 def test_broken_files_are_errors_of_ours(bench: Bench) -> None:
