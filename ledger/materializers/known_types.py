@@ -8,7 +8,9 @@ looked up in the dictionaries of modules and classes, so that no property, modul
 
 import builtins
 import dataclasses
+import inspect
 import sys
+import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -68,14 +70,17 @@ def unknown_type(name: str) -> UnknownTypeError:
 
 
 def is_plain_dataclass(kind: type) -> bool:
-    """Whether instances of a class are nothing but their attributes, and can be made without running its code."""
-    if not dataclasses.is_dataclass(kind):
+    """Whether instances of a class are nothing but their attributes, and can be made and thrown away without its code.
+
+    Told from the class alone: an instance made to find out would have defaults, and a ``__del__`` that acts on them.
+    """
+    if not dataclasses.is_dataclass(kind) or inspect.isabstract(kind):
         return False
-    try:
-        object.__new__(kind)
-    except TypeError:  # derives from an exception, a dict or another type with a layout of its own
+    if any("__del__" in vars(base) for base in kind.__mro__):
         return False
-    return True
+    # An exception, a dict or another type with a layout of its own is made by a function of its own.
+    makers = (base for base in kind.__mro__ if isinstance(vars(base).get("__new__"), types.BuiltinFunctionType))
+    return next(makers) is object
 
 
 def is_named_tuple(kind: type) -> bool:

@@ -317,6 +317,30 @@ class Problem(Exception):  # noqa: N818
     text: str
 
 
+deleted: list[str] = []
+
+
+@dataclasses.dataclass
+class Temporary:
+    path: str = "the default"
+
+    def __del__(self) -> None:
+        deleted.append(self.path)
+
+
+def test_a_dataclass_that_acts_when_it_is_deleted_is_left_to_the_last_resort(bench: Bench) -> None:
+    """Saving makes no throwaway instance of it, and no data.json makes one with attributes of somebody's choice."""
+    deleted.clear()
+    value = Temporary("mine")
+    for held in (value, [value]):
+        with pytest.warns(UserWarning, match="cloudpickle"):
+            assert bench.save(held)[0].trust is TrustClass.CODE
+    tree = f'{{"$dataclass": ["{__name__}.Temporary", {{"path": "victim"}}]}}'.encode()
+    with pytest.raises(UnknownTypeError):
+        load_value("builtin.dataclass/1", "x", bench.files({"data.json": tree}), data_type=Temporary)
+    assert deleted == []
+
+
 def test_what_cannot_be_saved_at_all_is_an_error_of_ours(bench: Bench) -> None:
     """A lock cannot be pickled: the error names materializer and type, and carries the cause."""
     with pytest.raises(MaterializerError, match=r"_thread\.lock") as caught:
