@@ -92,7 +92,7 @@ def decode_labels(held: Json) -> "pd.Index[Any]":
     dtype = decode_dtype(held["dtype"])
     if "counts" in held:
         return with_frequency(_from_counts(held["counts"], dtype).rename(name), held["frequency"])
-    return pd.Index(decode_plain(held["values"]), dtype=dtype, name=name)
+    return pd.Index(decode_plain(held["values"]), dtype=dtype, name=name, tupleize_cols=False)
 
 
 def with_frequency(labels: Any, frequency: str | None) -> Any:

@@ -184,7 +184,7 @@ def _decode_index(held: Json, table: Any, first: int) -> Any:
         return decode_labels(held)
     arrays = [decode_column(table.column(first + level), dtype) for level, dtype in enumerate(held["dtypes"])]
     names = [decode_plain(name) for name in held["names"]]
-    levels = [pd.Index(array, dtype=array.dtype) for array in arrays]
+    levels = [pd.Index(array, dtype=array.dtype, tupleize_cols=False) for array in arrays]
     if held["is_multi"]:
         return pd.MultiIndex.from_arrays(levels, names=names)
     return with_frequency(levels[0].rename(names[0]), held["frequency"])

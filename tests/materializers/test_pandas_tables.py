@@ -50,6 +50,7 @@ def _columns() -> dict[str, Any]:
         "category": pd.Categorical(["b", None, "a"], categories=["b", "c", "a"], ordered=True),
         "category int": pd.Categorical([3, 1, 3]),
         "category interval": pd.cut([1, 5, 9], 3),
+        "category tuple": pd.Categorical.from_codes([0, 1, 0], pd.Index([("a", 1), ("b", 2)], tupleize_cols=False)),
         "category empty": pd.Categorical([None, None, None]),
         "period": pd.period_range("2020", periods=3, freq="M"),
         "interval": pd.interval_range(0, 3),
@@ -87,11 +88,13 @@ class TestFrames(MaterializerContract):
             pd.DataFrame({"x": range(3)}, index=pd.Categorical(["a", "b", "a"])),
             pd.DataFrame({"x": range(3)}, index=pd.interval_range(0, 3)),
             pd.DataFrame({"x": range(2)}, index=pd.Index([1, "a"], dtype=object)),
+            pd.DataFrame([[1, 2]], columns=columns.to_flat_index()),
+            pd.DataFrame({"x": range(2)}, index=columns.to_flat_index()),
         ]
 
     def same(self, left: Any, right: Any) -> bool:
         pd.testing.assert_frame_equal(left, right, check_freq=True, check_flags=True)
-        return True
+        return type(left.index) is type(right.index) and type(left.columns) is type(right.columns)
 
 
 class TestSeries(MaterializerContract):
