@@ -73,14 +73,33 @@ def decode_enum(held: Json, passed: type | None = None, instead: type | None = N
         return members[name]
     if issubclass(kind, Flag) and isinstance(value, int):
         parts = [] if name is None else name.split("|")
-        if all(part in members for part in parts):
-            return functools.reduce(operator.or_, (members[part] for part in parts)) if parts else kind(0)
+        if parts and all(part in members for part in parts):
+            return functools.reduce(operator.or_, (members[part] for part in parts))
+        bits = _flag_of_bits(kind, value)
+        if bits is not None and all(part.isdecimal() or _has_bits(members.get(part), value) for part in parts):
+            return bits
     raise MaterializerError(
         f"enum {class_name} has no member {name!r}, the value was saved as one",
         hint="its members now are " + ", ".join(members),
         data_type=class_name,
         member=name,
     )
+
+
+def _flag_of_bits(kind: Any, value: int) -> Enum | None:
+    """The flag that is just these bits, with or without names; ``None`` where its class has none such."""
+    if value in kind._value2member_map_:
+        return kind._value2member_map_[value]  # type: ignore[no-any-return]
+    missing: Any = Flag._missing_  # past an override of it, which would be code run on data
+    try:
+        found = missing.__func__(kind, value)
+    except ValueError:
+        return None
+    return found if isinstance(found, Enum) and found.value == value else None
+
+
+def _has_bits(member: Enum | None, value: int) -> bool:
+    return member is not None and member.value & value == member.value
 
 
 def _is_enum(kind: type) -> bool:

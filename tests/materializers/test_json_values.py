@@ -40,6 +40,15 @@ class Rights(enum.Flag):
     WRITE = 2
 
 
+class Bits(enum.IntFlag):
+    LOW = 1
+    HIGH = 2
+
+
+class Kept(enum.Flag, boundary=enum.KEEP):
+    ONE = 1
+
+
 class Point(NamedTuple):
     x: int
     y: Any
@@ -163,13 +172,25 @@ class TestDatetime(MaterializerContract):
         return bool(left == right) and zones[0] == zones[1] and getattr(left, "fold", 0) == getattr(right, "fold", 0)
 
 
+_UNNAMED = [Bits(0), Bits(8), Bits.LOW | 8, ~Bits.LOW, Kept(4), Kept(5)]
+
+
 class TestEnum(MaterializerContract):
     """Enum members are found by name and are the very same object."""
 
     key = "builtin.enum/1"
 
     def values(self) -> list[Any]:
-        return [Color.RED, Color.GREEN, Level.LOW, Word.YES, Rights.READ, Rights.READ | Rights.WRITE, Rights(0)]
+        return [
+            Color.RED,
+            Color.GREEN,
+            Level.LOW,
+            Word.YES,
+            Rights.READ,
+            Rights.READ | Rights.WRITE,
+            Rights(0),
+            *_UNNAMED,
+        ]
 
     def same(self, left: Any, right: Any) -> bool:
         return left is right
@@ -355,6 +376,14 @@ def test_an_enum_member_that_is_gone_is_named(bench: Bench) -> None:
     with pytest.raises(MaterializerError, match="no member 'BLUE'") as caught:
         bench.load(saved, held)
     assert caught.value.hint == "its members now are RED, GREEN"
+
+
+def test_a_flag_that_its_class_no_longer_takes_is_refused(bench: Bench) -> None:
+    """Bits without a name that the class does not allow, or a name it does not have, are no other flag."""
+    for held in ("null, 8", '"READ|8", 9', '"GONE", 2', '"WRITE|8", 9'):
+        tree = f'{{"$enum": ["{__name__}.Rights", {held}]}}'.encode()
+        with pytest.raises(MaterializerError, match="no member"):
+            load_value("builtin.enum/1", "x", bench.files({"data.json": tree}))
 
 
 @pytest.mark.parametrize(
