@@ -105,13 +105,23 @@ class TreeDecoder:
     def _object_array(self, held: Json) -> Any:
         import numpy as np
 
-        kind, shape, elements = held
-        if kind == "texts":
-            return np.array(elements, dtype=np.dtypes.StringDType()).reshape(shape)
+        kind, shape, elements, *options = held
         array = np.empty(len(elements), dtype=object)
         for index, element in enumerate(elements):
             array[index] = self._decode(element)
+        if kind == "texts":
+            array = array.astype(self._text_dtype(array, *options))
         return array.reshape(shape)
+
+    def _text_dtype(self, elements: Any, options: Json = None) -> Any:
+        """The dtype of texts, from what the data says of it, or, of old, from what stands for a missing text."""
+        from numpy.dtypes import StringDType
+
+        known = options or {}
+        missing = [self._decode(known["missing"])] if "missing" in known else []
+        missing += [element for element in elements if not isinstance(element, str)]
+        coerce = known.get("coerce", True)
+        return StringDType(na_object=missing[0], coerce=coerce) if missing else StringDType(coerce=coerce)
 
     def _element(self, tree: dict[str, Json]) -> Any:
         name, key, type_name = (tree.get(member) for member in ("$item", "materializer", "type"))

@@ -137,7 +137,13 @@ class TreeEncoder:
 
     def _object_array(self, value: Any) -> Json:
         elements = [self._data_only(element) for element in value.ravel(order="C").tolist()]
-        return {"$ndarray": [None if value.dtype.kind == "O" else "texts", list(value.shape), elements]}
+        if value.dtype.kind == "O":
+            return {"$ndarray": [None, list(value.shape), elements]}
+        options = {"coerce": value.dtype.coerce}
+        if hasattr(value.dtype, "na_object"):
+            options["missing"] = self._data_only(value.dtype.na_object)
+        is_usual = options == {"coerce": True}
+        return {"$ndarray": ["texts", list(value.shape), elements, *(() if is_usual else (options,))]}
 
     def _data_only(self, element: Any) -> Json:
         """An element of an array of objects, which is never pickled, not even as a last resort."""

@@ -101,6 +101,23 @@ def test_texts_of_any_length_come_back(bench: Bench) -> None:
     assert (loaded.dtype, loaded.tolist()) == (array.dtype, array.tolist())
 
 
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 1 has no texts of any length")
+@pytest.mark.parametrize("missing", [None, float("nan"), "", "none"], ids=repr)
+def test_texts_of_any_length_keep_how_they_are_missing(bench: Bench, missing: Any) -> None:
+    """A missing text comes back as what stood for it, in a dtype that misses and takes texts the same way."""
+    dtype = np.dtypes.StringDType(na_object=missing, coerce=False)
+    loaded = bench.round_trip(np.array(["a", missing], dtype=dtype))
+    assert (repr(dtype), ["a", repr(missing)]) == (repr(loaded.dtype), [loaded[0], repr(loaded[1])])
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 1 has no texts of any length")
+def test_missing_texts_of_old_files_are_no_texts(bench: Bench) -> None:
+    """An array whose file says nothing of missing texts, but holds some, has them again."""
+    tree = b'{"$ndarray": ["texts", [2], ["a", {"$float": "nan"}]]}'
+    loaded = load_value("builtin.json/1", "numpy.ndarray", bench.files({"data.json": tree}))
+    assert ["a", "nan"] == [loaded[0], repr(loaded[1])]
+
+
 def test_arrays_in_containers_keep_their_place(bench: Bench) -> None:
     """Arrays inside dicts, tuples and dataclasses are files of their own, beside the tree."""
     saved, held = bench.save({"a": (np.arange(3), [np.float64(1)])})
