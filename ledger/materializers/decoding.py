@@ -7,13 +7,12 @@ Elements in sub folders go through `load_value`, which asks for trust where it m
 """
 
 import json
-import types
 from collections import OrderedDict, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import LedgerError, MaterializerError
 from ledger.materializers.files import Files
-from ledger.materializers.known_types import is_named_tuple, is_plain_dataclass, known_class
+from ledger.materializers.known_types import is_named_tuple, is_plain_dataclass, known_class, slots_of
 from ledger.materializers.leaves import Json, decode_enum, decode_leaf, is_leaf_tag
 from ledger.materializers.values import load_value
 
@@ -98,8 +97,13 @@ class TreeDecoder:
         name, fields = held
         kind: Any = known_class(name, is_plain_dataclass, roots=(), passed=self._passed, instead=self._instead(held))
         instance = object.__new__(kind)
+        slots = slots_of(kind)
         for field, tree in fields.items():
-            _fill(instance, field, self._decode(tree))
+            # Past any property of that name.
+            if field in slots:
+                slots[field].__set__(instance, self._decode(tree))
+            else:
+                vars(instance)[field] = self._decode(tree)
         return instance
 
     def _object_array(self, held: Json) -> Any:
@@ -138,16 +142,6 @@ def read_tree(files: Files) -> Json:
         return json.loads(text, parse_constant=_refuse_constant)
     except RecursionError as error:
         raise MaterializerError("data.json is nested too deeply to be read") from error
-
-
-def _fill(instance: object, field: str, value: Any) -> None:
-    """Set an attribute in its slot or in the instance's dictionary, past any property of that name."""
-    for base in type(instance).__mro__:
-        slot = vars(base).get(field)
-        if isinstance(slot, types.MemberDescriptorType):
-            slot.__set__(instance, value)
-            return
-    vars(instance)[field] = value
 
 
 def _plain_key(key: str) -> str:

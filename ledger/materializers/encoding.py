@@ -11,14 +11,14 @@ import dataclasses
 import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ledger.enums import TrustClass
 from ledger.errors import MaterializerError
 from ledger.materializers.base import highest_trust
 from ledger.materializers.files import Files
-from ledger.materializers.known_types import is_named_tuple, is_plain_dataclass
+from ledger.materializers.known_types import is_named_tuple, is_plain_dataclass, slots_of
 from ledger.materializers.leaves import Json, encode_leaf
 from ledger.materializers.registry import DATACLASS, is_built_in, materializer_for, qualified_name
 from ledger.materializers.values import save_value
@@ -129,10 +129,7 @@ class TreeEncoder:
         return {"$namedtuple": [qualified_name(type(value)), fields]}
 
     def _dataclass(self, value: Any) -> Json:
-        names = [field.name for field in dataclasses.fields(value)]
-        held = {name: getattr(value, name) for name in names if hasattr(value, name)}
-        held |= getattr(value, "__dict__", {})
-        fields = {name: self.encode(held[name]) for name in held}
+        fields = {name: self.encode(held) for name, held in _attributes(value).items()}
         return {"$dataclass": [qualified_name(type(value)), fields]}
 
     def _object_array(self, value: Any) -> Json:
@@ -171,6 +168,16 @@ class TreeEncoder:
             saved = save_value(value, self._files.below(name), extract_metadata=False)
         self.trust = highest_trust(self.trust, saved.trust)
         return {"$item": name, "materializer": saved.key, "type": saved.data_type}
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """All that a dataclass instance holds: its fields, slots of any class it derives from, and what else was set."""
+    names = [field.name for field in dataclasses.fields(value)]
+    held = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    for name, slot in slots_of(type(value)).items():
+        with suppress(AttributeError):  # a slot that nothing was put into
+            held[name] = slot.__get__(value)
+    return held | getattr(value, "__dict__", {})
 
 
 def can_encode(value: object) -> bool:

@@ -83,6 +83,12 @@ def is_plain_dataclass(kind: type) -> bool:
     return next(makers) is object
 
 
+def slots_of(kind: type) -> dict[str, types.MemberDescriptorType]:
+    """The slots of a class and of all it derives from, by name; of two of a name the nearer one."""
+    found = ((name, held) for base in reversed(kind.__mro__) for name, held in vars(base).items())
+    return {name: held for name, held in found if isinstance(held, types.MemberDescriptorType)}
+
+
 def is_named_tuple(kind: type) -> bool:
     """Whether a class is what `collections.namedtuple` or `typing.NamedTuple` makes."""
     fields: Any = vars(kind).get("_fields")

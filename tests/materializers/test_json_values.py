@@ -226,6 +226,29 @@ def test_a_post_init_does_not_run_again(bench: Bench) -> None:
     assert vars(loaded) == {"total": 2, "doubled": 4}
 
 
+class Caching:
+    __slots__ = ("__secret", "cache", "empty")
+
+    def __init__(self) -> None:
+        self.cache = 5
+        self.__secret = 6
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted(Caching):
+    x: int
+
+    def __post_init__(self) -> None:
+        Caching.__init__(self)
+
+
+def test_slots_of_a_plain_base_class_are_kept(bench: Bench) -> None:
+    """What a dataclass keeps in slots that are no fields comes back, and an empty slot stays empty."""
+    loaded = bench.round_trip(Slotted(1))
+    assert (1, 5, 6) == (loaded.x, loaded.cache, loaded._Caching__secret)
+    assert not hasattr(loaded, "empty")
+
+
 def test_a_class_that_is_not_defined_here_is_named(bench: Bench) -> None:
     """A dataclass that this process has not defined is an error that says what to do; its module is not imported."""
     saved, held = bench.save(Settings(0.5, (1,)))
