@@ -6,6 +6,9 @@ such as mixed objects or complex numbers, is a column of JSON texts. Nulls and N
 what they were.
 """
 
+import base64
+import functools
+import io
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TEXTS = ({str}, {str, type(None)}, set[type](), {type(None)})
+_MASKED_FLOATS = ("Float32", "Float64")
+_SECONDS_LIMIT = (2**63 - 1) // 1000
 _BYTES = ({bytes}, {bytes, type(None)})
 
 
@@ -37,7 +42,9 @@ def encode_column(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
     dtype: Any = column.dtype
     if isinstance(dtype, np.dtype):
         if dtype.kind in "biuMm" or dtype in (np.float16, np.float32, np.float64):
-            return pa.array(column.to_numpy(), from_pandas=False), {"numpy": str(dtype)}
+            array = pa.array(column.to_numpy(), from_pandas=False)
+            _check_seconds(array, label)
+            return array, {"numpy": str(dtype)}
         return _encode_objects(column, label)
     if isinstance(dtype, pd.CategoricalDtype):
         return _encode_category(column)
@@ -120,26 +127,89 @@ def _encode_extension(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
     import pandas as pd
     import pyarrow as pa
 
+    dtype: Any = column.dtype
     array = pa.array(column)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
-    if isinstance(column.dtype, pd.ArrowDtype):
-        return array, {"arrow": str(column.dtype.pyarrow_dtype)}
-    held = encode_dtype(column.dtype)
+    _check_seconds(array, label)
+    if isinstance(dtype, pd.ArrowDtype):
+        return array, _encode_arrow_type(dtype.pyarrow_dtype, label)
+    if str(dtype) in _MASKED_FLOATS:  # whose NaN Arrow would take for null
+        array = pa.array(
+            column.to_numpy(dtype.numpy_dtype, na_value=0), mask=column.isna().to_numpy(), from_pandas=False
+        )
+        return array, {"floats": str(dtype)}
+    held = encode_dtype(dtype)
     try:
-        is_found = decode_dtype(held) == column.dtype
+        is_found = decode_dtype(held) == dtype
     except (TypeError, ValueError, AttributeError):
         is_found = False
     if not is_found:
         raise MaterializerError(
-            f"column {label} has the dtype {column.dtype}, which cannot be found again by its name",
+            f"column {label} has the dtype {dtype}, which cannot be found again by its name",
             hint="convert the column to one of pandas' own dtypes",
             column=label,
-            dtype=str(column.dtype),
+            dtype=str(dtype),
         )
     return array, {"extension": held}
+
+
+def _check_seconds(array: Any, label: str) -> None:
+    """Refuse times that parquet, which knows no seconds, cannot count: Arrow would end the process."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_timestamp(array.type) or array.type.unit != "s":
+        return
+    for bound in pc.min_max(array.cast(pa.int64())).as_py().values():
+        if bound is not None and abs(bound) > _SECONDS_LIMIT:
+            raise MaterializerError(
+                f"column {label} holds a time {bound} seconds from 1970, over the {_SECONDS_LIMIT} of parquet",
+                hint="convert the column to whole numbers",
+                column=label,
+            )
+
+
+def _encode_arrow_type(kind: Any, label: str) -> Json:
+    """A type of Arrow by its text, for people, and as Arrow itself writes it, if it survives parquet."""
+    import pyarrow as pa
+
+    if not _comes_back(kind):
+        raise MaterializerError(
+            f"column {label} has the Arrow type {kind}, which parquet does not bring back",
+            hint="convert the column to another type, or save a pyarrow.Table",
+            column=label,
+            dtype=str(kind),
+        )
+    written = pa.schema([pa.field("type", kind)]).serialize().to_pybytes()
+    return {"arrow": str(kind), "type": base64.b64encode(written).decode("ascii")}
+
+
+@functools.lru_cache(maxsize=256)
+def _comes_back(kind: Any) -> bool:
+    """Whether a column of an Arrow type has it again once it went through parquet, which is tried."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = io.BytesIO()
+    try:
+        pq.write_table(pa.table({"x": pa.nulls(1, kind)}), file)
+        return bool(_with_type(pq.read_table(file).column(0), kind).type == kind)
+    except (pa.ArrowException, NotImplementedError):
+        return False
+
+
+def _with_type(column: Any, kind: Any) -> Any:
+    """A column in the Arrow type it had before parquet."""
+    import pyarrow as pa
+
+    if column.type == kind and str(column.type) == str(kind):  # equal ones may call their fields differently
+        return column
+    if pa.types.is_dictionary(kind) and not pa.types.is_dictionary(column.type):
+        column = column.cast(kind.value_type).dictionary_encode()
+    return column.cast(kind)
 
 
 def _objects(column: Any) -> Any:
@@ -177,10 +247,20 @@ def _decode_sparse(column: Any, held: Json) -> Any:
     return dense.astype(pd.SparseDtype(dense.dtype, decode_plain(held["fill"]))).array
 
 
-def _decode_arrow(column: Any, _: Json) -> Any:
+def _decode_arrow(column: Any, held: Json) -> Any:
     import pandas as pd
+    import pyarrow as pa
 
+    if "type" in held:
+        written = pa.py_buffer(base64.b64decode(held["type"]))
+        column = _with_type(column, pa.ipc.read_schema(written).field(0).type)
     return pd.ArrowDtype(column.type).__from_arrow__(column)
+
+
+def _decode_floats(column: Any, held: Json) -> Any:
+    dtype = decode_dtype(held["floats"])
+    numbers = column.fill_null(0).to_numpy().astype(dtype.numpy_dtype)
+    return dtype.construct_array_type()(numbers, column.is_null().to_numpy())
 
 
 def _decode_extension(column: Any, held: Json) -> Any:
@@ -202,5 +282,6 @@ _DECODERS: dict[str, Callable[[Any, Json], Any]] = {
     "categories": _decode_category,
     "sparse": _decode_sparse,
     "arrow": _decode_arrow,
+    "floats": _decode_floats,
     "extension": _decode_extension,
 }

@@ -3,6 +3,7 @@
 import datetime as dt
 import decimal
 import io
+import json
 import threading
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +16,8 @@ from ledger.materializers import load_value
 from tests.kit.materializing import Bench, MaterializerContract, MemoryFiles
 
 pd = pytest.importorskip("pandas")
-pytest.importorskip("pyarrow")
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
 np = pytest.importorskip("numpy")
 
 
@@ -124,6 +126,59 @@ def test_missing_objects_keep_their_kind(bench: Bench) -> None:
     """None, NaN and NA in columns of objects are not one another."""
     frame = pd.DataFrame({"a": pd.Series([None, np.nan, pd.NA, 1.5], dtype=object)})
     assert list(map(repr, bench.round_trip(frame)["a"])) == ["None", "nan", "<NA>", "1.5"]
+
+
+def test_nan_and_na_in_masked_floats_stay_apart(bench: Bench) -> None:
+    """A NaN that was computed is not taken for a missing number, and the other way round."""
+    for kind in ("f4", "f8"):
+        floats = pd.arrays.FloatingArray(np.array([1, np.nan, 2], dtype=kind), np.array([False, False, True]))
+        loaded = bench.round_trip(pd.Series(floats)).array
+        assert (floats.dtype, [False, False, True]) == (loaded.dtype, loaded.isna().tolist())
+        assert np.isnan(loaded.to_numpy(kind, na_value=0)).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("kind", "element"),
+    [
+        (pa.timestamp("s"), 5),
+        (pa.timestamp("s", "UTC"), 5),
+        (pa.time32("s"), 5),
+        (pa.date64(), 86_400_000),
+        (pa.dictionary(pa.int8(), pa.int64()), 5),
+        (pa.dictionary(pa.int8(), pa.large_string()), "a"),
+        (pa.list_(pa.timestamp("s")), [5]),
+        (pa.struct([("when", pa.timestamp("s"))]), {"when": 5}),
+        (pa.list_(pa.int8(), 1), [5]),
+        (pa.list_(pa.field("named", pa.int8(), nullable=False)), [5]),
+    ],
+    ids=str,
+)
+def test_types_of_arrow_come_back(bench: Bench, kind: Any, element: Any) -> None:
+    """A type that parquet does not know is that of the column again."""
+    column = pd.Series(pd.arrays.ArrowExtensionArray(pa.array([element, None], kind)))
+    loaded = bench.round_trip(column)
+    pd.testing.assert_series_equal(column, loaded)
+    assert str(column.dtype) == str(loaded.dtype)
+
+
+def test_what_parquet_cannot_hold_is_refused(bench: Bench) -> None:
+    """An Arrow type that would come back as another, and seconds too far away, are errors that name the column."""
+    ends = pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"])
+    far = np.array([2**61], dtype="M8[s]")
+    for column in (pd.arrays.ArrowExtensionArray(ends), far, pd.arrays.ArrowExtensionArray(pa.array(far))):
+        with pytest.raises(MaterializerError, match="column 'bad'"):
+            bench.save(pd.DataFrame({"bad": column}))
+
+
+def test_a_column_of_arrow_without_its_type_still_loads(bench: Bench) -> None:
+    """A file that tells a type only by its text is read as what parquet says it is."""
+    saved, held = bench.save(pd.Series(pd.array([1.5], dtype="double[pyarrow]")))
+    table = pq.read_table(io.BytesIO(held["data.parquet"]))
+    facts = json.loads(table.schema.metadata[b"ledger"])
+    facts["dtypes"] = [{"arrow": "double"}]
+    file = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({b"ledger": json.dumps(facts)}), file)
+    assert bench.load(saved, {"data.parquet": file.getvalue()}).tolist() == [1.5]
 
 
 def test_a_column_that_cannot_be_saved_is_named(bench: Bench) -> None:
