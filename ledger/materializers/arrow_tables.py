@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError, MaterializerTypeError
 from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.registry import LAST_RESORT, materializer_named
 
 
 class ArrowMaterializer(BaseMaterializer):
@@ -69,6 +70,9 @@ class PolarsMaterializer(BaseMaterializer):
             raise MaterializerTypeError(
                 "a polars LazyFrame is a plan, not data, and cannot be saved", hint="save value.collect() instead"
             )
+        if type(value) not in (pl.DataFrame, pl.Series):
+            self.save_as(materializer_named(LAST_RESORT), value)
+            return
         frame = value.to_frame("values") if isinstance(value, pl.Series) else value
         objects = [name for name, dtype in frame.schema.items() if dtype == pl.Object]
         if objects:

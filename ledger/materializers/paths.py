@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 from ledger.disk import given_path, mode_of
 from ledger.enums import ArtifactType
-from ledger.errors import MaterializerError, SourceNotFoundError
+from ledger.errors import MaterializerError, MaterializerTypeError, SourceNotFoundError
 from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.registry import qualified_name
 
 
 class PathMaterializer(BaseMaterializer):
@@ -24,6 +25,13 @@ class PathMaterializer(BaseMaterializer):
 
     def save(self, value: Path) -> None:
         """Copy what lies at a path, below its own name."""
+        if type(value) is not type(Path()):
+            # The last resort would keep the path, and not what lies there.
+            raise MaterializerTypeError(
+                f"a {qualified_name(type(value))} is another type than pathlib.Path, and would come back as one",
+                hint="save pathlib.Path(value)",
+                path=str(value),
+            )
         path = given_path(value, "a path to save")
         source = Path(os.path.realpath(path))
         name = os.path.basename(os.path.abspath(path))

@@ -11,6 +11,7 @@ from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.npy import read_npy, write_npy
+from ledger.materializers.registry import LAST_RESORT, materializer_named
 
 _PARTS = {
     "csr": ("data", "indices", "indptr"),
@@ -41,6 +42,10 @@ class ScipySparseMaterializer(BaseMaterializer):
         import scipy.sparse
 
         layout = value.format
+        container = "array" if isinstance(value, scipy.sparse.sparray) else "matrix"
+        if type(value) is not getattr(scipy.sparse, f"{layout}_{container}", None):  # a class derived from it
+            self.save_as(materializer_named(LAST_RESORT), value)
+            return
         parts: dict[str, Any]
         if layout in ("coo", "dok", "lil"):
             triples = value.tocoo()
@@ -50,7 +55,7 @@ class ScipySparseMaterializer(BaseMaterializer):
             parts = {name: getattr(value, name) for name in _PARTS[layout]}
         facts = {
             "format": layout,
-            "container": "array" if isinstance(value, scipy.sparse.sparray) else "matrix",
+            "container": container,
             "shape": list(value.shape),
         }
         for name, array in parts.items():

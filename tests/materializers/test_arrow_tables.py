@@ -60,6 +60,18 @@ def test_objects_in_polars_are_named(bench: Bench) -> None:
         bench.save(pl.DataFrame({"o": pl.Series([object()], dtype=pl.Object)}))
 
 
+class Frame(pl.DataFrame):  # type: ignore[misc, name-defined]
+    pass
+
+
+def test_a_frame_of_a_class_of_ones_own_is_left_to_the_last_resort(bench: Bench) -> None:
+    """A frame of a derived class is not made polars' own."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(Frame({"a": [1]}))
+    assert saved.key == "builtin.cloudpickle/1"
+    assert type(bench.load(saved, held, trusted=True)) is Frame
+
+
 def test_broken_files_are_errors_of_ours(bench: Bench) -> None:
     """No error of the library reaches the caller."""
     for value in (pl.DataFrame({"a": [1]}), pa.table({"a": [1]})):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
-from ledger.errors import SourceNotFoundError, UnsupportedFileError
+from ledger.errors import MaterializerTypeError, SourceNotFoundError, UnsupportedFileError
 from tests.kit.materializing import Bench
 
 
@@ -22,6 +22,19 @@ def test_a_file_keeps_its_name_and_bytes(bench: Bench, tmp_path: Path) -> None:
     loaded = bench.round_trip(source)
     assert (loaded.name, loaded.read_bytes()) == (source.name, b"hello\r\n")
     assert loaded != source
+
+
+class Located(type(Path())):  # type: ignore[misc]
+    pass
+
+
+def test_a_path_of_a_class_of_ones_own_is_refused(bench: Bench, tmp_path: Path) -> None:
+    """A path of a derived class would come back as another, and the hint says what to save."""
+    (tmp_path / "file").write_bytes(b"x")
+    for value in (Located(tmp_path / "file"), [Located(tmp_path / "file")]):
+        with pytest.raises(MaterializerTypeError, match="Located") as caught:
+            bench.save(value)
+        assert caught.value.hint == "save pathlib.Path(value)"
 
 
 def test_a_folder_comes_back_whole(bench: Bench, tmp_path: Path) -> None:

@@ -37,3 +37,17 @@ def test_indices_that_lie_are_refused(bench: Bench) -> None:
 def test_metadata(bench: Bench) -> None:
     """Shape, dtype and the number of stored elements are noted."""
     assert bench.save(sparse.csr_matrix(np.eye(2)))[0].metadata == {"shape": [2, 2], "dtype": "float64", "nnz": 2}
+
+
+class Tagged(sparse.csr_matrix):  # type: ignore[misc, name-defined]
+    pass
+
+
+def test_a_class_of_ones_own_is_left_to_the_last_resort(bench: Bench) -> None:
+    """A matrix of a derived class is not made scipy's own."""
+    value = Tagged(np.eye(2))
+    value.tag = "x"
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(value)
+    loaded = bench.load(saved, held, trusted=True)
+    assert (saved.key, Tagged, "x") == ("builtin.cloudpickle/1", type(loaded), loaded.tag)
