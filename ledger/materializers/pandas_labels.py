@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
 from ledger.materializers.leaves import Json
+from ledger.notices import warn_user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +67,7 @@ def encode_labels(labels: "pd.Index[Any]") -> Json:
     held: dict[str, Json] = {"dtype": encode_dtype(labels.dtype), "name": name}
     if isinstance(labels, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex)):
         # Whole counts of the dtype's unit; a period's frequency is part of its dtype.
-        frequency = None if isinstance(labels, pd.PeriodIndex) else labels.freqstr
+        frequency = None if isinstance(labels, pd.PeriodIndex) else encode_frequency(labels)
         return held | {"counts": labels.asi8.tolist(), "frequency": frequency}
     return held | {"values": encode_plain(labels.tolist())}
 
@@ -95,10 +96,29 @@ def decode_labels(held: Json) -> "pd.Index[Any]":
     return pd.Index(decode_plain(held["values"]), dtype=dtype, name=name, tupleize_cols=False)
 
 
+def encode_frequency(labels: Any) -> str | None:
+    """The name of the frequency of time labels; one that its name does not lead back to is left out, with a warning."""
+    from pandas.tseries.frequencies import to_offset
+
+    if labels.freq is None:
+        return None
+    name: str = labels.freqstr
+    try:
+        if to_offset(name) == labels.freq:
+            return name
+    except ValueError:
+        pass  # safe, because it is told below
+    warn_user(f"the frequency {labels.freq!r} of an index is left out: pandas does not find it by its name {name!r}")
+    return None
+
+
 def with_frequency(labels: Any, frequency: str | None) -> Any:
-    """Time labels that know their frequency; pandas checks that it is theirs."""
+    """Time labels that know their frequency; pandas checks that it is theirs, and where it is not they have none."""
     if frequency is not None:
-        labels.freq = frequency
+        try:
+            labels.freq = frequency
+        except ValueError as error:
+            warn_user(f"the frequency {frequency!r} of an index is left out: {error}")
     return labels
 
 

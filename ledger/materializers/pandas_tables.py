@@ -20,6 +20,7 @@ from ledger.materializers.pandas_columns import decode_column, encode_column
 from ledger.materializers.pandas_labels import (
     decode_labels,
     decode_plain,
+    encode_frequency,
     encode_labels,
     encode_plain,
     with_frequency,
@@ -172,7 +173,7 @@ def _encode_index(index: Any) -> tuple[Json, list[Any]]:
         "names": [encode_plain(name) for name in index.names],
         "dtypes": [dtype for _, dtype in columns],
         "is_multi": isinstance(index, pd.MultiIndex),
-        "frequency": index.freqstr if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)) else None,
+        "frequency": encode_frequency(index) if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)) else None,
     }
     return held, [array for array, _ in columns]
 

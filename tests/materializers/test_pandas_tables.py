@@ -5,6 +5,7 @@ import decimal
 import io
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -113,6 +114,16 @@ class TestSeries(MaterializerContract):
         return type(left.name) is type(right.name)
 
 
+def _with_facts(held: dict[str, bytes], change: Callable[[Any], None]) -> dict[str, bytes]:
+    """A file whose JSON about the frame is changed."""
+    table = pq.read_table(io.BytesIO(held["data.parquet"]))
+    facts = json.loads(table.schema.metadata[b"ledger"])
+    change(facts)
+    file = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({b"ledger": json.dumps(facts)}), file)
+    return {"data.parquet": file.getvalue()}
+
+
 def test_attrs_survive_where_they_are_plain(bench: Bench) -> None:
     """Plain attrs come back; another is left out with a warning that names it."""
     frame = pd.DataFrame({"a": [1]})
@@ -126,6 +137,29 @@ def test_missing_objects_keep_their_kind(bench: Bench) -> None:
     """None, NaN and NA in columns of objects are not one another."""
     frame = pd.DataFrame({"a": pd.Series([None, np.nan, pd.NA, 1.5], dtype=object)})
     assert list(map(repr, bench.round_trip(frame)["a"])) == ["None", "nan", "<NA>", "1.5"]
+
+
+@pytest.mark.parametrize(
+    "frequency",
+    [pd.DateOffset(months=1), pd.offsets.CustomBusinessHour(start="09:30"), pd.offsets.MonthBegin(normalize=True)],
+    ids=repr,
+)
+def test_a_frequency_without_a_name_of_its_own_is_left_out(bench: Bench, frequency: Any) -> None:
+    """A frequency that its name does not lead back to costs a warning on saving, and none on loading."""
+    days = pd.date_range("2020-01-01", periods=3, freq=frequency)
+    for frame in (pd.DataFrame({"x": range(3)}, index=days), pd.DataFrame([range(3)], columns=days)):
+        with pytest.warns(UserWarning, match="is left out"):
+            saved, held = bench.save(frame)
+        pd.testing.assert_frame_equal(frame, bench.load(saved, held), check_freq=False)
+
+
+@pytest.mark.parametrize("name", ["?", "h"])
+def test_a_frequency_that_is_not_known_does_not_keep_a_frame_from_loading(bench: Bench, name: str) -> None:
+    """A frequency in a file that this pandas does not know, or that is not that of the labels, is left out."""
+    saved, held = bench.save(pd.DataFrame([[1, 2]], columns=pd.date_range("2020", periods=2, freq="D")))
+    changed = _with_facts(held, lambda facts: facts["labels"].update(frequency=name))
+    with pytest.warns(UserWarning, match="is left out"):
+        assert bench.load(saved, changed).columns.freq is None
 
 
 def test_nan_and_na_in_masked_floats_stay_apart(bench: Bench) -> None:
@@ -173,12 +207,8 @@ def test_what_parquet_cannot_hold_is_refused(bench: Bench) -> None:
 def test_a_column_of_arrow_without_its_type_still_loads(bench: Bench) -> None:
     """A file that tells a type only by its text is read as what parquet says it is."""
     saved, held = bench.save(pd.Series(pd.array([1.5], dtype="double[pyarrow]")))
-    table = pq.read_table(io.BytesIO(held["data.parquet"]))
-    facts = json.loads(table.schema.metadata[b"ledger"])
-    facts["dtypes"] = [{"arrow": "double"}]
-    file = io.BytesIO()
-    pq.write_table(table.replace_schema_metadata({b"ledger": json.dumps(facts)}), file)
-    assert bench.load(saved, {"data.parquet": file.getvalue()}).tolist() == [1.5]
+    changed = _with_facts(held, lambda facts: facts.update(dtypes=[{"arrow": "double"}]))
+    assert bench.load(saved, changed).tolist() == [1.5]
 
 
 def test_a_column_that_cannot_be_saved_is_named(bench: Bench) -> None:
