@@ -1,7 +1,8 @@
 """Pictures: images of pillow, and figures of matplotlib.
 
-An image is PNG where PNG holds its mode exactly, and its raw bytes otherwise; either way
-mode and pixels come back as they were. A figure is what it looks like, as PNG and SVG:
+An image is PNG where PNG holds its mode exactly and pillow reads it without taking it for
+an attack; its raw bytes otherwise. Either way mode, pixels and palette come back as they
+were. A figure is what it looks like, as PNG and SVG:
 it comes back as an image, because only pickle could bring back the figure.
 """
 
@@ -12,7 +13,11 @@ from typing import Any, ClassVar
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.decoding import TreeDecoder
+from ledger.materializers.encoding import TreeEncoder
+from ledger.materializers.leaves import Json
 
+_PNG_PIXELS = 89_478_485  # pillow warns of a larger PNG, and refuses one of twice as many
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
@@ -26,14 +31,14 @@ class PillowMaterializer(BaseMaterializer):
 
     def save(self, value: Any) -> None:
         """Write ``image.png``, or ``image.raw`` with ``image.json``."""
-        if value.mode in _PNG_MODES and value.width and value.height:
+        if _is_for_png(value):
             with self.open("image.png", "wb") as file:
                 file.write(_png(value))
             return
         with self.open("image.raw", "wb") as file:
             file.write(value.tobytes())
         with self.open("image.json", "w") as file:
-            json.dump({"mode": value.mode, "size": list(value.size)}, file)
+            json.dump(_facts(value), file)
 
     def load(self, data_type: type | None) -> Any:  # noqa: ARG002
         """The image."""
@@ -45,7 +50,12 @@ class PillowMaterializer(BaseMaterializer):
         with self.open("image.json") as file:
             facts = json.load(file)
         with self.open("image.raw", "rb") as file:
-            return Image.frombytes(facts["mode"], tuple(facts["size"]), file.read())
+            value = Image.frombytes(facts["mode"], tuple(facts["size"]), file.read())
+        if "palette" in facts:
+            value.putpalette(facts["palette"]["colors"], facts["palette"]["mode"])
+        if "transparency" in facts:
+            value.info["transparency"] = TreeDecoder(None).decode(facts["transparency"])
+        return value
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
         """``width``, ``height`` and ``mode``."""
@@ -96,6 +106,24 @@ class FigureMaterializer(BaseMaterializer):
         with self.open("figure.png", "wb") as file:
             file.write(_drawn(value, "png"))
         return {"figure.png": VisualizationType.IMAGE}
+
+
+def _is_for_png(image: Any) -> bool:
+    """Whether PNG holds an image exactly, and pillow reads it."""
+    if image.mode not in _PNG_MODES or not 0 < image.width * image.height <= _PNG_PIXELS:
+        return False
+    return image.mode != "P" or bool(image.getextrema()[1] < len(image.getpalette() or ()) // 3)
+
+
+def _facts(image: Any) -> dict[str, Json]:
+    """What the raw bytes of an image do not say."""
+    facts: dict[str, Json] = {"mode": image.mode, "size": list(image.size)}
+    colors = image.getpalette(None)
+    if colors is not None:
+        facts["palette"] = {"mode": image.palette.mode, "colors": colors}
+    if "transparency" in image.info:
+        facts["transparency"] = TreeEncoder(None).encode(image.info["transparency"])
+    return facts
 
 
 def _png(image: Any) -> bytes:

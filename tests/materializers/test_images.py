@@ -30,6 +30,33 @@ class TestImages(MaterializerContract):
         return bool(pixels and left.convert("RGB").tobytes() == right.convert("RGB").tobytes())
 
 
+def test_an_image_that_pillow_would_take_for_an_attack_comes_back(bench: Bench) -> None:
+    """More pixels than pillow reads from a PNG are kept beside it, with palette and transparency."""
+    for image in (images.new("1", (12_000, 8_000), 255), images.new("P", (12_000, 8_000), 1)):
+        if image.mode == "P":
+            image.putpalette([0, 0, 0, 255, 0, 0])
+            image.info["transparency"] = b"\x00\x80"
+        saved, held = bench.save(image)
+        loaded = bench.load(saved, held)
+        assert sorted(held) == ["image.json", "image.raw"]
+        assert (loaded.mode, loaded.size, loaded.getpixel((7, 7))) == (image.mode, image.size, image.getpixel((7, 7)))
+        assert (loaded.getpalette(None), loaded.info) == (image.getpalette(None), image.info)
+
+
+def test_pixels_beyond_the_palette_are_kept(bench: Bench) -> None:
+    """An image that points beyond its palette, which PNG does not allow, has the same pixels again."""
+    image = images.new("P", (2, 2), 200)
+    loaded = bench.round_trip(image)
+    assert (image.tobytes(), image.getpalette()) == (loaded.tobytes(), loaded.getpalette())
+
+
+def test_a_palette_with_alpha_is_kept(bench: Bench) -> None:
+    """An image of mode PA has its colours again."""
+    image = images.fromarray(np.arange(48, dtype="u1").reshape(4, 4, 3)).convert("P").convert("PA")
+    loaded = bench.round_trip(image)
+    assert (image.mode, image.getpalette(), image.tobytes()) == (loaded.mode, loaded.getpalette(), loaded.tobytes())
+
+
 def test_an_image_notes_its_size_and_shows_itself(bench: Bench) -> None:
     """Width, height and mode are noted; any mode is shown."""
     shown = bench.files()
