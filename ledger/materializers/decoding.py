@@ -8,6 +8,7 @@ Elements in sub folders go through `load_value`, which asks for trust where it m
 
 import json
 from collections import OrderedDict, defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import LedgerError, MaterializerError
@@ -32,12 +33,13 @@ class TreeDecoder:
         self._passed = passed
         self._whole: Json = None
         self._tags: dict[str, Callable[[Json], Any]] = {
-            "$tuple": lambda held: tuple(self._all(held)),
-            "$set": lambda held: set(self._all(held)),
-            "$frozenset": lambda held: frozenset(self._all(held)),
-            "$dict": lambda held: dict(self._pairs(held)),
-            "$ordereddict": lambda held: OrderedDict(self._pairs(held)),
-            "$defaultdict": lambda held: defaultdict(_FACTORIES[held[0]], self._pairs(held[1])),
+            # Few frames for a level of nesting: what `TreeEncoder` takes as deep is to be read from any program.
+            "$tuple": lambda held: tuple(map(self._decode, held)),
+            "$set": lambda held: set(map(self._decode, held)),
+            "$frozenset": lambda held: frozenset(map(self._decode, held)),
+            "$dict": partial(self._filled, dict),
+            "$ordereddict": partial(self._filled, OrderedDict),
+            "$defaultdict": lambda held: self._filled(partial(defaultdict, _FACTORIES[held[0]]), held[1]),
             "$namedtuple": self._named_tuple,
             "$dataclass": self._dataclass,
             "$ndarray": self._object_array,
@@ -55,7 +57,7 @@ class TreeDecoder:
 
     def _decode(self, tree: Json) -> Any:
         if isinstance(tree, list):
-            return self._all(tree)
+            return list(map(self._decode, tree))
         if not isinstance(tree, dict):
             return tree
         tag = next(iter(tree), "")
@@ -75,11 +77,11 @@ class TreeDecoder:
         except Exception as error:
             raise _malformed(tag, f"holds what it should not: {error}") from error
 
-    def _all(self, elements: list[Json]) -> list[Any]:
-        return [self._decode(element) for element in elements]
-
-    def _pairs(self, pairs: list[Json]) -> list[tuple[Any, Any]]:
-        return [(self._decode(key), self._decode(held)) for key, held in pairs]
+    def _filled(self, make: "Callable[[], dict[Any, Any]]", pairs: Json) -> dict[Any, Any]:
+        made = make()
+        for key, held in pairs:
+            made[self._decode(key)] = self._decode(held)
+        return made
 
     def _named_tuple(self, held: Json) -> Any:
         name, fields = held
@@ -91,7 +93,7 @@ class TreeDecoder:
                 hint="download the files and read data.json",
                 data_type=name,
             )
-        return tuple.__new__(kind, [self._decode(element) for _, element in fields])
+        return tuple.__new__(kind, map(self._decode, [element for _, element in fields]))
 
     def _dataclass(self, held: Json) -> Any:
         name, fields = held

@@ -26,6 +26,7 @@ from ledger.materializers.values import save_value
 _SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozenset"}
 _CONTAINERS = frozenset({list, dict, tuple, set, frozenset, OrderedDict, defaultdict})
 _PLAIN = frozenset({str, bool, int, float, type(None)})
+_DEPTH_LIMIT = 200  # a reader takes three or four of the thousand frames Python has for a level
 _FACTORIES = {None: None, list: "list", dict: "dict", set: "set", tuple: "tuple", int: "int", float: "float"} | {
     str: "str",
     bool: "bool",
@@ -94,6 +95,10 @@ class TreeEncoder:
                 f"a {qualified_name(type(value))} that contains itself cannot be saved",
                 hint="save its parts without the reference back",
             )
+        if len(self._above) >= _DEPTH_LIMIT:
+            raise MaterializerError(
+                f"a value nested over {_DEPTH_LIMIT} deep cannot be saved", hint="save its parts in a flat list or dict"
+            )
         self._above.add(id(value))
         try:
             yield
@@ -110,7 +115,10 @@ class TreeEncoder:
         return {"$dict": self._pairs(value)}
 
     def _pairs(self, value: dict[Any, Any]) -> Json:
-        return [[self.encode(key), self.encode(held)] for key, held in value.items()]
+        pairs = []
+        for key, held in value.items():  # no comprehension, which would be one frame more for a level of nesting
+            pairs.append([self.encode(key), self.encode(held)])
+        return pairs
 
     def _sequence(self, value: Any) -> Json:
         elements = [self.encode(element) for element in value]

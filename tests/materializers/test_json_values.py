@@ -12,6 +12,7 @@ import threading
 import uuid
 import zoneinfo
 from collections import OrderedDict, defaultdict, namedtuple
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
@@ -322,6 +323,36 @@ def test_deep_nesting_is_an_error_of_ours(bench: Bench) -> None:
         deep = [deep]
     with pytest.raises(MaterializerError):
         bench.save(deep)
+
+
+def _below(frames: int, do: Callable[[], Any]) -> Any:
+    return _below(frames - 1, do) if frames else do()
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda held: [held],
+        lambda held: (held,),
+        lambda held: frozenset([held]),
+        lambda held: {"a": held},
+        lambda held: {1: held},
+        lambda held: OrderedDict(a=held),
+        lambda held: defaultdict(list, a=held),
+        lambda held: Point(0, held),
+        lambda held: Frozen("x", held),
+    ],
+    ids=["list", "tuple", "set", "dict", "pairs", "ordered", "default", "named", "dataclass"],
+)
+def test_nesting_that_is_saved_is_loaded(bench: Bench, around: Callable[[Any], Any]) -> None:
+    """What is as deep as can be saved is loaded from a deeper stack, and what is deeper is refused."""
+    deep: Any = 0
+    for _ in range(200):
+        deep = around(deep)
+    saved, held = bench.save(deep)
+    assert str(_below(50, lambda: bench.load(saved, held))) == str(deep)
+    with pytest.raises(MaterializerError, match="200 deep"):
+        bench.save(around(deep))
 
 
 def test_code_inside_a_tuple_asks_for_trust(bench: Bench) -> None:
