@@ -185,7 +185,9 @@ def _attributes(value: Any) -> dict[str, Any]:
     for name, slot in slots_of(type(value)).items():
         with suppress(AttributeError):  # a slot that nothing was put into
             held[name] = slot.__get__(value)
-    return held | getattr(value, "__dict__", {})
+    held |= getattr(value, "__dict__", {})
+    held.pop("__orig_class__", None)  # what typing notes on an instance of a generic class, and only code could tell
+    return held
 
 
 def can_encode(value: object) -> bool:

@@ -219,6 +219,8 @@ def _decode_numpy(held: Json) -> Any:
     if isinstance(value, dict):
         ((tag, inner),) = value.items()
         value = decode_leaf(tag, inner)
+    if isinstance(value, bytes) and dtype.kind == "S":
+        return dtype.type(value[: dtype.itemsize])  # an array would take NULs at the end for padding
     if isinstance(value, bytes):
         return (
             np.frombuffer(value.ljust(dtype.itemsize, b"\0"), dtype=dtype, count=1)[0]
@@ -239,10 +241,20 @@ def _encode_pandas(value: Any) -> Json | None:
         return {"$pandas": ["Timedelta", value.unit, _encode_integer(value._value)]}  # noqa: SLF001  # .value is in ns
     if type(value) is pandas.Timestamp:
         zone = None if value.tzinfo is None else str(value.tzinfo)
-        if zone is not None and pandas.Timestamp(0, tz="UTC").tz_convert(zone).tzinfo != value.tzinfo:
+        if zone is not None and _pandas_zone(zone) != value.tzinfo:
             return None
         return {"$pandas": ["Timestamp", value.unit, _encode_integer(value._value), zone]}  # noqa: SLF001
     return None
+
+
+def _pandas_zone(name: str) -> dt.tzinfo | None:
+    """What pandas takes for the zone of that name, ``None`` where it knows none."""
+    stamp = sys.modules["pandas"].Timestamp(0, tz="UTC")
+    try:
+        zone: dt.tzinfo | None = stamp.tz_convert(name).tzinfo
+    except (ValueError, KeyError, OSError):
+        return None
+    return zone
 
 
 def _decode_pandas(held: Json) -> Any:

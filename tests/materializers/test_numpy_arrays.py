@@ -118,6 +118,12 @@ def test_missing_texts_of_old_files_are_no_texts(bench: Bench) -> None:
     assert ["a", "nan"] == [loaded[0], repr(loaded[1])]
 
 
+@pytest.mark.parametrize("data", [b"", b"a", b"a\0\0", b"\0"])
+def test_bytes_keep_their_last_nulls(bench: Bench, data: bytes) -> None:
+    """A scalar of bytes is as long as it was, though an array would take its NULs for padding."""
+    assert data == bytes(bench.round_trip(np.bytes_(data)))
+
+
 def test_arrays_in_containers_keep_their_place(bench: Bench) -> None:
     """Arrays inside dicts, tuples and dataclasses are files of their own, beside the tree."""
     saved, held = bench.save({"a": (np.arange(3), [np.float64(1)])})

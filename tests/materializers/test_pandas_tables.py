@@ -276,6 +276,16 @@ def test_stamps_in_containers_keep_their_unit_and_zone(bench: Bench) -> None:
     assert loaded[0].unit == value[0].unit
 
 
+def test_a_stamp_in_a_zone_without_a_name_is_left_to_the_last_resort(bench: Bench) -> None:
+    """A zone that pandas does not find by its text does not keep a time stamp from being saved."""
+    zones = pytest.importorskip("dateutil.tz")
+    stamp = pd.Timestamp("2020", tz=zones.gettz("Europe/Berlin"))
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(stamp)
+    loaded = bench.load(saved, held, trusted=True)
+    assert (saved.key, stamp, stamp.tzinfo) == ("builtin.cloudpickle/1", loaded, loaded.tzinfo)
+
+
 def test_a_broken_file_is_an_error_of_ours(bench: Bench) -> None:
     """Parquet's own errors do not reach the caller."""
     saved, held = bench.save(pd.DataFrame({"a": [1]}))
