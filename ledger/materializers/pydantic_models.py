@@ -7,6 +7,7 @@ resort.
 """
 
 import datetime as dt
+import inspect
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
@@ -44,7 +45,7 @@ class PydanticMaterializer(BaseMaterializer):
                 f"a pydantic model cannot be loaded as a {kind!r}", hint="pass the model's class as data_type="
             )
         with self.open("data.json") as file:
-            return kind.model_validate_json(file.read())
+            return _by_either_name(kind, file.read())
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
         """``schema``, the JSON schema of the model."""
@@ -59,10 +60,16 @@ def _dumped(value: Any, *, by_alias: bool) -> str | None:
     try:
         # The warnings are about what may come back different, which is what is looked at here.
         text: str = value.model_dump_json(round_trip=True, by_alias=by_alias, warnings=False)
-        loaded = type(value).model_validate_json(text)
+        loaded = [type(value).model_validate_json(text), _by_either_name(type(value), text)]
     except (PydanticSerializationError, ValidationError):
         return None
-    return text if _is_same(loaded, value) else None
+    return text if all(_is_same(model, value) for model in loaded) else None
+
+
+def _by_either_name(kind: Any, text: str) -> Any:
+    """A model from JSON, its fields under their names as well, as older programs wrote them; pydantic from 2.11 on."""
+    is_known = "by_name" in inspect.signature(kind.model_validate_json).parameters
+    return kind.model_validate_json(text, by_alias=True, by_name=True) if is_known else kind.model_validate_json(text)
 
 
 def _is_same(left: Any, right: Any) -> bool:

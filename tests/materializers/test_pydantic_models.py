@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import inspect
 import math
 import zoneinfo
 from typing import Any
@@ -120,10 +121,12 @@ def test_a_model_that_json_changes_is_left_to_the_last_resort(bench: Bench, mode
 
 
 def test_a_model_kept_under_the_names_of_its_fields_still_loads(bench: Bench) -> None:
-    """JSON by the names of fields is read where the class takes them by name."""
-    assert load_value("pydantic.json/1", "x", bench.files({"data.json": b'{"held": [1]}'}), data_type=Loose) == Loose(
-        held=[1]
-    )
+    """JSON by the names of fields is not read as if they had been left out, where the class takes aliases."""
+    if "by_name" not in inspect.signature(pydantic.BaseModel.model_validate_json).parameters:
+        pytest.skip("pydantic before 2.11 reads aliases only")
+    for kind in (Aliased, Renamed):
+        held = bench.files({"data.json": b'{"rate": 5.0}'})
+        assert load_value("pydantic.json/1", "x", held, data_type=kind).rate == 5.0
 
 
 def test_broken_files_are_errors_of_ours(bench: Bench) -> None:
