@@ -85,8 +85,9 @@ def _pickler(file: Any, names: dict[int, str], tensors: dict[str, Any]) -> Any:
         def persistent_id(self, held: Any) -> str | None:
             if not isinstance(held, torch.Tensor) or not can_hold(held):
                 return None
-            # Tensors outside of the state dict, such as plain attributes, are numbered.
-            name = names.setdefault(id(held), f"other.{len(tensors)}")
+            # Tensors outside of the state dict, such as plain attributes, are numbered:
+            # no name there has an empty part.
+            name = names.setdefault(id(held), f".other.{len(tensors)}")
             tensors[name] = held
             return name
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ledger import Ledger
 from ledger.enums import ArtifactType, TrustClass
 from ledger.errors import MaterializerError, UntrustedArtifactError
 from ledger.materializers import load_value
@@ -134,3 +135,16 @@ def test_a_broken_file_is_an_error_of_ours(bench: Bench) -> None:
     """Errors of safetensors do not reach the caller."""
     with pytest.raises(MaterializerError):
         load_value("torch.safetensors/1", "torch.Tensor", bench.files({"tensors.safetensors": b"\x00" * 9}))
+
+
+def test_plain_tensors_and_parameters_keep_apart(ledger: Ledger) -> None:
+    """A module called ``other`` keeps its numbers, though tensors without a name are saved beside them."""
+    module = torch.nn.Module()
+    module.first = torch.nn.Module()
+    module.first.plain = torch.arange(3)
+    module.other = torch.nn.ParameterList([torch.ones(2)])
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        ledger.save(module, "net")
+    loaded = ledger.load("net")
+    assert [0, 1, 2] == loaded.first.plain.tolist()
+    assert [1.0, 1.0] == loaded.other[0].tolist()
