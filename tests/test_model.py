@@ -15,9 +15,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from ledger import ArtifactVersion, Ledger
 from ledger.core.workspace import Workspace
@@ -27,6 +26,7 @@ from ledger.lookup import producer_of
 from ledger.maintenance import execute_gc, execute_packing, plan_gc, plan_packing
 from tests.conftest import check_histories
 from tests.kit.hubs import new_hub, shared
+from tests.kit.machines import run_machine
 
 if TYPE_CHECKING:
     from ledger.core.transactions import PendingVersion
@@ -266,7 +266,7 @@ def folding_often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("folding_often")
 def test_two_clones_and_a_hub_do_what_the_model_does() -> None:
     """Whatever they do, each shows what its model does, now and back then; in the end both are sound and the same."""
-    _run(examples=6, steps=10)
+    run_machine(TwoClonesAndAHub, examples=6, steps=10)
 
 
 @pytest.mark.slow
@@ -274,16 +274,4 @@ def test_two_clones_and_a_hub_do_what_the_model_does() -> None:
 @pytest.mark.usefixtures("folding_often")
 def test_two_clones_and_a_hub_do_what_the_model_does_at_length() -> None:
     """The same, longer."""
-    _run(examples=200, steps=40)
-
-
-def _run(*, examples: int, steps: int) -> None:
-    bounds = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.explicit, Phase.generate],
-        derandomize=examples < 10,
-    )
-    run_state_machine_as_test(TwoClonesAndAHub, settings=bounds)
+    run_machine(TwoClonesAndAHub, examples=200, steps=40)

@@ -14,6 +14,7 @@ import pytest
 from ledger import Ledger
 from ledger.cli.bars import PATIENCE, Bar
 from ledger.meters import Progress
+from tests.kit.terminals import read_terminal
 
 LEDGER = [sys.executable, "-m", "ledger"]
 MEBI = 1 << 20
@@ -92,15 +93,9 @@ def run_on_terminal(arguments: list[str], folder: Path) -> tuple[int, str, str]:
         text=True,
     )
     os.close(theirs)
-    shown = b""
-    try:
-        while data := os.read(ours, 1 << 16):
-            shown += data
-    except OSError:
-        pass  # the other end of a terminal is closed
-    os.close(ours)
+    shown = read_terminal(ours)
     output, _ = process.communicate()
-    return process.returncode, output, shown.decode(errors="replace")
+    return process.returncode, output, shown
 
 
 @pytest.fixture

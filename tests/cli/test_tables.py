@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from ledger import Ledger
 from ledger.cli.tables import fit
+from tests.kit.terminals import read_terminal
 
 COLUMNS = {
     "NAME": "name",
@@ -115,15 +116,9 @@ def on_terminal(width: int, *words: str) -> list[str]:
         [sys.executable, "-m", "ledger", *words], stdout=theirs, env={**environment, "TERM": "xterm"}
     )
     os.close(theirs)
-    printed = b""
-    try:
-        while data := os.read(ours, 1 << 16):
-            printed += data
-    except OSError:
-        pass  # the other end of a terminal is closed
-    os.close(ours)
+    printed = read_terminal(ours)
     assert 0 == process.wait()
-    return printed.decode().replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
+    return printed.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
 
 
 @pytest.fixture

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ledger import Ledger
 from ledger.catalog import read_catalog
@@ -31,6 +30,7 @@ from tests.kit.grown import grow
 from tests.kit.histories import die_at, start
 from tests.kit.hubs import new_hub, shared
 from tests.kit.ledgers import canonical, forge, git, manifest_of, plant
+from tests.kit.machines import run_machine
 from tests.kit.walking import search, walk
 
 NAMES = ("a", "a/b", "c")
@@ -190,7 +190,7 @@ class SearchesAgree(RuleBasedStateMachine):
 @pytest.mark.usefixtures("always")
 def test_searches_agree_with_walking() -> None:
     """Whatever is saved, tagged, merged or forgotten: both ways find the same in the same order, now and back then."""
-    run_machine(examples=6, steps=8)
+    run_machine(SearchesAgree, examples=6, steps=8)
 
 
 @pytest.mark.slow
@@ -198,18 +198,7 @@ def test_searches_agree_with_walking() -> None:
 @pytest.mark.usefixtures("always")
 def test_searches_agree_with_walking_at_length() -> None:
     """The same, longer."""
-    run_machine(examples=60, steps=25)
-
-
-def run_machine(*, examples: int, steps: int) -> None:
-    bounds = settings(
-        max_examples=examples,
-        stateful_step_count=steps,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        derandomize=examples < 10,
-    )
-    run_state_machine_as_test(SearchesAgree, settings=bounds)
+    run_machine(SearchesAgree, examples=60, steps=25)
 
 
 def test_few_versions_leave_no_file(ledger: Ledger) -> None:
