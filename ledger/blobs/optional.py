@@ -118,7 +118,7 @@ class OptionalStore:
             return question(self._open())
         except (StorageError, StoreMismatchError, MissingDependencyError) as error:
             if self._absence.begin():
-                warn_user(f"saving without what lies in the store {self._url}: {error}")
+                warn_user(f"going on without what lies in the store {self._url}: {error}")
             raise AwayError(f"the store {self._url} is away") from error
 
 

@@ -2,7 +2,6 @@
 
 import msgspec
 
-from ledger.blobs import is_present
 from ledger.core.workspace import Workspace
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import Snapshot
@@ -39,7 +38,7 @@ def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecor
             if claim is None:
                 return None
             content = workspace.facts(snapshot, claim).manifest.content
-            if not is_present(workspace.store_holding(content), content):
+            if not workspace.has_at_hand(content):
                 return None
         except (FormatError, IntegrityError):
             return None  # what cannot be loaded is no hit

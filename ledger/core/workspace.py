@@ -138,6 +138,11 @@ class Workspace(View):
             return self.all_stores
         return next((store for store in (self.store, *self.remote_stores) if is_present(store, content)), self.store)
 
+    def has_at_hand(self, content: Content) -> bool:
+        """Whether all bytes of a content are there now, unread; a remote's store that is away has none."""
+        is_linked = content.linked is not None
+        return is_present(self.store_holding(content) if is_linked else self.stores_for_saving(), content)
+
     def store_for_writing(self) -> Store:
         """The store, and where asking costs nothing, checked again: a disk may have gone since."""
         if isinstance(self.store, LocalStore):

@@ -17,7 +17,7 @@ from ledger.errors import (
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import KEY, CountingStore
 
-AWAY = "ignore:saving without what lies in the store:UserWarning"
+AWAY = "ignore:going on without what lies in the store:UserWarning"
 FAILURES = [
     StoreUnavailableError("no network"),
     StoreAccessError("expired"),
@@ -78,7 +78,7 @@ def test_what_fails_holds_nothing_for_a_while(failing: Failing, error: Exception
     optional = OptionalStore("there", lambda: failing, clock=lambda: now[0])
     optional.put(KEY, [b"bytes"])
     failing.error, failing.asked = error, 0
-    with pytest.warns(UserWarning, match=f"saving without what lies in the store there: {error}"):
+    with pytest.warns(UserWarning, match=f"going on without what lies in the store there: {error}"):
         assert not optional.has(KEY)
     with pytest.raises(AwayError):  # and no further warning, which would be an error here
         optional.fresh.get(KEY)

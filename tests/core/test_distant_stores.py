@@ -9,11 +9,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pytest
 
-from ledger import Ledger
+from ledger import Ledger, step
 from ledger.errors import (
     IntegrityError,
     LedgerError,
@@ -35,6 +36,11 @@ def distant(tmp_path: Path, bucket: Bucket) -> Iterator[Ledger]:
     """A ledger whose bytes are in a bucket."""
     yield Ledger.init(tmp_path / "ada" / ".ledger", bucket.url)
     check_histories(tmp_path)
+
+
+@step
+def makes_noise() -> Annotated[bytes, "made"]:
+    return noise(300_000)
 
 
 def forget_cache() -> None:
@@ -149,7 +155,7 @@ def test_an_unavailable_store_is_an_error_with_a_name(
     assert before == Ledger.open(distant.path).revision
 
 
-@pytest.mark.filterwarnings("ignore:saving without what lies in the store:UserWarning")
+@pytest.mark.filterwarnings("ignore:going on without what lies in the store:UserWarning")
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
@@ -179,6 +185,26 @@ def test_a_clone_saves_while_its_remotes_store_is_away(
         assert len(proxy.requests) <= before + 1
     with pytest.raises(kind):
         Ledger.open(bob.path).load("data", "1")
+
+
+@pytest.mark.filterwarnings("ignore:going on without what lies in the store:UserWarning")
+def test_a_step_runs_again_where_the_store_that_has_its_output_is_away(
+    tmp_path: Path, proxy: Proxy, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An output that only a remote's store has is reused while that can be asked, and made anew while it cannot."""
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    add_remote(ada.path, "origin", str(new_hub(tmp_path)), store=bucket.url)
+    monkeypatch.setenv("LEDGER_DIR", str(ada.path))
+    makes_noise()
+    Ledger.open(ada.path).sync()
+    bob = Ledger.clone(tmp_path / "hub.git", tmp_path / "bob" / ".ledger", bucket.url)
+    monkeypatch.setenv("LEDGER_DIR", str(bob.path))
+    makes_noise()
+    forget_cache()
+    proxy.plan = on(Fault("cut-request"))
+    makes_noise()
+    assert ["completed", "cached", "completed"] == [run.steps["makes_noise"].status for run in bob.runs()]
+    assert ["1", "2"] == [version.version for version in bob.versions("made")]
 
 
 def test_another_store_is_refused(distant: Ledger, bucket: Bucket) -> None:
