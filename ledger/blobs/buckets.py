@@ -74,11 +74,15 @@ class BucketStore:
 
     def size(self, key: str) -> int | None:
         """The bytes of an object, or ``None`` where there is none."""
-        try:
-            with self._mapped(key, "read"):
-                return int(_library().head(self._bucket, key)["size"])
-        except FileNotFoundError:
-            return None
+        head = self._head(key)
+        return None if head is None else int(head["size"])
+
+    def etag(self, key: str) -> str | None:
+        """The object's ETag and size; ``None`` where there is no object or no such tag."""
+        head = self._head(key)
+        tag = head["e_tag"] if head is not None else None
+        # A weak one may stay when the bytes change.
+        return None if head is None or tag is None or tag.startswith("W/") else f"{tag} {head['size']}"
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Create an object in one request; one that is there is compared, and replaced if it differs.
@@ -123,6 +127,14 @@ class BucketStore:
         with contextlib.suppress(FileNotFoundError), self._mapped(key, "delete"):
             _library().delete(self._bucket, key)
         self._checked.forget(key)
+
+    def _head(self, key: str) -> Any:
+        """What the service says about an object without giving it, or ``None`` where there is none."""
+        try:
+            with self._mapped(key, "read"):
+                return _library().head(self._bucket, key)
+        except FileNotFoundError:
+            return None
 
     def _fetch(self, key: str, start: int, length: int | None) -> Any:
         """The bytes of an object, or a part of them, as a buffer."""

@@ -4,18 +4,21 @@ Objects are cut into pieces of one size, so that two readers of overlapping part
 they fetched; neighbouring pieces that are missing are fetched with one request. What is put
 is kept as well, because it is what the next save is compared with. Presence is always asked
 of the store itself, and so is what may change: tables, and the users' own objects. Whoever reads
-an object checks it, and calls `forget` where it is bad.
+an object checks it, and calls `forget` where it is bad. The ETag of a pack is kept beside its pieces, so that
+another process can tell whether the store still has what they were taken from.
 """
 
+import contextlib
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Final
 
 from ledger.blobs.cache import ObjectCache
-from ledger.blobs.layout import names_its_bytes
+from ledger.blobs.layout import is_pack, names_its_bytes
 from ledger.blobs.recent import Recent
 from ledger.blobs.spooled import blocks_of, put_file
-from ledger.blobs.store import PrunableStore, get_into, gets_at_once, puts_at_once, size_of
+from ledger.blobs.store import PrunableStore, etag_of, get_into, gets_at_once, puts_at_once, size_of
+from ledger.errors import StorageError
 from ledger.forks import ThreadLock
 
 _REMEMBERED = 4096  # objects, such as packs of 64 MiB
@@ -31,6 +34,8 @@ class CachedStore:
         self._store = store
         self._cache = cache
         self._own = _OwnPieces()
+        self._lock = ThreadLock()
+        self._unchanged: Recent[str, bool] = Recent(_REMEMBERED)  # packs, by what their ETags said
         self._is_fresh = False
         self.puts_at_once = puts_at_once(store)
         self.gets_at_once = gets_at_once(store)
@@ -50,9 +55,10 @@ class CachedStore:
 
     @property
     def fresh(self) -> "CachedStore":
-        """The same store, its parts from the cache only where this process has taken them from the store or put them.
+        """The same store, its parts from the cache only where the store is known to have them.
 
-        So that what somebody is to rely on is looked at in the store, but not again and again.
+        This process has taken them from there or put them, or the object's ETag says that it was not written since
+        another one did. So that what somebody is to rely on is looked at in the store, but not again and again.
         """
         other = copy.copy(self)
         other._is_fresh = True  # noqa: SLF001  # ours
@@ -113,6 +119,28 @@ class CachedStore:
             self.forget(key)  # those of what it replaced, if it did
             for number, piece in enumerate(pieces):
                 self._keep(key, number, piece)
+            with contextlib.suppress(StorageError):  # without it the next process reads the pack again
+                tag = etag_of(self._store, key) if is_pack(key) else None
+                if tag is not None:
+                    self._keep_etag(key, tag)
+
+    def _keep_etag(self, key: str, tag: str) -> None:
+        self._cache.keep(f"{key}.etag", tag.encode())
+
+    def _is_unchanged(self, key: str) -> bool:
+        """Whether a pack is in the store as it was when its pieces were kept; asked once in a process."""
+        with self._lock:
+            known = self._unchanged.get(key)
+        if known is not None or not is_pack(key):
+            return bool(known)
+        tag = etag_of(self._store, key)
+        is_same = tag is not None and tag.encode() == self._cache.get(f"{key}.etag")
+        if tag is not None and not is_same:
+            self.forget(key)
+            self._keep_etag(key, tag)  # for the pieces that are read from now on
+        with self._lock:
+            self._unchanged.keep(key, is_same)
+        return is_same
 
     def _keep(self, key: str, number: int, piece: bytes | memoryview) -> None:
         self._cache.keep(_name(key, number), piece)
@@ -123,12 +151,13 @@ class CachedStore:
         return self._cache.get(_name(key, number)) if self._may_use(key, number) else None
 
     def _may_use(self, key: str, number: int) -> bool:
-        return not self._is_fresh or self._own.has(key, number)
+        return not self._is_fresh or self._own.has(key, number) or self._is_unchanged(key)
 
     def _tail(self, key: str, start: int) -> bytes:
         """The end of an object, kept by itself: which pieces hold it is not known."""
         end = f"{key}.end{-start}"
-        found = self._cache.get(end) if self._may_use(end, 0) else None
+        is_usable = not self._is_fresh or self._own.has(end, 0) or self._is_unchanged(key)
+        found = self._cache.get(end) if is_usable else None
         if found is None:
             found = self._store.get(key, start)
             self._cache.keep(end, found)

@@ -64,6 +64,12 @@ def names_its_bytes(key: str) -> bool:
     return found is not None and found[0] != "tables"
 
 
+def is_pack(key: str) -> bool:
+    """Whether an object of that key is a pack."""
+    found = parse_key(key)
+    return found is not None and found[0] == "packs"
+
+
 def is_hex(name: str) -> bool:
     """Whether a text is the hex form of a SHA-256."""
     return _HEX.fullmatch(name) is not None

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Final, TypeVar
 
 from ledger.blobs.spooled import put_file
-from ledger.blobs.store import PrunableStore, get_into, gets_at_once, puts_at_once, size_of
+from ledger.blobs.store import PrunableStore, etag_of, get_into, gets_at_once, puts_at_once, size_of
 from ledger.errors import StoreUnavailableError
 
 ATTEMPTS: Final = 6
@@ -73,6 +73,10 @@ class RetryingStore:
     def size(self, key: str) -> int | None:
         """The bytes of an object, or ``None`` where there is none."""
         return self._persist(lambda: size_of(self._store, key))
+
+    def etag(self, key: str) -> str | None:
+        """What changes when an object is written with other bytes, or ``None`` where that cannot be told."""
+        return self._persist(lambda: etag_of(self._store, key))
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Publish an object; one that a lost answer hid is found and compared."""

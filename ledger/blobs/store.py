@@ -84,6 +84,14 @@ class MeasuringStore(Store, Protocol):
 
 
 @runtime_checkable
+class TaggingStore(Store, Protocol):
+    """A store that tells by a tag whether an object was written again."""
+
+    def etag(self, key: str) -> str | None:
+        """What is another text after the object was written with other bytes; ``None`` where that cannot be told."""
+
+
+@runtime_checkable
 class DistantStore(Store, Protocol):
     """A store whose answers take a while, so that several requests should be under way."""
 
@@ -126,6 +134,11 @@ def size_of(store: Store, key: str) -> int | None:
         return len(store.get(key))
     except FileNotFoundError:
         return None
+
+
+def etag_of(store: Store, key: str) -> str | None:
+    """What changes when an object is written with other bytes, or ``None`` where that cannot be told."""
+    return store.etag(key) if isinstance(store, TaggingStore) else None
 
 
 def get_into(store: Store, key: str, start: int, target: memoryview) -> int:

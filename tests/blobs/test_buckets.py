@@ -65,6 +65,15 @@ def test_what_was_compared_is_remembered(store: RetryingStore, proxy: Proxy, buc
     assert ["PUT", "HEAD", "GET"] == [request.method for request in proxy.requests]
 
 
+def test_an_object_with_other_bytes_has_another_etag(store: RetryingStore, bucket: Bucket) -> None:
+    """The tag stays while the object does, is another one for other bytes, and there is none for nothing."""
+    store.put(KEY, [b"one"])
+    tag = store.etag(KEY)
+    assert (False, tag) == (tag is None, store.etag(KEY))
+    bucket.plant(KEY, b"two")
+    assert (False, None) == (tag == store.etag(KEY), store.etag(OTHER_KEY))
+
+
 def test_only_one_creates(bucket: Bucket) -> None:
     """Many that put one object at once make one, and nobody overwrites it."""
     stores = [BucketStore(bucket.url) for _ in range(8)]

@@ -73,6 +73,36 @@ def test_a_second_load_fetches_nothing_large(distant: Ledger, proxy: Proxy) -> N
     assert (True, between) == (before < between, proxy.count("GET", "/packs/"))
 
 
+def test_a_new_version_does_not_read_again_what_it_shares(distant: Ledger, proxy: Proxy) -> None:
+    """Of a pack whose ETag is still that of the pieces in the cache, only the index is read."""
+    distant.save(noise(3_000_000), "data")
+    before, told = proxy.count("GET", "/packs/"), proxy.count("HEAD", "/packs/")
+    Ledger.open(distant.path).save(noise(3_000_000) + b"more", "data")
+    assert (before + 2, told + 2) == (proxy.count("GET", "/packs/"), proxy.count("HEAD", "/packs/"))
+    forget_cache()
+    assert noise(3_000_000) + b"more" == Ledger.open(distant.path).load("data")
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_damage_is_healed_by_the_next_version_though_the_cache_is_good(
+    distant: Ledger,
+    bucket: Bucket,
+    is_known: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    """A pack with another ETag than its pieces in the cache, or with none, is read before a version relies on it."""
+    distant.save(noise(3_000_000), "data")
+    (pack,) = (key for key in bucket.objects() if key.startswith("packs/"))
+    good = bucket.objects()[pack]
+    bucket.plant(pack, bytes([good[0] ^ 1]) + good[1:])
+    (etag,) = Path(os.environ["XDG_CACHE_HOME"]).rglob("*.etag")
+    if not is_known:
+        etag.unlink()
+    with pytest.warns(UserWarning, match="a stored chunk is damaged and is written again"):
+        Ledger.open(distant.path).save(noise(3_000_000) + b"more", "data")
+    forget_cache()
+    assert noise(3_000_000) + b"more" == Ledger.open(distant.path).load("data")
+
+
 def test_the_cache_can_be_switched_off(distant: Ledger) -> None:
     """With a limit of 0 nothing is kept on this machine."""
     settings = distant.path / "config.toml"
