@@ -10,15 +10,15 @@ from typing import Final, NamedTuple
 
 from ledger.errors import LedgerError, StorageError, StoreAccessError, StoreMismatchError, StoreUnavailableError
 
-RANGE_NOT_SATISFIABLE: Final = 416
 CONFLICT: Final = 409
 NOT_IMPLEMENTED: Final = 501
 
-_STATUS = re.compile(r"status code: (\d{3})")
+_STATUS = re.compile(r"(?:status |\()code: (\d{3})")  # the second is that of one of several deletions
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _REASON = re.compile(r"status code: \d{3} ([A-Za-z ]+)")
 
+_RANGE_NOT_SATISFIABLE = 416
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _NOT_FOUND = 404
@@ -50,6 +50,10 @@ _SETUP_HINTS = {
 """Failures without a status that trying again does not mend, by words in them."""
 
 
+_EMPTY_PARTS = ("Wanted range starting at", '"bytes 0--1/0"')
+"""What the library makes of services that answer with an empty part instead of a refusal."""
+
+
 class Answer(NamedTuple):
     """What a service said: the HTTP status (0 where there was none), its own code, and why, in one line."""
 
@@ -73,6 +77,11 @@ def is_transient(answer: Answer) -> bool:
         return True
     is_failing = answer.status >= _SERVER_ERRORS and answer.status not in _NEVER_BETTER
     return answer.status == 0 or answer.status in _UNAVAILABLE or is_failing
+
+
+def is_beyond_the_end(text: str) -> bool:
+    """Whether a part of an object was asked for that begins where it ends, or later."""
+    return read_answer(text).status == _RANGE_NOT_SATISFIABLE or any(words in text for words in _EMPTY_PARTS)
 
 
 def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundError:

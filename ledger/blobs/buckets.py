@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Literal
 
-from ledger.blobs.answers import CONFLICT, NOT_IMPLEMENTED, RANGE_NOT_SATISFIABLE, is_transient, read_answer, refusal
+from ledger.blobs.answers import CONFLICT, NOT_IMPLEMENTED, is_beyond_the_end, is_transient, read_answer, refusal
 from ledger.blobs.checked import CheckedObjects
 from ledger.blobs.endpoints import open_bucket, without_credentials
 from ledger.blobs.layout import STORE_KEY, names_its_bytes
@@ -150,8 +150,8 @@ class BucketStore:
                 options = {"range": {"offset": start}} if start else {}
                 return library.get(self._bucket, key, options=options).bytes()
             except library.exceptions.GenericError as error:
-                if read_answer(str(error)).status == RANGE_NOT_SATISFIABLE:
-                    return b""  # a part beyond the end
+                if is_beyond_the_end(str(error)):
+                    return b""
                 raise
 
     def _tail(self, key: str, length: int) -> Any:

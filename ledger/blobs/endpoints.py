@@ -79,6 +79,8 @@ def _endpoint(protocol: str, url: str) -> str:
     """Where requests go, if that is said somewhere; plain HTTP is used only where a user named it."""
     if protocol in _S3:
         return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    if EXTRAS[protocol] == "az":
+        return os.environ.get("AZURE_STORAGE_ENDPOINT") or ""
     return url
 
 

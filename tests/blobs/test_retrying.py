@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.blobs import FsspecStore
-from ledger.blobs.answers import Answer, is_transient, read_answer
+from ledger.blobs.answers import Answer, is_beyond_the_end, is_transient, read_answer, refusal
 from ledger.blobs.retrying import ATTEMPTS, PATIENCE, RetryingStore, pause_before
 from ledger.errors import StorageError, StoreAccessError, StoreUnavailableError
 from tests.kit.stores import KEY, StoreContract
@@ -145,3 +145,24 @@ def test_an_answer_is_read_out_of_the_words() -> None:
         "503 Service Unavailable: <Error><Code>SlowDown</Code><Message>Please\n  reduce</Message></Error>\n\nDebug: x"
     )
     assert Answer(503, "SlowDown", "503 SlowDown: Please reduce") == read_answer(text)
+
+
+def test_an_answer_about_one_of_several_deletions_is_read() -> None:
+    """Azure deletes in batches, and tells of each object by itself; a socket's own error code is no status."""
+    batch = "Object at location k not found: Bulk delete request failed for key k: There is none. (code: 404)\n\nDebug"
+    assert isinstance(refusal(batch, "az://b/k", "delete"), FileNotFoundError)
+    assert 0 == read_answer("error sending request: Os { code: 104, kind: ConnectionReset }").status
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Server returned non-2xx status code: 416 Range Not Satisfiable", True),
+        ("Generic MicrosoftAzure error: Wanted range starting at 10, but object was only 10 bytes long", True),
+        ('Generic MicrosoftAzure error: Failed to parse value for CONTENT_RANGE header: "bytes 0--1/0"', True),
+        ("Server returned non-2xx status code: 404 Not Found", False),
+    ],
+)
+def test_a_part_beyond_the_end_is_known_by_its_answer(text: str, expected: bool) -> None:  # noqa: FBT001
+    """Services refuse to give a part of nothing, or give an empty one that the library does not understand."""
+    assert expected == is_beyond_the_end(text)
