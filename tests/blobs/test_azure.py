@@ -18,7 +18,8 @@ from tests.kit.contents import noise
 from tests.kit.faults import Fault, on, proxy_before
 from tests.kit.stores import KEY, StoreContract
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="azurite-blob is not installed")
+if PROGRAM is None:
+    pytest.skip("azurite-blob is not installed", allow_module_level=True)
 
 PACK = "packs/00/" + "a" * 62
 
