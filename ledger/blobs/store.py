@@ -2,7 +2,8 @@
 
 A store keeps objects: immutable bytes under a key (`ledger.blobs.layout`). A
 function asks for the smallest power it needs; only maintenance lists or
-deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
+deletes. What a small load asks of a store is asked by name: to ask whether it fulfils a protocol takes a twentieth
+of the load. Errors: ``FileNotFoundError`` for an object that is not there, and
 `StorageError` or one of its kinds for everything else. Calls may come from any thread.
 """
 
@@ -38,7 +39,6 @@ class Store(Protocol):
         """
 
 
-@runtime_checkable
 class FillingStore(Store, Protocol):
     """A store that reads to where bytes belong, without a copy."""
 
@@ -75,7 +75,6 @@ class SendingStore(Store, Protocol):
         """Publish all bytes of an open file, as `Store.put` does; where the file stands afterwards is not said."""
 
 
-@runtime_checkable
 class MeasuringStore(Store, Protocol):
     """A store that knows how large an object is without giving it."""
 
@@ -83,7 +82,6 @@ class MeasuringStore(Store, Protocol):
         """The bytes of an object, or ``None`` where there is none."""
 
 
-@runtime_checkable
 class TaggingStore(Store, Protocol):
     """A store that tells by a tag whether an object was written again."""
 
@@ -91,7 +89,6 @@ class TaggingStore(Store, Protocol):
         """What is another text after the object was written with other bytes; ``None`` where that cannot be told."""
 
 
-@runtime_checkable
 class DistantStore(Store, Protocol):
     """A store whose answers take a while, so that several requests should be under way."""
 
@@ -128,8 +125,9 @@ class PrunableStore(Store, Protocol):
 
 def size_of(store: Store, key: str) -> int | None:
     """The bytes of an object as it is stored, or ``None`` where there is none."""
-    if isinstance(store, MeasuringStore):
-        return store.size(key)
+    size: Callable[[str], int | None] | None = getattr(store, "size", None)
+    if size is not None:
+        return size(key)
     try:
         return len(store.get(key))
     except FileNotFoundError:
@@ -138,13 +136,15 @@ def size_of(store: Store, key: str) -> int | None:
 
 def etag_of(store: Store, key: str) -> str | None:
     """What changes when an object is written with other bytes, or ``None`` where that cannot be told."""
-    return store.etag(key) if isinstance(store, TaggingStore) else None
+    etag: Callable[[str], str | None] | None = getattr(store, "etag", None)
+    return etag(key) if etag is not None else None
 
 
 def get_into(store: Store, key: str, start: int, target: memoryview) -> int:
     """Fill ``target`` with the bytes of an object from ``start``; how many there were."""
-    if isinstance(store, FillingStore):
-        return store.get_into(key, start, target)
+    fill: Callable[[str, int, memoryview], int] | None = getattr(store, "get_into", None)
+    if fill is not None:
+        return fill(key, start, target)
     data = store.get(key, start, len(target))
     target[: len(data)] = data
     return len(data)
@@ -152,22 +152,26 @@ def get_into(store: Store, key: str, start: int, target: memoryview) -> int:
 
 def puts_at_once(store: Store) -> int:
     """How many objects are best put at the same time."""
-    return store.puts_at_once if isinstance(store, DistantStore) else 1
+    count: int = getattr(store, "puts_at_once", 1)
+    return count
 
 
 def gets_at_once(store: Store) -> int | None:
     """How many parts of objects are best asked for at the same time; ``None``: as many as threads can check."""
-    return store.gets_at_once if isinstance(store, DistantStore) else None
+    count: int | None = getattr(store, "gets_at_once", None)
+    return count
 
 
 def uncached(store: Store) -> Store:
     """The store itself, without a cache: for finding out what it really holds."""
-    return store.uncached if isinstance(store, CachingStore) else store
+    itself: Store = getattr(store, "uncached", store)
+    return itself
 
 
 def fresh(store: Store) -> Store:
     """The store for who is to rely on what it holds: each part of an object is read from it once in a process."""
-    return store.fresh if isinstance(store, CachingStore) else store
+    other: Store = getattr(store, "fresh", store)
+    return other
 
 
 def checked_reading(store: Store, key: str, read: Callable[[], _Result]) -> _Result:
