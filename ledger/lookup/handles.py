@@ -97,9 +97,11 @@ class Source:
 class ArtifactVersion:
     """One immutable saved value. Frozen; two handles are equal if they are of the same version."""
 
-    def __init__(self, claim: Claim, source: Source) -> None:
-        self.__dict__["_claim"] = claim
-        self.__dict__["_source"] = source
+    def __init__(self, claim: Claim, source: Source, facts: Facts | None = None) -> None:
+        """``facts`` are the version's, where they were read already."""
+        self.__dict__.update(_claim=claim, _source=source)
+        if facts is not None:
+            self.__dict__["_facts"] = facts
 
     _claim: Claim
     _source: Source
@@ -288,7 +290,7 @@ class ArtifactVersion:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What was looked up goes along, so that it is shown elsewhere as it was; bytes are read from the ledger there.
-        return _rebuilt, (self._claim, self._source, self._facts)
+        return ArtifactVersion, (self._claim, self._source, self._facts)
 
     def __copy__(self) -> Self:
         return self
@@ -326,12 +328,6 @@ class ArtifactVersion:
         except (FormatError, IntegrityError) as error:
             rows = [("damaged", str(error))]
         return as_fields(self._claim.label, rows)
-
-
-def _rebuilt(claim: Claim, source: Source, facts: Facts) -> ArtifactVersion:
-    version = ArtifactVersion(claim, source)
-    version.__dict__["_facts"] = facts
-    return version
 
 
 class Artifact:

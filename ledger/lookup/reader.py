@@ -67,8 +67,8 @@ class Reader:
         """The version of a name, an id, an id prefix or ``NAME@VERSION``; without a version, the latest."""
         snapshot = self._view.snapshot()
         claim = resolve(snapshot, name_or_id, version)
-        self._view.facts(snapshot, claim)  # a damaged record is reported here, not at first use
-        return self._view.version(snapshot, claim)
+        facts = self._view.facts(snapshot, claim)  # a damaged record is reported here, not at first use
+        return self._view.version(snapshot, claim, facts)
 
     def artifacts(self) -> list[Artifact]:
         """Every artifact, by name."""

@@ -52,9 +52,9 @@ class View:
         is_past = self.revision is not None
         return CataloguedSnapshot(self.history.snapshot(commit), commit, self._catalog, is_past=is_past)
 
-    def version(self, snapshot: Snapshot, claim: Claim) -> ArtifactVersion:
-        """The handle of a version."""
-        return ArtifactVersion(claim, self.source(snapshot))
+    def version(self, snapshot: Snapshot, claim: Claim, facts: Facts | None = None) -> ArtifactVersion:
+        """The handle of a version, with what was read about it already."""
+        return ArtifactVersion(claim, self.source(snapshot), facts)
 
     def source(self, snapshot: Snapshot) -> Source:
         """What the handles of one snapshot work with."""
