@@ -18,6 +18,7 @@ from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup.facts import Facts, MetadataEntry, leaves, parse_time
 from ledger.lookup.notebook import as_fields
+from ledger.lookup.visualized import Visualized
 from ledger.records import Content, FileEntry, Name, Producer, number_of
 
 PythonType = type
@@ -271,7 +272,7 @@ class ArtifactVersion:
         """
         return self._source.access.restore(self._claim, self._facts, path, overwrite)
 
-    def visualize(self) -> "Visualized":
+    def visualize(self) -> Visualized:
         """What shows the value: its visualizations, as a notebook or a terminal can show them."""
         shown = [(path, kind, self._reader.read(path)) for path, kind in self.visualizations.items()]
         return Visualized(self._claim.label, shown)
@@ -363,35 +364,3 @@ class Artifact:
 
     def _repr_html_(self) -> str:
         return self.latest._repr_html_()  # of the same module
-
-
-class Visualized:
-    """The visualizations of a version: HTML in a notebook, paths and text in a terminal."""
-
-    def __init__(self, label: str, shown: list[tuple[str, VisualizationType, bytes]]) -> None:
-        self.label = label
-        self.shown = shown
-
-    def __repr__(self) -> str:
-        if not self.shown:
-            return f"{self.label} has no visualizations"
-        return "\n".join(f"{path} ({kind.value}, {len(data)} B)" for path, kind, data in self.shown)
-
-    def _repr_html_(self) -> str:
-        import html
-
-        return "".join(_as_html(kind, data) for _, kind, data in self.shown) or html.escape(repr(self))
-
-
-def _as_html(kind: VisualizationType, data: bytes) -> str:
-    """One visualization as HTML: foreign markup is framed without any rights, text is escaped."""
-    if kind is VisualizationType.IMAGE:
-        import base64
-
-        return f'<img src="data:image/png;base64,{base64.b64encode(data).decode()}">'
-    import html
-
-    text = html.escape(data.decode(errors="replace"))
-    if kind is VisualizationType.HTML:
-        return f'<iframe sandbox srcdoc="{text}" width="100%" height="400"></iframe>'
-    return f"<pre>{text}</pre>"
