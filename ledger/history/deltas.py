@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator
 
 _COPY = 0x80
 _OFFSET_BYTES = 4
-_SIZE_BYTES = 3
+_SHIFTS = tuple(tuple(8 * bit for bit in range(_OFFSET_BYTES) if bits >> bit & 1) for bits in range(1 << _OFFSET_BYTES))
+"""Where the bytes belong that a copy says it has: looked up, since to read a history is mostly this."""
+
 _SIZE_OF_NOTHING = 0x10000  # what a copy without any size byte copies
 _LONGEST_COPY = 0xFFFF
 _LONGEST_INSERT = 0x7F
@@ -43,41 +45,33 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
             raise ValueError(f"a delta of a base of {size} bytes, got one of {len(base)}")
         parts: list[bytes] = []
         total = 0
-        while at < len(delta):
-            part, at = _decode_part(base, delta, at)
+        while at < len(delta) and total <= expected:
+            code = delta[at]
+            at += 1
+            if code & _COPY:
+                start = length = 0
+                for shift in _SHIFTS[code & 0xF]:
+                    start |= delta[at] << shift
+                    at += 1
+                for shift in _SHIFTS[code >> _OFFSET_BYTES & 0x7]:
+                    length |= delta[at] << shift
+                    at += 1
+                length = length or _SIZE_OF_NOTHING
+                part = base[start : start + length]
+                if len(part) != length:
+                    raise ValueError(f"a delta copies beyond the {len(base)} bytes of its base")
+            else:
+                part = delta[at : at + code]
+                at += code
+                if not code or len(part) != code:
+                    raise ValueError(f"a delta says to insert {code} bytes and has {len(part)}")
             total += len(part)
-            if total > expected:
-                break
             parts.append(part)
     except IndexError as error:
         raise ValueError("a delta is cut short") from error
     if total != expected:
         raise ValueError(f"a delta makes {total} bytes or more, expected {expected}")
     return b"".join(parts)
-
-
-def _decode_part(base: bytes, delta: bytes, at: int) -> tuple[bytes, int]:
-    """The bytes that the instruction at ``at`` stands for, and where the next one is."""
-    code = delta[at]
-    at += 1
-    if not code & _COPY:
-        part = delta[at : at + code]
-        if not code or len(part) != code:
-            raise ValueError(f"a delta says to insert {code} bytes and has {len(part)}")
-        return part, at + code
-    start = size = 0
-    for bit in range(_OFFSET_BYTES):
-        if code >> bit & 1:
-            start |= delta[at] << 8 * bit
-            at += 1
-    for bit in range(_SIZE_BYTES):
-        if code >> bit + _OFFSET_BYTES & 1:
-            size |= delta[at] << 8 * bit
-            at += 1
-    part = base[start : start + (size or _SIZE_OF_NOTHING)]
-    if len(part) != (size or _SIZE_OF_NOTHING):
-        raise ValueError(f"a delta copies beyond the {len(base)} bytes of its base")
-    return part, at
 
 
 def _pieces_of_tree(base: bytes, target: bytes) -> Iterator[Piece]:
