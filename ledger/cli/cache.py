@@ -26,7 +26,7 @@ class Size(click.ParamType[int]):
         return int(float(match[1]) * (1000 if is_decimal else 1024) ** _POWERS[match[2].upper()])
 
 
-@click.group()
+@click.group(short_help="What is kept on this machine, and how much may be.")
 def cache() -> None:
     """What is kept on this machine of distant stores, and of mapped files."""
 

@@ -16,7 +16,9 @@ _VERSION_COLUMNS = {"NAME": "name", "VERSION": "version", **_BYTES}
 _TOTAL = "total"
 
 
-@click.command(cls=ExampleCommand, example="ledger du iris")
+@click.command(
+    cls=ExampleCommand, short_help="Show what versions take, and what sharing saves.", example="ledger du iris"
+)
 @click.argument("name", required=False, shell_complete=complete_name)
 @json_option
 @pass_session

@@ -51,7 +51,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, text: str | Non
     return seconds
 
 
-@click.command(cls=ExampleCommand, example="ledger verify --quick")
+@click.command(cls=ExampleCommand, short_help="Check history, records and bytes.", example="ledger verify --quick")
 @click.option("--quick", is_flag=True, help="Check records, and only ask whether the bytes are there.")
 @click.option("--deep", is_flag=True, help="Read everything again, as without any option.")
 @click.option(

@@ -134,6 +134,13 @@ def test_help_and_version(cli: Cli) -> None:
             assert help_of(path) + "\n" == cli(*path, "-h").out
 
 
+def test_no_summary_of_a_command_is_cut(cli: Cli) -> None:
+    """The lists of commands say of each what it does, in one whole line."""
+    groups = {path[:-1] for path in COMMANDS}
+    lines = [line for group in sorted(groups) for line in cli(*group, "-h").out.splitlines()]
+    assert [] == [line for line in lines if line.endswith("...") and not line.startswith("Usage")]
+
+
 @pytest.mark.parametrize(
     "words", [["bogus"], ["--bogus"], ["artifact", "list", "--bogus"], ["save"], ["completion", "sh"]]
 )
