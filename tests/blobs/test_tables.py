@@ -10,7 +10,7 @@ import zstandard
 from ledger.blobs import ContentReader, LocalStore
 from ledger.blobs.codec import Encoder
 from ledger.blobs.layout import table_key
-from ledger.blobs.tables import Table, load_table, put_table
+from ledger.blobs.tables import Table, load_runs, load_table, put_table
 from ledger.errors import IntegrityError, UnsupportedFormatError
 from ledger.ids import Digest
 from ledger.records import Content, FileEntry, content_digest, decode_compact, encode_compact, segments_of
@@ -92,6 +92,18 @@ def test_a_table_that_contradicts_itself_is_refused(store: LocalStore, changes: 
     stored(store, table, content)
     with pytest.raises(IntegrityError, match="iris@3"):
         load_table(store, content, label="iris@3")
+
+
+@pytest.mark.parametrize("run", [(PACK, -1, 3), (PACK, 0, 0), ("..", 0, 3), (PACK, 0, 31)])
+def test_runs_of_a_similar_content_are_looked_at_before_they_are_believed(
+    store: LocalStore, run: tuple[str, int, int]
+) -> None:
+    """Where only the runs of a table are wanted, impossible ones are refused all the same."""
+    sound, content = make()
+    assert sound.runs == load_runs(store, stored(store, sound, content), label="iris@3")
+    table, content = make(runs=(run,))
+    with pytest.raises(IntegrityError, match=r"impossible run|has 31 chunks"):
+        load_runs(store, stored(store, table, content), label="iris@3")
 
 
 def test_a_table_of_another_content_is_refused(store: LocalStore) -> None:
