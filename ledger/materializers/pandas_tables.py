@@ -6,7 +6,6 @@ cannot say (labels, index, dtypes, names, attrs) is JSON in the schema's metadat
 ``ledger``. Other programs read the columns without it.
 """
 
-import inspect
 import json
 import os
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from ledger.materializers.pandas_labels import (
     encode_plain,
     with_frequency,
 )
+from ledger.materializers.parquet_files import write_parquet
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
 from ledger.notices import warn_user
 
@@ -82,16 +82,6 @@ class PandasMaterializer(BaseMaterializer):
         with self.open("describe.csv", "w") as file:
             value.describe().to_csv(file)
         return {"describe.csv": VisualizationType.CSV}
-
-
-def write_parquet(table: Any, file: IO[bytes]) -> None:
-    """Write an Arrow table so that an edit changes few bytes, where this pyarrow can."""
-    import pyarrow.parquet as pq
-
-    options: dict[str, Any] = {"compression": "none"}
-    if "use_content_defined_chunking" in inspect.signature(pq.write_table).parameters:
-        options["use_content_defined_chunking"] = True
-    pq.write_table(table, file, **options)
 
 
 def _in_arrow(file: IO[bytes]) -> Any:

@@ -1,0 +1,73 @@
+"""Tables go into a file as parquet, and what goes wrong with the file comes out."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+
+from ledger.materializers.parquet_files import write_parquet
+
+np = pytest.importorskip("numpy")
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+GROUP = 1 << 20
+
+_PROGRAM = """
+import io, os, signal, sys, threading
+import numpy, pyarrow
+from ledger.materializers.parquet_files import write_parquet
+
+kind, number = sys.argv[1], int(sys.argv[2])
+
+
+class Failing(io.RawIOBase):
+    count = 0
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.count += 1
+        if self.count == number and kind == "interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+        elif self.count == number:
+            raise OSError(28, "no room")
+        return len(data)
+
+
+numbers = numpy.random.default_rng(0).random(3_000_000)
+try:
+    write_parquet(pyarrow.table({"a": numbers, "b": -numbers}), Failing())
+except BaseException as error:
+    print(type(error).__name__, threading.active_count())
+"""
+
+
+@pytest.mark.parametrize("number", [1, 2, 7])
+@pytest.mark.parametrize(("kind", "error"), [("error", "OSError"), ("interrupt", "KeyboardInterrupt")])
+def test_an_error_of_the_file_comes_out_and_ends_nothing_but_the_thread(kind: str, number: int, error: str) -> None:
+    """A full disk or an interrupt under way is raised; Arrow, which would end the process, does not meet it."""
+    run = [sys.executable, "-c", _PROGRAM, kind, str(number)]
+    result = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert (f"{error} 1\n", 0) == (result.stdout, result.returncode)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 5000, GROUP, GROUP + 1])
+def test_the_bytes_are_those_that_arrow_writes_at_once(rows: int) -> None:
+    """Row groups, pages and metadata are those of a table that pyarrow writes at once, whatever its size."""
+    numbers = np.random.default_rng(rows).random(rows)
+    table = pa.table(
+        {"a": numbers, "b": (numbers * 9).astype("i1"), "c": pa.array(map(str, numbers), pa.large_string())}
+    )
+    ours, theirs = io.BytesIO(), io.BytesIO()
+    write_parquet(table, ours)
+    pq.write_table(table, theirs, compression="none", use_content_defined_chunking=True)
+    assert theirs.getvalue() == ours.getvalue()
+
+
+def test_an_error_of_arrow_comes_out() -> None:
+    """A type that parquet does not have is an error of Arrow's in the caller's thread."""
+    with pytest.raises(pa.ArrowNotImplementedError):
+        write_parquet(pa.table({"a": pa.array([pa.MonthDayNano([1, 2, 3])])}), io.BytesIO())
