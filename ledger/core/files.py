@@ -5,10 +5,10 @@ stored; both know how to be a local folder for libraries that insist on one.
 """
 
 import atexit
-import functools
 import io
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +42,11 @@ class SavingFiles:
     def folder(self) -> Path:
         """A local folder whose files join the content when the value is saved."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="ledger-save-"))
+            self._folder = _fresh_folder()
         return self._folder
+
+    def drop_folder(self) -> None:
+        """Nothing: what lies in the folder joins the content first."""
 
     def local(self, path: str) -> BinaryIO:
         """Refuse: what is being saved streams away."""
@@ -119,6 +122,12 @@ class LoadingFiles:
             self._reader.restore(self._folder, paths=mine, strip=self._prefix)
         return self._folder
 
+    def drop_folder(self) -> None:
+        """Remove the local folder, if there is one; what is mapped from its files stays."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder.parent, ignore_errors=True)
+            self._folder = None
+
     def local(self, path: str) -> BinaryIO:
         """A file as one of the local disk, from the ledger's cache."""
         return self._local_of(self._full(path))
@@ -157,15 +166,29 @@ def local_copy(reader: ContentReader, name: str) -> Path:
 
 
 def _fresh_folder() -> Path:
-    return Path(tempfile.mkdtemp(dir=_scratch(os.getpid())))
+    return Path(tempfile.mkdtemp(dir=_scratch()))
 
 
-@functools.cache
-def _scratch(process: int) -> str:
-    """One folder per process for restored files, removed when that process ends."""
-    folder = tempfile.mkdtemp(prefix="ledger-")
-    atexit.register(_remove_scratch, folder, process)
+_scratches: dict[int, str] = {}
+"""For each process, because a fork has its parent's."""
+
+
+def _scratch() -> str:
+    """One folder per process for local files, removed when it ends; another one where somebody has cleaned it away."""
+    process = os.getpid()
+    folder = _scratches.get(process)
+    if folder is None or not os.path.isdir(folder):
+        folder = _scratches[process] = tempfile.mkdtemp(prefix="ledger-")
+        _when_this_process_ends(_remove_scratch, folder, process)
     return folder
+
+
+def _when_this_process_ends(call: Callable[[str, int], None], folder: str, process: int) -> None:
+    atexit.register(call, folder, process)
+    multiprocessing = sys.modules.get("multiprocessing.util")
+    if multiprocessing is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
+        # A fork that `multiprocessing` made ends without calling the handlers of an exit.
+        multiprocessing.Finalize(None, call, args=(folder, process), exitpriority=-1)
 
 
 def _remove_scratch(folder: str, process: int) -> None:

@@ -28,6 +28,9 @@ class Files(Protocol):
     def folder(self) -> Path:
         """A local folder: what a save leaves in it joins the content; on load it holds the restored files."""
 
+    def drop_folder(self) -> None:
+        """On load, remove the local folder once nobody needs the names of its files; what is mapped from them stays."""
+
     def local(self, path: str) -> BinaryIO:
         """On load, a file of the value as a file of the local disk, checked, which can be mapped into memory."""
 

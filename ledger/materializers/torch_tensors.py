@@ -94,6 +94,7 @@ def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
         if not isinstance(facts, dict):
             raise MaterializerError(f"{FILE} does not say what it holds", path=FILE)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    files.drop_folder()  # the tensors are mapped from it, which takes no name
     for name, (is_one, requires_grad) in facts["flags"].items():
         if is_one:
             tensors[name] = Parameter(tensors[name], requires_grad=requires_grad)

@@ -17,6 +17,7 @@ from ledger.errors import (
     MaterializerTypeError,
     MetadataError,
     MissingDependencyError,
+    StorageError,
 )
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.files import Files
@@ -162,6 +163,8 @@ def _visualizations(chosen: type[BaseMaterializer], value: object, files: Files)
     try:
         shown = artist.save_visualizations(value)
         return {artist.relative(path): VisualizationType(kind) for path, kind in shown.items()}
+    except StorageError:
+        raise  # nothing more can be written, and the value cannot be finished either
     except Exception as error:  # noqa: BLE001  # a picture is a courtesy: no failure of it costs the value
         warn_user(f"no visualization of the {qualified_name(type(value))}: {_reason(error)}")
         return {}

@@ -78,6 +78,11 @@ class MemoryFiles:
                 target.write_bytes(self.held[self._prefix + path])
         return self._folder
 
+    def drop_folder(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder)
+            self._folder = None
+
     def local(self, path: str) -> BinaryIO:
         return open(self.folder() / path, "rb")
 

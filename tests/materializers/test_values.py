@@ -12,6 +12,7 @@ import pytest
 
 from ledger.enums import ArtifactType, TrustClass, VisualizationType
 from ledger.errors import (
+    DiskFullError,
     MaterializerError,
     MaterializerTypeError,
     MissingDependencyError,
@@ -66,6 +67,8 @@ class ShapeMaterializer(BaseMaterializer):
     def save_visualizations(self, value: Shape) -> dict[str, VisualizationType]:
         if value.sides == 13:
             raise RuntimeError("no luck")
+        if value.sides == 14:
+            raise DiskFullError("no room")
         path = os.path.join(self.uri, "shape.md")
         with self.open(path, "w") as file:
             file.write("# shape")
@@ -122,6 +125,12 @@ def test_a_failing_extractor_or_picture_costs_a_warning(bench: Bench) -> None:
     assert all("RuntimeError: no luck" in str(warning.message) for warning in caught)
     assert (saved.metadata, saved.visualizations) == ({}, {})
     assert bench.load(saved, held) == Shape(13)
+
+
+def test_a_picture_that_finds_no_room_costs_the_value(bench: Bench) -> None:
+    """Where nothing more can be written, the error says so: the value could not be finished either."""
+    with pytest.raises(DiskFullError), pytest.warns(UserWarning, match="is left out"):
+        bench.save(Shape(14), visualizations=bench.files())
 
 
 def test_warnings_point_at_the_caller(bench: Bench) -> None:
