@@ -45,6 +45,7 @@ _NO_PARTS = "serve the store with HTTP ranges: parts of its files are asked for"
 _SETUP_HINTS = {
     "non-partial response": _NO_PARTS,
     "Range request not supported": _NO_PARTS,
+    "object with invalid path": "give that object a key without empty parts, `.`, `..` and control characters",
     "incorrectly configured region": "set AWS_REGION to where the bucket is",
 }
 """Failures without a status that trying again does not mend, by words in them."""

@@ -7,7 +7,6 @@ it, and anything may be deleted at any time. Whatever goes wrong costs speed and
 a read or a write.
 """
 
-import contextlib
 import os
 import random
 import stat
@@ -125,14 +124,25 @@ class ObjectCache:
     def forget(self, name: str) -> None:
         """Drop all pieces whose name begins so."""
         folder, _, beginning = self._path(name).rpartition("/")
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if not self._usable():
+            return
+        try:
             for each in os.listdir(folder):
                 if each.startswith(beginning):
                     remove_if_there(os.path.join(folder, each))
+        except (FileNotFoundError, NotADirectoryError):
+            return  # there are none
+        except OSError as error:
+            self._give_up(error, "clean")
 
     def trim(self) -> None:
         """Make room: drop what was used longest ago, until it fits."""
-        for piece in excess(self._pieces(), self.limit):
+        try:
+            going = excess(self._pieces(), self.limit)
+        except OSError as error:
+            self._give_up(error, "clean")
+            return
+        for piece in going:
             remove_if_there(piece.path)
 
     def usage(self) -> CacheUsage:

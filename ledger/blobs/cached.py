@@ -147,8 +147,9 @@ class CachedStore:
         self._own.note(key, number)
 
     def _kept(self, key: str, number: int) -> bytes | None:
-        """A piece from the cache, if it is there and may be used."""
-        return self._cache.get(_name(key, number)) if self._may_use(key, number) else None
+        """A piece from the cache, if it is there and may be used; one that is too long is none of ours."""
+        found = self._cache.get(_name(key, number)) if self._may_use(key, number) else None
+        return found if found is None or len(found) <= PIECE_SIZE else None
 
     def _may_use(self, key: str, number: int) -> bool:
         return not self._is_fresh or self._own.has(key, number) or self._is_unchanged(key)

@@ -29,6 +29,9 @@ _CONNECT_SECONDS = 10
 _S3 = ("s3", "s3a")
 _S3_ACCESS = ("AWS_SKIP_SIGNATURE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _AZURE = ("abfs", "abfss")
+_ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), "az": ("AZURE_STORAGE_ENDPOINT",)}
+"""The variables that say where requests to a service go, by its extra; the first that is set counts."""
+
 
 
 def without_credentials(url: str) -> str:
@@ -62,7 +65,7 @@ def open_bucket(url: str, timeout: float) -> Any:
     client = {
         "timeout": timedelta(seconds=timeout),
         "connect_timeout": timedelta(seconds=min(timeout, _CONNECT_SECONDS)),
-        "allow_http": endpoint.startswith("http://"),
+        "allow_http": endpoint.lower().startswith("http://"),
     }
     options = _s3_options(url) if protocol in _S3 else {}
     known = f"gs{url.removeprefix('gcs')}" if protocol == "gcs" else url
@@ -77,11 +80,20 @@ def open_bucket(url: str, timeout: float) -> Any:
 
 def _endpoint(protocol: str, url: str) -> str:
     """Where requests go, if that is said somewhere; plain HTTP is used only where a user named it."""
-    if protocol in _S3:
-        return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    if EXTRAS[protocol] == "az":
-        return os.environ.get("AZURE_STORAGE_ENDPOINT") or ""
-    return url
+    names = _ENDPOINTS.get(EXTRAS[protocol], ())
+    name = next((name for name in names if os.environ.get(name)), None)
+    if name is None:
+        return "" if names else url
+    endpoint = os.environ[name]
+    parts = urlsplit(endpoint)
+    if parts.scheme not in ("http", "https") or not parts.netloc or not endpoint.isprintable():
+        # The library would end in a panic at its first request.
+        raise ArgumentError(
+            f"cannot open the store {url}: {name} is {endpoint!r}, which is no URL of a service",
+            hint=f"set {name} to a URL such as https://s3.example.com or http://127.0.0.1:9000",
+            url=url,
+        )
+    return endpoint
 
 
 def _s3_options(url: str) -> dict[str, Any]:

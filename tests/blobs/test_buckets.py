@@ -168,6 +168,36 @@ def test_nobody_there_is_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) 
         BucketStore(bucket.url).get(KEY)
 
 
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:9000", "minio:9000", "http://", "http:///a", "http://a\nb", "s3"])
+def test_an_endpoint_that_is_no_url_is_refused(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    """What is in the variable is told, before the library ends in a panic of its own."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(ArgumentError, match="AWS_ENDPOINT_URL is '"):
+        BucketStore(bucket.url)
+
+
+def test_a_scheme_in_capitals_is_one(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain HTTP is used where it was asked for, however it is spelled."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"HTTP://127.0.0.1:{bucket.port}")
+    assert not BucketStore(bucket.url).has(KEY)
+
+
+def test_a_listing_that_no_path_can_hold_is_refused_at_once(store: RetryingStore, bucket: Bucket, proxy: Proxy) -> None:
+    """A key with an empty part is named, and asking again would not help."""
+    bucket.plant("raw//x", b"bytes")
+    with pytest.raises(StorageError, match="raw//x") as caught:
+        list(store.list("raw"))
+    assert (StorageError, 1) == (type(caught.value), proxy.count("GET", "list-type"))
+    assert "without empty parts" in caught.value.hint
+
+
+def test_marks_of_folders_are_no_objects(store: RetryingStore, bucket: Bucket) -> None:
+    """An empty object whose name ends in a slash is not listed; any other empty one is."""
+    for key in ("raw/", "raw/sub/", "raw/empty/", "raw/sub/a", "raw/b"):
+        bucket.plant(key, b"")
+    assert ["raw/b", "raw/sub/a"] == list(store.list("raw"))
+
+
 def test_bytes_altered_on_the_way_back_are_never_handed_out(store: RetryingStore, proxy: Proxy) -> None:
     """A content whose bytes change on their way is damaged, not different."""
     content = save(store, {"a": noise(300_000)})

@@ -156,6 +156,17 @@ def spoil(path: Path, damage: str) -> None:
     path.write_bytes({"flip": flipped, "cut": data[:middle], "empty": b"", "long": data + b"x"}[damage])
 
 
+def test_a_piece_that_is_too_long_is_fetched_again(cache: ObjectCache) -> None:
+    """More bytes than a piece has are none of ours, and spill into no other piece."""
+    data = noise(3 * PIECE_SIZE)
+    store = CachedStore(memory_store(), cache)
+    store.put(KEY, [data])
+    for path in [path for path in cache.folder.rglob("*") if path.is_file()]:
+        path.write_bytes(2 * path.read_bytes())
+    target = bytearray(len(data))
+    assert (len(data), data) == (store.get_into(KEY, 0, memoryview(target)), bytes(target))
+
+
 @pytest.mark.parametrize("what", ["folder", "link"])
 def test_what_is_no_piece_is_not_followed(cache: ObjectCache, what: str) -> None:
     """Where something else lies in a piece's place, the cache is given up, and the load goes on without it."""
@@ -194,7 +205,7 @@ def test_the_cache_is_this_users_alone(cache: ObjectCache) -> None:
     assert {0o700, 0o600} == modes
 
 
-@pytest.mark.parametrize("how", ["open to others", "a link", "a file"])
+@pytest.mark.parametrize("how", ["open to others", "a link", "a file", "out of reach"])
 def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path, how: str) -> None:
     """A cache that is not this user's alone is said to be so and left alone; saving and loading go on."""
     folder = tmp_path / "cache"
@@ -204,6 +215,9 @@ def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path, how: str) ->
     elif how == "a link":
         (tmp_path / "elsewhere").mkdir(mode=0o700)
         folder.symlink_to(tmp_path / "elsewhere")
+    elif how == "out of reach":
+        (tmp_path / "loop").symlink_to("loop")
+        folder = tmp_path / "loop" / "cache"
     else:
         folder.write_text("in the way")
     store = CachedStore(memory_store(), ObjectCache(folder))
