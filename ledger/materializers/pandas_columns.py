@@ -6,7 +6,6 @@ such as mixed objects or complex numbers, is a column of JSON texts. Nulls and N
 what they were.
 """
 
-import base64
 import functools
 import io
 import json
@@ -16,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 from ledger.errors import MaterializerError
 from ledger.materializers.leaves import Json
 from ledger.materializers.pandas_labels import (
+    comes_back,
+    decode_arrow_type,
     decode_dtype,
     decode_labels,
     decode_plain,
+    encode_arrow_type,
     encode_dtype,
     encode_labels,
     encode_plain,
@@ -142,11 +144,7 @@ def _encode_extension(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
         )
         return array, {"floats": str(dtype)}
     held = encode_dtype(dtype)
-    try:
-        is_found = decode_dtype(held) == dtype
-    except (TypeError, ValueError, AttributeError):
-        is_found = False
-    if not is_found:
+    if not comes_back(dtype, held):
         raise MaterializerError(
             f"column {label} has the dtype {dtype}, which cannot be found again by its name",
             hint="convert the column to one of pandas' own dtypes",
@@ -173,22 +171,19 @@ def _check_seconds(array: Any, label: str) -> None:
 
 
 def _encode_arrow_type(kind: Any, label: str) -> Json:
-    """A type of Arrow by its text, for people, and as Arrow itself writes it, if it survives parquet."""
-    import pyarrow as pa
-
-    if not _comes_back(kind):
+    """A type of Arrow, if it survives parquet."""
+    if not _survives_parquet(kind):
         raise MaterializerError(
             f"column {label} has the Arrow type {kind}, which parquet does not bring back",
             hint="convert the column to another type, or save a pyarrow.Table",
             column=label,
             dtype=str(kind),
         )
-    written = pa.schema([pa.field("type", kind)]).serialize().to_pybytes()
-    return {"arrow": str(kind), "type": base64.b64encode(written).decode("ascii")}
+    return encode_arrow_type(kind)
 
 
 @functools.lru_cache(maxsize=256)
-def _comes_back(kind: Any) -> bool:
+def _survives_parquet(kind: Any) -> bool:
     """Whether a column of an Arrow type has it again once it went through parquet, which is tried."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -249,11 +244,9 @@ def _decode_sparse(column: Any, held: Json) -> Any:
 
 def _decode_arrow(column: Any, held: Json) -> Any:
     import pandas as pd
-    import pyarrow as pa
 
     if "type" in held:
-        written = pa.py_buffer(base64.b64decode(held["type"]))
-        column = _with_type(column, pa.ipc.read_schema(written).field(0).type)
+        column = _with_type(column, decode_arrow_type(held))
     return pd.ArrowDtype(column.type).__from_arrow__(column)
 
 
@@ -270,6 +263,8 @@ def _decode_extension(column: Any, held: Json) -> Any:
     dtype = decode_dtype(held["extension"])
     if dtype == "object":
         return _decode_objects(column, {"objects": "nan"})
+    if not len(column):  # of which intervals of times in a zone make nothing
+        return dtype.construct_array_type()._from_sequence([], dtype=dtype)  # noqa: SLF001  # as pandas.array does
     if isinstance(dtype, pd.DatetimeTZDtype):  # parquet knows no seconds
         column = column.cast(pa.timestamp(dtype.unit, str(dtype.tz)))
     return dtype.__from_arrow__(column)

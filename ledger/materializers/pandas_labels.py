@@ -4,8 +4,10 @@ Owns the encoding of column labels, of categories and of dtypes. All of it is da
 dtype is parsed by pandas from its name, and no label is anything but a plain value.
 """
 
+import base64
 from typing import TYPE_CHECKING, Any
 
+from ledger.errors import MaterializerError
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
 from ledger.materializers.leaves import Json
@@ -26,9 +28,11 @@ def decode_plain(tree: Json) -> Any:
 
 
 def encode_dtype(dtype: Any) -> Json:
-    """A dtype by its name; a text dtype says as well how it keeps and misses texts."""
+    """A dtype by its name; a text dtype says as well how it keeps and misses texts, one of Arrow which type it is."""
     import pandas as pd
 
+    if isinstance(dtype, pd.ArrowDtype):
+        return encode_arrow_type(dtype.pyarrow_dtype)
     if isinstance(dtype, pd.StringDtype):
         return ["string", dtype.storage, "nan" if dtype.na_value is not pd.NA else "NA"]
     return str(dtype)
@@ -40,6 +44,8 @@ def decode_dtype(held: Json) -> Any:
 
     if isinstance(held, str):
         return pd.api.types.pandas_dtype(held)
+    if isinstance(held, dict):
+        return pd.ArrowDtype(decode_arrow_type(held))
     _, storage, missing = held
     if missing == "NA":
         return pd.StringDtype(storage)
@@ -49,8 +55,31 @@ def decode_dtype(held: Json) -> Any:
         return pd.api.types.pandas_dtype("object")
 
 
+def comes_back(dtype: Any, held: Json) -> bool:
+    """Whether what was written of a dtype leads back to it."""
+    try:
+        return bool(decode_dtype(held) == dtype)
+    except (TypeError, ValueError, AttributeError, NotImplementedError):
+        return False
+
+
+def encode_arrow_type(kind: Any) -> Json:
+    """A type of Arrow by its text, for people, and as Arrow itself writes it."""
+    import pyarrow as pa
+
+    written = pa.schema([pa.field("type", kind)]).serialize().to_pybytes()
+    return {"arrow": str(kind), "type": base64.b64encode(written).decode("ascii")}
+
+
+def decode_arrow_type(held: Json) -> Any:
+    """The type of Arrow that was written."""
+    import pyarrow as pa
+
+    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(held["type"]))).field(0).type
+
+
 def encode_labels(labels: "pd.Index[Any]") -> Json:
-    """An index as JSON, with its type, dtype and names."""
+    """An index as JSON, with its type, dtype and names; `MaterializerError` where its dtype cannot be found again."""
     import pandas as pd
 
     if isinstance(labels, pd.MultiIndex):
@@ -65,6 +94,12 @@ def encode_labels(labels: "pd.Index[Any]") -> Json:
         sides = [encode_labels(labels.left), encode_labels(labels.right)]
         return {"interval": labels.closed, "sides": sides, "name": name}
     held: dict[str, Json] = {"dtype": encode_dtype(labels.dtype), "name": name}
+    if not comes_back(labels.dtype, held["dtype"]):
+        raise MaterializerError(
+            f"labels or categories have the dtype {labels.dtype}, which cannot be found again by its name",
+            hint="convert them to one of pandas' own dtypes",
+            dtype=str(labels.dtype),
+        )
     if isinstance(labels, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex)):
         # Whole counts of the dtype's unit; a period's frequency is part of its dtype.
         frequency = None if isinstance(labels, pd.PeriodIndex) else encode_frequency(labels)

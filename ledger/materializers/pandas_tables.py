@@ -117,6 +117,8 @@ def _to_arrow(value: Any) -> Any:
         "index": index,
         "attrs": _encode_attrs(value.attrs),
     }
+    if not value.flags.allows_duplicate_labels:
+        facts["allows_duplicate_labels"] = False
     names += [f"__index_{level}__" for level in range(len(index_arrays))]
     table = pa.table([*arrays, *index_arrays], names=names)
     return table.replace_schema_metadata({_META: json.dumps(facts)})
@@ -139,6 +141,7 @@ def _to_pandas(table: Any) -> Any:
         value = pd.DataFrame(columns, index=index, copy=False)
         value.columns = decode_labels(facts["labels"])
     value.attrs = decode_plain(facts["attrs"])
+    value.flags.allows_duplicate_labels = bool(facts.get("allows_duplicate_labels", True))
     return value
 
 

@@ -57,6 +57,7 @@ def _columns() -> dict[str, Any]:
         "category empty": pd.Categorical([None, None, None]),
         "period": pd.period_range("2020", periods=3, freq="M"),
         "interval": pd.interval_range(0, 3),
+        "interval zone": pd.interval_range(pd.Timestamp("2020", tz="Europe/Paris"), periods=3, closed="both"),
         "sparse": pd.arrays.SparseArray([0, 0, 5]),
         "arrow": pd.array([1.5, None, 2.5], dtype="double[pyarrow]"),
     }
@@ -77,6 +78,8 @@ class TestFrames(MaterializerContract):
             pd.DataFrame(index=["a", "b"]),
             pd.DataFrame(index=range(5)),
             plain.iloc[:0],
+            plain.set_flags(allows_duplicate_labels=False),
+            *(pd.DataFrame({name: column}).iloc[:0] for name, column in _columns().items()),
             plain.set_index("b"),
             plain.set_index(["a", "b"]),
             plain.iloc[::-1],
@@ -193,6 +196,42 @@ def test_types_of_arrow_come_back(bench: Bench, kind: Any, element: Any) -> None
     loaded = bench.round_trip(column)
     pd.testing.assert_series_equal(column, loaded)
     assert str(column.dtype) == str(loaded.dtype)
+
+
+@pytest.mark.parametrize(
+    ("kind", "elements"),
+    [
+        (pa.decimal128(5, 2), [decimal.Decimal("1.20"), decimal.Decimal("3.00")]),
+        (pa.string(), ["a", "b"]),
+        (pa.timestamp("ns", "Europe/Paris"), [5, 6]),
+        (pa.binary(2), [b"aa", b"bb"]),
+        (pa.date32(), [dt.date(2020, 1, 1), dt.date(2020, 1, 2)]),
+    ],
+    ids=str,
+)
+def test_labels_and_categories_keep_their_types_of_arrow(bench: Bench, kind: Any, elements: list[Any]) -> None:
+    """Column labels and categories have the Arrow type they had, which the text of a type may not lead back to."""
+    labels = pd.Index(pd.arrays.ArrowExtensionArray(pa.array(elements, kind)), name="labels")
+    frame = pd.DataFrame([[1, 2]], columns=labels)
+    pd.testing.assert_index_equal(labels, bench.round_trip(frame).columns, exact=True)
+    column = pd.Series(pd.Categorical.from_codes([1, 0, -1], categories=labels.rename(None)))
+    loaded = bench.round_trip(column)
+    pd.testing.assert_series_equal(column, loaded)
+    assert repr(column.dtype) == repr(loaded.dtype)
+
+
+@pytest.mark.parametrize("zone", ["a fraction of a minute", "another of that name", "no name"])
+def test_labels_in_a_zone_that_is_not_found_again_are_refused(bench: Bench, zone: str) -> None:
+    """A zone that its text does not lead back to is an error, and neither another time nor a frame that never loads."""
+    zones = {
+        "a fraction of a minute": dt.timezone(dt.timedelta(seconds=3601)),
+        "another of that name": dt.timezone(dt.timedelta(hours=1), "CET"),
+        "no name": pytest.importorskip("dateutil.tz").gettz("Europe/Berlin"),
+    }
+    labels = pd.date_range("2020", periods=2, tz=zones[zone])
+    for value in (pd.DataFrame([[1, 2]], columns=labels), pd.Series(pd.Categorical(labels))):
+        with pytest.raises(MaterializerError, match="cannot be found again by its name"):
+            bench.save(value)
 
 
 def test_what_parquet_cannot_hold_is_refused(bench: Bench) -> None:
