@@ -46,7 +46,7 @@ class NumpyMaterializer(BaseMaterializer):
         """Write ``data.npy``, and what a kind of array has beside its numbers."""
         import numpy as np
 
-        kind = _KINDS.get(qualified_name(type(value)))
+        kind = _kind_of(value)
         if kind is None:
             self.save_as(materializer_named(LAST_RESORT), value)
         elif value.dtype.kind in "OT" and kind == "plain":
@@ -79,6 +79,8 @@ class NumpyMaterializer(BaseMaterializer):
             return np.ma.MaskedArray(array, mask=mask, fill_value=fill, hard_mask=is_hard)
         if kind == "records":
             return array.view(np.recarray)
+        if kind == "plain of records":
+            return array.view((np.record, array.dtype))
         return array.view(np.matrix) if kind == "matrix" else array
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
@@ -88,6 +90,8 @@ class NumpyMaterializer(BaseMaterializer):
         noted: dict[str, Any] = {"shape": list(value.shape), "dtype": str(value.dtype)}
         if value.dtype.kind in "US":
             return noted | describe_words(np.asarray(value))
+        if value.dtype.kind not in "iuf":
+            return noted
         return noted | describe_numbers(
             value.compressed() if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
         )
@@ -136,3 +140,13 @@ class NumpyMaterializer(BaseMaterializer):
     def _read(self, name: str) -> "np.ndarray[Any, Any]":
         with self.open(name, "rb") as file:
             return read_npy(file, name)
+
+
+def _kind_of(value: Any) -> str | None:
+    """What kind of array a value is, if this program knows all that makes it one."""
+    import numpy as np
+
+    kind = _KINDS.get(qualified_name(type(value)))
+    if kind == "plain" and issubclass(value.dtype.type, np.record):
+        return "plain of records"
+    return None if kind == "masked" and value.baseclass is not np.ndarray else kind

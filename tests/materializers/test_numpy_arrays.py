@@ -42,13 +42,19 @@ class TestArrays(MaterializerContract):
             np.rec.array([(1, 2.5)], dtype=[("a", "i8"), ("b", "f8")]),
             np.ma.array([1.0, 2.0, 3.0], mask=[0, 1, 0], fill_value=-9.0),
             np.ma.array([1, 2], hard_mask=True),
+            np.zeros(2, dtype=(np.record, [("a", "i8"), ("b", "f8")])),
         ]
 
     def same(self, left: Any, right: Any) -> bool:
         if isinstance(left, np.ma.MaskedArray):
             masks = np.array_equal(left.mask, right.mask) and left.hardmask == right.hardmask
             return bool(masks and left.fill_value == right.fill_value and np.array_equal(left.data, right.data))
-        layout = left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+        layout = (
+            left.dtype == right.dtype
+            and left.dtype.type is right.dtype.type
+            and left.shape == right.shape
+            and left.tobytes() == right.tobytes()
+        )
         return bool(layout and (not left.flags.forc or left.flags.f_contiguous == right.flags.f_contiguous))
 
 
@@ -67,6 +73,7 @@ class TestScalars(MaterializerContract):
                 np.datetime64("2020-01-01T00:00:00.123"),
                 np.timedelta64("NaT", "s"),
             ),
+            *(np.void(b""), np.void(b"a\0"), np.str_("")),
             {"accuracy": np.float32(0.97), np.int64(3): [np.bool_(False)]},
         ]
 
@@ -122,6 +129,21 @@ def test_missing_texts_of_old_files_are_no_texts(bench: Bench) -> None:
 def test_bytes_keep_their_last_nulls(bench: Bench, data: bytes) -> None:
     """A scalar of bytes is as long as it was, though an array would take its NULs for padding."""
     assert data == bytes(bench.round_trip(np.bytes_(data)))
+
+
+def test_a_scalar_takes_no_memory_for_what_is_not_there(bench: Bench) -> None:
+    """A dtype of gigabytes with a few bytes is refused before anything is made of it."""
+    tree = b'{"$numpy": ["|V2000000000", {"$bytes": "YQ=="}]}'
+    with pytest.raises(MaterializerError, match="has 1 bytes"):
+        load_value("builtin.json/1", "numpy.void", bench.files({"data.json": tree}))
+
+
+def test_a_masked_array_of_another_kind_is_left_to_the_last_resort(bench: Bench) -> None:
+    """What is masked is not made a plain array: that of records has attributes, and a matrix multiplies otherwise."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(np.ma.array(np.rec.array([(1, 2.5)], dtype=[("a", "i8"), ("b", "f8")])))
+    loaded = bench.load(saved, held, trusted=True)
+    assert (np.recarray, 1, [1]) == (loaded.baseclass, loaded.data[0].a, saved.metadata["shape"])
 
 
 def test_arrays_in_containers_keep_their_place(bench: Bench) -> None:
