@@ -16,6 +16,7 @@ from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
 from ledger.materializers.leaves import Json
+from ledger.notices import warn_if_done
 
 _PNG_PIXELS = 89_478_485  # pillow warns of a larger PNG, and refuses one of twice as many
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
@@ -30,7 +31,10 @@ class PillowMaterializer(BaseMaterializer):
     EXTRA: ClassVar[str] = "images"
 
     def save(self, value: Any) -> None:
-        """Write ``image.png``, or ``image.raw`` with ``image.json``."""
+        """Write ``image.png``, or ``image.raw`` with ``image.json``; warns where there are more pictures than one."""
+        frames = getattr(value, "n_frames", 1)
+        if frames > 1:
+            warn_if_done(f"of the {frames} frames of an image only the one at hand is saved; save its file, or a list")
         if _is_for_png(value):
             with self.open("image.png", "wb") as file:
                 file.write(_png(value))
@@ -112,7 +116,10 @@ def _is_for_png(image: Any) -> bool:
     """Whether PNG holds an image exactly, and pillow reads it."""
     if image.mode not in _PNG_MODES or not 0 < image.width * image.height <= _PNG_PIXELS:
         return False
-    return image.mode != "P" or bool(image.getextrema()[1] < len(image.getpalette() or ()) // 3)
+    if image.mode != "P":
+        return True
+    is_within = bool(image.getextrema()[1] < len(image.getpalette() or ()) // 3)
+    return is_within and image.palette.mode == "RGB"  # of one with alpha, PNG makes one without
 
 
 def _facts(image: Any) -> dict[str, Json]:

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
+from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder, read_tree
 from ledger.materializers.encoding import TreeEncoder, can_encode, is_state_dict, write_tree
@@ -125,10 +126,15 @@ class BytesMaterializer(BaseMaterializer):
 
     def save(self, value: bytes | bytearray | memoryview) -> None:
         """Write ``data.bin``, and beside it ``kind.txt`` where it is not bytes."""
-        is_shaped = isinstance(value, memoryview) and (value.format != "B" or value.ndim != 1)
-        if type(value) not in (bytes, bytearray, memoryview) or is_shaped:
+        if type(value) not in (bytes, bytearray, memoryview):
             self.save_as(materializer_named(LAST_RESORT), value)
             return
+        if isinstance(value, memoryview) and (value.format != "B" or value.ndim != 1):
+            # The last resort would make it bytes.
+            raise MaterializerError(
+                f"a memoryview of format {value.format!r} and shape {value.shape} would come back as plain bytes",
+                hint="save numpy.asarray(view), or bytes(view)",
+            )
         with self.open("data.bin", "wb") as file:
             file.write(value)
         if not isinstance(value, bytes):

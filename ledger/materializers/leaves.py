@@ -141,9 +141,9 @@ def _encode_bytes(data: bytes) -> Json | None:
 
 def _encode_datetime(time: dt.datetime) -> Json | None:
     text = time.isoformat()
-    key = _zone_key(time.tzinfo)
-    if key is not None:
-        return {"$datetime": [time.replace(tzinfo=None).isoformat(), key, time.fold]}
+    zone = _encode_zone(time.tzinfo)
+    if zone is not None:
+        return {"$datetime": [time.replace(tzinfo=None).isoformat(), zone, time.fold]}
     if time.tzinfo is not None and type(time.tzinfo) is not dt.timezone:
         return None
     return {"$datetime": [text, None, time.fold] if time.fold else text}
@@ -158,9 +158,9 @@ def _decode_datetime(held: Json) -> dt.datetime:
 
 
 def _encode_time(time: dt.time) -> Json | None:
-    key = _zone_key(time.tzinfo)
-    if key is not None:
-        return {"$time": [time.replace(tzinfo=None).isoformat(), key, time.fold]}
+    zone = _encode_zone(time.tzinfo)
+    if zone is not None:
+        return {"$time": [time.replace(tzinfo=None).isoformat(), zone, time.fold]}
     if time.tzinfo is not None and type(time.tzinfo) is not dt.timezone:
         return None
     return {"$time": [time.isoformat(), None, time.fold] if time.fold else time.isoformat()}
@@ -174,22 +174,31 @@ def _decode_time(held: Json) -> dt.time:
     return time if zone is None else time.replace(tzinfo=_zone(zone))
 
 
-def _zone_key(zone: dt.tzinfo | None) -> str | None:
-    """The name of a zone of the time zone database, or ``None`` for any other."""
-    if zone is None or type(zone) is dt.timezone:
+def _encode_zone(zone: dt.tzinfo | None) -> Json | None:
+    """The name of a zone of the time zone database, name and offset of one with a name of its own, else ``None``.
+
+    An offset without a name is part of the time's text.
+    """
+    if zone is None:
         return None
+    if type(zone) is dt.timezone:
+        name, offset = zone.tzname(None), zone.utcoffset(None)
+        return None if name == dt.timezone(offset).tzname(None) else [name, offset // _MICROSECOND]
     import zoneinfo
 
     return zone.key if isinstance(zone, zoneinfo.ZoneInfo) else None
 
 
-def _zone(key: str) -> dt.tzinfo:
+def _zone(held: Json) -> dt.tzinfo:
     import zoneinfo
 
+    if isinstance(held, list):
+        name, offset = held
+        return dt.timezone(dt.timedelta(microseconds=offset), name)
     # zoneinfo may look for the key as a path and as a resource of the tzdata package.
-    if not _ZONE.fullmatch(key):
-        raise MaterializerError(f"{key!r} is not the name of a time zone", zone=key)
-    return zoneinfo.ZoneInfo(key)
+    if not _ZONE.fullmatch(held):
+        raise MaterializerError(f"{held!r} is not the name of a time zone", zone=held)
+    return zoneinfo.ZoneInfo(held)
 
 
 def _encode_numpy(value: Any) -> Json | None:

@@ -82,6 +82,9 @@ class ScipySparseMaterializer(BaseMaterializer):
             coordinates = tuple(self._read(f"coordinates{axis}") for axis in range(len(shape)))
             return make((arrays[0], coordinates), shape=shape).asformat(layout)
         value = make(tuple(arrays), shape=shape)
+        for name, array in zip(_PARTS[layout], arrays, strict=True):
+            # Of wide indices scipy makes narrow ones where these would do.
+            setattr(value, name, getattr(value, name).astype(array.dtype, copy=False))
         if layout != "dia":
             value.check_format(full_check=True)
         return value

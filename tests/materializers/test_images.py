@@ -1,5 +1,6 @@
 """Images keep mode and pixels; figures are kept as what they look like."""
 
+import io
 from typing import Any
 
 import pytest
@@ -55,6 +56,28 @@ def test_a_palette_with_alpha_is_kept(bench: Bench) -> None:
     image = images.fromarray(np.arange(48, dtype="u1").reshape(4, 4, 3)).convert("P").convert("PA")
     loaded = bench.round_trip(image)
     assert (image.mode, image.getpalette(), image.tobytes()) == (loaded.mode, loaded.getpalette(), loaded.tobytes())
+
+
+@pytest.mark.parametrize("colors", [1, 16, 256])
+def test_a_palette_of_colours_with_alpha_stays_one(bench: Bench, colors: int) -> None:
+    """An image of mode P whose palette has an alpha for each colour is not given another palette."""
+    image = images.new("P", (2, 2), colors - 1)
+    image.putpalette([number % 251 for number in range(4 * colors)], "RGBA")
+    loaded = bench.round_trip(image)
+    assert ("RGBA", image.getpalette(None)) == (loaded.palette.mode, loaded.getpalette(None))
+    assert (image.tobytes(), image.info) == (loaded.tobytes(), loaded.info)
+
+
+def test_frames_that_are_left_out_are_told(bench: Bench) -> None:
+    """Of an animation the picture at hand is saved, with a warning."""
+    file = io.BytesIO()
+    pictures = [images.new("L", (2, 2), 50 * number) for number in range(3)]
+    pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:])
+    animation = images.open(file)
+    animation.seek(1)
+    with pytest.warns(UserWarning, match="of the 3 frames"):
+        loaded = bench.round_trip(animation)
+    assert 50 == loaded.convert("L").getpixel((0, 0))
 
 
 def test_an_image_notes_its_size_and_shows_itself(bench: Bench) -> None:

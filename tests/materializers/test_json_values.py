@@ -162,6 +162,8 @@ class TestDatetime(MaterializerContract):
             dt.datetime(2020, 1, 2, tzinfo=dt.UTC),
             dt.datetime(2020, 10, 25, 2, 30, tzinfo=paris, fold=1),
             dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=-3, minutes=-30))),
+            dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=1), "CET")),
+            dt.time(1, 2, tzinfo=dt.timezone(-dt.timedelta(microseconds=1), "UTC")),
             dt.date(1, 1, 1),
             dt.time(1, 2, 3, tzinfo=dt.UTC),
             dt.time(1, 2, tzinfo=paris),
@@ -429,6 +431,13 @@ def test_a_dataclass_that_acts_when_it_is_deleted_is_left_to_the_last_resort(ben
     with pytest.raises(UnknownTypeError):
         load_value("builtin.dataclass/1", "x", bench.files({"data.json": tree}), data_type=Temporary)
     assert deleted == []
+
+
+@pytest.mark.parametrize("view", [memoryview(b"abcd").cast("H"), memoryview(b"abcd").cast("B", (2, 2))], ids=["H", "2"])
+def test_a_view_that_is_not_flat_is_refused(bench: Bench, view: memoryview) -> None:
+    """A memoryview of numbers, or of several dimensions, is not made plain bytes."""
+    with pytest.raises(MaterializerError, match="would come back as plain bytes"):
+        bench.save([view])
 
 
 def test_what_cannot_be_saved_at_all_is_an_error_of_ours(bench: Bench) -> None:

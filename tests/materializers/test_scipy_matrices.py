@@ -20,10 +20,17 @@ class TestSparse(MaterializerContract):
         dense = np.array([[0, 1.5, 0, 0], [2, 0, 0, 3]])
         formats = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
         made = [getattr(sparse, f"{name}_{kind}")(dense) for name in formats for kind in ("matrix", "array")]
-        return [*made, sparse.csr_matrix((3, 4), dtype="i2")]
+        wide = [getattr(sparse, name)(dense) for name in ("csr_array", "csc_matrix", "bsr_matrix")]
+        for value in wide:
+            value.indices, value.indptr = value.indices.astype("i8"), value.indptr.astype("i8")
+        diagonals = sparse.dia_array(dense)
+        diagonals.offsets = diagonals.offsets.astype("i8")
+        return [*made, sparse.csr_matrix((3, 4), dtype="i2"), *wide, diagonals]
 
     def same(self, left: Any, right: Any) -> bool:
-        return bool(left.dtype == right.dtype and left.shape == right.shape and (left != right).nnz == 0)
+        names = [name for name in ("indices", "indptr", "offsets") if hasattr(left, name)]
+        indices = all(getattr(left, name).dtype == getattr(right, name).dtype for name in names)
+        return bool(left.dtype == right.dtype and left.shape == right.shape and indices and (left != right).nnz == 0)
 
 
 def test_indices_that_lie_are_refused(bench: Bench) -> None:

@@ -114,6 +114,12 @@ def test_a_checkpoint_keeps_its_shape(bench: Bench) -> None:
     assert list(loaded["optimizer"]["state"]) == [0, 1]
 
 
+def test_a_tensor_of_a_name_that_is_taken_comes_back(bench: Bench) -> None:
+    """A dict that calls a tensor as safetensors calls its own notes is one like any other."""
+    loaded = bench.round_trip({"__metadata__": torch.arange(3), "a": torch.arange(2)})
+    assert {"__metadata__": [0, 1, 2], "a": [0, 1]} == {name: tensor.tolist() for name, tensor in loaded.items()}
+
+
 def test_code_in_a_list_is_not_run_without_trust(bench: Bench) -> None:
     """A module inside a list asks for trust as well, and nothing is unpickled before."""
     with pytest.warns(UserWarning, match="cloudpickle"):
