@@ -75,7 +75,13 @@ class _Fetching(io.RawIOBase):
 
     def readall(self) -> bytes:
         start, self._position = self._position, max(self._position, self._size)
-        return b"".join(self._source.blocks(start, self._size))
+        if self._size - start < PARALLEL_SIZE:
+            return b"".join(self._source.blocks(start, self._size))
+        # Filled where they stay: putting blocks together would take the memory twice.
+        whole = io.BytesIO(bytes(self._size - start))
+        with whole.getbuffer() as target:
+            self._source.fill(start, target)
+        return whole.getvalue()
 
     def _fetch(self, count: int) -> None:
         """Fetch a piece at the position; more of it while the file is read in a row."""

@@ -6,6 +6,7 @@ is left to the last resort, rather than come back as its base class.
 """
 
 import datetime as dt
+import os
 import uuid
 from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
 from pathlib import PurePosixPath, PureWindowsPath
@@ -143,13 +144,19 @@ class BytesMaterializer(BaseMaterializer):
 
     def load(self, data_type: type | None) -> bytes | bytearray | memoryview:  # noqa: ARG002
         """The bytes."""
-        with self.open("data.bin", "rb") as file:
-            data: bytes = file.read()
         kind = ""
         if "kind.txt" in self.files.paths():
             with self.open("kind.txt") as file:
                 kind = file.read()
-        return bytearray(data) if kind == "bytearray" else memoryview(data) if kind == "memoryview" else data
+        with self.open("data.bin", "rb") as file:
+            if kind != "bytearray":
+                data: bytes = file.read()
+                return memoryview(data) if kind == "memoryview" else data
+            array = bytearray(file.seek(0, os.SEEK_END))  # of which a copy would take the memory twice
+            file.seek(0)
+            if file.readinto(array) != len(array):  # type: ignore[attr-defined]  # every binary stream has it
+                raise MaterializerError(f"data.bin ends before its {len(array)} bytes", path="data.bin")
+            return array
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
         """``length`` in bytes."""

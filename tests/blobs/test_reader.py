@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,21 @@ def test_a_file_is_read_line_by_line(store: LocalStore) -> None:
     """A text in many chunks comes back line by line."""
     lines = [f"{number} {number * number}\n".encode() for number in range(60_000)]
     assert list(reader_of(store, {"a": b"".join(lines)}).open("a")) == lines
+
+
+@pytest.mark.parametrize("start", [0, 5])
+def test_a_file_that_is_read_whole_takes_its_memory_once(store: LocalStore, start: int) -> None:
+    """What is read to the end is put where it stays, whatever its size."""
+    data = noise(24 << 20)
+    reader = ContentReader(store, save(store, {"a": data}), label="a@1")
+    with reader.open("a") as file:
+        file.seek(start)
+        tracemalloc.start()
+        found = file.read()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert data[start:] == found
+    assert peak < 1.5 * len(data)
 
 
 def test_only_touched_chunks_are_fetched(store: LocalStore) -> None:
