@@ -30,6 +30,7 @@ _TRANSIENT_CODES = frozenset(
     # An upload in parts that is over: completed, if the answer that said so was lost, and the object shows it.
     | {"NoSuchUpload", "Throttling", "ThrottlingException", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
+_ABOUT_ONE_OBJECT = ("read", "delete")  # of anything else that is not found, nobody says what it is
 _MISSING_PLACES = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _ACCESS_HINTS = {
     "ExpiredToken": "log in again: the credentials are no longer valid",
@@ -95,7 +96,7 @@ def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundErro
         )
     if _is_about_access(answer, text):
         return _access_error(answer, text, place, doing)
-    if answer.status == _NOT_FOUND and answer.code not in _TRANSIENT_CODES:
+    if answer.status == _NOT_FOUND and answer.code not in _TRANSIENT_CODES and doing in _ABOUT_ONE_OBJECT:
         return FileNotFoundError(f"{place}: {answer.reason}")
     if not answer.status:
         for words, hint in _SETUP_HINTS.items():

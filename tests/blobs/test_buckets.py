@@ -191,6 +191,14 @@ def test_a_listing_that_no_path_can_hold_is_refused_at_once(store: RetryingStore
     assert "without empty parts" in caught.value.hint
 
 
+def test_not_found_is_an_error_where_nothing_is_sought(store: RetryingStore, proxy: Proxy) -> None:
+    """A service that answers a put or a listing so says nothing of an object: that is no absence."""
+    proxy.plan = on(Fault("answer", status=404, code="NotHere"))
+    for call in (lambda: store.put(KEY, [b"bytes"]), lambda: list(store.list("packs"))):
+        with pytest.raises(StorageError, match="404 NotHere"):
+            call()
+
+
 def test_marks_of_folders_are_no_objects(store: RetryingStore, bucket: Bucket) -> None:
     """An empty object whose name ends in a slash is not listed; any other empty one is."""
     for key in ("raw/", "raw/sub/", "raw/empty/", "raw/sub/a", "raw/b"):
