@@ -44,10 +44,10 @@ def open_store(url: str, *, cache: ObjectCache | None = None, attempts: int = AT
     Raises `ArgumentError` for a protocol nobody knows and `MissingDependencyError`
     for one whose library is not installed.
     """
-    if not url:
+    if not url.strip():
         raise ArgumentError("the URL of a store is empty", hint="use a path, or a URL such as s3://bucket/folder")
     if url.startswith(_LOCAL):
-        return LocalStore(Path(url.removeprefix(_LOCAL)))
+        return LocalStore(_local_path(url))
     if "://" not in url:
         return LocalStore(Path(url).expanduser())
     return _distant_store(url, cache, attempts)
@@ -89,6 +89,16 @@ def store_id(store: Store) -> str:
     if not is_uuid(record.id):
         raise FormatError(f"{where}: id {record.id!r} is not a UUID", where=where)
     return record.id
+
+
+def _local_path(url: str) -> Path:
+    """The path of a ``file://`` URL, which is taken as it stands; `ArgumentError` for one of another machine."""
+    path = url.removeprefix(_LOCAL).removeprefix("localhost")
+    if not path.startswith("/"):
+        raise ArgumentError(
+            f"the store {url!r} names no absolute path", hint="use a path, or a URL such as file:///data/store", url=url
+        )
+    return Path(path)
 
 
 def _distant_store(url: str, cache: ObjectCache | None, attempts: int) -> Store:

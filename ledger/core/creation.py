@@ -69,7 +69,7 @@ def _fill(folder: Path, store: str | None, remotes: dict[str, RemoteConfig]) -> 
 
 
 def _absolute(store: str) -> str:
-    return store if "://" in store else str(given_path(store, "a store").absolute())
+    return store if "://" in store or not store.strip() else str(given_path(store, "a store").absolute())
 
 
 def _move_into_place(staging: Path, path: Path) -> None:

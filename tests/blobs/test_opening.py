@@ -11,11 +11,18 @@ from ledger.blobs import LocalStore, ObjectCache, create_store, open_store, stor
 from ledger.errors import ArgumentError, FormatError, StoreMismatchError
 
 
-@pytest.mark.parametrize("form", ["{}", "file://{}"])
+@pytest.mark.parametrize("form", ["{}", "file://{}", "file://localhost{}"])
 def test_paths_are_local(tmp_path: Path, form: str) -> None:
     """A path and a file URL are the same local store."""
     store = open_store(form.format(tmp_path))
     assert (type(store), store.url) == (LocalStore, f"file://{tmp_path}")
+
+
+@pytest.mark.parametrize("url", ["", "  ", "file://", "file://folder/store", "file://other.host/store"])
+def test_a_url_of_no_place_is_refused(url: str) -> None:
+    """A variable that is not set, or a path that is not absolute, does not make a store in the working directory."""
+    with pytest.raises(ArgumentError, match="is empty|names no absolute path"):
+        open_store(url)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import LedgerExistsError, LedgerNotFoundError, ReadOnlyError, StorageError
+from ledger.errors import ArgumentError, LedgerExistsError, LedgerNotFoundError, ReadOnlyError, StorageError
 from tests.kit.ledgers import files_below, git, run_python
 
 CREATE = """
@@ -87,6 +87,13 @@ def test_the_store_may_lie_elsewhere(workdir: Path) -> None:
     assert b"payload" == Ledger.open(workdir / ".ledger").load("blob")
     assert any(path.startswith("chunks/") for path in files_below(workdir / "bytes"))
     assert not (workdir / ".ledger" / "store").exists()
+
+
+def test_an_empty_store_is_refused(workdir: Path) -> None:
+    """A shell variable that is not set does not fill the working directory."""
+    with pytest.raises(ArgumentError, match="the URL of a store is empty"):
+        Ledger.init(workdir / ".ledger", store="")
+    assert [] == list(workdir.iterdir())
 
 
 def test_two_ledgers_may_share_a_store(workdir: Path) -> None:
