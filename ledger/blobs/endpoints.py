@@ -33,7 +33,6 @@ _ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), "az": ("AZURE_S
 """The variables that say where requests to a service go, by its extra; the first that is set counts."""
 
 
-
 def without_credentials(url: str) -> str:
     """The URL of a bucket without query and final slash; `ArgumentError` where it holds a password or no bucket."""
     parts = urlsplit(url)

@@ -21,7 +21,7 @@ def test_paths_are_local(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize("url", ["", "  ", "file://", "file://folder/store", "file://other.host/store"])
 def test_a_url_of_no_place_is_refused(url: str) -> None:
     """A variable that is not set, or a path that is not absolute, does not make a store in the working directory."""
-    with pytest.raises(ArgumentError, match="is empty|names no absolute path"):
+    with pytest.raises(ArgumentError, match=r"is empty|names no absolute path"):
         open_store(url)
 
 
