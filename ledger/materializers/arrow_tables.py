@@ -91,7 +91,8 @@ class PolarsMaterializer(BaseMaterializer):
         import polars as pl
 
         with self.open("data.parquet", "rb") as file:
-            frame = pl.read_parquet(file, use_pyarrow=False)
+            data: bytes = file.read()  # polars reads all of it at once too, and ends in a panic where a file fails
+        frame = pl.read_parquet(data, use_pyarrow=False)
         if "series.json" not in self.files.paths():
             return frame
         with self.open("series.json") as file:

@@ -127,6 +127,46 @@ def test_registered_data_names_the_version_and_the_digest(ledger: Ledger, way: s
     assert error.digest in (file.digest, registered.digest)
 
 
+@pytest.mark.parametrize("library", ["numpy", "pandas", "polars", "pyarrow", "torch", "PIL"])
+def test_no_library_makes_something_else_of_damage(ledger: Ledger, library: str) -> None:
+    """Whoever reads the files of a value, what is raised is the damage, and neither a panic nor an error of theirs."""
+    pytest.importorskip(library)
+    value = _large_value(library)
+    ledger.save(value, "x")
+    for path in _objects(ledger, "packs"):
+        damage(path)
+    with pytest.raises(IntegrityError, match="x@1"):
+        Ledger.open(ledger.path).load("x")
+
+
+def _large_value(library: str) -> Any:
+    """A value of a library with a megabyte and a half of noise in it."""
+    import numpy as np
+
+    numbers = np.frombuffer(noise(3 << 19), dtype="i8")
+    if library == "pandas":
+        import pandas as pd
+
+        return pd.DataFrame({"a": numbers})
+    if library == "polars":
+        import polars as pl
+
+        return pl.DataFrame({"a": numbers})
+    if library == "pyarrow":
+        import pyarrow as pa
+
+        return pa.table({"a": numbers})
+    if library == "torch":
+        import torch
+
+        return torch.from_numpy(numbers.copy())
+    if library == "PIL":
+        from PIL import Image
+
+        return Image.frombytes("RGB", (512, 1024), noise(3 << 19))
+    return numbers
+
+
 def test_damage_to_one_version_spares_the_others(ledger: Ledger) -> None:
     """Where a chunk of one version is damaged, the versions without it load, and `verify` names the one."""
     ledger.save("one", "x")
