@@ -9,25 +9,40 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy as np
 
 _BLOCK = 1 << 20
 
 
-def describe_numbers(array: "np.ndarray[Any, Any]") -> dict[str, Any]:
-    """``mean``, ``std``, ``min`` and ``max`` of integers or floats; nothing for other or empty arrays."""
+def describe_numbers(array: "np.ndarray[Any, Any]", *, hidden: "np.ndarray[Any, Any] | None" = None) -> dict[str, Any]:
+    """``mean``, ``std``, ``min`` and ``max`` of integers or floats; nothing for other arrays and for none of them.
+
+    ``hidden`` says of each number whether it is left out, and lies in memory as the array does.
+    """
     import numpy as np
 
-    if array.dtype.kind not in "iuf" or array.size == 0:
-        return {}
     flat = array.ravel(order="K")
-    blocks = [flat[start : start + _BLOCK] for start in range(0, flat.size, _BLOCK)]
+    kept = None if hidden is None else ~hidden.ravel(order="K")
+    count = flat.size if kept is None else int(np.count_nonzero(kept))
+    if array.dtype.kind not in "iuf" or not count:
+        return {}
+    starts = range(0, flat.size, _BLOCK)
+
+    def blocks() -> "Iterator[np.ndarray[Any, Any]]":
+        for part in (slice(start, start + _BLOCK) for start in starts):
+            block = flat[part] if kept is None else flat[part][kept[part]]
+            if block.size:
+                yield block
+
     wide = np.result_type(array.dtype, np.float64)
     with np.errstate(all="ignore"):
-        mean = sum(float(block.sum(dtype=wide)) for block in blocks) / flat.size
-        squares = sum(float(np.square(block.astype(wide) - mean).sum()) for block in blocks)
-        low, high = flat.min().item(), flat.max().item()
-    return {"mean": mean, "std": math.sqrt(squares / flat.size), "min": low, "max": high}
+        mean = sum(float(block.sum(dtype=wide)) for block in blocks()) / count
+        squares = sum(float(np.square(block.astype(wide) - mean).sum()) for block in blocks())
+        low = np.min([block.min() for block in blocks()]).item()
+        high = np.max([block.max() for block in blocks()]).item()
+    return {"mean": mean, "std": math.sqrt(squares / count), "min": low, "max": high}
 
 
 def describe_words(array: "np.ndarray[Any, Any]") -> dict[str, Any]:

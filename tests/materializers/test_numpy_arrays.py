@@ -3,14 +3,15 @@
 import io
 import re
 import textwrap
+import tracemalloc
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from ledger.enums import VisualizationType
 from ledger.errors import MaterializerError
-from ledger.materializers import load_value
+from ledger.materializers import NumpyMaterializer, load_value
 from tests.kit.ledgers import run_python
 from tests.kit.materializing import Bench, MaterializerContract
 
@@ -144,6 +145,22 @@ def test_a_masked_array_of_another_kind_is_left_to_the_last_resort(bench: Bench)
         saved, held = bench.save(np.ma.array(np.rec.array([(1, 2.5)], dtype=[("a", "i8"), ("b", "f8")])))
     loaded = bench.load(saved, held, trusted=True)
     assert (np.recarray, 1, [1]) == (loaded.baseclass, loaded.data[0].a, saved.metadata["shape"])
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_statistics_of_a_masked_array_take_little_memory(bench: Bench, order: Literal["C", "F"]) -> None:
+    """What is not masked is described block by block, as it lies in memory, without a copy of it."""
+    numbers = np.random.default_rng(0).random((1000, 4000)).astype("f4", order=order)
+    value = np.ma.array(numbers, mask=np.asarray(numbers > 0.5, order=order))
+    rest = numbers[numbers <= 0.5]
+    expected = [rest.mean(dtype="f8"), rest.std(dtype="f8"), rest.min(), rest.max()]
+    described = NumpyMaterializer(bench.files())
+    tracemalloc.start()
+    noted = described.extract_metadata(value)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert pytest.approx(expected) == [noted[name] for name in ("mean", "std", "min", "max")]
+    assert peak < numbers.nbytes
 
 
 def test_arrays_in_containers_keep_their_place(bench: Bench) -> None:
