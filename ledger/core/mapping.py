@@ -25,7 +25,7 @@ from typing import BinaryIO, NamedTuple
 
 from ledger.blobs import CacheUsage, ContentReader
 from ledger.disk import fresh_name, make_directory, storage_errors, sync_file, write_all, write_new_file
-from ledger.errors import DiskFullError, ReadOnlyError
+from ledger.errors import DiskFullError, ReadOnlyError, StorageError
 from ledger.ids import Digest, hex_of
 
 _WINDOW = 64 << 20  # bytes that are checked on all cores at once
@@ -55,8 +55,8 @@ class MappedCopies:
     def open(self, digest: Digest, reader: ContentReader, path: str) -> BinaryIO:
         """The copy of a file of the content with that digest, made if there is none: for reading and mapping.
 
-        Where the cache cannot be written, is full or another user's, or is to keep nothing, it is a temporary file
-        without a name.
+        Where the cache cannot be written, is full or another user's, is deleted meanwhile, or is to keep nothing, it is
+        a temporary file without a name.
         """
         number = next(number for number, file in enumerate(reader.files) if file.path == path)
         entry = self.folder / f"{hex_of(digest)}-{number}"
@@ -69,7 +69,11 @@ class MappedCopies:
             if not self._prepare():
                 return _unnamed(reader, path)
             made = _make(self.folder, entry, reader, path)
-        except (ReadOnlyError, DiskFullError):
+        except StorageError as error:
+            # All of the cache may be deleted at any time, also now.
+            is_gone = isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError))
+            if not is_gone and not isinstance(error, (ReadOnlyError, DiskFullError)):
+                raise
             return _unnamed(reader, path)
         self.trim(keep=entry.name)
         return made

@@ -2,18 +2,21 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from ledger import Ledger
+from ledger.blobs import ContentReader, LocalStore
 from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.errors import IntegrityError
 from ledger.lookup import write_cache_limit
+from tests.kit.contents import noise, save
 from tests.kit.ledgers import damage, store_of
 
 np = pytest.importorskip("numpy")
@@ -178,6 +181,24 @@ def test_all_copies_can_be_removed(ledger: Ledger) -> None:
     (folder / "half").mkdir()
     assert (usage, (0, 0)) == (ledger.mapped.clear(), ledger.mapped.usage())
     assert (999, ["tmp_young"]) == (loaded[-1], [path.name for path in folder.iterdir()])
+
+
+def test_a_cache_that_is_deleted_while_a_copy_is_made_is_done_without(tmp_path: Path) -> None:
+    """Whoever removes the cache, or puts a file in its place, takes the bytes from nobody who is just mapping them."""
+    store, data = LocalStore(tmp_path / "store"), noise(2 * MEBI)
+    content = save(store, {"data": data})
+
+    class Reader(ContentReader):
+        def open(self, path: str) -> BinaryIO:
+            shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+            return super().open(path)
+
+    copies = MappedCopies(tmp_path / "cache" / "mapped", 10 * MEBI)
+    with copies.open(content.digest, Reader(store, content, label="a@1"), "data") as file:
+        assert data == file.read()
+    (tmp_path / "cache").write_text("in the way")
+    with copies.open(content.digest, ContentReader(store, content, label="a@1"), "data") as file:
+        assert data == file.read()
 
 
 def test_a_ledger_that_cannot_be_written_maps_all_the_same(ledger: Ledger) -> None:
