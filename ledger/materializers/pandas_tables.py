@@ -53,11 +53,17 @@ class PandasMaterializer(BaseMaterializer):
 
     def load(self, data_type: type | None) -> Any:  # noqa: ARG002
         """The frame or series."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
+        pool = pa.default_memory_pool()  # which would keep what it has no use for any more
         with self.open("data.parquet", "rb") as file:
             table = pq.read_table(_in_arrow(file), partitioning=None)
-        return _to_pandas(table)
+        pool.release_unused()
+        value = _to_pandas(table)
+        del table
+        pool.release_unused()
+        return value
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
         """``shape`` and ``dtype``, and ``mean``, ``std``, ``min``, ``max``; for a frame by column."""

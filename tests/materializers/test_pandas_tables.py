@@ -14,6 +14,7 @@ import pytest
 from ledger.enums import VisualizationType
 from ledger.errors import MaterializerError
 from ledger.materializers import load_value
+from tests.kit.ledgers import run_python
 from tests.kit.materializing import Bench, MaterializerContract, MemoryFiles
 
 pd = pytest.importorskip("pandas")
@@ -305,6 +306,39 @@ def test_a_frame_describes_itself(bench: Bench) -> None:
     saved, _ = bench.save(pd.DataFrame({"a": [1, 2]}), visualizations=shown)
     assert saved.visualizations == {"describe.csv": VisualizationType.CSV}
     assert shown.held["describe.csv"].startswith(b",a\ncount,2.0")
+
+
+_SAVING = """
+import numpy, pandas
+from ledger import Ledger
+
+ledger = Ledger.init("ledger")
+ledger.save(pandas.DataFrame({"a": [1.5]}), "small")
+ledger.save(pandas.DataFrame(numpy.random.default_rng(0).random((400_000, 8))), "large")
+"""
+
+_LOADING = """
+from ledger import Ledger
+
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096
+
+
+ledger = Ledger.open("ledger")
+ledger.load("small")
+before = resident()
+frame = ledger.load("large")
+print((resident() - before) / frame.memory_usage().sum())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads what Linux says of a process")
+def test_loading_keeps_little_more_memory_than_the_frame(tmp_path: Path) -> None:
+    """What Arrow needed meanwhile, for the file and for its table, is given back to the system."""
+    run_python(_SAVING, tmp_path)
+    assert float(run_python(_LOADING, tmp_path).stdout) < 2
 
 
 def test_stamps_in_containers_keep_their_unit_and_zone(bench: Bench) -> None:
