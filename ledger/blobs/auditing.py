@@ -164,7 +164,7 @@ def _work(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Callable[[]
 
 
 def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _Done:
-    sought = Sought(_LABEL, "chunk", digest, f"{store.url}/{key}")
+    sought = Sought(_LABEL, "chunk", digest, store, key)
     try:
         stored = store.get(key, 0, stored_limit(PLAIN_LIMIT if size is None else size))
         if size is None:
@@ -215,7 +215,7 @@ def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_las
         return key, 0, [Fault(key, "corrupt", str(error), frozenset(part))], is_last
     for number in part:
         entry, at = index.entries[number], index.offsets[number] - start
-        sought = Sought(_LABEL, "chunk", entry.digest, f"{store.url}/{key}")
+        sought = Sought(_LABEL, "chunk", entry.digest, store, key)
         try:
             open_entry(data[at : at + entry.stored_size], entry, sought)
         except IntegrityError as error:

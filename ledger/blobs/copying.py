@@ -74,7 +74,7 @@ def copy_objects(
 
 def _copy_chunk(source: Store, target: Store, digest: Digest, size: int, label: str) -> None:
     key = chunk_key(digest)
-    sought = Sought(label, "chunk", digest, f"{source.url}/{key}")
+    sought = Sought(label, "chunk", digest, source, key)
 
     def read() -> bytes:
         try:
@@ -110,7 +110,7 @@ def _copy_pack(source: Store, target: Store, pack: str, *, label: str, anew: Con
 def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[bytes]:
     """The bytes of a pack as they lie in the store, its chunks checked, a few at a time, and its index at the end."""
     key, chunks = pack_key(index.pack), list(zip(index.entries, index.offsets, strict=False))
-    sought = Sought(label, "pack", f"sha256:{index.pack}", f"{source.url}/{key}")
+    sought = Sought(label, "pack", f"sha256:{index.pack}", source, key)
     # Whoever copies reads once: nothing of it is worth a place in a cache.
     whole = uncached(source)
     try:
@@ -121,7 +121,7 @@ def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[byte
             data = whole.get(key, start, group[-1][1] + group[-1][0].stored_size - start)
             for entry, at in group:
                 found = memoryview(data)[at - start : at - start + entry.stored_size]
-                open_entry(found, entry, Sought(label, "chunk", entry.digest, f"{source.url}/{key}"))
+                open_entry(found, entry, Sought(label, "chunk", entry.digest, source, key))
             yield data[: group[-1][1] + group[-1][0].stored_size - start]
         tail = whole.get(key, index.offsets[-1])
     except FileNotFoundError as error:

@@ -4,6 +4,7 @@ So that what other people saved is read where they put it, and nothing is fetche
 somebody asks for it. Knows nothing of digests: whoever reads an object checks it.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -16,10 +17,12 @@ from ledger.blobs.store import (
     fresh,
     get_into,
     gets_at_once,
+    location_of,
     puts_at_once,
     size_of,
     uncached,
 )
+from ledger.errors import StorageError
 
 _Result = TypeVar("_Result")
 
@@ -72,6 +75,14 @@ class FallbackStore:
     def size(self, key: str) -> int | None:
         """The bytes of an object in the first store that has it, or ``None``."""
         return next((size for store in self._stores if (size := size_of(store, key)) is not None), None)
+
+    def location_of(self, key: str) -> str:
+        """The URL of an object in the first store that has it, or where it would be in the own one."""
+        for store in self._stores:
+            with contextlib.suppress(StorageError):  # what is told about is another failure
+                if store.has(key):
+                    return location_of(store, key)
+        return location_of(self._own, key)
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Publish an object in the own store."""

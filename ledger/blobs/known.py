@@ -161,7 +161,7 @@ class KnownChunks:
     def _holds(self, pack: str, entry: PackEntry, data: bytes, at: int, plain: memoryview) -> bool:
         """Whether a chunk in ``data``, which starts there at ``at``, is stored whole."""
         stored = memoryview(data)[at : at + entry.stored_size]
-        sought = Sought("similar content", "chunk", entry.digest, f"{self._store.url}/{pack_key(pack)}")
+        sought = Sought("similar content", "chunk", entry.digest, self._store, pack_key(pack))
         try:
             # Equal bytes have equal digests; comparing costs less than hashing.
             if entry.codec == codec_of(stored) == "none" and len(stored) == len(plain):

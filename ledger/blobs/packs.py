@@ -125,7 +125,7 @@ def open_entry(stored: bytes | memoryview, entry: PackEntry, sought: Sought) -> 
 
 def _read_index(store: Store, pack: str, label: str) -> PackIndex:
     key = pack_key(pack)
-    sought = Sought(label, "pack", f"sha256:{pack}", f"{store.url}/{key}")
+    sought = Sought(label, "pack", f"sha256:{pack}", store, key)
     try:
         tail = store.get(key, -_FIRST_READ)
         footer = _FOOTER.fullmatch(tail[-FOOTER_SIZE:])

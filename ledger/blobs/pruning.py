@@ -167,7 +167,7 @@ def _checked(store: Store, index: PackIndex, number: int) -> bytes:
     entry, start = index.entries[number], index.offsets[number]
     key = pack_key(index.pack)
     stored = store.get(key, start, entry.stored_size)
-    open_entry(stored, entry, Sought(_LABEL, "chunk", entry.digest, f"{store.url}/{key}"))
+    open_entry(stored, entry, Sought(_LABEL, "chunk", entry.digest, store, key))
     return stored
 
 

@@ -17,7 +17,7 @@ from ledger.blobs.links import check_size, check_targets
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import check_files
 from ledger.blobs.restoring import plan_restore, restore_files, split
-from ledger.blobs.store import Store
+from ledger.blobs.store import Store, location_of
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Table, load_table
 from ledger.errors import ArgumentError, FormatError, IntegrityError
@@ -54,12 +54,12 @@ class ContentReader:
     """
 
     files: tuple[FileEntry, ...]
-    location: str
 
     def __init__(self, store: Store, content: Content, *, label: str) -> None:
         table = load_table(store, content, label=label) if content.has_table else None
         self.files = table.files if table is not None else _whole_files(content, label)
-        self.location = _location(store, content)
+        self._store = store
+        self._content = content
         self._label = label
         self._by_path = {file.path: file for file in self.files}
         self._source: _Source
@@ -67,6 +67,11 @@ class ContentReader:
             self._source = linked_source(store, content, self.files, label=label)
         else:
             self._source = _StoredFiles(store, content, table, self.files, label)
+
+    @property
+    def location(self) -> str:
+        """The URL of the object or path that holds the content, of several stores in the one that has it."""
+        return _location(self._store, self._content)
 
     def read(self, path: str) -> bytes:
         """The bytes of a file."""
@@ -219,5 +224,5 @@ def _location(store: Store, content: Content) -> str:
     if content.linked is not None:
         return f"{store.url}/{content.linked}"
     if content.has_table:
-        return f"{store.url}/{table_key(content.digest)}"
-    return next((f"{store.url}/{chunk_key(digest)}" for digest, _ in content.chunks or ()), store.url)
+        return location_of(store, table_key(content.digest))
+    return next((location_of(store, chunk_key(digest)) for digest, _ in content.chunks or ()), store.url)

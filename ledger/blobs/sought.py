@@ -2,32 +2,35 @@
 
 Owns the one form of errors about stored bytes: they name the content that asked, the
 chunk, pack or table, its digest, and the URL it was sought at, in the message and as
-facts.
+facts. Which of several stores has an object is asked only once something is wrong with it.
 """
 
 from typing import Literal, NamedTuple
 
+from ledger.blobs.store import Store, location_of
 from ledger.errors import IntegrityError
 
 
 class Sought(NamedTuple):
-    """A thing that a content needs: who asked, what it is, its digest, and the URL it was sought at."""
+    """A thing that a content needs: who asked, what it is, its digest, and the store and key it was sought at."""
 
     label: str
     thing: Literal["chunk", "pack", "table"]
     digest: str
-    location: str
+    store: Store
+    key: str
 
     def __str__(self) -> str:
-        return f"{self.label}: {self.thing} {self.digest} in {self.location}"
+        return f"{self.label}: {self.thing} {self.digest}"
 
     def damaged(self, what: str, **facts: str | int) -> IntegrityError:
         """The error that says what is wrong, with the facts as attributes."""
+        location = location_of(self.store, self.key)
         return IntegrityError(
-            f"{self} {what}",
+            f"{self} in {location} {what}",
             hint=IntegrityError.usual_hint,
             label=self.label,
             digest=self.digest,
-            location=self.location,
+            location=location,
             **facts,
         )

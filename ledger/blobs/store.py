@@ -162,6 +162,12 @@ def gets_at_once(store: Store) -> int | None:
     return count
 
 
+def location_of(store: Store, key: str) -> str:
+    """The URL of an object, of several stores in the one that has it."""
+    locate: Callable[[str], str] | None = getattr(store, "location_of", None)
+    return locate(key) if locate is not None else f"{store.url}/{key}"
+
+
 def uncached(store: Store) -> Store:
     """The store itself, without a cache: for finding out what it really holds."""
     itself: Store = getattr(store, "uncached", store)

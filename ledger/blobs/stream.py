@@ -132,7 +132,7 @@ class ChunkStream:
     def _whole_in_manifest(self) -> Iterator[Place]:
         for digest, size in self._content.chunks or ():
             if size > PLAIN_LIMIT:
-                sought = Sought(self._label, "chunk", digest, f"{self._store.url}/{chunk_key(digest)}")
+                sought = Sought(self._label, "chunk", digest, self._store, chunk_key(digest))
                 raise sought.damaged(f"has {size} bytes, over the limit of {PLAIN_LIMIT}")
             yield Place(0, PackEntry(digest, "none", size, stored_limit(size)), chunk_key(digest), 0)
 
@@ -268,12 +268,12 @@ class ChunkStream:
         return open_chunk(stored, place.entry.plain_size, self._sought(place))
 
     def _sought(self, place: Place) -> Sought:
-        return Sought(self._label, "chunk", place.entry.digest, f"{self._store.url}/{place.key}")
+        return Sought(self._label, "chunk", place.entry.digest, self._store, place.key)
 
     def _damaged(self, what: str) -> IntegrityError:
         """The error for a content whose parts do not fit together."""
         digest = self._content.digest
-        return Sought(self._label, "table", digest, f"{self._store.url}/{table_key(digest)}").damaged(what)
+        return Sought(self._label, "table", digest, self._store, table_key(digest)).damaged(what)
 
 
 def _groups(places: Iterable[Place]) -> Iterator[list[Place]]:

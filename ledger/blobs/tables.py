@@ -98,7 +98,7 @@ def _load(store: Store, content: Content, label: str) -> tuple[Table, bytes]:
 def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought, bytes]:
     """The table of a content in its right form, what errors about it name, and its bytes as they are stored."""
     key = table_key(content.digest)
-    sought = Sought(label, "table", content.digest, f"{store.url}/{key}")
+    sought = Sought(label, "table", content.digest, store, key)
     try:
         frame = store.get(key, 0, stored_limit(TABLE_LIMIT))
     except FileNotFoundError as error:
@@ -117,7 +117,7 @@ def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought, by
 def put_runs(store: Store, content: Content, runs: Sequence[Run], *, label: str) -> None:
     """Publish a content's table again with other runs of the same chunks; what else it says stays as it is."""
     key = table_key(content.digest)
-    sought = Sought(label, "table", content.digest, f"{store.url}/{key}")
+    sought = Sought(label, "table", content.digest, store, key)
     frame = store.get(key, 0, stored_limit(TABLE_LIMIT))
     record = decode_compact(open_frame(frame, frame_size(frame, sought), sought), dict[str, object], where=str(sought))
     store.put(key, [Encoder().frame(encode_compact({**record, "runs": runs}))])

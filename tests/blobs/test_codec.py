@@ -10,6 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.blobs import FsspecStore
 from ledger.blobs.codec import Encoder, codec_of, frame_size, open_chunk, open_frame
 from ledger.blobs.layout import chunk_key
 from ledger.blobs.sought import Sought
@@ -17,7 +18,7 @@ from ledger.errors import IntegrityError
 from ledger.ids import Digest, digest_of
 from tests.kit.contents import noise
 
-SOUGHT = Sought("iris@3", "chunk", digest_of(b"hello!"), "memory://store/chunks")
+SOUGHT = Sought("iris@3", "chunk", digest_of(b"hello!"), FsspecStore("memory://store"), "chunks")
 MAGICS = [
     b"\x28\xb5\x2f\xfd",
     b"\x27\xb5\x2f\xfd",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.blobs import LocalStore
+from ledger.blobs import FsspecStore, LocalStore
 from ledger.blobs.codec import Encoder
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import PACK_LIMIT, PackBuilder, load_index, open_entry, parse_index
@@ -17,7 +17,7 @@ from ledger.errors import IntegrityError
 from ledger.ids import digest_of
 from tests.kit.contents import noise
 
-SOUGHT = Sought("iris@3", "pack", "", "memory://store/packs")
+SOUGHT = Sought("iris@3", "pack", "", FsspecStore("memory://store"), "packs")
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_text())
 
 

@@ -237,6 +237,22 @@ def test_a_step_runs_again_where_the_store_that_has_its_output_is_away(
     assert ["1", "2"] == [version.version for version in bob.versions("made")]
 
 
+def test_damage_in_a_remotes_store_is_told_where_it_is(tmp_path: Path, bucket: Bucket) -> None:
+    """A version that a clone reads from the bucket has its place there, and so has what is wrong with it."""
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    add_remote(ada.path, "origin", str(new_hub(tmp_path)), store=bucket.url)
+    ada = Ledger.open(ada.path)
+    ada.save(noise(300_000), "data")
+    ada.sync()
+    bob = Ledger.clone(tmp_path / "hub.git", tmp_path / "bob" / ".ledger", bucket.url)
+    (pack,) = (key for key in bucket.objects() if key.startswith("packs/"))
+    bucket.plant(pack, b"no pack")
+    assert bob.get("data").uri.startswith(f"{bucket.url}/tables/")
+    with pytest.raises(IntegrityError, match=pack) as caught:
+        bob.load("data")
+    assert f"{bucket.url}/{pack}" == caught.value.facts["location"]
+
+
 def test_another_store_is_refused(distant: Ledger, bucket: Bucket) -> None:
     """A bucket whose store was replaced, or emptied, is not written to."""
     text = json.dumps({"format": 1, "id": "00000000-0000-4000-8000-000000000000"}, separators=(",", ":"))

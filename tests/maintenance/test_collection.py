@@ -278,7 +278,7 @@ def test_a_table_keeps_what_it_says_besides(sparse: Ledger) -> None:
 
 def table_of(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
-    sought = Sought("x", "table", "x", str(path))
+    sought = Sought("x", "table", "x", LocalStore(path.parent), path.name)
     table: dict[str, Any] = decode_compact(open_frame(data, frame_size(data, sought), sought), dict, where="x")
     return table
 
