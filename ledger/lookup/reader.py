@@ -82,6 +82,10 @@ class Reader:
         """Whether there is an artifact of exactly that name; a text that can be no name is none."""
         return has_name(self._view.snapshot(), name)
 
+    def holds(self, version: ArtifactVersion) -> bool:
+        """Whether a version, wherever it was looked up, is one of this ledger."""
+        return self._view.snapshot().claim_now(version.claim) is not None
+
     def versions(self, name: str) -> list[ArtifactVersion]:
         """The versions of an artifact, oldest first; raises `ArtifactNotFoundError`."""
         return searching.find_artifact(self._view, name).versions

@@ -1,10 +1,10 @@
 """A step's arguments when it starts: which versions they are, and which values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.core import ArtifactVersion, Ledger, MetadataEntry
+from ledger.core import ArtifactVersion, Ledger, MetadataEntry, ledger_for_reading, ledger_for_writing
 from ledger.errors import LedgerError, StepInterfaceError
 from ledger.records import InputKind, StepInput
 from ledger.runtime.annotations import class_of, names_class
@@ -39,6 +39,30 @@ class Inputs:
             check_input(planned.name, planned.step.signature, argument, value)
             loaded[argument] = value
         return loaded
+
+
+def ledger_of(plan: Iterable[PlannedStep]) -> Ledger:
+    """The ledger that a plan runs on; raises `StepInterfaceError` for a version of another one.
+
+    A version can only be of a ledger that is there, so that none is made for a plan that takes one.
+    """
+    given = [
+        (planned.name, name, argument.version)
+        for planned in plan
+        for name, argument in planned.arguments.items()
+        if isinstance(argument, FromVersion)
+    ]
+    ledger = ledger_for_reading() if given else ledger_for_writing()
+    for step, name, version in given:
+        if not ledger.holds(version):
+            raise StepInterfaceError(
+                f"argument {name!r} of step {step!r} is {version.name}@{version.version} of another ledger "
+                f"than {ledger.path}, on which the step would run",
+                hint="save its value here first, or set LEDGER_DIR to its ledger",
+                step=step,
+                argument=name,
+            )
+    return ledger
 
 
 def resolve_inputs(

@@ -22,7 +22,6 @@ from ledger.core import (
     PipelineRun,
     Transaction,
     default_ledger,
-    ledger_for_writing,
     present,
 )
 from ledger.enums import SaveType
@@ -40,7 +39,7 @@ from ledger.records import (
     encode_values,
     merge,
 )
-from ledger.runtime.arguments import Inputs, resolve_inputs
+from ledger.runtime.arguments import Inputs, ledger_of, resolve_inputs
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import StepContext, running
 from ledger.runtime.fingerprint import cache_key, source_digest
@@ -99,7 +98,7 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
     started = dt.datetime.now(dt.UTC)
     # Judged before the ledger is found: a refused first run makes none.
     plan = make_plan(graph, settings, configuration or RunConfiguration(), times_of(started))
-    ledger = ledger_for_writing()
+    ledger = ledger_of(plan)
     run = _Run(
         ledger=ledger,
         id=new_uuid(int(started.timestamp() * 1000)),

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import numpy as np
 import pytest
 
-from ledger import load_artifact, pipeline, save_artifact, step
+from ledger import Ledger, load_artifact, pipeline, save_artifact, step
 from ledger.client import Client
-from ledger.errors import StepInterfaceError
+from ledger.errors import LedgerNotFoundError, StepInterfaceError
 
 RAN: list[str] = []
 
@@ -74,6 +74,29 @@ def test_a_handle_is_an_argument() -> None:
     version = save_artifact(40, "x")
     assert 42 == add(version)
     assert version == Client().list_pipeline_runs()[-1].steps["add"].inputs["a"]
+
+
+def test_a_version_of_another_ledger_is_refused(project: Path) -> None:
+    """The run could name it, and nobody could find it: nothing runs, and nothing is recorded."""
+    strange = Ledger.init(project / "elsewhere" / ".ledger").save(40, "x")
+    ours = save_artifact(1, "x")
+
+    @pipeline
+    def training(given: Any) -> None:
+        add(add(given), strange)
+
+    for call in (lambda: add(strange), lambda: training(ours)):
+        with pytest.raises(StepInterfaceError, match=f"is x@1 of another ledger than .*{project.name}/.ledger"):
+            call()
+    assert ([], []) == (RAN, Client().list_pipeline_runs())
+
+
+def test_a_version_of_another_ledger_makes_none(project: Path) -> None:
+    """Where there is no ledger, a call that is refused leaves it at that."""
+    strange = Ledger.init(project / "elsewhere" / ".ledger").save(40, "x")
+    with pytest.raises(LedgerNotFoundError):
+        add(strange)
+    assert ["elsewhere"] == [path.name for path in project.iterdir()]
 
 
 def test_in_another_steps_body_a_step_is_a_function() -> None:
