@@ -27,16 +27,17 @@ def restore(
     """
     target = given_path(path, "the path to restore to")
     with storage_errors(target, "write"):
-        if os.fspath(path).endswith("/"):
-            _require_folder(target)
         is_folder = target.is_dir()
     files = [file for file in reader.files if file.path not in without]
     top = top_of(files) if is_wrapped else ""
     if len(files) == 1 and files[0].kind not in ("directory", "link") and "/" not in files[0].path:
+        if os.fspath(path).endswith("/"):
+            _require_folder(target)
         return _restore_file(reader, files[0], target / files[0].path if is_folder else target, overwrite=overwrite)
     if is_folder:
+        needs = "1 file needs a folder of its" if len(files) == 1 else f"{len(files)} files need a folder of their"
         raise TargetExistsError(
-            f"{target} exists already, and {len(files)} files need a folder of their own",
+            f"{target} exists already, and {needs} own",
             hint="choose a path that does not exist yet",
             path=str(target),
         )

@@ -99,6 +99,17 @@ def test_only_a_file_is_overwritten(cli: Cli, iris: dict[str, Any], workdir: Pat
     cli("get", "iris", "-o", "folder", "--overwrite", code=4)
 
 
+def test_a_folder_may_be_asked_for_with_a_slash(cli: Cli, workdir: Path) -> None:
+    """What becomes PATH itself is made there, though PATH ends in a slash; a folder in its place is in the way."""
+    (workdir / "data").mkdir()
+    (workdir / "data" / "a").write_text("1")
+    cli("init")
+    cli("save", "data/", "--name", "f")
+    assert "f@1  restored\n" == cli("get", "f", "-o", "restored/").out
+    assert "1" == (workdir / "restored" / "a").read_text()
+    assert "restored exists already, and 1 file needs" in cli("get", "f", "-o", "restored/", code=4).err
+
+
 def test_a_folder_comes_back_as_it_was(cli: Cli, workdir: Path) -> None:
     """A saved folder becomes PATH: files, modes, links and empty folders."""
     (workdir / "folder" / "sub").mkdir(parents=True)
