@@ -7,6 +7,7 @@ draft exists, so the commit that names them can follow at once.
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from ledger.ids import VersionId, new_uuid
 from ledger.lookup import format_time
 from ledger.materializers import BaseMaterializer, SavedValue, save_value
 from ledger.meters import expect
+from ledger.notices import warn_user
 from ledger.records import (
     Content,
     Manifest,
@@ -119,6 +121,7 @@ def store_value(
             visualizations=shown,
         )
         files.collect()
+        saved = _with_pictures_there(saved, writer)
         content = writer.finish()
     except BaseException:
         writer.abort()
@@ -126,6 +129,20 @@ def store_value(
     finally:
         files.clean()
     return saved, content
+
+
+def _with_pictures_there(saved: SavedValue, writer: ContentWriter) -> SavedValue:
+    """What a materializer says of a value, without visualizations that it names and has not written."""
+    if not saved.visualizations:
+        return saved
+    there = {file.path for file in writer.files}
+    kept = {}
+    for path, kind in saved.visualizations.items():
+        if f"{VISUALIZATIONS}/{path}" in there:
+            kept[path] = kind
+        else:
+            warn_user(f"visualization {path!r} of the {saved.data_type} is left out: there is no such file")
+    return replace(saved, visualizations=kept)
 
 
 def value_manifest(request: Request, saved: SavedValue, content: Content, *, author: str, now: dt.datetime) -> Manifest:

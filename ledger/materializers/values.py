@@ -6,7 +6,7 @@ before code runs. Elements of containers come through here as well, so that no d
 nesting gets around it. Knows no store.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -139,7 +139,7 @@ def _class_for(chosen: type[BaseMaterializer], name: str, passed: type | None) -
 def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
     """What the materializer notes about the value, each key in the one form of metadata."""
     try:
-        found = writer.extract_metadata(value)
+        found = _dict_of(writer, "extract_metadata", writer.extract_metadata(value))
     except Exception as error:  # noqa: BLE001  # metadata is a courtesy: no failure of it costs the value
         warn_user(f"no metadata of the {qualified_name(type(value))}: {_reason(error)}")
         return {}
@@ -161,13 +161,20 @@ def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
 def _visualizations(chosen: type[BaseMaterializer], value: object, files: Files) -> dict[str, VisualizationType]:
     artist = chosen(files)
     try:
-        shown = artist.save_visualizations(value)
+        shown = _dict_of(artist, "save_visualizations", artist.save_visualizations(value))
         return {artist.relative(path): VisualizationType(kind) for path, kind in shown.items()}
     except StorageError:
         raise  # nothing more can be written, and the value cannot be finished either
     except Exception as error:  # noqa: BLE001  # a picture is a courtesy: no failure of it costs the value
         warn_user(f"no visualization of the {qualified_name(type(value))}: {_reason(error)}")
         return {}
+
+
+def _dict_of(writer: BaseMaterializer, method: str, given: object) -> Mapping[Any, Any]:
+    """What a user's method gave, where it is a dict as it should be."""
+    if not isinstance(given, Mapping):
+        raise MaterializerTypeError(f"{method} of materializer {writer.key} gives a dict, got {type(given).__name__}")
+    return given
 
 
 def _failure(doing: str, chosen: type[BaseMaterializer], name: str, error: Exception) -> MaterializerError:

@@ -44,6 +44,20 @@ class SketchMaterializer(BaseMaterializer):
         return {"page.html": VisualizationType.HTML, "notes.md": VisualizationType.MARKDOWN}
 
 
+class Unseen(Sketch):
+    """A value whose materializer names a visualization that it does not make."""
+
+
+class UnseenMaterializer(SketchMaterializer):
+    """Shows a sketch in one way more than it draws."""
+
+    REGISTRY_KEY = "tests.unseen/1"
+    ASSOCIATED_TYPES = (Unseen,)
+
+    def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
+        return {"no.html": VisualizationType.HTML, **super().save_visualizations(value)}
+
+
 class Lost:
     """A value that is saved and never comes back."""
 
@@ -185,6 +199,14 @@ def test_visualizations_are_listed_and_shown(ledger: Ledger) -> None:
     assert "sandbox" in shown._repr_html_()
     assert isinstance(version.load(), Sketch)
     assert ArtifactType.DATA_ANALYSIS == version.type
+
+
+def test_a_visualization_that_is_not_there_is_left_out(ledger: Ledger) -> None:
+    """A file that is named and was never written costs a warning; the others are shown."""
+    with pytest.warns(UserWarning, match=r"'no.html' of the .*Unseen is left out: .* no such file"):
+        version = ledger.save(Unseen(), "unseen")
+    assert {".visualizations/page.html", ".visualizations/notes.md"} == set(version.visualizations)
+    assert "page.html" in repr(version.visualize())
 
 
 def test_visualizations_can_be_left_out(ledger: Ledger) -> None:

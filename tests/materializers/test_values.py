@@ -133,6 +133,40 @@ def test_a_picture_that_finds_no_room_costs_the_value(bench: Bench) -> None:
         bench.save(Shape(14), visualizations=bench.files())
 
 
+class Silent:
+    """A value whose materializer says nothing where a dict is expected."""
+
+
+class SilentMaterializer(BaseMaterializer):
+    """Forgets what to return."""
+
+    ASSOCIATED_TYPES = (Silent,)
+    REGISTRY_KEY = "tests.silent/1"
+
+    def save(self, value: Silent) -> None:  # noqa: ARG002  # the interface of materializers
+        with self.open("silent.txt", "w"):
+            pass
+
+    def load(self, data_type: type | None) -> Silent:  # noqa: ARG002  # the same
+        return Silent()
+
+    def extract_metadata(self, value: Silent) -> dict[str, Any]:  # noqa: ARG002  # the same
+        return None  # type: ignore[return-value]  # as users do
+
+    def save_visualizations(self, value: Silent) -> dict[str, VisualizationType]:  # noqa: ARG002  # the same
+        return None  # type: ignore[return-value]  # as users do
+
+
+def test_what_gives_no_dict_costs_a_warning(bench: Bench) -> None:
+    """An extractor or artist that returns nothing is told what it should have, and the value is saved."""
+    with pytest.warns(UserWarning, match="tests.silent/1") as caught:
+        saved, _ = bench.save(Silent(), visualizations=bench.files())
+    told = [str(warning.message).partition(" of the ")[0] for warning in caught]
+    assert ["no metadata", "no visualization"] == told
+    assert all("gives a dict, got NoneType" in str(warning.message) for warning in caught)
+    assert ({}, {}) == (saved.metadata, saved.visualizations)
+
+
 def test_warnings_point_at_the_caller(bench: Bench) -> None:
     """A warning names the line that called into the ledger, not one inside of it."""
     with pytest.warns(UserWarning, match="cloudpickle") as caught:
