@@ -49,7 +49,7 @@ from ledger.history import (
     refuse_existing,
 )
 from ledger.ids import VersionId, new_uuid
-from ledger.lookup import ArtifactVersion, format_time, resolve
+from ledger.lookup import Artifact, ArtifactVersion, format_time, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -173,10 +173,8 @@ class Transaction:
         options = check_options(
             materializer, extract_metadata=extract_metadata, include_visualizations=include_visualizations
         )
-        if isinstance(data, ArtifactVersion):
-            label = f"{data.name}@{data.version}"
-            hint = "save what its load() gives, or hand the version to a step as an argument"
-            raise ArgumentTypeError(f"cannot save {label} as {request.name!r}: it is a version, not a value", hint=hint)
+        if isinstance(data, (ArtifactVersion, PendingVersion, Artifact)):
+            raise _no_value(data, request.name)
         self._refuse_taken(request)
         self._hold_store()
         return self._keep(request, self._store(data, request, options, similar_to))
@@ -373,3 +371,11 @@ class Transaction:
     def _tags_event(self, add: tuple[str, ...], remove: tuple[str, ...]) -> TagsEvent:
         at, by = format_time(self._workspace.now()), self._workspace.author
         return TagsEvent(id=UNPLACED, created_at=at, created_by=by, add=add, remove=remove)
+
+
+def _no_value(handle: ArtifactVersion | PendingVersion | Artifact, name: str) -> ArgumentTypeError:
+    """The error of a save of what stands for a value that is saved already."""
+    label = f"{handle.name}@{handle.version}" if isinstance(handle, ArtifactVersion) else handle.name
+    what = "an artifact" if isinstance(handle, Artifact) else "a version"
+    hint = "save what its load() gives, or hand the version to a step as an argument"
+    return ArgumentTypeError(f"cannot save {label} as {name!r}: it is {what}, not a value", hint=hint)

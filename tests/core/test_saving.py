@@ -235,3 +235,18 @@ def test_a_missing_path_is_refused(ledger: Ledger, tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="nowhere"):
         ledger.save(tmp_path / "nowhere", "x")
     assert before == state_of(ledger)
+
+
+def test_what_stands_for_saved_values_is_no_value(ledger: Ledger) -> None:
+    """A version, one that is not published yet, and an artifact are refused; their values are what can be saved."""
+    version = ledger.save(1, "x")
+    with ledger.transaction() as transaction:
+        pending = transaction.save(2, "x")
+        for handle, told in (
+            (version, "x@1 as 'y': it is a version"),
+            (pending, "x as 'y': it is a version"),
+            (ledger.artifact("x"), "x as 'y': it is an artifact"),
+        ):
+            with pytest.raises(ArgumentTypeError, match=f"cannot save {told}, not a value"):
+                transaction.save(handle, "y")
+    assert ["x"] == [artifact.name for artifact in ledger.artifacts()]
