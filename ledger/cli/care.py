@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -22,7 +21,7 @@ from ledger.lookup import ArtifactVersion, find_remote, place_for_new
 @pass_session
 def init(session: Session, path: str | None, store: str | None) -> None:
     """Make a ledger. PATH is its directory, by default where the first save would make one."""
-    made = ledger.Ledger.init(path or session.path or place_for_new(Path.cwd(), os.environ), store)
+    made = ledger.Ledger.init(path or session.path or place_for_new(os.environ), store)
     if session.json:
         print_json({"path": str(made.path), "store": made.store.url, "commit": made.revision})
     else:

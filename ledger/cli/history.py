@@ -66,5 +66,6 @@ def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
         )
     check_settings(git_dir)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    sys.stdout.flush()
+    if sys.stdout is not None:  # none where the program was started without
+        sys.stdout.flush()
     os.execve(program, ["git", f"--git-dir={git_dir}", *arguments], environment)  # noqa: S606  # no shell, on purpose

@@ -108,5 +108,6 @@ def run(arguments: Sequence[str]) -> int:
 
 def _drop_output() -> None:
     """Point stdout at nothing, so that the interpreter does not fail once more when it flushes it at its end."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, sys.stdout.fileno())
+    if sys.stdout is not None:  # none where the program was started without
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, sys.stdout.fileno())

@@ -1,7 +1,6 @@
 """The commands that share a ledger: clone, sync, and the remotes it knows."""
 
 import os
-from pathlib import Path
 
 import click
 import msgspec
@@ -25,7 +24,7 @@ def clone(session: Session, url: str, path: str | None, store: str | None) -> No
     URL is a ledger directory, a bare Git repository, or any URL that Git knows; it becomes the remote
     origin. Bytes stay where they are and are read from there; `ledger sync` puts those of new versions there.
     """
-    made = ledger.Ledger.clone(url, path or session.path or place_for_new(Path.cwd(), os.environ), store)
+    made = ledger.Ledger.clone(url, path or session.path or place_for_new(os.environ), store)
     artifacts = made.artifacts()
     if session.json:
         print_json({"path": str(made.path), "remote": without_secrets(url), "commit": made.revision})

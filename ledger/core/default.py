@@ -40,9 +40,9 @@ def ledger_for_reading() -> Ledger:
     fixed = _fixed.get()
     if fixed is not None:
         return fixed
-    path = find_ledger(Path.cwd(), os.environ)
+    path = find_ledger(os.environ)
     if path is None:
-        raise not_found(place_for_new(Path.cwd(), os.environ))
+        raise not_found(place_for_new(os.environ))
     return _opened(path)
 
 
@@ -54,7 +54,7 @@ def ledger_for_writing() -> Ledger:
     fixed = _fixed.get()
     if fixed is not None:
         return fixed
-    path = find_ledger(Path.cwd(), os.environ)
+    path = find_ledger(os.environ)
     if path is None:
         return _opened(_make())
     if _state_of(path) not in _open and not is_ledger(path):
@@ -63,7 +63,7 @@ def ledger_for_writing() -> Ledger:
 
 
 def _make() -> Path:
-    path = place_for_new(Path.cwd(), os.environ)
+    path = place_for_new(os.environ)
     try:
         create_ledger(path, store=None, author=user_identity(path.parent, os.environ), now=utc_now())
     except LedgerExistsError:

@@ -10,28 +10,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ledger.disk import given_path, storage_errors
-from ledger.errors import LedgerNotFoundError
+from ledger.errors import LedgerNotFoundError, storage_error
 from ledger.lookup.config import CONFIG_FILE
 
 LEDGER_DIRECTORY = ".ledger"
 VARIABLE = "LEDGER_DIR"
 
 
-def find_ledger(start: Path, environment: Mapping[str, str]) -> Path | None:
+def find_ledger(environment: Mapping[str, str]) -> Path | None:
     """The ledger directory to use, or ``None`` where there is none yet; an empty folder is none yet."""
     named = environment.get(VARIABLE)
     if named:
         path = given_path(named, VARIABLE).absolute()
         return path if _is_used(path) else None
+    start = _working_directory()
     candidates = (folder / LEDGER_DIRECTORY for folder in itertools.chain([start], start.parents))
     return next((candidate for candidate in candidates if _is_used(candidate)), None)
 
 
-def place_for_new(start: Path, environment: Mapping[str, str]) -> Path:
+def place_for_new(environment: Mapping[str, str]) -> Path:
     """Where a first write makes a ledger: the named place, the root of the Git work tree, or here."""
     named = environment.get(VARIABLE)
     if named:
         return given_path(named, VARIABLE).absolute()
+    start = _working_directory()
     root = next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
     return root / LEDGER_DIRECTORY
 
@@ -52,6 +54,16 @@ def is_ledger(path: Path) -> bool:
     """Whether a folder is a ledger, be it a damaged one: it has a history or settings."""
     with storage_errors(path, "read"):
         return path.is_dir() and any(name.endswith(".git") or name == CONFIG_FILE for name in os.listdir(path))
+
+
+def _working_directory() -> Path:
+    """Where this process is; raises `StorageError` where that folder has been removed."""
+    try:
+        return Path.cwd()
+    except OSError as cause:
+        error = storage_error(cause, "the working directory", "find")
+        error.hint = f"change to a folder that is there, or set {VARIABLE} to an absolute path"
+        raise error from cause
 
 
 def _is_used(folder: Path) -> bool:

@@ -24,8 +24,8 @@ from ledger.lookup.view import View
 def find_path(path: str | Path | None) -> Path:
     """The directory of the ledger that is meant; raises `LedgerNotFoundError`."""
     if path is None:
-        found = find_ledger(Path.cwd(), os.environ)
-        target = found or place_for_new(Path.cwd(), os.environ)
+        found = find_ledger(os.environ)
+        target = found or place_for_new(os.environ)
     else:
         target = given_path(path, "a ledger directory").absolute()
     if not is_ledger(target):

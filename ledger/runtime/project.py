@@ -7,6 +7,7 @@ take no locks, and nothing of the project is touched.
 import os
 import subprocess
 from pathlib import Path
+from typing import Self
 
 from ledger.records import Project
 
@@ -17,9 +18,17 @@ _COMMAND = ("git", "status", "--porcelain=v2", "--branch", "--untracked-files=no
 class ProjectState:
     """The question, asked at once and answered when it is needed first."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self._answer: Project | None = None
-        self._process = _ask(folder) if _is_work_tree(folder) else None
+        self._process = _ask(folder) if folder is not None and _is_work_tree(folder) else None
+
+    @classmethod
+    def here(cls) -> Self:
+        """The question about the working directory; where that has been removed there is no answer."""
+        try:
+            return cls(Path.cwd())
+        except FileNotFoundError:
+            return cls(None)
 
     def read(self) -> Project | None:
         """The answer; ``None`` outside a Git work tree, or where Git has none in time."""

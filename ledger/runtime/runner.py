@@ -10,7 +10,6 @@ import datetime as dt
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -104,7 +103,7 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
         id=new_uuid(int(started.timestamp() * 1000)),
         graph=graph,
         started=started,
-        project=ProjectState(Path.cwd()),
+        project=ProjectState.here(),
         plan=plan,
     )
     try:

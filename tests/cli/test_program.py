@@ -184,6 +184,14 @@ def test_output_that_cannot_be_written_is_an_error(iris: dict[str, Any]) -> None
     assert hint.startswith("Hint: ")
 
 
+def test_stdout_may_be_closed(iris: dict[str, Any]) -> None:
+    """Without an output nothing is printed, by Git neither, and failures keep their codes."""
+    for words, code in (("log", 0), ("git log", 0), ("artifact show nope", 3)):
+        shell = f"exec {shlex.join(PROGRAM)} {words} >&-"
+        done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=False)
+        assert (code, False) == (done.returncode, "Traceback" in done.stderr), done.stderr
+
+
 def test_any_encoding_will_do(iris: dict[str, Any], cli: Cli) -> None:
     """What the output's encoding lacks is escaped, not a failure."""
     cli("tag", "iris", "数")

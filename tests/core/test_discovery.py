@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ledger import Ledger, load_artifact, log_artifact_metadata, register_artifact, save_artifact
+from ledger import Ledger, load_artifact, log_artifact_metadata, register_artifact, save_artifact, step
 from ledger.client import Client
-from ledger.errors import ArtifactNotFoundError, LedgerExistsError, LedgerNotFoundError
+from ledger.errors import ArtifactNotFoundError, LedgerExistsError, LedgerNotFoundError, StorageError
 from tests.kit.ledgers import files_below
 
 
@@ -43,6 +43,22 @@ def test_the_first_write_makes_a_ledger_at_the_root_of_the_work_tree(
     save_artifact(1, "one")
     assert (workdir / ".ledger").is_dir()
     assert not list((workdir / "src").rglob(".ledger"))
+
+
+def test_a_working_directory_that_is_gone_is_told(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be sought from it; a ledger that is named by an absolute path is used all the same."""
+    ledger = Ledger.init(workdir / ".ledger")
+    (workdir / "gone").mkdir()
+    monkeypatch.chdir(workdir / "gone")
+    (workdir / "gone").rmdir()
+    for call in (lambda: load_artifact("x"), lambda: save_artifact(1, "x"), Ledger.open):
+        with pytest.raises(StorageError, match="cannot find the working directory: No such file"):
+            call()
+    monkeypatch.setenv("LEDGER_DIR", str(ledger.path))
+    assert "1" == save_artifact(1, "x").version
+    assert 2 == step(name="increase")(lambda value: value + 1)(load_artifact("x"))
+    assert ledger.path == Ledger.open().path
+    monkeypatch.chdir(workdir)
 
 
 def test_a_linked_work_tree_has_a_root_of_its_own(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
