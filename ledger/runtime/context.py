@@ -8,13 +8,14 @@ from uuid import UUID
 
 from ledger.core import ArtifactVersion
 from ledger.errors import StepContextError
+from ledger.forks import ThreadLock
 from ledger.records import Producer, StepInput, VersionRef, check_given_tags, merge, normalise_given
 
 _current: ContextVar["StepContext | None"] = ContextVar("ledger_step", default=None)
 
 
 class StepContext:
-    """The step that is running. Metadata and tags given here are published with its outputs."""
+    """The step that is running. Metadata and tags given here are published with its outputs; threads may share it."""
 
     def __init__(
         self, *, pipeline: str, run: str, step: str, inputs: Mapping[str, ArtifactVersion], outputs: Iterable[str]
@@ -28,6 +29,8 @@ class StepContext:
         self._tags: dict[str, set[str]] = {output: set() for output in self._metadata}
         self.loaded: list[StepInput] = []
         self.saved: list[VersionRef] = []
+        self._is_over = False
+        self._lock = ThreadLock()
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -36,13 +39,18 @@ class StepContext:
 
     def add_output_metadata(self, metadata: Any, output_name: str | None = None) -> None:
         """Add metadata to an output; the name may be left out where there is one. Later calls win, groups merge."""
-        name = self._output(output_name)
-        self._metadata[name] = merge(self._metadata[name], normalise_given(metadata))
+        name, given = self._output(output_name), normalise_given(metadata)
+        with self._lock:
+            self._refuse_late()
+            self._metadata[name] = merge(self._metadata[name], given)
 
     def add_output_tags(self, tags: Iterable[str], output_name: str | None = None) -> None:
         """Add tags to an output; the name may be left out where there is one."""
         checked = check_given_tags(tags)
-        self._tags[self._output(output_name)].update(checked)
+        name = self._output(output_name)
+        with self._lock:
+            self._refuse_late()
+            self._tags[name].update(checked)
 
     def get_output_metadata(self, output_name: str | None = None) -> dict[str, Any]:
         """The metadata given for an output so far."""
@@ -63,8 +71,22 @@ class StepContext:
     def note_loaded(self, version: ArtifactVersion) -> None:
         """Record that the body loaded a version."""
         found = StepInput(argument="", name=version.name, id=version.claim_id, kind="manual")
-        if found not in self.loaded:
-            self.loaded.append(found)
+        with self._lock:
+            if found not in self.loaded:
+                self.loaded.append(found)
+
+    def end(self) -> None:
+        """The body is over: what is said about its outputs from now on would be lost."""
+        with self._lock:
+            self._is_over = True
+
+    def _refuse_late(self) -> None:
+        if self._is_over:
+            raise StepContextError(
+                f"step {self.step_name!r} is over, its outputs can no longer be described from its body",
+                hint="join threads before the body returns, or log on the version by its name and number afterwards",
+                step=self.step_name,
+            )
 
     def __repr__(self) -> str:
         outputs = list(self.output_names)
@@ -114,4 +136,5 @@ def running(context: StepContext) -> Iterator[None]:
     try:
         yield
     finally:
+        context.end()
         _current.reset(token)

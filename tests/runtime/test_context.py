@@ -1,5 +1,10 @@
 """What a running step says about its outputs, and what it saves and loads by itself."""
 
+import contextvars
+import functools
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -31,6 +36,15 @@ from ledger.errors import (
 @pytest.fixture(autouse=True)
 def project(workdir: Path) -> Path:
     return workdir
+
+
+@pytest.fixture
+def fast_switches() -> Iterator[None]:
+    """Threads take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
 
 
 def last_run() -> PipelineRun:
@@ -327,3 +341,58 @@ def test_a_step_that_moves_stays_with_its_ledger(tmp_path: Path, monkeypatch: py
     assert ["aside", "inner", "x"] == [artifact.name for artifact in Client().list_artifacts()]
     assert ["moves", "nested"] == [run.name for run in Client().list_pipeline_runs()]
     assert [home] == list(tmp_path.iterdir())
+
+
+def in_thread(call: Callable[[], object]) -> threading.Thread:
+    """A thread that knows the step, as specs/runtime.md tells its users to make one."""
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(call,))
+    thread.start()
+    return thread
+
+
+def test_threads_of_a_step_may_all_describe_its_output(fast_switches: None) -> None:
+    """What several threads log at once is all there."""
+
+    @step
+    def measured() -> Annotated[int, "measured"]:
+        def measure(number: int) -> None:
+            for count in range(50):
+                log_artifact_metadata({f"{number}.{count}": count})
+                get_step_context().add_output_tags([f"{number}.{count}"])
+
+        for thread in [in_thread(functools.partial(measure, number)) for number in range(8)]:
+            thread.join()
+        return 1
+
+    measured()
+    keys = {f"{number}.{count}" for number in range(8) for count in range(50)}
+    version = Client().get_artifact_version("measured")
+    assert (keys, keys) == (keys & version.metadata.keys(), set(version.tags))
+
+
+def test_what_comes_after_a_step_is_refused() -> None:
+    """A thread that outlives its step is told that the outputs are published, instead of describing nothing."""
+    is_over = threading.Event()
+    told: list[str] = []
+
+    def log_late() -> None:
+        is_over.wait()
+        for call in (log_artifact_metadata, get_step_context().add_output_metadata):
+            with pytest.raises(StepContextError, match="step 'quick' is over") as caught:
+                call({"late": 1})
+            told.append(caught.value.hint)
+        with pytest.raises(StepContextError, match="step 'quick' is over"):
+            get_step_context().add_output_tags(["late"])
+
+    threads: list[threading.Thread] = []
+
+    @step
+    def quick() -> Annotated[int, "quick"]:
+        threads.append(in_thread(log_late))
+        return 1
+
+    quick()
+    is_over.set()
+    threads[0].join()
+    assert 2 == sum("join threads" in hint for hint in told)
+    assert "late" not in Client().get_artifact_version("quick").metadata
