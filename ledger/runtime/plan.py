@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.core import ArtifactVersion
-from ledger.errors import InvalidNameError, StepInterfaceError
+from ledger.errors import InvalidNameError, NameCollisionError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
 from ledger.records import Name, check_name
 from ledger.runtime.annotations import conforms, hint_for, names_class, spelled, told_of
@@ -53,9 +53,11 @@ class PlannedStep:
 def make_plan(
     graph: Graph, settings: Settings, configuration: RunConfiguration, times: Mapping[str, str]
 ) -> tuple[PlannedStep, ...]:
-    """The steps in order; raises `StepInterfaceError` or `ConfigError` for what cannot be run."""
+    """The steps in order; raises `StepInterfaceError`, `ConfigError` or `NameCollisionError` for what cannot be run."""
     configuration.check_steps([invocation.name for invocation in graph.invocations])
-    return tuple(_plan_step(graph, invocation, settings, configuration, times) for invocation in graph.invocations)
+    plan = tuple(_plan_step(graph, invocation, settings, configuration, times) for invocation in graph.invocations)
+    _refuse_collisions(plan)
+    return plan
 
 
 def _plan_step(
@@ -120,6 +122,22 @@ def _refuse_one_artifact_twice(outputs: Sequence[PlannedOutput], said: StepConfi
         if names.count(output.name) > 1 and output.declared in said.outputs:
             told = f"step {said.name!r} would save two outputs as {output.name!r}"
             raise said.refused_name(output.declared, told, "give each output its own name")
+
+
+def _refuse_collisions(plan: Sequence[PlannedStep]) -> None:
+    """Raise `NameCollisionError` for outputs whose names differ only in case: not all of them could be saved."""
+    names: dict[str, Name] = {}
+    for planned in plan:
+        for output in planned.outputs:
+            other = names.setdefault(output.name.lower(), output.name)
+            if other != output.name:
+                raise NameCollisionError(
+                    f"output {output.key!r} of step {planned.name!r} would be saved as {output.name!r}, "
+                    f"which differs only in case from {other!r} of the same run",
+                    hint="choose a name that differs in more than case",
+                    name=output.name,
+                    existing=other,
+                )
 
 
 def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepConfiguration) -> dict[str, Argument]:

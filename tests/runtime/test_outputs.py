@@ -10,7 +10,7 @@ import pytest
 from ledger import ArtifactConfig, pipeline, step
 from ledger.client import Client
 from ledger.enums import ArtifactType
-from ledger.errors import InvalidNameError, StepInterfaceError
+from ledger.errors import InvalidNameError, NameCollisionError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
 
 
@@ -51,6 +51,32 @@ class _Count(BaseMaterializer):
 @pytest.fixture(autouse=True)
 def project(workdir: Path) -> Path:
     return workdir
+
+
+def test_outputs_that_differ_only_in_case_are_refused_before_anything_runs(project: Path) -> None:
+    """Two of them could not both be saved, be they of one step or of two, so the work of neither is begun."""
+    ran: list[str] = []
+
+    @step
+    def pair() -> tuple[Annotated[int, "total"], Annotated[int, "Total"]]:
+        ran.append("pair")
+        return 1, 2
+
+    @step
+    def lone() -> int:
+        ran.append("lone")
+        return 1
+
+    @pipeline
+    def twice() -> None:
+        lone(id="fit")
+        lone(id="Fit")
+
+    with pytest.raises(NameCollisionError, match=r"output 'Total' of step 'pair' would be .* 'total'"):
+        pair()
+    with pytest.raises(NameCollisionError, match="'twice::Fit::output', which differs only in case from"):
+        twice()
+    assert ([], []) == (ran, list(project.iterdir()))
 
 
 def test_default_names_tell_pipeline_step_and_output() -> None:
