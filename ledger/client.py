@@ -10,6 +10,7 @@ import msgspec
 from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_reading, ledger_for_writing
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentTypeError, shown
+from ledger.records import check_name
 from ledger.runtime import current_recording, current_step, lazy_lookup
 
 
@@ -65,7 +66,8 @@ class Client:
     def list_artifacts(self, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
         """The artifacts, by name; with a tag, those that have a version with it."""
         ledger = self._ledger()
-        found = [artifact for artifact in ledger.artifacts() if name in (None, artifact.name)]
+        wanted = check_name(name) if name is not None else None
+        found = [artifact for artifact in ledger.artifacts() if wanted in (None, artifact.name)]
         if tag is None:
             return found
         tagged = {version.name for version in ledger.search(name=name, tag=tag)}

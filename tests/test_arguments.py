@@ -7,9 +7,16 @@ from typing import Any
 
 import pytest
 
-from ledger import Ledger, log_artifact_metadata, register_artifact
+from ledger import Ledger, log_artifact_metadata, register_artifact, step
 from ledger.client import Client
-from ledger.errors import ArgumentError, ArgumentTypeError, LedgerError, MetadataError, StorageError
+from ledger.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    LedgerError,
+    MetadataError,
+    StepInterfaceError,
+    StorageError,
+)
 from tests.kit.ledgers import git
 
 Call = Callable[[Ledger, Any], object]
@@ -108,9 +115,34 @@ def test_the_variable_may_begin_with_a_tilde(workdir: Path, monkeypatch: pytest.
     assert made.path == Ledger.open().path == Path.home() / "team"
 
 
+@step
+def plain(value: int) -> int:
+    return value
+
+
 WRONG: dict[str, tuple[Call, type[LedgerError], str]] = {
     "sync(5)": (lambda ledger, five: ledger.sync(five), ArgumentTypeError, "a remote is named by a str, got int: 5"),
     "Client(5)": (lambda _, five: Client(five), ArgumentTypeError, "a client is given a Ledger, got int: 5"),
+    "list_artifacts(name=5)": (
+        lambda ledger, five: Client(ledger).list_artifacts(name=five),
+        ArgumentTypeError,
+        "an artifact name is a str, got int: 5",
+    ),
+    "list_pipeline_runs(5)": (
+        lambda ledger, five: Client(ledger).list_pipeline_runs(five),
+        ArgumentTypeError,
+        "a pipeline name is a str, got int: 5",
+    ),
+    "with_options(parameters=5)": (
+        lambda _, five: plain.with_options(parameters=five),
+        ArgumentTypeError,
+        "parameters are a dict by argument, got int: 5",
+    ),
+    "with_options(output_materializers=5)": (
+        lambda _, five: plain.with_options(output_materializers=five),
+        StepInterfaceError,
+        "output 'output' of step 'plain': 5 is no materializer class",
+    ),
     "save(tags=dict)": (
         lambda ledger, _: ledger.save(1, "b", tags={"best": 1}),
         ArgumentTypeError,

@@ -266,7 +266,7 @@ class Workspace(View):
     def _ask_trust(self, claim: Claim, facts: Facts, trust: bool, what: str) -> None:  # noqa: FBT001  # bound by partial
         """Deny by default: only this call's word or the local trust file lets code run."""
         digest = facts.manifest.content.digest
-        if trust or self.trust.holds(digest):
+        if trust is True or self.trust.holds(digest):  # a text such as 'no' is no falsehood either
             return
         raise UntrustedArtifactError(
             f"loading {claim.label} would run code that {facts.manifest.created_by} saved: {what} ({digest})",

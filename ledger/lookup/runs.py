@@ -20,6 +20,7 @@ from ledger.errors import (
     IntegrityError,
     RunNotFoundError,
     StepInterfaceError,
+    shown,
 )
 from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import VersionId, is_uuid
@@ -334,6 +335,8 @@ def list_runs(
     view: View, *, pipeline: str | None = None, status: str | None = None, limit: int | None = None
 ) -> list[PipelineRun]:
     """The runs, oldest first; ``limit`` keeps the newest."""
+    if pipeline is not None and not isinstance(pipeline, str):
+        raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
     if status is not None and status not in _STATUSES:
         raise ArgumentError(f"no run has the status {status!r}", hint=f"a run is {', '.join(_STATUSES)}")
     found = (

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MethodType
 from typing import Any, overload
 
-from ledger.errors import StepInterfaceError
+from ledger.errors import ArgumentTypeError, StepInterfaceError, shown
 from ledger.materializers import BaseMaterializer
 from ledger.runtime.annotations import class_of
 from ledger.runtime.configuration import ExternalArtifact
@@ -84,7 +84,7 @@ class Step:
         chosen = _materializers(output_materializers, self.signature, self.name)
         options = StepOptions(
             settings=settings,
-            parameters={**self.options.parameters, **self._known(parameters or {})},
+            parameters={**self.options.parameters, **self._known({} if parameters is None else parameters)},
             materializers={**self.options.materializers, **chosen},
         )
         changed = Step(
@@ -129,7 +129,10 @@ class Step:
                 step=self.name,
             ) from error
 
-    def _known(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _known(self, parameters: object) -> Mapping[str, Any]:
+        if not isinstance(parameters, Mapping):
+            given = f"{type(parameters).__name__}: {shown(parameters)}"
+            raise ArgumentTypeError(f"parameters are a dict by argument, got {given}")
         for key in parameters:
             if key not in self.signature.parameters:
                 raise StepInterfaceError(
@@ -224,7 +227,7 @@ def _materializers(
                 hint=f"its outputs are: {', '.join(outputs) or 'none'}",
                 step=name,
             )
-        classes = (value,) if isinstance(value, type) else tuple(value)
+        classes = tuple(value) if isinstance(value, Iterable) and not isinstance(value, type) else (value,)
         if not all(isinstance(kind, type) and issubclass(kind, BaseMaterializer) for kind in classes):
             raise StepInterfaceError(f"output {key!r} of step {name!r}: {value!r} is no materializer class", step=name)
         chosen[key] = classes

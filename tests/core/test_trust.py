@@ -101,6 +101,15 @@ def test_trust_for_one_call_is_not_kept(ledger: Ledger, monkeypatch: pytest.Monk
         mine.load("gadget")
 
 
+@pytest.mark.parametrize("word", ["no", 1, [False]])
+def test_only_true_is_trust(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: Any) -> None:
+    """What is merely no falsehood, such as an option's text, lets nothing run."""
+    _save_pickled(ledger)
+    _become_another_user(monkeypatch, tmp_path / "other")
+    with pytest.raises(UntrustedArtifactError):
+        Ledger.open(ledger.path).load("gadget", trust=word)
+
+
 def test_files_need_no_trust(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Whoever does not trust a version still gets its files, its metadata and a check of its bytes."""
     _save_pickled(ledger)
