@@ -4,8 +4,12 @@ Read from the files Git reads, without running Git. A name is a claim, not a pro
 """
 
 import os
+import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+
+_WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 # What a malformed configuration file makes dulwich raise.
 _MALFORMED = (ValueError, KeyError, UnicodeDecodeError, IndexError)
@@ -18,10 +22,12 @@ def git_identity(start: Path, environment: Mapping[str, str]) -> str | None:
     """
     name = environment.get("GIT_AUTHOR_NAME")
     address = environment.get("GIT_AUTHOR_EMAIL")
-    for path in _configurations(start, environment):
+    home = Path(environment.get("HOME") or os.path.expanduser("~"))
+    git_dir = _git_dir(start)
+    for path in _configurations(git_dir, home, environment):
         if name and address:
             break
-        configuration = _read(path)
+        configuration = _read(path, home, git_dir)
         name = name or configuration.get("name")
         address = address or configuration.get("email")
     if not name or not address:
@@ -30,26 +36,64 @@ def git_identity(start: Path, environment: Mapping[str, str]) -> str | None:
     return f"{name} <{address}>".encode(errors="surrogateescape").decode(errors="replace")
 
 
-def _configurations(start: Path, environment: Mapping[str, str]) -> list[Path]:
+def _git_dir(start: Path) -> Path | None:
+    """The Git directory of the work tree around a folder; a linked one, or a submodule, has a file that leads there."""
+    for folder in (start, *start.parents):
+        # A folder that cannot be looked into names nobody, like a file that cannot be read.
+        found = folder / ".git"
+        if os.path.isdir(found):
+            return found
+        if os.path.isfile(found):
+            mark, _, place = _first_line(found).partition("gitdir: ")
+            return folder / place if place and not mark else None
+    return None
+
+
+def _configurations(git_dir: Path | None, home: Path, environment: Mapping[str, str]) -> list[Path]:
     """The configuration files that may name the user, nearest first."""
-    # A folder that cannot be looked into names nobody, like a file that cannot be read.
-    project = next(
-        (folder / ".git" / "config" for folder in (start, *start.parents) if os.path.isdir(folder / ".git")), None
-    )
-    home = Path(environment.get("HOME") or os.path.expanduser("~"))
+    project = []
+    if git_dir is not None:
+        # Linked work trees share a configuration, which lies where this file says.
+        common = git_dir / "commondir"
+        project = [git_dir / (_first_line(common) if os.path.isfile(common) else "") / "config"]
     user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "git" / "config"
     chosen = environment.get("GIT_CONFIG_GLOBAL")
     own = [Path(chosen)] if chosen is not None else [home / ".gitconfig", user]
-    return [path for path in (project, *own, Path("/etc/gitconfig")) if path is not None]
+    return [*project, *own, Path("/etc/gitconfig")]
 
 
-def _read(path: Path) -> dict[str, str]:
+def _first_line(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape").partition("\n")[0]
+    except OSError:
+        return ""
+
+
+def _read(path: Path, home: Path, git_dir: Path | None) -> dict[str, str]:
     from dulwich.config import ConfigFile
 
+    def judge(flags: re.RegexFlag, pattern: str) -> bool:
+        expression = re.compile(_expression(pattern, home=home, beside=path.parent), flags)
+        places = (str(git_dir), os.path.realpath(git_dir)) if git_dir is not None else ()
+        return any(map(expression.fullmatch, places))
+
+    conditions = {"gitdir:": partial(judge, re.NOFLAG), "gitdir/i:": partial(judge, re.IGNORECASE)}
     try:
-        configuration = ConfigFile.from_path(str(path))
+        configuration = ConfigFile.from_path(str(path), condition_matchers=conditions)
         section = dict(configuration.items((b"user",)))
     except (OSError, *_MALFORMED):
         # Not there, not ours to read, or not for us to judge: the next file may know.
         return {}
     return {key: section[key.encode()].decode(errors="replace") for key in ("name", "email") if key.encode() in section}
+
+
+def _expression(pattern: str, *, home: Path, beside: Path) -> str:
+    """The regular expression for a pattern of folders, as gitconfig(5) tells of ``includeIf "gitdir:…"``."""
+    if pattern.startswith("~/"):
+        pattern = f"{home}{pattern[1:]}"
+    elif pattern.startswith("./"):
+        pattern = f"{os.path.realpath(beside)}{pattern[1:]}"
+    elif not pattern.startswith("/"):
+        pattern = f"**/{pattern}"
+    pattern += "**" if pattern.endswith("/") else ""
+    return "".join(_WILD.get(part, re.escape(part)) for part in re.split(r"(\*\*/|\*\*|\*|\?)", pattern))

@@ -100,6 +100,61 @@ def test_what_git_says_is_what_we_say(home: Path, project: Path) -> None:
     assert said.rsplit(" ", 2)[0] == git_identity(project, environment)
 
 
+def said_by_git(folder: Path, home: Path) -> str:
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1"}
+    command = ["git", "-C", str(folder), "var", "GIT_AUTHOR_IDENT"]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    return said.rsplit(" ", 2)[0]
+
+
+@pytest.fixture
+def linked(project: Path, home: Path) -> Path:
+    """A linked work tree of the project, beside it."""
+    write(home / ".gitconfig", "Ada")
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    for words in (["commit", "-q", "--allow-empty", "-m", "x"], ["worktree", "add", "-q", "../linked"]):
+        subprocess.run(["git", "-C", str(project), *words], env=environment, check=True)
+    return project.parent / "linked"
+
+
+def test_a_linked_work_tree_has_the_projects_identity(home: Path, project: Path, linked: Path) -> None:
+    """Where `.git` is a file, the configuration that it leads to says who."""
+    write(project / ".git" / "config", "Work")
+    assert "Work <Work@example.com>" == said_by_git(linked, home) == git_identity(linked, {"HOME": str(home)})
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "gitdir:{base}/",
+        "gitdir:{base}/project/.git",
+        "gitdir:{base}/*/.git",
+        "gitdir:{base}/p?oject/**",
+        "gitdir:project/",
+        "gitdir:**/project/.git",
+        "gitdir:PROJECT/",
+        "gitdir/i:PROJECT/",
+        "gitdir:{base}/pro",
+        "gitdir:{base}/*",
+        "gitdir:./../project/",
+        "gitdir:~/",
+        "onbranch:main",
+    ],
+)
+def test_conditions_on_the_folder_are_judged_as_git_does(
+    home: Path, project: Path, linked: Path, condition: str
+) -> None:
+    """``includeIf "gitdir:…"`` gives who they are at work to the projects there, and to no others."""
+    write(home / "work", "Work")
+    told = condition.format(base=project.parent)
+    (home / ".gitconfig").write_text(f'{CONFIG.format(name="Ada")}[includeIf "{told}"]\n\tpath = work\n')
+    environment = {"HOME": str(home)}
+    if not condition.startswith("onbranch"):  # which Git alone can tell
+        for folder in (project / "deep", linked):
+            assert said_by_git(folder, home) == git_identity(folder, environment)
+    assert "Ada <Ada@example.com>" == git_identity(home, environment)
+
+
 def test_bytes_that_are_no_unicode_become_marks(home: Path, tmp_path: Path) -> None:
     """A name from an environment in another encoding can stand in a record."""
     environment = {"HOME": str(home), "GIT_AUTHOR_NAME": "J\udcf6rg", "GIT_AUTHOR_EMAIL": "j@k"}
