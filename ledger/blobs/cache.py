@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from ledger.disk import remove_if_there, write_derived_file
+from ledger.disk import remove_if_there, users_folder, write_derived_file
 from ledger.errors import storage_error
 from ledger.forks import ThreadLock
 from ledger.notices import warn_user
@@ -45,8 +45,7 @@ class CacheUsage(NamedTuple):
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
     """Where this user's cache is."""
-    caches = environment.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(caches) / "ledger" / "objects"
+    return users_folder(environment, "XDG_CACHE_HOME", ".cache") / "ledger" / "objects"
 
 
 def excess(pieces: Iterable[CachedPiece], limit: int) -> list[CachedPiece]:

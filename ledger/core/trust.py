@@ -9,9 +9,8 @@ import datetime as dt
 import os
 import stat
 from collections.abc import Mapping
-from pathlib import Path
 
-from ledger.disk import read_file, storage_errors, sync_file
+from ledger.disk import read_file, storage_errors, sync_file, users_folder
 from ledger.errors import ReadOnlyError
 from ledger.ids import Digest
 
@@ -20,8 +19,7 @@ class TrustFile:
     """The digests that one user trusts on one machine."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        state = environment.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
-        self.path = Path(state) / "ledger" / "trust"
+        self.path = users_folder(environment, "XDG_STATE_HOME", ".local/state") / "ledger" / "trust"
 
     def holds(self, digest: Digest) -> bool:
         """Whether a content is trusted; a file that others may write is no evidence."""

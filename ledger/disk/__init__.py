@@ -4,7 +4,7 @@ The only package that writes files of the ledger, and the only user of filelock.
 keeps (specs/concurrency.md).
 """
 
-from ledger.disk.given import given_path, given_text
+from ledger.disk.given import given_path, given_text, users_folder
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.reading import close_anyway, mode_of, open_regular, read_file, storage_errors
@@ -56,6 +56,7 @@ __all__ = [
     "storage_errors",
     "sync_directory",
     "sync_file",
+    "users_folder",
     "write_all",
     "write_derived_file",
     "write_file",

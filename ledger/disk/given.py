@@ -5,6 +5,7 @@ and name neither the argument nor a way out.
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from ledger.errors import ArgumentError, ArgumentTypeError, shown
@@ -27,6 +28,15 @@ def given_text(path: object, what: str) -> str:
     if "\0" in text or not _has_bytes(text):
         raise ArgumentError(f"{what} cannot be {shown(text)}: no file has such a name", path=text)
     return text
+
+
+def users_folder(environment: Mapping[str, str], variable: str, otherwise: str) -> Path:
+    """The user's folder that a variable of XDG's names, else one in the home directory.
+
+    A relative path is passed over, as XDG asks: it would be another folder wherever the user works.
+    """
+    named = environment.get(variable, "")
+    return Path(named) if os.path.isabs(named) else Path(os.path.expanduser("~"), otherwise)
 
 
 def _has_bytes(text: str) -> bool:

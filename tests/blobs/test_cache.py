@@ -335,9 +335,10 @@ for number in range(6):
 
 
 def test_the_folder_is_the_users(tmp_path: Path) -> None:
-    """The cache lies where XDG_CACHE_HOME says, else in the home folder."""
+    """The cache lies where XDG_CACHE_HOME says, else in the home folder; a relative path there says nothing."""
     assert tmp_path / "ledger" / "objects" == cache_folder({"XDG_CACHE_HOME": str(tmp_path)})
-    assert Path(os.environ["HOME"]) / ".cache" / "ledger" / "objects" == cache_folder({})
+    for environment in ({}, {"XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "caches"}):
+        assert Path(os.environ["HOME"]) / ".cache" / "ledger" / "objects" == cache_folder(environment)
 
 
 @pytest.mark.filterwarnings("ignore:stored chunks are")

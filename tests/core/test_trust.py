@@ -137,6 +137,19 @@ def test_the_trust_file_is_private(ledger: Ledger, monkeypatch: pytest.MonkeyPat
     assert not [path for path in files_below(ledger.path) if "trust" in path]
 
 
+def test_the_working_directory_grants_no_trust(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A relative XDG_STATE_HOME is passed over, as it would have every project bring a trust file along."""
+    saved = _save_pickled(ledger)
+    trust_file = tmp_path / "state" / "ledger" / "trust"
+    trust_file.parent.mkdir(parents=True)
+    trust_file.write_text(f"{saved.digest}\n")
+    trust_file.chmod(0o600)
+    monkeypatch.chdir(tmp_path)
+    _become_another_user(monkeypatch, Path("state"))
+    with pytest.raises(UntrustedArtifactError):
+        Ledger.open(ledger.path).load("gadget")
+
+
 @pytest.mark.parametrize("mode", [0o602, 0o620, 0o666])
 def test_a_trust_file_that_others_may_write_is_refused(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: int
