@@ -36,11 +36,11 @@ def print_line(text: str) -> None:
     click.echo(escape(text))
 
 
-def as_json(document: object, *, indent: int | None = None) -> str:
-    """A JSON document in ASCII, which every terminal and pipe takes."""
+def as_json(document: object, *, indent: int | None = None, for_people: bool = False) -> str:
+    """A JSON document in ASCII, which every terminal and pipe takes; people also get numbers that JSON lacks."""
     import json
 
-    return json.dumps(document, indent=indent, allow_nan=False)
+    return json.dumps(document, indent=indent, allow_nan=for_people)
 
 
 def print_json(document: object) -> None:
@@ -100,7 +100,8 @@ def _cell(key: str, value: object) -> str:
     if key in _SIZES and isinstance(value, int):
         return human_size(value)
     if isinstance(value, list | tuple):
-        return ", ".join(value) if all(isinstance(each, str) for each in value) else as_json(value)
+        is_text = all(isinstance(each, str) for each in value)
+        return ", ".join(value) if is_text else as_json(value, for_people=True)
     text = str(value)
     return f"{text[:_SECONDS]}Z" if key in TIMES else text
 

@@ -99,6 +99,14 @@ def test_metadata_of_any_kind_is_json(cli: Cli, iris: dict[str, Any]) -> None:
     assert "metadata.score.f1      0.5\n" in cli("artifact", "version", "show", "iris").out
 
 
+def test_numbers_that_json_lacks_are_shown_to_people(cli: Cli, iris: dict[str, Any]) -> None:
+    """NaN and the infinities are shown, in lists as well, by both commands that show metadata."""
+    Ledger.open().log_metadata({"a": float("nan"), "b": [float("inf"), {"c": float("nan")}]}, "iris")
+    for words in (("artifact", "show", "iris"), ("artifact", "version", "show", "iris")):
+        shown = dict(line.split(maxsplit=1) for line in cli(*words).out.splitlines() if line.startswith("metadata."))
+        assert ("nan", '[Infinity, {"c": NaN}]') == (shown["metadata.a"], shown["metadata.b"])
+
+
 def test_a_damaged_record_is_one_row_less(iris: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     """A version whose record is damaged is left out of the list with a warning on stderr."""
     ledger = Ledger.open()
