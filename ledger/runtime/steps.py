@@ -49,6 +49,9 @@ class Step:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Record the step, run it, or just call the function, by where the call stands."""
+        if args and isinstance(args[0], type) and list(self.signature.parameters)[:1] == ["cls"]:
+            # Since Python 3.13 a class method hands the class on instead of asking for a step of its own.
+            return self.__get__(args[0])(*args[1:], **kwargs)
         recording = current_recording()
         if recording is None and current_step() is not None:
             return self.entrypoint(*args, **kwargs)
@@ -100,9 +103,9 @@ class Step:
         return changed
 
     def __get__(self, owner: object, _: type | None = None) -> "Step":
-        """The step of a method, as one of the object that it is asked of; any other step is itself."""
+        """The step of a method, as one of the object or class that it is asked of; any other step is itself."""
         names = list(self.signature.parameters)
-        if owner is None or names[:1] != ["self"]:
+        if owner is None or names[:1] not in (["self"], ["cls"]):
             return self
         parameters = {name: self.signature.parameters[name] for name in names[1:]}
         changed = Step(

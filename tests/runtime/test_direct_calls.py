@@ -196,3 +196,31 @@ def test_a_method_is_a_step_of_its_object() -> None:
         trainer.kept(trainer.fit(), after=trainer.fit)
 
     assert 7 == training().steps["add"].output.load()
+
+
+class Scaled:
+    """Its class method is a step, below what makes it one of the class."""
+
+    factor = 2
+
+    @classmethod
+    @step
+    def scaled(cls, value: int) -> Annotated[int, "scaled"]:
+        return cls.factor * value
+
+
+class Tripled(Scaled):
+    factor = 3
+
+
+def test_a_class_method_is_a_step_of_its_class() -> None:
+    """It takes the class that it is called on, or that of the object, and what it is given is recorded by name."""
+    assert [8, 12, 12] == [Scaled.scaled(4), Tripled.scaled(4), Tripled().scaled(value=4)]
+    assert {"value": 4} == Client().list_pipeline_runs()[-1].steps["scaled"].parameters
+    assert ["scaled"] == [artifact.name for artifact in Client().list_artifacts()]
+
+    @pipeline
+    def training() -> None:
+        Tripled.scaled(Scaled.scaled(1))
+
+    assert 6 == training().steps["scaled_2"].output.load()
