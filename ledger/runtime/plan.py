@@ -14,8 +14,8 @@ from ledger.errors import InvalidNameError, NameCollisionError, StepInterfaceErr
 from ledger.materializers import BaseMaterializer
 from ledger.records import Name, check_name
 from ledger.runtime.annotations import conforms, hint_for, names_class, spelled, told_of
-from ledger.runtime.configuration import ArtifactConfig
-from ledger.runtime.graph import Argument, FromOutside, Graph, Invocation, Plain
+from ledger.runtime.configuration import ArtifactConfig, ExternalArtifact
+from ledger.runtime.graph import Argument, FromOutside, FromVersion, Graph, Invocation, Plain
 from ledger.runtime.parameters import as_parameters
 from ledger.runtime.run_configuration import RunConfiguration, StepConfiguration
 from ledger.runtime.settings import Settings
@@ -156,9 +156,9 @@ def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepCon
         elif key in invocation.arguments:
             arguments[key] = invocation.arguments[key]
         elif key in options:
-            arguments[key] = Plain(value=options[key])
+            arguments[key] = _as_argument(options[key])
         elif parameter.default is not inspect.Parameter.empty:
-            arguments[key] = Plain(value=parameter.default)
+            arguments[key] = _as_argument(parameter.default)
         else:
             missing.append(key)
     if missing:
@@ -170,6 +170,13 @@ def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepCon
     _check_types(invocation.name, signature, arguments)
     as_parameters(invocation.name, {key: each.value for key, each in arguments.items() if isinstance(each, Plain)})
     return arguments
+
+
+def _as_argument(value: Any) -> Argument:
+    """What an option or a default stands for: a version, a value from outside, or a parameter."""
+    if isinstance(value, ArtifactVersion):
+        return FromVersion(version=value)
+    return FromOutside(artifact=value) if isinstance(value, ExternalArtifact) else Plain(value=value)
 
 
 def _check_types(step: str, signature: Signature, arguments: Mapping[str, Argument]) -> None:

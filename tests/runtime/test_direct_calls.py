@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 import pytest
 
-from ledger import Ledger, load_artifact, pipeline, save_artifact, step
+from ledger import ExternalArtifact, Ledger, load_artifact, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.errors import LedgerNotFoundError, StepInterfaceError
 
@@ -97,6 +97,27 @@ def test_a_version_of_another_ledger_makes_none(project: Path) -> None:
     with pytest.raises(LedgerNotFoundError):
         add(strange)
     assert ["elsewhere"] == [path.name for path in project.iterdir()]
+
+
+def test_a_version_or_a_value_from_outside_may_stand_in_options_and_defaults() -> None:
+    """They are arguments wherever an argument may come from: taken, loaded and recorded as at the call."""
+    version = save_artifact(40, "x")
+    outside = ExternalArtifact(value=1)
+
+    @step
+    def both(a: int = version, b: int = outside) -> int:  # type: ignore[assignment]
+        return a + b
+
+    @pipeline
+    def training() -> None:
+        both()
+        add.with_options(parameters={"a": version, "b": outside})(id="add")
+
+    assert 41 == both()
+    run = training()
+    assert [41, 41] == [made.output.load() for made in run.steps.values()]
+    assert [version, version] == [made.inputs["a"] for made in run.steps.values()]
+    assert ["external"] * 2 == [made.inputs["b"].save_type for made in run.steps.values()]
 
 
 def test_in_another_steps_body_a_step_is_a_function() -> None:
