@@ -38,6 +38,7 @@ from ledger.errors import (
     StorageError,
     VersionExistsError,
 )
+from ledger.forks import ThreadLock
 from ledger.history import (
     UNPLACED,
     Claim,
@@ -120,7 +121,7 @@ Target = str | UUID | ArtifactVersion | PendingVersion
 
 
 class Transaction:
-    """Saves, tags and metadata that are published together when the ``with`` block ends well."""
+    """Saves, tags and metadata that are published together when the ``with`` block ends well; threads may share it."""
 
     def __init__(self, workspace: Workspace, *, subject: str = "") -> None:
         """``subject`` goes before what the commit's subject says by itself."""
@@ -137,6 +138,7 @@ class Transaction:
         self._subject = subject
         self._is_over = False
         self._hold: Hold | None = None
+        self._lock = ThreadLock()
         self._snapshot = workspace.snapshot()
         self.versions: tuple[ArtifactVersion, ...] = ()
         """The new versions, once the transaction is over."""
@@ -216,8 +218,9 @@ class Transaction:
         values = check_logged(metadata)
         pending, claim = self._target(on, version)
         if pending is not None:
-            together = encode_values(merge(decode_values(pending.manifest.metadata), values))
-            pending.change(metadata=together)
+            with self._lock:
+                together = encode_values(merge(decode_values(pending.manifest.metadata), values))
+                pending.change(metadata=together)
         elif claim is not None and values:
             self._add_event(claim, "log metadata on", self._metadata_event(encode_values(values)))
 
@@ -236,8 +239,9 @@ class Transaction:
             raise InvalidTagError(f"tag {min(both)!r} is to be added and removed at once")
         pending, claim = self._target(on, version)
         if pending is not None:
-            tags_now = tuple(sorted({*pending.manifest.tags, *add} - set(drop)))
-            pending.change(tags=tags_now)
+            with self._lock:
+                tags_now = tuple(sorted({*pending.manifest.tags, *add} - set(drop)))
+                pending.change(tags=tags_now)
         elif claim is not None and (add or drop):
             self._add_event(claim, "tag" if add else "untag", self._tags_event(add, drop))
 
@@ -284,8 +288,9 @@ class Transaction:
 
     def _hold_store(self) -> None:
         """From before bytes are relied on until they are published, nobody removes any (specs/maintenance.md, 3)."""
-        if self._hold is None or not self._hold.is_own:
-            self._hold = self._workspace.hold_store()
+        with self._lock:
+            if self._hold is None or not self._hold.is_own:
+                self._hold = self._workspace.hold_store()
 
     def _let_go(self) -> None:
         if self._hold is not None:
@@ -312,15 +317,17 @@ class Transaction:
             warn_user(f"{name} is saved, but loading it will ask for trust: {error}")
 
     def _keep(self, request: Request, manifest: Manifest) -> PendingVersion:
-        if self._pending and manifest.id <= self._pending[-1].manifest.id:
-            # Ids are the order in which versions were made, also within a millisecond.
-            later = VersionId(new_uuid(0, after=self._pending[-1].manifest.id))
-            manifest = msgspec.structs.replace(manifest, id=later)
-        # A record over the limit is refused here, before anything else is saved.
-        pending = PendingVersion(request, manifest, draft_of(request, manifest))
-        self._pending.append(pending)
-        self._taken.add((request.name, request.version))
-        return pending
+        with self._lock:
+            self._refuse_twice(request)  # once more: another thread may have saved it meanwhile
+            if self._pending and manifest.id <= self._pending[-1].manifest.id:
+                # Ids are the order in which versions were made, also within a millisecond.
+                later = VersionId(new_uuid(0, after=self._pending[-1].manifest.id))
+                manifest = msgspec.structs.replace(manifest, id=later)
+            # A record over the limit is refused here, before anything else is saved.
+            pending = PendingVersion(request, manifest, draft_of(request, manifest))
+            self._pending.append(pending)
+            self._taken.add((request.name, request.version))
+            return pending
 
     def _refuse_late(self) -> None:
         if self._is_over:
@@ -335,12 +342,15 @@ class Transaction:
         refuse_collision(request.name, self._snapshot)
         if request.version is not None:
             refuse_existing(request.name, request.version, self._snapshot)
-            if (request.name, request.version) in self._taken:
-                raise VersionExistsError(
-                    f"version {request.version!r} of artifact {request.name!r} is in this transaction already",
-                    name=request.name,
-                    version=request.version,
-                )
+            self._refuse_twice(request)
+
+    def _refuse_twice(self, request: Request) -> None:
+        if request.version is not None and (request.name, request.version) in self._taken:
+            raise VersionExistsError(
+                f"version {request.version!r} of artifact {request.name!r} is in this transaction already",
+                name=request.name,
+                version=request.version,
+            )
 
     def _target(self, on: Target, version: str | int | None) -> tuple[PendingVersion | None, Claim | None]:
         self._refuse_late()

@@ -8,6 +8,7 @@ from typing import Any
 
 from ledger.core import Artifact, ArtifactVersion
 from ledger.errors import StepInterfaceError, shown
+from ledger.forks import ThreadLock
 from ledger.runtime.annotations import spelled
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.declarations import checked_name
@@ -64,23 +65,25 @@ class LazyOutput(LazyVersion):
 
 
 class Recording:
-    """The steps called so far in one pipeline body."""
+    """The steps called so far in one pipeline body; threads of it may share the recording."""
 
     def __init__(self, pipeline: str) -> None:
         self.pipeline = pipeline
         self.call = next(_calls)
         self.invocations: dict[str, Invocation] = {}
+        self._lock = ThreadLock()
 
     def add(
         self, step: Any, signature: Signature, name: str, arguments: Mapping[str, Any], *, id: str | None, after: Any
     ) -> Any:
         """Record a call; returns what stands for its outputs: one placeholder, a tuple of them, or a `StepCall`."""
-        chosen = self._name(name, id)
-        given = {key: as_argument(value, step=chosen, name=key) for key, value in arguments.items()}
-        for key, argument in given.items():
-            self._refuse_strange(argument, f"argument {key!r} of step {chosen!r}")
-        invocation = Invocation(name=chosen, step=step, arguments=given, after=self.names_of(listed(after)))
-        self.invocations[chosen] = invocation
+        with self._lock:
+            chosen = self._name(name, id)
+            given = {key: as_argument(value, step=chosen, name=key) for key, value in arguments.items()}
+            for key, argument in given.items():
+                self._refuse_strange(argument, f"argument {key!r} of step {chosen!r}")
+            invocation = Invocation(name=chosen, step=step, arguments=given, after=self.names_of(listed(after)))
+            self.invocations[chosen] = invocation
         outputs = tuple(LazyOutput(self, invocation, output.key) for output in signature.outputs)
         if not outputs:
             return StepCall(self, invocation)

@@ -1,5 +1,7 @@
 """Many records, one commit, all or none."""
 
+import threading
+
 import pytest
 
 from ledger import Ledger
@@ -252,3 +254,31 @@ def test_metadata_of_a_pending_version_merges_as_values(ledger: Ledger) -> None:
         pending = transaction.save(1, "one", run_metadata={"a": float("nan"), "b": 10**30})
         transaction.log_metadata({"a": {"x": 1}, "b": {"y": 2}}, pending)
     assert {"a": {"x": 1}, "b": {"y": 2}} == {key: ledger.get("one").metadata[key] for key in "ab"}
+
+
+def test_threads_may_share_a_transaction(ledger: Ledger, fast_switches: None) -> None:
+    """What each of them saves, tags and logs, also on one version, is published, and one version is made once."""
+    refused: list[VersionExistsError] = []
+    with ledger.transaction() as transaction:
+        shared = transaction.save(0, "shared")
+
+        def work(number: int) -> None:
+            for count in range(25):
+                transaction.tag(shared, [f"{number}.{count}"])
+                transaction.log_metadata({f"{number}.{count}": count}, shared)
+            transaction.tag(transaction.save(number, "own"), [str(number)])
+            try:
+                transaction.save(number, "shared", "once")
+            except VersionExistsError as error:
+                refused.append(error)
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    keys = {f"{number}.{count}" for number in range(8) for count in range(25)}
+    found = ledger.get("shared", 1)
+    assert (keys, keys) == (keys & found.metadata.keys(), set(found.tags))
+    assert {(str(number),) for number in range(8)} == {version.tags for version in ledger.versions("own")}
+    assert (7, ["1", "once"]) == (len(refused), [version.version for version in ledger.versions("shared")])

@@ -2,9 +2,8 @@
 
 import contextvars
 import functools
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -36,15 +35,6 @@ from ledger.errors import (
 @pytest.fixture(autouse=True)
 def project(workdir: Path) -> Path:
     return workdir
-
-
-@pytest.fixture
-def fast_switches() -> Iterator[None]:
-    """Threads take turns as often as they can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 def last_run() -> PipelineRun:

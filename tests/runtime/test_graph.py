@@ -1,6 +1,8 @@
 """What a pipeline's body records: names, order and arguments of steps."""
 
+import contextvars
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -432,3 +434,25 @@ def test_a_config_with_a_version_is_published_as_that_version(project: Path) -> 
 
     assert 4 == made(save_artifact(4, "before"))
     assert "raw_2023" == Client().get_artifact_version("x").version
+
+
+def test_threads_of_a_body_may_all_call_steps(project: Path, fast_switches: None) -> None:
+    """Where they know the body's context, each call is a step of the run."""
+
+    @step
+    def nothing() -> None:
+        pass
+
+    @pipeline
+    def training() -> None:
+        def call() -> None:
+            for _ in range(25):
+                nothing()
+
+        threads = [threading.Thread(target=contextvars.copy_context().run, args=(call,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert 200 == len(training().planned_steps)
