@@ -6,12 +6,12 @@ has made a chain durable lets the process remember it.
 """
 
 import datetime as dt
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ledger.history.drafts import Publication, message_for, place_all
 from ledger.history.forms import COMMIT, ObjectId
+from ledger.history.identity import cleaned
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.trees import GrowingTree, emit_into
@@ -19,8 +19,6 @@ from ledger.ids import CommitId
 
 TOGETHER = "Together-with"
 """The trailer of a commit that was to be published in one move with its parent: no proof that the parent ever was."""
-
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f<>]+")
 
 
 class Link(NamedTuple):
@@ -85,7 +83,7 @@ class _Unwritten:
 
 def encode_commit(tree: ObjectId, parents: Sequence[CommitId], author: str, now: dt.datetime, message: str) -> bytes:
     """The bytes of a commit by a person, ``Name <address>``, at a time in UTC."""
-    name, address = (_UNSAFE.sub("", part).strip() for part in [*author.rsplit(" <", 1), ""][:2])
+    name, address = (cleaned(part) for part in [*author.rsplit(" <", 1), ""][:2])
     person = f"{name or 'unknown'} <{address}> {max(0, int(now.timestamp()))} +0000"
     above = "".join(f"parent {parent}\n" for parent in parents)
     return f"tree {tree}\n{above}author {person}\ncommitter {person}\n\n{message}".encode(errors="replace")

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f<>]+")
+
 _WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 # What a malformed configuration file makes dulwich raise.
@@ -20,20 +22,25 @@ def git_identity(start: Path, environment: Mapping[str, str]) -> str | None:
 
     The environment's author wins over the project's configuration, and that over the user's.
     """
-    name = environment.get("GIT_AUTHOR_NAME")
-    address = environment.get("GIT_AUTHOR_EMAIL")
+    name = cleaned(environment.get("GIT_AUTHOR_NAME", ""))
+    address = cleaned(environment.get("GIT_AUTHOR_EMAIL", ""))
     home = Path(environment.get("HOME") or os.path.expanduser("~"))
     git_dir = _git_dir(start)
     for path in _configurations(git_dir, home, environment):
         if name and address:
             break
         configuration = _read(path, home, git_dir)
-        name = name or configuration.get("name")
-        address = address or configuration.get("email")
+        name = name or cleaned(configuration.get("name", ""))
+        address = address or cleaned(configuration.get("email", ""))
     if not name or not address:
         return None
     # Bytes of another encoding reach an environment as surrogates, which no record can hold.
     return f"{name} <{address}>".encode(errors="surrogateescape").decode(errors="replace")
+
+
+def cleaned(part: str) -> str:
+    """A name or an address without what would end it where Git writes it down."""
+    return _UNSAFE.sub("", part).strip()
 
 
 def _git_dir(start: Path) -> Path | None:

@@ -155,6 +155,14 @@ def test_conditions_on_the_folder_are_judged_as_git_does(
     assert "Ada <Ada@example.com>" == git_identity(home, environment)
 
 
+def test_what_no_commit_can_hold_is_left_out(home: Path, tmp_path: Path) -> None:
+    """Records name the user as commits do: without line ends and angle brackets, and a blank says nothing."""
+    write(home / ".gitconfig", "Ada")
+    environment = {"HOME": str(home), "GIT_AUTHOR_NAME": " \t", "GIT_AUTHOR_EMAIL": "<a\n>@b"}
+    assert "Ada <a@b>" == git_identity(tmp_path, environment)
+    assert "Eve Grace <a@b>" == git_identity(tmp_path, {**environment, "GIT_AUTHOR_NAME": " Eve\n <Grace>"})
+
+
 def test_bytes_that_are_no_unicode_become_marks(home: Path, tmp_path: Path) -> None:
     """A name from an environment in another encoding can stand in a record."""
     environment = {"HOME": str(home), "GIT_AUTHOR_NAME": "J\udcf6rg", "GIT_AUTHOR_EMAIL": "j@k"}
