@@ -25,8 +25,8 @@ class LedgerError(Exception):
     hint: str
 
     def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
-        super().__init__(message)
-        self.__setstate__({"hint": hint or self.usual_hint, **facts})
+        super().__init__(one_line(message))
+        self.__setstate__({"hint": one_line(hint) or self.usual_hint, **facts})
 
     def __setstate__(self, facts: dict[str, object] | None) -> None:
         # In __dict__, so that the default pickling of exceptions carries them; and set, because
@@ -428,9 +428,19 @@ _PATH_HINTS = {
 _SHOWN = 80
 
 
+def one_line(text: str) -> str:
+    """A text without line breaks, control characters or marks that turn the direction of writing: they are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
 def shown(value: object) -> str:
-    """A value as messages show it: its repr, which is one line for texts, cut to fit a terminal."""
-    text = repr(value)
+    """A value as messages show it: its repr, cut to fit a terminal."""
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001  # what a user's class raises; the message is about something else
+        return f"<{type(value).__name__} whose repr fails: {type(error).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 

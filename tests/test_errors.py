@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from ledger import errors
-from ledger.errors import DiskFullError, IntegrityError, LedgerError, ReadOnlyError, StorageError, storage_error
+from ledger.errors import (
+    DiskFullError,
+    IntegrityError,
+    LedgerError,
+    ReadOnlyError,
+    StorageError,
+    shown,
+    storage_error,
+)
 
 ROOT = Path(__file__).parents[1]
 CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LedgerError)]
@@ -122,3 +130,28 @@ def test_a_system_error_of_ours_is_still_an_oserror() -> None:
 def test_an_integrity_error_is_not_a_storage_error() -> None:
     """Damage is not a failing disk: a caller that retries the one must not retry the other."""
     assert not issubclass(IntegrityError, StorageError)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("two\nlines", r"two\nlines"),
+        ("\x1b[31m red \u202e", r"\x1b[31m red \u202e"),
+        ("plain é 数", "plain é 数"),
+    ],
+)
+def test_a_message_is_one_printable_line(given: str, told: str) -> None:
+    """What was given may hold line ends and controls; a message shows them escaped, and its facts as they are."""
+    error = LedgerError(f"no {given}", hint=f"not {given}", name=given)
+    assert (f"no {told}", f"not {told}", given) == (str(error), error.hint, error.facts["name"])
+    assert (str(error), error.hint) == (str(pickle.loads(pickle.dumps(error))), pickle.loads(pickle.dumps(error)).hint)
+
+
+class _Shy:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def test_what_cannot_be_shown_is_shown_by_its_type() -> None:
+    """A value whose own repr fails does not hide the error that is about it."""
+    assert "<_Shy whose repr fails: RuntimeError>" == shown(_Shy())

@@ -13,6 +13,7 @@ from typing import Literal
 import click
 
 from ledger.cli.tables import GAP, TIMES, WRAPPED, fit
+from ledger.errors import one_line
 
 Shape = Mapping[str, object]
 """One thing as a JSON object; its keys are a promise (specs/command-line.md)."""
@@ -28,7 +29,7 @@ _SECONDS = len("2026-11-23T10:00:00")
 
 def escape(text: str) -> str:
     """A text without control characters, line breaks or marks that turn the direction of writing."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return one_line(text)
 
 
 def print_line(text: str) -> None:

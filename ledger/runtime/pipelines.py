@@ -63,12 +63,12 @@ class Pipeline:
                 enable_cache=enable_cache,
                 enable_artifact_metadata=enable_artifact_metadata,
                 enable_artifact_visualization=enable_artifact_visualization,
-                substitutions=substitutions or {},
+                substitutions={} if substitutions is None else substitutions,
             )
         )
         return Pipeline(
             self.entrypoint,
-            name=checked_name(name or self.name, "pipeline"),
+            name=checked_name(self.name if name is None else name, "pipeline"),
             settings=settings,
             config_path=config_path if config_path is not None else self.config_path,
         )
@@ -129,7 +129,7 @@ def pipeline(
         enable_cache=enable_cache,
         enable_artifact_metadata=enable_artifact_metadata,
         enable_artifact_visualization=enable_artifact_visualization,
-        substitutions=substitutions or {},
+        substitutions={} if substitutions is None else substitutions,
     )
 
     def decorate(plain: Callable[..., Any]) -> Pipeline:

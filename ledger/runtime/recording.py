@@ -124,9 +124,10 @@ class Recording:
 
     def _name(self, name: str, id: str | None) -> str:
         if id is not None:
-            if id in self.invocations:
+            checked = checked_name(id, "step")
+            if checked in self.invocations:
                 raise StepInterfaceError(f"pipeline {self.pipeline!r} has two steps with the id {id!r}", step=id)
-            return checked_name(id, "step")
+            return checked
         count = 1
         chosen = name
         while chosen in self.invocations:

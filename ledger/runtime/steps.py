@@ -81,7 +81,7 @@ class Step:
                 enable_cache=enable_cache,
                 enable_artifact_metadata=enable_artifact_metadata,
                 enable_artifact_visualization=enable_artifact_visualization,
-                substitutions=substitutions or {},
+                substitutions={} if substitutions is None else substitutions,
             )
         )
         chosen = _materializers(output_materializers, self.signature, self.name)
@@ -91,7 +91,10 @@ class Step:
             materializers={**self.options.materializers, **chosen},
         )
         changed = Step(
-            self.entrypoint, name=checked_name(name or self.name, "step"), options=options, signature=self.signature
+            self.entrypoint,
+            name=checked_name(self.name if name is None else name, "step"),
+            options=options,
+            signature=self.signature,
         )
         changed._after = self._after  # of the same class
         return changed
@@ -199,7 +202,7 @@ def step(
         enable_cache=enable_cache,
         enable_artifact_metadata=enable_artifact_metadata,
         enable_artifact_visualization=enable_artifact_visualization,
-        substitutions=substitutions or {},
+        substitutions={} if substitutions is None else substitutions,
     )
 
     def decorate(plain: Callable[..., Any]) -> Step:
