@@ -420,7 +420,7 @@ _PATH_HINTS = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EISDIR: "that is a folder: name a file",
     errno.ENOTDIR: "a part of that path is a file: name a path below folders",
-    errno.ELOOP: "symbolic links lead round in a circle there: name the path itself",
+    errno.ELOOP: "a symbolic link is in the way there, or some lead round in a circle: put the file itself there",
 }
 """What to do where it is the path that is at fault, not what it leads to."""
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,6 +27,7 @@ from ledger.disk import (
     alone,
     create_file,
     make_directory,
+    patch_file,
     read_file,
     scratch_file,
     stage_file,
@@ -489,3 +490,18 @@ def test_a_lock_file_with_foreign_bytes_is_no_obstacle(tmp_path: Path) -> None:
     (tmp_path / "lock").write_bytes(b"\xff not json")
     with LockFile(tmp_path / "lock").hold(timeout=1) as held:
         assert held.holder_died
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    """A ledger may come from anybody, with links to the user's own files in the place of its own."""
+    (tmp_path / "own").write_bytes(b"precious")
+    (tmp_path / "link").symlink_to("own")
+    writes: tuple[Callable[[Path], object], ...] = (
+        lambda path: LockFile(path).hold(timeout=1),
+        lambda path: add_to_file(path, b"more"),
+        lambda path: patch_file(path, [(0, b"other")], durably=True),
+    )
+    for write in writes:
+        with pytest.raises(StorageError, match=f"{tmp_path}/link: Too many levels of symbolic links"):
+            write(tmp_path / "link")
+    assert b"precious" == (tmp_path / "own").read_bytes()

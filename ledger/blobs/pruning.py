@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY, pack_key, parse_key, table_key
@@ -93,6 +94,13 @@ def files_among(store: LocalStore) -> tuple[list[str], list[str]]:
             left += [path for path in paths if _LEFTOVER.fullmatch(os.path.basename(path))]
             keys += [path for path in paths if parse_key(path) is not None]
     return sorted(keys), sorted(left)
+
+
+def is_within(store: LocalStore, folder: Path) -> bool:
+    """Whether all objects of a store lie below a folder, also where links lead."""
+    with storage_errors(store.root, "look at"):
+        places = [os.path.realpath(store.root / kind) for kind in ("", *OBJECT_KINDS)]
+        return all(Path(place).is_relative_to(os.path.realpath(folder)) for place in places)
 
 
 def live_bytes(store: Store, key: str, stretches: Sequence[tuple[int, int]]) -> tuple[int, int]:

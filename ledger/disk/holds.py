@@ -63,7 +63,7 @@ def hold_file(path: Path) -> Iterator[None]:
 
     Not the writers' lock: nobody waits for it, and its holder takes it away in the end.
     """
-    file = OwnFile(path, os.O_CREAT | os.O_RDWR)
+    file = OwnFile(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW)
     try:
         fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield

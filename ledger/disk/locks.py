@@ -141,4 +141,5 @@ class LockFile:
         return held
 
     def _open(self) -> OwnFile:
-        return OwnFile(self.path, os.O_CREAT | os.O_RDWR)
+        # What a link leads to may be a file of the user's own, which a holder's name would take the place of.
+        return OwnFile(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW)

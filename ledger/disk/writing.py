@@ -117,10 +117,10 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 def patch_file(path: str | os.PathLike[str], pieces: Sequence[tuple[int, bytes]], *, durably: bool) -> None:
     """Write pieces at their places into a file that nobody reads yet, made if need be; it ends with the last piece.
 
-    Only with ``durably`` are they on the disk when this returns.
+    Only with ``durably`` are they on the disk when this returns. A link is not followed.
     """
     with storage_errors(path, "write"):
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
             for at, data in pieces:
                 os.lseek(descriptor, at, os.SEEK_SET)
@@ -137,10 +137,10 @@ def add_to_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Add to the end of a file that exists, in one piece, for what can be made again: nothing is synced.
 
     The system keeps the pieces of several processes apart. One that does not fit is a `StorageError`,
-    and a part of it may stay.
+    and a part of it may stay. A link is not followed.
     """
     with storage_errors(path, "write"):
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             written = os.write(descriptor, data)
         finally:

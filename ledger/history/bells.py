@@ -9,12 +9,14 @@ import contextlib
 import errno
 import os
 import select
+import stat
 import time
 from pathlib import Path
 
 from ledger.disk import close_anyway, remove_if_there, storage_errors
 
 _LONGEST_MESSAGE = 4096
+_NO_EARS = (errno.ENXIO, errno.ENOENT, errno.ELOOP, errno.EISDIR)
 
 
 class Bell:
@@ -66,14 +68,21 @@ class Bell:
 
 
 def take_rope(path: Path) -> int | None:
-    """A descriptor to ring a bell with, or ``None`` where nobody listens any more; it is let go of by closing it."""
+    """A descriptor to ring a bell with, or ``None`` where nobody listens any more; it is let go of by closing it.
+
+    Nobody listens to what is no FIFO: what is rung would be written into it.
+    """
     with storage_errors(path, "open"):
         try:
-            return os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            rope = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
-            if error.errno in (errno.ENXIO, errno.ENOENT):
+            if error.errno in _NO_EARS:
                 return None
             raise
+        if stat.S_ISFIFO(os.fstat(rope).st_mode):
+            return rope
+        close_anyway(rope)
+        return None
 
 
 def _listen(path: Path) -> int:

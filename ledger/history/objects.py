@@ -189,9 +189,11 @@ class Objects:
         return self._from_loose(id, [])
 
     def loose_ids(self) -> Iterator[ObjectId]:
-        """The ids of all loose objects, which real Git made."""
-        with storage_errors(self.directory, "list"):
-            folders = sorted(name for name in os.listdir(self.directory) if _FOLDER.fullmatch(name))
+        """The ids of all loose objects, which real Git made; what a linked folder holds is another repository's."""
+        with storage_errors(self.directory, "list"), os.scandir(self.directory) as entries:
+            folders = sorted(
+                entry.name for entry in entries if _FOLDER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+            )
         for folder in folders:
             yield from (id for id in self._loose_ids(folder) if _ID.fullmatch(id))
 

@@ -153,7 +153,7 @@ def _advance(fold: StagedFold | None, written: int) -> None:
 
 def _mark_kept(path: str) -> None:
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
         try:
             os.write(descriptor, OUR_KEEP)
         finally:

@@ -10,6 +10,7 @@ finished pack takes the place of the others (`replacing`).
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -168,12 +169,15 @@ def plan_under_way(objects: Objects) -> FoldPlan | None:
     """What is being folded, or ``None``."""
     path = _folder_of(objects) / _PLAN
     try:
-        return decode(read_file(path), FoldPlan, where=str(path))
+        plan = decode(read_file(path), FoldPlan, where=str(path))
     except FileNotFoundError:
         return None
     except FormatError:
-        discard_fold(objects)  # of a program of another time, or never durable
+        plan = None  # of a program of another time, or never durable
+    if plan is None or _is_linked(path.parent):
+        discard_fold(objects)
         return None
+    return plan
 
 
 def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
@@ -208,9 +212,15 @@ def is_abandoned(objects: Objects, plan: FoldPlan) -> bool:
 
 
 def discard_fold(objects: Objects) -> None:
-    """Throw away what there is of a fold: the plan first, without which the rest is nothing."""
+    """Throw away what there is of a fold: the plan first, without which the rest is nothing.
+
+    In the place of the folder there may be a link to one that is not ours to empty: then only the link goes.
+    """
     objects.fold_at_hand = None
     folder = _folder_of(objects)
+    if _is_linked(folder):
+        remove_if_there(folder)
+        return
     remove_if_there(folder / _PLAN)
     with storage_errors(folder, "list"), contextlib.suppress(FileNotFoundError):
         for name in os.listdir(folder):
@@ -226,6 +236,10 @@ def _state_of(path: Path) -> _State | None:
     except OSError as error:
         raise storage_error(error, path, "read") from error
     return status.st_size, status.st_mtime_ns
+
+
+def _is_linked(folder: Path) -> bool:
+    return stat.S_ISLNK(mode_of(folder, follow=False))
 
 
 def _read_if_there(path: Path) -> bytes:

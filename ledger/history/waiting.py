@@ -200,7 +200,7 @@ class Queue:
         descriptor = -1
         try:
             with storage_errors(ticket, "open"):
-                descriptor = os.open(ticket, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+                descriptor = os.open(ticket, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
                 data = os.pread(descriptor, min(os.fstat(descriptor).st_size, MOST_BYTES), 0)
             # With a commit below it, a holder has taken it up that is gone: only its writer may judge whether it is
             # published, since only then nobody publishes it meanwhile. It is no publication either, so it fails here.

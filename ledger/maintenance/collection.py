@@ -18,6 +18,7 @@ from ledger.blobs import (
     alone_with,
     clock_of,
     files_among,
+    is_within,
     live_bytes,
     packs_in,
     point_anew,
@@ -132,7 +133,7 @@ def _own_store(workspace: Workspace, *, exclusive: bool) -> LocalStore:
             hint="give the bucket a rule that removes unfinished uploads; finished objects stay",
             url=store.url,
         )
-    if workspace.config.store != DEFAULT_STORE and not exclusive:
+    if not exclusive and not (workspace.config.store == DEFAULT_STORE and is_within(store, workspace.path)):
         raise ArgumentError(
             f"the store {store.url} lies outside of {workspace.path}: what other ledgers keep there would look spare",
             hint="say --exclusive if no other ledger uses it",

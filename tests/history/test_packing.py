@@ -187,3 +187,24 @@ def test_a_fold_loses_nothing_to_an_index_that_lists_too_little(tmp_path: Path) 
         publish(again(history))
     assert Objects(history.git_dir).read(ObjectId(unlisted.hex()))
     assert FOLD_AT + 3 == len(versions_of(again(history)))
+
+
+def test_a_linked_scratch_folder_is_not_emptied(history: History, tmp_path: Path) -> None:
+    """A ledger may come from anybody: what lies behind a link in the place of the folder is the user's own."""
+    (own := tmp_path / "own").mkdir()
+    for name in ("plan.json", "letter"):
+        (own / name).write_bytes(b"{}")
+    (history.git_dir / "ledger-fold").symlink_to(own)
+    publish(history, draft())
+    assert ["letter", "plan.json"] == sorted(path.name for path in own.iterdir())
+    assert not (history.git_dir / "ledger-fold").is_symlink()
+
+
+def test_loose_objects_behind_a_link_stay(history: History, tmp_path: Path) -> None:
+    """They are another repository's: a fold neither takes them in nor removes them."""
+    other = new_history(tmp_path / "other")
+    id = git(other, "hash-object", "-w", "--stdin", data=b"of another repository")
+    (history.git_dir / "objects" / id[:2]).symlink_to(other.git_dir / "objects" / id[:2])
+    for _ in range(2 * FOLD_AT):
+        publish(history, draft())
+    assert (other.git_dir / "objects" / id[:2] / id[2:]).is_file()

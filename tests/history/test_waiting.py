@@ -334,3 +334,18 @@ def test_a_holder_publishes_only_what_is_to_be_as_durable(history: History, lock
         with queue_of_one.waiters() as waiters:
             assert [Durability.FULL] == [waiter.publication.durability for waiter in waiters]
     join_all(threads)
+
+
+@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to], ids=["symbolic", "hard"])
+def test_a_bell_that_is_a_file_is_not_rung(
+    history: History, queue: Path, tmp_path: Path, plant: Callable[[Path, Path], None]
+) -> None:
+    """Whoever made the ledger may have put a link to a file of the user's own there: nothing is written into it."""
+    (own := tmp_path / "own").write_bytes(b"precious")
+    queue.mkdir()
+    ticket = queue / f"{time.time_ns():020d}-{'0' * 16}"
+    ticket.write_bytes(b"{}")
+    plant(queue / f"{ticket.name}.bell", own)
+    publish(history, draft())
+    assert b"precious" == own.read_bytes()
+    assert [] == in_queue(queue)

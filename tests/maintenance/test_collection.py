@@ -145,6 +145,18 @@ def test_a_store_that_others_may_use_is_refused(tmp_path: Path) -> None:
     assert 1 == len(execute_gc(ledger, plan, exclusive=True).removed)
 
 
+@pytest.mark.parametrize("part", ["", "packs"])
+def test_a_store_behind_a_link_may_be_used_by_others(used: Ledger, tmp_path: Path, part: str) -> None:
+    """A ledger from elsewhere may bring a link to the store of another one: that is a store outside of it, too."""
+    waste(used)
+    grow_old(used)
+    shutil.move(store_of(used) / part, tmp_path / "elsewhere")
+    (store_of(used) / part).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ArgumentError, match="other ledgers"):
+        plan_gc(Ledger.open(used.path))
+    assert 1 == len(plan_gc(Ledger.open(used.path), exclusive=True).spare)
+
+
 def test_a_store_that_is_no_folder_is_refused(tmp_path: Path) -> None:
     """Of a bucket nobody can say who is about to name something in it."""
     ledger = Ledger.init(tmp_path / ".ledger", store="memory://gc-test")
