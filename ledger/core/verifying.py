@@ -31,7 +31,14 @@ from ledger.blobs import (
 )
 from ledger.core.links import check_links
 from ledger.core.workspace import Workspace
-from ledger.errors import FormatError, IntegrityError, LedgerError, UnsupportedFormatError, refuse_shortage
+from ledger.errors import (
+    FormatError,
+    IntegrityError,
+    LedgerError,
+    StorageError,
+    UnsupportedFormatError,
+    refuse_shortage,
+)
 from ledger.history import (
     Claim,
     GitFault,
@@ -169,11 +176,11 @@ class Check:
             return found  # what is in the store is needed by nobody knows whom
         try:
             found += [Piece("records", "/".join(place)) for place in places_of(self._snapshot.folders)]
-        except IntegrityError as error:
+        except (IntegrityError, StorageError) as error:
             self._note_error("records", error)
         try:  # by itself: where runs are lost, artifacts may be, too
             found += [Piece("artifact", name) for name in self._snapshot.artifact_names()]
-        except IntegrityError as error:
+        except (IntegrityError, StorageError) as error:
             self._note_error("artifacts", error)
         if self._deep:
             found += [Piece("object", key) for key in sorted(self._listed)]
@@ -257,7 +264,8 @@ class Check:
             return self._workspace.snapshot()
         except UnsupportedFormatError:
             raise
-        except (IntegrityError, FormatError) as error:
+        except (IntegrityError, FormatError, StorageError) as error:
+            refuse_shortage(error)
             self._problems.append(Problem(kind="corrupt", label="history", message=str(error), object="history"))
             return None
 

@@ -184,6 +184,18 @@ def move_file(source: str | os.PathLike[str], target: Path) -> None:
     sync_directory(os.path.dirname(source) or ".")
 
 
+def link_file(path: str | os.PathLike[str], target: Path) -> None:
+    """Give a file, or a link as it is, a second name on the same disk, durably; where that cannot be, only that one."""
+    make_directory(target.parent)
+    try:
+        os.link(path, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise storage_error(error, path, "link") from error
+        move_file(path, target)
+    sync_directory(target.parent)
+
+
 def fresh_name(prefix: str = _TEMPORARY_PREFIX) -> str:
     """A name that nothing has, for what is made beside its place and then renamed."""
     return f"{prefix}{os.urandom(8).hex()}"

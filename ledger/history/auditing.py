@@ -58,14 +58,14 @@ def check_indexes(history: History) -> Iterator[GitFault]:
 
 def without_index(history: History) -> frozenset[str]:
     """The packs that have no index now, and so hold nothing for a reader; to be asked before an object is read."""
-    return frozenset(base.name for base in _packs(history) if not mode_of(f"{base}.idx"))
+    return frozenset(base.name for base in _packs(history) if not mode_of(f"{base}.idx", follow=False))
 
 
 def check_missed(history: History, before: frozenset[str]) -> Iterator[GitFault]:
     """A fault for each index that was not there before and that reading has missed, and so made again."""
     if history.objects.has_restored:
         for stem in sorted(before):
-            if mode_of(history.objects.pack_directory / f"{stem}.idx"):
+            if mode_of(history.objects.pack_directory / f"{stem}.idx", follow=False):
                 where = f"objects/pack/{stem}.idx"
                 yield GitFault(where, "missing", f"{history.git_dir / where} was missing; it has been made again")
 
@@ -100,20 +100,23 @@ def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
         yield from check_trailer(path, name)
 
 
-def tips(history: History) -> dict[str, CommitId]:
-    """The commit of every ref that names one, loose or packed, by its name."""
-    found = {**dict(_packed(history.git_dir)), **dict(_loose_refs(history.git_dir, "refs"))}
+def tips(history: History, unread: list[GitFault] | None = None) -> dict[str, CommitId]:
+    """The commit of every ref that names one, loose or packed, by its name.
+
+    Raises `StorageError` for one that cannot be read; with ``unread`` it is noted there, and passed over.
+    """
+    found = {**dict(_packed(history.git_dir, unread)), **dict(_loose_refs(history.git_dir, "refs", unread))}
     return {name: CommitId(text.strip()) for name, text in found.items() if _COMMIT.fullmatch(text)}
 
 
-def accepted_tips(history: History) -> dict[str, CommitId]:
+def accepted_tips(history: History, unread: list[GitFault] | None = None) -> dict[str, CommitId]:
     """The same without what a remote offered and what was not accepted: evidence, and no part of this history."""
-    return {ref: commit for ref, commit in tips(history).items() if not ref.startswith(_NOT_ACCEPTED)}
+    return {ref: commit for ref, commit in tips(history, unread).items() if not ref.startswith(_NOT_ACCEPTED)}
 
 
 def all_commits(history: History) -> Iterator[CommitId]:
-    """The id of every commit of this history; of those that cannot be read, only the id."""
-    return _reached(history, accepted_tips(history).values())
+    """The id of every commit that can be found of this history; of those that cannot be read, only the id."""
+    return _reached(history, accepted_tips(history, unread=[]).values())
 
 
 def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
@@ -161,7 +164,10 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     was to be published together with it.
     """
     on_disk = list(_commits_on_disk(history.objects))
-    reached = set(_reached(history, tips(history).values()))  # behind them: what is published meanwhile is no loss
+    unread: list[GitFault] = []
+    reached = set(_reached(history, tips(history, unread).values()))  # behind them: what comes meanwhile is no loss
+    if unread:
+        return  # what those reach nobody can tell
     lost: dict[CommitId, Commit] = {}
     for id in on_disk:
         if id not in reached:
@@ -201,18 +207,21 @@ def _check_small(path: Path, name: str) -> Iterator[GitFault]:
 
 def _check_refs(history: History, name: str) -> Iterator[GitFault]:
     git_dir = history.git_dir
+    unread: list[GitFault] = []
     if name == "packed-refs":
         yield from _check_packed(git_dir / name)
         found = list(_packed(git_dir))
     elif name == "logs":
-        found = [(f"{log} in the log", id) for log, text in _loose_refs(git_dir, name) for id in _logged(text)]
-        for log, text in _loose_refs(git_dir, name):
+        logs = list(_loose_refs(git_dir, name, unread))
+        found = [(f"{log} in the log", id) for log, text in logs for id in _logged(text)]
+        for log, text in logs:
             if text and not all(_LOG_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")):
                 yield GitFault(log, "corrupt", f"{git_dir / log} is not a log of a ref")
     else:
-        found = list(_loose_refs(git_dir, name))
-        if BRANCH not in tips(history):
+        found = list(_loose_refs(git_dir, name, unread))
+        if BRANCH not in tips(history, []) and not any(fault.where == BRANCH for fault in unread):
             yield GitFault(BRANCH, "missing", f"the history {git_dir} has lost its branch {BRANCH}")
+    yield from unread
     for ref, text in found:
         if not _COMMIT.fullmatch(text) or (name == "refs" and not text.endswith("\n")):
             yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")
@@ -248,10 +257,13 @@ def _check_packed(path: Path) -> Iterator[GitFault]:
         yield GitFault(path.name, "corrupt", f"{path} is not a list of refs")
 
 
-def _packed(git_dir: Path) -> Iterator[tuple[str, str]]:
+def _packed(git_dir: Path, unread: list[GitFault] | None = None) -> Iterator[tuple[str, str]]:
     try:
         text = read_file(git_dir / "packed-refs").decode(errors="replace")
     except FileNotFoundError:
+        return
+    except StorageError as error:
+        _note_unread(unread, "packed-refs", error)
         return
     for line in text.splitlines():
         id, _, ref = line.partition(" ")
@@ -259,16 +271,28 @@ def _packed(git_dir: Path) -> Iterator[tuple[str, str]]:
             yield ref, id
 
 
-def _loose_refs(git_dir: Path, folder: str) -> Iterator[tuple[str, str]]:
+def _loose_refs(git_dir: Path, folder: str, unread: list[GitFault] | None = None) -> Iterator[tuple[str, str]]:
     with storage_errors(git_dir / folder, "list"):
         found = sorted(os.path.join(place, name) for place, _, names in os.walk(git_dir / folder) for name in names)
     for path in found:
         if path.endswith(".lock"):
             continue  # a writer is at work, or died: the next one moves it aside
+        ref = os.path.relpath(path, git_dir)
         try:
-            yield os.path.relpath(path, git_dir), read_file(path).decode(errors="replace")
+            text = read_file(path).decode(errors="replace")
         except FileNotFoundError:
             continue  # packed or removed by Git at this moment
+        except StorageError as error:
+            _note_unread(unread, ref, error)
+            continue
+        yield ref, text
+
+
+def _note_unread(unread: list[GitFault] | None, ref: str, error: StorageError) -> None:
+    if unread is None:
+        raise error
+    refuse_shortage(error)
+    unread.append(GitFault(ref, "corrupt", str(error)))
 
 
 def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:

@@ -7,12 +7,13 @@ looked at only when an object was not found, so it costs nothing while all is we
 import contextlib
 import hashlib
 import os
+import stat
 import zlib
 from collections.abc import Collection
 from pathlib import Path
 
-from ledger.disk import mode_of, read_file, remove_if_there, stage_file, sync_directory
-from ledger.errors import ReadOnlyError, storage_error
+from ledger.disk import mode_of, open_regular, read_file, remove_if_there, stage_file, sync_directory
+from ledger.errors import ReadOnlyError, StorageError, refuse_shortage, storage_error
 from ledger.history.packfile import encode_index
 
 _TRAILER = 20
@@ -31,7 +32,7 @@ def restore_indexes(folder: Path) -> bool:
         packs = sorted(name.removesuffix(".pack") for name in os.listdir(folder) if name.endswith(".pack"))
     except OSError as error:
         raise storage_error(error, folder, "read") from error
-    made = [stem for stem in packs if not is_sound(folder / stem) and _restore(folder, stem)]
+    made = [stem for stem in packs if not _is_readable(folder / stem) and _restore(folder, stem)]
     if made:
         sync_directory(folder)
     return bool(made)
@@ -45,7 +46,23 @@ def index_orphans(folder: Path, names: Collection[str]) -> None:
             _restore(folder, stem)
 
 
+def _is_readable(base: Path) -> bool:
+    """Whether an index is sound; one that cannot be read is not."""
+    try:
+        return is_sound(base)
+    except StorageError as error:
+        refuse_shortage(error)
+        return False
+
+
+def can_be_indexed(base: Path) -> bool:
+    """Whether the index of a pack could be made of the pack alone."""
+    return _index_of(base.with_name(f"{base.name}.pack")) is not None
+
+
 def _restore(folder: Path, stem: str) -> bool:
+    if stat.S_ISDIR(mode_of(folder / f"{stem}.idx", follow=False)):
+        return False  # nothing can be put in its place before a repair has moved it
     index = _index_of(folder / f"{stem}.pack")
     if index is None:
         return False
@@ -72,12 +89,13 @@ def is_sound(base: Path) -> bool:
 
 
 def _index_of(path: Path) -> bytes | None:
-    """The index of a pack, or ``None`` for one that is gone or damaged."""
+    """The index of a pack, or ``None`` for one that is gone, damaged or cannot be read."""
     from dulwich.errors import ApplyDeltaError, ChecksumMismatch
     from dulwich.object_format import SHA1
     from dulwich.pack import PackData
 
     try:
+        os.close(open_regular(path)[0])  # the library would wait for a fifo
         with contextlib.closing(PackData(str(path), object_format=SHA1)) as pack:
             pack.check()
             return encode_index(
@@ -88,4 +106,5 @@ def _index_of(path: Path) -> bytes | None:
     except (ApplyDeltaError, ChecksumMismatch, zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError):
         return None  # reading what is in it says what is wrong with it
     except OSError as error:
-        raise storage_error(error, path, "read") from error
+        refuse_shortage(error)
+        return None

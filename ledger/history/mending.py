@@ -6,17 +6,29 @@ anything bad goes; what is still good in a bad pack is taken along. Nothing is l
 caller says. The caller holds the ledger's lock.
 """
 
+import re
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from ledger.disk import make_directory, mode_of, move_file, read_file, remove_if_there, sync_directory, write_file
+from ledger.disk import (
+    link_file,
+    make_directory,
+    mode_of,
+    move_file,
+    read_file,
+    remove_if_there,
+    sync_directory,
+    write_file,
+)
 from ledger.errors import IntegrityError, StorageError, refuse_shortage
 from ledger.history.auditing import tips
 from ledger.history.entries import PackDamage
 from ledger.history.forms import COMMIT, TREE, ObjectId, decode_commit, decode_tree
 from ledger.history.history import History
+from ledger.history.indexing import can_be_indexed, restore_indexes
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.packing import release_pack, write_pack
@@ -27,6 +39,7 @@ from ledger.ids import CommitId
 
 _PACK_OBJECTS = 10_000
 _PACK = "objects/pack/pack-"
+_FOLDER = re.compile(r"refs|logs|objects/[0-9a-f]{2}")
 
 
 class HistoryMending(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +62,7 @@ def plan_mending(history: History, source: Path | None, faults: Iterable[GitFaul
     needed = sorted(_unreadable(history, other)) if faults else []
     fetched = tuple(id for id in needed if other is not None and _can_read(other, id))
     files = [name for fault in faults for name in _files_of(history.git_dir, fault)]
-    aside = tuple(name for name in dict.fromkeys(files) if mode_of(history.git_dir / name))
+    aside = tuple(name for name in dict.fromkeys(files) if mode_of(history.git_dir / name, follow=False))
     kept = tuple(dict.fromkeys(id for name in aside for id in _good_in(history, name)))
     return HistoryMending(
         fetched=fetched, kept=kept, lost=tuple(id for id in needed if id not in set(fetched)), aside=aside
@@ -73,10 +86,11 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
             write_head(history.git_dir)
         elif name == "config":
             write_settings(history.git_dir)
+    restore_indexes(history.objects.pack_directory)
 
 
 def _keep(path: Path, target: Path) -> None:
-    """Keep a file as it is, durably; one that cannot be read is moved."""
+    """Keep a file as it is, durably; one that cannot be read gets a second name, and a folder is moved."""
     make_directory(target.parent)
     try:
         write_file(target, [read_file(path)])
@@ -84,12 +98,15 @@ def _keep(path: Path, target: Path) -> None:
         return  # somebody else has taken it away
     except StorageError as error:
         refuse_shortage(error)
-        move_file(path, target)
+        if stat.S_ISDIR(mode_of(path, follow=False)):
+            move_file(path, target)
+        else:
+            link_file(path, target)  # what of it can be read still is read where it is
 
 
 def _unreadable(history: History, other: Objects | None) -> Iterator[ObjectId]:
     """Every object that a ref reaches, through the source where need be, and that cannot be read here."""
-    waiting = [ObjectId(commit) for commit in tips(history).values()]
+    waiting = [ObjectId(commit) for commit in tips(history, unread=[]).values()]
     seen = set(waiting)
     while waiting:
         id = waiting.pop()
@@ -118,23 +135,16 @@ def _files_of(git_dir: Path, fault: GitFault) -> list[str]:
     name = fault.where
     if name.startswith(_PACK) and name.endswith((".pack", ".idx")):
         stem = Path(name).stem
-        # A lost index has been made again by the reading before; one that could not be goes with its pack.
-        if name.endswith(".idx") and fault.kind == "corrupt" and _is_indexed(git_dir / name):
-            return []
+        if name.endswith(".idx") and can_be_indexed(git_dir / "objects" / "pack" / stem):
+            return [name] if fault.kind == "corrupt" else []  # a lost one has been made again by the reading before
         return sorted(f"objects/pack/{path.name}" for path in (git_dir / "objects" / "pack").glob(f"{stem}.*"))
     if name == BRANCH or name.startswith(("object ", "commit ", "artifacts")):
         return []
-    if name == "packed-refs" and not mode_of(git_dir / BRANCH):
+    if name == "packed-refs" and not mode_of(git_dir / BRANCH, follow=False):
         return []  # the branch may be in it
+    if _FOLDER.fullmatch(name) and stat.S_ISDIR(mode_of(git_dir / name, follow=False)):
+        return []  # of a folder that cannot be listed nobody knows what good there is in it
     return [name]
-
-
-def _is_indexed(path: Path) -> bool:
-    try:
-        return bool(list(PackFile(str(path.with_suffix(""))).names()))
-    except (OSError, PackDamage) as error:
-        refuse_shortage(error)
-        return False
 
 
 def _good_in(history: History, name: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ledger.disk import read_file, remove_if_there, storage_errors
-from ledger.errors import IntegrityError, storage_error
+from ledger.errors import IntegrityError, StorageError, refuse_shortage, storage_error
 from ledger.forks import ThreadLock
 from ledger.history.entries import PackDamage
 from ledger.history.forms import COMMIT, KINDS, TREE, Commit, Entry, ObjectId, decode_commit, decode_tree, object_id
@@ -78,12 +78,14 @@ class Objects:
 
     def read(self, id: ObjectId, named_by: ObjectId | None = None) -> tuple[int, bytes]:
         """The kind and bytes of an object, checked: from known packs, loose files, or packs there are by now."""
-        damage: list[str] = []
+        damage = _Damage()
         found = self._from_packs(id, damage, named_by)
         for look in (self._from_loose, self._from_new_packs, self._from_packs_opened_again):
             found = found or look(id, damage)
         if found is not None:
             return found
+        if damage.unread is not None:
+            raise damage.unread
         reason = "; ".join(dict.fromkeys(damage)) if damage else "it is nowhere"
         raise IntegrityError(
             f"git object {id} of the history cannot be read from {self.directory}: {reason}",
@@ -160,7 +162,7 @@ class Objects:
             self._counts = {stem: count for stem, count in self._counts.items() if stem not in gone}
 
     def _from_packs(
-        self, id: ObjectId, damage: list[str], named_by: ObjectId | None = None
+        self, id: ObjectId, damage: "_Damage", named_by: ObjectId | None = None
     ) -> tuple[int, bytes] | None:
         if not self._scanned:
             self._scan()
@@ -174,7 +176,8 @@ class Objects:
                 damage.append(str(error))
                 continue
             except OSError as error:
-                raise storage_error(error, self.pack_directory / stem, "read") from error
+                damage.note_unread(storage_error(error, self.pack_directory / stem, "read"), error)
+                continue
             if found is not None and object_id(*found) == id:
                 self._bring_forward(stem)
                 if found[0] == TREE:
@@ -186,7 +189,7 @@ class Objects:
 
     def read_loose(self, id: ObjectId) -> tuple[int, bytes] | None:
         """The kind and bytes of a loose object, checked; ``None`` if there is none, or a damaged one."""
-        return self._from_loose(id, [])
+        return self._from_loose(id, _Damage())
 
     def loose_ids(self) -> Iterator[ObjectId]:
         """The ids of all loose objects, which real Git made; what a linked folder holds is another repository's."""
@@ -228,10 +231,13 @@ class Objects:
             if stem in self._packs:
                 self._packs = {stem: self._packs[stem], **self._packs}
 
-    def _from_loose(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
+    def _from_loose(self, id: ObjectId, damage: "_Damage") -> tuple[int, bytes] | None:
         try:
             packed = read_file(self.directory / id[:2] / id[2:])
         except FileNotFoundError:
+            return None
+        except StorageError as error:
+            damage.note_unread(error)
             return None
         try:
             data = zlib.decompressobj().decompress(packed, _LOOSE_LIMIT)
@@ -245,7 +251,7 @@ class Objects:
         damage.append("altered loose file")
         return None
 
-    def _from_new_packs(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
+    def _from_new_packs(self, id: ObjectId, damage: "_Damage") -> tuple[int, bytes] | None:
         # A pack that was just listed may be gone when it is opened, its objects in one that was not there yet.
         for _ in range(_RESCANS):
             has_changed = self._scan()
@@ -254,7 +260,7 @@ class Objects:
                 return found
         return None
 
-    def _from_packs_opened_again(self, id: ObjectId, damage: list[str]) -> tuple[int, bytes] | None:
+    def _from_packs_opened_again(self, id: ObjectId, damage: "_Damage") -> tuple[int, bytes] | None:
         """Look once more, once indexes that are missing or damaged were made again, here or by another process.
 
         What this process has open may be a file that was replaced since. Each state of the folder is judged once.
@@ -294,6 +300,18 @@ class Objects:
         except OSError as error:
             raise storage_error(error, self.directory / prefix[:2], "read") from error
         yield from (ObjectId(prefix[:2] + name) for name in names if (prefix[:2] + name).startswith(prefix))
+
+
+class _Damage(list[str]):
+    """Why an object was not found where it was sought: what is damaged, and what could not be read."""
+
+    unread: StorageError | None = None
+
+    def note_unread(self, error: StorageError, cause: OSError | None = None) -> None:
+        """Seek on: it may lie elsewhere, too. Where it does not, nobody can say that it is not there."""
+        error.__cause__ = cause or error.__cause__
+        refuse_shortage(error)
+        self.unread = self.unread or error
 
 
 class _ByteCache:
@@ -340,6 +358,9 @@ def _indexes_in(folder: str) -> list[tuple[int, str, int]]:
                     status = os.stat(name, dir_fd=descriptor)
                 except FileNotFoundError:
                     continue  # folded at this moment
+                except OSError:
+                    found.append((0, name[:-4], 0))  # who reads it says why that cannot be
+                    continue
                 found.append((status.st_mtime_ns, name[:-4], status.st_size))
     finally:
         os.close(descriptor)

@@ -69,6 +69,10 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
         if os.path.exists(f"{base}.idx"):
             yield GitFault(f"{name}.pack", "missing", f"{base}.pack is missing, its index is there")
         return
+    except StorageError as error:
+        refuse_shortage(error)
+        yield GitFault(f"{name}.pack", "corrupt", str(error), _listed(base))
+        return
     if size < _TRAILER or not trailer:
         yield GitFault(f"{name}.pack", "corrupt", f"{base}.pack has another checksum than it ends in", _listed(base))
         return
@@ -103,7 +107,8 @@ def _damaged(base: Path) -> Iterator[tuple[str, str]]:
         try:
             found = pack.read(name)
             problem = _problem(name.hex(), *found) if found is not None else "is not where its index says"
-        except PackDamage as error:
+        except (PackDamage, OSError) as error:
+            refuse_shortage(error)
             problem = str(error)
         if problem:
             yield name.hex(), f"object {name.hex()} {problem}"
@@ -147,6 +152,9 @@ def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
             problem = _loose_problem(id, read_file(folder / file))
         except FileNotFoundError:
             continue  # packed at this moment
+        except StorageError as error:
+            refuse_shortage(error)
+            problem = str(error)
         if problem:
             message = f"{folder / file}: loose object {problem}"
             yield GitFault(f"{name}/{file}", "corrupt", message, frozenset([id]))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import IntegrityError, LedgerError, StorageError
-from ledger.history import History
+from ledger.history import History, layout
 from ledger.history.forms import (
     BLOB,
     COMMIT,
@@ -158,6 +158,24 @@ def test_a_sound_copy_is_found_beside_a_damaged_one(tmp_path: Path) -> None:
     loose(Objects(history.git_dir), BLOB, data)
     packs_of(history)[-1].write_bytes(b"x" * 100)
     assert data == Objects(history.git_dir).get(object_id(BLOB, data), BLOB)
+
+
+@pytest.mark.parametrize("suffix", [".idx", ".pack"])
+def test_a_pack_that_cannot_be_read_hides_nothing_else(tmp_path: Path, suffix: str) -> None:
+    """Saves go on beside it, and all that lies in other packs is found; what only it has is an error, not absent."""
+    history = new_history(tmp_path)
+    before = set(packs_of(history))
+    publish(history, draft("iris"))
+    [pack] = set(packs_of(history)) - before
+    publish(history, draft("other"))
+    path = pack.with_suffix(suffix)
+    path.unlink()
+    path.mkdir()
+    publish(again(history), draft("other"))
+    assert ["1", "2"] == versions_of(again(history), "other")
+    claim = layout.parse_claim(check_name("iris"), f"00000001~1~1~{'0' * 32}")
+    with pytest.raises(StorageError, match="Is a directory"):
+        again(history).snapshot().holds(claim)
 
 
 def test_an_object_that_is_nowhere_is_damage(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Good copies come from elsewhere, bad ones are kept, and the ledger is sound again."""
 
 import datetime as dt
+import os
 import random
 import shutil
 from collections.abc import Callable
@@ -142,6 +143,80 @@ def test_good_objects_that_only_a_bad_file_has_are_taken_along(kept: Ledger) -> 
     assert not Ledger.open(kept.path).verify().ok
     assert repair(kept, str(kept.path.parent / "copy")).report.ok
     assert "only here" == Ledger.open(kept.path).load("iris")
+
+
+def _circle(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _fill(path: Path) -> None:
+    path.mkdir()
+    (path / "file").write_bytes(b"in the way")
+
+
+UNREADABLE = [_circle, _fill, os.mkfifo]
+PLACES = ["objects/pack/*.pack", "objects/pack/*.idx", "objects/??/*", "refs/remotes/origin/main", "packed-refs"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("spoil", UNREADABLE, ids=["circle", "folder", "fifo"])
+def test_what_cannot_be_read_is_mended(kept: Ledger, place: str, spoil: Callable[[Path], None]) -> None:
+    """A file of the history on a bad sector, or what is no file in its place: found, and out of the way afterwards."""
+    git(kept, "hash-object", "-w", "--stdin", data=b"loose")
+    git(kept, "update-ref", "refs/remotes/origin/main", "main")
+    git(kept, "pack-refs", "--all")
+    git(kept, "update-ref", "refs/remotes/origin/main", "main~1")
+    kept.save("later", "iris")  # the branch is loose again
+    shutil.copytree(kept.path, kept.path.parent / "newer", symlinks=True)
+    expected, path = values(kept), max(kept.git_dir.glob(place))
+    path.unlink()
+    spoil(path)
+    assert not Ledger.open(kept.path).verify().ok
+    assert repair(kept, str(kept.path.parent / "newer")).report.ok
+    assert expected == values(kept)
+
+
+def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None:
+    """What only this ledger has lies in the same folder of loose objects: none of it goes."""
+    old, late = git(kept, "rev-parse", "main"), ""
+    for number in range(1000):
+        late = git(kept, "hash-object", "-w", "--stdin", data=b"%d" % number)
+        if late[:2] == old[:2]:
+            break
+    for pack in list((kept.git_dir / "objects" / "pack").glob("*.pack")):
+        data = pack.read_bytes()
+        pack.with_suffix(".idx").unlink()
+        pack.unlink()
+        git(kept, "unpack-objects", "-q", data=data)
+    path = kept.git_dir / "objects" / old[:2] / old[2:]
+    path.unlink()
+    _circle(path)
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert "blob" == git(kept, "cat-file", "-t", late)
+
+
+def test_a_pack_whose_index_cannot_be_read_stays(kept: Ledger) -> None:
+    """The index is made again of the pack, also where the source has none of what is in it."""
+    before = set((kept.git_dir / "objects" / "pack").glob("*.idx"))
+    kept.save("only here", "iris")
+    [index] = set((kept.git_dir / "objects" / "pack").glob("*.idx")) - before
+    index.unlink()
+    _fill(index)
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert "only here" == Ledger.open(kept.path).load("iris")
+
+
+def test_an_index_that_misses_nothing_is_made_again(kept: Ledger) -> None:
+    """A checksum in it is wrong, which no look-up minds."""
+    index = min((kept.git_dir / "objects" / "pack").glob("*.idx"))
+    data = bytearray(index.read_bytes())
+    count = int.from_bytes(data[1028:1032])
+    data[1032 + 20 * count] ^= 1
+    index.chmod(0o644)
+    index.write_bytes(data)
+    found = repair(kept, str(kept.path.parent / "copy"))
+    assert found.report.ok
+    assert {f"history/objects/pack/{index.name}": bytes(data)} == files_below(found.quarantine)
 
 
 def test_the_source_may_hold_the_chunks_elsewhere(kept: Ledger, tmp_path: Path) -> None:
