@@ -170,16 +170,21 @@ def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound:
     if target is None:
         return None
     held = hold(target, timeout=workspace.config.lock_timeout)
-    snapshot = workspace.history.snapshot(plan.tip)
-    contents = [(claim, workspace.facts(snapshot, claim).manifest.content) for claim in plan.unpublished]
-    own = workspace.hold_store()  # what is read goes nowhere else meanwhile
     try:
-        with task(f"sync {plan.remote.name}", sum(content.size for _, content in contents)):
-            for claim, content in contents:
-                copy_content(workspace.store_holding(content), target, content, label=claim.label, sound=sound)
-    finally:
-        if own is not None:
-            own.release()
+        snapshot = workspace.history.snapshot(plan.tip)
+        contents = [(claim, workspace.facts(snapshot, claim).manifest.content) for claim in plan.unpublished]
+        own = workspace.hold_store()  # what is read goes nowhere else meanwhile
+        try:
+            with task(f"sync {plan.remote.name}", sum(content.size for _, content in contents)):
+                for claim, content in contents:
+                    copy_content(workspace.store_holding(content), target, content, label=claim.label, sound=sound)
+        finally:
+            if own is not None:
+                own.release()
+    except BaseException:
+        if held is not None:
+            held.release()
+        raise
     return held
 
 

@@ -30,6 +30,7 @@ from ledger.ids import CommitId
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\n?")
 _NOT_ACCEPTED = ("refs/ledger/quarantine/", "refs/ledger/incoming/")
+_GITS_OWN = "refs/remotes/"
 _HEAD: Final = f"ref: {BRANCH}\n".encode()
 
 
@@ -115,8 +116,12 @@ def accepted_tips(history: History, unread: list[GitFault] | None = None) -> dic
 
 
 def all_commits(history: History) -> Iterator[CommitId]:
-    """The id of every commit that can be found of this history; of those that cannot be read, only the id."""
-    return _reached(history, accepted_tips(history, unread=[]).values())
+    """The id of every commit that can be found of this history; of those that cannot be read, only the id.
+
+    What plain Git has fetched is judged by the next sync.
+    """
+    found = accepted_tips(history, unread=[])
+    return _reached(history, (commit for ref, commit in found.items() if not ref.startswith(_GITS_OWN)))
 
 
 def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:

@@ -31,11 +31,11 @@ from ledger.history.refs import (
     confirm_branch,
     create_branch,
     is_branch_held,
+    known_ref,
     move_branch,
     move_held_branch,
     read_branch,
     read_ref,
-    tracking_ref,
 )
 from ledger.history.repository import check_format, check_repository, create_repository, find_repository
 from ledger.history.revisions import leads_to, resolve_revision, walk_commits
@@ -121,7 +121,7 @@ class History:
 
     def remote_snapshot(self, remote: str = "origin") -> Snapshot | None:
         """What the remote's branch held when last heard of, or ``None`` without one."""
-        commit = read_ref(self.git_dir, tracking_ref(remote))
+        commit = read_ref(self.git_dir, known_ref(remote))
         return self.snapshot(commit) if commit is not None else None
 
     def publish(self, drafts: Sequence[Draft], *, author: str, now: dt.datetime, subject: str = "") -> Published:

@@ -12,24 +12,40 @@ look-up reads, and is judged as a whole (specs/sharing.md, 4):
 What is refused stays under ``refs/ledger/quarantine/`` as evidence.
 """
 
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from ledger.disk import fresh_name, remove_if_there, storage_errors
 from ledger.errors import ArgumentError, FormatError, HistoryRewrittenError, LedgerError, UnsupportedFormatError
 from ledger.history import layout
 from ledger.history.comparing import compare
 from ledger.history.forms import BLOB, ObjectId
 from ledger.history.history import History
-from ledger.history.layout import Claim, Path
+from ledger.history.layout import Claim
 from ledger.history.merging import Merged, merge_trees
 from ledger.history.placing import check_file
-from ledger.history.refs import read_ref, tracking_ref, write_ref
+from ledger.history.refs import known_ref, note_known, read_ref, write_ref
 from ledger.history.remotes import Remote
 from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
-from ledger.history.transport import commits_between, fetch, have_common_commit, is_ancestor, remote_tip
+from ledger.history.soundness import names_in
+from ledger.history.transport import (
+    TRANSFER_SECONDS,
+    commits_between,
+    fetch,
+    have_common_commit,
+    is_ancestor,
+    remote_tip,
+)
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
 from ledger.ids import CommitId
 from ledger.records import Name, number_of
 
 _MOST_PARENTS = 2
+_INCOMING = "refs/ledger/incoming"
+_ABANDONED_SECONDS = 2 * TRANSFER_SECONDS
 PUBLISHED = "origin"
 """The remote whose numbers are published: what it held under a number, it holds for ever."""
 
@@ -42,7 +58,7 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
     nothing that is read here has changed then.
     """
     git_dir = history.git_dir
-    known = read_ref(git_dir, tracking_ref(remote.name))
+    known = read_ref(git_dir, known_ref(remote.name))
     tip = remote_tip(git_dir, remote)
     if tip is None:
         if known is None:
@@ -55,10 +71,24 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
         )
     if tip == known:
         return tip
-    incoming = f"refs/ledger/incoming/{remote.name}"
-    fetch(git_dir, remote, incoming)
-    fetched = read_ref(git_dir, incoming)
-    assert fetched is not None, "a fetch that succeeds has written its ref"
+    _remove_abandoned(git_dir)
+    # A ref of this sync's own: another one may be under way here, and one that was killed may have left Git's lock.
+    incoming = fresh_name(f"{_INCOMING}/{remote.name}-")
+    try:
+        fetch(git_dir, remote, incoming)
+        fetched = read_ref(git_dir, incoming)
+        assert fetched is not None, "a fetch that succeeds has written its ref"
+        _accept(history, remote, known, fetched, local)
+    finally:
+        remove_if_there(git_dir / incoming)
+    return fetched
+
+
+def _accept(
+    history: History, remote: Remote, known: CommitId | None, fetched: CommitId, local: CommitId | None
+) -> None:
+    """Check what was fetched, and remember that the remote holds it; what is refused is kept as evidence."""
+    git_dir = history.git_dir
     try:
         _check_descent(history, remote, known, fetched, local)
         check_commits(history, known or local, fetched)
@@ -67,8 +97,16 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
     except LedgerError:
         write_ref(git_dir, f"refs/ledger/quarantine/{fetched}", fetched)
         raise
-    write_ref(git_dir, tracking_ref(remote.name), fetched)
-    return fetched
+    note_known(git_dir, remote.name, fetched)
+
+
+def _remove_abandoned(git_dir: Path) -> None:
+    """Remove what syncs left that were killed while they fetched; nothing reads it."""
+    for name in names_in(git_dir / _INCOMING):
+        path = git_dir / _INCOMING / name
+        with storage_errors(path, "look at"), suppress(FileNotFoundError):
+            if time.time() - os.lstat(path).st_mtime > _ABANDONED_SECONDS:
+                remove_if_there(path)
 
 
 def _check_descent(
@@ -160,9 +198,9 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
             )
 
 
-def _check_artifacts(tree: CommittedTree, added: tuple[Path, ...]) -> None:
+def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> None:
     """The artifacts that new files belong to are whole, as a reader would meet them."""
-    touched: dict[Name, set[Path]] = {}
+    touched: dict[Name, set[layout.Path]] = {}
     for path in added:
         name = layout.artifact_of(path)
         if name is not None:

@@ -134,9 +134,18 @@ def write_ref(git_dir: Path, ref: str, commit: CommitId) -> None:
     sync_directory(target.parent)
 
 
-def tracking_ref(remote: str) -> str:
-    """The ref that says what a remote's branch held when last heard of."""
-    return f"refs/remotes/{remote}/main"
+def known_ref(remote: str) -> str:
+    """The ref that says what a remote's branch held when last heard of, and was accepted.
+
+    Not Git's own for that, which a plain `git fetch` moves to whatever there is.
+    """
+    return f"refs/ledger/known/{remote}"
+
+
+def note_known(git_dir: Path, remote: str, commit: CommitId) -> None:
+    """Remember what a remote's branch holds, once that is accepted; Git is told, too, for who asks it."""
+    write_ref(git_dir, known_ref(remote), commit)
+    write_ref(git_dir, f"refs/remotes/{remote}/main", commit)
 
 
 def create_branch(git_dir: Path, new: CommitId) -> None:

@@ -23,7 +23,7 @@ from ledger.history.history import History
 from ledger.history.incoming import PUBLISHED, check_commits, merge_roots, receive
 from ledger.history.layout import Claim
 from ledger.history.packing import release_pack
-from ledger.history.refs import create_branch, read_ref, tracking_ref, write_ref
+from ledger.history.refs import create_branch, known_ref, note_known, read_ref, write_ref
 from ledger.history.remotes import Remote
 from ledger.history.repository import create_repository
 from ledger.history.transport import is_ancestor, push, remote_tip
@@ -88,7 +88,7 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
                 remote=plan.remote.name,
                 commit=plan.tip,
             )
-    write_ref(history.git_dir, tracking_ref(plan.remote.name), plan.tip)
+    note_known(history.git_dir, plan.remote.name, plan.tip)
     return True
 
 
@@ -154,7 +154,7 @@ def _claims_in(paths: tuple[layout.Path, ...]) -> list[Claim]:
 
 def _refuse_moving_published(history: History, remote: Remote, tip: CommitId) -> None:
     """A number that ``origin`` has published stays, whoever else is met."""
-    published = read_ref(history.git_dir, tracking_ref(PUBLISHED))
+    published = read_ref(history.git_dir, known_ref(PUBLISHED))
     if published is None or remote.name == PUBLISHED:
         return
     objects = history.objects

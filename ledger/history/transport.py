@@ -5,6 +5,7 @@ known of it, so real Git does this part. Rules it keeps:
 
 * nothing of the environment, or of the history's own hooks and configuration, decides what runs here: no
   ``GIT_*`` variable, no hook but a remote's, no prompt, only harmless settings and the protocols listed here;
+* what a commit is built on is asked of the commits: no derived file, replacement or graft has a say;
 * every call ends in bounded time, its helpers with it, and of what a remote says only the end is kept;
 * what is received is checked object by object before it is kept;
 * a remote's own words reach the user, without user names, passwords and keys in URLs.
@@ -16,13 +17,16 @@ import re
 import shlex
 import time
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from ledger.errors import MissingDependencyError, RemoteError
 from ledger.history.refs import BRANCH
 from ledger.history.remotes import Remote, without_secrets
 from ledger.history.repository import check_settings
 from ledger.ids import CommitId
+
+if TYPE_CHECKING:
+    import subprocess
 
 ASK_SECONDS = 60.0
 """How long a remote may take to say what its branch holds."""
@@ -38,6 +42,8 @@ _SETTINGS = (
     "transfer.fsckObjects=true",
     "core.hooksPath=/dev/null",
     "core.fsync=all",
+    "core.commitGraph=false",
+    "core.multiPackIndex=false",
     "core.askPass=",
     "gc.auto=0",
     "http.lowSpeedLimit=1000",
@@ -49,6 +55,8 @@ _SHOWN_LINES = 6
 _KEPT_BYTES = 1 << 16
 """So much of the end of what a remote says: it may talk for as long as a transfer may take."""
 _READ_BYTES = 1 << 16
+_LEAVE_SECONDS = 2.0
+_LOOK_SECONDS = 0.01
 
 
 class _Done(NamedTuple):
@@ -87,12 +95,21 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
 
 def is_ancestor(git_dir: Path, older: CommitId, newer: CommitId) -> bool:
     """Whether a commit is part of what another one is built on."""
-    return _run(git_dir, "merge-base", "--is-ancestor", older, newer).code == 0
+    return _is_so(_run(git_dir, "merge-base", "--is-ancestor", older, newer), newer)
 
 
 def have_common_commit(git_dir: Path, one: CommitId, other: CommitId) -> bool:
     """Whether two commits belong to one history."""
-    return _run(git_dir, "merge-base", one, other).code == 0
+    return _is_so(_run(git_dir, "merge-base", one, other), other)
+
+
+def _is_so(done: _Done, commit: CommitId) -> bool:
+    """Whether Git says yes; raises `RemoteError` where it could not tell, which is no "no"."""
+    if done.code not in (0, 1):
+        raise RemoteError(
+            f"git cannot tell what {commit} is built on: {done.words}", hint="run `ledger verify`", commit=commit
+        )
+    return done.code == 0
 
 
 def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> list[CommitId]:
@@ -136,7 +153,6 @@ def _advice(done: _Done) -> str:
 def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS, is_whole: bool = False) -> _Done:
     """What Git answers; of its output the end, or all of it where it ``is_whole``, of its words the end."""
     import shutil
-    import signal
     import subprocess
 
     check_settings(git_dir)
@@ -161,13 +177,30 @@ def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS, is_whole:
             output, words = _hear(process.stdout, process.stderr, seconds, is_whole=is_whole)
             process.wait(timeout=seconds)
         except BaseException as error:
-            # Git's helpers (ssh, remote-https) are in its session: none of them outlives the call.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
             if isinstance(error, (TimeoutError, subprocess.TimeoutExpired)):
                 raise RemoteError(f"git {arguments[0]} did not end within {seconds:g} s", hint=_REACH) from error
             raise
     return _Done(process.returncode, output.decode(errors="replace"), _words(words))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End Git and its helpers (ssh, remote-https, receive-pack), which are in its session: none outlives the call.
+
+    Asked first, they take their lock files away, in a remote's repository too, where nobody else would.
+    """
+    import signal
+
+    with contextlib.suppress(ProcessLookupError):
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+            end = time.monotonic() + _LEAVE_SECONDS
+            while time.monotonic() < end:
+                process.poll()
+                os.killpg(process.pid, 0)  # as long as one of them is there
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _hear(output: IO[bytes], words: IO[bytes], seconds: float, *, is_whole: bool) -> tuple[bytes, bytes]:
@@ -194,7 +227,8 @@ def _hear(output: IO[bytes], words: IO[bytes], seconds: float, *, is_whole: bool
 
 def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_ASKPASS"))}
-    return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": _SSH, "LC_ALL": "C"}
+    honest = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
+    return {**kept, **honest, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": _SSH, "LC_ALL": "C"}
 
 
 def _words(data: bytes) -> str:

@@ -88,7 +88,7 @@ def test_status_says_the_same_in_both_forms(cli: Cli) -> None:
 def test_status_tells_what_a_lost_remote_held(cli: Cli, iris: dict[str, Any]) -> None:
     """What a remote held that is no remote any more is not counted as waiting, for people as in JSON."""
     git_dir = Ledger.open().git_dir
-    subprocess.run(["git", f"--git-dir={git_dir}", "update-ref", "refs/remotes/origin/main", "main"], check=True)
+    subprocess.run(["git", f"--git-dir={git_dir}", "update-ref", "refs/ledger/known/origin", "main"], check=True)
     cli("save", "data.csv", "--name", "later")
     assert ["later"] == json.loads(cli("status", "--json").out)["provisional"]
     assert "provisional  1 artifact\n" in cli("status").out
@@ -99,7 +99,7 @@ def test_status_knows_what_is_shared(cli: Cli, iris: dict[str, Any]) -> None:
     git_dir = Ledger.open().git_dir
     for words in (
         ["remote", "add", "origin", "https://me:secret@host/x.git"],
-        ["update-ref", "refs/remotes/origin/main", "main"],
+        ["update-ref", "refs/ledger/known/origin", "main"],
     ):
         subprocess.run(["git", f"--git-dir={git_dir}", *words], check=True)
     cli("save", "data.csv", "--name", "later")

@@ -229,10 +229,10 @@ def test_a_version_is_published_once_the_remote_has_it(ledger: Ledger) -> None:
     """Without a remote nothing is published; a version is, once the remote's branch holds it."""
     first = ledger.save(1, "x")
     assert not first.published
-    git(ledger, "update-ref", "refs/remotes/origin/main", "main")
+    git(ledger, "update-ref", "refs/ledger/known/origin", "main")
     second = ledger.save(2, "x")
     assert [True, False] == [version.published for version in ledger.versions("x")]
-    git(ledger, "update-ref", "refs/remotes/origin/main", "main")
+    git(ledger, "update-ref", "refs/ledger/known/origin", "main")
     assert ledger.get(second.id).published
 
 

@@ -9,6 +9,8 @@ import shlex
 import shutil
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +21,12 @@ from ledger import Ledger
 from ledger.blobs import LocalStore, create_store
 from ledger.blobs.pruning import alone_with
 from ledger.core import SyncReport, sharing
+from ledger.disk import alone
 from ledger.errors import (
     ArgumentError,
     ConfigError,
     IntegrityError,
+    LedgerError,
     LedgerExistsError,
     LedgerNotFoundError,
     LockTimeoutError,
@@ -37,6 +41,7 @@ from ledger.meters import Progress, progress
 from ledger.records import Name
 from tests.conftest import check_histories
 from tests.kit.contents import noise
+from tests.kit.histories import start
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import files_below, git
 
@@ -361,10 +366,10 @@ def test_a_remote_that_refuses(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     hook.write_text("#!/bin/sh\necho quota exceeded >&2\nexit 1\n")
     hook.chmod(0o755)
     saved = ada.save("x", "iris")
-    known = git(ada, "rev-parse", "refs/remotes/origin/main")
+    known = git(ada, "rev-parse", "refs/ledger/known/origin")
     with pytest.raises(RemoteError, match=r"does not take .*quota exceeded"):
         ada.sync()
-    assert (known, False) == (git(ada, "rev-parse", "refs/remotes/origin/main"), saved.published)
+    assert (known, False) == (git(ada, "rev-parse", "refs/ledger/known/origin"), saved.published)
 
 
 def test_no_hook_of_ours_runs(pair: tuple[Ledger, Ledger], tmp_path: Path) -> None:
@@ -553,3 +558,58 @@ def test_a_repository_of_another_user_is_told_how_to_be_read(
     assert command is not None
     subprocess.run(shlex.split(command[1]), check=True)
     assert pair[0].revision == Ledger.clone(hub, tmp_path / "copy").revision
+
+
+def test_syncs_of_one_ledger_at_once(pair: tuple[Ledger, Ledger]) -> None:
+    """Several processes of one user sync while others publish: each of them fetches for itself."""
+    ada, bob = pair
+    failed: list[BaseException] = []
+
+    def sync() -> None:
+        try:
+            Ledger.open(bob.path).sync()
+        except LedgerError as error:
+            failed.append(error)
+
+    for number in range(4):
+        ada.save(number, "other")
+        ada.sync()
+        threads = [threading.Thread(target=sync) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [] == failed
+    assert ada.revision == Ledger.open(bob.path).revision
+
+
+def test_an_interrupted_sync_leaves_no_lock_in_the_remote(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Git is asked to end before it is ended: it takes away the lock that everybody else would wait for."""
+    ada, bob = pair
+    hook, lock = hub / "hooks" / "reference-transaction", hub / "refs" / "heads" / "main.lock"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\n[ "$1" != prepared ] || exec sleep 60\n')
+    hook.chmod(0o755)
+    ada.save("late", "iris")
+    with start("import sys; from ledger import Ledger; Ledger.open(sys.argv[1]).sync()", ada.path) as program:
+        end = time.monotonic() + 30
+        while not lock.exists():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        program.send_signal(signal.SIGINT)
+        program.communicate(timeout=30)
+    hook.unlink()
+    assert not lock.exists()
+    bob.sync()
+    assert ("iris@2",) == ada.sync().pushed
+
+
+def test_a_sync_that_fails_lets_go_of_the_remotes_store(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Also while its error is looked at: whoever cleans that store need not wait for it."""
+    ada, _ = pair
+    ada.save("soon gone", "iris")
+    shutil.rmtree(ada.path / "store" / "chunks")
+    with pytest.raises(IntegrityError, match="is missing") as caught:
+        ada.sync()
+    with alone(hub / "ledger-store" / "store.json", timeout=0):
+        assert caught.traceback

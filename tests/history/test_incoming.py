@@ -1,6 +1,7 @@
 """What a remote offers is judged before anything relies on it; what is refused is kept as evidence."""
 
 import json
+import os
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,10 +47,10 @@ def ledger(tmp_path: Path, hub: Path) -> Ledger:
 def assert_refused(ledger: Ledger, hub: Path, commit: str, kind: type[Exception], message: str) -> None:
     """The error is typed and says what is wrong; the ledger is as it was, and the commit is kept."""
     before = ledger.revision
-    known = git(ledger, "rev-parse", "refs/remotes/origin/main")
+    known = git(ledger, "rev-parse", "refs/ledger/known/origin")
     with pytest.raises(kind, match=message):
         ledger.sync()
-    assert (before, known) == (ledger.revision, git(ledger, "rev-parse", "refs/remotes/origin/main"))
+    assert (before, known) == (ledger.revision, git(ledger, "rev-parse", "refs/ledger/known/origin"))
     assert commit == git(ledger, "rev-parse", f"refs/ledger/quarantine/{commit}")
     assert ["one", "two"] == [version.load() for version in ledger.versions("iris")]
     ledger.save("still works", "other")
@@ -179,7 +180,7 @@ def test_a_merge_that_renumbers_what_was_published_is_refused(ledger: Ledger, hu
     hub_git(hub, "push", "-q", str(early), "main~2:refs/heads/main")
     eve, helper = Ledger.clone(early, tmp_path / "eve"), Ledger.clone(hub, tmp_path / "helper")
     eve.save("evil", "iris")
-    git(helper, "update-ref", "-d", "refs/remotes/origin/main")
+    git(helper, "update-ref", "-d", "refs/ledger/known/origin")
     add_remote(helper.path, "eve", str(eve.path))
     helper.sync("eve")
     assert ["evil", "one", "two"] == [version.load() for version in helper.versions("iris")]
@@ -331,3 +332,45 @@ def test_a_clock_that_ran_back_makes_no_old_commit_new(tmp_path: Path) -> None:
         assert theirs[1:] == commits_between(hub, ours[-1], theirs[-1])
         misled += ours[0] in hub_git(hub, "rev-list", merge, f"^{ours[-1]}").split()
     assert misled
+
+
+@pytest.mark.parametrize("is_forced", [False, True])
+def test_what_plain_git_has_fetched_is_checked(ledger: Ledger, hub: Path, *, is_forced: bool) -> None:
+    """`git fetch` moves Git's own ref of the remote to whatever there is: a sync goes by what was accepted."""
+    git(ledger, "remote", "add", "origin", str(hub))
+    commit = push_by_hand(hub, add={"x": b""}, parents=("main~1",) if is_forced else ("main",))
+    git(ledger, "fetch", "-q", "origin")
+    assert commit == git(ledger, "rev-parse", "refs/remotes/origin/main")
+    assert ledger.verify().ok
+    assert_refused(ledger, hub, commit, HistoryRewrittenError if is_forced else FormatError, commit)
+
+
+def test_leftovers_of_a_killed_sync_are_no_obstacle(ledger: Ledger, hub: Path) -> None:
+    """Git's lock on the ref that a sync fetches to stays where that was killed; it goes when it is old."""
+    (folder := ledger.git_dir / "refs" / "ledger" / "incoming").mkdir(exist_ok=True)
+    for name in ("origin", "origin.lock", "origin-0123456789abcdef.lock"):
+        (folder / name).write_bytes(b"")
+        os.utime(folder / name, (0, 0))
+    push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    assert ("iris@3",) == ledger.sync().fetched
+    assert [] == list(folder.iterdir())
+
+
+def test_a_graph_that_lies_misleads_nobody(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
+    """Git's graph of commits is derived: without the parents in it, the remote would look rewritten."""
+    other = Ledger.clone(hub, tmp_path / "other")
+    for value in ("three", "four"):
+        other.save(value, "iris")
+    other.sync()
+    git(ledger, "fetch", "-q", str(hub), "main:refs/heads/theirs")
+    git(ledger, "commit-graph", "write", "--reachable")
+    path = ledger.git_dir / "objects" / "info" / "commit-graph"
+    data = bytearray(path.read_bytes())
+    start = int.from_bytes(data[36:44])  # of the commits, the third part in the table of parts
+    assert b"CDAT" == data[32:36]
+    for number in range(5):
+        data[start + 36 * number + 20 : start + 36 * number + 24] = b"\x70\0\0\0"
+    path.chmod(0o644)
+    path.write_bytes(data)
+    git(ledger, "update-ref", "-d", "refs/heads/theirs")
+    assert ("iris@3", "iris@4") == ledger.sync().fetched

@@ -71,7 +71,7 @@ def test_a_push_that_comes_late_says_so(pair: tuple[Ledger, Ledger], hub: Path) 
     ada.save("faster", "iris")
     ada.sync()
     assert not push_plan(history, plan)
-    assert plan.theirs == git(bob, "rev-parse", "refs/remotes/origin/main")
+    assert plan.theirs == git(bob, "rev-parse", "refs/ledger/known/origin")
     assert ada.revision == hub_tip(hub)
 
 
@@ -83,7 +83,7 @@ def test_a_push_whose_answer_is_lost_counts_if_the_remote_has_it(pair: tuple[Led
     git(bob, "push", "-q", str(hub), f"{plan.tip}:main")
     assert push_plan(history, plan)
     assert adopt_plan(history, plan)
-    assert plan.tip == bob.revision == git(bob, "rev-parse", "refs/remotes/origin/main")
+    assert plan.tip == bob.revision == git(bob, "rev-parse", "refs/ledger/known/origin")
 
 
 def test_a_plan_is_not_adopted_over_a_new_save(pair: tuple[Ledger, Ledger], hub: Path) -> None:
