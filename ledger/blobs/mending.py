@@ -12,7 +12,7 @@ from ledger.blobs.auditing import check_objects, check_table, needs_of, sizes_of
 from ledger.blobs.copying import copy_objects
 from ledger.blobs.layout import parse_key
 from ledger.blobs.store import Store
-from ledger.errors import StorageError
+from ledger.errors import StorageError, refuse_shortage
 from ledger.records import Content
 
 
@@ -38,13 +38,21 @@ def mend_content(
     *,
     label: str,
     keep: Callable[[str, bytes], None],
+    move: Callable[[str], None],
 ) -> None:
-    """Make a content whole in ``own``; ``keep`` is given what is there in place of ``keys``, before it is replaced."""
+    """Make a content whole in ``own``; ``keep`` is given what is there in place of ``keys``, before it is replaced.
+
+    What cannot be read, such as a folder in the place of a file, is for ``move`` to take out of the way.
+    """
     for key in keys:
         try:
             found = own.get(key)
-        except (FileNotFoundError, StorageError):
-            continue  # it is missing, or cannot be read any more: nothing is there to be kept
+        except FileNotFoundError:
+            continue
+        except StorageError as error:
+            refuse_shortage(error)
+            move(key)
+            continue
         if found != source.get(key):
             keep(key, found)
     with warnings.catch_warnings():

@@ -161,6 +161,7 @@ class Check:
         self._stores = uncached(self._workspace.all_stores)
         self._listed: frozenset[str] = frozenset(stored_keys(self._store))
         self._named: dict[str, int | None] = {}  # objects that versions need, chunks with their plain size
+        self._ids: set[bytes] = set()
         self._versions = 0
         self._objects = 0
         self._bytes = 0
@@ -302,10 +303,18 @@ class Check:
                 self._note_error(label, error)
             for claim in snapshot.claims(name):
                 self._versions += 1
+                self._check_id(claim)
                 if claim.label not in wrong:
                     self._check_version(snapshot, claim)
         except LedgerError as error:
             self._note_error(name, error)
+
+    def _check_id(self, claim: Claim) -> None:
+        id = bytes.fromhex(claim.id.replace("-", ""))  # of a million versions there are a million
+        if id in self._ids:
+            error = FormatError(f"{claim.label} has the id {claim.id}, which another version has too")
+            self._note_error(claim.label, error)
+        self._ids.add(id)
 
     def _check_version(self, snapshot: Snapshot, claim: Claim) -> None:
         try:

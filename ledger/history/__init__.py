@@ -33,7 +33,7 @@ from ledger.history.remotes import Remote, check_remote, remote_url, without_sec
 from ledger.history.repacking import Packed, PackingPlan, execute_packing, plan_packing
 from ledger.history.repository import check_settings
 from ledger.history.revisions import in_utc, time_of
-from ledger.history.snapshot import Snapshot, find_by_id
+from ledger.history.snapshot import Snapshot
 from ledger.history.soundness import GitFault
 from ledger.history.standing import check_artifact, check_place, places_of
 from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, gained, plan_sync, push_plan
@@ -72,7 +72,6 @@ __all__ = [
     "claim_changes",
     "clone_history",
     "execute_packing",
-    "find_by_id",
     "gained",
     "git_files",
     "git_identity",

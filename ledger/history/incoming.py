@@ -40,7 +40,7 @@ from ledger.history.transport import (
     remote_tip,
 )
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
-from ledger.ids import CommitId
+from ledger.ids import CommitId, VersionId
 from ledger.records import Name, number_of
 
 _MOST_PARENTS = 2
@@ -206,6 +206,7 @@ def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> Non
         if name is not None:
             touched.setdefault(name, set()).add(path[:-1])
     snapshot = Snapshot(tree)
+    ids: set[VersionId] = set()
     for name in sorted(touched):
         others = [other for other in snapshot.names_like(name) if other != name]
         if others or snapshot.strays(name):
@@ -213,6 +214,9 @@ def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> Non
         before: Claim | None = None
         for claim in snapshot.claims(name):
             _check_claim(claim, before, snapshot)
+            if claim.id in ids:
+                raise FormatError(f"{'/'.join(claim.path)}: another version has the id {claim.id}")
+            ids.add(claim.id)
             if claim.path in touched[name] and layout.MANIFEST not in tree.names(claim.path):
                 raise FormatError(f"{claim.label} at {'/'.join(claim.path)} has no manifest")
             before = claim

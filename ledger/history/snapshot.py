@@ -154,10 +154,5 @@ class Snapshot:
         return claim
 
 
-def find_by_id(snapshot: Snapshot, wanted: VersionId) -> Claim | None:
-    """The version of an id, or ``None``."""
-    return next(iter(snapshot.claims_with_id(wanted.replace("-", ""))[0]), None)
-
-
 def _ordered(names: Iterator[str] | list[str], newest_first: bool) -> list[str]:  # noqa: FBT001  # private, passed through
     return sorted(names, reverse=newest_first)

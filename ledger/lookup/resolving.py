@@ -17,7 +17,7 @@ from ledger.errors import (
     InvalidNameError,
     VersionNotFoundError,
 )
-from ledger.history import Claim, Snapshot, find_by_id
+from ledger.history import Claim, Snapshot
 from ledger.ids import VersionId, is_uuid
 from ledger.records import Name, check_name, check_version, number_of
 
@@ -96,13 +96,20 @@ def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim
 
 
 def _by_id(snapshot: Snapshot, id: VersionId, version: str | int | None) -> Claim:
-    claim = find_by_id(snapshot, id)
-    if claim is None:
+    found, count = snapshot.claims_with_id(id.replace("-", ""), most=_SHOWN)
+    if count > 1:
+        # Whoever pushes to a remote can write any id: which of them is meant nobody can tell.
+        raise AmbiguousIdError(
+            f"{count} versions have the id {id}: {', '.join(claim.label for claim in found)}",
+            hint="ids are unique: run `ledger verify`, and give name and version meanwhile",
+            id=id,
+        )
+    if not found:
         hint = "run `ledger artifact version list` to see the ids there are"
         if snapshot.has_artifact(Name(id)):
             hint = "there is an artifact of that name, but a UUID is always an id: list its versions to see theirs"
         raise ArtifactNotFoundError(f"no version has the id {id}", hint=hint, id=id)
-    return _agreeing(claim, version)
+    return _agreeing(found[0], version)
 
 
 def _by_prefix(snapshot: Snapshot, wanted: str, prefix: str, version: str | int | None) -> Claim:

@@ -6,13 +6,14 @@ checks the ledger again. What is done twice does no harm: a repair that died is 
 """
 
 import datetime as dt
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from ledger.blobs import Store, mend_content, mendable_keys, open_store, store_id
+from ledger.blobs import LocalStore, Store, mend_content, mendable_keys, open_store, store_id
 from ledger.core import Ledger, Problem, Report
-from ledger.disk import make_directory, write_file
+from ledger.disk import make_directory, move_file, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
 from ledger.history import HistoryMending, mend, plan_mending
 from ledger.lookup import history_at, settings_for, store_of_remote
@@ -144,8 +145,21 @@ def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
         make_directory(target.parent)
         write_file(target, [data])
 
+    def move(key: str) -> None:
+        if isinstance(workspace.store, LocalStore):
+            with suppress(FileNotFoundError):
+                move_file(workspace.store.root / key, quarantine / "store" / key)
+
     with workspace.history.exclusively():
         mend(workspace.history, plan.source.git_dir, plan.history, quarantine / "history")
         for repair in plan.contents:
             assert plan.source.store is not None, "contents are planned from a store"
-            mend_content(plan.source.store, workspace.store, repair.content, repair.keys, label=repair.label, keep=keep)
+            mend_content(
+                plan.source.store,
+                workspace.store,
+                repair.content,
+                repair.keys,
+                label=repair.label,
+                keep=keep,
+                move=move,
+            )

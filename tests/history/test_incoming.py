@@ -9,10 +9,19 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import ArgumentError, FormatError, HistoryRewrittenError, IntegrityError, RemoteError
+from ledger.errors import (
+    AmbiguousIdError,
+    ArgumentError,
+    FormatError,
+    HistoryRewrittenError,
+    IntegrityError,
+    RemoteError,
+)
+from ledger.history.layout import Claim
 from ledger.history.transport import commits_between
 from ledger.ids import CommitId, VersionId, new_uuid
 from ledger.lookup import add_remote
+from ledger.records import Name, VersionString
 from tests.conftest import check_histories
 from tests.kit.clones import MILLISECONDS, manifest_bytes
 from tests.kit.hubs import hub_git, hub_tip, new_hub, push_by_hand, shared
@@ -85,6 +94,10 @@ PLANTED: dict[str, tuple[dict[str, bytes], str]] = {
     "case": (
         {claim(1).replace("/iris/", "/Iris/") + "/version.json": manifest_bytes(ID, None, "Iris")},
         "beside 'iris'",
+    ),
+    "id twice": (
+        {f"{claim(3)}/version.json": MANIFEST, f"{claim(4)}/version.json": MANIFEST},
+        f"another version has the id {ID}",
     ),
     "deep": ({"/".join(["artifacts", *"abcdefghijklmnop"]): b""}, "nest deeper"),
 }
@@ -343,6 +356,20 @@ def test_what_plain_git_has_fetched_is_checked(ledger: Ledger, hub: Path, *, is_
     assert commit == git(ledger, "rev-parse", "refs/remotes/origin/main")
     assert ledger.verify().ok
     assert_refused(ledger, hub, commit, HistoryRewrittenError if is_forced else FormatError, commit)
+
+
+def test_an_id_that_two_artifacts_have_is_nobodys(ledger: Ledger, hub: Path) -> None:
+    """Whoever may push can write any id: a look-up by it gives neither, by name all goes on, and a check says so."""
+    mine = ledger.get("iris", 1)
+    place = Claim(Name("aa"), 1, VersionString("1"), 1, VersionId(str(mine.id)))
+    push_by_hand(hub, add={f"{'/'.join(place.path)}/version.json": manifest_bytes(place.id, None, "aa")})
+    assert ("aa@1",) == ledger.sync().fetched
+    for wanted in (mine.id, str(mine.id)):
+        with pytest.raises(AmbiguousIdError, match=f"2 versions have the id {mine.id}: aa@1, iris@1"):
+            ledger.get(wanted)
+    assert "one" == ledger.load("iris", 1)
+    [problem] = ledger.verify(deep=False).problems
+    assert "iris@1" == problem.label
 
 
 def test_leftovers_of_a_killed_sync_are_no_obstacle(ledger: Ledger, hub: Path) -> None:

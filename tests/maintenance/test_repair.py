@@ -176,6 +176,20 @@ def test_what_cannot_be_read_is_mended(kept: Ledger, place: str, spoil: Callable
     assert expected == values(kept)
 
 
+@pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
+@pytest.mark.parametrize("spoil", UNREADABLE, ids=["circle", "folder", "fifo"])
+def test_what_is_no_file_in_the_store_makes_way(kept: Ledger, kind: str, spoil: Callable[[Path], None]) -> None:
+    """It lies in the quarantine, and the good copy in its place."""
+    before, expected = files_below(store_of(kept)), values(kept)
+    path = stored(kept, kind)
+    path.unlink()
+    spoil(path)
+    found = repair(kept, str(kept.path.parent / "copy"))
+    assert found.report.ok
+    assert (before, expected) == (files_below(store_of(kept)), values(kept))
+    assert os.path.lexists(found.quarantine / path.relative_to(kept.path))
+
+
 def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None:
     """What only this ledger has lies in the same folder of loose objects: none of it goes."""
     old, late = git(kept, "rev-parse", "main"), ""
