@@ -163,8 +163,10 @@ def check_commits(history: History, known: CommitId | None, tip: CommitId) -> No
 def merge_roots(history: History, theirs: ObjectId, ours: ObjectId) -> tuple[GrowingTree, Merged]:
     """The tree that two clones agree on, ``theirs`` being the published one, and how it came about."""
     objects = history.objects
-    only_ours = compare(objects, theirs, ours).added
-    merged = merge_trees(CommittedTree(objects, theirs), CommittedTree(objects, ours), only_ours)
+    change = compare(objects, theirs, ours)
+    merged = merge_trees(
+        CommittedTree(objects, theirs), CommittedTree(objects, ours), only_ours=change.added, only_theirs=change.removed
+    )
     tree = GrowingTree(objects, theirs)
     for path, data in merged.added.items():
         tree.add(path, data)

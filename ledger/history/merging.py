@@ -7,9 +7,11 @@ first lacks move behind it, in their order, and everything else joins (specs/sha
   `renumbered` event says from where;
 * no clock and no chance: every clone that merges the same two trees gets the same tree;
 * nothing is lost, and nothing that the published side holds is touched.
+
+The work grows with what differs, not with how many versions there are: whoever clones does every merge again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -42,14 +44,17 @@ class Merged(msgspec.Struct, frozen=True):
     moved: tuple[tuple[Claim, Claim], ...]
 
 
-def merge_trees(theirs: Folders, ours: Folders, only_ours: Iterable[Path]) -> Merged:
-    """What ``ours`` adds to ``theirs``, which is published and stays; ``only_ours`` are the files that it lacks.
+def merge_trees(theirs: Folders, ours: Folders, only_ours: Iterable[Path], only_theirs: Iterable[Path]) -> Merged:
+    """What ``ours`` adds to ``theirs``, which is published and stays.
+
+    ``only_ours`` and ``only_theirs`` are the files that the other side lacks.
 
     Raises `NameCollisionError` where two names differ only in case, and `IntegrityError` where one
     record has two forms.
     """
     added: dict[Path, bytes] = {}
     moved: list[tuple[Claim, Claim]] = []
+    elsewhere = {claim.id: claim for claim in filter(None, map(_claim_at, only_theirs))}
     touched: dict[Name, set[Path]] = {}
     for path in only_ours:
         name = layout.artifact_of(path)
@@ -58,7 +63,7 @@ def merge_trees(theirs: Folders, ours: Folders, only_ours: Iterable[Path]) -> Me
         else:
             touched.setdefault(name, set()).add(path[:-1])
     for name in sorted(touched):
-        artifact = _Artifact(name, theirs, ours)
+        artifact = _Artifact(name, theirs, ours, elsewhere)
         artifact.merge(touched[name])
         added |= artifact.added
         moved += artifact.moved
@@ -68,26 +73,35 @@ def merge_trees(theirs: Folders, ours: Folders, only_ours: Iterable[Path]) -> Me
 class _Artifact:
     """One artifact while its versions are merged."""
 
-    def __init__(self, name: Name, theirs: Folders, ours: Folders) -> None:
-        snapshot = Snapshot(theirs)
-        refuse_collision(name, snapshot)
-        claims = list(snapshot.claims(name))
+    def __init__(self, name: Name, theirs: Folders, ours: Folders, elsewhere: Mapping[VersionId, Claim]) -> None:
+        """``elsewhere`` are the claims of the other side that ours lacks: a version of ours may be among them."""
+        self._published = Snapshot(theirs)
+        refuse_collision(name, self._published)
         self.added: dict[Path, bytes] = {}
         self.moved: list[tuple[Claim, Claim]] = []
         self._name = name
         self._theirs = theirs
         self._ours = ours
-        self._held = {claim.id: claim for claim in claims}
-        self._taken = {claim.version for claim in claims}
-        self._latest = claims[-1] if claims else None
+        self._elsewhere = elsewhere
+        self._given = set[VersionString]()
+        self._latest = self._published.latest(name)
 
     def merge(self, touched: set[Path]) -> None:
         """Join the versions of our side whose directories hold something that the other side lacks."""
-        for claim in list(Snapshot(self._ours).claims(self._name)):
-            if claim.path in touched:
-                place = self._held.get(claim.id) or self._allocate(claim)
-                for file in self._ours.names(claim.path):
-                    self._join((*claim.path, file), (*place.path, file))
+        for path in sorted(touched):
+            claim = _claim_at((*path, layout.MANIFEST))
+            if claim is not None:
+                place = self._place_of(claim)
+                for file in self._ours.names(path):
+                    self._join((*path, file), (*place.path, file))
+
+    def _place_of(self, claim: Claim) -> Claim:
+        if self._published.holds(claim):
+            return claim
+        return self._elsewhere.get(claim.id) or self._allocate(claim)
+
+    def _is_taken(self, version: VersionString) -> bool:
+        return version in self._given or self._published.claim_of(self._name, version) is not None
 
     def _allocate(self, claim: Claim) -> Claim:
         """Give a version that only we have its place behind the others."""
@@ -95,11 +109,11 @@ class _Artifact:
             _bytes(self._ours, (*claim.path, layout.MANIFEST)), where=f"the manifest of {claim.label}"
         )
         requested = check_version(manifest.requested_version) if manifest.requested_version is not None else None
-        if requested in self._taken:
-            requested = _variant(requested, claim.id, self._taken)
+        if requested is not None and self._is_taken(requested):
+            requested = _variant(requested, claim.id, self._is_taken)
         place = allocate(self._name, claim.id, self._latest, requested)
         self._latest = place
-        self._taken.add(place.version)
+        self._given.add(place.version)
         if place.pointer is not None:
             self.added[place.pointer] = b""
         if place != claim:
@@ -130,13 +144,22 @@ class _Artifact:
             )
 
 
-def _variant(wanted: VersionString, id: VersionId, taken: set[VersionString]) -> VersionString:
+def _claim_at(path: Path) -> Claim | None:
+    """The claim whose manifest stands at a path; ``None`` for another file, or one that is not in its place."""
+    name = layout.artifact_of(path)
+    if name is None or path[-1] != layout.MANIFEST or not layout.is_claim(path[-2]):
+        return None
+    claim = layout.parse_claim(name, path[-2])
+    return claim if claim.path == path[:-1] else None
+
+
+def _variant(wanted: VersionString, id: VersionId, is_taken: Callable[[VersionString], bool]) -> VersionString:
     """The version string of a version whose own is taken: as much of its id as tells it from the others."""
     digits = id.replace("-", "")
     for length in range(_SHORTEST_VARIANT, _ID_DIGITS + 1):
         suffix = f".variant-{digits[:length]}"
         version = VersionString(f"{wanted[: VERSION_LIMIT - len(suffix)]}{suffix}")
-        if version not in taken:
+        if not is_taken(version):
             return version
     raise IntegrityError(f"every variant of version {wanted!r} for id {id} is taken", id=id, version=wanted)
 

@@ -1,5 +1,8 @@
 """Merging is a pure function: nothing is lost, what is published stays, every order ends in one tree."""
 
+import cProfile
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -217,3 +220,25 @@ def test_two_forms_of_one_record_are_refused() -> None:
     stale: Files = {(*claim.path, MANIFEST): manifest_bytes(claim.id, VersionString("other"))}
     with pytest.raises(IntegrityError, match="has two forms"):
         merge_files(theirs.files, stale)
+
+
+def claims_read(act: Callable[[], object]) -> int:
+    """How many claims an act parses."""
+    profile = cProfile.Profile()
+    profile.runcall(act)
+    profile.create_stats()
+    return sum(calls for (_, _, name), (calls, *_) in profile.stats.items() if name == "parse_claim")
+
+
+def test_a_merge_looks_at_what_differs() -> None:
+    """Whoever clones does every merge again: the work of one does not grow with the versions that both sides have."""
+    found = []
+    for count in (10, 500):
+        start = Clone()
+        for _ in range(count):
+            start.save()
+        ours, theirs = copies(start, 2)
+        ours.save(VersionString("cat"))
+        theirs.save(VersionString("cat"))
+        found.append(claims_read(partial(merge_files, theirs.files, ours.files)))
+    assert found[0] == found[1] > 0

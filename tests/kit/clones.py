@@ -115,4 +115,9 @@ class Clone:
 
 def merge_files(theirs: Files, ours: Files) -> Merged:
     """What our files add to theirs."""
-    return merge_trees(MemoryTree(theirs), MemoryTree(ours), [path for path in ours if path not in theirs])
+    return merge_trees(
+        MemoryTree(theirs),
+        MemoryTree(ours),
+        only_ours=[path for path in ours if path not in theirs],
+        only_theirs=[path for path in theirs if path not in ours],
+    )
