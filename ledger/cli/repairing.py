@@ -53,6 +53,7 @@ def _shape(plan: "RepairPlan", done: "Repaired | None", *, is_ok: bool, dry_run:
             "kept": len(plan.history.kept),
             "lost": len(plan.history.lost),
             "aside": list(plan.history.aside),
+            "anew": list(plan.history.anew),
         },
         "quarantine": str(done.quarantine) if done is not None and done.quarantine.exists() else None,
         "remaining": [problem_shape(problem) for problem in left],
@@ -72,6 +73,8 @@ def _show_plan(plan: "RepairPlan") -> None:
         print_line(f"objects of the history: {counts}")
     for name in history.aside:
         print_line(f"goes to quarantine: {name}")
+    for name in history.anew:
+        print_line(f"is written anew: {name}")
     if not plan.problems:
         print_line("nothing is wrong")
 

@@ -39,6 +39,7 @@ from ledger.ids import CommitId
 
 _PACK_OBJECTS = 10_000
 _PACK = "objects/pack/pack-"
+_WRITTEN = {"HEAD": write_head, "config": write_settings}
 _FOLDER = re.compile(r"refs|logs|objects/[0-9a-f]{2}")
 
 
@@ -46,13 +47,15 @@ class HistoryMending(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be done to a history.
 
     ``fetched`` are objects that the source has, ``kept`` those that only bad files have and that are still good,
-    ``lost`` those that are nowhere; ``aside`` are the files to move away afterwards, relative to the repository.
+    ``lost`` those that are nowhere; ``aside`` are the files to move away afterwards, relative to the repository,
+    ``anew`` those to be written, which are the same in every history.
     """
 
     fetched: tuple[str, ...]
     kept: tuple[str, ...]
     lost: tuple[str, ...]
     aside: tuple[str, ...]
+    anew: tuple[str, ...] = ()
 
 
 def plan_mending(history: History, source: Path | None, faults: Iterable[GitFault]) -> HistoryMending:
@@ -65,7 +68,11 @@ def plan_mending(history: History, source: Path | None, faults: Iterable[GitFaul
     aside = tuple(name for name in dict.fromkeys(files) if mode_of(history.git_dir / name, follow=False))
     kept = tuple(dict.fromkeys(id for name in aside for id in _good_in(history, name)))
     return HistoryMending(
-        fetched=fetched, kept=kept, lost=tuple(id for id in needed if id not in set(fetched)), aside=aside
+        fetched=fetched,
+        kept=kept,
+        lost=tuple(id for id in needed if id not in set(fetched)),
+        aside=aside,
+        anew=tuple(name for name in _WRITTEN if any(fault.where == name for fault in faults)),
     )
 
 
@@ -73,6 +80,7 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
     """Do what was planned: keep bad files in ``quarantine``, bring in good objects, durably, then drop bad files."""
     for name in plan.aside:
         _keep(history.git_dir / name, quarantine / name)
+    make_directory(history.objects.pack_directory)
     made = _bring_in(history, history.objects, plan.kept)
     if source is not None:
         made |= _bring_in(history, Objects(source), plan.fetched)
@@ -82,10 +90,8 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
         if path.stem not in made:
             remove_if_there(path)
             sync_directory(path.parent)
-        if name == "HEAD":
-            write_head(history.git_dir)
-        elif name == "config":
-            write_settings(history.git_dir)
+    for name in plan.anew:
+        _WRITTEN[name](history.git_dir)
     restore_indexes(history.objects.pack_directory)
 
 

@@ -108,9 +108,12 @@ def write_head(git_dir: Path) -> None:
 
 
 def check_repository(git_dir: Path) -> None:
-    """Refuse a directory that is no repository, or one that reads objects from elsewhere."""
-    if not stat.S_ISREG(mode_of(git_dir / "HEAD")) or not stat.S_ISDIR(mode_of(git_dir / "objects")):
-        raise IntegrityError(f"{git_dir} is not a Git repository: it has no HEAD or no objects", where=str(git_dir))
+    """Refuse a directory that is no repository, or one that reads objects from elsewhere.
+
+    Nothing here reads ``HEAD``: one that is lost hides no version, and a repair writes it anew.
+    """
+    if not stat.S_ISDIR(mode_of(git_dir / "refs")) or not stat.S_ISDIR(mode_of(git_dir / "objects")):
+        raise IntegrityError(f"{git_dir} is not a Git repository: it has no refs or no objects", where=str(git_dir))
     alternates = git_dir / "objects" / "info" / "alternates"
     if mode_of(alternates):
         raise FormatError(

@@ -143,9 +143,9 @@ def test_what_git_itself_writes_is_no_reason_to_refuse(history: History, tmp_pat
     check_settings(clone)
 
 
-@pytest.mark.parametrize("missing", ["HEAD", "objects"])
+@pytest.mark.parametrize("missing", ["refs", "objects"])
 def test_a_directory_that_is_no_repository_is_refused(tmp_path: Path, missing: str) -> None:
-    """Without HEAD or objects nothing is opened."""
+    """Without refs or objects nothing is opened."""
     history = new_history(tmp_path)
     (history.git_dir / missing).rename(tmp_path / "aside")
     with pytest.raises(IntegrityError, match="is not a Git repository"):

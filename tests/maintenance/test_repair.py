@@ -107,7 +107,26 @@ def _head_and_settings(ledger: Ledger) -> None:
     (ledger.git_dir / "config").write_text("[core\n")
 
 
-HISTORY = [_lose_pack, _damage_every_pack, _damage_packs_and_indexes, _one_large_pack, _loose, _head_and_settings]
+def _no_head_and_settings(ledger: Ledger) -> None:
+    for name in ("HEAD", "config"):
+        (ledger.git_dir / name).unlink()
+    assert {"rows": 1} == Ledger.open(ledger.path).load("iris")
+
+
+def _no_folder_of_packs(ledger: Ledger) -> None:
+    shutil.rmtree(ledger.git_dir / "objects" / "pack")
+
+
+HISTORY = [
+    _no_head_and_settings,
+    _no_folder_of_packs,
+    _lose_pack,
+    _damage_every_pack,
+    _damage_packs_and_indexes,
+    _one_large_pack,
+    _loose,
+    _head_and_settings,
+]
 
 
 @pytest.mark.parametrize("hurt", HISTORY, ids=lambda act: act.__name__.strip("_"))
