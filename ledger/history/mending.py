@@ -40,6 +40,7 @@ from ledger.ids import CommitId
 _PACK_OBJECTS = 10_000
 _PACK = "objects/pack/pack-"
 _WRITTEN = {"HEAD": write_head, "config": write_settings}
+_OF_SYNCS = ("refs/ledger/", "refs/remotes/")  # the next sync writes what it needs of them
 _FOLDER = re.compile(r"refs|logs|objects/[0-9a-f]{2}")
 
 
@@ -64,13 +65,19 @@ def plan_mending(history: History, source: Path | None, faults: Iterable[GitFaul
     other = Objects(source) if source is not None else None
     needed = sorted(_unreadable(history, other)) if faults else []
     fetched = tuple(id for id in needed if other is not None and _can_read(other, id))
+    lost = tuple(id for id in needed if id not in set(fetched))
     files = [name for fault in faults for name in _files_of(history.git_dir, fault)]
+    files += [
+        ref
+        for ref, commit in tips(history, unread=[]).items()
+        if ObjectId(commit) in lost and ref.startswith(_OF_SYNCS)
+    ]
     aside = tuple(name for name in dict.fromkeys(files) if mode_of(history.git_dir / name, follow=False))
     kept = tuple(dict.fromkeys(id for name in aside for id in _good_in(history, name)))
     return HistoryMending(
         fetched=fetched,
         kept=kept,
-        lost=tuple(id for id in needed if id not in set(fetched)),
+        lost=lost,
         aside=aside,
         anew=tuple(name for name in _WRITTEN if any(fault.where == name for fault in faults)),
     )

@@ -143,7 +143,9 @@ _OWNER = re.compile(r"^fatal: .*dubious ownership in repository at '([^'*]+)'", 
 
 
 def _advice(done: _Done) -> str:
-    """What to do about a remote that does not answer; Git reads no repository of another user unasked."""
+    """What to do about a remote that does not answer, if it is the remote; Git reads no other user's unasked."""
+    if "bad object refs/" in done.words:
+        return "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone"
     owned = _OWNER.search(done.words)
     if owned is None:
         return _REACH

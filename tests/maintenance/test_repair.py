@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import ArgumentError, LedgerNotFoundError
+from ledger.errors import ArgumentError, LedgerNotFoundError, RemoteError
 from ledger.history.waiting import Ticket
+from ledger.lookup import add_remote
 from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
 from tests.kit.contents import noise
+from tests.kit.hubs import new_hub
 from tests.kit.ledgers import damage, files_below, git, store_of
 from tests.maintenance.corruption import Sound
 from tests.maintenance.varied import make_varied
@@ -226,6 +228,21 @@ def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None
     _circle(path)
     assert repair(kept, str(kept.path.parent / "copy")).report.ok
     assert "blob" == git(kept, "cat-file", "-t", late)
+
+
+def test_a_ref_of_a_sync_that_leads_nowhere_makes_way(kept: Ledger, tmp_path: Path) -> None:
+    """What a remote held is asked for again; until then Git refuses to fetch, and the error says what to do."""
+    add_remote(kept.path, "origin", str(hub := new_hub(tmp_path)))
+    Ledger.open(kept.path).sync()
+    other = Ledger.clone(hub, tmp_path / "other")
+    other.save("from elsewhere", "iris")
+    other.sync()
+    (kept.git_dir / "refs" / "remotes" / "origin" / "main").write_text("1" * 40 + "\n")
+    with pytest.raises(RemoteError, match="bad object") as caught:
+        Ledger.open(kept.path).sync()
+    assert "ledger repair" in caught.value.hint
+    assert repair(kept, str(hub)).report.ok
+    assert ("iris@2",) == Ledger.open(kept.path).sync().fetched
 
 
 def test_a_pack_whose_index_cannot_be_read_stays(kept: Ledger) -> None:
