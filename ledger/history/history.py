@@ -250,25 +250,31 @@ class History:
         if self._locking:
             clear_dead_lock(self.git_dir, holder_died=holder_died)
         published = None
-        # Work that is going to be spoilt is not begun.
-        if not is_branch_held(self.git_dir):
-            published = self._attempt(publication, waiters, move_branch)
-        while published is None:
-            if self._locking:
-                clear_dead_lock(self.git_dir, holder_died=False)
-            # Who has lost a race holds the branch while it tries again: of many, each would spoil the others' work.
-            with ExitStack() as stack:
-                try:
-                    stack.enter_context(branch_held(self.git_dir, patience=deadline - time.monotonic()))
-                except FileExistsError:
-                    raise self._contended() from None
-                published = self._attempt(publication, waiters, move_held_branch)
+        # All are let go of together: what is tried again may be the same pack, and Git's housekeeping, which saw it
+        # let go of and reached by nothing, would take it away by its name when it is published.
+        with ExitStack() as packs:
+            # Work that is going to be spoilt is not begun.
+            if not is_branch_held(self.git_dir):
+                published = self._attempt(publication, waiters, move_branch, packs)
+            while published is None:
+                if self._locking:
+                    clear_dead_lock(self.git_dir, holder_died=False)
+                # Who has lost a race holds the branch while it tries again: each of many would spoil the others' work.
+                with ExitStack() as stack:
+                    try:
+                        stack.enter_context(branch_held(self.git_dir, patience=deadline - time.monotonic()))
+                    except FileExistsError:
+                        raise self._contended() from None
+                    published = self._attempt(publication, waiters, move_held_branch, packs)
         return published
 
     def _attempt(
-        self, publication: Publication, waiters: Sequence[Waiter], move: Callable[..., bool]
+        self, publication: Publication, waiters: Sequence[Waiter], move: Callable[..., bool], packs: ExitStack
     ) -> Published | None:
-        """Place, write and publish once; ``None`` where another writer came first, or a waiter went."""
+        """Place, write and publish once; ``None`` where another writer came first, or a waiter went.
+
+        What was written is kept from Git's housekeeping until ``packs`` ends.
+        """
         base = self.tip()
         self._check_format(CommittedTree(self._objects, self._objects.commit(base).tree))
         chain = Chain(self._objects, base)
@@ -276,6 +282,7 @@ class History:
         chain.append(own)
         taken = [(waiter, commit) for waiter in waiters if (commit := _take_up(waiter, chain)) is not None]
         pack = write_pack(self._objects, chain.new)
+        packs.callback(release_pack, self._objects, pack)
         try:
             settle(self._unsynced)
             moved = move(
@@ -286,8 +293,6 @@ class History:
             )
         except FileExistsError:
             return None
-        finally:
-            release_pack(self._objects, pack)
         if not moved:
             return None
         chain.remember()

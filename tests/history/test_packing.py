@@ -1,6 +1,10 @@
 """Packs stay few, and nothing that is in them is lost on the way."""
 
+import contextlib
+import os
 import shutil
+import subprocess
+import time
 from functools import partial
 from pathlib import Path
 
@@ -208,3 +212,47 @@ def test_loose_objects_behind_a_link_stay(history: History, tmp_path: Path) -> N
     for _ in range(2 * FOLD_AT):
         publish(history, draft())
     assert (other.git_dir / "objects" / id[:2] / id[2:]).is_file()
+
+
+SLOW_GIT = """\
+#!/bin/sh
+unset GIT_EXEC_PATH
+{git} "$@" || exit
+[ "$1" != pack-objects ] || {{ touch {mark}; sleep 2; }}
+"""
+
+
+def test_a_pack_that_is_tried_again_is_kept_all_the_time(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody held the branch at the first try: a repacking that begins before the second one leaves its pack alone.
+
+    It has the same name. Git lists the packs that it takes away before it looks what is reached.
+    """
+    program, mark = tmp_path / "bin" / "git", tmp_path / "listed"
+    program.parent.mkdir()
+    program.write_text(SLOW_GIT.format(git=shutil.which("git"), mark=mark))
+    program.chmod(0o755)
+    repack = ["git", f"--git-dir={history.git_dir}", "repack", "-a", "-d", "-q"]
+    packs: list[str] = []
+
+    def refuse(*_: object, **__: object) -> bool:
+        raise FileExistsError
+
+    with contextlib.ExitStack() as running:
+
+        def write(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) -> str:
+            if packs:
+                environment = {**os.environ, "GIT_EXEC_PATH": str(program.parent)}
+                running.enter_context(subprocess.Popen(repack, env=environment))
+                while not mark.exists():
+                    time.sleep(0.01)
+            packs.append(write_pack(objects, contents))
+            return packs[-1]
+
+        monkeypatch.setattr("ledger.history.history.move_branch", refuse)
+        monkeypatch.setattr("ledger.history.history.write_pack", write)
+        publish(history, draft("iris"))
+    assert packs[0] == packs[1]
+    assert ["1"] == versions_of(again(history))
+    assert [] == list(Objects(history.git_dir).pack_directory.glob("*.keep"))
