@@ -40,7 +40,7 @@ from ledger.history.transport import (
     remote_tip,
 )
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
-from ledger.ids import CommitId, VersionId
+from ledger.ids import CommitId
 from ledger.records import Name, number_of
 
 _MOST_PARENTS = 2
@@ -208,24 +208,27 @@ def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> Non
         if name is not None:
             touched.setdefault(name, set()).add(path[:-1])
     snapshot = Snapshot(tree)
-    ids: set[VersionId] = set()
+    ids: set[str] = set()
     for name in sorted(touched):
         others = [other for other in snapshot.names_like(name) if other != name]
         if others or snapshot.strays(name):
             raise FormatError(f"artifact {name!r} stands beside {(others or snapshot.strays(name))[0]!r}")
         before: Claim | None = None
+        versions: set[str] = set()
         for claim in snapshot.claims(name):
-            _check_claim(claim, before, snapshot)
-            if claim.id in ids:
-                raise FormatError(f"{'/'.join(claim.path)}: another version has the id {claim.id}")
+            _check_order(claim, before)
+            if claim.id in ids or claim.version in versions:
+                what = f"the id {claim.id}" if claim.id in ids else f"the version {claim.version!r}"
+                raise FormatError(f"{'/'.join(claim.path)}: another one has {what}")
             ids.add(claim.id)
-            if claim.path in touched[name] and layout.MANIFEST not in tree.names(claim.path):
-                raise FormatError(f"{claim.label} at {'/'.join(claim.path)} has no manifest")
+            versions.add(claim.version)
+            if claim.path in touched[name]:
+                _check_found(claim, tree, snapshot)
             before = claim
         _check_pointers(tree, snapshot, name)
 
 
-def _check_claim(claim: Claim, before: Claim | None, snapshot: Snapshot) -> None:
+def _check_order(claim: Claim, before: Claim | None) -> None:
     due = before.position + 1 if before is not None else 1
     where = "/".join(claim.path)
     if claim.position != due:
@@ -233,8 +236,14 @@ def _check_claim(claim: Claim, before: Claim | None, snapshot: Snapshot) -> None
     counter = max(before.counter if before is not None else 0, number_of(claim.version) or 0)
     if claim.counter != counter:
         raise FormatError(f"{where}: counter {claim.counter} where {counter} was due")
+
+
+def _check_found(claim: Claim, tree: CommittedTree, snapshot: Snapshot) -> None:
+    """A version is whole and found by its name; those before it still are, as no two have one, or one pointer."""
+    if layout.MANIFEST not in tree.names(claim.path):
+        raise FormatError(f"{claim.label} at {'/'.join(claim.path)} has no manifest")
     if snapshot.claim_of(claim.name, claim.version) != claim:
-        raise FormatError(f"{where}: looking up version {claim.version!r} does not find it")
+        raise FormatError(f"{'/'.join(claim.path)}: looking up version {claim.version!r} does not find it")
 
 
 def _check_pointers(tree: CommittedTree, snapshot: Snapshot, name: Name) -> None:

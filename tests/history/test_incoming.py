@@ -76,7 +76,7 @@ PLANTED: dict[str, tuple[dict[str, bytes], str]] = {
     "gap": ({f"{claim(4)}/version.json": MANIFEST}, "position 4 where 3 was due"),
     "taken": ({f"{claim(2)}/version.json": MANIFEST}, "position 2 where 3 was due"),
     "counter": ({f"{claim(3, counter=7)}/version.json": MANIFEST}, "counter 7 where 3 was due"),
-    "same version": ({f"{claim(3, '2', 2)}/version.json": MANIFEST}, "version '2' does not find it"),
+    "same version": ({f"{claim(3, '2', 2)}/version.json": MANIFEST}, "another one has the version '2'"),
     "no pointer": ({f"{claim(3, 'cat', 2)}/version.json": manifest_bytes(ID, None)}, "version 'cat' does not find it"),
     "pointer to nowhere": ({f"{ROOT}/names/77/cat~9~{DIGITS}": b""}, "pointer that leads nowhere"),
     "pointer with bytes": ({f"{ROOT}/names/77/cat~9~{DIGITS}": b"x"}, "this is no pointer"),
@@ -97,7 +97,7 @@ PLANTED: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "id twice": (
         {f"{claim(3)}/version.json": MANIFEST, f"{claim(4)}/version.json": MANIFEST},
-        f"another version has the id {ID}",
+        f"another one has the id {ID}",
     ),
     "deep": ({"/".join(["artifacts", *"abcdefghijklmnop"]): b""}, "nest deeper"),
 }
