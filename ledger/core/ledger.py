@@ -16,6 +16,7 @@ from ledger.core import sharing, verifying
 from ledger.core.caching import CacheHit, find_cached
 from ledger.core.creation import create_ledger
 from ledger.core.mapping import MappedCopies
+from ledger.core.reports import Report
 from ledger.core.transactions import Target, Transaction
 from ledger.core.usage import Usage, measure
 from ledger.core.workspace import Workspace, user_identity, utc_now
@@ -231,7 +232,7 @@ class Ledger(Reader):
         """The bytes of every artifact and version: of their files, stored for them, and shared with others."""
         return measure(self._workspace)
 
-    def verify(self, *, deep: bool = True) -> verifying.Report:
+    def verify(self, *, deep: bool = True) -> Report:
         """Check history, records and bytes; ``deep=False`` checks records and only asks whether the bytes are there."""
         return verifying.verify(self._workspace, deep=deep)
 

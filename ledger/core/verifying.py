@@ -11,8 +11,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
-import msgspec
-
 from ledger.blobs import (
     Fault,
     LocalStore,
@@ -30,6 +28,7 @@ from ledger.blobs import (
     uncached,
 )
 from ledger.core.links import check_links
+from ledger.core.reports import Damage, Orphan, Problem, Report, problem_at
 from ledger.core.workspace import Workspace
 from ledger.errors import (
     FormatError,
@@ -60,9 +59,6 @@ from ledger.records import Content, Manifest, Name
 
 PieceKind = Literal["git file", "commit", "branch", "records", "artifact", "object"]
 
-Damage = Literal["missing", "corrupt"]
-
-
 _LEFT_SECONDS = 86_400.0
 
 
@@ -76,39 +72,6 @@ class Piece(NamedTuple):
     def key(self) -> str:
         """Its place among the pieces when they are gone through in turns: by chance, and always the same."""
         return hashlib.sha256(f"{self.kind} {self.name}".encode()).hexdigest()
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong: what it is, and the versions it touches, of which ``label`` is the first."""
-
-    kind: Damage
-    label: str
-    message: str
-    object: str = ""
-    versions: tuple[str, ...] = ()
-
-
-class Orphan(msgspec.Struct, frozen=True, kw_only=True):
-    """Something in the store that no version names: no problem, only room; what is damaged of it is of no use."""
-
-    object: str
-    is_damaged: bool = False
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found. ``is_whole`` says whether everything was checked, or only some."""
-
-    versions: int
-    problems: tuple[Problem, ...]
-    objects: int = 0
-    bytes: int = 0
-    orphans: tuple[Orphan, ...] = ()
-    is_whole: bool = True
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.problems
 
 
 def verify(workspace: Workspace, *, deep: bool = True) -> Report:
@@ -205,10 +168,10 @@ class Check:
         # What no version needs is no problem, as long as every version says what it needs.
         unneeded = {key for key in self._faults if is_readable and key not in touched}
         problems = [
-            *(_problem(fault.kind, fault.where, fault.message, touched) for fault in self.git_faults),
+            *(problem_at(fault.kind, fault.where, fault.message, touched) for fault in self.git_faults),
             *self._problems,
             *(
-                _problem(fault.kind, key, fault.message, touched)
+                problem_at(fault.kind, key, fault.message, touched)
                 for key, fault in self._faults.items()
                 if key not in unneeded
             ),
@@ -414,13 +377,6 @@ def _add(touched: dict[str, list[str]], where: str | None, label: str) -> None:
 def _touches(fault: Fault, stretches: Iterable[tuple[int, int]]) -> bool:
     """Whether a fault is in the chunks that a content needs of an object."""
     return not fault.chunks or any(first <= chunk < stop for first, stop in stretches for chunk in fault.chunks)
-
-
-def _problem(kind: Damage, where: str, message: str, touched: Mapping[str, list[str]]) -> Problem:
-    versions = tuple(dict.fromkeys(touched.get(where, ())))
-    return Problem(
-        kind=kind, label=versions[0] if versions else where, message=message, object=where, versions=versions
-    )
 
 
 def _missing(claim: Claim, message: str) -> Problem:

@@ -1,0 +1,53 @@
+"""What a check of a ledger found, as values.
+
+Owns the form of the result and nothing else: who finds the faults, and whom they touch, is `verifying`.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+Damage = Literal["missing", "corrupt"]
+"""What is wrong with something: it is not there, or it is not what it should be."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong: what it is, and the versions it touches, of which ``label`` is the first."""
+
+    kind: Damage
+    label: str
+    message: str
+    object: str = ""
+    versions: tuple[str, ...] = ()
+
+
+class Orphan(msgspec.Struct, frozen=True, kw_only=True):
+    """Something in the store that no version names: no problem, only room; what is damaged of it is of no use."""
+
+    object: str
+    is_damaged: bool = False
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check found. ``is_whole`` says whether everything was checked, or only some."""
+
+    versions: int
+    problems: tuple[Problem, ...]
+    objects: int = 0
+    bytes: int = 0
+    orphans: tuple[Orphan, ...] = ()
+    is_whole: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+def problem_at(kind: Damage, where: str, message: str, touched: Mapping[str, list[str]]) -> Problem:
+    """The problem of a fault at a place; ``touched`` are the versions that the fault of each place touches."""
+    versions = tuple(dict.fromkeys(touched.get(where, ())))
+    return Problem(
+        kind=kind, label=versions[0] if versions else where, message=message, object=where, versions=versions
+    )
