@@ -77,10 +77,11 @@ class _Fetching(io.RawIOBase):
         start, self._position = self._position, max(self._position, self._size)
         if self._size - start < PARALLEL_SIZE:
             return b"".join(self._source.blocks(start, self._size))
-        # Filled where they stay: putting blocks together would take the memory twice.
+        # One after another into memory of the whole size: to join them at the end would take it twice. Not filled in
+        # place: Python before 3.12.2 may crash where an error keeps a view into a `BytesIO`.
         whole = io.BytesIO(bytes(self._size - start))
-        with whole.getbuffer() as target:
-            self._source.fill(start, target)
+        for block in self._source.blocks(start, self._size):
+            whole.write(block)
         return whole.getvalue()
 
     def _fetch(self, count: int) -> None:
