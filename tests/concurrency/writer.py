@@ -69,8 +69,9 @@ def finish(writer: "subprocess.Popen[str]") -> list[Saved]:
     """What a writer's saves gave, once it has ended; it must have ended well, unless it was killed."""
     output, errors = writer.communicate()
     assert (writer.returncode, errors) in ((0, ""), (-9, "")), errors
-    lines = [line.split() for line in output.splitlines() if line.count(" ") == 1]
-    return [Saved(int(position), id) for position, id in lines]
+    # The last line of one that was killed may be a part of one.
+    whole = [line.split() for line in output.splitlines(keepends=True) if line.count(" ") == 1 and line.endswith("\n")]
+    return [Saved(int(position), id) for position, id in whole]
 
 
 if __name__ == "__main__":
