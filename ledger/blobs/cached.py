@@ -151,14 +151,14 @@ class CachedStore:
         found = self._cache.get(_name(key, number)) if self._may_use(key, number) else None
         return found if found is None or len(found) <= PIECE_SIZE else None
 
-    def _may_use(self, key: str, number: int) -> bool:
-        return not self._is_fresh or self._own.has(key, number) or self._is_unchanged(key)
+    def _may_use(self, key: str, number: int, *, end: str = "") -> bool:
+        """Whether a piece of an object may come from the cache; ``end`` is the name of its end, if it is that."""
+        return not self._is_fresh or self._own.has(end or key, number) or self._is_unchanged(key)
 
     def _tail(self, key: str, start: int) -> bytes:
         """The end of an object, kept by itself: which pieces hold it is not known."""
         end = f"{key}.end{-start}"
-        is_usable = not self._is_fresh or self._own.has(end, 0) or self._is_unchanged(key)
-        found = self._cache.get(end) if is_usable else None
+        found = self._cache.get(end) if self._may_use(key, 0, end=end) else None
         if found is None:
             found = self._store.get(key, start)
             self._cache.keep(end, found)
