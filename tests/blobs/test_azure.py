@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import threading
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from ledger.errors import StoreAccessError, StoreMismatchError, StoreUnavailable
 from tests.kit.azure import PROGRAM, Container, azure_environment, new_container, running_emulator
 from tests.kit.contents import noise
 from tests.kit.faults import Fault, on, proxy_before
-from tests.kit.stores import KEY, StoreContract
+from tests.kit.stores import KEY, StoreContract, put_at_once
 
 if PROGRAM is None:
     pytest.skip("azurite-blob is not installed", allow_module_level=True)
@@ -48,15 +46,8 @@ class TestAzureStore(StoreContract):
 
 def test_only_one_creates(container: Container) -> None:
     """Many that put one object at once make one, and nobody overwrites it."""
-    stores = [BucketStore(container.url) for _ in range(8)]
-    threads = [threading.Thread(target=store.put, args=(KEY, [b"bytes"])) for store in stores]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert b"bytes" == stores[0].get(KEY)
+    put_at_once([BucketStore(container.url) for _ in range(8)])
+    assert b"bytes" == BucketStore(container.url).get(KEY)
 
 
 def test_a_large_file_goes_up_in_parts(container: Container, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import threading
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -26,7 +25,7 @@ from ledger.errors import (
 from tests.kit.contents import load, noise, save
 from tests.kit.faults import Fault, Kind, Proxy, on
 from tests.kit.s3 import Bucket
-from tests.kit.stores import KEY, OTHER_KEY, StoreContract
+from tests.kit.stores import KEY, OTHER_KEY, StoreContract, put_at_once
 
 
 class TestBucketStore(StoreContract):
@@ -76,14 +75,7 @@ def test_an_object_with_other_bytes_has_another_etag(store: RetryingStore, bucke
 
 def test_only_one_creates(bucket: Bucket) -> None:
     """Many that put one object at once make one, and nobody overwrites it."""
-    stores = [BucketStore(bucket.url) for _ in range(8)]
-    threads = [threading.Thread(target=store.put, args=(KEY, [b"bytes"])) for store in stores]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    put_at_once([BucketStore(bucket.url) for _ in range(8)])
     assert {KEY: b"bytes"} == bucket.objects()
 
 

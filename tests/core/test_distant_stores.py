@@ -43,6 +43,13 @@ def makes_noise() -> Annotated[bytes, "made"]:
     return noise(300_000)
 
 
+def sharing(folder: Path, bucket: Bucket) -> Ledger:
+    """A ledger with its bytes at home, and a remote whose bytes are in the bucket."""
+    made = Ledger.init(folder / "ada" / ".ledger")
+    add_remote(made.path, "origin", str(new_hub(folder)), store=bucket.url)
+    return Ledger.open(made.path)
+
+
 def forget_cache() -> None:
     shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
@@ -198,9 +205,7 @@ def test_a_clone_saves_while_its_remotes_store_is_away(
     tmp_path: Path, proxy: Proxy, bucket: Bucket, fault: Fault, kind: type[LedgerError]
 ) -> None:
     """Small, large and changed values go to the own store at once; what only the bucket has cannot be read."""
-    ada = Ledger.init(tmp_path / "ada" / ".ledger")
-    add_remote(ada.path, "origin", str(new_hub(tmp_path)), store=bucket.url)
-    ada = Ledger.open(ada.path)
+    ada = sharing(tmp_path, bucket)
     ada.save(noise(400_000), "data")
     ada.sync()
     bob = Ledger.clone(tmp_path / "hub.git", tmp_path / "bob" / ".ledger", bucket.url)
@@ -222,11 +227,10 @@ def test_a_step_runs_again_where_the_store_that_has_its_output_is_away(
     tmp_path: Path, proxy: Proxy, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An output that only a remote's store has is reused while that can be asked, and made anew while it cannot."""
-    ada = Ledger.init(tmp_path / "ada" / ".ledger")
-    add_remote(ada.path, "origin", str(new_hub(tmp_path)), store=bucket.url)
+    ada = sharing(tmp_path, bucket)
     monkeypatch.setenv("LEDGER_DIR", str(ada.path))
     makes_noise()
-    Ledger.open(ada.path).sync()
+    ada.sync()
     bob = Ledger.clone(tmp_path / "hub.git", tmp_path / "bob" / ".ledger", bucket.url)
     monkeypatch.setenv("LEDGER_DIR", str(bob.path))
     makes_noise()
@@ -239,9 +243,7 @@ def test_a_step_runs_again_where_the_store_that_has_its_output_is_away(
 
 def test_damage_in_a_remotes_store_is_told_where_it_is(tmp_path: Path, bucket: Bucket) -> None:
     """A version that a clone reads from the bucket has its place there, and so has what is wrong with it."""
-    ada = Ledger.init(tmp_path / "ada" / ".ledger")
-    add_remote(ada.path, "origin", str(new_hub(tmp_path)), store=bucket.url)
-    ada = Ledger.open(ada.path)
+    ada = sharing(tmp_path, bucket)
     ada.save(noise(300_000), "data")
     ada.sync()
     bob = Ledger.clone(tmp_path / "hub.git", tmp_path / "bob" / ".ledger", bucket.url)

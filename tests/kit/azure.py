@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
-from http.client import HTTPConnection
+
+from tests.kit.asking import ask
 
 PROGRAM = shutil.which("azurite-blob")
 """The emulator (`npm install -g azurite`), or ``None``."""
@@ -47,16 +48,8 @@ class Container:
         headers = {**headers, "x-ms-date": formatdate(usegmt=True), "x-ms-version": _PROTOCOL}
         signature = _signature(method, path, query, headers, len(body))
         headers |= {"Authorization": f"SharedKey {_ACCOUNT}:{signature}", "Content-Length": str(len(body))}
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         target = path + "".join(f"?{name}={value}" for name, value in query.items())
-        try:
-            connection.request(method, target, body, headers)
-            answer = connection.getresponse()
-            data = answer.read()
-        finally:
-            connection.close()
-        assert answer.status < 300, (method, target, answer.status, data)
-        return data
+        return ask(self.port, method, target, headers, body)
 
 
 def new_container(port: int) -> Container:

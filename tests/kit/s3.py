@@ -7,9 +7,10 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from tests.kit.asking import ask
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,17 +57,9 @@ class Bucket:
         return sorted(str(each.text) for each in tree.iter() if each.tag.endswith("}Key"))
 
     def _ask(self, method: str, path: str, body: bytes = b"") -> bytes:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=30)
         # The server takes any signature, but refuses who has none.
         headers = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request"}
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            data = answer.read()
-        finally:
-            connection.close()
-        assert answer.status < 300, (method, path, answer.status, data)
-        return data
+        return ask(self.port, method, path, headers, body)
 
 
 @contextmanager

@@ -4,6 +4,8 @@ A test class of a store derives from `StoreContract` and gives it the fixture `s
 """
 
 import hashlib
+import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -151,6 +153,17 @@ class CountingStore:
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         self.puts.append(key)
         self._store.put(key, parts)
+
+
+def put_at_once(stores: Sequence[Store]) -> None:
+    """Put one object through several stores at the same moment, without a warning from any."""
+    threads = [threading.Thread(target=store.put, args=(KEY, [b"bytes"])) for store in stores]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
 
 def objects(store: PrunableStore) -> dict[str, bytes]:
