@@ -49,7 +49,7 @@ def index_orphans(folder: Path, names: Collection[str]) -> None:
 def _is_readable(base: Path) -> bool:
     """Whether an index is sound; one that cannot be read is not."""
     try:
-        return is_sound(base)
+        return bool(is_sound(base))
     except StorageError as error:
         refuse_shortage(error)
         return False
@@ -76,13 +76,16 @@ def _restore(folder: Path, stem: str) -> bool:
     return True
 
 
-def is_sound(base: Path) -> bool:
-    """Whether an index is there, is what was written, and lists as many objects as its pack holds."""
+def is_sound(base: Path) -> bool | None:
+    """Whether an index is what was written, and lists as many objects as its pack holds.
+
+    ``None`` where it or its pack is not there: it may be about to come, or have gone, beside writers.
+    """
     try:
         data = read_file(f"{base}.idx")
         head, pack_trailer = read_file(f"{base}.pack", length=_PACK_HEAD), read_file(f"{base}.pack", start=-_TRAILER)
     except FileNotFoundError:
-        return False
+        return None
     body, trailer = data[:-_TRAILER], data[-_TRAILER:]
     is_whole = len(data) >= _LEAST and hashlib.sha1(body, usedforsecurity=False).digest() == trailer
     return is_whole and data[_COUNT] == head[-4:] and body[-_TRAILER:] == pack_trailer

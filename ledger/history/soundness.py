@@ -52,7 +52,7 @@ def names_in(folder: Path) -> list[str]:
 def check_index(base: Path, name: str) -> GitFault | None:
     """What is wrong with the index of a pack; one that is not there is no fault as long as nobody misses it."""
     try:
-        if is_sound(base) or not os.path.exists(f"{base}.idx") or not os.path.exists(f"{base}.pack"):
+        if is_sound(base) is not False:
             return None
     except StorageError as error:
         refuse_shortage(error)

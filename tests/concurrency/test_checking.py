@@ -26,17 +26,17 @@ for number in range(int(sys.argv[2])):
 def test_a_check_beside_writers_finds_nothing(ledger: Ledger, saves: int) -> None:
     """Two processes save, folding packs as they go, while checks, gc and Git's own repacking run: no problem at all."""
     command = [sys.executable, "-c", WRITER, str(ledger.path), str(saves)]
-    writers = [subprocess.Popen(command, cwd=ROOT) for _ in range(2)]
     checks = 0
-    while any(writer.poll() is None for writer in writers):
-        fresh = Ledger.open(ledger.path)
-        assert () == fresh.verify().problems
-        checks += 1
-        if checks % 3 == 1:
-            execute_gc(fresh, plan_gc(fresh))
-        elif checks % 3 == 2:
-            git(fresh, "repack", "-d", "-q")
-    assert [0, 0] == [writer.returncode for writer in writers]
+    with subprocess.Popen(command, cwd=ROOT) as one, subprocess.Popen(command, cwd=ROOT) as other:
+        while one.poll() is None or other.poll() is None:
+            fresh = Ledger.open(ledger.path)
+            assert () == fresh.verify().problems
+            checks += 1
+            if checks % 3 == 1:
+                execute_gc(fresh, plan_gc(fresh))
+            elif checks % 3 == 2:
+                git(fresh, "repack", "-d", "-q")
+    assert (0, 0) == (one.returncode, other.returncode)
     assert checks
     report = Ledger.open(ledger.path).verify()
     assert (4 * saves, ()) == (report.versions, report.problems)

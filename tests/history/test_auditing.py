@@ -1,7 +1,10 @@
 """What `git fsck` finds is found, and what it does not look for: a history that was cut back or edited."""
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,6 +216,23 @@ def test_a_pack_that_never_got_its_index_is_no_fault(history: History) -> None:
     stem = git(history, "pack-objects", "-q", str(history.git_dir / "objects" / "pack" / "pack"), data=blob.encode())
     (history.git_dir / "objects" / "pack" / f"pack-{stem}.idx").unlink()
     assert (0, []) == (fsck(history), problems(history))
+
+
+def test_an_index_that_comes_while_it_is_looked_at_is_no_fault(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer puts an index in place just after the check has found none: nothing is wrong."""
+    opened, missed = os.open, list[str]()
+
+    def not_there_yet(path: str, *arguments: Any, **options: Any) -> int:
+        if str(path).endswith(".idx") and path not in missed:
+            missed.append(path)
+            raise FileNotFoundError(errno.ENOENT, "not there yet", path)
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", not_there_yet)
+    assert [] == list(check_indexes(again(history)))
+    assert missed
 
 
 def test_a_missing_object_is_told_from_a_damaged_one(history: History) -> None:
