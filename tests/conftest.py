@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ledger import Ledger
 from tests.kit.faults import Proxy, proxy_before
 from tests.kit.s3 import Bucket, new_bucket, running_server, s3_environment
+
+# How long an example takes says what else the machine does. The rest is Hypothesis's own profile, which is another one
+# where CI is set: there the same examples are tried each time.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 FOREIGN_VARIABLES = [name for name in os.environ if name.startswith(("GIT_", "AWS_"))]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+EXAMPLES = Path(__file__).parents[1] / "examples"
+TOLD = {"digits", "digits_pipeline"}  # which have tests of what they tell, and are run twice there
 
 
 def run_example(path: Path) -> str:
@@ -19,17 +20,17 @@ def run_example(path: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("name", sorted({path.stem for path in EXAMPLES.glob("*.py")} - TOLD))
 @pytest.mark.usefixtures("workdir")
-def test_example_runs_twice(path: Path) -> None:
+def test_example_runs_twice(name: str) -> None:
     """An example works in an empty folder and again where it has run before."""
-    assert run_example(path)
-    assert run_example(path)
+    assert run_example(EXAMPLES / f"{name}.py")
+    assert run_example(EXAMPLES / f"{name}.py")
 
 
 def test_digits_tells_versions_and_accuracy(workdir: Path) -> None:
-    """The main example saves what it says: one dataset, two models, and one commit for each publication."""
-    output = run_example(EXAMPLES[0].with_name("digits.py"))
+    """The main example saves what it says: one dataset, two models, one commit for each publication; and runs again."""
+    output = run_example(EXAMPLES / "digits.py")
     assert "saved my_dataset@1, my_model@1 and my_model@2" in output
     log = subprocess.run(
         [sys.executable, "-m", "ledger", "git", "log", "--format=%s"], capture_output=True, text=True, check=True
@@ -43,3 +44,4 @@ def test_digits_tells_versions_and_accuracy(workdir: Path) -> None:
     ]
     assert expected == log.stdout.splitlines()
     assert (workdir / "my_dataset.zip").exists()
+    assert "saved my_dataset@2, my_model@3 and my_model@4" in run_example(EXAMPLES / "digits.py")

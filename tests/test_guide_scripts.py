@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.client import Client
-from tests.test_examples import run_example
+from tests.test_examples import EXAMPLES, run_example
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = sorted((EXAMPLES / "guide").glob("*.py"))
 
 
@@ -75,3 +74,4 @@ def test_the_full_example_makes_what_the_guide_describes() -> None:
     assert [["run", "list"], ["run", "show", str(two.id)], ["git", "log", "--oneline"]] == commands
     assert all(ledger_command(*command) for command in commands)
     assert [str(one.id), str(two.id)] == [run["id"] for run in json.loads(ledger_command("run", "list", "--json"))]
+    assert run_example(EXAMPLES / "digits_pipeline.py")

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.blobs import FsspecStore, ObjectCache, PrunableStore
@@ -55,7 +55,6 @@ def counted() -> Counted:
     return Counted(memory_store())
 
 
-@settings(deadline=None)  # it waits for the disk
 @given(
     size=st.integers(0, 3 * PIECE_SIZE + 1),
     reads=st.lists(st.tuples(st.integers(-4 * PIECE_SIZE, 4 * PIECE_SIZE), st.none() | st.integers(0, 4 * PIECE_SIZE))),

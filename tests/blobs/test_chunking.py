@@ -55,7 +55,7 @@ def test_the_fallback_in_python_cuts_alike(vector: dict[str, object]) -> None:
     assert [chunk.length for chunk in chunker.cut_buf(data)] == vector["sizes"]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     size=st.integers(0, len(SAMPLE)),
     pieces=st.lists(st.integers(0, 5 << 20), max_size=6),
@@ -66,7 +66,7 @@ def test_pieces_do_not_matter(size: int, pieces: list[int]) -> None:
     assert cut(data, pieces) == cut(data)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2 << 20))
 def test_chunks_are_the_stream(size: int) -> None:
     """Chunks one after another are the stream, and none but the last is too small or too large."""

@@ -56,7 +56,7 @@ def test_many_empty_files_are_a_table_alone(store: LocalStore) -> None:
     assert ([key.split("/")[0] for key in objects(store)], load(store, content)) == (["tables"], files)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.dictionaries(
         st.text("abc", min_size=1, max_size=3),

@@ -72,7 +72,7 @@ STEPS = st.lists(st.lists(st.tuples(st.integers(0, 11), st.sampled_from("xy-")),
 
 
 @given(STEPS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_catalog_says_what_was_folded_into_it(
     tmp_path_factory: pytest.TempPathFactory, steps: list[list[tuple[int, str]]]
 ) -> None:

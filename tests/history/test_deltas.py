@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.history.deltas import apply_delta, encode_delta
@@ -35,7 +35,6 @@ def test_a_delta_of_trees_makes_the_tree(base: dict[str, Entry], changes: dict[s
     assert one == apply_delta(other, encode_delta(other, one, is_tree=True))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 100_000), st.integers(0, 100_000), st.binary(max_size=300))
 def test_long_pieces_are_cut(start: int, length: int, between: bytes) -> None:
     """Copies and insertions longer than one instruction holds are several."""

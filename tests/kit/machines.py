@@ -12,7 +12,6 @@ def run_machine(machine: type[RuleBasedStateMachine], *, examples: int, steps: i
     bounds = settings(
         max_examples=examples,
         stateful_step_count=steps,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=is_short,
         phases=[phase for phase in Phase if not (is_short and phase is Phase.shrink)],
