@@ -5,7 +5,6 @@ come from anywhere, so every character that is not printable is escaped, in tabl
 and in JSON. `rich` is imported for terminals only; what fits one is decided in `tables`.
 """
 
-import datetime as dt
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -87,11 +86,6 @@ def human_size(size: int) -> str:
 def counted(number: int, noun: str) -> str:
     """So many of a thing: ``1 version``, ``2 versions``; the noun is given as one of it."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def iso_time(moment: dt.datetime) -> str:
-    """A moment in UTC as ISO 8601, to the microsecond."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _cell(key: str, value: object) -> str:

@@ -9,11 +9,11 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from ledger.cli.printing import Shape, iso_time
+from ledger.cli.printing import Shape
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import Commit, time_of
 from ledger.lookup import Artifact, ArtifactVersion, PipelineRun, StepRun
-from ledger.records import FileEntry, encode_values
+from ledger.records import FileEntry, encode_values, format_time
 
 _Thing = TypeVar("_Thing")
 
@@ -44,7 +44,7 @@ def artifact_shape(artifact: Artifact) -> Shape:
         "latest": latest.version,
         "versions": latest.position,
         "type": latest.type.value,
-        "created_at": iso_time(latest.created_at),
+        "created_at": format_time(latest.created_at),
     }
 
 
@@ -70,7 +70,7 @@ def version_shape(version: ArtifactVersion) -> Shape:
         "type": version.type.value,
         "size": version.size,
         "tags": list(version.tags),
-        "created_at": iso_time(version.created_at),
+        "created_at": format_time(version.created_at),
         "created_by": version.created_by,
     }
 
@@ -98,7 +98,7 @@ def commit_shape(commit: Commit) -> Shape:
     """A commit of the history, with the versions that its trailers name."""
     return {
         "commit": commit.id,
-        "time": iso_time(time_of(commit)),
+        "time": format_time(time_of(commit)),
         "author": commit.author,
         "subject": commit.message.partition("\n")[0],
         "artifacts": labels_in(commit.message),
@@ -121,8 +121,8 @@ def run_shape(run: PipelineRun) -> Shape:
         "id": str(run.id),
         "pipeline": run.name,
         "status": run.status,
-        "started_at": iso_time(run.started_at),
-        "ended_at": iso_time(run.ended_at) if run.ended_at is not None else None,
+        "started_at": format_time(run.started_at),
+        "ended_at": format_time(run.ended_at) if run.ended_at is not None else None,
         "created_by": run.created_by,
         "steps": list(run.planned_steps),
     }
@@ -143,8 +143,8 @@ def _step_shape(step: StepRun) -> Shape:
     return {
         "name": step.name,
         "status": step.status,
-        "started_at": iso_time(step.started_at),
-        "ended_at": iso_time(step.ended_at),
+        "started_at": format_time(step.started_at),
+        "ended_at": format_time(step.ended_at),
         "parameters": encode_values(step.parameters),
         "inputs": {argument: label_of(version) for argument, version in step.inputs.items()},
         "outputs": {output: label_of(version) for output, version in step.outputs.items()},

@@ -18,7 +18,6 @@ from ledger.enums import ArtifactType, SaveType, TrustClass
 from ledger.errors import ArgumentTypeError, FormatError, MetadataError
 from ledger.history import VersionDraft
 from ledger.ids import VersionId, new_uuid
-from ledger.lookup import format_time
 from ledger.materializers import BaseMaterializer, SavedValue, save_value
 from ledger.meters import expect
 from ledger.notices import warn_user
@@ -35,6 +34,7 @@ from ledger.records import (
     check_version,
     encode,
     encode_values,
+    format_time,
     merge,
     normalise,
     normalise_given,

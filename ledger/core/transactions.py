@@ -50,7 +50,7 @@ from ledger.history import (
     refuse_existing,
 )
 from ledger.ids import VersionId, new_uuid
-from ledger.lookup import Artifact, ArtifactVersion, format_time, resolve
+from ledger.lookup import Artifact, ArtifactVersion, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -63,6 +63,7 @@ from ledger.records import (
     decode_values,
     encode,
     encode_values,
+    format_time,
     merge,
 )
 

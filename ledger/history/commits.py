@@ -16,6 +16,7 @@ from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.trees import GrowingTree, emit_into
 from ledger.ids import CommitId
+from ledger.records import format_time
 
 TOGETHER = "Together-with"
 """The trailer of a commit that was to be published in one move with its parent: no proof that the parent ever was."""
@@ -48,7 +49,7 @@ class Chain:
         tree = GrowingTree(_Unwritten(self._objects, self.new), self._root)
         now = publication.now
         claims = place_all(publication.drafts, tree, time_ms=int(now.timestamp() * 1000))
-        message = message_for(publication.drafts, claims, commit_time(now), publication.subject)
+        message = message_for(publication.drafts, claims, format_time(now), publication.subject)
         if self.tip != self._base:
             message += f"{TOGETHER}: {self.tip}\n"
         new: dict[ObjectId, tuple[int, bytes]] = {}
@@ -87,8 +88,3 @@ def encode_commit(tree: ObjectId, parents: Sequence[CommitId], author: str, now:
     person = f"{name or 'unknown'} <{address}> {max(0, int(now.timestamp()))} +0000"
     above = "".join(f"parent {parent}\n" for parent in parents)
     return f"tree {tree}\n{above}author {person}\ncommitter {person}\n\n{message}".encode(errors="replace")
-
-
-def commit_time(now: dt.datetime) -> str:
-    """A moment as the trailer `Time:` holds it."""
-    return now.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -19,7 +19,7 @@ import msgspec
 from ledger.disk import HeldLock, LockFile, current_durability, settle
 from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
-from ledger.history.commits import Chain, commit_time, encode_commit
+from ledger.history.commits import Chain, encode_commit
 from ledger.history.drafts import Draft, Publication, claims_of
 from ledger.history.forms import BLOB, COMMIT, Commit, ObjectId, object_id
 from ledger.history.layout import Claim
@@ -43,7 +43,7 @@ from ledger.history.snapshot import Snapshot
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
 from ledger.history.waiting import Queue, Ticket, Waiter
 from ledger.ids import CommitId
-from ledger.records import FORMAT, decode, encode
+from ledger.records import FORMAT, decode, encode, format_time
 
 _MARKER = encode({"features": [], "format": FORMAT})
 _MARKER_ID = object_id(BLOB, _MARKER)
@@ -83,7 +83,7 @@ class History:
         history = cls(git_dir, ledger_dir / "lock")
         tree = GrowingTree(history._objects, None)
         tree.add(layout.LEDGER_FILE, _MARKER)
-        message = f"start a ledger\n\nTime: {commit_time(now)}\n"
+        message = f"start a ledger\n\nTime: {format_time(now)}\n"
         commit, pack = history.write_commit(tree, (), author=author, now=now, message=message)
         create_branch(git_dir, commit)
         release_pack(history._objects, pack)

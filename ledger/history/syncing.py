@@ -17,7 +17,6 @@ import msgspec
 
 from ledger.errors import ArgumentError, LedgerNotFoundError, RemoteError
 from ledger.history import layout
-from ledger.history.commits import commit_time
 from ledger.history.comparing import compare
 from ledger.history.history import History
 from ledger.history.incoming import PUBLISHED, check_commits, merge_roots, receive
@@ -28,6 +27,7 @@ from ledger.history.remotes import Remote
 from ledger.history.repository import create_repository
 from ledger.history.transport import is_ancestor, push, remote_tip
 from ledger.ids import CommitId, VersionId
+from ledger.records import format_time
 
 
 class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +129,7 @@ def _agree(
     lines = [f"Artifact: {after.label}\nId: {after.id}\nRenumbered: {before.label}" for before, after in merged.moved]
     count = len(merged.moved)
     what = f", {count} version{'s' if count > 1 else ''} renumbered" if count else ""
-    message = "\n".join([f"merge behind {remote.name}{what}", "", *lines, f"Time: {commit_time(now)}", ""])
+    message = "\n".join([f"merge behind {remote.name}{what}", "", *lines, f"Time: {format_time(now)}", ""])
     commit, pack = history.write_commit(tree, (theirs, local), author=author, now=now, message=message)
     try:
         # Named before its pack is let go: Git's housekeeping must not take it while it is pushed.

@@ -14,7 +14,7 @@ from ledger.lookup.config import (
     write_config,
 )
 from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
-from ledger.lookup.facts import Facts, MetadataEntry, format_time, leaves
+from ledger.lookup.facts import Facts, MetadataEntry, leaves
 from ledger.lookup.handles import Access, Artifact, ArtifactVersion, PythonType
 from ledger.lookup.noted_stores import NOTED_STORES_FILE, note_store, noted_store
 from ledger.lookup.presence import present
@@ -45,7 +45,6 @@ __all__ = [
     "find_ledger",
     "find_path",
     "find_remote",
-    "format_time",
     "history_at",
     "is_ledger",
     "leaves",

@@ -26,9 +26,9 @@ from ledger.catalog import (
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history import Claim, ClaimChange, History, Snapshot, claim_changes
 from ledger.ids import CommitId, VersionId
-from ledger.lookup.facts import Facts, parse_time
+from ledger.lookup.facts import Facts
 from ledger.meters import advance, task
-from ledger.records import Name, VersionString
+from ledger.records import Name, VersionString, parse_time
 
 FEW = 200
 """As many versions are walked through rather than catalogued."""

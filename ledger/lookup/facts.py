@@ -12,7 +12,7 @@ import msgspec
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import FormatError
 from ledger.history import Claim
-from ledger.records import Event, Manifest, MetadataEvent, TagsEvent, decode_values, merge
+from ledger.records import Event, Manifest, MetadataEvent, TagsEvent, decode_values, merge, parse_time
 
 
 class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -79,20 +79,6 @@ def check_claim(manifest: Manifest, claim: Claim) -> None:
                 name=claim.name,
                 version=claim.version,
             )
-
-
-def parse_time(text: str) -> dt.datetime:
-    """A record's time; the beginning of time where a record holds none that can be read."""
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        return dt.datetime.fromtimestamp(0, dt.UTC)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
-
-
-def format_time(moment: dt.datetime) -> str:
-    """A moment as records hold it: UTC with microseconds."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def leaves(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -16,10 +16,10 @@ from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.history import Claim
 from ledger.ids import VersionId
-from ledger.lookup.facts import Facts, MetadataEntry, leaves, parse_time
+from ledger.lookup.facts import Facts, MetadataEntry, leaves
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.visualized import Visualized
-from ledger.records import Content, FileEntry, Name, Producer, number_of
+from ledger.records import Content, FileEntry, Name, Producer, number_of, parse_time
 
 PythonType = type
 """The builtin, under a name that `ArtifactVersion.type` does not hide."""

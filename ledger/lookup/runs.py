@@ -24,7 +24,6 @@ from ledger.errors import (
 )
 from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import VersionId, is_uuid
-from ledger.lookup.facts import parse_time
 from ledger.lookup.handles import ArtifactVersion
 from ledger.lookup.notebook import as_table
 from ledger.lookup.presence import is_orphaned
@@ -41,6 +40,7 @@ from ledger.records import (
     decode_run,
     decode_step,
     decode_values,
+    parse_time,
 )
 
 _PREFIX = re.compile(r"[0-9a-f-]{4,36}")

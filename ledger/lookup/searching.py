@@ -15,7 +15,7 @@ from ledger.errors import ArgumentTypeError, ArtifactNotFoundError, FormatError,
 from ledger.history import Claim, Snapshot, in_utc
 from ledger.ids import VersionId
 from ledger.lookup.cataloguing import are_few, claim_of
-from ledger.lookup.facts import Facts, parse_time
+from ledger.lookup.facts import Facts
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.resolving import resolve, resolve_name
 from ledger.lookup.view import View
@@ -28,6 +28,7 @@ from ledger.records import (
     check_type,
     check_version,
     normalise,
+    parse_time,
 )
 
 

@@ -47,6 +47,7 @@ from ledger.records.runs import (
     decode_run,
     decode_step,
 )
+from ledger.records.times import format_time, parse_time
 from ledger.records.versions import (
     Event,
     Manifest,
@@ -111,11 +112,13 @@ __all__ = [
     "encode_compact",
     "encode_name",
     "encode_values",
+    "format_time",
     "linked_digest",
     "merge",
     "normalise",
     "normalise_given",
     "number_of",
+    "parse_time",
     "segment_digest",
     "segments_of",
 ]

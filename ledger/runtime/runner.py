@@ -36,6 +36,7 @@ from ledger.records import (
     StepOutput,
     StepRecord,
     encode_values,
+    format_time,
     merge,
 )
 from ledger.runtime.arguments import Inputs, ledger_of, resolve_inputs
@@ -347,7 +348,7 @@ def _run_record(run: _Run) -> RunRecord:
     return RunRecord(
         id=run.id,
         pipeline=run.graph.pipeline,
-        started_at=_text(run.started),
+        started_at=format_time(run.started),
         created_by=run.ledger.author,
         parameters=encode_values(dict(run.graph.parameters)),
         steps=tuple(planned.name for planned in run.plan),
@@ -368,8 +369,8 @@ def _step_record(
         run=run.id,
         name=attempt.planned.name,
         status=status,
-        started_at=_text(attempt.started),
-        ended_at=_text(run.ledger.now()),
+        started_at=format_time(attempt.started),
+        ended_at=format_time(run.ledger.now()),
         parameters=encode_values(inputs.parameters if inputs is not None else {}),
         inputs=(*(inputs.records if inputs is not None else ()), *(context.loaded if context is not None else ())),
         outputs=outputs,
@@ -382,7 +383,7 @@ def _step_record(
 
 
 def _end_record(run: _Run, status: Status) -> EndRecord:
-    return EndRecord(run=run.id, status=status, ended_at=_text(run.ledger.now()))
+    return EndRecord(run=run.id, status=status, ended_at=format_time(run.ledger.now()))
 
 
 def _output_record(output: str, version: ArtifactVersion | PendingVersion) -> StepOutput:
@@ -392,7 +393,3 @@ def _output_record(output: str, version: ArtifactVersion | PendingVersion) -> St
 def _published(pending: PendingVersion) -> ArtifactVersion:
     assert pending.published is not None
     return pending.published
-
-
-def _text(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -14,8 +14,7 @@ import msgspec
 from ledger import Ledger
 from ledger.history import History, VersionDraft
 from ledger.ids import VersionId, new_uuid
-from ledger.lookup import format_time
-from ledger.records import Manifest, Name, decode_manifest, encode
+from ledger.records import Manifest, Name, decode_manifest, encode, format_time
 
 PER_COMMIT = 50_000
 START = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
