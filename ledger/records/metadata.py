@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
-from ledger.errors import MetadataError, shown
+from ledger.errors import FormatError, MetadataError, shown
 from ledger.records.canonical import DEPTH_LIMIT, INTEGER_LIMIT
 
 KEY_LIMIT = 255
@@ -36,7 +36,7 @@ def normalise(metadata: object) -> dict[str, Value]:
 
 
 def normalise_given(metadata: object) -> dict[str, Value]:
-    """The metadata as `normalise` gives it, for who cannot have meant none by ``None``."""
+    """As `normalise`, but ``None`` is refused: for calls that are about nothing but metadata."""
     if not isinstance(metadata, Mapping):
         raise MetadataError(f"metadata is a dict, got {type(metadata).__name__}: {shown(metadata)}")
     return _normalise_group(metadata, ())
@@ -77,6 +77,14 @@ def decode_values(value: Value) -> Value:
         if key == "$int" and isinstance(text, str) and _LARGE.fullmatch(text):
             return _large_integer(text)
     return {_decode_key(key): decode_values(child) for key, child in value.items()}
+
+
+def check_encoded(values: dict[str, Value], where: str) -> None:
+    """Raise `FormatError`, naming the record ``where`` they stand, for values that `decode_values` refuses."""
+    try:
+        decode_values(values)
+    except ValueError as error:
+        raise FormatError(f"{where}: {error}", where=where) from error
 
 
 def _large_integer(text: str) -> int:

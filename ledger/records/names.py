@@ -103,11 +103,8 @@ def _digits_of(number: int) -> str:
 
 
 def _bad_version(version: object, reason: str) -> InvalidVersionError:
-    shown = repr(version) if isinstance(version, str) else "of an int"
-    return InvalidVersionError(
-        f"invalid version {shown}: {reason}",
-        version=version,
-    )
+    told = repr(version) if isinstance(version, str) else "of an int"
+    return InvalidVersionError(f"invalid version {told}: {reason}", version=version)
 
 
 def number_of(version: str) -> int | None:
@@ -124,7 +121,7 @@ def check_tags(tags: object) -> tuple[str, ...]:
 
 
 def check_given_tags(tags: object) -> tuple[str, ...]:
-    """The tags as `check_tags` gives them, for who cannot have meant none by ``None``."""
+    """As `check_tags`, but ``None`` is refused: for calls that are about nothing but tags."""
     if isinstance(tags, (str, bytes, Mapping)) or not isinstance(tags, Iterable):
         hint = f"write tags=[{shown(tags)}]" if isinstance(tags, str) else _TAGS_HINT
         raise ArgumentTypeError(f"tags are a list of str, got {type(tags).__name__}: {shown(tags)}", hint=hint)

@@ -11,7 +11,7 @@ import msgspec
 from ledger.errors import FormatError
 from ledger.ids import VersionId, is_uuid
 from ledger.records import canonical
-from ledger.records.metadata import decode_values
+from ledger.records.metadata import check_encoded
 
 Status = Literal["completed", "cached", "failed"]
 InputKind = Literal["step", "lookup", "external", "manual"]
@@ -108,14 +108,14 @@ def decode_run(data: bytes, *, where: str) -> RunRecord:
     record = canonical.decode(data, RunRecord, where=where)
     if not is_uuid(record.id):
         raise FormatError(f"{where}: id {record.id!r} is not a UUID", where=where)
-    _check_values(record.parameters, where)
+    check_encoded(record.parameters, where)
     return record
 
 
 def decode_step(data: bytes, *, where: str) -> StepRecord:
     """The record of a step; raises `FormatError`."""
     record = canonical.decode(data, StepRecord, where=where)
-    _check_values(record.parameters, where)
+    check_encoded(record.parameters, where)
     return record
 
 
@@ -127,10 +127,3 @@ def decode_end(data: bytes, *, where: str) -> EndRecord:
 def decode_cache(data: bytes, *, where: str) -> CacheRecord:
     """A cache entry; raises `FormatError`."""
     return canonical.decode(data, CacheRecord, where=where)
-
-
-def _check_values(values: dict[str, Any], where: str) -> None:
-    try:
-        decode_values(values)
-    except ValueError as error:
-        raise FormatError(f"{where}: {error}", where=where) from error

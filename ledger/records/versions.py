@@ -12,7 +12,7 @@ from ledger.errors import FormatError
 from ledger.ids import EventId, VersionId, is_digest, is_uuid
 from ledger.records import canonical
 from ledger.records.content import Content
-from ledger.records.metadata import decode_values
+from ledger.records.metadata import check_encoded
 
 
 class Producer(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ def decode_manifest(data: bytes, *, where: str) -> Manifest:
     if not is_uuid(manifest.id):
         raise FormatError(f"{where}: id {manifest.id!r} is not a UUID", where=where)
     check_content(manifest.content, where)
-    _check_metadata(manifest.metadata, where)
+    check_encoded(manifest.metadata, where)
     return manifest
 
 
@@ -115,7 +115,7 @@ def decode_event(data: bytes, *, where: str) -> Event:
         event = canonical.decode(data, TagsEvent, where=where)
     elif event.kind == "metadata":
         event = canonical.decode(data, MetadataEvent, where=where)
-        _check_metadata(event.metadata, where)
+        check_encoded(event.metadata, where)
     elif event.kind == "renumbered":
         event = canonical.decode(data, RenumberedEvent, where=where)
     if not is_uuid(event.id):
@@ -145,10 +145,3 @@ def _check_chunks(content: Content, where: str) -> None:
         raise FormatError(
             f"{where}: {len(sizes)} chunks of {sum(sizes)} bytes in a content of {content.size}", where=where
         )
-
-
-def _check_metadata(metadata: dict[str, Any], where: str) -> None:
-    try:
-        decode_values(metadata)
-    except ValueError as error:
-        raise FormatError(f"{where}: {error}", where=where) from error
