@@ -12,17 +12,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import LedgerError, MaterializerError
+from ledger.materializers.atoms import Json
+from ledger.materializers.enum_members import decode_enum
 from ledger.materializers.files import Files
-from ledger.materializers.known_types import is_named_tuple, is_plain_dataclass, known_class, slots_of
-from ledger.materializers.leaves import Json, decode_enum, decode_leaf, is_leaf_tag
+from ledger.materializers.known_types import FACTORIES, is_named_tuple, is_plain_dataclass, known_class, slots_of
+from ledger.materializers.leaves import decode_leaf, is_leaf_tag
 from ledger.materializers.values import load_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_FACTORIES: dict[str | None, type | None] = {None: None} | {
-    kind.__name__: kind for kind in (list, dict, set, tuple, int, float, str, bool, bytes, frozenset)
-}
+_FACTORIES: dict[str | None, type | None] = {None: None, **{kind.__name__: kind for kind in FACTORIES}}
 
 
 class TreeDecoder:
@@ -116,18 +116,17 @@ class TreeDecoder:
         for index, element in enumerate(elements):
             array[index] = self._decode(element)
         if kind == "texts":
-            array = array.astype(self._text_dtype(array, *options))
+            array = array.astype(self._text_dtype(options[0] if options else {}))
         return array.reshape(shape)
 
-    def _text_dtype(self, elements: Any, options: Json = None) -> Any:
-        """The dtype of texts, from what the data says of it, or, of old, from what stands for a missing text."""
+    def _text_dtype(self, said: dict[str, Json]) -> Any:
+        """The dtype of texts, from what the data says of it beyond what is usual."""
         from numpy.dtypes import StringDType
 
-        known = options or {}
-        missing = [self._decode(known["missing"])] if "missing" in known else []
-        missing += [element for element in elements if not isinstance(element, str)]
-        coerce = known.get("coerce", True)
-        return StringDType(na_object=missing[0], coerce=coerce) if missing else StringDType(coerce=coerce)
+        coerce = said.get("coerce", True)
+        if "missing" in said:
+            return StringDType(na_object=self._decode(said["missing"]), coerce=coerce)
+        return StringDType(coerce=coerce)
 
     def _element(self, tree: dict[str, Json]) -> Any:
         name, key, type_name = (tree.get(member) for member in ("$item", "materializer", "type"))

@@ -16,10 +16,11 @@ from typing import Any
 
 from ledger.enums import TrustClass
 from ledger.errors import MaterializerError
+from ledger.materializers.atoms import Json
 from ledger.materializers.base import highest_trust
 from ledger.materializers.files import Files
-from ledger.materializers.known_types import is_named_tuple, is_plain_dataclass, slots_of
-from ledger.materializers.leaves import Json, encode_leaf
+from ledger.materializers.known_types import FACTORIES, is_named_tuple, is_plain_dataclass, slots_of
+from ledger.materializers.leaves import encode_leaf
 from ledger.materializers.registry import DATACLASS, is_built_in, materializer_for, qualified_name
 from ledger.materializers.values import save_value
 
@@ -27,12 +28,7 @@ _SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozen
 _CONTAINERS = frozenset({list, dict, tuple, set, frozenset, OrderedDict, defaultdict})
 _PLAIN = frozenset({str, bool, int, float, type(None)})
 _DEPTH_LIMIT = 200  # a reader takes three or four of the thousand frames Python has for a level
-_FACTORIES = {None: None, list: "list", dict: "dict", set: "set", tuple: "tuple", int: "int", float: "float"} | {
-    str: "str",
-    bool: "bool",
-    bytes: "bytes",
-    frozenset: "frozenset",
-}
+_FACTORY_NAMES: dict[type | None, str | None] = {None: None, **{kind: kind.__name__ for kind in FACTORIES}}
 
 
 class TreeEncoder:
@@ -129,7 +125,7 @@ class TreeEncoder:
     def _special_dict(self, value: Any) -> Json:
         if type(value) is OrderedDict:
             return {"$ordereddict": self._pairs(value)}
-        return {"$defaultdict": [_FACTORIES[value.default_factory], self._pairs(value)]}
+        return {"$defaultdict": [_FACTORY_NAMES[value.default_factory], self._pairs(value)]}
 
     def _named_tuple(self, value: Any) -> Json:
         names = vars(type(value))["_fields"]
@@ -212,7 +208,7 @@ def write_tree(files: Files, tree: Json) -> None:
 
 def _can_hold_factory(value: Any) -> bool:
     """Whether a default dict's factory can be named."""
-    return type(value) is not defaultdict or value.default_factory in _FACTORIES
+    return type(value) is not defaultdict or value.default_factory in _FACTORY_NAMES
 
 
 def is_object_array(value: Any) -> bool:

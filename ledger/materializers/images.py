@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import MaterializerError
+from ledger.materializers.atoms import Json
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
-from ledger.materializers.leaves import Json
 from ledger.notices import warn_if_done
 
 _PNG_PIXELS = 89_478_485  # pillow warns of a larger PNG, and refuses one of twice as many

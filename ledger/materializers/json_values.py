@@ -17,9 +17,7 @@ from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder, read_tree
 from ledger.materializers.encoding import TreeEncoder, can_encode, is_state_dict, write_tree
-from ledger.materializers.registry import DATACLASS, LAST_RESORT, materializer_named, qualified_name
-
-STATE_DICT = "torch.safetensors/1"
+from ledger.materializers.registry import DATACLASS, JSON, LAST_RESORT, TENSORS, materializer_named, qualified_name
 
 _LEGIBLE_BITS = 13_000  # longer integers have no text that Python is willing to write
 _NUMBERS = (int, float, complex)
@@ -50,7 +48,7 @@ class _TreeMaterializer(BaseMaterializer):
 class JsonMaterializer(_TreeMaterializer):
     """Numbers, texts, None, ``...``, ranges, paths that are only names, and containers of anything."""
 
-    REGISTRY_KEY: ClassVar[str] = "builtin.json/1"
+    REGISTRY_KEY: ClassVar[str] = JSON
     ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (*_NUMBERS, bool, str, *_CONTAINERS, *_SIMPLE)
     ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = (
         "numpy.generic",
@@ -64,7 +62,7 @@ class JsonMaterializer(_TreeMaterializer):
     def save(self, value: Any) -> None:
         """Write ``data.json``; a state dict of tensors becomes one safetensors file."""
         if is_state_dict(value):
-            self.save_as(materializer_named(STATE_DICT), value)
+            self.save_as(materializer_named(TENSORS), value)
         else:
             super().save(value)
 

@@ -17,6 +17,9 @@ from typing import Any
 from ledger.errors import UnknownTypeError
 from ledger.materializers.registry import qualified_name
 
+FACTORIES: tuple[type, ...] = (list, dict, set, tuple, int, float, str, bool, bytes, frozenset)
+"""The factories that a default dict may have and be written with, each by its name."""
+
 _BUILTINS = frozenset(kind for kind in vars(builtins).values() if isinstance(kind, type))
 
 

@@ -15,7 +15,7 @@ from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.npy import map_npy, read_npy, write_npy
-from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
+from ledger.materializers.registry import JSON, LAST_RESORT, materializer_named, qualified_name
 from ledger.materializers.statistics import describe_numbers, describe_words
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class NumpyMaterializer(BaseMaterializer):
         if kind is None:
             self.save_as(materializer_named(LAST_RESORT), value)
         elif value.dtype.kind in "OT" and kind == "plain":
-            self.save_as(materializer_named("builtin.json/1"), value)
+            self.save_as(materializer_named(JSON), value)
         elif value.dtype.hasobject:
             raise MaterializerError(
                 f"a {kind} array of dtype {value.dtype} holds Python objects, which only pickle could save",
@@ -66,17 +66,16 @@ class NumpyMaterializer(BaseMaterializer):
         """The array; mapped from its file where the caller wants that."""
         import numpy as np
 
-        kind = "plain"
+        facts: dict[str, Any] = {"kind": "plain"}
         if "array.json" in self.files.paths():
             with self.open("array.json") as file:
-                kind = json.load(file)["kind"]
+                facts = json.load(file)
+        kind = facts["kind"]
         array = self._map("data.npy") if self.mmap else self._read("data.npy")
         if kind == "masked":
-            with self.open("array.json") as file:
-                is_hard = json.load(file)["hard_mask"]
             fill: Any = self._read("fill_value.npy")[()] if "fill_value.npy" in self.files.paths() else None
             mask: Any = self._read("mask.npy") if "mask.npy" in self.files.paths() else np.ma.nomask
-            return np.ma.MaskedArray(array, mask=mask, fill_value=fill, hard_mask=is_hard)
+            return np.ma.MaskedArray(array, mask=mask, fill_value=fill, hard_mask=facts["hard_mask"])
         if kind == "records":
             return array.view(np.recarray)
         if kind == "plain of records":

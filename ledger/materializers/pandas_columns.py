@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import MaterializerError
-from ledger.materializers.leaves import Json
+from ledger.materializers.atoms import Json
 from ledger.materializers.pandas_labels import (
     comes_back,
     decode_arrow_type,
@@ -245,8 +245,7 @@ def _decode_sparse(column: Any, held: Json) -> Any:
 def _decode_arrow(column: Any, held: Json) -> Any:
     import pandas as pd
 
-    if "type" in held:
-        column = _with_type(column, decode_arrow_type(held))
+    column = _with_type(column, decode_arrow_type(held))
     return pd.ArrowDtype(column.type).__from_arrow__(column)
 
 

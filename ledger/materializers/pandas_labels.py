@@ -8,9 +8,9 @@ import base64
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import MaterializerError
+from ledger.materializers.atoms import Json
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
-from ledger.materializers.leaves import Json
 from ledger.notices import warn_user
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import IO, Any, ClassVar, cast
 
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import MaterializerError
+from ledger.materializers.atoms import Json
 from ledger.materializers.base import BaseMaterializer
-from ledger.materializers.leaves import Json
 from ledger.materializers.pandas_columns import decode_column, encode_column
 from ledger.materializers.pandas_labels import (
     decode_labels,

@@ -67,7 +67,7 @@ def _dumped(value: Any, *, by_alias: bool) -> str | None:
 
 
 def _by_either_name(kind: Any, text: str) -> Any:
-    """A model from JSON, its fields under their names as well, as older programs wrote them; pydantic from 2.11 on."""
+    """A model from JSON whose fields stand under their aliases or, from pydantic 2.11 on, under their names."""
     is_known = "by_name" in inspect.signature(kind.model_validate_json).parameters
     return kind.model_validate_json(text, by_alias=True, by_name=True) if is_known else kind.model_validate_json(text)
 

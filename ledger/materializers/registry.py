@@ -22,6 +22,12 @@ LAST_RESORT = "builtin.cloudpickle/1"
 DATACLASS = "builtin.dataclass/1"
 """The key of the materializer for dataclasses, which have no class in common to be found by."""
 
+JSON = "builtin.json/1"
+"""The key of the materializer for numbers, texts and containers."""
+
+TENSORS = "torch.safetensors/1"
+"""The key of the materializer for tensors, which dicts of nothing but tensors go to as well."""
+
 _OURS = "ledger.materializers."
 
 

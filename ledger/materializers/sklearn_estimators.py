@@ -13,8 +13,8 @@ import zipfile
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, TrustClass
+from ledger.materializers.atoms import Json
 from ledger.materializers.base import BaseMaterializer
-from ledger.materializers.leaves import Json
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
 
 _SHOWN = 5

@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError
+from ledger.materializers.atoms import Json
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
 from ledger.materializers.files import Files
-from ledger.materializers.leaves import Json
+from ledger.materializers.registry import TENSORS
 
 FILE = "tensors.safetensors"
 
@@ -27,7 +28,7 @@ _SINGLE = "tensor"
 class TorchTensorMaterializer(BaseMaterializer):
     """A tensor or parameter, or a state dict: a dict of names and nothing but tensors."""
 
-    REGISTRY_KEY: ClassVar[str] = "torch.safetensors/1"
+    REGISTRY_KEY: ClassVar[str] = TENSORS
     ASSOCIATED_TYPE_NAMES: ClassVar[tuple[str, ...]] = ("torch.Tensor",)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
     EXTRA: ClassVar[str] = "torch"
@@ -77,7 +78,7 @@ def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, 
         if first != name:
             aliases[name] = first
             continue
-        flags[name] = [is_parameter(tensor), bool(tensor.requires_grad)]
+        flags[name] = [_is_parameter(tensor), bool(tensor.requires_grad)]
         # A copy of its own: safetensors refuses views that share memory.
         held[name] = tensor.detach().resolve_conj().resolve_neg().cpu().clone(memory_format=_contiguous())
     header = json.dumps({**facts, "aliases": aliases, "flags": flags}, sort_keys=True)
@@ -104,7 +105,7 @@ def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
     return tensors, facts
 
 
-def is_parameter(tensor: Any) -> bool:
+def _is_parameter(tensor: Any) -> bool:
     """Whether a tensor is a parameter of a module."""
     from torch.nn import Parameter
 

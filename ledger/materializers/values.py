@@ -6,7 +6,7 @@ before code runs. Elements of containers come through here as well, so that no d
 nesting gets around it. Knows no store.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,7 +117,7 @@ def _check_type(value: object, materializer: type[BaseMaterializer]) -> None:
         return
     if not any(qualified_name(base) in names for base in type(value).__mro__):
         raise MaterializerTypeError(
-            f"materializer {materializer.REGISTRY_KEY} saves {_listed(sorted(names))}, "
+            f"materializer {materializer.REGISTRY_KEY} saves {' or '.join(sorted(names))}, "
             f"got a value of type {qualified_name(type(value))}",
             hint="leave materializer= out to have it chosen by the type",
             materializer=materializer.REGISTRY_KEY,
@@ -201,7 +201,3 @@ def _missing(chosen: type[BaseMaterializer], name: str, error: ImportError) -> M
 def _reason(error: Exception) -> str:
     first = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first[:_REASON_LIMIT]}"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return " or ".join(names)

@@ -118,14 +118,6 @@ def test_texts_of_any_length_keep_how_they_are_missing(bench: Bench, missing: An
     assert (repr(dtype), ["a", repr(missing)]) == (repr(loaded.dtype), [loaded[0], repr(loaded[1])])
 
 
-@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 1 has no texts of any length")
-def test_missing_texts_of_old_files_are_no_texts(bench: Bench) -> None:
-    """An array whose file says nothing of missing texts, but holds some, has them again."""
-    tree = b'{"$ndarray": ["texts", [2], ["a", {"$float": "nan"}]]}'
-    loaded = load_value("builtin.json/1", "numpy.ndarray", bench.files({"data.json": tree}))
-    assert ["a", "nan"] == [loaded[0], repr(loaded[1])]
-
-
 @pytest.mark.parametrize("data", [b"", b"a", b"a\0\0", b"\0"])
 def test_bytes_keep_their_last_nulls(bench: Bench, data: bytes) -> None:
     """A scalar of bytes is as long as it was, though an array would take its NULs for padding."""

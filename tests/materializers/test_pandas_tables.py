@@ -244,13 +244,6 @@ def test_what_parquet_cannot_hold_is_refused(bench: Bench) -> None:
             bench.save(pd.DataFrame({"bad": column}))
 
 
-def test_a_column_of_arrow_without_its_type_still_loads(bench: Bench) -> None:
-    """A file that tells a type only by its text is read as what parquet says it is."""
-    saved, held = bench.save(pd.Series(pd.array([1.5], dtype="double[pyarrow]")))
-    changed = _with_facts(held, lambda facts: facts.update(dtypes=[{"arrow": "double"}]))
-    assert bench.load(saved, changed).tolist() == [1.5]
-
-
 def test_a_column_that_cannot_be_saved_is_named(bench: Bench) -> None:
     """An object that is no plain value in a column is an error that names the column."""
     with pytest.raises(MaterializerError, match="column 'bad' cannot be saved"):

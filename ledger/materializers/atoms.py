@@ -1,0 +1,69 @@
+"""Numbers, texts and bytes as tagged JSON: what all other leaves are written with.
+
+What JSON holds exactly stays as it is; the rest has a tag (specs/materializers.md, 3).
+"""
+
+import base64
+import math
+from collections.abc import Callable
+from typing import Any
+
+Json = Any
+"""What ``json`` reads and writes."""
+
+BYTES_LIMIT = 1 << 16
+"""Longer bytes become a file of their own."""
+
+_INTEGER_LIMIT = 2**53 - 1
+_DECIMAL_BITS = 13_000
+
+
+def encode_text(text: str) -> Json:
+    """A text as it is, or escaped where it holds lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # lone surrogates, which JSON can only hold in pairs
+        return {"$str": text.encode("unicode_escape").decode("ascii")}
+    return text
+
+
+def encode_integer(number: int) -> Json:
+    """An integer as it is, or as text where not every reader of JSON would keep it."""
+    if -_INTEGER_LIMIT <= number <= _INTEGER_LIMIT:
+        return number
+    # Hexadecimal takes linear time; Python refuses to convert long decimals.
+    return {"$int": str(number) if number.bit_length() < _DECIMAL_BITS else hex(number)}
+
+
+def decode_integer(text: str) -> int:
+    """The integer of a text, decimal or hexadecimal."""
+    return int(text, 16 if "x" in text else 10)
+
+
+def encode_float(number: float) -> Json:
+    """A float as it is, or by its name where it is not finite."""
+    return number if math.isfinite(number) else {"$float": repr(number)}
+
+
+def encode_bytes(data: bytes) -> Json | None:
+    """Bytes in base64; ``None`` for more than `BYTES_LIMIT` of them."""
+    return {"$bytes": to_base64(data)} if len(data) <= BYTES_LIMIT else None
+
+
+def to_base64(data: bytes) -> str:
+    """Bytes in base64."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def from_base64(text: str) -> bytes:
+    """The bytes of a text in base64; raises ``ValueError`` for any other."""
+    return base64.b64decode(text, validate=True)
+
+
+ATOM_DECODERS: dict[str, Callable[[Json], Any]] = {
+    "$str": lambda text: text.encode("ascii").decode("unicode_escape"),
+    "$int": decode_integer,
+    "$float": float,
+    "$bytes": from_base64,
+}
+"""What reads each tag of an atom."""

@@ -1,0 +1,67 @@
+"""Enum members as JSON, by class and name; flags also by their bits.
+
+A class is compared by its name with those that this process has defined, and none of its code runs.
+"""
+
+import functools
+import operator
+from enum import Enum, Flag
+from typing import Any
+
+from ledger.errors import MaterializerError
+from ledger.materializers.atoms import Json
+from ledger.materializers.known_types import known_class
+from ledger.materializers.registry import qualified_name
+
+
+def encode_enum(member: Enum) -> Json:
+    """The class, the name and the value of a member, the last for people and for flags without a name."""
+    return {"$enum": [qualified_name(type(member)), member.name, _member_value(member)]}
+
+
+def decode_enum(held: Json, passed: type | None = None, instead: type | None = None) -> Enum:
+    """The enum member of ``[class, name, value]``, of a class that is defined here (`known_class`)."""
+    class_name, name, value = held
+    kind: Any = known_class(class_name, _is_enum, roots=(Enum,), passed=passed, instead=instead)
+    members: dict[str, Enum] = kind._member_map_
+    if name in members:
+        return members[name]
+    if issubclass(kind, Flag) and isinstance(value, int):
+        parts = [] if name is None else name.split("|")
+        if parts and all(part in members for part in parts):
+            return functools.reduce(operator.or_, (members[part] for part in parts))
+        bits = _flag_of_bits(kind, value)
+        if bits is not None and all(part.isdecimal() or _has_bits(members.get(part), value) for part in parts):
+            return bits
+    raise MaterializerError(
+        f"enum {class_name} has no member {name!r}, the value was saved as one",
+        hint="its members now are " + ", ".join(members),
+        data_type=class_name,
+        member=name,
+    )
+
+
+def _flag_of_bits(kind: Any, value: int) -> Enum | None:
+    """The flag that is just these bits, with or without names; ``None`` where its class has none such."""
+    if value in kind._value2member_map_:
+        return kind._value2member_map_[value]  # type: ignore[no-any-return]
+    missing: Any = Flag._missing_  # past an override of it, which would be code run on data
+    try:
+        found = missing.__func__(kind, value)
+    except ValueError:
+        return None
+    return found if isinstance(found, Enum) and found.value == value else None
+
+
+def _has_bits(member: Enum | None, value: int) -> bool:
+    return member is not None and member.value & value == member.value
+
+
+def _is_enum(kind: type) -> bool:
+    return issubclass(kind, Enum)
+
+
+def _member_value(member: Enum) -> Json:
+    """For people, and for the composite members of flags; a member is found by its name."""
+    value = member.value
+    return value if isinstance(value, (str, int, float)) and type(value) in (str, int) else None
