@@ -1,39 +1,32 @@
 """The stream of a stored content, read by range and checked.
 
-From a position in the stream to the chunks that cover it, to the objects that hold
-them. A segment is checked against the table before a pack's index is believed for
-it, and every chunk against its digest before a byte of it is handed out. Indexes,
-segments and chunks used last are kept, in bounded memory. A long part is fetched,
-decompressed and checked on all cores; where it lies is worked out by the thread that asks.
+`Places` says which chunks cover a range and where they lie; here they are fetched, neighbours with one request,
+and every chunk is checked against its digest before a byte of it is handed out. Chunks used last are kept, in bounded
+memory. A long part is fetched, decompressed and checked on all cores; where it lies is worked out by the thread that
+asks.
 """
 
 import threading
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import accumulate
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
-from ledger.blobs.codec import PLAIN_LIMIT, is_plain_chunk, open_chunk, stored_limit
-from ledger.blobs.layout import chunk_key, pack_key, table_key
-from ledger.blobs.packs import PackEntry, PackIndex, load_index, open_entry
+from ledger.blobs.codec import is_plain_chunk, open_chunk
+from ledger.blobs.packs import open_entry
+from ledger.blobs.places import Place, Places
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store, checked_reading, get_into, gets_at_once
 from ledger.blobs.tables import Table
 from ledger.blobs.workers import PARALLEL_SIZE, in_order
-from ledger.errors import IntegrityError
 from ledger.ids import Digest
 from ledger.meters import advance
-from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
+from ledger.records import Content
 
 FETCH_SIZE: Final = 8 << 20
 """Most stored or plain bytes that one request asks for, unless a single chunk is larger."""
 
 _CACHE_SIZE = 8 << 20  # plain bytes of chunks
-_CACHED_SEGMENTS = 8
-_CACHED_INDEXES = 16
-
 
 _Result = TypeVar("_Result")
 
@@ -52,39 +45,20 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
-class Place(NamedTuple):
-    """A chunk of the stream: where it starts there, and where in which object it lies."""
-
-    start: int
-    entry: PackEntry
-    key: str
-    offset: int
-
-    @property
-    def stop(self) -> int:
-        """Where the chunk ends in the stream."""
-        return self.start + self.entry.plain_size
-
-
 class ChunkStream:
     """The bytes of a content by their position in its stream; one thread at a time."""
 
     def __init__(self, store: Store, content: Content, table: Table | None, *, label: str) -> None:
         self._store = store
-        self._content = content
-        self._runs = table.runs if table is not None else ()
-        self._run_ends = list(accumulate(count for _, _, count in self._runs))
-        self._segments = table.segments if table is not None else ()
+        self._size = content.size
         self._label = label
+        self._places = Places(store, content, table, label=label)
         self._in_order = partial(in_order, threads=gets_at_once(store))
-        self._starts = [0]  # of the segments known so far, and of the next one
-        self._places: Recent[int, tuple[Place, ...]] = Recent(_CACHED_SEGMENTS)
-        self._indexes: Recent[str, PackIndex] = Recent(_CACHED_INDEXES)
         self._chunks: Recent[ChunkName, bytes | memoryview] = Recent(_CACHE_SIZE)
 
     def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
         """The bytes from ``start`` to ``stop``, in pieces, each checked; `IntegrityError` at the first bad one."""
-        groups = _groups(self._covering(start, stop))
+        groups = _groups(self._places.covering(start, stop))
         is_long = stop - start >= PARALLEL_SIZE
         opened_groups = (
             self._in_order(partial(self._checked, self._open_group), groups)
@@ -102,93 +76,16 @@ class ChunkStream:
 
         What is in ``target`` after an error is of no use.
         """
-        groups = _groups(self._covering(start, start + len(target)))
+        groups = _groups(self._places.covering(start, start + len(target)))
         filling = partial(self._fill_from, start=start, target=target)
         for size in self._in_order(partial(self._checked, filling), groups):
             advance(size)
 
     def check(self) -> None:
         """Read every byte, on all cores; `IntegrityError` at the first bad one."""
-        groups = _groups(self._covering(0, self._content.size))
+        groups = _groups(self._places.covering(0, self._size))
         for size in self._in_order(partial(self._checked, self._check_group), groups):
             advance(size)
-
-    def _covering(self, start: int, stop: int) -> Iterator[Place]:
-        """The chunks that hold a part of the stream, in order."""
-        if start >= stop:
-            return
-        if not self._segments:
-            yield from self._whole_in_manifest()
-            return
-        number = self._segment_at(start)
-        while number < len(self._segments):
-            for place in self._segment(number):
-                if place.start >= stop:
-                    return
-                if place.stop > start:
-                    yield place
-            number += 1
-
-    def _whole_in_manifest(self) -> Iterator[Place]:
-        for digest, size in self._content.chunks or ():
-            if size > PLAIN_LIMIT:
-                sought = Sought(self._label, "chunk", digest, self._store, chunk_key(digest))
-                raise sought.damaged(f"has {size} bytes, over the limit of {PLAIN_LIMIT}")
-            yield Place(0, PackEntry(digest, "none", size, stored_limit(size)), chunk_key(digest), 0)
-
-    def _segment_at(self, position: int) -> int:
-        """The number of the segment that holds a position; segments before it are walked through once."""
-        while self._starts[-1] <= position and len(self._starts) <= len(self._segments):
-            self._segment(len(self._starts) - 1)
-        return bisect_right(self._starts, position) - 1
-
-    def _segment(self, number: int) -> tuple[Place, ...]:
-        """The chunks of a segment; the segments before it are known."""
-        known = self._places.get(number)
-        if known is not None:
-            return known
-        first = number * SEGMENT_CHUNKS
-        placed = list(self._entries(first, min(first + SEGMENT_CHUNKS, self._run_ends[-1])))
-        found = segment_digest([(entry.digest, entry.plain_size) for entry, _, _ in placed])
-        if found != self._segments[number]:
-            raise self._damaged(f"has a segment {number} with the SHA-256 {found}, expected {self._segments[number]}")
-        starts = list(accumulate((entry.plain_size for entry, _, _ in placed), initial=self._starts[number]))
-        if len(self._starts) == number + 1:
-            self._note_end(starts[-1], is_last=number + 1 == len(self._segments))
-        places = tuple(Place(start, *rest) for start, rest in zip(starts[:-1], placed, strict=True))
-        self._places.keep(number, places)
-        return places
-
-    def _note_end(self, end: int, *, is_last: bool) -> None:
-        """Remember where the next segment starts; the sizes must add up to the content's."""
-        if end > self._content.size or (is_last and end != self._content.size):
-            raise self._damaged(f"has chunks of {end} bytes, expected {self._content.size}")
-        self._starts.append(end)
-
-    def _entries(self, first: int, stop: int) -> Iterator[tuple[PackEntry, str, int]]:
-        """Index entry, key and offset of the chunks with these numbers in the stream."""
-        number = bisect_right(self._run_ends, first)
-        while first < stop:
-            pack, run_first, count = self._runs[number]
-            run_start = self._run_ends[number] - count
-            index = self._index(pack)
-            if run_first + count > len(index.entries):
-                raise self._damaged(
-                    f"needs {run_first + count} chunks of the pack {pack}, which has {len(index.entries)}"
-                )
-            key = pack_key(pack)
-            for chunk in range(first, min(stop, self._run_ends[number])):
-                at = run_first + chunk - run_start
-                yield index.entries[at], key, index.offsets[at]
-            first = self._run_ends[number]
-            number += 1
-
-    def _index(self, pack: str) -> PackIndex:
-        index = self._indexes.get(pack)
-        if index is None:
-            index = load_index(self._store, pack, label=self._label)
-            self._indexes.keep(pack, index)
-        return index
 
     def _checked(self, work: Callable[[list[Place]], _Result], group: list[Place]) -> _Result:
         """The result of reading neighbouring chunks; where a cached copy is bad, of the object itself."""
@@ -224,7 +121,7 @@ class ChunkStream:
         """Put what neighbouring chunks hold of ``target`` into it, and say how much; it starts at ``start``."""
         first, stop = group[0].start - start, group[-1].stop - start
         is_whole = first >= 0 and stop <= len(target)
-        if is_whole and self._segments and all(place.entry.codec == "none" for place in group):
+        if is_whole and self._places.are_in_packs and all(place.entry.codec == "none" for place in group):
             # What is stored plain is read to where it belongs, and checked there.
             part = target[first:stop]
             part = part[: self._fetch_into(group, part)]
@@ -240,15 +137,14 @@ class ChunkStream:
         return min(stop, len(target)) - max(0, first)
 
     def _fetch(self, group: list[Place]) -> bytes:
-        first = group[0].offset
         try:
-            return self._store.get(group[0].key, first, group[-1].offset + group[-1].entry.stored_size - first)
+            return self._store.get(group[0].key, group[0].offset, _stored_size(group))
         except FileNotFoundError as error:
             raise self._sought(group[0]).damaged("is missing") from error
 
     def _fetch_briefly(self, group: list[Place]) -> memoryview:
         """The stored bytes of a group, until the same thread asks for the next."""
-        size = group[-1].offset + group[-1].entry.stored_size - group[0].offset
+        size = _stored_size(group)
         if size > FETCH_SIZE:
             return memoryview(self._fetch(group))
         part = _scratch.buffer[:size]
@@ -263,17 +159,12 @@ class ChunkStream:
     def _open(self, place: Place, stored: bytes | memoryview) -> bytes | memoryview:
         if place.entry.codec == "none" and is_plain_chunk(stored, place.entry.digest, place.entry.plain_size):
             return stored  # without working out what an error would say
-        if self._segments:
+        if self._places.are_in_packs:
             return open_entry(stored, place.entry, self._sought(place))
         return open_chunk(stored, place.entry.plain_size, self._sought(place))
 
     def _sought(self, place: Place) -> Sought:
         return Sought(self._label, "chunk", place.entry.digest, self._store, place.key)
-
-    def _damaged(self, what: str) -> IntegrityError:
-        """The error for a content whose parts do not fit together."""
-        digest = self._content.digest
-        return Sought(self._label, "table", digest, self._store, table_key(digest)).damaged(what)
 
 
 def _groups(places: Iterable[Place]) -> Iterator[list[Place]]:
@@ -302,3 +193,8 @@ def _stored(data: bytes | memoryview, group: list[Place], place: Place) -> bytes
     """The stored bytes of one chunk of a group, out of those of the group."""
     at = place.offset - group[0].offset
     return data[at : at + place.entry.stored_size]
+
+
+def _stored_size(group: list[Place]) -> int:
+    """The stored bytes of a group, which lie in a row."""
+    return group[-1].offset + group[-1].entry.stored_size - group[0].offset

@@ -1,0 +1,140 @@
+"""Which chunks hold a part of a content's stream, and where each of them lies.
+
+From a position in the stream to the segment that holds it, and through the runs of the table and the indexes of the
+packs to objects of the store. A segment is checked against the table before a pack's index is believed for it. Reads
+indexes and no chunk; those used last are kept, in bounded memory.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import accumulate
+from typing import NamedTuple
+
+from ledger.blobs.codec import PLAIN_LIMIT, stored_limit
+from ledger.blobs.layout import chunk_key, pack_key, table_key
+from ledger.blobs.packs import PackEntry, PackIndex, load_index
+from ledger.blobs.recent import Recent
+from ledger.blobs.sought import Sought
+from ledger.blobs.store import Store
+from ledger.blobs.tables import Table
+from ledger.errors import IntegrityError
+from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
+
+_CACHED_SEGMENTS = 8
+_CACHED_INDEXES = 16
+
+
+class Place(NamedTuple):
+    """A chunk of the stream: where it starts there, and where in which object it lies."""
+
+    start: int
+    entry: PackEntry
+    key: str
+    offset: int
+
+    @property
+    def stop(self) -> int:
+        """Where the chunk ends in the stream."""
+        return self.start + self.entry.plain_size
+
+
+class Places:
+    """The chunks of a content by their position in its stream; one thread at a time."""
+
+    def __init__(self, store: Store, content: Content, table: Table | None, *, label: str) -> None:
+        self._store = store
+        self._content = content
+        self._label = label
+        self._runs = table.runs if table is not None else ()
+        self._run_ends = list(accumulate(count for _, _, count in self._runs))
+        self._segments = table.segments if table is not None else ()
+        self._starts = [0]  # of the segments known so far, and of the next one
+        self._known: Recent[int, tuple[Place, ...]] = Recent(_CACHED_SEGMENTS)
+        self._indexes: Recent[str, PackIndex] = Recent(_CACHED_INDEXES)
+
+    @property
+    def are_in_packs(self) -> bool:
+        """Whether the chunks lie in packs, whose indexes say how each is stored."""
+        return bool(self._segments)
+
+    def covering(self, start: int, stop: int) -> Iterator[Place]:
+        """The chunks that hold a part of the stream, in order."""
+        if start >= stop:
+            return
+        if not self._segments:
+            yield from self._whole_in_manifest()
+            return
+        number = self._segment_at(start)
+        while number < len(self._segments):
+            for place in self._segment(number):
+                if place.start >= stop:
+                    return
+                if place.stop > start:
+                    yield place
+            number += 1
+
+    def _whole_in_manifest(self) -> Iterator[Place]:
+        for digest, size in self._content.chunks or ():
+            if size > PLAIN_LIMIT:
+                sought = Sought(self._label, "chunk", digest, self._store, chunk_key(digest))
+                raise sought.damaged(f"has {size} bytes, over the limit of {PLAIN_LIMIT}")
+            yield Place(0, PackEntry(digest, "none", size, stored_limit(size)), chunk_key(digest), 0)
+
+    def _segment_at(self, position: int) -> int:
+        """The number of the segment that holds a position; segments before it are walked through once."""
+        while self._starts[-1] <= position and len(self._starts) <= len(self._segments):
+            self._segment(len(self._starts) - 1)
+        return bisect_right(self._starts, position) - 1
+
+    def _segment(self, number: int) -> tuple[Place, ...]:
+        """The chunks of a segment; the segments before it are known."""
+        known = self._known.get(number)
+        if known is not None:
+            return known
+        first = number * SEGMENT_CHUNKS
+        placed = list(self._entries(first, min(first + SEGMENT_CHUNKS, self._run_ends[-1])))
+        found = segment_digest([(entry.digest, entry.plain_size) for entry, _, _ in placed])
+        if found != self._segments[number]:
+            raise self._damaged(f"has a segment {number} with the SHA-256 {found}, expected {self._segments[number]}")
+        starts = list(accumulate((entry.plain_size for entry, _, _ in placed), initial=self._starts[number]))
+        if len(self._starts) == number + 1:
+            self._note_end(starts[-1], is_last=number + 1 == len(self._segments))
+        places = tuple(Place(start, *rest) for start, rest in zip(starts[:-1], placed, strict=True))
+        self._known.keep(number, places)
+        return places
+
+    def _note_end(self, end: int, *, is_last: bool) -> None:
+        """Remember where the next segment starts; the sizes must add up to the content's."""
+        if end > self._content.size or (is_last and end != self._content.size):
+            raise self._damaged(f"has chunks of {end} bytes, expected {self._content.size}")
+        self._starts.append(end)
+
+    def _entries(self, first: int, stop: int) -> Iterator[tuple[PackEntry, str, int]]:
+        """Index entry, key and offset of the chunks with these numbers in the stream."""
+        number = bisect_right(self._run_ends, first)
+        while first < stop:
+            pack, run_first, count = self._runs[number]
+            run_start = self._run_ends[number] - count
+            index = self._index(pack)
+            if run_first + count > len(index.entries):
+                raise self._damaged(
+                    f"needs {run_first + count} chunks of the pack {pack}, which has {len(index.entries)}"
+                )
+            key = pack_key(pack)
+            for chunk in range(first, min(stop, self._run_ends[number])):
+                at = run_first + chunk - run_start
+                yield index.entries[at], key, index.offsets[at]
+            first = self._run_ends[number]
+            number += 1
+
+    def _index(self, pack: str) -> PackIndex:
+        index = self._indexes.get(pack)
+        if index is None:
+            index = load_index(self._store, pack, label=self._label)
+            self._indexes.keep(pack, index)
+        return index
+
+    def _damaged(self, what: str) -> IntegrityError:
+        """The error for a content whose parts do not fit together."""
+        digest = self._content.digest
+        return Sought(self._label, "table", digest, self._store, table_key(digest)).damaged(what)
