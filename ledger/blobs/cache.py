@@ -120,9 +120,9 @@ class ObjectCache:
         if is_due:
             self.trim()
 
-    def forget(self, name: str) -> None:
-        """Drop all pieces whose name begins so."""
-        folder, _, beginning = self._path(name).rpartition("/")
+    def forget(self, lead: str) -> None:
+        """Drop all pieces whose names begin with ``lead``."""
+        folder, _, beginning = self._path(lead).rpartition("/")
         if not self._usable():
             return
         try:
@@ -196,7 +196,7 @@ class ObjectCache:
             return False
         is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
         if not is_own or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            self._warn(
+            warn_user(
                 f"the cache {self.folder} is not this user's alone and is not used; `chmod 700` it if it is yours"
             )
             return False
@@ -211,10 +211,7 @@ class ObjectCache:
     def _give_up(self, error: OSError, doing: str) -> None:
         """Go on without the cache: the store has everything."""
         self._is_usable = False
-        self._warn(f"the cache is not used from here on: {storage_error(error, self.folder, doing)}")
-
-    def _warn(self, message: str) -> None:
-        warn_user(message)
+        warn_user(f"the cache is not used from here on: {storage_error(error, self.folder, doing)}")
 
 
 def _was_cleared(error: OSError) -> bool:

@@ -14,6 +14,7 @@ from ledger.blobs.recent import Recent
 from ledger.forks import ThreadLock
 
 REMEMBERED_SECONDS: Final = 600.0
+"""How long it is remembered: far less than the day for which others leave an object alone that nothing names."""
 
 _LARGEST = 1 << 20  # bytes; hashing more than that costs more than it saves
 _MOST = 4096

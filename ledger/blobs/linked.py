@@ -6,53 +6,30 @@ folders; objects are `linked_objects`. Paths come from manifests that others may
 a path is followed only where it leads to without any symbolic link.
 """
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
+from ledger.blobs.file_source import FileSource
 from ledger.blobs.hashing import digests
 from ledger.blobs.layout import RESERVED
 from ledger.blobs.linked_objects import LinkedObjects, has_objects, listed_content
 from ledger.blobs.local import LocalStore
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import path_problem
-from ledger.blobs.registered import check_linked
+from ledger.blobs.registered import check_linked, checked_blocks
 from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
 from ledger.blobs.trees import TreeFile, scan_tree
 from ledger.disk import mode_of, read_file, storage_errors
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
-from ledger.ids import Digest
-from ledger.meters import advance, expect
+from ledger.meters import expect
 from ledger.records import Content, FileEntry, FileKind
 
 _BLOCK_SIZE = 1 << 20
-
-
-class LinkedSource(Protocol):
-    """The files of a linked content, each checked before it is trusted."""
-
-    def blocks(self, file: FileEntry) -> Iterator[memoryview]:
-        """All bytes of a file; the last piece comes only if all of them are right."""
-
-    def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
-        """The bytes of each of some files."""
-
-    def open(self, file: FileEntry) -> BinaryIO:
-        """A file to read and seek in, checked as a whole first."""
-
-    def check_listing(self) -> None:
-        """Compare which files are there with those that were registered."""
-
-    def check(self) -> None:
-        """Compare what is there with what was registered, byte by byte."""
-
-    def separate(self) -> Self:
-        """The same files, for another thread."""
 
 
 def link_content(store: LocalStore, path: Path) -> Content:
@@ -85,7 +62,7 @@ def linked_path(store: Store, content: Content, *, label: str) -> Path:
     return Path(source.path)
 
 
-def linked_source(store: Store, content: Content, files: tuple[FileEntry, ...], *, label: str) -> LinkedSource:
+def linked_source(store: Store, content: Content, files: tuple[FileEntry, ...], *, label: str) -> FileSource:
     """The files of a linked content, whatever its store is."""
     if isinstance(store, LocalStore):
         return LinkedFiles(store, content, files, label=label)
@@ -119,16 +96,7 @@ class LinkedFiles:
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """The bytes of a file; the error for a changed one comes before the end."""
-        size, digest = 0, hashlib.sha256()
-        last = memoryview(b"")
-        for block in self._raw(file):
-            size += len(block)
-            digest.update(block)
-            advance(len(block))
-            yield last
-            last = memoryview(block)
-        self._registered.compare(file, size, Digest(f"sha256:{digest.hexdigest()}"))
-        yield last
+        return checked_blocks(self._registered, file, self._raw(file))
 
     def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
         """The bytes of each of some files."""

@@ -6,9 +6,8 @@ fetched and hashed, in ranges and on all cores. What is to be read at any place 
 into a temporary file, because a later request might be answered otherwise.
 """
 
-import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import BinaryIO, Final, Self
@@ -16,14 +15,12 @@ from typing import BinaryIO, Final, Self
 from ledger.blobs.codec import Encoder
 from ledger.blobs.hashing import digests
 from ledger.blobs.paths import path_problem
-from ledger.blobs.registered import Registered, check_linked, reserved_problem
+from ledger.blobs.registered import Registered, check_linked, checked_blocks, reserved_problem
 from ledger.blobs.store import PrunableStore, Store
 from ledger.blobs.tables import Table, put_table
 from ledger.blobs.workers import PARALLEL_SIZE, in_order
 from ledger.disk import storage_errors
 from ledger.errors import OutsideStoreError, StorageError
-from ledger.ids import Digest
-from ledger.meters import advance
 from ledger.records import INLINE_FILES, Content, FileEntry, linked_digest
 
 FETCH_SIZE: Final = 8 << 20
@@ -88,7 +85,7 @@ class LinkedObjects:
         """The bytes of each of some objects, fetched a little ahead with several requests at once."""
         ranges = [(file, start, length) for file in files for start, length in _ranges_of(file.size)]
         fetched = in_order(self._fetch, ranges)
-        return (self._checked(file, islice(fetched, len(_ranges_of(file.size)))) for file in files)
+        return (checked_blocks(self._registered, file, islice(fetched, len(_ranges_of(file.size)))) for file in files)
 
     def open(self, file: FileEntry) -> BinaryIO:
         """A checked copy of an object, to read and seek in; it lasts as long as it is open."""
@@ -124,19 +121,6 @@ class LinkedObjects:
             return self._store.get(_key(self._linked, file.path, is_one=self._is_one), start, length)
         except FileNotFoundError as error:
             raise self._registered.changed(file.path, "is missing") from error
-
-    def _checked(self, file: FileEntry, parts: Iterable[bytes]) -> Iterator[memoryview]:
-        """The parts of an object; the last one comes only if all of them are right."""
-        size, digest = 0, hashlib.sha256()
-        last = memoryview(b"")
-        for part in parts:
-            size += len(part)
-            digest.update(part)
-            advance(len(part))
-            yield last
-            last = memoryview(part)
-        self._registered.compare(file, size, Digest(f"sha256:{digest.hexdigest()}"))
-        yield last
 
 
 def _paths(store: Store, linked: str) -> list[str]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Self
 
+from ledger.blobs.file_source import FileSource
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked import is_linked_present, linked_source
 from ledger.blobs.links import check_size, check_targets
@@ -24,28 +25,6 @@ from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.records import Content, FileEntry, content_digest, segments_of
 
 
-class _Source(Protocol):
-    """The bytes of files, however they are kept."""
-
-    def blocks(self, file: FileEntry) -> Iterator[memoryview]:
-        """All bytes of a file; the last piece comes only if all of them are right."""
-
-    def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
-        """The bytes of each of some files, to be taken before those of the next."""
-
-    def open(self, file: FileEntry) -> BinaryIO:
-        """A file to read and seek in."""
-
-    def check_listing(self) -> None:
-        """Compare which files are there with those listed, where that can differ; raises `IntegrityError`."""
-
-    def check(self) -> None:
-        """Read everything again; raises `IntegrityError`."""
-
-    def separate(self) -> "_Source":
-        """The same bytes, for another thread."""
-
-
 class ContentReader:
     """Gives back a content's files, every byte checked against its digest.
 
@@ -54,6 +33,7 @@ class ContentReader:
     """
 
     files: tuple[FileEntry, ...]
+    _source: FileSource
 
     def __init__(self, store: Store, content: Content, *, label: str) -> None:
         table = load_table(store, content, label=label) if content.has_table else None
@@ -62,7 +42,6 @@ class ContentReader:
         self._content = content
         self._label = label
         self._by_path = {file.path: file for file in self.files}
-        self._source: _Source
         if content.linked is not None:
             self._source = linked_source(store, content, self.files, label=label)
         else:

@@ -1,17 +1,19 @@
 """What registered data has to be, wherever it lies.
 
-Pure. Registered data belongs to the user, who may change it: then it is no longer what was registered, and the
-error names the file. The list of files comes from a manifest or a table that others may have written, so it is
-compared with the content's digest before anything is read for it.
+Pure, but for telling `ledger.meters` what was read. Registered data belongs to the user, who may change it: then it is
+no longer what was registered, and the error names the file. The list of files comes from a manifest or a table that
+others may have written, so it is compared with the content's digest before anything is read for it.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ledger.blobs.layout import RESERVED
 from ledger.blobs.paths import path_problem
 from ledger.errors import IntegrityError
 from ledger.ids import Digest
+from ledger.meters import advance
 from ledger.records import Content, FileEntry, FileKind, linked_digest
 
 
@@ -65,6 +67,20 @@ def check_linked(content: Content, files: tuple[FileEntry, ...], *, label: str, 
     if problem is not None:
         raise IntegrityError(f"{label}: invalid path {content.linked!r} in the store: {problem}", location=location)
     return Registered(label, location, {file.path: file for file in files})
+
+
+def checked_blocks(registered: Registered, file: FileEntry, blocks: Iterable[bytes]) -> Iterator[memoryview]:
+    """The bytes of a file as they come; the last block comes only if all of them are those that were registered."""
+    size, digest = 0, hashlib.sha256()
+    last = memoryview(b"")
+    for block in blocks:
+        size += len(block)
+        digest.update(block)
+        advance(len(block))
+        yield last
+        last = memoryview(block)
+    registered.compare(file, size, Digest(f"sha256:{digest.hexdigest()}"))
+    yield last
 
 
 def reserved_problem(linked: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ledger.blobs.links import LEADS_OUT, bad_link, check_size, link_target
 from ledger.blobs.trees import is_inside
-from ledger.disk import fresh_name, storage_errors
+from ledger.disk import fresh_name, storage_errors, write_all
 from ledger.errors import ArgumentError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -110,8 +110,6 @@ def _write(path: str, blocks: Iterator[memoryview], mode: int) -> None:
     try:
         os.fchmod(descriptor, mode)
         for block in blocks:
-            done = 0
-            while done < len(block):
-                done += os.write(descriptor, block[done:] if done else block)
+            write_all(descriptor, block)
     finally:
         os.close(descriptor)

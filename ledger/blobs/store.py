@@ -2,9 +2,13 @@
 
 A store keeps objects: immutable bytes under a key (`ledger.blobs.layout`). A
 function asks for the smallest power it needs; only maintenance lists or
-deletes. What a small load asks of a store is asked by name: to ask whether it fulfils a protocol takes a twentieth
-of the load. Errors: ``FileNotFoundError`` for an object that is not there, and
+deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
 `StorageError` or one of its kinds for everything else. Calls may come from any thread.
+
+What a store may be able to do besides is asked through the functions below, which make do without it: `get_into`,
+`size_of`, `etag_of`, `location_of`, `puts_at_once`, `gets_at_once`, `uncached` and `fresh`. They look for a method or
+attribute of that name instead of asking whether the store fulfils a protocol, which would take a twentieth of a
+small load.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -39,13 +43,6 @@ class Store(Protocol):
         """
 
 
-class FillingStore(Store, Protocol):
-    """A store that reads to where bytes belong, without a copy."""
-
-    def get_into(self, key: str, start: int, target: memoryview) -> int:
-        """Fill ``target`` with the bytes of an object from ``start``; how many there were, at most its length."""
-
-
 class StagedObject(Protocol):
     """An object that is being written and is not there yet; it goes when it is forgotten."""
 
@@ -73,27 +70,6 @@ class SendingStore(Store, Protocol):
 
     def put_file(self, key: str, file: BinaryIO) -> None:
         """Publish all bytes of an open file, as `Store.put` does; where the file stands afterwards is not said."""
-
-
-class MeasuringStore(Store, Protocol):
-    """A store that knows how large an object is without giving it."""
-
-    def size(self, key: str) -> int | None:
-        """The bytes of an object, or ``None`` where there is none."""
-
-
-class TaggingStore(Store, Protocol):
-    """A store that tells by a tag whether an object was written again."""
-
-    def etag(self, key: str) -> str | None:
-        """What is another text after the object was written with other bytes; ``None`` where that cannot be told."""
-
-
-class DistantStore(Store, Protocol):
-    """A store whose answers take a while, so that several requests should be under way."""
-
-    puts_at_once: int
-    gets_at_once: int | None
 
 
 @runtime_checkable
@@ -124,7 +100,7 @@ class PrunableStore(Store, Protocol):
 
 
 def size_of(store: Store, key: str) -> int | None:
-    """The bytes of an object as it is stored, or ``None`` where there is none."""
+    """The bytes of an object as it is stored, or ``None`` where there is none; by ``size(key)``, else by reading it."""
     size: Callable[[str], int | None] | None = getattr(store, "size", None)
     if size is not None:
         return size(key)
@@ -135,13 +111,16 @@ def size_of(store: Store, key: str) -> int | None:
 
 
 def etag_of(store: Store, key: str) -> str | None:
-    """What changes when an object is written with other bytes, or ``None`` where that cannot be told."""
+    """A text that changes when an object is written with other bytes; ``None`` where the store tells none."""
     etag: Callable[[str], str | None] | None = getattr(store, "etag", None)
     return etag(key) if etag is not None else None
 
 
 def get_into(store: Store, key: str, start: int, target: memoryview) -> int:
-    """Fill ``target`` with the bytes of an object from ``start``; how many there were."""
+    """Fill ``target`` with the bytes of an object from ``start``; how many there were, at most its length.
+
+    A store with a ``get_into`` of its own reads to where the bytes belong, without a copy.
+    """
     fill: Callable[[str, int, memoryview], int] | None = getattr(store, "get_into", None)
     if fill is not None:
         return fill(key, start, target)
@@ -175,7 +154,7 @@ def uncached(store: Store) -> Store:
 
 
 def fresh(store: Store) -> Store:
-    """The store for who is to rely on what it holds: each part of an object is read from it once in a process."""
+    """The store as seen by whoever will rely on what it holds: copies are believed only if this process made them."""
     other: Store = getattr(store, "fresh", store)
     return other
 
