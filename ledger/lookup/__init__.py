@@ -3,6 +3,7 @@
 Reads records only. Nothing here touches bytes or values, so that looking costs little.
 """
 
+from ledger.lookup.access import Access
 from ledger.lookup.config import (
     CONFIG_FILE,
     DEFAULT_STORE,
@@ -15,13 +16,14 @@ from ledger.lookup.config import (
 )
 from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
 from ledger.lookup.facts import Facts, MetadataEntry, leaves
-from ledger.lookup.handles import Access, Artifact, ArtifactVersion, PythonType
+from ledger.lookup.finding_runs import producer_of
+from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.noted_stores import NOTED_STORES_FILE, note_store, noted_store
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
 from ledger.lookup.remotes import add_remote, find_remote, history_at, remote_for_git, settings_for, store_of_remote
 from ledger.lookup.resolving import resolve
-from ledger.lookup.runs import PipelineRun, StepRun, producer_of
+from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.lookup.view import ProducerFinder, View
 
 __all__ = [
@@ -36,7 +38,6 @@ __all__ = [
     "MetadataEntry",
     "PipelineRun",
     "ProducerFinder",
-    "PythonType",
     "Reader",
     "RemoteConfig",
     "StepRun",

@@ -89,12 +89,7 @@ def write_config(ledger_dir: Path, config: Config) -> None:
 def write_cache_limit(ledger_dir: Path, limit: int) -> None:
     """Write how many bytes may be kept in caches; everything else in the settings stays as it is."""
     read_config(ledger_dir)  # a file that cannot be read is not edited either
-    path = ledger_dir / CONFIG_FILE
-    try:
-        text = read_file(path).decode()
-    except FileNotFoundError:
-        text = ""
-    write_file(path, [with_setting(text, "cache_limit", str(limit)).encode()])
+    write_file(ledger_dir / CONFIG_FILE, [with_setting(_text(ledger_dir), "cache_limit", str(limit)).encode()])
 
 
 def with_setting(text: str, key: str, value: str) -> str:
@@ -108,15 +103,19 @@ def with_setting(text: str, key: str, value: str) -> str:
 
 def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:
     """Write a remote into the settings, behind what stands there; raises `ArgumentError` for a name that is taken."""
-    existing = read_config(ledger_dir).remotes.get(name)
     path = ledger_dir / CONFIG_FILE
-    if existing is not None:
+    if name in read_config(ledger_dir).remotes:
         raise ArgumentError(f"remote {name!r} exists already in {path}", hint="edit that file to change it", name=name)
+    text = f"{_text(ledger_dir).rstrip()}\n\n{_remote_section(name, remote)}"
+    write_file(path, [text.lstrip().encode()])
+
+
+def _text(ledger_dir: Path) -> str:
+    """What stands in the settings; empty where there is no file."""
     try:
-        text = read_file(path).decode()
+        return read_file(ledger_dir / CONFIG_FILE).decode()
     except FileNotFoundError:
-        text = ""
-    write_file(path, [f"{text.rstrip()}\n\n{_remote_section(name, remote)}".lstrip().encode()])
+        return ""
 
 
 def _remote_section(name: str, remote: RemoteConfig) -> str:
@@ -130,7 +129,10 @@ def _quoted(text: str) -> str:
 
 
 def store_url(ledger_dir: Path, config: Config) -> str:
-    """The store's URL or absolute path."""
-    if "://" in config.store or Path(config.store).is_absolute():
-        return config.store
-    return str(ledger_dir / config.store)
+    """The URL or absolute path of a ledger's own store."""
+    return absolute_store(ledger_dir, config.store)
+
+
+def absolute_store(ledger_dir: Path, store: str) -> str:
+    """A store as settings name it, by URL or path; a relative path begins at the ledger directory."""
+    return store if "://" in store or Path(store).is_absolute() else str(ledger_dir / store)

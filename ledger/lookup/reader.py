@@ -15,9 +15,10 @@ from ledger.enums import ArtifactType
 from ledger.history import Commit
 from ledger.lookup import searching
 from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
+from ledger.lookup.finding_runs import find_run, list_runs, producer_of
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.resolving import has_name, resolve
-from ledger.lookup.runs import PipelineRun, find_run, list_runs, producer_of
+from ledger.lookup.runs import PipelineRun
 from ledger.lookup.view import View
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from ledger.disk import given_path
 from ledger.history import Remote, check_remote, remote_url
-from ledger.lookup.config import CONFIG_FILE, RemoteConfig, append_remote, read_config, store_url
+from ledger.lookup.config import CONFIG_FILE, RemoteConfig, absolute_store, append_remote, read_config, store_url
+from ledger.lookup.discovery import LEDGER_DIRECTORY
 
 HUB_STORE = "ledger-store"
 """The folder of a bare repository that holds the bytes of the versions pushed to it."""
 
 _FILE = "file://"
 _HISTORY = "history.git"
-_LEDGER = ".ledger"
 
 
 def settings_for(url: str, store: str | None = None) -> RemoteConfig:
@@ -60,8 +60,7 @@ def find_remote(ledger_dir: Path, git_dir: Path, name: str = "origin") -> Remote
 def store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
     """The URL or path of a remote's store; empty where neither the settings nor the path say."""
     if settings.store:
-        is_complete = "://" in settings.store or Path(settings.store).is_absolute()
-        return settings.store if is_complete else str(ledger_dir / settings.store)
+        return absolute_store(ledger_dir, settings.store)
     if (local := _local_path(settings.url)) is None:
         return ""
     if (found := _ledger_at(settings.url)) is not None:
@@ -88,5 +87,5 @@ def _ledger_at(url: str) -> Path | None:
     path = _local_path(url)
     if path is None:
         return None
-    candidates = (path, path.parent if path.name.endswith(".git") else path, path / _LEDGER)
+    candidates = (path, path.parent if path.name.endswith(".git") else path, path / LEDGER_DIRECTORY)
     return next((each for each in candidates if (each / CONFIG_FILE).is_file() and (each / _HISTORY).is_dir()), None)

@@ -5,46 +5,18 @@ Handles over the records of a run, as the history held them when they were looke
 
 import datetime as dt
 import functools
-import itertools
-import re
-import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
 
-from ledger.errors import (
-    AmbiguousIdError,
-    ArgumentError,
-    ArgumentTypeError,
-    FormatError,
-    IntegrityError,
-    RunNotFoundError,
-    StepInterfaceError,
-    shown,
-)
-from ledger.history import Snapshot, run_file, step_file
-from ledger.ids import VersionId, is_uuid
+from ledger.errors import IntegrityError, RunNotFoundError, StepInterfaceError
+from ledger.history import Snapshot
+from ledger.ids import VersionId
 from ledger.lookup.handles import ArtifactVersion
 from ledger.lookup.notebook import as_table
 from ledger.lookup.presence import is_orphaned
 from ledger.lookup.view import View
-from ledger.records import (
-    EndRecord,
-    Name,
-    Producer,
-    Project,
-    RunRecord,
-    StepRecord,
-    check_limit,
-    decode_end,
-    decode_run,
-    decode_step,
-    decode_values,
-    parse_time,
-)
-
-_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
-_STATUSES = ("completed", "failed", "running")
+from ledger.records import EndRecord, Name, Project, RunRecord, StepRecord, decode_values, parse_time
 
 _Thing = TypeVar("_Thing")
 
@@ -52,24 +24,20 @@ _Thing = TypeVar("_Thing")
 class _ByName(dict[str, _Thing]):
     """What a run or a step has, by name; a name that it does not have is told with those that it has."""
 
-    owner = ""
-    kind = ""
+    def __init__(self, owner: str, kind: str, things: Iterable[tuple[str, _Thing]]) -> None:
+        super().__init__(things)
+        self._owner = owner
+        self._kind = kind
 
     def __missing__(self, name: object) -> NoReturn:
         import difflib
 
         near = difflib.get_close_matches(str(name), self, n=1)
         raise RunNotFoundError(
-            f"{self.owner} has no {self.kind} {name!r}",
+            f"{self._owner} has no {self._kind} {name!r}",
             hint=f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self) or 'none'}",
             name=name,
         )
-
-
-def _by_name(owner: str, kind: str, things: Iterable[tuple[str, _Thing]]) -> _ByName[_Thing]:
-    found = _ByName(things)
-    found.owner, found.kind = owner, kind
-    return found
 
 
 class StepRun:
@@ -169,7 +137,7 @@ class StepRun:
         return f"<StepRun {self.name} {self.status} outputs={list(self.outputs)}>"
 
     def _by_name(self, kind: str, things: Iterable[tuple[str, ArtifactVersion]]) -> dict[str, ArtifactVersion]:
-        return _by_name(f"step {self.name!r}", kind, things)
+        return _ByName(f"step {self.name!r}", kind, things)
 
     def _version(self, name: str, id: VersionId) -> ArtifactVersion:
         claim = self._snapshot.claim_by_id(Name(name), id)
@@ -198,7 +166,7 @@ class PipelineRun:
         order = {name: place for place, name in enumerate(record.steps)}
         steps.sort(key=lambda step: order.get(step.name, len(order)))
         of_steps = ((step.name, StepRun(view, snapshot, step)) for step in steps)
-        self.steps: dict[str, StepRun] = _by_name(f"run {record.id}", "step", of_steps)
+        self.steps: dict[str, StepRun] = _ByName(f"run {record.id}", "step", of_steps)
         """The steps that ran or were reused, by name, in order."""
 
     @property
@@ -296,88 +264,3 @@ def _rebuilt_step(view: View, record: StepRecord) -> StepRun:
 
 def _rebuilt_run(view: View, record: RunRecord, end: EndRecord | None, steps: list[StepRecord]) -> PipelineRun:
     return PipelineRun(view, view.snapshot(), record, end, steps)
-
-
-def read_run(view: View, snapshot: Snapshot, run: str) -> PipelineRun:
-    """The run of an id; raises `RunNotFoundError`."""
-    files = snapshot.run_records(run) if _can_be_run(run) else {}
-    begin, end = (run_file(run, part)[-1] if files else "" for part in ("run", "end"))
-    if begin not in files:
-        raise RunNotFoundError(
-            f"no run has the id {run}", hint="run `ledger run list` to see the runs there are", id=run
-        )
-    where = f"run {run}"
-    record = decode_run(files[begin], where=where)
-    if record.id != run:
-        raise FormatError(f"{where}: its record has the id {record.id!r}, its path {run!r}", where=where)
-    steps = [_read_step(run, name, data) for name, data in files.items() if name not in (begin, end)]
-    ended = decode_end(files[end], where=f"the end of {where}") if end in files else None
-    return PipelineRun(view, snapshot, record, ended, steps)
-
-
-def find_run(view: View, wanted: str | UUID) -> PipelineRun:
-    """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
-    if not isinstance(wanted, (str, UUID)):
-        raise ArgumentTypeError(f"a run is found by a str or a UUID, got {type(wanted).__name__}: {wanted!r}")
-    snapshot = view.snapshot()
-    text = str(wanted).lower()
-    if is_uuid(text) or not _PREFIX.fullmatch(text):
-        return read_run(view, snapshot, text)
-    found = [run for run in snapshot.runs() if run.startswith(text) or run.replace("-", "").startswith(text)]
-    if len(found) > 1:
-        raise AmbiguousIdError(
-            f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}", hint="give more digits"
-        )
-    return read_run(view, snapshot, found[0] if found else text)
-
-
-def list_runs(
-    view: View, *, pipeline: str | None = None, status: str | None = None, limit: int | None = None
-) -> list[PipelineRun]:
-    """The runs, oldest first; ``limit`` keeps the newest."""
-    if pipeline is not None and not isinstance(pipeline, str):
-        raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
-    if status is not None and status not in _STATUSES:
-        raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {', '.join(_STATUSES)}")
-    found = (
-        run
-        for run in _readable_runs(view, view.snapshot())
-        if pipeline in (None, run.name) and status in (None, run.status)
-    )
-    return list(itertools.islice(found, check_limit(limit)))[::-1]
-
-
-def producer_of(view: View, snapshot: Snapshot, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
-    """The run and the step that made a version; ``None`` for what has not been recorded yet."""
-    try:
-        run = read_run(view, snapshot, producer.run)
-    except RunNotFoundError:
-        # A step that is still running has saved versions already; its record comes when it ends.
-        return None, None
-    return run, run.steps.get(producer.step)
-
-
-def _can_be_run(run: str) -> bool:
-    """Whether an id can be a run's: a UUID that begins with a moment of the calendar."""
-    try:
-        return is_uuid(run) and bool(run_file(run, "run"))
-    except (ValueError, OverflowError, OSError):
-        return False  # a random UUID may begin with a time after the year 9999
-
-
-def _read_step(run: str, file: str, data: bytes) -> StepRecord:
-    record = decode_step(data, where=f"run {run}, {file}")
-    if (record.run, step_file(run, Name(record.name))[-1]) != (run, file):
-        raise FormatError(
-            f"run {run}, {file}: its record is of step {record.name!r} of run {record.run}", where=f"run {run}, {file}"
-        )
-    return record
-
-
-def _readable_runs(view: View, snapshot: Snapshot) -> Iterator[PipelineRun]:
-    """The runs, newest first; a damaged record costs its run, not the list."""
-    for run in snapshot.runs(newest_first=True):
-        try:
-            yield read_run(view, snapshot, run)
-        except (FormatError, IntegrityError, RunNotFoundError) as error:
-            warnings.warn(f"run {run} is left out, its record is damaged: {error}", stacklevel=4)

@@ -12,11 +12,12 @@ from typing import Any, NoReturn
 from ledger.errors import ArgumentError
 from ledger.history import Claim, History, Snapshot
 from ledger.ids import CommitId
+from ledger.lookup.access import Access, Source
 from ledger.lookup.cataloguing import CatalogKeeper, CataloguedSnapshot
 from ledger.lookup.config import read_config
 from ledger.lookup.discovery import is_ledger, not_found
 from ledger.lookup.facts import Facts, check_claim, fold
-from ledger.lookup.handles import Access, ArtifactVersion, Source
+from ledger.lookup.handles import ArtifactVersion
 from ledger.records import Producer, decode_event, decode_manifest
 
 ProducerFinder = Callable[["View", Snapshot, Producer], tuple[Any, Any]]

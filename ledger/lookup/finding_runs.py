@@ -1,0 +1,114 @@
+"""Which run is meant by an id, and the runs that a list asks for.
+
+Reads the records of runs and checks that each stands where its own fields say. What of a run is damaged costs that run,
+not a list of them.
+"""
+
+import itertools
+import re
+import warnings
+from collections.abc import Iterator
+from uuid import UUID
+
+from ledger.errors import (
+    AmbiguousIdError,
+    ArgumentError,
+    ArgumentTypeError,
+    FormatError,
+    IntegrityError,
+    RunNotFoundError,
+    shown,
+)
+from ledger.history import Snapshot, run_file, step_file
+from ledger.ids import is_uuid
+from ledger.lookup.runs import PipelineRun, StepRun
+from ledger.lookup.view import View
+from ledger.records import Name, Producer, StepRecord, check_limit, decode_end, decode_run, decode_step
+
+_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
+_STATUSES = ("completed", "failed", "running")
+
+
+def read_run(view: View, snapshot: Snapshot, run: str) -> PipelineRun:
+    """The run of an id; raises `RunNotFoundError`."""
+    files = snapshot.run_records(run) if _can_be_run(run) else {}
+    begin, end = (run_file(run, part)[-1] if files else "" for part in ("run", "end"))
+    if begin not in files:
+        raise RunNotFoundError(
+            f"no run has the id {run}", hint="run `ledger run list` to see the runs there are", id=run
+        )
+    where = f"run {run}"
+    record = decode_run(files[begin], where=where)
+    if record.id != run:
+        raise FormatError(f"{where}: its record has the id {record.id!r}, its path {run!r}", where=where)
+    steps = [_read_step(run, name, data) for name, data in files.items() if name not in (begin, end)]
+    ended = decode_end(files[end], where=f"the end of {where}") if end in files else None
+    return PipelineRun(view, snapshot, record, ended, steps)
+
+
+def find_run(view: View, wanted: str | UUID) -> PipelineRun:
+    """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
+    if not isinstance(wanted, (str, UUID)):
+        raise ArgumentTypeError(f"a run is found by a str or a UUID, got {type(wanted).__name__}: {wanted!r}")
+    snapshot = view.snapshot()
+    text = str(wanted).lower()
+    if is_uuid(text) or not _PREFIX.fullmatch(text):
+        return read_run(view, snapshot, text)
+    found = [run for run in snapshot.runs() if run.startswith(text) or run.replace("-", "").startswith(text)]
+    if len(found) > 1:
+        raise AmbiguousIdError(
+            f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}", hint="give more digits"
+        )
+    return read_run(view, snapshot, found[0] if found else text)
+
+
+def list_runs(
+    view: View, *, pipeline: str | None = None, status: str | None = None, limit: int | None = None
+) -> list[PipelineRun]:
+    """The runs, oldest first; ``limit`` keeps the newest."""
+    if pipeline is not None and not isinstance(pipeline, str):
+        raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
+    if status is not None and status not in _STATUSES:
+        raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {', '.join(_STATUSES)}")
+    found = (
+        run
+        for run in _readable_runs(view, view.snapshot())
+        if pipeline in (None, run.name) and status in (None, run.status)
+    )
+    return list(itertools.islice(found, check_limit(limit)))[::-1]
+
+
+def producer_of(view: View, snapshot: Snapshot, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
+    """The run and the step that made a version; ``None`` for what has not been recorded yet."""
+    try:
+        run = read_run(view, snapshot, producer.run)
+    except RunNotFoundError:
+        # A step that is still running has saved versions already; its record comes when it ends.
+        return None, None
+    return run, run.steps.get(producer.step)
+
+
+def _can_be_run(run: str) -> bool:
+    """Whether an id can be a run's: a UUID that begins with a moment of the calendar."""
+    try:
+        return is_uuid(run) and bool(run_file(run, "run"))
+    except (ValueError, OverflowError, OSError):
+        return False  # a random UUID may begin with a time after the year 9999
+
+
+def _read_step(run: str, file: str, data: bytes) -> StepRecord:
+    record = decode_step(data, where=f"run {run}, {file}")
+    if (record.run, step_file(run, Name(record.name))[-1]) != (run, file):
+        raise FormatError(
+            f"run {run}, {file}: its record is of step {record.name!r} of run {record.run}", where=f"run {run}, {file}"
+        )
+    return record
+
+
+def _readable_runs(view: View, snapshot: Snapshot) -> Iterator[PipelineRun]:
+    """The runs, newest first; a damaged record costs its run, not the list."""
+    for run in snapshot.runs(newest_first=True):
+        try:
+            yield read_run(view, snapshot, run)
+        except (FormatError, IntegrityError, RunNotFoundError) as error:
+            warnings.warn(f"run {run} is left out, its record is damaged: {error}", stacklevel=4)
