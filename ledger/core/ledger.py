@@ -41,7 +41,7 @@ class Ledger(Reader):
     def init(cls, path: str | Path, store: str | Path | None = None) -> Self:
         """Make a ledger in the directory ``path`` and open it.
 
-        ``store`` is a folder or an fsspec URL; by default the bytes lie inside the ledger.
+        ``store`` is where the bytes go, a folder or a URL (specs/stores.md); by default they lie inside the ledger.
         Raises `LedgerExistsError` if something is there.
         """
         target = given_path(path, "a ledger directory").absolute()

@@ -18,7 +18,7 @@ from ledger.enums import ArtifactType, SaveType, TrustClass
 from ledger.errors import ArgumentTypeError, FormatError, MetadataError
 from ledger.history import VersionDraft
 from ledger.ids import VersionId, new_uuid
-from ledger.materializers import BaseMaterializer, SavedValue, save_value
+from ledger.materializers import BaseMaterializer, PathMaterializer, SavedValue, save_value
 from ledger.meters import expect
 from ledger.notices import warn_user
 from ledger.records import (
@@ -171,7 +171,7 @@ def linked_manifest(request: Request, content: Content, *, author: str, now: dt.
         request,
         content,
         type=request.type or ArtifactType.DATA,
-        materializer="builtin.path/1",
+        materializer=PathMaterializer.REGISTRY_KEY,
         data_type="pathlib.Path",
         trust=TrustClass.DATA,
         metadata=merge({"storage_size": content.size}, request.metadata),

@@ -24,7 +24,6 @@ from ledger.errors import (
     LockTimeoutError,
     MissingDependencyError,
     NameCollisionError,
-    ReadOnlyError,
     StorageError,
     StoreMismatchError,
     shown,
@@ -91,11 +90,7 @@ def clone(url: str, path: Path, store: str | None = None) -> None:
 
 def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     """Bring a ledger and a remote to the same commit; starts over, within bounds, while others are faster."""
-    if workspace.revision is not None:
-        raise ReadOnlyError(
-            f"the ledger {workspace.path} is open at revision {workspace.revision[:10]}, where it can only be read",
-            hint="open it without a revision to sync",
-        )
+    workspace.refuse_past("sync")
     if not isinstance(name, str):
         raise ArgumentTypeError(f"a remote is named by a str, got {type(name).__name__}: {shown(name)}")
     workspace.read_settings_again()

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from uuid import UUID
 
 import msgspec
@@ -27,14 +27,13 @@ from ledger.core.saving import (
     value_manifest,
 )
 from ledger.core.workspace import Workspace
-from ledger.disk import durability
+from ledger.disk import Hold, durability
 from ledger.enums import ArtifactType, SaveType, TrustClass
 from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
     ArtifactNotFoundError,
     InvalidTagError,
-    ReadOnlyError,
     StorageError,
     VersionExistsError,
 )
@@ -49,7 +48,7 @@ from ledger.history import (
     refuse_collision,
     refuse_existing,
 )
-from ledger.ids import VersionId, new_uuid
+from ledger.ids import Digest, VersionId, new_uuid
 from ledger.lookup import Artifact, ArtifactVersion, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.meters import task
@@ -66,9 +65,6 @@ from ledger.records import (
     format_time,
     merge,
 )
-
-if TYPE_CHECKING:
-    from ledger.disk import Hold
 
 
 class PendingVersion(msgspec.Struct, eq=False):
@@ -126,11 +122,7 @@ class Transaction:
 
     def __init__(self, workspace: Workspace, *, subject: str = "") -> None:
         """``subject`` goes before what the commit's subject says by itself."""
-        if workspace.revision is not None:
-            raise ReadOnlyError(
-                f"the ledger {workspace.path} is open at revision {workspace.revision[:10]}, where it can only be read",
-                hint="open it without a revision to write",
-            )
+        workspace.refuse_past("write")
         self._workspace = workspace
         self._pending: list[PendingVersion] = []
         self._taken: set[tuple[str, str | None]] = set()
@@ -217,13 +209,13 @@ class Transaction:
     def log_metadata(self, metadata: Any, on: Target, version: str | int | None = None) -> None:
         """Log metadata on a version; without one given, on the latest."""
         values = check_logged(metadata)
-        pending, claim = self._target(on, version)
-        if pending is not None:
+        target = self._target(on, version)
+        if isinstance(target, PendingVersion):
             with self._lock:
-                together = encode_values(merge(decode_values(pending.manifest.metadata), values))
-                pending.change(metadata=together)
-        elif claim is not None and values:
-            self._add_event(claim, "log metadata on", self._metadata_event(encode_values(values)))
+                together = encode_values(merge(decode_values(target.manifest.metadata), values))
+                target.change(metadata=together)
+        elif values:
+            self._add_event(target, "log metadata on", self._metadata_event(encode_values(values)))
 
     def tag(
         self,
@@ -238,13 +230,12 @@ class Transaction:
         both = set(add) & set(drop)
         if both:
             raise InvalidTagError(f"tag {min(both)!r} is to be added and removed at once")
-        pending, claim = self._target(on, version)
-        if pending is not None:
+        target = self._target(on, version)
+        if isinstance(target, PendingVersion):
             with self._lock:
-                tags_now = tuple(sorted({*pending.manifest.tags, *add} - set(drop)))
-                pending.change(tags=tags_now)
-        elif claim is not None and (add or drop):
-            self._add_event(claim, "tag" if add else "untag", self._tags_event(add, drop))
+                target.change(tags=tuple(sorted({*target.manifest.tags, *add} - set(drop))))
+        elif add or drop:
+            self._add_event(target, "tag" if add else "untag", self._tags_event(add, drop))
 
     def add_record(self, path: tuple[str, ...], record: object, *, trailers: tuple[str, ...] = ()) -> None:
         """Publish a record of another kind, at a path of its own, with the rest."""
@@ -311,7 +302,7 @@ class Transaction:
                 self._trust_own(content.digest, request.name)
         return value_manifest(request, saved, content, author=workspace.author, now=workspace.now())
 
-    def _trust_own(self, digest: Any, name: str) -> None:
+    def _trust_own(self, digest: Digest, name: str) -> None:
         try:
             self._workspace.trust.add(digest, name, self._workspace.now())
         except StorageError as error:
@@ -353,18 +344,19 @@ class Transaction:
                 version=request.version,
             )
 
-    def _target(self, on: Target, version: str | int | None) -> tuple[PendingVersion | None, Claim | None]:
+    def _target(self, on: Target, version: str | int | None) -> PendingVersion | Claim:
+        """What is meant: a version that this transaction will publish, or the claim of one that was published."""
         self._refuse_late()
         if isinstance(on, PendingVersion):
             if on not in self._pending:
                 raise ArgumentError(f"a pending version of {on.name!r} belongs to another transaction")
-            return on, None
+            return on
         if isinstance(on, ArtifactVersion):
-            return None, self._snapshot.claim_now(on.claim) or resolve(self._snapshot, on.id, version)
+            return self._snapshot.claim_now(on.claim) or resolve(self._snapshot, on.id, version)
         if not isinstance(on, (str, UUID)):
             raise ArgumentTypeError(f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {on!r}")
         try:
-            return None, resolve(self._snapshot, on, version)
+            return resolve(self._snapshot, on, version)
         except ArtifactNotFoundError as error:
             if str(on).partition("@")[0] not in {pending.name for pending in self._pending}:
                 raise

@@ -14,7 +14,6 @@ from typing import Literal, NamedTuple
 from ledger.blobs import (
     Fault,
     LocalStore,
-    Needs,
     absent,
     age_of,
     check_linked,
@@ -238,8 +237,7 @@ class Check:
             case "git file":
                 self._note_git(check_git_file(self._history, piece.name))
             case "commit":
-                fault = check_commit(self._history, CommitId(piece.name))
-                self._note_git([fault] if fault is not None else [])
+                self._note_git([check_commit(self._history, CommitId(piece.name))])
             case "branch":
                 self._note_git(check_nothing_taken_back(self._history))
             case "records":
@@ -292,9 +290,10 @@ class Check:
         sizes = sizes_of(content)
         new = needs.stretches.keys() - self._named.keys()
         self._named.update({key: sizes.get(key) for key in needs.stretches})
-        self._note(needs, absent(self._stores, [key for key in new if key not in self._listed]))
+        self._note([needs.fault])
+        self._note(absent(self._stores, [key for key in new if key not in self._listed]))
         if self._deep and needs.fault is None:
-            self._note(Needs({}, check_table(self._stores, content)), ())
+            self._note([check_table(self._stores, content)])
             self._check_elsewhere(new)
             if needs.has_links and content.linked is None:  # of registered data they were judged with its files
                 self._check_links(claim, manifest)
@@ -316,7 +315,7 @@ class Check:
         """Read what lies in the stores of remotes, or in a store that cannot be listed."""
         elsewhere = {key: self._named[key] for key in keys if key not in self._listed and key not in self._faults}
         for done in check_objects(self._stores, elsewhere):
-            self._note(Needs({}, done.fault), ())
+            self._note([done.fault])
 
     def _check_objects(self, pieces: list[Piece]) -> Iterator[Piece]:
         """Read objects of the store on all cores; those that nothing names are no problem, whatever they hold."""
@@ -328,13 +327,15 @@ class Check:
                 self._faults.setdefault(done.key, done.fault)
             yield by_key[done.key]
 
-    def _note(self, needs: Needs, faults: Iterable[Fault]) -> None:
-        for fault in (*([needs.fault] if needs.fault is not None else []), *faults):
-            self._faults.setdefault(fault.key, fault)
-
-    def _note_git(self, faults: Iterable[GitFault]) -> None:
+    def _note(self, faults: Iterable[Fault | None]) -> None:
         for fault in faults:
-            self._git_faults.setdefault(fault.where, fault)
+            if fault is not None:
+                self._faults.setdefault(fault.key, fault)
+
+    def _note_git(self, faults: Iterable[GitFault | None]) -> None:
+        for fault in faults:
+            if fault is not None:
+                self._git_faults.setdefault(fault.where, fault)
 
     def _note_error(self, label: str, error: LedgerError) -> None:
         refuse_shortage(error)

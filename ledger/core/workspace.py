@@ -34,7 +34,14 @@ from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.core.restoring import restore
 from ledger.core.trust import TrustFile
 from ledger.disk import Hold
-from ledger.errors import FormatError, IntegrityError, MaterializerError, StoreMismatchError, UntrustedArtifactError
+from ledger.errors import (
+    FormatError,
+    IntegrityError,
+    MaterializerError,
+    ReadOnlyError,
+    StoreMismatchError,
+    UntrustedArtifactError,
+)
 from ledger.history import Claim, History, Snapshot, git_identity, without_secrets
 from ledger.ids import CommitId
 from ledger.lookup import Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
@@ -83,6 +90,14 @@ class Workspace(View):
         self.environment = environment
         self.now = clock
         self.trust = TrustFile(environment)
+
+    def refuse_past(self, purpose: str) -> None:
+        """Raise `ReadOnlyError` where a revision is fixed; ``purpose`` is the verb for what was to be done."""
+        if self.revision is not None:
+            raise ReadOnlyError(
+                f"the ledger {self.path} is open at revision {self.revision[:10]}, where it can only be read",
+                hint=f"open it without a revision to {purpose}",
+            )
 
     @property
     def access(self) -> Access:
