@@ -8,9 +8,7 @@ versions or the history.
 """
 
 from ledger.blobs.auditing import (
-    Checked,
     Fault,
-    Needs,
     absent,
     check_linked,
     check_objects,
@@ -20,7 +18,7 @@ from ledger.blobs.auditing import (
     stored_keys,
 )
 from ledger.blobs.buckets import BucketStore
-from ledger.blobs.cache import DEFAULT_LIMIT, CacheUsage, ObjectCache, cache_folder
+from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
 from ledger.blobs.copying import copy_content
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
@@ -51,10 +49,8 @@ from ledger.blobs.store import PrunableStore, Store, uncached
 from ledger.blobs.writer import ContentWriter
 
 __all__ = [
-    "DEFAULT_LIMIT",
     "BucketStore",
     "CacheUsage",
-    "Checked",
     "ContentReader",
     "ContentWriter",
     "Extent",
@@ -63,7 +59,6 @@ __all__ = [
     "Fault",
     "FsspecStore",
     "LocalStore",
-    "Needs",
     "ObjectCache",
     "OptionalStore",
     "PrunableStore",

@@ -13,15 +13,12 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ledger.disk import remove_if_there, users_folder, write_derived_file
 from ledger.errors import storage_error
 from ledger.forks import ThreadLock
 from ledger.notices import warn_user
-
-DEFAULT_LIMIT: Final = 20 << 30
-"""Bytes that a cache may hold unless a ledger's settings say otherwise."""
 
 _KEPT_SHARE = 0.9  # of the limit, after clearing: so that it is not cleared again at once
 _LOOKS = 20  # how often, on the way from empty to full, the size is looked at
@@ -66,9 +63,7 @@ def excess(pieces: Iterable[CachedPiece], limit: int) -> list[CachedPiece]:
 class ObjectCache:
     """Pieces by name in ``folder``, at most about ``limit`` bytes of them; for any thread."""
 
-    def __init__(
-        self, folder: Path, limit: int = DEFAULT_LIMIT, *, chance: Callable[[], float] = random.random
-    ) -> None:
+    def __init__(self, folder: Path, limit: int, *, chance: Callable[[], float] = random.random) -> None:
         self.folder = folder
         self.limit = limit
         self._is_usable: bool | None = None

@@ -3,7 +3,7 @@
 Takes plain values and knows no history: `ledger.lookup` folds one into it.
 """
 
-from ledger.catalog.catalogs import Catalog, Found
+from ledger.catalog.catalogs import Catalog
 from ledger.catalog.keeping import LineChange, fold, overlay, read_catalog
 from ledger.catalog.lines import Place, Traits, encode_line, key_of
 from ledger.catalog.queries import make_query
@@ -14,7 +14,6 @@ __all__ = [
     "Catalog",
     "CatalogDamage",
     "Filter",
-    "Found",
     "LineChange",
     "Place",
     "Traits",

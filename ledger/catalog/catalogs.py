@@ -29,11 +29,6 @@ class Catalog:
         self.segments = tuple(segments)
         self.token = token
 
-    @property
-    def line_count(self) -> int:
-        """How many lines there are, those included that hold no longer."""
-        return sum(segment.lines for segment in self.segments)
-
     def search(self, query: Query) -> Iterator[Found]:
         """The answers to a query, newest first; raises `CatalogDamage`."""
         streams = [self._live(place, segment.candidates(query)) for place, segment in enumerate(self.segments)]

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from ledger.catalog.lines import TIME
 from ledger.catalog.queries import Query
 
 Source = Callable[[int, int], bytes]
@@ -25,7 +26,8 @@ MAGIC = b"\x00lcatend"
 """Every trailer begins with it; no line holds a zero byte."""
 
 _BLOCK = 1 << 16
-_ROW = struct.Struct(">36s16sQII")
+_ID_BYTES = 36
+_ROW = struct.Struct(f">{_ID_BYTES}s16sQII")
 _TRAILER = struct.Struct(">8s16s20sQQQIII")
 _CHECK_BYTES = 4
 TRAILER_BYTES = _TRAILER.size + _CHECK_BYTES
@@ -95,7 +97,7 @@ class Segment:
 
     def _first_id(self, row: int) -> bytes:
         at = row * _ROW.size
-        return self._table[at : at + 36]
+        return self._table[at : at + _ID_BYTES]
 
     def _block(self, row: int) -> bytes:
         _, _, at, length, check = _ROW.unpack_from(self._table, row * _ROW.size)
@@ -113,8 +115,8 @@ def encode_segment(
     at = count = 0
     for block in _blocks(lines):
         data = b"\n".join(block)
-        newest = max(line.split(b"\t", 7)[6] for line in block)
-        table.append(_ROW.pack(block[0][:36], newest, at, len(data), zlib.crc32(data)))
+        newest = max(line.split(b"\t", TIME + 1)[TIME] for line in block)
+        table.append(_ROW.pack(block[0][:_ID_BYTES], newest, at, len(data), zlib.crc32(data)))
         at += len(data)
         count += len(block)
         yield data

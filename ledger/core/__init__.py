@@ -9,9 +9,9 @@ from ledger.core.saving import check_options, check_request
 from ledger.core.sharing import Renumbered, SyncReport
 from ledger.core.transactions import PendingVersion, Transaction
 from ledger.core.usage import ArtifactUsage, Usage, VersionUsage
-from ledger.core.verifying import Check, Piece, every_content
+from ledger.core.verifying import Check, Piece
 from ledger.core.workspace import Workspace
-from ledger.lookup import Artifact, ArtifactVersion, MetadataEntry, PipelineRun, StepRun, leaves, place_for_new, present
+from ledger.lookup import Artifact, ArtifactVersion, MetadataEntry, PipelineRun, StepRun, present
 
 __all__ = [
     "Artifact",
@@ -38,13 +38,10 @@ __all__ = [
     "check_options",
     "check_request",
     "default_ledger",
-    "every_content",
-    "leaves",
     "ledger_for_reading",
     "ledger_for_writing",
     "needed_by",
     "needed_objects",
     "needed_since",
-    "place_for_new",
     "present",
 ]

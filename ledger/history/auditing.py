@@ -50,7 +50,10 @@ def git_files(history: History) -> Iterator[str]:
 
 
 def check_indexes(history: History) -> Iterator[GitFault]:
-    """A fault for each pack whose index is not what it should be; to be asked before an object is read."""
+    """A fault for each pack whose index is not what it should be.
+
+    To be asked before any object is read: reading makes a lost index again.
+    """
     for base in _packs(history):
         fault = check_index(base, f"objects/pack/{base.name}")
         if fault is not None:
@@ -58,12 +61,15 @@ def check_indexes(history: History) -> Iterator[GitFault]:
 
 
 def without_index(history: History) -> frozenset[str]:
-    """The packs that have no index now, and so hold nothing for a reader; to be asked before an object is read."""
+    """The names of the packs that have no index now, so that no reader finds what they hold; asked before reading."""
     return frozenset(base.name for base in _packs(history) if not mode_of(f"{base}.idx", follow=False))
 
 
 def check_missed(history: History, before: frozenset[str]) -> Iterator[GitFault]:
-    """A fault for each index that was not there before and that reading has missed, and so made again."""
+    """A fault for each index that was missing, and that reading has made again since because it needed it.
+
+    ``before`` are the packs that `without_index` gave before anything was read.
+    """
     if history.objects.has_restored:
         for stem in sorted(before):
             if mode_of(history.objects.pack_directory / f"{stem}.idx", follow=False):

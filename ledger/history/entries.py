@@ -12,8 +12,8 @@ from typing import NamedTuple
 from ledger.history.deltas import apply_delta
 from ledger.history.openfiles import FileBytes
 
-WHOLE_KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
-"""The kinds of objects that stand in a pack as they are."""
+KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
+"""The kinds of objects, as numbers and as Git spells them; entries of other kinds are deltas."""
 
 OFFSET_DELTA, NAME_DELTA = 6, 7
 """Deltas that find their base by its distance, which is what we write, and by its name."""
@@ -66,7 +66,7 @@ def read_head(pack: Buffer, offset: int) -> Head:
             size |= (byte & 0x7F) << shift
             shift += 7
             at += 1
-        if kind in WHOLE_KINDS:
+        if kind in KINDS:
             return Head(kind, size, offset + at, None)
         if kind == OFFSET_DELTA:
             distance, at = _read_distance(data, at)

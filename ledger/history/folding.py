@@ -183,7 +183,7 @@ class Fold:
     def _relatives(self) -> Relatives:
         tip = self.sources[0].tip
         # No method of this object: the two would keep each other, and the mapped packs, alive.
-        return Relatives(tip.tree if tip is not None else b"", partial(_read_tree, self._entries))
+        return Relatives(tip.tree if tip is not None else None, partial(_read_tree, self._entries))
 
     def _relations(self, at: int) -> tuple[dict[bytes, bytes], dict[int, int]]:
         """The bases for the objects of a source, and how much builds on each of its entries already."""

@@ -9,15 +9,14 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple, NewType
 
-from ledger.history.entries import WHOLE_KINDS
+from ledger.history.entries import KINDS
 from ledger.ids import CommitId
 
 ObjectId = NewType("ObjectId", str)
 """A Git object's id: 40 hex digits."""
 
-KINDS = WHOLE_KINDS
 COMMIT, TREE, BLOB = 1, 2, 3
-
+"""The kinds of objects that a history holds, of those that Git has (`KINDS`)."""
 
 _DIRECTORY, _FILE = b"40000", b"100644"
 _TREE_ENTRY = re.compile(rb"(40000|100644) ([^\0]+)\0(.{20})", re.DOTALL)

@@ -22,8 +22,8 @@ from pathlib import Path
 from ledger.disk import read_file, remove_if_there, storage_errors
 from ledger.errors import IntegrityError, StorageError, refuse_shortage, storage_error
 from ledger.forks import ThreadLock
-from ledger.history.entries import PackDamage
-from ledger.history.forms import COMMIT, KINDS, TREE, Commit, Entry, ObjectId, decode_commit, decode_tree, object_id
+from ledger.history.entries import KINDS, PackDamage
+from ledger.history.forms import COMMIT, TREE, Commit, Entry, ObjectId, decode_commit, decode_tree, object_id
 from ledger.history.indexing import restore_indexes
 from ledger.history.packfile import PackFile, count_in_index
 from ledger.ids import CommitId

@@ -20,7 +20,8 @@ from ledger.records import (
     decode_step,
 )
 
-_NAME_AT = 3
+_NAMED_DEPTH = 3
+"""Segments of the shortest path that names an artifact: ``artifacts``, the shard, the name."""
 
 
 def check_file(path: Path, data: bytes) -> None:
@@ -41,7 +42,7 @@ def check_file(path: Path, data: bytes) -> None:
 
 
 def _check_artifact_file(path: Path, data: bytes, where: str) -> None:
-    name = layout.parse_name(path[2]) if len(path) > _NAME_AT else None
+    name = layout.parse_name(path[2]) if len(path) > _NAMED_DEPTH else None
     if name is None:
         raise FormatError(f"{where}: this is no artifact's folder", where=where)
     root = layout.artifact_path(name)

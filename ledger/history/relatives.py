@@ -23,8 +23,8 @@ Family = tuple[bytes, bytes, bytes]
 class Relatives:
     """The bases for the objects of several packs, asked for pack by pack, the newest first."""
 
-    def __init__(self, newest: bytes, read_tree: Callable[[bytes], bytes | None]) -> None:
-        """``newest`` is the root of the newest commit; ``read_tree`` gives the bytes of a tree that is there."""
+    def __init__(self, newest: bytes | None, read_tree: Callable[[bytes], bytes | None]) -> None:
+        """``newest`` is the root of the newest commit, where one is known; ``read_tree`` gives the bytes of a tree."""
         self._newest = newest
         self._read_tree = read_tree
         self._families: dict[Family, bytes] = {}

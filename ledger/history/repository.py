@@ -47,22 +47,19 @@ _SECTION = re.compile(r'[ \t]*\[([A-Za-z0-9.-]+)(?: "((?:[^"\\\0]|\\.)*)")?\][ \
 _SETTING = re.compile(r'[ \t\r]*([A-Za-z][A-Za-z0-9-]*)[ \t]*(?:=[ \t]*((?:[^"\\\0]|"(?:[^"\\]|\\.)*"|\\[\\"ntb])*))?')
 _WORDS = re.compile(r"(?i)true|false|yes|no|on|off|always|never|now|[0-9]+")
 _OWN_KEYS = (
-    *(
-        "core.repositoryformatversion",
-        "core.filemode",
-        "core.bare",
-        "core.logallrefupdates",
-        "gc.auto",
-        "gc.pruneexpire",
-    ),
-    *(
-        "maintenance.auto",
-        "receive.autogc",
-        "receive.denynonfastforwards",
-        "receive.denydeletes",
-        "transfer.fsckobjects",
-    ),
+    "core.repositoryformatversion",
+    "core.filemode",
+    "core.bare",
+    "core.logallrefupdates",
+    "gc.auto",
+    "gc.pruneexpire",
+    "maintenance.auto",
+    "receive.autogc",
+    "receive.denynonfastforwards",
+    "receive.denydeletes",
+    "transfer.fsckobjects",
 )
+"""The keys of `_CONFIG`."""
 
 _HARMLESS = re.compile(
     "|".join(

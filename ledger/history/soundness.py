@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 
 from ledger.disk import open_regular, read_file
 from ledger.errors import StorageError, refuse_shortage, storage_error
-from ledger.history.entries import PackDamage
-from ledger.history.forms import COMMIT, KINDS, TREE, object_id
+from ledger.history.entries import KINDS, PackDamage
+from ledger.history.forms import COMMIT, TREE, object_id
 from ledger.history.indexing import is_sound
 from ledger.history.packfile import PackFile
 
@@ -64,7 +64,7 @@ def check_index(base: Path, name: str) -> GitFault | None:
 def check_pack(base: Path, name: str) -> Iterator[GitFault]:
     """What is wrong with a pack, its index, what else is derived from it, or an object in it."""
     try:
-        size, trailer = _hash(f"{base}.pack")
+        size, is_whole = _hash(f"{base}.pack")
     except FileNotFoundError:
         if os.path.exists(f"{base}.idx"):
             yield GitFault(f"{name}.pack", "missing", f"{base}.pack is missing, its index is there")
@@ -73,7 +73,7 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
         refuse_shortage(error)
         yield GitFault(f"{name}.pack", "corrupt", str(error), _listed(base))
         return
-    if size < _TRAILER or not trailer:
+    if size < _TRAILER or not is_whole:
         yield GitFault(f"{name}.pack", "corrupt", f"{base}.pack has another checksum than it ends in", _listed(base))
         return
     bad_index = check_index(base, name)
@@ -175,7 +175,7 @@ def _loose_problem(id: str, packed: bytes) -> str:
 
 
 def check_trailer(path: Path, name: str) -> Iterator[GitFault]:
-    """A file of Git's that ends in the checksum of what is before."""
+    """What is wrong with a file of Git's that ends in the checksum of what is before; of a folder, with each in it."""
     if path.is_dir():
         for each in names_in(path):
             yield from check_trailer(path / each, f"{name}/{each}")

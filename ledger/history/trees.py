@@ -5,7 +5,7 @@ know whether it is published already or part of the commit being built. Nothing 
 removes or replaces a path: the history only grows.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Protocol
 
 from ledger.errors import IntegrityError
@@ -172,25 +172,15 @@ class _Folder:
         self.folders: dict[str, _Folder] = {}
 
 
-def emit_into(kinds: dict[ObjectId, tuple[int, bytes]]) -> Callable[[int, bytes], ObjectId]:
-    """A collector of objects for `GrowingTree.write`."""
+def emit_into(collected: dict[ObjectId, tuple[int, bytes]]) -> Callable[[int, bytes], ObjectId]:
+    """What `GrowingTree.write` is handed to collect the kind and bytes of every new object by its id."""
 
     def emit(kind: int, data: bytes) -> ObjectId:
-        name = object_id(kind, data)
-        kinds[name] = (kind, data)
-        return name
+        id = object_id(kind, data)
+        collected[id] = (kind, data)
+        return id
 
     return emit
-
-
-def walk(folders: Folders, path: Path) -> Iterator[tuple[Path, bytes]]:
-    """Every file at or below a path, with its bytes."""
-    data = folders.read(path) if path else None
-    if data is not None:
-        yield path, data
-        return
-    for name in folders.names(path):
-        yield from walk(folders, (*path, name))
 
 
 def _not_of_a_ledger(id: ObjectId, error: ValueError) -> IntegrityError:

@@ -26,7 +26,7 @@ MIB = 1 << 20
 
 @pytest.fixture
 def cache(tmp_path: Path) -> ObjectCache:
-    return ObjectCache(tmp_path / "cache")
+    return ObjectCache(tmp_path / "cache", 1 << 30)
 
 
 def memory_store() -> FsspecStore:
@@ -64,7 +64,7 @@ def test_any_part_is_what_the_store_gives(size: int, reads: list[tuple[int, int 
     folder = Path(os.environ["XDG_CACHE_HOME"]) / str(new_uuid(0))
     store = memory_store()
     store.put(KEY, [noise(size)])
-    cached = CachedStore(store, ObjectCache(folder))
+    cached = CachedStore(store, ObjectCache(folder, 1 << 30))
     for start, length in reads:
         assert store.get(KEY, start, length) == cached.get(KEY, start, length)
         if length is not None and start >= 0:
@@ -219,7 +219,7 @@ def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path, how: str) ->
         folder = tmp_path / "loop" / "cache"
     else:
         folder.write_text("in the way")
-    store = CachedStore(memory_store(), ObjectCache(folder))
+    store = CachedStore(memory_store(), ObjectCache(folder, 1 << 30))
     with pytest.warns(UserWarning, match="not used"):
         content = save(store, {"a": noise(300_000)})
     assert {"a": noise(300_000)} == load(store, content)
@@ -231,7 +231,7 @@ def test_a_full_disk_costs_only_the_cache(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     folder.mkdir(mode=0o700)
     (folder / "packs").write_text("in the way")
-    store = CachedStore(memory_store(), ObjectCache(folder))
+    store = CachedStore(memory_store(), ObjectCache(folder, 1 << 30))
     with pytest.warns(UserWarning, match="not used from here on"):
         content = save(store, {"a": noise(300_000)})
     assert {"a": noise(300_000)} == load(store, content)
@@ -264,7 +264,7 @@ def test_short_processes_look_at_the_size_too(tmp_path: Path) -> None:
     """Processes that keep little each keep the bound together: the first look comes by chance."""
     for number in range(400):
         ObjectCache(tmp_path, 100_000).keep(f"packs/ab/{number}", bytes(1000))
-    assert ObjectCache(tmp_path).usage().size <= 150_000
+    assert ObjectCache(tmp_path, 1 << 30).usage().size <= 150_000
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.floats(0, 10))), st.integers(0, 1000))
@@ -281,7 +281,7 @@ def test_what_goes_was_used_longest_ago(pieces: list[tuple[int, float]], limit: 
 @pytest.mark.parametrize("place", ["", "packs"])
 def test_a_file_in_its_place_is_told_once(tmp_path: Path, place: str) -> None:
     """Where a file stands in the place of the cache or of its folder, that is said, and bytes come from the store."""
-    cache = ObjectCache(tmp_path / "cache")
+    cache = ObjectCache(tmp_path / "cache", 1 << 30)
     (tmp_path / "cache" / place).parent.mkdir(mode=0o700, exist_ok=True)
     (tmp_path / "cache" / place).write_text("a file")
     store = CachedStore(memory_store(), cache)
@@ -330,7 +330,7 @@ for number in range(6):
 """
     processes = [subprocess.Popen([sys.executable, "-W", "error", "-c", program]) for _ in range(3)]
     assert [0, 0, 0] == [process.wait(60) for process in processes]
-    assert ObjectCache(tmp_path / "cache").usage().size <= 3 * MIB
+    assert ObjectCache(tmp_path / "cache", 1 << 30).usage().size <= 3 * MIB
 
 
 def test_the_folder_is_the_users(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def test_to_a_store_behind_a_url(source: LocalStore) -> None:
 
 def test_from_a_store_behind_a_url_with_a_bad_copy_kept(target: LocalStore, tmp_path: Path) -> None:
     """What this machine has kept of a distant store is checked like everything else, and fetched again."""
-    cache = ObjectCache(tmp_path / "cache")
+    cache = ObjectCache(tmp_path / "cache", 1 << 30)
     far = CachedStore(FsspecStore(f"memory://{new_uuid(0)}"), cache)
     small, large = stored(far, b"0123456789"), stored(far, b"x" * 2_000_000)
     for path in cache.folder.rglob("*.*"):

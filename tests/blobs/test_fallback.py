@@ -82,7 +82,7 @@ def test_what_none_has_is_not_found(own: LocalStore, other: LocalStore) -> None:
 def test_copies_are_those_of_all_its_stores(own: LocalStore, tmp_path: Path) -> None:
     """A bad copy is dropped wherever it is, and without caches the same objects are there."""
     inner = FsspecStore(f"memory://{new_uuid(0)}")
-    cached = CachedStore(inner, ObjectCache(tmp_path / "cache"))
+    cached = CachedStore(inner, ObjectCache(tmp_path / "cache", 1 << 30))
     cached.put(KEY, [b"bytes"])
     both = FallbackStore(own, [cached])
     inner.delete(KEY)

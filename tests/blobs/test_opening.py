@@ -39,7 +39,7 @@ def test_stores_are_composed_by_protocol(
 ) -> None:
     """What is not local is asked again and cached, what is on the web only read, memory not cached."""
     monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
-    assert expected == repr(open_store(url, cache=ObjectCache(tmp_path)))
+    assert expected == repr(open_store(url, cache=ObjectCache(tmp_path, 1 << 30)))
 
 
 def test_without_a_cache_nothing_is_kept() -> None:

@@ -20,7 +20,7 @@ def url(store: LocalStore) -> Iterator[str]:
 
 @pytest.fixture
 def web(url: str, tmp_path: Path) -> Store:
-    return open_store(url, cache=ObjectCache(tmp_path / "cache"))
+    return open_store(url, cache=ObjectCache(tmp_path / "cache", 1 << 30))
 
 
 def test_a_served_folder_is_a_store(store: LocalStore, web: Store) -> None:

@@ -18,7 +18,7 @@ from tests.cli.conftest import Cli
 def kept(cli: Cli) -> ObjectCache:
     """The cache of this user, with 300 kB in three pieces, and a ledger."""
     cli("init")
-    cache = ObjectCache(cache_folder(os.environ))
+    cache = ObjectCache(cache_folder(os.environ), 1 << 30)
     for number in range(3):
         cache.keep(f"packs/ab/{number}", bytes(100_000))
     return cache

@@ -57,7 +57,7 @@ def test_a_manifest_is_told_by_one_of_its_artifact() -> None:
     """The first manifest of an artifact that was met is the base of its others; without one, any first does."""
     trees = Trees()
     states = [trees.add(artifact("iris", b"1")), trees.add(artifact("wine", b"2")), trees.add(artifact("wine", b"3"))]
-    relatives = Relatives(b"", trees.held.get)
+    relatives = Relatives(None, trees.held.get)
     names = {*trees.held, *map(object_of, (b"1", b"2", b"3"))}
     found = [relatives.of_pack(names, state) for state in states]
     assert [None, object_of(b"1"), object_of(b"2")] == [
@@ -76,7 +76,7 @@ def test_what_lies_in_another_pack_is_no_way() -> None:
 
 def test_commits_are_told_by_the_newest_one() -> None:
     """The first commit asked for is the base of all others, and has none."""
-    relatives = Relatives(b"", Trees().held.get)
+    relatives = Relatives(None, Trees().held.get)
     assert [None, b"first", b"first", None] == [
         relatives.of_commit(name) for name in (b"first", b"second", b"third", b"first")
     ]

@@ -1,5 +1,7 @@
 """Trees that are committed, and trees that grow."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +9,19 @@ from hypothesis import strategies as st
 from ledger.errors import IntegrityError
 from ledger.history import History, Snapshot
 from ledger.history.objects import Objects
-from ledger.history.trees import CommittedTree, GrowingTree, walk
+from ledger.history.trees import CommittedTree, Folders, GrowingTree
 from tests.kit.histories import draft, git, publish
+
+
+def walk(folders: Folders, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], bytes]]:
+    """Every file at or below a path, with its bytes."""
+    data = folders.read(path) if path else None
+    if data is not None:
+        yield path, data
+        return
+    for name in folders.names(path):
+        yield from walk(folders, (*path, name))
+
 
 PATHS = st.lists(
     st.lists(st.sampled_from(["a", "b", "c.x"]), min_size=1, max_size=3).map(lambda path: (*path, "file")),
