@@ -9,9 +9,10 @@ import msgspec
 
 from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_reading, ledger_for_writing
 from ledger.enums import ArtifactType
-from ledger.errors import ArgumentTypeError, shown
+from ledger.errors import ArgumentTypeError
 from ledger.records import check_name
 from ledger.runtime import current_recording, current_step, lazy_lookup
+from ledger.wording import shown
 
 
 class ArtifactStore(msgspec.Struct, frozen=True):

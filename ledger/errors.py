@@ -8,8 +8,9 @@ lower case, and names the object and both values; what to do next is the
 separate ``hint``; the facts are attributes.
 """
 
-import errno
 from typing import ClassVar, Self
+
+from ledger.wording import one_line
 
 
 class LedgerError(Exception):
@@ -409,60 +410,6 @@ class RemoteError(LedgerError, ConnectionError):
     kind = "remote"
     exit_code = 10
     usual_hint = "check the address and your access with plain Git, then try again; nothing was lost here"
-
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
-_PATH_HINTS = {
-    errno.EACCES: "check the permissions of the path",
-    errno.EPERM: "check the permissions of the path",
-    errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EISDIR: "that is a folder: name a file",
-    errno.ENOTDIR: "a part of that path is a file: name a path below folders",
-    errno.ELOOP: "a symbolic link is in the way there, or some lead round in a circle: put the file itself there",
-}
-"""What to do where it is the path that is at fault, not what it leads to."""
-
-
-_SHOWN = 80
-
-
-def one_line(text: str) -> str:
-    """A text without line breaks, control characters or marks that turn the direction of writing: they are escaped."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
-
-
-def shown(value: object) -> str:
-    """A value as messages show it: its repr, cut to fit a terminal."""
-    try:
-        text = repr(value)
-    except Exception as error:  # noqa: BLE001  # what a user's class raises; the message is about something else
-        return f"<{type(value).__name__} whose repr fails: {type(error).__name__}>"
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
-
-
-def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
-    """The typed form of an operating system error met while ``doing`` something to ``path``."""
-    reason = cause.strerror or str(cause)
-    message = f"cannot {doing} {path}: {reason}"
-    kind, hint = StorageError, _PATH_HINTS.get(cause.errno or 0, "")
-    if cause.errno in _FULL:
-        kind, hint = DiskFullError, "free some space and try again; nothing was published"
-    elif cause.errno in _READ_ONLY and doing != "read":
-        kind, hint = ReadOnlyError, "check the permissions of the path and whether the disk is mounted read-only"
-    return kind(message, hint=hint, errno=cause.errno, filename=str(path), path=str(path))
-
-
-def refuse_shortage(error: Exception) -> None:
-    """Raise an error again where this process or machine is short of descriptors or memory.
-
-    It says nothing about the file that was to be read: who judges files has not judged this one.
-    """
-    if isinstance(error, OSError) and error.errno in _SHORTAGE:
-        raise error if isinstance(error, LedgerError) else storage_error(error, error.filename, "read") from error
 
 
 # The reference guide's name for the same thing.

@@ -8,15 +8,9 @@ from pathlib import Path
 import pytest
 
 from ledger import errors
-from ledger.errors import (
-    DiskFullError,
-    IntegrityError,
-    LedgerError,
-    ReadOnlyError,
-    StorageError,
-    shown,
-    storage_error,
-)
+from ledger.errors import DiskFullError, IntegrityError, LedgerError, ReadOnlyError, StorageError
+from ledger.system_errors import storage_error
+from ledger.wording import shown
 
 ROOT = Path(__file__).parents[1]
 CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LedgerError)]

@@ -20,9 +20,10 @@ from ledger.blobs.sought import Sought
 from ledger.blobs.store import PrunableStore, Store
 from ledger.blobs.tables import Table, load_table
 from ledger.blobs.workers import in_order
-from ledger.errors import FormatError, IntegrityError, StorageError, refuse_shortage
+from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.ids import Digest
 from ledger.records import SEGMENT_CHUNKS, Content, FileEntry, segment_digest
+from ledger.system_errors import refuse_shortage
 
 PART_SIZE: Final = 8 << 20
 """Most stored bytes of a pack that are read at once."""

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.disk import remove_if_there, users_folder, write_derived_file
-from ledger.errors import storage_error
 from ledger.forks import ThreadLock
 from ledger.notices import warn_user
+from ledger.system_errors import storage_error
 
 _KEPT_SHARE = 0.9  # of the limit, after clearing: so that it is not cleared again at once
 _LOOKS = 20  # how often, on the way from empty to full, the size is looked at

@@ -22,8 +22,9 @@ from ledger.disk import (
     sync_directory,
     write_file,
 )
-from ledger.errors import StorageError, storage_error
+from ledger.errors import StorageError
 from ledger.notices import warn_user
+from ledger.system_errors import storage_error
 
 _COMPARE_SIZE = 1 << 20
 _TEMPORARY = "tmp_"

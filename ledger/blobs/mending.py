@@ -12,8 +12,9 @@ from ledger.blobs.auditing import check_objects, check_table, needs_of, sizes_of
 from ledger.blobs.copying import copy_objects
 from ledger.blobs.layout import parse_key
 from ledger.blobs.store import Store
-from ledger.errors import StorageError, refuse_shortage
+from ledger.errors import StorageError
 from ledger.records import Content
+from ledger.system_errors import refuse_shortage
 
 
 def mendable_keys(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:

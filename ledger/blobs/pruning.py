@@ -23,8 +23,8 @@ from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Run, load_table, put_runs
 from ledger.disk import Hold, alone, fresh_name, remove_if_there, storage_errors, write_new_file
-from ledger.errors import storage_error
 from ledger.records import Content
+from ledger.system_errors import storage_error
 
 _LABEL = "the store"
 _LEFTOVER = re.compile(r"tmp_[0-9a-f]{16}")

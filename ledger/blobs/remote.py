@@ -14,14 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ledger.blobs.spooled import blocks_of, holds_file, whole
 from ledger.disk import fresh_name
-from ledger.errors import (
-    ArgumentError,
-    LedgerError,
-    MissingDependencyError,
-    StorageError,
-    StoreUnavailableError,
-    storage_error,
-)
+from ledger.errors import ArgumentError, LedgerError, MissingDependencyError, StorageError, StoreUnavailableError
+from ledger.system_errors import storage_error
 
 _OBJECT_STORES = frozenset({"oss", "oci", "memory"})
 """Protocols that show an object only when it is complete, and cannot rename."""

@@ -14,7 +14,8 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from ledger.blobs.trees import TreeFile
-from ledger.errors import LedgerError, StorageError, UnsupportedFileError, storage_error
+from ledger.errors import LedgerError, StorageError, UnsupportedFileError
+from ledger.system_errors import storage_error
 
 _BLOCK_SIZE = 1 << 20
 _MOST_OPEN = 32  # files at once; systems allow a process from 256

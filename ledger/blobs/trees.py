@@ -17,8 +17,9 @@ import msgspec
 from ledger.blobs.links import LEADS_OUT, link_problem
 from ledger.blobs.paths import are_portable, are_usual, case_collisions, path_problem, portability_problem
 from ledger.disk import mode_of, storage_errors
-from ledger.errors import SourceNotFoundError, UnsupportedFileError, storage_error
+from ledger.errors import SourceNotFoundError, UnsupportedFileError
 from ledger.records import FileKind
+from ledger.system_errors import storage_error
 
 _SHOWN = 20
 _JUDGED_TOGETHER = 256

@@ -21,9 +21,10 @@ from ledger.blobs.sink import ChunkSink
 from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.trees import TreeFile, check_portable, scan_tree
-from ledger.errors import ArgumentError, SourceNotFoundError, storage_error
+from ledger.errors import ArgumentError, SourceNotFoundError
 from ledger.meters import advance, expect
 from ledger.records import Content, FileEntry, FileKind
+from ledger.system_errors import storage_error
 
 
 class ContentWriter:

@@ -12,7 +12,7 @@ from typing import Literal
 import click
 
 from ledger.cli.tables import GAP, TIMES, WRAPPED, fit
-from ledger.errors import one_line
+from ledger.wording import one_line
 
 Shape = Mapping[str, object]
 """One thing as a JSON object; its keys are a promise (specs/command-line.md)."""

@@ -5,8 +5,9 @@ import click
 from ledger.cli.printing import print_fields, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
-from ledger.errors import RunNotFoundError, shown
+from ledger.errors import RunNotFoundError
 from ledger.lookup import PipelineRun, Reader, StepRun
+from ledger.wording import shown
 
 _NAMES_SHOWN = 4
 

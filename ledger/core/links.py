@@ -7,9 +7,10 @@ of the ledger does, so that it calls nothing sound that cannot be restored.
 from collections.abc import Sequence
 
 from ledger.blobs import ContentReader, Store
-from ledger.errors import IntegrityError, StorageError, refuse_shortage
+from ledger.errors import IntegrityError, StorageError
 from ledger.materializers import PathMaterializer
 from ledger.records import FileEntry, Manifest
+from ledger.system_errors import refuse_shortage
 
 
 def is_wrapped(manifest: Manifest) -> bool:

@@ -26,7 +26,6 @@ from ledger.errors import (
     NameCollisionError,
     StorageError,
     StoreMismatchError,
-    shown,
 )
 from ledger.history import Claim, Remote, SyncPlan, adopt_plan, plan_sync, push_plan, without_secrets
 from ledger.lookup import (
@@ -42,6 +41,7 @@ from ledger.lookup import (
     store_of_remote,
 )
 from ledger.meters import task
+from ledger.wording import shown
 
 ATTEMPTS = 20
 """How often a sync starts over because somebody was faster."""

@@ -29,14 +29,7 @@ from ledger.blobs import (
 from ledger.core.links import check_links
 from ledger.core.reports import Damage, Orphan, Problem, Report, problem_at
 from ledger.core.workspace import Workspace
-from ledger.errors import (
-    FormatError,
-    IntegrityError,
-    LedgerError,
-    StorageError,
-    UnsupportedFormatError,
-    refuse_shortage,
-)
+from ledger.errors import FormatError, IntegrityError, LedgerError, StorageError, UnsupportedFormatError
 from ledger.history import (
     Claim,
     GitFault,
@@ -55,6 +48,7 @@ from ledger.history import (
 )
 from ledger.ids import CommitId
 from ledger.records import Content, Manifest, Name
+from ledger.system_errors import refuse_shortage
 
 PieceKind = Literal["git file", "commit", "branch", "records", "artifact", "object"]
 

@@ -8,7 +8,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.errors import ArgumentError, ArgumentTypeError, shown
+from ledger.errors import ArgumentError, ArgumentTypeError
+from ledger.wording import shown
 
 
 def given_path(path: object, what: str) -> Path:

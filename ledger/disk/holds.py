@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.disk.own_files import OwnFile
-from ledger.errors import LockTimeoutError, storage_error
+from ledger.errors import LockTimeoutError
+from ledger.system_errors import storage_error
 
 _POLL_SECONDS = 0.01
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Self
 
 from ledger.disk.own_files import OwnFile
 from ledger.disk.reading import read_file, storage_errors
-from ledger.errors import LockTimeoutError, storage_error
+from ledger.errors import LockTimeoutError
+from ledger.system_errors import storage_error
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

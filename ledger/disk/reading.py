@@ -9,7 +9,8 @@ import os
 import stat
 from collections.abc import Iterator
 
-from ledger.errors import LedgerError, storage_error
+from ledger.errors import LedgerError
+from ledger.system_errors import storage_error
 
 _READ_SIZE = 1 << 20
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 
 from ledger.enums import Durability
-from ledger.errors import storage_error
+from ledger.system_errors import storage_error
 
 _durability = ContextVar("durability", default=Durability.FULL)
 

@@ -15,7 +15,8 @@ from typing import IO
 
 from ledger.disk.reading import mode_of, storage_errors
 from ledger.disk.syncing import sync_directory, sync_file
-from ledger.errors import StorageError, storage_error
+from ledger.errors import StorageError
+from ledger.system_errors import storage_error
 
 _TEMPORARY_PREFIX = "tmp_"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ledger.disk import mode_of, read_file, storage_errors
-from ledger.errors import FormatError, IntegrityError, StorageError, refuse_shortage
+from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
 from ledger.history.entries import PackDamage
@@ -27,6 +27,7 @@ from ledger.history.repository import REQUIRED_SETTINGS, read_settings
 from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, names_in
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
+from ledger.system_errors import refuse_shortage
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\n?")
 _NOT_ACCEPTED = ("refs/ledger/quarantine/", "refs/ledger/incoming/")

@@ -13,8 +13,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ledger.disk import mode_of, open_regular, read_file, remove_if_there, stage_file, sync_directory
-from ledger.errors import ReadOnlyError, StorageError, refuse_shortage, storage_error
+from ledger.errors import ReadOnlyError, StorageError
 from ledger.history.packfile import encode_index
+from ledger.system_errors import refuse_shortage, storage_error
 
 _TRAILER = 20
 _LEAST = 8 + 1024 + 2 * _TRAILER

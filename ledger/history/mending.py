@@ -23,7 +23,7 @@ from ledger.disk import (
     sync_directory,
     write_file,
 )
-from ledger.errors import IntegrityError, StorageError, refuse_shortage
+from ledger.errors import IntegrityError, StorageError
 from ledger.history.auditing import tips
 from ledger.history.entries import PackDamage
 from ledger.history.forms import COMMIT, TREE, ObjectId, decode_commit, decode_tree
@@ -36,6 +36,7 @@ from ledger.history.refs import BRANCH
 from ledger.history.repository import write_head, write_settings
 from ledger.history.soundness import GitFault
 from ledger.ids import CommitId
+from ledger.system_errors import refuse_shortage
 
 _PACK_OBJECTS = 10_000
 _PACK = "objects/pack/pack-"

@@ -20,13 +20,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ledger.disk import read_file, remove_if_there, storage_errors
-from ledger.errors import IntegrityError, StorageError, refuse_shortage, storage_error
+from ledger.errors import IntegrityError, StorageError
 from ledger.forks import ThreadLock
 from ledger.history.entries import KINDS, PackDamage
 from ledger.history.forms import COMMIT, TREE, Commit, Entry, ObjectId, decode_commit, decode_tree, object_id
 from ledger.history.indexing import restore_indexes
 from ledger.history.packfile import PackFile, count_in_index
 from ledger.ids import CommitId
+from ledger.system_errors import refuse_shortage, storage_error
 
 _NUMBERS = {name: number for number, name in KINDS.items()}
 _CACHE_BYTES = 8 << 20

@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 
 from ledger.disk import durability, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.enums import Durability
-from ledger.errors import IntegrityError, storage_error
+from ledger.errors import IntegrityError
 from ledger.history.entries import encode_entry, encode_new_entry
 from ledger.history.forms import ObjectId
 from ledger.history.indexing import index_orphans
@@ -25,6 +25,7 @@ from ledger.history.packfile import PackFile, encode_pack
 from ledger.history.replacing import TEMPORARY, fold_at_once
 from ledger.history.sources import OUR_KEEP, open_sources
 from ledger.history.staging import StagedFold, begin_fold, discard_fold, is_abandoned, plan_under_way, resume_fold
+from ledger.system_errors import storage_error
 
 TIERS = (64, 512, 4096, 32768, 131072)
 """Most objects of a pack of each tier; larger packs are left to `ledger pack`."""

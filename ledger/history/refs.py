@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ledger.disk import fresh_name, make_directory, read_file, remove_if_there, sync_directory, write_new_file
-from ledger.errors import IntegrityError, LedgerError, StorageError, storage_error
+from ledger.errors import IntegrityError, LedgerError, StorageError
 from ledger.ids import CommitId
+from ledger.system_errors import storage_error
 
 BRANCH = "refs/heads/main"
 LIVE_LOCK_SECONDS = 10.0

@@ -9,16 +9,10 @@ import stat
 from pathlib import Path
 
 from ledger.disk import make_directory, mode_of, read_file, write_file
-from ledger.errors import (
-    ConfigError,
-    FormatError,
-    IntegrityError,
-    LedgerExistsError,
-    UnsupportedFormatError,
-    storage_error,
-)
+from ledger.errors import ConfigError, FormatError, IntegrityError, LedgerExistsError, UnsupportedFormatError
 from ledger.history.refs import BRANCH
 from ledger.records import FORMAT
+from ledger.system_errors import storage_error
 
 # No automatic gc: Git's own prunes by age, ours never deletes what is reachable.
 _CONFIG = """\

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ledger.disk import open_regular, read_file
-from ledger.errors import StorageError, refuse_shortage, storage_error
+from ledger.errors import StorageError
 from ledger.history.entries import KINDS, PackDamage
 from ledger.history.forms import COMMIT, TREE, object_id
 from ledger.history.indexing import is_sound
 from ledger.history.packfile import PackFile
+from ledger.system_errors import refuse_shortage, storage_error
 
 _BLOCK = 1 << 20
 _TRAILER = 20

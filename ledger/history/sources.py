@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.disk import mode_of, read_file
-from ledger.errors import storage_error
 from ledger.history.entries import PackDamage, read_head
 from ledger.history.forms import COMMIT, decode_commit
 from ledger.history.packfile import PACK_HEAD, TRAILER, PackFile
 from ledger.history.revisions import time_of
 from ledger.ids import CommitId
+from ledger.system_errors import storage_error
 
 OUR_KEEP = b"ledger\n"
 """What our own ``.keep`` files hold: a dead writer's, for whoever holds the ledger's lock."""

@@ -27,7 +27,7 @@ from ledger.disk import (
     storage_errors,
     write_file,
 )
-from ledger.errors import FormatError, IntegrityError, storage_error
+from ledger.errors import FormatError, IntegrityError
 from ledger.history.entries import PackDamage
 from ledger.history.folding import Fold, SourceDamage
 from ledger.history.newpack import RECORD_BYTES, Columns, NewPack, split_columns
@@ -35,6 +35,7 @@ from ledger.history.objects import Objects
 from ledger.history.replacing import put_in_place
 from ledger.history.sources import Source, open_sources
 from ledger.records import decode, encode
+from ledger.system_errors import storage_error
 
 DEAD_SECONDS = 60.0
 """A fold by hand that has not moved for so long is a dead program's; a living one moves every second."""

@@ -20,10 +20,11 @@ from types import TracebackType
 from typing import Self
 
 from ledger.disk import close_anyway, current_durability, make_directory, remove_if_there, storage_errors, write_all
-from ledger.errors import FormatError, LedgerError, StorageError, storage_error
+from ledger.errors import FormatError, LedgerError, StorageError
 from ledger.history.bells import Bell, take_rope
 from ledger.history.drafts import Publication, decode_publication, encode_publication
 from ledger.ids import CommitId
+from ledger.system_errors import storage_error
 
 MOST_AT_ONCE = 64
 """Most publications that one holder takes up."""

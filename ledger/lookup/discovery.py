@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ledger.disk import given_path, storage_errors
-from ledger.errors import LedgerNotFoundError, storage_error
+from ledger.errors import LedgerNotFoundError
 from ledger.lookup.config import CONFIG_FILE
+from ledger.system_errors import storage_error
 
 LEDGER_DIRECTORY = ".ledger"
 VARIABLE = "LEDGER_DIR"

@@ -17,13 +17,13 @@ from ledger.errors import (
     FormatError,
     IntegrityError,
     RunNotFoundError,
-    shown,
 )
 from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import is_uuid
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.lookup.view import View
 from ledger.records import Name, Producer, StepRecord, check_limit, decode_end, decode_run, decode_step
+from ledger.wording import shown
 
 _PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 _STATUSES = ("completed", "failed", "running")

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
-from ledger.errors import FormatError, MetadataError, shown
+from ledger.errors import FormatError, MetadataError
 from ledger.records.canonical import DEPTH_LIMIT, INTEGER_LIMIT
+from ledger.wording import shown
 
 KEY_LIMIT = 255
 INTEGER_DIGITS = 4000

@@ -9,15 +9,9 @@ from collections.abc import Iterable, Mapping
 from typing import NewType
 
 from ledger.enums import ArtifactType
-from ledger.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    InvalidNameError,
-    InvalidTagError,
-    InvalidVersionError,
-    shown,
-)
+from ledger.errors import ArgumentError, ArgumentTypeError, InvalidNameError, InvalidTagError, InvalidVersionError
 from ledger.records.numbers import whole_number
+from ledger.wording import shown
 
 Name = NewType("Name", str)
 """A checked artifact name."""

@@ -6,7 +6,8 @@ One place says what counts as one, so that a number from an array is taken where
 import operator
 import sys
 
-from ledger.errors import ArgumentError, shown
+from ledger.errors import ArgumentError
+from ledger.wording import shown
 
 
 def whole_number(value: object) -> int | None:

@@ -4,7 +4,7 @@ import types
 import typing
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from ledger.errors import shown
+from ledger.wording import shown
 
 
 def conforms(value: object, annotation: Any) -> bool:

@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ledger.core import Artifact, ArtifactVersion
-from ledger.errors import StepInterfaceError, shown
+from ledger.errors import StepInterfaceError
 from ledger.forks import ThreadLock
 from ledger.runtime.annotations import spelled
 from ledger.runtime.configuration import ExternalArtifact
@@ -16,6 +16,7 @@ from ledger.runtime.graph import Argument, FromLookup, FromOutside, FromStep, Fr
 from ledger.runtime.lazy import LazyVersion, Placeholder
 from ledger.runtime.parameters import Foreign, find_foreign, is_json
 from ledger.runtime.signatures import Signature
+from ledger.wording import shown
 
 _current: ContextVar["Recording | None"] = ContextVar("ledger_recording", default=None)
 _calls = itertools.count(1)

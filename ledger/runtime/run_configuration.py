@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ledger.errors import ArgumentTypeError, ConfigError, LedgerError, SourceNotFoundError, shown, storage_error
+from ledger.errors import ArgumentTypeError, ConfigError, LedgerError, SourceNotFoundError
 from ledger.runtime.annotations import class_of, conforms, spelled
 from ledger.runtime.configuration import ArtifactConfig
+from ledger.system_errors import storage_error
+from ledger.wording import shown
 
 _TOP = ("parameters", "enable_cache", "steps")
 _STEP = ("parameters", "enable_cache", "outputs")

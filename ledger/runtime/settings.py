@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from ledger.errors import ArgumentTypeError, shown
+from ledger.errors import ArgumentTypeError
+from ledger.wording import shown
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MethodType
 from typing import Any, overload
 
-from ledger.errors import ArgumentTypeError, StepInterfaceError, shown
+from ledger.errors import ArgumentTypeError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
 from ledger.runtime.annotations import class_of
 from ledger.runtime.configuration import ExternalArtifact
@@ -23,6 +23,7 @@ from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings
 from ledger.runtime.signatures import Signature, read_signature
 from ledger.runtime.sources import source_text
+from ledger.wording import shown
 
 Materializers = type[BaseMaterializer] | Iterable[type[BaseMaterializer]] | Mapping[str, Any] | None
 

@@ -1,0 +1,43 @@
+"""From an error of the operating system to one of `ledger.errors`.
+
+Owns which error numbers mean a full disk, a place that can only be read, or a shortage of this process or machine, and
+what to do about a path that is at fault.
+"""
+
+import errno
+
+from ledger.errors import DiskFullError, LedgerError, ReadOnlyError, StorageError
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_PATH_HINTS = {
+    errno.EACCES: "check the permissions of the path",
+    errno.EPERM: "check the permissions of the path",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EISDIR: "that is a folder: name a file",
+    errno.ENOTDIR: "a part of that path is a file: name a path below folders",
+    errno.ELOOP: "a symbolic link is in the way there, or some lead round in a circle: put the file itself there",
+}
+"""What to do where it is the path that is at fault, not what it leads to."""
+
+
+def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
+    """The typed form of an operating system error met while ``doing`` something to ``path``."""
+    reason = cause.strerror or str(cause)
+    message = f"cannot {doing} {path}: {reason}"
+    kind, hint = StorageError, _PATH_HINTS.get(cause.errno or 0, "")
+    if cause.errno in _FULL:
+        kind, hint = DiskFullError, "free some space and try again; nothing was published"
+    elif cause.errno in _READ_ONLY and doing != "read":
+        kind, hint = ReadOnlyError, "check the permissions of the path and whether the disk is mounted read-only"
+    return kind(message, hint=hint, errno=cause.errno, filename=str(path), path=str(path))
+
+
+def refuse_shortage(error: Exception) -> None:
+    """Raise an error again where this process or machine is short of descriptors or memory.
+
+    It says nothing about the file that was to be read: who judges files has not judged this one.
+    """
+    if isinstance(error, OSError) and error.errno in _SHORTAGE:
+        raise error if isinstance(error, LedgerError) else storage_error(error, error.filename, "read") from error

@@ -1,0 +1,22 @@
+"""How messages show what they are given: on one line, printable, and no longer than a terminal is wide.
+
+The lowest layer: everything that words a message stands on it, `ledger.errors` first.
+"""
+
+_SHOWN = 80
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, control characters or marks that turn the direction of writing: they are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def shown(value: object) -> str:
+    """A value as messages show it: its repr, cut to fit a terminal."""
+    try:
+        text = repr(value)
+    except Exception as error:  # noqa: BLE001  # what a user's class raises; the message is about something else
+        return f"<{type(value).__name__} whose repr fails: {type(error).__name__}>"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
