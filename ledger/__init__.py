@@ -5,15 +5,16 @@
     save_artifact({"accuracy": 0.97}, "metrics")
     load_artifact("metrics")
 
-Names are handed on when they are first asked for, so that importing the package costs
-no more than a bare interpreter does.
+Saving a value gives it a name and the next version number; loading checks every byte. Steps and
+pipelines do both for you. The names below are imported only when they are first used, so that
+``import ledger`` takes no longer than a bare interpreter's start.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import ledger.maintenance  # noqa: F401  # handed on as `ledger.maintenance`, which the type checker is to know
+    import ledger.maintenance  # noqa: F401  # lets the type checker know `ledger.maintenance`
     from ledger.api import load_artifact, log_artifact_metadata, register_artifact, save_artifact
     from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_writing
     from ledger.meters import Progress, progress
@@ -40,7 +41,7 @@ _HOMES = {
     "step": "ledger.runtime",
 }
 
-# A part of the house that the program hands on to, and does not import before it is asked for.
+# Reachable as ``ledger.maintenance`` without an import of its own, and loaded only when it is first used.
 _PARTS = ("maintenance",)
 
 __all__ = [

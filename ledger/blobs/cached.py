@@ -1,11 +1,13 @@
 """A distant store with a cache before it.
 
-Objects are cut into pieces of one size, so that two readers of overlapping parts share what
-they fetched; neighbouring pieces that are missing are fetched with one request. What is put
-is kept as well, because it is what the next save is compared with. Presence is always asked
-of the store itself, and so is what may change: tables, and the users' own objects. Whoever reads
-an object checks it, and calls `forget` where it is bad. The ETag of a pack is kept beside its pieces, so that
-another process can tell whether the store still has what they were taken from.
+Objects are cut into pieces of one size, so that two readers of overlapping parts share what they fetched;
+neighbouring pieces that are missing are fetched with one request. What is put is kept as well, because the next save
+is compared with it.
+
+Only what its key describes for ever is cached: chunks and packs. Whether an object is there is always asked of the
+store itself, and so are tables and the users' own objects, which may change. Nothing here is checked: whoever reads an
+object does that, and calls `forget` where it is bad. The ETag of a pack is kept beside its pieces, so that another
+process can tell whether the store still has what they were taken from.
 """
 
 import contextlib

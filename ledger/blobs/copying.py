@@ -1,9 +1,9 @@
 """The bytes of one content, from a store to another.
 
-Every object is checked by its digests on the way, so that damage is never passed on, and the very
-bytes that were checked are put: a source that is asked twice may answer otherwise. What the other
-store holds already is left alone once that is sure: chunks and tables are compared, packs are read,
-distant ones only their index and their size. The table comes last: where it is, everything is.
+Every object is checked by its digests on the way, so that damage is never passed on, and it is the checked
+bytes that are put, not a second answer of the source. What the target has already is left alone once that
+is certain: chunks and tables are compared; a pack is read whole in a folder, and by its index and size in a distant
+store. The table comes last, so that where a table is, everything it names is.
 """
 
 import os

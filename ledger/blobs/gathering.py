@@ -1,9 +1,9 @@
 """The files of a folder, read many at a time.
 
-A small file costs its system calls, not its bytes. So small neighbours are read together, and everything else when its
-turn comes. Where files are at hand, whoever takes them reads them too: between two calls threads would only wait for
-each other and for the interpreter's lock. Where the first ones took long, as over a network, threads read a little
-ahead, so that their waits overlap.
+A small file costs its system calls, not its bytes. So small neighbours are read together, and every other file when
+its turn comes. On a quick disk the calling thread reads them itself, because more threads would only wait for
+each other and for the interpreter's lock. Where the first files took long, as over a network, threads read
+a little ahead, so that their waits overlap.
 """
 
 import time

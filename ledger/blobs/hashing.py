@@ -1,8 +1,8 @@
 """Digests of many files or objects, on all cores.
 
-A file is hashed from front to back by one thread, several files by several, a little ahead of who takes the
-results. What is done is told to `ledger.meters` by the thread that asked, also while a single large file takes
-long; when that thread is interrupted the others stop at their next block.
+Each file is hashed from front to back by one thread, several files at the same time, a little ahead of whoever takes
+the results. Progress is told to `ledger.meters` by the thread that asked, also while a single large file takes long.
+When that thread is interrupted the others stop at their next block.
 """
 
 import hashlib

@@ -1,13 +1,12 @@
 """Chunks that a new content need not store again.
 
-Asks the tables of similar contents (the newest versions of the same name, the inputs
-of a step): there is no global index to grow, guard or rebuild. Presence is never
-trusted: a chunk is read and checked before a new content relies on it. Similar
-contents only save room, so whatever is wrong with one is a warning here.
+Found in the tables of similar contents: the newest versions of the same name, the inputs of a step. There is no
+global index to grow, guard or rebuild. A table is not proof: a chunk is read and compared before a new content
+relies on it. Similar contents only save room, so whatever is wrong with one is a warning here.
 
-Memory is bounded. Of contents with too many chunks to remember only one in a few is: where that
-one is met again, the packs around it are looked through for its neighbours, because versions
-of one content have most of their chunks in the same order.
+Memory is bounded. Where there are too many chunks to remember all, one in n is remembered, chosen by its digest.
+Versions of one content have most of their chunks in the same order: so when a remembered chunk is met again, the
+packs around it are looked through for its neighbours.
 """
 
 import threading

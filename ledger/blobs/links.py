@@ -1,7 +1,8 @@
 """Where the links of a content may lead: to what lies in its folder, wherever that is put.
 
-Pure. A target is judged by itself when a folder is saved, and again whenever a link is handed out: a content may have
-come from anybody. Two links that are harmless alone can lead out together, so they are also followed among each other.
+Pure. A target is judged by itself when a folder is saved, and again whenever a link is handed out, because a content
+may have come from anybody. Two links that are harmless alone can lead out of the folder together, so each is also
+followed through the others.
 """
 
 import os

@@ -1,8 +1,8 @@
 """A store that a save can do without: what others have saved, as far as it can be reached.
 
-Saving goes on without a network and without anybody's leave, and what lies in a remote's store only saves room. So a
-store that cannot be opened or asked holds nothing for a while, which is told once. Not for loading: what lies only
-there and cannot be reached is an error then. Knows nothing of digests.
+A save must work without a network, and to find a chunk in a remote's store only saves room. So a store that cannot be
+opened or asked counts as empty for a minute, with one warning. Not for loading: there, bytes that cannot be reached are
+an error. Knows nothing of digests.
 """
 
 import copy

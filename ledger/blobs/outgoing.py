@@ -1,8 +1,8 @@
 """The readable file that a materializer is handed.
 
 Seekable and buffered; fetches only what is read. A file that is read from front to
-back is fetched in growing pieces, so that a distant store is asked seldom. Who asks for
-much at once gets it straight into the memory that is to hold it.
+back is fetched in growing pieces, so that a distant store is asked seldom. A large read goes
+straight into the caller's memory.
 """
 
 import io

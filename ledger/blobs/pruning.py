@@ -3,7 +3,7 @@
 Owns how objects of a store in a folder are rewritten and removed, not which: the caller says what is needed.
 Rules it keeps (specs/maintenance.md, 3):
 
-* a table names its chunks' places anew only when the new pack is durable; the old pack stays for who has
+* a table names its chunks' places anew only when the new pack is durable; the old pack stays for whoever has
   read the old table, and its age counts from then on;
 * nothing is removed, and no table rewritten, while anybody who may rely on it holds the store;
 * age is told by the store's own clock; what seems to come from the future is young.

@@ -1,12 +1,13 @@
 """Where the chunks of a new content go.
 
-Takes the stream in blocks of complete chunks and decides for each chunk: here before, stored
-already, or new and into a pack. Blocks are hashed, compared with what is stored and compressed on all
-cores; their chunks are placed in order by the thread that adds them, and written by others
-(`ledger.blobs.packing`). So memory holds a few blocks, whatever the size of the content. What never
-fills a block needs no threads, and a content of one chunk no pack. Everything is durable when
-`finish` returns; until then nothing refers to what was put, so a writer that dies leaves packs
-that nobody reads.
+Takes the stream in blocks of complete chunks and decides for each chunk whether it occurred in this content before,
+is stored already, or is new and goes into a pack. All cores hash blocks, compare them with what is stored and compress
+them; the thread that adds blocks places their chunks in order, and others write them (`ledger.blobs.packing`). So
+memory holds a few blocks, whatever the size of the content. A content that fills no block needs no threads, and one of
+a single chunk no pack.
+
+Everything is durable when `finish` returns. Until then nothing refers to what was put, so a writer that dies
+leaves only packs that nobody reads.
 """
 
 from collections.abc import Callable, Iterable, Sequence

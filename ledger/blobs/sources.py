@@ -1,12 +1,14 @@
 """The user's own files, read for a content.
 
-Each is looked at before and after: one whose size or time changes while it is read is an error, not a mixture of two
-states. That is as fine as the file system's clock: a write in the tick of the one before, or one that began before the
-first look and still goes on, moves no time. Waiting for the tick would cost every fresh file more than its save, and
-not help against the latter.
-Nothing but regular files is read, and the last part of a path is followed only where the user named it himself.
-Small files cost their system calls, not their bytes, and on a cold disk the wait: so they are not looked at anew where
-the look at their folder will do, and the disk is asked for several before the first of them is waited for.
+A file whose size or time of change differs before and after it is read is an error, not a mixture of two states. That
+is only as precise as the file system's clock: a write within the same tick as the one before, or one that had begun
+already and goes on, changes no time. To wait for the next tick would cost a fresh file more than its save, and would
+not help against the second case.
+
+Nothing but regular files is read, and a symbolic link is followed only where the user named it themselves.
+
+With small files the system calls cost time, not the bytes, and on a cold disk the waiting. So they are not looked at
+again where the listing of their folder has told enough, and the disk is asked for several before the first is read.
 """
 
 import os

@@ -66,12 +66,12 @@ def load_table(store: Store, content: Content, *, label: str) -> Table:
 
 
 def load_table_as_stored(store: Store, content: Content, *, label: str) -> tuple[Table, bytes]:
-    """The checked table of a content, and the very bytes that it was read from, for who passes them on."""
+    """The checked table of a content, and the very bytes that it was read from, for whoever passes them on."""
     return checked_reading(store, table_key(content.digest), lambda: _load(store, content, label))
 
 
 def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
-    """Where the chunks of a content are said to lie, for who compares what lies there with bytes of their own.
+    """Where the chunks of a content are said to lie, for whoever compares what lies there with bytes of their own.
 
     Nothing but the form of the table is checked; `IntegrityError` where it is missing or has another.
     """

@@ -1,4 +1,9 @@
-"""The parts together: the ledger, its transactions, and the handles that look-ups return."""
+"""The ledger itself: saving, loading, sharing and checking, built from the packages below.
+
+`Ledger` is what users hold, `Transaction` the only way anything is written, `Workspace` what both work with: the
+history, the stores, the settings, the clock and the user of one ledger directory. The names of `ledger.lookup` that
+its users need are given here as well.
+"""
 
 from ledger.core.caching import CacheHit
 from ledger.core.default import default_ledger, ledger_for_reading, ledger_for_writing

@@ -1,9 +1,9 @@
 """The ledger that functions without a ledger argument use.
 
-Resolved anew at every call, so that a change of working directory or ``LEDGER_DIR`` is
-followed; the opened ledger is kept, because its caches are what makes the next call fast.
-In a step it is the ledger of its run, wherever the body has moved to: what a step saves
-belongs to the run, and its record names it.
+Found anew at every call, so that a change of working directory or ``LEDGER_DIR`` is
+followed. The opened ledger is kept, because its caches make the next call fast.
+In a step it is always the ledger of the run, whatever directory the body has changed to: what a step
+saves is part of the run, whose records name it.
 """
 
 import os

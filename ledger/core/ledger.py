@@ -187,7 +187,7 @@ class Ledger(Reader):
         return Transaction(self._workspace, subject=subject)
 
     def refuse_taken(self, name: str, version: str | int | None = None) -> None:
-        """Raise what a save under a name and version would raise by now, for who has work to do before it.
+        """Raise what a save under a name and version would raise by now, for whoever has work to do before it.
 
         That is `VersionExistsError`, or `NameCollisionError`; what is saved meanwhile is refused by the save itself.
         """
@@ -237,7 +237,7 @@ class Ledger(Reader):
         return verifying.verify(self._workspace, deep=deep)
 
     def checking(self, *, deep: bool = True) -> verifying.Check:
-        """A check to be done piece by piece, for who wants to stop in between or to see how far it is."""
+        """A check to be done piece by piece, for whoever wants to stop in between or to see how far it is."""
         return verifying.Check(self._workspace, deep=deep)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -1,13 +1,15 @@
 """Local copies of stored files, for programs that map them into memory.
 
-A file of a version lies in chunks, compressed and anywhere in packs, so it has to be put together before
-it can be mapped: once, in the ledger's cache, checked byte by byte on its way. Reading gigabytes
-again at every load would cost what mapping is to save; so a copy is sealed instead. It is only for reading, and
-its seal notes which file of which content it is, and what the file system says of it when it was complete: size,
-inode, and the times of its last changes, of which no program can set the last. A copy that differs from its seal in
-any of them was touched, and is put together anew. A seal is worth as much as who can write it: each user has a
-folder of his own, and whatever in it is another's, or may be written by others, is no copy. The cache is disposable:
-copies that nobody has used for longest go when there are too many, and one that is mapped while it goes stays
+A file of a version lies in chunks, compressed and anywhere in packs, so it has to be put together before it can be
+mapped. That is done once, into the ledger's cache, and every byte is checked on its way.
+
+To check gigabytes again at every load would cost what mapping is meant to save, so a complete copy is *sealed* instead.
+The seal notes which file of which content it is, and what the file system said of the copy then: size, inode, and
+the times of its last changes, one of which (ctime) no program can set. A copy that differs from its seal in any of
+these was touched, and is made anew. A seal is only as good as the list of those who can write it: each user has a
+folder of their own, and what belongs to others in it, or may be written by others, does not count as a copy.
+
+The cache is disposable. The copies used longest ago go when there are too many; one that is mapped while it goes stays
 readable until it is unmapped.
 """
 

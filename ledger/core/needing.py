@@ -1,8 +1,8 @@
 """Which objects of the store the versions of a ledger need.
 
-Owns the definition of "needed": everything that a version names in any history that is part of this ledger, as
-every branch, tag and remote's branch here has it. What cannot be read may name anything: then nobody can say
-what is needed, and an error says so. Reads records and tables, changes nothing.
+Owns the definition of "needed": whatever a version names that any branch, tag or remote's branch in this ledger's
+repository reaches. A record or table that cannot be read might name anything, so then nothing is called spare: an error
+says so. Reads records and tables, changes nothing.
 """
 
 from collections.abc import Iterable, Iterator

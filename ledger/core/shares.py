@@ -1,8 +1,8 @@
 """Who shares which stored bytes: the arithmetic behind `ledger du`.
 
-Pure. Holders (versions, or artifacts) each have stretches of stored objects. Bytes that one holder has several
-times over count once for it; bytes that it alone has are its own, the others it shares. The work grows with
-the number of stretches and not with that of chunks or bytes.
+Pure. Each holder, a version or an artifact, needs some stretches of stored objects. Bytes that a holder needs several
+times count once for it; bytes that no other holder needs are its own, the rest it shares. The work grows with the
+number of stretches, not with that of chunks or bytes.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping

@@ -1,10 +1,9 @@
 """Check a ledger: its history, its records, and the bytes of every version.
 
-Owns what there is to check, cut into pieces that can be done in any order and a part at a time
-(`ledger.maintenance` does so), and what their faults come to: one problem for each thing that is
-wrong, with the versions that it touches. Which versions those are is asked only where something
-is wrong, by one more pass over the records. Looks with eyes of its own: nothing that this process
-has read before is believed. Changes nothing.
+Cuts the work into pieces, which can be done in any order and a part at a time (`ledger.maintenance` does so), and
+makes one problem of each thing that is wrong, with the versions that it touches. Which versions those are takes one
+more pass over the records, made only where something is wrong. Starts with empty caches, so that nothing
+this process has read before is believed. Changes nothing.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """The parts of one ledger together: history, store, settings, trust, clock and user.
 
-The composition root of reading and writing. Everything above works with this; everything
-below knows only its own part.
+The one place where the parts are put together. `Ledger`, transactions and maintenance work with a `Workspace`;
+the packages below know nothing of each other.
 """
 
 import datetime as dt
@@ -138,7 +138,7 @@ class Workspace(View):
             self.__dict__.pop(derived, None)
 
     def afresh(self) -> "Workspace":
-        """The same ledger as a process that has just started would see it: nothing is remembered."""
+        """The same ledger with empty caches, as a process that has just started would see it."""
         return Workspace(
             self.path,
             environment=self.environment,
@@ -154,18 +154,18 @@ class Workspace(View):
         return next((store for store in (self.store, *self.remote_stores) if is_present(store, content)), self.store)
 
     def has_at_hand(self, content: Content) -> bool:
-        """Whether all bytes of a content are there now, unread; a remote's store that is away has none."""
+        """Whether all bytes of a content are there, without reading them; a remote's store that is away has none."""
         is_linked = content.linked is not None
         return is_present(self.store_holding(content) if is_linked else self.stores_for_saving(), content)
 
     def store_for_writing(self) -> Store:
-        """The store, and where asking costs nothing, checked again: a disk may have gone since."""
+        """The store; one in a folder is checked again to be the right one, because its disk may have gone since."""
         if isinstance(self.store, LocalStore):
             self._check_store(self.store)
         return self.store
 
     def stores_for_saving(self) -> Store:
-        """Where a value goes, checked again; chunks in a remote's store need not be stored again, if it answers."""
+        """The store for a save, and behind it those of the remotes, whose chunks need not be stored again."""
         own = self.store_for_writing()
         return FallbackStore(own, self._optional_stores) if self._optional_stores else own
 

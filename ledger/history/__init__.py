@@ -1,6 +1,10 @@
-"""How records are kept: a bare Git repository that only grows, published to by moving one ref.
+"""How records are kept: in a bare Git repository that only grows.
 
-The only package that knows dulwich and Git's files.
+A record (manifest, event, run) is a file in a commit's tree; its path says what it is about (`layout`). Publishing
+adds a commit and moves the branch to it by compare-and-swap (`history`); a sync merges two branches by pure rules
+(`merging`). Writers leave many small packs, which are folded into few (`packing`).
+
+The only package that knows dulwich and Git's files. Knows nothing of stores, values or searches.
 """
 
 from ledger.history.auditing import (

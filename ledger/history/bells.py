@@ -1,8 +1,10 @@
 """Bells: how one process wakes another that waits, so that neither has to keep looking.
 
-A bell is a FIFO that its owner listens to. Who takes its rope learns whether anybody listens, because the
-kernel takes a dead process's ears away; and a listener wakes when the one who held the rope is gone.
-What is rung is a hint that comes at once or not at all: nothing may depend on its coming.
+A bell is a FIFO whose owner has it open for reading. To ring it, another process opens it for writing: that is its
+*rope*. Opening fails where nobody reads, so whoever wants to ring learns that the owner has died. And the owner's read
+ends when the last writer closes the FIFO, so the owner wakes when whoever held the rope has died.
+
+A message is a hint that comes at once or not at all: nothing may depend on its coming.
 """
 
 import contextlib
@@ -56,8 +58,8 @@ class Bell:
         close_anyway(self._descriptor)
 
     def _listen_again(self) -> None:
-        # A FIFO whose last rope was let go of stays at its end for who listened then. The new ear is open before
-        # the old one closes: what is rung meanwhile is kept, and nobody finds the owner dead.
+        # Once its last writer has closed it, a FIFO stays at its end for a reader that had it open then. So it is
+        # opened anew, before the old descriptor is closed: what is rung meanwhile is kept, and nobody finds it unread.
         try:
             fresh = _listen(self._path)
         except FileNotFoundError:

@@ -1,11 +1,11 @@
 """Which versions differ between two commits, and where each stands in the order of all names.
 
-Reads the trees that differ, and of the others only what the order needs. The two commits may be any two
-of one history, or of none in common: what matters is what their trees hold.
+Reads the trees that differ, and of the others only what the order needs. The two commits need not belong to
+one history: only what their trees hold counts.
 
-The order of all versions goes by their ids, which begin with the time, and never puts a version before
-one that was published before it under the same name: clocks differ, and a merge gives an older
-id a later position. So a version stands where the smallest id stands of those from its own position on.
+Versions of all names are ordered by their ids, which begin with the time. But clocks differ, and a merge
+may give an older id a later position; and no version may come before one that was published before it under the same
+name. So the place of a version in the order is the smallest id among itself and all later positions of its name.
 """
 
 from collections.abc import Iterator, Mapping

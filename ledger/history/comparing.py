@@ -1,8 +1,8 @@
 """What differs between two trees, by path, without reading what is the same.
 
-Trees may come from elsewhere: depth and number of paths are bounded, so that a small
-pack cannot describe more than a reader can walk. A folder without files would be no
-difference, and many in each other a long way to none: no folder is empty.
+Trees may come from elsewhere, so depth and number of paths are bounded: a small pack cannot describe
+more than a reader can walk. Empty folders are refused for the same reason: nested in each other they would cost
+a long walk, and there would be nothing to report at its end.
 """
 
 import msgspec

@@ -1,8 +1,8 @@
 """What is to be published, and the pure decision which position and number it gets.
 
-A draft holds everything but its place; `place` decides the place from the state of
-the history it joins, again for every attempt (specs/concurrency.md, 2). Drafts are plain data:
-a publication that waits for the ledger's lock is placed by the process that holds it.
+A draft holds everything but its place. `place_all` gives each its place in the history as it is at that
+moment, and is called anew for every attempt (specs/concurrency.md, 2). Drafts are plain data, because a publication
+that waits for the ledger's lock is placed by another process: the one that holds it.
 """
 
 import datetime as dt

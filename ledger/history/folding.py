@@ -1,9 +1,8 @@
 """Folding: the objects of several packs move into one, a slice at a time.
 
-A fold goes through its packs from the newest to the oldest. An entry is copied as it stands, but for one that
-is whole and has a relative (`relatives`): that one becomes a delta, if it is shorter so. What was
-written is read back from the disk and each object checked by its name before the next slice begins, and
-once more nothing of the old packs goes before the new one is durable in its place.
+A fold goes through its packs from the newest to the oldest and copies each entry as it stands; only an entry that
+is whole and has a relative (`relatives`) becomes a delta, if that is shorter. After each slice what was written is read
+back from the disk, and each object is checked by its name. No old pack goes before the new one is durable in its place.
 
 The caller holds the ledger's lock during each slice, and during `put_in_place`.
 """

@@ -1,10 +1,15 @@
 """A history: read at any commit, and published to by moving one ref.
 
-The write protocol (specs/concurrency.md): under the ledger's lock, read the branch,
-place every draft after what is there, make the new objects durable as one pack, and move
-the branch by compare-and-swap. Who holds the lock publishes for those who wait for it, too: a commit
-each, and one pack and one move for all. The lock saves work; the compare-and-swap alone keeps
-two writers from losing each other's versions, and a lost race starts over.
+The write protocol (specs/concurrency.md), under the ledger's lock:
+
+1. read the branch;
+2. place every draft after what is there: its position, its number (`Chain`, pure);
+3. make the new objects durable as one pack;
+4. move the branch by compare-and-swap; where another writer was faster, start over.
+
+Whoever holds the lock publishes for those who wait for it as well: a commit each, one pack and one
+move for all. The lock saves work; the compare-and-swap alone keeps two writers from losing each
+other's versions.
 """
 
 import datetime as dt
@@ -165,7 +170,7 @@ class History:
 
     @contextmanager
     def exclusively(self) -> Iterator[bool]:
-        """Hold the ledger's lock for a block, which is given whether the last holder died; who waits is told after."""
+        """A block under the ledger's lock, given whether the last holder died; at its end the next writer is woken."""
         if not self._locking:
             yield False
             return
@@ -259,7 +264,7 @@ class History:
             while published is None:
                 if self._locking:
                     clear_dead_lock(self.git_dir, holder_died=False)
-                # Who has lost a race holds the branch while it tries again: each of many would spoil the others' work.
+                # A writer that lost a race holds the branch while it tries again: many would spoil each other's work.
                 with ExitStack() as stack:
                     try:
                         stack.enter_context(branch_held(self.git_dir, patience=deadline - time.monotonic()))

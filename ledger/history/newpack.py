@@ -1,7 +1,7 @@
 """A pack that grows on the disk: its entries, and the list of them from which its index is made.
 
-Every entry of the packs that are folded has a record here, in their order, also one whose object is there already;
-so the number of records says how far a fold has come, and a record where an object went.
+Every entry of the packs that are folded gets a record here, in their order, even where its object is in the new pack
+already. So the number of records says how far a fold has come, and each record says where its object went.
 """
 
 import hashlib

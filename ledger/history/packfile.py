@@ -113,7 +113,7 @@ class PackFile:
         return sorted(zip(self.offsets(), self.names(), strict=True))
 
     def content(self) -> memoryview:
-        """The bytes of the pack, mapped, for who is going to look at all of them."""
+        """The bytes of the pack, mapped, for whoever is going to look at all of them."""
         mapping = self._mapping
         if mapping is None:
             self._mapping = mapping = map_file(f"{self.base}.pack")

@@ -119,7 +119,7 @@ def branch_held(git_dir: Path, *, patience: float) -> Iterator[None]:
 def move_held_branch(
     git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Callable[[], bool] = lambda: True
 ) -> bool:
-    """As `move_branch`, for who is in a `branch_held` block."""
+    """As `move_branch`, for whoever is in a `branch_held` block."""
     if read_branch(git_dir) != expected or not agreed():
         return False
     _replace(git_dir, BRANCH, new)
@@ -144,7 +144,7 @@ def known_ref(remote: str) -> str:
 
 
 def note_known(git_dir: Path, remote: str, commit: CommitId) -> None:
-    """Remember what a remote's branch holds, once that is accepted; Git is told, too, for who asks it."""
+    """Remember what a remote's branch holds, once that is accepted; Git is told, too, for whoever asks it."""
     write_ref(git_dir, known_ref(remote), commit)
     write_ref(git_dir, f"refs/remotes/{remote}/main", commit)
 

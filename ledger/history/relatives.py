@@ -1,9 +1,10 @@
-"""Which object each object of a pack is best told by: the base of its delta.
+"""Which object is the best base for the delta of each object of a pack.
 
-A tree of a history is an earlier state of what stands at its path now, so its base is the newest state there is
-among the packs that are folded. A manifest resembles the other manifests of its artifact, a commit every commit. All
-bases are newer than what builds on them, and are never built on anything themselves, so chains stay as
-short as there are folds in an object's life, and what is newest is whole.
+* A tree is an earlier state of the folder that stands at its path now: its base is the newest state of that folder.
+* A manifest resembles the other manifests of its artifact, and a commit any other: the first that is met is the base.
+
+Every base is newer than what builds on it and has no base itself in the same fold. So an object's chain grows by one
+delta with each fold it goes through, and the newest objects, which are read most, stay whole.
 """
 
 import re

@@ -35,7 +35,7 @@ _CONFIG = """\
 """
 
 REQUIRED_SETTINGS = {"core.repositoryformatversion": "0", "core.bare": "true"}
-"""What the configuration of every history says; the rest is for Git's housekeeping and for who pushes here."""
+"""What the configuration of every history says; the rest is for Git's housekeeping and for whoever pushes here."""
 
 _SECTION = re.compile(r'[ \t]*\[([A-Za-z0-9.-]+)(?: "((?:[^"\\\0]|\\.)*)")?\][ \t\r]*(?:[#;].*)?')
 _SETTING = re.compile(r'[ \t\r]*([A-Za-z][A-Za-z0-9-]*)[ \t]*(?:=[ \t]*((?:[^"\\\0]|"(?:[^"\\]|\\.)*"|\\[\\"ntb])*))?')

@@ -184,7 +184,7 @@ def plan_under_way(objects: Objects) -> FoldPlan | None:
 def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
     """Take up the fold that is under way; ``None``, and it is thrown away, if what is there does not fit.
 
-    Who made the last slice still knows what was read for it.
+    The process that made the last slice still has at hand what it read for it.
     """
     # Taken away until a step has gone well: after one that failed, only what is on the disk was checked.
     at_hand, objects.fold_at_hand = objects.fold_at_hand, None

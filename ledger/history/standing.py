@@ -2,8 +2,8 @@
 
 Owns what must hold of an artifact as a whole (positions dense, counters right, version strings found,
 a pointer exactly where one is needed, no name that differs only in case) and of every other record
-(in its place, in canonical form, within its limits). Gathers everything that is wrong instead of
-stopping at the first; each error comes with the version, artifact or place that it touches.
+(in its place, in canonical form, within its limits). Reports everything that is wrong, each error with the
+version, artifact or place that it touches; `incoming` stops at the first.
 """
 
 from collections.abc import Iterator

@@ -5,9 +5,10 @@ Owns the folder ``.ledger/queue`` (specs/concurrency.md, 2). A writer that waits
     <ticket>        its publication, and below it a line for each commit as which a holder was about to publish it
     <ticket>.bell   the bell that it listens to; nobody listening means that it is dead
 
-The writer takes its publication back by removing the file; a holder looks whether the file is there while no
-other can move the branch. What a bell says is good news or a hint; the truth is in the file and in the
-branch. Nothing here is synced: after a power cut nobody waits. Decides nothing about publishing.
+A writer takes its publication back by removing the file. A holder looks once more whether the file is there
+when nobody else can move the branch any more, and publishes only if it is. A bell tells the writer that it was
+published, or just that it should look: the truth is in the file and in the branch. Nothing here is synced: after a
+power cut nobody waits. Decides nothing about publishing.
 """
 
 import contextlib

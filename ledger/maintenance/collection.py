@@ -154,7 +154,7 @@ def _mostly_dead(store: LocalStore, listed: Iterable[str], needed: Needed) -> It
 def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> tuple[int, set[str]]:
     """Move what is alive out of the packs; how many tables were told, and the packs that hold it now.
 
-    The packs that it came from stay for who has read an old table.
+    The packs that it came from stay for whoever has read an old table.
     """
     if not plan.rewrites:
         return 0, set()
