@@ -68,7 +68,7 @@ def _contents(workspace: Workspace, tip: CommitId) -> Iterator[tuple[str, Conten
     """The contents of all versions of the branch, and of what other refs have beside it."""
     yield from every_content(workspace, workspace.history.snapshot(tip))
     held = _ancestors(workspace.history, tip)
-    for ref, commit in sorted(accepted_tips(workspace.history).items()):
+    for ref, commit in sorted(accepted_tips(workspace.history.git_dir).items()):
         if commit not in held:
             held.add(commit)
             try:

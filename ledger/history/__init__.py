@@ -8,7 +8,6 @@ The only package that knows dulwich and Git's files. Knows nothing of stores, va
 """
 
 from ledger.history.auditing import (
-    accepted_tips,
     all_commits,
     check_commit,
     check_git_file,
@@ -41,6 +40,7 @@ from ledger.history.snapshot import Snapshot
 from ledger.history.soundness import GitFault
 from ledger.history.standing import check_artifact, check_place, places_of
 from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, gained, plan_sync, push_plan
+from ledger.history.tips import accepted_tips
 
 __all__ = [
     "UNPLACED",

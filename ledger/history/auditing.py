@@ -7,7 +7,6 @@ What `git fsck` finds is found here. Works file by file and commit by commit, so
 can be checked at a time and little is in memory. Changes nothing.
 """
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,19 +24,18 @@ from ledger.history.packfile import PackFile
 from ledger.history.refs import BRANCH
 from ledger.history.repository import REQUIRED_SETTINGS, read_settings
 from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, names_in
+from ledger.history.tips import PACKED_REFS, RefFiles, is_commit, read_packed, read_ref_files, read_tips
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 from ledger.system_errors import refuse_shortage
 
-_COMMIT = re.compile(r"[0-9a-f]{40}\n?")
-_NOT_ACCEPTED = ("refs/ledger/quarantine/", "refs/ledger/incoming/")
 _GITS_OWN = "refs/remotes/"
 _HEAD: Final = f"ref: {BRANCH}\n".encode()
 
 
 def git_files(history: History) -> Iterator[str]:
     """Every file or folder of the repository that `check_git_file` knows, relative to it."""
-    yield from ("HEAD", "config", "refs", "packed-refs", "logs")
+    yield from ("HEAD", "config", "refs", PACKED_REFS, "logs")
     objects = history.objects.directory
     for name in names_in(objects):
         if len(name) == len("ab"):
@@ -98,7 +96,7 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
 def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
     if name in ("HEAD", "config"):
         yield from _check_small(path, name)
-    elif name in ("refs", "packed-refs", "logs"):
+    elif name in ("refs", PACKED_REFS, "logs"):
         yield from _check_refs(history, name)
     elif name.startswith("objects/pack/pack-"):
         yield from check_pack(path, name)
@@ -108,26 +106,12 @@ def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
         yield from check_trailer(path, name)
 
 
-def tips(history: History, unread: list[GitFault] | None = None) -> dict[str, CommitId]:
-    """The commit of every ref that names one, loose or packed, by its name.
-
-    Raises `StorageError` for one that cannot be read; with ``unread`` it is noted there, and passed over.
-    """
-    found = {**dict(_packed(history.git_dir, unread)), **dict(_loose_refs(history.git_dir, "refs", unread))}
-    return {name: CommitId(text.strip()) for name, text in found.items() if _COMMIT.fullmatch(text)}
-
-
-def accepted_tips(history: History, unread: list[GitFault] | None = None) -> dict[str, CommitId]:
-    """The same without what a remote offered and what was not accepted: evidence, and no part of this history."""
-    return {ref: commit for ref, commit in tips(history, unread).items() if not ref.startswith(_NOT_ACCEPTED)}
-
-
 def all_commits(history: History) -> Iterator[CommitId]:
     """The id of every commit that can be found of this history; of those that cannot be read, only the id.
 
     What plain Git has fetched is judged by the next sync.
     """
-    found = accepted_tips(history, unread=[])
+    found = read_tips(history.git_dir).accepted
     return _reached(history, (commit for ref, commit in found.items() if not ref.startswith(_GITS_OWN)))
 
 
@@ -176,9 +160,9 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     was to be published together with it.
     """
     on_disk = list(_commits_on_disk(history.objects))
-    unread: list[GitFault] = []
-    reached = set(_reached(history, tips(history, unread).values()))  # behind them: what comes meanwhile is no loss
-    if unread:
+    tips = read_tips(history.git_dir)
+    reached = set(_reached(history, tips.commits.values()))  # after the list: what comes meanwhile is no loss
+    if tips.unread:
         return  # what those reach nobody can tell
     lost: dict[CommitId, Commit] = {}
     for id in on_disk:
@@ -219,23 +203,21 @@ def _check_small(path: Path, name: str) -> Iterator[GitFault]:
 
 def _check_refs(history: History, name: str) -> Iterator[GitFault]:
     git_dir = history.git_dir
-    unread: list[GitFault] = []
-    if name == "packed-refs":
+    if name == PACKED_REFS:
         yield from _check_packed(git_dir / name)
-        found = list(_packed(git_dir))
+        found = list(read_packed(git_dir))
     elif name == "logs":
-        logs = list(_loose_refs(git_dir, name, unread))
-        found = [(f"{log} in the log", id) for log, text in logs for id in _logged(text)]
-        for log, text in logs:
-            if text and not all(_LOG_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")):
-                yield GitFault(log, "corrupt", f"{git_dir / log} is not a log of a ref")
+        logs = read_ref_files(git_dir, name)
+        yield from _check_logs(git_dir, logs)
+        found = [(f"{log} in the log", id) for log, text in logs.texts.items() for id in _logged(text)]
     else:
-        found = list(_loose_refs(git_dir, name, unread))
-        if BRANCH not in tips(history, []) and not any(fault.where == BRANCH for fault in unread):
+        refs = read_ref_files(git_dir, name)
+        if BRANCH not in read_tips(git_dir).commits and not any(unread.name == BRANCH for unread in refs.unread):
             yield GitFault(BRANCH, "missing", f"the history {git_dir} has lost its branch {BRANCH}")
-    yield from unread
+        yield from (unread.fault for unread in refs.unread)
+        found = list(refs.texts.items())
     for ref, text in found:
-        if not _COMMIT.fullmatch(text) or (name == "refs" and not text.endswith("\n")):
+        if not is_commit(text) or (name == "refs" and not text.endswith("\n")):
             yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")
             continue
         id = CommitId(text.strip())
@@ -260,6 +242,13 @@ def _logged(text: str) -> Iterator[str]:
             yield from (id for id in line.split(" ", 2)[:2] if id.strip("0"))
 
 
+def _check_logs(git_dir: Path, logs: RefFiles) -> Iterator[GitFault]:
+    for log, text in logs.texts.items():
+        if text and not all(_LOG_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")):
+            yield GitFault(log, "corrupt", f"{git_dir / log} is not a log of a ref")
+    yield from (unread.fault for unread in logs.unread)
+
+
 def _check_packed(path: Path) -> Iterator[GitFault]:
     try:
         text = read_file(path).decode(errors="replace")
@@ -269,51 +258,11 @@ def _check_packed(path: Path) -> Iterator[GitFault]:
         yield GitFault(path.name, "corrupt", f"{path} is not a list of refs")
 
 
-def _packed(git_dir: Path, unread: list[GitFault] | None = None) -> Iterator[tuple[str, str]]:
-    try:
-        text = read_file(git_dir / "packed-refs").decode(errors="replace")
-    except FileNotFoundError:
-        return
-    except StorageError as error:
-        _note_unread(unread, "packed-refs", error)
-        return
-    for line in text.splitlines():
-        id, _, ref = line.partition(" ")
-        if ref.startswith("refs/") and not line.startswith(("#", "^")):
-            yield ref, id
-
-
-def _loose_refs(git_dir: Path, folder: str, unread: list[GitFault] | None = None) -> Iterator[tuple[str, str]]:
-    with storage_errors(git_dir / folder, "list"):
-        found = sorted(os.path.join(place, name) for place, _, names in os.walk(git_dir / folder) for name in names)
-    for path in found:
-        if path.endswith(".lock"):
-            continue  # a writer is at work, or died: the next one moves it aside
-        ref = os.path.relpath(path, git_dir)
-        try:
-            text = read_file(path).decode(errors="replace")
-        except FileNotFoundError:
-            continue  # packed or removed by Git at this moment
-        except StorageError as error:
-            _note_unread(unread, ref, error)
-            continue
-        yield ref, text
-
-
-def _note_unread(unread: list[GitFault] | None, ref: str, error: StorageError) -> None:
-    if unread is None:
-        raise error
-    refuse_shortage(error)
-    unread.append(GitFault(ref, "corrupt", str(error)))
-
-
 def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
     """The id of every object that may be a commit, in packs and loose files."""
     for name in names_in(objects.directory):
         if len(name) == len("ab"):
-            yield from (
-                CommitId(name + file) for file in names_in(objects.directory / name) if _COMMIT.fullmatch(name + file)
-            )
+            yield from (CommitId(name + file) for file in names_in(objects.directory / name) if is_commit(name + file))
     for file in names_in(objects.pack_directory):
         if file.endswith(".idx"):
             pack = PackFile(str(objects.pack_directory / file.removesuffix(".idx")))

@@ -31,6 +31,7 @@ from ledger.history.remotes import Remote
 from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
 from ledger.history.soundness import names_in
+from ledger.history.standing import claim_problem, pointer_problems
 from ledger.history.transport import (
     TRANSFER_SECONDS,
     commits_between,
@@ -41,7 +42,7 @@ from ledger.history.transport import (
 )
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
 from ledger.ids import CommitId
-from ledger.records import Name, number_of
+from ledger.records import Name
 
 _MOST_PARENTS = 2
 _INCOMING = "refs/ledger/incoming"
@@ -202,7 +203,7 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
 
 def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> None:
     """The artifacts that new files belong to are whole, as a reader would meet them."""
-    touched: dict[Name, set[layout.Path]] = {}
+    touched = dict[Name, set[layout.Path]]()
     for path in added:
         name = layout.artifact_of(path)
         if name is not None:
@@ -216,7 +217,9 @@ def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> Non
         before: Claim | None = None
         versions: set[str] = set()
         for claim in snapshot.claims(name):
-            _check_order(claim, before)
+            problem = claim_problem(claim, before)
+            if problem is not None:
+                raise FormatError(f"{'/'.join(claim.path)}: {problem}")
             if claim.id in ids or claim.version in versions:
                 what = f"the id {claim.id}" if claim.id in ids else f"the version {claim.version!r}"
                 raise FormatError(f"{'/'.join(claim.path)}: another one has {what}")
@@ -225,17 +228,9 @@ def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> Non
             if claim.path in touched[name]:
                 _check_found(claim, tree, snapshot)
             before = claim
-        _check_pointers(tree, snapshot, name)
-
-
-def _check_order(claim: Claim, before: Claim | None) -> None:
-    due = before.position + 1 if before is not None else 1
-    where = "/".join(claim.path)
-    if claim.position != due:
-        raise FormatError(f"{where}: position {claim.position} where {due} was due")
-    counter = max(before.counter if before is not None else 0, number_of(claim.version) or 0)
-    if claim.counter != counter:
-        raise FormatError(f"{where}: counter {claim.counter} where {counter} was due")
+        pointers = {claim.pointer for claim in snapshot.claims(name) if claim.pointer is not None}
+        for problem in pointer_problems(tree, name, pointers):
+            raise FormatError(problem)
 
 
 def _check_found(claim: Claim, tree: CommittedTree, snapshot: Snapshot) -> None:
@@ -244,12 +239,3 @@ def _check_found(claim: Claim, tree: CommittedTree, snapshot: Snapshot) -> None:
         raise FormatError(f"{claim.label} at {'/'.join(claim.path)} has no manifest")
     if snapshot.claim_of(claim.name, claim.version) != claim:
         raise FormatError(f"{'/'.join(claim.path)}: looking up version {claim.version!r} does not find it")
-
-
-def _check_pointers(tree: CommittedTree, snapshot: Snapshot, name: Name) -> None:
-    """There is a pointer for exactly the versions that need one."""
-    folder = (*layout.artifact_path(name), layout.NAMES)
-    found = {(*folder, page, entry) for page in tree.names(folder) for entry in tree.names((*folder, page))}
-    expected = {claim.pointer for claim in snapshot.claims(name) if claim.pointer is not None}
-    for path in sorted(found ^ expected):
-        raise FormatError(f"{'/'.join(path)}: a pointer that {'leads nowhere' if path in found else 'is missing'}")

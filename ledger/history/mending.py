@@ -24,7 +24,6 @@ from ledger.disk import (
     write_file,
 )
 from ledger.errors import IntegrityError, StorageError
-from ledger.history.auditing import tips
 from ledger.history.entries import PackDamage
 from ledger.history.forms import COMMIT, TREE, ObjectId, decode_commit, decode_tree
 from ledger.history.history import History
@@ -35,6 +34,7 @@ from ledger.history.packing import release_pack, write_pack
 from ledger.history.refs import BRANCH
 from ledger.history.repository import write_head, write_settings
 from ledger.history.soundness import GitFault
+from ledger.history.tips import read_tips
 from ledger.ids import CommitId
 from ledger.system_errors import refuse_shortage
 
@@ -70,7 +70,7 @@ def plan_mending(history: History, source: Path | None, faults: Iterable[GitFaul
     files = [name for fault in faults for name in _files_of(history.git_dir, fault)]
     files += [
         ref
-        for ref, commit in tips(history, unread=[]).items()
+        for ref, commit in read_tips(history.git_dir).commits.items()
         if ObjectId(commit) in lost and ref.startswith(_OF_SYNCS)
     ]
     aside = tuple(name for name in dict.fromkeys(files) if mode_of(history.git_dir / name, follow=False))
@@ -120,7 +120,7 @@ def _keep(path: Path, target: Path) -> None:
 
 def _unreadable(history: History, other: Objects | None) -> Iterator[ObjectId]:
     """Every object that a ref reaches, through the source where need be, and that cannot be read here."""
-    waiting = [ObjectId(commit) for commit in tips(history, unread=[]).values()]
+    waiting = [ObjectId(commit) for commit in read_tips(history.git_dir).commits.values()]
     seen = set(waiting)
     while waiting:
         id = waiting.pop()

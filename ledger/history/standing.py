@@ -59,26 +59,33 @@ def check_artifact(folders: Folders, name: Name) -> Iterator[Wrong]:
     pointers: set[Path] = set()
     before: Claim | None = None
     for claim in snapshot.claims(name):
-        wrong = _claim_problem(claim, before)
-        if wrong is not None:
-            yield claim.label, wrong
+        problem = claim_problem(claim, before)
+        if problem is not None:
+            yield claim.label, FormatError(f"{claim.label}: {problem}")
         if claim.pointer is not None:
             pointers.add(claim.pointer)
         yield from _check_claim(folders, snapshot, claim)
         before = claim
-    yield from _check_pointers(folders, name, pointers)
+    yield from ((name, FormatError(problem)) for problem in pointer_problems(folders, name, pointers))
     if layout.EVENTS in folders.names(root):
         yield from ((name, error) for _, error in _check_files(folders, (*root, layout.EVENTS)))
 
 
-def _claim_problem(claim: Claim, before: Claim | None) -> FormatError | None:
+def claim_problem(claim: Claim, before: Claim | None) -> str | None:
+    """What is wrong with the position or counter of a claim, by the one before it (``None``: it is the first)."""
     due = before.position + 1 if before is not None else 1
     if claim.position != due:
-        return FormatError(f"position {claim.position} where {due} was due")
+        return f"position {claim.position} where {due} was due"
     counter = max(before.counter if before is not None else 0, number_of(claim.version) or 0)
-    if claim.counter != counter:
-        return FormatError(f"{claim.label}: counter {claim.counter} where {counter} was due")
-    return None
+    return f"counter {claim.counter} where {counter} was due" if claim.counter != counter else None
+
+
+def pointer_problems(folders: Folders, name: Name, expected: set[Path]) -> Iterator[str]:
+    """Each pointer of an artifact that is there and not expected, or the other way round."""
+    folder = (*layout.artifact_path(name), layout.NAMES)
+    found = {(*folder, page, entry) for page in folders.names(folder) for entry in folders.names((*folder, page))}
+    for path in sorted(found ^ expected):
+        yield f"{'/'.join(path)}: a pointer that {'leads nowhere' if path in found else 'is missing'}"
 
 
 def _check_claim(folders: Folders, snapshot: Snapshot, claim: Claim) -> Iterator[Wrong]:
@@ -90,14 +97,6 @@ def _check_claim(folders: Folders, snapshot: Snapshot, claim: Claim) -> Iterator
     except LedgerError as error:
         yield claim.label, error
     yield from ((claim.label, error) for _, error in _check_files(folders, claim.path))
-
-
-def _check_pointers(folders: Folders, name: Name, expected: set[Path]) -> Iterator[Wrong]:
-    folder = (*layout.artifact_path(name), layout.NAMES)
-    found = {(*folder, page, entry) for page in folders.names(folder) for entry in folders.names((*folder, page))}
-    for path in sorted(found ^ expected):
-        what = "leads nowhere" if path in found else "is missing"
-        yield name, FormatError(f"{'/'.join(path)}: a pointer that {what}")
 
 
 def _check_shards(folders: Folders) -> Iterator[Wrong]:

@@ -1,0 +1,113 @@
+"""Every ref of the repository, loose or packed, and the commit that each names.
+
+Read from the files themselves, because a ref that cannot be read must not look like one that is not there: it is
+reported beside those that can. Nothing here judges what a ref names.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.disk import read_file, storage_errors
+from ledger.errors import StorageError
+from ledger.history.soundness import GitFault
+from ledger.ids import CommitId
+from ledger.system_errors import refuse_shortage
+
+PACKED_REFS = "packed-refs"
+
+_COMMIT = re.compile(r"[0-9a-f]{40}\n?")
+_NOT_ACCEPTED = ("refs/ledger/quarantine/", "refs/ledger/incoming/")
+
+
+class Unread(NamedTuple):
+    """A file of refs that cannot be read, relative to the repository, and why."""
+
+    name: str
+    error: StorageError
+
+    @property
+    def fault(self) -> GitFault:
+        """What a check reports of it."""
+        return GitFault(self.name, "corrupt", str(self.error))
+
+
+class RefFiles(NamedTuple):
+    """The text of each file below a folder of refs or logs, by its name, and the files that cannot be read."""
+
+    texts: dict[str, str]
+    unread: tuple[Unread, ...]
+
+
+class Tips(NamedTuple):
+    """The commit of every ref that names one, by the ref's name, and the files of refs that cannot be read."""
+
+    commits: dict[str, CommitId]
+    unread: tuple[Unread, ...]
+
+    @property
+    def accepted(self) -> dict[str, CommitId]:
+        """Those that belong to this history: what a remote offered and what was refused are evidence, and no part."""
+        return {ref: commit for ref, commit in self.commits.items() if not ref.startswith(_NOT_ACCEPTED)}
+
+
+def read_tips(git_dir: Path) -> Tips:
+    """The tips of a repository, as far as its refs can be read."""
+    packed: dict[str, str] = {}
+    unread: list[Unread] = []
+    try:
+        packed = dict(read_packed(git_dir))
+    except StorageError as error:
+        refuse_shortage(error)
+        unread.append(Unread(PACKED_REFS, error))
+    loose = read_ref_files(git_dir, "refs")
+    texts = {**packed, **loose.texts}
+    commits = {name: CommitId(text.strip()) for name, text in texts.items() if is_commit(text)}
+    return Tips(commits, (*unread, *loose.unread))
+
+
+def accepted_tips(git_dir: Path) -> dict[str, CommitId]:
+    """The tips that belong to this history; raises `StorageError` where a ref cannot be read."""
+    tips = read_tips(git_dir)
+    if tips.unread:
+        raise tips.unread[0].error
+    return tips.accepted
+
+
+def is_commit(text: str) -> bool:
+    """Whether the text of a ref names an object, as that of every ref of a history does."""
+    return _COMMIT.fullmatch(text) is not None
+
+
+def read_packed(git_dir: Path) -> Iterator[tuple[str, str]]:
+    """The refs that Git has packed, each with what it names; raises `StorageError`."""
+    try:
+        text = read_file(git_dir / PACKED_REFS).decode(errors="replace")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        id, _, ref = line.partition(" ")
+        if ref.startswith("refs/") and not line.startswith(("#", "^")):
+            yield ref, id
+
+
+def read_ref_files(git_dir: Path, folder: str) -> RefFiles:
+    """The files below ``refs`` or ``logs``, a file each; raises `StorageError` for a folder that cannot be listed."""
+    with storage_errors(git_dir / folder, "list"):
+        found = sorted(os.path.join(place, name) for place, _, names in os.walk(git_dir / folder) for name in names)
+    texts: dict[str, str] = {}
+    unread: list[Unread] = []
+    for path in found:
+        if path.endswith(".lock"):
+            continue  # a writer is at work, or died: the next one moves it aside
+        name = os.path.relpath(path, git_dir)
+        try:
+            texts[name] = read_file(path).decode(errors="replace")
+        except FileNotFoundError:
+            continue  # packed or removed by Git at this moment
+        except StorageError as error:
+            refuse_shortage(error)
+            unread.append(Unread(name, error))
+    return RefFiles(texts, tuple(unread))
