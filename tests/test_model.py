@@ -29,7 +29,7 @@ from tests.kit.hubs import new_hub, shared
 from tests.kit.machines import run_machine
 
 if TYPE_CHECKING:
-    from ledger.core.transactions import PendingVersion
+    from ledger.core.pending import PendingVersion
 
 START = dt.datetime(2026, 11, 23, 10, tzinfo=dt.UTC)
 WORDS = ("best", "raw")

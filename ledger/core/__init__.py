@@ -9,10 +9,11 @@ from ledger.core.caching import CacheHit
 from ledger.core.default import default_ledger, ledger_for_reading, ledger_for_writing
 from ledger.core.ledger import Ledger
 from ledger.core.needing import Needed, needed_by, needed_objects, needed_since
+from ledger.core.pending import PendingVersion
 from ledger.core.reports import Orphan, Problem, Report
 from ledger.core.saving import check_options, check_request
 from ledger.core.sharing import Renumbered, SyncReport
-from ledger.core.transactions import PendingVersion, Transaction
+from ledger.core.transactions import Transaction
 from ledger.core.usage import ArtifactUsage, Usage, VersionUsage
 from ledger.core.verifying import Check, Piece
 from ledger.core.workspace import Workspace

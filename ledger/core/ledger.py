@@ -16,8 +16,9 @@ from ledger.core import sharing, verifying
 from ledger.core.caching import CacheHit, find_cached
 from ledger.core.creation import create_ledger
 from ledger.core.mapping import MappedCopies
+from ledger.core.pending import Target
 from ledger.core.reports import Report
-from ledger.core.transactions import Target, Transaction
+from ledger.core.transactions import Transaction
 from ledger.core.usage import Usage, measure
 from ledger.core.workspace import Workspace, user_identity, utc_now
 from ledger.disk import given_path, given_text

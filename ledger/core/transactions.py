@@ -15,6 +15,7 @@ import msgspec
 
 from ledger.blobs import LocalStore, link_content, link_objects
 from ledger.core.locations import key_below, local_path
+from ledger.core.pending import PendingVersion, Target
 from ledger.core.saving import (
     Options,
     Request,
@@ -44,7 +45,6 @@ from ledger.history import (
     Draft,
     EventDraft,
     RecordDraft,
-    VersionDraft,
     refuse_collision,
     refuse_existing,
 )
@@ -65,56 +65,6 @@ from ledger.records import (
     format_time,
     merge,
 )
-
-
-class PendingVersion(msgspec.Struct, eq=False):
-    """A version that its transaction has not published yet; ``published`` is its handle afterwards."""
-
-    request: Request
-    manifest: Manifest
-    draft: VersionDraft
-    published: ArtifactVersion | None = None
-
-    @property
-    def id(self) -> UUID:
-        """The id, which is final."""
-        return UUID(self.manifest.id)
-
-    @property
-    def claim_id(self) -> VersionId:
-        """The id as records hold it."""
-        return self.manifest.id
-
-    @property
-    def name(self) -> str:
-        """The artifact's name."""
-        return self.request.name
-
-    @property
-    def version(self) -> str:
-        """The version string, where it is known: it was asked for, or the transaction is over."""
-        if self.published is not None:
-            return self.published.version
-        if self.request.version is None:
-            raise ArgumentError(
-                f"the new version of {self.name!r} has no number yet: numbers are given at the commit",
-                hint="ask after the transaction, here or among its `versions`",
-                name=self.name,
-            )
-        return self.request.version
-
-    def __repr__(self) -> str:
-        told = self.published.claim.label if self.published is not None else f"{self.name}, not published yet,"
-        return f"<PendingVersion {told} id={self.id}>"
-
-    def change(self, **fields: Any) -> None:
-        """Give the manifest other fields; one over the limit of a record is refused, and the old one stays."""
-        manifest = msgspec.structs.replace(self.manifest, **fields)
-        self.manifest, self.draft = manifest, draft_of(self.request, manifest)
-
-
-Target = str | UUID | ArtifactVersion | PendingVersion
-"""What a tag or metadata can be put on."""
 
 
 class Transaction:
