@@ -64,9 +64,8 @@ class Chain:
         self.new |= link.new
 
     def remember(self) -> None:
-        """Keep at hand what is durable now: the next save builds on it, and whoever saved looks at it first."""
-        for id, (kind, data) in self.new.items():
-            self._objects.remember(id, kind, data)
+        """Keep at hand what the chain adds, which is durable by now."""
+        self._objects.remember(self.new)
 
 
 class _Unwritten:

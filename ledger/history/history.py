@@ -317,9 +317,7 @@ class History:
         root = tree.write(emit)
         commit = emit(COMMIT, encode_commit(root, parents, author, now, message))
         pack = write_pack(self._objects, new)
-        # The next save builds on these, and whoever saved looks at them first.
-        for name, (kind, data) in new.items():
-            self._objects.remember(name, kind, data)
+        self._objects.remember(new)
         return CommitId(commit), pack
 
     def _fold(self) -> None:

@@ -9,36 +9,30 @@ Owns every read of Git's object files. Rules it keeps:
 * packs may be replaced by other processes at any moment: what has gone is
   sought again among what is there now.
 
-Packs are read by `packfile`, what objects say by `forms`; loose files are simple enough to read here.
+`packfile` reads packs, `loose` the files of single objects; what objects say is told by `forms`.
 """
 
-import contextlib
 import os
-import re
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ledger.disk import read_file, remove_if_there, storage_errors
-from ledger.errors import IntegrityError, StorageError
+from ledger.disk import storage_errors
+from ledger.errors import IntegrityError
 from ledger.forks import ThreadLock
+from ledger.history.damage import Damage
 from ledger.history.entries import KINDS, PackDamage
 from ledger.history.forms import COMMIT, TREE, Commit, Entry, ObjectId, decode_commit, decode_tree, object_id
 from ledger.history.indexing import restore_indexes
+from ledger.history.loose import LooseObjects
 from ledger.history.packfile import PackFile, count_in_index
 from ledger.ids import CommitId
-from ledger.system_errors import refuse_shortage, storage_error
+from ledger.system_errors import storage_error
 
-_NUMBERS = {name: number for number, name in KINDS.items()}
 _CACHE_BYTES = 8 << 20
-_LOOSE_LIMIT = 8 << 20
 _RESCANS = 10
 _CACHED_COMMITS = 100
 _KNOWN_PLACES = 4096
 _CACHED_ENTRIES = 40_000  # about 12 MB
-
-_ID = re.compile(r"[0-9a-f]{40}")
-_FOLDER = re.compile(r"[0-9a-f]{2}")
 
 
 class Objects:
@@ -47,6 +41,7 @@ class Objects:
     def __init__(self, git_dir: Path) -> None:
         self.directory = git_dir / "objects"
         self.pack_directory = self.directory / "pack"
+        self.loose = LooseObjects(self.directory)
         # Replaced, never changed, so that readers need no lock.
         self._packs: Mapping[str, PackFile] = {}
         self._by_age: Sequence[tuple[str, PackFile]] = ()
@@ -79,9 +74,9 @@ class Objects:
 
     def read(self, id: ObjectId, named_by: ObjectId | None = None) -> tuple[int, bytes]:
         """The kind and bytes of an object, checked: from known packs, loose files, or packs there are by now."""
-        damage = _Damage()
+        damage = Damage()
         found = self._from_packs(id, damage, named_by)
-        for look in (self._from_loose, self._from_new_packs, self._from_packs_opened_again):
+        for look in (self.loose.read, self._from_new_packs, self._from_packs_opened_again):
             found = found or look(id, damage)
         if found is not None:
             return found
@@ -120,9 +115,10 @@ class Objects:
             self._commits[id] = commit
         return commit
 
-    def remember(self, id: ObjectId, kind: int, data: bytes) -> None:
-        """Keep the bytes of an object at hand that this process has made durable."""
-        self._cache.put(id, kind, data)
+    def remember(self, new: Mapping[ObjectId, tuple[int, bytes]]) -> None:
+        """Keep at hand what this process has made durable: its saver looks at it, and the next save builds on it."""
+        for id, (kind, data) in new.items():
+            self._cache.put(id, kind, data)
 
     def remember_tree(self, id: ObjectId, entries: dict[str, Entry]) -> None:
         """Keep a tree at hand: the next save changes the trees that this one wrote."""
@@ -136,7 +132,7 @@ class Objects:
         """The ids of all objects that begin with some hex digits, at least two."""
         self._scan()
         packed = (name.hex() for pack in self._packs.values() for name in _names(pack))
-        return {*self._loose_ids(prefix), *(ObjectId(name) for name in packed if name.startswith(prefix))}
+        return {*self.loose.ids_beginning(prefix), *(ObjectId(name) for name in packed if name.startswith(prefix))}
 
     def pack_counts(self) -> Mapping[str, int]:
         """How many objects each known pack holds, by file name without ending; what was just written comes first."""
@@ -162,9 +158,7 @@ class Objects:
             self._by_age = tuple(each for each in self._by_age if each[0] not in gone)
             self._counts = {stem: count for stem, count in self._counts.items() if stem not in gone}
 
-    def _from_packs(
-        self, id: ObjectId, damage: "_Damage", named_by: ObjectId | None = None
-    ) -> tuple[int, bytes] | None:
+    def _from_packs(self, id: ObjectId, damage: Damage, named_by: ObjectId | None = None) -> tuple[int, bytes] | None:
         if not self._scanned:
             self._scan()
         name = bytes.fromhex(id)
@@ -187,25 +181,6 @@ class Objects:
             if found is not None:
                 damage.append(f"altered in {stem}.pack")
         return None
-
-    def read_loose(self, id: ObjectId) -> tuple[int, bytes] | None:
-        """The kind and bytes of a loose object, checked; ``None`` if there is none, or a damaged one."""
-        return self._from_loose(id, _Damage())
-
-    def loose_ids(self) -> Iterator[ObjectId]:
-        """The ids of all loose objects, which real Git made; what a linked folder holds is another repository's."""
-        with storage_errors(self.directory, "list"), os.scandir(self.directory) as entries:
-            folders = sorted(
-                entry.name for entry in entries if _FOLDER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
-            )
-        for folder in folders:
-            yield from (id for id in self._loose_ids(folder) if _ID.fullmatch(id))
-
-    def remove_loose(self, id: ObjectId) -> None:
-        """Remove the file of a loose object that is in a pack by now, and its folder with the last one."""
-        remove_if_there(self.directory / id[:2] / id[2:])
-        with contextlib.suppress(OSError):  # another one is in it
-            os.rmdir(self.directory / id[:2])
 
     def _in_order(self, named_by: ObjectId | None) -> Iterable[tuple[str, PackFile]]:
         """The packs in the order in which an object is sought in them.
@@ -232,27 +207,7 @@ class Objects:
             if stem in self._packs:
                 self._packs = {stem: self._packs[stem], **self._packs}
 
-    def _from_loose(self, id: ObjectId, damage: "_Damage") -> tuple[int, bytes] | None:
-        try:
-            packed = read_file(self.directory / id[:2] / id[2:])
-        except FileNotFoundError:
-            return None
-        except StorageError as error:
-            damage.note_unread(error)
-            return None
-        try:
-            data = zlib.decompressobj().decompress(packed, _LOOSE_LIMIT)
-            head, _, body = data.partition(b"\0")
-            kind = _NUMBERS[head.split(b" ")[0]]
-        except (zlib.error, KeyError, IndexError) as error:
-            damage.append(f"damaged loose file: {error!r}")
-            return None
-        if object_id(kind, body) == id:
-            return kind, body
-        damage.append("altered loose file")
-        return None
-
-    def _from_new_packs(self, id: ObjectId, damage: "_Damage") -> tuple[int, bytes] | None:
+    def _from_new_packs(self, id: ObjectId, damage: Damage) -> tuple[int, bytes] | None:
         # A pack that was just listed may be gone when it is opened, its objects in one that was not there yet.
         for _ in range(_RESCANS):
             has_changed = self._scan()
@@ -261,7 +216,7 @@ class Objects:
                 return found
         return None
 
-    def _from_packs_opened_again(self, id: ObjectId, damage: "_Damage") -> tuple[int, bytes] | None:
+    def _from_packs_opened_again(self, id: ObjectId, damage: Damage) -> tuple[int, bytes] | None:
         """Look once more, once indexes that are missing or damaged were made again, here or by another process.
 
         What this process has open may be a file that was replaced since. Each state of the folder is judged once.
@@ -292,27 +247,6 @@ class Objects:
             self._counts = {stem: count_in_index(size) for _, stem, size in found}
             self._scanned = True
             return known.keys() != self._packs.keys()
-
-    def _loose_ids(self, prefix: str) -> Iterator[ObjectId]:
-        try:
-            names = os.listdir(self.directory / prefix[:2])
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise storage_error(error, self.directory / prefix[:2], "read") from error
-        yield from (ObjectId(prefix[:2] + name) for name in names if (prefix[:2] + name).startswith(prefix))
-
-
-class _Damage(list[str]):
-    """Why an object was not found where it was sought: what is damaged, and what could not be read."""
-
-    unread: StorageError | None = None
-
-    def note_unread(self, error: StorageError, cause: OSError | None = None) -> None:
-        """Seek on: it may lie elsewhere, too. Where it does not, nobody can say that it is not there."""
-        error.__cause__ = cause or error.__cause__
-        refuse_shortage(error)
-        self.unread = self.unread or error
 
 
 class _ByteCache:

@@ -17,6 +17,7 @@ from collections.abc import Collection, Mapping
 from ledger.disk import durability, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.enums import Durability
 from ledger.errors import IntegrityError
+from ledger.history.damage import Damage
 from ledger.history.entries import encode_entry, encode_new_entry
 from ledger.history.forms import ObjectId
 from ledger.history.indexing import index_orphans
@@ -122,7 +123,11 @@ def fold_packs(objects: Objects) -> list[str]:
 
 def pack_loose_objects(objects: Objects, most: int = _MOST_LOOSE) -> int:
     """Bring loose objects, which real Git makes, into a pack, and remove their files; returns how many."""
-    found = {id: content for id in itertools.islice(objects.loose_ids(), most) if (content := objects.read_loose(id))}
+    found = {
+        id: content
+        for id in itertools.islice(objects.loose.ids(), most)
+        if (content := objects.loose.read(id, Damage()))
+    }
     if not found:
         return 0
     stem = write_pack(objects, found)
@@ -131,7 +136,7 @@ def pack_loose_objects(objects: Objects, most: int = _MOST_LOOSE) -> int:
         if pack.read(bytes.fromhex(id)) != content:
             raise IntegrityError(f"{stem}.pack does not hold what was written to it", where=pack.base)
     for id in found:
-        objects.remove_loose(id)
+        objects.loose.remove(id)
     release_pack(objects, stem)
     return len(found)
 

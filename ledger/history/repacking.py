@@ -80,7 +80,7 @@ def plan_packing(history: History) -> PackingPlan:
     groups = group_packs(newest_first)
     taken = {pack.stem for group in groups for pack in group}
     left = [pack for stem, pack in sorted(sizes.items()) if stem not in taken]
-    return PackingPlan(groups, left, sum(1 for _ in objects.loose_ids()))
+    return PackingPlan(groups, left, sum(1 for _ in objects.loose.ids()))
 
 
 def group_packs(packs: Sequence[PackSize]) -> list[list[PackSize]]:

@@ -1,0 +1,16 @@
+"""Why an object was not found where it was sought."""
+
+from ledger.errors import StorageError
+from ledger.system_errors import refuse_shortage
+
+
+class Damage(list[str]):
+    """What was damaged on the way, in words, and the first file that could not be read."""
+
+    unread: StorageError | None = None
+
+    def note_unread(self, error: StorageError, cause: OSError | None = None) -> None:
+        """Note a file that could not be read: unless the object lies elsewhere, nobody can say that it is not there."""
+        error.__cause__ = cause or error.__cause__
+        refuse_shortage(error)
+        self.unread = self.unread or error
