@@ -1,6 +1,7 @@
 """The functions of the public contract, on the default ledger.
 
-Thin: each finds the ledger and delegates.
+The default ledger is the one of the running step's run, else that of ``LEDGER_DIR``, else the nearest ``.ledger``
+in the working directory or above it; the first write makes one. Each function finds the ledger and delegates.
 """
 
 from collections.abc import Iterable
@@ -27,9 +28,16 @@ def save_artifact(
     extract_metadata: bool = True,
     include_visualizations: bool = True,
 ) -> ArtifactVersion:
-    """Save a value as a new version of an artifact, published whole or not at all.
+    """Save a value as a new version of an artifact, published whole or not at all; durable when this returns.
 
-    Raises `VersionExistsError` for a version that exists; nothing is written then.
+    Without a ``version`` it gets the next number; a ``pathlib.Path`` is saved as the file or folder that lies there.
+    ``run_metadata`` is a dict of plain values, ``materializer`` a class to use instead of the one chosen by the type.
+    ``extract_metadata=False`` leaves out what the materializer notes about the value (such as its shape), and
+    ``include_visualizations=False`` the pictures it draws of it. In a step the version is tied to the step.
+
+    Raises `VersionExistsError` (a ``ValueError``) for a version that exists, `InvalidNameError`, `MetadataError` and
+    their like for what cannot be recorded, and `MaterializerError` for a value that cannot become files. Nothing is
+    published then.
     """
     # Judged before the ledger is found: a refused first save makes none.
     request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
@@ -51,9 +59,14 @@ def save_artifact(
 
 
 def load_artifact(name_or_id: str | UUID, version: str | int | None = None, *, trust: bool = False) -> Any:
-    """The value of an artifact's version, by default the latest, its bytes verified.
+    """The value of an artifact's version, by default the latest, with every byte checked against its digest.
 
-    In a pipeline's body it is a placeholder for the value; in a step the version is recorded as an input.
+    ``name_or_id`` may also be a version's id, the beginning of one, or ``NAME@VERSION``. ``trust=True`` lets this one
+    call run code that the version holds. In a pipeline's body the result is a placeholder for the value; in a step the
+    version is recorded as an input.
+
+    Raises `ArtifactNotFoundError` (a ``KeyError``), `VersionNotFoundError`, `IntegrityError` for bytes that are
+    missing or damaged, and `UntrustedArtifactError` for a value that only code can rebuild.
     """
     if current_recording() is not None:
         return lazy_lookup(name_or_id, version).load()
@@ -73,9 +86,11 @@ def register_artifact(
     tags: Iterable[str] | None = None,
     run_metadata: Any = None,
 ) -> ArtifactVersion:
-    """Link data that lies inside the artifact store already, without copying it.
+    """Link a file or folder that lies inside the artifact store already as a new version, without copying it.
 
-    Raises `OutsideStoreError` (a ``FileNotFoundError``) for data elsewhere.
+    Its files are read once, to note their digests: a load says so if they have changed since. Loading gives the path.
+    Raises `OutsideStoreError` (a ``FileNotFoundError``) for data elsewhere, and what `save_artifact` raises for its
+    arguments.
     """
     request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
     context = current_step()
@@ -99,12 +114,15 @@ def log_artifact_metadata(
     *,
     artifact_version: str | int | None = None,
 ) -> None:
-    """Log metadata on the output that the running step produces, or on an existing version.
+    """Log metadata on an output of the running step, or on an existing version.
 
-    In a step, without a version, and with no name (the step has one output) or an output's: on that output.
-    Otherwise on the version of that name, by default the latest. ``artifact_version`` is another word for
-    ``version``. Raises `ArgumentError` (a ``ValueError``) where no name is given and none can be meant, and
-    `ArtifactNotFoundError` (a ``KeyError``).
+    In a step and without a version, an output is meant: the one of that name, or the only one where no name is given.
+    In all other cases it is the version of that artifact name, by default the latest. ``metadata`` is a dict of plain
+    values; nested dicts merge key by key with what was logged before. ``artifact_version`` is another word for
+    ``version``.
+
+    Raises `ArgumentError` (a ``ValueError``) where no name is given and none can be meant, `MetadataError` for a value
+    that cannot be recorded, and `ArtifactNotFoundError` (a ``KeyError``).
     """
     if version is not None and artifact_version is not None and str(version) != str(artifact_version):
         raise ArgumentError(f"version is {version!r}, but artifact_version is {artifact_version!r}; give one of them")

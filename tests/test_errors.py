@@ -10,7 +10,6 @@ import pytest
 from ledger import errors
 from ledger.errors import DiskFullError, IntegrityError, LedgerError, ReadOnlyError, StorageError
 from ledger.system_errors import storage_error
-from ledger.wording import shown
 
 ROOT = Path(__file__).parents[1]
 CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LedgerError)]
@@ -139,13 +138,3 @@ def test_a_message_is_one_printable_line(given: str, told: str) -> None:
     error = LedgerError(f"no {given}", hint=f"not {given}", name=given)
     assert (f"no {told}", f"not {told}", given) == (str(error), error.hint, error.facts["name"])
     assert (str(error), error.hint) == (str(pickle.loads(pickle.dumps(error))), pickle.loads(pickle.dumps(error)).hint)
-
-
-class _Shy:
-    def __repr__(self) -> str:
-        raise RuntimeError
-
-
-def test_what_cannot_be_shown_is_shown_by_its_type() -> None:
-    """A value whose own repr fails does not hide the error that is about it."""
-    assert "<_Shy whose repr fails: RuntimeError>" == shown(_Shy())

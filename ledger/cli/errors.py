@@ -6,8 +6,9 @@ listed here, shown by ``ledger --help`` and promised in specs/errors.md.
 
 import click
 
-from ledger.cli.printing import as_json, escape
+from ledger.cli.printing import as_json
 from ledger.errors import LedgerError
+from ledger.wording import one_line
 
 EXIT_CODES = {
     0: "done",
@@ -56,13 +57,13 @@ def report_usage(error: click.ClickException, *, as_json: bool) -> int:
 
 def print_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Say a Python warning as a line on stderr; takes the place of ``warnings.showwarning``."""
-    click.echo(escape(f"Warning: {message}"), err=True)
+    click.echo(one_line(f"Warning: {message}"), err=True)
 
 
 def _print_lines(message: str, hint: str) -> None:
-    click.echo(escape(f"Error: {message}"), err=True)
+    click.echo(one_line(f"Error: {message}"), err=True)
     if hint:
-        click.echo(escape(f"Hint: {hint}"), err=True)
+        click.echo(one_line(f"Hint: {hint}"), err=True)
 
 
 def _print_object(kind: str, message: str, hint: str) -> None:

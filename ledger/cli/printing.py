@@ -26,14 +26,9 @@ _STEP = 1024
 _SECONDS = len("2026-11-23T10:00:00")
 
 
-def escape(text: str) -> str:
-    """A text without control characters, line breaks or marks that turn the direction of writing."""
-    return one_line(text)
-
-
 def print_line(text: str) -> None:
     """Print one line, escaped."""
-    click.echo(escape(text))
+    click.echo(one_line(text))
 
 
 def as_json(document: object, *, indent: int | None = None, for_people: bool = False) -> str:
@@ -53,7 +48,7 @@ def print_table(columns: Mapping[str, str], shapes: Iterable[Shape]) -> None:
 
     On a terminal what has no room there is shortened or left out; elsewhere everything is printed.
     """
-    rows = [{key: escape(_cell(key, shape[key]))[: _SHORT.get(key)] for key in columns.values()} for shape in shapes]
+    rows = [{key: one_line(_cell(key, shape[key]))[: _SHORT.get(key)] for key in columns.values()} for shape in shapes]
     if sys.stdout is not None and sys.stdout.isatty():
         _print_rich(columns, rows)
     else:
@@ -63,7 +58,7 @@ def print_table(columns: Mapping[str, str], shapes: Iterable[Shape]) -> None:
 
 def print_fields(fields: Iterable[tuple[str, object]]) -> None:
     """Print one thing as a name and a value per line."""
-    for line in aligned([[escape(name), escape(_cell(name, value))] for name, value in fields]):
+    for line in aligned([[one_line(name), one_line(_cell(name, value))] for name, value in fields]):
         click.echo(line)
 
 

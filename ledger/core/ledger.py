@@ -114,7 +114,10 @@ class Ledger(Reader):
         extract_metadata: bool = True,
         include_visualizations: bool = True,
     ) -> ArtifactVersion:
-        """Save a value as a new version, published whole or not at all; durable when this returns."""
+        """Save a value as a new version, published whole or not at all; durable when this returns.
+
+        The arguments and errors are those of `ledger.save_artifact`.
+        """
         with self.transaction() as transaction:
             transaction.save(
                 data,
@@ -141,7 +144,8 @@ class Ledger(Reader):
     ) -> ArtifactVersion:
         """Link data inside the store as a new version, without copying it; its files are hashed and listed.
 
-        Raises `OutsideStoreError` (a ``FileNotFoundError``) for data elsewhere.
+        ``folder_or_file_uri`` is a path, or a URL below the store's. Raises `OutsideStoreError` (a
+        ``FileNotFoundError``) for data elsewhere.
         """
         with self.transaction() as transaction:
             transaction.register(
@@ -183,14 +187,15 @@ class Ledger(Reader):
     def transaction(self, *, subject: str = "") -> Transaction:
         """A ``with`` block whose saves, tags and metadata are published in one commit, or none of them.
 
-        ``subject`` goes before what the commit's subject says by itself.
+        ``subject`` is put in front of the commit's own subject, as in ``nightly: save iris@3``.
         """
         return Transaction(self._workspace, subject=subject)
 
     def refuse_taken(self, name: str, version: str | int | None = None) -> None:
-        """Raise what a save under a name and version would raise by now, for whoever has work to do before it.
+        """Raise now what a save under that name and version would raise later, before the work of making its value.
 
-        That is `VersionExistsError`, or `NameCollisionError`; what is saved meanwhile is refused by the save itself.
+        That is `VersionExistsError` or `NameCollisionError`. A version that somebody saves meanwhile is refused by the
+        save itself.
         """
         snapshot, checked = self._workspace.snapshot(), check_name(name)
         refuse_collision(checked, snapshot)
@@ -202,7 +207,11 @@ class Ledger(Reader):
         return find_cached(self._workspace, key)
 
     def at(self, revision: str | dt.datetime) -> "Ledger":
-        """The ledger as it was at a commit or a moment, read-only; raises `RevisionNotFoundError`."""
+        """The ledger as it was at a commit or a moment, read-only.
+
+        A revision is ``HEAD``, ``main`` or 4 to 40 digits of a commit, with Git's ``~N`` and ``^N`` behind it; a moment
+        without a time zone is local time. Raises `RevisionNotFoundError`.
+        """
         workspace = self._workspace
         past = Workspace(
             workspace.path,
@@ -238,7 +247,7 @@ class Ledger(Reader):
         return verifying.verify(self._workspace, deep=deep)
 
     def checking(self, *, deep: bool = True) -> verifying.Check:
-        """A check to be done piece by piece, for whoever wants to stop in between or to see how far it is."""
+        """A check that the caller drives piece by piece, to stop in between or to show how far it is."""
         return verifying.Check(self._workspace, deep=deep)
 
     def __reduce__(self) -> tuple[Any, ...]:

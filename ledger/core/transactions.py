@@ -71,7 +71,7 @@ class Transaction:
     """Saves, tags and metadata that are published together when the ``with`` block ends well; threads may share it."""
 
     def __init__(self, workspace: Workspace, *, subject: str = "") -> None:
-        """``subject`` goes before what the commit's subject says by itself."""
+        """``subject`` is put in front of the commit's own subject."""
         workspace.refuse_past("write")
         self._workspace = workspace
         self._pending: list[PendingVersion] = []
@@ -229,7 +229,7 @@ class Transaction:
         self._let_go()
 
     def _hold_store(self) -> None:
-        """From before bytes are relied on until they are published, nobody removes any (specs/maintenance.md, 3)."""
+        """Keep gc away, from before bytes are relied on until they are published (specs/maintenance.md, 3)."""
         with self._lock:
             if self._hold is None or not self._hold.is_own:
                 self._hold = self._workspace.hold_store()
@@ -327,7 +327,7 @@ class Transaction:
 
 
 def _no_value(handle: ArtifactVersion | PendingVersion | Artifact, name: str) -> ArgumentTypeError:
-    """The error of a save of what stands for a value that is saved already."""
+    """The error where somebody saves a handle: it stands for a value that is saved already."""
     label = f"{handle.name}@{handle.version}" if isinstance(handle, ArtifactVersion) else handle.name
     what = "an artifact" if isinstance(handle, Artifact) else "a version"
     hint = "save what its load() gives, or hand the version to a step as an argument"

@@ -132,7 +132,7 @@ class History:
     def publish(self, drafts: Sequence[Draft], *, author: str, now: dt.datetime, subject: str = "") -> Published:
         """Publish drafts in one commit, all or none; when this returns, the commit is durable.
 
-        ``subject`` goes before what the commit's subject says by itself.
+        ``subject`` is put in front of the commit's own subject.
 
         Raises `VersionExistsError` and `NameCollisionError` where a draft cannot have its place, and
         `LockTimeoutError` where other writers leave no gap for the length of the lock's timeout.

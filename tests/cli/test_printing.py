@@ -6,20 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.cli.printing import aligned, counted, escape, human_size, print_json
-
-
-@given(st.text())
-def test_nothing_unprintable_is_printed(text: str) -> None:
-    """An escaped text holds printable characters only, and is what it was if it held no others."""
-    escaped = escape(text)
-    assert escaped.isprintable()
-    assert (escaped == text) is text.isprintable()
-
-
-def test_escapes_are_readable() -> None:
-    """Control characters, line breaks and direction marks are shown as Python writes them."""
-    assert r"a\x1b[31m\n\u202e\x9b é 数" == escape("a\x1b[31m\n\u202e\x9b é 数")
+from ledger.cli.printing import aligned, counted, human_size, print_json
 
 
 @given(

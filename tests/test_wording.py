@@ -1,0 +1,29 @@
+"""How messages show what they are given."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ledger.wording import one_line, shown
+
+
+@given(st.text())
+def test_nothing_unprintable_is_printed(text: str) -> None:
+    """An escaped text holds printable characters only, and is what it was if it held no others."""
+    escaped = one_line(text)
+    assert escaped.isprintable()
+    assert (escaped == text) is text.isprintable()
+
+
+def test_escapes_are_readable() -> None:
+    """Control characters, line breaks and direction marks are shown as Python writes them."""
+    assert r"a\x1b[31m\n\u202e\x9b é 数" == one_line("a\x1b[31m\n\u202e\x9b é 数")
+
+
+class _Shy:
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def test_what_cannot_be_shown_is_shown_by_its_type() -> None:
+    """A value whose own repr fails does not hide the error that is about it."""
+    assert "<_Shy whose repr fails: RuntimeError>" == shown(_Shy())
