@@ -1,7 +1,7 @@
 """The catalog: every version of one commit, searched and found by id without reading a record.
 
-Pure but for reading. A catalog is made of few segments, the oldest first; a newer one says which lines of the
-older ones hold no longer. What it answers is what walking through the history would (specs/catalog.md, 1).
+Pure but for reading. A catalog is made of a few segments, the oldest first; a newer segment names the lines of older
+ones that no longer hold. Its answers are the ones that walking through the history would give (specs/catalog.md, 1).
 """
 
 import functools
@@ -15,7 +15,7 @@ from ledger.catalog.segments import Segment
 
 
 class Found(NamedTuple):
-    """A version that is an answer; if not certain, its records have to say so."""
+    """A version that is an answer; where that is not certain, its records must be asked."""
 
     place: Place
     is_certain: bool
@@ -47,7 +47,7 @@ class Catalog:
         return sum(1 for _ in self._lines_of(prefix))
 
     def live_lines(self, newest: int | None = None) -> Iterator[bytes]:
-        """Every line that holds, by id; with ``newest``, of so many of the newest segments only."""
+        """Every line that still holds, by id; ``newest`` limits them to that many of the newest segments."""
         first = 0 if newest is None else len(self.segments) - newest
         streams = (
             self._live(place, segment.all_lines()) for place, segment in enumerate(self.segments) if place >= first

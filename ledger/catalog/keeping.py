@@ -1,9 +1,9 @@
-"""The catalog's file: read, extended, written anew.
+"""The catalog's file: how it is read, extended, and replaced.
 
-One file that is only ever added to, or replaced by another one whole. No lock: a segment names the place it
-builds on, so of two that are added at once either is right by itself, and what a dead writer left at the
-end is passed over. Additions are not synced: the file is derived, every block is checked, and what is
-not what was written is made again.
+The file is only ever appended to, or replaced as a whole. It needs no lock: every segment names the place of the
+segment that it builds on, so two segments that are appended at once are each right by themselves, and what a dead
+writer left at the end is skipped. Nothing is synced to disk: the file is derived, every block has a checksum, and a
+block that fails it is made again.
 """
 
 import itertools
@@ -49,7 +49,7 @@ _ABANDONED_SECONDS = 3600.0
 
 
 class LineChange(NamedTuple):
-    """What becomes of a version in the catalog: it gets a line, the line of a key holds no longer, or both."""
+    """A change of the catalog: a line that is new, the key of a line that is no longer true, or both."""
 
     line: bytes | None
     replaced: bytes | None
@@ -166,7 +166,7 @@ def _count_to_take(sizes: Sequence[int], new: int) -> int:
 
 
 def _is_to_be_rewritten(catalog: Catalog, new: int) -> bool:
-    """Whether a file holds too much that nobody reads, or adding ``new`` lines would copy too many. Pure."""
+    """Whether to write a new file: this one holds too much that is dead, or ``new`` lines would copy too many. Pure."""
     sizes = [segment.lines for segment in catalog.segments]
     taken = _count_to_take(sizes, new)
     live = sum(segment.end - segment.start for segment in catalog.segments)

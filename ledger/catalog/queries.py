@@ -1,7 +1,7 @@
-"""A question to the catalog: which lines can be an answer, and which are.
+"""A question to the catalog: which lines may be answers, and which of those are.
 
-Pure. Most lines are told apart by pieces of text that an answer must hold, without decoding
-anything; what is left is judged column by column, by the same rule as records are.
+Pure. Every answer must hold certain pieces of text, so most lines are ruled out by looking for those, without decoding
+anything. What is left is judged column by column, by the same rule that judges records.
 """
 
 from collections.abc import Iterator

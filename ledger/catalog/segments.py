@@ -4,8 +4,8 @@ Pure but for reading through a function that is given. Layout (specs/catalog.md,
 
     blocks | replaced keys | table of the blocks | trailer
 
-A segment is found by its end, and its trailer says where the segment ends that it builds on. Its lines stand
-for those of older segments with the same key; keys that it replaces without a line have gone.
+A segment is found by its end; its trailer says where the segment ends that it builds on. A line replaces any line with
+the same key in older segments. A replaced key without a line of its own says that the version is gone.
 """
 
 import bisect

@@ -1,4 +1,4 @@
-"""The commands for what is kept of distant stores, and of files that are mapped."""
+"""The commands for the local caches: blocks of distant stores, and files that are mapped into memory."""
 
 import re
 

@@ -1,8 +1,7 @@
 """How results look: JSON documents, tables and lists of fields.
 
-Nothing that a record says reaches a terminal as it is: tags, metadata and people's names
-come from anywhere, so every character that is not printable is escaped, in tables
-and in JSON. `rich` is imported for terminals only; what fits one is decided in `tables`.
+Tags, metadata and people's names come from anywhere. So every character that is not printable is escaped before it
+reaches a terminal, in tables and in JSON alike. `rich` is imported for terminals only; `tables` decides what fits one.
 """
 
 import sys

@@ -1,8 +1,7 @@
 """What artifacts, versions, commits and reports look like as JSON objects.
 
-Pure but for reading the records behind a handle. The keys are a promise
-(specs/command-line.md): keys are added, never renamed. A thing whose record is damaged is left
-out of a list with a warning, because the others are no less true for it.
+Pure but for reading the records behind a handle. The keys are a promise (specs/command-line.md): keys are added, never
+renamed. A thing whose record is damaged is left out of a list with a warning; the others are shown.
 """
 
 import warnings

@@ -1,10 +1,10 @@
-"""What of a table fits a terminal: which columns, and how much of each.
+"""How a table is fitted to a terminal: which columns are shown, and how much of each.
 
-Pure. What is copied from a row (names, versions, ids) stands whole on one line, and only what is worth reading to
-its end (what went wrong, what a commit did) goes on in further lines. So other things give way where there is no
-room for all: first what they say too exactly, then the ends of long texts, then whole columns, those of least use
-first, and at last the id of what has a name and a version. Where even that is not enough the rows are wider than
-the terminal, which wraps them as it likes.
+Pure. Whatever a reader may want to copy from a row (names, versions, ids) stands whole on one line. Only texts worth
+reading to the end (what went wrong, what a commit did) go on in further lines. Where there is too little room, these
+give way in turn: needless precision, the ends of long texts, whole columns (the least useful first), and at last the
+id of what also has a name and a version. If even that is not enough, the rows are wider than the terminal, which wraps
+them as it likes.
 """
 
 from collections.abc import Callable, Mapping, Sequence

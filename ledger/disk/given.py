@@ -1,7 +1,7 @@
 """Paths as users give them.
 
-One place says what counts as one, before the system is asked: its own words for the rest are Python's,
-and name neither the argument nor a way out.
+Checked here before the operating system is asked: Python's own errors for what is no path name neither the argument
+nor what to do instead.
 """
 
 import os

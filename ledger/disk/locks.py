@@ -1,10 +1,10 @@
 """The lock of one writer at a time; the only user of filelock.
 
-It is flock's, released by the kernel when its holder dies, and its holder is known by pid and host. It saves work
-and carries no correctness: that is the compare-and-swap's (specs/concurrency.md, 2).
+It is an ``flock``, released by the kernel when its holder dies; the file names the holder's pid and host. The lock only
+saves work: what makes publishing correct is the compare-and-swap of the ref (specs/concurrency.md, 2).
 
-A lock that nobody has is taken by the one system call that it is. Where it has to be waited for, filelock does that:
-its care for threads, forks and signals takes a tenth of a small save.
+A free lock is taken with a single system call. Only where somebody has to wait is filelock used: its handling of
+threads, forks and signals would cost a tenth of a small save.
 """
 
 import contextlib

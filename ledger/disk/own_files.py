@@ -1,4 +1,4 @@
-"""Open files whose locks are this process's own."""
+"""Open files whose locks belong to this process alone, and not to a child that it forked."""
 
 import contextlib
 import fcntl
@@ -11,7 +11,7 @@ from ledger.forks import UNFORKED, tell_of_forks
 class OwnFile:
     """An open file for flock: what is locked by it is free again when this process ends, whatever forks it has made.
 
-    A flock is the open file's, and a fork has the same file open: it closes it before it does anything else.
+    A flock belongs to the open file, which a forked child shares. So the child closes it before it does anything else.
     Raises plain ``OSError``.
     """
 

@@ -1,4 +1,4 @@
-"""Reads that never lie: an operating system error is an error that names the path, never "not there".
+"""Reads that never lie: an error of the operating system is reported with its path, never taken for "not there".
 
 Nor do they wait for ever: whoever may write to a shared folder can put a fifo where a file was.
 """

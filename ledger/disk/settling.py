@@ -1,4 +1,4 @@
-"""Writes without fsync, and the first one with it that builds on them."""
+"""Files that are written without fsync, and how they are made durable before something builds on them."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,10 @@ from ledger.enums import Durability
 
 
 def settle(mark: Path) -> None:
-    """See to it that nothing durable builds on what is not; called before what was written here is shown to anybody.
+    """Make sure that nothing durable builds on files that are not; called before what was written becomes visible.
 
-    Who writes without fsync leaves the file ``mark``. Who finds it and writes with fsync has the system write
-    whatever it still holds back, of all programs, and takes the file away.
+    A writer without fsync leaves the file ``mark``. A writer with fsync that finds it calls ``sync``, which makes every
+    file of every program durable, and removes the mark.
     """
     is_marked = bool(mode_of(mark))
     if current_durability() is not Durability.FULL:

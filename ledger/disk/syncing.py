@@ -1,7 +1,7 @@
 """Whether what is written is made durable: the one place that asks for fsync.
 
-How durable writes are is a matter of the context that writes (specs/concurrency.md, 5): the parts of a save share
-one, and no function is handed a flag. A failed fsync is final: whoever asked gives up what it wrote.
+How durable writes are is set for a context (specs/concurrency.md, 5), which all parts of a save share, so that no
+function needs a parameter for it. A failed fsync is final: the caller gives up what it wrote.
 """
 
 import contextlib

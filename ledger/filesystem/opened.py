@@ -1,7 +1,7 @@
-"""An open file of a version, with what fsspec asks of its files beside reading them.
+"""An open file of a version, with what fsspec expects of its files beside reading.
 
-A buffered reader like any other, which knows its size. fsspec's own caches give it another way to its bytes:
-``cache``, which keeps blocks and asks for those that it lacks.
+A buffered reader that knows its size. fsspec's own caches reach its bytes another way: through the attribute ``cache``,
+which keeps blocks and fetches those that it lacks.
 """
 
 import io

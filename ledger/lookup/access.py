@@ -1,7 +1,7 @@
 """What a handle asks of its ledger: records, and the bytes and values behind them.
 
-Owns the protocols, so that handles import no ledger: finding a version takes no bytes, and whoever can read them
-gives a handle its `Access` from above.
+Only protocols. A handle is given an object that fulfils them when it is made, and so needs no import of the ledger
+above it.
 """
 
 from collections.abc import Callable, Iterator

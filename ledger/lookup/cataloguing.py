@@ -1,8 +1,9 @@
-"""The catalog of a ledger, brought up to the commit that is asked about, and look-ups through it.
+"""Look-ups through the catalog of a ledger, which is brought up to the commit in question first.
 
-Ties the history to the catalog: what differs between two commits becomes lines. A look-up asks the catalog
-where walking through the history would be long, and walks where there are few versions, or where
-no catalog can be had: it is derived, and whatever is wrong with it costs time, never an answer.
+Ties the history to the catalog: the differences between two commits become lines of the catalog. A look-up uses the
+catalog where walking through the history would take long. It walks the history instead where there are few versions,
+or where the catalog cannot be read or written: the catalog is derived, so a fault in it costs time but never changes
+an answer.
 """
 
 import itertools
@@ -31,12 +32,12 @@ from ledger.meters import advance, task
 from ledger.records import Name, VersionString, parse_time
 
 FEW = 200
-"""As many versions are walked through rather than catalogued."""
+"""Most versions that are walked through without making a catalog."""
 
 MOST_ASIDE = 200_000
-"""As many versions may differ between the catalog and a past commit that is asked about through it.
+"""Most versions by which a past commit may differ from the catalog that is used to look something up in it.
 
-Most of them are such as came later, which cost no reading of records."""
+Usually those are versions that came later, and leaving them out costs no reading of records."""
 
 FactsFinder = Callable[[Snapshot, Claim], Facts]
 _Answer = TypeVar("_Answer")
@@ -44,7 +45,7 @@ _Identity = tuple[int, ...]
 
 
 class _Known(NamedTuple):
-    """A catalog that was read from a file, or built upon one, when the file was as the identity says."""
+    """A catalog that was read from a file or built upon one, and the identity that the file had then."""
 
     identity: _Identity | None
     catalog: Catalog
@@ -61,7 +62,7 @@ class CatalogKeeper:
         self._asked: _Known | None = None
 
     def at(self, snapshot: Snapshot, commit: CommitId, *, is_past: bool) -> Catalog | None:
-        """The catalog of a commit, or ``None`` where walking is the way; raises `CatalogDamage`.
+        """The catalog of a commit, or ``None`` where the history is to be walked; raises `CatalogDamage`.
 
         For a past commit no file is written.
         """
@@ -111,7 +112,7 @@ class CatalogKeeper:
             return self._updated(None, snapshot, commit, is_past=False) if before is not None and not is_past else None
 
     def _aside(self, before: Catalog, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
-        """The catalog of a commit, without a file of it; ``None`` where too much differs."""
+        """The catalog of a commit, in memory only; ``None`` where the file's differs too much from it."""
         known = list(itertools.islice(self._line_changes(before, snapshot, commit), MOST_ASIDE + 1))
         return overlay(before, known, commit) if len(known) <= MOST_ASIDE else None
 
@@ -142,7 +143,7 @@ class CatalogKeeper:
 
 
 class CataloguedSnapshot(Snapshot):
-    """The history at one commit, with a catalog for what walking would take long to find."""
+    """The history at one commit, with a catalog for look-ups that would take long without one."""
 
     def __init__(self, snapshot: Snapshot, commit: CommitId, keeper: CatalogKeeper, *, is_past: bool) -> None:
         super().__init__(snapshot.folders)
@@ -151,7 +152,7 @@ class CataloguedSnapshot(Snapshot):
         self._is_past = is_past
 
     def ask(self, question: Callable[[Catalog], _Answer]) -> _Answer | None:
-        """What the catalog answers; ``None`` where there is none, and walking is the way."""
+        """What the catalog answers; ``None`` where there is none, and the history is to be walked."""
         try:
             catalog = self._keeper.at(self, self._commit, is_past=self._is_past)
             return question(catalog) if catalog is not None else None
@@ -193,12 +194,12 @@ def claim_of(place: Place) -> Claim:
 
 
 def are_few(claims: Iterator[Claim]) -> bool:
-    """Whether there are so few versions that they are soon walked through."""
+    """Whether there are so few versions that walking through them is quick."""
     return len(list(itertools.islice(claims, FEW + 1))) <= FEW
 
 
 def _identity_of(path: Path) -> _Identity | None:
-    """What tells a file from what it was; ``None`` where there is none to be read."""
+    """What changes whenever the file does; ``None`` where there is no file that can be read."""
     try:
         status = os.stat(path)
     except OSError:

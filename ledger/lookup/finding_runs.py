@@ -1,7 +1,7 @@
 """Which run is meant by an id, and the runs that a list asks for.
 
-Reads the records of runs and checks that each stands where its own fields say. What of a run is damaged costs that run,
-not a list of them.
+Reads the records of runs and checks that each stands where its own fields say. A damaged record hides its own run from
+a list, and no other.
 """
 
 import itertools

@@ -1,7 +1,8 @@
 """Which store each remote's bytes went to: ``remote-stores.json``, local like the settings and written by syncs.
 
-An empty mount point looks like a store that is still to be made, and another disk like the right one. So the id of the
-store behind a URL is noted when it is met first. Whoever replaces a store on purpose deletes the file.
+From outside, an empty mount point looks like a store that is still to be made, and a wrong disk looks like the right
+one. So the id of the store behind a URL is noted the first time that it is seen, and compared from then on. Whoever
+replaces a store on purpose deletes the file.
 """
 
 from pathlib import Path

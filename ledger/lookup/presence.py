@@ -1,8 +1,8 @@
 """Which runs have a process that may still end them.
 
-A run holds the file ``running/<run id>`` of its ledger locked while its process lives, and the kernel lets
-go when that dies. The file says nothing else, and nothing is lost with it: a run without a file
-was made in another ledger directory, so that nobody here can tell.
+While its process lives, a run keeps the file ``running/<run id>`` of its ledger directory locked; the kernel releases
+the lock when the process dies. The file holds nothing else and can be lost without harm. A run without such a file was
+made in another ledger directory: whether it still goes on cannot be told from here.
 """
 
 import contextlib

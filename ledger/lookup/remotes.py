@@ -1,8 +1,8 @@
 """Where a remote is: its history, and the store beside it.
 
-A remote is a URL for Git and a store for bytes. Of a path that this user named, the store is
-found by looking: a ledger's own, or a folder inside a bare repository. A URL says nothing
-about a store, so the settings must (specs/sharing.md, 1).
+A remote is a URL for Git and a store for bytes. Where the user gave a path, the store is looked for there: the store of
+a ledger, or a folder inside a bare repository. A URL does not say where the store is, so the settings must
+(specs/sharing.md, 1).
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""What shows a version: its visualizations, as a notebook or a terminal can show them.
+"""A version's visualizations, in the form in which a notebook or a terminal can show them.
 
-They come from whoever saved the version, so nothing in them is given any rights.
+They come from whoever saved the version and are not trusted: no script in them runs.
 """
 
 from ledger.enums import VisualizationType

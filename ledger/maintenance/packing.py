@@ -1,6 +1,6 @@
 """Packing the history by hand: plan, show, execute.
 
-How it is done, `ledger.history` knows; here is what a program or a person asks for.
+The work is done in `ledger.history`; this is the interface for programs and for the command line.
 """
 
 from ledger.core import Ledger

@@ -1,9 +1,9 @@
-"""A check done a part at a time, so that many short ones come to a whole one.
+"""A check done a part at a time, so that many short runs add up to a whole one.
 
-Owns which part a run does. All pieces stand in an order that chance decided once and for all
-(`Piece.key`); a run goes on behind the last piece that an earlier one finished, and from the end to the
-beginning again. So each run is a random sample, and any runs that come to the whole have seen
-every piece. The position is kept in the ledger's cache: it is derived, and without it the next run starts over.
+Decides which part a run does. All pieces stand in one fixed random order (`Piece.key`). A run goes on behind the last
+piece that an earlier run finished, and from the end back to the beginning. So each run is a random sample, and runs
+that add up to the whole have seen every piece. The position is kept in the ledger's cache: without it the next run
+starts from the beginning.
 """
 
 import math

@@ -1,6 +1,6 @@
-"""Whole numbers as users give them: Python's, and those of libraries, which are as good.
+"""Whole numbers as users give them: Python's own, and those of libraries such as numpy.
 
-One place says what counts as one, so that a number from an array is taken wherever a literal is.
+The one place that says what counts as one, so that a number from an array is taken wherever a literal is.
 """
 
 import operator

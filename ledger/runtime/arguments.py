@@ -1,4 +1,4 @@
-"""A step's arguments when it starts: which versions they are, and which values."""
+"""What a step's arguments are when it starts: the versions that they name, and the values that its body gets."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,8 @@
-"""What a step was about when something below it failed: which argument or output an error came for.
+"""What a step was doing when something below it failed: which argument or output the error is about.
 
-An error is passed on as it is, with a note; one about a value that cannot be saved says it in its message,
-because it tells of nothing but a type otherwise. A record holds it as a text.
+An error is passed on unchanged, with a note attached. Only an error about a value that cannot be saved says so in its
+message too, because that message names nothing but a type otherwise. `told_failure` gives an error as the text of a
+record.
 """
 
 from collections.abc import Iterator

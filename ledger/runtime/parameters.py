@@ -1,8 +1,8 @@
 """Plain arguments of steps and pipelines: what counts as one, how records hold them, how cache keys tell them apart.
 
-Pure. A plain argument is JSON through and through. Its recorded form is that of metadata
-(specs/format.md, 4.3), and all of a step's together must leave room in a record of 1 MiB. A record
-does without what JSON has no word for; a cache key does not, because the step's body sees it.
+Pure. A plain argument is JSON through and through. It is recorded in the form of metadata (specs/format.md, 4.3), and
+all arguments of a step together must fit a record of 1 MiB. A record leaves out differences that JSON cannot express;
+a cache key keeps them, because the step's body can see them.
 """
 
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""What a step returned, judged against what it says it gives."""
+"""Whether what a step returned fits the outputs that it declares."""
 
 from typing import Any
 

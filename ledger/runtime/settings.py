@@ -1,4 +1,4 @@
-"""Switches that pipelines and steps share, and which of several says what holds."""
+"""The switches that pipelines and steps share, and which of several settings of one wins."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -9,7 +9,7 @@ from ledger.wording import shown
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Switches; ``None`` leaves one to whoever has the next word. ``substitutions`` fill name templates."""
+    """Switches; ``None`` leaves one to the weaker settings below. ``substitutions`` fill name templates."""
 
     enable_cache: bool | None = None
     enable_artifact_metadata: bool | None = None
@@ -25,7 +25,7 @@ class Settings:
             raise ArgumentTypeError(f"substitutions are a dict of str, got {shown(self.substitutions)}")
 
     def under(self, stronger: "Settings") -> "Settings":
-        """Both together, the stronger one's word first."""
+        """Both merged: each switch as ``stronger`` sets it, or as these do where it leaves it open."""
         switches = {
             each.name: _first(getattr(stronger, each.name), getattr(self, each.name))
             for each in fields(self)

@@ -1,7 +1,7 @@
 """What a person sees of a run while it goes on: a line where a step begins, and one where it ends.
 
-The lines are logged as ``ledger`` at ``INFO``. Where the program has set up no logging, a person
-at a terminal sees them on stderr all the same; programs that read stderr do not.
+The lines are logged by the logger ``ledger`` at ``INFO``. Where the program has set up no logging and stderr is a
+terminal, they are printed there; a program that reads stderr through a pipe gets none of them.
 """
 
 import contextlib
