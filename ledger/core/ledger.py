@@ -168,18 +168,23 @@ class Ledger(Reader):
         return self._workspace.version(snapshot, claim).load(trust=trust, mmap=mmap, data_type=data_type)
 
     def log_metadata(self, metadata: Any, on: Target, version: str | int | None = None) -> None:
-        """Log metadata on a version; what was logged before stays in the history."""
+        """Log metadata, a dict of plain values, on a version; what was logged before stays in the history.
+
+        ``on`` is a name, an id or a handle of this ledger; ``version`` goes with a name, which means the latest
+        otherwise. Nested dicts merge key by key, and other values replace earlier ones. Raises `MetadataError` and
+        what `get` raises.
+        """
         with self.transaction() as transaction:
             transaction.log_metadata(metadata, on, version)
 
     def tag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
-        """Put tags on a version."""
+        """Put tags on a version, which is given as in `log_metadata`; a tag that it has already is no error."""
         wanted = check_given_tags(tags)
         with self.transaction() as transaction:
             transaction.tag(on, wanted, version)
 
     def untag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
-        """Take tags off a version; that they were there stays in the history."""
+        """Take tags off a version, which is given as in `log_metadata`; that they were there stays in the history."""
         unwanted = check_given_tags(tags)
         with self.transaction() as transaction:
             transaction.tag(on, None, version, remove=unwanted)
@@ -224,7 +229,7 @@ class Ledger(Reader):
         return Ledger(past)
 
     def trust(self, name_or_id: str | UUID, version: str | int | None = None) -> ArtifactVersion:
-        """Let a version run code when it is loaded on this machine, by this user, from now on."""
+        """Let a version run code whenever this user loads it on this machine from now on; returns the version."""
         found = self.get(name_or_id, version)
         self._workspace.trust.add(Digest(found.digest), f"{found.name}@{found.version}", self._workspace.now())
         return found
@@ -239,11 +244,17 @@ class Ledger(Reader):
         return sharing.sync(self._workspace, remote)
 
     def usage(self) -> Usage:
-        """The bytes of every artifact and version: of their files, stored for them, and shared with others."""
+        """How much room every artifact and version takes, in bytes.
+
+        That is the size of its files, what the store holds for it, and how much of that it shares with others.
+        """
         return measure(self._workspace)
 
     def verify(self, *, deep: bool = True) -> Report:
-        """Check history, records and bytes; ``deep=False`` checks records and only asks whether the bytes are there."""
+        """Check history, records and bytes. What is wrong stands in the report and raises nothing; see ``Report.ok``.
+
+        ``deep=False`` checks the records, but only asks whether the bytes are there and reads none of them.
+        """
         return verifying.verify(self._workspace, deep=deep)
 
     def checking(self, *, deep: bool = True) -> verifying.Check:

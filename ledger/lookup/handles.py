@@ -102,22 +102,22 @@ class ArtifactVersion:
 
     @property
     def data_type(self) -> str:
-        """What the value's type was called when it was saved."""
+        """The name of the value's type when it was saved, such as ``numpy.ndarray``."""
         return self._facts.manifest.data_type
 
     @property
     def materializer(self) -> str:
-        """The registry key of what reads the files."""
+        """The registry key of the materializer that reads the files."""
         return self._facts.manifest.materializer
 
     @property
     def trust_class(self) -> str:
-        """What its writer says loading it takes: ``data``, ``restricted`` or ``code``."""
+        """What loading takes according to its writer: ``data``, ``restricted`` or ``code`` (specs/trust.md)."""
         return self._facts.manifest.trust
 
     @property
     def size(self) -> int:
-        """Bytes of all files together, before compression and sharing."""
+        """The size of all files together in bytes, before compression and sharing."""
         return self._facts.manifest.content.size
 
     @property
@@ -163,12 +163,14 @@ class ArtifactVersion:
         return {shown.path: VisualizationType(shown.type) for shown in self._facts.manifest.visualizations}
 
     def load(self, *, trust: bool = False, mmap: bool = False, data_type: PythonType | None = None) -> Any:
-        """The value, its bytes verified.
+        """The value, with every byte checked against its digest.
 
-        ``trust=True`` lets this one call run code that the version holds; ``mmap=True`` maps arrays and Arrow
-        tables from a checked local copy; ``data_type`` helps a class that this process has not defined under
-        its own name.
-        Raises `UntrustedArtifactError`, `IntegrityError`, `UnknownMaterializerError`.
+        ``trust=True`` lets this one call run code that the version holds. ``mmap=True`` maps arrays and Arrow tables
+        into memory from a checked local copy, instead of reading them. ``data_type`` is the value's class, for a class
+        that this process cannot find under the name it was saved with.
+
+        Raises `UntrustedArtifactError` for a value that only code can rebuild, `IntegrityError` for bytes that are
+        missing or damaged, and `UnknownMaterializerError` where nothing here can read the files.
         """
         return self._source.access.load(self._claim, self._facts, trust, mmap, data_type)
 
@@ -177,9 +179,10 @@ class ArtifactVersion:
         return self._reader.files
 
     def open(self, path: str) -> IO[bytes]:
-        """One file as a seekable stream that reads only the chunks it touches, verified.
+        """One file, by its path in the version, as a seekable stream; each chunk is read and checked when it is needed.
 
-        Streams may be read in different threads, each in one at a time.
+        Different streams may be read in different threads, but one stream only in one thread at a time. Raises
+        `ArgumentError` (a ``ValueError``) for a path that the version does not have.
         """
         if path not in {entry.path for entry in self._reader.files}:
             known = ", ".join(entry.path for entry in self._reader.files[:8])
@@ -187,21 +190,23 @@ class ArtifactVersion:
         return self._reader.separate().open(path)
 
     def download_files(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # api
-        """Write every file into one zip, which appears whole or not at all.
+        """Write every file into one zip, which appears whole or not at all; returns its path.
 
-        Raises ``ValueError`` unless the path ends in ``.zip``, and ``FileExistsError`` if the file is there.
+        Raises ``ValueError`` unless the path ends in ``.zip``, and ``FileExistsError`` if the file is there already and
+        ``overwrite`` is not set.
         """
         return self._source.access.download(self._claim, self._facts, path, overwrite)
 
     def restore(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # as download_files
         """Put the files at ``path``: one file becomes that file, several become that folder; returns what was made.
 
-        Runs nothing, and leaves out what shows the value. Raises `TargetExistsError`.
+        No code of the version runs, and its visualizations are left out. Raises `TargetExistsError` if something is
+        there already and ``overwrite`` is not set.
         """
         return self._source.access.restore(self._claim, self._facts, path, overwrite)
 
     def visualize(self) -> Visualized:
-        """What shows the value: its visualizations, as a notebook or a terminal can show them."""
+        """The visualizations of the value, in the form in which a notebook or a terminal can show them."""
         shown = [(path, kind, self._reader.read(path)) for path, kind in self.visualizations.items()]
         return Visualized(self._claim.label, shown)
 

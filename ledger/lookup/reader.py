@@ -65,7 +65,11 @@ class Reader:
         return self._view.revision or self._view.history.tip()
 
     def get(self, name_or_id: str | UUID, version: str | int | None = None) -> ArtifactVersion:
-        """The version of a name, an id, an id prefix or ``NAME@VERSION``; without a version, the latest."""
+        """The version of a name, an id, an id prefix or ``NAME@VERSION``; without a version, the latest.
+
+        Raises `ArtifactNotFoundError` or `VersionNotFoundError`, `AmbiguousIdError` where a prefix fits several
+        versions, and `FormatError` or `IntegrityError` where the version's records are damaged.
+        """
         snapshot = self._view.snapshot()
         claim = resolve(snapshot, name_or_id, version)
         facts = self._view.facts(snapshot, claim)  # a damaged record is reported here, not at first use
@@ -102,18 +106,26 @@ class Reader:
         created_after: dt.datetime | None = None,
         limit: int | None = None,
     ) -> list[ArtifactVersion]:
-        """The versions that match everything asked, oldest first; ``limit`` keeps the newest."""
+        """The versions that match everything asked, oldest first; ``limit`` keeps the newest.
+
+        ``name`` is exact; a version matches ``tag`` if it has every one of those tags, and ``run_metadata`` if it has
+        at least these keys with these values, nested dicts alike. ``created_after`` without a time zone is local time.
+        A version whose record is damaged is left out with a warning.
+        """
         wanted = searching.make_filter(tag=tag, type=type, run_metadata=run_metadata, created_after=created_after)
         return searching.search_versions(self._view, name=name, version=version, wanted=wanted, limit=limit)
 
     def runs(
         self, *, pipeline: str | None = None, status: str | None = None, limit: int | None = None
     ) -> list[PipelineRun]:
-        """The runs, oldest first: of a pipeline, of a status; ``limit`` keeps the newest."""
+        """The runs, oldest first; ``limit`` keeps the newest.
+
+        ``pipeline`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``.
+        """
         return list_runs(self._view, pipeline=pipeline, status=status, limit=limit)
 
     def run(self, id: str | UUID) -> PipelineRun:
-        """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
+        """The run of an id, or of the beginning of one; raises `RunNotFoundError` or `AmbiguousIdError`."""
         return find_run(self._view, id)
 
     def log(self) -> Iterator[Commit]:

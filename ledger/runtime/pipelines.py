@@ -124,7 +124,11 @@ def pipeline(
     enable_artifact_visualization: bool | None = None,
     substitutions: Mapping[str, str] | None = None,
 ) -> Pipeline | Callable[[Callable[..., Any]], Pipeline]:
-    """Make a function a pipeline. The switches hold for steps that say nothing themselves."""
+    """Make a function a pipeline: its body calls steps, and a call of the pipeline runs them.
+
+    ``name`` is the pipeline's name, by default the function's. The switches and ``substitutions`` are those of `step`,
+    for the steps that do not set them.
+    """
     settings = Settings(
         enable_cache=enable_cache,
         enable_artifact_metadata=enable_artifact_metadata,

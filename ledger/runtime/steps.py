@@ -195,8 +195,12 @@ def step(
 ) -> Step | Callable[[Callable[..., Any]], Step]:
     """Make a function a step.
 
-    ``name`` is the step's name, by default the function's; the switches beat the pipeline's.
-    ``output_materializers`` is one class, a list to choose from by type, or either per output.
+    ``name`` is the step's name, by default the function's. The three switches say whether a result of an earlier run
+    may be taken instead of running, whether materializers note metadata about outputs, and whether they draw
+    visualizations; ``None`` leaves a switch to the pipeline, and there it is on. ``output_materializers`` is a class, a
+    list of classes to choose from by the value's type, or a dict with either for each output. ``substitutions`` fill
+    templates in the names of outputs, beside ``{date}`` and ``{time}``.
+
     Raises `StepInterfaceError` for a signature that cannot be a step's.
     """
     settings = Settings(
