@@ -8,15 +8,13 @@ that fails publishes none of its outputs, records that it failed, and lets its o
 
 import datetime as dt
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import TracebackType
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ledger.core import (
     ArtifactVersion,
     CacheHit,
-    Ledger,
     PendingVersion,
     PipelineRun,
     Transaction,
@@ -27,19 +25,8 @@ from ledger.enums import SaveType
 from ledger.errors import RunNotFoundError, StepInterfaceError
 from ledger.history import cache_file, run_file, step_file
 from ledger.ids import new_uuid
-from ledger.records import (
-    CacheRecord,
-    EndRecord,
-    Name,
-    RunRecord,
-    Status,
-    StepOutput,
-    StepRecord,
-    encode_values,
-    format_time,
-    merge,
-)
-from ledger.runtime.arguments import Inputs, ledger_of, resolve_inputs
+from ledger.records import CacheRecord, Name, merge
+from ledger.runtime.arguments import ledger_of, resolve_inputs
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import StepContext, running
 from ledger.runtime.fingerprint import cache_key, source_digest
@@ -49,48 +36,10 @@ from ledger.runtime.plan import PlannedOutput, PlannedStep, make_plan
 from ledger.runtime.project import ProjectState
 from ledger.runtime.results import choose_materializer, split_result
 from ledger.runtime.run_configuration import RunConfiguration
+from ledger.runtime.run_state import Attempt, Run, end_record, output_record, run_record, step_record
 from ledger.runtime.settings import Settings
 from ledger.runtime.telling import tell_run, tell_step
 from ledger.runtime.templates import times_of
-
-
-@dataclass(kw_only=True)
-class _Run:
-    """What a run has come to so far. ``unpublished`` are records that go with the next commit."""
-
-    ledger: Ledger
-    id: str
-    graph: Graph
-    started: dt.datetime
-    project: ProjectState
-    plan: tuple[PlannedStep, ...]
-    outputs: dict[tuple[str, str], ArtifactVersion] = field(default_factory=dict)
-    external: dict[int, ArtifactVersion] = field(default_factory=dict)
-    unpublished: list[tuple[tuple[str, ...], StepRecord]] = field(default_factory=list)
-    entered: set[str] = field(default_factory=set)
-    """The keys of this run that have a cache entry."""
-    has_begun: bool = False
-    attempt: "_Attempt | None" = None
-    """The step that is on."""
-    process: int = field(default_factory=os.getpid)
-
-    @property
-    def is_own(self) -> bool:
-        """Whether this process runs it: a fork that the body of a step makes does not."""
-        return self.process == os.getpid()
-
-
-@dataclass(kw_only=True)
-class _Attempt:
-    """What one step has come to so far."""
-
-    planned: PlannedStep
-    started: dt.datetime
-    source: str | None
-    inputs: Inputs | None = None
-    key: str | None = None
-    context: StepContext | None = None
-    error: str | None = None
 
 
 def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration | None = None) -> PipelineRun:
@@ -99,7 +48,7 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
     # Judged before the ledger is found: a refused first run makes none.
     plan = make_plan(graph, settings, configuration or RunConfiguration(), times_of(started))
     ledger = ledger_of(plan)
-    run = _Run(
+    run = Run(
         ledger=ledger,
         id=new_uuid(int(started.timestamp() * 1000)),
         graph=graph,
@@ -116,7 +65,7 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
     return ledger.run(run.id)
 
 
-def _run_all(run: _Run) -> None:
+def _run_all(run: Run) -> None:
     try:
         _save_external(run)
         for planned in run.plan:
@@ -131,7 +80,7 @@ def _run_all(run: _Run) -> None:
         raise
 
 
-def _save_external(run: _Run) -> None:
+def _save_external(run: Run) -> None:
     """Save every value from outside once, in one commit with the beginning of the run."""
     given: dict[int, tuple[ExternalArtifact, str, str]] = {}
     for planned in run.plan:
@@ -146,7 +95,7 @@ def _save_external(run: _Run) -> None:
 
 
 def _save_one_external(
-    run: _Run, transaction: Transaction, external: ExternalArtifact, step: str, argument: str
+    run: Run, transaction: Transaction, external: ExternalArtifact, step: str, argument: str
 ) -> PendingVersion:
     with saving(f"argument {argument!r} of step {step!r}", step=step, argument=argument):
         return transaction.save(
@@ -159,8 +108,8 @@ def _save_one_external(
         )
 
 
-def _run_step(run: _Run, planned: PlannedStep) -> None:
-    attempt = run.attempt = _Attempt(
+def _run_step(run: Run, planned: PlannedStep) -> None:
+    attempt = run.attempt = Attempt(
         planned=planned, started=run.ledger.now(), source=source_digest(planned.step.entrypoint)
     )
     tell_step(run.graph.pipeline, planned.name, "started")
@@ -178,11 +127,11 @@ def _run_step(run: _Run, planned: PlannedStep) -> None:
     run.attempt = None
 
 
-def _since(run: _Run, moment: dt.datetime) -> str:
+def _since(run: Run, moment: dt.datetime) -> str:
     return f"{(run.ledger.now() - moment).total_seconds():.2f} s"
 
 
-def _key(attempt: _Attempt) -> str | None:
+def _key(attempt: Attempt) -> str | None:
     """The cache key, or ``None`` for a step that is not to be served from the cache."""
     planned, inputs = attempt.planned, attempt.inputs
     if not planned.enable_cache or attempt.source is None or inputs is None or inputs.has_external:
@@ -199,16 +148,16 @@ def _key(attempt: _Attempt) -> str | None:
     return cache_key(source=attempt.source, outputs=outputs, parameters=inputs.values, inputs=taken)
 
 
-def _reuse(run: _Run, attempt: _Attempt, hit: CacheHit) -> None:
+def _reuse(run: Run, attempt: Attempt, hit: CacheHit) -> None:
     """Take the versions of an earlier run for this step's outputs."""
     for output in attempt.planned.outputs:
         run.outputs[attempt.planned.name, output.declared] = hit.outputs[output.declared]
-    outputs = tuple(_output_record(output.key, hit.outputs[output.declared]) for output in attempt.planned.outputs)
-    record = _step_record(run, attempt, "cached", outputs, cached_from=hit.run)
+    outputs = tuple(output_record(output.key, hit.outputs[output.declared]) for output in attempt.planned.outputs)
+    record = step_record(run, attempt, "cached", outputs, cached_from=hit.run)
     run.unpublished.append((step_file(run.id, Name(attempt.planned.name)), record))
 
 
-def _execute(run: _Run, attempt: _Attempt) -> None:
+def _execute(run: Run, attempt: Attempt) -> None:
     """Run the body unless what it makes is there, judge and save what it returned, and publish all in one commit."""
     planned, inputs = attempt.planned, attempt.inputs
     assert inputs is not None
@@ -238,13 +187,13 @@ def _execute(run: _Run, attempt: _Attempt) -> None:
             output.declared: _save_output(transaction, planned, output, results[output.declared], context)
             for output in planned.outputs
         }
-        outputs = tuple(_output_record(output.key, pending[output.declared]) for output in planned.outputs)
-        record = _step_record(run, attempt, "completed", outputs)
+        outputs = tuple(output_record(output.key, pending[output.declared]) for output in planned.outputs)
+        record = step_record(run, attempt, "completed", outputs)
         transaction.add_record(step_file(run.id, Name(planned.name)), record, trailers=(f"Run: {run.id}",))
         if attempt.key is not None:
             _add_cache_entry(transaction, run, attempt, pending)
         if planned is run.plan[-1]:
-            transaction.add_record(run_file(run.id, "end"), _end_record(run, "completed"))
+            transaction.add_record(run_file(run.id, "end"), end_record(run, "completed"))
     for declared, version in pending.items():
         run.outputs[planned.name, declared] = _published(version)
 
@@ -271,10 +220,10 @@ def _save_output(
 
 
 def _add_cache_entry(
-    transaction: Transaction, run: _Run, attempt: _Attempt, pending: Mapping[str, PendingVersion]
+    transaction: Transaction, run: Run, attempt: Attempt, pending: Mapping[str, PendingVersion]
 ) -> None:
     assert attempt.key is not None
-    outputs = tuple(_output_record(declared, version) for declared, version in pending.items())
+    outputs = tuple(output_record(declared, version) for declared, version in pending.items())
     entry = CacheRecord(key=attempt.key, run=run.id, step=attempt.planned.name, outputs=outputs)
     # One entry for each key and run: the second of two equal uses runs only if the first one's bytes are gone by then.
     if attempt.key not in run.entered:
@@ -282,7 +231,7 @@ def _add_cache_entry(
         transaction.add_record(cache_file(attempt.key, run.id), entry)
 
 
-def _record_failure(run: _Run, failure: BaseException) -> None:
+def _record_failure(run: Run, failure: BaseException) -> None:
     """Record that a run failed, and the step that was on; the caller raises the failure, whatever happens here."""
     attempt = run.attempt
     what = f"step {attempt.planned.name!r}" if attempt is not None else f"run {run.id}"
@@ -293,15 +242,15 @@ def _record_failure(run: _Run, failure: BaseException) -> None:
         with _transaction(run, f"{attempt.planned.name} failed" if attempt is not None else "failed") as transaction:
             if attempt is not None and attempt.planned.name not in recorded:
                 attempt.error = told_failure(failure)
-                failed = _step_record(run, attempt, "failed", ())
+                failed = step_record(run, attempt, "failed", ())
                 transaction.add_record(step_file(run.id, Name(attempt.planned.name)), failed)
-            end = _end_record(run, "failed")
+            end = end_record(run, "failed")
             transaction.add_record(run_file(run.id, "end"), end, trailers=(f"Run: {run.id}",))
     except Exception as error:  # noqa: BLE001  # nothing may hide the user's own exception
         failure.add_note(f"that {what} failed could not be recorded: {error}")
 
 
-def _published_so_far(run: _Run) -> tuple[set[str], bool]:
+def _published_so_far(run: Run) -> tuple[set[str], bool]:
     """The steps whose records are published, and whether the end is: an interrupt may come right after a commit."""
     try:
         found = run.ledger.run(run.id)
@@ -312,82 +261,26 @@ def _published_so_far(run: _Run) -> tuple[set[str], bool]:
     return set(found.steps), found.ended_at is not None
 
 
-def _publish_rest(run: _Run) -> None:
+def _publish_rest(run: Run) -> None:
     """Publish the records that no step's commit has taken along: those of cached steps, and of an empty run."""
     if run.has_begun and not run.unpublished:
         return
     with _transaction(run, "cached" if run.plan else "no steps") as transaction:
-        transaction.add_record(run_file(run.id, "end"), _end_record(run, "completed"), trailers=(f"Run: {run.id}",))
+        transaction.add_record(run_file(run.id, "end"), end_record(run, "completed"), trailers=(f"Run: {run.id}",))
 
 
-class _transaction:  # noqa: N801  # used as a function
+@contextmanager
+def _transaction(run: Run, what: str) -> Iterator[Transaction]:
     """A transaction of a run: the records that wait go along, and count as published only if it succeeds."""
-
-    def __init__(self, run: _Run, what: str) -> None:
-        self._run = run
-        self._transaction = run.ledger.transaction(subject=f"run {run.graph.pipeline}: {what}")
-
-    def __enter__(self) -> Transaction:
-        if not self._run.has_begun:
-            begun = _run_record(self._run)
-            self._transaction.add_record(run_file(begun.id, "run"), begun, trailers=(f"Run: {begun.id}",))
-        for path, record in self._run.unpublished:
-            self._transaction.add_record(path, record)
-        return self._transaction.__enter__()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._transaction.__exit__(kind, error, trace)
-        if kind is None:
-            self._run.has_begun = True
-            self._run.unpublished = []
-
-
-def _run_record(run: _Run) -> RunRecord:
-    return RunRecord(
-        id=run.id,
-        pipeline=run.graph.pipeline,
-        started_at=format_time(run.started),
-        created_by=run.ledger.author,
-        parameters=encode_values(dict(run.graph.parameters)),
-        steps=tuple(planned.name for planned in run.plan),
-        project=run.project.read(),
-    )
-
-
-def _step_record(
-    run: _Run,
-    attempt: _Attempt,
-    status: Status,
-    outputs: tuple[StepOutput, ...],
-    *,
-    cached_from: str | None = None,
-) -> StepRecord:
-    inputs, context = attempt.inputs, attempt.context
-    return StepRecord(
-        run=run.id,
-        name=attempt.planned.name,
-        status=status,
-        started_at=format_time(attempt.started),
-        ended_at=format_time(run.ledger.now()),
-        parameters=encode_values(inputs.parameters if inputs is not None else {}),
-        inputs=(*(inputs.records if inputs is not None else ()), *(context.loaded if context is not None else ())),
-        outputs=outputs,
-        saved=tuple(context.saved) if context is not None else (),
-        source=attempt.source or "unknown",
-        cache_key=attempt.key,
-        cached_from=cached_from,
-        error=attempt.error,
-    )
-
-
-def _end_record(run: _Run, status: Status) -> EndRecord:
-    return EndRecord(run=run.id, status=status, ended_at=format_time(run.ledger.now()))
-
-
-def _output_record(output: str, version: ArtifactVersion | PendingVersion) -> StepOutput:
-    return StepOutput(output=output, name=version.name, id=version.claim_id)
+    transaction = run.ledger.transaction(subject=f"run {run.graph.pipeline}: {what}")
+    if not run.has_begun:
+        transaction.add_record(run_file(run.id, "run"), run_record(run), trailers=(f"Run: {run.id}",))
+    for path, record in run.unpublished:
+        transaction.add_record(path, record)
+    with transaction:
+        yield transaction
+    run.has_begun = True
+    run.unpublished = []
 
 
 def _published(pending: PendingVersion) -> ArtifactVersion:

@@ -1,0 +1,98 @@
+"""How far a run and its current step have come, and the records that say so."""
+
+import datetime as dt
+import os
+from dataclasses import dataclass, field
+
+from ledger.core import ArtifactVersion, Ledger, PendingVersion
+from ledger.records import EndRecord, RunRecord, Status, StepOutput, StepRecord, encode_values, format_time
+from ledger.runtime.arguments import Inputs
+from ledger.runtime.context import StepContext
+from ledger.runtime.graph import Graph
+from ledger.runtime.plan import PlannedStep
+from ledger.runtime.project import ProjectState
+
+
+@dataclass(kw_only=True)
+class Attempt:
+    """How far one step has come."""
+
+    planned: PlannedStep
+    started: dt.datetime
+    source: str | None
+    inputs: Inputs | None = None
+    key: str | None = None
+    context: StepContext | None = None
+    error: str | None = None
+
+
+@dataclass(kw_only=True)
+class Run:
+    """How far a run has come. ``unpublished`` are records that go with the next commit."""
+
+    ledger: Ledger
+    id: str
+    graph: Graph
+    started: dt.datetime
+    project: ProjectState
+    plan: tuple[PlannedStep, ...]
+    outputs: dict[tuple[str, str], ArtifactVersion] = field(default_factory=dict)
+    external: dict[int, ArtifactVersion] = field(default_factory=dict)
+    unpublished: list[tuple[tuple[str, ...], StepRecord]] = field(default_factory=list)
+    entered: set[str] = field(default_factory=set)
+    """The cache keys for which this run has written an entry."""
+    has_begun: bool = False
+    """Whether the record of the run's beginning is published."""
+    attempt: Attempt | None = None
+    """The current step."""
+    process: int = field(default_factory=os.getpid)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this process runs it: a fork that the body of a step makes does not."""
+        return self.process == os.getpid()
+
+
+def run_record(run: Run) -> RunRecord:
+    """The record of a run's beginning."""
+    return RunRecord(
+        id=run.id,
+        pipeline=run.graph.pipeline,
+        started_at=format_time(run.started),
+        created_by=run.ledger.author,
+        parameters=encode_values(dict(run.graph.parameters)),
+        steps=tuple(planned.name for planned in run.plan),
+        project=run.project.read(),
+    )
+
+
+def step_record(
+    run: Run, attempt: Attempt, status: Status, outputs: tuple[StepOutput, ...], *, cached_from: str | None = None
+) -> StepRecord:
+    """The record of a step that ends now; ``cached_from`` is the run whose versions it gives."""
+    inputs, context = attempt.inputs, attempt.context
+    return StepRecord(
+        run=run.id,
+        name=attempt.planned.name,
+        status=status,
+        started_at=format_time(attempt.started),
+        ended_at=format_time(run.ledger.now()),
+        parameters=encode_values(inputs.parameters if inputs is not None else {}),
+        inputs=(*(inputs.records if inputs is not None else ()), *(context.loaded if context is not None else ())),
+        outputs=outputs,
+        saved=tuple(context.saved) if context is not None else (),
+        source=attempt.source or "unknown",
+        cache_key=attempt.key,
+        cached_from=cached_from,
+        error=attempt.error,
+    )
+
+
+def output_record(output: str, version: ArtifactVersion | PendingVersion) -> StepOutput:
+    """Which version an output is, as the record of its step says it."""
+    return StepOutput(output=output, name=version.name, id=version.claim_id)
+
+
+def end_record(run: Run, status: Status) -> EndRecord:
+    """The record of a run that ends now."""
+    return EndRecord(run=run.id, status=status, ended_at=format_time(run.ledger.now()))
