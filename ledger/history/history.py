@@ -33,7 +33,6 @@ from ledger.history.packing import fold_packs, release_pack, write_pack
 from ledger.history.refs import (
     branch_held,
     clear_dead_lock,
-    confirm_branch,
     create_branch,
     is_branch_held,
     known_ref,
@@ -43,20 +42,16 @@ from ledger.history.refs import (
     read_ref,
 )
 from ledger.history.repository import check_format, check_repository, create_repository, find_repository
-from ledger.history.revisions import leads_to, resolve_revision, walk_commits
+from ledger.history.revisions import resolve_revision, walk_commits
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
-from ledger.history.waiting import Queue, Ticket, Waiter
+from ledger.history.turns import Turns
+from ledger.history.waiting import Queue, Waiter
 from ledger.ids import CommitId
 from ledger.records import FORMAT, decode, encode, format_time
 
 _MARKER = encode({"features": [], "format": FORMAT})
 _MARKER_ID = object_id(BLOB, _MARKER)
-
-_DOUBT_SECONDS = 1.0
-_FIRST_LOOK = 0.005
-_LONGEST_LOOK = 0.2
-"""How often a waiting writer tries the lock by itself: its holder may have died, and nobody rings."""
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +73,7 @@ class History:
         self._queue = Queue(lock.parent / "queue")
         self._unsynced = lock.parent / "unsynced"
         self._objects = Objects(git_dir)
+        self._turns = Turns(git_dir, self._objects, self._lock, self._queue, timeout=lock_timeout)
         self._checked_format = False
 
     @classmethod
@@ -146,7 +142,7 @@ class History:
         )
         if not self._locking:
             return self._publish(publication, [], holder_died=False)
-        turn = self._take_turn(publication)
+        turn = self._turns.take(publication)
         if not isinstance(turn, HeldLock):
             return Published(commit=turn, claims=claims_of(publication.drafts, self.snapshot(turn)))
         try:
@@ -179,75 +175,6 @@ class History:
                 yield lock.holder_died
         finally:
             self._queue.ring_next()
-
-    def _take_turn(self, publication: Publication) -> HeldLock | CommitId:
-        """The ledger's lock, or the commit as which its holder has published this for us."""
-        lock = self._lock.try_hold()
-        if lock is not None:
-            return lock
-        since = self.tip()
-        ticket = self._queue.join(publication)
-        if ticket is None:
-            return self._lock.hold(timeout=self._lock_timeout)
-        with ticket:
-            return self._wait_for_turn(ticket, since)
-
-    def _wait_for_turn(self, ticket: Ticket, since: CommitId) -> HeldLock | CommitId:
-        deadline = time.monotonic() + self._lock_timeout
-        pause = _LONGEST_LOOK
-        # Tried at once: a holder that let go before the ticket was there has rung for others, or for nobody.
-        while (turn := self._try_turn(ticket, since)) is None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return self._give_up(ticket, since)
-            is_woken = ticket.wait(min(left, pause))
-            if ticket.published_as is not None:
-                return ticket.published_as
-            # A dead holder's ropes may go a moment before its lock does: whoever is woken looks more than once.
-            pause = _FIRST_LOOK if is_woken else min(2 * pause, _LONGEST_LOOK)
-        return turn
-
-    def _try_turn(self, ticket: Ticket, since: CommitId) -> HeldLock | CommitId | None:
-        """The lock if it is free; the commit if a holder that died before it could tell had published this."""
-        lock = self._lock.try_hold()
-        if lock is None:
-            return None
-        with ExitStack() as stack:
-            stack.enter_context(lock)
-            # Nobody but us publishes now, so what is not published by now was not and will not be.
-            commit = self._published_as(ticket, since)
-            if commit is None:
-                stack.pop_all()
-                return lock
-            clear_dead_lock(self.git_dir, holder_died=lock.holder_died)
-        ticket.withdraw()
-        self._queue.ring_next()
-        return commit
-
-    def _published_as(self, ticket: Ticket, since: CommitId) -> CommitId | None:
-        """The commit as which a holder has published a ticket's publication, durable by now."""
-        commit = ticket.taken_up_as()
-        if commit is None or not leads_to(self._objects, self.tip(), commit, since=since):
-            return None
-        confirm_branch(self.git_dir)
-        return commit
-
-    def _give_up(self, ticket: Ticket, since: CommitId) -> CommitId:
-        """Take a publication back after the lock's timeout; its commit, if it was published at the last moment."""
-        error = self._lock.timed_out(self._lock_timeout)
-        ticket.withdraw()
-        if ticket.taken_up_as() is None:
-            raise error
-        try:
-            # A holder looks for the ticket when it holds the branch: while we do, it has not looked, or has moved it.
-            with branch_held(self.git_dir, patience=_DOUBT_SECONDS):
-                commit = self._published_as(ticket, since)
-        except FileExistsError:
-            error.hint = "that process was about to publish this and may still do so: look for it before you try again"
-            raise error from None
-        if commit is None:
-            raise error
-        return commit
 
     def _publish(self, publication: Publication, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
         """Publish, and as many of those who wait as can have their places; tried until the branch stands still."""

@@ -231,7 +231,7 @@ def test_a_writer_that_died_is_not_published_for(
 @pytest.fixture
 def nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits only wakes by its bell, or at the end of its patience."""
-    monkeypatch.setattr("ledger.history.history._LONGEST_LOOK", 60)
+    monkeypatch.setattr("ledger.history.turns._LONGEST_LOOK", 60)
 
 
 @pytest.mark.parametrize("after", [False, True])
