@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from ledger.blobs import needs_of
-from ledger.core.verifying import every_content
+from ledger.core.touching import every_content
 from ledger.core.workspace import Workspace
 from ledger.errors import IntegrityError, LedgerError
 from ledger.history import History, accepted_tips, gained

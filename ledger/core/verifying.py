@@ -1,9 +1,8 @@
 """Check a ledger: its history, its records, and the bytes of every version.
 
 Cuts the work into pieces, which can be done in any order and a part at a time (`ledger.maintenance` does so), and
-makes one problem of each thing that is wrong, with the versions that it touches. Which versions those are takes one
-more pass over the records, made only where something is wrong. Starts with empty caches, so that nothing
-this process has read before is believed. Changes nothing.
+makes one problem of each thing that is wrong, with the versions that it touches (`touching`). Starts with empty
+caches, so that nothing this process has read before is believed. Changes nothing.
 """
 
 import hashlib
@@ -27,6 +26,7 @@ from ledger.blobs import (
 )
 from ledger.core.links import check_links
 from ledger.core.reports import Damage, Orphan, Problem, Report, problem_at
+from ledger.core.touching import touched_contents, touched_versions
 from ledger.core.workspace import Workspace
 from ledger.errors import FormatError, IntegrityError, LedgerError, StorageError, UnsupportedFormatError
 from ledger.history import (
@@ -72,28 +72,6 @@ def verify(workspace: Workspace, *, deep: bool = True) -> Report:
     for _ in check.run(check.pieces()):
         pass  # the report is the point
     return check.report()
-
-
-def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[str, Content | LedgerError]]:
-    """The content of every version, or why it cannot be told; of an artifact, where its versions cannot be."""
-    try:
-        names = snapshot.artifact_names()
-    except LedgerError as error:
-        refuse_shortage(error)
-        yield "artifacts", error
-        return
-    for name in names:
-        try:
-            for claim in snapshot.claims(name):
-                try:
-                    snapshot.claim_of(name, claim.version)  # its pointer may be what cannot be read
-                    yield claim.label, workspace.facts(snapshot, claim).manifest.content
-                except LedgerError as error:
-                    refuse_shortage(error)
-                    yield claim.label, error
-        except LedgerError as error:
-            refuse_shortage(error)
-            yield name, error
 
 
 class Check:
@@ -206,13 +184,8 @@ class Check:
 
     def touched_contents(self) -> Iterator[tuple[str, Content]]:
         """Each content that a fault of the store touches, once, with a version of it; as far as records can be read."""
-        seen: set[str] = set()
-        for label, found in every_content(self._workspace, self._snapshot) if self._snapshot is not None else ():
-            if isinstance(found, Content) and found.digest not in seen:
-                needed = needs_of(self._stores, found).stretches.items()
-                if any(key in self._faults and _touches(self._faults[key], stretches) for key, stretches in needed):
-                    seen.add(found.digest)
-                    yield label, found
+        if self._snapshot is not None:
+            yield from touched_contents(self._workspace, self._snapshot, self._stores, self._faults)
 
     def _open(self) -> Snapshot | None:
         """The records as they are now; ``None`` where the damage begins with the branch or the root."""
@@ -343,34 +316,13 @@ class Check:
         """The versions that each fault touches, by where it is; and whether every version says what it needs."""
         if self._snapshot is None:
             return {}, False
-        ids = {id: fault.where for fault in self.git_faults for id in fault.objects}
-        touched: dict[str, list[str]] = {}
-        is_readable = True
-        for label, found in every_content(self._workspace, self._snapshot):
-            if isinstance(found, LedgerError):
-                is_readable = False
-                _add(touched, ids.get(str(found.facts.get("digest"))), label)
-                continue
-            for key, stretches in needs_of(self._stores, found).stretches.items():
-                fault = self._faults.get(key)
-                if fault is not None and _touches(fault, stretches):
-                    _add(touched, key, label)
-        return touched, is_readable
+        by_object = {id: fault.where for fault in self.git_faults for id in fault.objects}
+        return touched_versions(self._workspace, self._snapshot, self._stores, self._faults, by_object)
 
 
 def _is_of_object(fault: GitFault) -> bool:
     """Whether a fault is what a reader of an object met, and not of the file that holds it."""
     return fault.where.startswith("object ")
-
-
-def _add(touched: dict[str, list[str]], where: str | None, label: str) -> None:
-    if where is not None:
-        touched.setdefault(where, []).append(label)
-
-
-def _touches(fault: Fault, stretches: Iterable[tuple[int, int]]) -> bool:
-    """Whether a fault is in the chunks that a content needs of an object."""
-    return not fault.chunks or any(first <= chunk < stop for first, stop in stretches for chunk in fault.chunks)
 
 
 def _missing(claim: Claim, message: str) -> Problem:

@@ -1,0 +1,87 @@
+"""Which versions a fault touches, and which contents.
+
+Takes a pass over the records of every version, so it is asked only where something is wrong.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from ledger.blobs import Fault, Store, needs_of
+from ledger.core.workspace import Workspace
+from ledger.errors import LedgerError
+from ledger.history import Snapshot
+from ledger.records import Content
+from ledger.system_errors import refuse_shortage
+
+
+def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[str, Content | LedgerError]]:
+    """The content of every version, or why it cannot be told; of an artifact, where its versions cannot be."""
+    try:
+        names = snapshot.artifact_names()
+    except LedgerError as error:
+        refuse_shortage(error)
+        yield "artifacts", error
+        return
+    for name in names:
+        try:
+            for claim in snapshot.claims(name):
+                try:
+                    snapshot.claim_of(name, claim.version)  # its pointer may be what cannot be read
+                    yield claim.label, workspace.facts(snapshot, claim).manifest.content
+                except LedgerError as error:
+                    refuse_shortage(error)
+                    yield claim.label, error
+        except LedgerError as error:
+            refuse_shortage(error)
+            yield name, error
+
+
+def touched_contents(
+    workspace: Workspace, snapshot: Snapshot, stores: Store, faults: Mapping[str, Fault]
+) -> Iterator[tuple[str, Content]]:
+    """Each content that needs a damaged part of the store, once, with a version of it; as far as records can be read.
+
+    ``faults`` are by the key of the object that has them.
+    """
+    seen: set[str] = set()
+    for label, found in every_content(workspace, snapshot):
+        if isinstance(found, Content) and found.digest not in seen and any(_touching(stores, found, faults)):
+            seen.add(found.digest)
+            yield label, found
+
+
+def touched_versions(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    stores: Store,
+    faults: Mapping[str, Fault],
+    by_object: Mapping[str, str],
+) -> tuple[dict[str, list[str]], bool]:
+    """The versions that each fault touches, by where it is; and whether every version says what it needs.
+
+    ``faults`` are those of the store, by key; ``by_object`` says of Git's damaged objects where their fault is.
+    """
+    touched: dict[str, list[str]] = {}
+    is_readable = True
+    for label, found in every_content(workspace, snapshot):
+        if isinstance(found, LedgerError):
+            is_readable = False
+            where = by_object.get(str(found.facts.get("digest")))
+            places = [where] if where is not None else []
+        else:
+            places = list(_touching(stores, found, faults))
+        for place in places:
+            touched.setdefault(place, []).append(label)
+    return touched, is_readable
+
+
+def _touching(stores: Store, content: Content, faults: Mapping[str, Fault]) -> Iterator[str]:
+    """The keys of the damaged objects of which a content needs a damaged part."""
+    for key, stretches in needs_of(stores, content).stretches.items():
+        fault = faults.get(key)
+        if fault is not None and _is_hit(fault, stretches):
+            yield key
+
+
+def _is_hit(fault: Fault, stretches: Iterable[tuple[int, int]]) -> bool:
+    """Whether a fault is in the chunks that a content needs of an object."""
+    return not fault.chunks or any(first <= chunk < stop for first, stop in stretches for chunk in fault.chunks)
