@@ -21,7 +21,7 @@ _ARTIFACT_TRAILER = "Artifact: "
 
 def label_of(version: ArtifactVersion) -> str:
     """How a version is called: ``iris@3``."""
-    return f"{version.name}@{version.version}"
+    return version.claim.label
 
 
 def readable(

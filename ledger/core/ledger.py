@@ -231,7 +231,7 @@ class Ledger(Reader):
     def trust(self, name_or_id: str | UUID, version: str | int | None = None) -> ArtifactVersion:
         """Let a version run code whenever this user loads it on this machine from now on; returns the version."""
         found = self.get(name_or_id, version)
-        self._workspace.trust.add(Digest(found.digest), f"{found.name}@{found.version}", self._workspace.now())
+        self._workspace.trust.add(Digest(found.digest), found.claim.label, self._workspace.now())
         return found
 
     def sync(self, remote: str = "origin") -> sharing.SyncReport:

@@ -328,7 +328,7 @@ class Transaction:
 
 def _no_value(handle: ArtifactVersion | PendingVersion | Artifact, name: str) -> ArgumentTypeError:
     """The error where somebody saves a handle: it stands for a value that is saved already."""
-    label = f"{handle.name}@{handle.version}" if isinstance(handle, ArtifactVersion) else handle.name
+    label = handle.claim.label if isinstance(handle, ArtifactVersion) else handle.name
     what = "an artifact" if isinstance(handle, Artifact) else "a version"
     hint = "save what its load() gives, or hand the version to a step as an argument"
     return ArgumentTypeError(f"cannot save {label} as {name!r}: it is {what}, not a value", hint=hint)

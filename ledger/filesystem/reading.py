@@ -211,8 +211,8 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         file = tree.file(goal)
         if file is None and tree.children(goal) is None:
             raise PathNotFoundError(
-                f"nothing at {PROTOCOL}://{name}: {version.name}@{version.version} has no file {path!r}",
-                hint=f"run `ledger artifact version show {version.name}@{version.version}` to see its files",
+                f"nothing at {PROTOCOL}://{name}: {version.claim.label} has no file {path!r}",
+                hint=f"run `ledger artifact version show {version.claim.label}` to see its files",
                 path=path,
                 name=version.name,
                 version=version.version,
@@ -279,4 +279,4 @@ def _folder(name: str) -> Info:
 
 def _facts(version: ArtifactVersion) -> Info:
     """What every path of a version has in common; fsspec tells changes by it."""
-    return {"created": version.created_at, "version": f"{version.name}@{version.version}", "id": str(version.id)}
+    return {"created": version.created_at, "version": version.claim.label, "id": str(version.id)}

@@ -255,7 +255,7 @@ class PipelineRun:
 
 
 def _labelled(versions: Mapping[str, ArtifactVersion]) -> str:
-    return ", ".join(f"{key} = {version.name}@{version.version}" for key, version in versions.items())
+    return ", ".join(f"{key} = {version.claim.label}" for key, version in versions.items())
 
 
 def _rebuilt_step(view: View, record: StepRecord) -> StepRun:

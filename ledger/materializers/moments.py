@@ -6,52 +6,54 @@ A moment with any other zone is not a leaf.
 
 import datetime as dt
 import re
+from typing import TypeVar
 
 from ledger.errors import MaterializerError
 from ledger.materializers.atoms import Json
+
+_Moment = TypeVar("_Moment", dt.datetime, dt.time)
 
 MICROSECOND = dt.timedelta(microseconds=1)
 
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 
 
-def encode_datetime(time: dt.datetime) -> Json | None:
+def encode_datetime(moment: dt.datetime) -> Json | None:
     """A date and time; ``None`` for one with a zone that has no name to find it by."""
-    text = time.isoformat()
-    zone = _encode_zone(time.tzinfo)
-    if zone is not None:
-        return {"$datetime": [time.replace(tzinfo=None).isoformat(), zone, time.fold]}
-    if time.tzinfo is not None and type(time.tzinfo) is not dt.timezone:
-        return None
-    return {"$datetime": [text, None, time.fold] if time.fold else text}
+    return _encode("$datetime", moment)
 
 
 def decode_datetime(held: Json) -> dt.datetime:
     """The date and time that `encode_datetime` wrote."""
-    if isinstance(held, str):
-        return dt.datetime.fromisoformat(held)
-    text, zone, fold = held
-    time = dt.datetime.fromisoformat(text).replace(fold=fold)
-    return time if zone is None else time.replace(tzinfo=_zone(zone))
+    return _decode(dt.datetime, held)
 
 
 def encode_time(time: dt.time) -> Json | None:
     """A time of day; ``None`` for one with a zone that has no name to find it by."""
-    zone = _encode_zone(time.tzinfo)
-    if zone is not None:
-        return {"$time": [time.replace(tzinfo=None).isoformat(), zone, time.fold]}
-    if time.tzinfo is not None and type(time.tzinfo) is not dt.timezone:
-        return None
-    return {"$time": [time.isoformat(), None, time.fold] if time.fold else time.isoformat()}
+    return _encode("$time", time)
 
 
 def decode_time(held: Json) -> dt.time:
     """The time of day that `encode_time` wrote."""
+    return _decode(dt.time, held)
+
+
+def _encode(mark: str, moment: dt.datetime | dt.time) -> Json | None:
+    zone = _encode_zone(moment.tzinfo)
+    if zone is not None:
+        return {mark: [moment.replace(tzinfo=None).isoformat(), zone, moment.fold]}
+    if moment.tzinfo is not None and type(moment.tzinfo) is not dt.timezone:
+        return None
+    text = moment.isoformat()
+    return {mark: [text, None, moment.fold] if moment.fold else text}
+
+
+def _decode(kind: type[_Moment], held: Json) -> _Moment:
     if isinstance(held, str):
-        return dt.time.fromisoformat(held)
+        return kind.fromisoformat(held)
     text, zone, fold = held
-    time = dt.time.fromisoformat(text).replace(fold=fold)
-    return time if zone is None else time.replace(tzinfo=_zone(zone))
+    moment = kind.fromisoformat(text).replace(fold=fold)
+    return moment if zone is None else moment.replace(tzinfo=_zone(zone))
 
 
 def _encode_zone(zone: dt.tzinfo | None) -> Json | None:

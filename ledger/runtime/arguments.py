@@ -56,7 +56,7 @@ def ledger_of(plan: Iterable[PlannedStep]) -> Ledger:
     for step, name, version in given:
         if not ledger.holds(version):
             raise StepInterfaceError(
-                f"argument {name!r} of step {step!r} is {version.name}@{version.version} of another ledger "
+                f"argument {name!r} of step {step!r} is {version.claim.label} of another ledger "
                 f"than {ledger.path}, on which the step would run",
                 hint="save its value here first, or set LEDGER_DIR to its ledger",
                 step=step,
@@ -125,7 +125,7 @@ def _fact(planned: PlannedStep, name: str, version: ArtifactVersion, path: tuple
             raise
         asked = "".join(f".{key}" if how == "attribute" else f"[{key!r}]" for how, key in path)
         raise StepInterfaceError(
-            f"argument {name!r} of step {planned.name!r}: {version.name}@{version.version} has no {asked}",
+            f"argument {name!r} of step {planned.name!r}: {version.claim.label} has no {asked}",
             hint=f"its metadata has {', '.join(version.metadata) or 'no keys'}",
             step=planned.name,
             argument=name,
