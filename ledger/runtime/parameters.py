@@ -5,6 +5,7 @@ all arguments of a step together must fit a record of 1 MiB. A record leaves out
 a cache key keeps them, because the step's body can see them.
 """
 
+import copy
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,6 +126,27 @@ def as_parameters(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
         message = f"the plain arguments of step {step!r} take over {PARAMETERS_LIMIT} bytes as a record"
         raise _unfit(step, largest, f"{message}, {largest!r} the most of them")
     return told
+
+
+def own(step: str, name: str, value: Any) -> Any:
+    """A plain argument of a step that shares nothing with the value given that can be changed.
+
+    What a pipeline's body does to a list after a call, or a step's body to the one that it got, is no other step's.
+    Raises `StepInterfaceError` for a value whose class keeps it from being copied.
+    """
+    try:
+        return _copied(value)
+    except Exception as error:  # a class of the user's has its own way to be copied
+        told = f"argument {name!r} of step {step!r} cannot be copied for it: {type(error).__name__}: {error}"
+        raise _unfit(step, name, told) from error
+
+
+def _copied(value: Any) -> Any:
+    if type(value) in (list, tuple):
+        return type(value)(_copied(child) for child in value)
+    if type(value) is dict:
+        return {key: _copied(child) for key, child in value.items()}
+    return copy.deepcopy(value) if isinstance(value, (list, tuple, dict)) else value
 
 
 def recordable(arguments: Mapping[str, Any]) -> dict[str, Any]:

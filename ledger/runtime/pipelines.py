@@ -41,10 +41,11 @@ class Pipeline:
         """
         configuration = self._configuration()
         parameters = self._bind(args, kwargs, configuration)
+        told = recordable(parameters)  # now: the body may change what it got
         with recording(self.name) as recorded:
             self.entrypoint(**parameters)
         invocations = in_order(list(recorded.invocations.values()))
-        graph = Graph(pipeline=self.name, parameters=recordable(parameters), invocations=invocations)
+        graph = Graph(pipeline=self.name, parameters=told, invocations=invocations)
         return run_graph(graph, self.settings, configuration)
 
     def with_options(

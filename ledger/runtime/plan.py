@@ -16,7 +16,7 @@ from ledger.records import Name, check_name
 from ledger.runtime.annotations import conforms, hint_for, names_class, spelled, told_of
 from ledger.runtime.configuration import ArtifactConfig, ExternalArtifact
 from ledger.runtime.graph import Argument, FromOutside, FromVersion, Graph, Invocation, Plain
-from ledger.runtime.parameters import as_parameters
+from ledger.runtime.parameters import as_parameters, own
 from ledger.runtime.run_configuration import RunConfiguration, StepConfiguration
 from ledger.runtime.settings import Settings
 from ledger.runtime.signatures import Output, Signature, refuse_doubles
@@ -169,7 +169,12 @@ def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepCon
         )
     _check_types(invocation.name, signature, arguments)
     as_parameters(invocation.name, {key: each.value for key, each in arguments.items() if isinstance(each, Plain)})
-    return arguments
+    return {key: _own(invocation.name, key, each) for key, each in arguments.items()}
+
+
+def _own(step: str, key: str, argument: Argument) -> Argument:
+    """An argument that no later run shares: a default or an option is one object for all of them."""
+    return Plain(value=own(step, key, argument.value)) if isinstance(argument, Plain) else argument
 
 
 def _as_argument(value: Any) -> Argument:

@@ -14,7 +14,7 @@ from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.declarations import checked_name
 from ledger.runtime.graph import Argument, FromLookup, FromOutside, FromStep, FromVersion, Invocation, Plain
 from ledger.runtime.lazy import LazyVersion, Placeholder
-from ledger.runtime.parameters import Foreign, find_foreign, is_json
+from ledger.runtime.parameters import Foreign, find_foreign, is_json, own
 from ledger.runtime.signatures import Signature
 from ledger.wording import shown
 
@@ -159,7 +159,10 @@ def current_recording() -> Recording | None:
 
 
 def as_argument(value: Any, *, step: str, name: str) -> Argument:
-    """Where an argument comes from; raises `StepInterfaceError` for a plain value that is not JSON."""
+    """Where an argument comes from; raises `StepInterfaceError` for a plain value that is not JSON.
+
+    A plain value counts as it is now: a body may use the same list for its next call.
+    """
     if isinstance(value, Placeholder):
         return value.argument
     if isinstance(value, ArtifactVersion):
@@ -178,7 +181,7 @@ def as_argument(value: Any, *, step: str, name: str) -> Argument:
     foreign = find_foreign(value, name)
     if foreign is not None:
         raise _not_plain(foreign, step, name)
-    return Plain(value=value)
+    return Plain(value=own(step, name, value))
 
 
 def is_argument(value: Any) -> bool:
