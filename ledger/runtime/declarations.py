@@ -5,13 +5,14 @@ functions that return before they have done anything.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ledger.errors import ArgumentTypeError, InvalidNameError, StepInterfaceError
 from ledger.records import Name, check_name
 from ledger.wording import shown
 
+_OWNERS = ("self", "cls")
 _LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 
 
@@ -60,3 +61,8 @@ def named_parameters(function: Callable[..., Any], owner: str) -> Mapping[str, i
                 hint="name every argument, and let it be given by name",
             )
     return parameters
+
+
+def is_of_owner(parameters: Iterable[str]) -> bool:
+    """Whether a function with these parameters is written to be one of an object or of a class."""
+    return next(iter(parameters), None) in _OWNERS

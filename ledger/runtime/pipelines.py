@@ -7,11 +7,12 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MethodType
 from typing import Any, overload
 
 from ledger.core import PipelineRun
 from ledger.errors import StepInterfaceError
-from ledger.runtime.declarations import checked_name, name_of, named_parameters
+from ledger.runtime.declarations import checked_name, is_of_owner, name_of, named_parameters
 from ledger.runtime.graph import Graph, in_order
 from ledger.runtime.parameters import recordable
 from ledger.runtime.recording import recording
@@ -39,6 +40,13 @@ class Pipeline:
         Raises what a step raises, after recording that it failed; `StepInterfaceError` and `ConfigError`
         before anything runs.
         """
+        if (
+            args
+            and isinstance(args[0], type)
+            and next(iter(inspect.signature(self.entrypoint).parameters), "") == "cls"
+        ):
+            # Since Python 3.13 a class method hands the class on instead of asking for a pipeline of its own.
+            return self.__get__(args[0])(*args[1:], **kwargs)
         configuration = self._configuration()
         parameters = self._bind(args, kwargs, configuration)
         told = recordable(parameters)  # now: the body may change what it got
@@ -72,6 +80,14 @@ class Pipeline:
             name=checked_name(self.name if name is None else name, "pipeline"),
             settings=settings,
             config_path=config_path if config_path is not None else self.config_path,
+        )
+
+    def __get__(self, owner: object, _: type | None = None) -> "Pipeline":
+        """The pipeline of a method, as one of the object or class that it is asked of; any other is itself."""
+        if owner is None or not is_of_owner(inspect.signature(self.entrypoint).parameters):
+            return self
+        return Pipeline(
+            MethodType(self.entrypoint, owner), name=self.name, settings=self.settings, config_path=self.config_path
         )
 
     def __repr__(self) -> str:

@@ -76,6 +76,9 @@ def _run_all(run: Run) -> None:
         if not run.is_own:
             raise
         _record_failure(run, error)
+        if run.attempt is not None and run.attempt.error is not None:
+            told = f"failed in {_since(run, run.attempt.started)}: {type(error).__name__}"
+            tell_step(run.graph.pipeline, run.attempt.planned.name, told)
         tell_run(run.graph.pipeline, run.id, f"failed in {_since(run, run.started)}")
         raise
 

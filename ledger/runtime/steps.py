@@ -16,7 +16,7 @@ from ledger.materializers import BaseMaterializer
 from ledger.runtime.annotations import class_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
-from ledger.runtime.declarations import checked_name, name_of
+from ledger.runtime.declarations import checked_name, is_of_owner, name_of
 from ledger.runtime.graph import Graph, in_order
 from ledger.runtime.recording import Recording, current_recording, is_argument, listed
 from ledger.runtime.runner import run_graph
@@ -109,7 +109,7 @@ class Step:
     def __get__(self, owner: object, _: type | None = None) -> "Step":
         """The step of a method, as one of the object or class that it is asked of; any other step is itself."""
         names = list(self.signature.parameters)
-        if owner is None or names[:1] not in (["self"], ["cls"]):
+        if owner is None or not is_of_owner(names):
             return self
         parameters = {name: self.signature.parameters[name] for name in names[1:]}
         changed = Step(

@@ -245,3 +245,34 @@ def test_a_class_method_is_a_step_of_its_class() -> None:
         Tripled.scaled(Scaled.scaled(1))
 
     assert 6 == training().steps["scaled_2"].output.load()
+
+
+class Study:
+    """Its methods are pipelines: of the object, of the class, and of neither."""
+
+    rate = 2
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+
+    @pipeline
+    def grow(self, value: int = 1) -> None:
+        add(value, self.rate)
+
+    @classmethod
+    @pipeline
+    def of_class(cls, value: int) -> None:
+        add(value, cls.rate)
+
+    @staticmethod
+    @pipeline
+    def of_neither(value: int) -> None:
+        add(value, 0)
+
+
+def test_a_method_is_a_pipeline_of_its_object_or_class() -> None:
+    """``@pipeline`` on a method takes the object or class that it is called on; what it is given is recorded by name."""
+    runs = [Study(5).grow(), Study(6).grow.with_options(name="other")(2), Study.of_class(1), Study.of_neither(value=1)]
+    assert [6, 8, 3, 1] == [run.steps["add"].output.load() for run in runs]
+    assert [{"value": 1}, {"value": 2}, {"value": 1}, {"value": 1}] == [run.parameters for run in runs]
+    assert ["grow", "other", "of_class", "of_neither"] == [run.pipeline_name for run in runs]

@@ -48,7 +48,7 @@ def making() -> None:
 
 
 def test_a_terminal_shows_each_step(project: Path) -> None:
-    """A person sees where a step begins and ends, what it gave, and where it came from the cache."""
+    """A person sees where a step begins and ends, what it gave, whether it failed, and where it came from the cache."""
     ours, theirs = pty.openpty()
     subprocess.run([sys.executable, "-c", PROGRAM], stderr=theirs, check=False)
     os.close(theirs)
@@ -65,6 +65,7 @@ def test_a_terminal_shows_each_step(project: Path) -> None:
         "training: step loads started",
         f"training: step loads cached from run {first.id}: data@1",
         "training: step trains started",
+        "training: step trains failed in N s: AssertionError",
         f"training: run {second.id} failed in N s",
     ] == [re.sub(r"\d+\.\d\d s", "N s", line) for line in told]
 
