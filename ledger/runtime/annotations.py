@@ -17,9 +17,10 @@ def conforms(value: object, annotation: Any) -> bool:
         return True
     if annotation is None or annotation is type(None):
         return value is None
+    members = union_members(annotation)
+    if members:
+        return any(conforms(value, member) for member in members)
     origin = get_origin(annotation)
-    if origin in (Union, types.UnionType):
-        return any(conforms(value, member) for member in get_args(annotation))
     if origin is Literal:
         return any(value == member and type(value) is type(member) for member in get_args(annotation))
     return _is_instance(value, origin if origin is not None else annotation)
@@ -27,14 +28,31 @@ def conforms(value: object, annotation: Any) -> bool:
 
 def without_extras(annotation: Any) -> Any:
     """The type inside ``Annotated``."""
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    annotation = spelled_out(annotation)
+    return without_extras(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
+
+
+def spelled_out(annotation: Any) -> Any:
+    """What a name given by a ``type`` statement stands for; one that names what is defined nowhere is any type."""
+    alias = get_origin(annotation) or annotation
+    while type(alias).__name__ == "TypeAliasType":  # in `typing` since Python 3.12, before in `typing_extensions`
+        try:
+            annotation = alias.__value__
+        except NameError:
+            return Any
+        alias = get_origin(annotation) or annotation
+    return annotation
+
+
+def union_members(annotation: Any) -> tuple[Any, ...]:
+    """What a union is of; empty for anything else."""
+    return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else ()
 
 
 def names_class(annotation: Any, wanted: type) -> bool:
     """Whether an annotation is a class, or a union with it in it."""
     annotation = without_extras(annotation)
-    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
-    return any(class_of(member) is wanted for member in members)
+    return any(class_of(member) is wanted for member in union_members(annotation) or (annotation,))
 
 
 def class_of(annotation: Any) -> type | None:

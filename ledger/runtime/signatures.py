@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 from ledger.errors import StepInterfaceError
-from ledger.runtime.annotations import without_extras
+from ledger.notices import warn_user
+from ledger.runtime.annotations import spelled_out, union_members, without_extras
 from ledger.runtime.configuration import ArtifactConfig
 from ledger.runtime.declarations import named_parameters
 from ledger.runtime.sources import closed_over, returns_nothing, returns_several
@@ -109,11 +110,12 @@ def _outputs(function: Callable[..., Any], hints: Mapping[str, Any], name: str) 
         if returns_nothing(function):
             return (), False
         return (_output(Any, DEFAULT_OUTPUT, name),), False
-    annotation = hints.get("return", Any)
+    annotation = spelled_out(hints.get("return", Any))
     if annotation is None or annotation is type(None):
         return (), False
     members = _members(annotation, function, name)
     if members is None:
+        _warn_of_lost_names(annotation, name)
         return (_output(annotation, DEFAULT_OUTPUT, name),), False
     return tuple(_output(member, f"output_{index}", name) for index, member in enumerate(members)), True
 
@@ -132,6 +134,20 @@ def _members(annotation: Any, function: Callable[..., Any], name: str) -> tuple[
     return members
 
 
+def _warn_of_lost_names(annotation: Any, step: str) -> None:
+    """Say it where the members of a tuple that is one output have names, which nothing will have."""
+    for kind in union_members(annotation) or (annotation,):
+        members = get_args(kind) if get_origin(kind) is tuple else ()
+        extras = [extra for member in members for said in _saying(member) for extra in get_args(said)[1:]]
+        names = [extra.name if isinstance(extra, ArtifactConfig) else extra for extra in extras]
+        names = [name for name in names if isinstance(name, str)]
+        if names:
+            warn_user(
+                f"step {step!r} gives one tuple, and no outputs {', '.join(map(repr, names))}: "
+                "write them out where it returns, as in `return a, b`"
+            )
+
+
 def _output(annotation: Any, default: str, step: str) -> Output:
     config = _config_in(annotation, step)
     key = config.name if config.name is not None else default
@@ -139,19 +155,39 @@ def _output(annotation: Any, default: str, step: str) -> Output:
 
 
 def _config_in(annotation: Any, step: str) -> ArtifactConfig:
-    if get_origin(annotation) is not Annotated:
-        return ArtifactConfig()
+    """How an annotation says that its output is saved: beside the type, or beside one member of a union."""
+    said = _saying(annotation)
+    if len(said) > 1:
+        raise _contradiction(annotation, step)
+    return _config_beside(said[0], step) if said else ArtifactConfig()
+
+
+def _saying(annotation: Any) -> list[Any]:
+    """Where an annotation has something beside a type that is for an output."""
+    annotation = spelled_out(annotation)
+    members = [
+        said
+        for member in union_members(without_extras(annotation))
+        for said in _saying(member)
+        if any(isinstance(extra, (str, ArtifactConfig)) for extra in get_args(said)[1:])
+    ]
+    return [annotation, *members] if get_origin(annotation) is Annotated else members
+
+
+def _config_beside(annotation: Any, step: str) -> ArtifactConfig:
     extras = get_args(annotation)[1:]
     names = [extra for extra in extras if isinstance(extra, str)]
     configs = [extra for extra in extras if isinstance(extra, ArtifactConfig)]
     too_many = len(extras) > _MOST_EXTRAS or len(names) > 1 or len(configs) > 1
     if too_many or len(names) + len(configs) != len(extras) or (names and configs and configs[0].name is not None):
-        raise StepInterfaceError(
-            f"step {step!r} has the output annotation {annotation}", hint=_ANNOTATION_RULE, step=step
-        )
+        raise _contradiction(annotation, step)
     if "" in names:
         raise StepInterfaceError(
             f"step {step!r} has an output whose name is empty", hint="give it a name or none", step=step
         )
     config = configs[0] if configs else ArtifactConfig()
     return config.joined_with(ArtifactConfig(name=names[0])) if names else config
+
+
+def _contradiction(annotation: Any, step: str) -> StepInterfaceError:
+    return StepInterfaceError(f"step {step!r} has the output annotation {annotation}", hint=_ANNOTATION_RULE, step=step)

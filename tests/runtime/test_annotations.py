@@ -6,11 +6,15 @@ from typing import Annotated, Any, List, Literal, NewType, Optional, Protocol, T
 
 import numpy as np
 import pytest
+from typing_extensions import TypeAliasType
 
 from ledger.runtime.annotations import class_of, conforms, names_class, spelled
 
 Number = TypeVar("Number")
 Meters = NewType("Meters", int)
+Element = TypeVar("Element")
+Rate = TypeAliasType("Rate", Annotated[float, "per second"])
+Series = TypeAliasType("Series", list[Element], type_params=(Element,))
 
 
 class Named(Protocol):
@@ -46,6 +50,9 @@ FITS: list[tuple[Any, Any]] = [
     (1, Named),
     (1, Row),
     (1, "Unknown"),
+    (1.5, Rate),
+    (None, Rate | None),
+    ([1.5], Series[int]),
     (int, type[int]),
 ]
 DOES_NOT: list[tuple[Any, Any]] = [
@@ -61,6 +68,8 @@ DOES_NOT: list[tuple[Any, Any]] = [
     (np.int64(1), int),
     ("a", Annotated[int, "x"]),
     ("a", Path),
+    ("a", Rate),
+    ((1,), Series[int]),
 ]
 
 

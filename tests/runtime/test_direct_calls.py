@@ -271,8 +271,9 @@ class Study:
 
 
 def test_a_method_is_a_pipeline_of_its_object_or_class() -> None:
-    """``@pipeline`` on a method takes the object or class that it is called on; what it is given is recorded by name."""
-    runs = [Study(5).grow(), Study(6).grow.with_options(name="other")(2), Study.of_class(1), Study.of_neither(value=1)]
+    """``@pipeline`` on a method takes the object or class it is called on; what it is given is recorded by name."""
+    other = Study(6).grow.with_options(name="other")
+    runs = [Study(5).grow(), other(2), Study.of_class(1), Study.of_neither(value=1)]
     assert [6, 8, 3, 1] == [run.steps["add"].output.load() for run in runs]
     assert [{"value": 1}, {"value": 2}, {"value": 1}, {"value": 1}] == [run.parameters for run in runs]
     assert ["grow", "other", "of_class", "of_neither"] == [run.pipeline_name for run in runs]

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Optional, Tuple, Union  # noqa: UP035  # people write both spellings
 
 import pytest
+from typing_extensions import TypeAliasType
 
 from ledger import ArtifactConfig, pipeline, step
 from ledger.errors import (
@@ -169,6 +170,66 @@ def test_optional_outputs_are_one_output() -> None:
         return None
 
     assert (["output"], ["x"], ["output"]) == (keys(maybe), keys(named), keys(inside))
+
+
+def test_a_name_may_stand_beside_one_member_of_a_union() -> None:
+    """``Annotated[T, "name"] | None`` is named and described as ``Annotated[T | None, "name"]`` is."""
+
+    @step
+    def maybe() -> Annotated[int, "x", ArtifactConfig(tags=["t"])] | None:
+        return None
+
+    @step
+    def others() -> Optional[Annotated[int, ("not", "for", "an", "output")]]:  # noqa: UP045
+        return None
+
+    @step
+    def pair() -> tuple[Annotated[int, "a"] | None, Annotated[int, "b"] | str]:
+        return None, "b"
+
+    assert (["x"], ["output"], ["a", "b"]) == (keys(maybe), keys(others), keys(pair))
+    assert ("t",) == maybe.signature.outputs[0].config.tags
+
+
+def test_two_names_in_a_union_are_refused() -> None:
+    """An output has one name."""
+    with pytest.raises(StepInterfaceError, match="step 'either' has the output annotation"):
+
+        @step
+        def either() -> Annotated[int, "x"] | Annotated[str, "y"]:
+            return 1
+
+
+def test_a_tuple_whose_names_nothing_will_have_is_told() -> None:
+    """A tuple made elsewhere is one output: where its members have names, a warning says that they are lost."""
+    with pytest.warns(UserWarning, match="step 'made' gives one tuple, and no outputs 'a', 'b'") as caught:
+
+        @step
+        def made() -> tuple[Annotated[int, "a"], Annotated[int, "b"]] | None:
+            return elsewhere()
+
+    def elsewhere() -> tuple[int, int]:
+        return 1, 2
+
+    assert ["output"] == keys(made)
+    assert [__file__] == [each.filename for each in caught]
+
+
+def test_what_a_type_statement_names_is_read() -> None:
+    """A name given by ``type X = …`` stands for what it was given to, alone and inside others."""
+    named = TypeAliasType("named", Annotated[int, "x"])
+    both = TypeAliasType("both", tuple[named, Annotated[str, "y"]])
+
+    def one() -> None:
+        return 1  # type: ignore[return-value]
+
+    def two() -> None:
+        return 1, "a"  # type: ignore[return-value]
+
+    one.__annotations__["return"] = named
+    two.__annotations__["return"] = both
+    assert (["x"], ["x", "y"]) == (keys(step(one)), keys(step(two)))
+    assert int is step(one).signature.outputs[0].annotation
 
 
 def test_annotations_written_as_strings_are_read() -> None:
