@@ -97,27 +97,28 @@ def in_order(invocations: Sequence[Invocation]) -> tuple[Invocation, ...]:
                 hint=f"the steps are {', '.join(by_name)}",
                 step=invocation.name,
             )
+    place = {name: number for number, name in enumerate(by_name)}
+    needs = {name: sorted(each.needs, key=place.__getitem__) for name, each in by_name.items()}
     done: dict[str, Invocation] = {}
-    for invocation in invocations:
-        _visit(invocation, by_name, done, ())
+    for name in by_name:
+        _visit(name, needs, by_name, done)
     return tuple(done.values())
 
 
 def _visit(
-    invocation: Invocation, by_name: Mapping[str, Invocation], done: dict[str, Invocation], above: tuple[str, ...]
+    last: str, needs: Mapping[str, Iterable[str]], by_name: Mapping[str, Invocation], done: dict[str, Invocation]
 ) -> None:
-    if invocation.name in done:
-        return
-    if invocation.name in above:
-        cycle = " -> ".join((*above[above.index(invocation.name) :], invocation.name))
-        raise StepInterfaceError(
-            f"steps wait for each other: {cycle}", hint="take one `after` out", step=invocation.name
-        )
-    for needed in _in_call_order(invocation.needs, by_name):
-        _visit(by_name[needed], by_name, done, (*above, invocation.name))
-    done[invocation.name] = invocation
-
-
-def _in_call_order(names: Iterable[str], by_name: Mapping[str, Invocation]) -> list[str]:
-    order = list(by_name)
-    return sorted(names, key=order.index)
+    """Put a step behind all that it needs; without recursion, because a chain of steps may be of any length."""
+    path = {last: iter(needs[last])} if last not in done else {}
+    while path:
+        name, waits_for = next(reversed(path.items()))
+        needed = next((each for each in waits_for if each not in done), None)
+        if needed is None:
+            done[name] = by_name[name]
+            del path[name]
+        elif needed in path:
+            names = list(path)
+            cycle = " -> ".join((*names[names.index(needed) :], needed))
+            raise StepInterfaceError(f"steps wait for each other: {cycle}", hint="take one `after` out", step=needed)
+        else:
+            path[needed] = iter(needs[needed])

@@ -156,6 +156,13 @@ def test_steps_in_an_order_that_fits_keep_it(needs: list[set[int]]) -> None:
     assert tuple(steps) == in_order(steps)
 
 
+def test_a_chain_of_steps_may_be_of_any_length() -> None:
+    """Each step may wait for the one that was called after it, also where they are more than Python nests calls."""
+    steps = [Invocation(name=str(place), step=None, arguments={}, after=[str(place + 1)]) for place in range(3000)]
+    last = Invocation(name="3000", step=None, arguments={}, after=[])
+    assert (last, *reversed(steps)) == in_order([*steps, last])
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [
