@@ -2,11 +2,15 @@
 
 Pure. Refuses at the decorator what could not be recorded later: values without names, and
 functions that return before they have done anything.
+
+A step or pipeline is `Declared`: copied and pickled as the function that it is declared on would be.
 """
 
+import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from ledger.errors import ArgumentTypeError, InvalidNameError, StepInterfaceError
 from ledger.records import Name, check_name
@@ -14,6 +18,24 @@ from ledger.wording import shown
 
 _OWNERS = ("self", "cls")
 _LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+
+
+class Declared:
+    """What stands for a function under its name."""
+
+    def __copy__(self) -> Self:
+        return self  # nothing of it changes
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """By module and name where it stands there, for processes that import the module too."""
+        # A worker of joblib or dask has another main module: what stands in ours goes to it by value, with cloudpickle.
+        module, name = getattr(self, "__module__", "__main__"), getattr(self, "__qualname__", "")
+        place: Any = sys.modules.get(module) if module != "__main__" else None
+        found = functools.reduce(lambda inside, part: getattr(inside, part, None), name.split("."), place)
+        return name if found is self else super().__reduce_ex__(protocol)
 
 
 def checked_name(name: object, what: str) -> Name:

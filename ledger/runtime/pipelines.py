@@ -12,7 +12,7 @@ from typing import Any, overload
 
 from ledger.core import PipelineRun
 from ledger.errors import StepInterfaceError
-from ledger.runtime.declarations import checked_name, is_of_owner, name_of, named_parameters
+from ledger.runtime.declarations import Declared, checked_name, is_of_owner, name_of, named_parameters
 from ledger.runtime.graph import Graph, in_order
 from ledger.runtime.parameters import recordable
 from ledger.runtime.recording import recording
@@ -22,7 +22,7 @@ from ledger.runtime.settings import Settings
 from ledger.runtime.signatures import resolve_hints
 
 
-class Pipeline:
+class Pipeline(Declared):
     """A function as a pipeline. ``entrypoint`` is the plain function."""
 
     def __init__(

@@ -16,7 +16,7 @@ from ledger.materializers import BaseMaterializer
 from ledger.runtime.annotations import class_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
-from ledger.runtime.declarations import checked_name, is_of_owner, name_of
+from ledger.runtime.declarations import Declared, checked_name, is_of_owner, name_of
 from ledger.runtime.graph import Graph, in_order
 from ledger.runtime.recording import Recording, current_recording, is_argument, listed
 from ledger.runtime.runner import run_graph
@@ -37,7 +37,7 @@ class StepOptions:
     materializers: Mapping[str, tuple[type[BaseMaterializer], ...]] = field(default_factory=dict)
 
 
-class Step:
+class Step(Declared):
     """A function as a step. ``entrypoint`` is the plain function."""
 
     def __init__(self, function: Callable[..., Any], *, name: str, options: StepOptions, signature: Signature) -> None:
@@ -54,12 +54,12 @@ class Step:
             # Since Python 3.13 a class method hands the class on instead of asking for a step of its own.
             return self.__get__(args[0])(*args[1:], **kwargs)
         recording = current_recording()
-        if recording is None and current_step() is not None:
-            return self.entrypoint(*args, **kwargs)
         controls = {
             key: kwargs.pop(key) for key in ("id", "after") if key in kwargs and key not in self.signature.parameters
         }
         arguments = self._bind(args, kwargs)
+        if recording is None and current_step() is not None:
+            return self.entrypoint(**{**self.options.parameters, **arguments})
         id, after = controls.get("id"), [*self._after, *listed(controls.get("after"))]
         if recording is None:
             return self._run_alone(arguments, id=id, after=after)

@@ -1,5 +1,9 @@
 """A step called outside a pipeline is a recorded run of one step; inside another step, a plain function."""
 
+import copy
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -132,6 +136,17 @@ def test_in_another_steps_body_a_step_is_a_function() -> None:
     assert ["outer"] == [run.name for run in Client().list_pipeline_runs()]
 
 
+def test_in_another_steps_body_options_give_parameters() -> None:
+    """What `with_options` says of a parameter holds there too, and the call is stronger."""
+    three = add.with_options(parameters={"a": 3, "b": 4})
+
+    @step
+    def calls() -> list[int]:
+        return [three(), three(1), three(b=1), add(1, id="named", after=[])]
+
+    assert [7, 5, 4, 3] == calls()
+
+
 def test_a_pipeline_in_a_steps_body_is_a_run_of_its_own() -> None:
     """It runs, is recorded, and what it makes belongs to it."""
 
@@ -245,6 +260,29 @@ def test_a_class_method_is_a_step_of_its_class() -> None:
         Tripled.scaled(Scaled.scaled(1))
 
     assert 6 == training().steps["scaled_2"].output.load()
+
+
+@pipeline
+def adding(value: int = 1) -> None:
+    add(value)
+
+
+def test_steps_and_pipelines_are_pickled_as_the_functions_that_they_are() -> None:
+    """By module and name; a copy of one, and of what holds it, has that very one."""
+    kept = {"step": add, "pipeline": adding, "of a class": Study.grow}
+    assert kept == pickle.loads(pickle.dumps(kept)) == copy.deepcopy(kept)
+    assert [add, adding] == [copy.copy(add), copy.copy(adding)]
+    changed = add.with_options(enable_cache=False)
+    assert changed is copy.deepcopy([changed])[0]
+    with pytest.raises(pickle.PicklingError, match="add"):
+        pickle.dumps(changed)
+
+
+def test_a_pool_of_processes_takes_a_step() -> None:
+    """Each call in a worker is a recorded run, as it is here."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as workers:
+        assert [3, 4] == list(workers.map(add, [1, 2]))
+    assert ["add", "add"] == [run.pipeline_name for run in Client().list_pipeline_runs()]
 
 
 class Study:
