@@ -23,6 +23,8 @@ from ledger.runtime.sources import closed_over, returns_nothing, returns_several
 
 DEFAULT_OUTPUT = "output"
 _MOST_EXTRAS = 2
+_SAYING = ("Annotated", "ArtifactConfig")
+"""What an annotation names an output with."""
 _ANNOTATION_RULE = (
     "an output's annotation holds the type and then a name, an ArtifactConfig, or one of each, with the name said once"
 )
@@ -68,7 +70,7 @@ def refuse_doubles(step: str, keys: list[str]) -> None:
 
 
 def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """The annotations, those written as strings included; one that names what is defined nowhere counts as any type."""
+    """The annotations, those written as strings included; what is defined nowhere counts as any type in them."""
     local = {**_callers_names(function), **closed_over(function)}
     return {key: _resolved(function, key, value, local) for key, value in function.__annotations__.items()}
 
@@ -81,16 +83,53 @@ def _resolved(function: Callable[..., Any], key: str, annotation: Any, local: di
     alone = types.SimpleNamespace(__annotations__={key: annotation})
     names = getattr(function, "__globals__", {})
     try:
-        return typing.get_type_hints(alone, globalns=names, localns=local, include_extras=True)[key]
+        found = _evaluated(alone, key, names, dict(local))
     except (NameError, TypeError, AttributeError, SyntaxError) as error:
         if isinstance(annotation, str) and key == "return" and "Annotated" in annotation:
-            name = getattr(function, "__name__", "step")
-            raise StepInterfaceError(
-                f"step {name!r} has the output annotation {annotation}, of which this is not known: {error}",
-                hint="import the type at run time, not only for the type checker",
-                step=name,
-            ) from error
+            raise _lost_with(annotation, function, str(error)) from error
         return Any if isinstance(annotation, str) else annotation
+    return Any if isinstance(found, _Unknown) else found
+
+
+def _evaluated(alone: types.SimpleNamespace, key: str, names: dict[str, Any], local: dict[str, Any]) -> Any:
+    """What an annotation means, with `_Unknown` for what is defined nowhere yet, or for the type checker alone."""
+    while True:
+        try:
+            return typing.get_type_hints(alone, globalns=names, localns=local, include_extras=True)[key]
+        except NameError as error:
+            if not isinstance(alone.__annotations__[key], str) or error.name in (None, *local, *_SAYING):
+                raise
+            local[str(error.name)] = _Unknown()
+
+
+class _Unknown:
+    """A type that is known to nobody at run time, so that any value has it; so have its attributes and its items."""
+
+    def __getattr__(self, name: str) -> "_Unknown":
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, _: object) -> "_Unknown":
+        return self
+
+    def __or__(self, other: Any) -> Any:
+        return Any | other
+
+    __ror__ = __or__
+
+    def __call__(self) -> Any:
+        """Nothing: `typing` takes for a type what can be called."""
+        raise TypeError("a type that is not known makes no values")
+
+
+def _lost_with(annotation: str, function: Callable[..., Any], reason: str) -> StepInterfaceError:
+    name = getattr(function, "__name__", "step")
+    return StepInterfaceError(
+        f"step {name!r} has the output annotation {annotation}, of which this is not known: {reason}",
+        hint="import it at run time, not only for the type checker",
+        step=name,
+    )
 
 
 def _callers_names(function: Callable[..., Any]) -> dict[str, Any]:

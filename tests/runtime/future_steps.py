@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 from ledger import step
 
 if TYPE_CHECKING:
-    from elsewhere import Unknown  # type: ignore[import-not-found]
+    import elsewhere  # type: ignore[import-not-found]
+    from elsewhere import Unknown
 
+    from ledger import ArtifactConfig
     from ledger.runtime import Step
 
 
@@ -27,8 +29,23 @@ def of_half_known(given: Unknown) -> Annotated[int, "named"]:
     return int(bool(given))
 
 
-def named_of_nowhere() -> Annotated[Unknown, "named"]:
+@step
+def named_of_nowhere(given: elsewhere.Unknown | None) -> Annotated[elsewhere.Unknown, "named"] | None:
+    return given
+
+
+@step
+def named_of_later() -> tuple[Annotated[Later, "later"], Annotated[list[Later], "all"]]:
+    return Later(), [Later()]
+
+
+class Later:
+    """What is defined below a step that speaks of it."""
+
+
+def described_by_nobody() -> Annotated[int, ArtifactConfig(name="named")]:
     """A function that no decorator may take."""
+    return 1
 
 
 def make_local() -> Step:

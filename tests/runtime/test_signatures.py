@@ -17,6 +17,7 @@ from ledger.errors import (
     StepInterfaceError,
 )
 from ledger.runtime import Step
+from ledger.runtime.annotations import conforms
 from tests.kit.ledgers import run_python
 from tests.runtime import future_steps
 
@@ -251,10 +252,18 @@ def test_an_unknown_type_costs_no_other_annotation_its_meaning() -> None:
     assert ["named"] == keys(future_steps.of_half_known)
 
 
+def test_an_output_of_an_unknown_type_keeps_its_name() -> None:
+    """A type that only the checker knows, or that is defined further down, is any type; names beside it stay."""
+    assert (["named"], ["later", "all"]) == (keys(future_steps.named_of_nowhere), keys(future_steps.named_of_later))
+    assert conforms("anything", future_steps.named_of_nowhere.signature.hints["given"])
+    any_type, all_of_it = (output.annotation for output in future_steps.named_of_later.signature.outputs)
+    assert (True, True, False) == (conforms("any", any_type), conforms([1], all_of_it), conforms(1, all_of_it))
+
+
 def test_an_output_whose_name_would_be_lost_is_refused() -> None:
-    """A named output of a type that is not known at run time is an error, not an output of another name."""
-    with pytest.raises(StepInterfaceError, match="of which this is not known: name 'Unknown' is not defined"):
-        step(future_steps.named_of_nowhere)
+    """What names an output has to be known at run time: it is an error, not an output of another name."""
+    with pytest.raises(StepInterfaceError, match="of which this is not known: name 'ArtifactConfig' is not defined"):
+        step(future_steps.described_by_nobody)
 
 
 def test_a_step_may_close_over_what_is_defined_later() -> None:
