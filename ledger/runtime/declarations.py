@@ -52,9 +52,9 @@ def checked_name(name: object, what: str) -> Name:
 def name_of(function: Callable[..., Any], given: str | None, what: str) -> Name:
     """The name given, or else the function's own; raises `StepInterfaceError` for what is no plain function."""
     if not (inspect.isfunction(function) or inspect.ismethod(function)):
-        raise StepInterfaceError(
-            f"a {what} is made of a function, got {function!r}", hint=f"decorate a function with @{what}"
-        )
+        is_method = isinstance(function, (staticmethod, classmethod))
+        hint = f"put @{type(function).__name__} above @{what}" if is_method else f"decorate a function with @{what}"
+        raise StepInterfaceError(f"a {what} is made of a function, got {function!r}", hint=hint)
     name = checked_name(given, what) if given is not None else _own_name(function, what)
     if any(test(function) for test in _LATER):
         raise StepInterfaceError(
@@ -80,7 +80,7 @@ def named_parameters(function: Callable[..., Any], owner: str) -> Mapping[str, i
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise StepInterfaceError(
                 f"{owner} takes {str(parameter).partition(':')[0]!r}, whose values have no names to be recorded under",
-                hint="name every argument, and let it be given by name",
+                hint="name every argument, and let it be given by name; a decorator below takes `functools.wraps`",
             )
     return parameters
 

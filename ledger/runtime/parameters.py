@@ -40,6 +40,13 @@ def is_json(value: Any) -> bool:
 
 def find_foreign(value: Any, place: str) -> Foreign | None:
     """The first part of a value that is not JSON, the value being called ``place``; ``None`` if all of it is."""
+    try:
+        return _foreign_in(value, place)
+    except RecursionError:
+        return Foreign(place=place, part=value)  # a list that holds itself, for one
+
+
+def _foreign_in(value: Any, place: str) -> Foreign | None:
     if value is None or isinstance(value, (str, bool, int, float)):
         return None
     if isinstance(value, (list, tuple)):
@@ -51,11 +58,8 @@ def find_foreign(value: Any, place: str) -> Foreign | None:
         children = [(f"{place}[{key!r}]", child) for key, child in value.items()]
     else:
         return Foreign(place=place, part=value)
-    try:
-        found = (find_foreign(child, where) for where, child in children)
-        return next((each for each in found if each is not None), None)
-    except RecursionError:
-        return Foreign(place=place, part=value)  # a list that holds itself, for one
+    found = (_foreign_in(child, where) for where, child in children)
+    return next((each for each in found if each is not None), None)
 
 
 def as_parameter(value: Any) -> Any:

@@ -138,12 +138,12 @@ def read_run_configuration(path: object) -> RunConfiguration:
         raise ConfigError(f"{path}: not UTF-8: {error}", path=str(path)) from error
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        return _run(_Node(node, Place(file=str(path), line=1))) if node is not None else RunConfiguration()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
         raise Place(file=str(path), line=line).error(f"not YAML: {error.problem}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}", path=str(path)) from error
-    return _run(_Node(node, Place(file=str(path), line=1))) if node is not None else RunConfiguration()
 
 
 class _Node:
@@ -154,20 +154,26 @@ class _Node:
         self.place = place
 
     def members(self, what: str) -> dict[str, "_Node"]:
-        """The members of a mapping; a key that stands twice is an error."""
+        """The members of a mapping, with those that ``<<`` takes from others; a key that stands twice is an error."""
         if self.node.tag == "tag:yaml.org,2002:null":
             return {}
         if self.node.id != "mapping":
             got = shown(self.node.value) if self.node.id == "scalar" else f"a {self.node.id}"
             raise self.place.error(f"{what} is a mapping, got {got}")
         members: dict[str, _Node] = {}
+        taken: list[_Node] = []
         for key, value in self.node.value:
             place = Place(file=self.place.file, line=key.start_mark.line + 1)
             if key.id != "scalar":
                 raise place.error(f"a key of {what} is a word, got a {key.id}")
+            if key.tag == "tag:yaml.org,2002:merge":
+                taken += [_Node(each, place) for each in (value.value if value.id == "sequence" else [value])]
+                continue
             if key.value in members:
                 raise place.error(f"{key.value!r} stands twice in {what}")
             members[str(key.value)] = _Node(value, place)
+        for other in taken:
+            members = {**other.members(what), **members}
         return members
 
     def known_members(self, what: str, known: tuple[str, ...]) -> dict[str, "_Node"]:

@@ -179,7 +179,7 @@ def test_a_chain_of_steps_may_be_of_any_length() -> None:
         (lambda: two({1: "a"}), "ExternalArtifact: a key of given is an int"),
         (lambda: two([{1}]), "ExternalArtifact: given[0] is a set"),
         (lambda: two({"k": (1, np.int64(1))}), "ExternalArtifact: given['k'][1] is a numpy.int64"),
-        (lambda: two(holds_itself()), "ExternalArtifact: given"),
+        (lambda: two(holds_itself()), "ExternalArtifact: given is a list"),
         (lambda: two(two()), "a call of step 'two', which gives no output"),
         (lambda: two(three(1)), "is not plain: given[0] is <placeholder for output"),
         (lambda: two([one()]), "is not plain: given[0] is <placeholder for output 'one'"),

@@ -71,6 +71,31 @@ steps:
     assert made == Client().get_artifact_version("renamed", version="raw_2023")
 
 
+def test_a_mapping_may_take_from_others() -> None:
+    """``<<`` adds what the mapping does not say itself, of several the first that says it."""
+    run = run_with("""
+parameters:
+  <<: &shared {epochs: 3, title: shared}
+  title: own
+steps:
+  loads:
+    parameters:
+      <<: [{size: 2}, {size: 5, names: [a]}]
+""")
+    assert {"epochs": 3, "title": "own"} == run.parameters
+    assert [(2, ("a",))] == RAN[1:]
+
+
+def test_what_is_taken_from_others_is_judged_as_well() -> None:
+    """A key that nobody knows is refused with the line that took it, and so is a mapping that takes itself."""
+    with pytest.raises(ConfigError, match=r"run.yaml, line 3: the pipeline has no parameter 'epoch', .*'epochs'"):
+        run_with("parameters:\n  title: x\n  <<: {epoch: 3}\n")
+    with pytest.raises(ConfigError, match="line 2: parameters is a mapping, got '3'"):
+        run_with("parameters:\n  <<: 3\n")
+    with pytest.raises(ConfigError, match=r"run.yaml: not YAML: maximum recursion depth exceeded"):
+        run_with("parameters: &all\n  <<: *all\n")
+
+
 def test_fields_are_applied_one_by_one() -> None:
     """What the file leaves out stays the code's; a number is a version; templates are filled in."""
     for field, expected in [
