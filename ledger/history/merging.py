@@ -23,6 +23,7 @@ from ledger.history.snapshot import Snapshot
 from ledger.history.trees import Folders
 from ledger.ids import EventId, VersionId, derived_uuid
 from ledger.records import (
+    MAX_NUMBER,
     VERSION_LIMIT,
     Manifest,
     Name,
@@ -109,6 +110,8 @@ class _Artifact:
             _bytes(self._ours, (*claim.path, layout.MANIFEST)), where=f"the manifest of {claim.label}"
         )
         requested = check_version(manifest.requested_version) if manifest.requested_version is not None else None
+        if requested is None and self._latest is not None and self._latest.counter >= MAX_NUMBER:
+            requested = claim.version  # no number is left: a sync that failed for it would fail for ever
         if requested is not None and self._is_taken(requested):
             requested = _variant(requested, claim.id, self._is_taken)
         place = allocate(self._name, claim.id, self._latest, requested)

@@ -193,6 +193,21 @@ def test_a_requested_number_that_is_free_is_kept() -> None:
     assert "11" == ours.save().version
 
 
+def test_a_version_keeps_its_string_where_no_number_is_left() -> None:
+    """It is merged as one that was asked for: its number if that is free, else a variant of it."""
+    start = Clone()
+    start.save()
+    theirs, ours, others = copies(start, 3)
+    theirs.save(VersionString("999999999"))
+    ours.save()
+    second = others.save(at=1)
+    [(_, free)] = ours.sync(theirs).moved
+    [(_, taken)] = others.sync(theirs).moved
+    assert (3, "2", 999_999_999) == (free.position, free.version, free.counter)
+    assert (4, f"2.variant-{second.id[:4]}") == (taken.position, taken.version)
+    assert_sound(theirs)
+
+
 def test_other_records_join() -> None:
     """Runs, cache entries and events on an artifact stand side by side."""
     theirs, ours, _, _ = two()
