@@ -7,6 +7,7 @@ rename, fsync the directory (specs/concurrency.md).
 """
 
 import contextlib
+import errno
 import os
 import re
 import time
@@ -24,6 +25,7 @@ LIVE_LOCK_SECONDS = 10.0
 
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.1
+_ATTEMPTS = 20
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -129,10 +131,15 @@ def move_held_branch(
 
 def write_ref(git_dir: Path, ref: str, commit: CommitId) -> None:
     """Point a ref that is not the branch at a commit, durably: what a remote held, or evidence that is kept."""
-    target = git_dir / ref
-    make_directory(target.parent)
-    _replace(git_dir, ref, commit)
-    sync_directory(target.parent)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            _write_once(git_dir, ref, commit)
+        except StorageError as error:
+            # Git that packs refs at this moment takes every folder away that it finds empty.
+            if error.errno != errno.ENOENT or attempt == _ATTEMPTS:
+                raise
+        else:
+            return
 
 
 def known_ref(remote: str) -> str:
@@ -173,11 +180,22 @@ def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_
         time.sleep(0.05)
 
 
+def _write_once(git_dir: Path, ref: str, commit: CommitId) -> None:
+    folder = (git_dir / ref).parent
+    make_directory(folder)
+    _replace(git_dir, ref, commit)
+    sync_directory(folder)
+
+
 def _replace(git_dir: Path, ref: str, commit: CommitId) -> None:
     # Made outside refs/, where Git would take a leftover for a ref.
     staging = str(git_dir / fresh_name("tmp_ref_"))
     _create(staging, commit)
-    _rename(staging, git_dir / ref)
+    try:
+        _rename(staging, git_dir / ref)
+    except LedgerError:
+        remove_if_there(staging)
+        raise
 
 
 def _create(path: str, commit: CommitId) -> None:

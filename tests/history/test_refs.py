@@ -1,11 +1,14 @@
 """The one ref that publishes."""
 
+import contextlib
 import errno
 import os
+import random
 import resource
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,10 +21,12 @@ from ledger.history.refs import (
     branch_held,
     clear_dead_lock,
     is_branch_held,
+    known_ref,
     move_branch,
     move_held_branch,
     read_branch,
     read_ref,
+    write_ref,
 )
 from ledger.ids import CommitId
 from tests.crash.survival import in_a_fork
@@ -53,6 +58,29 @@ def test_a_lock_file_of_somebody_else_is_respected(bare: Path) -> None:
     with pytest.raises(FileExistsError):
         move_branch(bare, expected=A, new=B)
     assert (A, "another writer's") == (read_branch(bare), lock.read_text())
+
+
+def test_a_ref_is_written_while_git_takes_its_empty_folder_away(bare: Path) -> None:
+    """As `git pack-refs` does with every folder of refs that it has emptied."""
+    is_over = threading.Event()
+
+    def take_away() -> None:
+        while not is_over.is_set():
+            with contextlib.suppress(OSError):
+                (bare / known_ref("origin")).parent.rmdir()
+            time.sleep(random.random() / 100)
+
+    git_beside = threading.Thread(target=take_away)
+    git_beside.start()
+    try:
+        for _ in range(100):
+            write_ref(bare, known_ref("origin"), B)
+            assert B == read_ref(bare, known_ref("origin"))
+            (bare / known_ref("origin")).unlink()
+    finally:
+        is_over.set()
+        git_beside.join()
+    assert ["refs"] == os.listdir(bare)
 
 
 def test_a_move_that_fails_leaves_no_lock_file(bare: Path) -> None:
