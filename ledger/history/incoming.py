@@ -13,12 +13,20 @@ What is refused stays under ``refs/ledger/quarantine/`` as evidence.
 """
 
 import os
+import shlex
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from ledger.disk import fresh_name, remove_if_there, storage_errors
-from ledger.errors import ArgumentError, FormatError, HistoryRewrittenError, LedgerError, UnsupportedFormatError
+from ledger.errors import (
+    ArgumentError,
+    FormatError,
+    HistoryRewrittenError,
+    LedgerError,
+    RemoteError,
+    UnsupportedFormatError,
+)
 from ledger.history import layout
 from ledger.history.comparing import compare
 from ledger.history.forms import BLOB, ObjectId
@@ -26,8 +34,8 @@ from ledger.history.history import History
 from ledger.history.layout import Claim
 from ledger.history.merging import Merged, merge_trees
 from ledger.history.placing import check_file
-from ledger.history.refs import known_ref, note_known, read_ref, write_ref
-from ledger.history.remotes import Remote
+from ledger.history.refs import BRANCH, known_ref, note_known, read_ref, write_ref
+from ledger.history.remotes import Remote, without_secrets
 from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
 from ledger.history.soundness import names_in
@@ -66,7 +74,7 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
             return None
         raise HistoryRewrittenError(
             f"{remote} has lost its branch main, which was at {known} when last heard of",
-            hint="restore it from a clone; this ledger is unchanged",
+            hint=f"{_restore(remote, known)}; this ledger is unchanged",
             remote=remote.name,
             known=known,
         )
@@ -78,7 +86,13 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
     try:
         fetch(git_dir, remote, incoming)
         fetched = read_ref(git_dir, incoming)
-        assert fetched is not None, "a fetch that succeeds has written its ref"
+        if fetched is None:
+            raise RemoteError(
+                f"cannot fetch from {remote}: it is a shallow clone, whose history is cut off",
+                hint="run `git fetch --unshallow` there, or share through a repository that is whole",
+                remote=remote.name,
+                url=str(remote),
+            )
         _accept(history, remote, known, fetched, local)
     finally:
         remove_if_there(git_dir / incoming)
@@ -91,7 +105,11 @@ def _accept(
     """Check what was fetched, and remember that the remote holds it; what is refused is kept as evidence."""
     git_dir = history.git_dir
     try:
-        _check_descent(history, remote, known, fetched, local)
+        if known is not None:
+            _check_descent(history, remote, known, fetched)
+        _check_kind(history, remote, fetched)
+        if known is None and local is not None:
+            _check_kinship(history, remote, fetched, local)
         check_commits(history, known or local, fetched)
         if known is not None and remote.name == PUBLISHED:
             _check_published(history, remote, known, fetched)
@@ -110,14 +128,31 @@ def _remove_abandoned(git_dir: Path) -> None:
                 remove_if_there(path)
 
 
-def _check_descent(
-    history: History, remote: Remote, known: CommitId | None, tip: CommitId, local: CommitId | None
-) -> None:
-    """The remote's branch goes on from where it was, or at least from somewhere in this history."""
-    if known is not None:
-        if not is_ancestor(history.git_dir, known, tip):
-            raise _rewritten(remote, known, tip, "which is no part of it")
-    elif local is not None and not have_common_commit(history.git_dir, local, tip):
+def _check_descent(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
+    """The remote's branch goes on from where it was."""
+    if not is_ancestor(history.git_dir, known, tip):
+        error = _rewritten(remote, known, tip, "which is no part of it")
+        if is_ancestor(history.git_dir, tip, known):
+            error.hint = f"it was moved back: {_restore(remote, known)}; this ledger is unchanged"
+        raise error
+
+
+def _check_kind(history: History, remote: Remote, tip: CommitId) -> None:
+    """It is a ledger's, and of a format that is read here: what else is found in it follows from that."""
+    marker = CommittedTree(history.objects, history.objects.commit(tip).tree).read(layout.LEDGER_FILE)
+    if marker is None:
+        raise FormatError(
+            f"{remote} holds no ledger: there is no ledger.json on its branch main",
+            hint="choose a repository that holds a ledger, or one that is empty",
+            remote=remote.name,
+            commit=tip,
+        )
+    check_file(layout.LEDGER_FILE, marker)
+
+
+def _check_kinship(history: History, remote: Remote, tip: CommitId, local: CommitId) -> None:
+    """Of a remote that was never heard of, the branch goes on from somewhere in this history."""
+    if not have_common_commit(history.git_dir, local, tip):
         raise ArgumentError(
             f"{remote} holds another ledger: its history and this one have no commit in common",
             hint="clone it and save there, or choose a remote that is empty",
@@ -131,6 +166,10 @@ def _check_published(history: History, remote: Remote, known: CommitId, tip: Com
     change = compare(history.objects, history.objects.commit(known).tree, history.objects.commit(tip).tree)
     for path in (*change.removed, *change.edited):
         raise _rewritten(remote, known, tip, f"which had {'/'.join(path)}")
+
+
+def _restore(remote: Remote, known: CommitId) -> str:
+    return f"`ledger git push {shlex.quote(without_secrets(remote.url))} {known}:{BRANCH}` restores it"
 
 
 def _rewritten(remote: Remote, known: CommitId, tip: CommitId, what: str) -> HistoryRewrittenError:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.errors import ArgumentError, LedgerNotFoundError, RemoteError
+from ledger.errors import ArgumentError, IntegrityError, LedgerNotFoundError, RemoteError
 from ledger.history import layout
 from ledger.history.comparing import compare
 from ledger.history.history import History
@@ -25,7 +25,7 @@ from ledger.history.packing import release_pack
 from ledger.history.refs import create_branch, known_ref, note_known, read_ref, write_ref
 from ledger.history.remotes import Remote
 from ledger.history.repository import create_repository
-from ledger.history.transport import is_ancestor, push, remote_tip
+from ledger.history.transport import advice, have_common_commit, is_ancestor, push, remote_tip
 from ledger.ids import CommitId, VersionId
 from ledger.records import format_time
 
@@ -84,7 +84,7 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
                 return False
             raise RemoteError(
                 f"{plan.remote} does not take {plan.tip}: {refusal or 'it said yes, and its branch did not move'}",
-                hint="nothing changed here; ask whoever runs the remote",
+                hint=advice(refusal or "", "nothing changed here; ask whoever runs the remote"),
                 remote=plan.remote.name,
                 commit=plan.tip,
             )
@@ -124,6 +124,14 @@ def _agree(
         return local
     if is_ancestor(history.git_dir, local, theirs):
         return theirs
+    if not have_common_commit(history.git_dir, local, theirs):
+        raise IntegrityError(
+            f"the history here was rewritten: its branch is at {local}, and has no commit in common with {theirs}, "
+            f"which {remote} holds",
+            hint="`ledger git reflog main` lists where it was, `ledger git update-ref refs/heads/main COMMIT` sets it",
+            commit=local,
+            remote=remote.name,
+        )
     objects = history.objects
     tree, merged = merge_roots(history, objects.commit(theirs).tree, objects.commit(local).tree)
     lines = [f"Artifact: {after.label}\nId: {after.id}\nRenumbered: {before.label}" for before, after in merged.moved]

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from ledger.errors import MissingDependencyError, RemoteError
+from ledger.errors import DiskFullError, MissingDependencyError, RemoteError
 from ledger.history.refs import BRANCH
 from ledger.history.remotes import Remote, without_secrets
 from ledger.history.repository import check_settings
@@ -40,8 +40,10 @@ _SETTINGS = (
     *(f"protocol.{name}.allow=always" for name in _PROTOCOLS),
     "protocol.ext.allow=never",
     "transfer.fsckObjects=true",
+    "fetch.fsckObjects=true",
     "core.hooksPath=/dev/null",
     "core.fsync=all",
+    "core.fsyncMethod=fsync",
     "core.commitGraph=false",
     "core.multiPackIndex=false",
     "core.askPass=",
@@ -67,20 +69,37 @@ class _Done(NamedTuple):
 
 def remote_tip(git_dir: Path, remote: Remote) -> CommitId | None:
     """The commit that a remote's branch holds now, or ``None`` where it has no such branch; raises `RemoteError`."""
-    done = _run(git_dir, "ls-remote", "--", remote.url, BRANCH, seconds=ASK_SECONDS)
+    done = _talk(git_dir, remote, "ls-remote", "--", remote.url, BRANCH, seconds=ASK_SECONDS)
     if done.code:
-        raise RemoteError(f"cannot ask {remote}: {done.words}", hint=_advice(done), remote=remote.name, url=str(remote))
+        raise RemoteError(
+            f"cannot ask {remote}: {done.words}",
+            hint=advice(done.words, _reach(remote)),
+            remote=remote.name,
+            url=str(remote),
+        )
     match = _LINE.search(done.output)
     return CommitId(match[1]) if match is not None else None
 
 
 def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
-    """Bring a remote's branch here, under a ref that nothing reads before it is checked; raises `RemoteError`."""
+    """Bring a remote's branch here, under a ref that nothing reads before it is checked; raises `RemoteError`.
+
+    Git says yes, too, and writes no ref, where the remote is a shallow clone.
+    """
     options = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
-    done = _run(git_dir, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}", seconds=TRANSFER_SECONDS)
+    done = _talk(git_dir, remote, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}", seconds=TRANSFER_SECONDS)
+    if done.code and _is_full(done):
+        raise DiskFullError(
+            f"cannot fetch from {remote}: {done.words}",
+            hint="free some space and try again; nothing changed here",
+            path=str(git_dir),
+        )
     if done.code:
         raise RemoteError(
-            f"cannot fetch from {remote}: {done.words}", hint=_advice(done), remote=remote.name, url=str(remote)
+            f"cannot fetch from {remote}: {done.words}",
+            hint=advice(done.words, _reach(remote)),
+            remote=remote.name,
+            url=str(remote),
         )
 
 
@@ -89,7 +108,8 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
 
     That it said yes proves nothing: the caller asks again what the branch holds.
     """
-    done = _run(git_dir, "push", "--quiet", "--", remote.url, f"{commit}:{BRANCH}", seconds=TRANSFER_SECONDS)
+    options = ("--no-follow-tags", "--quiet")
+    done = _talk(git_dir, remote, "push", *options, "--", remote.url, f"{commit}:{BRANCH}", seconds=TRANSFER_SECONDS)
     return done.words if done.code else None
 
 
@@ -140,19 +160,51 @@ def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[Comm
 
 _REACH = "check the URL, the network, and that `git ls-remote` of it works without a question"
 _OWNER = re.compile(r"^fatal: .*dubious ownership in repository at '([^'*]+)'", re.MULTILINE)
+_FULL = re.compile(r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)")
+_ADVICE = {
+    "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
+    "unknown option": "Git is too old here: install 2.29 or a later one",
+    "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1`",
+    "branch is currently checked out": "share through a bare repository: `git init --bare` makes one",
+}
+_SSH_VARIABLES = ("GIT_SSH_COMMAND", "GIT_SSH")
 
 
-def _advice(done: _Done) -> str:
-    """What to do about a remote that does not answer, if it is the remote; Git reads no other user's unasked."""
-    if "bad object refs/" in done.words:
-        return "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone"
-    owned = _OWNER.search(done.words)
-    if owned is None:
-        return _REACH
-    return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
+def advice(words: str, default: str) -> str:
+    """What to do about a remote that did not do what was asked, by its words and Git's."""
+    owned = _OWNER.search(words)
+    if owned is not None:  # Git reads no other user's unasked
+        return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
+    return next((hint for known, hint in _ADVICE.items() if known in words), default)
 
 
-def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS, is_whole: bool = False) -> _Done:
+def _reach(remote: Remote) -> str:
+    """What to do where Git does not get through to a remote."""
+    unused = next((name for name in _SSH_VARIABLES if name in os.environ), "")
+    if unused and not _is_near(remote):
+        return f"{unused} is not used: say the same by `git config --global core.sshCommand`"
+    return _REACH
+
+
+def _is_full(done: _Done) -> bool:
+    """Whether it was the disk here that had no room."""
+    return _FULL.search(done.words) is not None
+
+
+def _is_near(remote: Remote) -> bool:
+    """Whether a remote is a path, which Git asks without ssh."""
+    return remote.url.startswith(("/", "file://"))
+
+
+def _talk(git_dir: Path, remote: Remote, *arguments: str, seconds: float) -> _Done:
+    """What Git answers that has to ask a remote, through the ssh that the user's own configuration names."""
+    chosen = "" if _is_near(remote) else _run(git_dir, "config", "--get", "core.sshCommand").output.strip()
+    return _run(git_dir, *arguments, seconds=seconds, ssh=chosen or _SSH)
+
+
+def _run(
+    git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS, is_whole: bool = False, ssh: str = _SSH
+) -> _Done:
     """What Git answers; of its output the end, or all of it where it ``is_whole``, of its words the end."""
     import shutil
     import subprocess
@@ -170,7 +222,7 @@ def _run(git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS, is_whole:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=_environment(),
+        env=_environment(ssh),
         start_new_session=True,
     ) as process:
         try:
@@ -227,10 +279,10 @@ def _hear(output: IO[bytes], words: IO[bytes], seconds: float, *, is_whole: bool
     return bytes(heard[output]), bytes(heard[words])
 
 
-def _environment() -> dict[str, str]:
+def _environment(ssh: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_ASKPASS"))}
     honest = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
-    return {**kept, **honest, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": _SSH, "LC_ALL": "C"}
+    return {**kept, **honest, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "LC_ALL": "C"}
 
 
 def _words(data: bytes) -> str:
