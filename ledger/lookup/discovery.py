@@ -1,7 +1,8 @@
 """Where a ledger is, and where the first write makes one.
 
 In this order: an explicit path, ``LEDGER_DIR``, the nearest ``.ledger`` in the working
-directory or above it. Git's own variables play no part.
+directory or above it, where a folder that is a ledger itself, as ``init PATH`` and ``clone URL
+PATH`` make it, is as near as one in it. Git's own variables play no part.
 """
 
 import itertools
@@ -10,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ledger.disk import given_path, storage_errors
-from ledger.errors import LedgerNotFoundError
-from ledger.lookup.config import CONFIG_FILE
+from ledger.errors import ConfigError, LedgerNotFoundError
+from ledger.lookup.config import CONFIG_FILE, read_config
 from ledger.system_errors import storage_error
 
 LEDGER_DIRECTORY = ".ledger"
@@ -25,8 +26,12 @@ def find_ledger(environment: Mapping[str, str]) -> Path | None:
         path = given_path(named, VARIABLE).absolute()
         return path if _is_used(path) else None
     start = _working_directory()
-    candidates = (folder / LEDGER_DIRECTORY for folder in itertools.chain([start], start.parents))
-    return next((candidate for candidate in candidates if _is_used(candidate)), None)
+    for folder in itertools.chain([start], start.parents):
+        if _is_used(folder / LEDGER_DIRECTORY):
+            return folder / LEDGER_DIRECTORY
+        if _is_ledger_itself(folder):
+            return folder
+    return None
 
 
 def place_for_new(environment: Mapping[str, str]) -> Path:
@@ -65,6 +70,23 @@ def _working_directory() -> Path:
         error = storage_error(cause, "the working directory", "find")
         error.hint = f"change to a folder that is there, or set {VARIABLE} to an absolute path"
         raise error from cause
+
+
+def _is_ledger_itself(folder: Path) -> bool:
+    """Whether a folder under any name is a whole ledger; settings or a bare repository alone may be anybody's."""
+    if not (folder / CONFIG_FILE).is_file():
+        return False
+    with storage_errors(folder, "read"):
+        histories = [name for name in os.listdir(folder) if name.endswith(".git") and name != ".git"]
+    return len(histories) == 1 and (folder / histories[0] / "HEAD").is_file() and _has_settings(folder)
+
+
+def _has_settings(folder: Path) -> bool:
+    """Whether the settings in a folder are those of a ledger, and not another program's of the same name."""
+    try:
+        return bool(read_config(folder).store_id)
+    except ConfigError:
+        return False
 
 
 def _is_used(folder: Path) -> bool:

@@ -90,6 +90,29 @@ def test_the_nearest_ledger_upward_is_used(workdir: Path, monkeypatch: pytest.Mo
     assert [] == Ledger.open(workdir / ".ledger").artifacts()
 
 
+def test_a_folder_that_is_a_ledger_itself_is_found(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder made by `init PATH` that ledger is read and written, and none is made inside of it."""
+    Ledger.init(workdir / ".ledger")
+    made = Ledger.init(workdir / "project")
+    for place in (made.path, made.path / "store"):
+        monkeypatch.chdir(place)
+        assert made.path == Ledger.open().path
+        save_artifact(1, "one")
+    assert ["1", "2"] == [version.version for version in made.versions("one")]
+    assert not list(made.path.rglob(".ledger"))
+
+
+def test_a_folder_with_settings_and_a_bare_repository_is_no_ledger(workdir: Path) -> None:
+    """Another program's `config.toml` beside a bare repository is not taken for a ledger."""
+    _git(workdir, "init", "-q", "--bare", "site.git")
+    for text in ('title = "a site"\n', ""):
+        (workdir / "config.toml").write_text(text)
+        with pytest.raises(LedgerNotFoundError):
+            Ledger.open()
+    save_artifact(1, "one")
+    assert workdir / ".ledger" == Ledger.open().path
+
+
 def test_ledger_dir_comes_before_the_working_directory(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`LEDGER_DIR` names the ledger directory itself and beats one that is nearer."""
     Ledger.init(workdir / ".ledger")
