@@ -1,16 +1,23 @@
 """From an error of the operating system to one of `ledger.errors`.
 
-Owns which error numbers mean a full disk, a place that can only be read, or a shortage of this process or machine, and
-what to do about a path that is at fault.
+Owns which error numbers mean a full disk, a place that can only be read, or a shortage of this process or machine,
+which errors say nothing about the file that was to be read, and what to do about a path that is at fault.
 """
 
 import errno
 
-from ledger.errors import DiskFullError, LedgerError, ReadOnlyError, StorageError
+from ledger.errors import (
+    DiskFullError,
+    LedgerError,
+    ReadOnlyError,
+    StorageError,
+    StoreAccessError,
+    StoreUnavailableError,
+)
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTSUP})
 _PATH_HINTS = {
     errno.EACCES: "check the permissions of the path",
     errno.EPERM: "check the permissions of the path",
@@ -35,9 +42,12 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
 
 
 def refuse_shortage(error: Exception) -> None:
-    """Raise an error again where this process or machine is short of descriptors or memory.
+    """Raise an error again where this process is short of descriptors or memory, or cannot get at a store.
 
-    It says nothing about the file that was to be read: who judges files has not judged this one.
+    A store may be away, let nobody in, or be behind a server that gives no parts of files. It says
+    nothing about the file that was to be read: who judges files has not judged this one.
     """
+    if isinstance(error, StoreUnavailableError | StoreAccessError):
+        raise error
     if isinstance(error, OSError) and error.errno in _SHORTAGE:
         raise error if isinstance(error, LedgerError) else storage_error(error, error.filename, "read") from error

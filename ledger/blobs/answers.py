@@ -5,6 +5,7 @@ all there is, because that library has no class for most failures; status and co
 them are the service's own and documented by it. Knows no store.
 """
 
+import errno
 import re
 from typing import Final, NamedTuple
 
@@ -101,7 +102,8 @@ def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundErro
     if not answer.status:
         for words, hint in _SETUP_HINTS.items():
             if words in text:
-                return StorageError(message, hint=hint, path=place)
+                number = errno.ENOTSUP if hint == _NO_PARTS else None
+                return StorageError(message, hint=hint, path=place, errno=number)
     return (StoreUnavailableError if is_transient(answer) else StorageError)(message, path=place)
 
 

@@ -100,4 +100,4 @@ def _artifact(name: str, versions: Sequence[VersionUsage], share: Share) -> Arti
 
 
 def _warn(claim: Claim, error: LedgerError) -> None:
-    warnings.warn(f"{claim.label} is left out, it is damaged: {error}", stacklevel=4)
+    warnings.warn(f"{claim.label} is left out: {error}", stacklevel=4)

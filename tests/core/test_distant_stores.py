@@ -18,6 +18,7 @@ from ledger import Ledger, step
 from ledger.errors import (
     IntegrityError,
     LedgerError,
+    StorageError,
     StoreAccessError,
     StoreMismatchError,
     StoreUnavailableError,
@@ -302,6 +303,51 @@ def test_a_public_ledger_is_read_over_the_web(tmp_path: Path) -> None:
         with pytest.raises(LedgerError, match="can only be read"):
             bob.sync()
         assert "mine" == bob.load("note")
+
+
+@pytest.mark.filterwarnings("ignore:going on without what lies in the store:UserWarning")
+@pytest.mark.parametrize("deep", [True, False], ids=["deep", "quick"])
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("answer", status=503, code="SlowDown"), StoreUnavailableError),
+        (Fault("answer", status=403, code="AccessDenied"), StoreAccessError),
+    ],
+    ids=["away", "closed"],
+)
+def test_a_store_out_of_reach_is_no_damage(
+    tmp_path: Path,
+    proxy: Proxy,
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+    kind: type[LedgerError],
+    deep: bool,  # noqa: FBT001
+) -> None:
+    """What cannot be asked for was not judged: checking ends with the store's error, and calls nothing corrupt."""
+    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
+    ada = sharing(tmp_path, bucket)
+    ada.save(noise(300_000), "data")
+    ada.sync()
+    bob = Ledger.clone(tmp_path / "hub.git", tmp_path / "bob" / ".ledger", bucket.url)
+    forget_cache()
+    assert bob.verify(deep=deep).ok
+    proxy.plan = on(fault)
+    with pytest.raises(kind):
+        Ledger.open(bob.path).verify(deep=deep)
+
+
+def test_a_server_without_parts_is_no_damage(tmp_path: Path) -> None:
+    """A web server that gives whole files only, as Python's own does, damages nothing by it."""
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    ada.save(noise(300_000), "data")
+    with served(tmp_path / "ada" / ".ledger" / "store", parts=False) as url:
+        bob = Ledger.clone(ada.path, tmp_path / "bob" / ".ledger", url)
+        with pytest.raises(StorageError, match="Range request not supported") as caught:
+            bob.verify()
+        with pytest.warns(UserWarning, match="data@1 is left out: cannot read"):
+            bob.usage()
+    assert "HTTP ranges" in caught.value.hint
 
 
 def test_no_secret_is_written_down(distant: Ledger, proxy: Proxy, tmp_path: Path) -> None:
