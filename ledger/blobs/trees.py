@@ -49,8 +49,8 @@ class TreeFile(msgspec.Struct, frozen=True, gc=False):
     target: str = ""
 
 
-def scan_tree(folder: Path) -> list[TreeFile]:
-    """Everything in a folder, by the UTF-8 bytes of its path; empty folders are kept.
+def scan_tree(folder: Path, *, without: Path | None = None) -> list[TreeFile]:
+    """Everything in a folder but ``without``, by the UTF-8 bytes of its path; empty folders are kept.
 
     Raises `SourceNotFoundError` where there is no folder, and `UnsupportedFileError` with
     all devices, fifos, sockets, links that leave the folder and paths no content may hold.
@@ -61,9 +61,14 @@ def scan_tree(folder: Path) -> list[TreeFile]:
     if not stat.S_ISDIR(mode):
         raise UnsupportedFileError(f"{folder} is not a folder", path=str(folder))
     root = os.path.realpath(folder)
+    left_out = os.path.realpath(without) if without is not None else ""
+    if root == left_out:
+        raise UnsupportedFileError(
+            f"{folder} is the ledger itself", hint="clone it, or save it in another ledger", path=str(folder)
+        )
     files: list[TreeFile] = []
     problems: list[str] = []
-    for prefix, entries in _walk(root):
+    for prefix, entries in _walk(root, left_out):
         paths = [prefix + entry.name for entry in entries]
         all_usual = are_usual(paths)
         for path, entry in zip(paths, entries, strict=True):
@@ -108,14 +113,17 @@ def is_inside(root: str, path: str) -> bool:
     return real == root or real.startswith(root.rstrip("/") + "/")
 
 
-def _walk(root: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """What each folder in a folder holds, but the folders that are not empty, and what its paths begin with."""
+def _walk(root: str, left_out: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
+    """What each folder in a folder holds, but the folders that are not empty, and what its paths begin with.
+
+    The folder ``left_out`` is passed over.
+    """
     pending: list[tuple[str, os.DirEntry[str] | None]] = [("", None)]
     while pending:
         prefix, folder = pending.pop()
         path = root if folder is None else folder.path
         with storage_errors(path, "list"), os.scandir(path) as entries:
-            found = list(entries)
+            found = [entry for entry in entries if entry.path != left_out]
         if not found and folder is not None:
             yield prefix.removesuffix(f"{folder.name}/"), [folder]
         others = []

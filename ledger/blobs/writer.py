@@ -31,10 +31,12 @@ class ContentWriter:
     """Takes files one after another as one stream and makes them durable in the store.
 
     ``similar`` are contents whose chunks are not stored again where they occur: the newest
-    versions of the name, a step's inputs. After an error the writer is to be aborted.
+    versions of the name, a step's inputs. ``without`` is a folder that is left out of those
+    around it: a ledger does not save itself. After an error the writer is to be aborted.
     """
 
-    def __init__(self, store: Store, *, similar: Iterable[Content] = ()) -> None:
+    def __init__(self, store: Store, *, similar: Iterable[Content] = (), without: Path | None = None) -> None:
+        self._without = without
         self._cutter = Cutter()
         self._sink = ChunkSink(store, similar, self._cutter.give_back)
         self._files: list[FileEntry] = []
@@ -101,7 +103,7 @@ class ContentWriter:
         Raises `UnsupportedFileError` with everything that cannot be saved, before a byte is read.
         """
         self._check_usable()
-        files = scan_tree(folder)
+        files = scan_tree(folder, without=self._without)
         check_portable(folder, files)
         expect(sum(file.size for file in files))
         lead = f"{prefix.rstrip('/')}/" if prefix else ""

@@ -8,6 +8,7 @@ draft exists, so the commit that names them can follow at once.
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -105,11 +106,14 @@ def check_options(materializer: object, *, extract_metadata: bool, include_visua
 
 
 def store_value(
-    store: Store, value: object, options: Options, *, similar: Iterable[Content]
+    store: Store, value: object, options: Options, *, similar: Iterable[Content], ledger: Path
 ) -> tuple[SavedValue, Content]:
-    """Write a value's files, durably; ``similar`` are contents it may share chunks with."""
+    """Write a value's files, durably; ``similar`` are contents it may share chunks with.
+
+    The directory ``ledger`` is left out of folders that hold it: it would save itself, and all that was saved before.
+    """
     expect(_size_in_memory(value))
-    writer = ContentWriter(store, similar=similar)
+    writer = ContentWriter(store, similar=similar, without=ledger)
     files = SavingFiles(writer)
     shown = files.below(VISUALIZATIONS) if options.include_visualizations else None
     try:

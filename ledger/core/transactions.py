@@ -247,7 +247,9 @@ class Transaction:
             workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
         )
         with task(f"save {request.name}"), durability(workspace.config.durability):
-            saved, content = store_value(workspace.stores_for_saving(), data, options, similar=similar)
+            saved, content = store_value(
+                workspace.stores_for_saving(), data, options, similar=similar, ledger=workspace.path
+            )
             if saved.trust is not TrustClass.DATA:
                 self._trust_own(content.digest, request.name)
         return value_manifest(request, saved, content, author=workspace.author, now=workspace.now())

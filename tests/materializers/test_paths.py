@@ -69,6 +69,20 @@ def test_what_is_special_about_members_survives(ledger: Ledger, tmp_path: Path) 
     assert (loaded / "empty").is_dir()
 
 
+def test_a_ledger_does_not_save_itself(ledger: Ledger, tmp_path: Path) -> None:
+    """A folder that holds the ledger is saved without it, however it is reached; another ledger in it is data."""
+    project = ledger.path.parent
+    (project / "a.txt").write_text("a")
+    Ledger.init(project / "other" / ".ledger")
+    (tmp_path / "alias").symlink_to(project)
+    for folder in (project, tmp_path / "alias"):
+        paths = {file.path.partition("/")[2] for file in ledger.save(folder, "project").files()}
+        assert {"a.txt", "other/.ledger/config.toml"} <= paths
+        assert set() == {path for path in paths if path.startswith(".ledger/")}
+    with pytest.raises(UnsupportedFileError, match="is the ledger itself"):
+        ledger.save(ledger.path, "ledger")
+
+
 def test_an_empty_folder_is_a_value_too(ledger: Ledger, tmp_path: Path) -> None:
     """A folder without anything in it comes back as one, under its name."""
     (tmp_path / "nothing").mkdir()
