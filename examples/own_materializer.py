@@ -30,7 +30,7 @@ class RouteMaterializer(BaseMaterializer):
         with self.open("route.txt", "w") as file:
             file.writelines(f"{x!r} {y!r}\n" for x, y in value.points)
 
-    def load(self, data_type: type[Any] | None) -> Route:
+    def load(self, data_type: type[Route]) -> Route:
         with self.open("route.txt", "r") as file:
             points = [line.split() for line in file]
         return Route([(float(x), float(y)) for x, y in points])

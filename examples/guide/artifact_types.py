@@ -1,6 +1,6 @@
 """An artifact type says what a value is; without one, the materializer's counts."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from ledger import ArtifactConfig, save_artifact, step
 from ledger.client import Client
@@ -29,7 +29,7 @@ class MyCustomModelMaterializer(BaseMaterializer):
         with self.open("constant.txt", "w") as file:
             file.write(str(data.constant))
 
-    def load(self, data_type: type[Any] | None) -> MyCustomModel:
+    def load(self, data_type: type[MyCustomModel]) -> MyCustomModel:
         with self.open("constant.txt", "r") as file:
             return MyCustomModel(int(file.read()))
 
@@ -48,4 +48,4 @@ if __name__ == "__main__":
     assert Client().get_artifact_version("trainer::trainer::output").type == ArtifactType.MODEL
     models = Client().list_artifact_versions(type=ArtifactType.MODEL)
     print([f"{version.name}@{version.version}" for version in models])
-    assert len(models) == 2
+    assert {version.name for version in models} == {"trainer::trainer::output", "model"}

@@ -32,6 +32,9 @@ class BaseMaterializer:
     more. ``NEEDS_TYPE`` says that `load` cannot do without the value's class, ``EXTRA`` which
     extra of this package brings the libraries. With ``SKIP_REGISTRATION`` a class claims no
     types: it is an unfinished base, or used only where it is asked for.
+
+    What the methods are given is by position, and of any type, so that a subclass may name and
+    annotate it as its own: ``def load(self, data_type: type[Route]) -> Route``.
     """
 
     ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = ()
@@ -80,19 +83,19 @@ class BaseMaterializer:
             )
         return name.replace(os.sep, "/")
 
-    def save(self, value: Any) -> None:
+    def save(self, value: Any, /) -> None:
         """Write a value to `files`, so that `load` gives an equal one of the same type."""
         raise NotImplementedError
 
-    def load(self, data_type: type | None) -> Any:
+    def load(self, data_type: Any, /) -> Any:
         """The value that the files hold; ``data_type`` is its class where that is known here."""
         raise NotImplementedError
 
-    def extract_metadata(self, value: Any) -> dict[str, Any]:  # noqa: ARG002  # for subclasses
+    def extract_metadata(self, value: Any, /) -> dict[str, Any]:  # noqa: ARG002  # for subclasses
         """What to note about a value beside what the user logs."""
         return {}
 
-    def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:  # noqa: ARG002  # for subclasses
+    def save_visualizations(self, value: Any, /) -> dict[str, VisualizationType]:  # noqa: ARG002  # for subclasses
         """Write files that show a value, and say which they are and how to show them.
 
         `files` are those of the visualizations here, not those of the value.
