@@ -16,8 +16,8 @@ if __name__ == "__main__":
 
     client = Client()
     artifact = client.get_artifact_version(name_id_or_prefix="iris_dataset")
-    Path("path/to").mkdir(parents=True)
-    artifact.download_files("path/to/save.zip")
+    Path("path/to").mkdir(parents=True, exist_ok=True)
+    artifact.download_files("path/to/save.zip", overwrite=True)
 
     with zipfile.ZipFile("path/to/save.zip") as archive:
         assert archive.testzip() is None

@@ -14,10 +14,10 @@ if __name__ == "__main__":
     model = load_artifact("iris_model")
     prediction = model.predict([[1, 1, 1, 1]])
     saved = save_artifact(prediction, name="iris_predictions")
-    assert saved.version == "1"
 
     # Three ways to the latest version.
     client = Client()
+    assert client.get_artifact_version("iris_predictions") == saved
     assert load_artifact("iris_predictions").tolist() == prediction.tolist()
     assert client.get_artifact("iris_predictions").load().tolist() == prediction.tolist()
     assert client.get_artifact_version("iris_predictions").load().tolist() == prediction.tolist()
