@@ -6,6 +6,7 @@ which keeps blocks and fetches those that it lacks.
 
 import io
 import os
+from collections.abc import Callable
 from typing import IO, Any, Protocol, cast
 
 _BUFFER_SIZE = 64 << 10
@@ -20,6 +21,8 @@ class Blocks(Protocol):
 
 class _Bytes(io.RawIOBase):
     """The bytes of a file, by way of a cache if there is one."""
+
+    mode = "rb"
 
     def __init__(self, file: io.RawIOBase) -> None:
         super().__init__()
@@ -55,13 +58,25 @@ class _Bytes(io.RawIOBase):
 
 
 class OpenedFile(io.BufferedReader):
-    """A file of a version, to read and seek in."""
+    """A file of a version, to read and seek in.
 
-    def __init__(self, file: IO[bytes], *, path: str, size: int, block_size: object = None) -> None:
+    ``reopen`` opens it anew, in a process that it was sent to.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        *,
+        path: str,
+        size: int,
+        reopen: Callable[[], "OpenedFile"],
+        block_size: object = None,
+    ) -> None:
         self._bytes = _Bytes(cast("io.BufferedReader", file).detach())
         super().__init__(self._bytes, _BUFFER_SIZE)
         self.path = path
         self.size = size
+        self._reopen = reopen
         self.blocksize = block_size if isinstance(block_size, int) else _BLOCK_SIZE
 
     @property
@@ -89,3 +104,12 @@ class OpenedFile(io.BufferedReader):
         data = b"".join(iter(lambda: file.read(stop - file.tell()), b""))
         file.seek(at)
         return data
+
+    def __reduce_ex__(self, _: object) -> tuple[Any, ...]:
+        return _opened_at, (self._reopen, self.tell())
+
+
+def _opened_at(reopen: Callable[[], OpenedFile], position: int) -> OpenedFile:
+    file = reopen()
+    file.seek(position)
+    return file

@@ -9,6 +9,7 @@ process that is handed one opens the same ledger for itself.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, NoReturn
 
 from fsspec.config import apply_config
@@ -160,7 +161,15 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         if file is None:
             what = "is a folder" if tree.children(goal) is not None else "is not there"
             raise PathNotFoundError(f"no file {PROTOCOL}://{asked}: it {what}", path=asked)
-        return OpenedFile(version.open(goal), path=asked, size=file.size, block_size=block_size)
+        # Elsewhere and later "the latest" may be another one.
+        named = f"{quote_name(version.name)}@{version.version}/{goal}"
+        return OpenedFile(
+            version.open(goal),
+            path=asked,
+            size=file.size,
+            reopen=partial(self._open, named, block_size=block_size),
+            block_size=block_size,
+        )
 
     def _refuse(self, path: Any, *_: Any, **__: Any) -> NoReturn:
         raise self._read_only(path)

@@ -265,6 +265,19 @@ def test_a_pickled_one_reads_the_same_ledger(workdir: Path) -> None:
     assert "b'bytes'\n" == run_python(code, workdir.parent).stdout
 
 
+def test_an_open_file_goes_to_another_process(workdir: Path) -> None:
+    """A pickled file is of the same version, at the same place in it, though another one is the latest by then."""
+    ledger = Ledger.init(workdir / ".ledger")
+    path = ledger.save(b"bytes", "a::blob").files()[0].path
+    with fsspec.filesystem("ledger").open(f"a%3A%3Ablob/{path}") as file:
+        assert ("rb", b"by") == (file.mode, file.read(2))
+        pickled = pickle.dumps(file).hex()
+        assert b"tes" == file.read()
+    ledger.save(b"later", "a::blob")
+    code = f"import pickle; print(pickle.loads(bytes.fromhex('{pickled}')).read())"
+    assert "b'tes'\n" == run_python(code, workdir.parent).stdout
+
+
 def test_the_default_ledger_is_that_of_the_moment(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`LEDGER_DIR` and the working directory are followed at every call, though fsspec keeps the instance."""
     files = fsspec.filesystem("ledger")
