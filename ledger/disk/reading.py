@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, StorageError
 from ledger.system_errors import storage_error
 
 _READ_SIZE = 1 << 20
@@ -20,13 +20,22 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 @contextlib.contextmanager
 def storage_errors(path: str | os.PathLike[str], doing: str) -> Iterator[None]:
-    """A block whose operating system errors are reported as `StorageError` with the path."""
+    """A block whose operating system errors are reported as `StorageError` with the path.
+
+    So is a name that the encoding of file names here does not have.
+    """
     try:
         yield
     except LedgerError:
         raise  # several of them are OSErrors too, and say more already
     except OSError as error:
         raise storage_error(error, path, doing) from error
+    except UnicodeEncodeError as error:
+        raise StorageError(
+            f"cannot {doing} {path}: file names are {error.encoding} here, and {error.object!r} is not",
+            hint="set a locale of UTF-8, or PYTHONUTF8=1",
+            path=str(path),
+        ) from error
 
 
 def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:

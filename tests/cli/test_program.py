@@ -199,6 +199,19 @@ def test_any_encoding_will_do(iris: dict[str, Any], cli: Cli) -> None:
     assert (0, True) == (done.returncode, "\\u6570" in done.stdout)
 
 
+def test_a_name_that_the_locale_lacks_is_an_error(iris: dict[str, Any], cli: Cli, workdir: Path) -> None:
+    """Where file names are ASCII, a file of another name is not restored, which is said; nothing is left."""
+    (workdir / "größe.csv").write_text("x")
+    cli("save", "größe.csv", "--name", "size")
+    before = sorted(workdir.iterdir())
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = start("get", "size", "-o", "found.csv", environment=environment)
+    said, hint = done.stderr.splitlines()
+    assert (8, True) == (done.returncode, said.startswith("Error: cannot write "))
+    assert "Hint: set a locale of UTF-8, or PYTHONUTF8=1" == hint
+    assert before == sorted(workdir.iterdir())
+
+
 def test_an_interrupt_is_silent(iris: dict[str, Any], workdir: Path) -> None:
     """Ctrl-C ends the program with 130, without a traceback, and nothing is saved."""
     (workdir / "new.csv").write_text("new")
