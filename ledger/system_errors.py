@@ -41,7 +41,7 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
     return kind(message, hint=hint, errno=cause.errno, filename=str(path), path=str(path))
 
 
-def refuse_shortage(error: Exception) -> None:
+def raise_unjudged(error: Exception) -> None:
     """Raise an error again where this process is short of descriptors or memory, or cannot get at a store.
 
     A store may be away, let nobody in, or be behind a server that gives no parts of files. It says

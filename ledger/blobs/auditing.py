@@ -20,10 +20,10 @@ from ledger.blobs.sought import Sought
 from ledger.blobs.store import PrunableStore, Store
 from ledger.blobs.tables import Table, load_table
 from ledger.blobs.workers import in_order
-from ledger.errors import FormatError, IntegrityError, StorageError
+from ledger.errors import FormatError, IntegrityError, LedgerError, StorageError
 from ledger.ids import Digest
 from ledger.records import SEGMENT_CHUNKS, Content, FileEntry, segment_digest
-from ledger.system_errors import refuse_shortage
+from ledger.system_errors import raise_unjudged
 
 PART_SIZE: Final = 8 << 20
 """Most stored bytes of a pack that are read at once."""
@@ -36,12 +36,16 @@ Stretch = tuple[int, int]
 
 
 class Fault(NamedTuple):
-    """What is wrong with an object; ``chunks`` are the damaged chunks of a pack, none where all of it is lost."""
+    """What is wrong with an object; ``chunks`` are the damaged chunks of a pack, none where all of it is lost.
+
+    ``cause`` is the error that told that a table cannot say what its content needs.
+    """
 
     key: str
     kind: Literal["missing", "corrupt"]
     message: str
     chunks: frozenset[int] = frozenset()
+    cause: LedgerError | None = None
 
 
 class Checked(NamedTuple):
@@ -75,8 +79,8 @@ def needs_of(store: Store, content: Content) -> Needs:
             return Needs({key: ()}, _missing(store, key))
         table = load_table(store, content, label=_LABEL)
     except (IntegrityError, StorageError, FormatError) as error:
-        refuse_shortage(error)
-        return Needs({key: ()}, Fault(key, "corrupt", str(error)))
+        raise_unjudged(error)
+        return Needs({key: ()}, Fault(key, "corrupt", str(error), cause=error))
     return Needs({key: (), **_stretches(table)}, None, _has_links(table.files))
 
 
@@ -96,7 +100,7 @@ def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
             if not store.has(key):
                 yield _missing(store, key)
         except StorageError as error:
-            refuse_shortage(error)
+            raise_unjudged(error)
             yield Fault(key, "corrupt", str(error))
 
 
@@ -112,7 +116,7 @@ def check_table(store: Store, content: Content) -> Fault | None:
         table = load_table(store, content, label=_LABEL)
         found = tuple(_segments(store, table))
     except (IntegrityError, StorageError) as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         return None  # the fault of the pack, or of the table, is told by itself
     if found == table.segments:
         return None
@@ -176,7 +180,7 @@ def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _D
     except FileNotFoundError:
         return key, 0, [_missing(store, key)], True
     except (IntegrityError, StorageError) as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         return key, 0, [Fault(key, "corrupt", str(error))], True
     return key, len(stored), [], True
 
@@ -185,7 +189,7 @@ def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done
     try:
         index = load_index(store, pack, label=_LABEL)
     except (IntegrityError, StorageError) as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         is_missing = isinstance(error.__cause__, FileNotFoundError)
         fault = _missing(store, key) if is_missing else Fault(key, "corrupt", str(error))
         yield lambda: (key, 0, [fault], True)
@@ -212,7 +216,7 @@ def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_las
     except FileNotFoundError:
         return key, 0, [_missing(store, key)], is_last
     except StorageError as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         return key, 0, [Fault(key, "corrupt", str(error), frozenset(part))], is_last
     for number in part:
         entry, at = index.entries[number], index.offsets[number] - start

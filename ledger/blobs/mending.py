@@ -14,7 +14,7 @@ from ledger.blobs.layout import parse_key
 from ledger.blobs.store import Store
 from ledger.errors import StorageError
 from ledger.records import Content
-from ledger.system_errors import refuse_shortage
+from ledger.system_errors import raise_unjudged
 
 
 def mendable_keys(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
@@ -51,7 +51,7 @@ def mend_content(
         except FileNotFoundError:
             continue
         except StorageError as error:
-            refuse_shortage(error)
+            raise_unjudged(error)
             move(key)
             continue
         if found != source.get(key):

@@ -12,10 +12,12 @@ import msgspec
 from ledger.blobs import needs_of
 from ledger.core.touching import every_content
 from ledger.core.workspace import Workspace
-from ledger.errors import IntegrityError, LedgerError
+from ledger.errors import IntegrityError, LedgerError, StorageError
 from ledger.history import History, accepted_tips, gained
 from ledger.ids import CommitId
 from ledger.records import Content
+
+_CHECK = "run `ledger verify`, then `ledger repair`"
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,18 +29,21 @@ class Needed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def needed_objects(workspace: Workspace) -> Needed:
-    """What the versions of a ledger need; raises `IntegrityError` where that cannot be told for all of them."""
+    """What the versions of a ledger need; raises where that cannot be told for all of them.
+
+    That is a `StorageError` where something cannot be read, and an `IntegrityError` where it is missing or damaged.
+    """
     tip = workspace.history.tip()
     stretches: dict[str, set[tuple[int, int]]] = {}
     contents: dict[str, Content] = {}
     for label, found in _contents(workspace, tip):
         if isinstance(found, LedgerError):
-            raise _untold(label, found)
+            raise _untold(label, found, found)
         if found.digest in contents:
             continue
         needs = needs_of(workspace.all_stores, found)
         if needs.fault is not None:
-            raise _untold(label, needs.fault.message)
+            raise _untold(label, needs.fault.message, needs.fault.cause)
         contents[found.digest] = found
         for key, named in needs.stretches.items():
             stretches.setdefault(key, set()).update(named)
@@ -54,12 +59,12 @@ def needed_since(workspace: Workspace, before: CommitId, after: CommitId) -> set
 
 
 def needed_by(workspace: Workspace, contents: Iterable[Content]) -> set[str]:
-    """The keys of the objects that some contents need, as their tables are now; `IntegrityError` if one cannot tell."""
+    """The keys of the objects that some contents need, as their tables are now; raises as `needed_objects` does."""
     keys: set[str] = set()
     for content in contents:
         needs = needs_of(workspace.all_stores, content)
         if needs.fault is not None:
-            raise _untold(f"content {content.digest}", needs.fault.message)
+            raise _untold(f"content {content.digest}", needs.fault.message, needs.fault.cause)
         keys |= needs.stretches.keys()
     return keys
 
@@ -81,9 +86,9 @@ def _ancestors(history: History, tip: CommitId) -> set[CommitId]:
     return {commit.id for commit in history.log(tip)}
 
 
-def _untold(label: str, why: object) -> IntegrityError:
-    return IntegrityError(
-        f"what {label} needs cannot be told, so nothing can be told to be spare: {why}",
-        hint="run `ledger verify`, then `ledger repair`",
-        label=label,
-    )
+def _untold(label: str, why: object, cause: LedgerError | None) -> LedgerError:
+    """The error for needs that cannot be told: a `StorageError` where the system did not let them be read."""
+    message = f"what {label} needs cannot be told, so nothing can be told to be spare: {why}"
+    if isinstance(cause, StorageError):
+        return StorageError(message, hint=cause.hint or _CHECK, **cause.facts)
+    return IntegrityError(message, hint=_CHECK, label=label)

@@ -47,7 +47,7 @@ from ledger.history import (
 )
 from ledger.ids import CommitId
 from ledger.records import Content, Manifest, Name
-from ledger.system_errors import refuse_shortage
+from ledger.system_errors import raise_unjudged
 
 PieceKind = Literal["git file", "commit", "branch", "records", "artifact", "object"]
 
@@ -194,7 +194,7 @@ class Check:
         except UnsupportedFormatError:
             raise
         except (IntegrityError, FormatError, StorageError) as error:
-            refuse_shortage(error)
+            raise_unjudged(error)
             self._problems.append(Problem(kind="corrupt", label="history", message=str(error), object="history"))
             return None
 
@@ -304,7 +304,7 @@ class Check:
                 self._git_faults.setdefault(fault.where, fault)
 
     def _note_error(self, label: str, error: LedgerError) -> None:
-        refuse_shortage(error)
+        raise_unjudged(error)
         id = error.facts.get("digest")
         if isinstance(error, IntegrityError) and "is_missing" in error.facts:
             kind: Damage = "missing" if error.facts["is_missing"] else "corrupt"

@@ -27,7 +27,7 @@ from ledger.history.soundness import GitFault, check_index, check_loose, check_p
 from ledger.history.tips import PACKED_REFS, RefFiles, is_commit, read_packed, read_ref_files, read_tips
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
-from ledger.system_errors import refuse_shortage
+from ledger.system_errors import raise_unjudged
 
 _GITS_OWN = "refs/remotes/"
 _HEAD: Final = f"ref: {BRANCH}\n".encode()
@@ -88,7 +88,7 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
         with storage_errors(path, "read"):
             yield from _check_file(history, path, name)
     except StorageError as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         if not isinstance(error.__cause__, FileNotFoundError):  # else folded, or packed by Git, at this moment
             yield GitFault(name, "corrupt", str(error))
 
@@ -124,7 +124,7 @@ def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
         try:
             parents = history.objects.commit(id).parents
         except (IntegrityError, StorageError) as error:
-            refuse_shortage(error)
+            raise_unjudged(error)
             continue  # `check_commit` says what is wrong with it
         for parent in parents:
             if parent not in seen:
@@ -170,7 +170,7 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
             try:
                 lost[id] = history.objects.commit(id)
             except (IntegrityError, StorageError) as error:
-                refuse_shortage(error)
+                raise_unjudged(error)
                 continue  # it is no commit, or `check_git_file` says so
     built_on = {
         parent for commit in lost.values() if f"\n{TOGETHER}: " not in commit.message for parent in commit.parents
@@ -269,13 +269,13 @@ def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
             try:
                 yield from (CommitId(name.hex()) for name in pack.names() if pack.may_be(name, COMMIT))
             except (PackDamage, OSError) as error:
-                refuse_shortage(error)
+                raise_unjudged(error)
                 continue  # `check_git_file` says so
 
 
 def _unreadable(where: str, error: IntegrityError | FormatError | StorageError) -> GitFault:
     """The fault of what could not be read, with the object that it failed at."""
-    refuse_shortage(error)
+    raise_unjudged(error)
     source = error if "digest" in error.facts or not isinstance(error.__cause__, IntegrityError) else error.__cause__
     id = source.facts.get("digest")
     kind: Literal["missing", "corrupt"] = "missing" if source.facts.get("is_missing") else "corrupt"

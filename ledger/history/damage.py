@@ -1,7 +1,7 @@
 """Why an object was not found where it was sought."""
 
 from ledger.errors import StorageError
-from ledger.system_errors import refuse_shortage
+from ledger.system_errors import raise_unjudged
 
 
 class Damage(list[str]):
@@ -12,5 +12,5 @@ class Damage(list[str]):
     def note_unread(self, error: StorageError, cause: OSError | None = None) -> None:
         """Note a file that could not be read: unless the object lies elsewhere, nobody can say that it is not there."""
         error.__cause__ = cause or error.__cause__
-        refuse_shortage(error)
+        raise_unjudged(error)
         self.unread = self.unread or error

@@ -15,7 +15,7 @@ from pathlib import Path
 from ledger.disk import mode_of, open_regular, read_file, remove_if_there, stage_file, sync_directory
 from ledger.errors import ReadOnlyError, StorageError
 from ledger.history.packfile import encode_index
-from ledger.system_errors import refuse_shortage, storage_error
+from ledger.system_errors import raise_unjudged, storage_error
 
 _TRAILER = 20
 _LEAST = 8 + 1024 + 2 * _TRAILER
@@ -52,7 +52,7 @@ def _is_readable(base: Path) -> bool:
     try:
         return bool(is_sound(base))
     except StorageError as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         return False
 
 
@@ -110,5 +110,5 @@ def _index_of(path: Path) -> bytes | None:
     except (ApplyDeltaError, ChecksumMismatch, zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError):
         return None  # reading what is in it says what is wrong with it
     except OSError as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         return None

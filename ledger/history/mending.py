@@ -36,7 +36,7 @@ from ledger.history.repository import write_head, write_settings
 from ledger.history.soundness import GitFault
 from ledger.history.tips import read_tips
 from ledger.ids import CommitId
-from ledger.system_errors import refuse_shortage
+from ledger.system_errors import raise_unjudged
 
 _PACK_OBJECTS = 10_000
 _PACK = "objects/pack/pack-"
@@ -111,7 +111,7 @@ def _keep(path: Path, target: Path) -> None:
     except FileNotFoundError:
         return  # somebody else has taken it away
     except StorageError as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         if stat.S_ISDIR(mode_of(path, follow=False)):
             move_file(path, target)
         else:
@@ -167,7 +167,7 @@ def _good_in(history: History, name: str) -> Iterator[str]:
         try:
             names = list(PackFile(str((history.git_dir / name).with_suffix(""))).names())
         except (OSError, PackDamage) as error:
-            refuse_shortage(error)
+            raise_unjudged(error)
             return
         yield from (found.hex() for found in names if _can_read(history.objects, found.hex()))
 
@@ -176,7 +176,7 @@ def _read(objects: Objects, id: str) -> tuple[int, bytes] | None:
     try:
         return objects.read(ObjectId(id))
     except (IntegrityError, StorageError) as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         return None  # whether that matters is the caller's to say
 
 

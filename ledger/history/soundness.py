@@ -18,7 +18,7 @@ from ledger.history.entries import KINDS, PackDamage
 from ledger.history.forms import COMMIT, TREE, object_id
 from ledger.history.indexing import is_sound
 from ledger.history.packfile import PackFile
-from ledger.system_errors import refuse_shortage, storage_error
+from ledger.system_errors import raise_unjudged, storage_error
 
 _BLOCK = 1 << 20
 _TRAILER = 20
@@ -56,7 +56,7 @@ def check_index(base: Path, name: str) -> GitFault | None:
         if is_sound(base) is not False:
             return None
     except StorageError as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         return GitFault(f"{name}.idx", "corrupt", str(error))
     what = "is not the index of its pack; it is made again when an object is missed"
     return GitFault(f"{name}.idx", "corrupt", f"{base}.idx {what}")
@@ -71,7 +71,7 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
             yield GitFault(f"{name}.pack", "missing", f"{base}.pack is missing, its index is there")
         return
     except StorageError as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         yield GitFault(f"{name}.pack", "corrupt", str(error), _listed(base))
         return
     if size < _TRAILER or not is_whole:
@@ -98,7 +98,7 @@ def _listed(base: Path) -> frozenset[str]:
     try:
         return frozenset(id for id, _ in _damaged(base))
     except (OSError, ValueError) as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         return frozenset()
 
 
@@ -109,7 +109,7 @@ def _damaged(base: Path) -> Iterator[tuple[str, str]]:
             found = pack.read(name)
             problem = _problem(name.hex(), *found) if found is not None else "is not where its index says"
         except (PackDamage, OSError) as error:
-            refuse_shortage(error)
+            raise_unjudged(error)
             problem = str(error)
         if problem:
             yield name.hex(), f"object {name.hex()} {problem}"
@@ -154,7 +154,7 @@ def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
         except FileNotFoundError:
             continue  # packed at this moment
         except StorageError as error:
-            refuse_shortage(error)
+            raise_unjudged(error)
             problem = str(error)
         if problem:
             message = f"{folder / file}: loose object {problem}"

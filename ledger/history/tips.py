@@ -14,7 +14,7 @@ from ledger.disk import read_file, storage_errors
 from ledger.errors import StorageError
 from ledger.history.soundness import GitFault
 from ledger.ids import CommitId
-from ledger.system_errors import refuse_shortage
+from ledger.system_errors import raise_unjudged
 
 PACKED_REFS = "packed-refs"
 
@@ -60,7 +60,7 @@ def read_tips(git_dir: Path) -> Tips:
     try:
         packed = dict(read_packed(git_dir))
     except StorageError as error:
-        refuse_shortage(error)
+        raise_unjudged(error)
         unread.append(Unread(PACKED_REFS, error))
     loose = read_ref_files(git_dir, "refs")
     texts = {**packed, **loose.texts}
@@ -108,6 +108,6 @@ def read_ref_files(git_dir: Path, folder: str) -> RefFiles:
         except FileNotFoundError:
             continue  # packed or removed by Git at this moment
         except StorageError as error:
-            refuse_shortage(error)
+            raise_unjudged(error)
             unread.append(Unread(name, error))
     return RefFiles(texts, tuple(unread))

@@ -16,7 +16,7 @@ from ledger.blobs.codec import Encoder, frame_size, open_frame
 from ledger.blobs.layout import pack_key, table_key
 from ledger.blobs.sought import Sought
 from ledger.blobs.tables import load_table, put_runs
-from ledger.errors import ArgumentError, IntegrityError, LockTimeoutError, StoreMismatchError
+from ledger.errors import ArgumentError, IntegrityError, LockTimeoutError, StorageError, StoreMismatchError
 from ledger.history import History
 from ledger.history.waiting import Ticket
 from ledger.ids import Digest
@@ -275,6 +275,18 @@ def test_damage_is_not_carried_along(sparse: Ledger) -> None:
     with pytest.raises(IntegrityError):
         collect(sparse)
     assert tables == files_below(store_of(sparse) / "tables")
+
+
+def test_a_table_that_the_system_does_not_read_is_told_as_that(sparse: Ledger) -> None:
+    """It may be sound: the error is the disk's, and names the table."""
+    path = store_of(sparse) / table_key(Digest(sparse.get("weights", 1).digest))
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StorageError, match=rf"what weights@1 needs cannot be told, .* read {path}: ") as caught:
+        plan_gc(sparse)
+    assert not isinstance(caught.value, IntegrityError)
+    assert str(path) == caught.value.facts["path"]
+    path.rmdir()
 
 
 def test_a_table_keeps_what_it_says_besides(sparse: Ledger) -> None:
