@@ -5,7 +5,7 @@ codes of the command line (`specs/errors.md` lists all of them). A class exists
 because a caller would do something different on catching it; each derives from
 the builtin that such a caller would name as well. The message is one line,
 lower case, and names the object and both values; what to do next is the
-separate ``hint``; the facts are attributes.
+separate ``hint``, which a traceback shows below it; the facts are attributes.
 """
 
 from typing import ClassVar, Self
@@ -23,11 +23,20 @@ class LedgerError(Exception):
     exit_code: ClassVar[int] = 1
     usual_hint: ClassVar[str] = "specs/errors.md says what each kind of error means"
 
-    hint: str
-
     def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
         super().__init__(one_line(message))
         self.__setstate__({"hint": one_line(hint) or self.usual_hint, **facts})
+
+    @property
+    def hint(self) -> str:
+        """What to do next. It is the first of the exception's notes, which tracebacks show below the message."""
+        return str(self.__dict__["hint"])
+
+    @hint.setter
+    def hint(self, hint: str) -> None:
+        before = _note(self.__dict__.get("hint"))
+        others = [note for note in self.__dict__.get("__notes__", ()) if note != before]
+        self.__dict__ |= {"hint": hint, "__notes__": [_note(hint), *others]}
 
     def __setstate__(self, facts: dict[str, object] | None) -> None:
         # In __dict__, so that the default pickling of exceptions carries them; and set, because
@@ -48,6 +57,10 @@ class LedgerError(Exception):
     def facts(self) -> dict[str, object]:
         """The named values behind the message, without the hint."""
         return {name: value for name, value in self.__dict__.items() if name not in ("hint", "__notes__")}
+
+
+def _note(hint: object) -> str:
+    return f"Hint: {hint}"
 
 
 # -- bad input ---------------------------------------------------------------

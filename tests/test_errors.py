@@ -3,6 +3,7 @@
 import errno
 import inspect
 import pickle
+import traceback
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,16 @@ def test_every_error_says_what_to_do_next(kind: type[LedgerError]) -> None:
     error = kind("it failed")
     assert kind.usual_hint == error.hint == pickle.loads(pickle.dumps(error)).hint
     assert error.hint.strip()
+
+
+def test_a_traceback_shows_the_hint() -> None:
+    """Below the message and once, also if another takes its place or the error comes from another process."""
+    error = LedgerError("no iris", hint="see the list")
+    error.add_note("while all was well")
+    error.hint = "save it first"
+    for each in (error, pickle.loads(pickle.dumps(error))):
+        expected = ["ledger.errors.LedgerError: no iris", "Hint: save it first", "while all was well"]
+        assert expected == "".join(traceback.format_exception_only(each)).splitlines()
 
 
 @pytest.mark.parametrize(

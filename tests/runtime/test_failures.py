@@ -169,7 +169,7 @@ def test_metadata_that_no_record_holds_comes_with_the_output() -> None:
 
     with pytest.raises(MetadataError, match=r"^metadata is too large") as caught:
         made()
-    assert ["while output 'x' of step 'made' was saved"] == caught.value.__notes__
+    assert "while output 'x' of step 'made' was saved" == caught.value.__notes__[-1]
 
 
 @pipeline
@@ -191,7 +191,7 @@ def test_a_version_that_exists_is_refused_before_the_step_runs(project: Path) ->
     held = files_below(project / ".ledger" / "store").keys()
     with pytest.raises(VersionExistsError, match="'raw'") as caught:
         fixed()
-    assert ([], ["before step 'both' ran, for its output 'b'"]) == (RAN, caught.value.__notes__)
+    assert ([], ["before step 'both' ran, for its output 'b'"]) == (RAN, caught.value.__notes__[1:])
     assert held == files_below(project / ".ledger" / "store").keys()
     assert (["b", "before"], 0) == (names(), Client().get_artifact_version("b").load())
     assert ["completed", "failed"] == [each.status for each in last_run().steps.values()]
