@@ -37,9 +37,10 @@ _CONFIG = """\
 REQUIRED_SETTINGS = {"core.repositoryformatversion": "0", "core.bare": "true"}
 """What the configuration of every history says; the rest is for Git's housekeeping and for whoever pushes here."""
 
-_SECTION = re.compile(r'[ \t]*\[([A-Za-z0-9.-]+)(?: "((?:[^"\\\0]|\\.)*)")?\][ \t\r]*(?:[#;].*)?')
-_SETTING = re.compile(r'[ \t\r]*([A-Za-z][A-Za-z0-9-]*)[ \t]*(?:=[ \t]*((?:[^"\\\0]|"(?:[^"\\]|\\.)*"|\\[\\"ntb])*))?')
-_WORDS = re.compile(r"(?i)true|false|yes|no|on|off|always|never|now|[0-9]+")
+# Compiled by `re` when they are first used: most programs read no configuration of Git's.
+_SECTION = r'[ \t]*\[([A-Za-z0-9.-]+)(?: "((?:[^"\\\0]|\\.)*)")?\][ \t\r]*(?:[#;].*)?'
+_SETTING = r'[ \t\r]*([A-Za-z][A-Za-z0-9-]*)[ \t]*(?:=[ \t]*((?:[^"\\\0]|"(?:[^"\\]|\\.)*"|\\[\\"ntb])*))?'
+_WORDS = r"(?i)true|false|yes|no|on|off|always|never|now|[0-9]+"
 _OWN_KEYS = (
     "core.repositoryformatversion",
     "core.filemode",
@@ -55,20 +56,18 @@ _OWN_KEYS = (
 )
 """The keys of `_CONFIG`."""
 
-_HARMLESS = re.compile(
-    "|".join(
-        (
-            *map(re.escape, _OWN_KEYS),
-            r"core\.(compression|ignorecase|loosecompression|precomposeunicode|sharedrepository|symlinks)",
-            r"gc\.(autodetach|autopacklimit|packrefs|reflogexpire|reflogexpireunreachable|writecommitgraph)",
-            r"pack\.(compression|depth|threads|window|windowmemory)",
-            r"(fetch|receive)\.fsckobjects|(receive|transfer)\.unpacklimit|receive\.denycurrentbranch",
-            r"maintenance\.strategy|log\.excludedecoration",
-            r"user\.(name|email)",
-            # A remote that is named like a URL would have its say whenever that URL is asked.
-            r"remote\.[A-Za-z0-9_-]+\.(fetch|mirror|pushurl|tagopt|url)",
-            r"branch\..+\.(description|merge|rebase|remote)",
-        )
+_HARMLESS = "|".join(
+    (
+        *map(re.escape, _OWN_KEYS),
+        r"core\.(compression|ignorecase|loosecompression|precomposeunicode|sharedrepository|symlinks)",
+        r"gc\.(autodetach|autopacklimit|packrefs|reflogexpire|reflogexpireunreachable|writecommitgraph)",
+        r"pack\.(compression|depth|threads|window|windowmemory)",
+        r"(fetch|receive)\.fsckobjects|(receive|transfer)\.unpacklimit|receive\.denycurrentbranch",
+        r"maintenance\.strategy|log\.excludedecoration",
+        r"user\.(name|email)",
+        # A remote that is named like a URL would have its say whenever that URL is asked.
+        r"remote\.[A-Za-z0-9_-]+\.(fetch|mirror|pushurl|tagopt|url)",
+        r"branch\..+\.(description|merge|rebase|remote)",
     )
 )
 """What we write into a configuration and what Git's own commands do: none of it names a program or another file."""
@@ -133,7 +132,7 @@ def check_settings(git_dir: Path) -> None:
     except ValueError as error:
         raise ConfigError(f"{path}: {error}", path=str(path)) from error
     for key in found:
-        if not _HARMLESS.fullmatch(key):
+        if not re.fullmatch(_HARMLESS, key):
             raise ConfigError(
                 f"{path} sets {key!r}, and what is set there could have Git run a program",
                 hint="remove it; what Git needs for a remote belongs into your own configuration: git config --global",
@@ -147,7 +146,7 @@ def read_settings(data: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     section = ""
     for number, line in enumerate(data.decode().removesuffix("\n").split("\n"), 1):
-        heading, setting = _SECTION.fullmatch(line), _SETTING.fullmatch(line)
+        heading, setting = re.fullmatch(_SECTION, line), re.fullmatch(_SETTING, line)
         if heading is not None:
             section = ".".join(filter(None, (heading[1].lower(), heading[2])))
         elif setting is not None and section:
@@ -156,7 +155,7 @@ def read_settings(data: bytes) -> dict[str, str]:
             message = f"line {number} is {line[:60]!r}, which is no setting"
             raise ValueError(message)
     for key in _OWN_KEYS:
-        if not _WORDS.fullmatch(found.get(key, "true")):
+        if not re.fullmatch(_WORDS, found.get(key, "true")):
             message = f"{key} is {found[key][:60]!r}, which is no word that Git takes"
             raise ValueError(message)
     return found

@@ -52,7 +52,8 @@ _SETTINGS = (
     "http.lowSpeedTime=30",
 )
 _SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=2"
-_LINE = re.compile(r"([0-9a-f]{40})\t" + re.escape(BRANCH))
+# Patterns are compiled by `re` when they are first used: most programs ask no remote.
+_LINE = r"([0-9a-f]{40})\t" + re.escape(BRANCH)
 _SHOWN_LINES = 6
 _KEPT_BYTES = 1 << 16
 """So much of the end of what a remote says: it may talk for as long as a transfer may take."""
@@ -77,7 +78,7 @@ def remote_tip(git_dir: Path, remote: Remote) -> CommitId | None:
             remote=remote.name,
             url=str(remote),
         )
-    match = _LINE.search(done.output)
+    match = re.search(_LINE, done.output)
     return CommitId(match[1]) if match is not None else None
 
 
@@ -159,8 +160,8 @@ def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[Comm
 
 
 _REACH = "check the URL, the network, and that `git ls-remote` of it works without a question"
-_OWNER = re.compile(r"^fatal: .*dubious ownership in repository at '([^'*]+)'", re.MULTILINE)
-_FULL = re.compile(r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)")
+_OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
+_FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)"
 _ADVICE = {
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "unknown option": "Git is too old here: install 2.29 or a later one",
@@ -172,7 +173,7 @@ _SSH_VARIABLES = ("GIT_SSH_COMMAND", "GIT_SSH")
 
 def advice(words: str, default: str) -> str:
     """What to do about a remote that did not do what was asked, by its words and Git's."""
-    owned = _OWNER.search(words)
+    owned = re.search(_OWNER, words)
     if owned is not None:  # Git reads no other user's unasked
         return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
     return next((hint for known, hint in _ADVICE.items() if known in words), default)
@@ -188,7 +189,7 @@ def _reach(remote: Remote) -> str:
 
 def _is_full(done: _Done) -> bool:
     """Whether it was the disk here that had no room."""
-    return _FULL.search(done.words) is not None
+    return re.search(_FULL, done.words) is not None
 
 
 def _is_near(remote: Remote) -> bool:
