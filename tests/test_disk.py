@@ -38,6 +38,7 @@ from ledger.disk import (
 )
 from ledger.disk.syncing import begin_sync
 from ledger.errors import DiskFullError, IntegrityError, LockTimeoutError, ReadOnlyError, StorageError
+from tests.kit.disks import disk_at, remount
 from tests.kit.histories import die_at, start
 
 HOLD = """
@@ -235,13 +236,8 @@ def test_errors_of_ours_pass_through_a_block_unchanged() -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "ledger-test", str(folder)]
-    if os.geteuid() or not shutil.which("mount") or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("needs leave to mount a small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with disk_at(tmp_path / "disk", "64k") as disk:
+        yield disk
 
 
 def test_a_full_disk_is_reported_and_leaves_nothing(small_disk: Path) -> None:
@@ -256,7 +252,7 @@ def test_a_full_disk_is_reported_and_leaves_nothing(small_disk: Path) -> None:
 def test_a_disk_mounted_read_only_is_reported(small_disk: Path) -> None:
     """A write, a folder and the lock on a read-only disk are ReadOnlyErrors; reading goes on."""
     write_file(small_disk / "file", [b"old"])
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    remount(small_disk, "ro")
     with pytest.raises(ReadOnlyError, match=r"cannot write .*: Read-only file system"):
         write_file(small_disk / "file", [b"new"])
     with pytest.raises(ReadOnlyError, match="cannot make the folder"):

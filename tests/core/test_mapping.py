@@ -17,6 +17,7 @@ from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.errors import IntegrityError
 from ledger.lookup import write_cache_limit
 from tests.kit.contents import noise, save
+from tests.kit.disks import disk_at
 from tests.kit.ledgers import damage, store_of
 
 np = pytest.importorskip("numpy")
@@ -308,11 +309,6 @@ def test_a_ledger_on_a_full_disk_maps_all_the_same(ledger: Ledger) -> None:
     """Where the copy does not fit on the ledger's disk the array is mapped from a temporary file elsewhere."""
     version = ledger.save(np.arange(MEBI), "a")
     (folder := mapped_folder(ledger.path)).mkdir(parents=True)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("needs root, to mount a small disk")
-    try:
+    with disk_at(folder, "1m"):
         loaded = version.load(mmap=True)
         assert (np.memmap, MEBI - 1, []) == (type(loaded), loaded[-1], list(folder.iterdir()))
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)

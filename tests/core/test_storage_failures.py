@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from ledger import Ledger
 from ledger.errors import ConfigError, DiskFullError, LockTimeoutError, ReadOnlyError, StorageError
 from tests.conftest import check_histories
+from tests.kit.disks import disk_at, remount
 from tests.kit.ledgers import files_below, git, state_of, store_of
 
 BIG = os.urandom(3 << 20)
@@ -21,16 +21,9 @@ BIG = os.urandom(3 << 20)
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 4 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("making a small disk takes root and the right to mount")
-    try:
-        yield folder
-        check_histories(folder)
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+    with disk_at(tmp_path / "disk", "4m") as disk:
+        yield disk
+        check_histories(disk)
 
 
 def test_a_full_disk_publishes_nothing(small_disk: Path) -> None:
@@ -79,7 +72,7 @@ def test_a_read_only_disk_can_be_read(small_disk: Path) -> None:
     """On a read-only disk everything loads, a save is a `ReadOnlyError`, and it works again afterwards."""
     ledger = Ledger.init(small_disk / ".ledger")
     ledger.save(b"value", "x")
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    remount(small_disk, "ro")
     before = state_of(ledger)
     fresh = Ledger.open(ledger.path)
     assert (b"value", True) == (fresh.load("x"), fresh.verify().ok)
@@ -89,7 +82,7 @@ def test_a_read_only_disk_can_be_read(small_disk: Path) -> None:
         assert ReadOnlyError is type(caught.value)
         assert errno.EROFS == caught.value.errno
     assert before == state_of(ledger)
-    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    remount(small_disk, "rw")
     assert "2" == fresh.save(b"more", "x").version
 
 
