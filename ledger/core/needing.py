@@ -9,15 +9,13 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from ledger.blobs import needs_of
+from ledger.blobs import Fault, needs_of
 from ledger.core.touching import every_content
 from ledger.core.workspace import Workspace
 from ledger.errors import IntegrityError, LedgerError, StorageError
 from ledger.history import History, accepted_tips, gained
 from ledger.ids import CommitId
 from ledger.records import Content
-
-_CHECK = "run `ledger verify`, then `ledger repair`"
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +36,12 @@ def needed_objects(workspace: Workspace) -> Needed:
     contents: dict[str, Content] = {}
     for label, found in _contents(workspace, tip):
         if isinstance(found, LedgerError):
-            raise _untold(label, found, found)
+            raise _untold(label, found)
         if found.digest in contents:
             continue
         needs = needs_of(workspace.all_stores, found)
         if needs.fault is not None:
-            raise _untold(label, needs.fault.message, needs.fault.cause)
+            raise _untold(label, needs.fault)
         contents[found.digest] = found
         for key, named in needs.stretches.items():
             stretches.setdefault(key, set()).update(named)
@@ -64,7 +62,7 @@ def needed_by(workspace: Workspace, contents: Iterable[Content]) -> set[str]:
     for content in contents:
         needs = needs_of(workspace.all_stores, content)
         if needs.fault is not None:
-            raise _untold(f"content {content.digest}", needs.fault.message, needs.fault.cause)
+            raise _untold(f"content {content.digest}", needs.fault)
         keys |= needs.stretches.keys()
     return keys
 
@@ -86,9 +84,10 @@ def _ancestors(history: History, tip: CommitId) -> set[CommitId]:
     return {commit.id for commit in history.log(tip)}
 
 
-def _untold(label: str, why: object, cause: LedgerError | None) -> LedgerError:
+def _untold(label: str, why: LedgerError | Fault) -> LedgerError:
     """The error for needs that cannot be told: a `StorageError` where the system did not let them be read."""
-    message = f"what {label} needs cannot be told, so nothing can be told to be spare: {why}"
+    told, cause = (why.message, why.cause) if isinstance(why, Fault) else (why, why)
+    message = f"what {label} needs cannot be told, so nothing can be told to be spare: {told}"
     if isinstance(cause, StorageError):
-        return StorageError(message, hint=cause.hint or _CHECK, **cause.facts)
-    return IntegrityError(message, hint=_CHECK, label=label)
+        return StorageError(message, hint=cause.hint, **cause.facts)
+    return IntegrityError(message, hint="run `ledger verify`, then `ledger repair`", label=label)
