@@ -1,5 +1,6 @@
 """What every test stands on: an environment of its own, and a ledger that is checked afterwards."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -21,10 +22,18 @@ settings.load_profile("any machine")
 FOREIGN_VARIABLES = [name for name in os.environ if name.startswith(("GIT_", "AWS_"))]
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders that are not there yet, one for each test; pytest's own are found by listing all before them."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_environment(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's user shows: no Git identity, no trust file, no cache, no cloud, no ledger of theirs."""
-    home = tmp_path_factory.mktemp("home")
+    home = next(homes)
+    home.mkdir()
     for name in [*FOREIGN_VARIABLES, "LEDGER_DIR", "XDG_CONFIG_HOME"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
@@ -87,11 +96,19 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def check_histories(folder: Path) -> None:
     """Every history below a folder is sound for Git, and its commits only ever added paths."""
-    for git_dir in folder.rglob("history.git"):
+    for git_dir in histories_below(folder):
         fsck = run_git(git_dir, "fsck", "--full", "--strict")
         assert (0, "") == (fsck.returncode, fsck.stderr), fsck
         edits = run_git(git_dir, "log", "--oneline", "--diff-filter=MDRT", "--name-status", "main")
         assert (0, "") == (edits.returncode, edits.stdout), edits
+
+
+def histories_below(folder: Path) -> Iterator[Path]:
+    """The bare repositories of the ledgers below a folder."""
+    for path, folders, _ in os.walk(folder):
+        if "history.git" in folders:
+            yield Path(path, "history.git")
+        folders[:] = [name for name in folders if name not in {"history.git", "chunks"}]
 
 
 def run_git(git_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

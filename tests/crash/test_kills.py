@@ -15,8 +15,8 @@ from tests.crash.worker import ACKNOWLEDGED
 pytestmark = pytest.mark.skipif(bool(tracing.why_not()), reason=tracing.why_not() or "none")
 
 ROOT = Path(__file__).parents[2]
-SLICE = 17
-WIDE = {"gc": 83, "fold-slices": 311, "pack": 61}
+SLICE = 23
+WIDE = {"gc": 127, "fold-slices": 521, "pack": 89}
 """For what makes a thousand system calls."""
 
 AGAIN = [name for name in WRITING if name not in ONLY_ONCE]
