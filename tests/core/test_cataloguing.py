@@ -261,7 +261,7 @@ def test_a_version_string_means_one_version(filled: Ledger) -> None:
 
 def damages(data: bytes) -> Iterator[bytes]:
     chance = random.Random(3)
-    for _ in range(90):
+    for _ in range(30):
         at, length = chance.randrange(len(data)), chance.randrange(1, 400)
         yield data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :]
         yield data[:at]
@@ -270,7 +270,7 @@ def damages(data: bytes) -> Iterator[bytes]:
 
 
 def test_a_damaged_catalog_is_made_again(filled: Ledger) -> None:
-    """After each of 275 damages, in this process and in a new one: right answers, and a sound file."""
+    """After each of 95 damages, in this process and in a new one: right answers, and a sound file."""
     question = {"tag": "x"}
     expected, version = walk(filled, **question), filled.search(limit=1)[0]
     data = catalog_of(filled).read_bytes()
