@@ -14,12 +14,11 @@ from typing import NamedTuple
 
 from ledger.blobs.links import LEADS_OUT, bad_link, check_size, link_target
 from ledger.blobs.trees import is_inside
-from ledger.disk import fresh_name, storage_errors, write_all
+from ledger.disk import MODE, fresh_name, storage_errors, write_all
 from ledger.errors import ArgumentError, TargetExistsError
 from ledger.records import FileEntry
 
-_FILE_MODE = 0o644
-_EXECUTABLE_MODE = 0o755
+_EXECUTABLE_MODE = MODE | 0o111
 
 Read = Callable[[Sequence[FileEntry]], Iterator[Iterator[memoryview]]]
 """From files to the bytes of each, which are to be taken before those of the next."""
@@ -73,9 +72,8 @@ def restore_files(target: Path, plan: Sequence[Restoration], read: Read, *, labe
     staging = os.path.join(target.absolute().parent, fresh_name())
     with storage_errors(target, "write"):
         try:
-            os.mkdir(staging, 0o700)
+            os.mkdir(staging)
             _fill(staging, plan, read, label)
-            os.chmod(staging, _EXECUTABLE_MODE)
             os.rename(staging, target)
         except BaseException:
             # The error matters more than what may be left of the staging folder.
@@ -96,7 +94,7 @@ def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> 
             check_size(path, file.size, label)
             links.append((path, link_target(path, b"".join(blocks), label)))
         elif file.kind != "directory":
-            _write(full, blocks, _EXECUTABLE_MODE if file.kind == "executable" else _FILE_MODE)
+            _write(full, blocks, _EXECUTABLE_MODE if file.kind == "executable" else MODE)
     for path, target in links:
         os.symlink(target, os.path.join(staging, path))
     root = os.path.realpath(staging)
@@ -108,7 +106,6 @@ def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> 
 def _write(path: str, blocks: Iterator[memoryview], mode: int) -> None:
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     try:
-        os.fchmod(descriptor, mode)
         for block in blocks:
             write_all(descriptor, block)
     finally:

@@ -34,6 +34,7 @@ _WINDOW = 64 << 20  # bytes that are checked on all cores at once
 _BYTES = "bytes"
 _SEAL = "seal"
 _SEAL_LIMIT = 4096
+_SEAL_MODE = stat.S_IRUSR | stat.S_IWUSR
 _TEMPORARY = "tmp_"
 _ABANDONED = 24 * 3600  # seconds after which an unfinished copy is nobody's any more
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
@@ -203,7 +204,7 @@ def _make(folder: Path, entry: Path, reader: ContentReader, path: str) -> Binary
             staging.mkdir(mode=0o700)
             made = _write(staging / _BYTES, _windows(reader, path))
             try:
-                write_new_file(str(staging / _SEAL), [_seal(entry.name, os.fstat(made.fileno()))])
+                write_new_file(str(staging / _SEAL), [_seal(entry.name, os.fstat(made.fileno()))], mode=_SEAL_MODE)
                 _publish(folder, staging, entry)
             except BaseException:
                 made.close()

@@ -7,6 +7,7 @@ keeps (specs/concurrency.md).
 from ledger.disk.given import given_path, given_text, users_folder
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
+from ledger.disk.modes import MODE
 from ledger.disk.reading import close_anyway, mode_of, open_regular, read_file, storage_errors
 from ledger.disk.settling import settle
 from ledger.disk.staged import StagedFile, write_parts
@@ -29,6 +30,7 @@ from ledger.disk.writing import (
 )
 
 __all__ = [
+    "MODE",
     "HeldLock",
     "Hold",
     "LockFile",

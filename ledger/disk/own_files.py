@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 
+from ledger.disk.modes import MODE
 from ledger.disk.reading import close_anyway
 from ledger.forks import UNFORKED, tell_of_forks
 
@@ -20,7 +21,7 @@ class OwnFile:
     def __init__(self, path: str | os.PathLike[str], flags: int) -> None:
         with UNFORKED:  # a fork between opening and knowing would keep it
             tell_of_forks(self)
-            self.descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
+            self.descriptor = os.open(path, flags | os.O_CLOEXEC, MODE)
 
     def let_go(self) -> None:
         """Release what is locked, and close the file; a second time is no error."""

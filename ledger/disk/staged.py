@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Sequence
 
+from ledger.disk.modes import MODE
 from ledger.disk.reading import open_regular, storage_errors
 from ledger.disk.syncing import begin_sync, sync_directory, sync_file
 from ledger.disk.writing import fresh_name, remove_if_there
@@ -22,7 +23,7 @@ class StagedFile:
         self.path = os.path.join(folder, fresh_name())
         with storage_errors(self.path, "write"):
             flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
-            self._descriptor = os.open(self.path, flags, 0o644)
+            self._descriptor = os.open(self.path, flags, MODE)
 
     def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
         """Write some parts one after another from ``start`` on; the disk begins with them at once."""

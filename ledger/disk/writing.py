@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
+from ledger.disk.modes import MODE
 from ledger.disk.reading import mode_of, storage_errors
 from ledger.disk.syncing import sync_directory, sync_file
 from ledger.errors import StorageError
@@ -90,12 +91,12 @@ def write_derived_file(path: str | os.PathLike[str], data: bytes | memoryview) -
         raise
 
 
-def write_new_file(path: str, parts: Iterable[bytes | memoryview]) -> None:
+def write_new_file(path: str, parts: Iterable[bytes | memoryview], *, mode: int = MODE) -> None:
     """Create a file that must not exist, write and fsync it; raises plain ``OSError``.
 
     Nothing is left behind where it fails, except where it existed before.
     """
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
     try:
         try:
             for part in parts:
@@ -121,7 +122,7 @@ def patch_file(path: str | os.PathLike[str], pieces: Sequence[tuple[int, bytes]]
     Only with ``durably`` are they on the disk when this returns. A link is not followed.
     """
     with storage_errors(path, "write"):
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
         try:
             for at, data in pieces:
                 os.lseek(descriptor, at, os.SEEK_SET)

@@ -15,7 +15,7 @@ import stat
 import time
 from pathlib import Path
 
-from ledger.disk import close_anyway, remove_if_there, storage_errors
+from ledger.disk import MODE, close_anyway, remove_if_there, storage_errors
 
 _LONGEST_MESSAGE = 4096
 _NO_EARS = (errno.ENXIO, errno.ENOENT, errno.ELOOP, errno.EISDIR)
@@ -28,7 +28,7 @@ class Bell:
         self._path = path
         self._is_gone = False
         with storage_errors(path, "make"):
-            os.mkfifo(path, 0o600)
+            os.mkfifo(path, MODE)
             try:
                 self._descriptor = _listen(path)
             except BaseException:

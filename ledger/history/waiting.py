@@ -20,7 +20,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ledger.disk import close_anyway, current_durability, make_directory, remove_if_there, storage_errors, write_all
+from ledger.disk import (
+    MODE,
+    close_anyway,
+    current_durability,
+    make_directory,
+    remove_if_there,
+    storage_errors,
+    write_all,
+)
 from ledger.errors import FormatError, LedgerError, StorageError
 from ledger.history.bells import Bell, take_rope
 from ledger.history.drafts import Publication, decode_publication, encode_publication
@@ -55,7 +63,7 @@ class Ticket:
         try:
             with storage_errors(self._path, "write"):
                 # Read through this descriptor ever after: once it is whole, a holder may take the name away.
-                self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+                self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE)
                 write_all(self._descriptor, data)
         except BaseException:
             self._leave()
@@ -164,13 +172,8 @@ class Queue:
         # What is rung too late or never is made good by the writers, which look for themselves now and then.
         with contextlib.suppress(StorageError):
             for name in self._tickets():
-                rope = take_rope(self._folder / f"{name}{_BELL}")
-                if rope is None:
-                    continue
-                with contextlib.suppress(OSError):
-                    os.write(rope, _NEXT)
-                close_anyway(rope)
-                return
+                if self._ring(name):
+                    return
 
     def remove_dead(self) -> None:
         """Remove what writers left that died; for a holder of the lock."""
@@ -179,12 +182,28 @@ class Queue:
             if match is None or time.time() - int(match[1]) / 1e9 < _DEAD_SECONDS:
                 continue
             ticket = self._folder / match[0]
-            rope = take_rope(self._folder / f"{match[0]}{_BELL}")
+            try:
+                rope = take_rope(self._folder / f"{match[0]}{_BELL}")
+            except StorageError:
+                continue  # another user's, who may live
             if rope is not None:
                 close_anyway(rope)
                 continue
             remove_if_there(ticket)
             remove_if_there(f"{ticket}{_BELL}")
+
+    def _ring(self, ticket: str) -> bool:
+        """Wake one writer; says whether somebody listened whom this user may wake."""
+        try:
+            rope = take_rope(self._folder / f"{ticket}{_BELL}")
+        except StorageError:
+            return False
+        if rope is None:
+            return False
+        with contextlib.suppress(OSError):
+            os.write(rope, _NEXT)
+        close_anyway(rope)
+        return True
 
     def _tickets(self) -> list[str]:
         return sorted(filter(_TICKET.fullmatch, _listed(self._folder)))
