@@ -258,7 +258,8 @@ class Transaction:
         try:
             self._workspace.trust.add(digest, name, self._workspace.now())
         except StorageError as error:
-            warn_user(f"{name} is saved, but loading it will ask for trust: {error}")
+            self._workspace.trust.add_here(digest)
+            warn_user(f"{name} is saved, but other processes will ask for trust before they load it: {error}")
 
     def _keep(self, request: Request, manifest: Manifest) -> PendingVersion:
         with self._lock:

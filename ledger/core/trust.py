@@ -20,9 +20,12 @@ class TrustFile:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.path = users_folder(environment, "XDG_STATE_HOME", ".local/state") / "ledger" / "trust"
+        self._here: set[Digest] = set()
 
     def holds(self, digest: Digest) -> bool:
         """Whether a content is trusted; a file that others may write is no evidence."""
+        if digest in self._here:
+            return True
         try:
             lines = read_file(self.path).decode(errors="replace").splitlines()
         except FileNotFoundError:
@@ -36,6 +39,10 @@ class TrustFile:
                 path=str(self.path),
             )
         return any(line.split(" ", 1)[0] == digest for line in lines)
+
+    def add_here(self, digest: Digest) -> None:
+        """Trust a content in this process: for what it has saved itself where the file cannot be written."""
+        self._here.add(digest)
 
     def add(self, digest: Digest, label: str, now: dt.datetime) -> None:
         """Trust a content from now on, durably."""

@@ -34,10 +34,20 @@ def given_text(path: object, what: str) -> str:
 def users_folder(environment: Mapping[str, str], variable: str, otherwise: str) -> Path:
     """The user's folder that a variable of XDG's names, else one in the home directory.
 
-    A relative path is passed over, as XDG asks: it would be another folder wherever the user works.
+    A relative path is passed over, as XDG asks: it would be another folder wherever the user works. A user without a
+    home, such as the number that a container runs as, has a folder among the temporary files.
     """
     named = environment.get(variable, "")
-    return Path(named) if os.path.isabs(named) else Path(os.path.expanduser("~"), otherwise)
+    if os.path.isabs(named):
+        return Path(named)
+    home = os.path.expanduser("~")
+    return Path(home if os.path.isabs(home) else _temporary_home(), otherwise)
+
+
+def _temporary_home() -> str:
+    import tempfile
+
+    return os.path.join(tempfile.gettempdir(), f"ledger-{os.geteuid()}")
 
 
 def _has_bytes(text: str) -> bool:

@@ -18,6 +18,7 @@ from ledger.blobs.cache import CachedPiece, cache_folder, excess
 from ledger.blobs.cached import PIECE_SIZE, CachedStore
 from ledger.errors import IntegrityError
 from ledger.ids import new_uuid
+from tests.crash.survival import in_a_fork
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import KEY, CountingStore, StoreContract, objects
 
@@ -338,6 +339,18 @@ def test_the_folder_is_the_users(tmp_path: Path) -> None:
     assert tmp_path / "ledger" / "objects" == cache_folder({"XDG_CACHE_HOME": str(tmp_path)})
     for environment in ({}, {"XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "caches"}):
         assert Path(os.environ["HOME"]) / ".cache" / "ledger" / "objects" == cache_folder(environment)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may be somebody else")
+def test_a_user_without_a_home_has_a_folder_among_the_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user whom the machine does not know, and without HOME, has one folder wherever they work."""
+    monkeypatch.delenv("HOME")
+
+    def as_stranger() -> Path:
+        os.setuid(54321)
+        return cache_folder({})
+
+    assert Path(tempfile.gettempdir(), "ledger-54321", ".cache", "ledger", "objects") == in_a_fork(as_stranger)
 
 
 @pytest.mark.filterwarnings("ignore:stored chunks are")

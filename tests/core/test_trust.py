@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ledger import Ledger, load_artifact
-from ledger.errors import ReadOnlyError, UnknownMaterializerError, UntrustedArtifactError
+from ledger.errors import ReadOnlyError, StorageError, UnknownMaterializerError, UntrustedArtifactError
 from tests.kit.ledgers import files_below, forge, run_python
 
 WATCH = """
@@ -52,6 +52,19 @@ def _save_pickled(ledger: Ledger) -> Any:
 def _become_another_user(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(folder))
     return folder / "ledger" / "trust"
+
+
+def test_without_a_place_for_trust_the_process_that_saved_trusts(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where the trust file cannot be written, a save warns; its process loads the value, and others do not."""
+    (tmp_path / "in the way").touch()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "in the way"))
+    with pytest.warns(UserWarning, match="other processes will ask for trust"):
+        saved = _save_pickled(Ledger.open(ledger.path))
+    assert 7 == saved.load().value
+    with pytest.raises((UntrustedArtifactError, StorageError)):
+        Ledger.open(ledger.path).load("gadget")
 
 
 def test_the_saver_trusts_what_they_saved(ledger: Ledger) -> None:
