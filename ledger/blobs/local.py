@@ -6,6 +6,7 @@ operating system is an error, never an absence. Knows nothing of fsspec, whose i
 costs more than a small save.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -72,12 +73,13 @@ class LocalStore:
 
     def make_folders(self, paths: Iterable[str]) -> None:
         """Make folders durably, all of one parent, so that no later `put` has to."""
-        folders = [self.root / path for path in paths]
-        parent = folders[0].parent
+        folders = [self._path(path) for path in paths]
+        parent = os.path.dirname(folders[0])
         make_directory(parent)
         with storage_errors(parent, "make folders in"):
             for folder in folders:
-                folder.mkdir(exist_ok=True)
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(folder)
         sync_directory(parent)
 
     def has(self, key: str) -> bool:
