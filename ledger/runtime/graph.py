@@ -59,12 +59,15 @@ Argument = Plain | FromStep | FromLookup | FromVersion | FromOutside
 
 @dataclass(kw_only=True)
 class Invocation:
-    """One use of a step: its name in the run, the step, its arguments, and what must come before it."""
+    """One use of a step: its name in the run, the step, its arguments, and what must come before it.
+
+    ``after`` has names; while the body is recorded, also steps that are not called yet.
+    """
 
     name: str
     step: Any
     arguments: Mapping[str, Argument]
-    after: list[str] = field(default_factory=list)
+    after: list[Any] = field(default_factory=list)
 
     @property
     def needs(self) -> set[str]:

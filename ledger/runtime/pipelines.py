@@ -13,7 +13,7 @@ from typing import Any, overload
 from ledger.core import PipelineRun
 from ledger.errors import StepInterfaceError
 from ledger.runtime.declarations import Declared, checked_name, is_of_owner, name_of, named_parameters
-from ledger.runtime.graph import Graph, in_order
+from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import recordable
 from ledger.runtime.recording import recording
 from ledger.runtime.run_configuration import RunConfiguration, read_run_configuration
@@ -52,7 +52,7 @@ class Pipeline(Declared):
         told = recordable(parameters)  # now: the body may change what it got
         with recording(self.name) as recorded:
             self.entrypoint(**parameters)
-        invocations = in_order(list(recorded.invocations.values()))
+        invocations = recorded.in_order()
         graph = Graph(pipeline=self.name, parameters=told, invocations=invocations)
         return run_graph(graph, self.settings, configuration)
 

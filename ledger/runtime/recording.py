@@ -12,7 +12,7 @@ from ledger.forks import ThreadLock
 from ledger.runtime.annotations import spelled
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.declarations import checked_name
-from ledger.runtime.graph import Argument, FromLookup, FromOutside, FromStep, FromVersion, Invocation, Plain
+from ledger.runtime.graph import Argument, FromLookup, FromOutside, FromStep, FromVersion, Invocation, Plain, in_order
 from ledger.runtime.lazy import LazyVersion, Placeholder
 from ledger.runtime.parameters import Foreign, find_foreign, is_json, own
 from ledger.runtime.signatures import Signature
@@ -20,6 +20,13 @@ from ledger.wording import shown
 
 _current: ContextVar["Recording | None"] = ContextVar("ledger_recording", default=None)
 _calls = itertools.count(1)
+
+
+class Order:
+    """What ``step.after(…)`` says: that the step is to run after others."""
+
+    def __init__(self, others: tuple[Any, ...]) -> None:
+        self.others = others
 
 
 class StepCall:
@@ -72,6 +79,7 @@ class Recording:
         self.pipeline = pipeline
         self.call = next(_calls)
         self.invocations: dict[str, Invocation] = {}
+        self._said: list[tuple[Any, Order, list[Any]]] = []
         self._lock = ThreadLock()
 
     def add(
@@ -85,33 +93,54 @@ class Recording:
                 self._refuse_strange(argument, f"argument {key!r} of step {chosen!r}")
             invocation = Invocation(name=chosen, step=step, arguments=given, after=self.names_of(listed(after)))
             self.invocations[chosen] = invocation
+            # What `step.after(…)` gave is called itself: it was no word about the calls of the step it was made of.
+            self._said = [said for said in self._said if not any(said[1] is each for each in after)]
         outputs = tuple(LazyOutput(self, invocation, output.key) for output in signature.outputs)
         if not outputs:
             return StepCall(self, invocation)
         return outputs if signature.is_split else outputs[0]
 
-    def names_of(self, others: Iterable[Any]) -> list[str]:
-        """The names of steps given as calls, placeholders, step objects or names."""
+    def say(self, step: Any, order: Order) -> None:
+        """Let every call of a step in this body run after others, unless the step that was made of it is called."""
+        with self._lock:
+            self._said.append((step, order, self.names_of(order.others)))
+
+    def in_order(self) -> tuple[Invocation, ...]:
+        """The calls in the order they run, once the body is over."""
+        for invocation in self.invocations.values():
+            said = (names for step, _, names in self._said if _is_call_of(invocation, step))
+            after = itertools.chain(invocation.after, *said)
+            invocation.after = [self._first_call(each) if not isinstance(each, str) else each for each in after]
+        return in_order(list(self.invocations.values()))
+
+    def names_of(self, others: Iterable[Any]) -> list[Any]:
+        """The names of steps given as calls, placeholders, step objects or names; a step not called yet stays one."""
         return [name for other in others for name in self._names(other)]
 
-    def _names(self, other: Any) -> list[str]:
+    def _names(self, other: Any) -> list[Any]:
         if isinstance(other, str):
             return [other]
         if isinstance(other, LazyOutput):
             self._refuse_strange(other.argument, "what a step is to run after")
         if isinstance(other, (StepCall, LazyOutput)):
             return [other.step_name]
+        if isinstance(other, Order):
+            return self.names_of(other.others)
         if isinstance(other, (tuple, list)):
             return self.names_of(other)
         function = getattr(other, "entrypoint", None)
-        known = self.invocations.values()
-        found = [each.name for each in known if function is not None and each.step.entrypoint == function]
-        if not found:
+        if function is None:
             raise StepInterfaceError(
                 f"a step cannot run after {other!r}: it is neither a step of this pipeline nor its output",
                 hint="give what calling the step returned, or the step's name",
             )
-        return found[-1:]
+        found = [name for name, each in self.invocations.items() if each.step.entrypoint == function]
+        return found[-1:] or [other]
+
+    def _first_call(self, step: Any) -> str:
+        """The name of the first call of a step, or the step's own where it is never called."""
+        calls = (name for name, each in self.invocations.items() if each.step.entrypoint == step.entrypoint)
+        return next(calls, str(step.name))
 
     def _refuse_strange(self, argument: Argument, told: str) -> None:
         """Refuse a placeholder that stands for an output in another call of a pipeline."""
@@ -135,6 +164,11 @@ class Recording:
             count += 1
             chosen = f"{name}_{count}"
         return chosen
+
+
+def _is_call_of(invocation: Invocation, step: Any) -> bool:
+    """Whether a call is one of this step, and not of the same function under another name."""
+    return bool(invocation.step.entrypoint == step.entrypoint and invocation.step.name == step.name)
 
 
 @contextmanager

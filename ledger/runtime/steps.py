@@ -17,8 +17,8 @@ from ledger.runtime.annotations import class_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
 from ledger.runtime.declarations import Declared, checked_name, is_of_owner, name_of
-from ledger.runtime.graph import Graph, in_order
-from ledger.runtime.recording import Recording, current_recording, is_argument, listed
+from ledger.runtime.graph import Graph
+from ledger.runtime.recording import Order, Recording, current_recording, is_argument, listed
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings
 from ledger.runtime.signatures import Signature, read_signature
@@ -45,7 +45,7 @@ class Step(Declared):
         self.name = name
         self.options = options
         self.signature = signature
-        self._after: tuple[Any, ...] = ()
+        self._after: tuple[Order, ...] = ()
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -101,9 +101,16 @@ class Step(Declared):
         return changed
 
     def after(self, *others: Any) -> "Step":
-        """The same step, to run after others: calls, outputs, steps or names."""
+        """The same step, to run after others: calls, outputs, steps or names.
+
+        In a pipeline's body this counts for the calls of this step, too, if what it returns is not called.
+        """
+        order = Order(others)
         changed = Step(self.entrypoint, name=self.name, options=self.options, signature=self.signature)
-        changed._after = (*self._after, *others)  # of the same class
+        changed._after = (*self._after, order)  # of the same class
+        recording = current_recording()
+        if recording is not None:
+            recording.say(self, order)
         return changed
 
     def __get__(self, owner: object, _: type | None = None) -> "Step":
@@ -153,7 +160,7 @@ class Step(Declared):
         """A run of one step; a value that is not JSON is saved first, as `ExternalArtifact` would."""
         recording = Recording(self.name)
         recording.add(self, self.signature, self.name, _for_run_alone(arguments), id=id, after=after)
-        graph = Graph(pipeline=self.name, parameters={}, invocations=in_order(list(recording.invocations.values())))
+        graph = Graph(pipeline=self.name, parameters={}, invocations=recording.in_order())
         (alone,) = run_graph(graph, Settings()).steps.values()
         # The annotation helps a class that is defined inside a function.
         classes = [class_of(output.annotation) for output in self.signature.outputs]

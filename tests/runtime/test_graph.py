@@ -91,6 +91,10 @@ AFTERS: list[tuple[str, Callable[[], Any]]] = [
     ("step object", lambda: (one(), two(after=one))),
     ("step with options", lambda: (one.with_options(enable_cache=False)(), two(after=one))),
     ("method of the step", lambda: (one(), two.after(one)())),
+    ("method of the step, called first", lambda: (two.after(one)(), one())),
+    ("statement", lambda: (two.after(one), two(), one())),
+    ("statement behind the calls", lambda: (two(), one(), two.after(one))),
+    ("step object called later", lambda: (two(after=one), one())),
     ("method of the call", lambda: two().after(one())),
     ("method of the output", lambda: one().after(two())),
 ]
@@ -102,6 +106,12 @@ def test_steps_are_ordered_by_after(project: Path, body: Callable[[], Any]) -> N
     order = steps_of(body)
     assert order[-1] == ("one" if "two" in order and order.index("two") == 0 else "two")
     assert 2 <= len(order)
+
+
+def test_an_ordered_step_that_is_called_orders_no_other_call(project: Path) -> None:
+    """``step.after(…)`` is about every call of the step only where nobody calls what it gives."""
+    body = lambda: (two.after(one)(id="late"), two(id="early"), one(after="early"))  # noqa: E731
+    assert ["early", "one", "late"] == steps_of(body)
 
 
 def test_a_step_that_takes_an_output_runs_after_it(project: Path) -> None:
@@ -120,7 +130,7 @@ def test_a_step_that_takes_an_output_runs_after_it(project: Path) -> None:
     [
         (lambda: two(after="nowhere"), "after 'nowhere', which is no step"),
         (lambda: two(after=3), "after 3: it is neither"),
-        (lambda: two(after=one), "neither a step of this pipeline nor its output"),
+        (lambda: two(after=one), "after 'one', which is no step"),
         (lambda: two(after=Client().get_artifact_version("x")), "artifact 'x'"),
         (lambda: (two(after="one"), one(after="two")), "two -> one -> two"),
         (lambda: two(after="two"), "two -> two"),
