@@ -116,7 +116,8 @@ def log_artifact_metadata(
 ) -> None:
     """Log metadata on an output of the running step, or on an existing version.
 
-    In a step and without a version, an output is meant: the one of that name, or the only one where no name is given.
+    In a step and without a version, an output is meant: the one of that name, or of that artifact's, or the only one
+    where no name is given.
     In all other cases it is the version of that artifact name, by default the latest. ``metadata`` is a dict of plain
     values; nested dicts merge key by key with what was logged before. ``artifact_version`` is another word for
     ``version``.
@@ -132,7 +133,7 @@ def log_artifact_metadata(
     if (
         context is not None
         and chosen is None
-        and (artifact_name in outputs or (artifact_name is None and len(outputs) == 1))
+        and (context.is_output(artifact_name) or (artifact_name is None and len(outputs) == 1))
     ):
         context.add_output_metadata(metadata, str(artifact_name or outputs[0]))
         return

@@ -18,8 +18,15 @@ class StepContext:
     """The step that is running. Metadata and tags given here are published with its outputs; threads may share it."""
 
     def __init__(
-        self, *, pipeline: str, run: str, step: str, inputs: Mapping[str, ArtifactVersion], outputs: Iterable[str]
+        self,
+        *,
+        pipeline: str,
+        run: str,
+        step: str,
+        inputs: Mapping[str, ArtifactVersion],
+        outputs: Mapping[str, Iterable[str]],
     ) -> None:
+        """``outputs`` are the other names of each output: the artifact's, and the one that the code writes."""
         self.pipeline_name = pipeline
         self.run_id = UUID(run)
         self.step_name = step
@@ -27,6 +34,8 @@ class StepContext:
         """The versions that the step took, by argument."""
         self._metadata: dict[str, dict[str, Any]] = {output: {} for output in outputs}
         self._tags: dict[str, set[str]] = {output: set() for output in self._metadata}
+        others = {name: output for output, names in outputs.items() for name in names}
+        self._outputs: dict[str, str] = {**others, **{output: output for output in outputs}}
         self.loaded: list[StepInput] = []
         self.saved: list[VersionRef] = []
         self._is_over = False
@@ -36,6 +45,10 @@ class StepContext:
     def output_names(self) -> tuple[str, ...]:
         """The outputs of the step."""
         return tuple(self._metadata)
+
+    def is_output(self, name: object) -> bool:
+        """Whether a name is an output's: its key, as the code writes it too, or its artifact's name."""
+        return name in self._outputs
 
     def add_output_metadata(self, metadata: Any, output_name: str | None = None) -> None:
         """Add metadata to an output; the name may be left out where there is one. Later calls win, groups merge."""
@@ -96,8 +109,8 @@ class StepContext:
         outputs = self.output_names
         if name is None and len(outputs) == 1:
             return outputs[0]
-        if name in self._metadata:
-            return str(name)
+        if name is not None and name in self._outputs:
+            return self._outputs[name]
         if not outputs:
             hint = "let the step return a value, or log on an artifact by its name"
             raise StepContextError(

@@ -173,7 +173,7 @@ def _execute(run: Run, attempt: Attempt) -> None:
         run=run.id,
         step=planned.name,
         inputs=inputs.versions,
-        outputs=[output.key for output in planned.outputs],
+        outputs={output.key: (output.declared, output.name) for output in planned.outputs},
     )
     attempt.context = context
     with running(context), default_ledger(run.ledger):

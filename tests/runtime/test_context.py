@@ -110,6 +110,28 @@ def test_metadata_and_tags_are_published_with_the_output() -> None:
     assert (1, 2) == (found.metadata["a"], found.metadata["b"])
 
 
+def test_an_output_has_the_name_of_its_artifact_too(tmp_path: Path) -> None:
+    """What is logged by the default name, that of the file, or the template as it is written is no older version's."""
+    (tmp_path / "run.yaml").write_text("steps: {made: {outputs: {b: {artifact_config: {name: renamed}}}}}")
+
+    @step(enable_cache=False)
+    def made() -> tuple[int, Annotated[int, "b"], Annotated[int, "c_{time}"]]:
+        log_artifact_metadata({"a": 1}, "training::made::output_0")
+        log_artifact_metadata({"a": 2}, artifact_name="renamed")
+        get_step_context().add_output_metadata({"a": 3}, "c_{time}")
+        get_step_context().add_output_tags(["told"], output_name="renamed")
+        return 1, 2, 3
+
+    @pipeline
+    def training() -> None:
+        made()
+
+    configured = training.with_options(config_path=tmp_path / "run.yaml")
+    runs = [configured(), configured()]
+    found = [[each.metadata["a"] for each in run.artifact_versions] for run in runs]
+    assert ([[1, 2, 3]] * 2, ("told",)) == (found, Client().get_artifact_version("renamed").tags)
+
+
 def test_later_metadata_wins_and_groups_merge() -> None:
     """Automatic, then the config, then calls in the step in order, then what is logged afterwards."""
 
