@@ -343,6 +343,20 @@ class StepInterfaceError(LedgerError, TypeError, ValueError):
     usual_hint = "make the declaration of the step and its call agree"
 
 
+class StepOutputsError(StepInterfaceError, RuntimeError):
+    """A step whose outputs cannot be told apart or counted: two of one name, or as many as it likes."""
+
+    kind = "step-outputs"
+    usual_hint = "annotate each value that the step returns, under a name of its own"
+
+
+class NameTemplateError(StepInterfaceError, KeyError):
+    """A template in an output's name that nothing is known to fill."""
+
+    kind = "name-template"
+    usual_hint = "use {date} or {time}, or give substitutions"
+
+
 class StepContextError(LedgerError, RuntimeError):
     """The step context asked for where there is none, or for an output that it does not have."""
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
-from ledger.errors import StepInterfaceError
+from ledger.errors import StepInterfaceError, StepOutputsError
 from ledger.notices import warn_user
 from ledger.runtime.annotations import spelled_out, union_members, without_extras
 from ledger.runtime.configuration import ArtifactConfig
@@ -61,10 +61,10 @@ def read_signature(function: Callable[..., Any], name: str) -> Signature:
 
 
 def refuse_doubles(step: str, keys: list[str]) -> None:
-    """Raise `StepInterfaceError` if two outputs of a step have one name."""
+    """Raise `StepOutputsError` if two outputs of a step have one name."""
     for key in keys:
         if keys.count(key) > 1:
-            raise StepInterfaceError(
+            raise StepOutputsError(
                 f"step {step!r} has two outputs named {key!r}", hint="give each its own name", step=step
             )
 
@@ -165,7 +165,7 @@ def _members(annotation: Any, function: Callable[..., Any], name: str) -> tuple[
         return None
     members = get_args(annotation)
     if Ellipsis in members:
-        raise StepInterfaceError(
+        raise StepOutputsError(
             f"step {name!r} returns several values, but {annotation} does not say how many",
             hint="variable length output annotations are not allowed: annotate each value",
             step=name,

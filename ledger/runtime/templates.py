@@ -4,7 +4,7 @@ import datetime as dt
 import string
 from collections.abc import Mapping
 
-from ledger.errors import StepInterfaceError
+from ledger.errors import NameTemplateError, StepInterfaceError
 from ledger.records import check_name
 
 _MOMENT = {"date": "{date}", "time": "{time}"}
@@ -12,7 +12,7 @@ _MOMENT = {"date": "{date}", "time": "{time}"}
 
 
 def fill_name(template: str, values: Mapping[str, str]) -> str:
-    """The name that a template gives; raises `StepInterfaceError` for a placeholder without a value."""
+    """The name that a template gives; raises `NameTemplateError` for a placeholder without a value."""
     return check_name(_filled(template, values))
 
 
@@ -35,7 +35,7 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
     for field in fields:
         if field not in values:
             known = ", ".join(f"{{{key}}}" for key in values)
-            raise StepInterfaceError(
+            raise NameTemplateError(
                 f"could not format the name template {template!r}: nothing is known of {field!r}",
                 hint=f"use {known}, or give substitutions={{{field!r}: ...}}",
                 template=template,

@@ -10,7 +10,7 @@ import pytest
 from ledger import ArtifactConfig, pipeline, step
 from ledger.client import Client
 from ledger.enums import ArtifactType
-from ledger.errors import InvalidNameError, NameCollisionError, StepInterfaceError
+from ledger.errors import InvalidNameError, NameCollisionError, NameTemplateError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
 
 
@@ -164,7 +164,7 @@ def test_templates_are_filled_in_names_alone() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "told"),
     [
-        ("x_{missing}", StepInterfaceError, "'missing'"),
+        ("x_{missing}", NameTemplateError, "'missing'"),
         ("x_{", StepInterfaceError, "template"),
         ("{}", StepInterfaceError, "template"),
         ("{date.year}", StepInterfaceError, "template"),

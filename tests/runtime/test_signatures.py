@@ -15,6 +15,7 @@ from ledger.errors import (
     InvalidVersionError,
     MetadataError,
     StepInterfaceError,
+    StepOutputsError,
 )
 from ledger.runtime import Step
 from ledger.runtime.annotations import conforms
@@ -119,7 +120,7 @@ def test_a_tuple_is_split_only_where_a_literal_is_returned() -> None:
 
 def test_several_values_of_unknown_number_are_refused() -> None:
     """``tuple[int, ...]`` cannot be split into outputs."""
-    with pytest.raises(StepInterfaceError, match="does not say how many") as caught:
+    with pytest.raises(StepOutputsError, match="does not say how many") as caught:
 
         @step
         def many() -> tuple[int, ...]:
@@ -130,7 +131,7 @@ def test_several_values_of_unknown_number_are_refused() -> None:
 
 def test_two_outputs_of_one_name_are_refused() -> None:
     """An output's name is its own."""
-    with pytest.raises(StepInterfaceError, match="two outputs named 'x'"):
+    with pytest.raises(StepOutputsError, match="two outputs named 'x'"):
 
         @step
         def twice() -> tuple[Annotated[int, "x"], Annotated[int, "x"]]:
