@@ -271,6 +271,12 @@ class StoreMismatchError(LedgerError, ValueError):
     usual_hint = "mount the right store, or correct `store` in config.toml"
 
 
+class StoreLostError(StoreMismatchError, IntegrityError):
+    """Bytes of a version that cannot be read, as no store, or another one, is in the place of the ledger's."""
+
+    kind = "store-lost"
+
+
 class UntrustedArtifactError(LedgerError, PermissionError):
     """A value that only code can rebuild, saved by somebody this user has not trusted."""
 

@@ -22,11 +22,12 @@ from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
 from ledger.blobs.copying import copy_content
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
+from ledger.blobs.layout import STORE_KEY
 from ledger.blobs.linked import link_content, linked_path
 from ledger.blobs.linked_objects import link_objects
 from ledger.blobs.local import LocalStore
 from ledger.blobs.mending import mend_content, mendable_keys
-from ledger.blobs.opening import create_store, open_store, store_id
+from ledger.blobs.opening import create_store, is_deleted, open_store, store_id
 from ledger.blobs.optional import OptionalStore
 from ledger.blobs.pruning import (
     Spare,
@@ -49,6 +50,7 @@ from ledger.blobs.store import PrunableStore, Store, uncached
 from ledger.blobs.writer import ContentWriter
 
 __all__ = [
+    "STORE_KEY",
     "BucketStore",
     "CacheUsage",
     "ContentReader",
@@ -79,6 +81,7 @@ __all__ = [
     "extents_of",
     "files_among",
     "hold",
+    "is_deleted",
     "is_present",
     "is_within",
     "link_content",

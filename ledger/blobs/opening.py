@@ -6,6 +6,7 @@ is fsspec's; what is not local is asked again when it fails, and read through th
 store's own ``store.json`` tells it from an empty or a swapped one.
 """
 
+import os
 import uuid
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ledger.blobs.buckets import BucketStore
 from ledger.blobs.cache import ObjectCache
 from ledger.blobs.cached import CachedStore
 from ledger.blobs.endpoints import EXTRAS
-from ledger.blobs.layout import STORE_KEY, chunk_shards
+from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY, chunk_shards
 from ledger.blobs.local import LocalStore
 from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.remote import FsspecStore
@@ -53,8 +54,8 @@ def open_store(url: str, *, cache: ObjectCache | None = None, attempts: int = AT
     return _distant_store(url, cache, attempts)
 
 
-def create_store(url: str, *, cache: ObjectCache | None = None) -> Store:
-    """The store behind a URL, made where there is none; one that exists keeps its id.
+def create_store(url: str, *, cache: ObjectCache | None = None, id: str = "") -> Store:
+    """The store behind a URL, made where there is none, under a new id or a given one; one that exists keeps its id.
 
     Raises `ReadOnlyError` where nothing can be written.
     """
@@ -65,8 +66,15 @@ def create_store(url: str, *, cache: ObjectCache | None = None) -> Store:
         if isinstance(store, LocalStore):
             # A small save puts one chunk: making its folder, durably, would be a fifth of what it takes.
             store.make_folders(chunk_shards())
-        store.put(STORE_KEY, [encode(_StoreRecord(id=str(uuid.uuid4())))])
+        store.put(STORE_KEY, [encode(_StoreRecord(id=id or str(uuid.uuid4())))])
     return store
+
+
+def is_deleted(store: LocalStore) -> bool:
+    """Whether somebody deleted a store, or its ``store.json``; an empty folder may be that of a disk that is away."""
+    if os.path.lexists(store.root / STORE_KEY):
+        return False
+    return not os.path.lexists(store.root) or any((store.root / kind).is_dir() for kind in OBJECT_KINDS)
 
 
 def store_id(store: Store) -> str:

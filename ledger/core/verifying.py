@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from ledger.blobs import (
+    STORE_KEY,
     Fault,
     LocalStore,
     absent,
@@ -28,7 +29,14 @@ from ledger.core.links import check_links
 from ledger.core.reports import Damage, Orphan, Problem, Report, problem_at
 from ledger.core.touching import touched_contents, touched_versions
 from ledger.core.workspace import Workspace
-from ledger.errors import FormatError, IntegrityError, LedgerError, StorageError, UnsupportedFormatError
+from ledger.errors import (
+    FormatError,
+    IntegrityError,
+    LedgerError,
+    StorageError,
+    StoreMismatchError,
+    UnsupportedFormatError,
+)
 from ledger.history import (
     Claim,
     GitFault,
@@ -89,6 +97,7 @@ class Check:
             self._note_git(check_indexes(self._history))
             self._without_index = without_index(self._history)
         self._snapshot = self._open()
+        self._open_store()
         # What this machine has kept of them says nothing about what they hold.
         self._store = uncached(self._workspace.store)
         self._stores = uncached(self._workspace.all_stores)
@@ -197,6 +206,17 @@ class Check:
             raise_unjudged(error)
             self._problems.append(Problem(kind="corrupt", label="history", message=str(error), object="history"))
             return None
+
+    def _open_store(self) -> None:
+        """Look into the store, be it damaged or another one: what versions lack there is for the report."""
+        try:
+            self._workspace.store  # noqa: B018  # opening is the check
+        except StoreMismatchError as error:
+            if "://" in self._workspace.config.store:
+                raise  # a place that does not even answer for itself
+            kind: Damage = "missing" if isinstance(error.__cause__, FileNotFoundError) else "corrupt"
+            self._problems.append(Problem(kind=kind, label="store", message=str(error), object=STORE_KEY))
+            self._workspace.read_any_store()
 
     def _check(self, piece: Piece) -> None:
         match piece.kind:

@@ -21,7 +21,9 @@ from ledger.blobs import (
     OptionalStore,
     Store,
     cache_folder,
+    create_store,
     hold,
+    is_deleted,
     is_present,
     linked_path,
     open_store,
@@ -39,14 +41,17 @@ from ledger.errors import (
     IntegrityError,
     MaterializerError,
     ReadOnlyError,
+    StoreLostError,
     StoreMismatchError,
+    UnsupportedFormatError,
     UntrustedArtifactError,
 )
 from ledger.history import Claim, History, Snapshot, git_identity, without_secrets
 from ledger.ids import CommitId
-from ledger.lookup import Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
+from ledger.lookup import DEFAULT_STORE, Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
 from ledger.materializers import load_value
 from ledger.meters import task
+from ledger.notices import warn_user
 from ledger.records import Content, Name
 
 SIMILAR_VERSIONS = 2
@@ -117,9 +122,12 @@ class Workspace(View):
     @functools.cached_property
     def store(self) -> Store:
         """The store, checked to be the one that this ledger was made with."""
-        store = open_store(store_url(self.path, self.config), cache=self.cache)
+        store = self._opened_store()
         self._check_store(store)
         return store
+
+    def _opened_store(self) -> Store:
+        return open_store(store_url(self.path, self.config), cache=self.cache)
 
     @functools.cached_property
     def remote_stores(self) -> tuple[Store, ...]:
@@ -158,8 +166,13 @@ class Workspace(View):
         is_linked = content.linked is not None
         return is_present(self.store_holding(content) if is_linked else self.stores_for_saving(), content)
 
+    def read_any_store(self) -> None:
+        """Take the store as it is from now on, whichever it is: for a check that says what it lacks."""
+        self.__dict__["store"] = self._opened_store()
+
     def store_for_writing(self) -> Store:
         """The store; one in a folder is checked again to be the right one, because its disk may have gone since."""
+        self._bring_back_store()
         if isinstance(self.store, LocalStore):
             self._check_store(self.store)
         return self.store
@@ -183,10 +196,28 @@ class Workspace(View):
 
     def hold_store(self) -> Hold | None:
         """Keep maintenance from removing objects of the store for as long as this is held; only folders can be."""
+        self._bring_back_store()
         return hold(self.store, timeout=self.config.lock_timeout)
 
+    def _bring_back_store(self) -> None:
+        """Make the store inside the ledger directory again where somebody deleted it, so that work can go on."""
+        if self.config.store == DEFAULT_STORE and self.config.store_id:
+            store = LocalStore(self.path / DEFAULT_STORE)
+            if is_deleted(store):
+                create_store(str(store.root), id=self.config.store_id)
+                warn_user(f"{store.root} was deleted and is made again; `ledger verify` says which bytes are lost")
+
     def _check_store(self, store: Store) -> None:
-        found = store_id(store)
+        try:
+            found = store_id(store)
+        except UnsupportedFormatError:
+            raise
+        except FormatError as error:
+            raise StoreMismatchError(
+                f"the store {store.url} cannot be told from another one: {error}",
+                hint=f'if it is the right one, write {{"format": 1, "id": "{self.config.store_id}"}} into that file',
+                expected=self.config.store_id,
+            ) from error
         if self.config.store_id and found != self.config.store_id:
             raise StoreMismatchError(
                 f"the store {store.url} has the id {found}, this ledger was made with {self.config.store_id}",
@@ -253,6 +284,11 @@ class Workspace(View):
                 hint = error.hint.replace("NAME@VERSION", claim.label)
                 error.__dict__.update(hint=hint, name=claim.name, version=claim.version)
             raise
+        except StoreMismatchError as error:
+            whole = {"name": claim.name, "version": claim.version, "digest": content.digest}
+            where = self._opened_store().url
+            message = f"{claim.label}: {error}"
+            raise StoreLostError(message, hint=error.hint, **{**error.facts, **whole, "location": where}) from error
         except IntegrityError as error:
             found = {fact: value for fact, value in error.facts.items() if value is not None}
             whole = {"name": claim.name, "version": claim.version, "digest": content.digest, "location": self.store.url}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.blobs import LocalStore, Store, mend_content, mendable_keys, open_store, store_id
+from ledger.blobs import STORE_KEY, LocalStore, Store, mend_content, mendable_keys, open_store, store_id
 from ledger.core import Ledger, Problem, Report
 from ledger.disk import make_directory, move_file, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
@@ -59,7 +59,7 @@ class RepairPlan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_enough(self) -> bool:
         """Whether everything that is wrong can be mended, as far as that can be told before."""
-        beyond = ("history", "commit ", "refs/heads/")
+        beyond = ("history", "commit ", "refs/heads/", STORE_KEY)
         is_reached = all(each.object and not each.object.startswith(beyond) for each in self.problems)
         return is_reached and not (self.hopeless or self.history.lost)
 

@@ -353,6 +353,46 @@ def test_an_emptied_store_is_noticed(three: Ledger, opened_before: bool) -> None
     assert tip == git(three, "rev-parse", "main")
 
 
+@pytest.mark.parametrize(
+    ("harm", "kind"),
+    [
+        (lambda path: path.write_bytes(b"garbage"), "corrupt"),
+        (lambda path: path.unlink(), "missing"),
+        (lambda path: shutil.rmtree(path.parent), "missing"),
+    ],
+    ids=["damaged", "missing", "without folder"],
+)
+def test_a_store_that_cannot_be_told_is_damage(three: Ledger, harm: Callable[[Path], None], kind: str) -> None:
+    """A load names the version whose bytes it was after, and a check reports the store instead of ending there."""
+    harm(store_of(three) / "store.json")
+    with pytest.raises(IntegrityError, match=r"store\.json") as caught:
+        Ledger.open(three.path).load("x", 1)
+    error: Any = caught.value
+    assert ("x", "1", f"file://{store_of(three)}") == (error.name, error.version, error.location)
+    assert three.get("x", 1).digest == error.digest
+    found = [(problem.kind, problem.label) for problem in three.verify().problems]
+    assert (kind, "store") in found
+    with pytest.raises(IntegrityError):
+        Ledger.open(three.path).get("x", 1).download_files(three.path / "x.zip")
+
+
+@pytest.mark.filterwarnings("ignore:.* was deleted and is made again:UserWarning")
+@pytest.mark.parametrize("opened_before", [False, True])
+@pytest.mark.parametrize("what", ["files", "folder"])
+def test_a_deleted_store_is_made_again(three: Ledger, opened_before: bool, what: str) -> None:  # noqa: FBT001
+    """Work goes on where somebody deleted the store in the ledger directory; what it held stays missing."""
+    if what == "folder":
+        shutil.rmtree(store_of(three))
+    else:
+        for path in [path for path in store_of(three).rglob("*") if path.is_file()]:
+            path.unlink()
+    ledger = three if opened_before else Ledger.open(three.path)
+    ledger.save("three", "x")
+    assert ("three", "three") == (Ledger.open(three.path).load("x"), ledger.load("x", 3))
+    with pytest.raises(IntegrityError, match="x@1"):
+        ledger.load("x", 1)
+
+
 def test_a_lost_branch_is_damage_not_emptiness(three: Ledger) -> None:
     """A history without its branch is an error for reads and writes, never an empty ledger."""
     ref = three.git_dir / "refs" / "heads" / "main"

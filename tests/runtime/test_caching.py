@@ -386,6 +386,14 @@ def test_a_hit_needs_the_bytes() -> None:
     assert first.artifact_versions[0].load().tolist() == [0.0, 1.0, 2.0, 3.0]
 
 
+@pytest.mark.filterwarnings("ignore:.* was deleted and is made again:UserWarning")
+def test_a_hit_needs_the_store() -> None:
+    """Where somebody deleted the whole store the steps run again, too."""
+    training()
+    shutil.rmtree(Ledger.open().path / "store")
+    assert ["completed", "completed"] == statuses(training())
+
+
 def test_a_damaged_entry_costs_a_run_of_its_step() -> None:
     """A cache entry that is no record is passed over."""
     from tests.kit.ledgers import plant
