@@ -222,6 +222,9 @@ class ArtifactVersion:
         message = f"{self._claim.label} is immutable; log metadata or tags on it, or save a new version"
         raise AttributeError(message)
 
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
+
     def __reduce__(self) -> tuple[Any, ...]:
         # What was looked up goes along, so that it is shown elsewhere as it was; bytes are read from the ledger there.
         return ArtifactVersion, (self._claim, self._source, self._facts)

@@ -133,6 +133,12 @@ class StepRun:
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt_step, (self._view, self._record)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StepRun) and (self.run_id, self.name) == (other.run_id, other.name)
+
+    def __hash__(self) -> int:
+        return hash((self.run_id, self.name))
+
     def __repr__(self) -> str:
         return f"<StepRun {self.name} {self.status} outputs={list(self.outputs)}>"
 

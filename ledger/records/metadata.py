@@ -139,10 +139,18 @@ def _normalise_scalar(value: object, path: tuple[str, ...]) -> Value:  # noqa: P
     if isinstance(value, float):
         return float(value)
     if isinstance(value, (dt.date, dt.time)):
-        return value.isoformat()
+        return _moment(value, path)
     if isinstance(value, (uuid.UUID, pathlib.PurePath)):
         return _text(str(value), path)
     return _normalise_numpy(value, path)
+
+
+def _moment(value: dt.date | dt.time, path: tuple[str, ...]) -> str:
+    """A date or time as ISO 8601; the one of pandas that stands for none is a date to `isinstance` alone."""
+    text = value.isoformat()
+    if text == "NaT":
+        raise _error(path, "a NaTType that is no moment is not metadata: NaT")
+    return text
 
 
 def _normalise_numpy(value: object, path: tuple[str, ...]) -> Value:

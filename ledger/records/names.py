@@ -130,7 +130,8 @@ def _check_tag(tag: object) -> str:
             f"invalid tag {shown(tag)}: it has {len(tag)} characters, 1 to {TAG_LIMIT} are allowed", tag=tag
         )
     if not tag.isprintable() or tag.isspace():
-        raise InvalidTagError(f"invalid tag {shown(tag)}: it holds characters that cannot be printed", tag=tag)
+        reason = "it holds characters that cannot be printed" if not tag.isprintable() else "it is blank"
+        raise InvalidTagError(f"invalid tag {shown(tag)}: {reason}", tag=tag)
     return str.__str__(tag)
 
 

@@ -124,12 +124,12 @@ def test_a_handle_has_all_that_the_contract_lists(ledger: Ledger, saved: Artifac
     assert "builtins.list" == saved.data_type
 
 
-@pytest.mark.parametrize("name", ["name", "version", "tags", "id", "anything"])
+@pytest.mark.parametrize("name", ["name", "version", "tags", "id", "anything", "_claim"])
 def test_a_handle_is_frozen(saved: ArtifactVersion, name: str) -> None:
     """Nothing can be set on or taken from a handle; the error names the version."""
     with pytest.raises(AttributeError, match="iris/train@raw_2023"):
         setattr(saved, name, "other")
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match="iris/train@raw_2023"):
         delattr(saved, name)
     assert "iris/train" == saved.name
 

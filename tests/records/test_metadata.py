@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,6 +142,7 @@ def test_what_the_reference_loses_is_kept(value: object) -> None:
         ({"a": np.zeros(3)}, "a"),
         ({"a": np.timedelta64(5, "ns")}, "a"),
         ({"a": np.datetime64("NaT", "ns")}, "a"),
+        ({"a": pd.NaT}, "a"),
         ({"a": np.complex64(1)}, "a"),
         ({"a": np.bytes_(b"x")}, "a"),
         ({"a": range(3)}, "a"),

@@ -94,6 +94,15 @@ def test_the_only_output_needs_no_name() -> None:
         _ = run.steps["nothing"].output
 
 
+def test_a_step_of_a_run_is_one_whoever_tells_of_it() -> None:
+    """Steps are equal by run and name, like the runs that they are of."""
+    save_artifact(1, "before")
+    run, other = training(), training()
+    (step, *others), version = run.steps.values(), run.steps["first"].output
+    assert (step, hash(step), run) == (version.step, hash(version.step), version.run)
+    assert step not in (*others, *other.steps.values(), "first")
+
+
 def test_a_version_saved_outside_has_no_run() -> None:
     """``run`` and ``step`` are of versions that a step made."""
     version = save_artifact(1, "x")
