@@ -67,7 +67,8 @@ class SavingFiles:
 
     def collect(self) -> None:
         """Take what lies in the local folders into the content."""
-        if self._folder is not None:
+        # One that was only asked for, to name a stream after it, is no folder of the value.
+        if self._folder is not None and any(self._folder.iterdir()):
             self._writer.add_tree(self._prefix.rstrip("/"), self._folder)
         for child in self._below:
             child.collect()

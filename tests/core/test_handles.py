@@ -2,6 +2,7 @@
 
 import copy
 import io
+import os
 import pickle
 import uuid
 from pathlib import Path
@@ -56,6 +57,31 @@ class UnseenMaterializer(SketchMaterializer):
 
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
         return {"no.html": VisualizationType.HTML, **super().save_visualizations(value)}
+
+
+class Plan(Sketch):
+    """A sketch whose materializer names every file by its place below `uri`, as libraries do."""
+
+
+class PlanMaterializer(BaseMaterializer):
+    """Streams to full paths, and leaves nothing in the folder that they are named after."""
+
+    REGISTRY_KEY = "tests.plan/1"
+    ASSOCIATED_TYPES = (Plan,)
+
+    def save(self, value: Any) -> None:  # noqa: ARG002  # the interface of materializers
+        with self.open(os.path.join(self.uri, "plan.txt"), "w") as file:
+            file.write("plan")
+
+    def load(self, data_type: type | None) -> Any:  # noqa: ARG002  # the same
+        with self.open(os.path.join(self.uri, "plan.txt")) as file:
+            return file.read()
+
+    def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:  # noqa: ARG002  # the same
+        path = os.path.join(self.uri, "plan.md")
+        with self.open(path, "w") as file:
+            file.write("# plan")
+        return {path: VisualizationType.MARKDOWN}
 
 
 class Lost:
@@ -132,6 +158,14 @@ def test_a_handle_is_frozen(saved: ArtifactVersion, name: str) -> None:
     with pytest.raises(AttributeError, match="iris/train@raw_2023"):
         delattr(saved, name)
     assert "iris/train" == saved.name
+
+
+def test_files_may_be_named_by_their_place_below_the_folder(ledger: Ledger) -> None:
+    """Of a picture and of a part of a list too: the folder that was only asked for is none of their files."""
+    alone, parts = ledger.save(Plan(), "plan"), ledger.save([Plan(), 1], "plans")
+    assert (".visualizations/plan.md", "plan") == (*alone.visualizations, alone.load())
+    assert ["plan", 1] == parts.load()
+    assert {"file"} == {file.kind for version in (alone, parts) for file in version.files()}
 
 
 def test_handles_are_equal_by_id(ledger: Ledger, saved: ArtifactVersion) -> None:
