@@ -177,6 +177,8 @@ class ContentWriter:
         self._taken |= new
 
     def _copy(self, file: TreeFile, *, follow: bool) -> None:
+        if file.kind == "directory" and file.path in self._folders:
+            return  # empty in the folder it is copied from, but files below it were added otherwise
         if file.kind in ("directory", "link"):
             self._reserve(file.path)
             self._add_pointer(file)

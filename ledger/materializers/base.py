@@ -18,6 +18,15 @@ from ledger.materializers.registry import qualified_name, register
 _TRUST_ORDER = (TrustClass.DATA, TrustClass.RESTRICTED, TrustClass.CODE)
 
 
+_SPELLINGS = {
+    **dict.fromkeys(("rt", "tr"), "r"),
+    **dict.fromkeys(("wt", "tw", "x", "xt", "tx"), "w"),
+    "br": "rb",
+    **dict.fromkeys(("bw", "xb", "bx"), "wb"),
+}
+"""What else `open` calls the modes that files know; a file that is being saved is always a new one."""
+
+
 def highest_trust(*classes: TrustClass) -> TrustClass:
     """The one of some trust classes that asks most of the reader."""
     return max(classes, key=_TRUST_ORDER.index)
@@ -66,8 +75,11 @@ class BaseMaterializer:
         return str(self.files.folder())
 
     def open(self, path: str | os.PathLike[str], mode: str = "r") -> IO[Any]:
-        """A stream of one of the value's files, named relative to `uri` or by its path below it."""
-        return self.files.open(self.relative(path), mode)
+        """A stream of one of the value's files, named relative to `uri` or by its path below it.
+
+        ``mode`` is that of a file to be read or to be made, text or bytes, in any spelling that Python's `open` knows.
+        """
+        return self.files.open(self.relative(path), _SPELLINGS.get(mode, mode))
 
     def relative(self, path: str | os.PathLike[str]) -> str:
         """The path of a file relative to `uri`; `MaterializerError` for one outside of it."""

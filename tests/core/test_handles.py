@@ -70,11 +70,12 @@ class PlanMaterializer(BaseMaterializer):
     ASSOCIATED_TYPES = (Plan,)
 
     def save(self, value: Any) -> None:  # noqa: ARG002  # the interface of materializers
-        with self.open(os.path.join(self.uri, "plan.txt"), "w") as file:
+        os.makedirs(os.path.join(self.uri, "sub"))
+        with self.open(os.path.join(self.uri, "sub", "plan.txt"), "wt") as file:
             file.write("plan")
 
     def load(self, data_type: type | None) -> Any:  # noqa: ARG002  # the same
-        with self.open(os.path.join(self.uri, "plan.txt")) as file:
+        with self.open(os.path.join(self.uri, "sub", "plan.txt"), "rt") as file:
             return file.read()
 
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:  # noqa: ARG002  # the same
@@ -161,7 +162,7 @@ def test_a_handle_is_frozen(saved: ArtifactVersion, name: str) -> None:
 
 
 def test_files_may_be_named_by_their_place_below_the_folder(ledger: Ledger) -> None:
-    """Of a picture and of a part of a list too: the folder that was only asked for is none of their files."""
+    """Of a picture and of a part of a list too: folders that were only made for streams are none of their files."""
     alone, parts = ledger.save(Plan(), "plan"), ledger.save([Plan(), 1], "plans")
     assert (".visualizations/plan.md", "plan") == (*alone.visualizations, alone.load())
     assert ["plan", 1] == parts.load()
