@@ -110,6 +110,17 @@ def fits_record(parameters: Mapping[str, Any]) -> bool:
         return False  # over the limit of any record
 
 
+def beyond_record(values: Mapping[str, Any]) -> set[str]:
+    """Which of some plain arguments, the largest of them, a record has no room for beside the others."""
+    try:
+        left = {name: as_parameter(value) for name, value in values.items()}
+    except MetadataError:
+        return set()  # told by whoever records them
+    while not fits_record(left):
+        del left[_largest(left)]
+    return values.keys() - left.keys()
+
+
 def as_parameters(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The plain arguments of a step as its record holds them.
 
@@ -126,10 +137,14 @@ def as_parameters(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
                 f"argument {name!r} of step {step!r} cannot be recorded, so it takes an ExternalArtifact: {error}",
             ) from error
     if not fits_record(told):
-        largest = max(told, key=lambda each: len(repr(told[each])))
+        largest = _largest(told)
         message = f"the plain arguments of step {step!r} take over {PARAMETERS_LIMIT} bytes as a record"
         raise _unfit(step, largest, f"{message}, {largest!r} the most of them")
     return told
+
+
+def _largest(told: Mapping[str, Any]) -> str:
+    return max(told, key=lambda name: len(repr(told[name])))
 
 
 def own(step: str, name: str, value: Any) -> Any:

@@ -18,6 +18,7 @@ from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
 from ledger.runtime.declarations import Declared, checked_name, is_of_owner, name_of
 from ledger.runtime.graph import Graph
+from ledger.runtime.parameters import beyond_record, is_json
 from ledger.runtime.recording import Order, Recording, current_recording, is_argument, listed
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings
@@ -157,7 +158,7 @@ class Step(Declared):
         return parameters
 
     def _run_alone(self, arguments: Mapping[str, Any], *, id: str | None, after: list[Any]) -> Any:
-        """A run of one step; a value that is not JSON is saved first, as `ExternalArtifact` would."""
+        """A run of one step; a value that is not JSON, or that no record has room for, is saved first."""
         recording = Recording(self.name)
         recording.add(self, self.signature, self.name, _for_run_alone(arguments), id=id, after=after)
         graph = Graph(pipeline=self.name, parameters={}, invocations=recording.in_order())
@@ -172,7 +173,11 @@ class Step(Declared):
 
 
 def _for_run_alone(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if is_argument(value) else ExternalArtifact(value=value) for name, value in arguments.items()}
+    beyond = beyond_record({name: value for name, value in arguments.items() if is_json(value)})
+    return {
+        name: value if is_argument(value) and name not in beyond else ExternalArtifact(value=value)
+        for name, value in arguments.items()
+    }
 
 
 @overload

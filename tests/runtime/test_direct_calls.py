@@ -73,6 +73,18 @@ def test_arguments_that_are_not_json_are_saved_first() -> None:
     assert {"factor": 2} == run.steps["total"].parameters
 
 
+def test_arguments_that_no_record_has_room_for_are_saved_first() -> None:
+    """A long list is JSON, and yet a version that the step takes; what fits beside it stays a parameter."""
+
+    @step
+    def count(values: list[int], texts: list[str]) -> int:
+        return len(values) + len(texts)
+
+    assert 100_001 == count(list(range(100_000)), ["a"])
+    (run,) = Client().list_pipeline_runs()
+    assert (["values"], {"texts": ["a"]}) == (list(run.steps["count"].inputs), run.steps["count"].parameters)
+
+
 def test_a_handle_is_an_argument() -> None:
     """A version is recorded as an input and loaded."""
     version = save_artifact(40, "x")
