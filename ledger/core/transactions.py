@@ -179,7 +179,8 @@ class Transaction:
         add, drop = check_tags(tags), check_tags(remove)
         both = set(add) & set(drop)
         if both:
-            raise InvalidTagError(f"tag {min(both)!r} is to be added and removed at once")
+            hint = "name it once: to be put on, or to be taken off"
+            raise InvalidTagError(f"tag {min(both)!r} is to be added and removed at once", hint=hint, tag=min(both))
         target = self._target(on, version)
         if isinstance(target, PendingVersion):
             with self._lock:
