@@ -48,7 +48,7 @@ class StepContext:
 
     def is_output(self, name: object) -> bool:
         """Whether a name is an output's: its key, as the code writes it too, or its artifact's name."""
-        return name in self._outputs
+        return isinstance(name, str) and name in self._outputs
 
     def add_output_metadata(self, metadata: Any, output_name: str | None = None) -> None:
         """Add metadata to an output; the name may be left out where there is one. Later calls win, groups merge."""
@@ -109,7 +109,7 @@ class StepContext:
         outputs = self.output_names
         if name is None and len(outputs) == 1:
             return outputs[0]
-        if name is not None and name in self._outputs:
+        if isinstance(name, str) and name in self._outputs:
             return self._outputs[name]
         if not outputs:
             hint = "let the step return a value, or log on an artifact by its name"

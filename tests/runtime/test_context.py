@@ -166,6 +166,8 @@ def test_several_outputs_must_be_named() -> None:
             context.add_output_metadata({"k": 1})
         elif how == "wrong name":
             context.add_output_tags(["t"], output_name="c")
+        elif how == "list":
+            context.add_output_tags(["t"], output_name=["a"])  # type: ignore[arg-type]
         elif how == "log":
             log_artifact_metadata({"k": 1})
         else:
@@ -177,6 +179,8 @@ def test_several_outputs_must_be_named() -> None:
         both("no name")
     with pytest.raises(StepContextError, match="no output 'c'; it has a, b"):
         both("wrong name")
+    with pytest.raises(StepContextError, match=r"no output \['a'\]; it has a, b"):
+        both("list")
     with pytest.raises(ArgumentError, match="outputs a, b"):
         both("log")
     assert [] == Client().list_artifacts()
