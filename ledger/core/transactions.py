@@ -33,7 +33,6 @@ from ledger.enums import ArtifactType, SaveType, TrustClass
 from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
-    ArtifactNotFoundError,
     InvalidTagError,
     StorageError,
     VersionExistsError,
@@ -49,7 +48,7 @@ from ledger.history import (
     refuse_existing,
 )
 from ledger.ids import Digest, VersionId, new_uuid
-from ledger.lookup import Artifact, ArtifactVersion, resolve
+from ledger.lookup import Artifact, ArtifactVersion, resolve, split_label
 from ledger.materializers import BaseMaterializer
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -157,7 +156,7 @@ class Transaction:
         return self._keep(request, linked_manifest(request, content, author=workspace.author, now=workspace.now()))
 
     def log_metadata(self, metadata: Any, on: Target, version: str | int | None = None) -> None:
-        """Log metadata on a version; without one given, on the latest."""
+        """Log metadata on a version; without one given, on the latest, which may be one that was saved just here."""
         values = check_logged(metadata)
         target = self._target(on, version)
         if isinstance(target, PendingVersion):
@@ -309,13 +308,21 @@ class Transaction:
             return self._snapshot.claim_now(on.claim) or resolve(self._snapshot, on.id, version)
         if not isinstance(on, (str, UUID)):
             raise ArgumentTypeError(f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {on!r}")
-        try:
-            return resolve(self._snapshot, on, version)
-        except ArtifactNotFoundError as error:
-            if str(on).partition("@")[0] not in {pending.name for pending in self._pending}:
-                raise
-            hint = "what this transaction saved has no name to be found by yet: pass what its save returned"
-            raise type(error)(str(error), hint=hint, **error.facts) from error
+        own = self._saved_here(on, version)
+        return own if own is not None else resolve(self._snapshot, on, version)
+
+    def _saved_here(self, on: str | UUID, version: str | int | None) -> PendingVersion | None:
+        """What this transaction saved under a name or an id; by a name alone the last of it, the latest to be."""
+        given, wanted = split_label(str(on), version)
+        return next(
+            (
+                pending
+                for pending in reversed(self._pending)
+                if given in (pending.name, pending.claim_id)
+                and (wanted is None or pending.request.version == str(wanted))
+            ),
+            None,
+        )
 
     def _add_event(self, claim: Claim, verb: str, event: MetadataEvent | TagsEvent) -> None:
         # Encoding refuses a record over the limit now.

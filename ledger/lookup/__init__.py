@@ -22,7 +22,7 @@ from ledger.lookup.noted_stores import NOTED_STORES_FILE, note_store, noted_stor
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
 from ledger.lookup.remotes import add_remote, find_remote, history_at, remote_for_git, settings_for, store_of_remote
-from ledger.lookup.resolving import resolve
+from ledger.lookup.resolving import resolve, split_label
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.lookup.view import ProducerFinder, View
 
@@ -59,6 +59,7 @@ __all__ = [
     "remote_for_git",
     "resolve",
     "settings_for",
+    "split_label",
     "store_of_remote",
     "store_url",
     "write_cache_limit",

@@ -132,16 +132,18 @@ def test_a_pending_version_has_its_number_after_the_commit(ledger: Ledger) -> No
     assert ("1", "best") == (numbered.version, named.version)
 
 
-@pytest.mark.parametrize("asked", [("t10", None), ("t10@best", None), ("t1", "best")])
-def test_what_was_just_saved_is_named_by_what_save_returned(ledger: Ledger, asked: tuple[str, str | None]) -> None:
-    """A look-up of what this very transaction saved fails with the way to it, and not with a name that is alike."""
+@pytest.mark.parametrize("asked", [("t1", None), ("t1@best", None), ("t1", "best"), (None, None)])
+def test_a_name_means_what_was_saved_under_it_just_here(ledger: Ledger, asked: tuple[str | None, str | None]) -> None:
+    """It will be the latest, and what is said of it must not be said of an older version; an id means it as well."""
     ledger.save(0, "t1")
     with ledger.transaction() as transaction:
+        saved = [transaction.save(number, "t1", version) for number, version in enumerate((None, "best"))]
         transaction.save(1, "t10", "best")
-        transaction.save(1, "t1", "best")
-        with pytest.raises(ArtifactNotFoundError) as caught:
-            transaction.tag(asked[0], ["t"], asked[1])
-    assert "pass what its save returned" in caught.value.hint
+        transaction.tag(asked[0] or saved[-1].id, ["t"], asked[1])
+        transaction.log_metadata({"k": 1}, "t1", 1)
+    assert [(), (), ("t",)] == [version.tags for version in ledger.versions("t1")]
+    assert [1, None, None] == [version.metadata.get("k") for version in ledger.versions("t1")]
+    assert () == ledger.get("t10").tags
 
 
 def test_a_pending_version_belongs_to_its_transaction(ledger: Ledger) -> None:
@@ -229,10 +231,10 @@ def test_a_tag_cannot_come_and_go_at_once(ledger: Ledger) -> None:
         transaction.tag("x", ["t"], remove=["t"])
 
 
-def test_what_is_named_must_be_published(ledger: Ledger) -> None:
-    """A name in a transaction means what was published when it began."""
+def test_what_is_named_must_be_there(ledger: Ledger) -> None:
+    """A name in a transaction means what it saved itself, or what was published when it began."""
     with ledger.transaction() as transaction:
-        transaction.save(1, "x")
+        ledger.save(1, "x")
         with pytest.raises(ArtifactNotFoundError):
             transaction.tag("x", ["t"])
 
