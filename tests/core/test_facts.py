@@ -167,6 +167,18 @@ def test_an_entry_equals_its_raw_value(ledger: Ledger) -> None:
     assert "[150, 5]" == str(entries["shape"])
 
 
+def test_an_entry_is_used_as_its_raw_value(ledger: Ledger) -> None:
+    """Truth, order, members and format are those of the value: a `False` that counts as true would mislead."""
+    metadata = {"no": False, "acc": 0.5, "shape": (150, 5), "g": {"a": 1}, "empty": {}}
+    entries = ledger.save(0, "x", run_metadata=metadata).run_metadata
+    assert [False, True, True, True, False] == [bool(entries[key]) for key in metadata]
+    assert entries["no"] < entries["acc"] < 0.9 < entries["shape"][0]
+    assert entries["acc"] >= 0.5 >= entries["acc"] > entries["no"] <= 0
+    assert ([150, 5], 2, ["a"]) == (list(entries["shape"]), len(entries["shape"]), list(entries["g"]))
+    assert "a" in entries["g"]
+    assert "50%" == f"{entries['acc']:.0%}"
+
+
 def test_metadata_is_a_copy(ledger: Ledger) -> None:
     """Changing what a handle returned changes neither the handle nor the ledger."""
     saved = ledger.save(0, "x", run_metadata={"g": {"a": 1}})
