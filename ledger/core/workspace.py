@@ -21,7 +21,6 @@ from ledger.blobs import (
     OptionalStore,
     Store,
     cache_folder,
-    create_store,
     hold,
     is_deleted,
     is_present,
@@ -29,6 +28,7 @@ from ledger.blobs import (
     open_store,
     store_id,
 )
+from ledger.core.creation import remake_store
 from ledger.core.downloads import download_zip
 from ledger.core.files import LoadingFiles, local_copy
 from ledger.core.links import is_wrapped
@@ -204,7 +204,7 @@ class Workspace(View):
         if self.config.store == DEFAULT_STORE and self.config.store_id:
             store = LocalStore(self.path / DEFAULT_STORE)
             if is_deleted(store):
-                create_store(str(store.root), id=self.config.store_id)
+                remake_store(self.path, id=self.config.store_id)
                 warn_user(f"{store.root} was deleted and is made again; `ledger verify` says which bytes are lost")
 
     def _check_store(self, store: Store) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -391,6 +392,16 @@ def test_a_deleted_store_is_made_again(three: Ledger, opened_before: bool, what:
     assert ("three", "three") == (Ledger.open(three.path).load("x"), ledger.load("x", 3))
     with pytest.raises(IntegrityError, match="x@1"):
         ledger.load("x", 1)
+
+
+@pytest.mark.filterwarnings("ignore:.* was deleted and is made again:UserWarning")
+def test_a_deleted_store_is_made_again_by_one_of_many(three: Ledger) -> None:
+    """Whoever saves meanwhile sees no store, or a whole one, and never the empty folder that is refused."""
+    shutil.rmtree(store_of(three))
+    with ThreadPoolExecutor(4) as pool:
+        saved = [*pool.map(lambda number: Ledger.open(three.path).save(number, "n"), range(4))]
+    assert [0, 1, 2, 3] == [version.load() for version in saved]
+    assert not [path for path in three.path.iterdir() if path.name.startswith("store.")]
 
 
 def test_a_lost_branch_is_damage_not_emptiness(three: Ledger) -> None:
