@@ -172,7 +172,7 @@ class Workspace(View):
 
     def store_for_writing(self) -> Store:
         """The store; one in a folder is checked again to be the right one, because its disk may have gone since."""
-        self._bring_back_store()
+        self.bring_back_store()
         if isinstance(self.store, LocalStore):
             self._check_store(self.store)
         return self.store
@@ -196,16 +196,21 @@ class Workspace(View):
 
     def hold_store(self) -> Hold | None:
         """Keep maintenance from removing objects of the store for as long as this is held; only folders can be."""
-        self._bring_back_store()
+        self.bring_back_store()
         return hold(self.store, timeout=self.config.lock_timeout)
 
-    def _bring_back_store(self) -> None:
+    def bring_back_store(self) -> None:
         """Make the store inside the ledger directory again where somebody deleted it, so that work can go on."""
-        if self.config.store == DEFAULT_STORE and self.config.store_id:
+        if self._has_own_store:
             store = LocalStore(self.path / DEFAULT_STORE)
             if is_deleted(store):
                 remake_store(self.path, id=self.config.store_id)
                 warn_user(f"{store.root} was deleted and is made again; `ledger verify` says which bytes are lost")
+
+    @property
+    def _has_own_store(self) -> bool:
+        """Whether the store is a part of the ledger directory, and so nobody else's."""
+        return self.config.store == DEFAULT_STORE and bool(self.config.store_id)
 
     def _check_store(self, store: Store) -> None:
         try:
@@ -213,9 +218,12 @@ class Workspace(View):
         except UnsupportedFormatError:
             raise
         except FormatError as error:
+            right = (
+                "delete that file, and the next save makes it again" if self._has_own_store else "put back a copy of it"
+            )
             raise StoreMismatchError(
                 f"the store {store.url} cannot be told from another one: {error}",
-                hint=f'if it is the right one, write {{"format": 1, "id": "{self.config.store_id}"}} into that file',
+                hint=f"if it is the right store, {right}",
                 expected=self.config.store_id,
             ) from error
         if self.config.store_id and found != self.config.store_id:

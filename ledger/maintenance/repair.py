@@ -94,7 +94,11 @@ def find_source(ledger: Ledger, where: str) -> Source:
 
 
 def plan_repair(ledger: Ledger, source: Source) -> RepairPlan:
-    """Check the ledger, all of it, and see what a source can do about what is wrong. Nothing is changed."""
+    """Check the ledger, all of it, and see what a source can do about what is wrong.
+
+    Nothing is changed, except that a store of its own that was deleted is there again, empty.
+    """
+    ledger.workspace.bring_back_store()
     check = ledger.checking()
     for _ in check.run(check.pieces()):
         pass  # the faults are the point

@@ -395,6 +395,18 @@ def test_a_deleted_store_is_made_again(three: Ledger, opened_before: bool, what:
 
 
 @pytest.mark.filterwarnings("ignore:.* was deleted and is made again:UserWarning")
+def test_a_store_whose_name_is_deleted_is_whole(three: Ledger) -> None:
+    """As the hint about a damaged `store.json` says: without it the next save knows the store for the ledger's own."""
+    (store_of(three) / "store.json").write_bytes(b"garbage")
+    with pytest.raises(StoreMismatchError) as caught:
+        three.save("four", "x")
+    assert "delete that file" in caught.value.hint
+    (store_of(three) / "store.json").unlink()
+    three.save("four", "x")
+    assert ["one", "two", "three", "four"] == [version.load() for version in Ledger.open(three.path).versions("x")]
+
+
+@pytest.mark.filterwarnings("ignore:.* was deleted and is made again:UserWarning")
 def test_a_deleted_store_is_made_again_by_one_of_many(three: Ledger) -> None:
     """Whoever saves meanwhile sees no store, or a whole one, and never the empty folder that is refused."""
     shutil.rmtree(store_of(three))

@@ -62,6 +62,15 @@ def test_objects_of_the_store_come_back(kept: Ledger, kind: str, how: Callable[[
     assert (before, expected) == (files_below(store_of(kept)), values(kept))
 
 
+@pytest.mark.filterwarnings("ignore:.* was deleted and is made again:UserWarning")
+def test_a_deleted_store_comes_back(kept: Ledger) -> None:
+    """Where the whole store is gone, a repair fills it again."""
+    expected = values(kept)
+    shutil.rmtree(store_of(kept))
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert expected == values(kept)
+
+
 def test_what_was_bad_is_kept(kept: Ledger) -> None:
     """The damaged bytes lie in the quarantine, under the name they had; nothing else does."""
     path = stored(kept, "packs")
