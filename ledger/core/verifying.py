@@ -212,11 +212,11 @@ class Check:
         try:
             self._workspace.store  # noqa: B018  # opening is the check
         except StoreMismatchError as error:
-            if "://" in self._workspace.config.store:
+            self._workspace.read_any_store()
+            if not isinstance(self._workspace.store, LocalStore):
                 raise  # a place that does not even answer for itself
             kind: Damage = "missing" if isinstance(error.__cause__, FileNotFoundError) else "corrupt"
             self._problems.append(Problem(kind=kind, label="store", message=str(error), object=STORE_KEY))
-            self._workspace.read_any_store()
 
     def _check(self, piece: Piece) -> None:
         match piece.kind:
