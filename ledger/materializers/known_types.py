@@ -24,11 +24,18 @@ _BUILTINS = frozenset(kind for kind in vars(builtins).values() if isinstance(kin
 
 
 def subclass_named(name: str, roots: Iterable[type]) -> type | None:
-    """The newest class of that name among some classes and all that derive from them; Python's own comes first."""
+    """The class of that name among some classes and all that derive from them.
+
+    Of several it is Python's own, else the one that its module holds now, else the newest: a notebook cell
+    that ran again leaves others behind, and so does unpickling a class that was pickled by value.
+    """
     kinds = list(roots)
     found = next((kind for kind in kinds if kind in _BUILTINS and qualified_name(kind) == name), None)
     if found is not None:
         return found
+    held = loaded_class(name)
+    if held is not None and any(kind in held.__mro__ for kind in kinds):
+        return held
     for kind in _with_subclasses(kinds):
         if qualified_name(kind) == name:
             found = kind

@@ -20,6 +20,7 @@ import pytest
 from ledger.enums import TrustClass
 from ledger.errors import MaterializerError, UnknownTypeError, UntrustedArtifactError
 from ledger.materializers import load_value
+from ledger.materializers.registry import qualified_name
 from tests.kit.materializing import Bench, MaterializerContract
 
 
@@ -274,6 +275,13 @@ def test_a_class_that_is_not_defined_here_is_named(bench: Bench) -> None:
     with pytest.raises(UnknownTypeError, match=re.escape("colorsys.Settings")) as caught:
         bench.load(saved, held)
     assert caught.value.hint == "import the module that defines it first, or pass data_type="
+
+
+def test_the_class_that_its_module_holds_is_taken_before_a_twin(bench: Bench) -> None:
+    """A younger class of the same name, as unpickling one by value leaves behind, is not taken for it."""
+    twin = enum.Enum("Color", {"RED": "red", "GREEN": 2}, module=Color.__module__)
+    assert qualified_name(twin) == qualified_name(Color)
+    assert all(loaded is Color.RED for loaded in [bench.round_trip(Color.RED), *bench.round_trip([Color.RED])])
 
 
 def test_a_passed_class_is_taken(bench: Bench) -> None:
