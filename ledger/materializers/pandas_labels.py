@@ -83,7 +83,8 @@ def encode_labels(labels: "pd.Index[Any]") -> Json:
     import pandas as pd
 
     if isinstance(labels, pd.MultiIndex):
-        return {"levels": [encode_labels(labels.get_level_values(level)) for level in range(labels.nlevels)]}
+        levels = [encode_labels(labels.get_level_values(level)) for level in range(labels.nlevels)]
+        return {"levels": levels} | encode_orders(labels)
     name = encode_plain(labels.name)
     if isinstance(labels, pd.RangeIndex):
         return {"range": [labels.start, labels.stop, labels.step], "name": name}
@@ -113,7 +114,8 @@ def decode_labels(held: Json) -> "pd.Index[Any]":
 
     if "levels" in held:
         levels = [decode_labels(level) for level in held["levels"]]
-        return pd.MultiIndex.from_arrays(levels, names=[level.name for level in levels])
+        labels = pd.MultiIndex.from_arrays(levels, names=[level.name for level in levels])
+        return with_orders(labels, held.get("orders"))
     name = decode_plain(held["name"])
     if "range" in held:
         return pd.RangeIndex(*held["range"], name=name)
@@ -129,6 +131,48 @@ def decode_labels(held: Json) -> "pd.Index[Any]":
     if "counts" in held:
         return with_frequency(_from_counts(held["counts"], dtype).rename(name), held["frequency"])
     return pd.Index(decode_plain(held["values"]), dtype=dtype, name=name, tupleize_cols=False)
+
+
+def encode_orders(labels: "pd.MultiIndex") -> dict[str, Json]:
+    """Of each level the order of its values and their dtype, where pandas would not come to these by itself.
+
+    They are kept because ``unstack`` makes columns of them. A dtype is another one where whole numbers or truth
+    values stand beside a missing one.
+    """
+    import pandas as pd
+
+    labels = labels.remove_unused_levels()  # as ``unstack`` does, which orders what is left by where it comes first
+    values = [labels.get_level_values(level) for level in range(labels.nlevels)]
+    levels = zip(labels.levels, values, strict=True)
+    if all(level.is_monotonic_increasing and level.dtype == held.dtype for level, held in levels):
+        return {}
+    anew = pd.MultiIndex.from_arrays(values).remove_unused_levels()
+    orders: list[Json] = []
+    for usual, actual in zip(anew.levels, labels.levels, strict=True):
+        places = usual.get_indexer(actual).tolist()
+        is_whole = sorted(places) == list(range(len(usual)))
+        dtype = None if usual.dtype == actual.dtype else str(actual.dtype)
+        orders.append([places, dtype] if is_whole and (dtype or places != sorted(places)) else None)
+    return {"orders": orders} if any(orders) else {}
+
+
+def with_orders(labels: "pd.MultiIndex", orders: Json) -> "pd.MultiIndex":
+    """The same labels, with the values of each level as `encode_orders` wrote them."""
+    import numpy as np
+    import pandas as pd
+
+    if orders is None:
+        return labels
+    labels = labels.remove_unused_levels()
+    levels, codes = list(labels.levels), list(labels.codes)
+    for number, order in enumerate(orders):
+        if order is not None:
+            places, dtype = order
+            level = levels[number].take(places)
+            levels[number] = level.astype(dtype or level.dtype)
+            # The place of each old code; the last one is that of a missing value, which is -1.
+            codes[number] = np.append(np.argsort(places), -1)[codes[number]]
+    return pd.MultiIndex(levels=levels, codes=codes, names=labels.names)
 
 
 def encode_frequency(labels: Any) -> str | None:

@@ -21,8 +21,10 @@ from ledger.materializers.pandas_labels import (
     decode_plain,
     encode_frequency,
     encode_labels,
+    encode_orders,
     encode_plain,
     with_frequency,
+    with_orders,
 )
 from ledger.materializers.parquet_files import write_parquet
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
@@ -174,6 +176,8 @@ def _encode_index(index: Any) -> tuple[Json, list[Any]]:
         "is_multi": isinstance(index, pd.MultiIndex),
         "frequency": encode_frequency(index) if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)) else None,
     }
+    if isinstance(index, pd.MultiIndex):
+        held |= encode_orders(index)
     return held, [array for array, _ in columns]
 
 
@@ -186,7 +190,7 @@ def _decode_index(held: Json, table: Any, first: int) -> Any:
     names = [decode_plain(name) for name in held["names"]]
     levels = [pd.Index(array, dtype=array.dtype, tupleize_cols=False) for array in arrays]
     if held["is_multi"]:
-        return pd.MultiIndex.from_arrays(levels, names=names)
+        return with_orders(pd.MultiIndex.from_arrays(levels, names=names), held.get("orders"))
     return with_frequency(levels[0].rename(names[0]), held["frequency"])
 
 

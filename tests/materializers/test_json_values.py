@@ -279,7 +279,7 @@ def test_a_class_that_is_not_defined_here_is_named(bench: Bench) -> None:
 
 def test_the_class_that_its_module_holds_is_taken_before_a_twin(bench: Bench) -> None:
     """A younger class of the same name, as unpickling one by value leaves behind, is not taken for it."""
-    twin = enum.Enum("Color", {"RED": "red", "GREEN": 2}, module=Color.__module__)
+    twin = enum.Enum("Color", {"RED": "red", "GREEN": 2}, module=Color.__module__)  # type: ignore[misc]
     assert qualified_name(twin) == qualified_name(Color)
     assert all(loaded is Color.RED for loaded in [bench.round_trip(Color.RED), *bench.round_trip([Color.RED])])
 

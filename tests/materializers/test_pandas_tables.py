@@ -128,6 +128,27 @@ def _with_facts(held: dict[str, bytes], change: Callable[[Any], None]) -> dict[s
     return {"data.parquet": file.getvalue()}
 
 
+_UNSORTED = [
+    pd.concat([pd.Series([1, 2]), pd.Series([3, 4])], keys=["b", "a"]),
+    pd.Series([1, 2, 3], index=pd.MultiIndex(levels=[["z", 1, "a"], [5, 7]], codes=[[2, 0, 1], [1, 0, -1]])),
+    pd.Series([1, 2], index=pd.MultiIndex(levels=[[True], ["z", "b", "a"]], codes=[[0, -1], [0, 2]])),
+    pd.Series([1, 2, 3, 4], index=pd.MultiIndex.from_product([["c", "b", "a", "z"], [1]])).iloc[[0, 2, 3]],
+    pd.Series([1, 2], index=pd.MultiIndex.from_arrays([pd.Categorical(["x", "y"], categories=["y", "x"]), [1, 2]])),
+]
+
+
+@pytest.mark.parametrize("series", _UNSORTED)
+def test_levels_keep_the_order_of_their_values(bench: Bench, series: Any) -> None:
+    """What ``unstack`` makes of rows or labels is the same before and after."""
+    index = bench.round_trip(series).index
+    columns = bench.round_trip(series.to_frame().T).columns
+    expected = [level.tolist() for level in series.index.remove_unused_levels().levels]
+    assert [expected] * 2 == [[level.tolist() for level in labels.levels] for labels in (index, columns)]
+    assert series.index.dtypes.equals(index.dtypes)
+    assert series.index.equals(index)
+    assert series.index.equals(columns)
+
+
 def test_attrs_survive_where_they_are_plain(bench: Bench) -> None:
     """Plain attrs come back; another is left out with a warning that names it."""
     frame = pd.DataFrame({"a": [1]})
