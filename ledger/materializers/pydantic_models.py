@@ -3,15 +3,19 @@
 A model is read by its class, which must be defined where it is loaded. Whether it comes
 back is tried when it is saved: a model that leaves out or changes what it holds on its way
 through JSON, under the names of its fields and under their aliases, is left to the last
-resort.
+resort. Which fields were set, and which have their defaults, JSON does not tell: that is
+in a file of its own, where it matters.
 """
 
 import datetime as dt
 import inspect
+import json
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
 from ledger.errors import UnknownTypeError
+from ledger.materializers.atoms import Json
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
 
@@ -28,14 +32,22 @@ class PydanticMaterializer(BaseMaterializer):
     EXTRA: ClassVar[str] = "pydantic"
 
     def save(self, value: Any) -> None:
-        """Write ``data.json``; a model that JSON cannot bring back is left to the last resort."""
-        texts = (_dumped(value, by_alias=by_alias) for by_alias in (False, True))
-        text = next((text for text in texts if text is not None), None)
-        if text is None:
+        """Write ``data.json``, and ``set.json`` where fields have their defaults.
+
+        A model that JSON cannot bring back is left to the last resort.
+        """
+        ways = (_dumped(value, by_alias=by_alias) for by_alias in (False, True))
+        way = next((way for way in ways if way is not None), None)
+        if way is None:
             self.save_as(materializer_named(LAST_RESORT), value)
             return
+        text, loaded = way
         with self.open("data.json", "w") as file:
             file.write(text)
+        fields = _set_fields(value)
+        if fields != _set_fields(loaded):
+            with self.open("set.json", "w") as file:
+                json.dump(fields, file)
 
     def load(self, data_type: type | None) -> Any:
         """The model, validated by its class."""
@@ -45,15 +57,19 @@ class PydanticMaterializer(BaseMaterializer):
                 f"a pydantic model cannot be loaded as a {kind!r}", hint="pass the model's class as data_type="
             )
         with self.open("data.json") as file:
-            return _by_either_name(kind, file.read())
+            model = _by_either_name(kind, file.read())
+        if "set.json" in self.files.paths():
+            with self.open("set.json") as file:
+                _note_set_fields(model, json.load(file))
+        return model
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
         """``schema``, the JSON schema of the model."""
         return {"schema": type(value).model_json_schema()}
 
 
-def _dumped(value: Any, *, by_alias: bool) -> str | None:
-    """A model's JSON, if the model's class reads just that value from it."""
+def _dumped(value: Any, *, by_alias: bool) -> tuple[str, Any] | None:
+    """A model's JSON and what its class reads from it, if that is just that value."""
     from pydantic import ValidationError
     from pydantic_core import PydanticSerializationError
 
@@ -63,13 +79,35 @@ def _dumped(value: Any, *, by_alias: bool) -> str | None:
         loaded = [type(value).model_validate_json(text), _by_either_name(type(value), text)]
     except (PydanticSerializationError, ValidationError):
         return None
-    return text if all(_is_same(model, value) for model in loaded) else None
+    return (text, loaded[-1]) if all(_is_same(model, value) for model in loaded) else None
 
 
 def _by_either_name(kind: Any, text: str) -> Any:
     """A model from JSON whose fields stand under their aliases or, from pydantic 2.11 on, under their names."""
     is_known = "by_name" in inspect.signature(kind.model_validate_json).parameters
     return kind.model_validate_json(text, by_alias=True, by_name=True) if is_known else kind.model_validate_json(text)
+
+
+def _set_fields(value: Any) -> list[list[str]]:
+    """The names of the fields that were set, for each model that a value is or holds."""
+    return [sorted(model.model_fields_set) for model in _models(value)]
+
+
+def _note_set_fields(value: Any, fields: Json) -> None:
+    """Have each model know which of its fields were set; a class that holds other models by now leaves it at all."""
+    models = list(_models(value))
+    if len(models) == len(fields):
+        for model, names in zip(models, fields, strict=True):
+            known = model.model_fields_set.union(vars(model))
+            object.__setattr__(model, "__pydantic_fields_set__", known.intersection(names))
+
+
+def _models(value: Any) -> Iterator[Any]:
+    """The models that a value is or holds, in an order that is always the same."""
+    if _is_model(value):
+        yield value
+    for element in _elements(value) or ():
+        yield from _models(element)
 
 
 def _is_same(left: Any, right: Any) -> bool:
@@ -87,12 +125,16 @@ def _is_same(left: Any, right: Any) -> bool:
 
 def _elements(value: Any) -> list[Any] | None:
     """What a model or container holds, in an order that is always the same."""
-    if hasattr(type(value), "model_validate_json"):
+    if _is_model(value):
         parts = [getattr(value, part, None) or {} for part in _PARTS]
         return [pair for part in parts for pair in sorted(part.items())]
     if isinstance(value, dict):
         return list(value.items())
     return list(value) if isinstance(value, (list, tuple)) else None
+
+
+def _is_model(value: Any) -> bool:
+    return hasattr(type(value), "model_validate_json")
 
 
 def _comparable(value: Any) -> Any:

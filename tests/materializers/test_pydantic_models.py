@@ -77,6 +77,28 @@ class TestPydantic(MaterializerContract):
         ]
 
 
+class Layered(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+    layers: tuple[Loose | Inner, ...] = ()
+    by_name: dict[str, Loose] = pydantic.Field(default_factory=dict)
+    size: int = 1
+
+
+def test_fields_that_were_not_set_stay_so(bench: Bench) -> None:
+    """What a model gives with ``exclude_unset`` is the same before and after, in models that it holds as well."""
+    for model in (
+        Layered(),
+        Layered(size=1, layers=(Loose(number=None), Inner(values=()), Loose(pet=None)), by_name={"a": Loose()}),
+    ):
+        loaded = bench.round_trip(model)
+        assert model.model_dump(exclude_unset=True) == loaded.model_dump(exclude_unset=True)
+        assert model == loaded
+
+
+def test_fields_that_are_all_set_need_no_word(bench: Bench) -> None:
+    """A model all of whose fields were set is nothing but its JSON."""
+    assert {"data.json"} == set(bench.save(Inner(values=(1,)))[1])
+
+
 def test_a_model_whose_class_is_unknown_is_named(bench: Bench) -> None:
     """Without its class a pydantic model is an error that says what to do."""
     saved, held = bench.save(Inner(values=(1,)))
