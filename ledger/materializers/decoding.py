@@ -39,6 +39,7 @@ class TreeDecoder:
             "$frozenset": lambda held: frozenset(map(self._decode, held)),
             "$dict": partial(self._filled, dict),
             "$ordereddict": partial(self._filled, OrderedDict),
+            "$attributed": self._attributed,
             "$defaultdict": lambda held: self._filled(partial(defaultdict, _FACTORIES[held[0]]), held[1]),
             "$namedtuple": self._named_tuple,
             "$dataclass": self._dataclass,
@@ -81,6 +82,13 @@ class TreeDecoder:
         made = make()
         for key, held in pairs:
             made[self._decode(key)] = self._decode(held)
+        return made
+
+    def _attributed(self, held: Json) -> OrderedDict[Any, Any]:
+        made, attributes = map(self._decode, held)
+        if type(made) is not OrderedDict:
+            raise MaterializerError(f"a {type(made).__name__} has no attributes of its own")
+        vars(made).update(attributes)
         return made
 
     def _named_tuple(self, held: Json) -> Any:

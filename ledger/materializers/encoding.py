@@ -124,7 +124,9 @@ class TreeEncoder:
 
     def _special_dict(self, value: Any) -> Json:
         if type(value) is OrderedDict:
-            return {"$ordereddict": self._pairs(value)}
+            tree = {"$ordereddict": self._pairs(value)}
+            # A state dict of torch has the versions of its modules so.
+            return {"$attributed": [tree, self._dict(vars(value))]} if vars(value) else tree
         return {"$defaultdict": [_FACTORY_NAMES[value.default_factory], self._pairs(value)]}
 
     def _named_tuple(self, value: Any) -> Json:

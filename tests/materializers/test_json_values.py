@@ -268,6 +268,21 @@ def test_slots_of_a_plain_base_class_are_kept(bench: Bench) -> None:
     assert not hasattr(loaded, "empty")
 
 
+def test_attributes_of_an_ordered_dict_are_kept(bench: Bench) -> None:
+    """What torch notes on a state dict comes back, wherever the dict stands."""
+    state: Any = OrderedDict(a=1)
+    state._metadata = OrderedDict(module={"version": 2})
+    loaded = bench.round_trip([state])[0]
+    assert (state, vars(state)) == (loaded, vars(loaded))
+
+
+def test_attributes_of_anything_else_are_refused(bench: Bench) -> None:
+    """Data that would put attributes on another value is malformed."""
+    saved, _ = bench.save([1])
+    with pytest.raises(MaterializerError, match="no attributes of its own"):
+        bench.load(saved, {"data.json": b'{"$attributed": [{"a": 1}, {"b": 2}]}'})
+
+
 def test_a_class_that_is_not_defined_here_is_named(bench: Bench) -> None:
     """A dataclass that this process has not defined is an error that says what to do; its module is not imported."""
     saved, held = bench.save(Settings(0.5, (1,)))
