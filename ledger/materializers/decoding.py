@@ -120,12 +120,13 @@ class TreeDecoder:
         import numpy as np
 
         kind, shape, elements, *options = held
+        said = options[0] if options else {}
         array = np.empty(len(elements), dtype=object)
         for index, element in enumerate(elements):
             array[index] = self._decode(element)
         if kind == "texts":
-            array = array.astype(self._text_dtype(options[0] if options else {}))
-        return array.reshape(shape)
+            array = array.astype(self._text_dtype(said))
+        return np.asarray(array.reshape(shape), order=said.get("order", "C"))
 
     def _text_dtype(self, said: dict[str, Json]) -> Any:
         """The dtype of texts, from what the data says of it beyond what is usual."""

@@ -140,13 +140,16 @@ class TreeEncoder:
 
     def _object_array(self, value: Any) -> Json:
         elements = [self._data_only(element) for element in value.ravel(order="C").tolist()]
-        if value.dtype.kind == "O":
-            return {"$ndarray": [None, list(value.shape), elements]}
-        options = {"coerce": value.dtype.coerce}
-        if hasattr(value.dtype, "na_object"):
-            options["missing"] = self._data_only(value.dtype.na_object)
-        is_usual = options == {"coerce": True}
-        return {"$ndarray": ["texts", list(value.shape), elements, *(() if is_usual else (options,))]}
+        options: dict[str, Json] = {}
+        if value.dtype.kind == "T":
+            if hasattr(value.dtype, "na_object"):
+                options = {"coerce": value.dtype.coerce, "missing": self._data_only(value.dtype.na_object)}
+            elif not value.dtype.coerce:
+                options = {"coerce": False}
+        if value.flags.fnc:
+            options["order"] = "F"
+        kind = "texts" if value.dtype.kind == "T" else None
+        return {"$ndarray": [kind, list(value.shape), elements, *((options,) if options else ())]}
 
     def _data_only(self, element: Any) -> Json:
         """An element of an array of objects, which is never pickled, not even as a last resort."""

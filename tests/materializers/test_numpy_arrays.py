@@ -94,19 +94,22 @@ class TestObjectArrays(MaterializerContract):
             np.array([[1, "a"], [None, (2.5, {3})]], dtype=object),
             np.array({"a": 1}, dtype=object),
             np.empty((0, 2), dtype=object),
+            np.asfortranarray(np.array([[1, "a"], [None, 2]], dtype=object)),
             ragged,
         ]
 
     def same(self, left: Any, right: Any) -> bool:
-        return left.dtype == right.dtype and left.shape == right.shape and repr(left.tolist()) == repr(right.tolist())
+        layouts = [(array.dtype, array.shape, array.flags.f_contiguous) for array in (left, right)]
+        return layouts[0] == layouts[1] and repr(left.tolist()) == repr(right.tolist())
 
 
 @pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 1 has no texts of any length")
 def test_texts_of_any_length_come_back(bench: Bench) -> None:
     """Numpy's own variable texts are texts in JSON."""
-    array = np.array([["a", "longer é"]], dtype=np.dtypes.StringDType())
+    array = np.asfortranarray(np.array([["a", "longer é"], ["", "b"]], dtype=np.dtypes.StringDType()))
     loaded = bench.round_trip(array)
     assert (loaded.dtype, loaded.tolist()) == (array.dtype, array.tolist())
+    assert loaded.flags.f_contiguous
 
 
 @pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 1 has no texts of any length")
