@@ -84,11 +84,18 @@ class PandasMaterializer(BaseMaterializer):
         return noted
 
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
-        """``describe.csv``."""
+        """``describe.csv``; a column of lists and the like is not in it: pandas would compare each with each."""
+        import numpy as np
+
         if value.size == 0:
             return {}
-        with self.open("describe.csv", "w") as file:
-            value.describe().to_csv(file)
+        columns = [value.iloc[:, place] for place in range(value.shape[1])] if value.ndim > 1 else [value]
+        countable = [_is_countable(column) for column in columns]
+        if not any(countable):
+            return {}
+        shown = value.loc[:, countable] if value.ndim > 1 else value
+        with self.open("describe.csv", "w") as file, np.errstate(all="ignore"):  # as of infinities
+            shown.describe().to_csv(file)
         return {"describe.csv": VisualizationType.CSV}
 
 
@@ -205,6 +212,18 @@ def _encode_attrs(attrs: dict[Any, Any]) -> Json:
         else:
             kept[key] = held
     return encode_plain(kept)
+
+
+def _is_countable(column: Any) -> bool:
+    """Whether a column tells apart what it holds by hash."""
+    if column.dtype != object:
+        return True
+    try:
+        for held in column:
+            hash(held)
+    except TypeError:
+        return False
+    return True
 
 
 _STATISTICS: dict[str, Callable[[Any], Any]] = {

@@ -5,6 +5,7 @@ import decimal
 import io
 import json
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -314,6 +315,22 @@ def test_metadata_of_a_series(bench: Bench) -> None:
     metadata = bench.save(pd.Series([1, 3]))[0].metadata
     assert metadata["shape"] == [2]
     assert (metadata["dtype"], metadata["mean"], metadata["max"]) == ("int64", 2.0, 3)
+
+
+def test_what_cannot_be_hashed_is_not_described(bench: Bench) -> None:
+    """A column of lists is left out of the description, which would take hours for many of them."""
+    frame = pd.DataFrame({"text": ["a", "b"], "lists": [[1], [2]], "sets": [({1},), None]})
+    pictures = bench.files()
+    bench.save(frame, visualizations=pictures)
+    assert b",text" == pictures.held["describe.csv"].splitlines()[0]
+    assert {} == bench.save(frame["lists"], visualizations=bench.files())[0].visualizations
+
+
+def test_infinities_are_described_without_a_warning(bench: Bench) -> None:
+    """What numpy says of infinities is not said to the user, whose data has them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bench.save(pd.Series([1.0, np.inf, -np.inf]), visualizations=bench.files())
 
 
 def test_a_frame_describes_itself(bench: Bench) -> None:
