@@ -1,9 +1,9 @@
 """One column of pandas as one of Arrow, and back with the dtype it had.
 
-Owns how each dtype is kept, as a description in JSON beside the column. Numbers, times
-and texts are columns that any reader of parquet understands. What Arrow has no form for,
-such as mixed objects or complex numbers, is a column of JSON texts. Nulls and NaN stay
-what they were.
+Owns how each dtype is kept, as a description in JSON beside the column. Numbers, times,
+texts and rows of numbers are columns that any reader of parquet understands. What Arrow
+has no form for, such as mixed objects or complex numbers, is a column of JSON texts.
+Nulls and NaN stay what they were.
 """
 
 import functools
@@ -25,6 +25,7 @@ from ledger.materializers.pandas_labels import (
     encode_labels,
     encode_plain,
 )
+from ledger.materializers.pandas_rows import are_rows, decode_rows, encode_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,6 +81,8 @@ def _encode_objects(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
             return pa.array(texts, pa.large_string()), {"objects": "nan"}
     except UnicodeEncodeError:
         pass  # lone surrogates: safe, because JSON texts below escape them
+    if column.dtype == object and are_rows(values):
+        return encode_rows(values)
     return pa.array([_json_text(value, label) for value in values], pa.large_string()), {"json": str(column.dtype)}
 
 
@@ -273,6 +276,7 @@ _DECODERS: dict[str, Callable[[Any, Json], Any]] = {
     "numpy": _decode_numpy,
     "objects": _decode_objects,
     "json": _decode_json,
+    "rows": decode_rows,
     "categories": _decode_category,
     "sparse": _decode_sparse,
     "arrow": _decode_arrow,

@@ -188,6 +188,30 @@ def test_a_frequency_that_is_not_known_does_not_keep_a_frame_from_loading(bench:
         assert bench.load(saved, changed).columns.freq is None
 
 
+@pytest.mark.parametrize("null", [None, float("nan")], ids=str)
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i1", "u8", "?"])
+def test_rows_of_numbers_come_back(bench: Bench, dtype: str, null: object) -> None:
+    """Arrays in a column, as embeddings are kept, have their dtype and memory of their own; others read lists."""
+    rows = [np.array([1, 0], dtype), null, np.array([], dtype), np.array([1, 1, 1], dtype)]
+    column = pd.Series(np.array([*rows, None], dtype=object)[:-1], name="rows")
+    saved, held = bench.save(column.to_frame())
+    loaded = bench.load(saved, held)["rows"]
+    assert repr(rows) == repr(loaded.tolist())
+    loaded[0][:] = 0
+    lists = pq.read_table(io.BytesIO(held["data.parquet"])).column(0).to_pylist()
+    assert [[1, 0], None, [], [1, 1, 1]] == lists
+
+
+@pytest.mark.parametrize("rows", [[np.zeros((2, 2))], [np.zeros(1), np.zeros(1, "f4")], [np.zeros(1), None, np.nan]])
+def test_arrays_that_are_no_rows_are_refused(bench: Bench, rows: list[Any]) -> None:
+    """Arrays of several dimensions or dtypes, or with two kinds of null, are an error that names the column."""
+    column = pd.Series([None] * len(rows), dtype=object, name="rows")
+    for place, row in enumerate(rows):
+        column.iat[place] = row
+    with pytest.raises(MaterializerError, match="column 'rows' cannot be saved"):
+        bench.save(column)
+
+
 def test_nan_and_na_in_masked_floats_stay_apart(bench: Bench) -> None:
     """A NaN that was computed is not taken for a missing number, and the other way round."""
     for kind in ("f4", "f8"):
