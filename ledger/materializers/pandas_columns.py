@@ -44,8 +44,9 @@ def encode_column(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
 
     dtype: Any = column.dtype
     if isinstance(dtype, np.dtype):
-        if dtype.kind in "biuMm" or dtype in (np.float16, np.float32, np.float64):
-            array = pa.array(column.to_numpy(), from_pandas=False)
+        native = dtype.newbyteorder("=")  # Arrow has no other
+        if dtype.kind in "biuMm" or native in (np.float16, np.float32, np.float64):
+            array = pa.array(column.to_numpy().astype(native, copy=False), from_pandas=False)
             _check_seconds(array, label)
             return array, {"numpy": str(dtype)}
         return _encode_objects(column, label)

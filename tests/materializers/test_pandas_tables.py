@@ -31,6 +31,8 @@ def _columns() -> dict[str, Any]:
         "uint64": np.array([1, 2, 2**64 - 1], dtype="u8"),
         "float16": np.array([1, 2.5, np.nan], dtype="f2"),
         "float64": [1.0, np.nan, np.inf],
+        "foreign int": np.array([1, 2, 3], dtype=">i4"),
+        "foreign float": np.array([1, 2.5, np.nan], dtype=">f8"),
         "bool": [True, False, True],
         "complex": [1 + 2j, 0j, 1j],
         "text": ["a", "é", ""],
@@ -294,6 +296,15 @@ def test_a_column_that_cannot_be_saved_is_named(bench: Bench) -> None:
     """An object that is no plain value in a column is an error that names the column."""
     with pytest.raises(MaterializerError, match="column 'bad' cannot be saved"):
         bench.save(pd.DataFrame({"good": [1], "bad": [object()]}))
+
+
+def test_the_other_byte_order_is_kept(bench: Bench) -> None:
+    """Numbers as a machine of the other kind writes them, such as those of FITS files, are columns of numbers."""
+    for dtype in (">i2", ">u8", ">f4", ">f8", ">M8[s]"):
+        column = pd.Series(np.array([1, 0], dtype="i8").astype(dtype), name="x")
+        saved, held = bench.save(column.to_frame())
+        assert column.dtype.str == bench.load(saved, held)["x"].dtype.str
+        assert not pa.types.is_large_string(pq.read_table(io.BytesIO(held["data.parquet"])).schema.types[0])
 
 
 def test_other_programs_read_the_columns(bench: Bench) -> None:
