@@ -2,7 +2,8 @@
 
 One file, ``tensors.safetensors``, that every reader of the format opens. Names that share
 one tensor share it again afterwards; views, strides and devices are not kept: tensors
-come back contiguous and on the CPU. What safetensors cannot say is JSON in its header,
+come back contiguous and on the CPU. Complex numbers of a width that safetensors lacks are
+pairs of real ones. What safetensors cannot say is JSON in its header,
 under ``ledger``.
 """
 
@@ -67,6 +68,7 @@ class TorchTensorMaterializer(BaseMaterializer):
 
 def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, Json]) -> None:
     """Write named tensors into one safetensors file; one that stands under two names is written once."""
+    import torch
     from safetensors.torch import save_file
 
     first_names: dict[int, str] = {}
@@ -80,13 +82,17 @@ def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, 
             continue
         flags[name] = [_is_parameter(tensor), bool(tensor.requires_grad)]
         # A copy of its own: safetensors refuses views that share memory.
-        held[name] = tensor.detach().resolve_conj().resolve_neg().cpu().clone(memory_format=_contiguous())
-    header = json.dumps({**facts, "aliases": aliases, "flags": flags}, sort_keys=True)
+        held[name] = tensor.detach().resolve_conj().resolve_neg().cpu().clone(memory_format=torch.contiguous_format)
+    pairs = [name for name, tensor in held.items() if tensor.dtype in (torch.complex32, torch.complex128)]
+    held |= {name: torch.view_as_real(held[name]) for name in pairs}
+    noted = {**facts, "aliases": aliases, "flags": flags, **({"pairs": pairs} if pairs else {})}
+    header = json.dumps(noted, sort_keys=True)
     save_file(held, files.folder() / FILE, metadata={"ledger": header})
 
 
 def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
     """The tensors by name, parameters as such, and the facts that were written with them."""
+    import torch
     from safetensors import safe_open
     from torch.nn import Parameter
 
@@ -95,6 +101,7 @@ def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
         if not isinstance(facts, dict):
             raise MaterializerError(f"{FILE} does not say what it holds", path=FILE)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+    tensors |= {name: torch.view_as_complex(tensors[name]) for name in facts.get("pairs", ())}
     files.drop_folder()  # the tensors are mapped from it, which takes no name
     for name, (is_one, requires_grad) in facts["flags"].items():
         if is_one:
@@ -126,9 +133,3 @@ def _check_class(tensor: Any) -> None:
             f"a {type(tensor).__module__}.{type(tensor).__qualname__} of layout {tensor.layout} is no plain tensor",
             hint="save tensor.to_dense() or tensor.dequantize() instead",
         )
-
-
-def _contiguous() -> Any:
-    import torch
-
-    return torch.contiguous_format

@@ -32,6 +32,10 @@ class TestTensor(MaterializerContract):
             torch.tensor(1.5, requires_grad=True),
             torch.ones(3, dtype=torch.bfloat16)[::2],
             torch.tensor([True, False]),
+            torch.tensor([1 + 2j, -0.5j]),
+            torch.tensor([[1 + 2j], [3j]], dtype=torch.complex128).T.conj(),
+            torch.tensor(1j, dtype=torch.complex128, requires_grad=True),
+            torch.empty(0, 2, dtype=torch.complex128),
             torch.empty(0, 3),
             torch.nn.Parameter(torch.zeros(2), requires_grad=False),
         ]
@@ -49,7 +53,7 @@ class TestStateDict(MaterializerContract):
         shared = torch.ones(2)
         base = torch.arange(4.0)
         return [
-            {"b": torch.zeros(1), "a": torch.ones(2)},
+            {"b": torch.zeros(1), "a": torch.ones(2, dtype=torch.complex128)},
             OrderedDict(z=shared, a=shared),
             {"left": base[:2], "right": base[1:]},
             torch.nn.BatchNorm1d(2).state_dict(),
