@@ -36,6 +36,8 @@ class TorchTensorMaterializer(BaseMaterializer):
 
     def save(self, value: Any) -> None:
         """Write the tensors."""
+        for tensor in value.values() if isinstance(value, dict) else [value]:
+            _check_class(tensor)
         if isinstance(value, dict):
             facts: dict[str, Json] = {"kind": type(value).__name__, "order": list(value)}
             modules = getattr(value, "_metadata", None)  # versions of the modules that made a state dict
@@ -43,7 +45,6 @@ class TorchTensorMaterializer(BaseMaterializer):
                 facts["modules"] = TreeEncoder(None).encode(modules)
             write_tensors(self.files, value, facts)
         else:
-            _check_class(value)
             write_tensors(self.files, {_SINGLE: value}, {"kind": type(value).__name__})
 
     def load(self, data_type: type | None) -> Any:  # noqa: ARG002
@@ -124,7 +125,8 @@ def can_hold(tensor: Any) -> bool:
     import torch
 
     is_known = type(tensor) in (torch.Tensor, torch.nn.Parameter)
-    return is_known and tensor.layout is torch.strided and not tensor.is_quantized and not tensor.is_meta
+    is_plain = not (tensor.is_quantized or tensor.is_meta or tensor.is_nested)
+    return is_known and is_plain and tensor.layout is torch.strided
 
 
 def _check_class(tensor: Any) -> None:

@@ -135,10 +135,12 @@ def test_code_in_a_list_is_not_run_without_trust(bench: Bench) -> None:
 
 
 def test_a_sparse_tensor_is_refused_with_a_hint(bench: Bench) -> None:
-    """What safetensors cannot hold is an error that says what to save instead."""
-    with pytest.raises(MaterializerError, match="no plain tensor") as caught:
-        bench.save(torch.eye(2).to_sparse())
-    assert "to_dense" in caught.value.hint
+    """What safetensors cannot hold is an error that says what to save instead, also in a state dict."""
+    sparse = torch.eye(2).to_sparse()
+    for value in (sparse, {"weight": sparse}):
+        with pytest.raises(MaterializerError, match="no plain tensor") as caught:
+            bench.save(value)
+        assert "to_dense" in caught.value.hint
 
 
 def test_a_broken_file_is_an_error_of_ours(bench: Bench) -> None:
