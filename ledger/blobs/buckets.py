@@ -48,7 +48,7 @@ class BucketStore:
 
     @property
     def url(self) -> str:
-        """The URL as it was given, without query and final slash."""
+        """The URL as it was given, without final slash."""
         return self._url
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ledger.errors import ArgumentError, MissingDependencyError, StoreAccessError
 
@@ -34,7 +34,10 @@ _ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), "az": ("AZURE_S
 
 
 def without_credentials(url: str) -> str:
-    """The URL of a bucket without query and final slash; `ArgumentError` where it holds a password or no bucket."""
+    """The URL of a bucket without final slash.
+
+    Raises `ArgumentError` where it holds a password or no bucket, or would lead to another folder than it names.
+    """
     parts = urlsplit(url)
     user = parts.netloc.rpartition("@")[0]
     # What stands before the @ in one of Azure's is the container.
@@ -46,7 +49,25 @@ def without_credentials(url: str) -> str:
         raise ArgumentError(f"credentials do not belong in the URL of a store: {shown}", hint=hint, url=shown)
     if not place:
         raise ArgumentError(f"the store {url!r} names no bucket", hint="use s3://bucket/folder", url=url)
+    reason = _misleading(url)
+    if reason:
+        raise ArgumentError(
+            f"the URL of the store {shown!r} {reason}, which is no part of the name of a folder",
+            hint="escape it if it is meant so, as %3F for ? and %23 for #; credentials go into environment variables",
+            url=shown,
+        )
     return shown
+
+
+def _misleading(url: str) -> str:
+    """What of a URL would be passed over without a word, so that two of them would mean one folder."""
+    if not url.isprintable():
+        return "has a control character"
+    for mark, name in (("#", "a #"), ("?", "a query")):
+        if mark in url:
+            return f"has {name}"
+    steps = {".", ".."} & {*unquote(urlsplit(url).path).split("/")}
+    return f"has the step {max(steps)!r}" if steps else ""
 
 
 def open_bucket(url: str, timeout: float) -> Any:

@@ -296,6 +296,22 @@ def test_a_url_without_a_bucket_is_refused() -> None:
         open_store("s3:///folder")
 
 
+@pytest.mark.parametrize("folder", ["a#1", "a?sig=canary", "a?", "a\tb", "a/../b", "./a", "%2e%2e/a", "a\n"], ids=ascii)
+def test_a_url_that_would_lead_elsewhere_is_refused(folder: str) -> None:
+    """What no folder's name may hold is not passed over: two ledgers would share a store without knowing it."""
+    with pytest.raises(ArgumentError, match="no part of the name of a folder") as caught:
+        open_store(f"s3://bucket/{folder}")
+    assert "canary" not in f"{caught.value} {caught.value.hint} {caught.value.facts}"
+
+
+@pytest.mark.parametrize("folder", ["a%23b%3Fc", "with space", "é+b&c=d", "a:b@c"])
+def test_any_other_folder_is_used(bucket: Bucket, folder: str) -> None:
+    """What is escaped, and what needs no escape, is a part of the names of objects."""
+    store = open_store(f"s3://{bucket.name}/{folder}")
+    store.put(KEY, [b"bytes"])
+    assert (b"bytes", f"s3://{bucket.name}/{folder}") == (store.get(KEY), store.url)
+
+
 @pytest.mark.parametrize(
     "url",
     ["gs://bucket/folder", "gcs://bucket/folder", "abfs://container@account.dfs.core.windows.net/folder"],
