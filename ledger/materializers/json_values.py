@@ -134,8 +134,9 @@ class BytesMaterializer(BaseMaterializer):
                 f"a memoryview of format {value.format!r} and shape {value.shape} would come back as plain bytes",
                 hint="save numpy.asarray(view), or bytes(view)",
             )
+        is_strided = isinstance(value, memoryview) and not value.c_contiguous
         with self.open("data.bin", "wb") as file:
-            file.write(value)
+            file.write(bytes(value) if is_strided else value)
         if not isinstance(value, bytes):
             with self.open("kind.txt", "w") as file:
                 file.write(type(value).__name__)

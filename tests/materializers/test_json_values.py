@@ -206,7 +206,7 @@ class TestBytes(MaterializerContract):
     key = "builtin.bytes/1"
 
     def values(self) -> list[Any]:
-        return [b"", b"\x00\xff" * 5, bytearray(b"x"), memoryview(b"abc")]
+        return [b"", b"\x00\xff" * 5, bytearray(b"x"), memoryview(b"abc"), memoryview(b"abcdef")[::-2]]
 
 
 class TestDataclass(MaterializerContract):
