@@ -66,6 +66,7 @@ def decode(data: bytes, shape: type[Shape], *, where: str) -> Shape:
     if len(data) > RECORD_LIMIT:
         raise FormatError(f"{where}: {len(data)} bytes, over the limit of {RECORD_LIMIT}", where=where)
     value = _parse(data, where)
+    _check_format(value, where)
     if msgspec.json.format(_encoder.encode(value), indent=2) != data:
         raise FormatError(f"{where}: not in canonical form: {_first_difference(value, data)}", where=where)
     return _shaped(value, shape, where)
@@ -77,6 +78,7 @@ def decode_compact(data: bytes, shape: type[Shape], *, where: str) -> Shape:
     if typed is not None:
         return typed
     value = _parse(data, where)
+    _check_format(value, where)
     if _encoder.encode(value) != data:
         raise FormatError(f"{where}: not in canonical form", where=where)
     return _shaped(value, shape, where)
@@ -121,8 +123,8 @@ def _check_values(value: object, where: str, depth: int = 1) -> None:
         raise FormatError(f"{where}: integer {value} is beyond ±{INTEGER_LIMIT}", where=where)
 
 
-def _shaped(value: Any, shape: type[Shape], where: str) -> Shape:
-    """Give the parsed value its type; its format is judged first, so that the error says which program to get."""
+def _check_format(value: Any, where: str) -> None:
+    """Refuse a format that is not known here, before its form is judged: a later one may be written otherwise."""
     number = value.get("format") if isinstance(value, dict) else None
     if type(number) is int and number > FORMAT:
         raise UnsupportedFormatError(
@@ -134,6 +136,10 @@ def _shaped(value: Any, shape: type[Shape], where: str) -> Shape:
         )
     if type(number) is int and number < 1:
         raise FormatError(f"{where}: format is {number}, expected a positive integer", found=number, where=where)
+
+
+def _shaped(value: Any, shape: type[Shape], where: str) -> Shape:
+    """Give the parsed value its type."""
     try:
         shaped = msgspec.convert(value, shape, strict=True)
     except msgspec.ValidationError as error:

@@ -154,6 +154,13 @@ def test_a_format_of_the_future_says_which_program_to_get() -> None:
     assert "format 7" in caught.value.hint
 
 
+@pytest.mark.parametrize(("read", "shape"), [(decode, Record), (decode_compact, object)])
+def test_a_format_of_the_future_may_have_another_form(read: Callable[..., object], shape: type) -> None:
+    """A greater format is judged before the canonical form, which may be another one by then."""
+    with pytest.raises(UnsupportedFormatError, match="iris@3: format 7, this program reads up to format 1"):
+        read(b'{ "format": 7 }', shape, where="iris@3")
+
+
 def test_a_second_spelling_is_shown_with_its_place() -> None:
     """The error about canonical form names the byte where the forms part, and both spellings."""
     with pytest.raises(FormatError, match=r"at byte 10 expected b'\.0\\n}', got b'E0\\n}'") as caught:
