@@ -22,7 +22,7 @@ EXIT_CODES = {
     8: "disk: full, read-only, or failing",
     9: "locked by another process",
     10: "the remote or a distant store: not reachable, or it refused",
-    130: "interrupted",
+    130: "interrupted, or a question answered with no",
 }
 """What the program's exit codes mean."""
 

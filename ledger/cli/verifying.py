@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ledger
+from ledger.cli.bars import PATIENCE
 from ledger.cli.printing import Shape, counted, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 
@@ -22,7 +23,6 @@ PROBLEM_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
 """How problems look as a table."""
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
-_PATIENCE = 0.5  # seconds before a bar is worth its flicker
 
 
 def _share(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
@@ -139,7 +139,7 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
     task = bar.add_task("checking")
 
     def show(done: int, total: int) -> None:
-        if not bar.live.is_started and time.monotonic() - began > _PATIENCE:
+        if not bar.live.is_started and time.monotonic() - began > PATIENCE:
             bar.start()
         bar.update(task, completed=done, total=total)
 

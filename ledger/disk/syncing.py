@@ -1,6 +1,6 @@
 """Whether what is written is made durable: the one place that asks for fsync.
 
-How durable writes are is set for a context (specs/concurrency.md, 5), which all parts of a save share, so that no
+How durable writes are is set for a context (specs/concurrency.md, 4), which all parts of a save share, so that no
 function needs a parameter for it. A failed fsync is final: the caller gives up what it wrote.
 """
 
