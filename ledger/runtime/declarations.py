@@ -9,7 +9,7 @@ A step or pipeline is `Declared`: copied and pickled as the function that it is 
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from ledger.errors import ArgumentTypeError, InvalidNameError, StepInterfaceError
@@ -83,6 +83,14 @@ def named_parameters(function: Callable[..., Any], owner: str) -> Mapping[str, i
                 hint="name every argument, and let it be given by name; a decorator below takes `functools.wraps`",
             )
     return parameters
+
+
+def is_handed_class(args: Sequence[Any], parameters: Iterable[str]) -> bool:
+    """Whether a class method hands its class on with the call.
+
+    It does since Python 3.13. Before, it asks for a step or pipeline that is of the class.
+    """
+    return bool(args) and isinstance(args[0], type) and next(iter(parameters), None) == _OWNERS[-1]
 
 
 def is_of_owner(parameters: Iterable[str]) -> bool:

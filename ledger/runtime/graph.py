@@ -4,13 +4,15 @@ Inert values. An argument is a plain JSON value, an output of another step, a lo
 made when the step starts, a version that is there already, or a value to be saved first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ledger.core import ArtifactVersion
 from ledger.errors import StepInterfaceError
 from ledger.runtime.configuration import ExternalArtifact
+from ledger.runtime.settings import StepOptions
+from ledger.runtime.signatures import Signature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,15 @@ class FromOutside:
 Argument = Plain | FromStep | FromLookup | FromVersion | FromOutside
 
 
+class DeclaredStep(Protocol):
+    """A step as whoever records, plans and runs it sees it: `Step`, which stands above all of them."""
+
+    entrypoint: Callable[..., Any]
+    name: str
+    options: StepOptions
+    signature: Signature
+
+
 @dataclass(kw_only=True)
 class Invocation:
     """One use of a step: its name in the run, the step, its arguments, and what must come before it.
@@ -65,7 +76,7 @@ class Invocation:
     """
 
     name: str
-    step: Any
+    step: DeclaredStep
     arguments: Mapping[str, Argument]
     after: list[Any] = field(default_factory=list)
 

@@ -12,7 +12,7 @@ from typing import Any, overload
 
 from ledger.core import PipelineRun
 from ledger.errors import StepInterfaceError
-from ledger.runtime.declarations import Declared, checked_name, is_of_owner, name_of, named_parameters
+from ledger.runtime.declarations import Declared, checked_name, is_handed_class, is_of_owner, name_of, named_parameters
 from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import recordable
 from ledger.runtime.recording import recording
@@ -40,12 +40,7 @@ class Pipeline(Declared):
         Raises what a step raises, after recording that it failed; `StepInterfaceError` and `ConfigError`
         before anything runs.
         """
-        if (
-            args
-            and isinstance(args[0], type)
-            and next(iter(inspect.signature(self.entrypoint).parameters), "") == "cls"
-        ):
-            # Since Python 3.13 a class method hands the class on instead of asking for a pipeline of its own.
+        if is_handed_class(args, inspect.signature(self.entrypoint).parameters):
             return self.__get__(args[0])(*args[1:], **kwargs)
         configuration = self._configuration()
         parameters = self._bind(args, kwargs, configuration)

@@ -1,7 +1,7 @@
 """What a run will do: every step with its final arguments, outputs and switches.
 
-Pure. Values come from three places, the later ones stronger: the decorator, `with_options`, the
-configuration file. What cannot be run is refused here, before anything has run.
+Pure. Decides by whose word each switch, argument and name goes (specs/runtime.md, 2 and 2.2). What cannot
+be run is refused here, before anything has run.
 """
 
 import inspect
@@ -15,7 +15,7 @@ from ledger.materializers import BaseMaterializer
 from ledger.records import Name, check_name
 from ledger.runtime.annotations import conforms, hint_for, names_class, spelled, told_of
 from ledger.runtime.configuration import ArtifactConfig, ExternalArtifact
-from ledger.runtime.graph import Argument, FromOutside, FromVersion, Graph, Invocation, Plain
+from ledger.runtime.graph import Argument, DeclaredStep, FromOutside, FromVersion, Graph, Invocation, Plain
 from ledger.runtime.parameters import as_parameters, own
 from ledger.runtime.run_configuration import RunConfiguration, StepConfiguration
 from ledger.runtime.settings import Settings
@@ -42,7 +42,7 @@ class PlannedStep:
     """A step as it will run."""
 
     name: str
-    step: Any
+    step: DeclaredStep
     arguments: Mapping[str, Argument]
     outputs: tuple[PlannedOutput, ...]
     enable_cache: bool
@@ -142,7 +142,7 @@ def _refuse_collisions(plan: Sequence[PlannedStep]) -> None:
 
 def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepConfiguration) -> dict[str, Argument]:
     """Every argument of the function, from the file, the call, `with_options` or the default, in this order."""
-    signature: Signature = invocation.step.signature
+    signature = invocation.step.signature
     for key in said.parameters:
         if key not in signature.parameters:
             raise said.unknown(key, signature.parameters)

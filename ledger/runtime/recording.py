@@ -12,10 +12,19 @@ from ledger.forks import ThreadLock
 from ledger.runtime.annotations import spelled
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.declarations import checked_name
-from ledger.runtime.graph import Argument, FromLookup, FromOutside, FromStep, FromVersion, Invocation, Plain, in_order
+from ledger.runtime.graph import (
+    Argument,
+    DeclaredStep,
+    FromLookup,
+    FromOutside,
+    FromStep,
+    FromVersion,
+    Invocation,
+    Plain,
+    in_order,
+)
 from ledger.runtime.lazy import LazyVersion, Placeholder
 from ledger.runtime.parameters import Foreign, find_foreign, is_json, own
-from ledger.runtime.signatures import Signature
 from ledger.wording import shown
 
 _current: ContextVar["Recording | None"] = ContextVar("ledger_recording", default=None)
@@ -79,15 +88,13 @@ class Recording:
         self.pipeline = pipeline
         self.call = next(_calls)
         self.invocations: dict[str, Invocation] = {}
-        self._said: list[tuple[Any, Order, list[Any]]] = []
+        self._said: list[tuple[DeclaredStep, Order, list[Any]]] = []
         self._lock = ThreadLock()
 
-    def add(
-        self, step: Any, signature: Signature, name: str, arguments: Mapping[str, Any], *, id: str | None, after: Any
-    ) -> Any:
+    def add(self, step: DeclaredStep, arguments: Mapping[str, Any], *, id: str | None, after: Any) -> Any:
         """Record a call; returns what stands for its outputs: one placeholder, a tuple of them, or a `StepCall`."""
         with self._lock:
-            chosen = self._name(name, id)
+            chosen = self._name(step.name, id)
             given = {key: as_argument(value, step=chosen, name=key) for key, value in arguments.items()}
             for key, argument in given.items():
                 self._refuse_strange(argument, f"argument {key!r} of step {chosen!r}")
@@ -95,12 +102,12 @@ class Recording:
             self.invocations[chosen] = invocation
             # What `step.after(…)` gave is called itself: it was no word about the calls of the step it was made of.
             self._said = [said for said in self._said if not any(said[1] is each for each in after)]
-        outputs = tuple(LazyOutput(self, invocation, output.key) for output in signature.outputs)
+        outputs = tuple(LazyOutput(self, invocation, output.key) for output in step.signature.outputs)
         if not outputs:
             return StepCall(self, invocation)
-        return outputs if signature.is_split else outputs[0]
+        return outputs if step.signature.is_split else outputs[0]
 
-    def say(self, step: Any, order: Order) -> None:
+    def say(self, step: DeclaredStep, order: Order) -> None:
         """Let every call of a step in this body run after others, unless the step that was made of it is called."""
         with self._lock:
             self._said.append((step, order, self.names_of(order.others)))
@@ -166,9 +173,9 @@ class Recording:
         return chosen
 
 
-def _is_call_of(invocation: Invocation, step: Any) -> bool:
+def _is_call_of(invocation: Invocation, step: DeclaredStep) -> bool:
     """Whether a call is one of this step, and not of the same function under another name."""
-    return bool(invocation.step.entrypoint == step.entrypoint and invocation.step.name == step.name)
+    return invocation.step.entrypoint == step.entrypoint and invocation.step.name == step.name
 
 
 @contextmanager

@@ -1,9 +1,14 @@
-"""The switches that pipelines and steps share, and which of several settings of one wins."""
+"""What decorators and `with_options` say: the switches that pipelines and steps share, and the options of a step.
+
+Owns which of several settings of one switch wins.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from ledger.errors import ArgumentTypeError
+from ledger.materializers import BaseMaterializer
 from ledger.wording import shown
 
 
@@ -32,6 +37,15 @@ class Settings:
             if each.name != "substitutions"
         }
         return Settings(**switches, substitutions={**self.substitutions, **stronger.substitutions})
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOptions:
+    """What a decorator or `with_options` says about a step."""
+
+    settings: Settings = field(default_factory=Settings)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    materializers: Mapping[str, tuple[type[BaseMaterializer], ...]] = field(default_factory=dict)
 
 
 def _first(*words: bool | None) -> bool | None:

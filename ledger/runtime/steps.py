@@ -7,7 +7,7 @@ of its own and gives its values; called in another step's body it is the plain f
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MethodType
 from typing import Any, overload
 
@@ -16,12 +16,12 @@ from ledger.materializers import BaseMaterializer
 from ledger.runtime.annotations import class_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
-from ledger.runtime.declarations import Declared, checked_name, is_of_owner, name_of
+from ledger.runtime.declarations import Declared, checked_name, is_handed_class, is_of_owner, name_of
 from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import beyond_record, is_json
 from ledger.runtime.recording import Order, Recording, current_recording, is_argument, listed
 from ledger.runtime.runner import run_graph
-from ledger.runtime.settings import Settings
+from ledger.runtime.settings import Settings, StepOptions
 from ledger.runtime.signatures import Signature, read_signature
 from ledger.runtime.sources import source_text
 from ledger.wording import shown
@@ -29,30 +29,29 @@ from ledger.wording import shown
 Materializers = type[BaseMaterializer] | Iterable[type[BaseMaterializer]] | Mapping[str, Any] | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepOptions:
-    """What a decorator or `with_options` says about a step."""
-
-    settings: Settings = field(default_factory=Settings)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    materializers: Mapping[str, tuple[type[BaseMaterializer], ...]] = field(default_factory=dict)
-
-
 class Step(Declared):
     """A function as a step. ``entrypoint`` is the plain function."""
 
-    def __init__(self, function: Callable[..., Any], *, name: str, options: StepOptions, signature: Signature) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str,
+        options: StepOptions,
+        signature: Signature,
+        after: tuple[Order, ...] = (),
+    ) -> None:
+        """``after`` is what the step follows in every pipeline that calls it."""
         self.entrypoint = function
         self.name = name
         self.options = options
         self.signature = signature
-        self._after: tuple[Order, ...] = ()
+        self._after = after
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Record the step, run it, or just call the function, by where the call stands."""
-        if args and isinstance(args[0], type) and list(self.signature.parameters)[:1] == ["cls"]:
-            # Since Python 3.13 a class method hands the class on instead of asking for a step of its own.
+        if is_handed_class(args, self.signature.parameters):
             return self.__get__(args[0])(*args[1:], **kwargs)
         recording = current_recording()
         controls = {
@@ -64,7 +63,7 @@ class Step(Declared):
         id, after = controls.get("id"), [*self._after, *listed(controls.get("after"))]
         if recording is None:
             return self._run_alone(arguments, id=id, after=after)
-        return recording.add(self, self.signature, self.name, arguments, id=id, after=after)
+        return recording.add(self, arguments, id=id, after=after)
 
     def with_options(
         self,
@@ -92,14 +91,13 @@ class Step(Declared):
             parameters={**self.options.parameters, **self._known({} if parameters is None else parameters)},
             materializers={**self.options.materializers, **chosen},
         )
-        changed = Step(
+        return Step(
             self.entrypoint,
             name=checked_name(self.name if name is None else name, "step"),
             options=options,
             signature=self.signature,
+            after=self._after,
         )
-        changed._after = self._after  # of the same class
-        return changed
 
     def after(self, *others: Any) -> "Step":
         """The same step, to run after others: calls, outputs, steps or names.
@@ -107,8 +105,13 @@ class Step(Declared):
         In a pipeline's body this counts for the calls of this step, too, if what it returns is not called.
         """
         order = Order(others)
-        changed = Step(self.entrypoint, name=self.name, options=self.options, signature=self.signature)
-        changed._after = (*self._after, order)  # of the same class
+        changed = Step(
+            self.entrypoint,
+            name=self.name,
+            options=self.options,
+            signature=self.signature,
+            after=(*self._after, order),
+        )
         recording = current_recording()
         if recording is not None:
             recording.say(self, order)
@@ -120,14 +123,13 @@ class Step(Declared):
         if owner is None or not is_of_owner(names):
             return self
         parameters = {name: self.signature.parameters[name] for name in names[1:]}
-        changed = Step(
+        return Step(
             MethodType(self.entrypoint, owner),
             name=self.name,
             options=self.options,
             signature=replace(self.signature, parameters=parameters),
+            after=self._after,
         )
-        changed._after = self._after  # of the same class
-        return changed
 
     def __repr__(self) -> str:
         return f"<Step {self.name}>"
@@ -160,7 +162,7 @@ class Step(Declared):
     def _run_alone(self, arguments: Mapping[str, Any], *, id: str | None, after: list[Any]) -> Any:
         """A run of one step; a value that is not JSON, or that no record has room for, is saved first."""
         recording = Recording(self.name)
-        recording.add(self, self.signature, self.name, _for_run_alone(arguments), id=id, after=after)
+        recording.add(self, _for_run_alone(arguments), id=id, after=after)
         graph = Graph(pipeline=self.name, parameters={}, invocations=recording.in_order())
         (alone,) = run_graph(graph, Settings()).steps.values()
         # The annotation helps a class that is defined inside a function.
