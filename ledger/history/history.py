@@ -64,12 +64,11 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
 class History:
     """The Git repository of one ledger. Threads may share it, and a fork may go on with it."""
 
-    def __init__(self, git_dir: Path, lock: Path, *, lock_timeout: float = 60.0, locking: bool = True) -> None:
-        """``locking=False`` is for tests that show the compare-and-swap to be enough."""
+    def __init__(self, git_dir: Path, lock: Path, *, lock_timeout: float = 60.0) -> None:
+        """``lock`` is the file of the ledger's lock, ``lock_timeout`` how many seconds a writer waits for its turn."""
         self.git_dir = git_dir
         self._lock = LockFile(lock)
         self._lock_timeout = lock_timeout
-        self._locking = locking
         self._queue = Queue(lock.parent / "queue")
         self._unsynced = lock.parent / "unsynced"
         self._objects = Objects(git_dir)
@@ -140,8 +139,29 @@ class History:
             subject=subject,
             durability=current_durability(),
         )
-        if not self._locking:
-            return self._publish(publication, [], holder_died=False)
+        return self._publish_in_turn(publication)
+
+    def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
+        """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
+        with self.exclusively() as holder_died:
+            self._clear_dead_lock(holder_died=holder_died)
+            settle(self._unsynced)
+            try:
+                return move_branch(self.git_dir, expected=expected, new=commit)
+            except FileExistsError:
+                return False
+
+    @contextmanager
+    def exclusively(self) -> Iterator[bool]:
+        """A block under the ledger's lock, given whether the last holder died; at its end the next writer is woken."""
+        try:
+            with self._lock.hold(timeout=self._lock_timeout) as lock:
+                yield lock.holder_died
+        finally:
+            self._queue.ring_next()
+
+    def _publish_in_turn(self, publication: Publication) -> Published:
+        """Publish under the ledger's lock, and for those who wait for it as well; or have its holder do so."""
         turn = self._turns.take(publication)
         if not isinstance(turn, HeldLock):
             return Published(commit=turn, claims=claims_of(publication.drafts, self.snapshot(turn)))
@@ -153,34 +173,10 @@ class History:
             self._queue.ring_next()
         return published
 
-    def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
-        """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
-        with self.exclusively() as holder_died:
-            if self._locking:
-                clear_dead_lock(self.git_dir, holder_died=holder_died)
-            settle(self._unsynced)
-            try:
-                return move_branch(self.git_dir, expected=expected, new=commit)
-            except FileExistsError:
-                return False
-
-    @contextmanager
-    def exclusively(self) -> Iterator[bool]:
-        """A block under the ledger's lock, given whether the last holder died; at its end the next writer is woken."""
-        if not self._locking:
-            yield False
-            return
-        try:
-            with self._lock.hold(timeout=self._lock_timeout) as lock:
-                yield lock.holder_died
-        finally:
-            self._queue.ring_next()
-
     def _publish(self, publication: Publication, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
         """Publish, and as many of those who wait as can have their places; tried until the branch stands still."""
         deadline = time.monotonic() + self._lock_timeout
-        if self._locking:
-            clear_dead_lock(self.git_dir, holder_died=holder_died)
+        self._clear_dead_lock(holder_died=holder_died)
         published = None
         # All are let go of together: what is tried again may be the same pack, and Git's housekeeping, which saw it
         # let go of and reached by nothing, would take it away by its name when it is published.
@@ -189,8 +185,7 @@ class History:
             if not is_branch_held(self.git_dir):
                 published = self._attempt(publication, waiters, move_branch, packs)
             while published is None:
-                if self._locking:
-                    clear_dead_lock(self.git_dir, holder_died=False)
+                self._clear_dead_lock(holder_died=False)
                 # A writer that lost a race holds the branch while it tries again: many would spoil each other's work.
                 with ExitStack() as stack:
                     try:
@@ -254,6 +249,10 @@ class History:
         except LedgerError as error:
             # The save is durable already; what failed was making later look-ups cheaper.
             warnings.warn(f"the history's packs could not be folded: {error}", stacklevel=4)
+
+    def _clear_dead_lock(self, *, holder_died: bool) -> None:
+        """Move a dead writer's lock on the branch aside; whoever holds the ledger's lock can tell that it is one."""
+        clear_dead_lock(self.git_dir, holder_died=holder_died)
 
     def _check_format(self, tree: CommittedTree) -> None:
         if self._checked_format:

@@ -18,6 +18,7 @@ from ledger import Ledger
 from ledger.core.workspace import Workspace
 from ledger.history import History
 from ledger.lookup import producer_of
+from tests.kit.histories import UnlockedHistory
 
 ROOT = Path(__file__).parents[2]
 NAME = "shared"
@@ -34,7 +35,8 @@ class Saved(NamedTuple):
 
 def write(ledger_dir: Path, count: int, pause: float, *, locking: bool) -> None:
     """Save ``count`` versions, one after the other."""
-    history = History(ledger_dir / "history.git", ledger_dir / "lock", locking=locking, lock_timeout=_PATIENCE)
+    kind = History if locking else UnlockedHistory
+    history = kind(ledger_dir / "history.git", ledger_dir / "lock", lock_timeout=_PATIENCE)
     ledger = Ledger(Workspace(ledger_dir, history=history, producer_of=producer_of))
     print("ready", flush=True)
     sys.stdin.readline()

@@ -24,6 +24,7 @@ from tests.kit.histories import (
     packs_of,
     publish,
     start,
+    unlocked,
     versions_of,
 )
 
@@ -31,9 +32,9 @@ MANY_SAVES = """
 import sys
 from pathlib import Path
 from ledger.history import History
-from tests.kit.histories import publish
-folder, locking, count = Path(sys.argv[1]), sys.argv[2] == "locked", int(sys.argv[3])
-history = History(folder / "history.git", folder / "lock", locking=locking)
+from tests.kit.histories import UnlockedHistory, publish
+folder, kind, count = Path(sys.argv[1]), {"locked": History, "unlocked": UnlockedHistory}[sys.argv[2]], int(sys.argv[3])
+history = kind(folder / "history.git", folder / "lock")
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(count):
@@ -157,16 +158,14 @@ def test_contention_without_end_is_an_error(tmp_path: Path) -> None:
     """Without the lock, a branch that somebody else holds for longer than the timeout is a LockTimeoutError."""
     history = new_history(tmp_path)
     (history.git_dir / f"{BRANCH}.lock").write_text("another")
-    folder = history.git_dir.parent
-    unlocked = History(history.git_dir, folder / "lock", lock_timeout=0.1, locking=False)
     with pytest.raises(LockTimeoutError, match=f"other writers kept moving {history.git_dir}"):
-        publish(unlocked)
+        publish(unlocked(history, lock_timeout=0.1))
 
 
 def test_a_lost_race_starts_over(tmp_path: Path) -> None:
     """A draft that loses its place to another writer is placed anew, after what was published meanwhile."""
     history = new_history(tmp_path)
-    slow = History(history.git_dir, history.git_dir.parent / "lock", locking=False)
+    slow = unlocked(history)
     slow.snapshot()
     for _ in range(3):
         publish(history)

@@ -13,7 +13,7 @@ from ledger.enums import Durability
 from ledger.history import History, openfiles
 from ledger.history.openfiles import MOST_OPEN, FileBytes, OpenFile, OpenLimit
 from ledger.history.packfile import PackFile
-from tests.kit.histories import draft, git, new_history, packs_of, publish, start, versions_of
+from tests.kit.histories import draft, git, new_history, packs_of, publish, start, unlocked, versions_of
 
 MANY = 300
 LIMIT = 100
@@ -64,8 +64,7 @@ def test_a_file_is_closed_when_nobody_holds_it(path: Path) -> None:
 @pytest.fixture(scope="module")
 def scattered(tmp_path_factory: pytest.TempPathFactory) -> History:
     """A history of many packs, as writers without the lock leave it."""
-    locked = new_history(tmp_path_factory.mktemp("scattered"))
-    history = History(locked.git_dir, locked.git_dir.parent / "lock", locking=False)
+    history = unlocked(new_history(tmp_path_factory.mktemp("scattered")))
     with durability(Durability.RELAXED):
         for number in range(MANY):
             publish(history, draft("iris", f"word-{number}" if number % 7 else None), seconds=number)

@@ -9,12 +9,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger.history import History, Published, VersionDraft
+from ledger.history.drafts import Publication
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name, check_version, encode
 
 ROOT = Path(__file__).parents[2]
 AUTHOR = "Ada <ada@example.com>"
 NOW = dt.datetime(2026, 11, 23, 10, 0, 0, 123456, dt.UTC)
+
+
+class UnlockedHistory(History):
+    """A history whose writers leave the ledger's lock alone, so that the compare-and-swap alone keeps them apart."""
+
+    def _publish_in_turn(self, publication: Publication) -> Published:
+        return self._publish(publication, [], holder_died=False)
+
+    def _clear_dead_lock(self, *, holder_died: bool) -> None:
+        """Nothing: without the ledger's lock, a lock on the branch may be a living writer's."""
 
 
 def new_history(folder: Path) -> History:
@@ -25,6 +36,11 @@ def new_history(folder: Path) -> History:
 def again(history: History) -> History:
     """The same history as a process that has just started would see it."""
     return History.open(history.git_dir.parent)
+
+
+def unlocked(history: History, *, lock_timeout: float = 60.0) -> UnlockedHistory:
+    """The same history for a writer that leaves the ledger's lock alone."""
+    return UnlockedHistory(history.git_dir, history.git_dir.parent / "lock", lock_timeout=lock_timeout)
 
 
 def draft(name: str = "iris", version: object = None, *, size: int = 0) -> VersionDraft:
