@@ -4,7 +4,6 @@ Pure but for reading the records behind a handle. The keys are a promise (specs/
 renamed. A thing whose record is damaged is left out of a list with a warning; the others are shown.
 """
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ from ledger.cli.printing import Shape
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import Commit, time_of
 from ledger.lookup import Artifact, ArtifactVersion, PipelineRun, StepRun
+from ledger.notices import warn_user
 from ledger.records import FileEntry, encode_values, format_time
 
 _Thing = TypeVar("_Thing")
@@ -32,7 +32,7 @@ def readable(
         try:
             yield shape(thing)
         except (FormatError, IntegrityError) as error:
-            warnings.warn(f"{name(thing)} is left out, its record is damaged: {error}", stacklevel=2)
+            warn_user(f"{name(thing)} is left out, its record is damaged: {error}")
 
 
 def artifact_shape(artifact: Artifact) -> Shape:

@@ -4,7 +4,6 @@ Every table and index is read once; the arithmetic is in `shares`. A version who
 is left out with a warning: what is known of the others is no less true.
 """
 
-import warnings
 from collections.abc import Sequence
 
 import msgspec
@@ -14,6 +13,7 @@ from ledger.core.shares import Share, shares
 from ledger.core.workspace import Workspace
 from ledger.errors import FormatError, IntegrityError, LedgerError
 from ledger.history import Claim
+from ledger.notices import warn_user
 from ledger.records import Content
 
 
@@ -100,4 +100,4 @@ def _artifact(name: str, versions: Sequence[VersionUsage], share: Share) -> Arti
 
 
 def _warn(claim: Claim, error: LedgerError) -> None:
-    warnings.warn(f"{claim.label} is left out: {error}", stacklevel=4)
+    warn_user(f"{claim.label} is left out: {error}")

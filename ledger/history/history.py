@@ -14,7 +14,6 @@ other's versions.
 
 import datetime as dt
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -48,6 +47,7 @@ from ledger.history.trees import CommittedTree, GrowingTree, emit_into
 from ledger.history.turns import Turns
 from ledger.history.waiting import Queue, Waiter
 from ledger.ids import CommitId
+from ledger.notices import warn_user
 from ledger.records import FORMAT, decode, encode, format_time
 
 _MARKER = encode({"features": [], "format": FORMAT})
@@ -248,7 +248,7 @@ class History:
                 self._queue.remove_dead()
         except LedgerError as error:
             # The save is durable already; what failed was making later look-ups cheaper.
-            warnings.warn(f"the history's packs could not be folded: {error}", stacklevel=4)
+            warn_user(f"the history's packs could not be folded: {error}")
 
     def _clear_dead_lock(self, *, holder_died: bool) -> None:
         """Move a dead writer's lock on the branch aside; whoever holds the ledger's lock can tell that it is one."""

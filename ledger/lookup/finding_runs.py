@@ -6,7 +6,6 @@ a list, and no other.
 
 import itertools
 import re
-import warnings
 from collections.abc import Iterator
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import is_uuid
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.lookup.view import View
+from ledger.notices import warn_user
 from ledger.records import Name, Producer, StepRecord, check_limit, decode_end, decode_run, decode_step
 from ledger.wording import shown
 
@@ -111,4 +111,4 @@ def _readable_runs(view: View, snapshot: Snapshot) -> Iterator[PipelineRun]:
         try:
             yield read_run(view, snapshot, run)
         except (FormatError, IntegrityError, RunNotFoundError) as error:
-            warnings.warn(f"run {run} is left out, its record is damaged: {error}", stacklevel=4)
+            warn_user(f"run {run} is left out, its record is damaged: {error}")

@@ -3,7 +3,6 @@
 import datetime as dt
 import heapq
 import itertools
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
@@ -19,6 +18,7 @@ from ledger.lookup.facts import Facts
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.resolving import resolve, resolve_name
 from ledger.lookup.view import View
+from ledger.notices import warn_user
 from ledger.records import (
     Name,
     VersionString,
@@ -189,7 +189,7 @@ def readable_facts(view: View, snapshot: Snapshot, claim: Claim) -> Facts | None
     try:
         return view.facts(snapshot, claim)
     except (FormatError, IntegrityError) as error:
-        warnings.warn(f"{claim.label} is left out, its record is damaged: {error}", stacklevel=3)
+        warn_user(f"{claim.label} is left out, its record is damaged: {error}")
         return None
 
 

@@ -8,7 +8,6 @@ starts from the beginning.
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ import msgspec
 from ledger.core import Ledger, Piece, Report
 from ledger.disk import make_directory, read_file, write_file
 from ledger.errors import ArgumentError, StorageError
+from ledger.notices import warn_user
 
 _WINDOW = 64  # pieces between two looks at the clock; objects among them are read on all cores
 _FILE = "cache/verify.json"
@@ -90,4 +90,4 @@ def _keep_position(ledger_dir: Path, key: str, *, deep: bool) -> None:
         make_directory(path.parent)
         write_file(path, [msgspec.json.encode(positions)])
     except StorageError as error:
-        warnings.warn(f"the next check will start over: {error}", stacklevel=3)
+        warn_user(f"the next check will start over: {error}")

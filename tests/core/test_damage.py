@@ -206,6 +206,23 @@ def test_what_is_written_again_is_said_at_the_users_line(ledger: Ledger, size: i
     assert {(__file__, True)} == {(each.filename, "again" in str(each.message)) for each in caught}
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [lambda ledger: ledger.search(tag="t"), lambda ledger: ledger.usage(), lambda ledger: ledger.runs()],
+    ids=["search", "usage", "runs"],
+)
+def test_what_is_left_out_is_said_at_the_users_line(three: Ledger, ask: Callable[[Ledger], object]) -> None:
+    """A warning about a damaged record points at the line that asked, not at one of ours."""
+    folder = "/".join(three.get("x").claim.path[:-1])
+    run = "019a5d0c-3a7e-7cc2-9d3f-1c0e6b8a4d21"
+    broken = (f"{folder}/00000004~4~4~{'0' * 31}1/version.json", f"runs/2025-11-07/{run}/run.json")
+    plant(three, dict.fromkeys(broken, b"{not json"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        ask(three)
+    assert {(__file__, True)} == {(each.filename, "is left out" in str(each.message)) for each in caught}
+
+
 def test_a_broken_record_loses_only_that_version(three: Ledger) -> None:
     """A manifest that is not JSON is an error for its version alone; lists and searches go on with a warning."""
     folder = "/".join(three.get("x")._claim.path[:-1])
