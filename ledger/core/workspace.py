@@ -245,7 +245,7 @@ class Workspace(View):
         with self._naming(claim, content):
             return ContentReader(self.store_holding(content), content, label=claim.label)
 
-    def load(self, claim: Claim, facts: Facts, trust: bool, mmap: bool, data_type: type | None) -> Any:  # noqa: FBT001  # `Access`
+    def load(self, claim: Claim, facts: Facts, *, trust: bool, mmap: bool, data_type: type | None) -> Any:
         """The value of a version, its bytes verified."""
         content = facts.manifest.content
         with self._naming(claim, content), task(f"load {claim.label}", content.size):
@@ -253,14 +253,14 @@ class Workspace(View):
                 return self._load_linked(content, claim.label)
             return self._load_stored(claim, facts, trust=trust, mmap=mmap, data_type=data_type)
 
-    def download(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001  # `Access`
+    def download(self, claim: Claim, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
         """The files of a version as one zip."""
         content = facts.manifest.content
         with self._naming(claim, content), task(f"get {claim.label}", content.size):
             reader = self.reader(claim, facts)
             return download_zip(reader, path, is_wrapped=is_wrapped(facts.manifest), overwrite=overwrite)
 
-    def restore(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001  # `Access`
+    def restore(self, claim: Claim, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
         """The files of a version as a file or folder, without what shows the value."""
         manifest = facts.manifest
         shown = {visualization.path for visualization in manifest.visualizations}

@@ -49,15 +49,15 @@ class Access(Protocol):
         """The files of a version."""
         ...
 
-    def load(self, claim: Claim, facts: Facts, trust: bool, mmap: bool, data_type: PythonType | None) -> Any:  # noqa: FBT001
+    def load(self, claim: Claim, facts: Facts, *, trust: bool, mmap: bool, data_type: PythonType | None) -> Any:
         """The value of a version."""
         ...
 
-    def download(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001
+    def download(self, claim: Claim, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
         """The files of a version as one zip."""
         ...
 
-    def restore(self, claim: Claim, facts: Facts, path: str | Path, overwrite: bool) -> Path:  # noqa: FBT001
+    def restore(self, claim: Claim, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
         """The files of a version as a file or folder."""
         ...
 

@@ -172,7 +172,7 @@ class ArtifactVersion:
         Raises `UntrustedArtifactError` for a value that only code can rebuild, `IntegrityError` for bytes that are
         missing or damaged, and `UnknownMaterializerError` where nothing here can read the files.
         """
-        return self._source.access.load(self._claim, self._facts, trust, mmap, data_type)
+        return self._source.access.load(self._claim, self._facts, trust=trust, mmap=mmap, data_type=data_type)
 
     def files(self) -> tuple[FileEntry, ...]:
         """The files of the version, with their sizes in bytes."""
@@ -195,7 +195,7 @@ class ArtifactVersion:
         Raises ``ValueError`` unless the path ends in ``.zip``, and ``FileExistsError`` if the file is there already and
         ``overwrite`` is not set.
         """
-        return self._source.access.download(self._claim, self._facts, path, overwrite)
+        return self._source.access.download(self._claim, self._facts, path, overwrite=overwrite)
 
     def restore(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # as download_files
         """Put the files at ``path``: one file becomes that file, several become that folder; returns what was made.
@@ -203,7 +203,7 @@ class ArtifactVersion:
         No code of the version runs, and its visualizations are left out. Raises `TargetExistsError` if something is
         there already and ``overwrite`` is not set.
         """
-        return self._source.access.restore(self._claim, self._facts, path, overwrite)
+        return self._source.access.restore(self._claim, self._facts, path, overwrite=overwrite)
 
     def visualize(self) -> Visualized:
         """The visualizations of the value, in the form in which a notebook or a terminal can show them."""

@@ -103,7 +103,7 @@ class _LookingOnly:
         """Refuse."""
         raise _looking_only(claim, facts)
 
-    def load(self, claim: Claim, facts: Facts, *_: object) -> NoReturn:
+    def load(self, claim: Claim, facts: Facts, *_: object, **__: object) -> NoReturn:
         """Refuse."""
         raise _looking_only(claim, facts)
 
