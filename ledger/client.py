@@ -10,7 +10,6 @@ import msgspec
 from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_reading, ledger_for_writing
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentTypeError
-from ledger.records import check_name
 from ledger.runtime import current_recording, current_step, lazy_lookup
 from ledger.wording import shown
 
@@ -65,14 +64,8 @@ class Client:
         return found
 
     def list_artifacts(self, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
-        """The artifacts, by name; with a tag, those that have a version with it."""
-        ledger = self._ledger()
-        wanted = check_name(name) if name is not None else None
-        found = [artifact for artifact in ledger.artifacts() if wanted in (None, artifact.name)]
-        if tag is None:
-            return found
-        tagged = {version.name for version in ledger.search(name=name, tag=tag)}
-        return [artifact for artifact in found if artifact.name in tagged]
+        """The artifacts, by name; ``name`` is exact, and one of their versions has ``tag``, or all of several tags."""
+        return self._ledger().artifacts(name=name, tag=tag)
 
     def list_artifact_versions(
         self,

@@ -63,9 +63,7 @@ def versions() -> None:
 @pass_session
 def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
     """List the artifacts by name, with their latest version."""
-    reader = session.reader()
-    tagged = {version.name for version in reader.search(tag=tags)} if tags else None
-    found = [artifact for artifact in reader.artifacts() if tagged is None or artifact.name in tagged]
+    found = session.reader().artifacts(tag=tags or None)
     _show_list(session, _ARTIFACT_COLUMNS, list(readable(found, artifact_shape, lambda artifact: artifact.name)))
 
 

@@ -75,9 +75,12 @@ class Reader:
         facts = self._view.facts(snapshot, claim)  # a damaged record is reported here, not at first use
         return self._view.version(snapshot, claim, facts)
 
-    def artifacts(self) -> list[Artifact]:
-        """Every artifact, by name."""
-        return searching.list_artifacts(self._view)
+    def artifacts(self, *, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
+        """The artifacts, by name; ``name`` is exact, and one of their versions has ``tag``, or all of several tags.
+
+        Raises `InvalidNameError` for a text that can be no name; one that nothing has is no error.
+        """
+        return searching.list_artifacts(self._view, name=name, tag=tag)
 
     def artifact(self, name_or_id: str | UUID) -> Artifact:
         """The artifact of a name, or of a version's id; raises `ArtifactNotFoundError`."""

@@ -13,7 +13,7 @@ from ledger.catalog import Catalog, Filter, make_query, matches
 from ledger.errors import ArgumentTypeError, ArtifactNotFoundError, FormatError, IntegrityError
 from ledger.history import Claim, Snapshot, in_utc
 from ledger.ids import VersionId
-from ledger.lookup.cataloguing import are_few, claim_of
+from ledger.lookup.cataloguing import CataloguedSnapshot, are_few, claim_of
 from ledger.lookup.facts import Facts
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.resolving import resolve, resolve_name
@@ -32,11 +32,17 @@ from ledger.records import (
 )
 
 
-def list_artifacts(view: View) -> list[Artifact]:
-    """Every artifact, by name."""
+def list_artifacts(view: View, *, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
+    """The artifacts, by name: that of a name, and with a tag those that have a version with it."""
     snapshot = view.snapshot()
-    names = ((name, snapshot.latest(name)) for name in snapshot.artifact_names())
-    return [_artifact(view, snapshot, latest) for _, latest in names if latest is not None]
+    wanted = check_name(name) if name is not None else None
+    names = snapshot.artifact_names() if wanted is None else [wanted]
+    if tag is not None:
+        search = Search(name=wanted, version=None, wanted=make_filter(tag=tag), limit=None)
+        tagged = {claim.name for claim in _found(view, snapshot, search)}
+        names = [each for each in names if each in tagged]
+    latest = (snapshot.latest(each) for each in names)
+    return [_artifact(view, snapshot, claim) for claim in latest if claim is not None]
 
 
 def find_artifact(view: View, name: str) -> Artifact:
@@ -75,13 +81,8 @@ def search_versions(
         wanted=wanted,
         limit=check_limit(limit),
     )
-    claims = None
-    if not _is_soon_walked(snapshot, search):
-        claims = snapshot.ask(lambda catalog: list(catalogued(view, snapshot, catalog, search)))
-    if claims is None:
-        claims = walked(view, snapshot, search)
     source = view.source(snapshot)
-    return [ArtifactVersion(claim, source) for claim in claims[::-1]]
+    return [ArtifactVersion(claim, source) for claim in _found(view, snapshot, search)[::-1]]
 
 
 def make_filter(
@@ -110,6 +111,14 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     version: VersionString | None
     wanted: Filter
     limit: int | None
+
+
+def _found(view: View, snapshot: CataloguedSnapshot, search: Search) -> list[Claim]:
+    """The versions that match, newest first, by the catalog or by walking, whichever is quicker."""
+    claims = None
+    if not _is_soon_walked(snapshot, search):
+        claims = snapshot.ask(lambda catalog: list(catalogued(view, snapshot, catalog, search)))
+    return claims if claims is not None else walked(view, snapshot, search)
 
 
 def _is_soon_walked(snapshot: Snapshot, search: Search) -> bool:
