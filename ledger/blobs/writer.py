@@ -67,19 +67,8 @@ class ContentWriter:
             spool = Spool(self._join)
             self._waiting.append((path, kind, spool))
             return writable_file(spool)
-        self._current = _Direct(self, path, kind)
+        self._current = _Direct(path, kind, self._take_direct, self._close)
         return writable_file(self._current)
-
-    def add_bytes(self, path: str, data: bytes | memoryview) -> None:
-        """Add a file with these bytes."""
-        if self._current is not None:
-            with self.open(path) as file:
-                file.write(data)
-            return
-        self._reserve(path)
-        view = memoryview(data).cast("B")
-        self._take(view)
-        self._files.append(FileEntry(path=path, size=len(view)))
 
     def add_file(self, path: str, source: Path) -> None:
         """Add a copy of a file, streaming, with its executable bit.
@@ -240,6 +229,11 @@ class ContentWriter:
         self._sink.add(block)
         advance(block.size)
 
+    def _take_direct(self, data: bytes | memoryview) -> None:
+        # After an abort, closing a file flushes what it still holds: nobody wants it.
+        if not self._over:
+            self._take(data)
+
     def _close(self, direct: "_Direct", size: int) -> None:
         """The file that was being written into the stream is complete."""
         if self._over or direct is not self._current:
@@ -265,17 +259,19 @@ class ContentWriter:
 
 
 class _Direct:
-    """Receives the file whose bytes go straight into the stream."""
+    """Receives the file whose bytes go straight into the stream, and passes them on."""
 
-    def __init__(self, writer: ContentWriter, path: str, kind: FileKind) -> None:
+    def __init__(
+        self,
+        path: str,
+        kind: FileKind,
+        take: Callable[[bytes | memoryview], None],
+        closed: Callable[["_Direct", int], None],
+    ) -> None:
         self.path = path
         self.kind = kind
-        self._writer = writer
-
-    def take(self, data: bytes | memoryview) -> None:
-        # After an abort, closing a file flushes what it still holds: nobody wants it.
-        if not self._writer._over:  # noqa: SLF001  # one class in two parts
-            self._writer._take(data)  # noqa: SLF001  # as above
+        self.take = take
+        self._closed = closed
 
     def close(self, size: int) -> None:
-        self._writer._close(self, size)  # noqa: SLF001  # as above
+        self._closed(self, size)

@@ -15,7 +15,8 @@ from ledger.errors import IntegrityError
 
 store, kind, where = create_store(sys.argv[1]), sys.argv[2], sys.argv[3]
 writer = ContentWriter(store)
-writer.add_bytes("a", bytes(range(251)) * (20_000 if where == "packs" else 40))
+with writer.open("a") as file:
+    file.write(bytes(range(251)) * (20_000 if where == "packs" else 40))
 content = writer.finish()
 
 def bomb():

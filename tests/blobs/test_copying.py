@@ -20,7 +20,7 @@ from ledger.blobs.retrying import RetryingStore
 from ledger.errors import ArgumentError, IntegrityError
 from ledger.ids import new_uuid
 from ledger.records import Content
-from tests.kit.contents import noise
+from tests.kit.contents import add, noise
 from tests.kit.ledgers import files_below
 from tests.kit.stores import WholeStore, objects
 
@@ -28,7 +28,7 @@ from tests.kit.stores import WholeStore, objects
 def stored(store: Store, data: bytes) -> Content:
     """A content of one file."""
     writer = ContentWriter(store)
-    writer.add_bytes("data.bin", data)
+    add(writer, "data.bin", data)
     return writer.finish()
 
 

@@ -15,7 +15,8 @@ data = os.urandom(3 << 20)
 
 def save():
     writer = ContentWriter(store)
-    writer.add_bytes("a", data)
+    with writer.open("a") as file:
+        file.write(data)
     return writer.finish()
 
 

@@ -10,7 +10,7 @@ from ledger.blobs.retrying import RetryingStore
 from ledger.blobs.spooled import SpooledObject
 from ledger.blobs.store import gets_at_once, puts_at_once
 from ledger.ids import new_uuid
-from tests.kit.contents import noise, save
+from tests.kit.contents import add, noise, save
 from tests.kit.stores import KEY, OTHER_KEY, WholeStore, objects
 
 
@@ -57,7 +57,7 @@ def test_a_large_content_is_written_as_to_the_own_store(own: LocalStore, other: 
     files = {"a": noise(5 << 20)}
     alone = LocalStore(tmp_path / "alone")
     writer = ContentWriter(FallbackStore(own, [other]))
-    writer.add_bytes("a", files["a"])
+    add(writer, "a", files["a"])
     assert 1 == len(list(own.root.glob("packs/tmp_*")))
     writer.abort()
     assert [] == list(own.root.glob("packs/*"))

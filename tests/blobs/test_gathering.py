@@ -11,7 +11,7 @@ from ledger.blobs import ContentWriter, LocalStore
 from ledger.blobs.gathering import SMALL_SIZE, Gathered, gather
 from ledger.blobs.trees import scan_tree
 from ledger.errors import ArgumentError, StorageError, UnsupportedFileError
-from tests.kit.contents import load, noise
+from tests.kit.contents import add, load, noise
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +82,7 @@ def test_a_part_of_a_folder_is_no_content(store: LocalStore, tmp_path: Path) -> 
     """A folder one of whose files is there already cannot be finished without the rest."""
     make(tmp_path / "in", [4096] * 600)
     writer = ContentWriter(store)
-    writer.add_bytes("0500", b"taken")
+    add(writer, "0500", b"taken")
     with pytest.raises(ArgumentError, match="there already"):
         writer.add_tree("", tmp_path / "in")
     with pytest.raises(ArgumentError, match="broken"):

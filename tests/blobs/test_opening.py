@@ -139,7 +139,8 @@ import sys
 from ledger.blobs import ContentReader, ContentWriter, create_store
 store = create_store({str(tmp_path)!r})
 writer = ContentWriter(store)
-writer.add_bytes("a", b"x" * 400)
+with writer.open("a") as file:
+    file.write(b"x" * 400)
 assert ContentReader(store, writer.finish(), label="a@1").read("a") == b"x" * 400
 print(*sorted({{"fsspec", "zstandard", "pyfastcdc", "numpy"}} & set(sys.modules)))
 """

@@ -17,7 +17,7 @@ from ledger.disk import StagedFile, durability
 from ledger.enums import Durability
 from ledger.errors import StorageError
 from ledger.ids import digest_of, new_uuid
-from tests.kit.contents import load, noise, save
+from tests.kit.contents import add, load, noise, save
 from tests.kit.stores import WholeStore, objects
 
 LARGE = noise(5 << 20)
@@ -85,7 +85,7 @@ def test_an_equal_pack_stays_and_a_damaged_one_is_replaced(store: LocalStore) ->
 def test_a_content_that_is_given_up_leaves_no_file(store: LocalStore, how: str) -> None:
     """What was written of a pack goes with its writer."""
     writer = ContentWriter(store)
-    writer.add_bytes("a", LARGE)
+    add(writer, "a", LARGE)
     assert 1 == len(leftovers(store))
     if how == "abort":
         writer.abort()

@@ -14,7 +14,7 @@ import pytest
 from ledger.blobs import BucketStore, ContentWriter, create_store
 from ledger.blobs.retrying import RetryingStore
 from ledger.errors import StorageError, StoreUnavailableError
-from tests.kit.contents import load, noise, save
+from tests.kit.contents import add, load, noise, save
 from tests.kit.faults import Fault, Proxy, on
 from tests.kit.s3 import Bucket
 
@@ -140,7 +140,7 @@ with tempfile.TemporaryFile() as file:
 def test_a_content_that_is_given_up_shows_nothing(bucket: Bucket) -> None:
     """What waited for its bucket goes with its writer."""
     writer = ContentWriter(create_store(bucket.url))
-    writer.add_bytes("a", DATA)
+    add(writer, "a", DATA)
     writer.abort()
     assert (["store.json"], 0) == (list(bucket.objects()), bucket.uploads())
 
@@ -166,7 +166,8 @@ data = os.urandom(20 << 20)
 def save():
     writer = ContentWriter(store)
     try:
-        writer.add_bytes("a", data)
+        with writer.open("a") as file:
+            file.write(data)
         return writer.finish()
     finally:
         writer.abort()

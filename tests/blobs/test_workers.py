@@ -16,7 +16,7 @@ from ledger.blobs import ContentReader, ContentWriter, LocalStore
 from ledger.blobs.workers import PARALLEL_SIZE, Workers, in_order, thread_count
 from ledger.errors import IntegrityError, StorageError
 from ledger.notices import warn_user
-from tests.kit.contents import load, noise, save
+from tests.kit.contents import add, load, noise, save
 from tests.kit.stores import CountingStore, objects
 
 LARGE = noise(5 * PARALLEL_SIZE)
@@ -122,7 +122,7 @@ def test_small_contents_start_no_thread(store: LocalStore, monkeypatch: pytest.M
 def test_an_unfinished_content_leaves_no_thread(store: LocalStore, how: str) -> None:
     """A writer that is aborted, or only dropped, takes its threads with it."""
     writer = ContentWriter(store)
-    writer.add_bytes("a", LARGE)
+    add(writer, "a", LARGE)
     assert threading.active_count() > 1
     if how == "abort":
         writer.abort()
@@ -151,7 +151,7 @@ def test_a_pack_that_cannot_be_written_fails_the_save(store: LocalStore) -> None
     taken = 0
     with pytest.raises(StorageError, match="No space left"):  # noqa: PT012  # which call raises is the question
         for number in range(300):
-            writer.add_bytes(str(number), os.urandom(1 << 20))
+            add(writer, str(number), os.urandom(1 << 20))
             taken += 1
     writer.abort()
     assert taken < 150
@@ -212,7 +212,8 @@ from ledger.blobs import ContentReader, ContentWriter, create_store
 def save():
     store = create_store({str(tmp_path / "late")!r})
     writer = ContentWriter(store)
-    writer.add_bytes("a", bytes(range(256)) * 20_000)
+    with writer.open("a") as file:
+        file.write(bytes(range(256)) * 20_000)
     print(len(ContentReader(store, writer.finish(), label="iris@3").read("a")))
 
 atexit.register(save)

@@ -16,7 +16,7 @@ from ledger.blobs import ContentReader, ContentWriter, FsspecStore, LocalStore, 
 from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.ids import digest_of
 from ledger.records import content_digest, segments_of
-from tests.kit.contents import load, noise, save
+from tests.kit.contents import add, load, noise, save
 from tests.kit.stores import CountingStore, objects
 
 
@@ -180,7 +180,7 @@ def test_files_open_at_once_wait_for_their_turn(store: LocalStore) -> None:
     third.write(b"third")
     second.write(large)
     first.write(b"first")
-    writer.add_bytes("d", b"fourth")
+    add(writer, "d", b"fourth")
     third.close()
     second.close()
     first.close()
@@ -198,7 +198,7 @@ def test_an_open_file_is_not_finished(store: LocalStore) -> None:
 def test_nothing_is_stored_after_an_abort(store: LocalStore) -> None:
     """An aborted small content leaves the store as it was, even when its files are closed later."""
     writer = ContentWriter(store)
-    writer.add_bytes("a", b"bytes")
+    add(writer, "a", b"bytes")
     late, spooled = writer.open("b"), writer.open("c")
     late.write(b"late")
     spooled.write(b"late")
@@ -215,16 +215,16 @@ def test_nothing_is_stored_after_an_abort(store: LocalStore) -> None:
 def test_bad_paths_are_refused(store: LocalStore, path: str) -> None:
     """A path that no content may hold is refused before a byte is taken."""
     with pytest.raises(ArgumentError, match="cannot add the file"):
-        ContentWriter(store).add_bytes(path, b"bytes")
+        add(ContentWriter(store), path, b"bytes")
 
 
 @pytest.mark.parametrize(("first", "second"), [("a", "a"), ("a", "a/b"), ("a/b", "a"), ("a/b/c", "a")])
 def test_paths_do_not_collide(store: LocalStore, first: str, second: str) -> None:
     """No path stands twice, or below or above another file."""
     writer = ContentWriter(store)
-    writer.add_bytes(first, b"1")
+    add(writer, first, b"1")
     with pytest.raises(ArgumentError, match="cannot add the file"):
-        writer.add_bytes(second, b"2")
+        add(writer, second, b"2")
 
 
 def test_a_file_is_copied_with_its_executable_bit(store: LocalStore, tmp_path: Path) -> None:

@@ -13,11 +13,17 @@ def noise(size: int, seed: int = 0) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
+def add(writer: ContentWriter, path: str, data: bytes | memoryview) -> None:
+    """Write a whole file."""
+    with writer.open(path) as file:
+        file.write(data)
+
+
 def save(store: Store, files: Mapping[str, bytes], *, similar: Iterable[Content] = ()) -> Content:
     """The content of some files, saved."""
     writer = ContentWriter(store, similar=similar)
     for path, data in files.items():
-        writer.add_bytes(path, data)
+        add(writer, path, data)
     return writer.finish()
 
 
