@@ -38,6 +38,10 @@ class LedgerError(Exception):
         others = [note for note in self.__dict__.get("__notes__", ()) if note != before]
         self.__dict__ |= {"hint": hint, "__notes__": [_note(hint), *others]}
 
+    def add_facts(self, **facts: object) -> None:
+        """Add named values behind the message, or put others in their place."""
+        self.__setstate__(facts)
+
     def __setstate__(self, facts: dict[str, object] | None) -> None:
         # In __dict__, so that the default pickling of exceptions carries them; and set, because
         # what OSError and ImportError call errno, filename and name are slots of theirs.

@@ -17,7 +17,8 @@ from ledger.errors import (
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
-_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTSUP})
+_SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_NO_PARTS = errno.ENOTSUP  # by a server without HTTP ranges (`ledger.blobs.answers`)
 _PATH_HINTS = {
     errno.EACCES: "check the permissions of the path",
     errno.EPERM: "check the permissions of the path",
@@ -49,5 +50,5 @@ def raise_unjudged(error: Exception) -> None:
     """
     if isinstance(error, StoreUnavailableError | StoreAccessError):
         raise error
-    if isinstance(error, OSError) and error.errno in _SHORTAGE:
+    if isinstance(error, OSError) and error.errno in (*_SHORTAGE, _NO_PARTS):
         raise error if isinstance(error, LedgerError) else storage_error(error, error.filename, "read") from error

@@ -289,8 +289,8 @@ class Workspace(View):
         except MaterializerError as error:
             if "version" not in error.facts:
                 error.args = (f"{claim.label}: {error}",)
-                hint = error.hint.replace("NAME@VERSION", claim.label)
-                error.__dict__.update(hint=hint, name=claim.name, version=claim.version)
+                error.hint = error.hint.replace("NAME@VERSION", claim.label)
+                error.add_facts(name=claim.name, version=claim.version)
             raise
         except StoreMismatchError as error:
             whole = {"name": claim.name, "version": claim.version, "digest": content.digest}
@@ -300,7 +300,7 @@ class Workspace(View):
         except IntegrityError as error:
             found = {fact: value for fact, value in error.facts.items() if value is not None}
             whole = {"name": claim.name, "version": claim.version, "digest": content.digest, "location": self.store.url}
-            error.__dict__.update({**whole, **found})
+            error.add_facts(**{**whole, **found})
             raise
 
     def _load_linked(self, content: Content, label: str) -> Path:

@@ -15,6 +15,7 @@ Owns every read of Git's object files. Rules it keeps:
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.disk import storage_errors
 from ledger.errors import IntegrityError
@@ -27,6 +28,9 @@ from ledger.history.loose import LooseObjects
 from ledger.history.packfile import PackFile, count_in_index
 from ledger.ids import CommitId
 from ledger.system_errors import storage_error
+
+if TYPE_CHECKING:
+    from ledger.history.staging import StagedFold
 
 _CACHE_BYTES = 8 << 20
 _RESCANS = 10
@@ -50,8 +54,8 @@ class Objects:
         self._scanned = False
         self.has_restored = False
         """Whether something was missed, and indexes were made again for it."""
-        self.fold_at_hand: object = None
-        """The fold in slices that this process was at last, if `staging` left one."""
+        self.fold_at_hand: StagedFold | None = None
+        """The fold in slices that this process was at last, for `staging`, which alone reads and sets it."""
         self._judged: int | None = None
         self._guard = ThreadLock()
         self._cache = _ByteCache(_CACHE_BYTES)

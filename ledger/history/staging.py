@@ -188,7 +188,7 @@ def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
     """
     # Taken away until a step has gone well: after one that failed, only what is on the disk was checked.
     at_hand, objects.fold_at_hand = objects.fold_at_hand, None
-    if isinstance(at_hand, StagedFold) and at_hand.plan == plan and at_hand.is_as_left():
+    if at_hand is not None and at_hand.plan == plan and at_hand.is_as_left():
         return at_hand
     folder = _folder_of(objects)
     try:

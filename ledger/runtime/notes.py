@@ -30,7 +30,7 @@ def saving(what: str, **facts: object) -> Iterator[None]:
         yield
     except MaterializerError as error:
         error.args = (f"{what}: {error}",)
-        error.__setstate__(facts)
+        error.add_facts(**facts)
         raise
     except LedgerError as error:
         error.add_note(f"while {what} was saved")

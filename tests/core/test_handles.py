@@ -339,7 +339,7 @@ def test_a_handle_is_no_value_to_save(ledger: Ledger, saved: ArtifactVersion) ->
 
 
 def test_a_value_that_cannot_be_made_is_named(ledger: Ledger) -> None:
-    """The error of a materializer that fails to load says of which version, and the hint how to get its files."""
+    """The error of a failing load says of which version, and its hint, in tracebacks too, how to get the files."""
     ledger.save(Lost(), "lost", "final")
     with pytest.raises(MaterializerError) as caught:
         ledger.load("lost")
@@ -347,6 +347,7 @@ def test_a_value_that_cannot_be_made_is_named(ledger: Ledger) -> None:
     assert str(error).startswith("lost@final: materializer tests.losing/1 cannot load ")
     assert ("lost", "final") == (error.name, error.version)
     assert error.hint.startswith("`ledger get lost@final` gives the files as they are")
+    assert [f"Hint: {error.hint}"] == error.__notes__
 
 
 def test_a_version_that_another_needs_keeps_its_name_in_the_error(workdir: Path) -> None:
