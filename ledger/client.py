@@ -77,7 +77,10 @@ class Client:
         created_after: dt.datetime | None = None,
         limit: int | None = None,
     ) -> list[ArtifactVersion]:
-        """The versions that match everything asked, oldest first; ``limit`` keeps the newest."""
+        """The versions that match everything asked, oldest first; ``limit`` keeps the newest.
+
+        The arguments are those of `Ledger.search`, and so are the errors.
+        """
         return self._ledger().search(
             name=name,
             version=version,
@@ -96,7 +99,11 @@ class Client:
         add_tags: Iterable[str] | None = None,
         remove_tags: Iterable[str] | None = None,
     ) -> ArtifactVersion:
-        """Put tags on a version and take others off; returns it as it is then."""
+        """Put tags on a version and take others off, in one commit; returns the version as it is then.
+
+        Raises what `get_artifact_version` raises, and `InvalidTagError` for what can be no tag, or is to be put on
+        and taken off at once.
+        """
         ledger = self._ledger()
         found = ledger.get(name_id_or_prefix, version)
         with ledger.transaction() as transaction:
@@ -110,7 +117,11 @@ class Client:
     def list_pipeline_runs(
         self, pipeline_name: str | None = None, limit: int | None = None, *, status: str | None = None
     ) -> list[PipelineRun]:
-        """The runs, oldest first: of a pipeline, of a status; ``limit`` keeps the newest."""
+        """The runs, oldest first; ``limit`` keeps the newest.
+
+        ``pipeline_name`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``.
+        Raises `ArgumentError` (a ``ValueError``) for any other status, or a limit that is none.
+        """
         return self._ledger().runs(pipeline=pipeline_name, status=status, limit=limit)
 
     def _note(self, version: ArtifactVersion) -> None:

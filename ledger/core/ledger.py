@@ -162,7 +162,10 @@ class Ledger(Reader):
         mmap: bool = False,
         data_type: type | None = None,
     ) -> Any:
-        """The value of a version, its bytes verified; see `ArtifactVersion.load`."""
+        """The value of a version, with every byte checked against its digest.
+
+        The version is given as to `get`, the rest as to `ArtifactVersion.load`; raises what both raise.
+        """
         snapshot = self._workspace.snapshot()
         claim = resolve(snapshot, name_or_id, version)
         return self._workspace.version(snapshot, claim).load(trust=trust, mmap=mmap, data_type=data_type)
@@ -178,13 +181,20 @@ class Ledger(Reader):
             transaction.log_metadata(metadata, on, version)
 
     def tag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
-        """Put tags on a version, which is given as in `log_metadata`; a tag that it has already is no error."""
+        """Put tags on a version, which is given as in `log_metadata`; a tag that it has already is no error.
+
+        Raises `InvalidTagError` for what can be no tag, `ArgumentTypeError` for tags that are no list, and what `get`
+        raises.
+        """
         wanted = check_given_tags(tags)
         with self.transaction() as transaction:
             transaction.tag(on, wanted, version)
 
     def untag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
-        """Take tags off a version, which is given as in `log_metadata`; that they were there stays in the history."""
+        """Take tags off a version, which is given as in `log_metadata`; that they were there stays in the history.
+
+        Raises what `tag` raises; a tag that the version does not have is no error.
+        """
         unwanted = check_given_tags(tags)
         with self.transaction() as transaction:
             transaction.tag(on, None, version, remove=unwanted)
@@ -229,7 +239,10 @@ class Ledger(Reader):
         return Ledger(past)
 
     def trust(self, name_or_id: str | UUID, version: str | int | None = None) -> ArtifactVersion:
-        """Let a version run code whenever this user loads it on this machine from now on; returns the version."""
+        """Let a version run code whenever this user loads it on this machine from now on; returns the version.
+
+        Raises what `get` raises, and `StorageError` where the trust file (specs/trust.md) cannot be written.
+        """
         found = self.get(name_or_id, version)
         self._workspace.trust.add(Digest(found.digest), found.claim.label, self._workspace.now())
         return found
@@ -247,6 +260,7 @@ class Ledger(Reader):
         """How much room every artifact and version takes, in bytes.
 
         That is the size of its files, what the store holds for it, and how much of that it shares with others.
+        A version whose record or bytes are damaged is left out with a warning.
         """
         return measure(self._workspace)
 

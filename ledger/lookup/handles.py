@@ -286,7 +286,7 @@ class Artifact:
         return ArtifactVersion(self._latest, self._source)
 
     def load(self) -> Any:
-        """The value of the latest version."""
+        """The value of the latest version; raises what `ArtifactVersion.load` raises."""
         return self.latest.load()
 
     def __eq__(self, other: object) -> bool:

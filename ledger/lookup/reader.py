@@ -113,7 +113,8 @@ class Reader:
 
         ``name`` is exact; a version matches ``tag`` if it has every one of those tags, and ``run_metadata`` if it has
         at least these keys with these values, nested dicts alike. ``created_after`` without a time zone is local time.
-        A version whose record is damaged is left out with a warning.
+        A version whose record is damaged is left out with a warning. Raises `InvalidNameError`, `InvalidVersionError`,
+        `InvalidTagError`, `MetadataError` or `ArgumentError` for what no version can have.
         """
         wanted = searching.make_filter(tag=tag, type=type, run_metadata=run_metadata, created_after=created_after)
         return searching.search_versions(self._view, name=name, version=version, wanted=wanted, limit=limit)
@@ -124,6 +125,7 @@ class Reader:
         """The runs, oldest first; ``limit`` keeps the newest.
 
         ``pipeline`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``.
+        Raises `ArgumentError` for any other status. A run whose record is damaged is left out with a warning.
         """
         return list_runs(self._view, pipeline=pipeline, status=status, limit=limit)
 
