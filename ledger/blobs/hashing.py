@@ -15,15 +15,15 @@ from ledger.blobs.workers import PARALLEL_SIZE, Workers
 from ledger.ids import Digest
 from ledger.meters import advance
 
-Source = TypeVar("Source")
+_Source = TypeVar("_Source")
 
-Found = tuple[int, Digest]
+Hashed = tuple[int, Digest]
 """The size of a source in bytes, and its digest."""
 
 _WAIT = 0.05  # seconds
 
 
-def digests(sources: Iterable[Source], read: Callable[[Source], Iterator[bytes]], *, size: int) -> Iterator[Found]:
+def digests(sources: Iterable[_Source], read: Callable[[_Source], Iterator[bytes]], *, size: int) -> Iterator[Hashed]:
     """The size and digest of each source, in order; ``read`` gives the bytes of one, ``size`` says how many all have.
 
     Raises what ``read`` raises, for the first source in order that it fails for.
@@ -34,7 +34,7 @@ def digests(sources: Iterable[Source], read: Callable[[Source], Iterator[bytes]]
             yield _hash(source, read=read, tally=tally)
             advance(tally.take())
         return
-    workers: Workers[Found] = Workers()
+    workers: Workers[Hashed] = Workers()
     try:
         for source in sources:
             if workers.is_full:
@@ -70,7 +70,7 @@ class _Tally:
         self._is_over = True
 
 
-def _take(workers: Workers[Found], tally: _Tally) -> Found:
+def _take(workers: Workers[Hashed], tally: _Tally) -> Hashed:
     """The oldest result, once it is there; what is done meanwhile is told."""
     while not workers.wait(_WAIT):
         advance(tally.take())
@@ -79,7 +79,7 @@ def _take(workers: Workers[Found], tally: _Tally) -> Found:
     return found
 
 
-def _hash(source: Source, *, read: Callable[[Source], Iterator[bytes]], tally: _Tally) -> Found:
+def _hash(source: _Source, *, read: Callable[[_Source], Iterator[bytes]], tally: _Tally) -> Hashed:
     size, digest = 0, hashlib.sha256()
     for block in read(source):
         digest.update(block)

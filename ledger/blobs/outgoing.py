@@ -17,7 +17,7 @@ BUFFER_SIZE: Final = 64 << 10
 _MOST_AHEAD = 4 << 20  # bytes
 
 
-class Source(Protocol):
+class FileRanges(Protocol):
     """The bytes of one file by their position in it, checked."""
 
     def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
@@ -30,7 +30,7 @@ class Source(Protocol):
 class _Fetching(io.RawIOBase):
     """A raw file over the bytes of a source."""
 
-    def __init__(self, size: int, source: Source) -> None:
+    def __init__(self, size: int, source: FileRanges) -> None:
         super().__init__()
         self._size = size
         self._source = source
@@ -94,6 +94,6 @@ class _Fetching(io.RawIOBase):
         self._kept_at = self._position
 
 
-def readable_file(size: int, source: Source) -> BinaryIO:
+def readable_file(size: int, source: FileRanges) -> BinaryIO:
     """A buffered file of ``size`` bytes, which ``source`` gives."""
     return io.BufferedReader(_Fetching(size, source), BUFFER_SIZE)

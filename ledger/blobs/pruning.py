@@ -29,7 +29,7 @@ from ledger.system_errors import storage_error
 _LABEL = "the store"
 _LEFTOVER = re.compile(r"tmp_[0-9a-f]{16}")
 
-Places = Mapping[tuple[str, int], tuple[str, int]]
+Moves = Mapping[tuple[str, int], tuple[str, int]]
 """Where chunks went: pack and number before, pack and number now."""
 
 
@@ -109,7 +109,7 @@ def live_bytes(store: Store, key: str, stretches: Sequence[tuple[int, int]]) -> 
     return sum(index.entries[number].stored_size for number in _numbers(index, stretches)), index.offsets[-1]
 
 
-def repack(store: LocalStore, needed: Mapping[str, Sequence[tuple[int, int]]]) -> Places:
+def repack(store: LocalStore, needed: Mapping[str, Sequence[tuple[int, int]]]) -> Moves:
     """Put the chunks that are needed of some packs, given by their keys, into new packs, each checked on its way."""
     places: dict[tuple[str, int], tuple[str, int]] = {}
     builder, waiting = PackBuilder(), dict[tuple[str, int], int]()
@@ -127,12 +127,12 @@ def repack(store: LocalStore, needed: Mapping[str, Sequence[tuple[int, int]]]) -
     return places
 
 
-def packs_in(places: Places) -> set[str]:
+def packs_in(places: Moves) -> set[str]:
     """The keys of the packs that chunks went to."""
     return {pack_key(pack) for pack, _ in places.values()}
 
 
-def point_anew(store: LocalStore, content: Content, places: Places, *, timeout: float) -> bool:
+def point_anew(store: LocalStore, content: Content, places: Moves, *, timeout: float) -> bool:
     """Make a table name the chunks where they are now; says whether it named any that went elsewhere.
 
     Nobody else writes it meanwhile: it may be healed by a save at any other moment.
@@ -187,14 +187,14 @@ def _put(
     return {before: (name, number) for before, number in waiting.items()}
 
 
-def _runs_now(store: Store, content: Content, places: Places) -> tuple[Run, ...] | None:
+def _runs_now(store: Store, content: Content, places: Moves) -> tuple[Run, ...] | None:
     """The runs of a table as they should be, or ``None`` where they are so."""
     table = load_table(store, content, label=_LABEL)
     runs = tuple(_joined(_moved(table.runs, places)))
     return runs if runs != table.runs else None
 
 
-def _moved(runs: Sequence[Run], places: Places) -> Iterator[tuple[str, int]]:
+def _moved(runs: Sequence[Run], places: Moves) -> Iterator[tuple[str, int]]:
     for pack, first, count in runs:
         yield from (places.get((pack, number), (pack, number)) for number in range(first, first + count))
 

@@ -20,8 +20,8 @@ from ledger.catalog.segments import (
     TOKEN_BYTES,
     TRAILER_BYTES,
     CatalogDamage,
+    ReadAt,
     Segment,
-    Source,
     encode_segment,
     read_trailer,
 )
@@ -174,7 +174,7 @@ def _is_to_be_rewritten(catalog: Catalog, new: int) -> bool:
     return taken == len(sizes) or new + sum(sizes[-taken:] if taken else []) > RUN_LINES or dead > live + _SPARE_BYTES
 
 
-def _read(source: Source, size: int) -> Catalog:
+def _read(source: ReadAt, size: int) -> Catalog:
     head = source(0, _BODY_AT)
     if not head.startswith(_HEAD) or len(head) < _BODY_AT:
         raise CatalogDamage("the file is no catalog of this format")
@@ -191,7 +191,7 @@ def _read(source: Source, size: int) -> Catalog:
     return Catalog(segments[0].commit, segments[::-1], token=token)
 
 
-def _last_end(source: Source, size: int, token: bytes) -> int:
+def _last_end(source: ReadAt, size: int, token: bytes) -> int:
     """Where the last segment ends that was written whole; mostly at the end of the file."""
     end = size
     while end > _BODY_AT:
@@ -204,7 +204,7 @@ def _last_end(source: Source, size: int, token: bytes) -> int:
     return 0
 
 
-def _possible_end(source: Source, before: int) -> int:
+def _possible_end(source: ReadAt, before: int) -> int:
     """The last place before another where a trailer may end, or 0."""
     limit = before - 1 - TRAILER_BYTES + len(MAGIC)
     while limit > _BODY_AT:
@@ -226,7 +226,7 @@ def _remove_abandoned(folder: Path) -> None:
 
 
 class _OpenFile:
-    """An open file as a `Source`; closed when nobody reads it any more."""
+    """An open file as a `ReadAt`; closed when nobody reads it any more."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

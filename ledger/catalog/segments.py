@@ -18,7 +18,7 @@ from typing import NamedTuple
 from ledger.catalog.lines import TIME
 from ledger.catalog.queries import Query
 
-Source = Callable[[int, int], bytes]
+ReadAt = Callable[[int, int], bytes]
 """Reads so many bytes from an offset; fewer where there are no more."""
 
 TOKEN_BYTES = 16
@@ -57,7 +57,7 @@ class Trailer(NamedTuple):
 class Segment:
     """One segment, read through ``source``; raises `CatalogDamage` where it is not what was written."""
 
-    def __init__(self, source: Source, end: int, trailer: Trailer) -> None:
+    def __init__(self, source: ReadAt, end: int, trailer: Trailer) -> None:
         self.end = end
         self.start = end - trailer.length
         self.commit = trailer.commit
@@ -129,7 +129,7 @@ def encode_segment(
     yield trailer + zlib.crc32(trailer).to_bytes(_CHECK_BYTES)
 
 
-def read_trailer(source: Source, end: int, token: bytes) -> Trailer:
+def read_trailer(source: ReadAt, end: int, token: bytes) -> Trailer:
     """The trailer that ends at an offset of a file with a token; raises `CatalogDamage` where none does."""
     data = _read(source, end - TRAILER_BYTES, end)
     body = data[:-_CHECK_BYTES]
@@ -154,7 +154,7 @@ def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield block
 
 
-def _read(source: Source, start: int, end: int) -> bytes:
+def _read(source: ReadAt, start: int, end: int) -> bytes:
     data = source(start, end - start) if 0 <= start <= end else b""
     if len(data) != end - start:
         raise CatalogDamage(f"{len(data)} bytes from {start} on, expected {end - start}")

@@ -36,7 +36,7 @@ class Folders(Protocol):
         ...
 
 
-class Source(Protocol):
+class ObjectReader(Protocol):
     """Where trees and files are: the objects of a repository, or those with what is about to join them."""
 
     def get(self, id: ObjectId, kind: int, named_by: ObjectId | None = None) -> bytes:
@@ -47,7 +47,7 @@ class Source(Protocol):
 class CommittedTree:
     """The tree of a commit."""
 
-    def __init__(self, objects: Source, root: ObjectId) -> None:
+    def __init__(self, objects: ObjectReader, root: ObjectId) -> None:
         self._objects = objects
         self.root = root
         # The way to what was asked for last, in one value, for threads: what is asked for next lies near it.
@@ -106,7 +106,7 @@ class CommittedTree:
 class GrowingTree:
     """A committed tree with files added to it that are not yet in any commit."""
 
-    def __init__(self, objects: Source, base: ObjectId | None) -> None:
+    def __init__(self, objects: ObjectReader, base: ObjectId | None) -> None:
         self._objects = objects
         self._base = CommittedTree(objects, base) if base is not None else None
         self._root = _Folder()
