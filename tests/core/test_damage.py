@@ -225,7 +225,7 @@ def test_what_is_left_out_is_said_at_the_users_line(three: Ledger, ask: Callable
 
 def test_a_broken_record_loses_only_that_version(three: Ledger) -> None:
     """A manifest that is not JSON is an error for its version alone; lists and searches go on with a warning."""
-    folder = "/".join(three.get("x")._claim.path[:-1])
+    folder = "/".join(three.get("x").claim.path[:-1])
     id = "0" * 31 + "1"
     plant(three, {f"{folder}/00000004~4~4~{id}/version.json": b"{not json"})
     with pytest.raises(FormatError, match="x@4"):
@@ -243,7 +243,7 @@ def test_a_broken_record_loses_only_that_version(three: Ledger) -> None:
 
 def test_what_is_no_claim_hides_no_version(three: Ledger) -> None:
     """Something foreign among the claims of an artifact is reported by `verify`, and stops nobody."""
-    folder = "/".join(three.get("x", 1)._claim.path[:-1])
+    folder = "/".join(three.get("x", 1).claim.path[:-1])
     plant(three, {f"{folder}/zzz/version.json": b"{}", f"{folder}/file": b""})
     assert ("three", "other") == (three.load("x"), three.load(three.get("y").id))
     assert 4 == len(three.search()) == len(three.search(tag="t"))
@@ -280,7 +280,7 @@ def test_a_record_that_lies_is_refused(three: Ledger, changes: dict[str, Any]) -
 
 
 def _plant_with_other_id(ledger: Ledger, id: str) -> str:
-    folder = "/".join(ledger.get("x", 1)._claim.path[:-1])
+    folder = "/".join(ledger.get("x", 1).claim.path[:-1])
     manifest = {**manifest_of(ledger, ledger.get("x", 1)), "id": id}
     plant(ledger, {f"{folder}/00000005~5~5~{'1' * 32}/version.json": canonical(manifest)})
     return "x@5"
@@ -292,7 +292,7 @@ def test_duplicate_keys_are_refused(three: Ledger) -> None:
     manifest = canonical(
         {**manifest_of(three, three.get("x", 1)), "id": f"{id[:8]}-{id[:4]}-{id[:4]}-{id[:4]}-{id[:12]}"}
     )
-    folder = "/".join(three.get("x", 1)._claim.path[:-1])
+    folder = "/".join(three.get("x", 1).claim.path[:-1])
     twice = manifest.replace(b'"tags"', b'"save_type": "manual",\n  "tags"', 1)
     plant(three, {f"{folder}/00000004~4~4~{id}/version.json": twice})
     with pytest.raises(FormatError, match="canonical"):
@@ -331,7 +331,7 @@ def test_unknown_fields_and_events_are_kept_and_skipped(three: Ledger) -> None:
     version = three.get(label)
     event = "fffffffe-0000-7000-8000-000000000000"
     data = canonical({"kind": "retired", "format": 1, "id": event, "why": "old"})
-    plant(three, {"/".join((*version._claim.path, f"{event}.json")): data})
+    plant(three, {"/".join((*version.claim.path, f"{event}.json")): data})
     assert "one" == three.load(label)
     three.tag(label, ["late"])
     assert "late" in three.get(label).tags

@@ -413,7 +413,7 @@ def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger]) -> 
     far = settings_for("https://ada:secret@example.com/team.git")
     assert "" == store_of_remote(ada.path, far)
     with pytest.raises(ConfigError, match=r"origin \(https://example.com/team.git\) has no store"):
-        sharing._target(ada._workspace, far, Remote("origin", far.url))
+        sharing._target(ada.workspace, far, Remote("origin", far.url))
 
 
 def test_a_remote_with_a_store_of_its_own(tmp_path: Path, hub: Path) -> None:
@@ -510,7 +510,7 @@ def test_many_commits_arrive_as_a_pack_with_deltas(pair: tuple[Ledger, Ledger], 
     hub_git(hub, "repack", "-q", "-a", "-d", "-f")
     bob.sync()
     assert list(range(40)) == [version.load() for version in bob.versions("numbers")]
-    snapshot = bob._workspace.snapshot()
+    snapshot = bob.workspace.snapshot()
     assert 40 == len(list(snapshot.claims(Name("numbers"))))
 
 

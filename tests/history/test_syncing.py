@@ -56,7 +56,7 @@ def test_every_commit_only_adds_to_its_first_parent(pair: tuple[Ledger, Ledger])
 def test_a_plan_moves_nothing(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Until it is pushed, remote and ledger are as they were, and numbers too."""
     _, bob = pair
-    history, before, known = bob._workspace.history, bob.revision, hub_tip(hub)
+    history, before, known = bob.workspace.history, bob.revision, hub_tip(hub)
     plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
     assert [("iris@2", "iris@3")] == [(was.label, now.label) for was, now in plan.moved]
     assert (["iris@3"], ["iris@2"]) == ([c.label for c in plan.unpublished], [c.label for c in plan.fetched])
@@ -66,7 +66,7 @@ def test_a_plan_moves_nothing(pair: tuple[Ledger, Ledger], hub: Path) -> None:
 def test_a_push_that_comes_late_says_so(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """The branch moved since the plan: nothing is forced, and what is known of the remote stays true."""
     ada, bob = pair
-    history = bob._workspace.history
+    history = bob.workspace.history
     plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
     ada.save("faster", "iris")
     ada.sync()
@@ -78,7 +78,7 @@ def test_a_push_that_comes_late_says_so(pair: tuple[Ledger, Ledger], hub: Path) 
 def test_a_push_whose_answer_is_lost_counts_if_the_remote_has_it(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """What the remote holds decides, not what it said."""
     _, bob = pair
-    history = bob._workspace.history
+    history = bob.workspace.history
     plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
     git(bob, "push", "-q", str(hub), f"{plan.tip}:main")
     assert push_plan(history, plan)
@@ -89,7 +89,7 @@ def test_a_push_whose_answer_is_lost_counts_if_the_remote_has_it(pair: tuple[Led
 def test_a_plan_is_not_adopted_over_a_new_save(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """The own branch moves by compare-and-swap."""
     _, bob = pair
-    history = bob._workspace.history
+    history = bob.workspace.history
     plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
     assert push_plan(history, plan)
     bob.save("meanwhile", "iris")
@@ -169,4 +169,4 @@ def test_a_protocol_that_is_not_listed(pair: tuple[Ledger, Ledger]) -> None:
     """Git itself is told which protocols there are."""
     ada, _ = pair
     with pytest.raises(RemoteError, match="cannot ask origin"):
-        plan_sync(ada._workspace.history, Remote("origin", "ext::sh -c true"), author=AUTHOR, now=NOW)
+        plan_sync(ada.workspace.history, Remote("origin", "ext::sh -c true"), author=AUTHOR, now=NOW)

@@ -35,7 +35,7 @@ def git(ledger: Ledger, *arguments: str, data: bytes = b"", **environment: str) 
 
 def manifest_path(version: ArtifactVersion) -> str:
     """Where a version's manifest stands in the tree."""
-    return "/".join((*version._claim.path, "version.json"))
+    return "/".join((*version.claim.path, "version.json"))
 
 
 def manifest_of(ledger: Ledger, version: ArtifactVersion) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def forge(ledger: Ledger, model: ArtifactVersion, **changes: Any) -> str:
     id = str(uuid.uuid4())
     position = len(ledger.versions(model.name)) + 1
     manifest = {**manifest_of(ledger, model), "id": id, **changes}
-    folder = "/".join(model._claim.path[:-1])
+    folder = "/".join(model.claim.path[:-1])
     claim = f"{position:08d}~{position}~{position}~{id.replace('-', '')}"
     plant(ledger, {f"{folder}/{claim}/version.json": canonical(manifest)})
     return f"{model.name}@{position}"
