@@ -8,6 +8,7 @@ reference, in turns; medians of their times, and the peak of the memory of each 
 ``--quick`` takes 256 MiB and 5,000 files where 1 GiB and 20,000 files are usual.
 """
 
+import argparse
 import os
 import shutil
 import statistics
@@ -184,9 +185,12 @@ def many_small_files(folder: Path, port: int, aws: str, count: int) -> None:
     report(title, "eight requests at once", *rounds(up, by_requests), times=times)
 
 
-def main(words: list[str]) -> None:
-    is_quick = "--quick" in words
-    aws = words[words.index("--aws") + 1] if "--aws" in words else shutil.which("aws") or "aws"
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--quick", action="store_true", help="a quarter of all sizes")
+    parser.add_argument("--aws", default=shutil.which("aws") or "aws", metavar="PROGRAM", help="the reference")
+    arguments = parser.parse_args()
+    is_quick, aws = arguments.quick, arguments.aws
     with tempfile.TemporaryDirectory() as name, running_server() as port:
         folder = Path(name)
         os.environ.update(s3_environment(port), XDG_CACHE_HOME=str(folder / "cache"), AWS_EC2_METADATA_DISABLED="true")
@@ -203,4 +207,4 @@ if __name__ == "__main__":
     if sys.argv[1:] and sys.argv[1] in WORK:
         WORK[sys.argv[1]](*sys.argv[2:])
     else:
-        main(sys.argv[1:])
+        main()
