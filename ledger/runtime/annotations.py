@@ -33,7 +33,7 @@ def without_extras(annotation: Any) -> Any:
 
 
 def spelled_out(annotation: Any) -> Any:
-    """What a name given by a ``type`` statement stands for; one that names what is defined nowhere is any type."""
+    """What a name given by a ``type`` statement stands for; any type where its definition cannot be resolved."""
     alias = get_origin(annotation) or annotation
     while type(alias).__name__ == "TypeAliasType":  # in `typing` since Python 3.12, before in `typing_extensions`
         try:
@@ -73,7 +73,7 @@ def spelled(annotation: Any) -> str:
 
 
 def told_of(value: object, annotation: Any) -> str:
-    """What a value is, as the error says it that the value is not as annotated."""
+    """What an error calls a value that is not as annotated: the value itself against ``Literal``, else its type."""
     is_listed = get_origin(without_extras(annotation)) is Literal
     return shown(value) if is_listed else spelled(type(value))
 

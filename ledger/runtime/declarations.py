@@ -21,7 +21,7 @@ _LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isas
 
 
 class Declared:
-    """What stands for a function under its name."""
+    """A step or a pipeline, which stands for a function under the function's own name."""
 
     def __copy__(self) -> Self:
         return self  # nothing of it changes

@@ -68,9 +68,10 @@ def as_parameter(value: Any) -> Any:
 
 
 def with_types(value: Any) -> Any:
-    """A plain argument with the type of each of its parts, equal in all processes for what no body can tell apart.
+    """A plain argument with the type of each of its parts, as cache keys hold it.
 
-    Raises `MetadataError` for what is not JSON, and for what its types and values do not tell all of.
+    Two are equal, in whatever processes, where no body could tell them apart. Raises `MetadataError` for what is not
+    JSON, and for what its types and values do not say all of.
     """
     as_parameter(value)  # refuses text that no key can hold, and what holds itself
     try:
@@ -148,7 +149,7 @@ def _largest(told: Mapping[str, Any]) -> str:
 
 
 def own(step: str, name: str, value: Any) -> Any:
-    """A plain argument of a step that shares nothing with the value given that can be changed.
+    """A copy of a plain argument for one step: nothing in it that can be changed is shared with what was given.
 
     What a pipeline's body does to a list after a call, or a step's body to the one that it got, is no other step's.
     Raises `StepInterfaceError` for a value whose class keeps it from being copied.

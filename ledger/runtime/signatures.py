@@ -76,7 +76,7 @@ def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _resolved(function: Callable[..., Any], key: str, annotation: Any, local: dict[str, Any]) -> Any:
-    """One annotation, each by itself, so that a type the checker alone knows costs no other its meaning.
+    """What one annotation means. Each is resolved by itself: a name that only the type checker knows spoils no other.
 
     Raises `StepInterfaceError` where the name or configuration of an output would be lost with it.
     """
@@ -103,7 +103,7 @@ def _evaluated(alone: types.SimpleNamespace, key: str, names: dict[str, Any], lo
 
 
 class _Unknown:
-    """A type that is known to nobody at run time, so that any value has it; so have its attributes and its items."""
+    """A type that nobody knows at run time, so that any value passes for it. So are its attributes and items."""
 
     def __getattr__(self, name: str) -> "_Unknown":
         if name.startswith("__"):
@@ -174,7 +174,7 @@ def _members(annotation: Any, function: Callable[..., Any], name: str) -> tuple[
 
 
 def _warn_of_lost_names(annotation: Any, step: str) -> None:
-    """Say it where the members of a tuple that is one output have names, which nothing will have."""
+    """Warn where a tuple is one output although its members are annotated with names: these are lost."""
     for kind in union_members(annotation) or (annotation,):
         members = get_args(kind) if get_origin(kind) is tuple else ()
         extras = [extra for member in members for said in _saying(member) for extra in get_args(said)[1:]]
@@ -202,7 +202,7 @@ def _config_in(annotation: Any, step: str) -> ArtifactConfig:
 
 
 def _saying(annotation: Any) -> list[Any]:
-    """Where an annotation has something beside a type that is for an output."""
+    """The ``Annotated`` parts of an annotation that say something of an output: itself, and members of a union."""
     annotation = spelled_out(annotation)
     members = [
         said
