@@ -21,7 +21,7 @@ class ArtifactStore(msgspec.Struct, frozen=True):
 
 
 class Stack(msgspec.Struct, frozen=True):
-    """What the reference guide calls the active stack; a ledger has one."""
+    """What a pipeline framework calls its active stack, as far as a ledger has one: the store."""
 
     artifact_store: ArtifactStore
 

@@ -449,5 +449,5 @@ class RemoteError(LedgerError, ConnectionError):
     usual_hint = "check the address and your access with plain Git, then try again; nothing was lost here"
 
 
-# The reference guide's name for the same thing.
+# The name that programs may know it by from elsewhere.
 EntityExistsError = VersionExistsError
