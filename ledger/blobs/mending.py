@@ -5,14 +5,16 @@ chunks in other packs, and then its table comes with them. Everything is checked
 counted on and again as it is copied. Registered data is the user's own and is left alone.
 """
 
-import warnings
 from collections.abc import Callable, Collection
+from contextvars import copy_context
+from functools import partial
 
 from ledger.blobs.auditing import check_objects, check_table, needs_of, sizes_of
 from ledger.blobs.copying import copy_objects
 from ledger.blobs.layout import parse_key
 from ledger.blobs.store import Store
 from ledger.errors import StorageError
+from ledger.notices import keep_warnings
 from ledger.records import Content
 from ledger.system_errors import raise_unjudged
 
@@ -56,10 +58,9 @@ def mend_content(
             continue
         if found != source.get(key):
             keep(key, found)
-    with warnings.catch_warnings():
-        # That it is damaged is why it is written again.
-        warnings.simplefilter("ignore", UserWarning)
-        copy_objects(source, own, content, label=label, anew=keys)
+    quiet = copy_context()
+    quiet.run(keep_warnings, [])  # that it is damaged is why it is written again
+    quiet.run(partial(copy_objects, source, own, content, label=label, anew=keys))
 
 
 def _is_table(key: str) -> bool:
