@@ -11,7 +11,7 @@ from ledger.cli.session import ExampleCommand, Session, json_option, pass_sessio
 if TYPE_CHECKING:
     from ledger.maintenance import Collected, GcPlan
 
-_DAYS = 14
+_DAYS = 14  # as `ledger.maintenance.GRACE_DAYS`, which takes long to import; a test compares them
 
 
 @click.command(cls=ExampleCommand, example="ledger gc --dry-run")

@@ -79,6 +79,9 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
 def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool = False) -> GcPlan:
     """What could go. ``exclusive`` says that no other ledger uses the store, where that cannot be told.
 
+    ``grace_days`` is how old a file must be to go. The command line takes none below `GRACE_DAYS`: a younger object may
+    still be named by a save that is under way, or by a clone.
+
     Raises `ArgumentError` for a store in which nothing can be removed safely, and `IntegrityError` where damage hides
     what is needed. Nothing is changed.
     """

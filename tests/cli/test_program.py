@@ -17,8 +17,10 @@ import pytest
 from click.testing import CliRunner
 
 from ledger import Ledger, errors, step
+from ledger.cli.collecting import gc
 from ledger.cli.errors import EXIT_CODES
 from ledger.cli.program import program
+from ledger.maintenance import GRACE_DAYS
 from tests.cli.conftest import Cli
 
 ROOT = Path(__file__).parents[2]
@@ -110,6 +112,13 @@ def test_exit_codes_are_those_of_the_errors() -> None:
     for code, meaning in EXIT_CODES.items():
         assert f"| {code} | {meaning} |" in spec
         assert f"  {code:<3}  {meaning}\n" in shown
+
+
+def test_gc_keeps_as_long_as_maintenance_says() -> None:
+    """By default, and at least, the command waits the days for which an object may still be named."""
+    (days,) = (parameter for parameter in gc.params if parameter.name == "days")
+    assert isinstance(days.type, click.IntRange)
+    assert (GRACE_DAYS, GRACE_DAYS) == (days.default, days.type.min)
 
 
 def test_the_specification_names_everything() -> None:
