@@ -25,7 +25,7 @@ class LedgerError(Exception):
 
     def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
         super().__init__(one_line(message))
-        self.__setstate__({"hint": one_line(hint) or self.usual_hint, **facts})
+        self.__setstate__({"hint": hint or self.usual_hint, **facts})
 
     @property
     def hint(self) -> str:
@@ -34,7 +34,7 @@ class LedgerError(Exception):
 
     @hint.setter
     def hint(self, hint: str) -> None:
-        before = _note(self.__dict__.get("hint"))
+        hint, before = one_line(hint), _note(self.__dict__.get("hint"))
         others = [note for note in self.__dict__.get("__notes__", ()) if note != before]
         self.__dict__ |= {"hint": hint, "__notes__": [_note(hint), *others]}
 

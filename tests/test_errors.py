@@ -149,3 +149,5 @@ def test_a_message_is_one_printable_line(given: str, told: str) -> None:
     error = LedgerError(f"no {given}", hint=f"not {given}", name=given)
     assert (f"no {told}", f"not {told}", given) == (str(error), error.hint, error.facts["name"])
     assert (str(error), error.hint) == (str(pickle.loads(pickle.dumps(error))), pickle.loads(pickle.dumps(error)).hint)
+    error.hint = f"or {given}"
+    assert (f"or {told}", [f"Hint: or {told}"]) == (error.hint, error.__notes__)
