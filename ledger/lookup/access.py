@@ -6,11 +6,14 @@ above it.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from ledger.history import Claim
 from ledger.lookup.facts import Facts
 from ledger.records import FileEntry, Name, Producer
+
+if TYPE_CHECKING:
+    from ledger.lookup.runs import PipelineRun, StepRun
 
 PythonType = type
 """The builtin, under a name that `ArtifactVersion.type` does not hide."""
@@ -70,7 +73,7 @@ class Source:
         *,
         facts: Callable[[Claim], Facts],
         is_published: Callable[[Claim], bool],
-        producer: Callable[[Producer], tuple[Any, Any]],
+        producer: "Callable[[Producer], tuple[PipelineRun | None, StepRun | None]]",
         claims: Callable[[Name], Iterator[Claim]],
         access: Access,
         reopen: Callable[[], "Source"],

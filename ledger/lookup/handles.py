@@ -9,7 +9,7 @@ import datetime as dt
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from ledger.enums import ArtifactType, VisualizationType
@@ -21,6 +21,9 @@ from ledger.lookup.facts import Facts, MetadataEntry, leaves
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.visualized import Visualized
 from ledger.records import Content, FileEntry, number_of, parse_time
+
+if TYPE_CHECKING:
+    from ledger.lookup.runs import PipelineRun, StepRun
 
 
 class ArtifactVersion:
@@ -146,13 +149,13 @@ class ArtifactVersion:
         return self._source.is_published(self._claim)
 
     @property
-    def run(self) -> Any:
+    def run(self) -> "PipelineRun | None":
         """The `PipelineRun` that made the version, or ``None`` outside pipelines."""
         producer = self._facts.manifest.producer
         return self._source.producer(producer)[0] if producer is not None else None
 
     @property
-    def step(self) -> Any:
+    def step(self) -> "StepRun | None":
         """The `StepRun` that made the version, or ``None`` outside pipelines."""
         producer = self._facts.manifest.producer
         return self._source.producer(producer)[1] if producer is not None else None

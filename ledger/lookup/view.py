@@ -7,7 +7,7 @@ gives handles their access to bytes.
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ledger.errors import ArgumentError
 from ledger.history import Claim, History, Snapshot
@@ -20,7 +20,10 @@ from ledger.lookup.facts import Facts, check_claim, fold
 from ledger.lookup.handles import ArtifactVersion
 from ledger.records import Producer, decode_event, decode_manifest
 
-ProducerFinder = Callable[["View", Snapshot, Producer], tuple[Any, Any]]
+if TYPE_CHECKING:
+    from ledger.lookup.runs import PipelineRun, StepRun
+
+ProducerFinder = Callable[["View", Snapshot, Producer], "tuple[PipelineRun | None, StepRun | None]"]
 """Finds the run and the step that made a version; given from above, because runs are made of versions."""
 
 

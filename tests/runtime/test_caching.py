@@ -63,7 +63,7 @@ def test_a_second_run_reuses_the_versions_and_names_the_run() -> None:
     assert first.artifact_versions == second.artifact_versions
     assert [first.id, first.id] == [each.cached_from for each in second.steps.values()]
     assert [None, None] == [each.cached_from for each in first.steps.values()]
-    assert {first.id} == {version.run.id for version in second.artifact_versions}
+    assert {first} == {version.run for version in second.artifact_versions}
     assert [1, "sums"] == RAN
     assert first.id == training().steps["sums"].cached_from
 

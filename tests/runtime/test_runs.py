@@ -75,8 +75,10 @@ def test_a_run_tells_its_steps_inputs_and_outputs() -> None:
     assert ["before"] == [version.name for version in run.steps["nothing"].loaded]
     assert ["x", "sum", "product"] == [version.name for version in run.artifact_versions]
     for version in run.artifact_versions:
-        assert (run.id, run) == (version.run.id, version.run)
-    assert "second" == made.outputs["sum"].step.name
+        assert run == version.run
+    step_of_sum = made.outputs["sum"].step
+    assert step_of_sum is not None
+    assert "second" == step_of_sum.name
     assert made.source_digest.startswith("sha256:")
     assert f"<PipelineRun training completed id={run.id} steps=['first', 'second', 'nothing']>" == repr(run)
     assert "<StepRun second completed outputs=['sum', 'product']>" == repr(made)
