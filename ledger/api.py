@@ -4,7 +4,7 @@ The default ledger is the one of the running step's run, else that of ``LEDGER_D
 in the working directory or above it; the first write makes one. Each function finds the ledger and delegates.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ def save_artifact(
     *,
     artifact_type: ArtifactType | str | None = None,
     tags: Iterable[str] | None = None,
-    run_metadata: Any = None,
+    run_metadata: Mapping[str, Any] | None = None,
     materializer: type[BaseMaterializer] | None = None,
     extract_metadata: bool = True,
     include_visualizations: bool = True,
@@ -84,7 +84,7 @@ def register_artifact(
     *,
     artifact_type: ArtifactType | str | None = None,
     tags: Iterable[str] | None = None,
-    run_metadata: Any = None,
+    run_metadata: Mapping[str, Any] | None = None,
 ) -> ArtifactVersion:
     """Link a file or folder that lies inside the artifact store already as a new version, without copying it.
 
@@ -108,7 +108,7 @@ def register_artifact(
 
 
 def log_artifact_metadata(
-    metadata: Any,
+    metadata: Mapping[str, Any],
     artifact_name: str | UUID | None = None,
     version: str | int | None = None,
     *,

@@ -159,12 +159,12 @@ WRONG: dict[str, tuple[Call, type[LedgerError], str]] = {
         "tags are a list of str, got NoneType: None",
     ),
     "log_metadata(None)": (
-        lambda ledger, _: ledger.log_metadata(None, "a"),
+        lambda ledger, _: ledger.log_metadata(None, "a"),  # type: ignore[arg-type]
         MetadataError,
         "metadata is a dict, got NoneType: None",
     ),
     "log_artifact_metadata(None)": (
-        lambda *_: log_artifact_metadata(None, "a"),
+        lambda *_: log_artifact_metadata(None, "a"),  # type: ignore[arg-type]
         MetadataError,
         "metadata is a dict, got NoneType: None",
     ),

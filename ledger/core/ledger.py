@@ -6,7 +6,7 @@ returns handles. Every read sees one commit; every write is a transaction.
 
 import datetime as dt
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -109,7 +109,7 @@ class Ledger(Reader):
         *,
         artifact_type: ArtifactType | str | None = None,
         tags: Iterable[str] | None = None,
-        run_metadata: Any = None,
+        run_metadata: Mapping[str, Any] | None = None,
         materializer: type[BaseMaterializer] | None = None,
         extract_metadata: bool = True,
         include_visualizations: bool = True,
@@ -140,7 +140,7 @@ class Ledger(Reader):
         *,
         artifact_type: ArtifactType | str | None = None,
         tags: Iterable[str] | None = None,
-        run_metadata: Any = None,
+        run_metadata: Mapping[str, Any] | None = None,
     ) -> ArtifactVersion:
         """Link data inside the store as a new version, without copying it; its files are hashed and listed.
 
@@ -170,7 +170,7 @@ class Ledger(Reader):
         claim = resolve(snapshot, name_or_id, version)
         return self._workspace.version(snapshot, claim).load(trust=trust, mmap=mmap, data_type=data_type)
 
-    def log_metadata(self, metadata: Any, on: Target, version: str | int | None = None) -> None:
+    def log_metadata(self, metadata: Mapping[str, Any], on: Target, version: str | int | None = None) -> None:
         """Log metadata, a dict of plain values, on a version; what was logged before stays in the history.
 
         ``on`` is a name, an id or a handle of this ledger; ``version`` goes with a name, which means the latest

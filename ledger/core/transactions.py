@@ -5,7 +5,7 @@ none. A single save is a transaction of one.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -93,7 +93,7 @@ class Transaction:
         *,
         artifact_type: ArtifactType | str | None = None,
         tags: Iterable[str] | None = None,
-        run_metadata: Any = None,
+        run_metadata: Mapping[str, Any] | None = None,
         materializer: type[BaseMaterializer] | None = None,
         extract_metadata: bool = True,
         include_visualizations: bool = True,
@@ -131,7 +131,7 @@ class Transaction:
         *,
         artifact_type: ArtifactType | str | None = None,
         tags: Iterable[str] | None = None,
-        run_metadata: Any = None,
+        run_metadata: Mapping[str, Any] | None = None,
         producer: Producer | None = None,
     ) -> PendingVersion:
         """Link data that lies inside the store already; it becomes a version when the transaction ends."""
@@ -155,7 +155,7 @@ class Transaction:
         workspace = self._workspace
         return self._keep(request, linked_manifest(request, content, author=workspace.author, now=workspace.now()))
 
-    def log_metadata(self, metadata: Any, on: Target, version: str | int | None = None) -> None:
+    def log_metadata(self, metadata: Mapping[str, Any], on: Target, version: str | int | None = None) -> None:
         """Log metadata on a version; without one given, on the latest, which may be one that was saved just here."""
         values = check_logged(metadata)
         target = self._target(on, version)

@@ -1,6 +1,6 @@
 """What a user says about outputs and values from outside: `ArtifactConfig` and `ExternalArtifact`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ class ArtifactConfig:
     name: str | None = None
     version: str | int | None = None
     tags: Iterable[str] | None = None
-    run_metadata: Any = None
+    run_metadata: Mapping[str, Any] | None = None
     artifact_type: ArtifactType | str | None = None
 
     def __post_init__(self) -> None:

@@ -50,7 +50,7 @@ class StepContext:
         """Whether a name is an output's: its key, as the code writes it too, or its artifact's name."""
         return isinstance(name, str) and name in self._outputs
 
-    def add_output_metadata(self, metadata: Any, output_name: str | None = None) -> None:
+    def add_output_metadata(self, metadata: Mapping[str, Any], output_name: str | None = None) -> None:
         """Add metadata to an output; the name may be left out where there is one. Later calls win, groups merge."""
         name, given = self._output(output_name), normalise_given(metadata)
         with self._lock:

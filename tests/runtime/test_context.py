@@ -204,7 +204,7 @@ def test_a_step_without_outputs_has_nothing_to_describe() -> None:
         (lambda: get_step_context().add_output_metadata({"k": object()}), MetadataError),
         (lambda: get_step_context().add_output_tags("digits"), ArgumentTypeError),
         (lambda: get_step_context().add_output_tags(None), ArgumentTypeError),  # type: ignore[arg-type]
-        (lambda: log_artifact_metadata([1]), MetadataError),
+        (lambda: log_artifact_metadata([1]), MetadataError),  # type: ignore[arg-type]
     ],
 )
 def test_bad_metadata_and_tags_fail_where_they_are_given(call: Any, kind: type[Exception]) -> None:
