@@ -9,6 +9,8 @@ import datetime as dt
 import os
 import stat
 from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
 
 from ledger.disk import read_file, storage_errors, sync_file, users_folder
 from ledger.errors import ReadOnlyError
@@ -18,13 +20,15 @@ from ledger.ids import Digest
 class TrustFile:
     """The digests that one user trusts on one machine."""
 
+    _only_here: ClassVar[set[tuple[Path, Digest]]] = set()
+    """What this process trusts of a file in which that could not be noted, whichever ledgers it opens."""
+
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.path = users_folder(environment, "XDG_STATE_HOME", ".local/state") / "ledger" / "trust"
-        self._here: set[Digest] = set()
 
     def holds(self, digest: Digest) -> bool:
         """Whether a content is trusted; a file that others may write is no evidence."""
-        if digest in self._here:
+        if (self.path, digest) in self._only_here:
             return True
         try:
             lines = read_file(self.path).decode(errors="replace").splitlines()
@@ -42,7 +46,7 @@ class TrustFile:
 
     def add_here(self, digest: Digest) -> None:
         """Trust a content in this process: for what it has saved itself where the file cannot be written."""
-        self._here.add(digest)
+        self._only_here.add((self.path, digest))
 
     def add(self, digest: Digest, label: str, now: dt.datetime) -> None:
         """Trust a content from now on, durably."""
