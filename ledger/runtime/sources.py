@@ -18,8 +18,9 @@ _texts: "weakref.WeakKeyDictionary[Callable[..., Any], str]" = weakref.WeakKeyDi
 """What was read for a function first: its file may be edited while the program that compiled it goes on."""
 
 _LAMBDA = "<lambda>"
-_WITH_EXIT = "SWAP"
-"""What moves a value that is returned out of the way of a ``with`` statement's exit."""
+_CONSTANTS = frozenset({"LOAD_CONST", "LOAD_COMMON_CONSTANT"})
+_EXIT = frozenset({"PRECALL", "CALL", "GET_AWAITABLE", "SEND", "YIELD_VALUE", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT"})
+"""What stands in the exit of a ``with`` or ``async with`` beside instructions without argument, or of ``None``."""
 
 
 def source_text(function: Callable[..., Any]) -> str | None:
@@ -103,21 +104,33 @@ def _returns(tree: ast.AST) -> Iterator[ast.expr | None]:
 def _compiled_returns(function: Callable[..., Any]) -> Iterator[Any]:
     """What a function returns as far as its code tells: a constant, a tuple of the right length, else ``...``."""
     code = getattr(function, "__code__", None)
-    before: dis.Instruction | None = None
-    leaves_with = False
-    for instruction in dis.get_instructions(code) if code is not None else ():
-        if leaves_with or (instruction.opname, instruction.argval) == (_WITH_EXIT, 2):
-            leaves_with = (
-                instruction.opname != "POP_TOP"
-            )  # what the exit gave is dropped, and the value is on top again
-            continue
-        if instruction.opname == "RETURN_CONST":  # since Python 3.12
+    instructions = list(dis.get_instructions(code)) if code is not None else []
+    for at, instruction in enumerate(instructions):
+        if instruction.opname == "RETURN_CONST":  # Python 3.12 and 3.13
             yield instruction.argval
-        elif instruction.opname == "RETURN_VALUE" and before is not None:
-            is_tuple = before.opname == "BUILD_TUPLE"
-            is_constant = before.opname == "LOAD_CONST"
-            yield (...,) * before.argval if is_tuple else before.argval if is_constant else ...
-        before = instruction
+        elif instruction.opname == "RETURN_VALUE":
+            made = _maker(instructions, at - 1)
+            if made.opname == "BUILD_TUPLE":
+                yield (...,) * made.argval
+            else:
+                yield made.argval if made.opname in _CONSTANTS else ...
+
+
+def _maker(instructions: list[dis.Instruction], at: int) -> dis.Instruction:
+    """What made the value that is on top after an instruction.
+
+    A value that is returned out of a ``with`` or ``for`` was moved out of the way of the exit, whose own is dropped.
+    """
+    while instructions[at].opname == "POP_TOP":
+        moved = at - 1
+        while instructions[moved].opname in _EXIT or instructions[moved].argval is None:
+            moved -= 1
+        if instructions[moved].opname != "SWAP":
+            return instructions[at]
+        while instructions[moved].opname == "SWAP":  # twice since Python 3.14
+            moved -= 1
+        at = moved
+    return instructions[at]
 
 
 def _lines(code: CodeType) -> Iterator[str]:

@@ -19,6 +19,7 @@ from ledger.errors import (
 )
 from ledger.runtime import Step
 from ledger.runtime.annotations import conforms
+from ledger.runtime.sources import returns_nothing, returns_several
 from tests.kit.ledgers import run_python
 from tests.runtime import future_steps
 
@@ -404,3 +405,37 @@ print([s.status for s in run.steps.values()], list(run.steps["both"].outputs), l
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-'], input={program!r}, text=True, check=True)"
     assert "['completed', 'completed'] ['x', 'y'] []\n" == run_python(code, workdir).stdout
     assert "['cached', 'cached'] ['x', 'y'] []\n" == run_python(code, workdir).stdout
+
+
+WITHOUT_SOURCE = {
+    "return a, b": "several",
+    "return 1, 'x'": "several",
+    "a, b = b, a\n    return a, b": "several",
+    "with a as x, b:\n        return a, x": "several",
+    "with a:\n        with b:\n            return 1, 2": "several",
+    "for x in a:\n        with x:\n            return x, 1": "several",
+    "if a < b < 3:\n        return None\n    return a, b": "several",
+    "return [a, b]": "one",
+    "return a": "one",
+    "with a:\n        return b": "one",
+    "with a:\n        return 7": "one",
+    "try:\n        return a\n    finally:\n        print(b)": "one",
+    "for x in a:\n        return x": "one",
+    "a()": "nothing",
+    "return None": "nothing",
+    "with a:\n        return": "nothing",
+    "with a as x:\n        x()": "nothing",
+    "a, b = b, a": "nothing",
+}
+
+
+@pytest.mark.parametrize("keyword", ["def", "async def"])
+@pytest.mark.parametrize("body", WITHOUT_SOURCE)
+def test_what_compiled_code_returns(body: str, keyword: str) -> None:
+    """Several values, one or none: the code says it where there is no source, whatever the statement stands in."""
+    namespace: dict[str, Any] = {}
+    body = body.replace("with ", "async with ") if keyword != "def" else body
+    exec(f"{keyword} function(a, b):\n    {body}\n", namespace)
+    function = namespace["function"]
+    found = "several" if returns_several(function) else "nothing" if returns_nothing(function) else "one"
+    assert WITHOUT_SOURCE[body.replace("async with ", "with ")] == found
