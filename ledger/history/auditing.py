@@ -217,6 +217,8 @@ def _check_refs(history: History, name: str) -> Iterator[GitFault]:
         yield from (unread.fault for unread in refs.unread)
         found = list(refs.texts.items())
     for ref, text in found:
+        if ref.startswith(_GITS_OWN) and _POINTER.fullmatch(text):
+            continue  # what it points to is a ref itself
         if not is_commit(text) or (name == "refs" and not text.endswith("\n")):
             yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")
             continue
@@ -230,6 +232,8 @@ def _check_refs(history: History, name: str) -> Iterator[GitFault]:
             yield GitFault(ref, "corrupt", f"{ref} names {id}, which is no commit")
 
 
+# Git from 2.48 on leaves one with every fetch: which branch a remote's HEAD is.
+_POINTER = re.compile(r"ref: refs/remotes/[\x21-\x7e]+\n")
 _LOG_LINE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} [^<>\n\0]*<[^<>\n\0]*> [0-9]+ [+-][0-9]{4}(?:\t[^\n]*)?")
 # Git takes no other comment than that in front.
 _PACKED_REFS = re.compile(r"(?:# pack-refs with:[^\n]*\n)?(?:(?:[0-9a-f]{40} refs/[\x21-\x7e]+|\^[0-9a-f]{40})\n)*")

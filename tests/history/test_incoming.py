@@ -358,6 +358,19 @@ def test_what_plain_git_has_fetched_is_checked(ledger: Ledger, hub: Path, *, is_
     assert_refused(ledger, hub, commit, HistoryRewrittenError if is_forced else FormatError, commit)
 
 
+def test_what_a_remotes_head_points_to_is_no_damage(ledger: Ledger, hub: Path) -> None:
+    """Git keeps a symbolic ref for the HEAD of a remote, from 2.48 on with every fetch: checks and syncs live with it."""
+    git(ledger, "remote", "add", "origin", str(hub))
+    git(ledger, "fetch", "-q", "origin")
+    git(ledger, "remote", "set-head", "origin", "main")
+    assert (ledger.git_dir / "refs/remotes/origin/HEAD").read_text().startswith("ref: ")
+    assert ledger.verify().ok
+    ledger.save("two", "iris")
+    assert 1 == len(ledger.sync().pushed)
+    (ledger.git_dir / "refs/remotes/origin/HEAD").write_text("ref: nowhere\n")
+    assert ["refs/remotes/origin/HEAD"] == [problem.object for problem in ledger.verify().problems]
+
+
 def test_an_id_that_two_artifacts_have_is_nobodys(ledger: Ledger, hub: Path) -> None:
     """Whoever may push can write any id: a look-up by it gives neither, by name all goes on, and a check says so."""
     mine = ledger.get("iris", 1)
