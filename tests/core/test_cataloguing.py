@@ -333,7 +333,10 @@ def read_only(folder: Path) -> Iterator[None]:
     places = [folder, *folder.iterdir()]
     if os.geteuid():
         subprocess.run(["chmod", "a-w", *map(str, places)], check=True)
-    elif subprocess.run(["chattr", "+i", *map(str, places)], check=False, capture_output=True).returncode:
+    elif (
+        not shutil.which("chattr")
+        or subprocess.run(["chattr", "+i", *map(str, places)], check=False, capture_output=True).returncode
+    ):
         pytest.skip("this file system has no way to refuse root")
     try:
         yield

@@ -552,6 +552,8 @@ def test_a_repository_of_another_user_is_told_how_to_be_read(
     nobody = 65534
     for path in [hub, *hub.rglob("*")]:
         os.chown(path, nobody, nobody)
+    if not subprocess.run(["git", "ls-remote", hub.as_uri()], check=False, capture_output=True).returncode:
+        pytest.skip("this Git reads what others own")
     with pytest.raises(RemoteError, match="dubious ownership") as caught:
         Ledger.clone(hub, tmp_path / "copy")
     command = re.search("run `(git config .*)`$", caught.value.hint)
