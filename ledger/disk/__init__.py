@@ -10,7 +10,7 @@ from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.modes import MODE
 from ledger.disk.reading import close_anyway, mode_of, open_regular, read_file, storage_errors
 from ledger.disk.settling import settle
-from ledger.disk.staged import StagedFile, write_parts
+from ledger.disk.staged import StagedFile, stage_together, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
 from ledger.disk.writing import (
     add_to_file,
@@ -57,6 +57,7 @@ __all__ = [
     "scratch_file",
     "settle",
     "stage_file",
+    "stage_together",
     "storage_errors",
     "sync_directory",
     "sync_file",

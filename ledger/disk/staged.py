@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ledger.disk.modes import MODE
 from ledger.disk.reading import open_regular, storage_errors
 from ledger.disk.syncing import begin_sync, sync_directory, sync_file
-from ledger.disk.writing import fresh_name, remove_if_there
+from ledger.disk.writing import TEMPORARY_PREFIX, fresh_name, remove_if_there
 
 _READ_SIZE = 1 << 20
 _MOST_VECTORS = 512  # parts of one call; systems allow 1,024
@@ -19,8 +19,9 @@ class StagedFile:
     Until then it has a temporary name in ``folder``, which goes with it where it is dropped or forgotten.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.path = os.path.join(folder, fresh_name())
+    def __init__(self, folder: str | os.PathLike[str], temporary: str = TEMPORARY_PREFIX) -> None:
+        """``temporary`` is the prefix of the temporary name."""
+        self.path = os.path.join(folder, fresh_name(temporary))
         with storage_errors(self.path, "write"):
             flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, MODE)
@@ -48,15 +49,24 @@ class StagedFile:
 
     def publish(self, path: str | os.PathLike[str]) -> None:
         """Give the file its name, durably; a file of that name is replaced. The folder must exist and is synced."""
-        with storage_errors(path, "write"):
-            try:
-                sync_file(self._descriptor)
-                os.rename(self.path, path)
-            except BaseException:
-                self.drop()
-                raise
-            self._close()
+        try:
+            self.sync(path)
+            self.rename(path)
+        except BaseException:
+            self.drop()
+            raise
         sync_directory(os.path.dirname(path) or ".")
+
+    def sync(self, path: str | os.PathLike[str]) -> None:
+        """Make its bytes durable; ``path`` is what an error names."""
+        with storage_errors(path, "write"):
+            sync_file(self._descriptor)
+
+    def rename(self, path: str | os.PathLike[str]) -> None:
+        """Give the file its name, not durably yet; a file of that name is replaced."""
+        with storage_errors(path, "write"):
+            os.rename(self.path, path)
+            self._close()
 
     def drop(self) -> None:
         """Remove the file, unless it was published."""
@@ -73,6 +83,25 @@ class StagedFile:
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
+
+
+def stage_together(files: Sequence[tuple[str, bytes]], *, temporary: str) -> None:
+    """Put files in place in their order, their bytes durable, their names not yet: the caller syncs the directory.
+
+    The disk begins with all of them before one is waited for: where a file system keeps a journal, what the first one
+    waits for mostly holds the others. ``temporary`` is the prefix of the temporary names.
+    """
+    with contextlib.ExitStack() as stack:
+        staged = []
+        for path, data in files:
+            file = StagedFile(os.path.dirname(path), temporary)
+            stack.callback(file.drop)
+            file.write_at(0, [data])
+            staged.append((file, path))
+        for file, path in staged:
+            file.sync(path)
+        for file, path in staged:
+            file.rename(path)
 
 
 def write_parts(descriptor: int, start: int, parts: Sequence[bytes | memoryview]) -> int:

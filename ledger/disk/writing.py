@@ -19,7 +19,7 @@ from ledger.disk.syncing import sync_directory, sync_file
 from ledger.errors import StorageError
 from ledger.system_errors import storage_error
 
-_TEMPORARY_PREFIX = "tmp_"
+TEMPORARY_PREFIX = "tmp_"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -59,7 +59,7 @@ def stage_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]
     For several files of one directory, which then need one `sync_directory`.
     """
     target = os.fspath(path)
-    staging = os.path.join(os.path.dirname(target), fresh_name(temporary or _TEMPORARY_PREFIX))
+    staging = os.path.join(os.path.dirname(target), fresh_name(temporary or TEMPORARY_PREFIX))
     try:
         write_new_file(staging, parts)
         os.rename(staging, target)
@@ -198,7 +198,7 @@ def link_file(path: str | os.PathLike[str], target: Path) -> None:
     sync_directory(target.parent)
 
 
-def fresh_name(prefix: str = _TEMPORARY_PREFIX) -> str:
+def fresh_name(prefix: str = TEMPORARY_PREFIX) -> str:
     """A name that nothing has, for what is made beside its place and then renamed."""
     return f"{prefix}{os.urandom(8).hex()}"
 

@@ -14,7 +14,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
 
-from ledger.disk import MODE, durability, remove_if_there, stage_file, storage_errors, sync_directory
+from ledger.disk import MODE, durability, remove_if_there, stage_together, storage_errors, sync_directory
 from ledger.enums import Durability
 from ledger.errors import IntegrityError
 from ledger.history.damage import Damage
@@ -66,8 +66,7 @@ def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) ->
     _mark_kept(f"{folder}/{stem}.keep")
     try:
         # Git knows a pack by its index: that one comes last.
-        stage_file(f"{folder}/{stem}.pack", [pack], temporary=TEMPORARY)
-        stage_file(f"{folder}/{stem}.idx", [index], temporary=TEMPORARY)
+        stage_together([(f"{folder}/{stem}.pack", pack), (f"{folder}/{stem}.idx", index)], temporary=TEMPORARY)
         sync_directory(folder)
     except BaseException:
         release_pack(objects, stem)

@@ -359,7 +359,7 @@ def test_what_plain_git_has_fetched_is_checked(ledger: Ledger, hub: Path, *, is_
 
 
 def test_what_a_remotes_head_points_to_is_no_damage(ledger: Ledger, hub: Path) -> None:
-    """Git keeps a symbolic ref for the HEAD of a remote, from 2.48 on with every fetch: checks and syncs live with it."""
+    """Git keeps a symbolic ref for the HEAD of a remote, from 2.48 on with every fetch: it is no damage."""
     git(ledger, "remote", "add", "origin", str(hub))
     git(ledger, "fetch", "-q", "origin")
     git(ledger, "remote", "set-head", "origin", "main")
