@@ -7,7 +7,7 @@ Elements in sub folders go through `load_value`, which asks for trust where it m
 """
 
 import json
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,10 @@ class TreeDecoder:
             "$tuple": lambda held: tuple(map(self._decode, held)),
             "$set": lambda held: set(map(self._decode, held)),
             "$frozenset": lambda held: frozenset(map(self._decode, held)),
+            "$deque": lambda held: deque(map(self._decode, held[1]), held[0]),
             "$dict": partial(self._filled, dict),
             "$ordereddict": partial(self._filled, OrderedDict),
+            "$counter": partial(self._filled, Counter),
             "$attributed": self._attributed,
             "$defaultdict": lambda held: self._filled(partial(defaultdict, _FACTORIES[held[0]]), held[1]),
             "$namedtuple": self._named_tuple,
@@ -84,9 +86,9 @@ class TreeDecoder:
             made[self._decode(key)] = self._decode(held)
         return made
 
-    def _attributed(self, held: Json) -> OrderedDict[Any, Any]:
+    def _attributed(self, held: Json) -> Any:
         made, attributes = map(self._decode, held)
-        if type(made) is not OrderedDict:
+        if type(made) not in (OrderedDict, Counter):
             raise MaterializerError(f"a {type(made).__name__} has no attributes of its own")
         vars(made).update(attributes)
         return made

@@ -9,7 +9,7 @@ could come back as something else.
 
 import dataclasses
 import json
-from collections import OrderedDict, defaultdict
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -25,7 +25,8 @@ from ledger.materializers.registry import DATACLASS, is_built_in, materializer_f
 from ledger.materializers.values import save_value
 
 _SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozenset"}
-_CONTAINERS = frozenset({list, dict, tuple, set, frozenset, OrderedDict, defaultdict})
+_PAIRED: dict[type, str] = {OrderedDict: "$ordereddict", Counter: "$counter"}
+_CONTAINERS = frozenset({list, dict, tuple, set, frozenset, deque, OrderedDict, Counter, defaultdict})
 _PLAIN = frozenset({str, bool, int, float, type(None)})
 _DEPTH_LIMIT = 200  # a reader takes three or four of the thousand frames Python has for a level
 _FACTORY_NAMES: dict[type | None, str | None] = {None: None, **{kind: kind.__name__ for kind in FACTORIES}}
@@ -47,8 +48,9 @@ class TreeEncoder:
             list: self._list,
             dict: self._dict,
             **dict.fromkeys(_SEQUENCES, self._sequence),
-            OrderedDict: self._special_dict,
-            defaultdict: self._special_dict,
+            deque: self._deque,
+            **dict.fromkeys(_PAIRED, self._special_dict),
+            defaultdict: self._defaultdict,
         }
 
     def encode(self, value: Any) -> Json:
@@ -122,11 +124,15 @@ class TreeEncoder:
             elements.sort(key=json.dumps)
         return {_SEQUENCES[type(value)]: elements}
 
+    def _deque(self, value: Any) -> Json:
+        return {"$deque": [value.maxlen, self._list([*value])]}
+
     def _special_dict(self, value: Any) -> Json:
-        if type(value) is OrderedDict:
-            tree = {"$ordereddict": self._pairs(value)}
-            # A state dict of torch has the versions of its modules so.
-            return {"$attributed": [tree, self._dict(vars(value))]} if vars(value) else tree
+        tree = {_PAIRED[type(value)]: self._pairs(value)}
+        # A state dict of torch has the versions of its modules so.
+        return {"$attributed": [tree, self._dict(vars(value))]} if vars(value) else tree
+
+    def _defaultdict(self, value: Any) -> Json:
         return {"$defaultdict": [_FACTORY_NAMES[value.default_factory], self._pairs(value)]}
 
     def _named_tuple(self, value: Any) -> Json:

@@ -8,6 +8,7 @@ is left to the last resort, rather than come back as its base class.
 import datetime as dt
 import os
 import uuid
+from collections import deque
 from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar
@@ -21,7 +22,7 @@ from ledger.materializers.registry import DATACLASS, JSON, LAST_RESORT, TENSORS,
 
 _LEGIBLE_BITS = 13_000  # longer integers have no text that Python is willing to write
 _NUMBERS = (int, float, complex)
-_CONTAINERS = (list, dict, tuple, set, frozenset)
+_CONTAINERS = (list, dict, tuple, set, frozenset, deque)
 _SIMPLE = (type(None), type(...), range, PurePosixPath, PureWindowsPath)
 
 

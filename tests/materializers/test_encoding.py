@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, given, settings
@@ -46,7 +46,7 @@ _leaves = (
     | st.sampled_from(Color)
 )
 _keys = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.tuples(st.integers(), st.text())
-_trees = st.recursive(
+_trees: st.SearchStrategy[Any] = st.recursive(
     _leaves,
     lambda inner: (
         st.lists(inner)
@@ -54,6 +54,7 @@ _trees = st.recursive(
         | st.dictionaries(_keys, inner)
         | st.dictionaries(st.text(alphabet="$ab"), inner)
         | st.dictionaries(_keys, inner).map(OrderedDict)
+        | st.tuples(st.lists(inner), st.none() | st.integers(0, 9)).map(lambda held: deque(*held))
         | st.builds(Point, st.integers(), inner)
         | st.builds(Settings, st.floats(), st.tuples(), inner)
     ),

@@ -11,7 +11,7 @@ import re
 import threading
 import uuid
 import zoneinfo
-from collections import OrderedDict, defaultdict, namedtuple
+from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -122,6 +122,8 @@ class TestJson(MaterializerContract):
             OrderedDict([("b", 1), ("a", 2)]),
             defaultdict(list, {"a": [1]}),
             defaultdict(None, {1: 2}),
+            Counter({("a", "b"): 2, "c": -1}),
+            *(deque([1, (2, 3)]), deque(maxlen=5), deque([{1}, deque("ab", 2)], 3)),
             Point(1, (2, [3])),
             [Pair("a", Point(1, 2))],
             [b"\x00\xff", bytearray(b"x"), uuid.UUID(int=5), decimal.Decimal("1.10"), fractions.Fraction(-1, 3)],
@@ -270,10 +272,11 @@ def test_slots_of_a_plain_base_class_are_kept(bench: Bench) -> None:
 
 def test_attributes_of_an_ordered_dict_are_kept(bench: Bench) -> None:
     """What torch notes on a state dict comes back, wherever the dict stands."""
-    state: Any = OrderedDict(a=1)
-    state._metadata = OrderedDict(module={"version": 2})
-    loaded = bench.round_trip([state])[0]
-    assert (state, vars(state)) == (loaded, vars(loaded))
+    for kind in (OrderedDict, Counter):
+        state: Any = kind(a=1)
+        state._metadata = OrderedDict(module={"version": 2})
+        loaded = bench.round_trip([state])[0]
+        assert (kind, state, vars(state)) == (type(loaded), loaded, vars(loaded))
 
 
 def test_attributes_of_anything_else_are_refused(bench: Bench) -> None:
@@ -378,11 +381,12 @@ def _below(frames: int, do: Callable[[], Any]) -> Any:
         lambda held: {"a": held},
         lambda held: {1: held},
         lambda held: OrderedDict(a=held),
+        lambda held: deque([held], 2),
         lambda held: defaultdict(list, a=held),
         lambda held: Point(0, held),
         lambda held: Frozen("x", held),
     ],
-    ids=["list", "tuple", "set", "dict", "pairs", "ordered", "default", "named", "dataclass"],
+    ids=["list", "tuple", "set", "dict", "pairs", "ordered", "deque", "default", "named", "dataclass"],
 )
 def test_nesting_that_is_saved_is_loaded(bench: Bench, around: Callable[[Any], Any]) -> None:
     """What is as deep as can be saved is loaded from a deeper stack, and what is deeper is refused."""
