@@ -7,7 +7,6 @@ named in its place. A container that holds itself is an error, and so is anythin
 could come back as something else.
 """
 
-import dataclasses
 import json
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from ledger.errors import MaterializerError
 from ledger.materializers.atoms import Json
 from ledger.materializers.base import highest_trust
 from ledger.materializers.files import Files
-from ledger.materializers.known_types import FACTORIES, is_named_tuple, is_plain_dataclass, slots_of
+from ledger.materializers.known_types import FACTORIES, fields_of, is_named_tuple, is_plain_dataclass, slots_of
 from ledger.materializers.leaves import encode_leaf
 from ledger.materializers.registry import DATACLASS, is_built_in, materializer_for, qualified_name
 from ledger.materializers.values import save_value
@@ -28,6 +27,7 @@ _SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozen
 _PAIRED: dict[type, str] = {OrderedDict: "$ordereddict", Counter: "$counter"}
 _CONTAINERS = frozenset({list, dict, tuple, set, frozenset, deque, OrderedDict, Counter, defaultdict})
 _PLAIN = frozenset({str, bool, int, float, type(None)})
+_ATTRS_HASH = "_attrs_cached_hash"  # another one in every process; attrs computes what is None
 _DEPTH_LIMIT = 200  # a reader takes three or four of the thousand frames Python has for a level
 _FACTORY_NAMES: dict[type | None, str | None] = {None: None, **{kind: kind.__name__ for kind in FACTORIES}}
 
@@ -186,14 +186,15 @@ class TreeEncoder:
 
 
 def _attributes(value: Any) -> dict[str, Any]:
-    """All that a dataclass instance holds: its fields, slots of any class it derives from, and what else was set."""
-    names = [field.name for field in dataclasses.fields(value)]
-    held = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    """All that an instance holds: its fields, slots of any class it derives from, and what else was set."""
+    held = {name: getattr(value, name) for name in fields_of(type(value)) if hasattr(value, name)}
     for name, slot in slots_of(type(value)).items():
         with suppress(AttributeError):  # a slot that nothing was put into
             held[name] = slot.__get__(value)
     held |= getattr(value, "__dict__", {})
     held.pop("__orig_class__", None)  # what typing notes on an instance of a generic class, and only code could tell
+    if _ATTRS_HASH in held:
+        held[_ATTRS_HASH] = None
     return held
 
 

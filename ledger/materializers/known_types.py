@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ledger.errors import UnknownTypeError
-from ledger.materializers.registry import qualified_name
+from ledger.materializers.registry import declares_fields, qualified_name
 
 FACTORIES: tuple[type, ...] = (list, dict, set, tuple, int, float, str, bool, bytes, frozenset)
 """The factories that a default dict may have and be written with, each by its name."""
@@ -82,15 +82,22 @@ def unknown_type(name: str) -> UnknownTypeError:
 def is_plain_dataclass(kind: type) -> bool:
     """Whether instances of a class are nothing but their attributes, and can be made and thrown away without its code.
 
-    Told from the class alone: an instance made to find out would have defaults, and a ``__del__`` that acts on them.
+    A class of attrs is one, too. Told from the class alone: an instance made to find out would have defaults, and a
+    ``__del__`` that acts on them.
     """
-    if not dataclasses.is_dataclass(kind) or inspect.isabstract(kind):
+    if not declares_fields(kind) or inspect.isabstract(kind):
         return False
     if any("__del__" in vars(base) for base in kind.__mro__):
         return False
     # An exception, a dict or another type with a layout of its own is made by a function of its own.
     makers = (base for base in kind.__mro__ if isinstance(vars(base).get("__new__"), types.BuiltinFunctionType))
     return next(makers) is object
+
+
+def fields_of(kind: Any) -> list[str]:
+    """The names of the fields that a dataclass, or a class of attrs, declares."""
+    declared = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else kind.__attrs_attrs__
+    return [field.name for field in declared]
 
 
 def slots_of(kind: type) -> dict[str, types.MemberDescriptorType]:

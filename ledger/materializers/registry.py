@@ -92,7 +92,12 @@ def materializer_for(kind: type) -> "type[BaseMaterializer]":
         found = _users.find(base) or _built_in.find(base)
         if found is not None:
             return found
-    return _by_key[DATACLASS if dataclasses.is_dataclass(kind) else LAST_RESORT]
+    return _by_key[DATACLASS if declares_fields(kind) else LAST_RESORT]
+
+
+def declares_fields(kind: type) -> bool:
+    """Whether a class is a dataclass, or what attrs makes."""
+    return dataclasses.is_dataclass(kind) or hasattr(kind, "__attrs_attrs__")
 
 
 def materializer_named(key: str) -> "type[BaseMaterializer]":
