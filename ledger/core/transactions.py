@@ -228,6 +228,13 @@ class Transaction:
         self._is_over = True
         self._let_go()
 
+    def __del__(self) -> None:
+        # Nobody can commit it any more, and what was saved is in no version.
+        if not getattr(self, "_is_over", True) and (self._pending or self._events or self._records):
+            names = sorted({pending.name for pending in self._pending})
+            what = ", ".join(names[:3]) or "a record"
+            warn_user(f"a transaction with {what} was never committed: use it in a `with` block, or call commit()")
+
     def _hold_store(self) -> None:
         """Keep gc away, from before bytes are relied on until they are published (specs/maintenance.md, 3)."""
         with self._lock:

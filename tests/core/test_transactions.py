@@ -284,3 +284,16 @@ def test_threads_may_share_a_transaction(ledger: Ledger, fast_switches: None) ->
     assert (keys, keys) == (keys & found.metadata.keys(), set(found.tags))
     assert {(str(number),) for number in range(8)} == {version.tags for version in ledger.versions("own")}
     assert (7, ["1", "once"]) == (len(refused), [version.version for version in ledger.versions("shared")])
+
+
+def test_a_transaction_that_is_forgotten_says_so(ledger: Ledger) -> None:
+    """What was saved outside of a `with` block and never committed is lost with a warning, not in silence."""
+    forgotten = ledger.transaction()
+    forgotten.save(1, "a")
+    with pytest.warns(UserWarning, match="a transaction with a was never committed: use it in a `with` block"):
+        del forgotten
+    assert [] == list(ledger.artifacts())
+    for _ in range(2):  # none of these has anything to say
+        ledger.transaction()
+    with pytest.raises(ZeroDivisionError), ledger.transaction() as ended:
+        ended.save(1 // 0, "a")
