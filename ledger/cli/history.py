@@ -18,10 +18,13 @@ _COMMIT_COLUMNS = {"COMMIT": "commit", "TIME": "time", "AUTHOR": "author", "SUBJ
 
 
 class PassThrough(ExampleCommand):
-    """A command whose arguments are another program's, every one of them, ``--help`` too."""
+    """A command whose arguments are another program's, every one of them, but for a lone ``--help``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take all arguments as they are."""
+        if len(args) == 1 and args[0] in self.get_help_option_names(ctx):
+            click.echo(ctx.get_help())
+            ctx.exit()
         ctx.params["arguments"] = tuple(args)
         return []
 
@@ -51,7 +54,7 @@ def log(session: Session, name: str | None, limit: int | None) -> None:
 @click.argument("arguments", metavar="ARGS...", nargs=-1)
 @pass_session
 def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
-    """Run Git on the history. Everything after `git` is Git's own, `--help` too.
+    """Run Git on the history. Everything after `git` is Git's own, but for a lone `--help`.
 
     Not where the history's own configuration could have Git run a program.
     """
