@@ -13,7 +13,7 @@ from typing import IO, Any, ClassVar
 from ledger.enums import ArtifactType, TrustClass, VisualizationType
 from ledger.errors import MaterializerError, MaterializerInterfaceError
 from ledger.materializers.files import Files
-from ledger.materializers.registry import qualified_name, register
+from ledger.materializers.registry import default_key, qualified_name, register
 
 _TRUST_ORDER = (TrustClass.DATA, TrustClass.RESTRICTED, TrustClass.CODE)
 
@@ -57,7 +57,7 @@ class BaseMaterializer:
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        cls.REGISTRY_KEY = cls.__dict__.get("REGISTRY_KEY") or f"{qualified_name(cls)}/1"
+        cls.REGISTRY_KEY = cls.__dict__.get("REGISTRY_KEY") or default_key(cls)
         # Not inherited: what derives from an unfinished base is finished.
         cls.SKIP_REGISTRATION = bool(cls.__dict__.get("SKIP_REGISTRATION", False))
         _check_declaration(cls)

@@ -15,10 +15,18 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ledger.errors import UnknownTypeError
-from ledger.materializers.registry import declares_fields, qualified_name
+from ledger.materializers.programs import PROGRAM, class_inside, modules_named
+from ledger.materializers.registry import declares_fields, is_called, qualified_name
 
 FACTORIES: tuple[type, ...] = (list, dict, set, tuple, int, float, str, bool, bytes, frozenset)
 """The factories that a default dict may have and be written with, each by its name."""
+
+_OF_PROGRAM = f"{PROGRAM}."
+
+_HINT = "import the module that defines it first, or pass it: version.load(data_type=...)"
+_HINT_OF_PROGRAM = (
+    "it is a script's: pass the class, version.load(data_type=...), or let a module define it that others import"
+)
 
 _BUILTINS = frozenset(kind for kind in vars(builtins).values() if isinstance(kind, type))
 
@@ -37,7 +45,7 @@ def subclass_named(name: str, roots: Iterable[type]) -> type | None:
     if held is not None and any(kind in held.__mro__ for kind in kinds):
         return held
     for kind in _with_subclasses(kinds):
-        if qualified_name(kind) == name:
+        if is_called(kind, name):
             found = kind
     return found
 
@@ -46,10 +54,10 @@ def loaded_class(name: str) -> type | None:
     """The class that an already loaded module holds under its qualified name, if any."""
     parts = name.split(".")
     for end in range(len(parts) - 1, 0, -1):
-        module = sys.modules.get(".".join(parts[:end]))
-        if module is not None:
-            found = _inside(module, parts[end:])
-            return found if found is not None and qualified_name(found) == name else None
+        modules = modules_named(".".join(parts[:end]))
+        if modules:
+            found = (class_inside(module, parts[end:]) for module in modules)
+            return next((kind for kind in found if kind is not None and is_called(kind, name)), None)
     return None
 
 
@@ -59,11 +67,12 @@ def known_class(
     """The class that a record names, if it is of the wanted kind.
 
     Sought among what the caller passed, what derives from ``roots``, and the attributes of
-    loaded modules; ``instead`` is taken under whatever name where nothing is found. Raises
+    loaded modules, then in the module of what was passed where a program that was started has
+    saved the value; ``instead`` is taken under whatever name where nothing is found. Raises
     `UnknownTypeError` otherwise.
     """
     given = () if passed is None else (passed,)
-    candidates = (subclass_named(name, (*given, *roots)), loaded_class(name), instead)
+    candidates = (subclass_named(name, (*given, *roots)), loaded_class(name), _beside(passed, name), instead)
     for kind in candidates:
         if kind is not None and is_wanted(kind):
             return kind
@@ -74,9 +83,17 @@ def unknown_type(name: str) -> UnknownTypeError:
     """The error for a class that this process has not defined."""
     return UnknownTypeError(
         f"the value is of type {name!r}, which is not defined in this process",
-        hint="import the module that defines it first, or pass data_type=",
+        hint=_HINT_OF_PROGRAM if name.startswith(_OF_PROGRAM) else _HINT,
         data_type=name,
     )
+
+
+def _beside(passed: type | None, name: str) -> type | None:
+    """The class of a program that was started, in the module that by now has the class passed."""
+    module = sys.modules.get(passed.__module__) if passed is not None else None
+    if module is None or not name.startswith(_OF_PROGRAM):
+        return None
+    return class_inside(module, name.removeprefix(_OF_PROGRAM).split("."))
 
 
 def is_plain_dataclass(kind: type) -> bool:
@@ -122,10 +139,3 @@ def _with_subclasses(roots: Iterable[type]) -> Iterator[type]:
             seen.add(kind)
             yield kind
             waiting.extend(type.__subclasses__(kind))
-
-
-def _inside(module: object, path: list[str]) -> type | None:
-    held: object = module
-    for name in path:
-        held = vars(held).get(name) if isinstance(held, type) or held is module else None
-    return held if isinstance(held, type) else None

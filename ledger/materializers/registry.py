@@ -8,10 +8,12 @@ an error: nothing is ever imported because a record names it.
 """
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger.errors import MaterializerInterfaceError, UnknownMaterializerError
+from ledger.materializers.programs import PROGRAM, is_of_program_named, module_name_of
 
 if TYPE_CHECKING:
     from ledger.materializers.base import BaseMaterializer
@@ -29,6 +31,7 @@ TENSORS = "torch.safetensors/1"
 """The key of the materializer for tensors, which dicts of nothing but tensors go to as well."""
 
 _OURS = "ledger.materializers."
+_FIRST = "/1"
 
 
 @dataclass
@@ -57,7 +60,12 @@ _built_in = _Claims()
 
 def qualified_name(kind: type) -> str:
     """``module.qualname`` of a class: what records call it."""
-    return f"{kind.__module__}.{kind.__qualname__}"
+    return f"{module_name_of(kind)}.{kind.__qualname__}"
+
+
+def is_called(kind: type, name: str) -> bool:
+    """Whether a record's name is that of a class, also as the program that was started called it."""
+    return qualified_name(kind) == name or is_of_program_named(kind, name)
 
 
 def is_built_in(materializer: "type[BaseMaterializer]") -> bool:
@@ -102,11 +110,23 @@ def declares_fields(kind: type) -> bool:
 
 def materializer_named(key: str) -> "type[BaseMaterializer]":
     """The materializer that a record names; `UnknownMaterializerError` if it is not registered here."""
-    try:
-        return _by_key[key]
-    except KeyError:
-        raise UnknownMaterializerError(
-            f"no materializer {key!r} is registered, {len(_by_key)} others are",
-            hint="import the module that defines it; the files themselves stay available: version.download_files(path)",
-            key=key,
-        ) from None
+    found = _by_key.get(key) or next(filter(functools.partial(_is_keyed, key), _by_key.values()), None)
+    if found is not None:
+        return found
+    way = f"define it with REGISTRY_KEY = {key!r}" if key.startswith(f"{PROGRAM}.") else "import its module"
+    raise UnknownMaterializerError(
+        f"no materializer {key!r} is registered, {len(_by_key)} others are",
+        hint=f"{way}; the files themselves stay available: version.download_files(path)",
+        key=key,
+    )
+
+
+def default_key(materializer: "type[BaseMaterializer]") -> str:
+    """The key of a class that declares none."""
+    return f"{qualified_name(materializer)}{_FIRST}"
+
+
+def _is_keyed(key: str, materializer: "type[BaseMaterializer]") -> bool:
+    """Whether a key is the default one of a class, under another name of the program that was started."""
+    is_default = default_key(materializer) == materializer.REGISTRY_KEY
+    return is_default and key.endswith(_FIRST) and is_called(materializer, key.removesuffix(_FIRST))
