@@ -16,6 +16,8 @@ from ledger.errors import ArgumentTypeError, InvalidNameError, StepInterfaceErro
 from ledger.records import Name, check_name
 from ledger.wording import shown
 
+_PROGRAM = "__main__"
+_MAKER = "_maker"
 _OWNERS = ("self", "cls")
 _LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 
@@ -31,11 +33,40 @@ class Declared:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """By module and name where it stands there, for processes that import the module too."""
-        # A worker of joblib or dask has another main module: what stands in ours goes to it by value, with cloudpickle.
-        module, name = getattr(self, "__module__", "__main__"), getattr(self, "__qualname__", "")
-        place: Any = sys.modules.get(module) if module != "__main__" else None
-        found = functools.reduce(lambda inside, part: getattr(inside, part, None), name.split("."), place)
-        return name if found is self else super().__reduce_ex__(protocol)
+        module, name = getattr(self, "__module__", _PROGRAM), getattr(self, "__qualname__", "")
+        if _standing(module, name) is not self:
+            return super().__reduce_ex__(protocol)
+        return (_restored, (self._maker,)) if module == _PROGRAM else name
+
+    @functools.cached_property
+    def _maker(self) -> Callable[[], Any]:
+        """A function that makes it again, and stands in the program that was started as an attribute of it.
+
+        A worker of multiprocessing has the program's main module: pickle names the function. One of joblib or dask has
+        another: cloudpickle writes the function out, with all that it needs.
+        """
+        kind, state = type(self), dict(vars(self))
+
+        def made() -> Any:
+            again = kind.__new__(kind)
+            vars(again).update(state)
+            return again
+
+        made.__module__, made.__qualname__ = _PROGRAM, f"{getattr(self, '__qualname__', '')}.{_MAKER}"
+        return made
+
+
+def _restored(maker: Callable[[], Any]) -> Any:
+    """What a maker makes: the very one that stands here, where the maker itself does."""
+    name = maker.__qualname__
+    stands = _standing(_PROGRAM, name) is maker
+    return _standing(_PROGRAM, name.removesuffix(f".{_MAKER}")) if stands else maker()
+
+
+def _standing(module: str, name: str) -> Any:
+    """What stands in a loaded module under a qualified name."""
+    place: Any = sys.modules.get(module)
+    return functools.reduce(lambda inside, part: getattr(inside, part, None), name.split("."), place)
 
 
 def checked_name(name: object, what: str) -> Name:

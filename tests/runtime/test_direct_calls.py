@@ -3,6 +3,8 @@
 import copy
 import multiprocessing
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -295,6 +297,47 @@ def test_a_pool_of_processes_takes_a_step() -> None:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as workers:
         assert [3, 4] == list(workers.map(add, [1, 2]))
     assert ["add", "add"] == [run.pipeline_name for run in Client().list_pipeline_runs()]
+
+
+POOLS = """
+import multiprocessing, pickle
+from concurrent.futures import ProcessPoolExecutor
+
+import cloudpickle
+from joblib import Parallel, delayed
+
+from ledger import pipeline, step
+
+
+@step
+def add(value: int) -> int:
+    return value + OFFSET
+
+
+@pipeline
+def adding(value: int) -> None:
+    add(value)
+
+
+OFFSET = 2
+
+
+if __name__ == "__main__":
+    assert [add, adding] == pickle.loads(pickle.dumps([add, adding]))
+    for start in ("fork", "spawn"):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(start)) as workers:
+            print(list(workers.map(add, [1, 2])), [run.status for run in workers.map(adding, [1])])
+    print(Parallel(2)(delayed(add)(value) for value in (1, 2)))
+    print(pickle.loads(cloudpickle.dumps(add.with_options(enable_cache=False)))(1))
+"""
+
+
+def test_pools_of_all_kinds_take_a_step_of_the_program_that_was_started(tmp_path: Path) -> None:
+    """Workers that have its main module find it there; those that have another are sent it whole."""
+    (tmp_path / "pools.py").write_text(POOLS)
+    command = [sys.executable, "pools.py"]
+    done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert ["[3, 4] ['completed']"] * 2 + ["[3, 4]", "3"] == done.stdout.splitlines()
 
 
 class Study:
