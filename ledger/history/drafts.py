@@ -92,12 +92,15 @@ def place_all(drafts: Sequence[Draft], tree: GrowingTree, *, time_ms: int) -> li
     """
     snapshot = Snapshot(tree)
     claims: list[Claim] = []
+    ends: dict[Claim, tuple[Claim, EventId | None]] = {}
     for draft in drafts:
         match draft:
             case VersionDraft():
                 claims.append(_place_version(draft, snapshot, tree))
             case EventDraft():
-                _place_event(draft, snapshot, tree, time_ms)
+                # Asked once of each version: a folder of many events takes long to look through.
+                claim, last = ends.get(draft.claim) or _end_of(draft.claim, snapshot)
+                ends[draft.claim] = claim, _place_event(draft, claim, tree, time_ms, after=last)
             case RecordDraft():
                 tree.add(draft.path, draft.data)
     return claims
@@ -170,16 +173,20 @@ def refuse_existing(name: Name, version: VersionString, snapshot: Snapshot) -> N
         )
 
 
-def _place_event(draft: EventDraft, snapshot: Snapshot, tree: GrowingTree, time_ms: int) -> None:
-    claim = snapshot.claim_now(draft.claim)
+def _end_of(drafted: Claim, snapshot: Snapshot) -> tuple[Claim, EventId | None]:
+    """Where the version of a draft is by now, and the newest event that it has."""
+    claim = snapshot.claim_now(drafted)
     if claim is None:
-        raise VersionNotFoundError(
-            f"{draft.claim.label} (id {draft.claim.id}) is no longer where it was", name=draft.claim.name
-        )
-    event = EventId(new_uuid(time_ms, after=snapshot.last_event(claim)))
+        raise VersionNotFoundError(f"{drafted.label} (id {drafted.id}) is no longer where it was", name=drafted.name)
+    return claim, snapshot.last_event(claim)
+
+
+def _place_event(draft: EventDraft, claim: Claim, tree: GrowingTree, time_ms: int, *, after: EventId | None) -> EventId:
+    event = EventId(new_uuid(time_ms, after=after))
     # By its fields, not by its type: the record may be of a newer program that waits for this one.
     record = decode(draft.record, dict[str, object], where=f"an event on {draft.claim.label}")
     tree.add((*claim.path, f"{event}.json"), encode({**record, "id": event}))
+    return event
 
 
 def message_for(drafts: Sequence[Draft], claims: Sequence[Claim], time_text: str, subject: str = "") -> str:

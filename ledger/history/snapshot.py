@@ -108,8 +108,8 @@ class Snapshot:
 
     def last_event(self, claim: Claim) -> EventId | None:
         """The id of the newest event on a version."""
-        found = (layout.parse_event(entry) for entry in self._folders.names(claim.path))
-        return max((event for event in found if event is not None), default=None)
+        found = (layout.parse_event(entry) for entry in _ordered(self._folders.names(claim.path), newest_first=True))
+        return next((event for event in found if event is not None), None)  # ids are of one length: in order, as names
 
     def runs(self, *, newest_first: bool = False) -> Iterator[str]:
         """The ids of all runs in the order of their start, or the other way round."""

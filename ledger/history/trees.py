@@ -6,7 +6,7 @@ removes or replaces a path: the history only grows.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from ledger.errors import IntegrityError
 from ledger.history.forms import (
@@ -15,6 +15,7 @@ from ledger.history.forms import (
     Entry,
     ObjectId,
     change_tree,
+    decode_tree,
     find_in_tree,
     names_beginning,
     names_in_tree,
@@ -22,6 +23,9 @@ from ledger.history.forms import (
     put_ids,
 )
 from ledger.history.layout import Path
+
+_OFTEN: Final = 16
+"""After so many names that were sought in one folder, it is decoded: each search looks through all of it."""
 
 
 class Folders(Protocol):
@@ -52,6 +56,8 @@ class CommittedTree:
         self.root = root
         # The way to what was asked for last, in one value, for threads: what is asked for next lies near it.
         self._way: tuple[Path, tuple[Entry, ...]] = (), ()
+        # The folder that was last looked into, how often in a row, and its entries once that was often.
+        self._asked: tuple[ObjectId, int, dict[str, Entry] | None] = root, 0, None
 
     def names(self, path: Path, start: str = "") -> list[str]:
         """The names in a folder that begin with a text, in Git's order."""
@@ -96,11 +102,21 @@ class CommittedTree:
     def _find_in(self, folder: Entry, name: str, named_by: ObjectId) -> Entry | None:
         if not folder.is_directory:
             return None
+        id, times, entries = self._asked
+        if id != folder.id:
+            times, entries = 0, None
         try:
-            found = find_in_tree(self._objects.get(folder.id, TREE, named_by), name)
+            if entries is None:
+                data = self._objects.get(folder.id, TREE, named_by)
+                if times < _OFTEN:
+                    self._asked = folder.id, times + 1, None
+                    found = find_in_tree(data, name)
+                    return None if found is None else found[1]
+                entries = decode_tree(data)
+                self._asked = folder.id, times, entries
         except ValueError as error:
             raise _not_of_a_ledger(folder.id, error) from error
-        return None if found is None else found[1]
+        return entries.get(name)
 
 
 class GrowingTree:

@@ -12,7 +12,11 @@ from ledger.errors import (
     VersionNotFoundError,
 )
 from ledger.history import UNPLACED, Claim, Draft, EventDraft, History, RecordDraft
-from ledger.history.drafts import allocate, message_for
+from ledger.history.drafts import allocate, message_for, place_all
+from ledger.history.layout import Path
+from ledger.history.objects import Objects
+from ledger.history.snapshot import Snapshot
+from ledger.history.trees import GrowingTree
 from ledger.ids import VersionId
 from ledger.records import MAX_NUMBER, Name, VersionString, check_version, encode
 from tests.kit.histories import AUTHOR, NOW, draft, publish, versions_of
@@ -129,6 +133,29 @@ def test_events_sort_after_those_that_are_there(history: History) -> None:
     history.publish([tag(claim)], author=AUTHOR, now=NOW)
     assert before == history.snapshot().events(claim)[:10]
     assert all(encode({"id": id}) == data for id, data in history.snapshot().events(claim))
+
+
+class CountingTree(GrowingTree):
+    """Counts how often somebody looks through a folder."""
+
+    looked = 0
+
+    def names(self, path: Path, start: str = "") -> list[str]:
+        self.looked += 1
+        return super().names(path, start)
+
+
+def test_a_version_is_looked_through_once_for_all_its_events(history: History) -> None:
+    """A thousand metrics logged in one commit cost as much each as ten."""
+    claim = publish(history).claims[0]
+    objects = Objects(history.git_dir)
+    looked = []
+    for count in (10, 1000):
+        tree = CountingTree(objects, objects.commit(history.tip()).tree)
+        place_all([tag(claim)] * count, tree, time_ms=0)
+        looked.append(tree.looked)
+        assert count == len(Snapshot(tree).events(claim))
+    assert looked[0] == looked[1]
 
 
 def test_a_record_stands_at_its_path_and_is_never_replaced(history: History) -> None:

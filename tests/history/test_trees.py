@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import IntegrityError
-from ledger.history import History, Snapshot
+from ledger.history import History, RecordDraft, Snapshot
+from ledger.history.forms import TREE, ObjectId
 from ledger.history.objects import Objects
 from ledger.history.trees import CommittedTree, Folders, GrowingTree
-from tests.kit.histories import draft, git, publish
+from ledger.ids import CommitId
+from tests.kit.histories import AUTHOR, NOW, draft, git, publish
 
 
 def walk(folders: Folders, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], bytes]]:
@@ -85,3 +87,28 @@ def test_files_and_folders_are_told_apart(history: History) -> None:
     objects = Objects(history.git_dir)
     tree = CommittedTree(objects, objects.commit(history.tip()).tree)
     assert ([], None, None) == (tree.names(("ledger.json",)), tree.read(()), tree.find(("ledger.json", "x")))
+
+
+class CountingObjects(Objects):
+    """Counts how often a folder is fetched."""
+
+    fetched = 0
+
+    def get(self, id: ObjectId | CommitId, kind: int, named_by: ObjectId | None = None) -> bytes:
+        self.fetched += kind == TREE
+        return super().get(id, kind, named_by)
+
+
+def test_a_folder_of_many_files_is_not_searched_anew_for_each(history: History) -> None:
+    """Reading all files of a folder fetches it a few times, however many they are; what is not there is not there."""
+    fetched = []
+    for count in (40, 400):
+        files = {("runs", str(count), f"{number}.json"): b"%d" % number for number in range(count)}
+        drafts = [RecordDraft(path=path, data=data) for path, data in files.items()]
+        history.publish(drafts, author=AUTHOR, now=NOW)
+        objects = CountingObjects(history.git_dir)
+        tree = CommittedTree(objects, objects.commit(history.tip()).tree)
+        assert files == {path: tree.read(path) for path in files}
+        assert tree.read(("runs", str(count), "none.json")) is None
+        fetched.append(objects.fetched)
+    assert fetched[0] == fetched[1]
