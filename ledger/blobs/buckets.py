@@ -6,15 +6,16 @@ attempt per call: trying again is `RetryingStore`'s. Every foreign exception bec
 """
 
 import contextlib
-import functools
 import os
 from collections.abc import Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any, BinaryIO, Literal
 
 from ledger.blobs.answers import CONFLICT, NOT_IMPLEMENTED, is_beyond_the_end, is_transient, read_answer, refusal
 from ledger.blobs.checked import CheckedObjects
 from ledger.blobs.endpoints import open_bucket, without_credentials
 from ledger.blobs.layout import STORE_KEY, names_its_bytes
+from ledger.blobs.requests import answer
 from ledger.blobs.spooled import blocks_of, holds_file, size_of_file, whole
 from ledger.errors import LedgerError, StorageError
 from ledger.notices import warn_user
@@ -115,13 +116,13 @@ class BucketStore:
             self._report_other_bytes(key)
         with self._mapped(key, "write"):
             # Whatever goes wrong in between, the library gives the upload up.
-            _library().put(self._patient_bucket, key, blocks_of(file), chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+            blocks, put = blocks_of(file), _library().put_async
+            answer(partial(put, self._patient_bucket, key, blocks, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder, in order."""
         with self._mapped(prefix, "list"):
-            pages = _library().list(self._bucket, prefix.rstrip("/"))
-            found = {entry["path"]: int(entry["size"]) for page in pages for entry in page}
+            found = answer(partial(self._sizes, prefix.rstrip("/")))
         for key in sorted(found):
             # Some programs mark a folder by an empty object whose name ends in a slash, which the library leaves out.
             if found[key] or self.size(key) is not None:
@@ -130,14 +131,14 @@ class BucketStore:
     def delete(self, key: str) -> None:
         """Remove an object."""
         with contextlib.suppress(FileNotFoundError), self._mapped(key, "delete"):
-            _library().delete(self._bucket, key)
+            answer(partial(_library().delete_async, self._bucket, key))
         self._checked.forget(key)
 
     def _head(self, key: str) -> Any:
         """What the service says about an object without giving it, or ``None`` where there is none."""
         try:
             with self._mapped(key, "read"):
-                return _library().head(self._bucket, key)
+                return answer(partial(_library().head_async, self._bucket, key))
         except FileNotFoundError:
             return None
 
@@ -149,34 +150,42 @@ class BucketStore:
             library = _library()
             try:
                 if start < 0:
-                    return memoryview(self._tail(key, -start))[:length]
+                    return memoryview(answer(partial(self._tail, key, -start)))[:length]
                 if length is not None:
-                    return library.get_range(self._bucket, key, start=start, length=length)
+                    return answer(partial(library.get_range_async, self._bucket, key, start=start, length=length))
                 options = {"range": {"offset": start}} if start else {}
-                return library.get(self._bucket, key, options=options).bytes()
+                return answer(partial(self._whole, key, options))
             except library.exceptions.GenericError as error:
                 if is_beyond_the_end(str(error)):
                     return b""
                 raise
 
-    def _tail(self, key: str, length: int) -> Any:
+    async def _sizes(self, folder: str) -> dict[str, int]:
+        return {
+            entry["path"]: int(entry["size"]) async for page in _library().list(self._bucket, folder) for entry in page
+        }
+
+    async def _whole(self, key: str, options: dict[str, Any]) -> Any:
+        return await (await _library().get_async(self._bucket, key, options=options)).bytes_async()
+
+    async def _tail(self, key: str, length: int) -> Any:
         library = _library()
         try:
-            return library.get(self._bucket, key, options={"range": {"suffix": length}}).bytes()
+            return await self._whole(key, {"range": {"suffix": length}})
         except library.exceptions.BaseError as error:
             if read_answer(str(error)).status:
                 raise
             # Some services count only from the beginning, and none gives a part of nothing.
-            size = library.head(self._bucket, key)["size"]
+            size = (await library.head_async(self._bucket, key))["size"]
             start = max(0, size - length)
-            return library.get_range(self._bucket, key, start=start, end=size) if size else b""
+            return await library.get_range_async(self._bucket, key, start=start, end=size) if size else b""
 
     def _report_other_bytes(self, key: str) -> None:
         """Warn where a chunk or pack is about to be put right; a table may lie elsewhere for good reasons."""
         if names_its_bytes(key):
             warn_user(f"{self._url}/{key} held other bytes and is written again")
 
-    @functools.cached_property
+    @cached_property
     def _patient_bucket(self) -> Any:
         return open_bucket(self._url, self._timeout * _LARGE_FACTOR)
 
@@ -184,7 +193,7 @@ class BucketStore:
         bucket = self._bucket if sum(map(len, parts)) < _LARGE else self._patient_bucket
         # Without a copy; the library takes no upload of no parts.
         body = [part for part in parts if part] or [b""]
-        _library().put(bucket, key, body, use_multipart=False, mode=mode)
+        answer(partial(_library().put_async, bucket, key, body, use_multipart=False, mode=mode))
 
     def _replace(self, key: str, parts: Sequence[bytes]) -> None:
         with self._mapped(key, "write"):
@@ -197,8 +206,8 @@ class BucketStore:
             try:
                 self._upload(key, parts, "create")
             except library.exceptions.AlreadyExistsError as error:
-                answer = read_answer(str(error))
-                if answer.status == CONFLICT and is_transient(answer):
+                told = read_answer(str(error))
+                if told.status == CONFLICT and is_transient(told):
                     raise  # somebody else is putting it at this moment
                 return False
             except library.exceptions.GenericError as error:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Final, TypeVar
 
+from ledger.blobs.requests import pause
 from ledger.blobs.spooled import put_file
 from ledger.blobs.store import PrunableStore, etag_of, get_into, gets_at_once, puts_at_once, size_of
 from ledger.errors import StoreUnavailableError
@@ -41,7 +42,7 @@ class RetryingStore:
         *,
         attempts: int = ATTEMPTS,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
     ) -> None:
         self._store = store
         self._attempts = attempts

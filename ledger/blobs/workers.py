@@ -8,12 +8,14 @@ a program that forks between two saves forks no thread of ours. Contents below
 """
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from ledger.blobs.requests import Requests
 from ledger.notices import keep_warnings, warn_user
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Workers(Generic[Result]):
         self._threads = threads or thread_count()
         self._pool: ThreadPoolExecutor | None = None
         self._under_way: deque[tuple[Future[Result], list[str]]] = deque()
+        self._requests = Requests()
 
     def __len__(self) -> int:
         return len(self._under_way)
@@ -55,6 +58,7 @@ class Workers(Generic[Result]):
             # How durable writes are belongs to the context of whoever gives the work.
             context = copy_context()
             context.run(keep_warnings, kept)
+            context.run(self._requests.enter)
             future = self._pool.submit(context.run, work)
         except RuntimeError:
             # The interpreter is ending and starts no threads any more: what an exit handler saves is saved still.
@@ -78,10 +82,21 @@ class Workers(Generic[Result]):
         return bool(wait([self._under_way[0][0]], timeout=seconds).done)
 
     def close(self) -> None:
-        """Drop work that has not begun and wait for the threads to end; nothing may be given afterwards."""
+        """Drop work that has not begun and wait for the threads to end; nothing may be given afterwards.
+
+        After an interrupt, or where one comes meanwhile, no answer of a distant store is waited for.
+        """
         self._under_way.clear()
-        if self._pool is not None:
+        if self._pool is None:
+            return
+        reason = sys.exc_info()[1]
+        if reason is not None and not isinstance(reason, Exception):
+            self._requests.take_back()
+        try:
             self._pool.shutdown(cancel_futures=True)
+        except BaseException:
+            self._requests.take_back()
+            raise
 
 
 def thread_count() -> int:
