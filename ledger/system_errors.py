@@ -18,6 +18,7 @@ from ledger.errors import (
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+_NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP})
 _NO_PARTS = errno.ENOTSUP  # by a server without HTTP ranges (`ledger.blobs.answers`)
 _PATH_HINTS = {
     errno.EACCES: "check the permissions of the path",
@@ -39,6 +40,8 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
         kind, hint = DiskFullError, "free some space and try again; nothing was published"
     elif cause.errno in _READ_ONLY and doing != "read":
         kind, hint = ReadOnlyError, "check the permissions of the path and whether the disk is mounted read-only"
+    elif cause.errno in _NO_LOCKS and doing == "lock":
+        hint = "keep the ledger where files can be locked (flock): mount that file system with locks, or use another"
     return kind(message, hint=hint, errno=cause.errno, filename=str(path), path=str(path))
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -245,6 +246,49 @@ def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match=f"cannot make the folder {target}"):
             make_directory(target)
     assert ["a", "file"] == names_in(tmp_path)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_without_fsync_for_folders_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Shared folders of virtual machines make files durable and refuse folders; any other failure is one."""
+    sync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(numbers[-1], os.strerror(numbers[-1]))
+        sync(descriptor)
+
+    numbers = [number]
+    monkeypatch.setattr(os, "fsync", refuse)
+    write_file(tmp_path / "file", [b"bytes"])
+    assert b"bytes" == read_file(tmp_path / "file")
+    numbers.append(errno.EIO)
+    with pytest.raises(StorageError, match=f"cannot sync {tmp_path}: Input/output error"):
+        write_file(tmp_path / "file", [b"others"])
+
+
+@pytest.mark.parametrize(("times", "expected"), [(1, b"new"), (3, b"new"), (4, None)])
+def test_a_file_that_was_replaced_from_afar_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, expected: bytes | None
+) -> None:
+    """A stale handle, as network file systems have it, is no failure of the disk; one that stays so is an error."""
+    (tmp_path / "file").write_bytes(b"new")
+    read, left = os.read, [times]
+
+    def refuse(descriptor: int, length: int) -> bytes:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return read(descriptor, length)
+
+    monkeypatch.setattr(os, "read", refuse)
+    if expected is None:
+        with pytest.raises(StorageError, match=f"cannot read {tmp_path}/file: Stale file handle"):
+            read_file(tmp_path / "file")
+    else:
+        assert expected == read_file(tmp_path / "file")
 
 
 def test_errors_of_ours_pass_through_a_block_unchanged() -> None:
@@ -500,8 +544,9 @@ def test_a_file_system_without_flock_is_named(tmp_path: Path, monkeypatch: pytes
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(StorageError, match=f"cannot lock {tmp_path}/lock"):
+    with pytest.raises(StorageError, match=f"cannot lock {tmp_path}/lock") as caught:
         LockFile(tmp_path / "lock").hold(timeout=1)
+    assert "where files can be locked" in caught.value.hint
 
 
 def test_a_lock_file_with_foreign_bytes_is_no_obstacle(tmp_path: Path) -> None:

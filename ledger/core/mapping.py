@@ -27,7 +27,7 @@ from typing import BinaryIO, NamedTuple
 
 from ledger.blobs import CacheUsage, ContentReader
 from ledger.disk import fresh_name, make_directory, storage_errors, sync_file, write_all, write_new_file
-from ledger.errors import DiskFullError, ReadOnlyError, StorageError
+from ledger.errors import StorageError, StoreAccessError, StoreUnavailableError
 from ledger.ids import Digest, hex_of
 
 _WINDOW = 64 << 20  # bytes that are checked on all cores at once
@@ -58,7 +58,7 @@ class MappedCopies:
     def open(self, digest: Digest, reader: ContentReader, path: str) -> BinaryIO:
         """The copy of a file of the content with that digest, made if there is none: for reading and mapping.
 
-        Where the cache cannot be written, is full or another user's, is deleted meanwhile, or is to keep nothing, it is
+        Where the cache cannot be written or fails, is full or another user's, is deleted meanwhile, or is to keep nothing, it is
         a temporary file without a name.
         """
         number = next(number for number, file in enumerate(reader.files) if file.path == path)
@@ -72,11 +72,10 @@ class MappedCopies:
             if not self._prepare():
                 return _unnamed(reader, path)
             made = _make(self.folder, entry, reader, path)
-        except StorageError as error:
-            # All of the cache may be deleted at any time, also now.
-            is_gone = isinstance(error.__cause__, (FileNotFoundError, NotADirectoryError))
-            if not is_gone and not isinstance(error, (ReadOnlyError, DiskFullError)):
-                raise
+        except (StoreAccessError, StoreUnavailableError):
+            raise  # the bytes cannot be had, wherever they were to go
+        except StorageError:
+            # All of the cache may be deleted at any time, also now. What the store cannot read fails once more.
             return _unnamed(reader, path)
         self.trim(keep=entry.name)
         return made

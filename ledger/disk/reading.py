@@ -13,6 +13,7 @@ from ledger.errors import LedgerError, StorageError
 from ledger.system_errors import storage_error
 
 _READ_SIZE = 1 << 20
+_OPENED_AGAIN = 3
 
 # Opening a fifo would wait for its writer without O_NONBLOCK.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -60,18 +61,16 @@ def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | Non
     Raises ``FileNotFoundError`` as it is, so that the caller says what is missing,
     and ``StorageError`` for everything else, also for what is no regular file.
     """
-    try:
-        descriptor, status = open_regular(path)
+    for left in reversed(range(_OPENED_AGAIN + 1)):
         try:
-            if start:
-                os.lseek(descriptor, max(0, status.st_size + start) if start < 0 else start, os.SEEK_SET)
-            return _read_up_to(descriptor, length)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise storage_error(error, path, "read") from error
+            return _read_opened(path, start, length)
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            # On a network file system another machine may replace a file between its opening and its reading.
+            if error.errno != errno.ESTALE or not left:
+                raise storage_error(error, path, "read") from error
+    raise AssertionError(path)
 
 
 def mode_of(path: str | os.PathLike[str], *, follow: bool = True) -> int:
@@ -90,6 +89,17 @@ def mode_of(path: str | os.PathLike[str], *, follow: bool = True) -> int:
 def close_anyway(descriptor: int) -> None:
     """Close a file through which nothing was written that has to last: where that fails, nothing is lost."""
     with contextlib.suppress(OSError):
+        os.close(descriptor)
+
+
+def _read_opened(path: str | os.PathLike[str], start: int, length: int | None) -> bytes:
+    """What `read_file` gives; raises plain ``OSError``."""
+    descriptor, status = open_regular(path)
+    try:
+        if start:
+            os.lseek(descriptor, max(0, status.st_size + start) if start < 0 else start, os.SEEK_SET)
+        return _read_up_to(descriptor, length)
+    finally:
         os.close(descriptor)
 
 

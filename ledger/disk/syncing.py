@@ -5,12 +5,16 @@ function needs a parameter for it. A failed fsync is final: the caller gives up 
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from contextvars import ContextVar
 
 from ledger.enums import Durability
 from ledger.system_errors import storage_error
+
+# Shared folders of virtual machines and 9p have no fsync for a folder: its names last as that system has them last.
+_NOT_FOR_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
 
 _durability = ContextVar("durability", default=Durability.FULL)
 
@@ -48,7 +52,7 @@ def begin_sync(descriptor: int, start: int, size: int) -> None:
 
 
 def sync_directory(path: str | os.PathLike[str]) -> None:
-    """Make the names in a directory durable."""
+    """Make the names in a directory durable, as far as its file system can be asked to."""
     if _durability.get() is not Durability.FULL:
         return
     try:
@@ -58,4 +62,5 @@ def sync_directory(path: str | os.PathLike[str]) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise storage_error(error, path, "sync") from error
+        if error.errno not in _NOT_FOR_FOLDERS:
+            raise storage_error(error, path, "sync") from error

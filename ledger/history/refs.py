@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ledger.disk import fresh_name, make_directory, read_file, remove_if_there, sync_directory, write_new_file
+from ledger.disk import fresh_name, make_directory, mode_of, read_file, remove_if_there, sync_directory, write_new_file
 from ledger.errors import IntegrityError, LedgerError, StorageError
 from ledger.ids import CommitId
 from ledger.system_errors import storage_error
@@ -33,6 +33,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 def read_branch(git_dir: Path) -> CommitId:
     """The commit that is published; raises `IntegrityError` if the branch is missing or unreadable as one."""
     commit = read_ref(git_dir, BRANCH)
+    if commit is None and not mode_of(git_dir):
+        raise StorageError(
+            f"cannot read {git_dir}: the ledger that was opened there is gone",
+            hint="check that its disk is mounted; if the ledger was moved, open it where it is now",
+            path=str(git_dir),
+        )
     if commit is None:
         raise IntegrityError(
             f"the history {git_dir} has lost its branch {BRANCH}",

@@ -1,5 +1,6 @@
 """`load(mmap=True)`: arrays and tables mapped from sealed copies in the cache."""
 
+import errno
 import json
 import os
 import shutil
@@ -312,3 +313,18 @@ def test_a_ledger_on_a_full_disk_maps_all_the_same(ledger: Ledger) -> None:
     with disk_at(folder, "1m"):
         loaded = version.load(mmap=True)
         assert (np.memmap, MEBI - 1, []) == (type(loaded), loaded[-1], list(folder.iterdir()))
+
+
+@pytest.mark.parametrize("call", ["chmod", "fsync"])
+def test_a_ledger_on_a_failing_disk_maps_all_the_same(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Where the cache's disk cannot do what a copy needs the array is mapped from a temporary file elsewhere."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    version = ledger.save(np.arange(MEBI), "a")
+    monkeypatch.setattr(os, call, refuse)
+    loaded = version.load(mmap=True)
+    assert (np.memmap, MEBI - 1, []) == (type(loaded), loaded[-1], copies(ledger))

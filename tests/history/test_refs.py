@@ -136,6 +136,23 @@ def test_a_lost_branch_is_damage(tmp_path: Path) -> None:
     assert not (history.git_dir / BRANCH).exists()
 
 
+def test_a_ledger_whose_disk_is_away_is_not_damaged(tmp_path: Path) -> None:
+    """An empty mount point in its place is told as what it is, and the ledger goes on when it is back."""
+    history = new_history(tmp_path / "disk")
+    publish(history)
+    (tmp_path / "disk").rename(tmp_path / "away")
+    for is_mount_point in (False, True):
+        if is_mount_point:
+            (tmp_path / "disk").mkdir()
+        for act in (history.tip, history.snapshot):
+            with pytest.raises(StorageError, match="the ledger that was opened there is gone") as caught:
+                act()
+            assert "check that its disk is mounted" in caught.value.hint
+    (tmp_path / "disk").rmdir()
+    (tmp_path / "away").rename(tmp_path / "disk")
+    publish(history)
+
+
 def test_a_loose_ref_wins_over_a_packed_one(bare: Path) -> None:
     """A ref is packed when it has no file of its own; other lines of packed-refs are passed over."""
     lines = ["# pack-refs with: peeled fully-peeled sorted ", f"{C} refs/heads/main2", f"{B} {BRANCH}", f"^{C}"]
