@@ -58,8 +58,8 @@ class MappedCopies:
     def open(self, digest: Digest, reader: ContentReader, path: str) -> BinaryIO:
         """The copy of a file of the content with that digest, made if there is none: for reading and mapping.
 
-        Where the cache cannot be written or fails, is full or another user's, is deleted meanwhile, or is to keep nothing, it is
-        a temporary file without a name.
+        Where the cache cannot be written or fails, is full or another user's, is deleted meanwhile, or is to keep
+        nothing, it is a temporary file without a name.
         """
         number = next(number for number, file in enumerate(reader.files) if file.path == path)
         entry = self.folder / f"{hex_of(digest)}-{number}"
