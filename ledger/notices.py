@@ -1,15 +1,22 @@
-"""Warnings to the person who saves or loads, shown at their own line.
+"""What is said to the person who saves or loads: warnings, shown at their own line, and what goes on meanwhile.
 
 Owns where a warning is attributed to: the first caller outside of this project, because that is where the value
 came from; and when. What a worker thread has to say is kept until whoever gave it the work takes the result, because
 only there the caller can be seen, and a filter of warnings may hold for that thread alone. What is to be said of
 work once it is done is not said where it fails.
+
+What goes on is logged by the logger ``ledger`` at ``INFO``. Where the program has set up no logging and stderr is a
+terminal, it is printed there; a program that reads stderr through a pipe gets none of it.
 """
 
+import contextlib
+import logging
 import sys
 import warnings
 from contextvars import ContextVar
 from types import TracebackType
+
+_log = logging.getLogger("ledger")
 
 _kept: ContextVar[list[str] | None] = ContextVar("ledger_kept_warnings", default=None)
 _of_success: ContextVar[list[str] | None] = ContextVar("ledger_warnings_of_success", default=None)
@@ -40,6 +47,17 @@ def warn_if_done(message: str) -> None:
         warn_user(message)
     else:
         waiting.append(message)
+
+
+def tell_user(line: str) -> None:
+    """Say what goes on, to whoever looks on."""
+    if _log.hasHandlers():
+        _log.info(line)
+    elif sys.stderr is not None:
+        # A terminal that is gone is no reason for the work to fail.
+        with contextlib.suppress(OSError, ValueError):
+            if sys.stderr.isatty():
+                print(line, file=sys.stderr)  # noqa: T201  # for a person
 
 
 class Doing:

@@ -2,7 +2,8 @@
 
 A wrapper with a store's own interface. Every call of a store can be repeated: reading changes
 nothing, and putting the same bytes again is putting them once. Bounded in number and in
-time; what is refused for good (no access, no bucket, bad input) is not tried again.
+time, and told to a person who waits for long; what is refused for good (no access, no bucket, bad input) is not
+tried again.
 """
 
 import random
@@ -14,6 +15,7 @@ from ledger.blobs.requests import pause
 from ledger.blobs.spooled import put_file
 from ledger.blobs.store import PrunableStore, etag_of, get_into, gets_at_once, puts_at_once, size_of
 from ledger.errors import StoreUnavailableError
+from ledger.notices import tell_user
 
 ATTEMPTS: Final = 6
 """How often a request is made before its failure is believed."""
@@ -21,6 +23,7 @@ ATTEMPTS: Final = 6
 PATIENCE: Final = 300.0
 """Seconds after which no further attempt begins."""
 
+_TOLD_SECONDS = 1.0  # of waiting, that which is to come included, from which on it is told
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 
@@ -101,7 +104,11 @@ class RetryingStore:
             try:
                 return call()
             except StoreUnavailableError as error:
-                if attempt == self._attempts or self._clock() - began > PATIENCE:
+                waited = self._clock() - began
+                if attempt == self._attempts or waited > PATIENCE:
                     raise StoreUnavailableError(f"{error}, {attempt} times", path=self.url) from error
-            self._sleep(pause_before(attempt, random.random()))  # noqa: S311  # chance spreads those who ask at once
+                wait = pause_before(attempt, random.random())  # noqa: S311  # chance spreads those who ask at once
+                if waited + wait >= _TOLD_SECONDS:
+                    tell_user(f"{error}; asking again, {attempt + 1} of {self._attempts} times")
+            self._sleep(wait)
         raise AssertionError(self._attempts)

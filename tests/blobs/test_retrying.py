@@ -1,5 +1,6 @@
 """Trying again: when, how often, how long."""
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 
@@ -100,6 +101,15 @@ def test_the_time_is_bounded() -> None:
     inner, now = Failing(*busy(100)), iter([0.0, 1.0, PATIENCE + 1])
     with pytest.raises(StoreUnavailableError, match="busy, 2 times"):
         RetryingStore(inner, sleep=lambda _: None, clock=lambda: next(now)).get(KEY)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0.1, 0), (1.0, 1)])
+def test_who_waits_for_long_is_told_why(caplog: pytest.LogCaptureFixture, seconds: float, told: int) -> None:
+    """What is over in a moment is not worth a word; after that each failure is told, and which attempt comes next."""
+    now = iter([0.0, seconds])
+    with caplog.at_level(logging.INFO, "ledger"):
+        RetryingStore(Failing(*busy(1)), sleep=lambda _: None, clock=lambda: next(now)).get(KEY)
+    assert [("ledger", logging.INFO, "busy; asking again, 2 of 6 times")][:told] == caplog.record_tuples
 
 
 @given(st.integers(1, 50), st.floats(0, 1))
