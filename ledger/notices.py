@@ -10,13 +10,10 @@ terminal, it is printed there; a program that reads stderr through a pipe gets n
 """
 
 import contextlib
-import logging
 import sys
 import warnings
 from contextvars import ContextVar
 from types import TracebackType
-
-_log = logging.getLogger("ledger")
 
 _kept: ContextVar[list[str] | None] = ContextVar("ledger_kept_warnings", default=None)
 _of_success: ContextVar[list[str] | None] = ContextVar("ledger_warnings_of_success", default=None)
@@ -51,8 +48,11 @@ def warn_if_done(message: str) -> None:
 
 def tell_user(line: str) -> None:
     """Say what goes on, to whoever looks on."""
-    if _log.hasHandlers():
-        _log.info(line)
+    import logging
+
+    log = logging.getLogger("ledger")
+    if log.hasHandlers():
+        log.info(line)
     elif sys.stderr is not None:
         # A terminal that is gone is no reason for the work to fail.
         with contextlib.suppress(OSError, ValueError):
