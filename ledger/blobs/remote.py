@@ -8,6 +8,7 @@ publish half an object when it is closed by an exception. Every foreign exceptio
 """
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit, urlunsplit
@@ -15,12 +16,16 @@ from urllib.parse import urlsplit, urlunsplit
 from ledger.blobs.spooled import blocks_of, holds_file, whole
 from ledger.disk import fresh_name
 from ledger.errors import ArgumentError, LedgerError, MissingDependencyError, StorageError, StoreUnavailableError
+from ledger.forks import ThreadLock
 from ledger.system_errors import storage_error
 
 _OBJECT_STORES = frozenset({"oss", "oci", "memory"})
 """Protocols that show an object only when it is complete, and cannot rename."""
 
 _TEMPORARY = "tmp_"
+
+_turns: weakref.WeakKeyDictionary[Any, ThreadLock] = weakref.WeakKeyDictionary()
+"""Whose turn it is, for each connection that fsspec keeps; stores of one place share one."""
 
 
 class FsspecStore:
@@ -35,6 +40,8 @@ class FsspecStore:
         self._url = _without_secrets(url)
         self._files, root = _open_file_system(url, self._protocol)
         self._root = root.rstrip("/")
+        # Few of the libraries below can be asked by two threads at once: that of SFTP waits for ever.
+        self._turn = _turns.setdefault(self._files, ThreadLock())
 
     @property
     def url(self) -> str:
@@ -48,7 +55,10 @@ class FsspecStore:
         """The bytes of an object, or a part of them, in one request."""
         if length is not None and length <= 0:
             return b""
-        end = start + length if length is not None and start >= 0 else None
+        if start < 0:
+            # Not every service counts from the end.
+            start = max(0, start + self._size(key))
+        end = start + length if length is not None else None
         with self._mapped(key, "read"):
             # Not every service takes 0 for "from the beginning".
             data = bytes(self._files.cat_file(self._path(key), start=start or None, end=end))
@@ -66,8 +76,7 @@ class FsspecStore:
     def size(self, key: str) -> int | None:
         """The bytes of an object, or ``None`` where there is none."""
         try:
-            with self._mapped(key, "read"):
-                return int(self._files.info(self._path(key))["size"])
+            return self._size(key)
         except FileNotFoundError:
             return None
 
@@ -114,6 +123,10 @@ class FsspecStore:
         except FileNotFoundError:
             return
 
+    def _size(self, key: str) -> int:
+        with self._mapped(key, "read"):
+            return int(self._files.info(self._path(key))["size"])
+
     def _path(self, key: str) -> str:
         return f"{self._root}/{key}"
 
@@ -127,9 +140,7 @@ class FsspecStore:
     def _holds(self, key: str, data: bytes) -> bool:
         """Whether an object holds exactly these bytes: presence alone is never trusted."""
         try:
-            with self._mapped(key, "read"):
-                size = self._files.info(self._path(key)).get("size")
-            return size == len(data) and self.get(key) == data
+            return self._size(key) == len(data) and self.get(key) == data
         except FileNotFoundError:
             return False
 
@@ -153,10 +164,11 @@ class FsspecStore:
 
     @contextlib.contextmanager
     def _mapped(self, key: str, doing: str) -> Iterator[None]:
-        """Turn what fsspec and the libraries below it raise into our errors; "not found" stays as it is."""
+        """Ask in turn, and make our errors of what fsspec and the libraries below raise; "not found" stays as it is."""
         place = f"{self._url}/{key}"
         try:
-            yield
+            with self._turn:
+                yield
         except (FileNotFoundError, LedgerError):
             raise
         except (ConnectionError, TimeoutError) as error:

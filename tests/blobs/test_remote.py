@@ -1,9 +1,12 @@
 """Stores behind fsspec."""
 
+import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from ledger.blobs import ContentReader, FsspecStore, create_store, store_id
 from ledger.errors import StorageError
@@ -38,6 +41,28 @@ def test_a_store_elsewhere_keeps_its_id() -> None:
     """Creating a store twice gives the same id."""
     url = f"memory://{uuid.uuid4().hex}"
     assert store_id(create_store(url)) == store_id(create_store(url))
+
+
+def test_a_service_is_asked_in_turn_and_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As SFTP's library wants it: two threads at once would wait for ever, and it does not count from the end."""
+    cat, busy, most, starts = MemoryFileSystem.cat_file, [0], [0], list[int | None]()
+
+    def one_at_a_time(files: MemoryFileSystem, path: str, start: int | None = None, end: int | None = None) -> bytes:
+        busy[0] += 1
+        most[0] = max(most[0], busy[0])
+        starts.append(start)
+        time.sleep(0.01)
+        busy[0] -= 1
+        return bytes(cat(files, path, start=start, end=end))
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", one_at_a_time)
+    url = f"memory://{uuid.uuid4().hex}/store"
+    one, other = FsspecStore(url), FsspecStore(url)  # of one connection
+    one.put(KEY, [b"0123456789"])
+    starts.clear()
+    with ThreadPoolExecutor(4) as pool:
+        read = list(pool.map(lambda store, start: store.get(KEY, start), [one, other] * 2, [-4, 6, 6, -4]))
+    assert ([b"6789"] * 4, [6] * 4, 1) == (read, starts, most[0])
 
 
 def test_the_location_is_a_url() -> None:
