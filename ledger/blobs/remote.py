@@ -42,6 +42,7 @@ class FsspecStore:
         self._root = root.rstrip("/")
         # Few of the libraries below can be asked by two threads at once: that of SFTP waits for ever.
         self._turn = _turns.setdefault(self._files, ThreadLock())
+        self._is_connected = True
 
     @property
     def url(self) -> str:
@@ -168,17 +169,31 @@ class FsspecStore:
         place = f"{self._url}/{key}"
         try:
             with self._turn:
-                yield
+                self._connect()
+                try:
+                    yield
+                except FileNotFoundError:
+                    raise
+                except Exception:
+                    self._is_connected = False
+                    raise
         except (FileNotFoundError, LedgerError):
             raise
-        except (ConnectionError, TimeoutError) as error:
-            reason = error.strerror or str(error) or type(error).__name__
+        except (OSError, EOFError) as error:
+            if isinstance(error, OSError) and not _is_cut(error):
+                raise storage_error(error, place, doing) from error
+            reason = getattr(error, "strerror", None) or str(error) or "the connection was cut"
             raise StoreUnavailableError(f"cannot {doing} {place}: {reason}", path=place) from error
-        except OSError as error:
-            raise storage_error(error, place, doing) from error
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise StorageError(f"cannot {doing} {place}: {reason}", path=place) from error
+
+    def _connect(self) -> None:
+        """Have a connection of one's own after a failure: fsspec keeps one that was cut, and gives it again."""
+        if not self._is_connected:
+            options = {**self._files.storage_options, "skip_instance_cache": True}
+            self._files = type(self._files)(*self._files.storage_args, **options)
+            self._is_connected = True
 
 
 def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
@@ -204,6 +219,11 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
     except Exception as error:
         raise StorageError(f"cannot open the store {shown}: {error}", url=shown) from error
     return files, str(root)
+
+
+def _is_cut(error: OSError) -> bool:
+    """Whether there is no connection any more; the library of SFTP has nothing but words for it."""
+    return isinstance(error, ConnectionError | TimeoutError) or str(error) == "Socket is closed"
 
 
 def _without_secrets(url: str) -> str:

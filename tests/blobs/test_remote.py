@@ -9,7 +9,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from ledger.blobs import ContentReader, FsspecStore, create_store, store_id
-from ledger.errors import StorageError
+from ledger.errors import StorageError, StoreUnavailableError
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import KEY, StoreContract
 
@@ -63,6 +63,26 @@ def test_a_service_is_asked_in_turn_and_from_the_beginning(monkeypatch: pytest.M
     with ThreadPoolExecutor(4) as pool:
         read = list(pool.map(lambda store, start: store.get(KEY, start), [one, other] * 2, [-4, 6, 6, -4]))
     assert ([b"6789"] * 4, [6] * 4, 1) == (read, starts, most[0])
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), EOFError(), OSError("Socket is closed")])
+def test_a_connection_that_was_cut_is_made_again(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """A connection that fsspec would give again for ever, as that of SFTP, is not used after a failure."""
+    cat, store = MemoryFileSystem.cat_file, FsspecStore(f"memory://{uuid.uuid4().hex}/store")
+    store.put(KEY, [b"bytes"])
+    dead: list[MemoryFileSystem] = []
+
+    def cut(files: MemoryFileSystem, path: str, **part: int | None) -> bytes:
+        if not dead:
+            dead.append(files)
+        if any(files is each for each in dead):
+            raise error
+        return bytes(cat(files, path, **part))
+
+    monkeypatch.setattr(MemoryFileSystem, "cat_file", cut)
+    with pytest.raises(StoreUnavailableError, match=f"cannot read memory://.*{KEY}"):
+        store.get(KEY)
+    assert b"bytes" == store.get(KEY)
 
 
 def test_the_location_is_a_url() -> None:
