@@ -259,7 +259,7 @@ def test_the_commit_is_durable_before_the_branch_names_it(tmp_path: Path) -> Non
         for call, name in steps
     ]
     assert [
-        *[("fsync", "tmp"), ("rename", ".pack"), ("fsync", "tmp"), ("rename", ".idx"), ("fsync", "pack")],
+        *[("fsync", "tmp"), ("fsync", "tmp"), ("rename", ".pack"), ("rename", ".idx"), ("fsync", "pack")],
         *[("fsync", "main.lock"), ("rename", "main"), ("fsync", "heads")],
     ] == kinds
 
