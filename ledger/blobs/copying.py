@@ -21,7 +21,17 @@ from ledger.blobs.spooled import stage
 from ledger.blobs.store import Store, checked_reading, puts_at_once, size_of, uncached
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
-from ledger.disk import fresh_name, make_directory, remove_if_there, storage_errors, sync_directory, sync_file
+from ledger.disk import (
+    fresh_name,
+    is_file,
+    is_folder,
+    make_directory,
+    mode_of,
+    remove_if_there,
+    storage_errors,
+    sync_directory,
+    sync_file,
+)
 from ledger.errors import ArgumentError, IntegrityError
 from ledger.ids import Digest
 from ledger.meters import advance
@@ -158,7 +168,7 @@ def _copy_linked(source: Store, target: Store, content: Content, label: str) -> 
     if content.has_table and not target.has(table_key(content.digest)):
         target.put(table_key(content.digest), [load_table_as_stored(source, content, label=label)[1]])
     goal = Path(os.path.realpath(target.root), content.linked or "")
-    if goal.exists():
+    if mode_of(goal):
         _check_copy(target, content, label)
         return
     found = linked_path(source, content, label=label)
@@ -166,7 +176,7 @@ def _copy_linked(source: Store, target: Store, content: Content, label: str) -> 
     staging = goal.parent / fresh_name()
     with storage_errors(goal, "write"):
         try:
-            if found.is_dir():
+            if is_folder(found):
                 shutil.copytree(found, staging, symlinks=True)
             else:
                 shutil.copy2(found, staging)
@@ -192,7 +202,7 @@ def _check_copy(target: Store, content: Content, label: str) -> None:
 
 def _make_durable(path: Path) -> None:
     """Sync what was copied: files first, their folders behind them."""
-    if path.is_file():
+    if is_file(path):
         _sync_file(str(path))
     for folder, _, names in os.walk(path, topdown=False):
         for name in names:

@@ -24,7 +24,7 @@ from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
 from ledger.blobs.trees import TreeFile, scan_tree
-from ledger.disk import mode_of, read_file, storage_errors
+from ledger.disk import is_folder, mode_of, read_file, storage_errors
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.meters import expect
 from ledger.records import Content, FileEntry, FileKind
@@ -92,7 +92,7 @@ class LinkedFiles:
                 f"{label}: invalid path {content.linked!r} in the store: a symbolic link leads elsewhere",
                 location=self.path,
             )
-        self._is_file = len(files) == 1 and not stat.S_ISDIR(mode_of(self.path))
+        self._is_file = len(files) == 1 and not is_folder(self.path)
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """The bytes of a file; the error for a changed one comes before the end."""

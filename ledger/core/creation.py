@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger.blobs import create_store, store_id
-from ledger.disk import fresh_name, given_path, make_directory, storage_errors, sync_directory, write_file
+from ledger.disk import fresh_name, given_path, is_folder, make_directory, storage_errors, sync_directory, write_file
 from ledger.errors import LedgerExistsError
 from ledger.history import History, Remote, clone_history
 from ledger.lookup import DEFAULT_STORE, Config, RemoteConfig, write_config
@@ -74,7 +74,7 @@ def remake_store(path: Path, *, id: str) -> None:
 def refuse_existing_path(path: Path) -> None:
     """Raise `LedgerExistsError` where a ledger or something else is in the way."""
     with storage_errors(path, "read"):
-        if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
+        if not os.path.lexists(path) or (is_folder(path) and not any(path.iterdir())):
             return
     what = "a ledger" if path.is_dir() and any(path.glob("*.git")) else "something that is not a ledger"
     raise LedgerExistsError(

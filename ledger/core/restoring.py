@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ledger.blobs import ContentReader
 from ledger.core.links import top_of
-from ledger.disk import fresh_name, given_path, storage_errors
+from ledger.disk import fresh_name, given_path, is_folder, storage_errors
 from ledger.errors import SourceNotFoundError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -27,14 +27,14 @@ def restore(
     """
     target = given_path(path, "the path to restore to")
     with storage_errors(target, "write"):
-        is_folder = target.is_dir()
+        has_folder = is_folder(target)
     files = [file for file in reader.files if file.path not in without]
     top = top_of(files) if is_wrapped else ""
     if len(files) == 1 and files[0].kind not in ("directory", "link") and "/" not in files[0].path:
         if os.fspath(path).endswith("/"):
             _require_folder(target)
-        return _restore_file(reader, files[0], target / files[0].path if is_folder else target, overwrite=overwrite)
-    if is_folder:
+        return _restore_file(reader, files[0], target / files[0].path if has_folder else target, overwrite=overwrite)
+    if has_folder:
         needs = "1 file needs a folder of its" if len(files) == 1 else f"{len(files)} files need a folder of their"
         raise TargetExistsError(
             f"{target} exists already, and {needs} own",
@@ -70,5 +70,5 @@ def target_exists(target: Path) -> TargetExistsError:
 
 
 def _require_folder(folder: Path) -> None:
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise SourceNotFoundError(f"the folder {folder} does not exist", hint="make it first", path=str(folder))

@@ -8,7 +8,7 @@ from ledger.disk.given import given_path, given_text, users_folder
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.modes import MODE
-from ledger.disk.reading import close_anyway, mode_of, open_regular, read_file, storage_errors
+from ledger.disk.reading import close_anyway, is_file, is_folder, mode_of, open_regular, read_file, storage_errors
 from ledger.disk.settling import settle
 from ledger.disk.staged import StagedFile, stage_together, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
@@ -46,6 +46,8 @@ __all__ = [
     "given_text",
     "hold_file",
     "is_abandoned",
+    "is_file",
+    "is_folder",
     "link_file",
     "make_directory",
     "mode_of",

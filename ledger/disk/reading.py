@@ -76,7 +76,7 @@ def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | Non
 def mode_of(path: str | os.PathLike[str], *, follow: bool = True) -> int:
     """What a path is and who may use it, as ``stat`` says it; 0 only where the system says that nothing is there.
 
-    ``os.path.exists`` and its kin call what they cannot look at absent.
+    ``os.path.exists`` and its kin, from Python 3.14 on those of ``Path`` as well, call what they cannot look at absent.
     """
     try:
         return os.stat(path, follow_symlinks=follow).st_mode
@@ -84,6 +84,16 @@ def mode_of(path: str | os.PathLike[str], *, follow: bool = True) -> int:
         return 0
     except OSError as error:
         raise storage_error(error, path, "read") from error
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether a path leads to a folder; raises `StorageError` where that cannot be told."""
+    return stat.S_ISDIR(mode_of(path))
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a path leads to a regular file; raises `StorageError` where that cannot be told."""
+    return stat.S_ISREG(mode_of(path))
 
 
 def close_anyway(descriptor: int) -> None:

@@ -8,13 +8,12 @@ import contextlib
 import errno
 import itertools
 import os
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 from ledger.disk.modes import MODE
-from ledger.disk.reading import mode_of, storage_errors
+from ledger.disk.reading import is_folder, storage_errors
 from ledger.disk.syncing import sync_directory, sync_file
 from ledger.errors import StorageError
 from ledger.system_errors import storage_error
@@ -163,13 +162,13 @@ def scratch_file(folder: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 def make_directory(path: str | os.PathLike[str]) -> None:
     """Make a directory and its parents durably; one that exists is left alone."""
     target = Path(path)
-    missing = list(itertools.takewhile(lambda folder: not stat.S_ISDIR(mode_of(folder)), (target, *target.parents)))
+    missing = list(itertools.takewhile(lambda folder: not is_folder(folder), (target, *target.parents)))
     with storage_errors(target, "make the folder"):
         for folder in reversed(missing):
             with contextlib.suppress(FileExistsError):
                 folder.mkdir()
             sync_directory(folder.parent)
-        if missing and not target.is_dir():
+        if missing and not is_folder(target):
             target.mkdir()  # raises, and says what is in the way
 
 

@@ -5,10 +5,9 @@ configuration) decides what a history is; plain Git reads it like any other.
 """
 
 import re
-import stat
 from pathlib import Path
 
-from ledger.disk import make_directory, mode_of, read_file, write_file
+from ledger.disk import is_folder, make_directory, mode_of, read_file, write_file
 from ledger.errors import ConfigError, FormatError, IntegrityError, LedgerExistsError, UnsupportedFormatError
 from ledger.history.refs import BRANCH
 from ledger.records import FORMAT
@@ -75,7 +74,7 @@ _HARMLESS = "|".join(
 
 def create_repository(git_dir: Path) -> None:
     """Make an empty bare repository; raises `LedgerExistsError` if something is there."""
-    if git_dir.exists():
+    if mode_of(git_dir):
         raise LedgerExistsError(
             f"{git_dir} exists already", hint="open the ledger instead of making it", path=str(git_dir)
         )
@@ -102,7 +101,7 @@ def check_repository(git_dir: Path) -> None:
 
     Nothing here reads ``HEAD``: one that is lost hides no version, and a repair writes it anew.
     """
-    if not stat.S_ISDIR(mode_of(git_dir / "refs")) or not stat.S_ISDIR(mode_of(git_dir / "objects")):
+    if not is_folder(git_dir / "refs") or not is_folder(git_dir / "objects"):
         raise IntegrityError(f"{git_dir} is not a Git repository: it has no refs or no objects", where=str(git_dir))
     alternates = git_dir / "objects" / "info" / "alternates"
     if mode_of(alternates):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ledger.disk import open_regular, read_file
+from ledger.disk import is_folder, open_regular, read_file
 from ledger.errors import StorageError
 from ledger.history.entries import KINDS, PackDamage
 from ledger.history.forms import COMMIT, TREE, object_id
@@ -177,7 +177,7 @@ def _loose_problem(id: str, packed: bytes) -> str:
 
 def check_trailer(path: Path, name: str) -> Iterator[GitFault]:
     """What is wrong with a file of Git's that ends in the checksum of what is before; of a folder, with each in it."""
-    if path.is_dir():
+    if is_folder(path):
         for each in names_in(path):
             yield from check_trailer(path / each, f"{name}/{each}")
         return

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.disk import given_path, storage_errors
+from ledger.disk import given_path, is_file, is_folder, mode_of, storage_errors
 from ledger.errors import ConfigError, LedgerNotFoundError
 from ledger.lookup.config import CONFIG_FILE, read_config
 from ledger.system_errors import storage_error
@@ -40,14 +40,14 @@ def place_for_new(environment: Mapping[str, str]) -> Path:
     if named:
         return given_path(named, VARIABLE).absolute()
     start = _working_directory()
-    root = next((folder for folder in (start, *start.parents) if (folder / ".git").exists()), start)
+    root = next((folder for folder in (start, *start.parents) if mode_of(folder / ".git")), start)
     return root / LEDGER_DIRECTORY
 
 
 def not_found(path: Path) -> LedgerNotFoundError:
     """The error of a read where there is no ledger."""
     hint = f"run `ledger init` or save an artifact to make one, or set {VARIABLE} to an existing one"
-    if (path / LEDGER_DIRECTORY).is_dir():
+    if is_folder(path / LEDGER_DIRECTORY):
         hint = f"the ledger directory itself is meant: {path / LEDGER_DIRECTORY}"
     return LedgerNotFoundError(
         f"no ledger at {path}, nor above it" if path.name == LEDGER_DIRECTORY else f"no ledger at {path}",
@@ -59,7 +59,7 @@ def not_found(path: Path) -> LedgerNotFoundError:
 def is_ledger(path: Path) -> bool:
     """Whether a folder is a ledger, be it a damaged one: it has a history or settings."""
     with storage_errors(path, "read"):
-        return path.is_dir() and any(name.endswith(".git") or name == CONFIG_FILE for name in os.listdir(path))
+        return is_folder(path) and any(name.endswith(".git") or name == CONFIG_FILE for name in os.listdir(path))
 
 
 def _working_directory() -> Path:
@@ -74,11 +74,11 @@ def _working_directory() -> Path:
 
 def _is_ledger_itself(folder: Path) -> bool:
     """Whether a folder under any name is a whole ledger; settings or a bare repository alone may be anybody's."""
-    if not (folder / CONFIG_FILE).is_file():
+    if not is_file(folder / CONFIG_FILE):
         return False
     with storage_errors(folder, "read"):
         histories = [name for name in os.listdir(folder) if name.endswith(".git") and name != ".git"]
-    return len(histories) == 1 and (folder / histories[0] / "HEAD").is_file() and _has_settings(folder)
+    return len(histories) == 1 and is_file(folder / histories[0] / "HEAD") and _has_settings(folder)
 
 
 def _has_settings(folder: Path) -> bool:
@@ -91,4 +91,4 @@ def _has_settings(folder: Path) -> bool:
 
 def _is_used(folder: Path) -> bool:
     with storage_errors(folder, "read"):
-        return folder.is_dir() and bool(os.listdir(folder))
+        return is_folder(folder) and bool(os.listdir(folder))

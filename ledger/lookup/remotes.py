@@ -7,7 +7,7 @@ a ledger, or a folder inside a bare repository. A URL does not say where the sto
 
 from pathlib import Path
 
-from ledger.disk import given_path
+from ledger.disk import given_path, is_file, is_folder
 from ledger.history import Remote, check_remote, remote_url
 from ledger.lookup.config import CONFIG_FILE, RemoteConfig, absolute_store, append_remote, read_config, store_url
 from ledger.lookup.discovery import LEDGER_DIRECTORY
@@ -45,7 +45,7 @@ def history_at(settings: RemoteConfig) -> Path | None:
     found, path = _ledger_at(settings.url), _local_path(settings.url)
     if found is not None:
         return found / _HISTORY
-    return path if path is not None and (path / "HEAD").is_file() and (path / "objects").is_dir() else None
+    return path if path is not None and is_file(path / "HEAD") and is_folder(path / "objects") else None
 
 
 def find_remote(ledger_dir: Path, git_dir: Path, name: str = "origin") -> RemoteConfig | None:
@@ -88,4 +88,4 @@ def _ledger_at(url: str) -> Path | None:
     if path is None:
         return None
     candidates = (path, path.parent if path.name.endswith(".git") else path, path / LEDGER_DIRECTORY)
-    return next((each for each in candidates if (each / CONFIG_FILE).is_file() and (each / _HISTORY).is_dir()), None)
+    return next((each for each in candidates if is_file(each / CONFIG_FILE) and is_folder(each / _HISTORY)), None)
