@@ -6,16 +6,21 @@ only then the old ones go, each index first, since without it nobody looks for t
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from ledger.disk import fresh_name, read_file, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.errors import IntegrityError
 from ledger.history.folding import Fold, SourceDamage
 from ledger.history.newpack import Columns, NewPack
 from ledger.history.objects import Objects
+from ledger.history.soundness import names_in
 from ledger.history.sources import Source
 
 # Not `tmp_`: `git prune --expire=now` removes files of that name while they are being written.
 TEMPORARY = "ledger_tmp_"
+
+MULTI_PACK_INDEX = "multi-pack-index"
+"""Git's index over several packs; from Git 2.47 on it may also be layers, in a folder of this name and ``.d``."""
 
 _WITH_A_PACK = (".pack", ".rev", ".bitmap", ".keep")
 _EVERYTHING_IS_RELATED = 1 << 60
@@ -58,11 +63,18 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> li
 
 def remove_packs(objects: Objects, stems: Sequence[str]) -> None:
     """Remove packs whose objects are all elsewhere by now."""
-    # Git's index over several packs, derived like any, would name packs that are gone.
-    remove_if_there(objects.pack_directory / "multi-pack-index")
+    remove_multi_pack_index(objects.pack_directory)
     objects.drop_packs(stems)
     for stem in stems:
         # An index without its pack would be damage; a whole pack is folded once more.
         if remove_if_there(objects.pack_directory / f"{stem}.idx"):
             for ending in _WITH_A_PACK:
                 remove_if_there(objects.pack_directory / f"{stem}{ending}")
+
+
+def remove_multi_pack_index(folder: Path) -> None:
+    """Remove Git's index over several packs, derived like any, which would name packs that are gone."""
+    remove_if_there(folder / MULTI_PACK_INDEX)
+    layers = folder / f"{MULTI_PACK_INDEX}.d"
+    for name in (f"{MULTI_PACK_INDEX}-chain", *names_in(layers)):  # without the chain nobody reads a layer
+        remove_if_there(layers / name)

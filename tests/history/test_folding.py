@@ -334,7 +334,14 @@ def test_the_files_beside_a_pack_go_with_it(history: History) -> None:
     saves(history, FOLD_AT - 2)
     git(history, "-c", "pack.writeReverseIndex=true", "repack", "-a", "-d", "--write-bitmap-index")
     git(history, "multi-pack-index", "write")
+    # As `git multi-pack-index write --incremental` of Git 2.47 leaves it.
+    layers = history.git_dir / "objects" / "pack" / "multi-pack-index.d"
+    layers.mkdir()
+    for name in ("multi-pack-index-chain", f"multi-pack-index-{'1' * 40}.midx"):
+        (layers / name).write_bytes(b"")
     saves(history, FOLD_AT**2)
+    assert [] == list(layers.iterdir())
+    layers.rmdir()
     endings = {path.suffix for path in (history.git_dir / "objects" / "pack").iterdir()}
     assert {".pack", ".idx"} == endings
 
