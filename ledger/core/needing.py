@@ -71,13 +71,14 @@ def _contents(workspace: Workspace, tip: CommitId) -> Iterator[tuple[str, Conten
     """The contents of all versions of the branch, and of what other refs have beside it."""
     yield from every_content(workspace, workspace.history.snapshot(tip))
     held = _ancestors(workspace.history, tip)
-    for ref, commit in sorted(accepted_tips(workspace.history.git_dir).items()):
-        if commit not in held:
-            held.add(commit)
-            try:
+    for ref, named in sorted(accepted_tips(workspace.history.git_dir).items()):
+        try:
+            commit = workspace.history.commit_behind(named)
+            if commit is not None and commit not in held:
+                held.add(commit)
                 yield from every_content(workspace, workspace.history.snapshot(commit))
-            except LedgerError as error:
-                yield ref, error
+        except LedgerError as error:
+            yield ref, error
 
 
 def _ancestors(history: History, tip: CommitId) -> set[CommitId]:

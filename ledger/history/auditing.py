@@ -22,7 +22,9 @@ from ledger.history.history import History
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.refs import BRANCH
-from ledger.history.repository import REQUIRED_SETTINGS, read_settings
+from ledger.history.replacing import MULTI_PACK_INDEX
+from ledger.history.repository import OTHER_KIND, REQUIRED_SETTINGS, SHALLOW, other_kind, read_settings
+from ledger.history.revisions import commit_behind
 from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, names_in
 from ledger.history.tips import PACKED_REFS, RefFiles, is_commit, read_packed, read_ref_files, read_tips
 from ledger.history.trees import CommittedTree
@@ -35,7 +37,7 @@ _HEAD: Final = f"ref: {BRANCH}\n".encode()
 
 def git_files(history: History) -> Iterator[str]:
     """Every file or folder of the repository that `check_git_file` knows, relative to it."""
-    yield from ("HEAD", "config", "refs", PACKED_REFS, "logs")
+    yield from ("HEAD", "config", SHALLOW, "refs", PACKED_REFS, "logs")
     objects = history.objects.directory
     for name in names_in(objects):
         if len(name) == len("ab"):
@@ -44,7 +46,8 @@ def git_files(history: History) -> Iterator[str]:
         name.rsplit(".", 1)[0] for name in names_in(objects / "pack") if name.endswith((".pack", ".idx"))
     )
     yield from (f"objects/pack/{stem}" for stem in stems)
-    yield from (f"objects/pack/{name}" for name in names_in(objects / "pack") if name == "multi-pack-index")
+    common = (MULTI_PACK_INDEX, f"{MULTI_PACK_INDEX}.d")
+    yield from (f"objects/pack/{name}" for name in names_in(objects / "pack") if name in common)
     yield from (f"objects/info/{name}" for name in names_in(objects / "info") if name.startswith("commit-graph"))
 
 
@@ -96,6 +99,11 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
 def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
     if name in ("HEAD", "config"):
         yield from _check_small(path, name)
+    elif name == SHALLOW:
+        if mode_of(path, follow=False):
+            yield GitFault(
+                name, "corrupt", f"{path} cuts the history off for Git, which could remove what is behind it"
+            )
     elif name in ("refs", PACKED_REFS, "logs"):
         yield from _check_refs(history, name)
     elif name.startswith("objects/pack/pack-"):
@@ -112,11 +120,11 @@ def all_commits(history: History) -> Iterator[CommitId]:
     What plain Git has fetched is judged by the next sync.
     """
     found = read_tips(history.git_dir).accepted
-    return _reached(history, (commit for ref, commit in found.items() if not ref.startswith(_GITS_OWN)))
+    return _reached(history, (id for ref, id in found.items() if not ref.startswith(_GITS_OWN)))
 
 
 def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
-    waiting = sorted(set(tips))
+    waiting = sorted(set(_commits_behind(history, set(tips))))
     seen = set(waiting)
     while waiting:
         id = waiting.pop()
@@ -130,6 +138,18 @@ def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
             if parent not in seen:
                 seen.add(parent)
                 waiting.append(parent)
+
+
+def _commits_behind(history: History, named: Iterable[CommitId]) -> Iterator[CommitId]:
+    """The commits that refs mean, which may name a tag; of what cannot be read on the way the id."""
+    for id in named:
+        try:
+            commit = commit_behind(history.objects, id)
+        except (IntegrityError, StorageError) as error:
+            raise_unjudged(error)
+            commit = CommitId(str(error.facts.get("digest", id)))  # `check_commit` says what is wrong with it
+        if commit is not None:
+            yield commit
 
 
 def check_commit(history: History, id: CommitId) -> GitFault | None:
@@ -196,9 +216,11 @@ def _check_small(path: Path, name: str) -> Iterator[GitFault]:
     except ValueError as error:
         yield GitFault(name, "corrupt", f"{path}: {error}")
         return
-    for key, value in REQUIRED_SETTINGS.items():
-        if found.get(key) != value:
-            yield GitFault(name, "corrupt", f"{path} has {key} = {found.get(key)}, expected {value}")
+    for key, values in REQUIRED_SETTINGS.items():
+        if found.get(key) not in values:
+            yield GitFault(name, "corrupt", f"{path} has {key} = {found.get(key)}, expected {values[0]}")
+    if (setting := other_kind(found)) is not None:
+        yield GitFault(name, "corrupt", f"{path} sets {setting!r}, {OTHER_KIND}")
 
 
 def _check_refs(history: History, name: str) -> Iterator[GitFault]:
@@ -217,7 +239,7 @@ def _check_refs(history: History, name: str) -> Iterator[GitFault]:
         yield from (unread.fault for unread in refs.unread)
         found = list(refs.texts.items())
     for ref, text in found:
-        if ref.startswith(_GITS_OWN) and _POINTER.fullmatch(text):
+        if ref != BRANCH and _POINTER.fullmatch(text):
             continue  # what it points to is a ref itself
         if not is_commit(text) or (name == "refs" and not text.endswith("\n")):
             yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")
@@ -232,8 +254,8 @@ def _check_refs(history: History, name: str) -> Iterator[GitFault]:
             yield GitFault(ref, "corrupt", f"{ref} names {id}, which is no commit")
 
 
-# Git from 2.48 on leaves one with every fetch: which branch a remote's HEAD is.
-_POINTER = re.compile(r"ref: refs/remotes/[\x21-\x7e]+\n")
+# Git from 2.48 on leaves one with every fetch: which branch a remote's HEAD is. `git symbolic-ref` makes any.
+_POINTER = re.compile(r"ref: refs/[\x21-\x7e]+\n")
 _LOG_LINE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} [^<>\n\0]*<[^<>\n\0]*> [0-9]+ [+-][0-9]{4}(?:\t[^\n]*)?")
 # Git takes no other comment than that in front.
 _PACKED_REFS = re.compile(r"(?:# pack-refs with:[^\n]*\n)?(?:(?:[0-9a-f]{40} refs/[\x21-\x7e]+|\^[0-9a-f]{40})\n)*")

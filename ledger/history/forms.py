@@ -15,8 +15,8 @@ from ledger.ids import CommitId
 ObjectId = NewType("ObjectId", str)
 """A Git object's id: 40 hex digits."""
 
-COMMIT, TREE, BLOB = 1, 2, 3
-"""The kinds of objects that a history holds, of those that Git has (`KINDS`)."""
+COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
+"""The kinds of objects that Git has (`KINDS`). A history holds the first three; a tag with a message is its user's."""
 
 _DIRECTORY, _FILE = b"40000", b"100644"
 _TREE_ENTRY = re.compile(rb"(40000|100644) ([^\0]+)\0(.{20})", re.DOTALL)
@@ -26,6 +26,7 @@ _COMMIT_HEAD = re.compile(
     rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)"
     rb"author ([^<>\n]*<[^<>\n]*>)[^\n]*\ncommitter [^<>\n]*<[^<>\n]*> ([0-9]+) [^\n]*(?:\n|\Z)"
 )
+_TAG_HEAD = re.compile(rb"object ([0-9a-f]{40})\ntype (?:commit|tree|blob|tag)\n")
 _ID_BYTES = 20
 
 
@@ -182,3 +183,12 @@ def decode_commit(id: CommitId, data: bytes) -> Commit:
         int(time),
         data.partition(b"\n\n")[2].decode(errors="replace"),
     )
+
+
+def decode_tag(data: bytes) -> ObjectId:
+    """The object that a tag with a message is about, another tag perhaps; raises ``ValueError`` where it names none."""
+    head = _TAG_HEAD.match(data)
+    if head is None:
+        message = f"it begins with {data[:60]!r}, which is not the object that it is about"
+        raise ValueError(message)
+    return ObjectId(head[1].decode())

@@ -41,7 +41,7 @@ from ledger.history.refs import (
     read_ref,
 )
 from ledger.history.repository import check_format, check_repository, create_repository, find_repository
-from ledger.history.revisions import resolve_revision, walk_commits
+from ledger.history.revisions import commit_behind, resolve_revision, walk_commits
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
 from ledger.history.turns import Turns
@@ -114,6 +114,10 @@ class History:
     def resolve(self, revision: str | dt.datetime) -> CommitId:
         """The commit that a revision or a moment means; raises `RevisionNotFoundError`."""
         return resolve_revision(self._objects, self.tip(), revision)
+
+    def commit_behind(self, id: str) -> CommitId | None:
+        """The commit that a ref means which names an object; ``None`` where that is a tree or a file."""
+        return commit_behind(self._objects, id)
 
     def log(self, commit: CommitId | None = None) -> Iterator[Commit]:
         """The commits, newest first."""

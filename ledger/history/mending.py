@@ -6,6 +6,7 @@ anything bad goes; what is still good in a bad pack is taken along. Nothing is l
 caller says. The caller holds the ledger's lock.
 """
 
+import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,15 +26,16 @@ from ledger.disk import (
 )
 from ledger.errors import IntegrityError, StorageError
 from ledger.history.entries import PackDamage
-from ledger.history.forms import COMMIT, TREE, ObjectId, decode_commit, decode_tree
+from ledger.history.forms import COMMIT, TAG, TREE, ObjectId, decode_commit, decode_tag, decode_tree
 from ledger.history.history import History
 from ledger.history.indexing import can_be_indexed, restore_indexes
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.packing import release_pack, write_pack
 from ledger.history.refs import BRANCH
-from ledger.history.repository import write_head, write_settings
-from ledger.history.soundness import GitFault
+from ledger.history.replacing import MULTI_PACK_INDEX, remove_multi_pack_index
+from ledger.history.repository import SHALLOW, write_head, write_settings
+from ledger.history.soundness import GitFault, names_in
 from ledger.history.tips import read_tips
 from ledger.ids import CommitId
 from ledger.system_errors import raise_unjudged
@@ -42,6 +44,7 @@ _PACK_OBJECTS = 10_000
 _PACK = "objects/pack/pack-"
 _WRITTEN = {"HEAD": write_head, "config": write_settings}
 _OF_SYNCS = ("refs/ledger/", "refs/remotes/")  # the next sync writes what it needs of them
+_LAYERS = (f"objects/pack/{MULTI_PACK_INDEX}.d/", "objects/info/commit-graphs/")
 _FOLDER = re.compile(r"refs|logs|objects/[0-9a-f]{2}")
 
 
@@ -67,7 +70,9 @@ def plan_mending(history: History, source: Path | None, faults: Iterable[GitFaul
     needed = sorted(_unreadable(history, other)) if faults else []
     fetched = tuple(id for id in needed if other is not None and _can_read(other, id))
     lost = tuple(id for id in needed if id not in set(fetched))
-    files = [name for fault in faults for name in _files_of(history.git_dir, fault)]
+    # Without the list of where it is cut off Git would read no part of a history that stays so.
+    mended = [fault for fault in faults if not (lost and fault.where == SHALLOW)]
+    files = [name for fault in mended for name in _files_of(history.git_dir, fault)]
     files += [
         ref
         for ref, commit in read_tips(history.git_dir).commits.items()
@@ -92,6 +97,8 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
     made = _bring_in(history, history.objects, plan.kept)
     if source is not None:
         made |= _bring_in(history, Objects(source), plan.fetched)
+    if any(name.startswith(_PACK) for name in plan.aside):
+        remove_multi_pack_index(history.objects.pack_directory)
     for name in plan.aside:
         path = history.git_dir / name
         # The good objects of a bad pack may be all that it should have held, and have its name.
@@ -139,6 +146,8 @@ def _children(id: ObjectId, kind: int, data: bytes) -> list[ObjectId]:
         if kind == COMMIT:
             commit = decode_commit(CommitId(id), data)
             return [commit.tree, *map(ObjectId, commit.parents)]
+        if kind == TAG:
+            return [decode_tag(data)]
         return [entry.id for entry in decode_tree(data).values()] if kind == TREE else []
     except (ValueError, IndexError):
         return []  # it is what its id says, and no other copy would be better
@@ -152,13 +161,21 @@ def _files_of(git_dir: Path, fault: GitFault) -> list[str]:
         if name.endswith(".idx") and can_be_indexed(git_dir / "objects" / "pack" / stem):
             return [name] if fault.kind == "corrupt" else []  # a lost one has been made again by the reading before
         return sorted(f"objects/pack/{path.name}" for path in (git_dir / "objects" / "pack").glob(f"{stem}.*"))
+    if name.startswith(_LAYERS):
+        # One layer builds on the others: without it they are of no use, and Git complains of them.
+        folder = (git_dir / name).parent
+        return [os.path.relpath(folder / each, git_dir) for each in names_in(folder)]
+    return [] if _has_to_stay(git_dir, name) else [name]
+
+
+def _has_to_stay(git_dir: Path, name: str) -> bool:
+    """Whether what a fault is in is no file, or one that may hold what is nowhere else."""
     if name == BRANCH or name.startswith(("object ", "commit ", "artifacts")):
-        return []
+        return True
     if name == "packed-refs" and not mode_of(git_dir / BRANCH, follow=False):
-        return []  # the branch may be in it
-    if _FOLDER.fullmatch(name) and stat.S_ISDIR(mode_of(git_dir / name, follow=False)):
-        return []  # of a folder that cannot be listed nobody knows what good there is in it
-    return [name]
+        return True  # the branch may be in it
+    # Of a folder that cannot be listed nobody knows what good there is in it.
+    return bool(_FOLDER.fullmatch(name)) and stat.S_ISDIR(mode_of(git_dir / name, follow=False))
 
 
 def _good_in(history: History, name: str) -> Iterator[str]:

@@ -10,12 +10,13 @@ import contextlib
 import errno
 import os
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ledger.disk import fresh_name, make_directory, mode_of, read_file, remove_if_there, sync_directory, write_new_file
-from ledger.errors import IntegrityError, LedgerError, StorageError
+from ledger.errors import IntegrityError, LedgerError, StorageError, UnsupportedFormatError
 from ledger.ids import CommitId
 from ledger.system_errors import storage_error
 
@@ -27,6 +28,7 @@ _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.1
 _ATTEMPTS = 20
 
+_TABLES = "reftable"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -48,6 +50,18 @@ def read_branch(git_dir: Path) -> CommitId:
     return commit
 
 
+def refuse_other_refs(git_dir: Path) -> None:
+    """Refuse a repository whose refs are no files, as `git refs migrate` may leave it: nobody reads them here."""
+    if mode_of(git_dir / _TABLES):
+        raise UnsupportedFormatError(
+            f"the history {git_dir} keeps its refs as reftable, this program reads them as files",
+            hint=f"run `git --git-dir={shlex.quote(str(git_dir))} refs migrate --ref-format=files`",
+            found=_TABLES,
+            supported="files",
+            where=str(git_dir),
+        )
+
+
 def read_ref(git_dir: Path, ref: str) -> CommitId | None:
     """The commit a ref names, loose or packed; ``None`` only where the system says there is no such file."""
     # A ref that Git packs at this moment is written to packed-refs before its file goes.
@@ -59,6 +73,9 @@ def read_ref(git_dir: Path, ref: str) -> CommitId | None:
             if packed is not None:
                 return packed
             continue
+        except StorageError:
+            refuse_other_refs(git_dir)
+            raise
         if not _COMMIT.fullmatch(text):
             raise IntegrityError(f"the ref {git_dir / ref} holds {text[:60]!r}, not a commit", where=str(git_dir / ref))
         return CommitId(text)

@@ -5,11 +5,12 @@ configuration) decides what a history is; plain Git reads it like any other.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from ledger.disk import is_folder, make_directory, mode_of, read_file, write_file
 from ledger.errors import ConfigError, FormatError, IntegrityError, LedgerExistsError, UnsupportedFormatError
-from ledger.history.refs import BRANCH
+from ledger.history.refs import BRANCH, refuse_other_refs
 from ledger.records import FORMAT
 from ledger.system_errors import storage_error
 
@@ -33,8 +34,11 @@ _CONFIG = """\
 	fsckObjects = true
 """
 
-REQUIRED_SETTINGS = {"core.repositoryformatversion": "0", "core.bare": "true"}
-"""What the configuration of every history says; the rest is for Git's housekeeping and for whoever pushes here."""
+REQUIRED_SETTINGS = {"core.repositoryformatversion": ("0", "1"), "core.bare": ("true",)}
+"""What the configuration of every history says; the rest is for Git's housekeeping and for whoever pushes here.
+
+Of format 1 are those with extensions, of which `other_kind` knows which a history may have.
+"""
 
 # Compiled by `re` when they are first used: most programs read no configuration of Git's.
 _SECTION = r'[ \t]*\[([A-Za-z0-9.-]+)(?: "((?:[^"\\\0]|\\.)*)")?\][ \t\r]*(?:[#;].*)?'
@@ -55,6 +59,13 @@ _OWN_KEYS = (
 )
 """The keys of `_CONFIG`."""
 
+SHALLOW = "shallow"
+"""The file by which Git takes a history for cut off, whether it is or not."""
+
+OTHER_KIND = "which makes it another kind of repository than a history is"
+# Of worktrees beside the history, and of a housekeeping that removes nothing.
+_KNOWN_EXTENSIONS = "noop|preciousobjects|relativeworktrees"
+_OTHER_KIND = rf"extensions\.(?!({_KNOWN_EXTENSIONS})$).+|remote\..+\.(promisor|partialclonefilter)"
 _HARMLESS = "|".join(
     (
         *map(re.escape, _OWN_KEYS),
@@ -65,8 +76,9 @@ _HARMLESS = "|".join(
         r"maintenance\.strategy|log\.excludedecoration",
         r"user\.(name|email)",
         # A remote that is named like a URL would have its say whenever that URL is asked.
-        r"remote\.[A-Za-z0-9_-]+\.(fetch|mirror|pushurl|tagopt|url)",
+        r"remote\.[A-Za-z0-9_-]+\.(fetch|followremotehead|mirror|prune|prunetags|pushurl|tagopt|url)",
         r"branch\..+\.(description|merge|rebase|remote)",
+        rf"extensions\.({_KNOWN_EXTENSIONS})",
     )
 )
 """What we write into a configuration and what Git's own commands do: none of it names a program or another file."""
@@ -97,12 +109,13 @@ def write_head(git_dir: Path) -> None:
 
 
 def check_repository(git_dir: Path) -> None:
-    """Refuse a directory that is no repository, or one that reads objects from elsewhere.
+    """Refuse a directory that is no repository, one that reads objects from elsewhere, or keeps its refs otherwise.
 
     Nothing here reads ``HEAD``: one that is lost hides no version, and a repair writes it anew.
     """
     if not is_folder(git_dir / "refs") or not is_folder(git_dir / "objects"):
         raise IntegrityError(f"{git_dir} is not a Git repository: it has no refs or no objects", where=str(git_dir))
+    refuse_other_refs(git_dir)
     alternates = git_dir / "objects" / "info" / "alternates"
     if mode_of(alternates):
         raise FormatError(
@@ -130,6 +143,13 @@ def check_settings(git_dir: Path) -> None:
         return  # Git takes its defaults
     except ValueError as error:
         raise ConfigError(f"{path}: {error}", path=str(path)) from error
+    if (key := other_kind(found)) is not None:
+        raise ConfigError(
+            f"{path} sets {key!r}, {OTHER_KIND}",
+            hint="run `ledger repair --from` another clone: it brings what is missing and writes that file anew",
+            path=str(path),
+            key=key,
+        )
     for key in found:
         if not re.fullmatch(_HARMLESS, key):
             raise ConfigError(
@@ -138,6 +158,16 @@ def check_settings(git_dir: Path) -> None:
                 path=str(path),
                 key=key,
             )
+
+
+def check_depth(git_dir: Path) -> None:
+    """Refuse a repository that is cut off for Git: what it says of a commit's descent would be wrong."""
+    if mode_of(git_dir / SHALLOW):
+        raise IntegrityError(
+            f"the history {git_dir} is cut off for Git, as `git fetch --depth` leaves it: {git_dir / SHALLOW} is there",
+            hint="run `ledger git fetch --unshallow URL main` with a whole clone's URL, or `ledger repair --from` it",
+            where=str(git_dir / SHALLOW),
+        )
 
 
 def read_settings(data: bytes) -> dict[str, str]:
@@ -158,6 +188,11 @@ def read_settings(data: bytes) -> dict[str, str]:
             message = f"{key} is {found[key][:60]!r}, which is no word that Git takes"
             raise ValueError(message)
     return found
+
+
+def other_kind(found: Mapping[str, str]) -> str | None:
+    """A setting by which objects or refs are kept otherwise than in a history, or elsewhere; ``None`` without one."""
+    return next((key for key in found if re.fullmatch(_OTHER_KIND, key)), None)
 
 
 def find_repository(ledger_dir: Path) -> Path:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from ledger.errors import AmbiguousIdError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
-from ledger.history.forms import COMMIT, Commit
+from ledger.history.forms import COMMIT, TAG, Commit, ObjectId, decode_tag
 from ledger.history.objects import Objects
 from ledger.ids import CommitId
 
@@ -39,6 +39,21 @@ def resolve_revision(objects: Objects, tip: CommitId, revision: str | dt.datetim
         elif number:
             commit = _parent(objects, commit, number, revision)
     return commit
+
+
+def commit_behind(objects: Objects, id: str) -> CommitId | None:
+    """The commit that a ref means by the object it names, or by the tags that lead on from there; ``None`` for another.
+
+    Raises `IntegrityError` or `StorageError` for what cannot be read.
+    """
+    kind, data = objects.read(ObjectId(id))
+    while kind == TAG:
+        try:
+            id = decode_tag(data)
+        except ValueError as error:
+            raise IntegrityError(f"git tag {id} cannot be read: {error}", digest=id) from error
+        kind, data = objects.read(ObjectId(id))
+    return CommitId(id) if kind == COMMIT else None
 
 
 def time_of(commit: Commit) -> dt.datetime:

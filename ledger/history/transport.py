@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from ledger.errors import DiskFullError, MissingDependencyError, RemoteError
 from ledger.history.refs import BRANCH
 from ledger.history.remotes import Remote, without_secrets
-from ledger.history.repository import check_settings
+from ledger.history.repository import check_depth, check_settings
 from ledger.ids import CommitId
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ _SETTINGS = (
     "transfer.fsckObjects=true",
     "fetch.fsckObjects=true",
     "core.hooksPath=/dev/null",
+    "core.logAllRefUpdates=false",
     "core.fsync=all",
     "core.fsyncMethod=fsync",
     "core.commitGraph=false",
@@ -211,6 +212,7 @@ def _run(
     import subprocess
 
     check_settings(git_dir)
+    check_depth(git_dir)
     program = shutil.which("git")
     if program is None:
         raise MissingDependencyError(

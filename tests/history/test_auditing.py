@@ -73,6 +73,34 @@ def test_a_sound_history_has_no_faults(history: History) -> None:
     assert (0, []) == (fsck(history), problems(history))
 
 
+def test_refs_that_name_no_commit_are_sound(history: History) -> None:
+    """Tags with a message and tags of these, of a file and of a folder, notes, replacements, and a ref to a ref."""
+    ada = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    for name, of in (("release", "main"), ("again", "release"), ("file", "main:ledger.json"), ("folder", "main:")):
+        git(history, *ada, "tag", "-a", "-m", "by hand", name, of)
+    git(history, "tag", "plain", "main:ledger.json")
+    git(history, *ada, "notes", "add", "-m", "by hand", "main")
+    git(history, "replace", "main", "main~1")
+    git(history, "symbolic-ref", "refs/heads/same", "refs/heads/main")
+    assert (0, []) == (fsck(history), problems(history))
+    git(history, "pack-refs", "--all")
+    assert [] == problems(history)
+
+
+def test_a_tag_that_is_lost_is_found(history: History) -> None:
+    """What a tag with a message names is a commit that has to be there, and so is the tag."""
+    tag = f"object {'1' * 40}\ntype commit\ntag lost\ntagger Ada <ada@example.com> 0 +0000\n\nby hand\n"
+    id = git(history, "hash-object", "-w", "-t", "tag", "--literally", "--stdin", data=tag.encode())
+    (history.git_dir / "refs" / "tags" / "lost").write_text(f"{id}\n")
+    assert [f"object {'1' * 40}"] == problems(history)
+
+
+def test_a_history_that_is_cut_off_for_git_is_a_fault(history: History) -> None:
+    """`git fetch --depth` leaves all that there is, and a list of where to stop, which Git's housekeeping goes by."""
+    (history.git_dir / "shallow").write_text(git(history, "rev-parse", "main") + "\n")
+    assert ["shallow"] == problems(history)
+
+
 def _damage_pack(history: History) -> None:
     flip(packs_of(history)[0], 40)
 

@@ -414,3 +414,26 @@ def test_a_graph_that_lies_misleads_nobody(ledger: Ledger, hub: Path, tmp_path: 
     path.write_bytes(data)
     git(ledger, "update-ref", "-d", "refs/heads/theirs")
     assert ("iris@3", "iris@4") == ledger.sync().fetched
+
+
+def test_a_history_that_is_cut_off_for_git_is_not_synced(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
+    """What Git says of descent there is wrong, and no reason to call the remote rewritten; the hint mends it."""
+    other = Ledger.clone(hub, tmp_path / "other")
+    other.save("three", "iris")
+    other.sync()
+    git(ledger, "fetch", "-q", "--depth=1", hub.as_uri(), "main")
+    with pytest.raises(IntegrityError, match="is cut off for Git, as `git fetch --depth` leaves it") as caught:
+        ledger.sync()
+    assert "`ledger git fetch --unshallow URL main`" in caught.value.hint
+    git(ledger, "fetch", "-q", "--unshallow", hub.as_uri(), "main")
+    assert ("iris@3",) == ledger.sync().fetched
+    assert ledger.verify().ok
+
+
+def test_a_sync_leaves_no_log_of_what_it_fetched(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
+    """The ref that a fetch goes to is gone with it, and nothing is left that would be one file more each time."""
+    other = Ledger.clone(hub, tmp_path / "other")
+    other.save("three", "iris")
+    other.sync()
+    ledger.sync()
+    assert [] == [path for path in (ledger.git_dir / "logs").rglob("*") if "incoming" in path.parts]

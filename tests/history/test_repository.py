@@ -15,7 +15,7 @@ from ledger.errors import (
     StorageError,
     UnsupportedFormatError,
 )
-from ledger.history import History
+from ledger.history import History, check_git_file
 from ledger.history.repository import check_format, check_settings, write_settings
 from tests.conftest import check_histories
 from tests.kit.histories import AUTHOR, NOW, git, new_history, publish, versions_of
@@ -91,11 +91,9 @@ def test_borrowed_objects_are_refused(tmp_path: Path) -> None:
         ("include", "path = /tmp/x", "include.path"),
         ('includeIf "gitdir:**"', "path = /tmp/x", "includeIf.gitdir:\\*\\*.path"),
         ('remote "origin"', "uploadpack = /tmp/x", "remote.origin.uploadpack"),
-        ('remote "origin"', "promisor = true", "remote.origin.promisor"),
         ("remote.origin", "receivepack = /tmp/x", "remote.origin.receivepack"),
         ('remote "file:///srv/hub.git"', "url = /elsewhere", "remote.file:///srv/hub.git.url"),
         ('url "/elsewhere"', "insteadOf = /srv", "url./elsewhere.insteadof"),
-        ("extensions", "worktreeConfig = true", "extensions.worktreeconfig"),
     ],
 )
 def test_settings_that_run_something_are_refused(tmp_path: Path, section: str, setting: str, key: str) -> None:
@@ -106,6 +104,41 @@ def test_settings_that_run_something_are_refused(tmp_path: Path, section: str, s
     with pytest.raises(ConfigError, match=f"{tmp_path}/config sets '(?i:{key})'") as caught:
         check_settings(tmp_path)
     assert "git config --global" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "key"),
+    [
+        ("extensions", "worktreeConfig = true", "extensions.worktreeconfig"),
+        ("extensions", "objectFormat = sha256", "extensions.objectformat"),
+        ("extensions", "partialClone = origin", "extensions.partialclone"),
+        ('remote "origin"', "promisor = true", "remote.origin.promisor"),
+    ],
+)
+def test_settings_of_another_kind_of_repository_are_refused(
+    tmp_path: Path, section: str, setting: str, key: str
+) -> None:
+    """Objects or refs that lie elsewhere, or in another form: refused, found by a check, and a repair mends it."""
+    history = new_history(tmp_path)
+    with (history.git_dir / "config").open("a") as config:
+        config.write(f"[{section}]\n\t{setting}\n")
+    with pytest.raises(ConfigError, match=f"sets '{key}', which makes it another kind of repository") as caught:
+        check_settings(history.git_dir)
+    assert "ledger repair" in caught.value.hint
+    assert ["config"] == [fault.where for fault in check_git_file(history, "config")]
+
+
+def test_refs_that_are_no_files_are_refused(tmp_path: Path) -> None:
+    """`git refs migrate --ref-format=reftable` leaves a file and a folder; the hint undoes it."""
+    history = new_history(tmp_path)
+    heads = history.git_dir / "refs" / "heads"
+    heads.rename(history.git_dir / "aside")
+    heads.write_text("this repository uses the reftable format\n")
+    (history.git_dir / "reftable").mkdir()
+    for act in (history.tip, lambda: History.open(history.git_dir.parent)):
+        with pytest.raises(UnsupportedFormatError, match="keeps its refs as reftable") as caught:
+            act()
+        assert f"git --git-dir={history.git_dir} refs migrate --ref-format=files" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -135,7 +168,12 @@ def test_what_git_itself_writes_is_no_reason_to_refuse(history: History, tmp_pat
     git(history, "config", "user.email", "ada@example.com")
     git(history, "config", "gc.autoDetach", "false")
     git(history, "config", "core.sharedRepository", "group")
+    git(history, "config", "remote.origin.followRemoteHEAD", "never")
+    # As `git worktree add --relative-paths` does with another extension, which only Git from 2.48 on knows.
+    git(history, "config", "core.repositoryFormatVersion", "1")
+    git(history, "config", "extensions.preciousObjects", "true")
     check_settings(history.git_dir)
+    assert [] == list(check_git_file(history, "config"))
     clone = tmp_path / "clone.git"
     subprocess.run(["git", "clone", "-q", "--mirror", str(history.git_dir), str(clone)], check=True)
     check_settings(clone)

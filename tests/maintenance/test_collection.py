@@ -195,6 +195,21 @@ def test_what_other_refs_hold_is_needed(used: Ledger) -> None:
     assert "published there" == Ledger.open(used.path).load("there")
 
 
+def test_tags_with_a_message_are_no_reason_to_refuse(used: Ledger) -> None:
+    """What such a tag leads to is needed; a tag of a file needs nothing."""
+    ada = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    tip = git(used, "rev-parse", "main")
+    used.save(noise(300_000), "tagged")
+    git(used, *ada, "tag", "-a", "-m", "by hand", "release", "main")
+    git(used, *ada, "tag", "-a", "-m", "by hand", "file", "main:ledger.json")
+    git(used, "update-ref", "refs/heads/main", tip)
+    waste(used)
+    grow_old(used)
+    assert 1 == len(collect(used).removed)
+    git(used, "update-ref", "refs/heads/main", "release^{commit}")
+    assert noise(300_000) == Ledger.open(used.path).load("tagged")
+
+
 # -- packs that are mostly dead ------------------------------------------------
 
 

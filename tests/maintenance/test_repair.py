@@ -363,3 +363,43 @@ def test_any_damage_to_objects_is_repaired(tmp_path: Path, count: int) -> None:
             report = execute_repair(fresh, plan, now=NOW).report
             assert (True, ()) == (report.ok, report.problems), (number, plan.problems)
             assert set() == sound.lost([])
+
+
+def test_a_history_that_was_cut_off_is_whole_again(kept: Ledger) -> None:
+    """`git fetch --depth` and a housekeeping that went by it: the objects come back, and Git sees all commits."""
+    before = git(kept, "rev-list", "main")
+    (kept.git_dir / "shallow").write_text(git(kept, "rev-parse", "main") + "\n")
+    git(kept, "gc", "--prune=now", "--quiet")
+    assert 1 == len(git(kept, "rev-list", "main").split())
+    found = repair(kept, str(kept.path.parent / "copy"))
+    assert found.report.ok
+    assert ["history/shallow"] == list(files_below(found.quarantine))
+    assert before == git(kept, "rev-list", "main")
+
+
+def test_a_list_of_where_a_history_is_cut_off_stays_while_it_is(kept: Ledger, tmp_path: Path) -> None:
+    """A source that lacks the commits behind it mends nothing, and Git reads the history as before."""
+    (kept.git_dir / "shallow").write_text(git(kept, "rev-parse", "main") + "\n")
+    git(kept, "gc", "--prune=now", "--quiet")
+    assert not repair(kept, str(Ledger.init(tmp_path / "other").path)).report.ok
+    assert 1 == len(git(kept, "rev-list", "main").split())
+
+
+@pytest.mark.parametrize("place", ["objects/pack/multi-pack-index.d", "objects/info/commit-graphs"])
+def test_layers_that_build_on_a_damaged_one_go_with_it(kept: Ledger, place: str) -> None:
+    """What Git keeps in layers is derived: the chain and every layer make way together."""
+    layers = kept.git_dir / place
+    layers.mkdir(parents=True)
+    for name in ("multi-pack-index-chain", "commit-graph-chain", "layer"):
+        (layers / name).write_bytes(b"1" * 40)
+    assert [f"{place}/layer"] == [problem.object for problem in Ledger.open(kept.path).verify().problems]
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert [] == list(layers.iterdir())
+
+
+def test_an_index_over_packs_goes_with_a_pack(kept: Ledger) -> None:
+    """Git's index over several packs names those that a repair takes away, and its check would complain."""
+    git(kept, "multi-pack-index", "write")
+    damage(max((kept.git_dir / "objects" / "pack").glob("*.pack")))
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert not (kept.git_dir / "objects" / "pack" / "multi-pack-index").exists()
