@@ -71,4 +71,6 @@ def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     if sys.stdout is not None:  # none where the program was started without
         sys.stdout.flush()
-    os.execve(program, ["git", f"--git-dir={git_dir}", *arguments], environment)  # noqa: S606  # no shell, on purpose
+    # Nor do the hooks that a history may bring along run, as little as in a sync.
+    command = ["git", "-c", "core.hooksPath=/dev/null", f"--git-dir={git_dir}", *arguments]
+    os.execve(program, command, environment)  # noqa: S606  # no shell, on purpose

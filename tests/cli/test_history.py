@@ -107,3 +107,13 @@ def test_a_history_that_could_run_a_program_is_not_given_to_git(iris: dict[str, 
     assert 2 == done.returncode
     assert "sets 'core.pager'" in done.stderr
     assert not (tmp_path / "ran").exists()
+
+
+def test_hooks_of_a_history_do_not_run(iris: dict[str, Any], workdir: Path) -> None:
+    """A ledger may come from anybody, its hooks with it: ``ledger git`` moves a ref, and none of them is asked."""
+    hook = workdir / ".ledger" / "history.git" / "hooks" / "reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch {workdir}/ran\nexit 1\n")
+    hook.chmod(0o755)
+    done = start("git", "update-ref", "refs/heads/other", "main")
+    assert (0, False) == (done.returncode, (workdir / "ran").exists())
