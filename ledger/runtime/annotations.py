@@ -1,10 +1,38 @@
-"""Whether a value is what an annotation says, and how annotations are written for people."""
+"""Annotations as a function has them, whether a value is what one says, and how they are written for people."""
 
+import inspect
+import sys
 import types
 import typing
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Callable
+from typing import Annotated, Any, ForwardRef, Literal, Union, get_args, get_origin
 
 from ledger.wording import shown
+
+if sys.version_info >= (3, 14):
+    import annotationlib
+
+
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """The signature of a function, also where its annotations name what is not defined yet, or never is."""
+    if sys.version_info >= (3, 14):
+        return inspect.signature(function, annotation_format=annotationlib.Format.FORWARDREF)
+    return inspect.signature(function)
+
+
+def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The annotations of a function; one with a name that means nothing yet is a string, as it was written.
+
+    Python from 3.14 on looks at no annotation before somebody asks for it; before, such a name is an error of its own.
+    """
+    try:
+        return function.__annotations__
+    except (NameError, AttributeError):
+        if sys.version_info >= (3, 14):
+            known = annotationlib.get_annotations(function, format=annotationlib.Format.FORWARDREF)
+            written = annotationlib.get_annotations(function, format=annotationlib.Format.STRING)
+            return {key: value if _is_known(value) else written[key] for key, value in known.items()}
+        raise
 
 
 def conforms(value: object, annotation: Any) -> bool:
@@ -83,6 +111,12 @@ def hint_for(value: object, otherwise: str) -> str:
     kind = type(value)
     is_scalar = kind.__module__ == "numpy" and getattr(value, "shape", None) == ()
     return f"{kind.__name__} is a class of numpy's own: take .item() of it" if is_scalar else otherwise
+
+
+def _is_known(annotation: Any) -> bool:
+    """Whether nothing in an annotation stands for a name that means nothing yet."""
+    members = annotation if isinstance(annotation, list) else get_args(annotation)
+    return not isinstance(annotation, ForwardRef) and all(map(_is_known, members))
 
 
 def _is_instance(value: object, kind: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from ledger.errors import ArgumentTypeError, InvalidNameError, StepInterfaceError
 from ledger.records import Name, check_name
+from ledger.runtime.annotations import signature_of
 from ledger.wording import shown
 
 _PROGRAM = "__main__"
@@ -106,7 +107,7 @@ def _own_name(function: Callable[..., Any], what: str) -> Name:
 
 def named_parameters(function: Callable[..., Any], owner: str) -> Mapping[str, inspect.Parameter]:
     """A function's parameters; raises `StepInterfaceError` for one that cannot be given by name, as records give it."""
-    parameters = inspect.signature(function).parameters
+    parameters = signature_of(function).parameters
     for parameter in parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise StepInterfaceError(

@@ -12,6 +12,7 @@ from typing import Any
 from ledger.core import MetadataEntry
 from ledger.errors import MetadataError
 from ledger.records import encode_compact, encode_values
+from ledger.runtime.annotations import signature_of
 from ledger.runtime.parameters import with_types
 from ledger.runtime.sources import closed_over, source_text
 
@@ -64,7 +65,7 @@ def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., A
     if above:
         captured[_DEFAULTS] = {
             name: parameter.default
-            for name, parameter in inspect.signature(function).parameters.items()
+            for name, parameter in signature_of(function).parameters.items()
             if parameter.default is not inspect.Parameter.empty
         }
     closed = {name: _told(value, (*above, function)) for name, value in captured.items()}

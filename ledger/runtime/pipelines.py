@@ -4,7 +4,6 @@ Calling it calls the function once to record the graph, and then runs the graph.
 """
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MethodType
@@ -12,6 +11,7 @@ from typing import Any, overload
 
 from ledger.core import PipelineRun
 from ledger.errors import StepInterfaceError
+from ledger.runtime.annotations import signature_of
 from ledger.runtime.declarations import Declared, checked_name, is_handed_class, is_of_owner, name_of, named_parameters
 from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import recordable
@@ -40,7 +40,7 @@ class Pipeline(Declared):
         Raises what a step raises, after recording that it failed; `StepInterfaceError` and `ConfigError`
         before anything runs.
         """
-        if is_handed_class(args, inspect.signature(self.entrypoint).parameters):
+        if is_handed_class(args, signature_of(self.entrypoint).parameters):
             return self.__get__(args[0])(*args[1:], **kwargs)
         configuration = self._configuration()
         parameters = self._bind(args, kwargs, configuration)
@@ -79,7 +79,7 @@ class Pipeline(Declared):
 
     def __get__(self, owner: object, _: type | None = None) -> "Pipeline":
         """The pipeline of a method, as one of the object or class that it is asked of; any other is itself."""
-        if owner is None or not is_of_owner(inspect.signature(self.entrypoint).parameters):
+        if owner is None or not is_of_owner(signature_of(self.entrypoint).parameters):
             return self
         return Pipeline(
             MethodType(self.entrypoint, owner), name=self.name, settings=self.settings, config_path=self.config_path
@@ -93,7 +93,7 @@ class Pipeline(Declared):
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], configuration: RunConfiguration) -> dict[str, Any]:
         """The arguments by name, those of the file before those of the call."""
-        signature = inspect.signature(self.entrypoint)
+        signature = signature_of(self.entrypoint)
         hints = resolve_hints(self.entrypoint) if configuration.parameters else {}
         of_file: dict[str, Any] = {}
         for key in configuration.parameters:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from ledger.errors import StepInterfaceError, StepOutputsError
 from ledger.notices import warn_user
-from ledger.runtime.annotations import spelled_out, union_members, without_extras
+from ledger.runtime.annotations import annotations_of, spelled_out, union_members, without_extras
 from ledger.runtime.configuration import ArtifactConfig
 from ledger.runtime.declarations import named_parameters
 from ledger.runtime.sources import closed_over, returns_nothing, returns_several
@@ -72,7 +72,7 @@ def refuse_doubles(step: str, keys: list[str]) -> None:
 def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations, those written as strings included; what is defined nowhere counts as any type in them."""
     local = {**_callers_names(function), **closed_over(function)}
-    return {key: _resolved(function, key, value, local) for key, value in function.__annotations__.items()}
+    return {key: _resolved(function, key, value, local) for key, value in annotations_of(function).items()}
 
 
 def _resolved(function: Callable[..., Any], key: str, annotation: Any, local: dict[str, Any]) -> Any:
@@ -145,7 +145,7 @@ def _callers_names(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _outputs(function: Callable[..., Any], hints: Mapping[str, Any], name: str) -> tuple[tuple[Output, ...], bool]:
-    if "return" not in function.__annotations__:
+    if "return" not in hints:
         if returns_nothing(function):
             return (), False
         return (_output(Any, DEFAULT_OUTPUT, name),), False

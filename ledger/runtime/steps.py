@@ -5,7 +5,6 @@ of its own and gives its values; called in another step's body it is the plain f
 """
 
 import functools
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from types import MethodType
@@ -13,7 +12,7 @@ from typing import Any, overload
 
 from ledger.errors import ArgumentTypeError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
-from ledger.runtime.annotations import class_of
+from ledger.runtime.annotations import class_of, signature_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
 from ledger.runtime.declarations import Declared, checked_name, is_handed_class, is_of_owner, name_of
@@ -137,7 +136,7 @@ class Step(Declared):
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments by name; those still missing may come from the configuration."""
         try:
-            return dict(inspect.signature(self.entrypoint).bind_partial(*args, **kwargs).arguments)
+            return dict(signature_of(self.entrypoint).bind_partial(*args, **kwargs).arguments)
         except TypeError as error:
             known = ", ".join(self.signature.parameters) or "none"
             raise StepInterfaceError(

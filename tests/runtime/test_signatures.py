@@ -1,6 +1,8 @@
 """What a step takes and gives, as its signature says it."""
 
 import functools
+import importlib.util
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional, Tuple, Union  # noqa: UP035  # people write both spellings
 
@@ -235,37 +237,55 @@ def test_what_a_type_statement_names_is_read() -> None:
     assert int is step(one).signature.outputs[0].annotation
 
 
-def test_annotations_written_as_strings_are_read() -> None:
+_LAZY = pytest.mark.skipif(sys.version_info < (3, 14), reason="this Python looks at annotations at once")
+
+
+@pytest.fixture(params=["strings", pytest.param("deferred", marks=_LAZY)])
+def late_steps(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """Steps whose annotations are strings, and the same with annotations that Python from 3.14 on has not looked at."""
+    if request.param == "strings":
+        return future_steps
+    path = tmp_path / "deferred_steps.py"
+    path.write_text(Path(future_steps.__file__).read_text().replace("from __future__ import annotations\n", ""))
+    spec = importlib.util.spec_from_file_location("deferred_steps", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_annotations_written_as_strings_are_read(late_steps: Any) -> None:
     """``from __future__ import annotations`` changes nothing, for types of the module and of the function."""
-    assert ["iris", "output_1"] == keys(future_steps.of_module)
-    local = future_steps.make_local()
+    assert ["iris", "output_1"] == keys(late_steps.of_module)
+    local = late_steps.make_local()
     assert ["here"] == keys(local)
     assert "Here" == local.signature.outputs[0].annotation.__name__
     assert "Here" == local.signature.hints["given"].__name__
 
 
-def test_a_name_that_is_defined_nowhere_is_any_type() -> None:
+def test_a_name_that_is_defined_nowhere_is_any_type(late_steps: Any) -> None:
     """An annotation that cannot be resolved does not keep a step from being one."""
-    assert ["output"] == keys(future_steps.of_nowhere)
+    assert ["output"] == keys(late_steps.of_nowhere)
 
 
-def test_an_unknown_type_costs_no_other_annotation_its_meaning() -> None:
+def test_an_unknown_type_costs_no_other_annotation_its_meaning(late_steps: Any) -> None:
     """A type that only the checker knows is any type; the output's name beside it stays."""
-    assert ["named"] == keys(future_steps.of_half_known)
+    assert ["named"] == keys(late_steps.of_half_known)
 
 
-def test_an_output_of_an_unknown_type_keeps_its_name() -> None:
+def test_an_output_of_an_unknown_type_keeps_its_name(late_steps: Any) -> None:
     """A type that only the checker knows, or that is defined further down, is any type; names beside it stay."""
-    assert (["named"], ["later", "all"]) == (keys(future_steps.named_of_nowhere), keys(future_steps.named_of_later))
-    assert conforms("anything", future_steps.named_of_nowhere.signature.hints["given"])
-    any_type, all_of_it = (output.annotation for output in future_steps.named_of_later.signature.outputs)
+    assert (["named"], ["later", "all"]) == (keys(late_steps.named_of_nowhere), keys(late_steps.named_of_later))
+    assert conforms("anything", late_steps.named_of_nowhere.signature.hints["given"])
+    any_type, all_of_it = (output.annotation for output in late_steps.named_of_later.signature.outputs)
     assert (True, True, False) == (conforms("any", any_type), conforms([1], all_of_it), conforms(1, all_of_it))
 
 
-def test_an_output_whose_name_would_be_lost_is_refused() -> None:
+def test_an_output_whose_name_would_be_lost_is_refused(late_steps: Any) -> None:
     """What names an output has to be known at run time: it is an error, not an output of another name."""
     with pytest.raises(StepInterfaceError, match="of which this is not known: name 'ArtifactConfig' is not defined"):
-        step(future_steps.described_by_nobody)
+        step(late_steps.described_by_nobody)
 
 
 def test_a_step_may_close_over_what_is_defined_later() -> None:
@@ -439,3 +459,14 @@ def test_what_compiled_code_returns(body: str, keyword: str) -> None:
     function = namespace["function"]
     found = "several" if returns_several(function) else "nothing" if returns_nothing(function) else "one"
     assert WITHOUT_SOURCE[body.replace("async with ", "with ")] == found
+
+
+def test_a_step_of_what_is_defined_later_runs(late_steps: Any, workdir: Path) -> None:
+    """Called by itself and in a pipeline, by place and by name: no annotation is asked what it means."""
+    assert (3, 1) == (late_steps.of_nowhere(3), late_steps.of_half_known(given=3))
+
+    @pipeline
+    def both() -> None:
+        late_steps.of_half_known(late_steps.of_nowhere(3))
+
+    assert {"of_nowhere", "of_half_known"} == both().steps.keys()
