@@ -29,7 +29,36 @@ from ledger.materializers.torch_modules import TorchModuleMaterializer
 from ledger.materializers.torch_tensors import TorchTensorMaterializer
 from ledger.materializers.values import SavedValue, load_value, save_value
 
+BUILT_IN = (
+    ArrowMaterializer,
+    BytesMaterializer,
+    CloudpickleMaterializer,
+    CsvMaterializer,
+    DataclassMaterializer,
+    DatetimeMaterializer,
+    EnumMaterializer,
+    FigureMaterializer,
+    HtmlMaterializer,
+    JsonMaterializer,
+    JsonTextMaterializer,
+    MarkdownMaterializer,
+    NumpyMaterializer,
+    PandasMaterializer,
+    PathMaterializer,
+    PillowMaterializer,
+    PolarsMaterializer,
+    PydanticMaterializer,
+    ScipySparseMaterializer,
+    SklearnMaterializer,
+    TorchModuleMaterializer,
+    TorchTensorMaterializer,
+    UuidMaterializer,
+)
+"""Each is registered when it is defined. Naming all of them sees to that also where Python imports late what nobody
+has used yet, as 3.15 can be told to."""
+
 __all__ = [
+    "BUILT_IN",
     "ArrowMaterializer",
     "BaseMaterializer",
     "BytesMaterializer",

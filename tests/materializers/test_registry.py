@@ -150,3 +150,11 @@ def test_no_library_is_imported_before_its_type_is_met() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_built_in_ones_are_there_where_imports_come_late() -> None:
+    """Python from 3.15 on can be told to import nothing before it is used: what is chosen for a value is the same."""
+    code = "from ledger.materializers import materializer_for as of; print(of(int).__name__, of(object).__name__)"
+    command = [sys.executable, "-X", "lazy_imports=all", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "JsonMaterializer CloudpickleMaterializer\n" == done.stdout
