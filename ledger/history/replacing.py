@@ -4,12 +4,13 @@ The order is what makes it safe: the new pack and its index durable in their fol
 only then the old ones go, each index first, since without it nobody looks for the pack.
 """
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from ledger.disk import fresh_name, read_file, remove_if_there, stage_file, storage_errors, sync_directory
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, StorageError
 from ledger.history.folding import Fold, SourceDamage
 from ledger.history.newpack import Columns, NewPack
 from ledger.history.objects import Objects
@@ -74,7 +75,9 @@ def remove_packs(objects: Objects, stems: Sequence[str]) -> None:
 
 def remove_multi_pack_index(folder: Path) -> None:
     """Remove Git's index over several packs, derived like any, which would name packs that are gone."""
-    remove_if_there(folder / MULTI_PACK_INDEX)
     layers = folder / f"{MULTI_PACK_INDEX}.d"
-    for name in (f"{MULTI_PACK_INDEX}-chain", *names_in(layers)):  # without the chain nobody reads a layer
-        remove_if_there(layers / name)
+    for path in (folder / MULTI_PACK_INDEX, layers / f"{MULTI_PACK_INDEX}-chain"):
+        remove_if_there(path)
+    with contextlib.suppress(StorageError):  # layers that cannot be listed stay: without the chain nobody reads them
+        for name in names_in(layers):
+            remove_if_there(layers / name)
