@@ -19,6 +19,7 @@ from ledger.history.comparing import compare
 from ledger.history.entries import PackDamage
 from ledger.history.forms import BLOB, COMMIT, Commit, ObjectId
 from ledger.history.history import History
+from ledger.history.layout import LEDGER_FILE
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.refs import BRANCH
@@ -177,7 +178,7 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     """A fault for each commit that was built on, and so was published once, and that no ref reaches any more.
 
     What a writer that died or lost a race leaves builds on what was published, and nothing builds on it but what
-    was to be published together with it.
+    was to be published together with it. Notes of Git, and what else it fetched from other branches, are no ledger's.
     """
     on_disk = list(_commits_on_disk(history.objects))
     tips = read_tips(history.git_dir)
@@ -188,10 +189,12 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     for id in on_disk:
         if id not in reached:
             try:
-                lost[id] = history.objects.commit(id)
+                commit = history.objects.commit(id)
+                if LEDGER_FILE[0] in history.objects.tree(commit.tree):
+                    lost[id] = commit
             except (IntegrityError, StorageError) as error:
                 raise_unjudged(error)
-                continue  # it is no commit, or `check_git_file` says so
+                continue  # it is no commit of a ledger, or `check_git_file` says so
     built_on = {
         parent for commit in lost.values() if f"\n{TOGETHER}: " not in commit.message for parent in commit.parents
     }

@@ -87,6 +87,15 @@ def test_refs_that_name_no_commit_are_sound(history: History) -> None:
     assert [] == problems(history)
 
 
+def test_commits_of_no_ledger_may_go(history: History) -> None:
+    """Notes that were dropped, or a branch of pages that a remote has no more: none of it was ever published here."""
+    ada = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    for text in ("one", "two", "three"):
+        git(history, *ada, "notes", "append", "-m", text, "main")
+    git(history, "update-ref", "-d", "refs/notes/commits")
+    assert [] == problems(history)
+
+
 def test_a_tag_that_is_lost_is_found(history: History) -> None:
     """What a tag with a message names is a commit that has to be there, and so is the tag."""
     tag = f"object {'1' * 40}\ntype commit\ntag lost\ntagger Ada <ada@example.com> 0 +0000\n\nby hand\n"
