@@ -181,8 +181,8 @@ class Sound:
 
 
 def _concerns_all(problem: Problem) -> bool:
-    """Whether a problem is one of the history as a whole: which versions it touches cannot be told."""
-    return problem.object == "history" or problem.object.startswith(("commit ", "refs/heads/"))
+    """Whether a problem is one of the history or the store as a whole: which versions it touches cannot be told."""
+    return problem.object in ("history", "store.json") or problem.object.startswith(("commit ", "refs/heads/"))
 
 
 def reason_for(path: Path) -> str | None:
