@@ -16,6 +16,9 @@ from ledger.blobs import LocalStore
 from tests.kit.contents import noise
 from tests.kit.ledgers import canonical, damage, git, plant, store_of
 
+# Bytes that no version names are made by transactions that nobody commits.
+pytestmark = pytest.mark.filterwarnings("ignore:a transaction with .* was never committed")
+
 IN_LITTLE = """
 import collections, gc, os, resource, sys
 from ledger import Ledger

@@ -26,6 +26,9 @@ from tests.kit.contents import noise
 from tests.kit.ledgers import damage, files_below, git, store_of
 from tests.kit.sparse import make_mostly_dead
 
+# Bytes that no version names are made by transactions that nobody commits.
+pytestmark = pytest.mark.filterwarnings("ignore:a transaction with .* was never committed")
+
 DAY = 86_400
 LARGE = noise(700_000)
 
