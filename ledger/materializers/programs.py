@@ -59,7 +59,15 @@ def _imported_as(program: types.ModuleType) -> str:
 
 
 def _file_of(program: types.ModuleType) -> str:
-    return os.path.abspath(vars(program).get("__file__") or "")
+    return _absolute(vars(program).get("__file__") or "")
+
+
+def _absolute(path: str) -> str:
+    """A path from the root on; as it is where there is none, or where the working directory has been removed."""
+    try:
+        return os.path.abspath(path) if path else ""
+    except FileNotFoundError:
+        return path
 
 
 def _defines(program: types.ModuleType, kind: type) -> bool:
@@ -67,4 +75,4 @@ def _defines(program: types.ModuleType, kind: type) -> bool:
     if class_inside(program, kind.__qualname__.split(".")) is kind:
         return True
     methods = (held for held in vars(kind).values() if isinstance(held, types.FunctionType))
-    return any(os.path.abspath(method.__code__.co_filename) == _file_of(program) for method in methods)
+    return any(_absolute(method.__code__.co_filename) == _file_of(program) for method in methods)

@@ -9,7 +9,7 @@ import pytest
 from ledger import Ledger, load_artifact, log_artifact_metadata, register_artifact, save_artifact, step
 from ledger.client import Client
 from ledger.errors import ArtifactNotFoundError, LedgerExistsError, LedgerNotFoundError, StorageError
-from tests.kit.ledgers import files_below
+from tests.kit.ledgers import files_below, run_python
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -59,6 +59,14 @@ def test_a_working_directory_that_is_gone_is_told(workdir: Path, monkeypatch: py
     assert 2 == step(name="increase")(lambda value: value + 1)(load_artifact("x"))
     assert ledger.path == Ledger.open().path
     monkeypatch.chdir(workdir)
+
+
+def test_a_program_whose_working_directory_goes_away_loads(ledger: Ledger) -> None:
+    """A program without a file of its own, such as a prompt, asks for no path of where it is."""
+    ledger.save({"rows": 1}, "x")
+    leave = "import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')"
+    load = f"from ledger import Ledger; assert {{'rows': 1}} == Ledger.open({str(ledger.path)!r}).load('x')"
+    run_python(f"{leave}; {load}", ledger.path.parent)
 
 
 def test_a_linked_work_tree_has_a_root_of_its_own(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
