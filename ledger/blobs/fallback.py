@@ -28,11 +28,15 @@ _Result = TypeVar("_Result")
 
 
 class FallbackStore:
-    """The objects of ``own``, and of ``others`` where it lacks them."""
+    """The objects of ``own``, and of ``others`` where it lacks them.
 
-    def __init__(self, own: Store, others: Sequence[Store]) -> None:
+    ``missed`` is called before an object is said to be in none of them, and may raise: a store may be away.
+    """
+
+    def __init__(self, own: Store, others: Sequence[Store], missed: Callable[[], None] = lambda: None) -> None:
         self._own = own
         self._stores = (own, *others)
+        self._missed = missed
         self.puts_at_once = puts_at_once(own)
 
     @property
@@ -52,13 +56,13 @@ class FallbackStore:
     def uncached(self) -> "FallbackStore":
         """The same stores, each without its cache."""
         own, *others = map(uncached, self._stores)
-        return FallbackStore(own, others)
+        return FallbackStore(own, others, self._missed)
 
     @property
     def fresh(self) -> "FallbackStore":
         """The same stores, of each one's cache only what this process has put there."""
         own, *others = map(fresh, self._stores)
-        return FallbackStore(own, others)
+        return FallbackStore(own, others, self._missed)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of an object, or a part of them, from the first store that has it."""
@@ -70,7 +74,10 @@ class FallbackStore:
 
     def has(self, key: str) -> bool:
         """Whether any of the stores has an object of that key."""
-        return any(store.has(key) for store in self._stores)
+        is_there = any(store.has(key) for store in self._stores)
+        if not is_there:
+            self._missed()
+        return is_there
 
     def size(self, key: str) -> int | None:
         """The bytes of an object in the first store that has it, or ``None``."""
@@ -110,4 +117,5 @@ class FallbackStore:
                 continue  # the next one may have it; the error below says that none has
         if away is not None:
             raise away
+        self._missed()
         raise FileNotFoundError(f"{key} is in none of {', '.join(store.url for store in self._stores)}")

@@ -8,7 +8,6 @@ is downloaded; what others saved is read from where they put it.
 import random
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -31,16 +30,17 @@ from ledger.history import Claim, Remote, SyncPlan, adopt_plan, plan_sync, push_
 from ledger.lookup import (
     CONFIG_FILE,
     DEFAULT_STORE,
-    NOTED_STORES_FILE,
     RemoteConfig,
     find_remote,
+    is_noted,
     note_store,
-    noted_store,
+    producer_of,
     remote_for_git,
     settings_for,
     store_of_remote,
 )
 from ledger.meters import task
+from ledger.notices import warn_user
 from ledger.wording import shown
 
 ATTEMPTS = 20
@@ -80,12 +80,23 @@ def clone(url: str, path: Path, store: str | None = None) -> None:
     if settings.store:
         open_store(settings.store)  # a URL that nobody understands is refused before anything is made
     create_clone(path, remote=remote_for_git("origin", settings), settings=settings)
+    unread = _unread(path, settings)
+    if unread and Workspace(path, producer_of=producer_of).snapshot().artifact_names():
+        place = f"`store` below [remotes.origin] in {path / CONFIG_FILE}"
+        warn_user(f"the bytes of what was cloned cannot be read yet: {unread}; {place} says where they are")
+
+
+def _unread(path: Path, settings: RemoteConfig) -> str:
+    """Note the store of a new clone's remote; if it cannot be read, why: the first sync that uploads notes it then."""
     where = store_of_remote(path, settings)
-    # One that is not there yet, or cannot be asked now, is noted by the first sync that uploads.
-    with suppress(FormatError, MissingDependencyError, StorageError, StoreMismatchError):
-        if where:
-            found = open_store(where, attempts=1)
-            note_store(path, found.url, store_id(found))
+    if not where:
+        return "nobody has said where they lie"
+    try:
+        found = open_store(where, attempts=1)
+        note_store(path, found.url, store_id(found))
+    except (FormatError, MissingDependencyError, StorageError, StoreMismatchError) as error:
+        return str(error)
+    return ""
 
 
 def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
@@ -198,27 +209,7 @@ def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Sto
     target = open_store(url, cache=workspace.cache)
     if target.url == workspace.store.url:
         return None
-    known = noted_store(workspace.path, target.url)
-    if known:
-        _check_store(workspace, target, known)
-    else:
+    if not is_noted(workspace.path, target):
         create_store(url, cache=workspace.cache)
         note_store(workspace.path, target.url, store_id(target))
     return target
-
-
-def _check_store(workspace: Workspace, target: Store, known: str) -> None:
-    """Raise `StoreMismatchError` unless the remote's store is the one that was there before: a disk may be away."""
-    hint = f"mount the right store; if it was replaced for good, delete {workspace.path / NOTED_STORES_FILE}"
-    try:
-        found = store_id(target)
-    except StoreMismatchError as error:
-        raise StoreMismatchError(str(error), hint=hint, url=target.url, expected=known) from error
-    if found != known:
-        raise StoreMismatchError(
-            f"the remote's store {target.url} has the id {found}, it had {known} before",
-            hint=hint,
-            url=target.url,
-            found=found,
-            expected=known,
-        )

@@ -43,12 +43,23 @@ from ledger.errors import (
     ReadOnlyError,
     StoreLostError,
     StoreMismatchError,
+    StoreUnavailableError,
     UnsupportedFormatError,
     UntrustedArtifactError,
 )
 from ledger.history import Claim, History, Snapshot, git_identity, without_secrets
 from ledger.ids import CommitId
-from ledger.lookup import DEFAULT_STORE, Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
+from ledger.lookup import (
+    DEFAULT_STORE,
+    Access,
+    Facts,
+    ProducerFinder,
+    View,
+    is_noted,
+    read_config,
+    store_of_remote,
+    store_url,
+)
 from ledger.materializers import load_value
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -137,7 +148,17 @@ class Workspace(View):
     @functools.cached_property
     def all_stores(self) -> Store:
         """The store, and those of the remotes behind it: for looking what is there already, and for reading."""
-        return FallbackStore(self.store, self.remote_stores) if self.remote_stores else self.store
+        if not self.remote_stores:
+            return self.store
+        return FallbackStore(self.store, self.remote_stores, self._check_remote_stores)
+
+    def _check_remote_stores(self) -> None:
+        """Raise `StoreUnavailableError` where another store than was met, or none, is in the place of a remote's."""
+        for store in self.remote_stores:
+            try:
+                is_noted(self.path, store)
+            except StoreMismatchError as error:
+                raise StoreUnavailableError(str(error), hint=error.hint, **error.facts) from error
 
     def read_settings_again(self) -> None:
         """Take up remotes that were added since the ledger was opened."""
@@ -159,7 +180,10 @@ class Workspace(View):
         """The store to read a content from; linked data lies whole in one."""
         if content.linked is None:
             return self.all_stores
-        return next((store for store in (self.store, *self.remote_stores) if is_present(store, content)), self.store)
+        found = next((store for store in (self.store, *self.remote_stores) if is_present(store, content)), None)
+        if found is None:
+            self._check_remote_stores()
+        return found or self.store
 
     def has_at_hand(self, content: Content) -> bool:
         """Whether all bytes of a content are there, without reading them; a remote's store that is away has none."""
@@ -186,9 +210,16 @@ class Workspace(View):
     def _optional_stores(self) -> tuple[Store, ...]:
         """The stores of the remotes as a save needs them: asked once, and done without where they are away."""
         return tuple(
-            OptionalStore(without_secrets(url), functools.partial(open_store, url, cache=self.cache, attempts=1))
+            OptionalStore(without_secrets(url), functools.partial(self._open_remote_store, url))
             for url in self._remote_urls()
         )
+
+    def _open_remote_store(self, url: str) -> Store:
+        """A remote's store; one in a folder is checked to be the one that was met, as its disk may be away."""
+        store = open_store(url, cache=self.cache, attempts=1)
+        if isinstance(store, LocalStore):
+            is_noted(self.path, store)
+        return store
 
     def _remote_urls(self) -> list[str]:
         urls = (store_of_remote(self.path, remote) for remote in self.config.remotes.values())

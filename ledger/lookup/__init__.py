@@ -18,7 +18,7 @@ from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for
 from ledger.lookup.facts import Facts, MetadataEntry, leaves
 from ledger.lookup.finding_runs import producer_of
 from ledger.lookup.handles import Artifact, ArtifactVersion
-from ledger.lookup.noted_stores import NOTED_STORES_FILE, note_store, noted_store
+from ledger.lookup.noted_stores import is_noted, note_store
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
 from ledger.lookup.remotes import add_remote, find_remote, history_at, remote_for_git, settings_for, store_of_remote
@@ -29,7 +29,6 @@ from ledger.lookup.view import ProducerFinder, View
 __all__ = [
     "CONFIG_FILE",
     "DEFAULT_STORE",
-    "NOTED_STORES_FILE",
     "Access",
     "Artifact",
     "ArtifactVersion",
@@ -48,10 +47,10 @@ __all__ = [
     "find_remote",
     "history_at",
     "is_ledger",
+    "is_noted",
     "leaves",
     "not_found",
     "note_store",
-    "noted_store",
     "place_for_new",
     "present",
     "producer_of",

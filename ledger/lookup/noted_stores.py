@@ -9,7 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.blobs import Store, store_id
 from ledger.disk import read_file, write_file
+from ledger.errors import StoreMismatchError
 from ledger.records import FORMAT, decode, encode
 
 NOTED_STORES_FILE = "remote-stores.json"
@@ -20,9 +22,28 @@ class _NotedStores(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
 
 
-def noted_store(ledger_dir: Path, url: str) -> str:
-    """The id of the store that was met behind a URL, empty where none was; `FormatError` for a damaged file."""
-    return _read(ledger_dir).get(url, "")
+def is_noted(ledger_dir: Path, store: Store) -> bool:
+    """Whether a store was met before; raises `StoreMismatchError` where it is not the same any more, or none.
+
+    `FormatError` for a damaged file.
+    """
+    known = _read(ledger_dir).get(store.url, "")
+    if not known:
+        return False
+    hint = f"mount the right store; if it was replaced for good, delete {ledger_dir / NOTED_STORES_FILE}"
+    try:
+        found = store_id(store)
+    except StoreMismatchError as error:
+        raise StoreMismatchError(str(error), hint=hint, url=store.url, expected=known) from error
+    if found != known:
+        raise StoreMismatchError(
+            f"the remote's store {store.url} has the id {found}, it had {known} before",
+            hint=hint,
+            url=store.url,
+            found=found,
+            expected=known,
+        )
+    return True
 
 
 def note_store(ledger_dir: Path, url: str, id: str) -> None:

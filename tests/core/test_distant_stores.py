@@ -342,7 +342,8 @@ def test_a_server_without_parts_is_no_damage(tmp_path: Path) -> None:
     ada = Ledger.init(tmp_path / "ada" / ".ledger")
     ada.save(noise(300_000), "data")
     with served(tmp_path / "ada" / ".ledger" / "store", parts=False) as url:
-        bob = Ledger.clone(ada.path, tmp_path / "bob" / ".ledger", url)
+        with pytest.warns(UserWarning, match="what was cloned cannot be read yet: .* Range request not supported"):
+            bob = Ledger.clone(ada.path, tmp_path / "bob" / ".ledger", url)
         with pytest.raises(StorageError, match="Range request not supported") as caught:
             bob.verify()
         with pytest.warns(UserWarning, match="data@1 is left out: cannot read"):

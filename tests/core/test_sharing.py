@@ -34,6 +34,7 @@ from ledger.errors import (
     ReadOnlyError,
     RemoteError,
     StoreMismatchError,
+    StoreUnavailableError,
 )
 from ledger.history import History, Remote, adopt_plan
 from ledger.lookup import add_remote, settings_for, store_of_remote
@@ -44,6 +45,7 @@ from tests.kit.contents import noise
 from tests.kit.histories import start
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import files_below, git
+from tests.kit.web import served
 
 ROOT = Path(__file__).parents[2]
 
@@ -454,6 +456,55 @@ def test_a_store_that_was_unmounted_is_not_made_anew(tmp_path: Path, hub: Path, 
     assert ("iris@2",) == one.sync().pushed
     other.sync()
     assert {"1": "first", "2": "second"} == values(other)
+
+
+@pytest.mark.parametrize("what", ["empty", "another", "gone"])
+def test_a_remotes_store_that_is_unmounted_is_away_and_no_damage(tmp_path: Path, hub: Path, what: str) -> None:
+    """What only it has cannot be read, and nothing is said of it, by loads and checks; saves go on without it."""
+    ada = shared(tmp_path / "ada", hub)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_bytes(noise(300_000))
+    ada.save("first", "iris")
+    ada.save(tmp_path / "data", "large")
+    ada.sync()
+    store = hub / "ledger-store"
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    store.rename(tmp_path / "away")
+    if what != "gone":
+        store.mkdir()
+    if what == "another":
+        create_store(str(store))
+    said = "it had .* before" if what == "another" else "no artifact store at"
+    for name in ("iris", "large"):
+        with pytest.raises(StoreUnavailableError, match=said) as caught:
+            bob.load(name)
+        assert "mount the right store" in caught.value.hint
+    for deep in (True, False):
+        with pytest.raises(StoreUnavailableError, match=said):
+            bob.verify(deep=deep)
+    with pytest.warns(UserWarning, match=f"going on without what lies in the store .*{said}"):
+        bob.save(tmp_path / "data", "large")
+    assert noise(300_000) == (bob.load("large") / "file").read_bytes()
+    shutil.rmtree(store, ignore_errors=True)
+    (tmp_path / "away").rename(store)
+    assert "first" == bob.load("iris")
+    assert bob.verify().ok
+
+
+def test_a_clone_says_that_its_bytes_cannot_be_read_yet(tmp_path: Path, hub: Path) -> None:
+    """Whoever gives no store, or another one than the versions were put to, learns it at once."""
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    add_remote(ada.path, "origin", str(hub), store=str(tmp_path / "bytes"))
+    ada.save("first", "iris")
+    ada.sync()
+    with pytest.warns(UserWarning, match=r"cannot be read yet: no artifact store at .*config.toml says where they are"):
+        bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    hub_git(hub, "update-server-info")
+    with served(hub) as url, pytest.warns(UserWarning, match=r"cannot be read yet: nobody has said where they lie"):
+        Ledger.clone(url, tmp_path / "url" / ".ledger")
+    config = bob.path / "config.toml"
+    config.write_text(f'{config.read_text()}store = "{tmp_path / "bytes"}"\n')
+    assert "first" == Ledger.open(bob.path).load("iris")
 
 
 def test_a_store_that_was_replaced_on_purpose_is_taken(tmp_path: Path, hub: Path) -> None:

@@ -132,7 +132,8 @@ def _share(ledger: Ledger, folder: Path) -> None:
     config = ledger.path / "config.toml"
     config.write_text(config.read_text() + f'\n[remotes.origin]\nurl = "{hub}"\n')
     ledger.sync()
-    shutil.rmtree(hub / "ledger-store")  # else what this ledger loses would be read from there
+    for kind in ("chunks", "packs", "tables"):  # else what this ledger loses would be read from there
+        shutil.rmtree(hub / "ledger-store" / kind, ignore_errors=True)
 
 
 def _let_git_keep_house(ledger: Ledger) -> None:
