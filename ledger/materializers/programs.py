@@ -30,6 +30,11 @@ def is_of_program_named(kind: type, name: str) -> bool:
     return kind.__module__ in _ALIASES and not rest and _stands_for_program(module)
 
 
+def is_of_program(name: str) -> bool:
+    """Whether the name of a class or function is one that only the program that was started understands."""
+    return name.partition(".")[0] in _ALIASES
+
+
 def modules_named(name: str) -> list[types.ModuleType]:
     """The loaded modules that a name stands for: the program that was started, if it is its name, before its twin."""
     found = [sys.modules[PROGRAM]] if _stands_for_program(name) else []

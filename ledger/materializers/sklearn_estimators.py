@@ -2,9 +2,9 @@
 
 skops rebuilds objects from an allow-list of types. A model of scikit-learn's own types
 loads without further ado; one with others asks for trust and says which they are. Whether
-an estimator comes back is tried when it is saved: what skops cannot take apart, or puts
-together as something else, is left to the last resort, with its warning. No safe loader
-ever falls back to an unsafe one.
+an estimator comes back is tried when it is saved: what skops cannot take apart, puts
+together as something else, or names by classes that only this program has, is left to the
+last resort, with its warning. No safe loader ever falls back to an unsafe one.
 """
 
 import io
@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from ledger.enums import ArtifactType, TrustClass
 from ledger.materializers.atoms import Json
 from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.programs import is_of_program
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
 
 _SHOWN = 5
@@ -36,9 +37,14 @@ class SklearnMaterializer(BaseMaterializer):
             from skops.io import dumps, get_untrusted_types, loads
 
             data = dumps(value)
+            types = get_untrusted_types(data=data)
             # Functions and local classes are written without complaint and fail only here.
-            loaded = loads(data, trusted=get_untrusted_types(data=data))
-            is_back = _schema(dumps(loaded)) == _schema(data) and _parameter_types(loaded) == _parameter_types(value)
+            loaded = loads(data, trusted=types)
+            is_back = (
+                not any(map(is_of_program, types))
+                and _schema(dumps(loaded)) == _schema(data)
+                and _parameter_types(loaded) == _parameter_types(value)
+            )
         except Exception:  # noqa: BLE001  # skops raises what the object raises; the last resort warns and may raise better
             is_back = False
         if not is_back:

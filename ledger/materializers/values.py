@@ -6,6 +6,7 @@ before code runs. Elements of containers come through here as well, so that no d
 nesting gets around it. Knows no store.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -188,8 +189,9 @@ def _failure(doing: str, chosen: type[BaseMaterializer], name: str, error: Excep
 
 def _missing(chosen: type[BaseMaterializer], name: str, error: ImportError) -> MissingDependencyError:
     module = error.name or str(error)
-    # Code may miss anything; only of the others is it known where their library comes from.
-    is_ours = chosen.EXTRA and chosen.TRUST is not TrustClass.CODE
+    # What makes objects of other people's classes may miss anything; its own library is named in its key.
+    is_own = chosen.TRUST is TrustClass.DATA or module.partition(".")[0] in re.split(r"[./]", chosen.REGISTRY_KEY)
+    is_ours = chosen.EXTRA and chosen.TRUST is not TrustClass.CODE and is_own
     return MissingDependencyError(
         f"materializer {chosen.REGISTRY_KEY} needs {module!r} to load a {name}",
         hint=f"pip install 'ledger[{chosen.EXTRA}]'" if is_ours else f"make {module!r} importable",

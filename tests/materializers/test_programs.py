@@ -151,3 +151,35 @@ def test_what_runs_a_program_lends_it_no_name(app: Path) -> None:
     assert profiled.returncode in {0, 1}  # before Python 3.12 it finds no class of its own again
     types = "print({version.data_type for version in Ledger.open().search()})"
     assert "cProfile" not in _run(app, "-c", f"from ledger import Ledger; {types}")
+
+
+ESTIMATORS = """
+import sys
+from ledger import save_artifact
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+class Doubler(BaseEstimator):
+    def fit(self, rows, labels=None):
+        return self
+
+    def transform(self, rows):
+        return [2 * row for row in rows]
+
+def negated(rows):
+    return [-row for row in rows]
+
+if __name__ == "__main__":
+    version = save_artifact(make_pipeline(Doubler(), FunctionTransformer(negated)), "pipe")
+    print(version.materializer, version.type.value)
+"""
+
+
+@pytest.mark.parametrize("start", [["-m", "app.estimators"], ["app/estimators.py"]], ids=["module", "script"])
+def test_an_estimator_of_a_programs_own_classes_is_of_use_elsewhere(app: Path, start: list[str]) -> None:
+    """Its classes go along, as code: skops would name them by the program, which no other one has."""
+    pytest.importorskip("skops")
+    (app / "app" / "estimators.py").write_text(ESTIMATORS)
+    assert "builtin.cloudpickle/1 ModelArtifact\n" == _run(app, *start)
+    assert "[-2, -4]\n" == _run(app, "-c", "from ledger import load_artifact as l; print(l('pipe').transform([1, 2]))")

@@ -1,12 +1,14 @@
 """Estimators are read by an allow-list; what is beyond it asks for trust."""
 
 import enum
+import sys
+import types
 from typing import Any
 
 import pytest
 
 from ledger.enums import ArtifactType, TrustClass
-from ledger.errors import MaterializerError, UntrustedArtifactError
+from ledger.errors import MaterializerError, MissingDependencyError, UntrustedArtifactError
 from tests.kit.materializing import Bench, MaterializerContract
 
 pytest.importorskip("skops")
@@ -50,6 +52,18 @@ def test_a_type_beyond_the_allow_list_asks_for_trust(bench: Bench) -> None:
     with pytest.raises(UntrustedArtifactError, match="Doubler"):
         bench.load(saved, held)
     assert bench.load(saved, held, trusted=True).factor == 3
+
+
+def test_a_module_of_somebody_elses_is_no_library_to_install(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the class of an estimator cannot be imported, the hint names its module, and no extra of ours."""
+    module: Any = types.ModuleType("somebodys")
+    module.Doubler = type("Doubler", (Doubler,), {"__module__": "somebodys"})
+    monkeypatch.setitem(sys.modules, "somebodys", module)
+    saved, held = bench.save(module.Doubler(3))
+    monkeypatch.delitem(sys.modules, "somebodys")
+    with pytest.raises(MissingDependencyError, match="somebodys") as caught:
+        bench.load(saved, held, trusted=True)
+    assert "make 'somebodys' importable" == caught.value.hint
 
 
 def test_an_estimator_that_skops_cannot_keep_is_left_to_the_last_resort(bench: Bench) -> None:
