@@ -73,6 +73,7 @@ def no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
 
     names = snapshot.artifact_names()
     near = [name for name in names if name.lower() == wanted.lower()] or difflib.get_close_matches(wanted, names, n=3)
+    near = _as_elsewhere(snapshot, wanted) or near
     return ArtifactNotFoundError(
         f"no artifact has the name, id or id prefix {wanted!r}",
         hint=f"did you mean {' or '.join(map(repr, near))}?"
@@ -80,6 +81,13 @@ def no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
         else "run `ledger artifact list` to see what there is",
         name=wanted,
     )
+
+
+def _as_elsewhere(snapshot: Snapshot, wanted: str) -> list[str]:
+    """The version that ``NAME:VERSION`` or ``NAME/VERSION`` means, as other programs write it."""
+    parts = (wanted.rpartition(mark) for mark in ":/")
+    found = ((_name_or_none(name), version) for name, _, version in parts if number_of(version) is not None)
+    return [f"{name}@{version}" for name, version in found if name and snapshot.claim_of(name, check_version(version))]
 
 
 def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim:
@@ -140,11 +148,21 @@ def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> VersionNotFoundE
     told = f"of its {len(existing)} are {', '.join(near)}" if len(existing) > 1 else f"is {near[0]}"
     return VersionNotFoundError(
         f"artifact {name!r} has no version {wanted!r}; the nearest {told}",
-        hint=f"run `ledger artifact version list {name}` to see them all",
+        hint=_way_to(name, wanted),
         name=name,
         version=wanted,
         nearest=near,
     )
+
+
+def _way_to(name: Name, wanted: str) -> str:
+    """What to do about a version that does not exist, which may be meant as a tag."""
+    listing = f"`ledger artifact version list {name}`"
+    if wanted == "latest":
+        return "leave the version out to get the latest"
+    if number_of(wanted) is None:
+        return f"run {listing} to see them all, and with `--tag {wanted}` those that have it as a tag"
+    return f"run {listing} to see them all"
 
 
 def nearest(wanted: str, existing: Sequence[str], count: int = 3) -> list[str]:

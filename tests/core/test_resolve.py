@@ -195,3 +195,26 @@ def test_looking_up_writes_nothing(saved: Ledger) -> None:
     saved.search(tag="t")
     saved.artifacts()
     assert before == {path: path.stat().st_mtime_ns for path in saved.path.rglob("*")}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version", "hint"),
+    [
+        ("s", "latest", "leave the version out to get the latest"),
+        (
+            "s",
+            "live",
+            "run `ledger artifact version list s` to see them all, and with `--tag live` those that have it as",
+        ),
+        ("s:1", None, "did you mean 's@1'?"),
+        ("s/1", None, "did you mean 's@1'?"),
+    ],
+)
+def test_what_other_programs_call_a_version_has_a_hint(
+    ledger: Ledger, wanted: str, version: str | None, hint: str
+) -> None:
+    """A word for the latest, a tag in the place of a version, and other marks between name and version."""
+    ledger.save(1, "s")
+    with pytest.raises(KeyError) as caught:
+        ledger.get(wanted, version)
+    assert str(getattr(caught.value, "hint", "")).startswith(hint)
