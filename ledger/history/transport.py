@@ -167,6 +167,7 @@ _ADVICE = {
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "unknown option": "Git is too old here: install 2.29 or a later one",
     "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1`",
+    "does not appear to be a git repository": "check the path; `git init --bare` makes a new remote there",
     "branch is currently checked out": "share through a bare repository: `git init --bare` makes one",
 }
 _SSH_VARIABLES = ("GIT_SSH_COMMAND", "GIT_SSH")

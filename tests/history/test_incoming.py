@@ -278,10 +278,11 @@ def test_a_commit_of_no_time_is_refused(ledger: Ledger, hub: Path) -> None:
 
 
 def test_an_unreachable_remote(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
-    """Git's own words reach the user, and nothing is changed."""
+    """Git's own words reach the user, with how a remote is made that is not there yet, and nothing is changed."""
     hub.rename(tmp_path / "gone.git")
-    with pytest.raises(RemoteError, match=r"cannot ask origin .*does not appear to be a git repository"):
+    with pytest.raises(RemoteError, match=r"cannot ask origin .*does not appear to be a git repository") as caught:
         ledger.sync()
+    assert "git init --bare" in caught.value.hint
 
 
 def test_a_corrupt_remote(ledger: Ledger, hub: Path) -> None:
