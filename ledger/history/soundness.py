@@ -67,8 +67,7 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
     try:
         size, is_whole = _hash(f"{base}.pack")
     except FileNotFoundError:
-        if os.path.exists(f"{base}.idx"):
-            yield GitFault(f"{name}.pack", "missing", f"{base}.pack is missing, its index is there")
+        yield from _without_pack(base, name)
         return
     except StorageError as error:
         raise_unjudged(error)
@@ -85,12 +84,22 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
         yield from check_trailer(base.with_name(f"{base.name}{suffix}"), f"{name}{suffix}")
     if not os.path.exists(f"{base}.idx"):
         return  # its objects are nobody's, or it goes at this moment
-    bad = dict(_damaged(base))
+    try:
+        bad = dict(_damaged(base))
+    except FileNotFoundError:
+        yield from _without_pack(base, name)
+        return
     if bad:
         shown = "; ".join(list(bad.values())[:_SHOWN])
         yield GitFault(
             f"{name}.pack", "corrupt", f"{base}.pack: {len(bad)} objects are damaged: {shown}", frozenset(bad)
         )
+
+
+def _without_pack(base: Path, name: str) -> Iterator[GitFault]:
+    """What is wrong where there is no pack: nothing if it went at this moment, its index first."""
+    if os.path.exists(f"{base}.idx"):
+        yield GitFault(f"{name}.pack", "missing", f"{base}.pack is missing, its index is there")
 
 
 def _listed(base: Path) -> frozenset[str]:
@@ -103,11 +112,14 @@ def _listed(base: Path) -> frozenset[str]:
 
 
 def _damaged(base: Path) -> Iterator[tuple[str, str]]:
+    """The objects of a pack that are not to be had, and why; raises ``FileNotFoundError`` for a pack that went."""
     pack = PackFile(str(base))
     for name in pack.names():
         try:
             found = pack.read(name)
             problem = _problem(name.hex(), *found) if found is not None else "is not where its index says"
+        except FileNotFoundError:
+            raise
         except (PackDamage, OSError) as error:
             raise_unjudged(error)
             problem = str(error)
