@@ -89,6 +89,7 @@ def test_a_zip_may_have_the_longest_name_there_is(held: Ledger, workdir: Path) -
     assert [name] == [found for found in os.listdir(workdir) if found.endswith(".zip")]
 
 
+@pytest.mark.filterwarnings("ignore:the bytes of what was cloned cannot be read yet")
 @pytest.mark.parametrize("call", ["init", "clone", "init with a store", "clone with a store"])
 def test_a_tilde_is_the_home_directory(held: Ledger, workdir: Path, call: str) -> None:
     """A path that begins with ``~`` leads home, as in a shell, wherever a ledger or store is made."""

@@ -14,6 +14,7 @@ import msgspec
 
 from ledger.blobs import LocalStore, Store, copy_content, create_store, hold, open_store, store_id
 from ledger.core.creation import create_clone, refuse_existing_path
+from ledger.core.noted_stores import is_noted, note_store
 from ledger.core.workspace import Workspace
 from ledger.disk import Hold
 from ledger.errors import (
@@ -32,8 +33,6 @@ from ledger.lookup import (
     DEFAULT_STORE,
     RemoteConfig,
     find_remote,
-    is_noted,
-    note_store,
     producer_of,
     remote_for_git,
     settings_for,

@@ -33,6 +33,7 @@ from ledger.core.downloads import download_zip
 from ledger.core.files import LoadingFiles, local_copy
 from ledger.core.links import is_wrapped
 from ledger.core.mapping import MappedCopies, mapped_folder
+from ledger.core.noted_stores import is_noted
 from ledger.core.restoring import restore
 from ledger.core.trust import TrustFile
 from ledger.disk import Hold
@@ -55,7 +56,6 @@ from ledger.lookup import (
     Facts,
     ProducerFinder,
     View,
-    is_noted,
     read_config,
     store_of_remote,
     store_url,

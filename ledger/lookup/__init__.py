@@ -18,7 +18,6 @@ from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for
 from ledger.lookup.facts import Facts, MetadataEntry, leaves
 from ledger.lookup.finding_runs import producer_of
 from ledger.lookup.handles import Artifact, ArtifactVersion
-from ledger.lookup.noted_stores import is_noted, note_store
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
 from ledger.lookup.remotes import add_remote, find_remote, history_at, remote_for_git, settings_for, store_of_remote
@@ -47,10 +46,8 @@ __all__ = [
     "find_remote",
     "history_at",
     "is_ledger",
-    "is_noted",
     "leaves",
     "not_found",
-    "note_store",
     "place_for_new",
     "present",
     "producer_of",
