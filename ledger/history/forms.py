@@ -6,7 +6,7 @@ this format holds is accepted, and of a commit only what the history needs is ke
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NewType
 
 from ledger.history.entries import KINDS
@@ -61,13 +61,13 @@ def encode_tree(entries: Mapping[str, Entry]) -> bytes:
 def change_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes:
     """A tree with other entries in the place of some, or new ones; raises ``ValueError`` as `decode_tree` does.
 
-    Mostly one entry is new and comes after all others: nothing else is looked at.
+    Mostly one entry is new, and is put between the others as they stand.
     """
     if len(changed) == 1:
         ((name, entry),) = changed.items()
-        # A directory may come after all others and still be in the place of a file of its name.
-        if not data or (_order((name, entry)) > _last_in(data) and b" %s\0" % name.encode() not in data):
-            return data + _line(name, entry)
+        if b" %s\0" % name.encode() not in data:
+            at = _place_in(data, _order((name, entry)))
+            return data[:at] + _line(name, entry) + data[at:]
     return encode_tree({**decode_tree(data), **changed})
 
 
@@ -84,11 +84,18 @@ def _order(item: tuple[str, Entry]) -> bytes:
     return f"{name}/".encode() if entry.is_directory else name.encode()
 
 
-def _last_in(data: bytes) -> bytes:
-    """What the last entry of a tree is sorted by."""
+def _place_in(data: bytes, order: bytes) -> int:
+    """Where in a tree an entry begins that is sorted by ``order``; mostly it comes after all others."""
     check_tree(data)
-    mode, name, _ = _TREE_ENTRY.findall(data)[-1]
-    return bytes(name) + b"/" if mode == _DIRECTORY else bytes(name)
+    entries = _TREE_ENTRY.findall(data)
+    if not entries or order > _order_of(entries[-1]):
+        return len(data)
+    return next(found.start() for found in _TREE_ENTRY.finditer(data) if _order_of(found.groups()) > order)
+
+
+def _order_of(found: Sequence[bytes]) -> bytes:
+    mode, name, _ = found
+    return name + b"/" if mode == _DIRECTORY else name
 
 
 def _line(name: str, entry: Entry) -> bytes:
