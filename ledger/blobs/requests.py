@@ -6,23 +6,29 @@ and takes the request back. No signal reaches a worker thread, so what is under 
 work is kept together, to be taken back by whoever the work is for. Knows no store and no library.
 """
 
+import atexit
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from ledger.forks import ThreadLock
 
 if TYPE_CHECKING:
-    import asyncio
     from concurrent.futures import Future
 
 Result = TypeVar("Result")
 
 _current: ContextVar[Optional["Requests"]] = ContextVar("ledger_requests", default=None)
 _starting = ThreadLock()
-_loops: list["asyncio.AbstractEventLoop"] = []
+_loops: list["_Loop"] = []
+_held: weakref.WeakSet[Any] = weakref.WeakSet()
+"""What is under way, as long as threads of the library below have anything to do with it."""
+
+_END_SECONDS = 5.0
 
 
 class Requests:
@@ -67,14 +73,22 @@ def answer(request: Callable[[], Awaitable[Result]]) -> Result:
     import asyncio
 
     async def asked() -> Result:
-        return await request()
+        awaited = request()
+        _held.add(awaited)
+        try:
+            return await awaited
+        finally:
+            del awaited  # an error that somebody keeps would keep it
 
     try:
-        loop = _running_loop()
+        future = _running_loop().give(asked)
     except RuntimeError:
         # The interpreter is ending and starts no threads any more: what an exit handler saves is saved still.
-        return asyncio.run(asked())
-    return _waited_for(asyncio.run_coroutine_threadsafe(asked(), loop))
+        try:
+            return asyncio.run(asked())
+        finally:
+            _wait_until_let_go()
+    return _waited_for(future)
 
 
 def pause(seconds: float) -> None:
@@ -101,14 +115,56 @@ def _waited_for(future: "Future[Result]", seconds: float | None = None) -> Resul
             raise
 
 
-def _running_loop() -> "asyncio.AbstractEventLoop":
-    """The loop of this process; raises ``RuntimeError`` where none can be started any more."""
-    import asyncio
+class _Loop:
+    """A loop in a thread of its own, until the interpreter ends.
 
+    By then nothing may be under way: a thread of the library that wants the interpreter's lock after that takes the
+    whole process down with it.
+    """
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._loop = asyncio.new_event_loop()
+        # Nothing that it does has to be done: whoever asks waits for it.
+        self._thread = threading.Thread(target=self._loop.run_forever, name="ledger-requests", daemon=True)
+        self._thread.start()
+        self._is_over = False
+        atexit.register(self._end)
+
+    def give(self, work: Callable[[], "Coroutine[Any, Any, Result]"]) -> "Future[Result]":
+        """Let the loop do something; raises ``RuntimeError`` once the interpreter is ending."""
+        import asyncio
+
+        if self._is_over:
+            raise RuntimeError
+        return asyncio.run_coroutine_threadsafe(work(), self._loop)
+
+    def _end(self) -> None:
+        self._is_over = True
+        if self._thread.is_alive():  # not so in a process that was forked
+            self._loop.call_soon_threadsafe(self._stop)
+            self._thread.join(_END_SECONDS)
+            _wait_until_let_go()
+
+    def _stop(self) -> None:
+        import asyncio
+
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.call_soon(self._loop.stop)  # after what the tasks tell of their end
+
+
+def _running_loop() -> _Loop:
+    """The loop of this process; raises ``RuntimeError`` where none can be started any more."""
     with _starting:
         if not _loops:
-            loop = asyncio.new_event_loop()
-            # Nothing that it does has to be done: whoever asks waits for it.
-            threading.Thread(target=loop.run_forever, name="ledger-requests", daemon=True).start()
-            _loops.append(loop)
+            _loops.append(_Loop())
         return _loops[0]
+
+
+def _wait_until_let_go() -> None:
+    """Wait until the library's threads are done with what they were asked, which takes them a moment after its end."""
+    deadline = time.monotonic() + _END_SECONDS
+    while len(_held) and time.monotonic() < deadline:
+        time.sleep(0.001)

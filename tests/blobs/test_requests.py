@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from ledger.blobs.requests import Requests, answer, pause
+from ledger.blobs.requests import Requests, _held, answer, pause
 from ledger.blobs.workers import Workers
 from tests.kit.faults import Fault, Proxy, Request
 from tests.kit.s3 import ROOT, Bucket
@@ -38,6 +38,32 @@ def test_an_answer_is_what_the_request_gives() -> None:
     assert 7 == answer(_value)
     with pytest.raises(ValueError, match="so it is"):
         answer(_failure)
+
+
+def test_a_request_that_failed_is_let_go_of() -> None:
+    """An error that somebody keeps does not keep the request, whose end the end of the process would wait for."""
+    with pytest.raises(ValueError, match="so it is") as kept:
+        answer(_failure)
+    assert kept.tb is not None
+    assert [] == list(_held)
+
+
+def test_a_process_that_ends_while_a_thread_asks_ends_in_good_order(bucket: Bucket, proxy: Proxy) -> None:
+    """What a thread that nobody waits for has under way is taken back first."""
+    program = f"""
+import threading, time
+from ledger.blobs import open_store
+store = open_store({bucket.url!r})
+threading.Thread(target=store.get, args=["chunks/ab/" + 62 * "0"], daemon=True).start()
+input()
+"""
+    asked = threading.Event()
+    proxy.plan = partial(_stall, asked)
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert asked.wait(60), "a request"
+        process.communicate("\n", timeout=60)
+        assert 0 == process.returncode
 
 
 def test_any_number_of_threads_may_ask() -> None:
