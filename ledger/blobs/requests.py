@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Optional, TypeVar
 from ledger.forks import ThreadLock
 
 if TYPE_CHECKING:
+    import asyncio
     from concurrent.futures import Future
 
 Result = TypeVar("Result")
@@ -26,7 +27,7 @@ _current: ContextVar[Optional["Requests"]] = ContextVar("ledger_requests", defau
 _starting = ThreadLock()
 _loops: list["_Loop"] = []
 _held: weakref.WeakSet[Any] = weakref.WeakSet()
-"""What is under way, as long as threads of the library below have anything to do with it."""
+"""What is under way, as long as threads of the library have anything to do with it."""
 
 _END_SECONDS = 5.0
 
@@ -73,21 +74,17 @@ def answer(request: Callable[[], Awaitable[Result]]) -> Result:
     import asyncio
 
     async def asked() -> Result:
-        awaited = request()
-        _held.add(awaited)
-        try:
-            return await awaited
-        finally:
-            del awaited  # an error that somebody keeps would keep it
+        return await request()
 
     try:
         future = _running_loop().give(asked)
     except RuntimeError:
         # The interpreter is ending and starts no threads any more: what an exit handler saves is saved still.
-        try:
-            return asyncio.run(asked())
-        finally:
-            _wait_until_let_go()
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            try:
+                return runner.run(asked())
+            finally:
+                _wait_until_let_go()
     return _waited_for(future)
 
 
@@ -123,9 +120,7 @@ class _Loop:
     """
 
     def __init__(self) -> None:
-        import asyncio
-
-        self._loop = asyncio.new_event_loop()
+        self._loop = _new_loop()
         # Nothing that it does has to be done: whoever asks waits for it.
         self._thread = threading.Thread(target=self._loop.run_forever, name="ledger-requests", daemon=True)
         self._thread.start()
@@ -161,6 +156,22 @@ def _running_loop() -> _Loop:
         if not _loops:
             _loops.append(_Loop())
         return _loops[0]
+
+
+def _new_loop() -> "asyncio.AbstractEventLoop":
+    """A loop that knows what the library makes there for its threads."""
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    create = loop.create_future
+
+    def create_future() -> "asyncio.Future[Any]":
+        future = create()
+        _held.add(future)
+        return future
+
+    loop.create_future = create_future  # type: ignore[method-assign]  # the library asks the loop for it by this name
+    return loop
 
 
 def _wait_until_let_go() -> None:
