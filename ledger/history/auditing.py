@@ -32,7 +32,7 @@ from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 from ledger.system_errors import raise_unjudged
 
-_GITS_OWN = "refs/remotes/"
+_GITS_OWN, _OUR_OWN = "refs/remotes/", "refs/ledger/"
 _HEAD: Final = f"ref: {BRANCH}\n".encode()
 
 
@@ -242,7 +242,7 @@ def _check_refs(history: History, name: str) -> Iterator[GitFault]:
         yield from (unread.fault for unread in refs.unread)
         found = list(refs.texts.items())
     for ref, text in found:
-        if ref != BRANCH and _POINTER.fullmatch(text):
+        if ref != BRANCH and not ref.startswith(_OUR_OWN) and _POINTER.fullmatch(text):
             continue  # what it points to is a ref itself
         if not is_commit(text) or (name == "refs" and not text.endswith("\n")):
             yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")

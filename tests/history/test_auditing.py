@@ -87,6 +87,14 @@ def test_refs_that_name_no_commit_are_sound(history: History) -> None:
     assert [] == problems(history)
 
 
+@pytest.mark.parametrize("ref", ["refs/ledger/known/origin", "refs/heads/main"])
+def test_a_ref_that_we_read_names_a_commit_itself(history: History, ref: str) -> None:
+    """Where Git would follow a ref to a ref, we read the commit that is published or accepted: there it is damage."""
+    git(history, "update-ref", "refs/heads/other", "main")
+    git(history, "symbolic-ref", ref, "refs/heads/other")
+    assert ref in problems(history)
+
+
 def test_commits_of_no_ledger_may_go(history: History) -> None:
     """Notes that were dropped, or a branch of pages that a remote has no more: none of it was ever published here."""
     ada = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
