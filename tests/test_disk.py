@@ -32,7 +32,6 @@ from ledger.disk import (
     read_file,
     scratch_file,
     stage_file,
-    stage_together,
     storage_errors,
     sync_directory,
     write_file,
@@ -213,28 +212,6 @@ def test_a_write_into_a_missing_folder_names_the_file(tmp_path: Path) -> None:
         stage_file(tmp_path / "no" / "file", [b"x"])
     with pytest.raises(StorageError, match="cannot sync"):
         sync_directory(tmp_path / "no")
-
-
-def test_files_are_put_in_place_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the disk refuses one of several, at its write or at its fsync, none has its name, and nothing is left."""
-    files = [(f"{tmp_path}/a", b"1"), (f"{tmp_path}/b", b"2")]
-    for call in ("pwritev", "fsync"):
-        real = getattr(os, call)
-        calls: list[object] = []
-
-        def refuse(*arguments: object, real: Callable[..., object] = real, calls: list[object] = calls) -> object:
-            calls.append(arguments)
-            if len(calls) == 2:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            return real(*arguments)
-
-        with monkeypatch.context() as patched:
-            patched.setattr(os, call, refuse)
-            with pytest.raises(DiskFullError, match=str(tmp_path)):
-                stage_together(files, temporary="t_")
-        assert [] == names_in(tmp_path)
-    stage_together(files, temporary="t_")
-    assert {"a": b"1", "b": b"2"} == {name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)}
 
 
 def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:

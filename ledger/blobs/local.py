@@ -16,12 +16,13 @@ from ledger.blobs.store import StagedObject
 from ledger.disk import (
     StagedFile,
     create_file,
+    keep_name,
     make_directory,
     open_regular,
+    put_file,
     read_file,
     storage_errors,
     sync_directory,
-    write_file,
 )
 from ledger.errors import StorageError
 from ledger.notices import warn_user
@@ -40,7 +41,6 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
-        self._folders: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -93,28 +93,25 @@ class LocalStore:
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Write a file, fsync it, and give it its name; nothing happens where it lies there already.
 
-        But ``store.json`` stays: whoever made the store first gave it its id.
+        In a block of `waiting_in` a small one waits for that with others. But ``store.json`` stays: whoever made the
+        store first gave it its id.
         """
         path = self._path(key)
-        folder = os.path.dirname(path)
         if key == STORE_KEY:
             create_file(path, parts)
             return
         if self._holds(path, parts):
             # Whoever wrote it may have died between rename and fsync of the folder.
-            sync_directory(folder)
+            keep_name(path)
             return
         _report_other_bytes(path, lambda: self._holds(path, parts))
-        self._make_folder(folder)
         try:
-            write_file(path, parts)
+            put_file(path, parts)
         except StorageError as error:
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
-            # The folder was there once: somebody removed it since.
-            self._folders.discard(folder)
-            self._make_folder(folder)
-            write_file(path, parts)
+            make_directory(os.path.dirname(path))
+            put_file(path, parts)
 
     def stage(self) -> StagedObject:
         """A file that gets its name later, in the folder of the packs, which are what is large."""
@@ -147,11 +144,6 @@ class LocalStore:
 
     def _path(self, key: str) -> str:
         return os.path.join(self.root, key)
-
-    def _make_folder(self, folder: str) -> None:
-        if folder not in self._folders:
-            make_directory(folder)
-            self._folders.add(folder)
 
     def _size(self, path: str) -> int | None:
         try:

@@ -28,7 +28,7 @@ from ledger.core.saving import (
     value_manifest,
 )
 from ledger.core.workspace import Workspace
-from ledger.disk import Hold, durability
+from ledger.disk import Hold, WaitingFiles, durability, waiting_in
 from ledger.enums import ArtifactType, SaveType, TrustClass
 from ledger.errors import (
     ArgumentError,
@@ -80,6 +80,7 @@ class Transaction:
         self._subject = subject
         self._is_over = False
         self._hold: Hold | None = None
+        self._files = WaitingFiles()
         self._lock = ThreadLock()
         self._snapshot = workspace.snapshot()
         self.versions: tuple[ArtifactVersion, ...] = ()
@@ -208,7 +209,7 @@ class Transaction:
         drafts += self._records
         if drafts:
             workspace = self._workspace
-            with durability(workspace.config.durability):
+            with durability(workspace.config.durability), waiting_in(self._files):
                 published = workspace.history.publish(
                     drafts, author=workspace.author, now=workspace.now(), subject=self._subject
                 )
@@ -242,6 +243,7 @@ class Transaction:
                 self._hold = self._workspace.hold_store()
 
     def _let_go(self) -> None:
+        self._files.drop()
         if self._hold is not None:
             self._hold.release()
             self._hold = None
@@ -253,7 +255,7 @@ class Transaction:
         similar = itertools.chain(
             workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
         )
-        with task(f"save {request.name}"), durability(workspace.config.durability):
+        with task(f"save {request.name}"), durability(workspace.config.durability), waiting_in(self._files):
             saved, content = store_value(
                 workspace.stores_for_saving(), data, options, similar=similar, ledger=workspace.path
             )

@@ -19,16 +19,20 @@ class StagedFile:
     Until then it has a temporary name in ``folder``, which goes with it where it is dropped or forgotten.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], temporary: str = TEMPORARY_PREFIX) -> None:
-        """``temporary`` is the prefix of the temporary name."""
+    def __init__(
+        self, folder: str | os.PathLike[str], temporary: str = TEMPORARY_PREFIX, *, target: str | None = None
+    ) -> None:
+        """``temporary`` is the prefix of the temporary name; ``target`` is what errors name, where that is known."""
         self.path = os.path.join(folder, fresh_name(temporary))
-        with storage_errors(self.path, "write"):
+        self._named = target or self.path
+        self._process = os.getpid()
+        with storage_errors(self._named, "write"):
             flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
             self._descriptor = os.open(self.path, flags, MODE)
 
     def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
         """Write some parts one after another from ``start`` on; the disk begins with them at once."""
-        with storage_errors(self.path, "write"):
+        with storage_errors(self._named, "write"):
             stop = write_parts(self._descriptor, start, parts)
         begin_sync(self._descriptor, start, stop - start)
 
@@ -69,11 +73,12 @@ class StagedFile:
             self._close()
 
     def drop(self) -> None:
-        """Remove the file, unless it was published."""
+        """Remove the file, unless it was published; a fork leaves it to the process that has made it."""
         if self._descriptor >= 0:
             with contextlib.suppress(OSError):  # nothing that was written has to last
                 self._close()
-            remove_if_there(self.path)
+            if self._process == os.getpid():
+                remove_if_there(self.path)
 
     def __del__(self) -> None:
         # Whoever forgot the file did not publish it.
@@ -83,25 +88,6 @@ class StagedFile:
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
         os.close(descriptor)
-
-
-def stage_together(files: Sequence[tuple[str, bytes]], *, temporary: str) -> None:
-    """Put files in place in their order, their bytes durable, their names not yet: the caller syncs the directory.
-
-    The disk begins with all of them before one is waited for: where a file system keeps a journal, what the first one
-    waits for mostly holds the others. ``temporary`` is the prefix of the temporary names.
-    """
-    with contextlib.ExitStack() as stack:
-        staged = []
-        for path, data in files:
-            file = StagedFile(os.path.dirname(path), temporary)
-            stack.callback(file.drop)
-            file.write_at(0, [data])
-            staged.append((file, path))
-        for file, path in staged:
-            file.sync(path)
-        for file, path in staged:
-            file.rename(path)
 
 
 def write_parts(descriptor: int, start: int, parts: Sequence[bytes | memoryview]) -> int:

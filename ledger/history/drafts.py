@@ -149,7 +149,9 @@ def _place_version(draft: VersionDraft, snapshot: Snapshot, tree: GrowingTree) -
 
 
 def refuse_collision(name: Name, snapshot: Snapshot) -> None:
-    """Raise `NameCollisionError` if the name differs only in case from another."""
+    """Raise `NameCollisionError` if the name differs only in case from another; one that exists was asked when new."""
+    if snapshot.has_artifact(name):
+        return
     for other in snapshot.names_like(name):
         if other != name:
             raise NameCollisionError(
