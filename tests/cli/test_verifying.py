@@ -12,7 +12,7 @@ import pytest
 from ledger import Ledger
 from tests.cli.conftest import Cli
 from tests.cli.test_care import on_a_terminal
-from tests.kit.ledgers import damage
+from tests.kit.ledgers import damage, waste
 
 # Bytes that no version names are made by transactions that nobody commits.
 pytestmark = pytest.mark.filterwarnings("ignore:a transaction with .* was never committed")
@@ -69,7 +69,7 @@ def test_a_problem_names_all_that_it_touches(cli: Cli, iris: dict[str, Any]) -> 
 
 def test_what_belongs_to_nobody_is_told(cli: Cli, iris: dict[str, Any]) -> None:
     """An orphan is a line, and no problem."""
-    Ledger.open().transaction().save("never published", "x")
+    waste(Ledger.open())
     assert "1 objects of the store belong to no version\n" in cli("verify").out
     assert 1 == len(json.loads(cli("verify", "--json").out)["orphans"])
 
@@ -140,7 +140,7 @@ def grow_old(store: Path) -> None:
 def test_gc_shows_and_removes(cli: Cli, iris: dict[str, Any]) -> None:
     """What it removes stands in the plan first; afterwards there is nothing to do."""
     ledger = Ledger.open()
-    ledger.transaction().save("never published", "x")
+    waste(ledger)
     assert "1 files that nothing names are kept, they are younger than 14 days\n" in cli("gc").out
     grow_old(ledger.path / "store")
     [spare] = json.loads(cli("gc", "--dry-run", "--json").out)["spare"]

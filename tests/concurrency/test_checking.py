@@ -19,11 +19,12 @@ ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from ledger import Ledger
+from tests.kit.ledgers import waste
 ledger = Ledger.open(sys.argv[1])
 for number in range(int(sys.argv[2])):
     ledger.save({"number": number}, "numbers")
     ledger.save(bytes([number % 256]) * 300_000 + sys.argv[1].encode(), "bytes")
-    ledger.transaction().save(f"never published {number}", "x")
+    waste(ledger, f"never published {number}")
 """
 
 

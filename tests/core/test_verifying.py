@@ -14,7 +14,7 @@ import pytest
 from ledger import Ledger
 from ledger.blobs import LocalStore
 from tests.kit.contents import noise
-from tests.kit.ledgers import canonical, damage, git, plant, store_of
+from tests.kit.ledgers import canonical, damage, git, plant, store_of, waste
 
 # Bytes that no version names are made by transactions that nobody commits.
 pytestmark = pytest.mark.filterwarnings("ignore:a transaction with .* was never committed")
@@ -96,7 +96,7 @@ def test_every_object_is_read_once(shared: Ledger, monkeypatch: pytest.MonkeyPat
 
 def test_what_nothing_names_is_information(shared: Ledger) -> None:
     """An object that belongs to no version is listed, damaged or not, and is no problem."""
-    shared.transaction().save("never published", "x")
+    waste(shared)
     [orphan] = shared.verify().orphans
     damage(store_of(shared) / orphan.object)
     report = shared.verify()

@@ -18,6 +18,7 @@ from ledger.errors import LedgerError
 from ledger.history import packing, repacking, staging
 from ledger.history.packing import FOLD_AT
 from ledger.maintenance import execute_gc, execute_packing, plan_gc, plan_packing
+from tests.kit.ledgers import waste
 from tests.kit.sparse import make_mostly_dead
 
 _SAVES_OF_A_FOLD = 9
@@ -95,7 +96,7 @@ def _put_data_into_the_store(ledger: Ledger) -> None:
 
 def _waste_room(ledger: Ledger) -> None:
     """Leave objects that no version names, and a pack most of which no table names any more."""
-    ledger.transaction().save("never published", "wasted")
+    waste(ledger)
     make_mostly_dead(ledger, "weights")
 
 

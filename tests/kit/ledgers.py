@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger import ArtifactVersion, Ledger
+from ledger.core.saving import Options, store_value
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -72,6 +73,11 @@ def forge(ledger: Ledger, model: ArtifactVersion, **changes: Any) -> str:
 def canonical(record: dict[str, Any]) -> bytes:
     """The canonical bytes of a record."""
     return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False).encode()
+
+
+def waste(ledger: Ledger, value: object = "never published") -> None:
+    """Put a value into the store that no version names, as a save leaves it that dies before it is published."""
+    store_value(ledger.workspace.store, value, Options(), similar=(), ledger=ledger.path)
 
 
 def damage(path: Path) -> None:

@@ -23,7 +23,7 @@ from ledger.ids import Digest
 from ledger.maintenance import Collected, GcPlan, execute_gc, plan_gc
 from ledger.records import decode_compact, encode_compact
 from tests.kit.contents import noise
-from tests.kit.ledgers import damage, files_below, git, store_of
+from tests.kit.ledgers import damage, files_below, git, store_of, waste
 from tests.kit.sparse import make_mostly_dead
 
 # Bytes that no version names are made by transactions that nobody commits.
@@ -46,9 +46,9 @@ def collect(ledger: Ledger, **options: Any) -> Collected:
     return execute_gc(fresh, plan_gc(fresh, **options))
 
 
-def waste(ledger: Ledger, value: object = "never published") -> None:
-    """Put a value into the store that no version names."""
-    ledger.transaction().save(value, "wasted")
+def give_up(ledger: Ledger) -> None:
+    """Save in a transaction that nobody refers to any more."""
+    ledger.transaction().save("never published", "wasted")
 
 
 def values(ledger: Ledger) -> list[object]:
@@ -444,13 +444,13 @@ def test_a_transaction_lets_go(used: Ledger, free: Callable[[], bool]) -> None:
     """Published, failed, or given up without a word: the store is held no longer than the transaction lasts."""
     with used.transaction() as transaction:
         transaction.save(1, "x")
-        waste(used)  # nobody refers to that transaction any more
+        give_up(used)
         assert not free()
-    waste(used)
+    give_up(used)
     assert free()
     with pytest.raises(ZeroDivisionError), used.transaction() as transaction:
         transaction.save(1 // 0, "x")
-    waste(used)
+    give_up(used)
     assert free()
 
 
