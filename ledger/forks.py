@@ -8,6 +8,7 @@ long as the fork lives.
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
@@ -37,13 +38,18 @@ class ThreadLock:
         self._lock = threading.Lock()
         tell_of_forks(self)
 
-    def __enter__(self) -> None:
-        self._lock.acquire()
+    # The functions of the lock itself, not ones that call them: in those, an interrupt after the lock was taken or
+    # before it is given back would leave it taken for ever.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lock.release()
+    @property
+    def __enter__(self) -> Callable[[], bool]:
+        return self._lock.__enter__
+
+    @property
+    def __exit__(  # noqa: PLE0302, PYI036  # what is called is the lock's
+        self,
+    ) -> Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], None]:
+        return self._lock.__exit__
 
     def after_fork(self) -> None:
         """Be free."""

@@ -1,6 +1,10 @@
 """What a fork does not take over from its parent's other threads."""
 
+import contextlib
+import sys
 import threading
+from types import FrameType
+from typing import Any
 
 from ledger.forks import UNFORKED, ThreadLock
 from tests.crash.survival import in_a_fork
@@ -27,6 +31,39 @@ def test_a_lock_of_another_thread_is_free_in_a_fork() -> None:
     finally:
         done.set()
         holder.join()
+
+
+def test_an_interrupt_leaves_no_lock_taken() -> None:
+    """Wherever Ctrl-C strikes while a lock is taken, used and given back, it is free afterwards."""
+    lock, met = ThreadLock(), set[tuple[str, int]]()
+
+    def interrupt(frame: FrameType, event: str, _: object) -> Any:
+        if not frame.f_code.co_filename.endswith("/ledger/forks.py"):
+            return None
+        frame.f_trace_opcodes = True
+        place = (frame.f_code.co_name, frame.f_lasti)
+        if event == "opcode" and place not in met:
+            met.add(place)
+            raise KeyboardInterrupt
+        return interrupt
+
+    def use() -> None:
+        with lock:
+            pass
+
+    while True:
+        before = len(met)
+        sys.settrace(interrupt)
+        with contextlib.suppress(KeyboardInterrupt):
+            use()
+        sys.settrace(None)
+        user = threading.Thread(target=use, daemon=True)
+        user.start()
+        user.join(timeout=10)
+        assert not user.is_alive(), sorted(met)
+        if len(met) == before:
+            break
+    assert len(met) > 4
 
 
 def test_no_fork_is_made_while_somebody_minds() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.disk import LockFile, WaitingFiles, keep_name, put_file, waiting_in
-from ledger.errors import DiskFullError
+from ledger.errors import DiskFullError, StorageError
 
 FORKING = """
 import os, sys
@@ -56,7 +56,7 @@ def test_files_are_put_in_place_together_or_not_at_all(tmp_path: Path, monkeypat
                 _add_and_publish(files, tmp_path)
         files.drop()
         assert [] == names_in(tmp_path)
-    _add_and_publish(files, tmp_path)
+    _add_and_publish(WaitingFiles(), tmp_path)
     assert {"a": b"1", "b": b"2"} == {name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)}
 
 
@@ -66,13 +66,56 @@ def _add_and_publish(files: WaitingFiles, folder: Path) -> None:
     files.publish()
 
 
+def test_what_was_given_up_is_never_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a failure, wherever it came, nobody publishes or adds anything: what went may be what they rely on."""
+    for call in ("fsync", "rename", "open"):
+        files = WaitingFiles()
+        files.add(f"{tmp_path}/{call}", [b"1"])
+
+        def refuse(*_arguments: object) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, refuse)
+            with pytest.raises(StorageError, match="Input/output error"):
+                files.publish()
+        with pytest.raises(StorageError, match=f"cannot write {tmp_path}/{call}: that was given up before"):
+            files.publish()
+        with pytest.raises(StorageError, match=f"cannot write {tmp_path}/{call}: that was given up before"):
+            files.add(f"{tmp_path}/other", [b"2"])
+    assert ["open"] == names_in(tmp_path)  # it had its name, and only that could not be made durable
+
+
+def test_no_file_gets_its_name_before_one_put_earlier(tmp_path: Path) -> None:
+    """A large file is not there before small ones that were put first: it may be a table, and they its packs."""
+    files = WaitingFiles()
+    with waiting_in(files):
+        put_file(f"{tmp_path}/small", [b"1"])
+        put_file(f"{tmp_path}/large", [b"2" * (1 << 20)])
+    assert ["large", "small"] == names_in(tmp_path)
+
+
+def test_a_file_whose_making_is_interrupted_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C right after a file was made, before anybody knows its descriptor, leaves no file."""
+    real = os.open
+
+    def interrupt(path: str, flags: int, mode: int) -> int:
+        os.close(real(path, flags, mode))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "open", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        WaitingFiles().add(f"{tmp_path}/a", [b"1"])
+    assert [] == names_in(tmp_path)
+
+
 def test_small_files_wait_in_a_block_and_large_ones_do_not(tmp_path: Path) -> None:
     """In a block of `waiting_in` a small file has no name until it is published; a large one has."""
     small, large, outside = (f"{tmp_path}/{name}" for name in ("small", "large", "outside"))
     files = WaitingFiles()
     with waiting_in(files):
-        put_file(small, [b"1"])
         put_file(large, [b"2" * (1 << 20)])
+        put_file(small, [b"1"])
     put_file(outside, [b"3"])
     assert ["large", "outside"] == [name for name in names_in(tmp_path) if not name.startswith("tmp_")]
     files.publish()
@@ -91,6 +134,20 @@ def test_few_files_wait_at_once(tmp_path: Path) -> None:
     assert {str(number): b"%d" % number for number in range(50)} == {
         name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)
     }
+
+
+def test_few_files_wait_in_a_process(tmp_path: Path) -> None:
+    """However many transactions are open, no more than 64 files of theirs are, and all get their names."""
+    before = len(os.listdir("/proc/self/fd"))
+    waiting = [WaitingFiles() for _ in range(20)]
+    for number, files in enumerate(waiting):
+        with waiting_in(files):
+            for part in range(10):
+                put_file(f"{tmp_path}/{number}.{part}", [b"1"])
+                assert len(os.listdir("/proc/self/fd")) <= before + 64
+    for files in waiting:
+        files.publish()
+    assert (before, 200) == (len(os.listdir("/proc/self/fd")), len(names_in(tmp_path)))
 
 
 def test_a_name_that_is_there_waits_for_the_same_fsync(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,6 +202,32 @@ def test_a_version_whose_bytes_cannot_be_synced_is_not_published(
     assert (False, there) == (ledger.has_artifact("note"), chunks_of(ledger))
     ledger.save("value", "note")
     assert "value" == ledger.artifact("note").load()
+
+
+def test_a_transaction_whose_bytes_were_given_up_is_not_published(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who catches the error of one save, and goes on, does not publish others whose bytes went with it."""
+    real = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if "chunks" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    before = ledger.save("before", "other")
+    there = chunks_of(ledger)
+    transaction = ledger.transaction()
+    for number in range(15):
+        transaction.save(f"value {number}", f"note-{number}")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        with pytest.raises(DiskFullError, match="/chunks/"):
+            transaction.save("one too many", "note-15")
+    with pytest.raises(StorageError, match="was given up before"):
+        transaction.commit()
+    assert [before] == [version for found in ledger.artifacts() for version in found.versions]
+    assert there == chunks_of(ledger)
 
 
 def test_a_writer_that_waits_has_its_bytes_in_place(ledger: Ledger) -> None:

@@ -162,6 +162,7 @@ class Transaction:
         target = self._target(on, version)
         if isinstance(target, PendingVersion):
             with self._lock:
+                self._refuse_late()
                 together = encode_values(merge(decode_values(target.manifest.metadata), values))
                 target.change(metadata=together)
         elif values:
@@ -184,19 +185,23 @@ class Transaction:
         target = self._target(on, version)
         if isinstance(target, PendingVersion):
             with self._lock:
+                self._refuse_late()
                 target.change(tags=tuple(sorted({*target.manifest.tags, *add} - set(drop))))
         elif add or drop:
             self._add_event(target, "tag" if add else "untag", self._tags_event(add, drop))
 
     def add_record(self, path: tuple[str, ...], record: object, *, trailers: tuple[str, ...] = ()) -> None:
         """Publish a record of another kind, at a path of its own, with the rest."""
-        self._refuse_late()
-        self._records.append(RecordDraft(path=path, data=encode(record), trailers=trailers))
+        draft = RecordDraft(path=path, data=encode(record), trailers=trailers)
+        with self._lock:
+            self._refuse_late()
+            self._records.append(draft)
 
     def commit(self) -> tuple[ArtifactVersion, ...]:
         """Publish everything in one commit, once; returns the new versions."""
-        self._refuse_late()
-        self._is_over = True
+        with self._lock:  # whatever another thread adds is published, or refused
+            self._refuse_late()
+            self._is_over = True
         try:
             self._publish()
         finally:
@@ -239,6 +244,7 @@ class Transaction:
     def _hold_store(self) -> None:
         """Keep gc away, from before bytes are relied on until they are published (specs/maintenance.md, 3)."""
         with self._lock:
+            self._refuse_late()
             if self._hold is None or not self._hold.is_own:
                 self._hold = self._workspace.hold_store()
 
@@ -272,6 +278,7 @@ class Transaction:
 
     def _keep(self, request: Request, manifest: Manifest) -> PendingVersion:
         with self._lock:
+            self._refuse_late()
             self._refuse_twice(request)  # once more: another thread may have saved it meanwhile
             if self._pending and manifest.id <= self._pending[-1].manifest.id:
                 # Ids are the order in which versions were made, also within a millisecond.
@@ -334,8 +341,10 @@ class Transaction:
         )
 
     def _add_event(self, claim: Claim, verb: str, event: MetadataEvent | TagsEvent) -> None:
-        # Encoding refuses a record over the limit now.
-        self._events.append(EventDraft(claim=claim, verb=verb, record=encode(event)))
+        draft = EventDraft(claim=claim, verb=verb, record=encode(event))  # one over the limit is refused now
+        with self._lock:
+            self._refuse_late()
+            self._events.append(draft)
 
     def _metadata_event(self, metadata: dict[str, Any]) -> MetadataEvent:
         at, by = format_time(self._workspace.now()), self._workspace.author

@@ -26,9 +26,13 @@ class StagedFile:
         self.path = os.path.join(folder, fresh_name(temporary))
         self._named = target or self.path
         self._process = os.getpid()
-        with storage_errors(self._named, "write"):
-            flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
-            self._descriptor = os.open(self.path, flags, MODE)
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+        try:
+            with storage_errors(self._named, "write"):
+                self._descriptor = os.open(self.path, flags, MODE)
+        except BaseException:
+            remove_if_there(self.path)  # an interrupt came when it was made
+            raise
 
     def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
         """Write some parts one after another from ``start`` on; the disk begins with them at once."""

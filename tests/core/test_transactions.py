@@ -12,6 +12,7 @@ from ledger.errors import (
     NameCollisionError,
     VersionExistsError,
 )
+from ledger.materializers import BaseMaterializer
 from tests.kit.ledgers import git, state_of, store_of
 
 
@@ -284,6 +285,38 @@ def test_threads_may_share_a_transaction(ledger: Ledger, fast_switches: None) ->
     assert (keys, keys) == (keys & found.metadata.keys(), set(found.tags))
     assert {(str(number),) for number in range(8)} == {version.tags for version in ledger.versions("own")}
     assert (7, ["1", "once"]) == (len(refused), [version.version for version in ledger.versions("shared")])
+
+
+def test_what_a_thread_saves_too_late_is_refused(ledger: Ledger) -> None:
+    """A save that is under way in another thread when the transaction is published says that it is in no version."""
+    begun, over = threading.Event(), threading.Event()
+
+    class Slow(BaseMaterializer):
+        SKIP_REGISTRATION = True
+
+        def save(self, data: object) -> None:
+            begun.set()
+            over.wait(20)
+            with self.open("value", "w") as file:
+                file.write(str(data))
+
+    refused: list[ArgumentError] = []
+
+    def work() -> None:
+        try:
+            transaction.save(1, "late", materializer=Slow)
+        except ArgumentError as error:
+            refused.append(error)
+
+    with ledger.transaction() as transaction:
+        transaction.save("a", "early")
+        thread = threading.Thread(target=work)
+        thread.start()
+        begun.wait(20)
+    over.set()
+    thread.join()
+    assert ["early"] == [found.name for found in ledger.artifacts()]
+    assert ["is over, nothing can be added to it"] == [str(error)[-35:] for error in refused]
 
 
 def test_a_transaction_that_is_forgotten_says_so(ledger: Ledger) -> None:
