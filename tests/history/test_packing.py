@@ -130,12 +130,13 @@ def small_packs(history: History) -> int:
     return len([size for size in sizes if count_in_index(size) <= TIERS[0]])
 
 
-def test_a_fold_killed_at_any_step_harms_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [3, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+def test_a_fold_killed_at_any_step_harms_nothing(tmp_path: Path, stride: int) -> None:
     """Before each file operation of a save that folds, a kill leaves everything readable, and the next save works."""
     full = new_history(tmp_path / "full")
     saves(full, FOLD_AT - 2)
     left: set[int] = set()
-    for step in range(1, 500):
+    for step in range(1, 500, stride):
         copy = tmp_path / str(step)
         shutil.copytree(tmp_path / "full", copy)
         history = History.open(copy / ".ledger")
@@ -151,7 +152,9 @@ def test_a_fold_killed_at_any_step_harms_nothing(tmp_path: Path) -> None:
         shutil.rmtree(copy)
         if not killed:
             break
-    assert set(range(FOLD_AT + 1)) == left
+    assert {0, FOLD_AT} <= left
+    if stride == 1:
+        assert set(range(FOLD_AT + 1)) == left
 
 
 def test_what_dead_writers_left_goes_with_the_next_fold(history: History) -> None:
