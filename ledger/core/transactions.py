@@ -5,6 +5,7 @@ none. A single save is a transaction of one.
 """
 
 import itertools
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -67,7 +68,10 @@ from ledger.records import (
 
 
 class Transaction:
-    """Saves, tags and metadata that are published together when the ``with`` block ends well; threads may share it."""
+    """Saves, tags and metadata that are published together when the ``with`` block ends well.
+
+    Threads may share it. It is its own process's: a fork publishes nothing of it.
+    """
 
     def __init__(self, workspace: Workspace, *, subject: str = "") -> None:
         """``subject`` is put in front of the commit's own subject."""
@@ -79,6 +83,7 @@ class Transaction:
         self._records: list[RecordDraft] = []
         self._subject = subject
         self._is_over = False
+        self._process = os.getpid()
         self._hold: Hold | None = None
         self._files = WaitingFiles()
         self._lock = ThreadLock()
@@ -236,7 +241,8 @@ class Transaction:
 
     def __del__(self) -> None:
         # Nobody can commit it any more, and what was saved is in no version.
-        if not getattr(self, "_is_over", True) and (self._pending or self._events or self._records):
+        is_forgotten = not getattr(self, "_is_over", True) and self._process == os.getpid()
+        if is_forgotten and (self._pending or self._events or self._records):
             names = sorted({pending.name for pending in self._pending})
             what = ", ".join(names[:3]) or "a record"
             warn_user(f"a transaction with {what} was never committed: use it in a `with` block, or call commit()")
@@ -245,7 +251,7 @@ class Transaction:
         """Keep gc away, from before bytes are relied on until they are published (specs/maintenance.md, 3)."""
         with self._lock:
             self._refuse_late()
-            if self._hold is None or not self._hold.is_own:
+            if self._hold is None:
                 self._hold = self._workspace.hold_store()
 
     def _let_go(self) -> None:
@@ -291,6 +297,13 @@ class Transaction:
             return pending
 
     def _refuse_late(self) -> None:
+        if self._process != os.getpid():
+            # Its parent publishes the same, and what is added here would never reach it.
+            raise ArgumentError(
+                f"a transaction on {self._workspace.path} is that of process {self._process}, "
+                f"of which {os.getpid()} is a fork",
+                hint="end a fork in its block with os._exit, or begin a transaction of its own in the fork",
+            )
         if self._is_over:
             raise ArgumentError(
                 f"a transaction on {self._workspace.path} is over, nothing can be added to it",

@@ -27,16 +27,10 @@ class Hold:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float) -> None:
-        self._process = os.getpid()
         self._file: OwnFile | None = None
         with contextlib.suppress(FileNotFoundError):
             self._file = _open_to_hold(path)
             _flock(self._file, fcntl.LOCK_SH, path, timeout)
-
-    @property
-    def is_own(self) -> bool:
-        """Whether this process took it: a fork has none of its parent's."""
-        return self._process == os.getpid()
 
     def release(self) -> None:
         """Let go; a second time is no error."""

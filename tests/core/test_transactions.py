@@ -1,5 +1,6 @@
 """Many records, one commit, all or none."""
 
+import os
 import threading
 
 import pytest
@@ -13,6 +14,7 @@ from ledger.errors import (
     VersionExistsError,
 )
 from ledger.materializers import BaseMaterializer
+from tests.crash.survival import in_a_fork
 from tests.kit.ledgers import git, state_of, store_of
 
 
@@ -285,6 +287,18 @@ def test_threads_may_share_a_transaction(ledger: Ledger, fast_switches: None) ->
     assert (keys, keys) == (keys & found.metadata.keys(), set(found.tags))
     assert {(str(number),) for number in range(8)} == {version.tags for version in ledger.versions("own")}
     assert (7, ["1", "once"]) == (len(refused), [version.version for version in ledger.versions("shared")])
+
+
+def test_a_fork_publishes_nothing_of_its_parents(ledger: Ledger) -> None:
+    """A fork made in the block can neither commit nor add: the parent publishes it all, and each id once."""
+    ledger.save("a", "stored")  # so that no file waits for which the two would have to quarrel
+    with ledger.transaction() as transaction:
+        transaction.save("a", "x")
+        for act in (transaction.commit, lambda: transaction.save("b", "y"), lambda: transaction.tag("stored", ["t"])):
+            with pytest.raises(AssertionError, match=f"is that of process {os.getpid()}, of which [0-9]+ is a fork"):
+                in_a_fork(act)
+    assert (["stored", "x"], ()) == (sorted(found.name for found in ledger.artifacts()), ledger.get("stored").tags)
+    assert ledger.verify().ok
 
 
 def test_what_a_thread_saves_too_late_is_refused(ledger: Ledger) -> None:
