@@ -72,6 +72,14 @@ def _transaction(ledger: Ledger) -> None:
         transaction.log_metadata({"checked": True}, "iris", "clean")
 
 
+def _many(ledger: Ledger) -> None:
+    """A transaction of more small values than wait at once, and of a larger one that gets its name after them."""
+    with ledger.transaction() as transaction:
+        for number in range(20):
+            transaction.save({"number": number}, f"part-{number % 3}")
+        transaction.save(LARGE, "weights")
+
+
 def _fill_a_tier(ledger: Ledger) -> None:
     while len(list(ledger.git_dir.glob("objects/pack/*.pack"))) < FOLD_AT - 1:
         ledger.save({"number": 1}, "filler")
@@ -126,9 +134,11 @@ def _see(expected: object, found: object) -> None:
 
 OPERATIONS = {
     "save": Operation(lambda ledger: ledger.save({"rows": 151}, "iris", tags=["new"], run_metadata={"why": "more"})),
+    "again": Operation(lambda ledger: ledger.save({"rows": 150}, "iris-again")),
     "save-large": Operation(lambda ledger: ledger.save(LARGE, "weights")),
     "save-huge": Operation(lambda ledger: ledger.save(HUGE, "weights")),
     "transaction": Operation(_transaction),
+    "many": Operation(_many),
     "tag": Operation(lambda ledger: ledger.tag("iris", ["best"], "clean")),
     "metadata": Operation(lambda ledger: ledger.log_metadata({"accuracy": 0.97}, "iris")),
     "register": Operation(
@@ -153,8 +163,10 @@ OPERATIONS = {
 LARGE_ONES = ("save-large", "save-huge")
 WRITING = (
     "save",
+    "again",
     *LARGE_ONES,
     "transaction",
+    "many",
     "tag",
     "metadata",
     "register",
