@@ -42,7 +42,7 @@ def test_an_interrupt_leaves_no_lock_taken() -> None:
             return None
         frame.f_trace_opcodes = True
         place = (frame.f_code.co_name, frame.f_lasti)
-        if event == "opcode" and place not in met:
+        if event in ("line", "opcode") and place not in met:
             met.add(place)
             raise KeyboardInterrupt
         return interrupt
@@ -63,7 +63,7 @@ def test_an_interrupt_leaves_no_lock_taken() -> None:
         assert not user.is_alive(), sorted(met)
         if len(met) == before:
             break
-    assert len(met) > 4
+    assert len(met) > 1
 
 
 def test_no_fork_is_made_while_somebody_minds() -> None:
