@@ -18,7 +18,7 @@ from ledger.blobs.local import LocalStore
 from ledger.blobs.packs import FOOTER_SIZE, PackIndex, encode_footer, encode_index, load_index, open_entry, parse_index
 from ledger.blobs.sought import Sought
 from ledger.blobs.spooled import stage
-from ledger.blobs.store import Store, checked_reading, puts_at_once, size_of, uncached
+from ledger.blobs.store import Store, checked_reading, keep, puts_at_once, size_of, uncached
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.disk import (
@@ -153,7 +153,10 @@ def _is_whole(store: Store, pack: str, label: str) -> bool:
                 pass
     except IntegrityError:
         return False  # putting it again replaces it
-    return size_of(itself, key) == index.offsets[-1] + len(encode_index(index.entries)) + FOOTER_SIZE
+    is_whole = size_of(itself, key) == index.offsets[-1] + len(encode_index(index.entries)) + FOOTER_SIZE
+    if is_whole:
+        keep(itself, key)
+    return is_whole
 
 
 def _copy_linked(source: Store, target: Store, content: Content, label: str) -> None:
@@ -165,10 +168,13 @@ def _copy_linked(source: Store, target: Store, content: Content, label: str) -> 
             f"{label}: {content.linked!r} was registered in place in {source.url} and cannot go to {target.url}",
             hint="save_artifact(Path(...)) makes a version whose bytes can be shared",
         )
-    if content.has_table and not target.has(table_key(content.digest)):
+    if content.has_table and target.has(table_key(content.digest)):
+        keep(target, table_key(content.digest))
+    elif content.has_table:
         target.put(table_key(content.digest), [load_table_as_stored(source, content, label=label)[1]])
     goal = Path(os.path.realpath(target.root), content.linked or "")
     if mode_of(goal):
+        sync_directory(goal.parent)  # whoever put it there may have died before this
         _check_copy(target, content, label)
         return
     found = linked_path(source, content, label=label)

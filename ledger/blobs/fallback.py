@@ -17,6 +17,7 @@ from ledger.blobs.store import (
     fresh,
     get_into,
     gets_at_once,
+    keep,
     location_of,
     puts_at_once,
     size_of,
@@ -94,6 +95,10 @@ class FallbackStore:
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Publish an object in the own store."""
         self._own.put(key, parts)
+
+    def keep(self, key: str) -> None:
+        """Make an object of the own store last."""
+        keep(self._own, key)
 
     def stage(self) -> StagedObject | None:
         """A new object of the own store, ``None`` where that takes only whole ones."""

@@ -101,7 +101,6 @@ class LocalStore:
             create_file(path, parts)
             return
         if self._holds(path, parts):
-            # Whoever wrote it may have died between rename and fsync of the folder.
             keep_name(path)
             return
         _report_other_bytes(path, lambda: self._holds(path, parts))
@@ -112,6 +111,11 @@ class LocalStore:
                 raise
             make_directory(os.path.dirname(path))
             put_file(path, parts)
+
+    def keep(self, key: str) -> None:
+        """Make the name of a file durable: whoever gave it may have died between rename and fsync of the folder."""
+        if self.has(key):
+            keep_name(self._path(key))
 
     def stage(self) -> StagedObject:
         """A file that gets its name later, in the folder of the packs, which are what is large."""

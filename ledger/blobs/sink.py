@@ -6,8 +6,8 @@ them; the thread that adds blocks places their chunks in order, and others write
 memory holds a few blocks, whatever the size of the content. A content that fills no block needs no threads, and one of
 a single chunk no pack.
 
-Everything is durable when `finish` returns. Until then nothing refers to what was put, so a writer that dies
-leaves only packs that nobody reads.
+Everything is durable when `finish` returns, or waits to be so (`ledger.disk.waiting_in`). Until then nothing refers to
+what was put, so a writer that dies leaves only packs that nobody reads.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,12 +18,12 @@ from typing import Final, NamedTuple
 from ledger.blobs.chunking import Block
 from ledger.blobs.codec import Encoder
 from ledger.blobs.known import KnownChunks, PackedChunk
-from ledger.blobs.layout import chunk_key
+from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.optional import is_away
 from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT
 from ledger.blobs.reader import is_present
-from ledger.blobs.store import Store, fresh
+from ledger.blobs.store import Store, fresh, keep
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Run, Table, load_table, put_table
 from ledger.blobs.workers import Workers
@@ -169,7 +169,7 @@ class ChunkSink:
         return content
 
     def _is_stored(self, content: Content) -> bool:
-        """Whether an equal content is in the store, whole: every chunk of it is read before it is relied on."""
+        """Whether an equal content is in the store, whole and to stay: each chunk is read before it is relied on."""
         store = fresh(self._store)
         try:
             if not is_present(store, content):
@@ -177,6 +177,8 @@ class ChunkSink:
             table = load_table(store, content, label=f"content {content.digest}")
             expect(content.size)
             ChunkStream(store, content, table, label=f"content {content.digest}").check()
+            for key in (table_key(content.digest), *map(pack_key, sorted({pack for pack, _, _ in table.runs}))):
+                keep(store, key)
         except (StoreAccessError, StoreUnavailableError):
             raise  # writing it again would go no better
         except (IntegrityError, StorageError) as error:

@@ -6,9 +6,9 @@ deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
 `StorageError` or one of its kinds for everything else. Calls may come from any thread.
 
 What a store may be able to do besides is asked through the functions below, which make do without it: `get_into`,
-`size_of`, `etag_of`, `location_of`, `puts_at_once`, `gets_at_once`, `uncached` and `fresh`. They look for a method or
-attribute of that name instead of asking whether the store fulfils a protocol, which would take a twentieth of a
-small load.
+`size_of`, `etag_of`, `location_of`, `keep`, `puts_at_once`, `gets_at_once`, `uncached` and `fresh`. They look for a
+method or attribute of that name instead of asking whether the store fulfils a protocol, which would take a twentieth
+of a small load.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,7 +36,7 @@ class Store(Protocol):
         """Whether there is an object of that key; an error is an error, never "no"."""
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
-        """Publish an object, whole or not at all, and durable on return.
+        """Publish an object, whole or not at all, and durable on return, or with what waits (`ledger.disk.waiting_in`).
 
         An object that is there with the same bytes stays as it is; one with other
         bytes is replaced in one move, because its name says what it should hold.
@@ -127,6 +127,16 @@ def get_into(store: Store, key: str, start: int, target: memoryview) -> int:
     data = store.get(key, start, len(target))
     target[: len(data)] = data
     return len(data)
+
+
+def keep(store: Store, key: str) -> None:
+    """Make an object last that is there already, and is going to be relied on, as if it were put now.
+
+    Whoever put it may have died, or be about to make it durable. In a store without a ``keep`` what is there lasts.
+    """
+    last: Callable[[str], None] | None = getattr(store, "keep", None)
+    if last is not None:
+        last(key)
 
 
 def puts_at_once(store: Store) -> int:

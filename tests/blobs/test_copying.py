@@ -1,5 +1,6 @@
 """A content goes from one store to another whole, checked on the way, and only as far as it is missing."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,31 @@ def test_a_content_arrives_whole(source: LocalStore, target: LocalStore, size: i
     before = files_below(target.root)
     copy_content(source, target, content, label="iris@1")
     assert before == files_below(target.root)
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+@pytest.mark.parametrize("way", ["copied", "written"])
+def test_what_is_there_is_made_to_last(
+    source: LocalStore, target: LocalStore, monkeypatch: pytest.MonkeyPatch, size: int, way: str
+) -> None:
+    """Who put what a content relies on may have died before its name was durable: the folders are synced again."""
+    data = noise(size)
+    content = stored(source, data)
+    copy_content(source, target, content, label="iris@1")
+    synced: list[str] = []
+    real = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    if way == "copied":
+        copy_content(source, target, content, label="iris@1")
+    else:
+        assert content.digest == stored(target, data).digest
+    folders = {str(target.root / path).rpartition("/")[0] for path in files_below(target.root) if "/" in path}
+    assert folders == set(synced)
 
 
 @pytest.mark.parametrize("size", [10, 2_000_000])
