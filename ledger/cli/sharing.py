@@ -1,15 +1,18 @@
 """The commands that share a ledger: clone, sync, and the remotes it knows."""
 
 import os
+from collections.abc import Sequence
 
 import click
 import msgspec
 
 import ledger
-from ledger.cli.printing import counted, print_json, print_line
+from ledger.cli.printing import counted, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.history import without_secrets
-from ledger.lookup import add_remote, place_for_new
+from ledger.lookup import add_remote, place_for_new, read_config, store_of_remote
+
+_MOST_LINES = 50
 
 
 @click.command(cls=ExampleCommand, example="ledger clone hub.git copy/.ledger")
@@ -45,12 +48,19 @@ def sync(session: Session, remote: str) -> None:
     if session.json:
         print_json(msgspec.to_builtins(report))
         return
-    for moved in report.renumbered:
-        print_line(f"{moved.before} is now {moved.after}")
+    _tell([f"{moved.before} is now {moved.after}" for moved in report.renumbered], "renumbered")
     for verb, labels in (("pushed", report.pushed), ("fetched", report.fetched)):
-        for label in labels:
-            print_line(f"{verb} {label}")
+        _tell([f"{verb} {label}" for label in labels], verb)
     print_line(f"{remote} and this ledger are both at {report.commit[:10]}")
+
+
+def _tell(lines: Sequence[str], verb: str) -> None:
+    """Print a line for each version; of very many the first, and how many more were ``verb``."""
+    shown = lines if len(lines) <= _MOST_LINES else lines[: _MOST_LINES - 1]
+    for line in shown:
+        print_line(line)
+    if len(shown) < len(lines):
+        print_line(f"{verb} {counted(len(lines) - len(shown), 'more version')}")
 
 
 @click.group()
@@ -71,3 +81,23 @@ def add(session: Session, name: str, url: str, store: str | None) -> None:
         print_json({"name": name, "url": without_secrets(settings.url), "store": settings.store or None})
     else:
         print_line(f"{name} is {without_secrets(settings.url)}")
+
+
+@remote.command("list", cls=ExampleCommand, example="ledger remote list")
+@json_option
+@pass_session
+def list_remotes(session: Session) -> None:
+    """List the remotes of this ledger, and where their bytes are. Settings are changed in `config.toml`."""
+    path = session.reader().path
+    shapes = [
+        {
+            "name": name,
+            "url": without_secrets(settings.url),
+            "store": without_secrets(store_of_remote(path, settings)) or None,
+        }
+        for name, settings in sorted(read_config(path).remotes.items())
+    ]
+    if session.json:
+        print_json(shapes)
+    else:
+        print_table({"NAME": "name", "URL": "url", "STORE": "store"}, shapes)

@@ -6,7 +6,7 @@ this format holds is accepted, and of a commit only what the history needs is ke
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, NewType
 
 from ledger.history.entries import KINDS
@@ -55,7 +55,8 @@ def object_id(kind: int, data: bytes) -> ObjectId:
 
 def encode_tree(entries: Mapping[str, Entry]) -> bytes:
     """The bytes of a tree, in Git's order."""
-    return b"".join(_line(name, entry) for name, entry in sorted(entries.items(), key=_order))
+    ordered = sorted(entries.items(), key=lambda item: _order_of(item[0].encode(), item[1].is_directory))
+    return b"".join(_line(name, entry) for name, entry in ordered)
 
 
 def change_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes:
@@ -66,7 +67,7 @@ def change_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes:
     if len(changed) == 1:
         ((name, entry),) = changed.items()
         if b" %s\0" % name.encode() not in data:
-            at = _place_in(data, _order((name, entry)))
+            at = _place_in(data, _order_of(name.encode(), entry.is_directory))
             return data[:at] + _line(name, entry) + data[at:]
     return encode_tree({**decode_tree(data), **changed})
 
@@ -78,24 +79,21 @@ def put_ids(data: bytes, ids: Mapping[int, ObjectId]) -> bytes:
     return data
 
 
-def _order(item: tuple[str, Entry]) -> bytes:
+def _order_of(name: bytes, is_directory: bool) -> bytes:  # noqa: FBT001  # private, passed through
     """What entries are sorted by: directories as if they ended in a slash."""
-    name, entry = item
-    return f"{name}/".encode() if entry.is_directory else name.encode()
+    return name + b"/" if is_directory else name
 
 
 def _place_in(data: bytes, order: bytes) -> int:
     """Where in a tree an entry begins that is sorted by ``order``; mostly it comes after all others."""
     check_tree(data)
     entries = _TREE_ENTRY.findall(data)
-    if not entries or order > _order_of(entries[-1]):
+    mode, name, _ = entries[-1] if entries else (b"", b"", b"")
+    if order > _order_of(name, mode == _DIRECTORY):
         return len(data)
-    return next(found.start() for found in _TREE_ENTRY.finditer(data) if _order_of(found.groups()) > order)
-
-
-def _order_of(found: Sequence[bytes]) -> bytes:
-    mode, name, _ = found
-    return name + b"/" if mode == _DIRECTORY else name
+    return next(
+        found.start() for found in _TREE_ENTRY.finditer(data) if _order_of(found[2], found[1] == _DIRECTORY) > order
+    )
 
 
 def _line(name: str, entry: Entry) -> bytes:

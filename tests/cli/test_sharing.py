@@ -36,6 +36,18 @@ def test_a_sync_says_what_it_did(cli: Cli, two: tuple[str, str]) -> None:
     assert f"origin and this ledger are both at {commit}" == lines[-1]
 
 
+def test_a_sync_of_very_many_versions_is_told_in_short(cli: Cli, two: tuple[str, str]) -> None:
+    """Of more than fifty versions that went one way the first are named, and the others counted; JSON has all."""
+    with Ledger.open("a").transaction() as transaction:
+        for number in range(60):
+            transaction.save(number, "number")
+    lines = cli("--ledger", "a", "sync").out.splitlines()
+    assert ["pushed iris@2", "pushed number@1"] == lines[:2]
+    assert ["pushed number@48", "pushed 12 more versions"] == lines[-3:-1]
+    assert 50 + 1 == len(lines)
+    assert 61 == len(json.loads(cli("--ledger", "b", "sync", "--json").out)["fetched"])
+
+
 def test_a_sync_as_json(cli: Cli, two: tuple[str, str]) -> None:
     """The report, key by key."""
     cli("--ledger", "a", "sync")
@@ -102,6 +114,15 @@ def test_a_remote_is_remembered(cli: Cli, two: tuple[str, str], workdir: Path) -
     assert expected == found
     assert "backup" in cli(*words, code=2).err
     assert "# Seconds to wait for another writer." in (workdir / "a" / "config.toml").read_text()
+
+
+def test_remotes_are_listed(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """Each with its URL, without secrets, and its store, where that is known."""
+    cli("--ledger", "a", "remote", "add", "backup", "https://ada:secret@example.com/x.git")
+    backup = {"name": "backup", "url": "https://example.com/x.git", "store": None}
+    origin = {"name": "origin", "url": str(workdir / "hub.git"), "store": str(workdir / "hub.git" / "ledger-store")}
+    assert [backup, origin] == json.loads(cli("--ledger", "a", "remote", "list", "--json").out)
+    assert ["NAME", "URL", "STORE"] == cli("--ledger", "a", "remote", "list").out.splitlines()[0].split()
 
 
 def test_a_bad_remote_is_not_written(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
