@@ -6,12 +6,11 @@ caches, so that nothing this process has read before is believed. Changes nothin
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from ledger.blobs import (
     STORE_KEY,
-    Fault,
     LocalStore,
     absent,
     age_of,
@@ -25,8 +24,9 @@ from ledger.blobs import (
     stored_keys,
     uncached,
 )
+from ledger.core.findings import Findings
 from ledger.core.links import check_links
-from ledger.core.reports import Damage, Orphan, Problem, Report, problem_at
+from ledger.core.reports import Damage, Orphan, Problem, Report
 from ledger.core.touching import touched_contents, touched_versions
 from ledger.core.workspace import Workspace
 from ledger.errors import (
@@ -39,7 +39,6 @@ from ledger.errors import (
 )
 from ledger.history import (
     Claim,
-    GitFault,
     Snapshot,
     all_commits,
     check_artifact,
@@ -89,12 +88,12 @@ class Check:
         self._workspace = workspace.afresh()
         self._history = self._workspace.history
         self._deep = deep
-        self._problems: list[Problem] = []
-        self._git_faults: dict[str, GitFault] = {}
+        self.found = Findings()
+        """What is wrong, as far as pieces are done."""
         self._without_index: frozenset[str] = frozenset()
         if deep:
             # Before anything is read: what reads objects makes a lost index again.
-            self._note_git(check_indexes(self._history))
+            self.found.note_git(check_indexes(self._history))
             self._without_index = without_index(self._history)
         self._snapshot = self._open()
         self._open_store()
@@ -107,7 +106,6 @@ class Check:
         self._versions = 0
         self._objects = 0
         self._bytes = 0
-        self._faults: dict[str, Fault] = {}
 
     def pieces(self) -> list[Piece]:
         """Everything there is to check, in the order in which a whole check does it."""
@@ -120,11 +118,11 @@ class Check:
         try:
             found += [Piece("records", "/".join(place)) for place in places_of(self._snapshot.folders)]
         except (IntegrityError, StorageError) as error:
-            self._note_error("records", error)
+            self.found.note_error("records", error)
         try:  # by itself: where runs are lost, artifacts may be, too
             found += [Piece("artifact", name) for name in self._snapshot.artifact_names()]
         except (IntegrityError, StorageError) as error:
-            self._note_error("artifacts", error)
+            self.found.note_error("artifacts", error)
         if self._deep:
             found += [Piece("object", key) for key in sorted(self._listed)]
         return found
@@ -142,25 +140,16 @@ class Check:
 
     def report(self, *, is_whole: bool = True) -> Report:
         """What the pieces that are done come to; ``is_whole`` says whether these are all there are."""
-        self._note_git(check_missed(self._history, self._without_index))
-        touched, is_readable = self._touched() if self._git_faults or self._faults else ({}, True)
+        self.found.note_git(check_missed(self._history, self._without_index))
+        touched, is_readable = self._touched() if self.found else ({}, True)
         # What no version needs is no problem, as long as every version says what it needs.
-        unneeded = {key for key in self._faults if is_readable and key not in touched}
-        problems = [
-            *(problem_at(fault.kind, fault.where, fault.message, touched) for fault in self.git_faults),
-            *self._problems,
-            *(
-                problem_at(fault.kind, key, fault.message, touched)
-                for key, fault in self._faults.items()
-                if key not in unneeded
-            ),
-        ]
+        unneeded = {key for key in self.found.store if is_readable and key not in touched}
         # At a revision, what later versions need looks spare.
         tells_spare = is_whole and self._snapshot is not None and self._workspace.revision is None
         spare = self._listed - self._named.keys() if tells_spare else set()
         return Report(
             versions=self._versions,
-            problems=tuple(problems),
+            problems=self.found.problems(touched, without=unneeded),
             objects=self._objects,
             bytes=self._bytes,
             orphans=(
@@ -179,22 +168,10 @@ class Check:
                 if found is not None and found.age >= _LEFT_SECONDS:
                     yield Orphan(object=key)
 
-    @property
-    def git_faults(self) -> tuple[GitFault, ...]:
-        """What was found wrong with the files, refs, commits and objects of the history, each once."""
-        faults = self._git_faults.values()
-        in_files = {id for fault in faults if not _is_of_object(fault) for id in fault.objects}
-        return tuple(fault for fault in faults if not (_is_of_object(fault) and fault.objects <= in_files))
-
-    @property
-    def store_faults(self) -> Mapping[str, Fault]:
-        """What was found wrong with objects of the store, by their keys."""
-        return self._faults
-
     def touched_contents(self) -> Iterator[tuple[str, Content]]:
         """Each content that a fault of the store touches, once, with a version of it; as far as records can be read."""
         if self._snapshot is not None:
-            yield from touched_contents(self._workspace, self._snapshot, self._stores, self._faults)
+            yield from touched_contents(self._workspace, self._snapshot, self._stores, self.found.store)
 
     def _open(self) -> Snapshot | None:
         """The records as they are now; ``None`` where the damage begins with the branch or the root."""
@@ -204,7 +181,7 @@ class Check:
             raise
         except (IntegrityError, FormatError, StorageError) as error:
             raise_unjudged(error)
-            self._problems.append(Problem(kind="corrupt", label="history", message=str(error), object="history"))
+            self.found.add(Problem(kind="corrupt", label="history", message=str(error), object="history"))
             return None
 
     def _open_store(self) -> None:
@@ -216,16 +193,16 @@ class Check:
             if not isinstance(self._workspace.store, LocalStore):
                 raise  # a place that does not even answer for itself
             kind: Damage = "missing" if isinstance(error.__cause__, FileNotFoundError) else "corrupt"
-            self._problems.append(Problem(kind=kind, label="store", message=str(error), object=STORE_KEY))
+            self.found.add(Problem(kind=kind, label="store", message=str(error), object=STORE_KEY))
 
     def _check(self, piece: Piece) -> None:
         match piece.kind:
             case "git file":
-                self._note_git(check_git_file(self._history, piece.name))
+                self.found.note_git(check_git_file(self._history, piece.name))
             case "commit":
-                self._note_git([check_commit(self._history, CommitId(piece.name))])
+                self.found.note_git([check_commit(self._history, CommitId(piece.name))])
             case "branch":
-                self._note_git(check_nothing_taken_back(self._history))
+                self.found.note_git(check_nothing_taken_back(self._history))
             case "records":
                 self._check_records(self._read(), tuple(filter(None, piece.name.split("/"))))
             case _:
@@ -238,29 +215,29 @@ class Check:
     def _check_records(self, snapshot: Snapshot, place: tuple[str, ...]) -> None:
         try:
             for label, error in check_place(snapshot.folders, place):
-                self._note_error(label, error)
+                self.found.note_error(label, error)
         except LedgerError as error:
-            self._note_error("/".join(place), error)
+            self.found.note_error("/".join(place), error)
 
     def _check_artifact(self, snapshot: Snapshot, name: Name) -> None:
         wrong: set[str] = set()
         try:
             for label, error in check_artifact(snapshot.folders, name):
                 wrong.add(label)
-                self._note_error(label, error)
+                self.found.note_error(label, error)
             for claim in snapshot.claims(name):
                 self._versions += 1
                 self._check_id(claim)
                 if claim.label not in wrong:
                     self._check_version(snapshot, claim)
         except LedgerError as error:
-            self._note_error(name, error)
+            self.found.note_error(name, error)
 
     def _check_id(self, claim: Claim) -> None:
         id = bytes.fromhex(claim.id.replace("-", ""))  # of a million versions there are a million
         if id in self._ids:
             error = FormatError(f"{claim.label} has the id {claim.id}, which another version has too")
-            self._note_error(claim.label, error)
+            self.found.note_error(claim.label, error)
         self._ids.add(id)
 
     def _check_version(self, snapshot: Snapshot, claim: Claim) -> None:
@@ -270,16 +247,16 @@ class Check:
             if content.linked is not None:
                 self._check_linked(claim, content)
         except LedgerError as error:
-            self._note_error(claim.label, error)
+            self.found.note_error(claim.label, error)
             return
         needs = needs_of(self._stores, content)
         sizes = sizes_of(content)
         new = needs.stretches.keys() - self._named.keys()
         self._named.update({key: sizes.get(key) for key in needs.stretches})
-        self._note([needs.fault])
-        self._note(absent(self._stores, [key for key in new if key not in self._listed]))
+        self.found.note([needs.fault])
+        self.found.note(absent(self._stores, [key for key in new if key not in self._listed]))
         if self._deep and needs.fault is None:
-            self._note([check_table(self._stores, content)])
+            self.found.note([check_table(self._stores, content)])
             self._check_elsewhere(new)
             if needs.has_links and content.linked is None:  # of registered data they were judged with its files
                 self._check_links(claim, manifest)
@@ -288,20 +265,20 @@ class Check:
         try:
             check_links(self._stores, manifest, label=claim.label)
         except LedgerError as error:
-            self._note_error(claim.label, error)
+            self.found.note_error(claim.label, error)
 
     def _check_linked(self, claim: Claim, content: Content) -> None:
         store = self._workspace.store_holding(content)
         if self._deep:
             check_linked(store, content, label=claim.label)
         elif not is_present(store, content):
-            self._problems.append(_missing(claim, f"its files ({content.linked}) are not in {store.url}"))
+            self.found.add(_missing(claim, f"its files ({content.linked}) are not in {store.url}"))
 
     def _check_elsewhere(self, keys: Iterable[str]) -> None:
         """Read what lies in the stores of remotes, or in a store that cannot be listed."""
-        elsewhere = {key: self._named[key] for key in keys if key not in self._listed and key not in self._faults}
+        elsewhere = {key: self._named[key] for key in keys if key not in self._listed and key not in self.found.store}
         for done in check_objects(self._stores, elsewhere):
-            self._note([done.fault])
+            self.found.note([done.fault])
 
     def _check_objects(self, pieces: list[Piece]) -> Iterator[Piece]:
         """Read objects of the store on all cores; those that nothing names are no problem, whatever they hold."""
@@ -310,39 +287,15 @@ class Check:
             self._objects += 1
             self._bytes += done.size
             if done.fault is not None and not (done.fault.kind == "missing" and done.key not in self._named):
-                self._faults.setdefault(done.key, done.fault)
+                self.found.note([done.fault])
             yield by_key[done.key]
-
-    def _note(self, faults: Iterable[Fault | None]) -> None:
-        for fault in faults:
-            if fault is not None:
-                self._faults.setdefault(fault.key, fault)
-
-    def _note_git(self, faults: Iterable[GitFault | None]) -> None:
-        for fault in faults:
-            if fault is not None:
-                self._git_faults.setdefault(fault.where, fault)
-
-    def _note_error(self, label: str, error: LedgerError) -> None:
-        raise_unjudged(error)
-        id = error.facts.get("digest")
-        if isinstance(error, IntegrityError) and "is_missing" in error.facts:
-            kind: Damage = "missing" if error.facts["is_missing"] else "corrupt"
-            self._note_git([GitFault(f"object {id}", kind, str(error), frozenset([str(id)]))])
-            return
-        self._problems.append(Problem(kind="corrupt", label=label, message=str(error), versions=(label,)))
 
     def _touched(self) -> tuple[dict[str, list[str]], bool]:
         """The versions that each fault touches, by where it is; and whether every version says what it needs."""
         if self._snapshot is None:
             return {}, False
-        by_object = {id: fault.where for fault in self.git_faults for id in fault.objects}
-        return touched_versions(self._workspace, self._snapshot, self._stores, self._faults, by_object)
-
-
-def _is_of_object(fault: GitFault) -> bool:
-    """Whether a fault is what a reader of an object met, and not of the file that holds it."""
-    return fault.where.startswith("object ")
+        by_object = {id: fault.where for fault in self.found.git for id in fault.objects}
+        return touched_versions(self._workspace, self._snapshot, self._stores, self.found.store, by_object)
 
 
 def _missing(claim: Claim, message: str) -> Problem:

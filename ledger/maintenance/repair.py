@@ -108,7 +108,7 @@ def plan_repair(ledger: Ledger, source: Source) -> RepairPlan:
     for label, content in check.touched_contents():
         keys = None
         if source.store is not None:
-            keys = mendable_keys(source.store, ledger.store, content, check.store_faults.keys())
+            keys = mendable_keys(source.store, ledger.store, content, check.found.store.keys())
         if keys is None:
             hopeless.append(label)
         else:
@@ -116,7 +116,7 @@ def plan_repair(ledger: Ledger, source: Source) -> RepairPlan:
     return RepairPlan(
         source=source,
         problems=report.problems,
-        history=plan_mending(ledger.workspace.afresh().history, source.git_dir, check.git_faults),
+        history=plan_mending(ledger.workspace.afresh().history, source.git_dir, check.found.git),
         contents=tuple(contents),
         hopeless=tuple(hopeless),
     )

@@ -1,0 +1,77 @@
+"""What a check has found so far: problems of records, faults of the history, faults of the store.
+
+Each fault is noted once, by where it is: the first word on it stands. Whom it touches is not known here (`touching`),
+nor what is to be checked (`verifying`).
+"""
+
+from collections.abc import Container, Iterable, Mapping
+
+from ledger.blobs import Fault
+from ledger.core.reports import Damage, Problem, problem_at
+from ledger.errors import IntegrityError, LedgerError
+from ledger.history import GitFault
+from ledger.system_errors import raise_unjudged
+
+
+class Findings:
+    """What was found wrong, in the order in which it was met."""
+
+    def __init__(self) -> None:
+        self.store: dict[str, Fault] = {}
+        """The faults of objects of the store, by their keys."""
+        self._git: dict[str, GitFault] = {}
+        self._problems: list[Problem] = []
+
+    def __bool__(self) -> bool:
+        """Whether there is a fault whose versions are still to be found."""
+        return bool(self._git or self.store)
+
+    @property
+    def git(self) -> tuple[GitFault, ...]:
+        """The faults of the files, refs, commits and objects of the history, each once."""
+        faults = self._git.values()
+        in_files = {id for fault in faults if not _is_of_object(fault) for id in fault.objects}
+        return tuple(fault for fault in faults if not (_is_of_object(fault) and fault.objects <= in_files))
+
+    def problems(self, touched: Mapping[str, list[str]], *, without: Container[str]) -> tuple[Problem, ...]:
+        """Everything that is wrong, but for objects of the store that are in ``without``.
+
+        ``touched`` are the versions that the fault of each place touches.
+        """
+        needed = [(key, fault) for key, fault in self.store.items() if key not in without]
+        return (
+            *(problem_at(fault.kind, fault.where, fault.message, touched) for fault in self.git),
+            *self._problems,
+            *(problem_at(fault.kind, key, fault.message, touched) for key, fault in needed),
+        )
+
+    def add(self, problem: Problem) -> None:
+        """Note what is wrong and touches nothing but what it names."""
+        self._problems.append(problem)
+
+    def note(self, faults: Iterable[Fault | None]) -> None:
+        """Note faults of the store."""
+        for fault in faults:
+            if fault is not None:
+                self.store.setdefault(fault.key, fault)
+
+    def note_git(self, faults: Iterable[GitFault | None]) -> None:
+        """Note faults of the history."""
+        for fault in faults:
+            if fault is not None:
+                self._git.setdefault(fault.where, fault)
+
+    def note_error(self, label: str, error: LedgerError) -> None:
+        """Note an error as what it says is wrong; raises one that has judged nothing."""
+        raise_unjudged(error)
+        id = error.facts.get("digest")
+        if isinstance(error, IntegrityError) and "is_missing" in error.facts:
+            kind: Damage = "missing" if error.facts["is_missing"] else "corrupt"
+            self.note_git([GitFault(f"object {id}", kind, str(error), frozenset([str(id)]))])
+            return
+        self.add(Problem(kind="corrupt", label=label, message=str(error), versions=(label,)))
+
+
+def _is_of_object(fault: GitFault) -> bool:
+    """Whether a fault is what a reader of an object met, and not of the file that holds it."""
+    return fault.where.startswith("object ")
