@@ -24,6 +24,7 @@ _REQUEST_SECONDS = 120.0
 _LARGE = 8 << 20  # bytes of an upload that may take longer, and from which on a file goes up in parts
 _LARGE_FACTOR = 8  # how much longer: two uploads of 64 MiB at once over a slow line, 0.15 MB/s
 _PART = 6 << 20  # bytes
+_HEADS_AT_ONCE = 16  # of empty objects, of which a data set may have thousands
 _PARTS_AT_ONCE = 2  # of each file on its way, besides the one that is read
 
 _first_process: list[int] = []
@@ -122,11 +123,7 @@ class BucketStore:
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder, in order."""
         with self._mapped(prefix, "list"):
-            found = answer(partial(self._sizes, prefix.rstrip("/")))
-        for key in sorted(found):
-            # Some programs mark a folder by an empty object whose name ends in a slash, which the library leaves out.
-            if found[key] or self.size(key) is not None:
-                yield key
+            yield from sorted(answer(partial(self._keys, prefix.rstrip("/"))))
 
     def delete(self, key: str) -> None:
         """Remove an object."""
@@ -160,10 +157,28 @@ class BucketStore:
                     return b""
                 raise
 
-    async def _sizes(self, folder: str) -> dict[str, int]:
-        return {
+    async def _keys(self, folder: str) -> set[str]:
+        """The keys below a folder, in no order."""
+        import asyncio
+
+        sizes = {
             entry["path"]: int(entry["size"]) async for page in _library().list(self._bucket, folder) for entry in page
         }
+        # Some programs mark a folder by an empty object whose name ends in a slash, which the library leaves out.
+        doubtful = [key for key, size in sizes.items() if not size]
+        found = {key for key, size in sizes.items() if size}
+        for start in range(0, len(doubtful), _HEADS_AT_ONCE):
+            asked = doubtful[start : start + _HEADS_AT_ONCE]
+            are_there = await asyncio.gather(*map(self._is_there, asked))
+            found.update(key for key, is_there in zip(asked, are_there, strict=True) if is_there)
+        return found
+
+    async def _is_there(self, key: str) -> bool:
+        try:
+            await _library().head_async(self._bucket, key)
+        except FileNotFoundError:
+            return False
+        return True
 
     async def _whole(self, key: str, options: dict[str, Any]) -> Any:
         return await (await _library().get_async(self._bucket, key, options=options)).bytes_async()

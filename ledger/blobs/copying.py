@@ -6,14 +6,12 @@ is certain: chunks and tables are compared; a pack is read whole in a folder, an
 store. The table comes last, so that where a table is, everything it names is.
 """
 
-import os
 from collections.abc import Container, Iterator, MutableSet
 from functools import partial
-from pathlib import Path
 
 from ledger.blobs.codec import open_chunk, stored_limit
 from ledger.blobs.layout import chunk_key, pack_key, table_key
-from ledger.blobs.linked import linked_path
+from ledger.blobs.linked_copies import copy_linked
 from ledger.blobs.local import LocalStore
 from ledger.blobs.packs import FOOTER_SIZE, PackIndex, encode_footer, encode_index, load_index, open_entry, parse_index
 from ledger.blobs.sought import Sought
@@ -21,18 +19,7 @@ from ledger.blobs.spooled import stage
 from ledger.blobs.store import Store, checked_reading, keep, puts_at_once, size_of, uncached
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
-from ledger.disk import (
-    fresh_name,
-    is_file,
-    is_folder,
-    make_directory,
-    mode_of,
-    remove_if_there,
-    storage_errors,
-    sync_directory,
-    sync_file,
-)
-from ledger.errors import ArgumentError, IntegrityError
+from ledger.errors import IntegrityError
 from ledger.ids import Digest
 from ledger.meters import advance
 from ledger.records import Content
@@ -46,12 +33,11 @@ def copy_content(
     """Make a content complete in ``target``, durably; ``label`` names it in errors.
 
     ``sound`` are the packs that were found whole in the target; those that this finds or puts there join them.
-    Raises `IntegrityError` where the source's bytes are missing or damaged, and `ArgumentError` for linked
-    data that cannot be given to the target.
+    Raises `IntegrityError` where the source's bytes are missing or damaged, and `ArgumentError` for registered
+    data that the target cannot hold.
     """
     if content.linked is not None:
-        _copy_linked(source, target, content, label)
-        advance(content.size)
+        copy_linked(source, target, content, label)
         return
     copy_objects(source, target, content, label=label, sound=sound)
 
@@ -157,69 +143,3 @@ def _is_whole(store: Store, pack: str, label: str) -> bool:
     if is_whole:
         keep(itself, key)
     return is_whole
-
-
-def _copy_linked(source: Store, target: Store, content: Content, label: str) -> None:
-    """Copy registered files to the same place below the other store's root, unless something lies there."""
-    import shutil
-
-    if not isinstance(source, LocalStore) or not isinstance(target, LocalStore):
-        raise ArgumentError(
-            f"{label}: {content.linked!r} was registered in place in {source.url} and cannot go to {target.url}",
-            hint="save_artifact(Path(...)) makes a version whose bytes can be shared",
-        )
-    if content.has_table and target.has(table_key(content.digest)):
-        keep(target, table_key(content.digest))
-    elif content.has_table:
-        target.put(table_key(content.digest), [load_table_as_stored(source, content, label=label)[1]])
-    goal = Path(os.path.realpath(target.root), content.linked or "")
-    if mode_of(goal):
-        sync_directory(goal.parent)  # whoever put it there may have died before this
-        _check_copy(target, content, label)
-        return
-    found = linked_path(source, content, label=label)
-    make_directory(goal.parent)
-    staging = goal.parent / fresh_name()
-    with storage_errors(goal, "write"):
-        try:
-            if is_folder(found):
-                shutil.copytree(found, staging, symlinks=True)
-            else:
-                shutil.copy2(found, staging)
-            _make_durable(staging)
-            os.rename(staging, goal)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-            remove_if_there(staging)
-    sync_directory(goal.parent)
-    _check_copy(target, content, label)
-
-
-def _check_copy(target: Store, content: Content, label: str) -> None:
-    try:
-        linked_path(target, content, label=label)
-    except IntegrityError as error:
-        raise IntegrityError(
-            f"{label}: {content.linked!r} is another thing in {target.url}: {error}",
-            hint="give what lies there another place; nothing was published",
-            location=f"{target.url}/{content.linked}",
-        ) from error
-
-
-def _make_durable(path: Path) -> None:
-    """Sync what was copied: files first, their folders behind them."""
-    if is_file(path):
-        _sync_file(str(path))
-    for folder, _, names in os.walk(path, topdown=False):
-        for name in names:
-            if not os.path.islink(os.path.join(folder, name)):
-                _sync_file(os.path.join(folder, name))
-        sync_directory(folder)
-
-
-def _sync_file(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        sync_file(descriptor)
-    finally:
-        os.close(descriptor)

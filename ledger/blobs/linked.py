@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from ledger.blobs.file_source import FileSource
 from ledger.blobs.hashing import digests
 from ledger.blobs.layout import RESERVED
 from ledger.blobs.linked_objects import LinkedObjects, has_objects, listed_content
@@ -62,7 +61,9 @@ def linked_path(store: Store, content: Content, *, label: str) -> Path:
     return Path(source.path)
 
 
-def linked_source(store: Store, content: Content, files: tuple[FileEntry, ...], *, label: str) -> FileSource:
+def linked_source(
+    store: Store, content: Content, files: tuple[FileEntry, ...], *, label: str
+) -> "LinkedFiles | LinkedObjects":
     """The files of a linked content, whatever its store is."""
     if isinstance(store, LocalStore):
         return LinkedFiles(store, content, files, label=label)
@@ -79,9 +80,10 @@ def is_linked_present(store: Store, content: Content) -> bool:
 
 
 class LinkedFiles:
-    """The files of a linked content in a local store."""
+    """The files of a linked content in a local store; ``is_one`` where a file was registered by itself."""
 
     path: str
+    is_one: bool
 
     def __init__(self, store: LocalStore, content: Content, files: tuple[FileEntry, ...], *, label: str) -> None:
         self.path = _full_path(store, content.linked or "")
@@ -92,7 +94,7 @@ class LinkedFiles:
                 f"{label}: invalid path {content.linked!r} in the store: a symbolic link leads elsewhere",
                 location=self.path,
             )
-        self._is_file = len(files) == 1 and not is_folder(self.path)
+        self.is_one = len(files) == 1 and not is_folder(self.path)
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """The bytes of a file; the error for a changed one comes before the end."""
@@ -140,7 +142,7 @@ class LinkedFiles:
             ) from error
 
     def _source(self, file: FileEntry) -> str:
-        return self.path if self._is_file else os.path.join(self.path, file.path)
+        return self.path if self.is_one else os.path.join(self.path, file.path)
 
     def _raw(self, file: FileEntry) -> Iterator[bytes]:
         if file.kind == "directory":

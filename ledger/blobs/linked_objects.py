@@ -1,9 +1,9 @@
 """Data registered in place in an object store.
 
-As in a folder, but for what an object store does not have: there are no links, no executable bits and no empty
-folders. Listing says which objects there are; that their bytes are the same only their bytes say, so they are
-fetched and hashed, in ranges and on all cores. What is to be read at any place is fetched whole and checked first,
-into a temporary file, because a later request might be answered otherwise.
+As in a folder, but for what an object store does not have: there are no links, and of the executable bits and
+empty folders of data that came from a folder nothing is seen. Listing says which objects there are; that their bytes
+are the same only their bytes say, so they are fetched and hashed, in ranges and on all cores. What is to be read at any
+place is fetched whole and checked first, into a temporary file, because a later request might be answered otherwise.
 """
 
 import tempfile
@@ -14,14 +14,14 @@ from typing import BinaryIO, Final, Self
 
 from ledger.blobs.codec import Encoder
 from ledger.blobs.hashing import digests
-from ledger.blobs.paths import path_problem
+from ledger.blobs.paths import parents_of, path_problem
 from ledger.blobs.registered import Registered, check_linked, checked_blocks, reserved_problem
 from ledger.blobs.store import PrunableStore, Store
 from ledger.blobs.tables import Table, put_table
 from ledger.blobs.workers import PARALLEL_SIZE, in_order
 from ledger.disk import storage_errors
 from ledger.errors import OutsideStoreError, StorageError
-from ledger.records import INLINE_FILES, Content, FileEntry, linked_digest
+from ledger.records import INLINE_FILES, Content, FileEntry, FileKind, linked_digest
 
 FETCH_SIZE: Final = 8 << 20
 """Bytes that one request asks for."""
@@ -32,9 +32,10 @@ def link_objects(store: Store, linked: str) -> Content:
 
     Raises `OutsideStoreError` where there are none, or where the store keeps its own.
     """
-    paths = _paths(store, linked) if reserved_problem(linked) is None else []
+    paths = object_paths(store, linked) if reserved_problem(linked) is None else []
     problem = reserved_problem(linked) or (None if paths else "there is no object, and none below it")
     problem = problem or next((f"{path!r}: {bad}" for path in paths if (bad := path_problem(path))), None)
+    problem = problem or _collision(paths)
     if problem is not None:
         raise OutsideStoreError(
             f"cannot register {store.url}/{linked} in the artifact store {store.url}: {problem}",
@@ -42,7 +43,8 @@ def link_objects(store: Store, linked: str) -> Content:
             path=linked,
             store=store.url,
         )
-    keys = [_key(linked, path, is_one=paths == [_name(linked)] and _is_object(store, linked)) for path in paths]
+    is_one = paths == [_name(linked)] and _is_object(store, linked)
+    keys = [object_key(linked, path, is_one=is_one) for path in paths]
     found = digests(keys, partial(_ranges, store), size=PARALLEL_SIZE)
     files = tuple(
         FileEntry(path=path, size=size, digest=digest) for path, (size, digest) in zip(paths, found, strict=True)
@@ -62,7 +64,23 @@ def listed_content(store: Store, linked: str, files: tuple[FileEntry, ...]) -> C
 
 def has_objects(store: Store, linked: str) -> bool:
     """Whether an object is at a path, or below it."""
-    return bool(_paths(store, linked))
+    return bool(object_paths(store, linked))
+
+
+def object_paths(store: Store, linked: str) -> list[str]:
+    """The paths of the objects at a place: the name of one object, or the paths below a folder."""
+    if _is_object(store, linked):
+        return [_name(linked)]
+    if not isinstance(store, PrunableStore):
+        return []
+    below = (key.removeprefix(f"{linked}/") for key in store.list(linked) if key.startswith(f"{linked}/"))
+    # Some programs mark a folder by an object whose name ends in a slash.
+    return [path for path in below if path and not path.endswith("/")]
+
+
+def object_key(linked: str, path: str, *, is_one: bool) -> str:
+    """The key of an object of registered data; ``is_one`` where that was registered by itself."""
+    return linked if is_one else f"{linked}/{path}"
 
 
 class LinkedObjects:
@@ -75,7 +93,7 @@ class LinkedObjects:
             content, files, label=label, location=f"{store.url}/{content.linked}"
         )
         is_named_so = [file.path for file in files] == [_name(self._linked)]
-        self._is_one = is_named_so and _is_object(store, self._linked)
+        self.is_one = is_named_so and _is_object(store, self._linked)
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """The bytes of an object; the error for a changed one comes before the end."""
@@ -83,9 +101,9 @@ class LinkedObjects:
 
     def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
         """The bytes of each of some objects, fetched a little ahead with several requests at once."""
-        ranges = [(file, start, length) for file in files for start, length in _ranges_of(file.size)]
+        ranges = [(file, start, length) for file in files for start, length in _ranges_of(file)]
         fetched = in_order(self._fetch, ranges)
-        return (checked_blocks(self._registered, file, islice(fetched, len(_ranges_of(file.size)))) for file in files)
+        return (checked_blocks(self._registered, file, islice(fetched, len(_ranges_of(file)))) for file in files)
 
     def open(self, file: FileEntry) -> BinaryIO:
         """A checked copy of an object, to read and seek in; it lasts as long as it is open."""
@@ -101,8 +119,14 @@ class LinkedObjects:
         return copy
 
     def check_listing(self) -> None:
-        """Compare which objects are there with those that were registered."""
-        self._registered.compare_listing(dict.fromkeys(_paths(self._store, self._linked), "file"))
+        """Compare which objects are there with those that were registered, but for what no listing shows."""
+        registered = self._registered.files
+        unseen: dict[str, FileKind] = {path: file.kind for path, file in registered.items() if file.kind == "directory"}
+        found: dict[str, FileKind] = {
+            path: "executable" if path in registered and registered[path].kind == "executable" else "file"
+            for path in object_paths(self._store, self._linked)
+        }
+        self._registered.compare_listing(unseen | found)
 
     def check(self) -> None:
         """Compare what is there with what was registered, byte by byte."""
@@ -118,20 +142,17 @@ class LinkedObjects:
     def _fetch(self, part: tuple[FileEntry, int, int]) -> bytes:
         file, start, length = part
         try:
-            return self._store.get(_key(self._linked, file.path, is_one=self._is_one), start, length)
+            return self._store.get(object_key(self._linked, file.path, is_one=self.is_one), start, length)
         except FileNotFoundError as error:
             raise self._registered.changed(file.path, "is missing") from error
 
 
-def _paths(store: Store, linked: str) -> list[str]:
-    """The paths of the objects at a place: the name of one object, or the paths below a folder."""
-    if _is_object(store, linked):
-        return [_name(linked)]
-    if not isinstance(store, PrunableStore):
-        return []
-    below = (key.removeprefix(f"{linked}/") for key in store.list(linked) if key.startswith(f"{linked}/"))
-    # Some programs mark a folder by an object whose name ends in a slash.
-    return [path for path in below if path and not path.endswith("/")]
+def _collision(paths: Sequence[str]) -> str | None:
+    """Two objects of which no folder could hold both as files, as a problem; ``None`` where there are none."""
+    known = set(paths)
+    return next(
+        (f"{path!r} lies below {above!r}" for path in paths for above in parents_of(path) if above in known), None
+    )
 
 
 def _is_object(store: Store, key: str) -> bool:
@@ -149,25 +170,28 @@ def _is_object(store: Store, key: str) -> bool:
 
 def _ranges(store: Store, key: str) -> Iterator[bytes]:
     """The bytes of an object whose size nobody has told yet."""
-    start = 0
-    while block := store.get(key, start, FETCH_SIZE):
+    start, block = 0, b"\0" * FETCH_SIZE
+    while len(block) == FETCH_SIZE:
+        try:
+            block = store.get(key, start, FETCH_SIZE)
+        except FileNotFoundError as error:
+            raise StorageError(
+                f"cannot register {store.url}/{key}: it was listed and cannot be read",
+                hint="somebody deletes there at this moment, or its key ends in a slash: give it another one",
+                path=f"{store.url}/{key}",
+            ) from error
         yield block
         start += len(block)
-        if len(block) < FETCH_SIZE:
-            return
 
 
-def _ranges_of(size: int) -> list[tuple[int, int]]:
-    """Where each request for an object of a size starts and how many bytes it asks for; the last one for one more.
+def _ranges_of(file: FileEntry) -> list[tuple[int, int]]:
+    """Where each request for an object starts and how many bytes it asks for; the last one for one more.
 
-    So that an object that grew does not look like what it was.
+    So that an object that grew does not look like what it was. An empty folder is no object.
     """
-    starts = range(0, max(size, 1), FETCH_SIZE)
+    size = file.size
+    starts = range(0, max(size, 1), FETCH_SIZE) if file.kind != "directory" else ()
     return [(start, FETCH_SIZE if start + FETCH_SIZE < size else size - start + 1) for start in starts]
-
-
-def _key(linked: str, path: str, *, is_one: bool) -> str:
-    return linked if is_one else f"{linked}/{path}"
 
 
 def _name(linked: str) -> str:

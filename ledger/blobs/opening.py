@@ -88,7 +88,8 @@ def store_id(store: Store) -> str:
     except FileNotFoundError as error:
         raise StoreMismatchError(
             f"no artifact store at {store.url}: {STORE_KEY} is missing",
-            hint="check that the right disk is mounted and the URL in config.toml is the right one",
+            hint="check that the right disk is mounted and the URL in config.toml is the right one; a store moves "
+            "with all its files (specs/stores.md, 7)",
             url=store.url,
         ) from error
     if len(data) > _MOST_BYTES:

@@ -13,7 +13,8 @@ from typing import BinaryIO, Self
 
 from ledger.blobs.file_source import FileSource
 from ledger.blobs.layout import chunk_key, pack_key, table_key
-from ledger.blobs.linked import is_linked_present, linked_source
+from ledger.blobs.linked import LinkedFiles, is_linked_present, linked_source
+from ledger.blobs.linked_objects import LinkedObjects
 from ledger.blobs.links import check_size, check_targets
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import check_files
@@ -51,6 +52,11 @@ class ContentReader:
     def location(self) -> str:
         """The URL of the object or path that holds the content, of several stores in the one that has it."""
         return _location(self._store, self._content)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether a file was registered by itself, and not the folder around it, which may have its name."""
+        return isinstance(self._source, LinkedFiles | LinkedObjects) and self._source.is_one
 
     def read(self, path: str) -> bytes:
         """The bytes of a file."""

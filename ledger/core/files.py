@@ -159,7 +159,7 @@ class LoadingFiles:
 def local_copy(reader: ContentReader, name: str) -> Path:
     """The path of a copy of registered data, a file or a folder of that name; it lasts as long as the process."""
     folder = _fresh_folder()
-    if [file.path for file in reader.files] == [name]:
+    if reader.is_one:
         reader.restore(folder / "files")
         return folder / "files" / name
     reader.restore(folder / name)

@@ -31,16 +31,18 @@ def local_path(uri: str | Path, *, store: str) -> Path:
 
 
 def key_below(uri: str | Path, *, store: str) -> str:
-    """The path below the root of the store at the URL ``store`` that a URL names.
+    """The path below the root of the store at the URL ``store`` that a URL names, in which nothing is decoded.
 
     Raises `OutsideStoreError` for any other place.
     """
-    # pathlib takes the two slashes of a URL for one.
-    text = _public(re.sub(r"^([a-z0-9+]+):/(?!/)", r"\1://", given_text(uri, _WHAT)))
-    key = text.removeprefix(f"{store}/").rstrip("/")
-    if key == text.rstrip("/"):
-        raise _outside(text, store, "it does not lie inside")
-    return key
+    text = given_text(uri, _WHAT)
+    if not text.startswith(f"{store}/"):
+        # pathlib takes the two slashes of a URL for one.
+        text = re.sub(r"^([a-z0-9+]+):/(?!/)", r"\1://", text)
+    if not text.startswith(f"{store}/"):
+        raise _outside(_public(text), store, "it does not lie inside")
+    # As it stands: in a key, # and ? are letters like others.
+    return text.removeprefix(f"{store}/").rstrip("/")
 
 
 def _public(url: str) -> str:

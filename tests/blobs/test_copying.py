@@ -227,12 +227,95 @@ def test_linked_files_replace_nothing(source: LocalStore, target: LocalStore) ->
     assert "2\n" == (target.root / "a.csv").read_text()
 
 
-def test_linked_files_stay_out_of_object_stores(source: LocalStore) -> None:
-    """Only a folder can hold files in place."""
-    (source.root / "a.csv").write_text("1\n")
-    content = link_content(source, source.root / "a.csv")
-    with pytest.raises(ArgumentError, match=r"raw@1: 'a\.csv' was registered in place"):
-        copy_content(source, create_store("memory://linked"), content, label="raw@1")
+def registered(source: LocalStore, files: int) -> Content:
+    """A folder of the user's own with an executable, an empty folder and so many files more."""
+    folder = source.root / "raw" / "in"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "run").write_text("#!/bin/sh\n")
+    (folder / "run").chmod(0o755)
+    for number in range(files):
+        (folder / f"{number}.csv").write_text(f"{number}\n")
+    return link_content(source, folder)
+
+
+@pytest.fixture
+def far() -> FsspecStore:
+    """An object store."""
+    return FsspecStore(f"memory://{new_uuid(0)}")
+
+
+@pytest.mark.parametrize("files", [1, 70])
+def test_linked_files_go_to_an_object_store(source: LocalStore, far: FsspecStore, tmp_path: Path, files: int) -> None:
+    """Each file is an object there; executable bits and empty folders come back with them, and a copy adds nothing."""
+    content = registered(source, files)
+    copy_content(source, far, content, label="raw@1")
+    before = list(far.list(""))
+    copy_content(source, far, content, label="raw@1")
+    reader = ContentReader(far, content, label="raw@1")
+    reader.check()
+    reader.restore(tmp_path / "back")
+    assert before == list(far.list(""))
+    assert {f"raw/in/{file.path}" for file in reader.files if file.kind != "directory"} == {
+        key for key in before if key.startswith("raw/")
+    }
+    assert (True, True) == ((tmp_path / "back/empty").is_dir(), os.access(tmp_path / "back/run", os.X_OK))
+
+
+@pytest.mark.parametrize("files", [1, 70])
+def test_linked_objects_go_on(source: LocalStore, far: FsspecStore, target: LocalStore, files: int) -> None:
+    """From an object store to another one, and from there to a folder, as they were in the first."""
+    content = registered(source, files)
+    farther = create_store(f"memory://{new_uuid(0)}")
+    for start, goal in ((source, far), (far, farther), (farther, target)):
+        copy_content(start, goal, content, label="raw@1")
+    assert content == link_content(target, target.root / "raw" / "in")
+
+
+def test_one_linked_file_goes_by_itself(source: LocalStore, far: FsspecStore, target: LocalStore) -> None:
+    """To an object store and back, under its name."""
+    (source.root / "raw").mkdir()
+    (source.root / "raw/a.csv").write_text("1\n")
+    content = link_content(source, source.root / "raw/a.csv")
+    copy_content(source, far, content, label="raw@1")
+    copy_content(far, target, content, label="raw@1")
+    assert (b"1\n", "1\n") == (far.get("raw/a.csv"), (target.root / "raw/a.csv").read_text())
+
+
+def test_what_an_attempt_left_is_used(source: LocalStore, far: FsspecStore) -> None:
+    """Objects that are there with the same bytes are no obstacle."""
+    content = registered(source, 3)
+    far.put("raw/in/1.csv", [b"1\n"])
+    copy_content(source, far, content, label="raw@1")
+    ContentReader(far, content, label="raw@1").check()
+
+
+@pytest.mark.parametrize(("key", "said"), [("raw/in/1.csv", "other bytes"), ("raw/in/new", "'new' is there")])
+def test_linked_files_replace_no_object(source: LocalStore, far: FsspecStore, key: str, said: str) -> None:
+    """Where other objects lie, they stay as they are, and the error says so."""
+    content = registered(source, 3)
+    far.put(key, [b"another"])
+    with pytest.raises(IntegrityError, match=f"'raw/in' is another thing in memory://.*{said}"):
+        copy_content(source, far, content, label="raw@1")
+    assert b"another" == far.get(key)
+
+
+def test_links_stay_out_of_object_stores(source: LocalStore, far: FsspecStore) -> None:
+    """Only a folder can hold them; nothing is put, and the error names the link."""
+    content = registered(source, 1)
+    (source.root / "raw/in/again").symlink_to("0.csv")
+    content = link_content(source, source.root / "raw/in")
+    with pytest.raises(ArgumentError, match=r"raw@1: 'raw/in' was registered in place with the link 'again'"):
+        copy_content(source, far, content, label="raw@1")
+    assert [] == list(far.list("raw"))
+
+
+def test_linked_files_that_changed_are_not_sent(source: LocalStore, far: FsspecStore) -> None:
+    """Of a file that is not what was registered no byte is put."""
+    content = registered(source, 1)
+    (source.root / "raw/in/0.csv").write_text("9\n")
+    with pytest.raises(IntegrityError, match=r"raw@1: the file '0\.csv' has 2 bytes"):
+        copy_content(source, far, content, label="raw@1")
+    assert not far.has("raw/in/0.csv")
 
 
 def test_to_a_store_behind_a_url(source: LocalStore) -> None:

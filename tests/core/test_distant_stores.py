@@ -289,6 +289,26 @@ def test_two_ledgers_share_one_bucket(tmp_path: Path, bucket: Bucket) -> None:
     check_histories(tmp_path)
 
 
+def test_registered_data_travels_to_a_bucket(tmp_path: Path, bucket: Bucket) -> None:
+    """From a laptop's folder: it is read by a clone, and by one that has the bucket for its own, which shares it on."""
+    ada = sharing(tmp_path, bucket)
+    checkpoints = ada.path / "store" / "checkpoints"
+    checkpoints.mkdir()
+    for number in range(70):
+        (checkpoints / f"{number}.pt").write_bytes(noise(1000, number))
+    ada.register(checkpoints, "checkpoints")
+    ada.sync()
+    bob = Ledger.clone(tmp_path / "hub.git", tmp_path / "bob" / ".ledger", bucket.url)
+    assert noise(1000, 69) == (bob.load("checkpoints") / "69.pt").read_bytes()
+    assert (True, True) == (ada.verify().ok, bob.verify().ok)
+    again = new_hub(tmp_path / "other")
+    add_remote(bob.path, "folder", str(again))
+    Ledger.open(bob.path).sync("folder")
+    cid = Ledger.clone(again, tmp_path / "cid" / ".ledger")
+    assert noise(1000, 69) == (cid.load("checkpoints") / "69.pt").read_bytes()
+    check_histories(tmp_path)
+
+
 def test_a_public_ledger_is_read_over_the_web(tmp_path: Path) -> None:
     """A clone reads the bytes of a remote's store behind a web server, and cannot put any there."""
     hub = new_hub(tmp_path)

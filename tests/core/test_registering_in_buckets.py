@@ -4,12 +4,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from ledger import ArtifactVersion, Ledger
 from ledger.blobs.linked_objects import FETCH_SIZE
-from ledger.errors import IntegrityError, OutsideStoreError, StoreAccessError
+from ledger.errors import IntegrityError, OutsideStoreError, StorageError, StoreAccessError
 from ledger.ids import digest_of
 from tests.conftest import check_histories
 from tests.kit.contents import noise
@@ -161,6 +162,86 @@ def test_it_is_registered_whatever_fails_once(
     assert {path: digest_of(data) for path, data in OBJECTS.items()} == {
         file.path: file.digest for file in saved.files()
     }
+
+
+ODD = ["a#1", "a?v=2", "a%20b", "a+b &c", "é/☃", "a::b", "'\"*|<"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_url_is_taken_as_it_stands(ledger: Ledger, bucket: Bucket, name: str) -> None:
+    """Nothing in it is decoded or left out: the object with exactly that key is registered, and the folder too."""
+    bucket.plant("odd/a", b"another one")
+    bucket.plant(f"odd/{quote(name)}/{quote(name)}", name.encode())
+    one = ledger.register(f"{bucket.url}/odd/{name}/{name}", "one")
+    folder = ledger.register(f"{bucket.url}/odd/{name}", "folder")
+    assert f"{bucket.url}/odd/{name}" == folder.uri
+    assert [name.encode()] * 2 == [one.load().read_bytes(), (folder.load() / name).read_bytes()]
+
+
+def test_a_folder_with_one_object_of_its_name(ledger: Ledger, bucket: Bucket) -> None:
+    """Loads as a folder, as it does from a disk."""
+    bucket.plant("models/model/model", b"weights")
+    loaded = ledger.register(f"{bucket.url}/models/model", "folder").load()
+    assert b"weights" == (loaded / "model").read_bytes()
+
+
+def test_a_key_that_no_request_can_name_is_refused(ledger: Ledger, bucket: Bucket, proxy: Proxy) -> None:
+    """A control character is not passed over, and nobody asks again and again."""
+    bucket.plant("raw/ab", b"another one")
+    opened = Ledger.open(ledger.path)
+    assert bucket.url == opened.store.url
+    before = len(proxy.requests)
+    with pytest.raises(StorageError, match="Could not parse path") as caught:
+        opened.register(f"{bucket.url}/raw/a\x7fb", "raw")
+    assert (0, True) == (len(proxy.requests) - before, "control characters" in caught.value.hint)
+    with pytest.raises(StorageError, match="Could not parse path"):
+        opened.register(f"{bucket.url}/raw/a\nb", "raw")
+
+
+def test_objects_that_no_folder_can_hold_are_refused(ledger: Ledger, bucket: Bucket) -> None:
+    """One object whose key is the beginning of another's: such a version could never be read."""
+    bucket.plant("raw/sub", b"beside sub/b.bin")
+    with pytest.raises(OutsideStoreError, match=r"'sub/b\.bin' lies below 'sub'"):
+        ledger.register(f"{bucket.url}/raw", "raw")
+    assert [] == list(ledger.artifacts())
+
+
+def test_an_object_whose_key_ends_in_a_slash_is_named(ledger: Ledger, bucket: Bucket) -> None:
+    """Where it holds something it is no mark of a folder, and no library can ask for it."""
+    bucket.plant("raw/marked/", b"not empty")
+    with pytest.raises(StorageError, match=r"raw/marked: it was listed and cannot be read") as caught:
+        ledger.register(f"{bucket.url}/raw", "raw")
+    assert "ends in a slash" in caught.value.hint
+
+
+def test_an_object_that_goes_meanwhile_is_named(ledger: Ledger, bucket: Bucket, proxy: Proxy) -> None:
+    """Listed, and deleted before it was read: an error of ours, and no version."""
+    opened = Ledger.open(ledger.path)
+    assert bucket.url == opened.store.url
+    proxy.plan = lambda request: Fault("answer", status=404, code="NoSuchKey") if "b.bin" in request.path else None
+    with pytest.raises(StorageError, match=r"sub/b\.bin: it was listed"):
+        opened.register(f"{bucket.url}/raw", "raw")
+
+
+def test_a_folder_that_moves_to_a_bucket_loads_there(tmp_path: Path, bucket: Bucket) -> None:
+    """A store in a folder, put into a bucket by any program: executable bits and empty folders are not lost."""
+    made = Ledger.init(tmp_path / "home" / ".ledger")
+    root = made.path / "store"
+    (root / "raw/empty").mkdir(parents=True)
+    (root / "raw/run.sh").write_text("#!/bin/sh\n")
+    (root / "raw/run.sh").chmod(0o755)
+    made.register(root / "raw", "raw")
+    made.save(noise(300_000), "data")
+    for path in root.rglob("*"):
+        if path.is_file():
+            bucket.plant(str(path.relative_to(root)), path.read_bytes())
+    settings = made.path / "config.toml"
+    settings.write_text(settings.read_text().replace('store = "store"', f'store = "{bucket.url}"'))
+    shutil.rmtree(root)
+    moved = Ledger.open(made.path)
+    loaded = moved.load("raw")
+    assert (True, True) == (os.access(loaded / "run.sh", os.X_OK), (loaded / "empty").is_dir())
+    assert (True, noise(300_000)) == (moved.verify().ok, moved.load("data"))
 
 
 def test_what_is_refused_registers_nothing(ledger: Ledger, bucket: Bucket, proxy: Proxy) -> None:
