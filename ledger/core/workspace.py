@@ -260,8 +260,8 @@ class Workspace(View):
         if self.config.store_id and found != self.config.store_id:
             raise StoreMismatchError(
                 f"the store {store.url} has the id {found}, this ledger was made with {self.config.store_id}",
-                hint=f"mount the right store, or correct `store` in {self.path / 'config.toml'}; a store that moves keeps "
-                "its id (specs/stores.md, 7)",
+                hint=f"mount the right store, or correct `store` in {self.path / 'config.toml'}; "
+                "a store that moves keeps its id (specs/stores.md, 7)",
                 found=found,
                 expected=self.config.store_id,
             )
