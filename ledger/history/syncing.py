@@ -138,12 +138,13 @@ def _agree(
     count = len(merged.moved)
     what = f", {count} version{'s' if count > 1 else ''} renumbered" if count else ""
     message = "\n".join([f"merge behind {remote.name}{what}", "", *lines, f"Time: {format_time(now)}", ""])
-    commit, pack = history.write_commit(tree, (theirs, local), author=author, now=now, message=message)
-    try:
-        # Named before its pack is let go: Git's housekeeping must not take it while it is pushed.
-        write_ref(history.git_dir, f"refs/ledger/merged/{remote.name}", commit)
-    finally:
-        release_pack(objects, pack)
+    with history.exclusively():  # a save that tidies up takes files without a name for those of the dead
+        commit, pack = history.write_commit(tree, (theirs, local), author=author, now=now, message=message)
+        try:
+            # Named before its pack is let go: Git's housekeeping must not take it while it is pushed.
+            write_ref(history.git_dir, f"refs/ledger/merged/{remote.name}", commit)
+        finally:
+            release_pack(objects, pack)
     return commit
 
 

@@ -320,6 +320,20 @@ def test_a_save_during_a_sync_waits_for_the_next(pair: tuple[Ledger, Ledger], mo
     assert {"1": "first", "2": "of ada", "3": "one", "4": "two"} == values(bob)
 
 
+def test_a_merge_is_written_under_the_ledgers_lock(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Whoever holds the lock may take files without a name away, as those of the dead: so a merge waits for it."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    bob.save("of bob", "iris")
+    ada.sync()
+    before = hub_tip(hub)
+    settings = bob.path / "config.toml"
+    settings.write_text(settings.read_text().replace("lock_timeout = 60.0", "lock_timeout = 0.2"))
+    with Ledger.open(bob.path).workspace.history.exclusively(), pytest.raises(LockTimeoutError):
+        Ledger.open(bob.path).sync()
+    assert before == hub_tip(hub)
+
+
 def test_a_race_that_never_ends_is_given_up(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
     """After a number of attempts the error says that nothing is lost."""
     ada, _ = pair
