@@ -8,19 +8,36 @@ publish half an object when it is closed by an exception. Every foreign exceptio
 """
 
 import contextlib
+import errno
+import os
+import re
+import socket
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit, urlunsplit
 
 from ledger.blobs.spooled import blocks_of, holds_file, whole
 from ledger.disk import fresh_name
-from ledger.errors import ArgumentError, LedgerError, MissingDependencyError, StorageError, StoreUnavailableError
+from ledger.errors import (
+    ArgumentError,
+    LedgerError,
+    MissingDependencyError,
+    StorageError,
+    StoreAccessError,
+    StoreUnavailableError,
+)
 from ledger.forks import ThreadLock
 from ledger.system_errors import storage_error
 
 _OBJECT_STORES = frozenset({"oss", "oci", "memory"})
 """Protocols that show an object only when it is complete, and cannot rename."""
+
+_COPIES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
+"""What of fsspec's keeps copies of what lies behind it."""
+
+_UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
+_CUT_WORDS = ("Socket is closed", "Unable to connect to port")
+_ACCESS_KINDS = frozenset({"AuthenticationException", "BadHostKeyException"})
 
 _TEMPORARY = "tmp_"
 
@@ -61,8 +78,15 @@ class FsspecStore:
             start = max(0, start + self._size(key))
         end = start + length if length is not None else None
         with self._mapped(key, "read"):
-            # Not every service takes 0 for "from the beginning".
-            data = bytes(self._files.cat_file(self._path(key), start=start or None, end=end))
+            path = self._path(key)
+            try:
+                # Not every service takes 0 for "from the beginning".
+                data = bytes(self._files.cat_file(path, start=start or None, end=end))
+            except OSError as error:
+                # Not every service says so where a folder was to be read.
+                if isinstance(error, FileNotFoundError) or _is_cut(error) or not self._files.isdir(path):
+                    raise
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path) from error
         return data if length is None else data[:length]
 
     def has(self, key: str) -> bool:
@@ -179,20 +203,15 @@ class FsspecStore:
                     raise
         except (FileNotFoundError, LedgerError):
             raise
-        except (OSError, EOFError) as error:
-            if isinstance(error, OSError) and not _is_cut(error):
-                raise storage_error(error, place, doing) from error
-            reason = getattr(error, "strerror", None) or str(error) or "the connection was cut"
-            raise StoreUnavailableError(f"cannot {doing} {place}: {reason}", path=place) from error
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise StorageError(f"cannot {doing} {place}: {reason}", path=place) from error
+            raise _refusal(error, place, doing) from error
 
     def _connect(self) -> None:
         """Have a connection of one's own after a failure: fsspec keeps one that was cut, and gives it again."""
         if not self._is_connected:
             options = {**self._files.storage_options, "skip_instance_cache": True}
             self._files = type(self._files)(*self._files.storage_args, **options)
+            _hurry(self._files)
             self._is_connected = True
 
 
@@ -204,6 +223,13 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
     # A cached listing would answer "no" for an object that somebody else has put since.
     options = {"use_listings_cache": False} if protocol in _OBJECT_STORES else {}
     shown = _without_secrets(url)
+    copies = _COPIES.intersection(url.split("://", maxsplit=1)[0].split("::"))
+    if copies:
+        raise ArgumentError(
+            f"the store {shown} would be read through copies that {min(copies)} keeps and nobody checks",
+            hint="give the URL behind it; the ledger has a cache of its own (specs/stores.md, 5)",
+            url=shown,
+        )
     try:
         get_filesystem_class(protocol)
         files, root = url_to_fs(url, **options)
@@ -214,18 +240,48 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
     except ValueError as error:
         hint = "use a path, or a URL such as file:///data/store or s3://bucket/folder"
         raise ArgumentError(f"cannot open the store {shown}: {error}", hint=hint, url=shown) from error
-    except OSError as error:
-        raise storage_error(error, shown, "open") from error
     except Exception as error:
-        raise StorageError(f"cannot open the store {shown}: {error}", url=shown) from error
+        raise _refusal(error, shown, "open") from error
+    _hurry(files)
     return files, str(root)
 
 
-def _is_cut(error: OSError) -> bool:
-    """Whether there is no connection any more; the library of SFTP has nothing but words for it."""
-    return isinstance(error, ConnectionError | TimeoutError) or str(error) == "Socket is closed"
+def _hurry(files: Any) -> None:
+    """Let the library of SFTP send at once: it waits for the answer to each 32 KiB, and the system for more to send."""
+    with contextlib.suppress(AttributeError, OSError):  # another library, or a connection that was cut since
+        files.client.get_transport().sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _refusal(error: Exception, place: str, doing: str) -> StorageError:
+    """The error to raise for what fsspec or a library below it raised while ``doing`` something to ``place``."""
+    if _is_cut(error):
+        reason = getattr(error, "strerror", None) or str(error) or "the connection was cut"
+        return StoreUnavailableError(f"cannot {doing} {place}: {reason}", path=place)
+    if isinstance(error, OSError):
+        return storage_error(error, place, doing)
+    reason = " ".join(str(error).split()) or type(error).__name__
+    kind = StoreAccessError if _is_about_access(error) else StorageError
+    return kind(f"cannot {doing} {place}: {reason}", path=place)
+
+
+def _is_cut(error: Exception) -> bool:
+    """Whether there is no connection, or none any more; the library of SFTP has many words for it."""
+    is_cut = isinstance(error, ConnectionError | TimeoutError | EOFError | socket.gaierror)
+    is_far = isinstance(error, OSError) and error.errno in _UNREACHABLE
+    is_told = any(words in str(error) for words in _CUT_WORDS)
+    return is_cut or is_far or is_told or ("SSHException" in _kinds(error) and not _is_about_access(error))
+
+
+def _is_about_access(error: Exception) -> bool:
+    """Whether the library of SFTP could not log in, or does not know whom it talks to."""
+    return bool(_kinds(error) & _ACCESS_KINDS) or str(error) == "No authentication methods available"
+
+
+def _kinds(error: Exception) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
 
 
 def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "")).rstrip("/")
+    """A URL, of a chain each, without user, password, query and final slash."""
+    plain = re.sub(r"(?<=://)[^/@]*@", "", re.split(r"[?#]", url, maxsplit=1)[0]).rstrip("/")
+    return f"{plain}//" if plain.endswith(":") else plain

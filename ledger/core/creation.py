@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger.blobs import create_store, store_id
-from ledger.disk import fresh_name, given_path, is_folder, make_directory, storage_errors, sync_directory, write_file
+from ledger.disk import fresh_name, is_folder, make_directory, storage_errors, sync_directory, write_file
 from ledger.errors import LedgerExistsError
 from ledger.history import History, Remote, clone_history
-from ledger.lookup import DEFAULT_STORE, Config, RemoteConfig, write_config
+from ledger.lookup import DEFAULT_STORE, Config, RemoteConfig, given_store, write_config
 
 
 def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetime) -> None:
@@ -84,14 +84,10 @@ def refuse_existing_path(path: Path) -> None:
 
 def _fill(folder: Path, store: str | None, remotes: dict[str, RemoteConfig]) -> None:
     write_file(folder / ".gitignore", [b"*\n"])
-    where = _absolute(store) if store is not None else DEFAULT_STORE
+    where = given_store(store) if store is not None else DEFAULT_STORE
     created = create_store(where if store is not None else str(folder / DEFAULT_STORE))
     write_config(folder, Config(store=where, store_id=store_id(created), remotes=remotes))
     make_directory(folder / "cache")
-
-
-def _absolute(store: str) -> str:
-    return store if "://" in store or not store.strip() else str(given_path(store, "a store").absolute())
 
 
 def _move_into_place(staging: Path, path: Path) -> None:

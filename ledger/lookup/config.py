@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.disk import read_file, write_file
+from ledger.disk import given_path, read_file, write_file
 from ledger.enums import Durability
 from ledger.errors import ArgumentError, ConfigError
 
@@ -131,6 +131,16 @@ def _quoted(text: str) -> str:
 def store_url(ledger_dir: Path, config: Config) -> str:
     """The URL or absolute path of a ledger's own store."""
     return absolute_store(ledger_dir, config.store)
+
+
+def given_store(store: str) -> str:
+    """A store as a user names it: a URL, of whose slashes pathlib leaves one, or a path, made absolute."""
+    if "://" in store or not store.strip():
+        return store
+    url = re.match(r"([a-z][a-z0-9+.-]+):/(.*)", store, re.DOTALL)
+    if url is not None:
+        return f"{url[1]}://{'/' if url[1] == 'file' else ''}{url[2]}"
+    return str(given_path(store, "a store").absolute())
 
 
 def absolute_store(ledger_dir: Path, store: str) -> str:

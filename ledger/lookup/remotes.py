@@ -9,7 +9,15 @@ from pathlib import Path
 
 from ledger.disk import given_path, is_file, is_folder
 from ledger.history import Remote, check_remote, remote_url
-from ledger.lookup.config import CONFIG_FILE, RemoteConfig, absolute_store, append_remote, read_config, store_url
+from ledger.lookup.config import (
+    CONFIG_FILE,
+    RemoteConfig,
+    absolute_store,
+    append_remote,
+    given_store,
+    read_config,
+    store_url,
+)
 from ledger.lookup.discovery import LEDGER_DIRECTORY
 
 HUB_STORE = "ledger-store"
@@ -22,8 +30,7 @@ _HISTORY = "history.git"
 def settings_for(url: str, store: str | None = None) -> RemoteConfig:
     """The settings of a remote that a user names by a URL or a path; a path is made absolute."""
     where = str(given_path(url, "a remote").absolute()) if url and not _is_url(url) else url
-    held = str(given_path(store, "a store").absolute()) if store and "://" not in store else store or ""
-    return RemoteConfig(url=where, store=held)
+    return RemoteConfig(url=where, store=given_store(store or ""))
 
 
 def add_remote(ledger_dir: Path, name: str, url: str, *, store: str | None = None) -> RemoteConfig:

@@ -9,7 +9,8 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from ledger.blobs import ContentReader, FsspecStore, create_store, store_id
-from ledger.errors import StorageError, StoreUnavailableError
+from ledger.blobs.remote import _without_secrets
+from ledger.errors import ArgumentError, StorageError, StoreUnavailableError
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import KEY, StoreContract
 
@@ -107,6 +108,25 @@ def test_keys_are_those_below_the_root(protocol: str, tmp_path: Path) -> None:
 def test_secrets_are_no_part_of_the_url() -> None:
     """User, password and query do not show."""
     assert FsspecStore("memory://user:secret@host/store?token=1").url == "memory://host/store"
+
+
+@pytest.mark.parametrize(
+    "url", ["memory://", "memory:///deep/store", "local:///tmp/store", "zip://::file:///tmp/a.zip"]
+)
+def test_the_url_is_the_one_that_was_given(url: str) -> None:
+    """With both of its slashes, so that what is registered below it is found there."""
+    assert url == _without_secrets(url) == _without_secrets(f"{url}?token=canary").rstrip("?")
+    assert "zip://x::s3://bucket/store" == _without_secrets("zip://me:canary@x::s3://canary@bucket/store/")
+
+
+@pytest.mark.parametrize(
+    "url", ["simplecache::memory://store", "filecache::file:///tmp/store", "blockcache::memory://b"]
+)
+def test_copies_that_nobody_checks_are_refused(url: str) -> None:
+    """A chain in which fsspec keeps copies would show a check what was there once."""
+    with pytest.raises(ArgumentError, match="would be read through copies") as caught:
+        FsspecStore(url)
+    assert "a cache of its own" in caught.value.hint
 
 
 def test_a_failed_put_is_a_storage_error(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, LedgerExistsError, LedgerNotFoundError, ReadOnlyError, StorageError
+from ledger.lookup import settings_for
 from tests.kit.ledgers import files_below, git, run_python
 
 CREATE = """
@@ -87,6 +88,19 @@ def test_the_store_may_lie_elsewhere(workdir: Path) -> None:
     assert b"payload" == Ledger.open(workdir / ".ledger").load("blob")
     assert any(path.startswith("chunks/") for path in files_below(workdir / "bytes"))
     assert not (workdir / ".ledger" / "store").exists()
+
+
+def test_a_url_given_as_a_path_is_a_url(workdir: Path) -> None:
+    """Of its slashes pathlib leaves one: the bytes go there all the same, and into no folder called `file:`."""
+    store = Path(f"file://{workdir}/bytes")
+    ledger = Ledger.init(workdir / ".ledger", store=store)
+    assert (f"file://{workdir}/bytes", ["bytes"]) == (
+        ledger.store.url,
+        [path.name for path in workdir.iterdir() if path.name != ".ledger"],
+    )
+    assert ["s3://bucket/folder", "sftp://host/x"] == [
+        settings_for("git@host:x", str(Path(url))).store for url in ("s3://bucket/folder", "sftp://host/x")
+    ]
 
 
 def test_an_empty_store_is_refused(workdir: Path) -> None:

@@ -1,0 +1,81 @@
+"""A real SSH server for tests, where one is installed, which lets one key of a test's own in."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from getpass import getuser
+from pathlib import Path
+
+PROGRAM = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+"""OpenSSH's server, or ``None``."""
+
+_START_SECONDS = 30.0
+
+
+@dataclass
+class Host:
+    """This machine as it is seen over SSH; ``key`` is the private key that it lets in."""
+
+    port: int
+    key: Path
+    process: subprocess.Popen[bytes]
+
+    def url(self, folder: Path) -> str:
+        """A folder of this machine, behind SFTP."""
+        return f"sftp://{getuser()}@127.0.0.1:{self.port}{folder}"
+
+    def stop(self) -> None:
+        """End the server and every connection."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        self.process.kill()
+        self.process.wait()
+        for child in children:
+            subprocess.run(["kill", child], check=False)
+
+
+@contextmanager
+def running_host(folder: Path) -> Iterator[Host]:
+    """A server of this process, with everything that it needs in a folder; it ends with the block."""
+    assert PROGRAM is not None
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    settings = {
+        "ListenAddress": "127.0.0.1",
+        "Port": port,
+        "HostKey": folder / "host",
+        "AuthorizedKeysFile": folder / "user.pub",
+        "StrictModes": "no",
+        "PidFile": "none",
+        "Subsystem": "sftp internal-sftp",
+    }
+    (folder / "settings").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    if os.geteuid() == 0:
+        Path("/run/sshd").mkdir(exist_ok=True)  # without it the server of Debian does not start
+    process = subprocess.Popen([PROGRAM, "-D", "-f", str(folder / "settings")], stderr=subprocess.DEVNULL)
+    host = Host(port, folder / "user", process)
+    try:
+        _wait_for(port)
+        yield host
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            assert time.monotonic() < deadline, "the server does not answer"
+            time.sleep(0.05)
+        else:
+            return
