@@ -47,6 +47,7 @@ class BucketStore:
         self._bucket = open_bucket(self._url, timeout)
         self._can_create = True
         self._checked = CheckedObjects()
+        self._doubts: dict[str, dict[str, bool]] = {}
 
     @property
     def url(self) -> str:
@@ -166,19 +167,23 @@ class BucketStore:
         }
         # Some programs mark a folder by an empty object whose name ends in a slash, which the library leaves out.
         doubtful = [key for key, size in sizes.items() if not size]
-        found = {key for key, size in sizes.items() if size}
-        for start in range(0, len(doubtful), _HEADS_AT_ONCE):
-            asked = doubtful[start : start + _HEADS_AT_ONCE]
-            are_there = await asyncio.gather(*map(self._is_there, asked))
-            found.update(key for key, is_there in zip(asked, are_there, strict=True) if is_there)
-        return found
+        known = self._doubts.setdefault(folder, {})  # what an attempt has found out the next one does not ask again
+        asked = [key for key in doubtful if key not in known]
+        failed: list[BaseException] = []
+        for start in range(0, len(asked), _HEADS_AT_ONCE):
+            heads = (self._ask_whether_there(key, known) for key in asked[start : start + _HEADS_AT_ONCE])
+            failed += filter(None, await asyncio.gather(*heads, return_exceptions=True))
+        if failed:
+            raise failed[0]
+        self._doubts.pop(folder, None)
+        return {key for key, size in sizes.items() if size or known[key]}
 
-    async def _is_there(self, key: str) -> bool:
+    async def _ask_whether_there(self, key: str, known: dict[str, bool]) -> None:
         try:
             await _library().head_async(self._bucket, key)
+            known[key] = True
         except FileNotFoundError:
-            return False
-        return True
+            known[key] = False
 
     async def _whole(self, key: str, options: dict[str, Any]) -> Any:
         return await (await _library().get_async(self._bucket, key, options=options)).bytes_async()

@@ -23,7 +23,7 @@ from ledger.errors import (
     StoreUnavailableError,
 )
 from tests.kit.contents import load, noise, save
-from tests.kit.faults import Fault, Kind, Proxy, on
+from tests.kit.faults import Fault, Kind, Proxy, Request, on
 from tests.kit.s3 import Bucket
 from tests.kit.stores import KEY, OTHER_KEY, StoreContract, put_at_once
 
@@ -189,6 +189,24 @@ def test_not_found_is_an_error_where_nothing_is_sought(store: RetryingStore, pro
     for call in (lambda: store.put(KEY, [b"bytes"]), lambda: list(store.list("packs"))):
         with pytest.raises(StorageError, match="404 NotHere"):
             call()
+
+
+def test_many_empty_objects_are_listed_though_much_fails(store: RetryingStore, bucket: Bucket, proxy: Proxy) -> None:
+    """Each is asked for by itself, since it may mark a folder, and again only if that failed."""
+    for number in range(60):
+        bucket.plant(f"raw/{number:02}", b"")
+    bucket.plant("raw/sub/", b"")
+    failing = Fault("answer", status=503, code="SlowDown")
+    asked: set[str] = set()
+
+    def plan(request: Request) -> Fault | None:
+        is_first = request.path not in asked
+        asked.add(request.path)
+        return failing if is_first and request.method == "HEAD" and request.number % 3 == 0 else None
+
+    proxy.plan = plan
+    assert [f"raw/{number:02}" for number in range(60)] == list(store.list("raw"))
+    assert proxy.count("HEAD") < 61 + 61 / 2
 
 
 def test_marks_of_folders_are_no_objects(store: RetryingStore, bucket: Bucket) -> None:
