@@ -14,7 +14,7 @@ from typing import BinaryIO, Self
 
 from ledger.blobs.hashing import digests
 from ledger.blobs.layout import RESERVED
-from ledger.blobs.linked_objects import LinkedObjects, has_objects, listed_content
+from ledger.blobs.linked_objects import LinkedObjects, has_first_object, listed_content
 from ledger.blobs.local import LocalStore
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import path_problem
@@ -71,12 +71,16 @@ def linked_source(
 
 
 def is_linked_present(store: Store, content: Content) -> bool:
-    """Whether something lies where a content was registered, without reading it."""
+    """Whether something lies where a content was registered, of objects the first one, without reading it."""
     if content.linked is None or path_problem(content.linked):
         return False
     if isinstance(store, LocalStore):
         return bool(mode_of(_full_path(store, content.linked)))
-    return has_objects(store, content.linked)
+    try:
+        files = load_table(store, content, label="registered data").files if content.has_table else content.files or ()
+    except IntegrityError:
+        return False  # a damaged table is as good as none; reading the content says what is wrong
+    return has_first_object(store, content.linked, files)
 
 
 class LinkedFiles:

@@ -325,6 +325,29 @@ def test_a_public_ledger_is_read_over_the_web(tmp_path: Path) -> None:
         assert "mine" == bob.load("note")
 
 
+def test_registered_data_is_read_over_the_web(tmp_path: Path) -> None:
+    """A server lists nothing: every file is found by its name and checked, and one that is missing is named."""
+    hub = new_hub(tmp_path)
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    add_remote(ada.path, "origin", str(hub))
+    raw = ada.path / "store" / "raw"
+    (raw / "empty").mkdir(parents=True)
+    for number in range(70):
+        (raw / f"{number}.csv").write_text(f"{number}\n")
+    ada.register(raw, "raw")
+    ada.register(raw / "7.csv", "single")
+    ada.sync()
+    with served(hub / "ledger-store") as url:
+        bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger", url)
+        loaded = bob.load("raw")
+        assert ("69\n", True) == ((loaded / "69.csv").read_text(), (loaded / "empty").is_dir())
+        assert ("7\n", True) == (bob.load("single").read_text(), bob.verify().ok)
+        (hub / "ledger-store/raw/69.csv").unlink()
+        with pytest.raises(IntegrityError, match=r"raw@1: the file '69\.csv' is missing"):
+            bob.load("raw")
+        assert not bob.verify().ok
+
+
 @pytest.mark.filterwarnings("ignore:going on without what lies in the store:UserWarning")
 @pytest.mark.parametrize("deep", [True, False], ids=["deep", "quick"])
 @pytest.mark.parametrize(

@@ -69,6 +69,20 @@ def test_one_object_can_be_registered(ledger: Ledger, bucket: Bucket) -> None:
     assert ("a.csv", OBJECTS["a.csv"]) == (loaded.name, loaded.read_bytes())
 
 
+def test_one_of_many_is_opened_without_a_listing(ledger: Ledger, bucket: Bucket, proxy: Proxy) -> None:
+    """What it costs to open an object does not grow with how many were registered with it."""
+    for number in range(80):
+        bucket.plant(f"many/{number:02}", b"" if number % 2 else b"x")
+    opened = Ledger.open(ledger.path)
+    saved = opened.register(f"{bucket.url}/many", "many")
+    before = len(proxy.requests)
+    with saved.open("42") as file:
+        assert b"x" == file.read()
+    asked = proxy.requests[before:]
+    assert [] == [request for request in asked if "list-type" in request.path or request.method == "HEAD"]
+    assert len(asked) <= 6
+
+
 def test_a_large_object_is_hashed_in_ranges(ledger: Ledger, bucket: Bucket, proxy: Proxy) -> None:
     """An object of more than one request has the checksum of all its bytes, and comes back whole."""
     data = noise(FETCH_SIZE + 1)
