@@ -35,11 +35,13 @@ def link_objects(store: Store, linked: str) -> Content:
     paths = object_paths(store, linked) if reserved_problem(linked) is None else []
     problem = reserved_problem(linked) or (None if paths else "there is no object, and none below it")
     problem = problem or next((f"{path!r}: {bad}" for path in paths if (bad := path_problem(path))), None)
-    problem = problem or _collision(paths)
+    hint = "save_artifact(Path(...)) copies local data"
+    if problem is None:
+        problem, hint = _collision(paths), "register one of the two, or give one of them another key"
     if problem is not None:
         raise OutsideStoreError(
             f"cannot register {store.url}/{linked} in the artifact store {store.url}: {problem}",
-            hint="save_artifact(Path(...)) copies local data",
+            hint=hint,
             path=linked,
             store=store.url,
         )
