@@ -7,6 +7,7 @@ it, and anything may be deleted at any time. Whatever goes wrong costs speed and
 a read or a write.
 """
 
+import contextlib
 import os
 import random
 import stat
@@ -199,8 +200,11 @@ class ObjectCache:
 
     def _make_folder(self, folder: str) -> None:
         if folder not in self._folders:
-            for each in (os.path.dirname(folder), folder):  # of both, because the mode is only the last one's
-                os.makedirs(each, mode=0o700, exist_ok=True)
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)
+            for each in (os.path.dirname(folder), folder):
+                # None above it: the cache's own, cleared at this moment, would come back for others to enter.
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(each, 0o700)
             self._folders.add(folder)
 
     def _give_up(self, error: OSError, doing: str) -> None:

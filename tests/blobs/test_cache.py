@@ -313,6 +313,16 @@ def test_it_may_be_deleted_while_it_is_used(cache: ObjectCache) -> None:
     assert [files] * 10 == loaded
 
 
+def test_a_cache_that_was_deleted_comes_back_as_the_users_alone(cache: ObjectCache) -> None:
+    """Whoever used it when it went makes it again for itself, and the next process uses it without a word."""
+    cache.keep(f"{KEY}.0", b"piece")
+    shutil.rmtree(cache.folder)
+    for number in range(3):
+        cache.keep(f"{KEY}.{number}", b"piece")
+    modes = {path.stat().st_mode & 0o777 for path in (cache.folder, *cache.folder.rglob("*")) if path.is_dir()}
+    assert ({0o700}, b"piece") == (modes, ObjectCache(cache.folder, cache.limit).get(f"{KEY}.2"))
+
+
 def test_processes_share_it(tmp_path: Path) -> None:
     """Processes that fill and clear one small cache at once all read the right bytes."""
     program = f"""
