@@ -56,7 +56,8 @@ class KnownChunks:
     def load(self) -> None:
         """Read the tables of the similar contents; before the first `find`."""
         runs: list[tuple[str, int, int]] = []
-        for content in self._similar:
+        # The newest versions of a name are often equal, and the table of a content is fetched anew each time.
+        for content in {content.digest: content for content in self._similar}.values():
             if content.has_table and content.linked is None:
                 try:
                     runs += load_runs(self._store, content, label=f"similar content {content.digest}")

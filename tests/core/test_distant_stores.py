@@ -91,6 +91,17 @@ def test_a_new_version_does_not_read_again_what_it_shares(distant: Ledger, proxy
     assert noise(3_000_000) + b"more" == Ledger.open(distant.path).load("data")
 
 
+def test_the_table_of_equal_versions_is_fetched_once(distant: Ledger, proxy: Proxy) -> None:
+    """A save looks at the newest two versions of its name; where they have one content, that is one request."""
+    for _ in range(2):
+        distant.save(noise(300_000), "data")
+    opened = Ledger.open(distant.path)
+    before = len(proxy.requests)
+    opened.save(noise(300_000) + b"more", "data")
+    asked = [each.path for each in proxy.requests[before:] if each.method == "GET" and "/tables/" in each.path]
+    assert sorted(set(asked)) == sorted(asked)
+
+
 @pytest.mark.parametrize("is_known", [True, False])
 def test_damage_is_healed_by_the_next_version_though_the_cache_is_good(
     distant: Ledger,
