@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from ledger.disk import (
     Hold,
     LockFile,
+    StagedFile,
     add_to_file,
     alone,
     create_file,
@@ -32,6 +33,7 @@ from ledger.disk import (
     read_file,
     scratch_file,
     stage_file,
+    stage_together,
     storage_errors,
     sync_directory,
     write_file,
@@ -212,6 +214,55 @@ def test_a_write_into_a_missing_folder_names_the_file(tmp_path: Path) -> None:
         stage_file(tmp_path / "no" / "file", [b"x"])
     with pytest.raises(StorageError, match="cannot sync"):
         sync_directory(tmp_path / "no")
+
+
+def test_files_are_put_in_place_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the disk refuses one of several, at its write or at its fsync, none has its name, and nothing is left."""
+    files = [(f"{tmp_path}/a", b"1"), (f"{tmp_path}/b", b"2")]
+    for call in ("pwritev", "fsync"):
+        real = getattr(os, call)
+        calls: list[object] = []
+
+        def refuse(*arguments: object, real: Callable[..., object] = real, calls: list[object] = calls) -> object:
+            calls.append(arguments)
+            if len(calls) == 2:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real(*arguments)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, call, refuse)
+            with pytest.raises(DiskFullError, match=f"{tmp_path}/b"):
+                stage_together(files, temporary="t_")
+        assert [] == names_in(tmp_path)
+    stage_together(files, temporary="t_")
+    assert {"a": b"1", "b": b"2"} == {name: (tmp_path / name).read_bytes() for name in names_in(tmp_path)}
+
+
+def test_a_file_whose_making_is_interrupted_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C right after a file was made, before anybody knows its descriptor, leaves no file."""
+    real = os.open
+
+    def interrupt(path: str, flags: int, mode: int) -> int:
+        os.close(real(path, flags, mode))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "open", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        StagedFile(tmp_path)
+    assert [] == names_in(tmp_path)
+
+
+def test_a_staged_file_is_that_of_the_process_that_made_it(tmp_path: Path) -> None:
+    """A fork that ends takes nothing away that its parent still publishes."""
+    staged = StagedFile(tmp_path)
+    staged.write_at(0, [b"bytes"])
+    child = os.fork()
+    if not child:
+        staged.drop()
+        os._exit(0)
+    assert 0 == os.waitpid(child, 0)[1]
+    staged.publish(tmp_path / "file")
+    assert b"bytes" == (tmp_path / "file").read_bytes()
 
 
 def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:

@@ -16,13 +16,12 @@ from ledger.blobs.store import StagedObject
 from ledger.disk import (
     StagedFile,
     create_file,
-    keep_name,
     make_directory,
     open_regular,
-    put_file,
     read_file,
     storage_errors,
     sync_directory,
+    write_file,
 )
 from ledger.errors import StorageError
 from ledger.notices import warn_user
@@ -93,29 +92,29 @@ class LocalStore:
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Write a file, fsync it, and give it its name; nothing happens where it lies there already.
 
-        In a block of `waiting_in` a small one waits for that with others. But ``store.json`` stays: whoever made the
-        store first gave it its id.
+        But ``store.json`` stays: whoever made the store first gave it its id.
         """
         path = self._path(key)
         if key == STORE_KEY:
             create_file(path, parts)
             return
         if self._holds(path, parts):
-            keep_name(path)
+            # Whoever wrote it may have died between rename and fsync of the folder.
+            sync_directory(os.path.dirname(path))
             return
         _report_other_bytes(path, lambda: self._holds(path, parts))
         try:
-            put_file(path, parts)
+            write_file(path, parts)
         except StorageError as error:
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
             make_directory(os.path.dirname(path))
-            put_file(path, parts)
+            write_file(path, parts)
 
     def keep(self, key: str) -> None:
         """Make the name of a file durable: whoever gave it may have died between rename and fsync of the folder."""
         if self.has(key):
-            keep_name(self._path(key))
+            sync_directory(os.path.dirname(self._path(key)))
 
     def stage(self) -> StagedObject:
         """A file that gets its name later, in the folder of the packs, which are what is large."""

@@ -29,7 +29,7 @@ from ledger.core.saving import (
     value_manifest,
 )
 from ledger.core.workspace import Workspace
-from ledger.disk import Hold, WaitingFiles, durability, waiting_in
+from ledger.disk import Hold, durability
 from ledger.enums import ArtifactType, SaveType, TrustClass
 from ledger.errors import (
     ArgumentError,
@@ -85,7 +85,6 @@ class Transaction:
         self._is_over = False
         self._process = os.getpid()
         self._hold: Hold | None = None
-        self._files = WaitingFiles()
         self._lock = ThreadLock()
         self._snapshot = workspace.snapshot()
         self.versions: tuple[ArtifactVersion, ...] = ()
@@ -219,7 +218,7 @@ class Transaction:
         drafts += self._records
         if drafts:
             workspace = self._workspace
-            with durability(workspace.config.durability), waiting_in(self._files):
+            with durability(workspace.config.durability):
                 published = workspace.history.publish(
                     drafts, author=workspace.author, now=workspace.now(), subject=self._subject
                 )
@@ -255,7 +254,6 @@ class Transaction:
                 self._hold = self._workspace.hold_store()
 
     def _let_go(self) -> None:
-        self._files.drop()
         if self._hold is not None:
             self._hold.release()
             self._hold = None
@@ -267,7 +265,7 @@ class Transaction:
         similar = itertools.chain(
             workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
         )
-        with task(f"save {request.name}"), durability(workspace.config.durability), waiting_in(self._files):
+        with task(f"save {request.name}"), durability(workspace.config.durability):
             saved, content = store_value(
                 workspace.stores_for_saving(), data, options, similar=similar, ledger=workspace.path
             )

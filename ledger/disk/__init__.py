@@ -10,9 +10,8 @@ from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.modes import MODE
 from ledger.disk.reading import close_anyway, is_file, is_folder, mode_of, open_regular, read_file, storage_errors
 from ledger.disk.settling import settle
-from ledger.disk.staged import StagedFile, write_parts
+from ledger.disk.staged import StagedFile, stage_together, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
-from ledger.disk.together import WaitingFiles, keep_name, put_file, waiting_files, waiting_in
 from ledger.disk.writing import (
     add_to_file,
     create_file,
@@ -36,7 +35,6 @@ __all__ = [
     "Hold",
     "LockFile",
     "StagedFile",
-    "WaitingFiles",
     "add_to_file",
     "alone",
     "close_anyway",
@@ -50,25 +48,22 @@ __all__ = [
     "is_abandoned",
     "is_file",
     "is_folder",
-    "keep_name",
     "link_file",
     "make_directory",
     "mode_of",
     "move_file",
     "open_regular",
     "patch_file",
-    "put_file",
     "read_file",
     "remove_if_there",
     "scratch_file",
     "settle",
     "stage_file",
+    "stage_together",
     "storage_errors",
     "sync_directory",
     "sync_file",
     "users_folder",
-    "waiting_files",
-    "waiting_in",
     "write_all",
     "write_derived_file",
     "write_file",

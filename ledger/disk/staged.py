@@ -94,6 +94,25 @@ class StagedFile:
         os.close(descriptor)
 
 
+def stage_together(files: Sequence[tuple[str, bytes]], *, temporary: str) -> None:
+    """Put files in place in their order, their bytes durable, their names not yet: the caller syncs the directory.
+
+    The disk begins with all of them before one is waited for: where a file system keeps a journal, what the first one
+    waits for mostly holds the others. ``temporary`` is the prefix of the temporary names.
+    """
+    with contextlib.ExitStack() as stack:
+        staged = []
+        for path, data in files:
+            file = StagedFile(os.path.dirname(path), temporary, target=path)
+            stack.callback(file.drop)
+            file.write_at(0, [data])
+            staged.append((file, path))
+        for file, path in staged:
+            file.sync(path)
+        for file, path in staged:
+            file.rename(path)
+
+
 def write_parts(descriptor: int, start: int, parts: Sequence[bytes | memoryview]) -> int:
     """Write parts one after another into an open file, from ``start`` on; where they end. Raises plain ``OSError``."""
     for first in range(0, len(parts), _MOST_VECTORS):

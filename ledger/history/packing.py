@@ -14,7 +14,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
 
-from ledger.disk import MODE, durability, remove_if_there, storage_errors, waiting_files
+from ledger.disk import MODE, durability, remove_if_there, stage_together, storage_errors, sync_directory
 from ledger.enums import Durability
 from ledger.errors import IntegrityError
 from ledger.history.damage import Damage
@@ -54,8 +54,7 @@ def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) ->
     """Make objects durable as one pack, kept from Git's housekeeping until `release_pack`; returns its name.
 
     ``contents`` comes from the leaves to the commit, or several commits one after another. It is written the other
-    way round, as Git orders a pack: what comes first is newest. Files that wait in this context (`waiting_in`) are
-    published with it.
+    way round, as Git orders a pack: what comes first is newest.
     """
     newest_first = reversed(contents.items())
     encode = encode_new_entry if len(contents) <= TIERS[0] else encode_entry
@@ -66,10 +65,9 @@ def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) ->
     # Not synced: after a power cut no housekeeping is under way that it would have to stop.
     _mark_kept(f"{folder}/{stem}.keep")
     try:
-        files = waiting_files()
-        files.add(f"{folder}/{stem}.pack", [pack], temporary=TEMPORARY)
-        files.add(f"{folder}/{stem}.idx", [index], temporary=TEMPORARY)  # Git knows a pack by it: it comes last
-        files.publish()
+        # Git knows a pack by its index: that one comes last.
+        stage_together([(f"{folder}/{stem}.pack", pack), (f"{folder}/{stem}.idx", index)], temporary=TEMPORARY)
+        sync_directory(folder)
     except BaseException:
         release_pack(objects, stem)
         raise

@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from ledger.disk import HeldLock, LockFile, waiting_files
+from ledger.disk import HeldLock, LockFile
 from ledger.history.drafts import Publication
 from ledger.history.objects import Objects
 from ledger.history.refs import branch_held, clear_dead_lock, confirm_branch, read_branch
@@ -41,8 +41,6 @@ class Turns:
         lock = self._lock.try_hold()
         if lock is not None:
             return lock
-        # Whoever publishes for us relies on what our records name.
-        waiting_files().publish()
         since = read_branch(self._git_dir)
         ticket = self._queue.join(publication)
         if ticket is None:

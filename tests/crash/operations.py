@@ -73,7 +73,7 @@ def _transaction(ledger: Ledger) -> None:
 
 
 def _many(ledger: Ledger) -> None:
-    """A transaction of more small values than wait at once, and of a larger one that gets its name after them."""
+    """A transaction of twenty small values and a larger one."""
     with ledger.transaction() as transaction:
         for number in range(20):
             transaction.save({"number": number}, f"part-{number % 3}")
