@@ -6,8 +6,8 @@ them; the thread that adds blocks places their chunks in order, and others write
 memory holds a few blocks, whatever the size of the content. A content that fills no block needs no threads, and one of
 a single chunk no pack.
 
-Everything is durable when `finish` returns, or waits to be so (`ledger.disk.waiting_in`). Until then nothing refers to
-what was put, so a writer that dies leaves only packs that nobody reads.
+Everything is durable when `finish` returns. Until then nothing refers to what was put, so a writer that dies
+leaves only packs that nobody reads.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -36,7 +36,7 @@ class Store(Protocol):
         """Whether there is an object of that key; an error is an error, never "no"."""
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
-        """Publish an object, whole or not at all, and durable on return, or with what waits (`ledger.disk.waiting_in`).
+        """Publish an object, whole or not at all, and durable on return.
 
         An object that is there with the same bytes stays as it is; one with other
         bytes is replaced in one move, because its name says what it should hold.

@@ -2,7 +2,7 @@
 
 The steps, in order: check every argument; refuse a version that exists; write the value's
 files into the store; gather metadata; build the manifest. Bytes are durable before the
-draft exists, or wait to be so with the commit that names them (`ledger.disk.waiting_in`).
+draft exists, so the commit that names them can follow at once.
 """
 
 import datetime as dt
