@@ -1,29 +1,35 @@
 """Registered data, from a store to the same place below the root of another one.
 
-Whichever stores they are, and checked on the way like everything else. What lies there already is compared and never
-replaced: it belongs to somebody. In a folder all of it appears at once, by renaming; in an object store file after
-file, and what an attempt left there is used by the next one. An object store keeps no links, so data with links goes
-to folders only; executable bits and empty folders are in the list of files, which goes along.
+Whichever stores they are, the files that were registered are copied, each checked on the way like everything else, and
+no others: what was added beside them since belongs to whoever added it, and is told by who loads the version. What
+lies there already is compared and never replaced. In a folder that is not there yet all of it appears at once, by
+renaming, otherwise file after file, and what an attempt left there is used by the next one. An object store keeps no
+links, so data with links goes to folders only; executable bits and empty folders are in the list of files, which goes
+along.
 """
 
 import os
 import shutil
+import stat
 import tempfile
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 from ledger.blobs.layout import table_key
 from ledger.blobs.linked import LinkedFiles, linked_source
-from ledger.blobs.linked_objects import LinkedObjects, object_key, object_paths
+from ledger.blobs.linked_objects import LinkedObjects, is_object, object_key, object_paths
 from ledger.blobs.local import LocalStore
+from ledger.blobs.reader import ContentReader
 from ledger.blobs.restoring import Restoration, restore_files
 from ledger.blobs.spooled import holds_file, put_file
 from ledger.blobs.store import Store, keep
-from ledger.blobs.tables import load_table, load_table_as_stored
+from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.disk import (
     fresh_name,
     is_file,
+    is_folder,
     make_directory,
     mode_of,
     storage_errors,
@@ -42,7 +48,7 @@ def copy_linked(source: Store, target: Store, content: Content, label: str) -> N
     Raises `IntegrityError` where it is not what was registered, or where something else lies in its place, and
     `ArgumentError` where the target cannot hold it.
     """
-    files = load_table(source, content, label=label).files if content.has_table else content.files or ()
+    files = ContentReader(source, content, label=label).files
     found = linked_source(source, content, files, label=label)
     if isinstance(target, LocalStore):
         _copy_to_folder(found, target, content, files, label)
@@ -63,25 +69,51 @@ def _copy_to_folder(
     label: str,
 ) -> None:
     goal = Path(os.path.realpath(target.root), content.linked or "")
-    if mode_of(goal):
-        sync_directory(goal.parent)  # whoever put it there may have died before this
+    if not found.is_one and mode_of(goal) and not is_folder(goal):
+        raise _is_another(target, content, label, "a file is there")
+    places = {file.path: goal if found.is_one else goal / file.path for file in files}
+    lacking = [file for file in files if not mode_of(places[file.path], follow=False)]
+    if len(lacking) < len(files):
         try:
-            linked_source(target, content, files, label=label).check()
+            _compare(linked_source(target, content, files, label=label), files, places)
         except IntegrityError as error:
             raise _is_another(target, content, label, error) from error
-        return
-    found.check_listing()
-    make_directory(goal.parent)
-    staging = goal.parent / fresh_name()
-    with storage_errors(goal, "write"):
-        try:
-            restore_files(staging, [Restoration(file, file.path) for file in files], found.each, label=label)
-            made = staging / files[0].path if found.is_one else staging
-            _make_durable(made)
-            os.rename(made, goal)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    sync_directory(goal.parent)
+    if lacking:
+        make_directory(goal.parent)
+        staging = goal.parent / fresh_name()
+        with storage_errors(goal, "write"):
+            try:
+                restore_files(staging, [Restoration(file, file.path) for file in lacking], found.each, label=label)
+                _make_durable(staging)
+                if mode_of(goal) or found.is_one:
+                    _move(staging, lacking, places)
+                else:
+                    os.rename(staging, goal)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+    for folder in {goal.parent, *(place.parent for place in places.values())}:
+        sync_directory(folder)  # also of what is there: whoever put it may have died before this
+
+
+def _compare(there: LinkedFiles | LinkedObjects, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
+    """Read what lies in the places of files; raises `IntegrityError` where it is not what was registered."""
+    for file in files:
+        mode = mode_of(places[file.path], follow=False)
+        if stat.S_ISDIR(mode) and file.kind != "directory":
+            raise IntegrityError(f"{file.path!r} is a folder there", path=file.path)
+        if mode:
+            for _ in there.blocks(file):
+                pass  # checking is the point
+
+
+def _move(staging: Path, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
+    """Bring files to their places beside what is there."""
+    for file in files:
+        folder = places[file.path].parent
+        make_directory(folder)
+        if os.path.realpath(folder) != str(folder):
+            raise IntegrityError(f"{folder} lies behind a symbolic link", path=file.path, location=str(folder))
+        os.rename(staging / file.path, places[file.path])
 
 
 def _copy_to_objects(
@@ -98,20 +130,13 @@ def _copy_to_objects(
             f"{target.url}",
             hint="give the remote a store in a folder; save_artifact(Path(...)) makes versions that any store holds",
         )
-    found.check_listing()
     linked = content.linked or ""
-    sent = [file for file in files if file.kind != "directory"]
+    if not found.is_one and is_object(target, linked):
+        raise _is_another(target, content, label, "an object of that key is there")
     there = frozenset(object_paths(target, linked))
-    others = there.difference(file.path for file in sent)
-    if others:
-        raise _is_another(target, content, label, f"{min(others)!r} is there")
     copy = partial(_copy_object, found, target, content, label, there)
-    for _ in in_order(copy, sent, threads=_AT_ONCE):
+    for _ in in_order(copy, [file for file in files if file.kind != "directory"], threads=_AT_ONCE):
         pass  # that they are there is the point
-    try:
-        linked_source(target, content, files, label=label).check_listing()
-    except IntegrityError as error:
-        raise _is_another(target, content, label, error) from error
 
 
 def _copy_object(

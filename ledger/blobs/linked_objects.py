@@ -45,7 +45,7 @@ def link_objects(store: Store, linked: str) -> Content:
             path=linked,
             store=store.url,
         )
-    is_one = paths == [_name(linked)] and _is_object(store, linked)
+    is_one = paths == [_name(linked)] and is_object(store, linked)
     keys = [object_key(linked, path, is_one=is_one) for path in paths]
     found = digests(keys, partial(_ranges, store), size=PARALLEL_SIZE)
     files = tuple(
@@ -72,18 +72,31 @@ def has_first_object(store: Store, linked: str, files: Sequence[FileEntry]) -> b
     if path_problem(first):
         return False
     may_be_one = len(files) == 1 and first == _name(linked)
-    return (may_be_one and _is_object(store, linked)) or _is_object(store, f"{linked}/{first}")
+    return (may_be_one and is_object(store, linked)) or is_object(store, f"{linked}/{first}")
 
 
 def object_paths(store: Store, linked: str) -> list[str]:
     """The paths of the objects at a place: the name of one object, or the paths below a folder."""
-    if _is_object(store, linked):
+    if is_object(store, linked):
         return [_name(linked)]
     if not isinstance(store, PrunableStore):
         return []
     below = (key.removeprefix(f"{linked}/") for key in store.list(linked) if key.startswith(f"{linked}/"))
     # Some programs mark a folder by an object whose name ends in a slash.
     return [path for path in below if path and not path.endswith("/")]
+
+
+def is_object(store: Store, key: str) -> bool:
+    """Whether there is an object of exactly that key; ``has`` may say yes to a folder."""
+    try:
+        store.get(key, 0, 1)
+    except FileNotFoundError:
+        return False
+    except StorageError as error:
+        if isinstance(error.__cause__, IsADirectoryError):
+            return False
+        raise
+    return True
 
 
 def object_key(linked: str, path: str, *, is_one: bool) -> str:
@@ -101,7 +114,7 @@ class LinkedObjects:
             content, files, label=label, location=f"{store.url}/{content.linked}"
         )
         is_named_so = [file.path for file in files] == [_name(self._linked)]
-        self.is_one = is_named_so and _is_object(store, self._linked)
+        self.is_one = is_named_so and is_object(store, self._linked)
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """The bytes of an object; the error for a changed one comes before the end."""
@@ -163,19 +176,6 @@ def _collision(paths: Sequence[str]) -> str | None:
     return next(
         (f"{path!r} lies below {above!r}" for path in paths for above in parents_of(path) if above in known), None
     )
-
-
-def _is_object(store: Store, key: str) -> bool:
-    """Whether there is an object of exactly that key; ``has`` may say yes to a folder."""
-    try:
-        store.get(key, 0, 1)
-    except FileNotFoundError:
-        return False
-    except StorageError as error:
-        if isinstance(error.__cause__, IsADirectoryError):
-            return False
-        raise
-    return True
 
 
 def _ranges(store: Store, key: str) -> Iterator[bytes]:

@@ -289,7 +289,7 @@ def test_what_an_attempt_left_is_used(source: LocalStore, far: FsspecStore) -> N
     ContentReader(far, content, label="raw@1").check()
 
 
-@pytest.mark.parametrize(("key", "said"), [("raw/in/1.csv", "other bytes"), ("raw/in/new", "'new' is there")])
+@pytest.mark.parametrize(("key", "said"), [("raw/in/1.csv", "other bytes"), ("raw/in", "an object of that key")])
 def test_linked_files_replace_no_object(source: LocalStore, far: FsspecStore, key: str, said: str) -> None:
     """Where other objects lie, they stay as they are, and the error says so."""
     content = registered(source, 3)
@@ -297,6 +297,56 @@ def test_linked_files_replace_no_object(source: LocalStore, far: FsspecStore, ke
     with pytest.raises(IntegrityError, match=f"'raw/in' is another thing in memory://.*{said}"):
         copy_content(source, far, content, label="raw@1")
     assert b"another" == far.get(key)
+
+
+@pytest.mark.parametrize("what", ["a file", "another file", "a folder"])
+def test_linked_files_replace_no_file(source: LocalStore, target: LocalStore, what: str) -> None:
+    """Nor where a folder is to be completed, and something else has the name of one of its files, or its own."""
+    content = registered(source, 3)
+    place = target.root / ("raw/in" if what == "a file" else "raw/in/1.csv")
+    place.parent.mkdir(parents=True)
+    if what == "a folder":
+        (place / "inside").mkdir(parents=True)
+    else:
+        place.write_text("another")
+    before = sorted((target.root / "raw").rglob("*"))
+    with pytest.raises(IntegrityError, match="'raw/in' is another thing in file://"):
+        copy_content(source, target, content, label="raw@1")
+    assert before == sorted((target.root / "raw").rglob("*"))
+
+
+def test_a_folder_behind_a_link_is_not_filled(source: LocalStore, target: LocalStore, tmp_path: Path) -> None:
+    """What lies there could lead a file to any place."""
+    (source.root / "raw/in/sub").mkdir(parents=True)
+    (source.root / "raw/in/a.csv").write_text("1\n")
+    (source.root / "raw/in/sub/b.csv").write_text("2\n")
+    content = link_content(source, source.root / "raw/in")
+    (target.root / "raw/in").mkdir(parents=True)
+    (target.root / "raw/in/a.csv").write_text("1\n")
+    (tmp_path / "elsewhere").mkdir()
+    (target.root / "raw/in/sub").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(IntegrityError, match="behind a symbolic link"):
+        copy_content(source, target, content, label="raw@1")
+    assert [] == list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize("kind", ["folder", "objects"])
+def test_a_folder_that_grows_is_copied_as_often_as_it_is_registered(
+    source: LocalStore, target: LocalStore, far: FsspecStore, kind: str
+) -> None:
+    """A checkpoint more each time: of each version the files that it registered, whatever lies beside them."""
+    goal = target if kind == "folder" else far
+    folder = source.root / "checkpoints"
+    folder.mkdir()
+    contents = []
+    for number in range(3):
+        (folder / f"{number}.pt").write_text(f"{number}")
+        contents.append(link_content(source, folder))
+    for _ in range(2):
+        for content in contents:
+            copy_content(source, goal, content, label="checkpoints@1")
+    ContentReader(goal, contents[-1], label="checkpoints@3").check()
+    assert b"0" == ContentReader(goal, contents[0], label="checkpoints@1").read("0.pt")
 
 
 def test_links_stay_out_of_object_stores(source: LocalStore, far: FsspecStore) -> None:

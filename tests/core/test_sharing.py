@@ -154,6 +154,25 @@ def test_registered_data_travels(pair: tuple[Ledger, Ledger]) -> None:
     assert bob.verify().ok
 
 
+def test_a_registered_folder_that_grows_travels(pair: tuple[Ledger, Ledger]) -> None:
+    """Registered with each checkpoint, and synced now and then: of each version the files that it registered arrive."""
+    ada, bob = pair
+    assert isinstance(ada.store, LocalStore)
+    folder = ada.store.root / "checkpoints"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number}.pt").write_text(f"{number}")
+        ada.register(folder, "checkpoints")
+        if number % 2:
+            ada.sync()
+    bob.sync()
+    assert "3" == (bob.load("checkpoints") / "3.pt").read_text()
+    with bob.get("checkpoints", 1).open("0.pt") as file:
+        assert b"0" == file.read()
+    with pytest.raises(IntegrityError, match=r"checkpoints@1: the file '1\.pt' was added"):
+        bob.load("checkpoints", 1)
+
+
 def test_changed_registered_data_is_not_published(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """What is no longer what was registered stops the sync before anything is pushed."""
     ada, _ = pair
