@@ -167,7 +167,7 @@ def _copy_object(
 def _is_another(target: Store, content: Content, label: str, why: Exception | str) -> IntegrityError:
     return IntegrityError(
         f"{label}: {content.linked!r} is another thing in {target.url}: {why}",
-        hint="give what lies there another place; nothing was published",
+        hint="if it belongs to no version, give it another place; else go on in a new clone (specs/sharing.md, 3)",
         location=f"{target.url}/{content.linked}",
     )
 

@@ -29,7 +29,7 @@ class Registered(NamedTuple):
         registered = self.files.get(path)
         return IntegrityError(
             f"{self.label}: the file {path!r} {what}, in {self.location}",
-            hint="registered data was changed in place; register it again as a new version",
+            hint="registered data was changed in place; put it back, or register it again as a new version",
             label=self.label,
             digest=registered.digest if registered is not None else None,
             location=self.location,
