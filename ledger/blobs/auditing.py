@@ -75,10 +75,10 @@ def needs_of(store: Store, content: Content) -> Needs:
         )
     key = table_key(content.digest)
     try:
-        if not store.has(key):
-            return Needs({key: ()}, _missing(store, key))
         table = load_table(store, content, label=_LABEL)
     except (IntegrityError, StorageError, FormatError) as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return Needs({key: ()}, _missing(store, key))
         raise_unjudged(error)
         return Needs({key: ()}, Fault(key, "corrupt", str(error), cause=error))
     return Needs({key: (), **_stretches(table)}, None, _has_links(table.files))

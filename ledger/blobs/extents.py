@@ -12,12 +12,14 @@ from typing import NamedTuple
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.packs import load_index
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store, size_of
-from ledger.blobs.tables import Run, load_table
+from ledger.blobs.store import Store, gets_at_once, size_of
+from ledger.blobs.tables import Run, load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.errors import IntegrityError, LedgerError, StorageError, UnsupportedFormatError
 from ledger.ids import Digest
 from ledger.records import Content
+
+_ASKED_AT_ONCE = 8  # of a distant store: what is small costs the time of a request
 
 
 class Extent(NamedTuple):
@@ -39,21 +41,22 @@ def extents_of(store: Store, contents: Iterable[Content]) -> dict[Digest, Extent
     Linked data is the user's own: only its table counts.
     """
     distinct = {content.digest: content for content in contents}
-    whole = dict(zip(distinct, in_order(partial(_whole_objects, store), distinct.values()), strict=True))
+    threads = _ASKED_AT_ONCE if gets_at_once(store) is not None else None
+    found = in_order(partial(_whole_objects, store), distinct.values(), threads=threads)
+    whole = dict(zip(distinct, found, strict=True))
     packs = {pack for each in whole.values() if not isinstance(each, LedgerError) for pack, _, _ in each[1]}
     named = sorted(packs)
-    offsets = dict(zip(named, in_order(partial(_offsets, store), named), strict=True))
+    offsets = dict(zip(named, in_order(partial(_offsets, store), named, threads=threads), strict=True))
     return {digest: _together(each, offsets, digest) for digest, each in whole.items()}
 
 
 def _whole_objects(store: Store, content: Content) -> _Whole | LedgerError:
     try:
-        keys = [chunk_key(digest) for digest, _ in content.chunks or ()]
-        runs: Sequence[Run] = ()
         if content.has_table:
-            keys.append(table_key(content.digest))
-            runs = load_table(store, content, label=f"content {content.digest}").runs
-        return [Extent(key, 0, _size(store, key, content)) for key in keys], runs
+            table, stored = load_table_as_stored(store, content, label=f"content {content.digest}")
+            return [Extent(table_key(content.digest), 0, len(stored))], table.runs
+        keys = [chunk_key(digest) for digest, _ in content.chunks or ()]
+        return [Extent(key, 0, _size(store, key, content)) for key in keys], ()
     except (IntegrityError, StorageError, UnsupportedFormatError) as error:
         return error
 

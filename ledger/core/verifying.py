@@ -52,7 +52,7 @@ from ledger.history import (
     places_of,
     without_index,
 )
-from ledger.ids import CommitId
+from ledger.ids import CommitId, hex_of
 from ledger.records import Content, Manifest, Name
 from ledger.system_errors import raise_unjudged
 
@@ -102,6 +102,7 @@ class Check:
         self._stores = uncached(self._workspace.all_stores)
         self._listed: frozenset[str] = frozenset(stored_keys(self._store))
         self._named: dict[str, int | None] = {}  # objects that versions need, chunks with their plain size
+        self._with_links: dict[tuple[bytes, int, int | None], bool] = {}  # by what a manifest says of a content
         self._ids: set[bytes] = set()
         self._versions = 0
         self._objects = 0
@@ -249,6 +250,21 @@ class Check:
         except LedgerError as error:
             self.found.note_error(claim.label, error)
             return
+        if self._check_content_once(content) and self._deep and content.linked is None:
+            # Of registered data they were judged with its files.
+            self._check_links(claim, manifest)
+
+    def _check_content_once(self, content: Content) -> bool:
+        """Check a content as `_check_content` does, but of equal ones that have a table only the first."""
+        if not content.has_table:
+            return self._check_content(content)
+        told = (bytes.fromhex(hex_of(content.digest)), content.size, content.file_count)
+        if told not in self._with_links:
+            self._with_links[told] = self._check_content(content)
+        return self._with_links[told]
+
+    def _check_content(self, content: Content) -> bool:
+        """Check what a content needs; says whether it has links, as far as that can be told."""
         needs = needs_of(self._stores, content)
         sizes = sizes_of(content)
         new = needs.stretches.keys() - self._named.keys()
@@ -258,8 +274,7 @@ class Check:
         if self._deep and needs.fault is None:
             self.found.note([check_table(self._stores, content)])
             self._check_elsewhere(new)
-            if needs.has_links and content.linked is None:  # of registered data they were judged with its files
-                self._check_links(claim, manifest)
+        return needs.fault is None and needs.has_links
 
     def _check_links(self, claim: Claim, manifest: Manifest) -> None:
         try:

@@ -102,6 +102,16 @@ def test_the_table_of_equal_versions_is_fetched_once(distant: Ledger, proxy: Pro
     assert sorted(set(asked)) == sorted(asked)
 
 
+def test_looking_after_equal_versions_asks_for_each_table_once(distant: Ledger, proxy: Proxy) -> None:
+    """Whether everything is there, and how much it takes, is asked of a content, not of each version of it."""
+    for _ in range(4):
+        distant.save(noise(300_000), "data")
+    for look in (lambda: Ledger.open(distant.path).verify(deep=False), lambda: Ledger.open(distant.path).usage()):
+        before = len(proxy.requests)
+        look()
+        assert ["GET"] == [each.method for each in proxy.requests[before:] if "/folder/tables/" in each.path]
+
+
 @pytest.mark.parametrize("is_known", [True, False])
 def test_damage_is_healed_by_the_next_version_though_the_cache_is_good(
     distant: Ledger,

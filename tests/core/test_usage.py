@@ -112,5 +112,4 @@ def test_tables_and_indexes_are_read_once(ledger: Ledger, file: Path) -> None:
     contents = [ledger.get(name).content for name in "abc"]
     assert 1 == len(extents_of(counting, contents))
     kinds = [key.split("/")[0] for key in counting.gets]
-    # The counting store does not tell sizes: the table is read once more for its own.
-    assert (2, 1) == (kinds.count("tables"), kinds.count("packs"))
+    assert (1, 1) == (kinds.count("tables"), kinds.count("packs"))
