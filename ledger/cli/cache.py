@@ -12,18 +12,16 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTP]?)(i?)B?)", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 
-class Size(click.ParamType[int]):
-    """A number of bytes: ``500000``, ``500MB``, ``20GiB``, ``20G``."""
+def size(text: str) -> int:
+    """The bytes of a size, such as ``500000``, ``500MB`` or ``20GiB``; units without an ``i`` count in thousands.
 
-    name = "size"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The bytes of a size; units without an ``i`` before the ``B`` count in thousands."""
-        match = _SIZE.fullmatch(value.strip())
-        if match is None:
-            self.fail(f"{value!r} is no size; write it like 20GiB", param, ctx)
-        is_decimal = value.upper().endswith("B") and not match[3]
-        return int(float(match[1]) * (1000 if is_decimal else 1024) ** _POWERS[match[2].upper()])
+    A function, because click's class for types says what it converts to in newer releases only.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no size; write it like 20GiB")
+    is_decimal = text.upper().endswith("B") and not match[3]
+    return int(float(match[1]) * (1000 if is_decimal else 1024) ** _POWERS[match[2].upper()])
 
 
 @click.group(short_help="What is kept on this machine, and how much may be.")
@@ -66,7 +64,7 @@ def clear(session: Session) -> None:
 
 
 @cache.command("limit", cls=ExampleCommand, example="ledger cache limit 50GiB")
-@click.argument("size", type=Size())
+@click.argument("size", type=size)
 @json_option
 @pass_session
 def limit(session: Session, size: int) -> None:

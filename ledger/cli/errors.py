@@ -30,6 +30,9 @@ INTERRUPTED = 130
 
 _USAGE = "usage"
 
+_NO_ARGUMENTS: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""What click raises where a command without arguments shows its help; before 8.2 it shows that by itself."""
+
 
 def report_error(error: LedgerError, *, as_json: bool) -> int:
     """Say on stderr what went wrong and what to do next; returns the exit code."""
@@ -46,7 +49,7 @@ def report_usage(error: click.ClickException, *, as_json: bool) -> int:
     hint = f"run `{context.command_path if context is not None else 'ledger'} --help`"
     if as_json:
         _print_object(_USAGE, error.format_message(), hint)
-    elif isinstance(error, click.exceptions.NoArgsIsHelpError):
+    elif isinstance(error, _NO_ARGUMENTS):
         error.show()
     else:
         if context is not None:

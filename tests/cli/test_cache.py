@@ -2,13 +2,15 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ledger import Ledger
 from ledger.blobs import ObjectCache, cache_folder
-from ledger.cli.cache import Size
+from ledger.cli.cache import size
 from ledger.core.mapping import mapped_folder
 from ledger.lookup import read_config
 from tests.cli.conftest import Cli
@@ -82,7 +84,26 @@ def test_limit_is_written_and_kept(cli: Cli, kept: ObjectCache, workdir: Path) -
 )
 def test_sizes_are_read_as_people_write_them(text: str, expected: int) -> None:
     """A number of bytes, or one with a unit."""
-    assert expected == Size().convert(text, None, None)
+    assert expected == size(text)
+
+
+_OLDER_CLICK = """
+import click, sys
+del click.exceptions.NoArgsIsHelpError
+click.ParamType = type("ParamType", (), {})
+from ledger.cli import main
+main(["cache", "limit", "many"])
+"""
+
+
+def test_older_releases_of_click_will_do(tmp_path: Path) -> None:
+    """What click brought later is not needed: neither types that say what they give, nor errors for help."""
+    done = subprocess.run(
+        [sys.executable, "-c", _OLDER_CLICK], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert 2 == done.returncode
+    assert "Error: Invalid value for 'SIZE': 'many' is no size; write it like 20GiB\n" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "20 GiB more", "1e9"])
