@@ -16,6 +16,9 @@ from ledger.notices import warn_user
 if TYPE_CHECKING:
     import pandas as pd
 
+_STORAGE_OF_2_2 = "pyarrow_numpy"
+"""What pandas 2.2 calls Arrow's texts that are NaN where they are missing; from 2.3 on ``na_value`` tells them."""
+
 
 def encode_plain(value: object) -> Json:
     """A plain value, such as a label or a name; `MaterializerError` for anything that is not one."""
@@ -47,6 +50,11 @@ def decode_dtype(held: Json) -> Any:
     if isinstance(held, dict):
         return pd.ArrowDtype(decode_arrow_type(held))
     _, storage, missing = held
+    if storage == _STORAGE_OF_2_2:
+        try:
+            return pd.StringDtype(storage)
+        except ValueError:
+            storage = "pyarrow"
     if missing == "NA":
         return pd.StringDtype(storage)
     try:

@@ -34,6 +34,7 @@ _FRAMES = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
 _SERIES = ("pandas.Series", "pandas.core.series.Series")
 _META = b"ledger"
 _LABEL_LIMIT = 255  # of a key of metadata
+_LONGEST_TEXT = 2**31 - 1  # bytes of a text in what parquet says of a file; no file has one longer than itself
 
 
 class PandasMaterializer(BaseMaterializer):
@@ -60,7 +61,10 @@ class PandasMaterializer(BaseMaterializer):
 
         pool = pa.default_memory_pool()  # which would keep what it has no use for any more
         with self.open("data.parquet", "rb") as file:
-            table = pq.read_table(_in_arrow(file), partitioning=None)
+            source = _in_arrow(file)
+        # Labels of millions of categories are one text of the file, and longer than Arrow takes by itself.
+        table = pq.read_table(source, partitioning=None, thrift_string_size_limit=min(source.size(), _LONGEST_TEXT))
+        del source
         pool.release_unused()
         value = _to_pandas(table)
         del table

@@ -4,6 +4,7 @@ import datetime as dt
 import decimal
 import io
 import json
+import math
 import threading
 import warnings
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from ledger.enums import VisualizationType
 from ledger.errors import MaterializerError
 from ledger.materializers import load_value
+from ledger.materializers.pandas_labels import decode_dtype
 from tests.kit.ledgers import run_python
 from tests.kit.materializing import Bench, MaterializerContract, MemoryFiles
 
@@ -407,6 +409,21 @@ def test_loading_keeps_little_more_memory_than_the_frame(tmp_path: Path) -> None
     """What Arrow needed meanwhile, for the file and for its table, is given back to the system."""
     run_python(_SAVING, tmp_path)
     assert float(run_python(_LOADING, tmp_path).stdout) < 2
+
+
+def test_texts_of_older_releases_come_back() -> None:
+    """What pandas 2.2 called a storage of its own is one of Arrow that misses with NaN, or there what it was."""
+    dtype = decode_dtype(["string", "pyarrow_numpy", "nan"])
+    assert type(dtype) is pd.StringDtype
+    assert math.isnan(dtype.na_value)
+    assert dtype.storage.startswith("pyarrow")
+
+
+def test_what_is_said_of_a_frame_may_be_long(bench: Bench) -> None:
+    """What is written beside the columns, such as labels of millions of categories, is read whatever its length."""
+    frame = pd.DataFrame({"a": [1]})
+    frame.attrs["note"] = "x" * 80_000_000  # over 100 million bytes in the form in which Arrow writes it a second time
+    assert frame.attrs == bench.round_trip(frame).attrs
 
 
 def test_stamps_in_containers_keep_their_unit_and_zone(bench: Bench) -> None:
