@@ -2,17 +2,23 @@
 
 An Arrow table is an Arrow IPC stream, which holds every Arrow type exactly and streams;
 it is validated in full when it is read, because Arrow's C++ code trusts its offsets. A
-polars frame or series is parquet, as polars itself writes it.
+polars frame or series is parquet, as polars itself writes it. Categories that were enums are
+named beside it: another release of polars takes them for categoricals.
 """
 
 import json
 import mmap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError, MaterializerTypeError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.registry import LAST_RESORT, materializer_named
+
+_ENUMS = "enums.json"
+_REASON_LIMIT = 300
 
 
 class ArrowMaterializer(BaseMaterializer):
@@ -63,7 +69,7 @@ class PolarsMaterializer(BaseMaterializer):
     EXTRA: ClassVar[str] = "polars"
 
     def save(self, value: Any) -> None:
-        """Write ``data.parquet``, and ``series.json`` with the name of a series."""
+        """Write ``data.parquet``, the enums there are, and ``series.json`` with the name of a series."""
         import polars as pl
 
         if isinstance(value, pl.LazyFrame):
@@ -81,7 +87,16 @@ class PolarsMaterializer(BaseMaterializer):
                 hint="convert the column to a dtype of polars' own",
                 column=objects[0],
             )
-        frame.write_parquet(self.files.folder() / "data.parquet", compression="uncompressed")
+        with _panics():
+            frame.write_parquet(self.files.folder() / "data.parquet", compression="uncompressed")
+        enums = [
+            [place, dtype.categories.to_list()]
+            for place, dtype in enumerate(frame.dtypes)
+            if isinstance(dtype, pl.Enum)
+        ]
+        if enums:
+            with self.open(_ENUMS, "w") as file:
+                json.dump(enums, file)
         if frame is not value:
             with self.open("series.json", "w") as file:
                 json.dump({"name": value.name}, file)
@@ -92,7 +107,12 @@ class PolarsMaterializer(BaseMaterializer):
 
         with self.open("data.parquet", "rb") as file:
             data: bytes = file.read()  # polars reads all of it at once too, and ends in a panic where a file fails
-        frame = pl.read_parquet(data, use_pyarrow=False)
+        with _panics():
+            frame = pl.read_parquet(data, use_pyarrow=False)
+        for place, categories in self._enums():
+            column = frame.to_series(place)
+            if not isinstance(column.dtype, pl.Enum):
+                frame.replace_column(place, column.cast(pl.Enum(categories)))
         if "series.json" not in self.files.paths():
             return frame
         with self.open("series.json") as file:
@@ -104,3 +124,24 @@ class PolarsMaterializer(BaseMaterializer):
         if len(shape) == 1:
             return {"shape": shape, "dtype": str(value.dtype)}
         return {"shape": shape, "dtype": {name: str(dtype) for name, dtype in value.schema.items()}}
+
+    def _enums(self) -> list[tuple[int, list[str]]]:
+        """The places of the columns that were enums, and the categories of each."""
+        if _ENUMS not in self.files.paths():
+            return []
+        with self.open(_ENUMS) as file:
+            return [(place, categories) for place, categories in json.load(file)]
+
+
+@contextmanager
+def _panics() -> Iterator[None]:
+    """Make an error of a panic of polars, which is none that ``except Exception`` meets."""
+    import polars as pl
+
+    try:
+        yield
+    except pl.exceptions.PanicException as error:
+        reason = (str(error).splitlines() or [""])[0][:_REASON_LIMIT]
+        raise MaterializerError(
+            f"polars {pl.__version__} ends in a panic: {reason}", hint="another release of polars may not"
+        ) from error

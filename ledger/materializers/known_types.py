@@ -28,6 +28,10 @@ _HINT_OF_PROGRAM = (
     "it is a script's: pass the class, version.load(data_type=...), or let a module define it that others import"
 )
 
+_HINT_OF_GENERIC = (
+    "it is made where a program writes it: do so after importing its module, or pass it: version.load(data_type=...)"
+)
+
 _BUILTINS = frozenset(kind for kind in vars(builtins).values() if isinstance(kind, type))
 
 
@@ -81,9 +85,10 @@ def known_class(
 
 def unknown_type(name: str) -> UnknownTypeError:
     """The error for a class that this process has not defined."""
+    usual = _HINT_OF_GENERIC if name.endswith("]") else _HINT  # as pydantic calls a generic model with its parameters
     return UnknownTypeError(
         f"the value is of type {name!r}, which is not defined in this process",
-        hint=_HINT_OF_PROGRAM if name.startswith(_OF_PROGRAM) else _HINT,
+        hint=_HINT_OF_PROGRAM if name.startswith(_OF_PROGRAM) else usual,
         data_type=name,
     )
 

@@ -5,14 +5,16 @@ its author wrote, so the trust class is code, and the person who saves is told s
 what would be better. Nothing falls back to it silently.
 """
 
-import sys
+import io
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, TrustClass
-from ledger.errors import MissingDependencyError
+from ledger.errors import MaterializerTypeError, MissingDependencyError
 from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.libraries import differing_libraries
+from ledger.materializers.pickles import Unpickler, pickler_class, read_python, write_versions
 from ledger.materializers.registry import LAST_RESORT, qualified_name
-from ledger.notices import warn_if_done, warn_user
+from ledger.notices import warn_if_done
 
 
 class CloudpickleMaterializer(BaseMaterializer):
@@ -24,41 +26,32 @@ class CloudpickleMaterializer(BaseMaterializer):
     SKIP_REGISTRATION: ClassVar[bool] = True
 
     def save(self, value: Any) -> None:
-        """Write ``value.pkl`` and ``python.txt``, with a warning."""
-        import cloudpickle
-
+        """Write ``value.pkl``, ``python.txt`` and ``libraries.txt``, with a warning."""
+        if isinstance(value, io.TextIOWrapper):
+            # cloudpickle would make it the text that is left in it.
+            raise MaterializerTypeError(
+                f"an open file is no value to save: {value!r}",
+                hint="save pathlib.Path(file.name), or what file.read() gives",
+            )
         warn_if_done(
             f"a {qualified_name(type(value))} is saved by cloudpickle: others can load it only "
             "if they trust it as code; use a dataclass, a known format or a materializer of your own instead"
         )
         with self.open("value.pkl", "wb") as file:
-            cloudpickle.dump(value, file)
-        with self.open("python.txt", "w") as file:
-            file.write(python_version())
+            pickler = pickler_class()(file)
+            pickler.dump(value)
+        write_versions(self, pickler.modules)
 
     def load(self, data_type: type | None) -> Any:  # noqa: ARG002
-        """The object; warns where another Python has written it."""
-        import pickle
-
-        with self.open("python.txt") as file:
-            warn_about_python(file.read(), self.key)
+        """The object; warns where another Python has written it, and refuses what that one alone can run."""
+        python = read_python(self)
         with self.open("value.pkl", "rb") as file:
             try:
-                return pickle.load(file)  # noqa: S301  # trust has been asked for: `load_value`
+                return Unpickler(file, python).load()  # trust has been asked for: `load_value`
             except ImportError as error:
                 raise MissingDependencyError(
                     f"a pickled value needs {error.name or str(error)!r}, which cannot be imported",
-                    hint="make the module importable that defined it when it was saved",
+                    hint=differing_libraries(self.files)
+                    or "make the module importable that defined it when it was saved",
                     name=error.name,
                 ) from error
-
-
-def python_version() -> str:
-    """The version of this Python, as ``3.11.4``."""
-    return ".".join(map(str, sys.version_info[:3]))
-
-
-def warn_about_python(saved: str, key: str) -> None:
-    """Warn where code was pickled by another minor version of Python than runs now."""
-    if saved.split(".")[:2] != python_version().split(".")[:2]:
-        warn_user(f"{key}: saved by Python {saved}, loaded by Python {python_version()}; pickled code may not work")

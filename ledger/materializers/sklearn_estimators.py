@@ -10,11 +10,13 @@ last resort, with its warning. No safe loader ever falls back to an unsafe one.
 import io
 import json
 import zipfile
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, TrustClass
 from ledger.materializers.atoms import Json
 from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.libraries import write_libraries
 from ledger.materializers.programs import is_of_program
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
 
@@ -32,7 +34,7 @@ class SklearnMaterializer(BaseMaterializer):
     EXTRA: ClassVar[str] = "sklearn"
 
     def save(self, value: Any) -> None:
-        """Write ``model.skops``."""
+        """Write ``model.skops`` and ``libraries.txt``."""
         try:
             from skops.io import dumps, get_untrusted_types, loads
 
@@ -40,9 +42,10 @@ class SklearnMaterializer(BaseMaterializer):
             types = get_untrusted_types(data=data)
             # Functions and local classes are written without complaint and fail only here.
             loaded = loads(data, trusted=types)
+            schema = _schema(data)
             is_back = (
                 not any(map(is_of_program, types))
-                and _schema(dumps(loaded)) == _schema(data)
+                and _schema(dumps(loaded)) == schema
                 and _parameter_types(loaded) == _parameter_types(value)
             )
         except Exception:  # noqa: BLE001  # skops raises what the object raises; the last resort warns and may raise better
@@ -52,6 +55,7 @@ class SklearnMaterializer(BaseMaterializer):
             return
         with self.open("model.skops", "wb") as file:
             file.write(data)
+        write_libraries(self.files, ("skops", *_modules(schema)))
 
     def load(self, data_type: type | None) -> Any:  # noqa: ARG002
         """The estimator; asks for trust where it holds types beyond skops' own list."""
@@ -80,6 +84,16 @@ def _schema(data: bytes) -> Json:
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return plain(json.loads(archive.read("schema.json")))
+
+
+def _modules(schema: Json) -> Iterator[str]:
+    """The modules whose classes and functions a schema names."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("__module__"), str):
+            yield schema["__module__"]
+        schema = list(schema.values())
+    for node in schema if isinstance(schema, list) else ():
+        yield from _modules(node)
 
 
 def _parameter_types(estimator: Any) -> dict[str, object]:

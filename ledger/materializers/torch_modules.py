@@ -6,13 +6,12 @@ reference in the place of each tensor, pickled by cloudpickle: loading it runs w
 author wrote, so it asks for trust. Tied weights are tied again.
 """
 
-import pickle
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, TrustClass
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
-from ledger.materializers.last_resort import python_version, warn_about_python
+from ledger.materializers.pickles import Unpickler, pickler_class, read_python, write_versions
 from ledger.materializers.registry import qualified_name
 from ledger.materializers.torch_tensors import can_hold, read_tensors, write_tensors
 from ledger.notices import warn_if_done
@@ -28,7 +27,7 @@ class TorchModuleMaterializer(BaseMaterializer):
     EXTRA: ClassVar[str] = "torch"
 
     def save(self, value: Any) -> None:
-        """Write ``module.pkl``, ``tensors.safetensors`` and ``python.txt``, with a warning about the code."""
+        """Write ``module.pkl``, the tensors, and which Python and libraries it was, with a warning about the code."""
         warn_if_done(
             f"the structure of a {qualified_name(type(value))} is saved by cloudpickle: others can load it only "
             "if they trust it as code; save module.state_dict() for numbers that anybody can load"
@@ -36,18 +35,17 @@ class TorchModuleMaterializer(BaseMaterializer):
         names = {id(tensor): name for name, tensor in _named_tensors(value)}
         tensors: dict[str, Any] = {}
         with self.open("module.pkl", "wb") as file:
-            _pickler(file, names, tensors).dump(value)
+            pickler = _pickler(file, names, tensors)
+            pickler.dump(value)
         write_tensors(self.files, tensors, {"kind": "module"})
-        with self.open("python.txt", "w") as file:
-            file.write(python_version())
+        write_versions(self, pickler.modules)
 
     def load(self, data_type: type | None) -> Any:  # noqa: ARG002
         """The module with its numbers in place."""
-        with self.open("python.txt") as file:
-            warn_about_python(file.read(), self.key)
+        python = read_python(self)
         tensors, _ = read_tensors(self.files)
         with self.open("module.pkl", "rb") as file:
-            return _Unpickler(file, tensors).load()
+            return _ModuleUnpickler(file, python, tensors).load()
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
         """``parameters`` and ``trainable_parameters``, counted."""
@@ -56,11 +54,11 @@ class TorchModuleMaterializer(BaseMaterializer):
         return {"parameters": sum(parameter.numel() for parameter in parameters), "trainable_parameters": trainable}
 
 
-class _Unpickler(pickle.Unpickler):
+class _ModuleUnpickler(Unpickler):
     """Puts tensors where references to them were pickled."""
 
-    def __init__(self, file: Any, tensors: dict[str, Any]) -> None:
-        super().__init__(file)
+    def __init__(self, file: Any, python: str, tensors: dict[str, Any]) -> None:
+        super().__init__(file, python)
         self._tensors = tensors
 
     def persistent_load(self, reference: Any) -> Any:
@@ -78,10 +76,9 @@ def _named_tensors(module: Any) -> list[tuple[str, Any]]:
 
 def _pickler(file: Any, names: dict[int, str], tensors: dict[str, Any]) -> Any:
     """A pickler that collects plain tensors into ``tensors`` and leaves a name in their place."""
-    import cloudpickle
     import torch
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
+    class Pickler(pickler_class()):  # type: ignore[misc]
         def persistent_id(self, held: Any) -> str | None:
             if not isinstance(held, torch.Tensor) or not can_hold(held):
                 return None

@@ -23,6 +23,7 @@ from ledger.errors import (
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import loaded_class, subclass_named, unknown_type
+from ledger.materializers.libraries import differing_libraries, versions_here
 from ledger.materializers.registry import materializer_for, materializer_named, qualified_name
 from ledger.notices import Doing, warn_user
 from ledger.records import encode_compact, encode_values, normalise
@@ -69,7 +70,8 @@ def save_value(
     except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
         raise
     except Exception as error:  # whatever a library or a user's materializer raises
-        raise _failure("save", chosen, qualified_name(type(value)), error) from error
+        hint = "give a materializer of your own for this type"
+        raise _failure("save", chosen, qualified_name(type(value)), error, hint) from error
     return SavedValue(
         key=writer.key,
         data_type=qualified_name(type(value)),
@@ -106,9 +108,10 @@ def load_value(
     except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
         raise
     except ImportError as error:
-        raise _missing(chosen, data_type_name, error) from error
+        raise _missing(chosen, data_type_name, error, differing_libraries(files)) from error
     except Exception as error:  # whatever a library or a user's materializer raises
-        raise _failure("load", chosen, data_type_name, error) from error
+        hint = differing_libraries(files) or _hint_of_library(chosen)
+        raise _failure("load", chosen, data_type_name, error, hint) from error
 
 
 def _check_type(value: object, materializer: type[BaseMaterializer]) -> None:
@@ -178,23 +181,38 @@ def _dict_of(writer: BaseMaterializer, method: str, given: object) -> Mapping[An
     return given
 
 
-def _failure(doing: str, chosen: type[BaseMaterializer], name: str, error: Exception) -> MaterializerError:
+def _failure(doing: str, chosen: type[BaseMaterializer], name: str, error: Exception, hint: str) -> MaterializerError:
     return MaterializerError(
         f"materializer {chosen.REGISTRY_KEY} cannot {doing} a {name}: {_reason(error)}",
-        hint="give a materializer of your own for this type" if doing == "save" else "",
+        hint=hint,
         materializer=chosen.REGISTRY_KEY,
         data_type=name,
     )
 
 
-def _missing(chosen: type[BaseMaterializer], name: str, error: ImportError) -> MissingDependencyError:
+def _hint_of_library(chosen: type[BaseMaterializer]) -> str:
+    """Which version of the library that a key is named after has failed, where a class of the user's has no part."""
+    told = versions_here([chosen.REGISTRY_KEY]) if chosen.EXTRA and not chosen.NEEDS_TYPE else {}
+    return " ".join(
+        f"here is {library} {version}; a newer one may have written it, and "
+        "`ledger get NAME@VERSION` gives the files as they are"
+        for library, version in told.items()
+    )
+
+
+def _missing(chosen: type[BaseMaterializer], name: str, error: ImportError, differing: str) -> MissingDependencyError:
     module = error.name or str(error)
     # What makes objects of other people's classes may miss anything; its own library is named in its key.
     is_own = chosen.TRUST is TrustClass.DATA or module.partition(".")[0] in re.split(r"[./]", chosen.REGISTRY_KEY)
     is_ours = chosen.EXTRA and chosen.TRUST is not TrustClass.CODE and is_own
+    hint = f"pip install 'ledger[{chosen.EXTRA}]'" if is_ours else f"make {module!r} importable"
+    library, is_part, _ = module.partition(".")
+    here = versions_here([library]).get(library)
+    if is_part and here and not is_ours:
+        hint = f"here is {library} {here}, and another version of it wrote the value"
     return MissingDependencyError(
         f"materializer {chosen.REGISTRY_KEY} needs {module!r} to load a {name}",
-        hint=f"pip install 'ledger[{chosen.EXTRA}]'" if is_ours else f"make {module!r} importable",
+        hint=differing or hint,
         materializer=chosen.REGISTRY_KEY,
         name=module,
     )

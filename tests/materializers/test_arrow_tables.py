@@ -1,5 +1,9 @@
 """Tables of Arrow and frames of polars keep values, types and names."""
 
+import io
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +74,46 @@ def test_a_frame_of_a_class_of_ones_own_is_left_to_the_last_resort(bench: Bench)
         saved, held = bench.save(Frame({"a": [1]}))
     assert saved.key == "builtin.cloudpickle/1"
     assert type(bench.load(saved, held, trusted=True)) is Frame
+
+
+def test_enums_come_back_where_polars_takes_them_for_categoricals(bench: Bench) -> None:
+    """The categories of an enum are kept beside the file, since other releases of polars do not find them in it."""
+    names = ["a", "^.*$", "n"]
+    values = pl.DataFrame([pl.Series(name, ["x", None], dtype=pl.Enum(["y", "x"])) for name in names[:2]])
+    for value in (values.with_columns(pl.lit(1).alias("n")), pl.Series("s", ["x"], dtype=pl.Enum(["y", "x"]))):
+        saved, held = bench.save(value)
+        frame = value.to_frame() if isinstance(value, pl.Series) else value
+        file = io.BytesIO()
+        frame.with_columns(column.cast(pl.Categorical) for column in frame if column.name != "n").write_parquet(file)
+        loaded = bench.load(saved, held | {"data.parquet": file.getvalue()})
+        assert value.equals(loaded)
+        assert frame.dtypes == (loaded.to_frame() if isinstance(loaded, pl.Series) else loaded).dtypes
+
+
+_PANIC = """
+import pathlib, sys, polars
+from ledger.errors import MaterializerError
+from tests.kit.materializing import Bench
+
+def panic(*_, **__):
+    raise polars.exceptions.PanicException("called `Result::unwrap()` on an `Err` value")
+
+bench = Bench(pathlib.Path(sys.argv[1]))
+saved, held = bench.save(polars.DataFrame({"a": [1]}))
+polars.read_parquet = polars.DataFrame.write_parquet = panic
+for what in (lambda: bench.load(saved, held), lambda: bench.save(polars.DataFrame({"a": [1]}))):
+    try:
+        what()
+    except MaterializerError as error:
+        print(error)
+"""
+
+
+def test_a_panic_of_polars_is_an_error_of_ours(tmp_path: Path) -> None:
+    """What polars raises past `except Exception`, as on files of newer releases, is an error like any other."""
+    done = subprocess.run([sys.executable, "-c", _PANIC, str(tmp_path)], capture_output=True, text=True, check=True)
+    said = f"polars {pl.__version__} ends in a panic: called `Result::unwrap()` on an `Err` value"
+    assert [said, said] == done.stdout.splitlines()
 
 
 def test_broken_files_are_errors_of_ours(bench: Bench) -> None:

@@ -5,7 +5,7 @@ import decimal
 import inspect
 import math
 import zoneinfo
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 
@@ -106,6 +106,22 @@ def test_a_model_whose_class_is_unknown_is_named(bench: Bench) -> None:
         load_value(saved.key, "elsewhere.Inner", bench.files(held))
     assert load_value(saved.key, "elsewhere.Inner", bench.files(held), data_type=Inner) == Inner(values=(1,))
     assert saved.metadata["schema"]["title"] == "Inner"
+
+
+Kind = TypeVar("Kind")
+
+
+class Box(pydantic.BaseModel, Generic[Kind]):  # type: ignore[misc, name-defined]
+    held: Kind
+
+
+def test_a_generic_model_is_found_once_it_is_written(bench: Bench) -> None:
+    """A generic model with its parameters is a class that a program makes; where it has not, the hint says so."""
+    saved, held = bench.save(Box[int](held=1))
+    assert Box[int](held=1) == bench.load(saved, held)
+    with pytest.raises(UnknownTypeError, match=r"Box\[bytes\]") as caught:
+        load_value(saved.key, saved.data_type.replace("int", "bytes"), bench.files(held))
+    assert caught.value.hint.startswith("it is made where a program writes it")
 
 
 def test_a_model_that_json_cannot_bring_back_is_noticed_when_it_is_saved(bench: Bench) -> None:

@@ -97,7 +97,7 @@ def test_the_numbers_of_a_module_are_data(bench: Bench) -> None:
 
     with pytest.warns(UserWarning, match="cloudpickle"):
         saved, held = bench.save(_module())
-    assert sorted(held) == ["module.pkl", "python.txt", "tensors.safetensors"]
+    assert sorted(held) == ["libraries.txt", "module.pkl", "python.txt", "tensors.safetensors"]
     assert "0.weight" in load(held["tensors.safetensors"])
     assert saved.metadata == {"parameters": 24, "trainable_parameters": 15}
 

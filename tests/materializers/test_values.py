@@ -20,7 +20,7 @@ from ledger.errors import (
     UntrustedArtifactError,
 )
 from ledger.materializers import BaseMaterializer, load_value, save_value
-from ledger.materializers.last_resort import python_version
+from ledger.materializers.pickles import python_version
 from ledger.materializers.registry import qualified_name
 from tests.kit.materializing import Bench, MaterializerContract, Watch
 
@@ -281,6 +281,50 @@ def test_another_python_is_warned_about(bench: Bench) -> None:
     held["python.txt"] = b"2.7.18"
     with pytest.warns(UserWarning, match=r"saved by Python 2\.7\.18"):
         assert bench.load(saved, held, trusted=True) == Anything(1)
+
+
+def test_byte_code_of_another_python_is_refused(bench: Bench) -> None:
+    """A function of the program's own, which another Python takes and crashes on, is an error with both versions."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save({"scale": lambda number: number * 2})
+    minor = ".".join(python_version().split(".")[:2])
+    assert 6 == bench.load(saved, held | {"0/python.txt": f"{minor}.99".encode()}, trusted=True)["scale"](3)
+    held["0/python.txt"] = b"3.9.1"
+    with (
+        pytest.warns(UserWarning, match=r"saved by Python 3\.9\.1"),
+        pytest.raises(MaterializerError, match=rf"byte code of Python 3\.9\.1, which Python {minor}") as caught,
+    ):
+        bench.load(saved, held, trusted=True)
+    assert caught.value.hint == "load it with Python 3.9, or save it there by classes of a module"
+
+
+def test_what_cannot_be_loaded_says_with_which_libraries_it_was_saved(bench: Bench) -> None:
+    """Beside a pickle stand the versions of its libraries; those that differ are the hint where loading it fails."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save([np.random.default_rng(1), Anything(1)])
+    assert f"numpy {np.__version__}\n" == held["0/libraries.txt"].decode()
+    assert "1/libraries.txt" not in held
+    held["0/libraries.txt"] = b"numpy 0.1\nnot-loaded 7\n"
+    bench.load(saved, held, trusted=True)
+    for pickled in (b"cnumpy\nnothing\n.", b"cnumpy.nothing\nnothing\n."):
+        with pytest.raises((MaterializerError, MissingDependencyError)) as caught:
+            bench.load(saved, held | {"0/value.pkl": pickled}, trusted=True)
+        assert f"it was saved with numpy 0.1; here is numpy {np.__version__}" == caught.value.hint
+
+
+def test_a_library_that_is_older_than_its_data_is_named(bench: Bench) -> None:
+    """What a library does not read has its version as a hint, since a newer one may have written it."""
+    with pytest.raises(MaterializerError) as caught:
+        load_value("numpy.npy/1", "numpy.ndarray", bench.files({"data.npy": b"\x93NUMPY\x01\0\x02\0{}"}))
+    assert caught.value.hint.startswith(f"here is numpy {np.__version__}; a newer one may have written it")
+
+
+def test_an_open_file_is_refused(bench: Bench, tmp_path: Path) -> None:
+    """A file that is open for text, which would come back as its text, is an error with what to save instead."""
+    (tmp_path / "notes.txt").write_text("a")
+    with open(tmp_path / "notes.txt") as file, pytest.raises(MaterializerTypeError, match=r"notes\.txt") as caught:
+        bench.save(file)
+    assert caught.value.hint == "save pathlib.Path(file.name), or what file.read() gives"
 
 
 def test_what_cannot_be_pickled_either_is_an_error_of_ours(bench: Bench) -> None:

@@ -1,0 +1,91 @@
+"""Pickles: which Python and which libraries made one, and which of them may not be loaded.
+
+Owns what the materializers that run code have in common. A function or class that a program defined itself is pickled
+with its byte code. Another minor version of Python takes that without complaint, and what calls it then ends the
+process at an arbitrary place; so it is refused. What is pickled by name is not concerned: that another Python made it
+is warned about.
+"""
+
+import functools
+import pickle
+import sys
+import types
+from typing import IO, Any
+
+from ledger.errors import MaterializerError
+from ledger.materializers.base import BaseMaterializer
+from ledger.materializers.libraries import write_libraries
+from ledger.notices import warn_user
+
+_PYTHON = "python.txt"
+_MAKES_FUNCTIONS = ("cloudpickle.cloudpickle", "_make_function")
+_NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
+
+
+@functools.cache
+def pickler_class() -> Any:
+    """The pickler of cloudpickle, which has in ``modules`` those whose classes and functions it met."""
+    import cloudpickle
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
+        def __init__(self, file: IO[bytes]) -> None:
+            super().__init__(file)
+            self.modules: set[str] = set()
+
+        def reducer_override(self, held: Any) -> Any:
+            module = held.__module__ if isinstance(held, _NAMED) else type(held).__module__
+            if isinstance(module, str):  # some functions of C have none
+                self.modules.add(module)
+            return super().reducer_override(held)
+
+    return Pickler
+
+
+class Unpickler(pickle.Unpickler):
+    """Loads what this Python can run; `MaterializerError` for byte code of another one."""
+
+    def __init__(self, file: IO[bytes], python: str) -> None:
+        """``python`` is the version that pickled."""
+        super().__init__(file)
+        self._python = python
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What a pickle names."""
+        if (module, name) == _MAKES_FUNCTIONS and not _is_like_this(self._python):
+            raise MaterializerError(
+                f"a pickled value holds functions of its program as byte code of Python {self._python}, "
+                f"which Python {python_version()} cannot run",
+                hint=f"load it with Python {_minor(self._python)}, or save it there by classes of a module",
+                saved_by=self._python,
+            )
+        return super().find_class(module, name)
+
+
+def write_versions(materializer: BaseMaterializer, modules: set[str]) -> None:
+    """Write beside a pickle which Python made it, and the libraries that it takes ``modules`` of."""
+    with materializer.open(_PYTHON, "w") as file:
+        file.write(python_version())
+    write_libraries(materializer.files, modules)
+
+
+def read_python(materializer: BaseMaterializer) -> str:
+    """The version of the Python that made a pickle; warns where it is another minor version than runs now."""
+    with materializer.open(_PYTHON) as file:
+        saved: str = file.read()
+    if not _is_like_this(saved):
+        here = python_version()
+        warn_user(f"{materializer.key}: saved by Python {saved}, loaded by Python {here}; pickled code may not work")
+    return saved
+
+
+def python_version() -> str:
+    """The version of this Python, as ``3.11.4``."""
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def _is_like_this(python: str) -> bool:
+    return _minor(python) == _minor(python_version())
+
+
+def _minor(python: str) -> str:
+    return ".".join(python.split(".")[:2])
