@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -81,13 +82,31 @@ class SavingFiles:
             child.clean()
 
 
+class _Paths:
+    """The paths of a content in its order, and those with a prefix without a look at all: elements may be very many."""
+
+    def __init__(self, paths: tuple[str, ...]) -> None:
+        self._places = {path: place for place, path in enumerate(paths)}
+        self._sorted = sorted(paths)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._places
+
+    def below(self, prefix: str) -> list[str]:
+        """Those that begin with a prefix."""
+        length = len(prefix)
+        first = bisect_left(self._sorted, prefix, key=lambda path: path[:length])
+        end = bisect_right(self._sorted, prefix, key=lambda path: path[:length])
+        return sorted(self._sorted[first:end], key=self._places.__getitem__)
+
+
 class LoadingFiles:
     """Files of a stored content, every byte checked."""
 
     def __init__(
         self,
         reader: ContentReader,
-        paths: tuple[str, ...],
+        paths: "tuple[str, ...] | _Paths",
         *,
         ask: Callable[[str], None],
         local_of: Callable[[str], BinaryIO],
@@ -98,7 +117,7 @@ class LoadingFiles:
         ``local_of`` gives a file of the content, by its path, as one of the local disk.
         """
         self._reader = reader
-        self._all = paths
+        self._all = paths if isinstance(paths, _Paths) else _Paths(paths)
         self._ask = ask
         self._local_of = local_of
         self._prefix = prefix
@@ -119,8 +138,7 @@ class LoadingFiles:
         """A local folder with copies of the files; it lasts as long as the process."""
         if self._folder is None:
             self._folder = _fresh_folder() / "files"
-            mine = [path for path in self._all if path.startswith(self._prefix)]
-            self._reader.restore(self._folder, paths=mine, strip=self._prefix)
+            self._reader.restore(self._folder, paths=self._all.below(self._prefix), strip=self._prefix)
         return self._folder
 
     def drop_folder(self) -> None:
@@ -135,7 +153,7 @@ class LoadingFiles:
 
     def paths(self) -> tuple[str, ...]:
         """The files there are, relative to here."""
-        return tuple(path.removeprefix(self._prefix) for path in self._all if path.startswith(self._prefix))
+        return tuple(path.removeprefix(self._prefix) for path in self._all.below(self._prefix))
 
     def below(self, prefix: str) -> "LoadingFiles":
         """The same content, below a sub folder."""

@@ -34,6 +34,7 @@ _FRAMES = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
 _SERIES = ("pandas.Series", "pandas.core.series.Series")
 _META = b"ledger"
 _LABEL_LIMIT = 255  # of a key of metadata
+_MOST_DESCRIBED = 1000  # columns: nobody reads more, and each takes pandas longer than it takes to be saved
 _LONGEST_TEXT = 2**31 - 1  # bytes of a text in what parquet says of a file; no file has one longer than itself
 
 
@@ -91,7 +92,7 @@ class PandasMaterializer(BaseMaterializer):
         """``describe.csv``; a column of lists and the like is not in it: pandas would compare each with each."""
         import numpy as np
 
-        if value.size == 0:
+        if value.size == 0 or (value.ndim > 1 and value.shape[1] > _MOST_DESCRIBED):
             return {}
         columns = [value.iloc[:, place] for place in range(value.shape[1])] if value.ndim > 1 else [value]
         countable = [_is_countable(column) for column in columns]

@@ -5,10 +5,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from ledger import Ledger
+from ledger.core.files import LoadingFiles
+from ledger.errors import IntegrityError
 
 _PROGRAM = """
 import multiprocessing, os, sys
@@ -74,3 +77,38 @@ def _scratch_of(ledger: Ledger) -> Path:
     """The folder in which each value that is loaded as files of the disk has a folder of its own."""
     found: Path = ledger.load("data")
     return found.parents[2]
+
+
+class _Looked(str):
+    """A path that counts how often anything looks at one of its kind."""
+
+    __slots__ = ()
+
+    looks = 0
+
+    def __eq__(self, other: object) -> bool:
+        _Looked.looks += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+    def __getitem__(self, key: Any) -> str:
+        _Looked.looks += 1
+        return str.__getitem__(self, key)
+
+    def startswith(self, *arguments: Any) -> bool:
+        _Looked.looks += 1
+        return str.startswith(self, *arguments)
+
+
+def test_an_element_is_found_without_a_look_at_all_others() -> None:
+    """What one of very many elements reads of its files takes a few steps, and they come in the content's order."""
+    paths = tuple(_Looked(f"{number}/{name}") for number in range(10_000) for name in ("data.npy", "array.json"))
+    files = LoadingFiles(cast("Any", None), ("data.json", *paths), ask=cast("Any", None), local_of=cast("Any", None))
+    element = files.below("77")
+    _Looked.looks = 0
+    assert ("data.npy", "array.json") == element.paths()
+    with pytest.raises(IntegrityError, match=r"it has data\.npy, array\.json"):
+        element.local("mask.npy")
+    assert _Looked.looks < 1000
+    assert ("data.json", *paths) == files.paths()

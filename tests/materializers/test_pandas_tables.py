@@ -363,6 +363,13 @@ def test_what_cannot_be_hashed_is_not_described(bench: Bench) -> None:
     assert {} == bench.save(frame["lists"], visualizations=bench.files())[0].visualizations
 
 
+def test_a_very_wide_frame_is_not_described(bench: Bench) -> None:
+    """Statistics of thousands of columns, which pandas takes longer for than the save, are no table for anybody."""
+    frame = pd.DataFrame(np.zeros((1, 1001)))
+    saved, _ = bench.save(frame, extract_metadata=False, visualizations=bench.files())
+    assert {} == saved.visualizations
+
+
 def test_infinities_are_described_without_a_warning(bench: Bench) -> None:
     """What numpy says of infinities is not said to the user, whose data has them."""
     with warnings.catch_warnings():
