@@ -106,7 +106,8 @@ class RetryingStore:
             except StoreUnavailableError as error:
                 waited = self._clock() - began
                 if attempt == self._attempts or waited > PATIENCE:
-                    raise StoreUnavailableError(f"{error}, {attempt} times", path=self.url) from error
+                    often = f", {attempt} times" if attempt > 1 else ""
+                    raise StoreUnavailableError(f"{error}{often}", path=self.url) from error
                 wait = pause_before(attempt, random.random())  # noqa: S311  # chance spreads those who ask at once
                 if waited + wait >= _TOLD_SECONDS:
                     tell_user(f"{error}; asking again, {attempt + 1} of {self._attempts} times")

@@ -88,6 +88,13 @@ def test_other_failures_are_raised_at_once(error: Exception) -> None:
     assert (error, 1) == (caught.value, inner.asked)
 
 
+def test_a_store_that_is_asked_once_says_it_plainly() -> None:
+    """Where one attempt is all there is, no number of them is told."""
+    with pytest.raises(StoreUnavailableError) as caught:
+        RetryingStore(Failing(*busy(1)), attempts=1).get(KEY)
+    assert "busy" == str(caught.value)
+
+
 def test_the_number_of_attempts_is_bounded() -> None:
     """A store that stays unavailable is asked six times, with growing pauses."""
     inner, pauses = Failing(*busy(100)), list[float]()
