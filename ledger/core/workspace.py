@@ -41,6 +41,7 @@ from ledger.errors import (
     FormatError,
     IntegrityError,
     MaterializerError,
+    MissingDependencyError,
     ReadOnlyError,
     StoreLostError,
     StoreMismatchError,
@@ -318,11 +319,12 @@ class Workspace(View):
         """
         try:
             yield
-        except MaterializerError as error:
+        except (MaterializerError, MissingDependencyError) as error:
             if "version" not in error.facts:
                 error.args = (f"{claim.label}: {error}",)
                 error.hint = error.hint.replace("NAME@VERSION", claim.label)
-                error.add_facts(name=claim.name, version=claim.version)
+                # Of a library that is missing the name is its own.
+                error.add_facts(**{"name": claim.name, **error.facts, "version": claim.version})
             raise
         except StoreMismatchError as error:
             whole = {"name": claim.name, "version": claim.version, "digest": content.digest}

@@ -1,6 +1,9 @@
 """Versions: their numbers, their order, and that a refused save leaves nothing."""
 
 import datetime as dt
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from ledger.errors import (
     InvalidVersionError,
     LedgerError,
     MetadataError,
+    MissingDependencyError,
     NameCollisionError,
     StorageError,
     VersionExistsError,
@@ -250,3 +254,15 @@ def test_what_stands_for_saved_values_is_no_value(ledger: Ledger) -> None:
             with pytest.raises(ArgumentTypeError, match=f"cannot save {told}, not a value"):
                 transaction.save(handle, "y")
     assert ["x"] == [artifact.name for artifact in ledger.artifacts()]
+
+
+def test_a_version_whose_library_is_missing_is_named(ledger: Ledger, tmp_path: Path) -> None:
+    """The error of a value that needs what cannot be imported names the version as well as what is missing."""
+    (tmp_path / "gone_by_now.py").write_text("class Kept:\n    pass\n")
+    program = "import gone_by_now, ledger; ledger.Ledger.open('.ledger').save(gone_by_now.Kept(), 'kept')"
+    environment = {"PYTHONPATH": f"{tmp_path}:{Path.cwd()}", "PYTHONWARNINGS": "ignore"}
+    command = [sys.executable, "-c", program]
+    subprocess.run(command, cwd=ledger.path.parent, check=True, env={**os.environ, **environment})
+    with pytest.raises(MissingDependencyError, match="kept@1: a pickled value needs 'gone_by_now'") as caught:
+        ledger.load("kept", trust=True)
+    assert ("gone_by_now", "1") == (caught.value.name, caught.value.facts["version"])
