@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 from uuid import UUID
 
 import msgspec
@@ -226,6 +226,12 @@ class Transaction:
             self.versions = tuple(workspace.version(snapshot, claim) for claim in published.claims)
             for pending, handle in zip(self._pending, self.versions, strict=True):
                 pending.published = handle
+
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentTypeError(
+            "a transaction belongs to its process, and is not given to another one",
+            hint="give the ledger to the workers, or have them return what is to be saved",
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,7 @@
 """Many records, one commit, all or none."""
 
 import os
+import pickle
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ledger import Ledger
 from ledger.errors import (
     ArgumentError,
+    ArgumentTypeError,
     ArtifactNotFoundError,
     InvalidTagError,
     NameCollisionError,
@@ -287,6 +289,16 @@ def test_threads_may_share_a_transaction(ledger: Ledger, fast_switches: None) ->
     assert (keys, keys) == (keys & found.metadata.keys(), set(found.tags))
     assert {(str(number),) for number in range(8)} == {version.tags for version in ledger.versions("own")}
     assert (7, ["1", "once"]) == (len(refused), [version.version for version in ledger.versions("shared")])
+
+
+def test_a_transaction_is_given_to_no_other_process(ledger: Ledger) -> None:
+    """Pickling one, as pools of processes do, says what to give them instead."""
+    with (
+        ledger.transaction() as transaction,
+        pytest.raises(ArgumentTypeError, match="belongs to its process") as caught,
+    ):
+        pickle.dumps(transaction)
+    assert caught.value.hint == "give the ledger to the workers, or have them return what is to be saved"
 
 
 def test_a_fork_publishes_nothing_of_its_parents(ledger: Ledger) -> None:
