@@ -9,10 +9,14 @@ import sys
 from ledger.errors import ArgumentError
 from ledger.wording import shown
 
+_TRUTH_OF_NUMPY_1 = "numpy.bool_"
+"""What has a number there, with a warning; that of numpy 2 has none."""
+
 
 def whole_number(value: object) -> int | None:
     """The int that a value is, by ``__index__``; ``None`` for anything else, and for a bool, which is an answer."""
-    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+    kind = type(value)
+    if kind is bool or not hasattr(kind, "__index__") or f"{kind.__module__}.{kind.__name__}" == _TRUTH_OF_NUMPY_1:
         return None
     try:
         return operator.index(value)  # type: ignore[arg-type]  # asking is the test
