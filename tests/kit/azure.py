@@ -5,9 +5,7 @@ import hashlib
 import hmac
 import os
 import shutil
-import socket
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 from email.utils import formatdate
 
 from tests.kit.asking import ask
+from tests.kit.ports import free_port, wait_for
 
 PROGRAM = shutil.which("azurite-blob")
 """The emulator (`npm install -g azurite`), or ``None``."""
@@ -22,7 +21,6 @@ PROGRAM = shutil.which("azurite-blob")
 _ACCOUNT = "emulated"
 _KEY = base64.b64encode(b"a key of nobody's account").decode()
 _PROTOCOL = "2021-08-06"
-_START_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -72,29 +70,15 @@ def azure_environment(port: int) -> dict[str, str]:
 def running_emulator() -> Iterator[int]:
     """The port of an emulator, which ends with the block."""
     assert PROGRAM is not None
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     settings = ["--silent", "--inMemoryPersistence", "--skipApiVersionCheck", "--blobPort", str(port)]
     environment = {**os.environ, "AZURITE_ACCOUNTS": f"{_ACCOUNT}:{_KEY}"}
     with subprocess.Popen([PROGRAM, *settings], env=environment, stdout=subprocess.DEVNULL) as emulator:
         try:
-            _wait_for(port)
+            wait_for(port)
             yield port
         finally:
             emulator.kill()
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            assert time.monotonic() < deadline, "the emulator does not answer"
-            time.sleep(0.05)
-        else:
-            return
 
 
 def _signature(method: str, path: str, query: dict[str, str], headers: dict[str, str], length: int) -> str:

@@ -2,19 +2,17 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 
+from tests.kit.ports import free_port, wait_for
+
 PROGRAM = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 """OpenSSH's server, or ``None``."""
-
-_START_SECONDS = 30.0
 
 
 @dataclass
@@ -44,9 +42,7 @@ def running_host(folder: Path) -> Iterator[Host]:
     assert PROGRAM is not None
     for name in ("host", "user"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     settings = {
         "ListenAddress": "127.0.0.1",
         "Port": port,
@@ -62,20 +58,8 @@ def running_host(folder: Path) -> Iterator[Host]:
     process = subprocess.Popen([PROGRAM, "-D", "-f", str(folder / "settings")], stderr=subprocess.DEVNULL)
     host = Host(port, folder / "user", process)
     try:
-        _wait_for(port)
+        wait_for(port)
         yield host
     finally:
         process.kill()
         process.wait()
-
-
-def _wait_for(port: int) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except ConnectionRefusedError:
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.05)
-        else:
-            return
