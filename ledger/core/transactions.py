@@ -1,7 +1,7 @@
 """Many records, one commit: the only way anything is written.
 
-A transaction writes bytes as it goes and publishes all its records at the end, or none; what
-is small waits until then to be made durable. A single save is a transaction of one.
+A transaction makes bytes durable as it goes and publishes all its records at the end, or
+none. A single save is a transaction of one.
 """
 
 import itertools
