@@ -28,7 +28,6 @@ from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.disk import (
     fresh_name,
-    is_file,
     is_folder,
     make_directory,
     mode_of,
@@ -172,11 +171,9 @@ def _is_another(target: Store, content: Content, label: str, why: Exception | st
     )
 
 
-def _make_durable(path: Path) -> None:
-    """Sync what was copied: files first, their folders behind them."""
-    if is_file(path):
-        _sync_file(str(path))
-    for folder, _, names in os.walk(path, topdown=False):
+def _make_durable(copies: Path) -> None:
+    """Sync what was copied into a folder: files first, their folders behind them."""
+    for folder, _, names in os.walk(copies, topdown=False):
         for name in names:
             if not os.path.islink(os.path.join(folder, name)):
                 _sync_file(os.path.join(folder, name))

@@ -82,7 +82,7 @@ class SavingFiles:
             child.clean()
 
 
-class _Paths:
+class ContentPaths:
     """The paths of a content in its order, and those with a prefix without a look at all: elements may be very many."""
 
     def __init__(self, paths: tuple[str, ...]) -> None:
@@ -106,7 +106,7 @@ class LoadingFiles:
     def __init__(
         self,
         reader: ContentReader,
-        paths: "tuple[str, ...] | _Paths",
+        paths: ContentPaths,
         *,
         ask: Callable[[str], None],
         local_of: Callable[[str], BinaryIO],
@@ -117,7 +117,7 @@ class LoadingFiles:
         ``local_of`` gives a file of the content, by its path, as one of the local disk.
         """
         self._reader = reader
-        self._all = paths if isinstance(paths, _Paths) else _Paths(paths)
+        self._all = paths
         self._ask = ask
         self._local_of = local_of
         self._prefix = prefix

@@ -30,7 +30,7 @@ from ledger.blobs import (
 )
 from ledger.core.creation import remake_store
 from ledger.core.downloads import download_zip
-from ledger.core.files import LoadingFiles, local_copy
+from ledger.core.files import ContentPaths, LoadingFiles, local_copy
 from ledger.core.links import is_wrapped
 from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.core.noted_stores import is_noted
@@ -51,16 +51,7 @@ from ledger.errors import (
 )
 from ledger.history import Claim, History, Snapshot, git_identity, without_secrets
 from ledger.ids import CommitId
-from ledger.lookup import (
-    DEFAULT_STORE,
-    Access,
-    Facts,
-    ProducerFinder,
-    View,
-    read_config,
-    store_of_remote,
-    store_url,
-)
+from ledger.lookup import DEFAULT_STORE, Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
 from ledger.materializers import load_value
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -353,7 +344,7 @@ class Workspace(View):
         paths = tuple(entry.path for entry in reader.files if entry.path not in shown)
         ask = functools.partial(self._ask_trust, claim, facts, trust)
         local = functools.partial(self.mapped.open, manifest.content.digest, reader)
-        files = LoadingFiles(reader, paths, ask=ask, local_of=local)
+        files = LoadingFiles(reader, ContentPaths(paths), ask=ask, local_of=local)
         return load_value(manifest.materializer, manifest.data_type, files, data_type=data_type, mmap=mmap)
 
     def _ask_trust(self, claim: Claim, facts: Facts, trust: bool, what: str) -> None:  # noqa: FBT001  # bound by partial

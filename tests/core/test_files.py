@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from ledger import Ledger
-from ledger.core.files import LoadingFiles
+from ledger.core.files import ContentPaths, LoadingFiles
 from ledger.errors import IntegrityError
 
 _PROGRAM = """
@@ -104,7 +104,8 @@ class _Looked(str):
 def test_an_element_is_found_without_a_look_at_all_others() -> None:
     """What one of very many elements reads of its files takes a few steps, and they come in the content's order."""
     paths = tuple(_Looked(f"{number}/{name}") for number in range(10_000) for name in ("data.npy", "array.json"))
-    files = LoadingFiles(cast("Any", None), ("data.json", *paths), ask=cast("Any", None), local_of=cast("Any", None))
+    found = ContentPaths(("data.json", *paths))
+    files = LoadingFiles(cast("Any", None), found, ask=cast("Any", None), local_of=cast("Any", None))
     element = files.below("77")
     _Looked.looks = 0
     assert ("data.npy", "array.json") == element.paths()
