@@ -126,11 +126,11 @@ def test_a_killed_write_leaves_what_was_there(tmp_path: Path) -> None:
             yield b"half"
             os.kill(os.getpid(), signal.SIGKILL)
 
-        write_file(target, parts(), temporary="tmp_obj_")
+        write_file(target, parts())
 
     assert die_at(0, frozenset(), die)
     assert b"old" == target.read_bytes()
-    assert [True, False] == [name.startswith("tmp_obj_") for name in reversed(names_in(tmp_path))]
+    assert [True, False] == [name.startswith("tmp_") for name in reversed(names_in(tmp_path))]
 
 
 def test_a_write_killed_at_any_step_is_whole_or_not_there(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from ledger.blobs.layout import STORE_KEY
 from ledger.blobs.store import StagedObject
 from ledger.disk import (
+    TEMPORARY_PREFIX,
     StagedFile,
     create_file,
     make_directory,
@@ -28,7 +29,6 @@ from ledger.notices import warn_user
 from ledger.system_errors import storage_error
 
 _COMPARE_SIZE = 1 << 20
-_TEMPORARY = "tmp_"
 _STAGING = "packs"
 _TABLES = "tables"
 
@@ -129,7 +129,7 @@ class LocalStore:
             for folder, folders, names in os.walk(top, onerror=_raise_unless_missing):
                 folders.sort()
                 for name in sorted(names):
-                    if not name.startswith(_TEMPORARY):
+                    if not name.startswith(TEMPORARY_PREFIX):
                         yield os.path.relpath(os.path.join(folder, name), self.root)
         except OSError as error:
             raise storage_error(error, top, "list") from error

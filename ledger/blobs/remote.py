@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from ledger.blobs.spooled import blocks_of, holds_file, whole
-from ledger.disk import fresh_name
+from ledger.disk import TEMPORARY_PREFIX, fresh_name
 from ledger.errors import (
     ArgumentError,
     LedgerError,
@@ -38,8 +38,6 @@ _COPIES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 _CUT_WORDS = ("Socket is closed", "Unable to connect to port")
 _ACCESS_KINDS = frozenset({"AuthenticationException", "BadHostKeyException"})
-
-_TEMPORARY = "tmp_"
 
 _turns: weakref.WeakKeyDictionary[Any, ThreadLock] = weakref.WeakKeyDictionary()
 """Whose turn it is, for each connection that fsspec keeps; stores of one place share one."""
@@ -137,7 +135,7 @@ class FsspecStore:
             return
         for path in found:
             key = self._key_of(path)
-            if not key.rpartition("/")[2].startswith(_TEMPORARY):
+            if not key.rpartition("/")[2].startswith(TEMPORARY_PREFIX):
                 yield key
 
     def delete(self, key: str) -> None:
@@ -176,7 +174,7 @@ class FsspecStore:
 
     def _put_and_rename(self, path: str, write: Callable[[str], object]) -> None:
         folder = path.rpartition("/")[0]
-        staging = f"{folder}/{fresh_name(_TEMPORARY)}"
+        staging = f"{folder}/{fresh_name()}"
         self._files.makedirs(folder, exist_ok=True)
         try:
             write(staging)

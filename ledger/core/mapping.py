@@ -26,7 +26,15 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ledger.blobs import CacheUsage, ContentReader
-from ledger.disk import fresh_name, make_directory, storage_errors, sync_file, write_all, write_new_file
+from ledger.disk import (
+    TEMPORARY_PREFIX,
+    fresh_name,
+    make_directory,
+    storage_errors,
+    sync_file,
+    write_all,
+    write_new_file,
+)
 from ledger.errors import StorageError, StoreAccessError, StoreUnavailableError
 from ledger.ids import Digest, hex_of
 
@@ -35,7 +43,6 @@ _BYTES = "bytes"
 _SEAL = "seal"
 _SEAL_LIMIT = 4096
 _SEAL_MODE = stat.S_IRUSR | stat.S_IWUSR
-_TEMPORARY = "tmp_"
 _ABANDONED = 24 * 3600  # seconds after which an unfinished copy is nobody's any more
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
@@ -101,7 +108,7 @@ class MappedCopies:
         self._remove_abandoned()
         usage = self.usage()
         for name in self._names():
-            if not name.startswith(_TEMPORARY):
+            if not name.startswith(TEMPORARY_PREFIX):
                 with storage_errors(self.folder / name, "delete"), contextlib.suppress(FileNotFoundError):
                     _remove(self.folder, self.folder / name)
         return usage
@@ -133,7 +140,7 @@ class MappedCopies:
                 storage_errors(self.folder / name, "read"),
                 contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError),
             ):
-                if not name.startswith(_TEMPORARY):
+                if not name.startswith(TEMPORARY_PREFIX):
                     used = os.stat(self.folder / name / _SEAL).st_mtime
                     kept.append(_Copy(used, os.stat(self.folder / name / _BYTES).st_size, name))
         return kept
@@ -142,7 +149,10 @@ class MappedCopies:
         """Remove what was begun a day ago and is nobody's any more."""
         for name in self._names():
             with contextlib.suppress(OSError):  # another process may be at it, too
-                if name.startswith(_TEMPORARY) and os.stat(self.folder / name).st_mtime < time.time() - _ABANDONED:
+                if (
+                    name.startswith(TEMPORARY_PREFIX)
+                    and os.stat(self.folder / name).st_mtime < time.time() - _ABANDONED
+                ):
                     shutil.rmtree(self.folder / name)
 
 
@@ -197,7 +207,7 @@ def _is_private(status: os.stat_result) -> bool:
 
 
 def _make(folder: Path, entry: Path, reader: ContentReader, path: str) -> BinaryIO:
-    staging = folder / fresh_name(_TEMPORARY)
+    staging = folder / fresh_name()
     with storage_errors(staging, "write"):
         try:
             staging.mkdir(mode=0o700)
@@ -242,7 +252,7 @@ def _publish(folder: Path, staging: Path, entry: Path) -> None:
 
 def _remove(folder: Path, entry: Path) -> None:
     """Take a copy away whole: nobody sees one without its seal. Raises plain ``OSError``."""
-    aside = folder / fresh_name(_TEMPORARY)
+    aside = folder / fresh_name()
     os.rename(entry, aside)
     if stat.S_ISDIR(os.lstat(aside).st_mode):
         shutil.rmtree(aside)

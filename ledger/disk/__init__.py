@@ -13,6 +13,7 @@ from ledger.disk.settling import settle
 from ledger.disk.staged import StagedFile, stage_together, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
 from ledger.disk.writing import (
+    TEMPORARY_PREFIX,
     add_to_file,
     create_file,
     fresh_name,
@@ -31,6 +32,7 @@ from ledger.disk.writing import (
 
 __all__ = [
     "MODE",
+    "TEMPORARY_PREFIX",
     "HeldLock",
     "Hold",
     "LockFile",

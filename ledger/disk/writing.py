@@ -22,13 +22,12 @@ TEMPORARY_PREFIX = "tmp_"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
-def write_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, temporary: str = "") -> None:
+def write_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
     """Put a file in place, durably and whole; a file of that name is replaced.
 
-    ``temporary`` is the prefix of the temporary name (Git's own cleaning knows
-    ``tmp_obj_`` and ``tmp_pack_``). The directory must exist; it is synced.
+    The directory must exist; it is synced.
     """
-    stage_file(path, parts, temporary=temporary)
+    stage_file(path, parts)
     sync_directory(os.path.dirname(path) or ".")
 
 
@@ -52,13 +51,16 @@ def create_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview
     return is_put
 
 
-def stage_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, temporary: str = "") -> None:
+def stage_file(
+    path: str | os.PathLike[str], parts: Iterable[bytes | memoryview], *, temporary: str = TEMPORARY_PREFIX
+) -> None:
     """Put a file in place, its bytes durable, its name not yet: the caller syncs the directory.
 
-    For several files of one directory, which then need one `sync_directory`.
+    For several files of one directory, which then need one `sync_directory`. ``temporary`` is the prefix of the
+    temporary name.
     """
     target = os.fspath(path)
-    staging = os.path.join(os.path.dirname(target), fresh_name(temporary or TEMPORARY_PREFIX))
+    staging = os.path.join(os.path.dirname(target), fresh_name(temporary))
     try:
         write_new_file(staging, parts)
         os.rename(staging, target)
