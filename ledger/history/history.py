@@ -40,6 +40,7 @@ from ledger.history.refs import (
     read_branch,
     read_ref,
 )
+from ledger.history.remotes import PUBLISHED
 from ledger.history.repository import check_format, check_repository, create_repository, find_repository
 from ledger.history.revisions import commit_behind, resolve_revision, walk_commits
 from ledger.history.snapshot import Snapshot
@@ -123,9 +124,9 @@ class History:
         """The commits, newest first."""
         return walk_commits(self._objects, commit or self.tip())
 
-    def remote_snapshot(self, remote: str = "origin") -> Snapshot | None:
-        """What the remote's branch held when last heard of, or ``None`` without one."""
-        commit = read_ref(self.git_dir, known_ref(remote))
+    def published_snapshot(self) -> Snapshot | None:
+        """What the branch of the remote ``origin`` held when last heard of, or ``None`` without one."""
+        commit = read_ref(self.git_dir, known_ref(PUBLISHED))
         return self.snapshot(commit) if commit is not None else None
 
     def publish(self, drafts: Sequence[Draft], *, author: str, now: dt.datetime, subject: str = "") -> Published:

@@ -35,7 +35,7 @@ from ledger.history.layout import Claim
 from ledger.history.merging import Merged, merge_trees
 from ledger.history.placing import check_file
 from ledger.history.refs import BRANCH, known_ref, note_known, read_ref, write_ref
-from ledger.history.remotes import Remote, without_secrets
+from ledger.history.remotes import PUBLISHED, Remote, without_secrets
 from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
 from ledger.history.soundness import names_in
@@ -55,8 +55,6 @@ from ledger.records import Name
 _MOST_PARENTS = 2
 _INCOMING = "refs/ledger/incoming"
 _ABANDONED_SECONDS = 2 * TRANSFER_SECONDS
-PUBLISHED = "origin"
-"""The remote whose numbers are published: what it held under a number, it holds for ever."""
 
 
 def receive(history: History, remote: Remote, *, local: CommitId | None) -> CommitId | None:

@@ -8,6 +8,9 @@ import msgspec
 from ledger.disk import storage_errors
 from ledger.errors import ArgumentError, ConfigError
 
+PUBLISHED = "origin"
+"""The remote whose numbers are published: what it held under a number, it holds for ever."""
+
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
 _QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
@@ -41,7 +44,7 @@ def without_secrets(text: str) -> str:
     return _QUERY.sub("", _USERINFO.sub("", text)) if "://" in text else text
 
 
-def remote_url(git_dir: Path, remote: str = "origin") -> str | None:
+def remote_url(git_dir: Path, remote: str) -> str | None:
     """The URL of a remote in Git's own configuration, without user or password, or ``None`` where there is none.
 
     Raises `ConfigError` for a configuration that Git could not read either.

@@ -19,11 +19,11 @@ from ledger.errors import ArgumentError, IntegrityError, LedgerNotFoundError, Re
 from ledger.history import layout
 from ledger.history.comparing import compare
 from ledger.history.history import History
-from ledger.history.incoming import PUBLISHED, check_commits, merge_roots, receive
+from ledger.history.incoming import check_commits, merge_roots, receive
 from ledger.history.layout import Claim
 from ledger.history.packing import release_pack
 from ledger.history.refs import create_branch, known_ref, note_known, read_ref, write_ref
-from ledger.history.remotes import Remote
+from ledger.history.remotes import PUBLISHED, Remote
 from ledger.history.repository import create_repository
 from ledger.history.transport import advice, have_common_commit, is_ancestor, push, remote_tip
 from ledger.ids import CommitId, VersionId

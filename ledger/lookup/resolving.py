@@ -23,6 +23,7 @@ from ledger.records import Name, check_name, check_version, number_of
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 _SHOWN = 8
+_NEAREST = 3
 
 
 def resolve(snapshot: Snapshot, wanted: object, version: str | int | None = None) -> Claim:
@@ -165,16 +166,16 @@ def _way_to(name: Name, wanted: str) -> str:
     return f"run {listing} to see them all"
 
 
-def nearest(wanted: str, existing: Sequence[str], count: int = 3) -> list[str]:
+def nearest(wanted: str, existing: Sequence[str]) -> list[str]:
     """The existing versions most like one that does not exist: by number, else by spelling, else the newest."""
     number = number_of(wanted)
     numbered = [version for version in existing if number_of(version) is not None]
     if number is not None and numbered:
-        closest = sorted(numbered, key=lambda version: abs(int(version) - number))[:count]
+        closest = sorted(numbered, key=lambda version: abs(int(version) - number))[:_NEAREST]
         return sorted(closest, key=int)
     import difflib
 
-    return difflib.get_close_matches(wanted, existing, n=count) or list(existing[-count:])
+    return difflib.get_close_matches(wanted, existing, n=_NEAREST) or list(existing[-_NEAREST:])
 
 
 def _name_or_none(wanted: str) -> Name | None:

@@ -80,8 +80,8 @@ class View:
 
     def is_published(self, claim: Claim) -> bool:
         """Whether the remote's branch, as last heard of, holds a version."""
-        remote = self.history.remote_snapshot()
-        return remote is not None and remote.holds(claim)
+        published = self.history.published_snapshot()
+        return published is not None and published.holds(claim)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A process that is handed one opens the ledger for itself.
