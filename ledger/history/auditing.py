@@ -246,15 +246,19 @@ def _check_refs(history: History, name: str) -> Iterator[GitFault]:
             continue  # what it points to is a ref itself
         if not is_commit(text) or (name == "refs" and not text.endswith("\n")):
             yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")
-            continue
-        id = CommitId(text.strip())
-        try:
-            kind, _ = history.objects.read(ObjectId(id))
-        except (IntegrityError, StorageError) as error:
-            yield _unreadable(ref, error)._replace(message=f"{ref} names {id}: {error}")
-            continue
-        if ref.startswith("refs/heads/") and kind != COMMIT:
-            yield GitFault(ref, "corrupt", f"{ref} names {id}, which is no commit")
+        else:
+            yield from _check_target(history, ref, CommitId(text.strip()))
+
+
+def _check_target(history: History, ref: str, id: CommitId) -> Iterator[GitFault]:
+    """What a ref names can be read, and is a commit where it is a branch's."""
+    try:
+        kind, _ = history.objects.read(ObjectId(id))
+    except (IntegrityError, StorageError) as error:
+        yield _unreadable(ref, error)._replace(message=f"{ref} names {id}: {error}")
+        return
+    if ref.startswith("refs/heads/") and kind != COMMIT:
+        yield GitFault(ref, "corrupt", f"{ref} names {id}, which is no commit")
 
 
 # Git from 2.48 on leaves one with every fetch: which branch a remote's HEAD is. `git symbolic-ref` makes any.

@@ -245,29 +245,37 @@ def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> Non
         name = layout.artifact_of(path)
         if name is not None:
             touched.setdefault(name, set()).add(path[:-1])
-    snapshot = Snapshot(tree)
     ids: set[str] = set()
     for name in sorted(touched):
-        others = [other for other in snapshot.names_like(name) if other != name]
-        if others or snapshot.strays(name):
-            raise FormatError(f"artifact {name!r} stands beside {(others or snapshot.strays(name))[0]!r}")
-        before: Claim | None = None
-        versions: set[str] = set()
-        for claim in snapshot.claims(name):
-            problem = claim_problem(claim, before)
-            if problem is not None:
-                raise FormatError(f"{'/'.join(claim.path)}: {problem}")
-            if claim.id in ids or claim.version in versions:
-                what = f"the id {claim.id}" if claim.id in ids else f"the version {claim.version!r}"
-                raise FormatError(f"{'/'.join(claim.path)}: another one has {what}")
-            ids.add(claim.id)
-            versions.add(claim.version)
-            if claim.path in touched[name]:
-                _check_found(claim, tree, snapshot)
-            before = claim
-        pointers = {claim.pointer for claim in snapshot.claims(name) if claim.pointer is not None}
-        for problem in pointer_problems(tree, name, pointers):
-            raise FormatError(problem)
+        _check_artifact(tree, name, new=touched[name], ids=ids)
+
+
+def _check_artifact(tree: CommittedTree, name: Name, *, new: set[layout.Path], ids: set[str]) -> None:
+    """One artifact is whole; versions in ``new`` folders are found, and none has one of ``ids``, which gain theirs."""
+    snapshot = Snapshot(tree)
+    others = [other for other in snapshot.names_like(name) if other != name] or snapshot.strays(name)
+    if others:
+        raise FormatError(f"artifact {name!r} stands beside {others[0]!r}")
+    before: Claim | None = None
+    versions: set[str] = set()
+    pointers: set[layout.Path] = set()
+    for claim in snapshot.claims(name):
+        where = "/".join(claim.path)
+        problem = claim_problem(claim, before)
+        if problem is not None:
+            raise FormatError(f"{where}: {problem}")
+        if claim.id in ids or claim.version in versions:
+            what = f"the id {claim.id}" if claim.id in ids else f"the version {claim.version!r}"
+            raise FormatError(f"{where}: another one has {what}")
+        ids.add(claim.id)
+        versions.add(claim.version)
+        if claim.pointer is not None:
+            pointers.add(claim.pointer)
+        if claim.path in new:
+            _check_found(claim, tree, snapshot)
+        before = claim
+    for problem in pointer_problems(tree, name, pointers):
+        raise FormatError(problem)
 
 
 def _check_found(claim: Claim, tree: CommittedTree, snapshot: Snapshot) -> None:

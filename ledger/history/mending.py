@@ -9,7 +9,7 @@ caller says. The caller holds the ledger's lock.
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -70,15 +70,7 @@ def plan_mending(history: History, source: Path | None, faults: Iterable[GitFaul
     needed = sorted(_unreadable(history, other)) if faults else []
     fetched = tuple(id for id in needed if other is not None and _can_read(other, id))
     lost = tuple(id for id in needed if id not in set(fetched))
-    # Without the list of where it is cut off Git would read no part of a history that stays so.
-    mended = [fault for fault in faults if not (lost and fault.where == SHALLOW)]
-    files = [name for fault in mended for name in _files_of(history.git_dir, fault)]
-    files += [
-        ref
-        for ref, commit in read_tips(history.git_dir).commits.items()
-        if ObjectId(commit) in lost and ref.startswith(_OF_SYNCS)
-    ]
-    aside = tuple(name for name in dict.fromkeys(files) if mode_of(history.git_dir / name, follow=False))
+    aside = tuple(dict.fromkeys(_bad_files(history.git_dir, faults, lost)))
     kept = tuple(dict.fromkeys(id for name in aside for id in _good_in(history, name)))
     return HistoryMending(
         fetched=fetched,
@@ -108,6 +100,16 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
     for name in plan.anew:
         _WRITTEN[name](history.git_dir)
     restore_indexes(history.objects.pack_directory)
+
+
+def _bad_files(git_dir: Path, faults: Iterable[GitFault], lost: Collection[str]) -> Iterator[str]:
+    """The files that are there and have to go: those with faults, and refs of syncs whose commit is lost."""
+    # Without the list of where it is cut off Git would read no part of a history that stays so.
+    mended = [fault for fault in faults if not (lost and fault.where == SHALLOW)]
+    names = [name for fault in mended for name in _files_of(git_dir, fault)]
+    tips = read_tips(git_dir).commits
+    names += [ref for ref, commit in tips.items() if commit in lost and ref.startswith(_OF_SYNCS)]
+    yield from (name for name in names if mode_of(git_dir / name, follow=False))
 
 
 def _keep(path: Path, target: Path) -> None:
