@@ -73,7 +73,7 @@ def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
 @pass_session
 def show_artifact(session: Session, name: str) -> None:
     """Show an artifact. Tags and metadata are those of its latest version."""
-    found = session.ledger().artifact(name)
+    found = session.reader().artifact(name)
     _show_one(session, full_artifact_shape(found), found.latest.metadata)
 
 
