@@ -1,6 +1,6 @@
 """How bytes are kept: files in, chunks, packs and tables in a store, files out again.
 
-The only package that knows fsspec, obstore, zstandard and the chunker. A store keeps objects by
+The only package that knows obstore, zstandard, the chunker and the stores of fsspec. A store keeps objects by
 key (`Store`), a writer turns files into a content (`ContentWriter`), a reader turns a
 content back into files (`ContentReader`). Bytes are durable before a content is returned, and
 every byte handed out has been checked against its digest. Knows nothing of artifacts,

@@ -1,8 +1,8 @@
 """What this process has put or compared lately.
 
 So that a small value that is saved again and again is not fetched each time to be compared.
-Forgets soon: an object that nothing names may be cleaned away by others, who leave alone what
-is younger than a day. For any thread.
+Forgets soon: others may remove an object that nothing names, though none that is younger than
+14 days (specs/maintenance.md, 3). For any thread.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from ledger.blobs.recent import Recent
 from ledger.forks import ThreadLock
 
 REMEMBERED_SECONDS: Final = 600.0
-"""How long it is remembered: far less than the day for which others leave an object alone that nothing names."""
+"""How long it is remembered: far less than the 14 days for which an object that nothing names is left alone."""
 
 _LARGEST = 1 << 20  # bytes; hashing more than that costs more than it saves
 _MOST = 4096

@@ -55,13 +55,13 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
     def __init__(self, ledger_dir: str | os.PathLike[str] | None = None, **options: Any) -> None:
         """``ledger_dir`` is the ledger directory, as in ``storage_options={"ledger_dir": path}``.
 
-        Other options make no difference: libraries pass what some file systems know. But a slip of the pen
-        must not read another ledger.
+        Other options make no difference: libraries pass what other file systems know. But a misspelt ``ledger_dir``
+        is refused, since another ledger would be read.
         """
-        slip = next((option for option in options if option.startswith(PROTOCOL)), None)
-        if slip is not None:
+        misspelt = next((option for option in options if option.startswith(PROTOCOL)), None)
+        if misspelt is not None:
             raise ArgumentTypeError(
-                f"the file system {PROTOCOL}:// has no option {slip!r}", hint='write {"ledger_dir": path}'
+                f"the file system {PROTOCOL}:// has no option {misspelt!r}", hint='write {"ledger_dir": path}'
             )
         super().__init__(**options)
         self._path = os.fspath(ledger_dir) if ledger_dir is not None else None

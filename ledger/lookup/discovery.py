@@ -1,8 +1,8 @@
 """Where a ledger is, and where the first write makes one.
 
-In this order: an explicit path, ``LEDGER_DIR``, the nearest ``.ledger`` in the working
-directory or above it, where a folder that is a ledger itself, as ``init PATH`` and ``clone URL
-PATH`` make it, is as near as one in it. Git's own variables play no part.
+Sought in this order: an explicit path; ``LEDGER_DIR``; the nearest ledger in the working directory or above it.
+In each folder that is a ``.ledger``, or the folder itself where it is a ledger, as ``init PATH`` and ``clone URL PATH``
+make one. Git's own variables play no part.
 """
 
 import itertools

@@ -1,8 +1,8 @@
 """Plain arguments of steps and pipelines: what counts as one, how records hold them, how cache keys tell them apart.
 
 Pure. A plain argument is JSON through and through. It is recorded in the form of metadata (specs/format.md, 4.3), and
-all arguments of a step together must fit a record of 1 MiB. A record leaves out differences that JSON cannot express;
-a cache key keeps them, because the step's body can see them.
+all arguments of a step together take at most 256 KiB there, so that its record has room for the rest. A record leaves
+out differences that JSON cannot express; a cache key keeps them, because the step's body can see them.
 """
 
 import copy
@@ -18,7 +18,6 @@ from ledger.records import encode, encode_compact, encode_values, normalise
 
 PARAMETERS_LIMIT = 256 * 1024
 """Bytes of the plain arguments of one step, indented as in a record."""
-
 
 _SCALARS = (str, bool, int, float, type(None))
 _JSON = (str, int, float, list, tuple, dict)
