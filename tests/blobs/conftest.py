@@ -1,3 +1,7 @@
+"""What the tests of stores and contents share."""
+
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,3 +14,11 @@ def store(tmp_path: Path) -> LocalStore:
     made = create_store(str(tmp_path / "store"))
     assert isinstance(made, LocalStore)
     return made
+
+
+@pytest.fixture
+def no_threads_are_left() -> Iterator[None]:
+    """Threads that a test starts have ended when it ends."""
+    before = set(threading.enumerate())
+    yield
+    assert set(threading.enumerate()) <= before, "one of an earlier test may have ended meanwhile"

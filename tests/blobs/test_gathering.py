@@ -1,8 +1,6 @@
 """The files of a folder, read many at a time."""
 
 import os
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +11,7 @@ from ledger.blobs.trees import scan_tree
 from ledger.errors import ArgumentError, StorageError, UnsupportedFileError
 from tests.kit.contents import add, load, noise
 
-
-@pytest.fixture(autouse=True)
-def no_threads_are_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) <= before, "one of an earlier test may have ended meanwhile"
+pytestmark = pytest.mark.usefixtures("no_threads_are_left")
 
 
 def make(folder: Path, sizes: list[int]) -> dict[str, bytes]:

@@ -1,9 +1,7 @@
 """How packs get to a store."""
 
 import os
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +20,7 @@ from tests.kit.stores import WholeStore, objects
 
 LARGE = noise(5 << 20)
 
-
-@pytest.fixture(autouse=True)
-def no_threads_are_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) <= before, "one of an earlier test may have ended meanwhile"
+pytestmark = pytest.mark.usefixtures("no_threads_are_left")
 
 
 def leftovers(store: LocalStore) -> list[str]:

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,12 +21,7 @@ from tests.kit.stores import CountingStore, objects
 
 LARGE = noise(5 * PARALLEL_SIZE)
 
-
-@pytest.fixture(autouse=True)
-def no_threads_are_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    assert set(threading.enumerate()) <= before, "one of an earlier test may have ended meanwhile"
+pytestmark = pytest.mark.usefixtures("no_threads_are_left")
 
 
 def test_results_come_in_order() -> None:
