@@ -2,8 +2,8 @@
 
 The file is only ever appended to, or replaced as a whole. It needs no lock: every segment names the place of the
 segment that it builds on, so two segments that are appended at once are each right by themselves, and what a dead
-writer left at the end is skipped. Nothing is synced to disk: the file is derived, every block has a checksum, and a
-block that fails it is made again.
+writer left at the end is skipped. What is appended is not synced to disk: the file is derived, every block has a
+checksum, and where one fails, the catalog is made again.
 """
 
 import itertools

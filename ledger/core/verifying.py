@@ -75,10 +75,7 @@ class Piece(NamedTuple):
 
 def verify(workspace: Workspace, *, deep: bool = True) -> Report:
     """Check everything; ``deep=False`` checks records and asks whether bytes are there, without reading them."""
-    check = Check(workspace, deep=deep)
-    for _ in check.run(check.pieces()):
-        pass  # the report is the point
-    return check.report()
+    return Check(workspace, deep=deep).run_all()
 
 
 class Check:
@@ -138,6 +135,12 @@ class Check:
             self._check(piece)
             yield piece
         yield from self._check_objects(waiting)
+
+    def run_all(self) -> Report:
+        """Check everything, and report on it."""
+        for _ in self.run(self.pieces()):
+            pass  # the report is the point
+        return self.report()
 
     def report(self, *, is_whole: bool = True) -> Report:
         """What the pieces that are done come to; ``is_whole`` says whether these are all there are."""
