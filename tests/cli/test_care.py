@@ -13,7 +13,7 @@ import pytest
 from ledger import Ledger, errors
 from tests.cli.conftest import Cli
 from tests.cli.test_program import PROGRAM, ROOT, start
-from tests.kit.ledgers import damage
+from tests.kit.ledgers import damage, git
 
 
 def trust_file() -> Path:
@@ -87,8 +87,7 @@ def test_status_says_the_same_in_both_forms(cli: Cli) -> None:
 
 def test_status_tells_what_a_lost_remote_held(cli: Cli, iris: dict[str, Any]) -> None:
     """What a remote held that is no remote any more is not counted as waiting, for people as in JSON."""
-    git_dir = Ledger.open().git_dir
-    subprocess.run(["git", f"--git-dir={git_dir}", "update-ref", "refs/ledger/known/origin", "main"], check=True)
+    git(Ledger.open(), "update-ref", "refs/ledger/known/origin", "main")
     cli("save", "data.csv", "--name", "later")
     assert ["later"] == json.loads(cli("status", "--json").out)["provisional"]
     assert "provisional  1 artifact\n" in cli("status").out
@@ -96,12 +95,8 @@ def test_status_tells_what_a_lost_remote_held(cli: Cli, iris: dict[str, Any]) ->
 
 def test_status_knows_what_is_shared(cli: Cli, iris: dict[str, Any]) -> None:
     """With a remote, what its branch holds is not provisional; its URL is shown without a password."""
-    git_dir = Ledger.open().git_dir
-    for words in (
-        ["remote", "add", "origin", "https://me:secret@host/x.git"],
-        ["update-ref", "refs/ledger/known/origin", "main"],
-    ):
-        subprocess.run(["git", f"--git-dir={git_dir}", *words], check=True)
+    git(Ledger.open(), "remote", "add", "origin", "https://me:secret@host/x.git")
+    git(Ledger.open(), "update-ref", "refs/ledger/known/origin", "main")
     cli("save", "data.csv", "--name", "later")
     status = json.loads(cli("status", "--json").out)
     assert ("https://host/x.git", ["later"]) == (status["remote"], status["provisional"])

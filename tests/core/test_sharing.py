@@ -40,7 +40,7 @@ from ledger.history import History, Remote, adopt_plan
 from ledger.lookup import add_remote, settings_for, store_of_remote
 from ledger.meters import Progress, progress
 from ledger.records import Name
-from tests.conftest import check_histories
+from tests.conftest import check_histories, run_git
 from tests.kit.contents import noise
 from tests.kit.histories import start
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
@@ -54,8 +54,7 @@ ROOT = Path(__file__).parents[2]
 def hub(tmp_path: Path) -> Iterator[Path]:
     yield new_hub(tmp_path)
     check_histories(tmp_path)
-    fsck = ["git", f"--git-dir={tmp_path}/hub.git", "fsck", "--full", "--strict"]
-    assert 0 == subprocess.run(fsck, check=False, capture_output=True).returncode
+    assert 0 == run_git(tmp_path / "hub.git", "fsck", "--full", "--strict").returncode
 
 
 @pytest.fixture

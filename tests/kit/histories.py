@@ -12,6 +12,7 @@ from ledger.history import History, Published, VersionDraft
 from ledger.history.drafts import Publication
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name, check_version, encode
+from tests.kit.git import git_says
 
 ROOT = Path(__file__).parents[2]
 AUTHOR = "Ada <ada@example.com>"
@@ -63,10 +64,9 @@ def versions_of(history: History, name: str = "iris") -> list[str]:
     return [claim.version for claim in history.snapshot().claims(check_name(name))]
 
 
-def git(history: History, *arguments: str, data: bytes | None = None) -> str:
+def git(history: History, *arguments: str, data: bytes = b"") -> str:
     """What real Git prints about a history; an error if it fails."""
-    command = ["git", f"--git-dir={history.git_dir}", *arguments]
-    return subprocess.run(command, input=data, capture_output=True, check=True).stdout.decode().strip()
+    return git_says(history.git_dir, *arguments, data=data)
 
 
 def packs_of(history: History) -> list[Path]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ledger import Ledger
 from ledger.lookup import add_remote
+from tests.kit.git import git_says
 
 EVE = {
     name: value
@@ -30,11 +31,7 @@ def shared(folder: Path, hub: Path) -> Ledger:
 
 def hub_git(hub: Path, *arguments: str, data: bytes = b"", **environment: str) -> str:
     """What real Git prints about a hub; an error if it fails."""
-    command = ["git", f"--git-dir={hub}", *arguments]
-    done = subprocess.run(
-        command, input=data, env={**os.environ, **EVE, **environment}, capture_output=True, check=True
-    )
-    return done.stdout.decode().strip()
+    return git_says(hub, *arguments, data=data, **{**EVE, **environment})
 
 
 def hub_tip(hub: Path) -> str:

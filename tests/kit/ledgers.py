@@ -10,6 +10,7 @@ from typing import Any
 
 from ledger import ArtifactVersion, Ledger
 from ledger.core.saving import Options, store_value
+from tests.kit.git import git_says
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -29,9 +30,7 @@ def state_of(ledger: Ledger) -> tuple[str, dict[str, bytes], dict[str, bytes]]:
 
 def git(ledger: Ledger, *arguments: str, data: bytes = b"", **environment: str) -> str:
     """What real Git prints about a ledger's history; ``environment`` goes on top of the process's."""
-    command = ["git", f"--git-dir={ledger.git_dir}", *arguments]
-    done = subprocess.run(command, input=data, env={**os.environ, **environment}, capture_output=True, check=True)
-    return done.stdout.decode().strip()
+    return git_says(ledger.git_dir, *arguments, data=data, **environment)
 
 
 def manifest_path(version: ArtifactVersion) -> str:
