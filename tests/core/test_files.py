@@ -64,6 +64,7 @@ def test_a_folder_that_was_cleaned_away_is_made_again(ledger: Ledger) -> None:
 def test_loaded_tensors_leave_no_copy(ledger: Ledger) -> None:
     """Tensors are mapped from a file that has no name any more: loading them often fills no disk."""
     torch = pytest.importorskip("torch")
+    pytest.importorskip("safetensors")
     ledger.save({"a": torch.arange(100_000), "b": torch.zeros(3)}, "weights")
     scratch = _scratch_of(ledger)
     before = set(scratch.iterdir())

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(bool(tracing.why_not()), reason=tracing.why_not(
 
 ROOT = Path(__file__).parents[2]
 SLICE = 23
-WIDE = {"gc": 127, "fold-slices": 401, "many": 53, "pack": 89}
+WIDE = {"gc": 211, "fold-slices": 401, "many": 83, "pack": 139}
 """For what makes a thousand system calls."""
 
 AGAIN = [name for name in WRITING if name not in ONLY_ONCE]

@@ -426,6 +426,7 @@ def test_texts_of_older_releases_come_back() -> None:
     assert dtype.storage.startswith("pyarrow")
 
 
+@pytest.mark.slow
 def test_what_is_said_of_a_frame_may_be_long(bench: Bench) -> None:
     """What is written beside the columns, such as labels of millions of categories, is read whatever its length."""
     frame = pd.DataFrame({"a": [1]})
