@@ -4,11 +4,11 @@ Takes plain values and knows no history: `ledger.lookup` folds one into it.
 """
 
 from ledger.catalog.catalogs import Catalog
+from ledger.catalog.damage import CatalogDamage
 from ledger.catalog.keeping import LineChange, fold, overlay, read_catalog
 from ledger.catalog.lines import Place, Traits, encode_line, key_of
 from ledger.catalog.queries import make_query
 from ledger.catalog.search import Filter, matches
-from ledger.catalog.segments import CatalogDamage
 
 __all__ = [
     "Catalog",

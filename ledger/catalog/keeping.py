@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.catalog.catalogs import Catalog
+from ledger.catalog.damage import CatalogDamage
 from ledger.catalog.segments import (
     MAGIC,
     TOKEN_BYTES,
     TRAILER_BYTES,
-    CatalogDamage,
     ReadAt,
     Segment,
     encode_segment,

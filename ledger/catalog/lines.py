@@ -10,10 +10,11 @@ a byte that no text does: the records of the version could not be read, or say m
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from ledger.catalog.damage import CatalogDamage
 from ledger.ids import VersionId
 from ledger.records import decode_values, encode_compact, encode_values
 
@@ -31,6 +32,7 @@ _KEY_COLUMNS = 5
 _EXACT = 2**53
 _TIME_ZERO = 1 << 63
 _LAST_TIME = f"{_TIME_ZERO * 2 - 1:016x}"
+_Kind = TypeVar("_Kind")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -70,9 +72,12 @@ def encode_line(place: Place, traits: Traits | None) -> bytes:
 
 
 def place_of(columns: list[bytes]) -> Place:
-    """Where the version of a line stands."""
-    id, name, position, version, counter, order = [column.decode() for column in columns[:TIME]]
-    return Place(VersionId(id), name, int(position), version, int(counter), VersionId(order or id))
+    """Where the version of a line stands; raises `CatalogDamage` for what no line says."""
+    try:
+        id, name, position, version, counter, order = [column.decode() for column in columns[:TIME]]
+        return Place(VersionId(id), name, int(position), version, int(counter), VersionId(order or id))
+    except ValueError as error:
+        raise CatalogDamage(f"a line stands nowhere: {error}") from error
 
 
 def key_of(line: bytes) -> bytes:
@@ -81,13 +86,16 @@ def key_of(line: bytes) -> bytes:
 
 
 def decode_tags(column: bytes) -> tuple[str, ...]:
-    """The tags that a line holds."""
-    return tuple(_decode(column))
+    """The tags that a line holds; raises `CatalogDamage` for what no line says."""
+    return tuple(_decoded(column, list))
 
 
 def decode_metadata(column: bytes) -> dict[str, Any]:
-    """The metadata that a line holds, equal to those of the records by value, not always by type."""
-    return dict(decode_values(_decode(column)))
+    """The metadata that a line holds, equal to those of the records by value, not always by type.
+
+    Raises `CatalogDamage` for what no line says.
+    """
+    return _decoded(column, dict)
 
 
 def time_column(moment: dt.datetime) -> str:
@@ -124,6 +132,16 @@ def needles_of(metadata: Mapping[str, Any]) -> Iterator[Needle]:
             text = start + encode_compact(plain_numbers(encode_values(value)))
             # The end is part of it: 0.5 is not 0.51.
             yield text + b",", text + b"}"
+
+
+def _decoded(column: bytes, kind: type[_Kind]) -> _Kind:
+    try:
+        value = decode_values(_decode(column))
+    except (ValueError, RecursionError) as error:
+        raise CatalogDamage(f"a column holds no value: {error}") from error
+    if not isinstance(value, kind):
+        raise CatalogDamage(f"a column holds {type(value).__name__}, expected {kind.__name__}")
+    return value
 
 
 def _bounded(column: bytes) -> bytes:

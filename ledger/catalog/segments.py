@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+from ledger.catalog.damage import CatalogDamage
 from ledger.catalog.lines import TIME
 from ledger.catalog.queries import Query
 
@@ -31,10 +32,6 @@ _ROW = struct.Struct(f">{_ID_BYTES}s16sQII")
 _TRAILER = struct.Struct(">8s16s20sQQQIII")
 _CHECK_BYTES = 4
 TRAILER_BYTES = _TRAILER.size + _CHECK_BYTES
-
-
-class CatalogDamage(ValueError):  # noqa: N818  # caught where the catalog is made again
-    """Bytes of a catalog that are not what was written."""
 
 
 class Trailer(NamedTuple):

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ledger import Ledger
-from ledger.catalog import read_catalog
+from ledger.catalog import lines, read_catalog
+from ledger.catalog.segments import encode_segment
 from ledger.core.workspace import Workspace
 from ledger.errors import AmbiguousIdError
 from ledger.ids import VersionId
@@ -284,6 +285,29 @@ def test_a_damaged_catalog_is_made_again(filled: Ledger) -> None:
         assert kept is not None
         assert git(filled, "rev-parse", "main") == kept.commit
         assert len(filled.search()) == len(list(kept.live_lines()))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *((lines.NAME, b"\xff"), (lines.POSITION, b"x"), (lines.COUNTER, b"9" * 5000)),
+        *((lines.TAGS, value) for value in (b'"x" [', b'{"x":1}', b"[" * 3000 + b'"x"' + b"]" * 3000)),
+    ],
+)
+def test_a_line_that_no_version_has_is_damage(filled: Ledger, column: int, value: bytes) -> None:
+    """Where the check sums fit and a line cannot be read, searches and look-ups say what the history says."""
+    version = filled.search(tag="x", limit=1)[0]
+    kept = read_catalog(catalog_of(filled))
+    assert kept is not None
+    columns = next(line for line in kept.live_lines() if line.startswith(str(version.id).encode())).split(b"\t")
+    columns[column] = value
+    start = catalog_of(filled).read_bytes()[: kept.segments[0].start]
+    forged = encode_segment([b"\t".join(columns)], [], commit=kept.commit, token=kept.token, builds_on=len(start))
+    altered = start + b"".join(forged)
+    catalog_of(filled).write_bytes(altered)
+    assert [version] == Ledger.open(filled.path).search(tag="x", limit=1)
+    catalog_of(filled).write_bytes(altered)
+    assert version == Ledger.open(filled.path).get(version.id)
 
 
 def test_a_catalog_of_another_history_is_no_help(filled: Ledger, tmp_path: Path) -> None:
