@@ -113,7 +113,8 @@ def materializer_named(key: str) -> "type[BaseMaterializer]":
     found = _by_key.get(key) or next(filter(functools.partial(_is_keyed, key), _by_key.values()), None)
     if found is not None:
         return found
-    way = f"define it with REGISTRY_KEY = {key!r}" if key.startswith(f"{PROGRAM}.") else "import its module"
+    named = f"define it with REGISTRY_KEY = {key!r}"
+    way = named if key.startswith(f"{PROGRAM}.") else f"import its module or, where that has another name now, {named}"
     raise UnknownMaterializerError(
         f"no materializer {key!r} is registered, {len(_by_key)} others are",
         hint=f"{way}; the files themselves stay available: version.download_files(path)",

@@ -131,6 +131,7 @@ def test_an_unknown_key_says_what_is_left() -> None:
     """A key that is not registered is an error that says how to get at the files."""
     with pytest.raises(UnknownMaterializerError, match=r"'os\.system/1'") as caught:
         materializer_named("os.system/1")
+    assert "REGISTRY_KEY = 'os.system/1'" in caught.value.hint
     assert "download_files" in caught.value.hint
 
 
