@@ -54,7 +54,13 @@ class PillowMaterializer(BaseMaterializer):
         with self.open("image.json") as file:
             facts = json.load(file)
         with self.open("image.raw", "rb") as file:
-            value = Image.frombytes(facts["mode"], tuple(facts["size"]), file.read())
+            data = file.read()
+        width, height = facts["size"]
+        if width * height > 8 * len(data):  # pillow makes the whole image before it looks for the pixels
+            raise MaterializerError(
+                f"image.raw holds {len(data)} bytes, too few for {width} x {height} pixels", path="image.raw"
+            )
+        value = Image.frombytes(facts["mode"], (width, height), data)
         if "palette" in facts:
             value.putpalette(facts["palette"]["colors"], facts["palette"]["mode"])
         if "transparency" in facts:

@@ -7,6 +7,7 @@ import pytest
 
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import MaterializerError
+from ledger.materializers import load_value
 from tests.kit.materializing import Bench, MaterializerContract
 
 np = pytest.importorskip("numpy")
@@ -42,6 +43,13 @@ def test_an_image_that_pillow_would_take_for_an_attack_comes_back(bench: Bench) 
         assert sorted(held) == ["image.json", "image.raw"]
         assert (loaded.mode, loaded.size, loaded.getpixel((7, 7))) == (image.mode, image.size, image.getpixel((7, 7)))
         assert (loaded.getpalette(None), loaded.info) == (image.getpalette(None), image.info)
+
+
+def test_an_image_that_says_it_is_larger_than_its_bytes_takes_no_memory(bench: Bench) -> None:
+    """A size that the pixels stored cannot fill is an error with both, before an image of it is made."""
+    forged = {"image.raw": b"\0" * 100, "image.json": b'{"mode":"F","size":[100000,100000]}'}
+    with pytest.raises(MaterializerError, match="100 bytes, too few for 100000 x 100000 pixels"):
+        load_value("pillow.image/1", "PIL.Image.Image", bench.files(forged))
 
 
 def test_pixels_beyond_the_palette_are_kept(bench: Bench) -> None:
