@@ -50,13 +50,17 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def queue_up(queue: Path, *acts: Callable[[], object]) -> Started:
-    """Start threads one after the other, each once the one before is in the queue."""
+    """Start threads one after the other, each once the publication of the one before is in the queue, whole."""
+
+    def written() -> int:
+        return sum((queue / name).stat().st_size > 0 for name in in_queue(queue))
+
     threads = []
     for act in acts:
-        before = len(in_queue(queue))
+        before = written()
         threads.append(threading.Thread(target=act))
         threads[-1].start()
-        wait_until(lambda count=before: len(in_queue(queue)) > count)  # type: ignore[misc]
+        wait_until(lambda count=before: written() > count)  # type: ignore[misc]
     return threads
 
 
