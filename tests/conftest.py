@@ -3,7 +3,6 @@
 import gc
 import itertools
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from ledger import Ledger
 from tests.kit.faults import Proxy, proxy_before
+from tests.kit.git import run_git
 from tests.kit.s3 import Bucket, new_bucket, running_server, s3_environment
 
 # How long an example takes says what else the machine does. The rest is Hypothesis's own profile, which is another one
@@ -116,9 +116,3 @@ def histories_below(folder: Path) -> Iterator[Path]:
         if "history.git" in folders:
             yield Path(path, "history.git")
         folders[:] = [name for name in folders if name not in {"history.git", "chunks"}]
-
-
-def run_git(git_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Real Git on a history."""
-    command = ["git", f"--git-dir={git_dir}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ import pytest
 
 from ledger import Ledger
 from tests.concurrency.writer import NAME, Saved, begin_all, finish
-from tests.conftest import run_git
+from tests.kit.git import run_git
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

@@ -15,7 +15,7 @@ import pytest
 from ledger import Ledger
 from ledger.errors import LockTimeoutError
 from tests.concurrency.writer import NAME, ROOT, Saved, begin_all, finish
-from tests.conftest import run_git
+from tests.kit.git import run_git
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

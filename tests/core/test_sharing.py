@@ -40,8 +40,9 @@ from ledger.history import History, Remote, adopt_plan
 from ledger.lookup import add_remote, settings_for, store_of_remote
 from ledger.meters import Progress, progress
 from ledger.records import Name
-from tests.conftest import check_histories, run_git
+from tests.conftest import check_histories
 from tests.kit.contents import noise
+from tests.kit.git import run_git
 from tests.kit.histories import start
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import files_below, git

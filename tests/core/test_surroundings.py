@@ -19,8 +19,9 @@ from ledger.errors import (
     UnsupportedFormatError,
 )
 from ledger.lookup import add_remote
-from tests.conftest import check_histories, run_git
+from tests.conftest import check_histories
 from tests.kit.disks import disk_at, remount
+from tests.kit.git import run_git
 from tests.kit.hubs import EVE, hub_git, hub_tip, new_hub, push_by_hand, shared
 from tests.kit.ledgers import git
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar, cast
 
 from ledger import Ledger
-from tests.conftest import check_histories, run_git
+from tests.conftest import check_histories
 from tests.crash.operations import OPERATIONS, Shown, begin, shown_by, states_of
 from tests.crash.others import save_another
 from tests.crash.worker import ACKNOWLEDGED, work
+from tests.kit.git import run_git
 
 PROMPT_SECONDS = 5.0
 """How long the first save after a crash may take on a busy machine; waiting for a lock file to grow old takes 10 s."""

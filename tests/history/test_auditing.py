@@ -20,7 +20,7 @@ from ledger.history import (
     without_index,
 )
 from ledger.ids import CommitId
-from tests.conftest import run_git
+from tests.kit.git import run_git
 from tests.kit.histories import again, git, new_history, packs_of, publish
 
 

@@ -9,7 +9,7 @@ import pytest
 from ledger import Ledger
 from ledger.errors import IntegrityError
 from ledger.history.indexing import restore_indexes
-from tests.conftest import run_git
+from tests.kit.git import run_git
 
 DAMAGE = {
     "deleted": lambda path: path.unlink(),

@@ -10,3 +10,9 @@ def git_says(git_dir: Path, *arguments: str, data: bytes = b"", **environment: s
     command = ["git", f"--git-dir={git_dir}", *arguments]
     done = subprocess.run(command, input=data, env={**os.environ, **environment}, capture_output=True, check=True)
     return done.stdout.decode().strip()
+
+
+def run_git(git_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A Git command that may fail, and what came of it."""
+    command = ["git", f"--git-dir={git_dir}", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
