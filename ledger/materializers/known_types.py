@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ledger.errors import UnknownTypeError
-from ledger.materializers.programs import PROGRAM, class_inside, modules_named
+from ledger.materializers.programs import PROGRAM, class_inside, is_of_program, modules_named
 from ledger.materializers.registry import declares_fields, is_called, qualified_name
 
 FACTORIES: tuple[type, ...] = (list, dict, set, tuple, int, float, str, bool, bytes, frozenset)
@@ -23,7 +23,10 @@ FACTORIES: tuple[type, ...] = (list, dict, set, tuple, int, float, str, bool, by
 
 _OF_PROGRAM = f"{PROGRAM}."
 
-_HINT = "import the module that defines it first, or pass it: version.load(data_type=...)"
+_HINT = (
+    "import the module that defines it first, or pass it: version.load(data_type=...); "
+    "where it has moved, import it in a module of the old name as well"
+)
 _HINT_OF_PROGRAM = (
     "it is a script's: pass the class, version.load(data_type=...), or let a module define it that others import"
 )
@@ -55,13 +58,18 @@ def subclass_named(name: str, roots: Iterable[type]) -> type | None:
 
 
 def loaded_class(name: str) -> type | None:
-    """The class that an already loaded module holds under its qualified name, if any."""
+    """The class that an already loaded module holds under a name, if any.
+
+    One that has moved is found where a module still hands it on under the old name, as pickles find theirs; but what
+    a script has imported is not taken for a class of another script.
+    """
     parts = name.split(".")
     for end in range(len(parts) - 1, 0, -1):
         modules = modules_named(".".join(parts[:end]))
         if modules:
-            found = (class_inside(module, parts[end:]) for module in modules)
-            return next((kind for kind in found if kind is not None and is_called(kind, name)), None)
+            found = [kind for module in modules if (kind := class_inside(module, parts[end:])) is not None]
+            moved = None if is_of_program(name) else next(iter(found), None)
+            return next((kind for kind in found if is_called(kind, name)), moved)
     return None
 
 
