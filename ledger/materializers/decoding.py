@@ -8,12 +8,13 @@ Elements in sub folders go through `load_value`, which asks for trust where it m
 
 import json
 from collections import Counter, OrderedDict, defaultdict, deque
-from functools import partial
+from enum import Enum
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import LedgerError, MaterializerError
 from ledger.materializers.atoms import Json
-from ledger.materializers.enum_members import decode_enum
+from ledger.materializers.enum_members import decode_enum, is_enum
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import FACTORIES, is_named_tuple, is_plain_dataclass, known_class, slots_of
 from ledger.materializers.leaves import decode_leaf, is_leaf_tag
@@ -32,6 +33,8 @@ class TreeDecoder:
         self._files = files
         self._passed = passed
         self._whole: Json = None
+        self._known_class = cache(known_class)  # a value may have very many elements of few classes
+        self._slots_of = cache(slots_of)
         self._tags: dict[str, Callable[[Json], Any]] = {
             # Few frames for a level of nesting: what `TreeEncoder` takes as deep is to be read from any program.
             "$tuple": lambda held: tuple(map(self._decode, held)),
@@ -46,7 +49,7 @@ class TreeDecoder:
             "$namedtuple": self._named_tuple,
             "$dataclass": self._dataclass,
             "$ndarray": self._object_array,
-            "$enum": lambda held: decode_enum(held, self._passed, self._instead(held)),
+            "$enum": lambda held: decode_enum(held, self._class_of(held, is_enum, Enum)),
         }
 
     def decode(self, tree: Json) -> Any:
@@ -54,9 +57,10 @@ class TreeDecoder:
         self._whole = next(iter(tree.values()), None) if isinstance(tree, dict) else None
         return self._decode(tree)
 
-    def _instead(self, held: Json) -> type | None:
-        """The class the caller passed, for the value as a whole; an element is never taken for one of that class."""
-        return self._passed if held is self._whole else None
+    def _class_of(self, held: Json, is_wanted: "Callable[[type], bool]", *roots: type) -> Any:
+        """The class that the form of an instance begins with; an element is never taken for one of the class passed."""
+        instead = self._passed if held is self._whole else None
+        return self._known_class(held[0], is_wanted, roots=roots, passed=self._passed, instead=instead)
 
     def _decode(self, tree: Json) -> Any:
         if isinstance(tree, list):
@@ -95,7 +99,7 @@ class TreeDecoder:
 
     def _named_tuple(self, held: Json) -> Any:
         name, fields = held
-        kind = known_class(name, is_named_tuple, roots=(tuple,), passed=self._passed, instead=self._instead(held))
+        kind = self._class_of(held, is_named_tuple, tuple)
         expected = vars(kind)["_fields"]
         if tuple(field for field, _ in fields) != expected:
             raise MaterializerError(
@@ -106,10 +110,10 @@ class TreeDecoder:
         return tuple.__new__(kind, map(self._decode, [element for _, element in fields]))
 
     def _dataclass(self, held: Json) -> Any:
-        name, fields = held
-        kind: Any = known_class(name, is_plain_dataclass, roots=(), passed=self._passed, instead=self._instead(held))
+        _, fields = held
+        kind = self._class_of(held, is_plain_dataclass)
         instance = object.__new__(kind)
-        slots = slots_of(kind)
+        slots = self._slots_of(kind)
         for field, tree in fields.items():
             # Past any property of that name.
             if field in slots:

@@ -9,14 +9,16 @@ could come back as something else.
 
 import json
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
+from types import MemberDescriptorType
 from typing import Any
 
 from ledger.enums import TrustClass
 from ledger.errors import MaterializerError
 from ledger.materializers.atoms import Json
-from ledger.materializers.base import highest_trust
+from ledger.materializers.base import BaseMaterializer, highest_trust
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import FACTORIES, fields_of, is_named_tuple, is_plain_dataclass, slots_of
 from ledger.materializers.leaves import encode_leaf
@@ -44,6 +46,9 @@ class TreeEncoder:
         self._saved = 0
         self._above: set[int] = set()
         self.trust = TrustClass.DATA
+        # A value may have very many elements of few classes.
+        self._materializer_for: Callable[[type], type[BaseMaterializer]] = cache(materializer_for)
+        self._slots_of: Callable[[type], Mapping[str, MemberDescriptorType]] = cache(slots_of)
         self._forms: dict[type, Callable[[Any], Json]] = {
             list: self._list,
             dict: self._dict,
@@ -59,7 +64,7 @@ class TreeEncoder:
             return None
         kind = type(value)
         if kind not in _CONTAINERS:
-            handler = None if kind in _PLAIN else materializer_for(kind)
+            handler = None if kind in _PLAIN else self._materializer_for(kind)
             if handler is None or is_built_in(handler):
                 leaf = encode_leaf(value)
                 if leaf is not None:
@@ -78,12 +83,15 @@ class TreeEncoder:
         form = self._forms.get(kind)
         if form is not None:
             return form
+        handler = self._materializer_for(kind)
         if is_named_tuple(kind):
-            return self._named_tuple
-        handler = materializer_for(kind)
-        if handler.REGISTRY_KEY == DATACLASS and is_plain_dataclass(kind):
-            return self._dataclass
-        return self._object_array if is_object_array(value) and is_built_in(handler) else None
+            form = self._named_tuple
+        elif handler.REGISTRY_KEY == DATACLASS and is_plain_dataclass(kind):
+            form = self._dataclass
+        else:
+            return self._object_array if is_object_array(value) and is_built_in(handler) else None
+        self._forms[kind] = form
+        return form
 
     @contextmanager
     def _inside(self, value: object) -> Iterator[None]:
@@ -141,7 +149,8 @@ class TreeEncoder:
         return {"$namedtuple": [qualified_name(type(value)), fields]}
 
     def _dataclass(self, value: Any) -> Json:
-        fields = {name: self.encode(held) for name, held in _attributes(value).items()}
+        held_by_name = _attributes(value, self._slots_of(type(value)))
+        fields = {name: self.encode(held) for name, held in held_by_name.items()}
         return {"$dataclass": [qualified_name(type(value)), fields]}
 
     def _object_array(self, value: Any) -> Json:
@@ -185,10 +194,10 @@ class TreeEncoder:
         return {"$item": name, "materializer": saved.key, "type": saved.data_type}
 
 
-def _attributes(value: Any) -> dict[str, Any]:
+def _attributes(value: Any, slots: Mapping[str, MemberDescriptorType]) -> dict[str, Any]:
     """All that an instance holds: its fields, slots of any class it derives from, and what else was set."""
     held = {name: getattr(value, name) for name in fields_of(type(value)) if hasattr(value, name)}
-    for name, slot in slots_of(type(value)).items():
+    for name, slot in slots.items():
         with suppress(AttributeError):  # a slot that nothing was put into
             held[name] = slot.__get__(value)
     held |= getattr(value, "__dict__", {})

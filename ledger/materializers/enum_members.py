@@ -10,7 +10,6 @@ from typing import Any
 
 from ledger.errors import MaterializerError
 from ledger.materializers.atoms import Json
-from ledger.materializers.known_types import known_class
 from ledger.materializers.registry import qualified_name
 
 
@@ -19,10 +18,9 @@ def encode_enum(member: Enum) -> Json:
     return {"$enum": [qualified_name(type(member)), member.name, _member_value(member)]}
 
 
-def decode_enum(held: Json, passed: type | None = None, instead: type | None = None) -> Enum:
-    """The enum member of ``[class, name, value]``, of a class that is defined here (`known_class`)."""
+def decode_enum(held: Json, kind: Any) -> Enum:
+    """The enum member of ``[class, name, value]``, of the class that was found for it."""
     class_name, name, value = held
-    kind: Any = known_class(class_name, _is_enum, roots=(Enum,), passed=passed, instead=instead)
     members: dict[str, Enum] = kind._member_map_
     if name in members:
         return members[name]
@@ -57,7 +55,8 @@ def _has_bits(member: Enum | None, value: int) -> bool:
     return member is not None and member.value & value == member.value
 
 
-def _is_enum(kind: type) -> bool:
+def is_enum(kind: type) -> bool:
+    """Whether a class is one of enum members."""
     return issubclass(kind, Enum)
 
 

@@ -2,8 +2,8 @@
 
 Owns which exact types are leaves, and the tag of each, both ways (specs/materializers.md, 3). A subclass is
 another type and is not encoded here, except for enum members, numpy's scalars and those
-of pandas, which say what they are. Decoding compares names with classes that are defined
-already and imports none.
+of pandas, which say what they are. Enum members are not decoded here: their classes are sought for a value as a whole.
+Decoding imports nothing.
 """
 
 import datetime as dt
@@ -28,7 +28,7 @@ from ledger.materializers.atoms import (
     from_base64,
     to_base64,
 )
-from ledger.materializers.enum_members import decode_enum, encode_enum
+from ledger.materializers.enum_members import encode_enum
 from ledger.materializers.moments import MICROSECOND, decode_datetime, decode_time, encode_datetime, encode_time
 from ledger.materializers.scalars import decode_numpy, decode_pandas, encode_numpy, encode_pandas
 
@@ -114,7 +114,6 @@ _DECODERS: dict[str, Callable[[Json], Any]] = {
     "$purepath": lambda held: _PURE_PATHS[held[0]](held[1]),
     "$ellipsis": lambda _: ...,
     "$range": lambda held: range(*(int(bound, 16) for bound in held)),
-    "$enum": decode_enum,
     "$numpy": decode_numpy,
     "$pandas": decode_pandas,
 }
