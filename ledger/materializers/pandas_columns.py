@@ -1,19 +1,22 @@
 """One column of pandas as one of Arrow, and back with the dtype it had.
 
-Owns how each dtype is kept, as a description in JSON beside the column. Numbers, times,
+Owns how each dtype is kept, as a description in JSON beside the column. Numbers, times, dates,
 texts and rows of numbers are columns that any reader of parquet understands. What Arrow
 has no form for, such as mixed objects or complex numbers, is a column of JSON texts.
 Nulls and NaN stay what they were.
 """
 
+import datetime as dt
 import functools
 import io
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.errors import MaterializerError
 from ledger.materializers.atoms import Json
+from ledger.materializers.decoding import TreeDecoder
+from ledger.materializers.encoding import TreeEncoder
 from ledger.materializers.pandas_labels import (
     comes_back,
     decode_arrow_type,
@@ -30,10 +33,12 @@ from ledger.materializers.pandas_rows import are_rows, decode_rows, encode_rows
 if TYPE_CHECKING:
     import pandas as pd
 
-_TEXTS = ({str}, {str, type(None)}, set[type](), {type(None)})
+_ARROW_TYPES: Final = {str: "large_string", bytes: "large_binary", dt.date: "date32"}
+"""The names of Arrow's types for columns of objects of one type, of which Arrow makes the same objects again."""
+
 _MASKED_FLOATS = ("Float32", "Float64")
 _SECONDS_LIMIT = (2**63 - 1) // 1000
-_BYTES = ({bytes}, {bytes, type(None)})
+_TO_TEXT = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def encode_column(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
@@ -67,29 +72,39 @@ def decode_column(column: Any, held: Json) -> Any:
 
 
 def _encode_objects(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
-    """Texts or bytes as such, with one kind of null; anything else as JSON texts."""
+    """Texts, bytes, dates or rows of numbers as such; anything else as JSON texts."""
+    values = column.tolist()
+    if column.dtype == object:
+        array, null = _of_one_type(values)
+        if array is not None:
+            return array, {"objects": null}
+        if are_rows(values):
+            return encode_rows(values)
+    return _json_texts(values, label), {"json": str(column.dtype)}
+
+
+def _of_one_type(values: Sequence[object]) -> tuple[Any, str]:
+    """Objects of one type that Arrow has as well, and the one kind of null among them; no array if they are not."""
     import pyarrow as pa
 
-    values = column.tolist()
     kinds = set(map(type, values))
+    null = "nan" if float in kinds else "None"
+    kind, *others = kinds - {float if null == "nan" else type(None)} or {str}
+    if others or kind not in _ARROW_TYPES or not all(x != x for x in values if type(x) is float):  # noqa: PLR0124  # only NaN
+        return None, null
     try:
-        if column.dtype == object and kinds in _TEXTS:
-            return pa.array(values, pa.large_string()), {"objects": "None"}
-        if column.dtype == object and kinds in _BYTES:
-            return pa.array(values, pa.large_binary()), {"objects": "None"}
-        if column.dtype == object and kinds == {str, float} and all(x != x for x in values if type(x) is float):  # noqa: PLR0124  # only NaN
-            texts = [text if type(text) is str else None for text in values]
-            return pa.array(texts, pa.large_string()), {"objects": "nan"}
+        held = values if null == "None" else [None if type(value) is float else value for value in values]
+        return pa.array(held, pa.type_for_alias(_ARROW_TYPES[kind])), null
     except UnicodeEncodeError:
-        pass  # lone surrogates: safe, because JSON texts below escape them
-    if column.dtype == object and are_rows(values):
-        return encode_rows(values)
-    return pa.array([_json_text(value, label) for value in values], pa.large_string()), {"json": str(column.dtype)}
+        return None, null  # lone surrogates: safe, because JSON texts escape them
 
 
-def _json_text(value: object, label: str) -> str:
+def _json_texts(values: Iterable[object], label: str) -> Any:
+    import pyarrow as pa
+
+    encode = TreeEncoder(None).encode
     try:
-        return json.dumps(encode_plain(value), ensure_ascii=False)
+        return pa.array([_TO_TEXT(encode(value)) for value in values], pa.large_string())
     except MaterializerError as error:
         raise MaterializerError(
             f"column {label} cannot be saved: {error}",
@@ -212,7 +227,7 @@ def _with_type(column: Any, kind: Any) -> Any:
 
 
 def _objects(column: Any) -> Any:
-    """A column of texts or bytes as an array of objects, None where it is null."""
+    """A column of texts, bytes or dates as an array of objects, None where it is null."""
     import numpy as np
 
     array = np.empty(len(column), dtype=object)
@@ -235,7 +250,8 @@ def _decode_objects(column: Any, held: Json) -> Any:
 
 def _decode_json(column: Any, held: Json) -> Any:
     elements = _objects(column)
-    elements[:] = [decode_plain(json.loads(text)) for text in elements]
+    decode = TreeDecoder(None).decode
+    elements[:] = [decode(json.loads(text)) for text in elements]
     return elements if held["json"] == "object" else elements.astype(held["json"])
 
 

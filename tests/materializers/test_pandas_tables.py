@@ -43,7 +43,9 @@ def _columns() -> dict[str, Any]:
         "object nan": pd.Series(["a", np.nan, "b"], dtype=object),
         "object bytes": pd.Series([b"a", None, b"\xff"], dtype=object),
         "object mixed": pd.Series([1, "a", (2.5, {3})], dtype=object),
-        "object dates": pd.Series([dt.date(2020, 1, 1), None, decimal.Decimal("1.10")], dtype=object),
+        "object dates": pd.Series([dt.date.min, None, dt.date.max], dtype=object),
+        "object dates nan": pd.Series([dt.date(2020, 1, 1), np.nan, dt.date(1969, 12, 31)], dtype=object),
+        "object date and more": pd.Series([dt.date(2020, 1, 1), None, decimal.Decimal("1.10")], dtype=object),
         "object stamps": pd.Series([pd.Timestamp("2020", tz="Europe/Paris"), pd.NaT, pd.NA], dtype=object),
         "surrogate": pd.Series(["\ud800", "a", "b"], dtype=object),
         "Int64": pd.array([1, None, 2**60 + 1], dtype="Int64"),
@@ -310,10 +312,11 @@ def test_the_other_byte_order_is_kept(bench: Bench) -> None:
 
 
 def test_other_programs_read_the_columns(bench: Bench) -> None:
-    """The file is a plain parquet file with the columns under their names."""
-    _, held = bench.save(pd.DataFrame({"a": [1], "b": ["x"]}))
+    """The file is a plain parquet file with the columns under their names; objects of one type are values of it."""
+    values = {"a": [1], "b": ["x"], "c": [b"y"], "d": [dt.date(2020, 2, 29)]}
+    _, held = bench.save(pd.DataFrame(values))
     assert list(held) == ["data.parquet"]
-    assert pd.read_parquet(io.BytesIO(held["data.parquet"])).to_dict("list") == {"a": [1], "b": ["x"]}
+    assert pd.read_parquet(io.BytesIO(held["data.parquet"])).to_dict("list") == values
 
 
 def test_an_edit_leaves_most_bytes_alone(bench: Bench) -> None:
