@@ -8,6 +8,7 @@ in a file of its own, where it matters.
 """
 
 import datetime as dt
+import functools
 import inspect
 import json
 from collections.abc import Iterator
@@ -84,8 +85,14 @@ def _dumped(value: Any, *, by_alias: bool) -> tuple[str, Any] | None:
 
 def _by_either_name(kind: Any, text: str) -> Any:
     """A model from JSON whose fields stand under their aliases or, from pydantic 2.11 on, under their names."""
-    is_known = "by_name" in inspect.signature(kind.model_validate_json).parameters
-    return kind.model_validate_json(text, by_alias=True, by_name=True) if is_known else kind.model_validate_json(text)
+    names = {"by_alias": True, "by_name": True} if _knows_names(kind) else {}
+    return kind.model_validate_json(text, **names)
+
+
+@functools.lru_cache(maxsize=256)
+def _knows_names(kind: Any) -> bool:
+    """Whether a class can be told to go by the names of its fields; a list may hold very many models of it."""
+    return "by_name" in inspect.signature(kind.model_validate_json).parameters
 
 
 def _set_fields(value: Any) -> list[list[str]]:
