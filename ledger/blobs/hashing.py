@@ -1,13 +1,16 @@
 """Digests of many files or objects, on all cores.
 
-Each file is hashed from front to back by one thread, several files at the same time, a little ahead of whoever takes
-the results. Progress is told to `ledger.meters` by the thread that asked, also while a single large file takes long.
-When that thread is interrupted the others stop at their next block.
+Each file is hashed from front to back by one thread, several at the same time, a little ahead of whoever takes the
+results. Small neighbours are hashed by the thread that asked, unless it waits for them long, as over a network: more
+threads would only wait for each other and for the interpreter's lock. Progress is told to `ledger.meters` by the thread
+that asked, also while a single large file takes long. When that thread is interrupted the others stop at their next
+block.
 """
 
 import hashlib
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -20,31 +23,58 @@ _Source = TypeVar("_Source")
 Hashed = tuple[int, Digest]
 """The size of a source in bytes, and its digest."""
 
+_HashedTogether = tuple[list[Hashed], Exception | None]
+
 _WAIT = 0.05  # seconds
+_MOST_TOGETHER = 128
+_LONG = 0.0005  # seconds for a small source
 
 
-def digests(sources: Iterable[_Source], read: Callable[[_Source], Iterator[bytes]], *, size: int) -> Iterator[Hashed]:
-    """The size and digest of each source, in order; ``read`` gives the bytes of one, ``size`` says how many all have.
+def digests(
+    sources: Sequence[_Source],
+    read: Callable[[_Source], Iterator[bytes]],
+    *,
+    size_of: Callable[[_Source], int] = lambda _: PARALLEL_SIZE,
+) -> Iterator[Hashed]:
+    """The size and digest of each source, in order; ``read`` gives the bytes of one.
 
-    Raises what ``read`` raises, for the first source in order that it fails for.
+    ``size_of`` says how many these should be, where that is known. Raises what ``read`` raises, for the first source
+    in order that it fails for.
     """
     tally = _Tally()
-    if size < PARALLEL_SIZE:
-        for source in sources:
-            yield _hash(source, read=read, tally=tally)
-            advance(tally.take())
-        return
-    workers: Workers[Hashed] = Workers()
+    workers: Workers[_HashedTogether] = Workers()
+    is_quick = True
     try:
-        for source in sources:
+        for together, size in _neighbours(sources, size_of):
+            work = partial(_hash_together, together, read=read, tally=tally)
+            if size < PARALLEL_SIZE and is_quick:
+                while workers:
+                    yield from _take(workers, tally)
+                began = time.monotonic()
+                found = work()
+                is_quick = time.monotonic() - began < _LONG * len(together)
+                yield from _results(found, tally)
+                continue
             if workers.is_full:
-                yield _take(workers, tally)
-            workers.give(partial(_hash, source, read=read, tally=tally))
+                yield from _take(workers, tally)
+            workers.give(work)
         while workers:
-            yield _take(workers, tally)
+            yield from _take(workers, tally)
     finally:
         tally.stop()
         workers.close()
+
+
+def _neighbours(
+    sources: Sequence[_Source], size_of: Callable[[_Source], int]
+) -> Iterator[tuple[Sequence[_Source], int]]:
+    """The sources in order, in pieces of work, and the size of each; a large source ends its piece."""
+    first = size = 0
+    for end, source in enumerate(sources, 1):
+        size += size_of(source)
+        if size >= PARALLEL_SIZE or end - first == _MOST_TOGETHER or end == len(sources):
+            yield sources[first:end], size
+            first, size = end, 0
 
 
 class _Tally:
@@ -70,13 +100,31 @@ class _Tally:
         self._is_over = True
 
 
-def _take(workers: Workers[Hashed], tally: _Tally) -> Hashed:
-    """The oldest result, once it is there; what is done meanwhile is told."""
+def _take(workers: Workers[_HashedTogether], tally: _Tally) -> Iterator[Hashed]:
+    """The oldest results, once they are there; what is done meanwhile is told."""
     while not workers.wait(_WAIT):
         advance(tally.take())
-    found = workers.take()
+    yield from _results(workers.take(), tally)
+
+
+def _results(hashed: _HashedTogether, tally: _Tally) -> Iterator[Hashed]:
+    found, error = hashed
     advance(tally.take())
-    return found
+    yield from found
+    if error is not None:
+        raise error
+
+
+def _hash_together(
+    sources: Iterable[_Source], *, read: Callable[[_Source], Iterator[bytes]], tally: _Tally
+) -> _HashedTogether:
+    found: list[Hashed] = []
+    try:
+        for source in sources:
+            found.append(_hash(source, read=read, tally=tally))  # noqa: PERF401  # what is done stays when one fails
+    except Exception as error:  # noqa: BLE001  # raised in its turn, after the results of those before it
+        return found, error
+    return found, None
 
 
 def _hash(source: _Source, *, read: Callable[[_Source], Iterator[bytes]], tally: _Tally) -> Hashed:

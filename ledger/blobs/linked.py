@@ -8,7 +8,8 @@ a path is followed only where it leads to without any symbolic link.
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -39,11 +40,11 @@ def link_content(store: LocalStore, path: Path) -> Content:
     """
     linked = _path_in_store(store, path)
     found = _scan(_full_path(store, linked))
-    size = sum(file.size for file in found)
-    expect(size)
+    expect(sum(file.size for file in found))
+    hashed = digests(found, _bytes_of, size_of=lambda file: file.size)
     files = tuple(
         FileEntry(path=file.path, size=size, kind=file.kind, digest=digest)
-        for file, (size, digest) in zip(found, digests(found, _bytes_of, size=size), strict=True)
+        for file, (size, digest) in zip(found, hashed, strict=True)
     )
     return listed_content(store, linked, files)
 
@@ -120,20 +121,15 @@ class LinkedFiles:
 
     def check(self) -> None:
         """Compare what lies there with what was registered, byte by byte, on all cores."""
-        found = self._compared_listing()
+        self.check_listing()
         files = list(self._registered.files.values())
-        size = sum(file.size for file in found)
-        for file, each in zip(files, digests(files, self._raw, size=size), strict=True):
+        read = partial(self._raw, real_path=cache(os.path.realpath))  # a folder may have very many files
+        for file, each in zip(files, digests(files, read, size_of=lambda file: file.size), strict=True):
             self._registered.compare(file, *each)
 
     def check_listing(self) -> None:
         """Compare which files lie there with those that were registered."""
-        self._compared_listing()
-
-    def _compared_listing(self) -> list[TreeFile]:
-        found = self._scan()
-        self._registered.compare_listing({file.path: file.kind for file in found})
-        return found
+        self._registered.compare_listing({file.path: file.kind for file in self._scan()})
 
     def _scan(self) -> list[TreeFile]:
         if not mode_of(self.path, follow=False):
@@ -148,14 +144,14 @@ class LinkedFiles:
     def _source(self, file: FileEntry) -> str:
         return self.path if self.is_one else os.path.join(self.path, file.path)
 
-    def _raw(self, file: FileEntry) -> Iterator[bytes]:
+    def _raw(self, file: FileEntry, real_path: Callable[[str], str] = os.path.realpath) -> Iterator[bytes]:
         if file.kind == "directory":
             return
         source = self._source(file)
         if file.kind == "link":
             yield self._link_target(file)
             return
-        if os.path.realpath(os.path.dirname(source)) != os.path.dirname(source):
+        if real_path(os.path.dirname(source)) != os.path.dirname(source):
             raise self._registered.changed(file.path, "lies behind a symbolic link")
         try:
             yield from read_source(source, follow=False)

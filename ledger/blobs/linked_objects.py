@@ -18,7 +18,7 @@ from ledger.blobs.paths import parents_of, path_problem
 from ledger.blobs.registered import Registered, check_linked, checked_blocks, reserved_problem
 from ledger.blobs.store import PrunableStore, Store
 from ledger.blobs.tables import Table, put_table
-from ledger.blobs.workers import PARALLEL_SIZE, in_order
+from ledger.blobs.workers import in_order
 from ledger.disk import storage_errors
 from ledger.errors import OutsideStoreError, StorageError
 from ledger.records import INLINE_FILES, Content, FileEntry, FileKind, linked_digest
@@ -47,7 +47,7 @@ def link_objects(store: Store, linked: str) -> Content:
         )
     is_one = paths == [_name(linked)] and is_object(store, linked)
     keys = [object_key(linked, path, is_one=is_one) for path in paths]
-    found = digests(keys, partial(_ranges, store), size=PARALLEL_SIZE)
+    found = digests(keys, partial(_ranges, store))
     files = tuple(
         FileEntry(path=path, size=size, digest=digest) for path, (size, digest) in zip(paths, found, strict=True)
     )

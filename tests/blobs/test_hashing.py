@@ -15,14 +15,17 @@ from ledger.meters import Progress, progress, task
 BLOCKS = st.lists(st.binary(max_size=20), max_size=4)
 
 
-@given(st.lists(BLOCKS, max_size=20), st.sampled_from([0, 1 << 30]))
+SIZES = [0, 1 << 18, 1 << 30]  # by the thread that asks, some together, each by itself
+
+
+@given(st.lists(BLOCKS, max_size=20), st.sampled_from(SIZES))
 def test_digests_come_in_order(sources: list[list[bytes]], size: int) -> None:
     """Each source has the size and digest of its blocks together, with threads and without."""
     expected = [(len(b"".join(blocks)), digest_of(b"".join(blocks))) for blocks in sources]
-    assert expected == list(digests(sources, iter, size=size))
+    assert expected == list(digests(sources, iter, size_of=lambda _: size))
 
 
-@pytest.mark.parametrize("size", [0, 1 << 30])
+@pytest.mark.parametrize("size", SIZES)
 def test_the_first_source_that_fails_is_the_error(size: int) -> None:
     """What a source raises comes in its turn, after the results of those before it."""
 
@@ -31,7 +34,7 @@ def test_the_first_source_that_fails_is_the_error(size: int) -> None:
             raise LookupError(number)
         yield b"x"
 
-    found = digests(range(9), read, size=size)
+    found = digests(range(9), read, size_of=lambda _: size)
     assert 3 == len([next(found) for _ in range(3)])
     with pytest.raises(LookupError, match="3"):
         next(found)
@@ -47,7 +50,7 @@ def test_a_long_source_is_told_of_while_it_is_read() -> None:
 
     told: list[tuple[int, Progress]] = []
     with progress(lambda at: told.append((threading.get_ident(), at))), task("hash", 6000):
-        list(digests([0], slowly, size=1 << 30))
+        list(digests([0], slowly))
     assert {threading.get_ident()} == {thread for thread, _ in told}
     assert len([at for _, at in told if 0 < at.done < 6000]) > 1
     assert Progress("hash", 6000, 6000, finished=True) == told[-1][1]
@@ -68,5 +71,5 @@ def test_an_interrupt_does_not_wait_for_long_sources() -> None:
         raise KeyboardInterrupt
 
     with progress(stop), pytest.raises(KeyboardInterrupt), task("hash"):
-        list(digests(range(4), for_ever, size=1 << 30))
+        list(digests(range(4), for_ever))
     assert [] == [thread for thread in threading.enumerate() if thread.name.startswith("ledger-bytes")]
