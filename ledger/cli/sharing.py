@@ -49,8 +49,13 @@ def sync(session: Session, remote: str) -> None:
         print_json(msgspec.to_builtins(report))
         return
     _tell([f"{moved.before} is now {moved.after}" for moved in report.renumbered], "renumbered")
-    for verb, labels in (("pushed", report.pushed), ("fetched", report.fetched)):
+    for verb, labels, others in (
+        ("pushed", report.pushed, report.other_pushed),
+        ("fetched", report.fetched, report.other_fetched),
+    ):
         _tell([f"{verb} {label}" for label in labels], verb)
+        if others:
+            print_line(f"{verb} {counted(others, 'other record')} (tags, metadata, runs)")
     print_line(f"{remote} and this ledger are both at {report.commit[:10]}")
 
 

@@ -59,7 +59,7 @@ class Renumbered(msgspec.Struct, frozen=True, kw_only=True):
 class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a sync did: the versions it published and received, as ``NAME@VERSION``, and those that moved.
 
-    ``commit`` is what both sides hold now.
+    ``commit`` is what both sides hold now. The ``other`` records are those of tags, metadata and runs: how many.
     """
 
     remote: str
@@ -67,6 +67,8 @@ class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
     pushed: tuple[str, ...]
     fetched: tuple[str, ...]
     renumbered: tuple[Renumbered, ...]
+    other_pushed: int
+    other_fetched: int
 
 
 def clone(url: str, path: Path, store: str | None = None) -> None:
@@ -113,6 +115,7 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
         )
     remote = remote_for_git(name, settings)
     pushed: dict[str, Claim] = {}
+    other_pushed: frozenset[tuple[str, ...]] = frozenset()
     sound: set[str] = set()
     for _ in range(ATTEMPTS):
         plan = _plan(workspace, remote)
@@ -124,8 +127,9 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
                 held.release()
         if is_pushed:
             pushed |= {claim.id: claim for claim in plan.unpublished}
+            other_pushed |= plan.other_unpublished
             if adopt_plan(workspace.history, plan):
-                return _report(plan, pushed)
+                return _report(plan, pushed, other_pushed)
         time.sleep(random.random() * _LONGEST_PAUSE)  # noqa: S311  # chance spreads those who sync at once
     raise LockTimeoutError(
         f"others kept publishing to {remote} or saving here: {ATTEMPTS} attempts to sync were overtaken",
@@ -148,7 +152,7 @@ def _plan(workspace: Workspace, remote: Remote) -> SyncPlan:
         ) from error
 
 
-def _report(plan: SyncPlan, pushed: dict[str, Claim]) -> SyncReport:
+def _report(plan: SyncPlan, pushed: dict[str, Claim], other_pushed: frozenset[tuple[str, ...]]) -> SyncReport:
     return SyncReport(
         remote=plan.remote.name,
         commit=plan.tip,
@@ -159,6 +163,8 @@ def _report(plan: SyncPlan, pushed: dict[str, Claim]) -> SyncReport:
             for before, after in plan.moved
             if before.label != after.label
         ),
+        other_pushed=len(other_pushed),
+        other_fetched=len(plan.other_fetched - other_pushed),
     )
 
 

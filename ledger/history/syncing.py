@@ -11,6 +11,7 @@ the steps loses nothing: the next plan starts from what is there.
 """
 
 import datetime as dt
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
@@ -34,7 +35,8 @@ class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The commit that both sides are to hold, and what each side gains by it.
 
     ``theirs`` is what the remote holds, ``None`` for a remote without a branch. ``moved`` are the claims
-    that change here: from where, to where.
+    that change here: from where, to where. Of the records that are no versions, those of tags, metadata and runs, each
+    side gains its ``other`` ones.
     """
 
     remote: Remote
@@ -44,6 +46,8 @@ class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
     unpublished: tuple[Claim, ...]
     fetched: tuple[Claim, ...]
     moved: tuple[tuple[Claim, Claim], ...]
+    other_unpublished: frozenset[layout.Path]
+    other_fetched: frozenset[layout.Path]
 
 
 def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime) -> SyncPlan:
@@ -55,18 +59,22 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
     theirs = receive(history, remote, local=local)
     tip = _agree(history, remote, local, theirs, author, now)
     _refuse_moving_published(history, remote, tip)
-    missing_there = gained(history, theirs, tip)
-    lost_here = compare(history.objects, history.objects.commit(tip).tree, history.objects.commit(local).tree).added
-    before = {claim.id: claim for claim in _claims_in(lost_here)}
-    here = gained(history, local, tip)
+    added = cache(partial(_added, history))
+    before = {claim.id: claim for claim in _claims_in(added(tip, local))}
+    here = _by_id(added(local, tip))
+    # Not from the tip: a merge has records of its own, of the versions that it moves.
+    others_here = _others_in(added(theirs, local))
+    others_there = _others_in(added(local, theirs)) if theirs is not None else frozenset()
     return SyncPlan(
         remote=remote,
         local=local,
         theirs=theirs,
         tip=tip,
-        unpublished=tuple(missing_there.values()),
+        unpublished=tuple(_by_id(added(theirs, tip)).values()),
         fetched=tuple(claim for claim in here.values() if claim.id not in before),
         moved=tuple((before[claim.id], claim) for claim in here.values() if claim.id in before),
+        other_unpublished=others_here - others_there,
+        other_fetched=others_there - others_here,
     )
 
 
@@ -150,10 +158,25 @@ def _agree(
 
 def gained(history: History, before: CommitId | None, after: CommitId) -> dict[VersionId, Claim]:
     """The claims that one commit has and another lacks, by the ids of their versions."""
+    return _by_id(_added(history, before, after))
+
+
+def _added(history: History, before: CommitId | None, after: CommitId) -> tuple[layout.Path, ...]:
+    """The paths that one commit has and another lacks."""
     objects = history.objects
     base = objects.commit(before).tree if before is not None else None
-    found = _claims_in(compare(objects, base, objects.commit(after).tree).added)
-    return {claim.id: claim for claim in sorted(found)}
+    return compare(objects, base, objects.commit(after).tree).added
+
+
+def _by_id(paths: tuple[layout.Path, ...]) -> dict[VersionId, Claim]:
+    return {claim.id: claim for claim in sorted(_claims_in(paths))}
+
+
+def _others_in(paths: tuple[layout.Path, ...]) -> frozenset[layout.Path]:
+    """The events and the records of runs; an event by its own name, as its version may move."""
+    records = [path for path in paths if path[-1].endswith(".json") and path[-1] != layout.MANIFEST]
+    events = frozenset(path[-1:] for path in records if path[:1] == layout.ARTIFACTS)
+    return events.union(path for path in records if path[:1] == layout.RUNS)
 
 
 def _claims_in(paths: tuple[layout.Path, ...]) -> list[Claim]:

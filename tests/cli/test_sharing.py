@@ -48,6 +48,22 @@ def test_a_sync_of_very_many_versions_is_told_in_short(cli: Cli, two: tuple[str,
     assert 61 == len(json.loads(cli("--ledger", "b", "sync", "--json").out)["fetched"])
 
 
+def test_a_sync_counts_what_else_goes_either_way(cli: Cli, two: tuple[str, str]) -> None:
+    """Tags, metadata and runs are counted where they went from and where they came to, also as their versions move."""
+    cli("--ledger", "a", "sync")
+    cli("--ledger", "a", "tag", "iris@1", "good")
+    cli("--ledger", "b", "tag", "iris@2", "mine")
+    lines = cli("--ledger", "b", "sync").out.splitlines()
+    assert "pushed 1 other record (tags, metadata, runs)" in lines
+    cli("--ledger", "b", "tag", "iris@1", "better")
+    lines = cli("--ledger", "a", "sync").out.splitlines()
+    assert ["pushed 1 other record (tags, metadata, runs)", "fetched iris@3"] == lines[:2]
+    # That of a tag, and that of iris@3, which was iris@2.
+    assert "fetched 2 other records (tags, metadata, runs)" in lines
+    found = json.loads(cli("--ledger", "b", "sync", "--json").out)
+    assert (1, 1) == (found["other_pushed"], found["other_fetched"])
+
+
 def test_a_sync_as_json(cli: Cli, two: tuple[str, str]) -> None:
     """The report, key by key."""
     cli("--ledger", "a", "sync")
@@ -60,6 +76,8 @@ def test_a_sync_as_json(cli: Cli, two: tuple[str, str]) -> None:
         "pushed": ["iris@3"],
         "fetched": ["iris@2"],
         "renumbered": [moved],
+        "other_pushed": 0,
+        "other_fetched": 0,
     }
     assert expected == found
 

@@ -103,7 +103,9 @@ def test_a_second_sync_does_nothing(pair: tuple[Ledger, Ledger]) -> None:
     """Nothing to push, fetch or renumber, and no commit."""
     ada, _ = pair
     before = ada.revision
-    expected = SyncReport(remote="origin", commit=before, pushed=(), fetched=(), renumbered=())
+    expected = SyncReport(
+        remote="origin", commit=before, pushed=(), fetched=(), renumbered=(), other_pushed=0, other_fetched=0
+    )
     assert expected == ada.sync()
     assert before == ada.revision
 
