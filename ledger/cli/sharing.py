@@ -10,7 +10,7 @@ import ledger
 from ledger.cli.printing import counted, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.history import without_secrets
-from ledger.lookup import add_remote, place_for_new, read_config, store_of_remote
+from ledger.lookup import place_for_new, read_config, store_of_remote
 
 _MOST_LINES = 50
 
@@ -81,7 +81,9 @@ def remote() -> None:
 @pass_session
 def add(session: Session, name: str, url: str, store: str | None) -> None:
     """Remember a remote. NAME is what `ledger sync` calls it, `origin` is the one that numbers are published to."""
-    settings = add_remote(session.reader().path, name, url, store=store)
+    opened = session.ledger()
+    opened.add_remote(name, url, store)
+    settings = read_config(opened.path).remotes[name]
     if session.json:
         print_json({"name": name, "url": without_secrets(settings.url), "store": settings.store or None})
     else:

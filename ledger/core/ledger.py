@@ -247,6 +247,13 @@ class Ledger(Reader):
         self._workspace.trust.add(Digest(found.digest), found.claim.label, self._workspace.now())
         return found
 
+    def add_remote(self, name: str, url: str, store: str | None = None) -> None:
+        """Remember a remote: any URL or path that Git knows, and where its bytes are, unless the path tells.
+
+        Raises `ArgumentError` for a name that is taken and for what is no URL, of the remote or of its store.
+        """
+        sharing.add_remote(self._workspace, name, url, store)
+
     def sync(self, remote: str = "origin") -> sharing.SyncReport:
         """Bring this ledger and a remote to the same versions: fetch, check, merge, upload, push.
 

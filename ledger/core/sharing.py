@@ -37,6 +37,7 @@ from ledger.lookup import (
     remote_for_git,
     settings_for,
     store_of_remote,
+    write_remote,
 )
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -85,6 +86,13 @@ def clone(url: str, path: Path, store: str | None = None) -> None:
     if unread and Workspace(path, producer_of=producer_of).snapshot().artifact_names():
         place = f"`store` below [remotes.origin] in {path / CONFIG_FILE}"
         warn_user(f"the bytes of what was cloned cannot be read yet: {unread}; {place} says where they are")
+
+
+def add_remote(workspace: Workspace, name: str, url: str, store: str | None = None) -> None:
+    """Write a remote into the settings; one whose store's URL nobody understands would keep everything from loading."""
+    if store:
+        open_store(store_of_remote(workspace.path, settings_for(url, store)))
+    write_remote(workspace.path, name, url, store=store)
 
 
 def _unread(path: Path, settings: RemoteConfig) -> str:

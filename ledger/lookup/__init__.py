@@ -21,7 +21,7 @@ from ledger.lookup.finding_runs import producer_of
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
-from ledger.lookup.remotes import add_remote, find_remote, history_at, remote_for_git, settings_for, store_of_remote
+from ledger.lookup.remotes import find_remote, history_at, remote_for_git, settings_for, store_of_remote, write_remote
 from ledger.lookup.resolving import resolve, split_label
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.lookup.view import ProducerFinder, View
@@ -41,7 +41,6 @@ __all__ = [
     "RemoteConfig",
     "StepRun",
     "View",
-    "add_remote",
     "find_ledger",
     "find_path",
     "find_remote",
@@ -62,4 +61,5 @@ __all__ = [
     "store_url",
     "write_cache_limit",
     "write_config",
+    "write_remote",
 ]

@@ -33,7 +33,7 @@ def settings_for(url: str, store: str | None = None) -> RemoteConfig:
     return RemoteConfig(url=where, store=given_store(store or ""))
 
 
-def add_remote(ledger_dir: Path, name: str, url: str, *, store: str | None = None) -> RemoteConfig:
+def write_remote(ledger_dir: Path, name: str, url: str, *, store: str | None = None) -> RemoteConfig:
     """Write a remote into a ledger's settings and return it; raises `ArgumentError` if it is taken or no URL."""
     settings = settings_for(url, store)
     check_remote(name, settings.url)

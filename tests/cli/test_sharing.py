@@ -144,9 +144,10 @@ def test_remotes_are_listed(cli: Cli, two: tuple[str, str], workdir: Path) -> No
 
 
 def test_a_bad_remote_is_not_written(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
-    """A URL that runs something changes no setting."""
+    """A URL that runs something changes no setting, nor does a store that nobody understands."""
     before = (workdir / "a" / "config.toml").read_bytes()
     cli("--ledger", "a", "remote", "add", "evil", "ext::sh -c true", code=2)
+    cli("--ledger", "a", "remote", "add", "team", "hub.git", "--store", "nonsense://bytes", code=2)
     assert before == (workdir / "a" / "config.toml").read_bytes()
 
 

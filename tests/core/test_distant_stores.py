@@ -23,7 +23,7 @@ from ledger.errors import (
     StoreMismatchError,
     StoreUnavailableError,
 )
-from ledger.lookup import add_remote
+from ledger.lookup import write_remote
 from tests.conftest import check_histories
 from tests.kit.contents import noise
 from tests.kit.faults import Fault, Proxy, on
@@ -47,7 +47,7 @@ def makes_noise() -> Annotated[bytes, "made"]:
 def sharing(folder: Path, bucket: Bucket) -> Ledger:
     """A ledger with its bytes at home, and a remote whose bytes are in the bucket."""
     made = Ledger.init(folder / "ada" / ".ledger")
-    add_remote(made.path, "origin", str(new_hub(folder)), store=bucket.url)
+    write_remote(made.path, "origin", str(new_hub(folder)), store=bucket.url)
     return Ledger.open(made.path)
 
 
@@ -294,7 +294,7 @@ def test_two_ledgers_share_one_bucket(tmp_path: Path, bucket: Bucket) -> None:
     """Saved offline under one name, synced through a hub: both load everything, from the bucket."""
     hub = new_hub(tmp_path)
     ada = Ledger.init(tmp_path / "ada" / ".ledger")
-    add_remote(ada.path, "origin", str(hub), store=bucket.url)
+    write_remote(ada.path, "origin", str(hub), store=bucket.url)
     ada.save(noise(300_000), "data")
     ada.sync()
     bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger", bucket.url)
@@ -323,7 +323,7 @@ def test_registered_data_travels_to_a_bucket(tmp_path: Path, bucket: Bucket) -> 
     assert noise(1000, 69) == (bob.load("checkpoints") / "69.pt").read_bytes()
     assert (True, True) == (ada.verify().ok, bob.verify().ok)
     again = new_hub(tmp_path / "other")
-    add_remote(bob.path, "folder", str(again))
+    write_remote(bob.path, "folder", str(again))
     Ledger.open(bob.path).sync("folder")
     cid = Ledger.clone(again, tmp_path / "cid" / ".ledger")
     assert noise(1000, 69) == (cid.load("checkpoints") / "69.pt").read_bytes()
@@ -334,7 +334,7 @@ def test_a_public_ledger_is_read_over_the_web(tmp_path: Path) -> None:
     """A clone reads the bytes of a remote's store behind a web server, and cannot put any there."""
     hub = new_hub(tmp_path)
     ada = Ledger.init(tmp_path / "ada" / ".ledger")
-    add_remote(ada.path, "origin", str(hub))
+    write_remote(ada.path, "origin", str(hub))
     ada.save(noise(300_000), "data")
     ada.sync()
     with served(hub / "ledger-store") as url:
@@ -350,7 +350,7 @@ def test_registered_data_is_read_over_the_web(tmp_path: Path) -> None:
     """A server lists nothing: every file is found by its name and checked, and one that is missing is named."""
     hub = new_hub(tmp_path)
     ada = Ledger.init(tmp_path / "ada" / ".ledger")
-    add_remote(ada.path, "origin", str(hub))
+    write_remote(ada.path, "origin", str(hub))
     raw = ada.path / "store" / "raw"
     (raw / "empty").mkdir(parents=True)
     for number in range(70):

@@ -37,7 +37,7 @@ from ledger.errors import (
     StoreUnavailableError,
 )
 from ledger.history import History, Remote, adopt_plan
-from ledger.lookup import add_remote, settings_for, store_of_remote
+from ledger.lookup import settings_for, store_of_remote, write_remote
 from ledger.meters import Progress, progress
 from ledger.records import Name
 from tests.conftest import check_histories
@@ -282,7 +282,7 @@ def test_a_name_that_cannot_be_merged_has_a_way_out(pair: tuple[Ledger, Ledger],
 def test_ledgers_sync_without_a_hub(pair: tuple[Ledger, Ledger]) -> None:
     """A path to another ledger is a remote, its store the place for the bytes."""
     ada, bob = pair
-    add_remote(bob.path, "ada", str(ada.path.parent))
+    write_remote(bob.path, "ada", str(ada.path.parent))
     bob.save("of bob", "other")
     assert ("other@1",) == bob.sync("ada").pushed
     assert "of bob" == ada.load("other")
@@ -295,7 +295,7 @@ def test_a_peer_does_not_move_what_origin_has_published(pair: tuple[Ledger, Ledg
     ada.save("of ada", "iris")
     bob.save("of bob", "iris")
     ada.sync()
-    add_remote(ada.path, "bob", str(bob.path))
+    write_remote(ada.path, "bob", str(bob.path))
     with pytest.raises(ValueError, match="in the place of iris@2, which origin has published"):
         ada.sync("bob")
     assert "of ada" == ada.load("iris", 2)
@@ -456,7 +456,7 @@ def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger]) -> 
 def test_a_remote_with_a_store_of_its_own(tmp_path: Path, hub: Path) -> None:
     """``store`` in the settings wins over what lies beside the history."""
     ada = Ledger.init(tmp_path / "ada")
-    add_remote(ada.path, "origin", str(hub), store=str(tmp_path / "bytes"))
+    write_remote(ada.path, "origin", str(hub), store=str(tmp_path / "bytes"))
     ada = Ledger.open(ada.path)
     ada.save("x", "iris")
     ada.sync()
@@ -472,7 +472,7 @@ def test_a_store_that_was_unmounted_is_not_made_anew(tmp_path: Path, hub: Path, 
     disk.mkdir()
     mount.symlink_to(disk)
     ada = Ledger.init(tmp_path / "ada" / ".ledger")
-    add_remote(ada.path, "origin", str(hub), store=str(mount))
+    write_remote(ada.path, "origin", str(hub), store=str(mount))
     ada.save("first", "iris")
     ada.sync()
     bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger", str(mount))
@@ -529,7 +529,7 @@ def test_a_remotes_store_that_is_unmounted_is_away_and_no_damage(tmp_path: Path,
 def test_a_clone_says_that_its_bytes_cannot_be_read_yet(tmp_path: Path, hub: Path) -> None:
     """Whoever gives no store, or another one than the versions were put to, learns it at once."""
     ada = Ledger.init(tmp_path / "ada" / ".ledger")
-    add_remote(ada.path, "origin", str(hub), store=str(tmp_path / "bytes"))
+    write_remote(ada.path, "origin", str(hub), store=str(tmp_path / "bytes"))
     ada.save("first", "iris")
     ada.sync()
     with pytest.warns(UserWarning, match=r"cannot be read yet: no artifact store at .*config.toml says where they are"):
@@ -608,7 +608,7 @@ def test_three_ledgers_in_any_order(tmp_path: Path, hub: Path, seed: int) -> Non
     ledgers[0].sync()
     ledgers += [Ledger.clone(hub, tmp_path / str(number)) for number in (1, 2)]
     for ledger, other in itertools.permutations(ledgers, 2):
-        add_remote(ledger.path, f"peer-{ledgers.index(other)}", str(other.path))
+        write_remote(ledger.path, f"peer-{ledgers.index(other)}", str(other.path))
     saved: dict[object, str] = {}
     for step in range(20):
         ledger, act = chance.choice(ledgers), chance.choice(["save", "save", "word", "tag", "sync", "peer"])

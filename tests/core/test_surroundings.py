@@ -18,7 +18,7 @@ from ledger.errors import (
     RemoteError,
     UnsupportedFormatError,
 )
-from ledger.lookup import add_remote
+from ledger.lookup import write_remote
 from tests.conftest import check_histories
 from tests.kit.disks import disk_at, remount
 from tests.kit.git import run_git
@@ -69,7 +69,7 @@ def program(path: Path, text: str) -> Path:
 
 def far(ledger: Ledger, hub: Path) -> Ledger:
     """The ledger with the hub as a remote over ssh."""
-    add_remote(ledger.path, "far", f"ssh://host{hub}", store=str(hub / "ledger-store"))
+    write_remote(ledger.path, "far", f"ssh://host{hub}", store=str(hub / "ledger-store"))
     return Ledger.open(ledger.path)
 
 
@@ -143,7 +143,7 @@ def test_the_hint_says_which_repository_would_do(
     ada: Ledger, tmp_path: Path, make: Callable[[Path], Path], advice: str
 ) -> None:
     """A remote that cannot take a history is not the fault of who runs it."""
-    add_remote(ada.path, "other", str(make(tmp_path / "other")))
+    write_remote(ada.path, "other", str(make(tmp_path / "other")))
     with pytest.raises(RemoteError) as caught:
         Ledger.open(ada.path).sync("other")
     assert advice in caught.value.hint
@@ -166,7 +166,7 @@ def test_a_remote_that_holds_no_ledger_is_called_so(ada: Ledger, tmp_path: Path)
     """Whether it is met by a sync or by a clone."""
     project = new_hub(tmp_path / "project")
     push_by_hand(project, add={"main.py": b"print()"}, parents=())
-    add_remote(ada.path, "project", str(project))
+    write_remote(ada.path, "project", str(project))
     with pytest.raises(FormatError, match=r"holds no ledger: there is no ledger\.json"):
         Ledger.open(ada.path).sync("project")
     with pytest.raises(FormatError, match=r"holds no ledger: there is no ledger\.json"):

@@ -20,7 +20,7 @@ from ledger.errors import (
 from ledger.history.layout import Claim
 from ledger.history.transport import commits_between
 from ledger.ids import CommitId, VersionId, new_uuid
-from ledger.lookup import add_remote
+from ledger.lookup import write_remote
 from ledger.records import Name, VersionString
 from tests.conftest import check_histories
 from tests.kit.clones import MILLISECONDS, manifest_bytes
@@ -194,7 +194,7 @@ def test_a_merge_that_renumbers_what_was_published_is_refused(ledger: Ledger, hu
     eve, helper = Ledger.clone(early, tmp_path / "eve"), Ledger.clone(hub, tmp_path / "helper")
     eve.save("evil", "iris")
     git(helper, "update-ref", "-d", "refs/ledger/known/origin")
-    add_remote(helper.path, "eve", str(eve.path))
+    write_remote(helper.path, "eve", str(eve.path))
     helper.sync("eve")
     assert ["evil", "one", "two"] == [version.load() for version in helper.versions("iris")]
     git(helper, "push", "-q", str(hub), "main")

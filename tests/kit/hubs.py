@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 from ledger import Ledger
-from ledger.lookup import add_remote
+from ledger.lookup import write_remote
 from tests.kit.git import git_says
 
 EVE = {
@@ -25,7 +25,7 @@ def new_hub(folder: Path) -> Path:
 def shared(folder: Path, hub: Path) -> Ledger:
     """A new ledger with the hub as its origin."""
     made = Ledger.init(folder / ".ledger")
-    add_remote(made.path, "origin", str(hub))
+    write_remote(made.path, "origin", str(hub))
     return Ledger.open(made.path)
 
 

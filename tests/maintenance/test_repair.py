@@ -12,7 +12,7 @@ import pytest
 from ledger import Ledger
 from ledger.errors import ArgumentError, LedgerNotFoundError, RemoteError
 from ledger.history.waiting import Ticket
-from ledger.lookup import add_remote
+from ledger.lookup import write_remote
 from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
 from tests.kit.contents import noise
 from tests.kit.hubs import new_hub
@@ -241,7 +241,7 @@ def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None
 
 def test_a_ref_of_a_sync_that_leads_nowhere_makes_way(kept: Ledger, tmp_path: Path) -> None:
     """What a remote held is asked for again; until then Git refuses to fetch, and the error says what to do."""
-    add_remote(kept.path, "origin", str(hub := new_hub(tmp_path)))
+    write_remote(kept.path, "origin", str(hub := new_hub(tmp_path)))
     Ledger.open(kept.path).sync()
     other = Ledger.clone(hub, tmp_path / "other")
     other.save("from elsewhere", "iris")
