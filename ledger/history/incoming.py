@@ -108,7 +108,7 @@ def _accept(
         _check_kind(history, remote, fetched)
         if known is None and local is not None:
             _check_kinship(history, remote, fetched, local)
-        check_commits(history, known or local, fetched)
+        _check_new(history, remote, fetched, known, local)
         if known is not None and remote.name == PUBLISHED:
             _check_published(history, remote, known, fetched)
     except LedgerError:
@@ -157,6 +157,21 @@ def _check_kinship(history: History, remote: Remote, tip: CommitId, local: Commi
             remote=remote.name,
             commit=tip,
         )
+
+
+def _check_new(history: History, remote: Remote, tip: CommitId, known: CommitId | None, local: CommitId | None) -> None:
+    """The commits that are new are a ledger's; of one that is not, the hint says how the remote gets rid of it."""
+    try:
+        check_commits(history, known or local, tip)
+    except UnsupportedFormatError:
+        raise
+    except FormatError as error:
+        before = next(iter(history.objects.commit(CommitId(str(error.facts["commit"]))).parents), None)
+        if before is not None:
+            program = "ledger git" if local is not None else "git"
+            command = f"{program} push --force {shlex.quote(without_secrets(remote.url))} {before}:{BRANCH}"
+            error.hint = f"nothing changed here; who may push to {remote} takes the commit back with `{command}`"
+        raise
 
 
 def _check_published(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:

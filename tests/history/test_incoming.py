@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -101,6 +102,20 @@ PLANTED: dict[str, tuple[dict[str, bytes], str]] = {
     ),
     "deep": ({"/".join(["artifacts", *"abcdefghijklmnop"]): b""}, "nest deeper"),
 }
+
+
+def test_the_hint_takes_a_commit_by_hand_back(ledger: Ledger, hub: Path) -> None:
+    """A file that somebody has put beside the records, as a web page of the remote offers to, is no dead end."""
+    ledger.save("three", "iris")
+    ledger.sync()
+    push_by_hand(hub, add={"README.md": b"hello"})
+    with pytest.raises(FormatError, match=r"README\.md: no record") as caught:
+        ledger.sync()
+    command = shlex.split(str(caught.value.hint).split("`")[1])
+    assert ["ledger", "git"] == command[:2]
+    git(ledger, *command[2:])
+    ledger.save("four", "iris")
+    assert ("iris@4",) == ledger.sync().pushed
 
 
 @pytest.mark.parametrize("case", PLANTED)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import ArgumentError, RemoteError
+from ledger.errors import ArgumentError, FormatError, RemoteError
 from ledger.history import Remote, adopt_plan, check_remote, plan_sync, push_plan, transport, without_secrets
 from ledger.ids import CommitId
 from tests.kit.histories import AUTHOR, NOW
@@ -99,14 +99,15 @@ def test_a_plan_is_not_adopted_over_a_new_save(pair: tuple[Ledger, Ledger], hub:
 
 
 def test_a_hand_made_mess_is_not_pushed(pair: tuple[Ledger, Ledger], hub: Path) -> None:
-    """What every other ledger would refuse does not leave this one."""
+    """What every other ledger would refuse does not leave this one; the hint says how to go on without it."""
     ada, _ = pair
     tree = git(ada, "rev-parse", "main~1^{tree}")
     undo = hub_git(ada.git_dir, "commit-tree", tree, "-p", "main", "-m", "undo")
     git(ada, "update-ref", "refs/heads/main", undo)
     before = hub_tip(hub)
-    with pytest.raises(ValueError, match="is refused: it removes artifacts"):
+    with pytest.raises(FormatError, match="is refused: it removes artifacts") as caught:
         ada.sync()
+    assert "specs/sharing.md, 3" in str(caught.value.hint)
     assert before == hub_tip(hub)
 
 
