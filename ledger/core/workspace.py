@@ -15,10 +15,8 @@ from typing import Any
 
 from ledger.blobs import (
     ContentReader,
-    FallbackStore,
     LocalStore,
     ObjectCache,
-    OptionalStore,
     Store,
     cache_folder,
     hold,
@@ -33,7 +31,7 @@ from ledger.core.downloads import download_zip
 from ledger.core.files import ContentPaths, LoadingFiles, local_copy
 from ledger.core.links import is_wrapped
 from ledger.core.mapping import MappedCopies, mapped_folder
-from ledger.core.noted_stores import is_noted
+from ledger.core.remote_stores import RemoteStores
 from ledger.core.restoring import restore
 from ledger.core.trust import TrustFile
 from ledger.disk import Hold
@@ -45,13 +43,12 @@ from ledger.errors import (
     ReadOnlyError,
     StoreLostError,
     StoreMismatchError,
-    StoreUnavailableError,
     UnsupportedFormatError,
     UntrustedArtifactError,
 )
-from ledger.history import Claim, History, Snapshot, git_identity, without_secrets
+from ledger.history import Claim, History, Snapshot, git_identity
 from ledger.ids import CommitId
-from ledger.lookup import DEFAULT_STORE, Access, Facts, ProducerFinder, View, read_config, store_of_remote, store_url
+from ledger.lookup import DEFAULT_STORE, Access, Facts, ProducerFinder, View, read_config, store_url
 from ledger.materializers import load_value
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -133,29 +130,19 @@ class Workspace(View):
         return open_store(store_url(self.path, self.config), cache=self.cache)
 
     @functools.cached_property
-    def remote_stores(self) -> tuple[Store, ...]:
+    def remotes(self) -> RemoteStores:
         """The stores of the remotes: what others saved is read there until somebody copies it."""
-        return tuple(open_store(url, cache=self.cache) for url in self._remote_urls())
+        return RemoteStores(self.path, self.config, self.cache)
 
     @functools.cached_property
     def all_stores(self) -> Store:
         """The store, and those of the remotes behind it: for looking what is there already, and for reading."""
-        if not self.remote_stores:
-            return self.store
-        return FallbackStore(self.store, self.remote_stores, self._check_remote_stores)
-
-    def _check_remote_stores(self) -> None:
-        """Raise `StoreUnavailableError` where another store than was met, or none, is in the place of a remote's."""
-        for store in self.remote_stores:
-            try:
-                is_noted(self.path, store)
-            except StoreMismatchError as error:
-                raise StoreUnavailableError(str(error), hint=error.hint, **error.facts) from error
+        return self.remotes.behind(self.store)
 
     def read_settings_again(self) -> None:
         """Take up remotes that were added since the ledger was opened."""
         self.config = read_config(self.path)
-        for derived in ("remote_stores", "all_stores", "_optional_stores"):
+        for derived in ("remotes", "all_stores"):
             self.__dict__.pop(derived, None)
 
     def afresh(self) -> "Workspace":
@@ -172,9 +159,9 @@ class Workspace(View):
         """The store to read a content from; linked data lies whole in one."""
         if content.linked is None:
             return self.all_stores
-        found = next((store for store in (self.store, *self.remote_stores) if is_present(store, content)), None)
+        found = next((store for store in (self.store, *self.remotes.stores) if is_present(store, content)), None)
         if found is None:
-            self._check_remote_stores()
+            self.remotes.check()
         return found or self.store
 
     def has_at_hand(self, content: Content) -> bool:
@@ -195,27 +182,7 @@ class Workspace(View):
 
     def stores_for_saving(self) -> Store:
         """The store for a save, and behind it those of the remotes, whose chunks need not be stored again."""
-        own = self.store_for_writing()
-        return FallbackStore(own, self._optional_stores) if self._optional_stores else own
-
-    @functools.cached_property
-    def _optional_stores(self) -> tuple[Store, ...]:
-        """The stores of the remotes as a save needs them: asked once, and done without where they are away."""
-        return tuple(
-            OptionalStore(without_secrets(url), functools.partial(self._open_remote_store, url))
-            for url in self._remote_urls()
-        )
-
-    def _open_remote_store(self, url: str) -> Store:
-        """A remote's store; one in a folder is checked to be the one that was met, as its disk may be away."""
-        store = open_store(url, cache=self.cache, attempts=1)
-        if isinstance(store, LocalStore):
-            is_noted(self.path, store)
-        return store
-
-    def _remote_urls(self) -> list[str]:
-        urls = (store_of_remote(self.path, remote) for remote in self.config.remotes.values())
-        return [url for url in dict.fromkeys(urls) if url]
+        return self.remotes.optionally_behind(self.store_for_writing())
 
     def hold_store(self) -> Hold | None:
         """Keep maintenance from removing objects of the store for as long as this is held; only folders can be."""

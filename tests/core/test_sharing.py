@@ -536,7 +536,9 @@ def test_a_clone_says_that_its_bytes_cannot_be_read_yet(tmp_path: Path, hub: Pat
         bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
     hub_git(hub, "update-server-info")
     with served(hub) as url, pytest.warns(UserWarning, match=r"cannot be read yet: nobody has said where they lie"):
-        Ledger.clone(url, tmp_path / "url" / ".ledger")
+        cy = Ledger.clone(url, tmp_path / "url" / ".ledger")
+    with pytest.raises(StoreUnavailableError, match="nobody has said where those are that origin"):
+        cy.load("iris")
     config = bob.path / "config.toml"
     config.write_text(f'{config.read_text()}store = "{tmp_path / "bytes"}"\n')
     assert "first" == Ledger.open(bob.path).load("iris")
