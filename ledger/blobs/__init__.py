@@ -19,7 +19,7 @@ from ledger.blobs.auditing import (
 )
 from ledger.blobs.buckets import BucketStore
 from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
-from ledger.blobs.copying import copy_content
+from ledger.blobs.copying import Copied, copy_content, copy_contents
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
 from ledger.blobs.layout import STORE_KEY
@@ -55,6 +55,7 @@ __all__ = [
     "CacheUsage",
     "ContentReader",
     "ContentWriter",
+    "Copied",
     "Extent",
     "Extents",
     "FallbackStore",
@@ -77,6 +78,7 @@ __all__ = [
     "check_table",
     "clock_of",
     "copy_content",
+    "copy_contents",
     "create_store",
     "extents_of",
     "files_among",

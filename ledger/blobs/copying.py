@@ -1,4 +1,4 @@
-"""The bytes of one content, from a store to another.
+"""The bytes of contents, from a store to another.
 
 Every object is checked by its digests on the way, so that damage is never passed on, and it is the checked
 bytes that are put, not a second answer of the source. What the target has already is left alone once that
@@ -6,8 +6,10 @@ is certain: chunks and tables are compared; a pack is read whole in a folder, an
 store. The table comes last, so that where a table is, everything it names is.
 """
 
-from collections.abc import Container, Iterator, MutableSet
+from collections.abc import Container, Iterable, Iterator, MutableSet
 from functools import partial
+from itertools import groupby
+from typing import NamedTuple
 
 from ledger.blobs.codec import open_chunk, stored_limit
 from ledger.blobs.layout import chunk_key, pack_key, table_key
@@ -16,7 +18,7 @@ from ledger.blobs.local import LocalStore
 from ledger.blobs.packs import FOOTER_SIZE, PackIndex, encode_footer, encode_index, load_index, open_entry, parse_index
 from ledger.blobs.sought import Sought
 from ledger.blobs.spooled import stage
-from ledger.blobs.store import Store, checked_reading, keep, puts_at_once, size_of, uncached
+from ledger.blobs.store import Store, checked_reading, gets_at_once, keep, puts_at_once, size_of, uncached
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.errors import IntegrityError
@@ -25,6 +27,27 @@ from ledger.meters import advance
 from ledger.records import Content
 
 _COPIED_SIZE = 8 << 20  # stored bytes of a pack that are held at a time
+_CHUNKS_AT_ONCE = 16  # to or from distant stores, which take long to answer
+
+
+class Copied(NamedTuple):
+    """A content to be copied: where it is read, and what errors call it."""
+
+    source: Store
+    content: Content
+    label: str
+
+
+def copy_contents(contents: Iterable[Copied], target: Store, *, sound: MutableSet[str]) -> None:
+    """Make contents complete in ``target``, in order, as `copy_content` does; small neighbours at the same time."""
+    threads = _CHUNKS_AT_ONCE if gets_at_once(target) is not None else None
+    for is_small, group in groupby(contents, _is_small):
+        if is_small:
+            for size in in_order(partial(_copy_small, target), group, threads=threads):
+                advance(size)
+            continue
+        for source, content, label in group:
+            copy_content(source, target, content, label=label, sound=sound)
 
 
 def copy_content(
@@ -53,9 +76,7 @@ def copy_objects(
 ) -> None:
     """Put the objects of a content that ``target`` lacks there, and those of ``anew`` over what is there."""
     if not content.has_table:
-        for digest, size in content.chunks or ():
-            _copy_chunk(source, target, digest, size, label)
-            advance(size)
+        advance(_copy_small(target, Copied(source, content, label)))
         return
     table, stored = load_table_as_stored(source, content, label=label)
     packs = sorted({pack for pack, _, _ in table.runs} - (sound or set()))
@@ -66,6 +87,17 @@ def copy_objects(
     if sound is not None:
         sound |= set(packs)
     target.put(table_key(content.digest), [stored])
+
+
+def _is_small(copied: Copied) -> bool:
+    return copied.content.linked is None and not copied.content.has_table
+
+
+def _copy_small(target: Store, copied: Copied) -> int:
+    """Copy a content that has no table; returns its size."""
+    for digest, size in copied.content.chunks or ():
+        _copy_chunk(copied.source, target, digest, size, copied.label)
+    return copied.content.size
 
 
 def _copy_chunk(source: Store, target: Store, digest: Digest, size: int, label: str) -> None:

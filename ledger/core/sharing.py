@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.blobs import LocalStore, Store, copy_content, create_store, hold, open_store, store_id
+from ledger.blobs import Copied, LocalStore, Store, copy_contents, create_store, hold, open_store, store_id
 from ledger.core.creation import create_clone, refuse_existing_path
 from ledger.core.noted_stores import is_noted, note_store
 from ledger.core.workspace import Workspace
@@ -191,12 +191,12 @@ def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound:
     held = hold(target, timeout=workspace.config.lock_timeout)
     try:
         snapshot = workspace.history.snapshot(plan.tip)
-        contents = [(claim, workspace.facts(snapshot, claim).manifest.content) for claim in plan.unpublished]
+        contents = [(claim.label, workspace.facts(snapshot, claim).manifest.content) for claim in plan.unpublished]
         own = workspace.hold_store()  # what is read goes nowhere else meanwhile
         try:
             with task(f"sync {plan.remote.name}", sum(content.size for _, content in contents)):
-                for claim, content in contents:
-                    copy_content(workspace.store_holding(content), target, content, label=claim.label, sound=sound)
+                copied = (Copied(workspace.store_holding(content), content, label) for label, content in contents)
+                copy_contents(copied, target, sound=sound)
         finally:
             if own is not None:
                 own.release()

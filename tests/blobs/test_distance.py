@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ledger.blobs import FsspecStore, copy_content
+from ledger.blobs import Copied, FsspecStore, copy_content, copy_contents
 from ledger.ids import new_uuid
 from tests.kit.contents import load, noise, save
 
@@ -25,12 +25,13 @@ class _Appointment:
 
 
 class Meeting:
-    """A store in which a call on a pack waits until others are under way as well."""
+    """A store in which a call on a pack, or on what ``meeting`` says, waits until others are under way as well."""
 
     puts_at_once = 2
     gets_at_once = 4
 
-    def __init__(self, *, puts: int = 1, gets: int = 1) -> None:
+    def __init__(self, *, puts: int = 1, gets: int = 1, meeting: str = "packs/") -> None:
+        self._meeting = meeting
         self._store = FsspecStore(f"memory://{new_uuid(0)}")
         self._puts = _Appointment(puts)
         self._gets = _Appointment(gets)
@@ -48,7 +49,7 @@ class Meeting:
         return self._store.has(key)
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
-        if key.startswith("packs/"):
+        if key.startswith(self._meeting):
             self._puts.keep()
         self._store.put(key, parts)
 
@@ -80,3 +81,12 @@ def test_packs_are_copied_two_at_a_time() -> None:
     content = save(source, {"a": noise(4 * MIB - 100_000)})
     copy_content(source, target, content, label="iris@1")
     assert {"a": noise(4 * MIB - 100_000)} == load(target, content)
+
+
+def test_small_contents_are_copied_many_at_a_time() -> None:
+    """A sync of many small versions waits for the answers of a distant store together; large ones keep their places."""
+    source, target = Meeting(), Meeting(puts=16, meeting="chunks/")
+    held = [{"a": noise(size)} for size in [*range(100, 116), 2 * MIB, 200]]
+    contents = [save(source, files) for files in held]
+    copy_contents((Copied(source, content, f"iris@{content.size}") for content in contents), target, sound=set())
+    assert held == [load(target, content) for content in contents]
