@@ -9,9 +9,9 @@ could come back as something else.
 
 import json
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from functools import cache
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache, lru_cache
 from types import MemberDescriptorType
 from typing import Any
 
@@ -72,8 +72,11 @@ class TreeEncoder:
         form = self._form_of(value)
         if form is None:
             return self._save_element(value)
-        with self._inside(value):
+        self._enter(value)
+        try:
             return form(value)
+        finally:
+            self._above.remove(id(value))
 
     def _form_of(self, value: object) -> Callable[[Any], Json] | None:
         """How a value with elements is written, or ``None`` if its materializer writes it."""
@@ -93,8 +96,7 @@ class TreeEncoder:
         self._forms[kind] = form
         return form
 
-    @contextmanager
-    def _inside(self, value: object) -> Iterator[None]:
+    def _enter(self, value: object) -> None:
         """Note a container while its elements are written, so that meeting it again is noticed."""
         if id(value) in self._above:
             raise MaterializerError(
@@ -106,18 +108,13 @@ class TreeEncoder:
                 f"a value nested over {_DEPTH_LIMIT} deep cannot be saved", hint="save its parts in a flat list or dict"
             )
         self._above.add(id(value))
-        try:
-            yield
-        finally:
-            self._above.remove(id(value))
 
     def _list(self, value: list[Any]) -> Json:
         return [self.encode(element) for element in value]
 
     def _dict(self, value: dict[Any, Any]) -> Json:
-        if all(type(key) is str and encode_leaf(key) is key for key in value):
-            escaped = ((f"${key}" if key.startswith("$") else key, held) for key, held in value.items())
-            return {key: self.encode(held) for key, held in escaped}
+        if {str}.issuperset(map(type, value)) and all(map(_is_plain_text, value)):
+            return {f"${key}" if key.startswith("$") else key: self.encode(held) for key, held in value.items()}
         return {"$dict": self._pairs(value)}
 
     def _pairs(self, value: dict[Any, Any]) -> Json:
@@ -188,8 +185,11 @@ class TreeEncoder:
             )
         name = str(self._saved)
         self._saved += 1
-        with self._inside(value):
+        self._enter(value)
+        try:
             saved = save_value(value, self._files.below(name), extract_metadata=False)
+        finally:
+            self._above.remove(id(value))
         self.trust = highest_trust(self.trust, saved.trust)
         return {"$item": name, "materializer": saved.key, "type": saved.data_type}
 
@@ -225,6 +225,12 @@ def write_tree(files: Files, tree: Json) -> None:
         raise MaterializerError("a value nested too deeply for JSON cannot be saved") from error
     with files.open("data.json", "w") as file:
         file.write(text)
+
+
+@lru_cache(maxsize=1024)  # a value may have very many dicts of the same keys
+def _is_plain_text(text: str) -> bool:
+    """Whether JSON holds a text as it is."""
+    return encode_leaf(text) is text
 
 
 def _can_hold_factory(value: Any) -> bool:
