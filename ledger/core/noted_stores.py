@@ -2,7 +2,7 @@
 
 From outside, an empty mount point looks like a store that is still to be made, and a wrong disk looks like the right
 one. So the id of the store behind a URL is noted the first time that it is seen, and compared from then on. Whoever
-replaces a store on purpose deletes the file.
+replaces a store on purpose deletes the file, and the next sync fills the new one (`ledger.core.uploading`).
 """
 
 from pathlib import Path
@@ -30,7 +30,8 @@ def is_noted(ledger_dir: Path, store: Store) -> bool:
     known = _read(ledger_dir).get(store.url, "")
     if not known:
         return False
-    hint = f"mount the right store; if it was replaced for good, delete {ledger_dir / NOTED_STORES_FILE}"
+    note = f"delete {ledger_dir / NOTED_STORES_FILE}: the next sync puts there what is stored here"
+    hint = f"mount the right store; if it was replaced for good, {note}"
     try:
         found = store_id(store)
     except StoreMismatchError as error:
@@ -44,6 +45,23 @@ def is_noted(ledger_dir: Path, store: Store) -> bool:
             expected=known,
         )
     return True
+
+
+def has_met(ledger_dir: Path, store: Store) -> bool:
+    """Whether a store was met behind this URL, whatever is there now, or this store behind another, as it was moved.
+
+    The new URL of one that was moved is noted. `FormatError` as `is_noted`.
+    """
+    known = _read(ledger_dir)
+    if store.url in known or not known:
+        return store.url in known
+    try:
+        id = store_id(store)
+    except StoreMismatchError:
+        return False
+    if id in known.values():
+        note_store(ledger_dir, store.url, id)
+    return id in known.values()
 
 
 def note_store(ledger_dir: Path, url: str, id: str) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.blobs import Copied, LocalStore, Store, copy_contents, create_store, hold, open_store, store_id
+from ledger.blobs import open_store, store_id
 from ledger.core.creation import create_clone, refuse_existing_path
-from ledger.core.noted_stores import is_noted, note_store
+from ledger.core.noted_stores import note_store
+from ledger.core.uploading import upload
 from ledger.core.workspace import Workspace
-from ledger.disk import Hold
 from ledger.errors import (
     ArgumentTypeError,
     ConfigError,
@@ -27,10 +27,9 @@ from ledger.errors import (
     StorageError,
     StoreMismatchError,
 )
-from ledger.history import Claim, Remote, SyncPlan, adopt_plan, plan_sync, push_plan, without_secrets
+from ledger.history import Claim, Remote, SyncPlan, adopt_plan, plan_sync, push_plan
 from ledger.lookup import (
     CONFIG_FILE,
-    DEFAULT_STORE,
     RemoteConfig,
     find_remote,
     producer_of,
@@ -39,7 +38,6 @@ from ledger.lookup import (
     store_of_remote,
     write_remote,
 )
-from ledger.meters import task
 from ledger.notices import warn_user
 from ledger.wording import shown
 
@@ -127,7 +125,7 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     sound: set[str] = set()
     for _ in range(ATTEMPTS):
         plan = _plan(workspace, remote)
-        held = _upload(workspace, settings, plan, sound)
+        held = upload(workspace, settings, plan, sound)
         try:
             is_pushed = push_plan(workspace.history, plan)
         finally:
@@ -178,51 +176,3 @@ def _report(plan: SyncPlan, pushed: dict[str, Claim], other_pushed: frozenset[tu
 
 def _labels(claims: Iterable[Claim]) -> tuple[str, ...]:
     return tuple(claim.label for claim in sorted(claims))
-
-
-def _upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound: set[str]) -> Hold | None:
-    """Put the bytes of what is to be published where others will look for them, and hold them there.
-
-    ``sound`` are the packs that were found whole there by this sync: each is looked at once.
-    """
-    target = _target(workspace, settings, plan.remote) if plan.unpublished else None
-    if target is None:
-        return None
-    held = hold(target, timeout=workspace.config.lock_timeout)
-    try:
-        snapshot = workspace.history.snapshot(plan.tip)
-        contents = [(claim.label, workspace.facts(snapshot, claim).manifest.content) for claim in plan.unpublished]
-        own = workspace.hold_store()  # what is read goes nowhere else meanwhile
-        try:
-            with task(f"sync {plan.remote.name}", sum(content.size for _, content in contents)):
-                copied = (Copied(workspace.store_holding(content), content, label) for label, content in contents)
-                copy_contents(copied, target, sound=sound)
-        finally:
-            if own is not None:
-                own.release()
-    except BaseException:
-        if held is not None:
-            held.release()
-        raise
-    return held
-
-
-def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Store | None:
-    """The remote's store, made at the first sync with it; ``None`` where both ledgers use one store."""
-    url = store_of_remote(workspace.path, settings)
-    if not url:
-        if workspace.config.store == DEFAULT_STORE and isinstance(workspace.store, LocalStore):
-            raise ConfigError(
-                f"{remote} has no store: others could not read the bytes of what is published there",
-                hint=f'add `store = "URL"` below [remotes.{remote.name}] in {workspace.path / CONFIG_FILE}',
-                remote=remote.name,
-                url=without_secrets(settings.url),
-            )
-        return None
-    target = open_store(url, cache=workspace.cache)
-    if target.url == workspace.store.url:
-        return None
-    if not is_noted(workspace.path, target):
-        create_store(url, cache=workspace.cache)
-        note_store(workspace.path, target.url, store_id(target))
-    return target

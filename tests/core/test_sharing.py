@@ -20,7 +20,8 @@ import pytest
 from ledger import Ledger
 from ledger.blobs import LocalStore, create_store
 from ledger.blobs.pruning import alone_with
-from ledger.core import SyncReport, sharing
+from ledger.core import SyncReport, sharing, uploading
+from ledger.core.noted_stores import NOTED_STORES_FILE
 from ledger.disk import alone
 from ledger.errors import (
     ArgumentError,
@@ -313,10 +314,10 @@ def test_a_lost_race_starts_over(pair: tuple[Ledger, Ledger], monkeypatch: pytes
             raced.append(ada.sync())
         upload(*arguments)  # type: ignore[arg-type]
 
-    upload = sharing._upload
+    upload = uploading.upload
     with monkeypatch.context() as patched:
         patched.setattr(
-            sharing, "_upload", lambda *given: upload(*given) if given[0].path == ada.path else upload_late(*given)
+            sharing, "upload", lambda *given: upload(*given) if given[0].path == ada.path else upload_late(*given)
         )
         report = bob.sync()
     assert (("iris@3",), ("iris@2",)) == (report.pushed, report.fetched)
@@ -365,7 +366,7 @@ def test_a_race_that_never_ends_is_given_up(pair: tuple[Ledger, Ledger], monkeyp
         ada.sync()
 
 
-@pytest.mark.parametrize("step", ["_upload", "push_plan", "adopt_plan", "_report"])
+@pytest.mark.parametrize("step", ["upload", "push_plan", "adopt_plan", "_report"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_sync_that_dies_is_made_good_by_the_next(
     pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch, step: str, when: str
@@ -450,7 +451,7 @@ def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger]) -> 
     far = settings_for("https://ada:secret@example.com/team.git")
     assert "" == store_of_remote(ada.path, far)
     with pytest.raises(ConfigError, match=r"origin \(https://example.com/team.git\) has no store"):
-        sharing._target(ada.workspace, far, Remote("origin", far.url))
+        uploading._target(ada.workspace, far, Remote("origin", far.url))
 
 
 def test_a_remote_with_a_store_of_its_own(tmp_path: Path, hub: Path) -> None:
@@ -544,17 +545,27 @@ def test_a_clone_says_that_its_bytes_cannot_be_read_yet(tmp_path: Path, hub: Pat
     assert "first" == Ledger.open(bob.path).load("iris")
 
 
-def test_a_store_that_was_replaced_on_purpose_is_taken(tmp_path: Path, hub: Path) -> None:
-    """Once the note is deleted, as the error says, the sync makes it and goes on."""
+def test_a_store_that_was_replaced_on_purpose_is_filled_again(tmp_path: Path, hub: Path) -> None:
+    """Once the note is deleted, as is said, each sync puts there what its ledger stores, be it published or not."""
     ada = shared(tmp_path / "ada", hub)
     ada.save("first", "iris")
     ada.sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    bob.save("second", "iris")
+    bob.sync()
     shutil.rmtree(hub / "ledger-store")
-    ada.save("second", "iris")
-    with pytest.raises(StoreMismatchError) as caught:
+    with pytest.warns(UserWarning, match="the bytes at origin cannot be read: no artifact store at"):
+        bob.sync()
+    ada.save("third", "wine")
+    with pytest.raises(StoreMismatchError, match="no artifact store at") as caught:
         ada.sync()
-    Path(caught.value.hint.rpartition(" ")[2]).unlink()
-    assert ("iris@2",) == ada.sync().pushed
+    assert f"delete {ada.path / NOTED_STORES_FILE}: the next sync puts there" in caught.value.hint
+    (ada.path / NOTED_STORES_FILE).unlink()
+    with pytest.warns(UserWarning, match="is a new store, without 1 of the versions that others saved"):
+        assert ("wine@1",) == ada.sync().pushed
+    (bob.path / NOTED_STORES_FILE).unlink()
+    bob.sync()
+    assert Ledger.clone(hub, tmp_path / "eve" / ".ledger").verify().ok
 
 
 def test_a_past_revision_does_not_sync(pair: tuple[Ledger, Ledger]) -> None:

@@ -1,0 +1,144 @@
+"""The bytes of a sync: what the remote's store lacks is put there before the history that names it is pushed.
+
+Owns which bytes those are. Of a store that this ledger has put bytes to before, only those of the versions that are to
+be published. Where a remote has got another store since it was last heard of, as after a disk that died or an address
+that was wrong, also all that this ledger's own store holds: what was put into the one before is not in it.
+"""
+
+from collections.abc import Iterable, MutableSet
+
+from ledger.blobs import (
+    Copied,
+    LocalStore,
+    Store,
+    copy_content,
+    copy_contents,
+    create_store,
+    hold,
+    is_present,
+    open_store,
+    store_id,
+)
+from ledger.core.noted_stores import has_met, is_noted, note_store
+from ledger.core.workspace import Workspace
+from ledger.disk import Hold
+from ledger.errors import (
+    ArgumentError,
+    ConfigError,
+    IntegrityError,
+    StoreMismatchError,
+)
+from ledger.history import Claim, Remote, SyncPlan, without_secrets
+from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, RemoteConfig, store_of_remote, store_url
+from ledger.meters import task
+from ledger.notices import warn_user
+from ledger.records import Content
+
+Contents = list[tuple[Claim, Content]]
+
+
+def upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound: MutableSet[str]) -> Hold | None:
+    """Put the bytes of what is to be published where others will look for them, and hold them there.
+
+    ``sound`` are the packs that were found whole there by this sync: each is looked at once.
+    """
+    is_said = bool(plan.unpublished or store_of_remote(workspace.path, settings))
+    target = _target(workspace, settings, plan.remote) if is_said else None
+    if target is None:
+        return None
+    is_new = not has_met(workspace.path, target)
+    contents = _contents(workspace, plan, plan.unpublished)
+    more = _stored_here(workspace, plan) if is_new and plan.is_known else []
+    if not contents and not more:
+        _look_at(workspace, target, plan, is_new=is_new)
+        return None
+    if is_new:
+        _make(workspace, settings, plan, len(contents) + len(more))
+    else:
+        is_noted(workspace.path, target)
+    held = hold(target, timeout=workspace.config.lock_timeout)
+    try:
+        own = workspace.hold_store()  # what is read goes nowhere else meanwhile
+        try:
+            with task(f"sync {plan.remote.name}", sum(content.size for _, content in (*contents, *more))):
+                new = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in contents)
+                copy_contents(new, target, sound=sound)
+                for claim, content in more:
+                    _bring(workspace.store, target, content, label=claim.label, sound=sound)
+        finally:
+            if own is not None:
+                own.release()
+        note_store(workspace.path, target.url, store_id(target))
+    except BaseException:
+        if held is not None:
+            held.release()
+        raise
+    return held
+
+
+def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Store | None:
+    """The remote's store; ``None`` where both ledgers use one store."""
+    url = store_of_remote(workspace.path, settings)
+    own = open_store(store_url(workspace.path, workspace.config))
+    if not url:
+        if workspace.config.store == DEFAULT_STORE and isinstance(own, LocalStore):
+            raise ConfigError(
+                f"{remote} has no store: others could not read the bytes of what is published there",
+                hint=f'add `store = "URL"` below [remotes.{remote.name}] in {workspace.path / CONFIG_FILE}',
+                remote=remote.name,
+                url=without_secrets(settings.url),
+            )
+        return None
+    target = open_store(url, cache=workspace.cache)
+    return None if target.url == own.url else target
+
+
+def _contents(workspace: Workspace, plan: SyncPlan, claims: Iterable[Claim]) -> Contents:
+    snapshot = workspace.history.snapshot(plan.tip)
+    return [(claim, workspace.facts(snapshot, claim).manifest.content) for claim in claims]
+
+
+def _stored_here(workspace: Workspace, plan: SyncPlan) -> Contents:
+    """The published versions whose bytes lie in this ledger's own store."""
+    new = {claim.id for claim in plan.unpublished}
+    published = (claim for claim in workspace.history.snapshot(plan.tip).all_claims() if claim.id not in new)
+    contents = _contents(workspace, plan, published)
+    return [(claim, content) for claim, content in contents if is_present(workspace.store, content)]
+
+
+def _look_at(workspace: Workspace, target: Store, plan: SyncPlan, *, is_new: bool) -> None:
+    """Where nothing is to be put: note a store in a folder, or warn that it is not the one that was met."""
+    if not isinstance(target, LocalStore):
+        return  # it may be far away, or not let this user in, and nothing is asked of it
+    try:
+        if is_new:
+            note_store(workspace.path, target.url, store_id(target))
+        else:
+            is_noted(workspace.path, target)
+    except StoreMismatchError as error:
+        if not is_new:
+            warn_user(f"the bytes at {plan.remote.name} cannot be read: {error}; {error.hint}")
+
+
+def _make(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, count: int) -> None:
+    """Make the remote's store where there is none; ``count`` versions are about to be put there."""
+    url = store_of_remote(workspace.path, settings)
+    try:
+        store_id(open_store(url))
+    except StoreMismatchError:
+        made = create_store(url, cache=workspace.cache)
+        lacking = sum(1 for _ in workspace.history.snapshot(plan.tip).all_claims()) - count
+        if plan.is_known and lacking:
+            warn_user(
+                f"{made.url} is a new store, without {lacking} of the versions that others saved: their syncs "
+                f"bring them; if it should be another one, correct `store` below [remotes.{plan.remote.name}] "
+                f"in {workspace.path / CONFIG_FILE}"
+            )
+
+
+def _bring(source: Store, target: Store, content: Content, *, label: str, sound: MutableSet[str]) -> None:
+    """Put a version there that is published already; what cannot be put keeps nothing else from being so."""
+    try:
+        copy_content(source, target, content, label=label, sound=sound)
+    except (ArgumentError, IntegrityError) as error:
+        warn_user(f"not put into {target.url}: {error}")
