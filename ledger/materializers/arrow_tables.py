@@ -16,6 +16,7 @@ from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError, MaterializerTypeError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.registry import LAST_RESORT, materializer_named
+from ledger.materializers.statistics import describe_columns
 
 _ENUMS = "enums.json"
 _REASON_LIMIT = 300
@@ -52,8 +53,10 @@ class ArrowMaterializer(BaseMaterializer):
         return table
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
-        """``shape`` and ``dtype`` by column."""
-        return {"shape": list(value.shape), "dtype": {field.name: str(field.type) for field in value.schema}}
+        """``shape``, and ``dtype``, ``mean``, ``std``, ``min`` and ``max`` by column."""
+        columns = zip(value.schema, value.columns, strict=True)
+        described = describe_columns((field.name, field.type, _describe_arrow(column)) for field, column in columns)
+        return {"shape": list(value.shape), **described}
 
 
 class PolarsMaterializer(BaseMaterializer):
@@ -119,11 +122,12 @@ class PolarsMaterializer(BaseMaterializer):
             return frame.to_series().alias(json.load(file)["name"])
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
-        """``shape`` and ``dtype``, by column for a frame."""
+        """``shape`` and ``dtype``, and ``mean``, ``std``, ``min``, ``max``; for a frame by column."""
         shape = list(value.shape)
         if len(shape) == 1:
-            return {"shape": shape, "dtype": str(value.dtype)}
-        return {"shape": shape, "dtype": {name: str(dtype) for name, dtype in value.schema.items()}}
+            return {"shape": shape, "dtype": str(value.dtype), **_describe_polars(value)}
+        described = describe_columns((column.name, column.dtype, _describe_polars(column)) for column in value)
+        return {"shape": shape, **described}
 
     def _enums(self) -> list[tuple[int, list[str]]]:
         """The places of the columns that were enums, and the categories of each."""
@@ -131,6 +135,28 @@ class PolarsMaterializer(BaseMaterializer):
             return []
         with self.open(_ENUMS) as file:
             return [(place, categories) for place, categories in json.load(file)]
+
+
+def _describe_arrow(column: Any) -> dict[str, Any]:
+    """Four statistics of a column of numbers that Arrow counts with; those that it does not have are left out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not (pa.types.is_integer(column.type) or pa.types.is_float32(column.type) or pa.types.is_float64(column.type)):
+        return {}
+    extremes = pc.min_max(column).as_py()
+    return _known({"mean": pc.mean(column).as_py(), "std": pc.stddev(column, ddof=1).as_py(), **extremes})
+
+
+def _describe_polars(column: Any) -> dict[str, Any]:
+    """Four statistics of a column of integers or floats; those that it does not have are left out."""
+    if not (column.dtype.is_integer() or column.dtype.is_float()):
+        return {}
+    return _known({"mean": column.mean(), "std": column.std(), "min": column.min(), "max": column.max()})
+
+
+def _known(statistics: dict[str, Any]) -> dict[str, Any]:
+    return {name: number for name, number in statistics.items() if number is not None}
 
 
 @contextmanager

@@ -28,12 +28,12 @@ from ledger.materializers.pandas_labels import (
 )
 from ledger.materializers.parquet_files import write_parquet
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
+from ledger.materializers.statistics import describe_columns
 from ledger.notices import warn_user
 
 _FRAMES = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
 _SERIES = ("pandas.Series", "pandas.core.series.Series")
 _META = b"ledger"
-_LABEL_LIMIT = 255  # of a key of metadata
 _MOST_DESCRIBED = 1000  # columns: nobody reads more, and each takes pandas longer than it takes to be saved
 _LONGEST_TEXT = 2**31 - 1  # bytes of a text in what parquet says of a file; no file has one longer than itself
 
@@ -76,17 +76,9 @@ class PandasMaterializer(BaseMaterializer):
         """``shape`` and ``dtype``, and ``mean``, ``std``, ``min``, ``max``; for a frame by column."""
         if value.ndim == 1:
             return {"shape": list(value.shape), "dtype": str(value.dtype)} | _describe(value)
-        columns = [
-            (str(label)[:_LABEL_LIMIT] or "''", value.iloc[:, place]) for place, label in enumerate(value.columns)
-        ]
-        noted: dict[str, Any] = {
-            "shape": list(value.shape),
-            "dtype": {label: str(column.dtype) for label, column in columns},
-        }
-        for label, column in columns:
-            for statistic, number in _describe(column).items():
-                noted.setdefault(statistic, {})[label] = number
-        return noted
+        columns = ((label, value.iloc[:, place]) for place, label in enumerate(value.columns))
+        described = describe_columns((label, column.dtype, _describe(column)) for label, column in columns)
+        return {"shape": list(value.shape), **described}
 
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
         """``describe.csv``; a column of lists and the like is not in it: pandas would compare each with each."""

@@ -1,6 +1,6 @@
-"""What to note about numbers and words, in bounded memory.
+"""What to note about numbers, words and columns, in bounded memory.
 
-Pure functions of numpy arrays. Large arrays are read in blocks, because the usual formula
+Pure functions. Large arrays are read in blocks, because the usual formula
 for a standard deviation makes a copy as large as the array.
 """
 
@@ -9,11 +9,22 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
 
 _BLOCK = 1 << 20
+_LABEL_LIMIT = 255  # of a key of metadata
+
+
+def describe_columns(columns: "Iterable[tuple[object, object, dict[str, Any]]]") -> dict[str, Any]:
+    """What is noted of a table by column, from the label, the type and the statistics of each."""
+    noted: dict[str, Any] = {"dtype": {}}
+    for label, dtype, statistics in columns:
+        key = str(label)[:_LABEL_LIMIT] or "''"
+        for what, value in {"dtype": str(dtype), **statistics}.items():
+            noted.setdefault(what, {})[key] = value
+    return noted
 
 
 def describe_numbers(array: "np.ndarray[Any, Any]", *, hidden: "np.ndarray[Any, Any] | None" = None) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,17 @@ def test_a_frame_of_a_class_of_ones_own_is_left_to_the_last_resort(bench: Bench)
         saved, held = bench.save(Frame({"a": [1]}))
     assert saved.key == "builtin.cloudpickle/1"
     assert type(bench.load(saved, held, trusted=True)) is Frame
+
+
+@pytest.mark.parametrize("make", [pl.DataFrame, pa.table])
+def test_metadata_of_a_table(bench: Bench, make: Callable[[dict[str, list[object]]], object]) -> None:
+    """Columns of numbers have statistics, and a label that no key of metadata can be costs no others theirs."""
+    saved, _ = bench.save(make({"n": [1, None, 3], "t": ["x", "y", None], "": [None, 0.5, None]}))
+    statistics = ("mean", "std", "min", "max")
+    assert [3, 3] == saved.metadata["shape"]
+    assert {"n", "t", "''"} == saved.metadata["dtype"].keys()
+    assert [2.0, 2**0.5, 1, 3] == [saved.metadata[name]["n"] for name in statistics]
+    assert [0.5, None, 0.5, 0.5] == [saved.metadata[name].get("''") for name in statistics]
 
 
 def test_enums_come_back_where_polars_takes_them_for_categoricals(bench: Bench) -> None:
