@@ -196,7 +196,7 @@ class SourceNotFoundError(LedgerError, FileNotFoundError):
 
 
 class PathNotFoundError(LedgerError, FileNotFoundError):
-    """A path of the file system ``ledger://`` at which there is nothing to read."""
+    """A path in a version, or of the file system ``ledger://``, at which there is nothing to read."""
 
     kind = "path-not-found"
     exit_code = 3

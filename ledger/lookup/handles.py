@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from ledger.enums import ArtifactType, VisualizationType
-from ledger.errors import ArgumentError, FormatError, IntegrityError
+from ledger.errors import FormatError, IntegrityError, PathNotFoundError
 from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup.access import FileReader, PythonType, Source
@@ -185,11 +185,11 @@ class ArtifactVersion:
         """One file, by its path in the version, as a seekable stream; each chunk is read and checked when it is needed.
 
         Different streams may be read in different threads, but one stream only in one thread at a time. Raises
-        `ArgumentError` (a ``ValueError``) for a path that the version does not have.
+        `PathNotFoundError` (a ``FileNotFoundError``) for a path that the version does not have.
         """
         if path not in {entry.path for entry in self._reader.files}:
             known = ", ".join(entry.path for entry in self._reader.files[:8])
-            raise ArgumentError(f"{self._claim.label} has no file {path!r}; it has {known}")
+            raise PathNotFoundError(f"{self._claim.label} has no file {path!r}; it has {known}", path=path)
         return self._reader.separate().open(path)
 
     def download_files(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # api

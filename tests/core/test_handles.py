@@ -12,7 +12,7 @@ import pytest
 
 from ledger import Artifact, ArtifactVersion, Ledger, load_artifact
 from ledger.enums import ArtifactType, VisualizationType
-from ledger.errors import ArgumentError, ArgumentTypeError, LedgerNotFoundError, MaterializerError
+from ledger.errors import ArgumentTypeError, LedgerNotFoundError, MaterializerError
 from ledger.materializers import BaseMaterializer
 from ledger.types import CSVString, HTMLString, MarkdownString
 from tests.kit.ledgers import git, run_python, store_of
@@ -211,14 +211,14 @@ def test_an_artifact_has_versions_latest_and_load(ledger: Ledger, saved: Artifac
 
 
 def test_a_file_can_be_opened(ledger: Ledger) -> None:
-    """`open` is a seekable stream of one file; an unknown path is an error that lists the known ones."""
+    """`open` is a seekable stream of one file; an unknown path is a `FileNotFoundError` that lists the known ones."""
     version = ledger.save(b"0123456789", "x")
     [file] = version.files()
     with version.open(file.path) as stream:
         assert b"0123456789" == stream.read()
         stream.seek(-3, io.SEEK_END)
         assert b"789" == stream.read()
-    with pytest.raises(ArgumentError, match=file.path):
+    with pytest.raises(FileNotFoundError, match=file.path):
         version.open("nope")
 
 
