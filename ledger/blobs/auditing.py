@@ -17,7 +17,7 @@ from ledger.blobs.packs import PackIndex, load_index, open_entry
 from ledger.blobs.reader import ContentReader
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import PrunableStore, Store
+from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
 from ledger.blobs.tables import Table, load_table
 from ledger.blobs.workers import in_order
 from ledger.errors import FormatError, IntegrityError, LedgerError, StorageError
@@ -95,13 +95,17 @@ def sizes_of(content: Content) -> dict[str, int]:
 
 def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
     """A fault for each object that is not there, or cannot be looked at."""
-    for key in keys:
-        try:
-            if not store.has(key):
-                yield _missing(store, key)
-        except StorageError as error:
-            raise_unjudged(error)
-            yield Fault(key, "corrupt", str(error))
+    look = partial(_absence, store)
+    threads = small_at_once(store)
+    yield from filter(None, map(look, keys) if threads is None else in_order(look, keys, threads=threads))
+
+
+def _absence(store: Store, key: str) -> Fault | None:
+    try:
+        return None if store.has(key) else _missing(store, key)
+    except StorageError as error:
+        raise_unjudged(error)
+        return Fault(key, "corrupt", str(error))
 
 
 def check_table(store: Store, content: Content) -> Fault | None:
@@ -142,7 +146,9 @@ def check_objects(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Che
     """
     found: dict[str, list[Fault]] = {}
     read: dict[str, int] = {}
-    for key, size, faults, is_last in in_order(_do, _work(store, sizes)):
+    is_small = not any(key.startswith("packs/") for key in sizes)
+    threads = small_at_once(store) if is_small else gets_at_once(store)
+    for key, size, faults, is_last in in_order(_do, _work(store, sizes), threads=threads):
         found.setdefault(key, []).extend(faults)
         read[key] = read.get(key, 0) + size
         if is_last:

@@ -18,7 +18,7 @@ from ledger.blobs.local import LocalStore
 from ledger.blobs.packs import FOOTER_SIZE, PackIndex, encode_footer, encode_index, load_index, open_entry, parse_index
 from ledger.blobs.sought import Sought
 from ledger.blobs.spooled import stage
-from ledger.blobs.store import Store, checked_reading, gets_at_once, keep, puts_at_once, size_of, uncached
+from ledger.blobs.store import Store, checked_reading, keep, puts_at_once, size_of, small_at_once, uncached
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.errors import IntegrityError
@@ -27,7 +27,6 @@ from ledger.meters import advance
 from ledger.records import Content
 
 _COPIED_SIZE = 8 << 20  # stored bytes of a pack that are held at a time
-_CHUNKS_AT_ONCE = 16  # to or from distant stores, which take long to answer
 
 
 class Copied(NamedTuple):
@@ -40,10 +39,9 @@ class Copied(NamedTuple):
 
 def copy_contents(contents: Iterable[Copied], target: Store, *, sound: MutableSet[str]) -> None:
     """Make contents complete in ``target``, in order, as `copy_content` does; small neighbours at the same time."""
-    threads = _CHUNKS_AT_ONCE if gets_at_once(target) is not None else None
     for is_small, group in groupby(contents, _is_small):
         if is_small:
-            for size in in_order(partial(_copy_small, target), group, threads=threads):
+            for size in in_order(partial(_copy_small, target), group, threads=small_at_once(target)):
                 advance(size)
             continue
         for source, content, label in group:

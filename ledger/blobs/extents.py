@@ -12,14 +12,12 @@ from typing import NamedTuple
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.packs import load_index
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store, gets_at_once, size_of
+from ledger.blobs.store import Store, size_of, small_at_once
 from ledger.blobs.tables import Run, load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.errors import IntegrityError, LedgerError, StorageError, UnsupportedFormatError
 from ledger.ids import Digest
 from ledger.records import Content
-
-_ASKED_AT_ONCE = 8  # of a distant store: what is small costs the time of a request
 
 
 class Extent(NamedTuple):
@@ -41,7 +39,7 @@ def extents_of(store: Store, contents: Iterable[Content]) -> dict[Digest, Extent
     Linked data is the user's own: only its table counts.
     """
     distinct = {content.digest: content for content in contents}
-    threads = _ASKED_AT_ONCE if gets_at_once(store) is not None else None
+    threads = small_at_once(store)
     found = in_order(partial(_whole_objects, store), distinct.values(), threads=threads)
     whole = dict(zip(distinct, found, strict=True))
     packs = {pack for each in whole.values() if not isinstance(each, LedgerError) for pack, _, _ in each[1]}

@@ -18,6 +18,8 @@ from ledger.errors import IntegrityError
 
 _Result = TypeVar("_Result")
 
+_SMALL_AT_ONCE = 16
+
 
 class Store(Protocol):
     """A place that keeps objects whole."""
@@ -149,6 +151,14 @@ def gets_at_once(store: Store) -> int | None:
     """How many parts of objects are best asked for at the same time; ``None``: as many as threads can check."""
     count: int | None = getattr(store, "gets_at_once", None)
     return count
+
+
+def small_at_once(store: Store) -> int | None:
+    """How many small objects are best asked for or put at the same time; ``None``: as many as threads can check.
+
+    With a distant store each costs the time of a request, and little memory.
+    """
+    return _SMALL_AT_ONCE if gets_at_once(store) is not None else None
 
 
 def location_of(store: Store, key: str) -> str:

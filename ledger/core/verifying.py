@@ -99,6 +99,7 @@ class Check:
         self._stores = uncached(self._workspace.all_stores)
         self._listed: frozenset[str] = frozenset(stored_keys(self._store))
         self._named: dict[str, int | None] = {}  # objects that versions need, chunks with their plain size
+        self._elsewhere: dict[str, int | None] = {}  # those of the artifact that is checked that were not listed
         self._with_links: dict[tuple[bytes, int, int | None], bool] = {}  # by what a manifest says of a content
         self._ids: set[bytes] = set()
         self._versions = 0
@@ -236,6 +237,7 @@ class Check:
                     self._check_version(snapshot, claim)
         except LedgerError as error:
             self.found.note_error(name, error)
+        self._check_elsewhere()
 
     def _check_id(self, claim: Claim) -> None:
         id = bytes.fromhex(claim.id.replace("-", ""))  # of a million versions there are a million
@@ -272,11 +274,10 @@ class Check:
         sizes = sizes_of(content)
         new = needs.stretches.keys() - self._named.keys()
         self._named.update({key: sizes.get(key) for key in needs.stretches})
+        self._elsewhere.update({key: sizes.get(key) for key in new - self._listed})
         self.found.note([needs.fault])
-        self.found.note(absent(self._stores, [key for key in new if key not in self._listed]))
         if self._deep and needs.fault is None:
             self.found.note([check_table(self._stores, content)])
-            self._check_elsewhere(new)
         return needs.fault is None and needs.has_links
 
     def _check_links(self, claim: Claim, manifest: Manifest) -> None:
@@ -292,11 +293,14 @@ class Check:
         elif not is_present(store, content):
             self.found.add(_missing(claim, f"its files ({content.linked}) are not in {store.url}"))
 
-    def _check_elsewhere(self, keys: Iterable[str]) -> None:
-        """Read what lies in the stores of remotes, or in a store that cannot be listed."""
-        elsewhere = {key: self._named[key] for key in keys if key not in self._listed and key not in self.found.store}
-        for done in check_objects(self._stores, elsewhere):
-            self.found.note([done.fault])
+    def _check_elsewhere(self) -> None:
+        """Look for what lies in the stores of remotes, or in a store that cannot be listed: many at a time."""
+        elsewhere = {key: size for key, size in self._elsewhere.items() if key not in self.found.store}
+        self._elsewhere.clear()
+        if self._deep:
+            self.found.note(done.fault for done in check_objects(self._stores, elsewhere))
+        else:
+            self.found.note(absent(self._stores, elsewhere))
 
     def _check_objects(self, pieces: list[Piece]) -> Iterator[Piece]:
         """Read objects of the store on all cores; those that nothing names are no problem, whatever they hold."""

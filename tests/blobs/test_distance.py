@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from ledger.blobs import Copied, FsspecStore, copy_content, copy_contents
+from ledger.blobs import Copied, FsspecStore, absent, copy_content, copy_contents
 from ledger.ids import new_uuid
 from tests.kit.contents import load, noise, save
 
@@ -30,11 +30,12 @@ class Meeting:
     puts_at_once = 2
     gets_at_once = 4
 
-    def __init__(self, *, puts: int = 1, gets: int = 1, meeting: str = "packs/") -> None:
+    def __init__(self, *, puts: int = 1, gets: int = 1, looks: int = 1, meeting: str = "packs/") -> None:
         self._meeting = meeting
         self._store = FsspecStore(f"memory://{new_uuid(0)}")
         self._puts = _Appointment(puts)
         self._gets = _Appointment(gets)
+        self._looks = _Appointment(looks)
 
     @property
     def url(self) -> str:
@@ -46,6 +47,7 @@ class Meeting:
         return self._store.get(key, start, length)
 
     def has(self, key: str) -> bool:
+        self._looks.keep()
         return self._store.has(key)
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
@@ -90,3 +92,11 @@ def test_small_contents_are_copied_many_at_a_time() -> None:
     contents = [save(source, files) for files in held]
     copy_contents((Copied(source, content, f"iris@{content.size}") for content in contents), target, sound=set())
     assert held == [load(target, content) for content in contents]
+
+
+def test_many_objects_are_looked_for_at_a_time() -> None:
+    """A check of what lies in a distant store does not wait for one answer after another."""
+    store = Meeting(looks=16)
+    store.put("chunks/3", [b"x"])
+    keys = [f"chunks/{number}" for number in range(40)]
+    assert [key for key in keys if key != "chunks/3"] == [fault.key for fault in absent(store, keys)]
