@@ -23,7 +23,7 @@ from ledger.blobs.store import (
     size_of,
     uncached,
 )
-from ledger.errors import StorageError
+from ledger.errors import StorageError, StoreMismatchError
 
 _Result = TypeVar("_Result")
 
@@ -75,7 +75,7 @@ class FallbackStore:
 
     def has(self, key: str) -> bool:
         """Whether any of the stores has an object of that key."""
-        is_there = any(store.has(key) for store in self._stores)
+        is_there = any(self._has(store, key) for store in self._stores)
         if not is_there:
             self._missed()
         return is_there
@@ -87,7 +87,7 @@ class FallbackStore:
     def location_of(self, key: str) -> str:
         """The URL of an object in the first store that has it, or where it would be in the own one."""
         for store in self._stores:
-            with contextlib.suppress(StorageError):  # what is told about is another failure
+            with contextlib.suppress(StorageError, StoreMismatchError):  # what is told about is another failure
                 if store.has(key):
                     return location_of(store, key)
         return location_of(self._own, key)
@@ -110,6 +110,15 @@ class FallbackStore:
             if isinstance(store, CachingStore):
                 store.forget(key)
 
+    def _has(self, store: Store, key: str) -> bool:
+        """Whether a store has an object; one of the others whose bucket is gone has none."""
+        try:
+            return store.has(key)
+        except StoreMismatchError:
+            if store is self._own:
+                raise
+            return False
+
     def _first(self, key: str, read: Callable[[Store], _Result]) -> _Result:
         """What reading an object gives from the first store that has it."""
         away: AwayError | None = None
@@ -120,6 +129,9 @@ class FallbackStore:
                 away = error  # it may be there, unless another one has it
             except FileNotFoundError:
                 continue  # the next one may have it; the error below says that none has
+            except StoreMismatchError:
+                if store is self._own:
+                    raise  # of another one whose bucket is gone, `missed` knows whether it should be there
         if away is not None:
             raise away
         self._missed()

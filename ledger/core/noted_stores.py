@@ -12,6 +12,7 @@ import msgspec
 from ledger.blobs import Store, store_id
 from ledger.disk import read_file, write_file
 from ledger.errors import StoreMismatchError
+from ledger.lookup import CONFIG_FILE
 from ledger.records import FORMAT, decode, encode
 
 NOTED_STORES_FILE = "remote-stores.json"
@@ -31,7 +32,8 @@ def is_noted(ledger_dir: Path, store: Store) -> bool:
     if not known:
         return False
     note = f"delete {ledger_dir / NOTED_STORES_FILE}: the next sync puts there what is stored here"
-    hint = f"mount the right store; if it was replaced for good, {note}"
+    where = f"mount the right store, or correct its URL in {ledger_dir / CONFIG_FILE}"
+    hint = f"{where}; if it was replaced for good, {note}"
     try:
         found = store_id(store)
     except StoreMismatchError as error:

@@ -284,6 +284,8 @@ class Workspace(View):
                 # Of a library that is missing the name is its own.
                 error.add_facts(**{"name": claim.name, **error.facts, "version": claim.version})
             raise
+        except StoreLostError:
+            raise
         except StoreMismatchError as error:
             whole = {"name": claim.name, "version": claim.version, "digest": content.digest}
             where = self._opened_store().url

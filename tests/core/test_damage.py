@@ -348,12 +348,13 @@ def test_a_damaged_event_is_an_error_of_its_version(three: Ledger) -> None:
 
 
 def test_a_swapped_store_is_noticed(three: Ledger) -> None:
-    """Another store in the place of the ledger's is refused before a byte is read or written, ids named."""
+    """Another store in the place of the ledger's is refused before a byte is read or written; ids and version named."""
     _swap(three)
     for call in (lambda: Ledger.open(three.path).load("x"), lambda: Ledger.open(three.path).save(1, "x")):
         with pytest.raises(StoreMismatchError) as caught:
             call()
         assert all(str(caught.value.facts[key]) in str(caught.value) for key in ("found", "expected"))
+        assert str(caught.value).count("x@3: ") == ("name" in caught.value.facts)
 
 
 @pytest.mark.parametrize("opened_before", [False, True])

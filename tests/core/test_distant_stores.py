@@ -401,6 +401,22 @@ def test_a_store_out_of_reach_is_no_damage(
         Ledger.open(bob.path).verify(deep=deep)
 
 
+@pytest.mark.filterwarnings("ignore:going on without what lies in the store:UserWarning")
+def test_a_remotes_bucket_that_is_gone_is_no_damage(tmp_path: Path, bucket: Bucket) -> None:
+    """As an unmounted disk, it says nothing of what it held; what a clone has itself is saved and read without it."""
+    ada = sharing(tmp_path, bucket)
+    ada.save(noise(300_000), "data")
+    ada.sync()
+    bob = Ledger.clone(tmp_path / "hub.git", tmp_path / "bob" / ".ledger", bucket.url)
+    bucket.remove()
+    with pytest.raises(StoreUnavailableError, match=r"no artifact store at .* does not exist"):
+        bob.load("data")
+    with pytest.raises(StoreUnavailableError, match=r"no artifact store at .* does not exist"):
+        bob.verify()
+    bob.save("own", "iris")
+    assert "own" == bob.load("iris")
+
+
 def test_a_server_without_parts_is_no_damage(tmp_path: Path) -> None:
     """A web server that gives whole files only, as Python's own does, damages nothing by it."""
     ada = Ledger.init(tmp_path / "ada" / ".ledger")
