@@ -186,9 +186,13 @@ def _restore(remote: Remote, known: CommitId) -> str:
 
 
 def _rewritten(remote: Remote, known: CommitId, tip: CommitId, what: str) -> HistoryRewrittenError:
+    """The way on is theirs, in a new clone, or ours, by force: only a person can say which."""
+    force = f"ledger git push --force {shlex.quote(without_secrets(remote.url))} {known}:{BRANCH}"
     return HistoryRewrittenError(
         f"{remote} was rewritten: its branch is at {tip}, and was at {known}, {what}",
-        hint=f"this ledger is unchanged; what was found is kept as refs/ledger/quarantine/{tip}",
+        hint="nothing changed here; if the remote is right, clone it anew, save there what only this ledger holds, and "
+        f"go on in the clone (specs/sharing.md, 3); if not, `{force}` brings back what it held. What it holds now is "
+        f"kept as refs/ledger/quarantine/{tip}",
         remote=remote.name,
         known=known,
         commit=tip,

@@ -26,6 +26,7 @@ from ledger.disk import alone
 from ledger.errors import (
     ArgumentError,
     ConfigError,
+    HistoryRewrittenError,
     IntegrityError,
     LedgerError,
     LedgerExistsError,
@@ -258,6 +259,14 @@ def test_names_that_differ_in_case_do_not_meet(pair: tuple[Ledger, Ledger], hub:
     assert (before, known) == (bob.revision, hub_tip(hub))
 
 
+def save_anew(old: Ledger, new: Path, url: str) -> None:
+    """Do what specs/sharing.md, 3 tells to do where two ledgers cannot be merged."""
+    steps = re.search(r"```python\n(.*?)```", (ROOT / "specs" / "sharing.md").read_text(), re.DOTALL)
+    assert steps is not None
+    code = steps[1].replace("old/.ledger", str(old.path)).replace("new/.ledger", str(new))
+    exec(code, {"Ledger": Ledger, "url": url})
+
+
 def test_a_name_that_cannot_be_merged_has_a_way_out(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
     """What specs/sharing.md, 3 says brings all that only one ledger holds to the others, under the other spelling."""
     ada, old = pair
@@ -269,15 +278,31 @@ def test_a_name_that_cannot_be_merged_has_a_way_out(pair: tuple[Ledger, Ledger],
     with pytest.raises(NameCollisionError, match=f"^cannot sync with origin .*{hub.name}") as caught:
         old.sync()
     assert "with 'n2' for 'N2'" in caught.value.hint
-    url = str(hub)
-    steps = re.search(r"```python\n(.*?)```", (ROOT / "specs" / "sharing.md").read_text(), re.DOTALL)
-    assert steps is not None
-    code = steps[1].replace("old/.ledger", str(old.path)).replace("new/.ledger", str(tmp_path / "new" / ".ledger"))
-    exec(code, {"Ledger": Ledger, "url": url})  # what the page tells to do
+    save_anew(old, tmp_path / "new" / ".ledger", str(hub))
     ada.sync()
     assert {"1": "of ada", "2": "of bob", "best": "more"} == values(ada, "n2")
     assert (("draft",), 2) == (ada.get("n2", 2).tags, ada.get("n2", 2).metadata["rows"])
     assert {"1": "other"} == values(ada, "plain")
+
+
+def test_a_remote_that_went_another_way_has_a_way_out(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
+    """Of two histories that were published, one is saved anew behind the other, as the page of the hint says."""
+    ada, bob = pair
+    before = hub_tip(hub)
+    ada.save("of ada", "iris")
+    ada.sync()
+    hub_git(hub, "update-ref", "refs/heads/main", before)
+    bob.save("of bob", "iris")
+    bob.sync()
+    with pytest.raises(HistoryRewrittenError, match="was rewritten") as caught:
+        ada.sync()
+    assert "specs/sharing.md, 3" in caught.value.hint
+    save_anew(ada, tmp_path / "new" / ".ledger", str(hub))
+    bob.sync()
+    assert {"1": "first", "2": "of bob", "3": "of ada"} == values(bob)
+    words = shlex.split(caught.value.hint.split("`")[1])
+    assert 0 == run_git(ada.git_dir, *words[2:]).returncode
+    assert () == ada.sync().fetched
 
 
 def test_ledgers_sync_without_a_hub(pair: tuple[Ledger, Ledger]) -> None:
