@@ -207,6 +207,13 @@ class Workspace(View):
             found = store_id(store)
         except UnsupportedFormatError:
             raise
+        except StoreMismatchError as error:
+            if self._has_own_store and is_deleted(LocalStore(self.path / DEFAULT_STORE)):
+                error.hint = (
+                    "it was deleted: the next save makes it again, and `ledger repair --from SOURCE` brings back what "
+                    "another ledger or store has of it"
+                )
+            raise
         except FormatError as error:
             right = (
                 "delete that file, and the next save makes it again" if self._has_own_store else "put back a copy of it"

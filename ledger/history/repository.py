@@ -203,7 +203,13 @@ def find_repository(ledger_dir: Path) -> Path:
         raise storage_error(error, ledger_dir, "read") from error
     if len(found) != 1:
         names = ", ".join(entry.name for entry in found) or "none"
-        raise IntegrityError(f"{ledger_dir} should hold one history (*.git), found {names}", where=str(ledger_dir))
+        raise IntegrityError(
+            f"{ledger_dir} should hold one history (*.git), found {names}",
+            hint="move all but the ledger's own away"
+            if found
+            else "put history.git back from a backup, or move the folder away and clone the ledger anew",
+            where=str(ledger_dir),
+        )
     return found[0]
 
 

@@ -405,6 +405,9 @@ def test_a_deleted_store_is_made_again(three: Ledger, opened_before: bool, what:
     else:
         for path in [path for path in store_of(three).rglob("*") if path.is_file()]:
             path.unlink()
+    with pytest.raises(IntegrityError) as caught:
+        Ledger.open(three.path).load("x")
+    assert "the next save makes it again" in caught.value.hint
     ledger = three if opened_before else Ledger.open(three.path)
     ledger.save("three", "x")
     assert ("three", "three") == (Ledger.open(three.path).load("x"), ledger.load("x", 3))

@@ -53,12 +53,14 @@ def test_two_histories_are_one_too_many(tmp_path: Path) -> None:
     """A second ``*.git`` directory, or none, is an IntegrityError that lists what was found."""
     ledger_dir = new_history(tmp_path).git_dir.parent
     (ledger_dir / "other.git").mkdir()
-    with pytest.raises(IntegrityError, match=r"should hold one history .* found history\.git, other\.git"):
+    with pytest.raises(IntegrityError, match=r"should hold one history .* found history\.git, other\.git") as caught:
         History.open(ledger_dir)
+    assert "move all but the ledger's own away" == caught.value.hint
     for name in ("history.git", "other.git"):
         (ledger_dir / name).rename(tmp_path / name)
-    with pytest.raises(IntegrityError, match="found none"):
+    with pytest.raises(IntegrityError, match="found none") as caught:
         History.open(ledger_dir)
+    assert "clone the ledger anew" in caught.value.hint
 
 
 def test_a_ledger_directory_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
