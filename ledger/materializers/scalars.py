@@ -49,6 +49,8 @@ def decode_numpy(held: Json) -> Any:
     if isinstance(value, dict):
         ((tag, inner),) = value.items()
         value = ATOM_DECODERS[tag](inner)
+    if dtype.kind in "SV" and not isinstance(value, bytes):  # numpy would take a number for a size
+        raise MaterializerError(f"a numpy scalar of dtype {held[0]!r} is no {type(value).__name__}", dtype=held[0])
     if isinstance(value, bytes) and dtype.kind == "S":
         return dtype.type(value[: dtype.itemsize])  # an array would take NULs at the end for padding
     if isinstance(value, bytes):

@@ -127,11 +127,18 @@ def test_bytes_keep_their_last_nulls(bench: Bench, data: bytes) -> None:
     assert data == bytes(bench.round_trip(np.bytes_(data)))
 
 
-def test_a_scalar_takes_no_memory_for_what_is_not_there(bench: Bench) -> None:
-    """A dtype of gigabytes with a few bytes is refused before anything is made of it."""
-    tree = b'{"$numpy": ["|V2000000000", {"$bytes": "YQ=="}]}'
-    with pytest.raises(MaterializerError, match="has 1 bytes"):
-        load_value("builtin.json/1", "numpy.void", bench.files({"data.json": tree}))
+@pytest.mark.parametrize(
+    ("held", "reason"),
+    [
+        ('["|V2000000000", {"$bytes": "YQ=="}]', "has 1 bytes"),
+        ('["|V1", 2000000000]', "is no int"),
+        ('["|S1", {"$int": "2000000000"}]', "is no int"),
+    ],
+)
+def test_a_scalar_takes_no_memory_for_what_is_not_there(bench: Bench, held: str, reason: str) -> None:
+    """Gigabytes that a dtype or a number speaks of and that are not there are refused before anything is made."""
+    with pytest.raises(MaterializerError, match=reason):
+        load_value("builtin.json/1", "numpy.void", bench.files({"data.json": f'{{"$numpy": {held}}}'.encode()}))
 
 
 def test_a_masked_array_of_another_kind_is_left_to_the_last_resort(bench: Bench) -> None:
