@@ -35,8 +35,9 @@ def differing_libraries(files: Files) -> str:
     """Which libraries are loaded here in other versions than the value was saved with, as a hint; else empty."""
     if FILE not in files.paths():
         return ""
-    with files.open(FILE, "r") as file:
-        saved = dict(line.split(" ", 1) for line in file.read(_READ_LIMIT).splitlines() if " " in line)
+    with files.open(FILE, "rb") as file:
+        text = file.read(_READ_LIMIT).decode(errors="replace")  # a damaged one is no reason to hide what failed
+    saved = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
     here = versions_here(saved)
     differing = [name for name, version in here.items() if version != saved[name]]
     if not differing:

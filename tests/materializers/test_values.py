@@ -312,6 +312,13 @@ def test_what_cannot_be_loaded_says_with_which_libraries_it_was_saved(bench: Ben
         assert f"it was saved with numpy 0.1; here is numpy {np.__version__}" == caught.value.hint
 
 
+def test_versions_of_libraries_that_are_no_text_hide_nothing(bench: Bench) -> None:
+    """Where the list of libraries is damaged as well, what a value could not be loaded for is still the error."""
+    held = {"data.npy": b"\x93NUMPY\x01\0\x02\0{}", "libraries.txt": b"\xff 1\n"}
+    with pytest.raises(MaterializerError, match=r"numpy\.npy/1 cannot load"):
+        load_value("numpy.npy/1", "numpy.ndarray", bench.files(held))
+
+
 def test_a_library_that_is_older_than_its_data_is_named(bench: Bench) -> None:
     """What a library does not read has its version as a hint, since a newer one may have written it."""
     with pytest.raises(MaterializerError) as caught:
