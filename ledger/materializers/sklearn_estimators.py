@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, TrustClass
+from ledger.errors import MaterializerError
 from ledger.materializers.atoms import Json
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.libraries import write_libraries
@@ -63,6 +64,7 @@ class SklearnMaterializer(BaseMaterializer):
 
         with self.open("model.skops", "rb") as file:
             data = file.read()
+        _check_stored(data)
         types = get_untrusted_types(data=data)
         if types:
             more = f" and {len(types) - _SHOWN} more" if len(types) > _SHOWN else ""
@@ -72,6 +74,14 @@ class SklearnMaterializer(BaseMaterializer):
     def extract_metadata(self, value: Any) -> dict[str, Any]:
         """``estimator``, the name of its class."""
         return {"estimator": type(value).__name__}
+
+
+def _check_stored(data: bytes) -> None:
+    """Refuse what is compressed inside, which skops never writes: it could take any memory."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        packed = [entry.filename for entry in archive.infolist() if entry.compress_type != zipfile.ZIP_STORED]
+    if packed:
+        raise MaterializerError(f"model.skops: its part {packed[0]!r} is compressed", path="model.skops")
 
 
 def _schema(data: bytes) -> Json:

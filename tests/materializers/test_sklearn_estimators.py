@@ -1,8 +1,10 @@
 """Estimators are read by an allow-list; what is beyond it asks for trust."""
 
 import enum
+import io
 import sys
 import types
+import zipfile
 from typing import Any
 
 import pytest
@@ -106,3 +108,15 @@ def test_broken_files_are_errors_of_ours(bench: Bench) -> None:
         saved, held = bench.save(value)
         with pytest.raises(MaterializerError):
             bench.load(saved, dict.fromkeys(held, b"broken"))
+
+
+def test_a_model_takes_no_more_memory_than_its_file_has_bytes(bench: Bench) -> None:
+    """A model whose parts are compressed inside, and could be of any size, is refused before one is read."""
+    saved, held = bench.save(linear.Ridge())
+    packed = io.BytesIO()
+    parts = zipfile.ZipFile(io.BytesIO(held["model.skops"]))
+    with parts, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in parts.namelist():
+            archive.writestr(name, parts.read(name))
+    with pytest.raises(MaterializerError, match=r"its part 'schema\.json' is compressed"):
+        bench.load(saved, {**held, "model.skops": packed.getvalue()})
