@@ -26,6 +26,9 @@ from ledger.records import Content
 FETCH_SIZE: Final = 8 << 20
 """Most stored or plain bytes that one request asks for, unless a single chunk is larger."""
 
+_NEAR_SIZE = (
+    2 << 20
+)  # the same of a store that is as quick without much at a time, for what is held in memory till used
 _CACHE_SIZE = 8 << 20  # plain bytes of chunks
 
 _Result = TypeVar("_Result")
@@ -54,11 +57,12 @@ class ChunkStream:
         self._label = label
         self._places = Places(store, content, table, label=label)
         self._in_order = partial(in_order, threads=gets_at_once(store))
+        self._ahead_size = _NEAR_SIZE if gets_at_once(store) is None else FETCH_SIZE
         self._chunks: Recent[ChunkName, bytes | memoryview] = Recent(_CACHE_SIZE)
 
     def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
         """The bytes from ``start`` to ``stop``, in pieces, each checked; `IntegrityError` at the first bad one."""
-        groups = _groups(self._places.covering(start, stop))
+        groups = _groups(self._places.covering(start, stop), self._ahead_size)
         is_long = stop - start >= PARALLEL_SIZE
         opened_groups = (
             self._in_order(partial(self._checked, self._open_group), groups)
@@ -76,14 +80,14 @@ class ChunkStream:
 
         What is in ``target`` after an error is of no use.
         """
-        groups = _groups(self._places.covering(start, start + len(target)))
+        groups = _groups(self._places.covering(start, start + len(target)), FETCH_SIZE)
         filling = partial(self._fill_from, start=start, target=target)
         for size in self._in_order(partial(self._checked, filling), groups):
             advance(size)
 
     def check(self) -> None:
         """Read every byte, on all cores; `IntegrityError` at the first bad one."""
-        groups = _groups(self._places.covering(0, self._size))
+        groups = _groups(self._places.covering(0, self._size), FETCH_SIZE)
         for size in self._in_order(partial(self._checked, self._check_group), groups):
             advance(size)
 
@@ -167,11 +171,11 @@ class ChunkStream:
         return Sought(self._label, "chunk", place.entry.digest, self._store, place.key)
 
 
-def _groups(places: Iterable[Place]) -> Iterator[list[Place]]:
-    """Chunks that lie one after another in one object, as many as one request may ask for."""
+def _groups(places: Iterable[Place], most: int) -> Iterator[list[Place]]:
+    """Chunks that lie one after another in one object, at most so many bytes, stored or plain, unless it is one."""
     group: list[Place] = []
     for place in places:
-        if group and not _is_next(group, place):
+        if group and not _is_next(group, place, most):
             yield group
             group = []
         group.append(place)
@@ -179,13 +183,13 @@ def _groups(places: Iterable[Place]) -> Iterator[list[Place]]:
         yield group
 
 
-def _is_next(group: list[Place], place: Place) -> bool:
+def _is_next(group: list[Place], place: Place, most: int) -> bool:
     last = group[-1]
     return (
         place.key == last.key
         and place.offset == last.offset + last.entry.stored_size
-        and place.offset + place.entry.stored_size - group[0].offset <= FETCH_SIZE
-        and place.stop - group[0].start <= FETCH_SIZE
+        and place.offset + place.entry.stored_size - group[0].offset <= most
+        and place.stop - group[0].start <= most
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentReader, LocalStore, is_present
+from ledger.blobs.workers import thread_count
 from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
 from ledger.ids import Digest, digest_of
 from ledger.records import Content, FileEntry
@@ -69,6 +70,18 @@ def test_a_file_that_is_read_whole_takes_its_memory_once(store: LocalStore) -> N
     assert peak < 1.6 * len(data)
 
 
+def test_restoring_holds_little_at_a_time(store: LocalStore, tmp_path: Path) -> None:
+    """A file is restored from parts of 2 MiB, a few for each thread, however large it is."""
+    data = noise(40 << 20)
+    reader = ContentReader(store, save(store, {"a": data}), label="a@1")
+    tracemalloc.start()
+    reader.restore(tmp_path / "out")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert data == (tmp_path / "out/a").read_bytes()
+    assert peak < (thread_count() + 4) * (2 << 20)
+
+
 def test_only_touched_chunks_are_fetched(store: LocalStore) -> None:
     """Reading 10 bytes of 20 MB fetches a chunk or two and the index."""
     content = save(store, {"a": noise(20_000_000)})
@@ -79,10 +92,14 @@ def test_only_touched_chunks_are_fetched(store: LocalStore) -> None:
     assert counting.bytes_read < 700_000
 
 
+class DistantStore(CountingStore):
+    gets_at_once = 4
+
+
 def test_neighbouring_chunks_are_fetched_together(store: LocalStore) -> None:
-    """Reading 20 MB takes a request per 8 MiB, besides table and index."""
+    """Reading 20 MB of a distant store takes a request per 8 MiB, besides table and index."""
     content = save(store, {"a": noise(20_000_000)})
-    counting = CountingStore(store)
+    counting = DistantStore(store)
     ContentReader(counting, content, label="iris@3").read("a")
     assert len(counting.gets) <= 5
 
