@@ -102,7 +102,8 @@ def list_versions(
     """List versions, oldest first: of one artifact or of all."""
     reader = session.reader()
     only = reader.artifact(name).name if name is not None else None
-    found = reader.search(name=only, tag=tags or None, type=type_, created_after=since, limit=limit)
+    version = (name or "").partition("@")[2] or None
+    found = reader.search(name=only, version=version, tag=tags or None, type=type_, created_after=since, limit=limit)
     _show_list(session, _VERSION_COLUMNS, list(readable(found, version_shape, label_of)))
 
 

@@ -37,11 +37,13 @@ class PassThrough(ExampleCommand):
 def log(session: Session, name: str | None, limit: int | None) -> None:
     """Show what was published, newest first. With NAME, what concerns that artifact."""
     reader = session.reader()
-    start = f"{reader.artifact(name).name}@" if name is not None else ""
+    version = (name or "").partition("@")[2]
+    wanted = f"{reader.artifact(name).name}@{version}" if name is not None else ""
     concerned = (
         commit
         for commit in reader.log()
-        if not start or any(label.startswith(start) for label in labels_in(commit.message))
+        if not wanted
+        or any(label == wanted if version else label.startswith(wanted) for label in labels_in(commit.message))
     )
     shapes = [commit_shape(commit) for commit in itertools.islice(concerned, check_limit(limit))]
     if session.json:

@@ -40,6 +40,14 @@ def test_the_log_of_an_artifact(cli: Cli, iris: dict[str, Any]) -> None:
     assert cli("log", "nope", code=3).err.startswith("Error: no artifact")
 
 
+def test_one_version_can_be_asked_for(cli: Cli, iris: dict[str, Any]) -> None:
+    """`log` and `artifact version list` show, of NAME@VERSION, this version and not its neighbours."""
+    cli("save", "data.csv", "--name", "iris", "--version", "1b")
+    assert ["save iris@1"] == subjects(cli, "iris@1")
+    [listed] = json.loads(cli("artifact", "version", "list", "iris@1b", "--json").out)
+    assert "1b" == listed["version"]
+
+
 def test_a_commit_as_json(cli: Cli, iris: dict[str, Any]) -> None:
     """A commit has its full id, its time and the versions it is about."""
     commit = json.loads(cli("log", "--json").out)[0]
