@@ -3,7 +3,8 @@
 Owns where a warning is attributed to: the first caller outside of this project, because that is where the value
 came from; and when. What a worker thread has to say is kept until whoever gave it the work takes the result, because
 only there the caller can be seen, and a filter of warnings may hold for that thread alone. What is to be said of
-work once it is done is not said where it fails.
+work once it is done is not said where it fails. Either way it is one printable line: what it tells of may come from
+anybody.
 
 What goes on is logged by the logger ``ledger`` at ``INFO``. Where the program has set up no logging and stderr is a
 terminal, it is printed there; a program that reads stderr through a pipe gets none of it.
@@ -15,12 +16,14 @@ import warnings
 from contextvars import ContextVar
 from types import TracebackType
 
+from ledger.wording import one_line
+
 _kept: ContextVar[list[str] | None] = ContextVar("ledger_kept_warnings", default=None)
 _of_success: ContextVar[list[str] | None] = ContextVar("ledger_warnings_of_success", default=None)
 
 
 def warn_user(message: str) -> None:
-    """Issue a ``UserWarning`` at the line that called into the ledger, in the thread that did."""
+    """Issue a ``UserWarning`` of one printable line where the ledger was called, in the thread that did."""
     kept = _kept.get()
     if kept is not None:
         kept.append(message)
@@ -29,7 +32,7 @@ def warn_user(message: str) -> None:
     frame = sys._getframe(0)  # noqa: SLF001  # the standard way to look at one's callers
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("ledger."):
         frame, depth = frame.f_back, depth + 1
-    warnings.warn(message, UserWarning, stacklevel=depth)
+    warnings.warn(one_line(message), UserWarning, stacklevel=depth)
 
 
 def keep_warnings(kept: list[str]) -> None:
@@ -50,6 +53,7 @@ def tell_user(line: str) -> None:
     """Say what goes on, to whoever looks on."""
     import logging
 
+    line = one_line(line)
     log = logging.getLogger("ledger")
     if log.hasHandlers():
         log.info(line)

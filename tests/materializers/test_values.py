@@ -298,6 +298,14 @@ def test_byte_code_of_another_python_is_refused(bench: Bench) -> None:
     assert caught.value.hint == "load it with Python 3.9, or save it there by classes of a module"
 
 
+def test_a_warning_is_one_printable_line(bench: Bench) -> None:
+    """What a warning quotes from a ledger reaches no terminal as it is: a version of Python that clears the screen."""
+    with pytest.warns(UserWarning, match="cloudpickle"):
+        saved, held = bench.save(Anything(1))
+    with pytest.warns(UserWarning, match=r"Python 3\.9\\x1b\[2J\\n, loaded"):
+        bench.load(saved, held | {"python.txt": b"3.9\x1b[2J\n"}, trusted=True)
+
+
 def test_what_cannot_be_loaded_says_with_which_libraries_it_was_saved(bench: Bench) -> None:
     """Beside a pickle stand the versions of its libraries; those that differ are the hint where loading it fails."""
     with pytest.warns(UserWarning, match="cloudpickle"):
