@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from ledger.disk import read_file, storage_errors, sync_file, users_folder
+from ledger.disk import open_regular, storage_errors, sync_file, users_folder
 from ledger.errors import ReadOnlyError
 from ledger.ids import Digest
 
@@ -27,21 +27,19 @@ class TrustFile:
         self.path = users_folder(environment, "XDG_STATE_HOME", ".local/state") / "ledger" / "trust"
 
     def holds(self, digest: Digest) -> bool:
-        """Whether a content is trusted; a file that others may write is no evidence."""
+        """Whether a content is trusted; what others may write, or put in its place, is no evidence."""
         if (self.path, digest) in self._only_here:
             return True
-        try:
-            lines = read_file(self.path).decode(errors="replace").splitlines()
-        except FileNotFoundError:
-            return False
         with storage_errors(self.path, "read"):
-            status = os.stat(self.path)
-        if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise ReadOnlyError(
-                f"the trust file {self.path} can be written by others, so it says nothing",
-                hint=f"look at what it lists, then run `chmod 600 {self.path}`",
-                path=str(self.path),
-            )
+            try:
+                descriptor, status = open_regular(self.path)
+            except FileNotFoundError:
+                return False
+            with open(descriptor, encoding="utf-8", errors="replace") as file:
+                lines = file.read().splitlines()
+            folder = self.path.parent
+            _check_is_own(folder, os.stat(folder), "the folder of the trust file", remedy=f"chmod 700 {folder}")
+        _check_is_own(self.path, status, "the trust file", remedy=f"chmod 600 {self.path}")
         return any(line.split(" ", 1)[0] == digest for line in lines)
 
     def add_here(self, digest: Digest) -> None:
@@ -59,3 +57,12 @@ class TrustFile:
                 sync_file(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def _check_is_own(path: Path, status: os.stat_result, what: str, *, remedy: str) -> None:
+    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ReadOnlyError(
+            f"{what} {path} can be written by others, so it says nothing",
+            hint=f"look at what is listed, then run `{remedy}`",
+            path=str(path),
+        )

@@ -187,6 +187,21 @@ def test_a_trust_file_that_others_may_write_is_refused(
     assert 7 == own.load("gadget", trust=True).value
 
 
+def test_a_folder_in_which_others_may_put_a_trust_file_is_refused(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where others may write, a link to any list of this user's, such as one restored from a ledger, would be trust."""
+    trust_file = _become_another_user(monkeypatch, tmp_path / "ada")
+    own = Ledger.open(ledger.path)
+    _save_pickled(own)
+    trust_file.rename(tmp_path / "restored")
+    trust_file.symlink_to(tmp_path / "restored")
+    trust_file.parent.chmod(0o770)
+    with pytest.raises(ReadOnlyError, match="by others") as caught:
+        own.load("gadget")
+    assert f"chmod 700 {trust_file.parent}" in caught.value.hint
+
+
 def test_no_file_of_the_ledger_grants_trust(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A trust file inside the ledger, a setting, or a variable changes nothing."""
     saved = _save_pickled(ledger)
