@@ -26,9 +26,7 @@ from ledger.records import Content
 FETCH_SIZE: Final = 8 << 20
 """Most stored or plain bytes that one request asks for, unless a single chunk is larger."""
 
-_NEAR_SIZE = (
-    2 << 20
-)  # the same of a store that is as quick without much at a time, for what is held in memory till used
+_NEAR_SIZE = 2 << 20  # the same of a store that is as quick with less, for what is held until it is used
 _CACHE_SIZE = 8 << 20  # plain bytes of chunks
 
 _Result = TypeVar("_Result")
