@@ -48,7 +48,7 @@ def read_config(ledger_dir: Path) -> Config:
         values = tomllib.loads(text)
     except FileNotFoundError:
         return Config()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not TOML: {error}", path=str(path)) from error
     for key in values:
         if key not in Config.__struct_fields__:

@@ -136,7 +136,13 @@ def test_a_held_lock_times_out_with_its_holder(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("store = [", "not TOML"), ("stor = 'x'", "stor"), ("lock_timeout = 'long'", "lock_timeout"), ("\0", "TOML")],
+    [
+        ("store = [", "not TOML"),
+        ("stor = 'x'", "stor"),
+        ("lock_timeout = 'long'", "lock_timeout"),
+        ("\0", "TOML"),
+        (f"store = {'[' * 5000}", "not TOML"),
+    ],
 )
 def test_a_bad_setting_is_named(ledger: Ledger, text: str, message: str) -> None:
     """Settings that cannot be used are an error that names the file and the setting."""
