@@ -9,6 +9,7 @@ store's own ``store.json`` tells it from an empty or a swapped one.
 import os
 import uuid
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,11 +23,12 @@ from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.remote import FsspecStore
 from ledger.blobs.retrying import ATTEMPTS, RetryingStore
 from ledger.blobs.store import PrunableStore, Store
-from ledger.disk import make_directory
+from ledger.disk import given_text, make_directory
 from ledger.errors import ArgumentError, FormatError, StoreMismatchError
 from ledger.ids import is_uuid
 from ledger.records import FORMAT, decode, encode
 
+_HINT = "use a path, or a URL such as s3://bucket/folder"
 _LOCAL = "file://"
 _MEMORY = "memory"
 _MOST_BYTES = 4096  # of ``store.json``
@@ -42,11 +44,11 @@ def open_store(url: str, *, cache: ObjectCache | None = None, attempts: int = AT
     """The store behind a URL or a path, its objects kept in ``cache`` if it is distant; nothing is read yet.
 
     ``attempts`` is how often a distant one is asked before its failure is believed.
-    Raises `ArgumentError` for a protocol nobody knows and `MissingDependencyError`
+    Raises `ArgumentError` for what is no URL or of a protocol nobody knows, and `MissingDependencyError`
     for one whose library is not installed.
     """
-    if not url.strip():
-        raise ArgumentError("the URL of a store is empty", hint="use a path, or a URL such as s3://bucket/folder")
+    if not given_text(url, "the URL of a store").strip():
+        raise ArgumentError("the URL of a store is empty", hint=_HINT)
     if url.startswith(_LOCAL):
         return LocalStore(_local_path(url))
     if "://" not in url:
@@ -111,6 +113,10 @@ def _local_path(url: str) -> Path:
 
 
 def _distant_store(url: str, cache: ObjectCache | None, attempts: int) -> Store:
+    try:
+        urlsplit(url)
+    except ValueError as error:  # not with the URL, which may hold a password
+        raise ArgumentError(f"the URL of a store is none: {error}", hint=_HINT) from error
     protocol = url.split("://", maxsplit=1)[0]
     found = BucketStore(url) if protocol in EXTRAS else FsspecStore(url)
     store: PrunableStore = RetryingStore(found, attempts=attempts)

@@ -79,6 +79,14 @@ def test_a_store_that_is_there_keeps_its_id(tmp_path: Path) -> None:
     assert (first, first) == (store_id(store), store_id(create_store(str(tmp_path))))
 
 
+@pytest.mark.parametrize("url", ["http://ada:secret@[::1/store", "a\0b"])
+def test_what_is_neither_a_url_nor_a_path_is_refused(url: str) -> None:
+    """What no library and no system takes, as foreign settings may hold it, is an error of ours, without passwords."""
+    with pytest.raises(ArgumentError, match="the URL of a store") as caught:
+        open_store(url)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["", "nonsense://bucket"])
 def test_an_unknown_protocol_is_an_argument_error(url: str) -> None:
     """A URL that nobody understands is refused with a hint."""
