@@ -7,7 +7,7 @@ where the data is linked. A URL in an error is shown without the parts that may 
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ledger.disk import given_text
 from ledger.errors import OutsideStoreError
@@ -50,8 +50,9 @@ def _public(url: str) -> str:
     """A URL without user, password and query; a plain path as it is."""
     if "://" not in url:
         return url
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    protocol, _, rest = re.split("[?#]", url, maxsplit=1)[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{protocol}://{host.rpartition('@')[2]}{slash}{path}"
 
 
 def _outside(place: str, store: str, problem: str) -> OutsideStoreError:
