@@ -179,6 +179,14 @@ class RevisionNotFoundError(LedgerError, KeyError):
     usual_hint = "run `ledger git log` to see the commits there are"
 
 
+class RemoteNotFoundError(ConfigError, KeyError):
+    """A remote that the settings do not know."""
+
+    kind = "remote-not-found"
+    exit_code = 3
+    usual_hint = "run `ledger remote list` to see what there is, `ledger remote add NAME URL` to add one"
+
+
 class OutsideStoreError(LedgerError, FileNotFoundError):
     """Data to register that is missing, or does not lie inside the artifact store."""
 
@@ -217,6 +225,14 @@ class VersionExistsError(LedgerError, ValueError):
     kind = "version-exists"
     exit_code = 4
     usual_hint = "leave the version out to get the next number; a version is never replaced"
+
+
+class RemoteExistsError(ArgumentError):
+    """A remote whose name the settings know already."""
+
+    kind = "remote-exists"
+    exit_code = 4
+    usual_hint = "choose another name, or edit config.toml; nothing was changed"
 
 
 class TargetExistsError(LedgerError, FileExistsError):

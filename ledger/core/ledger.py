@@ -250,7 +250,8 @@ class Ledger(Reader):
     def add_remote(self, name: str, url: str, store: str | None = None) -> None:
         """Remember a remote: any URL or path that Git knows, and where its bytes are, unless the path tells.
 
-        Raises `ArgumentError` for a name that is taken and for what is no URL, of the remote or of its store.
+        Raises `RemoteExistsError` for a name that is taken, and `ArgumentError` for what is no URL, of the remote or of
+        its store.
         """
         sharing.add_remote(self._workspace, name, url, store)
 

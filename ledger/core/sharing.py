@@ -19,11 +19,11 @@ from ledger.core.uploading import upload
 from ledger.core.workspace import Workspace
 from ledger.errors import (
     ArgumentTypeError,
-    ConfigError,
     FormatError,
     LockTimeoutError,
     MissingDependencyError,
     NameCollisionError,
+    RemoteNotFoundError,
     StorageError,
     StoreMismatchError,
 )
@@ -114,7 +114,7 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     workspace.read_settings_again()
     settings = find_remote(workspace.path, workspace.history.git_dir, name)
     if settings is None:
-        raise ConfigError(
+        raise RemoteNotFoundError(
             f"no remote {name!r} in {workspace.path / CONFIG_FILE}",
             hint=f"run `ledger remote add {name} URL`",
             name=name,

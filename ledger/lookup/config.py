@@ -12,7 +12,7 @@ import msgspec
 
 from ledger.disk import given_path, read_file, write_file
 from ledger.enums import Durability
-from ledger.errors import ArgumentError, ConfigError
+from ledger.errors import ConfigError, RemoteExistsError
 
 CONFIG_FILE = "config.toml"
 DEFAULT_STORE = "store"
@@ -105,7 +105,9 @@ def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:
     """Write a remote into the settings, behind what stands there; raises `ArgumentError` for a name that is taken."""
     path = ledger_dir / CONFIG_FILE
     if name in read_config(ledger_dir).remotes:
-        raise ArgumentError(f"remote {name!r} exists already in {path}", hint="edit that file to change it", name=name)
+        raise RemoteExistsError(
+            f"remote {name!r} exists already in {path}", hint="edit that file to change it", name=name
+        )
     text = f"{_text(ledger_dir).rstrip()}\n\n{_remote_section(name, remote)}"
     write_file(path, [text.lstrip().encode()])
 

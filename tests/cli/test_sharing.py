@@ -130,7 +130,7 @@ def test_a_remote_is_remembered(cli: Cli, two: tuple[str, str], workdir: Path) -
     found = json.loads(cli(*words, "--json").out)
     expected = {"name": "backup", "url": "https://example.com/x.git", "store": str(workdir / "bytes")}
     assert expected == found
-    assert "backup" in cli(*words, code=2).err
+    assert "backup" in cli(*words, code=4).err
     assert "# Seconds to wait for another writer." in (workdir / "a" / "config.toml").read_text()
 
 
@@ -152,8 +152,8 @@ def test_a_bad_remote_is_not_written(cli: Cli, two: tuple[str, str], workdir: Pa
 
 
 def test_exit_codes(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
-    """10: not reachable; 2: not known; 5: rewritten; 4: the path of a clone is taken."""
-    assert "Hint: run `ledger remote add nowhere URL`" in cli("--ledger", "a", "sync", "nowhere", code=2).err
+    """10: not reachable; 3: not known; 5: rewritten; 4: the path of a clone is taken."""
+    assert "Hint: run `ledger remote add nowhere URL`" in cli("--ledger", "a", "sync", "nowhere", code=3).err
     cli("clone", "hub.git", "a", code=4)
     (workdir / "hub.git").rename(workdir / "gone.git")
     assert "cannot ask origin" in cli("--ledger", "a", "sync", code=10).err

@@ -35,6 +35,7 @@ from ledger.errors import (
     NameCollisionError,
     ReadOnlyError,
     RemoteError,
+    RemoteNotFoundError,
     StoreMismatchError,
     StoreUnavailableError,
 )
@@ -465,7 +466,7 @@ def test_no_program_of_a_copied_ledger_runs(pair: tuple[Ledger, Ledger], tmp_pat
 
 def test_a_remote_that_nobody_knows(ledger: Ledger) -> None:
     """The error says how to add one."""
-    with pytest.raises(ConfigError, match="no remote 'origin'") as caught:
+    with pytest.raises(RemoteNotFoundError, match="no remote 'origin'") as caught:
         ledger.sync()
     assert "run `ledger remote add origin URL`" == caught.value.hint
 
