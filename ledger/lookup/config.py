@@ -7,6 +7,7 @@ choose where bytes are read from.
 import re
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -34,9 +35,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     store: str = DEFAULT_STORE
     store_id: str = ""
-    lock_timeout: float = 60.0
+    lock_timeout: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     durability: Durability = Durability.FULL
-    cache_limit: int = 20 << 30
+    cache_limit: Annotated[int, msgspec.Meta(ge=0)] = 20 << 30
     remotes: dict[str, RemoteConfig] = {}
 
 

@@ -140,6 +140,8 @@ def test_a_held_lock_times_out_with_its_holder(ledger: Ledger) -> None:
         ("store = [", "not TOML"),
         ("stor = 'x'", "stor"),
         ("lock_timeout = 'long'", "lock_timeout"),
+        ("lock_timeout = nan", "lock_timeout"),
+        ("cache_limit = -1", "cache_limit"),
         ("\0", "TOML"),
         (f"store = {'[' * 5000}", "not TOML"),
     ],
