@@ -404,17 +404,19 @@ def test_a_sync_that_dies_is_made_good_by_the_next(
     ada.sync()
     child = os.fork()
     if not child:
-        whole = getattr(sharing, step)
+        try:
+            whole = getattr(sharing, step)
 
-        def dying(*arguments: object) -> object:
-            if when == "after":
-                whole(*arguments)
-            os.kill(os.getpid(), signal.SIGKILL)
-            return None
+            def dying(*arguments: object) -> object:
+                if when == "after":
+                    whole(*arguments)
+                os.kill(os.getpid(), signal.SIGKILL)
+                return None
 
-        monkeypatch.setattr(sharing, step, dying)
-        bob.sync()
-        os._exit(0)
+            monkeypatch.setattr(sharing, step, dying)
+            bob.sync()
+        finally:
+            os._exit(0)  # a fork never goes on as its parent
     assert signal.SIGKILL == os.waitpid(child, 0)[1]
     bob.sync()
     ada.sync()
