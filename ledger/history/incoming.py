@@ -15,7 +15,9 @@ What is refused stays under ``refs/ledger/quarantine/`` as evidence.
 import os
 import shlex
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from ledger.disk import fresh_name, remove_if_there, storage_errors
@@ -108,7 +110,7 @@ def _accept(
         _check_kind(history, remote, fetched)
         if known is None and local is not None:
             _check_kinship(history, remote, fetched, local)
-        _check_new(history, remote, fetched, known, local)
+        check_commits(history, known or local, fetched, way_out=partial(_taking_back, history, remote, local))
         if known is not None and remote.name == PUBLISHED:
             _check_published(history, remote, known, fetched)
     except LedgerError:
@@ -159,19 +161,14 @@ def _check_kinship(history: History, remote: Remote, tip: CommitId, local: Commi
         )
 
 
-def _check_new(history: History, remote: Remote, tip: CommitId, known: CommitId | None, local: CommitId | None) -> None:
-    """The commits that are new are a ledger's; of one that is not, the hint says how the remote gets rid of it."""
-    try:
-        check_commits(history, known or local, tip)
-    except UnsupportedFormatError:
-        raise
-    except FormatError as error:
-        before = next(iter(history.objects.commit(CommitId(str(error.facts["commit"]))).parents), None)
-        if before is not None:
-            program = "ledger git" if local is not None else "git"
-            command = f"{program} push --force {shlex.quote(without_secrets(remote.url))} {before}:{BRANCH}"
-            error.hint = f"nothing changed here; who may push to {remote} takes the commit back with `{command}`"
-        raise
+def _taking_back(history: History, remote: Remote, local: CommitId | None, commit: CommitId) -> str | None:
+    """How the remote gets rid of a commit that is refused; one that nothing stands before cannot be taken back."""
+    before = next(iter(history.objects.commit(commit).parents), None)
+    if before is None:
+        return None
+    program = "ledger git" if local is not None else "git"
+    command = f"{program} push --force {shlex.quote(without_secrets(remote.url))} {before}:{BRANCH}"
+    return f"nothing changed here; who may push to {remote} takes the commit back with `{command}`"
 
 
 def _check_published(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
@@ -199,22 +196,29 @@ def _rewritten(remote: Remote, known: CommitId, tip: CommitId, what: str) -> His
     )
 
 
-def check_commits(history: History, known: CommitId | None, tip: CommitId) -> None:
-    """Check every commit that ``known`` does not hold, and what they add up to; `FormatError` names the commit."""
+def check_commits(
+    history: History, known: CommitId | None, tip: CommitId, *, way_out: Callable[[CommitId], str | None]
+) -> None:
+    """Check every commit that ``known`` does not hold, and what they add up to.
+
+    `FormatError` names the commit that is refused, with the hint that ``way_out`` has for it, if any.
+    """
     for commit in commits_between(history.git_dir, known, tip):
         try:
             _check_commit(history, commit, is_first_allowed=known is None)
         except UnsupportedFormatError:
             raise
         except LedgerError as error:
-            raise FormatError(f"commit {commit} is refused: {error}", hint=error.hint, commit=commit) from error
+            hint = way_out(commit) or error.hint
+            raise FormatError(f"commit {commit} is refused: {error}", hint=hint, commit=commit) from error
     objects = history.objects
     base = objects.commit(known).tree if known is not None else None
     added = compare(objects, base, objects.commit(tip).tree).added
     try:
         _check_artifacts(CommittedTree(objects, objects.commit(tip).tree), added)
     except LedgerError as error:
-        raise FormatError(f"commit {tip} is refused: {error}", hint=error.hint, commit=tip) from error
+        hint = way_out(tip) or error.hint
+        raise FormatError(f"commit {tip} is refused: {error}", hint=hint, commit=tip) from error
 
 
 def merge_roots(history: History, theirs: ObjectId, ours: ObjectId) -> tuple[GrowingTree, Merged]:
@@ -251,10 +255,7 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
         merged, _ = merge_roots(history, first, objects.commit(commit.parents[1]).tree)
         expected = merged.write(emit_into({}))
         if expected != commit.tree:
-            raise FormatError(
-                f"its tree is {commit.tree}, merging its parents gives {expected}",
-                hint="`ledger sync` merges as the others expect; a merge by hand does not",
-            )
+            raise FormatError(f"its tree is {commit.tree}, merging its parents gives {expected}, as `ledger sync` does")
 
 
 def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> None:

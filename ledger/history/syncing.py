@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.errors import ArgumentError, FormatError, IntegrityError, LedgerNotFoundError, RemoteError
+from ledger.errors import ArgumentError, IntegrityError, LedgerNotFoundError, RemoteError
 from ledger.history import layout
 from ledger.history.comparing import compare
 from ledger.history.history import History
@@ -87,14 +87,11 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
     ``False`` where somebody else moved its branch first; raises `RemoteError` with the remote's words where it refuses.
     """
     if plan.tip != plan.theirs:
-        try:
-            check_commits(history, plan.theirs, plan.tip)
-        except FormatError as error:
-            error.hint = (
-                f"others would refuse it: clone {plan.remote} anew, save there what only this ledger holds, and go on "
-                "in the clone (specs/sharing.md, 3)"
-            )
-            raise
+        anew = (
+            f"others would refuse it: clone {plan.remote} anew, save there what only this ledger holds, and go on "
+            "in the clone (specs/sharing.md, 3)"
+        )
+        check_commits(history, plan.theirs, plan.tip, way_out=lambda _: anew)
         refusal = push(history.git_dir, plan.remote, plan.tip)
         found = remote_tip(history.git_dir, plan.remote)
         if found != plan.tip:
