@@ -15,7 +15,7 @@ from ledger.cli.shapes import (
     version_shape,
 )
 from ledger.enums import ArtifactType
-from ledger.lookup import leaves
+from ledger.lookup import leaves, split_label
 
 _ARTIFACT_COLUMNS = {
     "NAME": "name",
@@ -102,7 +102,7 @@ def list_versions(
     """List versions, oldest first: of one artifact or of all."""
     reader = session.reader()
     only = reader.artifact(name).name if name is not None else None
-    version = (name or "").partition("@")[2] or None
+    version = split_label(name, None)[1] if name is not None else None
     found = reader.search(name=only, version=version, tag=tags or None, type=type_, created_after=since, limit=limit)
     _show_list(session, _VERSION_COLUMNS, list(readable(found, version_shape, label_of)))
 

@@ -12,6 +12,7 @@ from ledger.cli.session import ExampleCommand, Session, complete_name, json_opti
 from ledger.cli.shapes import commit_shape, labels_in
 from ledger.errors import MissingDependencyError
 from ledger.history import check_settings
+from ledger.lookup import split_label
 from ledger.records import check_limit
 
 _COMMIT_COLUMNS = {"COMMIT": "commit", "TIME": "time", "AUTHOR": "author", "SUBJECT": "subject"}
@@ -37,8 +38,8 @@ class PassThrough(ExampleCommand):
 def log(session: Session, name: str | None, limit: int | None) -> None:
     """Show what was published, newest first. With NAME, what concerns that artifact."""
     reader = session.reader()
-    version = (name or "").partition("@")[2]
-    wanted = f"{reader.artifact(name).name}@{version}" if name is not None else ""
+    version = split_label(name, None)[1] if name is not None else None
+    wanted = f"{reader.artifact(name).name}@{version or ''}" if name is not None else ""
     concerned = (
         commit
         for commit in reader.log()

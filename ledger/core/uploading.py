@@ -22,19 +22,14 @@ from ledger.blobs import (
 from ledger.core.noted_stores import has_met, is_noted, note_store
 from ledger.core.workspace import Workspace
 from ledger.disk import Hold
-from ledger.errors import (
-    ArgumentError,
-    ConfigError,
-    IntegrityError,
-    StoreMismatchError,
-)
+from ledger.errors import ArgumentError, ConfigError, IntegrityError, StoreMismatchError
 from ledger.history import Claim, Remote, SyncPlan, without_secrets
 from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, RemoteConfig, store_of_remote, store_url
 from ledger.meters import task
 from ledger.notices import warn_user
 from ledger.records import Content
 
-Contents = list[tuple[Claim, Content]]
+_Contents = list[tuple[Claim, Content]]
 
 
 def upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound: MutableSet[str]) -> Hold | None:
@@ -93,12 +88,12 @@ def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Sto
     return None if target.url == own.url else target
 
 
-def _contents(workspace: Workspace, plan: SyncPlan, claims: Iterable[Claim]) -> Contents:
+def _contents(workspace: Workspace, plan: SyncPlan, claims: Iterable[Claim]) -> _Contents:
     snapshot = workspace.history.snapshot(plan.tip)
     return [(claim, workspace.facts(snapshot, claim).manifest.content) for claim in claims]
 
 
-def _stored_here(workspace: Workspace, plan: SyncPlan) -> Contents:
+def _stored_here(workspace: Workspace, plan: SyncPlan) -> _Contents:
     """The published versions whose bytes lie in this ledger's own store."""
     new = {claim.id for claim in plan.unpublished}
     published = (claim for claim in workspace.history.snapshot(plan.tip).all_claims() if claim.id not in new)
