@@ -61,8 +61,10 @@ class TrustFile:
 
 def _check_is_own(path: Path, status: os.stat_result, what: str, *, remedy: str) -> None:
     if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        is_ours = status.st_uid == os.geteuid()
+        way = f"run `{remedy}`" if is_ours else "move it away, or set XDG_STATE_HOME to a folder of your own"
         raise ReadOnlyError(
             f"{what} {path} can be written by others, so it says nothing",
-            hint=f"look at what is listed, then run `{remedy}`",
+            hint=f"look at what is listed, then {way}",
             path=str(path),
         )
