@@ -324,7 +324,10 @@ def test_a_class_that_is_not_defined_here_is_named(bench: Bench) -> None:
     held["data.json"] = held["data.json"].replace(__name__.encode(), b"colorsys")
     with pytest.raises(UnknownTypeError, match=re.escape("colorsys.Settings")) as caught:
         bench.load(saved, held)
-    assert str(caught.value.hint).startswith("import the module that defines it first, or pass it")
+    assert caught.value.hint == (
+        "import the module that defines it first, or pass it: version.load(data_type=...); "
+        "where it has moved, import it in a module of the old name as well"
+    )
 
 
 def test_the_class_that_its_module_holds_is_taken_before_a_twin(bench: Bench) -> None:
