@@ -144,12 +144,13 @@ def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
     for is_directory in (True, False):
         head = _head_of(name, is_directory)
         at = data.find(head)
-        while at >= 0:
-            # Bytes that look like it may be part of an id: an entry has whole entries before it.
-            if _WHOLE_TREE.fullmatch(data, 0, at):
-                at += len(head)
-                return at, Entry(is_directory, ObjectId(data[at : at + _ID_BYTES].hex()))
-            at = data.find(head, at + 1)
+        # Bytes that look like it may be part of an id or a name: an entry has whole entries before it.
+        if at >= 0 and not _WHOLE_TREE.fullmatch(data, 0, at):
+            check_tree(data)
+            at = next((found.start() for found in _TREE_ENTRY.finditer(data) if found[0].startswith(head)), -1)
+        if at >= 0:
+            at += len(head)
+            return at, Entry(is_directory, ObjectId(data[at : at + _ID_BYTES].hex()))
     check_tree(data)
     return None
 

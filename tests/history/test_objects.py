@@ -5,6 +5,7 @@ import hashlib
 import os
 import random
 import threading
+import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,15 @@ def test_what_looks_like_an_entry_in_an_id_is_none(id: bytes) -> None:
     assert find_in_tree(data, "b") is None
     assert [] == names_beginning(data, "b")
     assert ["c"] == names_beginning(data, "c")
+
+
+def test_names_that_look_like_entries_cost_no_more_than_others() -> None:
+    """A name may hold what an entry begins with: a tree full of such names is searched once, not once for each."""
+    entry = Entry(is_directory=False, id=ObjectId("ab" * 20))
+    data = encode_tree(dict.fromkeys(["!", *(f"{number:05d}40000 !" for number in range(30_000))], entry))
+    before = time.process_time()
+    assert (len("100644 !\0"), entry) == find_in_tree(data, "!")
+    assert time.process_time() - before < 2
 
 
 def test_a_tree_has_the_id_that_git_gives_it(history: History) -> None:
