@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _CACHE_BYTES = 8 << 20
 _RESCANS = 10
 _CACHED_COMMITS = 100
+_CACHED_COMMIT_BYTES = 1 << 16
 _KNOWN_PLACES = 4096
 _CACHED_ENTRIES = 40_000  # about 12 MB
 
@@ -111,9 +112,12 @@ class Objects:
         commit = self._commits.get(id)
         if commit is None:
             try:
-                commit = decode_commit(id, self.get(id, COMMIT))
+                data = self.get(id, COMMIT)
+                commit = decode_commit(id, data)
             except (ValueError, IndexError) as error:
                 raise IntegrityError(f"git commit {id} cannot be read: {error}", digest=id) from error
+            if len(data) > _CACHED_COMMIT_BYTES:
+                return commit
             if len(self._commits) >= _CACHED_COMMITS:
                 self._commits = {}
             self._commits[id] = commit

@@ -6,6 +6,7 @@ import os
 import random
 import threading
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +102,19 @@ def test_names_that_look_like_entries_cost_no_more_than_others() -> None:
     before = time.process_time()
     assert (len("100644 !\0"), entry) == find_in_tree(data, "!")
     assert time.process_time() - before < 2
+
+
+def test_commits_with_long_messages_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """Anybody who may push can write megabytes into each message, of which a pack shows nothing."""
+    objects = Objects(new_history(tmp_path).git_dir)
+    head = f"tree {'0' * 40}\nauthor Eve <> 1 +0000\ncommitter Eve <> 1 +0000\n\n".encode()
+    ids = [loose(objects, COMMIT, head + bytes([48 + number]) * (4 << 20)) for number in range(8)]
+    tracemalloc.start()
+    try:
+        assert all(len(objects.commit(CommitId(id)).message) == 4 << 20 for id in ids)
+        assert tracemalloc.get_traced_memory()[0] < 12 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_tree_has_the_id_that_git_gives_it(history: History) -> None:
