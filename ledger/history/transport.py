@@ -61,6 +61,7 @@ _KEPT_BYTES = 1 << 16
 _READ_BYTES = 1 << 16
 _LEAVE_SECONDS = 2.0
 _LOOK_SECONDS = 0.01
+_MOST_QUESTIONS = 16
 
 
 class _Done(NamedTuple):
@@ -143,8 +144,9 @@ def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> lis
     if known is None:
         return list(_parents_by_commit(git_dir, tip))
     found = _parents_by_commit(git_dir, tip, f"^{known}")
-    first = (commit for commit, parents in found.items() if found.keys().isdisjoint(parents))
-    if any(is_ancestor(git_dir, commit, known) for commit in first):
+    first = [commit for commit, parents in found.items() if found.keys().isdisjoint(parents)]
+    # Each question takes Git some milliseconds: for many commits, its list of all that are known is faster.
+    if len(first) > _MOST_QUESTIONS or any(is_ancestor(git_dir, commit, known) for commit in first):
         held = _parents_by_commit(git_dir, known)
         return [commit for commit in found if commit not in held]
     return list(found)

@@ -4,8 +4,10 @@ import json
 import os
 import random
 import shlex
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -361,6 +363,27 @@ def test_a_clock_that_ran_back_makes_no_old_commit_new(tmp_path: Path) -> None:
         assert theirs[1:] == commits_between(hub, ours[-1], theirs[-1])
         misled += ours[0] in hub_git(hub, "rev-list", merge, f"^{ours[-1]}").split()
     assert misled
+
+
+def test_many_commits_upon_old_ones_are_listed_in_a_few_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git is not asked of each commit that is built upon what is known alone: there may be any number of them."""
+    hub = new_hub(tmp_path)
+    known = push_by_hand(hub, add={"x": b""}, parents=())
+    tree = hub_git(hub, "rev-parse", f"{known}^{{tree}}")
+    made = [hub_git(hub, "commit-tree", tree, "-p", known, "-m", str(number)) for number in range(20)]
+    tip = hub_git(hub, "commit-tree", tree, *(word for one in made for word in ("-p", one)), "-m", "all")
+    asked: list[object] = []
+    start = subprocess.Popen.__init__
+
+    def noted(*words: Any, **named: Any) -> None:
+        asked.append(words)
+        start(*words, **named)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", noted)
+    assert {*made, tip} == {*commits_between(hub, CommitId(known), CommitId(tip))}
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("is_forced", [False, True])
