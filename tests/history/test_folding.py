@@ -162,13 +162,12 @@ def test_a_slice_that_failed_is_done_anew_from_what_is_on_the_disk(history: Hist
     saves(history, FOLD_AT - 1)
     was_at_hand = history.objects.fold_at_hand
     pack = folder_of(history) / "pack"
-    pack.rename(pack.with_name("aside"))
-    pack.mkdir()
+    aside = pack.rename(pack.with_name("aside"))
+    pack.symlink_to(aside)
     with pytest.warns(UserWarning, match="could not be folded"):
         saves(history, 1)
     assert (True, None) == (was_at_hand is not None, history.objects.fold_at_hand)
-    pack.rmdir()
-    pack.with_name("aside").rename(pack)
+    aside.rename(pack)
     saves(history, 2 * FOLD_AT)
     assert len(packs_of(history)) < 3 * FOLD_AT
     assert 3 * FOLD_AT == len(versions_of(again(history)))
@@ -293,7 +292,7 @@ def test_a_slice_killed_at_any_step_harms_nothing(tmp_path: Path) -> None:
         for number in range(5):
             publish(History.open(folder / ".ledger"), draft("iris", size=number))
 
-    for step in range(1, 1000, 3):
+    for step in range(1, 1000, 7):
         copy = tmp_path / str(step)
         shutil.copytree(tmp_path / "full", copy)
         killed = die_at(step, EVENTS, partial(act, copy))

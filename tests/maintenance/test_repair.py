@@ -347,7 +347,7 @@ def test_a_source_that_is_none_is_refused(kept: Ledger, tmp_path: Path) -> None:
         find_source(kept, str(kept.path))
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(1_000, marks=LONG)])
+@pytest.mark.parametrize("count", [8, pytest.param(1_000, marks=LONG)])
 def test_any_damage_to_objects_is_repaired(tmp_path: Path, count: int) -> None:
     """Damage of every kind to chunks, packs, tables and Git's objects: after a repair from a copy all is sound."""
     varied = make_varied(tmp_path)
