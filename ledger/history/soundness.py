@@ -26,7 +26,8 @@ _SHOWN = 3
 _ID = re.compile(r"[0-9a-f]{40}")
 _PERSON = rb"[^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]*) [+-][0-9]{4}\n"
 _COMMIT_HEAD = re.compile(rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author " + _PERSON + rb"committer " + _PERSON)
-_ENTRY = re.compile(rb"(40000|100644|100755|120000|160000) ([^/\0]+)\0")
+_ENTRY = re.compile(rb"([1-7][0-7]*) ([^/\0]+)\0")
+_FILE_TYPE, _DIRECTORY = 0o170000, 0o040000
 _NO_NAMES = (b".", b"..", b".git")
 _DERIVED = (".rev", ".bitmap", ".mtimes")
 
@@ -140,14 +141,17 @@ def _problem(id: str, kind: int, data: bytes) -> str:
 
 
 def _is_tree(data: bytes) -> bool:
-    """Whether these are the entries of a tree, in order; any that Git knows, since a remote may have offered them."""
+    """Whether these are the entries of a tree, in order; any that Git takes, since a remote may have offered them.
+
+    It takes every mode, and goes by the type in it alone.
+    """
     at, before, names = 0, b"", set[bytes]()
     while at < len(data):
         entry = _ENTRY.match(data, at)
         if entry is None or entry.end() + _TRAILER > len(data):
             return False
         mode, name = entry.groups()
-        order = name + b"/" if mode == b"40000" else name
+        order = name + b"/" if int(mode, 8) & _FILE_TYPE == _DIRECTORY else name
         if order <= before or name in names or name in _NO_NAMES:
             return False
         names.add(name)

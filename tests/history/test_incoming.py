@@ -256,6 +256,20 @@ def tree_with(hub: Path, tree: str, path: str, folder: str) -> str:
     return hub_git(hub, "mktree", data="".join(f"{line}\n" for line in lines.values()).encode())
 
 
+def test_what_was_refused_is_no_damage(ledger: Ledger, hub: Path) -> None:
+    """Git takes trees with any mode: a sync refuses them, and the evidence that it keeps is sound for a check."""
+    blob, sound = hub_git(hub, "hash-object", "-w", "--stdin"), hub_tip(hub)
+    for mode in ("1", "100600", "140000"):
+        line = f"{mode} x\0".encode() + bytes.fromhex(blob)
+        tree = hub_git(hub, "hash-object", "-t", "tree", "-w", "--literally", "--stdin", data=line)
+        commit_by_hand(hub, tree_with(hub, f"{sound}^{{tree}}", "runs", tree))
+        with pytest.raises(FormatError, match=f"'x' has mode {mode}"):
+            ledger.sync()
+        hub_git(hub, "update-ref", "refs/heads/main", sound)
+    assert ledger.sync().commit == sound
+    assert ledger.verify().ok
+
+
 @pytest.mark.parametrize("folder", ["artifacts/47/IRIS", "artifacts/47/rose/0000/00", "junk"])
 def test_an_empty_folder_is_refused(ledger: Ledger, hub: Path, folder: str) -> None:
     """A folder without files is no record, and one that is named like an artifact but for case would stop its saves."""
