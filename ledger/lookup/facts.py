@@ -90,7 +90,8 @@ def fold(manifest: Manifest, events: Iterable[Event]) -> Facts:
     _log(entries, manifest.metadata, manifest.created_at, manifest.created_by)
     for event in events:
         if isinstance(event, TagsEvent):
-            tags = (tags - set(event.remove)) | set(event.add)
+            tags.difference_update(event.remove)
+            tags.update(event.add)
         elif isinstance(event, MetadataEvent):
             _log(entries, event.metadata, event.created_at, event.created_by)
     return Facts(manifest=manifest, tags=tuple(sorted(tags)), entries=entries)

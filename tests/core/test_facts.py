@@ -13,6 +13,10 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentTypeError, ArtifactNotFoundError, InvalidTagError, MetadataError, VersionNotFoundError
+from ledger.ids import EventId, VersionId
+from ledger.lookup.facts import fold
+from ledger.records import TagsEvent, decode_manifest
+from tests.kit.clones import manifest_bytes
 from tests.kit.ledgers import git, manifest_of, state_of
 
 
@@ -125,6 +129,18 @@ def test_later_wins_and_every_value_stays_in_history(ledger: Ledger) -> None:
     assert "value-005" == ledger.get("x").metadata["score"]
     log = git(ledger, "log", "-p", "main")
     assert all(f"value-00{number}" in log for number in range(6))
+
+
+def test_a_version_of_many_tags_is_read_once_through() -> None:
+    """Each event costs what it says, not what those before it said: there may be any number of them."""
+    manifest = decode_manifest(manifest_bytes(VersionId(str(ID)), None), where="a manifest")
+    events = [
+        TagsEvent(id=EventId(str(ID)), created_at="", created_by="", add=(f"tag {number}",), remove=())
+        for number in range(20_000)
+    ]
+    before = time.process_time()
+    assert len(fold(manifest, events).tags) == 20_000 + len(manifest.tags)
+    assert time.process_time() - before < 1
 
 
 def test_a_clock_that_runs_back_makes_nothing_lose(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
