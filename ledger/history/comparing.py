@@ -1,8 +1,8 @@
 """What differs between two trees, by path, without reading what is the same.
 
-Trees may come from elsewhere, so depth and number of paths are bounded: a small pack cannot describe
-more than a reader can walk. Empty folders are refused for the same reason: nested in each other they would cost
-a long walk, and there would be nothing to report at its end.
+Trees may come from elsewhere, so depth, lengths of names and number of paths are bounded: a small pack cannot describe
+more than a reader can walk, or a message show. Empty folders are refused for the same reason: nested in each other they
+would cost a long walk, and there would be nothing to report at its end.
 """
 
 import msgspec
@@ -13,6 +13,8 @@ from ledger.history.layout import Path
 from ledger.history.objects import Objects
 
 _DEPTH_LIMIT = 12
+_NAME_LIMIT = 255
+_NAME_SHOWN = 40
 _PATH_LIMIT = 5_000_000
 
 
@@ -56,6 +58,9 @@ class _Walk:
             where = "/".join(path) or "the root"
             raise FormatError(f"{where}: an empty folder, which no ledger has", where=where)
         for name in sorted({*old, *new}):
+            if len(name) > _NAME_LIMIT:
+                where = "/".join((*path, f"{name[:_NAME_SHOWN]}..."))
+                raise FormatError(f"{where}: a name of {len(name)} characters, over {_NAME_LIMIT}", where=where)
             self.descend((*path, name), old.get(name), new.get(name))
 
     def _entries(self, path: Path, entry: Entry | None) -> dict[str, Entry]:

@@ -103,6 +103,7 @@ PLANTED: dict[str, tuple[dict[str, bytes], str]] = {
         f"another one has the id {ID}",
     ),
     "deep": ({"/".join(["artifacts", *"abcdefghijklmnop"]): b""}, "nest deeper"),
+    "long": ({f"runs/{'x' * 5000}/run.json": b""}, r"runs/x{40}\.\.\.: a name of 5000 characters"),
 }
 
 
