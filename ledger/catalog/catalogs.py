@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ledger.catalog.lines import ID, ORDER, POSITION, TIME, Place, key_of, place_of
+from ledger.catalog.lines import ID, ORDER, POSITION, Place, columns_of, key_of, place_of
 from ledger.catalog.queries import Query
 from ledger.catalog.segments import Segment
 
@@ -40,7 +40,7 @@ class Catalog:
 
     def find(self, prefix: str) -> Iterator[Place]:
         """The versions whose id begins with some hex digits, by id; raises `CatalogDamage`."""
-        return (place_of(line.split(b"\t", TIME)) for line in self._lines_of(prefix))
+        return (place_of(columns_of(line)) for line in self._lines_of(prefix))
 
     def count(self, prefix: str) -> int:
         """How many versions have an id that begins with some hex digits; raises `CatalogDamage`."""
@@ -78,7 +78,7 @@ class Catalog:
 
 def _judged(query: Query, lines: Iterator[bytes]) -> Iterator[tuple[list[bytes], bool]]:
     for line in lines:
-        columns = line.split(b"\t")
+        columns = columns_of(line)
         verdict = query.judge(columns)
         if verdict is not False:
             yield columns, bool(verdict)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from ledger.catalog.damage import CatalogDamage
-from ledger.ids import VersionId
+from ledger.ids import VersionId, is_uuid
 from ledger.records import decode_values, encode_compact, encode_values
 
 UNKNOWN = b"\x1a"
@@ -24,7 +24,8 @@ UNKNOWN = b"\x1a"
 COLUMN_LIMIT = 4096
 """Most bytes of tags, and of metadata, in a line; records tell what is beyond."""
 
-ID, NAME, POSITION, VERSION, COUNTER, ORDER, TIME, TYPE, TAGS, METADATA = range(10)
+_COLUMNS = 10
+ID, NAME, POSITION, VERSION, COUNTER, ORDER, TIME, TYPE, TAGS, METADATA = range(_COLUMNS)
 
 EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
@@ -71,13 +72,24 @@ def encode_line(place: Place, traits: Traits | None) -> bytes:
     return b"\t".join([head + _bounded(tags), _bounded(metadata)])
 
 
+def columns_of(line: bytes) -> list[bytes]:
+    """The columns of a line; raises `CatalogDamage` where there are more or fewer than a line has."""
+    columns = line.split(b"\t")
+    if len(columns) != _COLUMNS:
+        raise CatalogDamage(f"a line has {len(columns)} columns, expected {_COLUMNS}")
+    return columns
+
+
 def place_of(columns: list[bytes]) -> Place:
     """Where the version of a line stands; raises `CatalogDamage` for what no line says."""
     try:
         id, name, position, version, counter, order = [column.decode() for column in columns[:TIME]]
-        return Place(VersionId(id), name, int(position), version, int(counter), VersionId(order or id))
+        place = Place(VersionId(id), name, int(position), version, int(counter), VersionId(order or id))
     except ValueError as error:
         raise CatalogDamage(f"a line stands nowhere: {error}") from error
+    if not is_uuid(id):
+        raise CatalogDamage(f"a line is about {id!r}, which is no id")
+    return place
 
 
 def key_of(line: bytes) -> bytes:

@@ -71,7 +71,7 @@ class Query(msgspec.Struct, frozen=True):
             asked = Filter(type=asked.type, tags=() if tags == UNKNOWN else asked.tags)
         is_answer = matches(
             asked,
-            type=columns[TYPE].decode(),
+            type=columns[TYPE].decode(errors="replace"),
             tags=decode_tags(tags) if asked.tags else (),
             metadata=decode_metadata(metadata) if asked.metadata else {},
             created_at=EPOCH,

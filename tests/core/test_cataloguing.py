@@ -291,16 +291,17 @@ def test_a_damaged_catalog_is_made_again(filled: Ledger) -> None:
     ("column", "value"),
     [
         *((lines.NAME, b"\xff"), (lines.POSITION, b"x"), (lines.COUNTER, b"9" * 5000)),
+        *((lines.TYPE, b"\xff"), (lines.TYPE, b"one\tmore"), (lines.ID, None)),
         *((lines.TAGS, value) for value in (b'"x" [', b'{"x":1}', b"[" * 3000 + b'"x"' + b"]" * 3000)),
     ],
 )
-def test_a_line_that_no_version_has_is_damage(filled: Ledger, column: int, value: bytes) -> None:
+def test_a_line_that_no_version_has_is_damage(filled: Ledger, column: int, value: bytes | None) -> None:
     """Where the check sums fit and a line cannot be read, searches and look-ups say what the history says."""
     version = filled.search(tag="x", limit=1)[0]
     kept = read_catalog(catalog_of(filled))
     assert kept is not None
     columns = next(line for line in kept.live_lines() if line.startswith(str(version.id).encode())).split(b"\t")
-    columns[column] = value
+    columns[column] = columns[column] + b"x" if value is None else value
     start = catalog_of(filled).read_bytes()[: kept.segments[0].start]
     forged = encode_segment([b"\t".join(columns)], [], commit=kept.commit, token=kept.token, builds_on=len(start))
     altered = start + b"".join(forged)
