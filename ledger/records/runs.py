@@ -115,6 +115,8 @@ def decode_run(data: bytes, *, where: str) -> RunRecord:
 def decode_step(data: bytes, *, where: str) -> StepRecord:
     """The record of a step; raises `FormatError`."""
     record = canonical.decode(data, StepRecord, where=where)
+    if record.cached_from is not None and not is_uuid(record.cached_from):
+        raise FormatError(f"{where}: cached_from {record.cached_from!r} is not a UUID", where=where)
     check_encoded(record.parameters, where)
     return record
 

@@ -86,6 +86,7 @@ def test_a_record_is_never_taken_for_another_kind(record: Any, decode: Any, othe
         (encode(RUN_RECORD), ('"$float": "nan"', '"$float": "x"'), decode_run),
         (encode(STEP_RECORD), ('"depth": 3', '"$later": 3'), decode_step),
         (encode(STEP_RECORD), ('"status": "completed"', '"status": "fine"'), decode_step),
+        (encode(STEP_RECORD), ('"cached_from": null', '"cached_from": "x"'), decode_step),
         (encode(STEP_RECORD), ('"kind": "step"', '"kind": "other"'), decode_step),
         (encode(END_RECORD), ('"status": "failed"', '"status": 1'), decode_end),
     ],
