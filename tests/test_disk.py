@@ -147,17 +147,27 @@ def test_a_write_killed_at_any_step_is_whole_or_not_there(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace to see system calls")
-def test_the_bytes_are_durable_before_the_name_and_the_name_before_the_return(tmp_path: Path) -> None:
-    """Write, fsync of the file, rename, fsync of the directory: in this order."""
+@pytest.mark.parametrize(
+    ("full_fsync", "synced"),
+    [("None", ["fsync"]), ("fcntl.F_GETFD", ["fcntl"]), ("9999", ["fcntl", "fsync"])],
+    ids=["there is none", "macOS", "macOS where the disk has none"],
+)
+def test_the_bytes_are_durable_before_the_name_and_the_name_before_the_return(
+    tmp_path: Path, full_fsync: str, synced: list[str]
+) -> None:
+    """Write, sync of the file, rename, sync of the directory: in this order, each with what the system has for it."""
     log = tmp_path / "log"
-    program = f"from ledger.disk import write_file; write_file({str(tmp_path / 'file')!r}, [b'x'])"
-    calls = "trace=fsync,fdatasync,rename,renameat,renameat2"
+    program = (
+        f"import fcntl; from ledger.disk import syncing, write_file; syncing._FULL_FSYNC = {full_fsync}; "
+        f"write_file({str(tmp_path / 'file')!r}, [b'x'])"
+    )
+    calls = "trace=fsync,fdatasync,fcntl,rename,renameat,renameat2"
     strace = ["strace", "-f", "-y", "-qq", "-o", str(log), "-e", calls, sys.executable, "-c", program]
     if subprocess.run(strace, check=False, capture_output=True).returncode:
         pytest.skip("strace may not trace here")
     lines = [line.split(" ", 1)[1].strip() for line in log.read_text().splitlines() if str(tmp_path) in line]
-    assert ["fsync", "rename", "fsync"] == [line.split("(")[0] for line in lines]
-    assert ["tmp_" in lines[0], f"<{tmp_path}>" in lines[2]] == [True, True]
+    assert [*synced, "rename", *synced] == [line.split("(")[0] for line in lines]
+    assert ["tmp_" in lines[0], f"<{tmp_path}>" in lines[-1]] == [True, True]
 
 
 def test_writing_ahead_is_a_hint(tmp_path: Path) -> None:
