@@ -31,7 +31,8 @@ from ledger.errors import (
 )
 from ledger.history import layout
 from ledger.history.comparing import compare
-from ledger.history.forms import BLOB, ObjectId
+from ledger.history.entries import KINDS
+from ledger.history.forms import BLOB, COMMIT, ObjectId
 from ledger.history.history import History
 from ledger.history.layout import Claim
 from ledger.history.merging import Merged, merge_trees
@@ -105,6 +106,7 @@ def _accept(
     """Check what was fetched, and remember that the remote holds it; what is refused is kept as evidence."""
     git_dir = history.git_dir
     try:
+        _check_is_commit(history, remote, fetched)
         if known is not None:
             _check_descent(history, remote, known, fetched)
         _check_kind(history, remote, fetched)
@@ -126,6 +128,18 @@ def _remove_abandoned(git_dir: Path) -> None:
         with storage_errors(path, "look at"), suppress(FileNotFoundError):
             if time.time() - os.lstat(path).st_mtime > _ABANDONED_SECONDS:
                 remove_if_there(path)
+
+
+def _check_is_commit(history: History, remote: Remote, tip: CommitId) -> None:
+    """It is a commit: what Git finds below a branch that was written by hand may be anything."""
+    kind, _ = history.objects.read(ObjectId(tip))
+    if kind != COMMIT:
+        raise FormatError(
+            f"{remote} has a {KINDS[kind].decode()} on its branch main, {tip}, and no commit",
+            hint="nothing changed here; whoever runs the remote puts the branch back to a commit of the ledger",
+            remote=remote.name,
+            commit=tip,
+        )
 
 
 def _check_descent(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:

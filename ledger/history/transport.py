@@ -170,6 +170,7 @@ _ADVICE = {
     "unknown option": "Git is too old here: install 2.29 or a later one",
     "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1`",
     "does not appear to be a git repository": "check the path; `git init --bare` makes a new remote there",
+    "matches more than one": "another ref there ends in refs/heads/main: `git push URL --delete REF` takes it away",
     "branch is currently checked out": "share through a bare repository: `git init --bare` makes one",
 }
 _SSH_VARIABLES = ("GIT_SSH_COMMAND", "GIT_SSH")

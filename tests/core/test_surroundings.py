@@ -149,6 +149,20 @@ def test_the_hint_says_which_repository_would_do(
     assert advice in caught.value.hint
 
 
+def test_a_branch_that_is_named_like_a_ref_is_told(ada: Ledger, hub: Path) -> None:
+    """Git pushes to no branch while another one ends like the whole name of it; whoever may push can take it away."""
+    ada.save("first", "iris")
+    ada.sync()
+    twin = "refs/heads/refs/heads/main"
+    hub_git(hub, "update-ref", twin, "refs/heads/main")
+    ada.save("second", "iris")
+    with pytest.raises(RemoteError, match="matches more than one") as caught:
+        ada.sync()
+    assert "`git push URL --delete REF`" in caught.value.hint
+    git(ada, "push", str(hub), "--delete", twin)
+    assert ada.sync().pushed
+
+
 def test_a_git_that_is_too_old_is_told(ada: Ledger, hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The URL and the network are not to blame."""
     bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")

@@ -309,6 +309,19 @@ def test_a_commit_of_no_time_is_refused(ledger: Ledger, hub: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("kind", ["blob", "tag"])
+def test_a_branch_that_is_no_commit_is_refused(ledger: Ledger, hub: Path, kind: str) -> None:
+    """Whatever stands below the branch's name, it is the remote's fault, and no damage here."""
+    tip = hub_tip(hub)
+    tag = f"object {tip}\ntype commit\ntag x\ntagger Eve <eve@example.com> 1 +0000\n\nby hand\n".encode()
+    data = tag if kind == "tag" else b"x"
+    (hub / "refs/heads/main").write_text(hub_git(hub, "hash-object", "-t", kind, "-w", "--stdin", data=data))
+    with pytest.raises(FormatError, match=f"origin .* has a {kind} on its branch main, [0-9a-f]{{40}}, and no commit"):
+        ledger.sync()
+    hub_git(hub, "update-ref", "refs/heads/main", tip)
+    assert (tip, True) == (ledger.sync().commit, ledger.verify().ok)
+
+
 def test_an_unreachable_remote(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
     """Git's own words reach the user, with how a remote is made that is not there yet, and nothing is changed."""
     hub.rename(tmp_path / "gone.git")
