@@ -62,6 +62,7 @@ _READ_BYTES = 1 << 16
 _LEAVE_SECONDS = 2.0
 _LOOK_SECONDS = 0.01
 _MOST_QUESTIONS = 16
+_PARENTS_WIDTH = 2 * 40 + 1
 
 
 class _Done(NamedTuple):
@@ -154,12 +155,13 @@ def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> lis
 
 def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[CommitId, list[str]]:
     """The commits that a tip is built on, oldest first, and the parents of each."""
-    command = ["rev-list", "--topo-order", "--reverse", "--parents", tip, *without]
+    # As much of the parents as a ledger's commit has: there may be thousands, and Git would write all of them.
+    command = ["rev-list", "--topo-order", "--reverse", f"--format=%<({_PARENTS_WIDTH},trunc)%P", tip, *without]
     done = _run(git_dir, *command, seconds=TRANSFER_SECONDS, is_whole=True)
     if done.code:
         raise RemoteError(f"cannot list the commits of {tip}: {done.words}", commit=tip)
-    lines = (line.split() for line in done.output.splitlines())
-    return {CommitId(commit): parents for commit, *parents in lines}
+    lines = iter(done.output.splitlines())
+    return {CommitId(head.removeprefix("commit ")): parents.split() for head, parents in zip(lines, lines, strict=True)}
 
 
 _REACH = "check the URL, the network, and that `git ls-remote` of it works without a question"
