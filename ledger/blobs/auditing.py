@@ -140,14 +140,19 @@ def stored_keys(store: Store) -> Iterator[str]:
 
 
 def check_objects(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Checked]:
-    """Read chunk objects and packs whole, on all cores; what came of each, in order.
+    """Read chunk objects and packs whole, on all cores; what came of each, in order but packs last.
 
     ``sizes`` has the keys, with the plain size that a chunk should have where that is known.
     """
+    packs = {key: size for key, size in sizes.items() if key.startswith("packs/")}
+    small = {key: size for key, size in sizes.items() if key not in packs}
+    yield from _check_each(store, small, small_at_once(store))
+    yield from _check_each(store, packs, gets_at_once(store))
+
+
+def _check_each(store: Store, sizes: Mapping[str, int | None], threads: int | None) -> Iterator[Checked]:
     found: dict[str, list[Fault]] = {}
     read: dict[str, int] = {}
-    is_small = not any(key.startswith("packs/") for key in sizes)
-    threads = small_at_once(store) if is_small else gets_at_once(store)
     for key, size, faults, is_last in in_order(_do, _work(store, sizes), threads=threads):
         found.setdefault(key, []).extend(faults)
         read[key] = read.get(key, 0) + size
