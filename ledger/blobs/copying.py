@@ -6,7 +6,7 @@ is certain: chunks and tables are compared; a pack is read whole in a folder, an
 store. The table comes last, so that where a table is, everything it names is.
 """
 
-from collections.abc import Container, Iterable, Iterator, MutableSet
+from collections.abc import Callable, Container, Iterable, Iterator, MutableSet
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple
@@ -21,11 +21,12 @@ from ledger.blobs.spooled import stage
 from ledger.blobs.store import Store, checked_reading, keep, puts_at_once, size_of, small_at_once, uncached
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
-from ledger.errors import IntegrityError
+from ledger.errors import ArgumentError, IntegrityError, LedgerError
 from ledger.ids import Digest
 from ledger.meters import advance
 from ledger.records import Content
 
+_REFUSALS = (ArgumentError, IntegrityError)
 _COPIED_SIZE = 8 << 20  # stored bytes of a pack that are held at a time
 
 
@@ -37,15 +38,39 @@ class Copied(NamedTuple):
     label: str
 
 
-def copy_contents(contents: Iterable[Copied], target: Store, *, sound: MutableSet[str]) -> None:
-    """Make contents complete in ``target``, in order, as `copy_content` does; small neighbours at the same time."""
+def _refuse(error: LedgerError) -> None:
+    raise error
+
+
+def copy_contents(
+    contents: Iterable[Copied],
+    target: Store,
+    *,
+    sound: MutableSet[str],
+    refused: Callable[[LedgerError], None] = _refuse,
+) -> None:
+    """Make contents complete in ``target``, in order, as `copy_content` does; small neighbours at the same time.
+
+    ``refused`` is told, from any thread, why a content cannot be copied; the others are if it does not raise.
+    """
+
+    def copy_small(copied: Copied) -> int:
+        try:
+            return _copy_small(target, copied)
+        except _REFUSALS as error:
+            refused(error)
+            return copied.content.size
+
     for is_small, group in groupby(contents, _is_small):
         if is_small:
-            for size in in_order(partial(_copy_small, target), group, threads=small_at_once(target)):
+            for size in in_order(copy_small, group, threads=small_at_once(target)):
                 advance(size)
             continue
         for source, content, label in group:
-            copy_content(source, target, content, label=label, sound=sound)
+            try:
+                copy_content(source, target, content, label=label, sound=sound)
+            except _REFUSALS as error:
+                refused(error)
 
 
 def copy_content(

@@ -6,12 +6,12 @@ that was wrong, also all that this ledger's own store holds: what was put into t
 """
 
 from collections.abc import Iterable, MutableSet
+from functools import partial
 
 from ledger.blobs import (
     Copied,
     LocalStore,
     Store,
-    copy_content,
     copy_contents,
     create_store,
     hold,
@@ -22,7 +22,7 @@ from ledger.blobs import (
 from ledger.core.noted_stores import has_met, is_noted, note_store
 from ledger.core.workspace import Workspace
 from ledger.disk import Hold
-from ledger.errors import ArgumentError, ConfigError, IntegrityError, StoreMismatchError
+from ledger.errors import ConfigError, LedgerError, StoreMismatchError
 from ledger.history import Claim, Remote, SyncPlan, without_secrets
 from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, RemoteConfig, store_of_remote, store_url
 from ledger.meters import task
@@ -58,8 +58,8 @@ def upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound: 
             with task(f"sync {plan.remote.name}", sum(content.size for _, content in (*contents, *more))):
                 new = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in contents)
                 copy_contents(new, target, sound=sound)
-                for claim, content in more:
-                    _bring(workspace.store, target, content, label=claim.label, sound=sound)
+                old = (Copied(workspace.store, content, claim.label) for claim, content in more)
+                copy_contents(old, target, sound=sound, refused=partial(_warn_not_put, target))
         finally:
             if own is not None:
                 own.release()
@@ -131,9 +131,6 @@ def _make(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, count: i
             )
 
 
-def _bring(source: Store, target: Store, content: Content, *, label: str, sound: MutableSet[str]) -> None:
-    """Put a version there that is published already; what cannot be put keeps nothing else from being so."""
-    try:
-        copy_content(source, target, content, label=label, sound=sound)
-    except (ArgumentError, IntegrityError) as error:
-        warn_user(f"not put into {target.url}: {error}")
+def _warn_not_put(target: Store, error: LedgerError) -> None:
+    """Say of a version that is published already why it is not put: that keeps nothing else from being so."""
+    warn_user(f"not put into {target.url}: {error}")
