@@ -2,9 +2,9 @@
 
 The only package that knows obstore, zstandard, the chunker and the stores of fsspec. A store keeps objects by
 key (`Store`), a writer turns files into a content (`ContentWriter`), a reader turns a
-content back into files (`ContentReader`). Bytes are durable before a content is returned, and
-every byte handed out has been checked against its digest. Knows nothing of artifacts,
-versions or the history.
+content back into files (`ContentReader`). Bytes are durable before a content is returned, but for small ones that a
+caller gathers himself (`GatheredPuts`), and every byte handed out has been checked against its digest. Knows nothing of
+artifacts, versions or the history.
 """
 
 from ledger.blobs.auditing import (
@@ -22,6 +22,7 @@ from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
 from ledger.blobs.copying import Copied, copy_content, copy_contents
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
+from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.layout import STORE_KEY
 from ledger.blobs.linked import link_content, linked_path
 from ledger.blobs.linked_objects import link_objects
@@ -61,6 +62,7 @@ __all__ = [
     "FallbackStore",
     "Fault",
     "FsspecStore",
+    "GatheredPuts",
     "LocalStore",
     "ObjectCache",
     "OptionalStore",

@@ -6,8 +6,8 @@ them; the thread that adds blocks places their chunks in order, and others write
 memory holds a few blocks, whatever the size of the content. A content that fills no block needs no threads, and one of
 a single chunk no pack.
 
-Everything is durable when `finish` returns. Until then nothing refers to what was put, so a writer that dies
-leaves only packs that nobody reads.
+Everything is durable when `finish` returns, but for a single chunk that the caller gathers with others. Until then
+nothing refers to what was put, so a writer that dies leaves only packs that nobody reads.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from ledger.blobs.chunking import Block
 from ledger.blobs.codec import Encoder
+from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.known import KnownChunks, PackedChunk
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.optional import is_away
@@ -51,11 +52,19 @@ class _Prepared(NamedTuple):
 class ChunkSink:
     """Collects the chunks of one content and publishes what has to be stored.
 
-    ``give_back`` is told when the memory of a block is free again, from any thread.
+    ``give_back`` is told when the memory of a block is free again, from any thread; ``small`` takes a single chunk.
     """
 
-    def __init__(self, store: Store, similar: Iterable[Content], give_back: Callable[[mmap], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        similar: Iterable[Content],
+        give_back: Callable[[mmap], None],
+        *,
+        small: GatheredPuts | None = None,
+    ) -> None:
         self._store = store
+        self._small = small or store
         self._give_back = give_back
         self._known = KnownChunks(store, similar)
         self._encoder = Encoder()
@@ -102,7 +111,7 @@ class ChunkSink:
         chunks: tuple[tuple[Digest, int], ...] = ()
         for plain in last.chunks:
             digest = digest_of(plain)
-            self._store.put(chunk_key(digest), [bytes(self._encoder.encode(plain))])
+            self._small.put(chunk_key(digest), [bytes(self._encoder.encode(plain))])
             chunks = ((digest, len(plain)),)
         digest = content_digest(files, segments_of(chunks))
         return Content(digest=digest, size=self._size, files=tuple(files), chunks=chunks)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 import msgspec
 
 from ledger.blobs.chunking import Block, Cutter
+from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.gathering import Gathered, gather
 from ledger.blobs.incoming import Spool, writable_file
 from ledger.blobs.paths import are_usual, parents_of, path_problem
@@ -32,13 +33,21 @@ class ContentWriter:
 
     ``similar`` are contents whose chunks are not stored again where they occur: the newest
     versions of the name, a step's inputs. ``without`` is a folder that is left out of those
-    around it: a ledger does not save itself. After an error the writer is to be aborted.
+    around it: a ledger does not save itself. ``small`` takes what a small content is made of,
+    which is durable when that is finished. After an error the writer is to be aborted.
     """
 
-    def __init__(self, store: Store, *, similar: Iterable[Content] = (), without: Path | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        similar: Iterable[Content] = (),
+        without: Path | None = None,
+        small: GatheredPuts | None = None,
+    ) -> None:
         self._without = without
         self._cutter = Cutter()
-        self._sink = ChunkSink(store, similar, self._cutter.give_back)
+        self._sink = ChunkSink(store, similar, self._cutter.give_back, small=small)
         self._files: list[FileEntry] = []
         self._taken: set[str] = set()
         self._folders: set[str] = set()
@@ -110,7 +119,7 @@ class ContentWriter:
             raise
 
     def finish(self) -> Content:
-        """The content of all files; everything is durable. The writer is used up."""
+        """The content of all files; everything is durable that ``small`` does not have. The writer is used up."""
         self._check_usable()
         if self._current is not None or self._waiting:
             path = self._current.path if self._current is not None else self._waiting[0][0]

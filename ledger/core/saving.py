@@ -2,7 +2,7 @@
 
 The steps, in order: check every argument; refuse a version that exists; write the value's
 files into the store; gather metadata; build the manifest. Bytes are durable before the
-draft exists, so the commit that names them can follow at once.
+draft exists, but for small ones that the transaction puts together before its commit.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ledger.blobs import ContentWriter, Store
+from ledger.blobs import ContentWriter, GatheredPuts, Store
 from ledger.core.files import SavingFiles
 from ledger.enums import ArtifactType, SaveType, TrustClass
 from ledger.errors import ArgumentTypeError, FormatError, MetadataError
@@ -106,14 +106,20 @@ def check_options(materializer: object, *, extract_metadata: bool, include_visua
 
 
 def store_value(
-    store: Store, value: object, options: Options, *, similar: Iterable[Content], ledger: Path
+    store: Store,
+    value: object,
+    options: Options,
+    *,
+    similar: Iterable[Content],
+    ledger: Path,
+    small: GatheredPuts | None = None,
 ) -> tuple[SavedValue, Content]:
-    """Write a value's files, durably; ``similar`` are contents it may share chunks with.
+    """Write a value's files, durably or to ``small``; ``similar`` are contents it may share chunks with.
 
     The directory ``ledger`` is left out of folders that hold it: it would save itself, and all that was saved before.
     """
     expect(_size_in_memory(value))
-    writer = ContentWriter(store, similar=similar, without=ledger)
+    writer = ContentWriter(store, similar=similar, without=ledger, small=small)
     files = SavingFiles(writer)
     shown = files.below(VISUALIZATIONS) if options.include_visualizations else None
     try:

@@ -1,6 +1,6 @@
 """Many records, one commit: the only way anything is written.
 
-A transaction makes bytes durable as it goes and publishes all its records at the end, or
+A transaction makes bytes durable as it goes, small ones together, and publishes all its records at the end, or
 none. A single save is a transaction of one.
 """
 
@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.blobs import LocalStore, link_content, link_objects
+from ledger.blobs import GatheredPuts, LocalStore, link_content, link_objects
 from ledger.core.locations import key_below, local_path
 from ledger.core.pending import PendingVersion, Target
 from ledger.core.saving import (
@@ -85,6 +85,7 @@ class Transaction:
         self._is_over = False
         self._process = os.getpid()
         self._hold: Hold | None = None
+        self._small: GatheredPuts | None = None
         self._lock = ThreadLock()
         self._snapshot = workspace.snapshot()
         self.versions: tuple[ArtifactVersion, ...] = ()
@@ -219,6 +220,8 @@ class Transaction:
         if drafts:
             workspace = self._workspace
             with durability(workspace.config.durability):
+                if self._small is not None:
+                    self._small.finish()  # before anything names what waits there
                 published = workspace.history.publish(
                     drafts, author=workspace.author, now=workspace.now(), subject=self._subject
                 )
@@ -258,6 +261,8 @@ class Transaction:
             self._refuse_late()
             if self._hold is None:
                 self._hold = self._workspace.hold_store()
+            if self._small is None:
+                self._small = GatheredPuts(self._workspace.store)
 
     def _let_go(self) -> None:
         if self._hold is not None:
@@ -273,7 +278,12 @@ class Transaction:
         )
         with task(f"save {request.name}"), durability(workspace.config.durability):
             saved, content = store_value(
-                workspace.stores_for_saving(), data, options, similar=similar, ledger=workspace.path
+                workspace.stores_for_saving(),
+                data,
+                options,
+                similar=similar,
+                ledger=workspace.path,
+                small=self._small,
             )
             if saved.trust is not TrustClass.DATA:
                 self._trust_own(content.digest, request.name)

@@ -5,7 +5,18 @@ from collections.abc import Sequence
 
 import pytest
 
-from ledger.blobs import Copied, FsspecStore, absent, copy_content, copy_contents
+from ledger.blobs import (
+    ContentWriter,
+    Copied,
+    FsspecStore,
+    GatheredPuts,
+    absent,
+    check_objects,
+    copy_content,
+    copy_contents,
+    needs_of,
+    sizes_of,
+)
 from ledger.ids import new_uuid
 from tests.kit.contents import load, noise, save
 
@@ -30,11 +41,14 @@ class Meeting:
     puts_at_once = 2
     gets_at_once = 4
 
-    def __init__(self, *, puts: int = 1, gets: int = 1, looks: int = 1, meeting: str = "packs/") -> None:
+    def __init__(
+        self, *, puts: int = 1, gets: int = 1, looks: int = 1, chunk_gets: int = 1, meeting: str = "packs/"
+    ) -> None:
         self._meeting = meeting
         self._store = FsspecStore(f"memory://{new_uuid(0)}")
         self._puts = _Appointment(puts)
         self._gets = _Appointment(gets)
+        self._chunk_gets = _Appointment(chunk_gets)
         self._looks = _Appointment(looks)
 
     @property
@@ -44,6 +58,8 @@ class Meeting:
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         if key.startswith("packs/") and start >= 0:
             self._gets.keep()
+        if key.startswith("chunks/"):
+            self._chunk_gets.keep()
         return self._store.get(key, start, length)
 
     def has(self, key: str) -> bool:
@@ -92,6 +108,29 @@ def test_small_contents_are_copied_many_at_a_time() -> None:
     contents = [save(source, files) for files in held]
     copy_contents((Copied(source, content, f"iris@{content.size}") for content in contents), target, sound=set())
     assert held == [load(target, content) for content in contents]
+
+
+def test_small_contents_are_put_many_at_a_time() -> None:
+    """Contents that are published together wait for the answers of a distant store together."""
+    store = Meeting(puts=16, meeting="chunks/")
+    small = GatheredPuts(store)
+    contents = []
+    for size in range(100, 116):
+        writer = ContentWriter(store, small=small)
+        with writer.open("a") as file:
+            file.write(noise(size))
+        contents.append(writer.finish())
+    assert not any(store.has(key) for content in contents for key in sizes_of(content))
+    small.finish()
+    assert [{"a": noise(size)} for size in range(100, 116)] == [load(store, content) for content in contents]
+
+
+def test_small_objects_are_checked_many_at_a_time_beside_packs() -> None:
+    """One large version does not make the check of many small ones slow."""
+    store = Meeting(chunk_gets=16)
+    contents = [save(store, {"a": noise(size)}) for size in [2 * MIB, *range(100, 116)]]
+    keys = [key for content in contents for key in needs_of(store, content).stretches]
+    assert [] == [done.fault for done in check_objects(store, dict.fromkeys(keys)) if done.fault]
 
 
 def test_many_objects_are_looked_for_at_a_time() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from ledger import Ledger, step
+from ledger.core.noted_stores import NOTED_STORES_FILE
 from ledger.errors import (
     IntegrityError,
     LedgerError,
@@ -212,6 +213,38 @@ def test_an_unavailable_store_is_an_error_with_a_name(
     with pytest.raises(StoreUnavailableError, match="SlowDown"):
         opened.save("x", "data")
     assert before == Ledger.open(distant.path).revision
+
+
+def test_a_transaction_whose_small_bytes_cannot_be_put_publishes_nothing(distant: Ledger, proxy: Proxy) -> None:
+    """Small values wait for each other, and are durable before a commit names them: one that is refused stops all."""
+    before, refused = distant.revision, distant.transaction()
+    for number in range(3):
+        refused.save(number, f"n/{number}")
+    proxy.plan = on(Fault("answer", status=403, code="AccessDenied"), 1, method="PUT")
+    with pytest.raises(StoreAccessError):
+        refused.commit()
+    assert before == Ledger.open(distant.path).revision
+    with distant.transaction() as transaction:
+        for number in range(3):
+            transaction.save(number, f"n/{number}")
+    forget_cache()
+    assert [0, 1, 2] == [Ledger.open(distant.path).load(f"n/{number}") for number in range(3)]
+
+
+def test_a_new_bucket_gets_what_is_whole(tmp_path: Path, bucket: Bucket) -> None:
+    """A damaged version that others have already keeps the rest from nothing when a remote's store is replaced."""
+    ada = sharing(tmp_path, bucket)
+    for value in (b"one", b"two", noise(400_000)):
+        ada.save(value, "data")
+    ada.sync()
+    for key in bucket.objects():
+        bucket.drop(key)
+    (ada.path / NOTED_STORES_FILE).unlink()
+    chunk = next(path for path in (ada.path / "store/chunks").rglob("*") if path.is_file())
+    chunk.write_bytes(b"bad")
+    with pytest.warns(UserWarning, match=r"^not put into s3://.*: data@[12]: "):
+        Ledger.open(ada.path).sync()
+    assert ["chunks", "packs", "store.json", "tables"] == sorted(key.partition("/")[0] for key in bucket.objects())
 
 
 @pytest.mark.filterwarnings("ignore:going on without what lies in the store:UserWarning")

@@ -1,0 +1,48 @@
+"""Small objects that are put together.
+
+With a distant store each costs the time of a request. So whoever publishes many contents at once lets their small
+objects wait here, and sees to it that none waits any more before anything names them. What could not be put waits on
+and is tried again: only `finish` says that all are durable.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ledger.blobs.store import Store, puts_at_once, small_at_once
+from ledger.blobs.workers import in_order
+from ledger.forks import ThreadLock
+
+_MOST_WAITING: Final = 64  # of 256 KiB at most
+
+
+class GatheredPuts:
+    """The small objects for a store; one that puts an object at a time gets each at once. For any thread."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._is_distant = puts_at_once(store) > 1
+        self._lock = ThreadLock()
+        self._waiting: dict[str, Sequence[bytes]] = {}
+
+    def put(self, key: str, parts: Sequence[bytes]) -> None:
+        """Take an object; raises what goes wrong with it or with others that waited."""
+        if not self._is_distant:
+            self._store.put(key, parts)
+            return
+        with self._lock:
+            self._waiting[key] = parts
+            if len(self._waiting) >= _MOST_WAITING:
+                self._put_all()
+
+    def finish(self) -> None:
+        """Put what is waiting; all objects that were taken are durable then."""
+        with self._lock:
+            self._put_all()
+
+    def _put_all(self) -> None:
+        for _ in in_order(self._put, self._waiting.items(), threads=small_at_once(self._store)):
+            pass  # that all are there is the point
+        self._waiting.clear()
+
+    def _put(self, waiting: tuple[str, Sequence[bytes]]) -> None:
+        self._store.put(*waiting)
