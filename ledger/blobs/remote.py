@@ -281,5 +281,5 @@ def _kinds(error: Exception) -> set[str]:
 
 def _without_secrets(url: str) -> str:
     """A URL, of a chain each, without user, password, query and final slash."""
-    plain = re.sub(r"(?<=://)[^/@]*@", "", re.split(r"[?#]", url, maxsplit=1)[0]).rstrip("/")
+    plain = re.sub(r"(?<=://)[^/]*@", "", re.split(r"[?#]", url, maxsplit=1)[0]).rstrip("/")
     return f"{plain}//" if plain.endswith(":") else plain

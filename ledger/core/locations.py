@@ -39,7 +39,7 @@ def key_below(uri: str | Path, *, store: str) -> str:
     if not text.startswith(f"{store}/"):
         # pathlib takes the two slashes of a URL for one, and a store is named without its user.
         text = re.sub(r"^([a-z0-9+]+):/(?!/)", r"\1://", text)
-        text = re.sub(r"^([a-z0-9+]+://)[^/@]*@", r"\1", text)
+        text = re.sub(r"^([a-z0-9+]+://)[^/]*@", r"\1", text)
     if not text.startswith(f"{store}/"):
         raise _outside(_public(text), store, "it does not lie inside")
     # As it stands: in a key, # and ? are letters like others.

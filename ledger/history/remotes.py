@@ -11,7 +11,7 @@ from ledger.errors import ArgumentError, ConfigError
 PUBLISHED = "origin"
 """The remote whose numbers are published: what it held under a number, it holds for ever."""
 
-_USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
+_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 _QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
