@@ -175,7 +175,15 @@ _ADVICE = {
     "matches more than one": "another ref there ends in refs/heads/main: `git push URL --delete REF` takes it away",
     "branch is currently checked out": "share through a bare repository: `git init --bare` makes one",
 }
-_SSH_VARIABLES = ("GIT_SSH_COMMAND", "GIT_SSH")
+_SSH_VARIABLES = {"GIT_SSH_COMMAND": "core.sshCommand", "GIT_SSH": "core.sshCommand"}
+_HTTP_VARIABLES = {
+    "GIT_SSL_CAINFO": "http.sslCAInfo",
+    "GIT_SSL_CAPATH": "http.sslCAPath",
+    "GIT_SSL_CERT": "http.sslCert",
+    "GIT_SSL_NO_VERIFY": "http.sslVerify",
+    "GIT_ASKPASS": "credential.helper",
+}
+"""What a variable that Git is not given would have set."""
 
 
 def advice(words: str, default: str) -> str:
@@ -188,10 +196,11 @@ def advice(words: str, default: str) -> str:
 
 def _reach(remote: Remote) -> str:
     """What to do where Git does not get through to a remote."""
-    unused = next((name for name in _SSH_VARIABLES if name in os.environ), "")
-    if unused and not _is_near(remote):
-        return f"{unused} is not used: say the same by `git config --global core.sshCommand`"
-    return _REACH
+    if _is_near(remote):
+        return _REACH
+    variables = _HTTP_VARIABLES if remote.url.startswith("http") else _SSH_VARIABLES
+    unused = next((name for name in variables if name in os.environ), "")
+    return f"{unused} is not used: say the same by `git config --global {variables[unused]}`" if unused else _REACH
 
 
 def _is_full(done: _Done) -> bool:
@@ -207,7 +216,11 @@ def _is_near(remote: Remote) -> bool:
 def _talk(git_dir: Path, remote: Remote, *arguments: str, seconds: float) -> _Done:
     """What Git answers that has to ask a remote, through the ssh that the user's own configuration names."""
     chosen = "" if _is_near(remote) else _run(git_dir, "config", "--get", "core.sshCommand").output.strip()
-    return _run(git_dir, *arguments, seconds=seconds, ssh=chosen or _SSH)
+    try:
+        return _run(git_dir, *arguments, seconds=seconds, ssh=chosen or _SSH)
+    except RemoteError as error:  # it did not end in its time
+        words = f"cannot reach {remote}: {error}"
+        raise RemoteError(words, hint=_reach(remote), remote=remote.name, url=str(remote)) from error
 
 
 def _run(

@@ -24,6 +24,7 @@ from tests.kit.disks import disk_at, remount
 from tests.kit.git import run_git
 from tests.kit.hubs import EVE, hub_git, hub_tip, new_hub, push_by_hand, shared
 from tests.kit.ledgers import git
+from tests.kit.ports import free_port
 
 _SSH = """\
 #!/bin/sh
@@ -82,7 +83,7 @@ def test_the_ssh_of_the_users_configuration_is_used(ada: Ledger, hub: Path, tmp_
     assert "git-receive-pack" in (ssh.parent / "asked").read_text()
 
 
-def test_an_ssh_of_the_environment_is_told_not_to_be_used(
+def test_what_the_environment_says_to_git_is_told_not_to_be_used(
     ada: Ledger, hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No variable of Git's has a say; who counts on one is told what has."""
@@ -92,6 +93,11 @@ def test_an_ssh_of_the_environment_is_told_not_to_be_used(
     with pytest.raises(RemoteError) as caught:
         far(ada, hub).sync("far")
     assert "GIT_SSH_COMMAND is not used: say the same by `git config --global core.sshCommand`" == caught.value.hint
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(tmp_path / "ours.pem"))
+    write_remote(ada.path, "web", f"https://127.0.0.1:{free_port()}/hub.git", store=str(hub / "ledger-store"))
+    with pytest.raises(RemoteError) as caught:
+        Ledger.open(ada.path).sync("web")
+    assert "GIT_SSL_CAINFO is not used: say the same by `git config --global http.sslCAInfo`" == caught.value.hint
 
 
 def test_objects_are_checked_though_the_user_asks_for_no_check(ada: Ledger, hub: Path) -> None:

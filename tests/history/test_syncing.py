@@ -128,17 +128,21 @@ def test_names_that_are_no_ref_are_refused(name: str) -> None:
 def test_secrets_in_urls_are_not_shown() -> None:
     """Neither as the URL of a remote nor within what Git says."""
     assert "origin (https://host/x.git)" == str(Remote("origin", "https://ada:secret@host/x.git?token=1"))
+    assert "https://host/a@b.git" == without_secrets("https://ada:p@ss@host/a@b.git")
     assert "fatal: 'https://host/x.git/' not found" == without_secrets("fatal: 'https://ada:s@host/x.git/' not found")
 
 
-def test_a_remote_that_never_answers(pair: tuple[Ledger, Ledger]) -> None:
-    """A call ends in its time, and Git's helpers with it."""
+def test_a_remote_that_never_answers(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call ends in its time, and Git's helpers with it; the error names the remote."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.git"
+        port = server.getsockname()[1]
+        monkeypatch.setattr(transport, "ASK_SECONDS", 0.3)
         started = time.monotonic()
-        with pytest.raises(RemoteError, match=r"git ls-remote did not end within 0.3 s"):
-            transport._run(pair[0].git_dir, "ls-remote", url, seconds=0.3)
+        with pytest.raises(RemoteError) as caught:
+            transport.remote_tip(pair[0].git_dir, Remote("hub", f"http://ada:secret@127.0.0.1:{port}/x.git"))
         assert time.monotonic() - started < 10
+    reason = "git ls-remote did not end within 0.3 s"
+    assert f"cannot reach hub (http://127.0.0.1:{port}/x.git): {reason}" == str(caught.value)
 
 
 def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger], hub: Path) -> None:
