@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from ledger.disk import storage_errors
 from ledger.errors import DiskFullError, MissingDependencyError, RemoteError
 from ledger.history.refs import BRANCH
 from ledger.history.remotes import Remote, without_secrets
@@ -239,14 +240,17 @@ def _run(
         )
     settings = [word for setting in _SETTINGS for word in ("-c", setting)]
     command = [program, *settings, f"--git-dir={git_dir}", *arguments]
-    with subprocess.Popen(  # noqa: S603  # no shell; the URL is the user's own, and its protocols are limited
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=_environment(ssh),
-        start_new_session=True,
-    ) as process:
+    with (
+        storage_errors(program, "run"),
+        subprocess.Popen(  # noqa: S603  # no shell; the URL is the user's own, and its protocols are limited
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(ssh),
+            start_new_session=True,
+        ) as process,
+    ):
         try:
             assert process.stdout is not None, "it is a pipe"
             assert process.stderr is not None, "it is a pipe"

@@ -1,5 +1,6 @@
 """The steps between two histories: what is planned, pushed and adopted, and in which order."""
 
+import re
 import socket
 import time
 import tracemalloc
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import ArgumentError, FormatError, RemoteError
+from ledger.errors import ArgumentError, FormatError, RemoteError, StorageError
 from ledger.history import Remote, adopt_plan, check_remote, plan_sync, push_plan, transport, without_secrets
 from ledger.ids import CommitId
 from tests.kit.histories import AUTHOR, NOW
@@ -143,6 +144,18 @@ def test_a_remote_that_never_answers(pair: tuple[Ledger, Ledger], monkeypatch: p
         assert time.monotonic() - started < 10
     reason = "git ls-remote did not end within 0.3 s"
     assert f"cannot reach hub (http://127.0.0.1:{port}/x.git): {reason}" == str(caught.value)
+
+
+def test_a_git_that_cannot_be_started_is_an_error_with_its_path(
+    pair: tuple[Ledger, Ledger], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a program of another machine, or any where this process is short of descriptors."""
+    program = tmp_path / "git"
+    program.write_bytes(b"\x7fELF")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StorageError, match=f"cannot run {re.escape(str(program))}: Exec format error"):
+        pair[0].sync()
 
 
 def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger], hub: Path) -> None:
