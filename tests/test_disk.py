@@ -28,6 +28,7 @@ from ledger.disk import (
     add_to_file,
     alone,
     create_file,
+    is_file,
     make_directory,
     patch_file,
     read_file,
@@ -209,6 +210,13 @@ def test_a_file_that_is_not_there_is_left_to_the_caller(tmp_path: Path) -> None:
     assert not isinstance(caught.value, StorageError)
     with pytest.raises(StorageError, match=f"cannot read {tmp_path}: Is a directory"):
         read_file(tmp_path)
+
+
+def test_a_name_that_no_file_can_have_is_an_error_of_ours(tmp_path: Path) -> None:
+    """What the encoding of file names lacks cannot be looked at, such as a remote's path in the settings."""
+    with pytest.raises(StorageError, match=r"cannot read .* file names are utf-8 here") as caught:
+        is_file(tmp_path / "\ud800")
+    assert "set a locale of UTF-8, or PYTHONUTF8=1" == caught.value.hint
 
 
 def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:

@@ -82,8 +82,9 @@ def mode_of(path: str | os.PathLike[str], *, follow: bool = True) -> int:
         return os.stat(path, follow_symlinks=follow).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return 0
-    except OSError as error:
-        raise storage_error(error, path, "read") from error
+    except (OSError, UnicodeEncodeError):
+        with storage_errors(path, "read"):
+            raise
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
