@@ -15,7 +15,7 @@ What is refused stays under ``refs/ledger/quarantine/`` as evidence.
 import os
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -279,17 +279,29 @@ def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> Non
         name = layout.artifact_of(path)
         if name is not None:
             touched.setdefault(name, set()).add(path[:-1])
+    _check_spellings(tree, touched)
     ids: set[str] = set()
     for name in sorted(touched):
         _check_artifact(tree, name, new=touched[name], ids=ids)
 
 
+def _check_spellings(tree: CommittedTree, touched: Mapping[Name, object]) -> None:
+    """No name that is touched differs from another one only in case; a folder of names is gone through once."""
+    for shard in sorted({layout.artifact_path(name)[:-1] for name in touched}):
+        met: dict[str, Name] = {}
+        for name in filter(None, map(layout.parse_name, tree.names(shard))):
+            other = met.setdefault(name.lower(), name)
+            if other != name and (name in touched or other in touched):
+                new, old = (name, other) if name in touched else (other, name)
+                raise FormatError(f"artifact {new!r} stands beside {old!r}")
+
+
 def _check_artifact(tree: CommittedTree, name: Name, *, new: set[layout.Path], ids: set[str]) -> None:
     """One artifact is whole; versions in ``new`` folders are found, and none has one of ``ids``, which gain theirs."""
     snapshot = Snapshot(tree)
-    others = [other for other in snapshot.names_like(name) if other != name] or snapshot.strays(name)
-    if others:
-        raise FormatError(f"artifact {name!r} stands beside {others[0]!r}")
+    strays = snapshot.strays(name)
+    if strays:
+        raise FormatError(f"artifact {name!r} stands beside {strays[0]!r}")
     before: Claim | None = None
     versions: set[str] = set()
     pointers: set[layout.Path] = set()
