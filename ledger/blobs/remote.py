@@ -9,6 +9,7 @@ publish half an object when it is closed by an exception. Every foreign exceptio
 
 import contextlib
 import errno
+import logging
 import os
 import re
 import socket
@@ -38,6 +39,9 @@ _COPIES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 _CUT_WORDS = ("Socket is closed", "Unable to connect to port")
 _ACCESS_KINDS = frozenset({"AuthenticationException", "BadHostKeyException"})
+
+_SILENT_SECONDS = 120.0
+_QUIET = logging.NullHandler()
 
 _turns: weakref.WeakKeyDictionary[Any, ThreadLock] = weakref.WeakKeyDictionary()
 """Whose turn it is, for each connection that fsspec keeps; stores of one place share one."""
@@ -230,6 +234,8 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
         )
     try:
         get_filesystem_class(protocol)
+        # Where nobody set up logging, the library of SFTP would print its traceback beside our error.
+        logging.getLogger("paramiko").addHandler(_QUIET)
         files, root = url_to_fs(url, **options)
     except ImportError as error:
         raise MissingDependencyError(
@@ -245,8 +251,12 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
 
 
 def _hurry(files: Any) -> None:
-    """Let the library of SFTP send at once: it waits for the answer to each 32 KiB, and the system for more to send."""
+    """Let the library of SFTP send at once, and not wait for ever for a host that fell silent.
+
+    It waits for the answer to each 32 KiB, and the system for more to send.
+    """
     with contextlib.suppress(AttributeError, OSError):  # another library, or a connection that was cut since
+        files.ftp.get_channel().settimeout(_SILENT_SECONDS)
         files.client.get_transport().sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 

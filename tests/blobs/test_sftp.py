@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,31 @@ def test_each_write_goes_out_at_once(host: Host, tmp_path: Path) -> None:
     store = FsspecStore(host.url(tmp_path / "far"))
     connection = store._files.client.get_transport().sock
     assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_server_that_falls_silent_is_away(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for ever for an answer; the next request has a connection of its own."""
+    monkeypatch.setattr("ledger.blobs.remote._SILENT_SECONDS", 0.3)
+    store = FsspecStore(host.url(tmp_path / "far"))
+    store.put(KEY, [b"bytes"])
+    host.fall_silent()
+    with pytest.raises(StoreUnavailableError):
+        store.get(KEY)
+    assert b"bytes" == store.get(KEY)
+
+
+def test_a_connection_that_ends_early_shows_no_traceback(host: Host, tmp_path: Path) -> None:
+    """Where nobody set up logging, our error stands alone."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            server.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        url = f"sftp://ada@127.0.0.1:{server.getsockname()[1]}/far"
+        command = [sys.executable, "-m", "ledger", "--ledger", str(tmp_path / "new"), "init", "--store", url]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert [10, "Error", "Hint"] == [done.returncode, *(line.partition(":")[0] for line in done.stderr.splitlines())]
 
 
 def test_a_server_that_is_away_is_that_error(host: Host, tmp_path: Path) -> None:

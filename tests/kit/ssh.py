@@ -27,13 +27,23 @@ class Host:
         """A folder of this machine, behind SFTP."""
         return f"sftp://{getuser()}@127.0.0.1:{self.port}{folder}"
 
+    def fall_silent(self) -> None:
+        """Stop whoever serves a connection: all stay open, and nobody answers."""
+        serving = self._children_of(self.process.pid)
+        for child in serving:
+            serving += self._children_of(int(child))
+            subprocess.run(["kill", "-STOP", child], check=True)
+
     def stop(self) -> None:
         """End the server and every connection."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        children = self._children_of(self.process.pid)
         self.process.kill()
         self.process.wait()
         for child in children:
             subprocess.run(["kill", child], check=False)
+
+    def _children_of(self, process: int) -> list[str]:
+        return Path(f"/proc/{process}/task/{process}/children").read_text().split()
 
 
 @contextmanager
