@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from getpass import getuser
 from pathlib import Path
 
@@ -22,6 +22,7 @@ class Host:
     port: int
     key: Path
     process: subprocess.Popen[bytes]
+    silent: list[str] = field(default_factory=list)
 
     def url(self, folder: Path) -> str:
         """A folder of this machine, behind SFTP."""
@@ -29,9 +30,9 @@ class Host:
 
     def fall_silent(self) -> None:
         """Stop whoever serves a connection: all stay open, and nobody answers."""
-        serving = self._children_of(self.process.pid)
-        for child in serving:
-            serving += self._children_of(int(child))
+        self.silent = self._children_of(self.process.pid)
+        for child in self.silent:
+            self.silent += self._children_of(int(child))
             subprocess.run(["kill", "-STOP", child], check=True)
 
     def stop(self) -> None:
@@ -73,3 +74,5 @@ def running_host(folder: Path) -> Iterator[Host]:
     finally:
         process.kill()
         process.wait()
+        for child in host.silent:
+            subprocess.run(["kill", "-KILL", child], check=False)
