@@ -43,11 +43,12 @@ _KIND = re.compile(r"HttpError \{\s+kind: (\w+)")
 _KINDS = {"Timeout": "no answer in time", "Interrupted": "the connection was cut", "Connect": "cannot connect"}
 _UNAUTHENTICATED = "lacked valid authentication credentials"
 _METADATA_SERVICES = ("169.254.169.254", "metadata.google.internal")
-_NO_PARTS = "serve the store with HTTP ranges: parts of its files are asked for"
+_NO_PARTS = "serve the store's files with their lengths and with HTTP ranges: parts of them are asked for"
 _BAD_KEY = "give that object a key without empty parts, `.`, `..` and control characters"
 _SETUP_HINTS = {
     "non-partial response": _NO_PARTS,
     "Range request not supported": _NO_PARTS,
+    "Content-Length Header missing": _NO_PARTS,
     "object with invalid path": _BAD_KEY,
     "Could not parse path": _BAD_KEY,
     "incorrectly configured region": "set AWS_REGION to where the bucket is",

@@ -1,5 +1,6 @@
 """Trying again: when, how often, how long."""
 
+import errno
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -183,3 +184,11 @@ def test_an_answer_about_one_of_several_deletions_is_read() -> None:
 def test_a_part_beyond_the_end_is_known_by_its_answer(text: str, expected: bool) -> None:  # noqa: FBT001
     """Services refuse to give a part of nothing, or give an empty one that the library does not understand."""
     assert expected == is_beyond_the_end(text)
+
+
+def test_a_web_server_that_tells_no_lengths_is_not_asked_again() -> None:
+    """It would say the same again; the hint says what it lacks, and nothing is damaged by it."""
+    error = refusal("Generic HTTP error: Content-Length Header missing from response", "http://h/k", "read")
+    assert isinstance(error, StorageError)
+    assert not isinstance(error, StoreUnavailableError)
+    assert ("with their lengths" in error.hint, errno.ENOTSUP) == (True, error.errno)
