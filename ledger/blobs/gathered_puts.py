@@ -12,11 +12,15 @@ from ledger.blobs.store import Store, puts_at_once, small_at_once
 from ledger.blobs.workers import in_order
 from ledger.forks import ThreadLock
 
-_MOST_WAITING: Final = 64  # of 256 KiB at most
+_MOST_WAITING: Final = 64
+_SMALL: Final = 512 << 10  # bytes: any chunk, and most tables
 
 
 class GatheredPuts:
-    """The small objects for a store; one that puts an object at a time gets each at once. For any thread."""
+    """The small objects for a store; one that puts an object at a time gets each at once, as any gets large ones.
+
+    For any thread.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -26,7 +30,7 @@ class GatheredPuts:
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Take an object; raises what goes wrong with it or with others that waited."""
-        if not self._is_distant:
+        if not self._is_distant or sum(map(len, parts)) > _SMALL:
             self._store.put(key, parts)
             return
         with self._lock:

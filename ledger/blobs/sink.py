@@ -6,8 +6,8 @@ them; the thread that adds blocks places their chunks in order, and others write
 memory holds a few blocks, whatever the size of the content. A content that fills no block needs no threads, and one of
 a single chunk no pack.
 
-Everything is durable when `finish` returns, but for a single chunk that the caller gathers with others. Until then
-nothing refers to what was put, so a writer that dies leaves only packs that nobody reads.
+Everything is durable when `finish` returns, but for a single chunk or a small table that the caller gathers with
+others. Until then nothing refers to what was put, so a writer that dies leaves only packs that nobody reads.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -52,7 +52,8 @@ class _Prepared(NamedTuple):
 class ChunkSink:
     """Collects the chunks of one content and publishes what has to be stored.
 
-    ``give_back`` is told when the memory of a block is free again, from any thread; ``small`` takes a single chunk.
+    ``give_back`` is told when the memory of a block is free again, from any thread. ``small`` takes single chunks, and
+    tables.
     """
 
     def __init__(
@@ -174,7 +175,7 @@ class ChunkSink:
             (names[pack] if isinstance(pack, int) else pack, first, count) for pack, first, count in self._runs
         )
         table = Table(digest=digest, files=tuple(files), runs=runs, segments=tuple(self._segments), size=self._size)
-        put_table(self._store, table, self._encoder)
+        put_table(self._small, table, self._encoder)
         return content
 
     def _is_stored(self, content: Content) -> bool:

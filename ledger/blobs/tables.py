@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from ledger.blobs.codec import TABLE_LIMIT, Encoder, frame_size, open_frame, stored_limit
+from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.layout import is_hex, table_key
 from ledger.blobs.paths import check_files
 from ledger.blobs.sought import Sought
@@ -49,7 +50,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return sum(count for _, _, count in self.runs)
 
 
-def put_table(store: Store, table: Table, encoder: Encoder) -> None:
+def put_table(store: Store | GatheredPuts, table: Table, encoder: Encoder) -> None:
     """Publish a table under the digest of its content."""
     data = encode_compact(table)
     if len(data) > TABLE_LIMIT:

@@ -215,11 +215,15 @@ def test_an_unavailable_store_is_an_error_with_a_name(
     assert before == Ledger.open(distant.path).revision
 
 
-def test_a_transaction_whose_small_bytes_cannot_be_put_publishes_nothing(distant: Ledger, proxy: Proxy) -> None:
+def test_a_transaction_whose_small_bytes_cannot_be_put_publishes_nothing(
+    distant: Ledger, proxy: Proxy, bucket: Bucket
+) -> None:
     """Small values wait for each other, and are durable before a commit names them: one that is refused stops all."""
     before, refused = distant.revision, distant.transaction()
     for number in range(3):
         refused.save(number, f"n/{number}")
+    refused.save(noise(300_000), "large")
+    assert "tables" not in {key.partition("/")[0] for key in bucket.objects()}
     proxy.plan = on(Fault("answer", status=403, code="AccessDenied"), 1, method="PUT")
     with pytest.raises(StoreAccessError):
         refused.commit()
@@ -227,7 +231,9 @@ def test_a_transaction_whose_small_bytes_cannot_be_put_publishes_nothing(distant
     with distant.transaction() as transaction:
         for number in range(3):
             transaction.save(number, f"n/{number}")
+        transaction.save(noise(300_000), "large")
     forget_cache()
+    assert noise(300_000) == Ledger.open(distant.path).load("large")
     assert [0, 1, 2] == [Ledger.open(distant.path).load(f"n/{number}") for number in range(3)]
 
 
