@@ -5,23 +5,30 @@ looked at only when an object was not found, so it costs nothing while all is we
 """
 
 import contextlib
+import gc
 import hashlib
 import os
 import stat
 import zlib
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ledger.disk import mode_of, open_regular, read_file, remove_if_there, stage_file, sync_directory
 from ledger.errors import ReadOnlyError, StorageError
 from ledger.history.packfile import encode_index
 from ledger.system_errors import raise_unjudged, storage_error
 
+if TYPE_CHECKING:
+    from dulwich.pack import PackData
+
 _TRAILER = 20
 _LEAST = 8 + 1024 + 2 * _TRAILER
 _COUNT = slice(8 + 1020, 8 + 1024)
 _PACK_HEAD = 12
 _TEMPORARY = "tmp_idx_"
+_DAMAGE = (zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError, OverflowError)
+"""What the library raises for bytes that are no pack, besides errors of its own."""
 
 
 def restore_indexes(folder: Path) -> bool:
@@ -94,21 +101,31 @@ def is_sound(base: Path) -> bool | None:
 
 def _index_of(path: Path) -> bytes | None:
     """The index of a pack, or ``None`` for one that is gone, damaged or cannot be read."""
-    from dulwich.errors import ApplyDeltaError, ChecksumMismatch
     from dulwich.object_format import SHA1
     from dulwich.pack import PackData
 
     try:
         os.close(open_regular(path)[0])  # the library would wait for a fifo
         with contextlib.closing(PackData(str(path), object_format=SHA1)) as pack:
-            pack.check()
-            return encode_index(
-                [(bytes(name), at, crc) for name, at, crc in pack.sorted_entries()], pack.get_stored_checksum()
-            )
-    except FileNotFoundError:
-        return None
-    except (ApplyDeltaError, ChecksumMismatch, zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError):
+            index = _index_in(pack)
+            if index is None:
+                gc.collect()  # what the library was at holds on to the pack's bytes, in a circle: they cannot be closed
+            return index
+    except (FileNotFoundError, *_DAMAGE):
         return None  # reading what is in it says what is wrong with it
     except OSError as error:
         raise_unjudged(error)
+        return None
+
+
+def _index_in(pack: "PackData") -> bytes | None:
+    """The index of an open pack, or ``None`` for one with damage in it."""
+    from dulwich.errors import ApplyDeltaError, ChecksumMismatch
+
+    try:
+        pack.check()
+        return encode_index(
+            [(bytes(name), at, crc) for name, at, crc in pack.sorted_entries()], pack.get_stored_checksum()
+        )
+    except (ApplyDeltaError, ChecksumMismatch, *_DAMAGE):
         return None

@@ -1,5 +1,6 @@
 """Indexes of packs are derived: deleted or damaged, they are made again when they are missed."""
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import IntegrityError
-from ledger.history.indexing import restore_indexes
+from ledger.history.indexing import can_be_indexed, restore_indexes
 from tests.kit.git import run_git
 
 DAMAGE = {
@@ -54,6 +55,15 @@ def test_who_has_a_damaged_pack_open_reads_what_others_put_in_its_place(ledger: 
     mended.write_bytes(good)
     mended.rename(path)
     assert 1 == reader.load("one")
+
+
+def test_a_pack_with_a_damaged_entry_under_a_right_checksum_has_no_index(ledger: Ledger, tmp_path: Path) -> None:
+    """Whatever the library meets on its way through the pack, it is no error here but of who misses an object."""
+    good = max(packs_of(ledger).glob("*.pack"), key=os.path.getmtime).read_bytes()
+    for at in range(12, len(good) - 20, 7):
+        body = good[:at] + b"\xff" * 12 + good[at + 12 : -20]
+        (tmp_path / "bad.pack").write_bytes(body + hashlib.sha1(body, usedforsecurity=False).digest())
+        assert not can_be_indexed(tmp_path / "bad")
 
 
 def test_packs_with_deltas_get_their_index_back(ledger: Ledger) -> None:
