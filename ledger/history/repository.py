@@ -13,6 +13,7 @@ from ledger.errors import ConfigError, FormatError, IntegrityError, LedgerExists
 from ledger.history.refs import BRANCH, refuse_other_refs
 from ledger.records import FORMAT
 from ledger.system_errors import storage_error
+from ledger.wording import shown
 
 # No automatic gc: Git's own prunes by age, ours never deletes what is reachable.
 _CONFIG = """\
@@ -220,7 +221,7 @@ def check_format(found: object, features: object, where: str) -> None:
     if not isinstance(features, list):
         raise FormatError(f"{where}: features are {features!r}, expected a list", where=where)
     if found > FORMAT or features:
-        wanted = f"format {found}" if found > FORMAT else f"the features {', '.join(map(str, features))}"
+        wanted = f"format {found}" if found > FORMAT else f"the features {shown(', '.join(map(str, features)))}"
         raise UnsupportedFormatError(
             f"{where}: the ledger needs {wanted}, this program reads format {FORMAT} without features",
             hint=f"upgrade ledger to a release that reads {wanted}",

@@ -211,7 +211,8 @@ def canonical(**fields: Any) -> str:
     ("text", "kind", "reason"),
     [
         (canonical(features=[], format=2), UnsupportedFormatError, "format 2, this program reads up to format 1"),
-        (canonical(features=["packs2"], format=1), UnsupportedFormatError, "needs the features packs2"),
+        (canonical(features=["packs2"], format=1), UnsupportedFormatError, "needs the features 'packs2'"),
+        (canonical(features=["x" * 9999], format=1), UnsupportedFormatError, r"needs the features 'x{76}\.\.\., this"),
         (canonical(features=[], format=True), FormatError, "format is True"),
         (canonical(features=[], format=0), FormatError, "format is 0"),
         (canonical(features=None, format=1), FormatError, "features are None"),
