@@ -45,7 +45,7 @@ from ledger.blobs.pruning import (
     point_anew,
     repack,
 )
-from ledger.blobs.reader import ContentReader, is_present
+from ledger.blobs.reader import ContentReader, are_present, is_present
 from ledger.blobs.remote import FsspecStore
 from ledger.blobs.store import PrunableStore, Store, uncached
 from ledger.blobs.writer import ContentWriter
@@ -74,6 +74,7 @@ __all__ = [
     "age_of",
     "age_of_table",
     "alone_with",
+    "are_present",
     "cache_folder",
     "check_linked",
     "check_objects",

@@ -5,7 +5,7 @@ registered in place. Nothing is handed out that has not been checked against its
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -19,9 +19,10 @@ from ledger.blobs.links import check_size, check_targets
 from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import check_files
 from ledger.blobs.restoring import plan_restore, restore_files, split
-from ledger.blobs.store import Store, location_of
+from ledger.blobs.store import Store, location_of, small_at_once
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Table, load_table
+from ledger.blobs.workers import in_order
 from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.records import Content, FileEntry, content_digest, segments_of
 
@@ -117,6 +118,12 @@ def is_present(store: Store, content: Content) -> bool:
     except IntegrityError:
         return False  # a damaged table is as good as none; reading the content says what is wrong
     return all(store.has(pack_key(pack)) for pack in {pack for pack, _, _ in table.runs})
+
+
+def are_present(store: Store, contents: Iterable[Content]) -> Iterator[bool]:
+    """What `is_present` says of each content; a distant store is asked about many at a time."""
+    ask, threads = partial(is_present, store), small_at_once(store)
+    return map(ask, contents) if threads is None else in_order(ask, contents, threads=threads)
 
 
 class _StoredFiles:

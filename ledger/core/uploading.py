@@ -12,10 +12,10 @@ from ledger.blobs import (
     Copied,
     LocalStore,
     Store,
+    are_present,
     copy_contents,
     create_store,
     hold,
-    is_present,
     open_store,
     store_id,
 )
@@ -98,7 +98,8 @@ def _stored_here(workspace: Workspace, plan: SyncPlan) -> _Contents:
     new = {claim.id for claim in plan.unpublished}
     published = (claim for claim in workspace.history.snapshot(plan.tip).all_claims() if claim.id not in new)
     contents = _contents(workspace, plan, published)
-    return [(claim, content) for claim, content in contents if is_present(workspace.store, content)]
+    there = are_present(workspace.store, (content for _, content in contents))
+    return [found for found, is_there in zip(contents, there, strict=True) if is_there]
 
 
 def _look_at(workspace: Workspace, target: Store, plan: SyncPlan, *, is_new: bool) -> None:

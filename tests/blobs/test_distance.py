@@ -11,6 +11,7 @@ from ledger.blobs import (
     FsspecStore,
     GatheredPuts,
     absent,
+    are_present,
     check_objects,
     copy_content,
     copy_contents,
@@ -139,3 +140,10 @@ def test_many_objects_are_looked_for_at_a_time() -> None:
     store.put("chunks/3", [b"x"])
     keys = [f"chunks/{number}" for number in range(40)]
     assert [key for key in keys if key != "chunks/3"] == [fault.key for fault in absent(store, keys)]
+
+
+def test_many_contents_are_looked_for_at_a_time() -> None:
+    """A sync that fills a remote's new store finds out what there is to put without waiting for each answer."""
+    store = Meeting(looks=16)
+    contents = [save(Meeting() if size == 107 else store, {"a": noise(size)}) for size in range(100, 120)]
+    assert [size != 107 for size in range(100, 120)] == list(are_present(store, contents))
