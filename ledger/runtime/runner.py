@@ -275,13 +275,16 @@ def _publish_rest(run: Run) -> None:
 @contextmanager
 def _transaction(run: Run, what: str) -> Iterator[Transaction]:
     """A transaction of a run: the records that wait go along, and count as published only if it succeeds."""
-    transaction = run.ledger.transaction(subject=f"run {run.graph.pipeline}: {what}")
+    subject = f"run {run.graph.pipeline}: {what}"
+    transaction = run.ledger.transaction(subject=subject)
     if not run.has_begun:
         transaction.add_record(run_file(run.id, "run"), run_record(run), trailers=(f"Run: {run.id}",))
     for path, record in run.unpublished:
         transaction.add_record(path, record)
     with transaction:
         yield transaction
+        with noted(f"while {subject!r} was published"):
+            transaction.commit()
     run.has_begun = True
     run.unpublished = []
 

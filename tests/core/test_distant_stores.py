@@ -45,6 +45,11 @@ def makes_noise() -> Annotated[bytes, "made"]:
     return noise(300_000)
 
 
+@step
+def counts() -> int:
+    return 1
+
+
 def sharing(folder: Path, bucket: Bucket) -> Ledger:
     """A ledger with its bytes at home, and a remote whose bytes are in the bucket."""
     made = Ledger.init(folder / "ada" / ".ledger")
@@ -235,6 +240,17 @@ def test_a_transaction_whose_small_bytes_cannot_be_put_publishes_nothing(
     forget_cache()
     assert noise(300_000) == Ledger.open(distant.path).load("large")
     assert [0, 1, 2] == [Ledger.open(distant.path).load(f"n/{number}") for number in range(3)]
+
+
+def test_an_output_that_cannot_be_put_names_its_step(
+    distant: Ledger, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small output goes into the bucket when the step publishes, and the error says which step that was."""
+    monkeypatch.setenv("LEDGER_DIR", str(distant.path))
+    proxy.plan = on(Fault("answer", status=403, code="AccessDenied"), method="PUT")
+    with pytest.raises(StoreAccessError) as caught:
+        counts()
+    assert "while 'run counts: counts' was published" == caught.value.__notes__[-1]
 
 
 def test_a_new_bucket_gets_what_is_whole(tmp_path: Path, bucket: Bucket) -> None:
