@@ -54,4 +54,6 @@ def raise_unjudged(error: Exception) -> None:
     if isinstance(error, StoreUnavailableError | StoreAccessError):
         raise error
     if isinstance(error, OSError) and error.errno in (*_SHORTAGE, _NO_PARTS):
-        raise error if isinstance(error, LedgerError) else storage_error(error, error.filename, "read") from error
+        # A read of an open file names none.
+        where = error.filename or "the files of the ledger"
+        raise error if isinstance(error, LedgerError) else storage_error(error, where, "read") from error
