@@ -32,6 +32,7 @@ from ledger.disk import (
     make_directory,
     patch_file,
     read_file,
+    remove_folder,
     scratch_file,
     stage_file,
     stage_together,
@@ -281,6 +282,22 @@ def test_a_staged_file_is_that_of_the_process_that_made_it(tmp_path: Path) -> No
     assert 0 == os.waitpid(child, 0)[1]
     staged.publish(tmp_path / "file")
     assert b"bytes" == (tmp_path / "file").read_bytes()
+
+
+def test_a_folder_that_cannot_be_closed_hides_no_other_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tidying up after a failure raises nothing in its place, on a disk where every call fails as well."""
+    close = os.close
+
+    def fail(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    (tmp_path / "folder" / "inside").mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", fail)
+        remove_folder(tmp_path / "folder")
+    remove_folder(tmp_path / "folder")
+    assert [] == names_in(tmp_path)
 
 
 def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:

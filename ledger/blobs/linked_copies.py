@@ -9,7 +9,6 @@ along.
 """
 
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -31,6 +30,7 @@ from ledger.disk import (
     is_folder,
     make_directory,
     mode_of,
+    remove_folder,
     storage_errors,
     sync_directory,
     sync_file,
@@ -89,7 +89,7 @@ def _copy_to_folder(
                 else:
                     os.rename(staging, goal)
             finally:
-                shutil.rmtree(staging, ignore_errors=True)
+                remove_folder(staging)
     for folder in {goal.parent, *(place.parent for place in places.values())}:
         sync_directory(folder)  # also of what is there: whoever put it may have died before this
 

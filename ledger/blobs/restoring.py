@@ -7,14 +7,13 @@ harmless links can lead out of a folder together.
 """
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.blobs.links import LEADS_OUT, bad_link, check_size, link_target
 from ledger.blobs.trees import is_inside
-from ledger.disk import MODE, fresh_name, storage_errors, write_all
+from ledger.disk import MODE, fresh_name, remove_folder, storage_errors, write_all
 from ledger.errors import ArgumentError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -77,7 +76,7 @@ def restore_files(target: Path, plan: Sequence[Restoration], read: Read, *, labe
             os.rename(staging, target)
         except BaseException:
             # The error matters more than what may be left of the staging folder.
-            shutil.rmtree(staging, ignore_errors=True)
+            remove_folder(staging)
             raise
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger.blobs import create_store, store_id
-from ledger.disk import fresh_name, is_folder, make_directory, storage_errors, sync_directory, write_file
+from ledger.disk import fresh_name, is_folder, make_directory, remove_folder, storage_errors, sync_directory, write_file
 from ledger.errors import LedgerExistsError
 from ledger.history import History, Remote, clone_history
 from ledger.lookup import DEFAULT_STORE, Config, RemoteConfig, given_store, write_config
@@ -32,8 +32,6 @@ def create_clone(path: Path, *, remote: Remote, settings: RemoteConfig) -> None:
 def _create(
     path: Path, store: str | None, remotes: dict[str, RemoteConfig], make_history: Callable[[Path], object]
 ) -> None:
-    import shutil
-
     refuse_existing_path(path)
     make_directory(path.parent)
     staging = path.parent / fresh_name(f".{path.name}.")
@@ -45,14 +43,12 @@ def _create(
         with storage_errors(path, "make"):
             _move_into_place(staging, path)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        remove_folder(staging)
     sync_directory(path.parent)
 
 
 def remake_store(path: Path, *, id: str) -> None:
     """Make the store inside a ledger directory again, under the id that it had; several processes may at once."""
-    import shutil
-
     store = path / DEFAULT_STORE
     if os.path.lexists(store):
         create_store(str(store), id=id)
@@ -67,7 +63,7 @@ def remake_store(path: Path, *, id: str) -> None:
                 if not store.is_dir():
                     raise
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        remove_folder(staging)
     sync_directory(path)
 
 

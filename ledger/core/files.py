@@ -7,7 +7,6 @@ stored; both know how to be a local folder for libraries that insist on one.
 import atexit
 import io
 import os
-import shutil
 import sys
 import tempfile
 from bisect import bisect_left, bisect_right
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from ledger.blobs import ContentReader, ContentWriter
+from ledger.disk import remove_folder
 from ledger.errors import ArgumentError, IntegrityError
 
 
@@ -77,7 +77,7 @@ class SavingFiles:
     def clean(self) -> None:
         """Remove the local folders."""
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_folder(self._folder)
         for child in self._below:
             child.clean()
 
@@ -144,7 +144,7 @@ class LoadingFiles:
     def drop_folder(self) -> None:
         """Remove the local folder, if there is one; what is mapped from its files stays."""
         if self._folder is not None:
-            shutil.rmtree(self._folder.parent, ignore_errors=True)
+            remove_folder(self._folder.parent)
             self._folder = None
 
     def local(self, path: str) -> BinaryIO:
@@ -213,4 +213,4 @@ def _when_this_process_ends(call: Callable[[str, int], None], folder: str, proce
 def _remove_scratch(folder: str, process: int) -> None:
     # A forked child inherits the registration, not the folder.
     if os.getpid() == process:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)

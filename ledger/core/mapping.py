@@ -30,6 +30,7 @@ from ledger.disk import (
     TEMPORARY_PREFIX,
     fresh_name,
     make_directory,
+    remove_folder,
     storage_errors,
     sync_file,
     write_all,
@@ -219,7 +220,7 @@ def _make(folder: Path, entry: Path, reader: ContentReader, path: str) -> Binary
                 made.close()
                 raise
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            remove_folder(staging)
     return made
 
 

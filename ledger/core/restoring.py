@@ -6,13 +6,12 @@ Nothing is loaded, so nothing of the version runs.
 """
 
 import os
-import shutil
 from collections.abc import Collection
 from pathlib import Path
 
 from ledger.blobs import ContentReader
 from ledger.core.links import top_of
-from ledger.disk import fresh_name, given_path, is_folder, storage_errors
+from ledger.disk import fresh_name, given_path, is_folder, remove_folder, storage_errors
 from ledger.errors import SourceNotFoundError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -59,7 +58,7 @@ def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overw
             os.replace(staging / file.path, target)
     finally:
         # Whether it went well or not, what is left here is nobody's.
-        shutil.rmtree(staging, ignore_errors=True)
+        remove_folder(staging)
     return target
 
 

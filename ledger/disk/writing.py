@@ -216,6 +216,15 @@ def remove_if_there(path: str | os.PathLike[str]) -> bool:
     return True
 
 
+def remove_folder(path: str | os.PathLike[str]) -> None:
+    """Remove a folder of ours that nobody needs, with what is in it, as far as that can be."""
+    import shutil
+
+    # A folder that cannot be closed is raised all the same, in place of the failure that matters.
+    with contextlib.suppress(OSError):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _name_first(staging: str, target: str) -> bool:
     """Give a file a name that nothing may have yet; says whether it got it. Raises plain ``OSError``."""
     try:
