@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from ledger.blobs import ContentReader, ContentWriter
-from ledger.disk import remove_folder
+from ledger.disk import is_folder, remove_folder
 from ledger.errors import ArgumentError, IntegrityError
 
 
@@ -37,7 +37,7 @@ class SavingFiles:
 
     def add(self, path: str, source: Path) -> None:
         """Take a local file or folder into the content, as it is."""
-        take = self._writer.add_tree if source.is_dir() else self._writer.add_file
+        take = self._writer.add_tree if is_folder(source) else self._writer.add_file
         take(self._prefix + path, source)
 
     def folder(self) -> Path:

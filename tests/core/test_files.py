@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 
 from ledger import Ledger
-from ledger.core.files import ContentPaths, LoadingFiles
-from ledger.errors import IntegrityError
+from ledger.core.files import ContentPaths, LoadingFiles, SavingFiles
+from ledger.errors import IntegrityError, StorageError
 
 _PROGRAM = """
 import multiprocessing, os, sys
@@ -114,3 +114,10 @@ def test_an_element_is_found_without_a_look_at_all_others() -> None:
         element.local("mask.npy")
     assert _Looked.looks < 1000
     assert ("data.json", *paths) == files.paths()
+
+
+def test_a_path_that_cannot_be_looked_at_is_the_disks_failure(tmp_path: Path) -> None:
+    """A materializer that adds one is told by the disk, and is not blamed for it."""
+    files = SavingFiles(cast("Any", None))  # nothing is written
+    with pytest.raises(StorageError, match=r"cannot read .*: File name too long"):
+        files.add("data", tmp_path / ("x" * 300))
