@@ -5,10 +5,11 @@ know whether it is published already or part of the commit being built. Nothing 
 removes or replaces a path: the history only grows.
 """
 
+import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from ledger.errors import IntegrityError
+from ledger.errors import FormatError, IntegrityError
 from ledger.history.forms import (
     BLOB,
     TREE,
@@ -26,6 +27,8 @@ from ledger.history.layout import Path
 
 _OFTEN: Final = 16
 """After so many names that were sought in one folder, it is decoded: each search looks through all of it."""
+
+_NO_NAME: Final = re.compile(r"\A(|\.|\.\.|\.git)\Z|[/\0]", re.IGNORECASE)
 
 
 class Folders(Protocol):
@@ -128,7 +131,9 @@ class GrowingTree:
         self._root = _Folder()
 
     def add(self, path: Path, data: bytes) -> None:
-        """Add a file; one that exists is never replaced."""
+        """Add a file; one that exists is never replaced. Raises `FormatError` for a path that no tree of Git has."""
+        if not path or any(_NO_NAME.search(segment) for segment in path):
+            raise FormatError(f"{'/'.join(path)!r}: no path of a tree", where="/".join(path))
         if self.read(path) is not None:
             raise IntegrityError(
                 f"the history already holds {'/'.join(path)}; records are never edited", where="/".join(path)

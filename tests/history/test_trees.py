@@ -1,12 +1,13 @@
 """Trees that are committed, and trees that grow."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.errors import IntegrityError
+from ledger.errors import FormatError, IntegrityError
 from ledger.history import History, RecordDraft, Snapshot
 from ledger.history.forms import TREE, ObjectId
 from ledger.history.objects import Objects
@@ -58,6 +59,15 @@ def test_a_path_is_never_taken_twice(history: History) -> None:
     assert b"1" == tree.read(("a", "b"))
     assert tree.read(("a", "none")) is None
     assert [] == tree.names(("none",))
+
+
+@pytest.mark.parametrize("path", [(), ("",), ("a", ""), ("..", "a"), ("a", ".GIT"), ("a/b",), ("a", "b\0")])
+def test_a_path_that_no_tree_has_is_refused(path: tuple[str, ...], tmp_path: Path) -> None:
+    """One of them, in what another process leaves in the queue, would keep everybody from publishing ever after."""
+    tree = GrowingTree(Objects(tmp_path), None)
+    with pytest.raises(FormatError, match="no path of a tree"):
+        tree.add(path, b"1")
+    assert [] == tree.names(())
 
 
 def test_the_names_of_a_folder_are_committed_and_added_ones(history: History) -> None:
