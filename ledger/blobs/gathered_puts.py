@@ -38,6 +38,11 @@ class GatheredPuts:
             if len(self._waiting) >= _MOST_WAITING:
                 self._put_all()
 
+    def holds(self, key: str) -> bool:
+        """Whether an object waits here."""
+        with self._lock:
+            return key in self._waiting
+
     def finish(self) -> None:
         """Put what is waiting; all objects that were taken are durable then."""
         with self._lock:

@@ -180,6 +180,8 @@ class ChunkSink:
 
     def _is_stored(self, content: Content) -> bool:
         """Whether an equal content is in the store, whole and to stay: each chunk is read before it is relied on."""
+        if isinstance(self._small, GatheredPuts) and self._small.holds(table_key(content.digest)):
+            return True  # the same caller has put its packs: a table comes last
         store = fresh(self._store)
         try:
             if not is_present(store, content):

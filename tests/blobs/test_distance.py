@@ -126,6 +126,28 @@ def test_small_contents_are_put_many_at_a_time() -> None:
     assert [{"a": noise(size)} for size in range(100, 116)] == [load(store, content) for content in contents]
 
 
+def test_a_content_whose_table_waits_is_not_put_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same value under two names of a transaction goes into a distant store once."""
+    put: list[str] = []
+    plain = Meeting.put
+
+    def noting(store: Meeting, key: str, parts: Sequence[bytes]) -> None:
+        put.append(key)
+        plain(store, key, parts)
+
+    monkeypatch.setattr(Meeting, "put", noting)
+    store = Meeting()
+    small = GatheredPuts(store)
+    for _ in range(2):
+        writer = ContentWriter(store, small=small)
+        with writer.open("a") as file:
+            file.write(noise(600_000))
+        content = writer.finish()
+    small.finish()
+    assert ["packs", "tables"] == [key.partition("/")[0] for key in put]
+    assert {"a": noise(600_000)} == load(store, content)
+
+
 def test_small_objects_are_checked_many_at_a_time_beside_packs() -> None:
     """One large version does not make the check of many small ones slow."""
     store = Meeting(chunk_gets=16)
