@@ -18,6 +18,9 @@ ObjectId = NewType("ObjectId", str)
 COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
 """The kinds of objects that Git has (`KINDS`). A history holds the first three; a tag with a message is its user's."""
 
+NO_NAMES = (b"", b".", b"..", b".git")
+"""What no entry of a tree is called."""
+
 _DIRECTORY, _FILE = b"40000", b"100644"
 _TREE_ENTRY = re.compile(rb"(40000|100644) ([^\0]+)\0(.{20})", re.DOTALL)
 _TREE_NAME = re.compile(rb"(?:40000|100644) ([^\0]+)\0.{20}", re.DOTALL)

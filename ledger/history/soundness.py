@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from ledger.disk import is_folder, open_regular, read_file
 from ledger.errors import StorageError
 from ledger.history.entries import KINDS, PackDamage
-from ledger.history.forms import COMMIT, TREE, object_id
+from ledger.history.forms import COMMIT, NO_NAMES, TREE, object_id
 from ledger.history.indexing import is_sound
 from ledger.history.packfile import PackFile
 from ledger.system_errors import raise_unjudged, storage_error
@@ -28,7 +28,6 @@ _PERSON = rb"[^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]*) [+-][0-9]{4}\n"
 _COMMIT_HEAD = re.compile(rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author " + _PERSON + rb"committer " + _PERSON)
 _ENTRY = re.compile(rb"([1-7][0-7]*) ([^/\0]+)\0")
 _FILE_TYPE, _DIRECTORY = 0o170000, 0o040000
-_NO_NAMES = (b".", b"..", b".git")
 _DERIVED = (".rev", ".bitmap", ".mtimes")
 
 
@@ -152,7 +151,7 @@ def _is_tree(data: bytes) -> bool:
             return False
         mode, name = entry.groups()
         order = name + b"/" if int(mode, 8) & _FILE_TYPE == _DIRECTORY else name
-        if order <= before or name in names or name in _NO_NAMES:
+        if order <= before or name in names or name in NO_NAMES:
             return False
         names.add(name)
         at, before = entry.end() + _TRAILER, order

@@ -5,13 +5,13 @@ know whether it is published already or part of the commit being built. Nothing 
 removes or replaces a path: the history only grows.
 """
 
-import re
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from ledger.errors import FormatError, IntegrityError
 from ledger.history.forms import (
     BLOB,
+    NO_NAMES,
     TREE,
     Entry,
     ObjectId,
@@ -27,8 +27,6 @@ from ledger.history.layout import Path
 
 _OFTEN: Final = 16
 """After so many names that were sought in one folder, it is decoded: each search looks through all of it."""
-
-_NO_NAME: Final = re.compile(r"\A(|\.|\.\.|\.git)\Z|[/\0]", re.IGNORECASE)
 
 
 class Folders(Protocol):
@@ -132,7 +130,7 @@ class GrowingTree:
 
     def add(self, path: Path, data: bytes) -> None:
         """Add a file; one that exists is never replaced. Raises `FormatError` for a path that no tree of Git has."""
-        if not path or any(_NO_NAME.search(segment) for segment in path):
+        if not path or not all(map(_is_name, path)):
             raise FormatError(f"{'/'.join(path)!r}: no path of a tree", where="/".join(path))
         if self.read(path) is not None:
             raise IntegrityError(
@@ -206,3 +204,8 @@ def emit_into(collected: dict[ObjectId, tuple[int, bytes]]) -> Callable[[int, by
 
 def _not_of_a_ledger(id: ObjectId, error: ValueError) -> IntegrityError:
     return IntegrityError(f"git tree {id} is not one of a ledger: {error}", digest=id)
+
+
+def _is_name(segment: str) -> bool:
+    """Whether an entry of a tree can be called so, on systems too that take capitals for small letters."""
+    return segment.lower().encode(errors="replace") not in NO_NAMES and not {"/", "\0"}.intersection(segment)
