@@ -78,13 +78,11 @@ def mode_of(path: str | os.PathLike[str], *, follow: bool = True) -> int:
 
     ``os.path.exists`` and its kin, from Python 3.14 on those of ``Path`` as well, call what they cannot look at absent.
     """
-    try:
-        return os.stat(path, follow_symlinks=follow).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    except (OSError, UnicodeEncodeError):
-        with storage_errors(path, "read"):
-            raise
+    with storage_errors(path, "read"):
+        try:
+            return os.stat(path, follow_symlinks=follow).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
 
 
 def is_folder(path: str | os.PathLike[str]) -> bool:
