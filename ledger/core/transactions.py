@@ -261,8 +261,13 @@ class Transaction:
             self._refuse_late()
             if self._hold is None:
                 self._hold = self._workspace.hold_store()
+
+    def _gather(self) -> GatheredPuts:
+        """Where small objects wait for each other until the commit."""
+        with self._lock:
             if self._small is None:
                 self._small = GatheredPuts(self._workspace.store)
+            return self._small
 
     def _let_go(self) -> None:
         if self._hold is not None:
@@ -283,7 +288,7 @@ class Transaction:
                 options,
                 similar=similar,
                 ledger=workspace.path,
-                small=self._small,
+                small=self._gather(),
             )
             if saved.trust is not TrustClass.DATA:
                 self._trust_own(content.digest, request.name)
