@@ -103,12 +103,12 @@ def run_on_terminal(arguments: list[str], folder: Path) -> tuple[int, str, str]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A file that takes some tenths of a second to save."""
-    made = tmp_path_factory.mktemp("large") / "large.bin"
-    with made.open("wb") as file:
+    path = tmp_path_factory.mktemp("large") / "large.bin"
+    with path.open("wb") as file:
         for _ in range(96):
             file.write(os.urandom(MEBI))
-    yield made
-    made.unlink()
+    yield path
+    path.unlink()
 
 
 @pytest.fixture

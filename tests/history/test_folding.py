@@ -292,7 +292,7 @@ def test_a_slice_killed_at_any_step_harms_nothing(tmp_path: Path) -> None:
         for number in range(5):
             publish(History.open(folder / ".ledger"), draft("iris", size=number))
 
-    for step in range(1, 1000, 7):
+    for step in range(1, 1000, 3):
         copy = tmp_path / str(step)
         shutil.copytree(tmp_path / "full", copy)
         killed = die_at(step, EVENTS, partial(act, copy))
