@@ -133,7 +133,8 @@ def _own_store(workspace: Workspace, *, exclusive: bool) -> LocalStore:
     if not isinstance(store, LocalStore):
         raise ArgumentError(
             f"cannot remove anything from {store.url}: gc works on stores in folders",
-            hint="give the bucket a rule that removes unfinished uploads; finished objects stay",
+            hint="a folder on another machine is collected there, by a ledger whose `store` it is; a bucket is given a "
+            "rule that removes unfinished uploads, and finished objects stay",
             url=store.url,
         )
     if not exclusive and not (workspace.config.store == DEFAULT_STORE and is_within(store, workspace.path)):
