@@ -15,6 +15,7 @@ from ledger.cli.shapes import (
     version_shape,
 )
 from ledger.enums import ArtifactType
+from ledger.errors import ArgumentError
 from ledger.lookup import leaves, split_label
 
 _ARTIFACT_COLUMNS = {
@@ -73,6 +74,10 @@ def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
 @pass_session
 def show_artifact(session: Session, name: str) -> None:
     """Show an artifact. Tags and metadata are those of its latest version."""
+    if "@" in name:
+        raise ArgumentError(
+            f"{name!r} names a version, and this shows an artifact", hint=f"run `ledger artifact version show {name}`"
+        )
     found = session.reader().artifact(name)
     _show_one(session, full_artifact_shape(found), found.latest.metadata)
 

@@ -19,21 +19,22 @@ _TOTAL = "total"
 @click.command(
     cls=ExampleCommand, short_help="Show what versions take, and what sharing saves.", example="ledger du iris"
 )
-@click.argument("name", required=False, shell_complete=complete_name)
+@click.argument("name", metavar="[NAME[@VERSION]]", required=False, shell_complete=complete_name)
 @json_option
 @pass_session
 def du(session: Session, name: str | None) -> None:
     """Show the bytes of artifacts, or of one artifact's versions: of their files, stored, and shared with others."""
     opened = session.ledger()
     wanted = opened.artifact(name).name if name is not None else None
+    only = opened.get(name).claim.id if name is not None and "@" in name else None
     usage = opened.usage()
     chosen = [artifact for artifact in usage.artifacts if wanted in (None, artifact.name)]
     if session.json:
-        artifacts = [_artifact_shape(artifact) for artifact in chosen]
+        artifacts = [_artifact_shape(artifact, only) for artifact in chosen]
         print_json({"logical": usage.logical, "stored": usage.stored, "artifacts": artifacts})
     elif wanted is not None:
-        rows = [_version_shape(version) for artifact in chosen for version in artifact.versions]
-        print_table(_VERSION_COLUMNS, [*rows, *(_sum_of(artifact) for artifact in chosen)])
+        rows = [shape for artifact in chosen for shape in _version_shapes(artifact, only)]
+        print_table(_VERSION_COLUMNS, [*rows, *(_sum_of(artifact) for artifact in chosen if only is None)])
     else:
         print_table(_ARTIFACT_COLUMNS, [*map(_artifact_row, chosen), _total(usage)])
 
@@ -42,14 +43,19 @@ def _artifact_row(artifact: "ArtifactUsage") -> Shape:
     return {**_artifact_shape(artifact), "versions": len(artifact.versions)}
 
 
-def _artifact_shape(artifact: "ArtifactUsage") -> Shape:
+def _artifact_shape(artifact: "ArtifactUsage", only: str | None = None) -> Shape:
     return {
         "name": artifact.name,
         "logical": artifact.logical,
         "stored": artifact.stored,
         "shared": artifact.shared,
-        "versions": [_version_shape(version) for version in artifact.versions],
+        "versions": _version_shapes(artifact, only),
     }
+
+
+def _version_shapes(artifact: "ArtifactUsage", only: str | None) -> list[Shape]:
+    """Its versions, or the one with the id ``only``."""
+    return [_version_shape(version) for version in artifact.versions if only in (None, version.claim.id)]
 
 
 def _version_shape(version: "VersionUsage") -> Shape:

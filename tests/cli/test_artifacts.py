@@ -48,6 +48,11 @@ def test_an_artifact_shows_its_latest_version(cli: Cli, iris: dict[str, Any]) ->
     assert "metadata.note          first look\n" in cli("artifact", "show", "iris").out
 
 
+def test_a_version_is_no_artifact(cli: Cli, iris: dict[str, Any]) -> None:
+    """``artifact show NAME@VERSION`` would show the latest as that one; it names the command that shows it."""
+    assert "ledger artifact version show iris@1" in cli("artifact", "show", "iris@1", code=2).err
+
+
 def test_versions_are_a_table(cli: Cli, iris: dict[str, Any]) -> None:
     """One line per version, oldest first, with an id that is long enough to find it."""
     cli("save", "data.csv", "--name", "iris")

@@ -41,6 +41,14 @@ def test_one_artifact_has_its_versions(saved: Cli) -> None:
     ]
 
 
+def test_one_version_is_shown_by_itself(saved: Cli) -> None:
+    """NAME@VERSION is that version, in the table and as JSON, where the sums stay those of the artifact."""
+    assert [["a", "2", "9.8"]] == [line.split()[:3] for line in saved("du", "a@2").out.splitlines()[1:]]
+    (found,) = json.loads(saved("du", "a@2", "--json").out)["artifacts"]
+    assert (20_000, ["2"]) == (found["logical"], [version["version"] for version in found["versions"]])
+    assert "has no version '3'" in saved("du", "a@3", code=3).err
+
+
 def test_people_get_a_table_with_a_total(saved: Cli) -> None:
     """A line for each artifact and one for all of them."""
     lines = [line.split() for line in saved("du").out.splitlines()]
