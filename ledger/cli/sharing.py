@@ -90,6 +90,22 @@ def add(session: Session, name: str, url: str, store: str | None) -> None:
         print_line(f"{name} is {without_secrets(settings.url)}")
 
 
+@remote.command("remove", cls=ExampleCommand, example="ledger remote remove origin")
+@click.argument("name")
+@json_option
+@pass_session
+def remove(session: Session, name: str) -> None:
+    """Forget a remote. Nothing is synced with it, and nothing read from its store, any more."""
+    opened = session.ledger()
+    before = read_config(opened.path).remotes
+    opened.remove_remote(name)
+    settings = before[name]
+    if session.json:
+        print_json({"name": name, "url": without_secrets(settings.url), "store": settings.store or None})
+    else:
+        print_line(f"{name} was {without_secrets(settings.url)}")
+
+
 @remote.command("list", cls=ExampleCommand, example="ledger remote list")
 @json_option
 @pass_session

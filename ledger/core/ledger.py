@@ -25,7 +25,7 @@ from ledger.disk import given_path, given_text
 from ledger.enums import ArtifactType
 from ledger.history import refuse_collision, refuse_existing
 from ledger.ids import Digest
-from ledger.lookup import ArtifactVersion, Reader, find_path, producer_of, resolve
+from ledger.lookup import ArtifactVersion, Reader, find_path, producer_of, remove_remote, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.records import check_given_tags, check_name, check_version
 
@@ -254,6 +254,13 @@ class Ledger(Reader):
         its store.
         """
         sharing.add_remote(self._workspace, name, url, store)
+
+    def remove_remote(self, name: str) -> None:
+        """Forget a remote: nothing is synced with it, and nothing read from its store, any more.
+
+        What this ledger knows it to have published stays published. Raises `RemoteNotFoundError`.
+        """
+        remove_remote(self._workspace.path, name)
 
     def sync(self, remote: str = "origin") -> sharing.SyncReport:
         """Bring this ledger and a remote to the same versions: fetch, check, merge, upload, push.

@@ -13,7 +13,7 @@ import msgspec
 
 from ledger.disk import given_path, read_file, write_file
 from ledger.enums import Durability
-from ledger.errors import ConfigError, RemoteExistsError
+from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
 
 CONFIG_FILE = "config.toml"
 DEFAULT_STORE = "store"
@@ -107,10 +107,36 @@ def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:
     path = ledger_dir / CONFIG_FILE
     if name in read_config(ledger_dir).remotes:
         raise RemoteExistsError(
-            f"remote {name!r} exists already in {path}", hint="edit that file to change it", name=name
+            f"remote {name!r} exists already in {path}",
+            hint=f"edit that file to change it; `ledger remote remove {name}` takes it out",
+            name=name,
         )
     text = f"{_text(ledger_dir).rstrip()}\n\n{_remote_section(name, remote)}"
     write_file(path, [text.lstrip().encode()])
+
+
+def remove_remote(ledger_dir: Path, name: str) -> None:
+    """Take a remote out of the settings, whose other lines stay; raises `RemoteNotFoundError`."""
+    path, before = ledger_dir / CONFIG_FILE, read_config(ledger_dir)
+    if name not in before.remotes:
+        raise RemoteNotFoundError(f"no remote {name!r} in {path}", name=name)
+    # What a person wrote as another form of TOML is left to that person.
+    header = rf"""\[\s*remotes\s*\.\s*(["']?){re.escape(name)}\1\s*\]"""
+    changed = re.sub(rf"^{header}.*\n?(?:(?!\s*[\[#]).+\n?)*\n?", "", _text(ledger_dir), count=1, flags=re.MULTILINE)
+    others = {other: remote for other, remote in before.remotes.items() if other != name}
+    if not _says(changed, msgspec.structs.replace(before, remotes=others)):
+        raise ConfigError(
+            f"cannot tell which lines of {path} are remote {name!r}", hint="edit that file", path=str(path)
+        )
+    write_file(path, [changed.encode()])
+
+
+def _says(text: str, config: Config) -> bool:
+    """Whether a text is TOML that gives these settings."""
+    try:
+        return msgspec.convert(tomllib.loads(text), Config, strict=True) == config
+    except ValueError:
+        return False
 
 
 def _text(ledger_dir: Path) -> str:

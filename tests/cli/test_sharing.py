@@ -143,6 +143,20 @@ def test_remotes_are_listed(cli: Cli, two: tuple[str, str], workdir: Path) -> No
     assert ["NAME", "URL", "STORE"] == cli("--ledger", "a", "remote", "list").out.splitlines()[0].split()
 
 
+def test_a_remote_is_removed(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
+    """It is gone, and every other line of the settings is as it was; what is no such line is left to its writer."""
+    settings = workdir / "a" / "config.toml"
+    before = settings.read_text()
+    cli("--ledger", "a", "remote", "add", "backup", "https://ada:secret@example.com/x.git", "--store", "bytes")
+    settings.write_text(f"{settings.read_text()}\n# mine\n[remotes.more]\nurl = '/more.git'\n")
+    found = json.loads(cli("--ledger", "a", "remote", "remove", "backup", "--json").out)
+    assert {"name": "backup", "url": "https://example.com/x.git", "store": str(workdir / "bytes")} == found
+    assert f"{before}\n# mine\n[remotes.more]\nurl = '/more.git'\n" == settings.read_text()
+    assert "no remote 'backup'" in cli("--ledger", "a", "remote", "remove", "backup", code=3).err
+    settings.write_text("remotes = {origin = {url = '/hub.git'}}")
+    assert "edit that file" in cli("--ledger", "a", "remote", "remove", "origin", code=2).err
+
+
 def test_a_bad_remote_is_not_written(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     """A URL that runs something changes no setting, nor does a store that nobody understands."""
     before = (workdir / "a" / "config.toml").read_bytes()
