@@ -20,6 +20,7 @@ from ledger.disk import (
     make_directory,
     open_regular,
     read_file,
+    settle_file,
     storage_errors,
     sync_directory,
     write_file,
@@ -99,8 +100,7 @@ class LocalStore:
             create_file(path, parts)
             return
         if self._holds(path, parts):
-            # Whoever wrote it may have died between rename and fsync of the folder.
-            sync_directory(os.path.dirname(path))
+            settle_file(path)
             return
         _report_other_bytes(path, lambda: self._holds(path, parts))
         try:
@@ -112,9 +112,9 @@ class LocalStore:
             write_file(path, parts)
 
     def keep(self, key: str) -> None:
-        """Make the name of a file durable: whoever gave it may have died between rename and fsync of the folder."""
+        """Make a file durable that is there, with its name; whoever put it may not have done so."""
         if self.has(key):
-            sync_directory(os.path.dirname(self._path(key)))
+            settle_file(self._path(key))
 
     def stage(self) -> StagedObject:
         """A file that gets its name later, in the folder of the packs, which are what is large."""
@@ -193,8 +193,7 @@ class _StagedFile:
         path = self._path_of(key)
         if self._file.holds_what(path):
             self._file.drop()
-            # Whoever wrote it may have died between rename and fsync of the folder.
-            sync_directory(os.path.dirname(path))
+            settle_file(path)
             return
         _report_other_bytes(path, lambda: self._file.holds_what(path))
         make_directory(os.path.dirname(path))

@@ -9,7 +9,7 @@ from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.modes import MODE
 from ledger.disk.reading import close_anyway, is_file, is_folder, mode_of, open_regular, read_file, storage_errors
-from ledger.disk.settling import settle
+from ledger.disk.settling import settle, settle_file
 from ledger.disk.staged import StagedFile, stage_together, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
 from ledger.disk.writing import (
@@ -62,6 +62,7 @@ __all__ = [
     "remove_if_there",
     "scratch_file",
     "settle",
+    "settle_file",
     "stage_file",
     "stage_together",
     "storage_errors",

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from ledger.disk.reading import mode_of
-from ledger.disk.syncing import current_durability
+from ledger.disk.reading import mode_of, open_regular, storage_errors
+from ledger.disk.syncing import current_durability, sync_directory, sync_file
 from ledger.disk.writing import remove_if_there, write_file
 from ledger.enums import Durability
 
@@ -22,3 +22,19 @@ def settle(mark: Path) -> None:
     elif is_marked:
         os.sync()
         remove_if_there(mark)
+
+
+def settle_file(path: str | os.PathLike[str]) -> None:
+    """Make a file durable that is about to be relied on, and its name.
+
+    Whoever put it there may write without fsync and have published nothing yet, or have died before its folder was
+    synced.
+    """
+    if current_durability() is Durability.FULL:
+        with storage_errors(path, "sync"):
+            descriptor, _ = open_regular(path)
+            try:
+                sync_file(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(os.path.dirname(path) or ".")

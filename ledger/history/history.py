@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.disk import HeldLock, LockFile, current_durability, settle
+from ledger.disk import HeldLock, LockFile, current_durability, mode_of, settle
 from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
 from ledger.history.commits import Chain, encode_commit
@@ -155,6 +155,12 @@ class History:
                 return move_branch(self.git_dir, expected=expected, new=commit)
             except FileExistsError:
                 return False
+
+    def settle(self) -> None:
+        """Make durable what saves without fsync have left."""
+        if mode_of(self._unsynced):
+            with self.exclusively():
+                settle(self._unsynced)
 
     @contextmanager
     def exclusively(self) -> Iterator[bool]:

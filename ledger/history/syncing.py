@@ -108,8 +108,11 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
 
 
 def adopt_plan(history: History, plan: SyncPlan) -> bool:
-    """Move the own branch to the plan's commit, durably; says whether nobody saved meanwhile."""
-    return plan.tip == plan.local or history.move_to(plan.tip, expected=plan.local)
+    """Move the own branch to the plan's commit, durable with what is there; says whether nobody saved meanwhile."""
+    if plan.tip == plan.local:
+        history.settle()
+        return True
+    return history.move_to(plan.tip, expected=plan.local)
 
 
 def clone_history(ledger_dir: Path, remote: Remote) -> None:

@@ -13,6 +13,7 @@ from ledger.errors import ConfigError
 from ledger.history import packing
 from ledger.history.packing import FOLD_AT
 from tests.crash.operations import LARGE
+from tests.kit.hubs import new_hub, shared
 
 MANY_CHUNKS = 6 << 20
 
@@ -92,6 +93,30 @@ def test_the_first_durable_save_makes_durable_what_relaxed_ones_left(
         full.save(number, "number")
     assert [before] == tips
     assert not (ledger.path / "unsynced").exists()
+
+
+@pytest.mark.parametrize(("value", "objects"), [(b"small", 1), (LARGE, 2)])
+def test_a_durable_save_syncs_what_a_relaxed_one_has_not_published_yet(
+    ledger: Ledger, syncs: list[str], value: bytes, objects: int
+) -> None:
+    """Bytes that lie there already, which no mark tells of yet, are on the disk before a durable save names them."""
+    relaxed = with_durability(ledger, '"relaxed"').transaction()
+    relaxed.save(value, "later")
+    full = with_durability(ledger, '"full"')
+    syncs.clear()
+    full.save(value, "now")
+    assert [*["file", "folder"] * objects, "file", "file", "folder", "file", "folder"] == syncs
+    relaxed.commit()
+
+
+def test_a_sync_makes_durable_what_relaxed_saves_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What others have from now on does not get lost here, also where the branch stays where it is."""
+    ledger = with_durability(shared(tmp_path / "laptop", new_hub(tmp_path)), '"relaxed"')
+    ledger.save(1, "number")
+    synced: list[str] = []
+    monkeypatch.setattr(os, "sync", lambda: synced.append(ledger.revision))
+    ledger.sync()
+    assert ([ledger.revision], False) == (synced, (ledger.path / "unsynced").exists())
 
 
 def test_full_syncs_each_file_and_folder_of_a_save_once(ledger: Ledger, syncs: list[str]) -> None:
