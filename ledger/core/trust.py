@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from ledger.disk import open_regular, storage_errors, sync_file, users_folder
+from ledger.disk import open_regular, storage_errors, sync_file, users_folder, write_all
 from ledger.errors import ReadOnlyError
 from ledger.ids import Digest
 
@@ -53,7 +53,7 @@ class TrustFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.path, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             try:
-                os.write(descriptor, line)
+                write_all(descriptor, line)
                 sync_file(descriptor)
             finally:
                 os.close(descriptor)

@@ -14,7 +14,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
 
-from ledger.disk import MODE, durability, remove_if_there, stage_together, storage_errors, sync_directory
+from ledger.disk import MODE, durability, remove_if_there, stage_together, storage_errors, sync_directory, write_all
 from ledger.enums import Durability
 from ledger.errors import IntegrityError
 from ledger.history.damage import Damage
@@ -160,7 +160,7 @@ def _mark_kept(path: str) -> None:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
         try:
-            os.write(descriptor, OUR_KEEP)
+            write_all(descriptor, OUR_KEEP)
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -121,7 +121,7 @@ class Waiter:
     def take_up(self, commit: CommitId) -> None:
         """Note as which commit this is about to be published, for the case that nobody is left to say so."""
         with storage_errors(self._path, "write"):
-            os.write(self._descriptor, f"\n{commit}\n".encode())
+            write_all(self._descriptor, f"\n{commit}\n".encode())
 
     def tell(self, commit: CommitId) -> None:
         """Tell the writer that this is published, durably; it is in the queue no more."""

@@ -1,5 +1,6 @@
 """Data is not code: nothing in a ledger runs unless this user trusts it."""
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,14 @@ def test_the_saver_trusts_what_they_saved(ledger: Ledger) -> None:
     saved = _save_pickled(ledger)
     assert 7 == saved.load().value == Ledger.open(ledger.path).load("gadget").value
     assert "code" == saved.trust_class
+
+
+def test_trust_is_written_whole_however_little_is_taken(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that takes some bytes at a time, as a disk that is nearly full does, leaves no half of a line."""
+    really = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: really(descriptor, bytes(data)[:20]))
+    _save_pickled(ledger)
+    assert 7 == Ledger.open(ledger.path).load("gadget").value
 
 
 def test_another_user_is_asked(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

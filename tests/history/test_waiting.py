@@ -20,10 +20,13 @@ from ledger.history.drafts import Publication, decode_publication, encode_public
 from ledger.history.packing import FOLD_AT
 from ledger.history.refs import BRANCH
 from ledger.history.waiting import Queue
+from ledger.ids import CommitId
 from ledger.records import encode
 from tests.kit.histories import AUTHOR, NOW, again, draft, git, packs_of, publish, versions_of
 
 Started = list[threading.Thread]
+
+COMMIT = CommitId("0123456789abcdef0123456789abcdef01234567")
 
 
 @pytest.fixture
@@ -326,6 +329,18 @@ def test_where_no_fifo_can_be_made_the_lock_is_waited_for(
         time.sleep(0.05)
     thread.join()
     assert (["1"], []) == (versions_of(history), list(queue.iterdir()))
+
+
+def test_as_which_commit_it_is_published_is_noted_whole(queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system takes some bytes at a time, a writer whose holder dies still learns of its commit."""
+    really = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: really(descriptor, bytes(data)[:20]))
+    waiting = Publication(drafts=(draft(),), author=AUTHOR, now=NOW)
+    ticket = Queue(queue).join(waiting)
+    assert ticket is not None
+    with ticket, Queue(queue).waiters() as waiters:
+        waiters[0].take_up(COMMIT)
+        assert COMMIT == ticket.taken_up_as()
 
 
 def test_a_holder_publishes_only_what_is_to_be_as_durable(history: History, lock: Path, queue: Path) -> None:
