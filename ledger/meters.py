@@ -107,6 +107,7 @@ class _Task:
             # Bytes that are read twice, as parquet's are, are no more than there are.
             at = Progress(self._label, min(self._done, self._total), self._total, finished=False)
         else:
-            total = self.expected if self.expected >= self._done else None
+            # Files are a little more than their value takes in memory: a total that was told is not taken back.
+            total = max(self.expected, self._done) if self.expected else None
             at = Progress(self._label, self._done, total, finished=False)
         self._listener(at)

@@ -81,8 +81,19 @@ def test_nobody_is_told_outside_of_the_block(ledger: Ledger, folder: Path) -> No
     assert [] == told
 
 
+def test_a_total_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes more than was expected grows to what is done: a listener that divides by the total goes on."""
+    monkeypatch.setattr("ledger.meters._INTERVAL", 0)
+    told: list[Progress] = []
+    with progress(told.append), task("work"):
+        expect(5)
+        advance(3)
+        advance(3)
+    assert [5, 6, 6] == [at.total for at in told]
+
+
 def test_work_without_a_known_end_says_so() -> None:
-    """The total is unknown until something is expected, and again when more is done than was expected."""
+    """The total is unknown until something is expected."""
     told: list[Progress] = []
     with progress(told.append), task("work"):
         advance(1)
