@@ -7,7 +7,7 @@ work once it is done is not said where it fails. Either way it is one printable 
 anybody.
 
 What goes on is logged by the logger ``ledger`` at ``INFO``. Where the program has set up no logging and stderr is a
-terminal, it is printed there; a program that reads stderr through a pipe gets none of it.
+terminal or the page of a notebook, it is printed there; a program that reads stderr through a pipe gets none of it.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import sys
 import warnings
 from contextvars import ContextVar
 from types import TracebackType
+from typing import TextIO
 
 from ledger.wording import one_line
 
@@ -60,8 +61,13 @@ def tell_user(line: str) -> None:
     elif sys.stderr is not None:
         # A terminal that is gone is no reason for the work to fail.
         with contextlib.suppress(OSError, ValueError):
-            if sys.stderr.isatty():
+            if _is_looked_at(sys.stderr):
                 print(line, file=sys.stderr)  # noqa: T201  # for a person
+
+
+def _is_looked_at(stream: TextIO) -> bool:
+    """Whether a stream goes to a person: to a terminal, or through Jupyter's kernel to the page of a notebook."""
+    return stream.isatty() or type(stream).__module__.startswith("ipykernel.")
 
 
 class Doing:

@@ -1,5 +1,6 @@
 """What a person sees of a run while it goes on."""
 
+import io
 import logging
 import os
 import pty
@@ -68,6 +69,15 @@ def test_a_terminal_shows_each_step(project: Path) -> None:
         "training: step trains failed in N s: AssertionError",
         f"training: run {second.id} failed in N s",
     ] == [re.sub(r"\d+\.\d\d s", "N s", line) for line in told]
+
+
+def test_a_notebook_shows_each_step(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of a notebook, which is no terminal, has the same lines: its streams are those of Jupyter's kernel."""
+    page = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr(sys, "stderr", page)
+    monkeypatch.setattr(logging.getLogger("ledger"), "propagate", False)  # pytest's own handlers are the root's
+    making()
+    assert "making: step makes started" == page.getvalue().splitlines()[0]
 
 
 def test_a_pipe_shows_nothing(project: Path) -> None:
