@@ -22,7 +22,6 @@ from ledger import ArtifactVersion, Ledger
 from ledger.core.workspace import Workspace
 from ledger.errors import VersionExistsError
 from ledger.history import packing
-from ledger.lookup import producer_of
 from ledger.maintenance import execute_gc, execute_packing, plan_gc, plan_packing
 from tests.conftest import check_histories
 from tests.kit.hubs import new_hub, shared
@@ -161,7 +160,7 @@ class TwoClonesAndAHub(RuleBasedStateMachine):
         self.copies = [Copy(self._with_clock(ledger), Model()) for ledger in (ada, bob)]
 
     def _with_clock(self, ledger: Ledger) -> Ledger:
-        return Ledger(Workspace(ledger.path, clock=self._now, producer_of=producer_of))
+        return Ledger(Workspace(ledger.path, clock=self._now))
 
     def _now(self) -> dt.datetime:
         return START + dt.timedelta(seconds=self.seconds)

@@ -25,7 +25,7 @@ from ledger.disk import given_path, given_text
 from ledger.enums import ArtifactType
 from ledger.history import refuse_collision, refuse_existing
 from ledger.ids import Digest
-from ledger.lookup import ArtifactVersion, Reader, find_path, producer_of, remove_remote, resolve
+from ledger.lookup import ArtifactVersion, Reader, find_path, remove_remote, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.records import check_given_tags, check_name, check_version
 
@@ -56,7 +56,7 @@ class Ledger(Reader):
 
         Raises `LedgerNotFoundError` where there is none.
         """
-        return cls(Workspace(find_path(path), producer_of=producer_of))
+        return cls(Workspace(find_path(path)))
 
     @classmethod
     def clone(cls, url: str | Path, path: str | Path, store: str | Path | None = None) -> Self:
@@ -234,7 +234,6 @@ class Ledger(Reader):
             clock=workspace.now,
             history=workspace.history,
             revision=workspace.history.resolve(revision),
-            producer_of=workspace.producer_of,
         )
         return Ledger(past)
 

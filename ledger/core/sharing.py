@@ -32,7 +32,6 @@ from ledger.lookup import (
     CONFIG_FILE,
     RemoteConfig,
     find_remote,
-    producer_of,
     remote_for_git,
     settings_for,
     store_of_remote,
@@ -81,7 +80,7 @@ def clone(url: str, path: Path, store: str | None = None) -> None:
         open_store(settings.store)  # a URL that nobody understands is refused before anything is made
     create_clone(path, remote=remote_for_git("origin", settings), settings=settings)
     unread = _unread(path, settings)
-    if unread and Workspace(path, producer_of=producer_of).snapshot().artifact_names():
+    if unread and Workspace(path).snapshot().artifact_names():
         place = f"`store` below [remotes.origin] in {path / CONFIG_FILE}"
         warn_user(f"the bytes of what was cloned cannot be read yet: {unread}; {place} says where they are")
 

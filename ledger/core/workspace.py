@@ -48,7 +48,7 @@ from ledger.errors import (
 )
 from ledger.history import Claim, History, Snapshot, git_identity
 from ledger.ids import CommitId
-from ledger.lookup import DEFAULT_STORE, Access, Facts, ProducerFinder, View, read_config, store_url
+from ledger.lookup import DEFAULT_STORE, Access, Facts, View, read_config, store_url
 from ledger.materializers import load_value
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -89,9 +89,8 @@ class Workspace(View):
         clock: Callable[[], dt.datetime] = utc_now,
         history: History | None = None,
         revision: CommitId | None = None,
-        producer_of: ProducerFinder,
     ) -> None:
-        super().__init__(path, history=history, revision=revision, producer_of=producer_of)
+        super().__init__(path, history=history, revision=revision)
         self.environment = environment
         self.now = clock
         self.trust = TrustFile(environment)
@@ -147,13 +146,7 @@ class Workspace(View):
 
     def afresh(self) -> "Workspace":
         """The same ledger with empty caches, as a process that has just started would see it."""
-        return Workspace(
-            self.path,
-            environment=self.environment,
-            clock=self.now,
-            revision=self.revision,
-            producer_of=self.producer_of,
-        )
+        return Workspace(self.path, environment=self.environment, clock=self.now, revision=self.revision)
 
     def store_holding(self, content: Content) -> Store:
         """The store to read a content from; linked data lies whole in one."""

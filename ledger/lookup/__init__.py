@@ -18,14 +18,13 @@ from ledger.lookup.config import (
 )
 from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
 from ledger.lookup.facts import Facts, MetadataEntry, leaves
-from ledger.lookup.finding_runs import producer_of
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
 from ledger.lookup.remotes import find_remote, history_at, remote_for_git, settings_for, store_of_remote, write_remote
 from ledger.lookup.resolving import resolve, split_label
 from ledger.lookup.runs import PipelineRun, StepRun
-from ledger.lookup.view import ProducerFinder, View
+from ledger.lookup.view import View
 
 __all__ = [
     "CONFIG_FILE",
@@ -37,7 +36,6 @@ __all__ = [
     "Facts",
     "MetadataEntry",
     "PipelineRun",
-    "ProducerFinder",
     "Reader",
     "RemoteConfig",
     "StepRun",
@@ -52,7 +50,6 @@ __all__ = [
     "not_found",
     "place_for_new",
     "present",
-    "producer_of",
     "read_config",
     "remote_for_git",
     "remove_remote",

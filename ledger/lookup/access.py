@@ -1,19 +1,14 @@
-"""What a handle asks of its ledger: records, and the bytes and values behind them.
+"""What a handle does with the bytes of its version.
 
-Only protocols. A handle is given an object that fulfils them when it is made, and so needs no import of the ledger
-above it.
+Only protocols: the ledger above fulfils them, as finding a version needs none of it.
 """
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, Any, Protocol
 
 from ledger.history import Claim
 from ledger.lookup.facts import Facts
-from ledger.records import FileEntry, Name, Producer
-
-if TYPE_CHECKING:
-    from ledger.lookup.runs import PipelineRun, StepRun
+from ledger.records import FileEntry
 
 PythonType = type
 """The builtin, under a name that `ArtifactVersion.type` does not hide."""
@@ -63,27 +58,3 @@ class Access(Protocol):
     def restore(self, claim: Claim, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
         """The files of a version as a file or folder."""
         ...
-
-
-class Source:
-    """What a handle needs of its ledger, so that handles import no ledger."""
-
-    def __init__(
-        self,
-        *,
-        facts: Callable[[Claim], Facts],
-        is_published: Callable[[Claim], bool],
-        producer: "Callable[[Producer], tuple[PipelineRun | None, StepRun | None]]",
-        claims: Callable[[Name], Iterator[Claim]],
-        access: Access,
-        reopen: Callable[[], "Source"],
-    ) -> None:
-        self.facts = facts
-        self.is_published = is_published
-        self.producer = producer
-        self.claims = claims
-        self.access = access
-        self._reopen = reopen
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return self._reopen, ()

@@ -7,6 +7,7 @@ a list, and no other.
 import itertools
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ledger.errors import (
@@ -20,16 +21,18 @@ from ledger.errors import (
 from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import is_uuid
 from ledger.lookup.runs import PipelineRun, StepRun
-from ledger.lookup.view import View
 from ledger.notices import warn_user
 from ledger.records import Name, Producer, StepRecord, check_limit, decode_end, decode_run, decode_step
 from ledger.wording import shown
+
+if TYPE_CHECKING:
+    from ledger.lookup.view import View
 
 _PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 _STATUSES = ("completed", "failed", "running")
 
 
-def read_run(view: View, snapshot: Snapshot, run: str) -> PipelineRun:
+def read_run(view: "View", snapshot: Snapshot, run: str) -> PipelineRun:
     """The run of an id; raises `RunNotFoundError`."""
     files = snapshot.run_records(run) if _can_be_run(run) else {}
     begin, end = (run_file(run, part)[-1] if files else "" for part in ("run", "end"))
@@ -46,7 +49,7 @@ def read_run(view: View, snapshot: Snapshot, run: str) -> PipelineRun:
     return PipelineRun(view, snapshot, record, ended, steps)
 
 
-def find_run(view: View, wanted: str | UUID) -> PipelineRun:
+def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
     """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
     if not isinstance(wanted, (str, UUID)):
         raise ArgumentTypeError(f"a run is found by a str or a UUID, got {type(wanted).__name__}: {wanted!r}")
@@ -63,7 +66,7 @@ def find_run(view: View, wanted: str | UUID) -> PipelineRun:
 
 
 def list_runs(
-    view: View, *, pipeline: str | None = None, status: str | None = None, limit: int | None = None
+    view: "View", *, pipeline: str | None = None, status: str | None = None, limit: int | None = None
 ) -> list[PipelineRun]:
     """The runs, oldest first; ``limit`` keeps the newest."""
     if pipeline is not None and not isinstance(pipeline, str):
@@ -78,7 +81,7 @@ def list_runs(
     return list(itertools.islice(found, check_limit(limit)))[::-1]
 
 
-def producer_of(view: View, snapshot: Snapshot, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
+def producer_of(view: "View", snapshot: Snapshot, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
     """The run and the step that made a version; ``None`` for what has not been recorded yet."""
     try:
         run = read_run(view, snapshot, producer.run)
@@ -105,7 +108,7 @@ def _read_step(run: str, file: str, data: bytes) -> StepRecord:
     return record
 
 
-def _readable_runs(view: View, snapshot: Snapshot) -> Iterator[PipelineRun]:
+def _readable_runs(view: "View", snapshot: Snapshot) -> Iterator[PipelineRun]:
     """The runs, newest first; a damaged record costs its run, not the list."""
     for run in snapshot.runs(newest_first=True):
         try:

@@ -16,7 +16,7 @@ from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import FormatError, IntegrityError, PathNotFoundError
 from ledger.history import Claim
 from ledger.ids import VersionId
-from ledger.lookup.access import FileReader, PythonType, Source
+from ledger.lookup.access import FileReader, PythonType
 from ledger.lookup.facts import Facts, MetadataEntry, leaves
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.visualized import Visualized
@@ -24,19 +24,20 @@ from ledger.records import Content, FileEntry, number_of, parse_time
 
 if TYPE_CHECKING:
     from ledger.lookup.runs import PipelineRun, StepRun
+    from ledger.lookup.view import Source
 
 
 class ArtifactVersion:
     """One immutable saved value. Frozen; two handles are equal if they are of the same version."""
 
-    def __init__(self, claim: Claim, source: Source, facts: Facts | None = None) -> None:
+    def __init__(self, claim: Claim, source: "Source", facts: Facts | None = None) -> None:
         """``facts`` are the version's, where they were read already."""
         self.__dict__.update(_claim=claim, _source=source)
         if facts is not None:
             self.__dict__["_facts"] = facts
 
     _claim: Claim
-    _source: Source
+    _source: "Source"
 
     @property
     def id(self) -> UUID:
@@ -273,7 +274,7 @@ class ArtifactVersion:
 class Artifact:
     """A name with versions."""
 
-    def __init__(self, latest: Claim, source: Source) -> None:
+    def __init__(self, latest: Claim, source: "Source") -> None:
         self.name: str = latest.name
         self._latest = latest
         self._source = source

@@ -15,7 +15,7 @@ from ledger.enums import ArtifactType
 from ledger.history import Commit
 from ledger.lookup import searching
 from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
-from ledger.lookup.finding_runs import find_run, list_runs, producer_of
+from ledger.lookup.finding_runs import find_run, list_runs
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.resolving import has_name, resolve
 from ledger.lookup.runs import PipelineRun
@@ -47,7 +47,7 @@ class Reader:
 
         Raises `LedgerNotFoundError` where there is none.
         """
-        return cls(View(find_path(path), producer_of=producer_of))
+        return cls(View(find_path(path)))
 
     @property
     def path(self) -> Path:

@@ -6,7 +6,7 @@ Handles over the records of a run, as the history held them when they were looke
 import datetime as dt
 import functools
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from uuid import UUID
 
 from ledger.errors import IntegrityError, RunNotFoundError, StepInterfaceError
@@ -15,8 +15,10 @@ from ledger.ids import VersionId
 from ledger.lookup.handles import ArtifactVersion
 from ledger.lookup.notebook import as_table
 from ledger.lookup.presence import is_orphaned
-from ledger.lookup.view import View
 from ledger.records import EndRecord, Name, Project, RunRecord, StepRecord, decode_values, parse_time
+
+if TYPE_CHECKING:
+    from ledger.lookup.view import View
 
 _Thing = TypeVar("_Thing")
 
@@ -43,7 +45,7 @@ class _ByName(dict[str, _Thing]):
 class StepRun:
     """What one step of a run did."""
 
-    def __init__(self, view: View, snapshot: Snapshot, record: StepRecord) -> None:
+    def __init__(self, view: "View", snapshot: Snapshot, record: StepRecord) -> None:
         self._view = view
         self._snapshot = snapshot
         self._record = record
@@ -157,7 +159,7 @@ class PipelineRun:
 
     def __init__(
         self,
-        view: View,
+        view: "View",
         snapshot: Snapshot,
         record: RunRecord,
         end: EndRecord | None,
@@ -264,9 +266,9 @@ def _labelled(versions: Mapping[str, ArtifactVersion]) -> str:
     return ", ".join(f"{key} = {version.claim.label}" for key, version in versions.items())
 
 
-def _rebuilt_step(view: View, record: StepRecord) -> StepRun:
+def _rebuilt_step(view: "View", record: StepRecord) -> StepRun:
     return StepRun(view, view.snapshot(), record)
 
 
-def _rebuilt_run(view: View, record: RunRecord, end: EndRecord | None, steps: list[StepRecord]) -> PipelineRun:
+def _rebuilt_run(view: "View", record: RunRecord, end: EndRecord | None, steps: list[StepRecord]) -> PipelineRun:
     return PipelineRun(view, view.snapshot(), record, end, steps)

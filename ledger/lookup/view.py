@@ -4,45 +4,32 @@ Reads records only. Bytes, values and writing are for `ledger.core`, which build
 gives handles their access to bytes.
 """
 
-import functools
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from ledger.errors import ArgumentError
 from ledger.history import Claim, History, Snapshot
 from ledger.ids import CommitId
-from ledger.lookup.access import Access, Source
+from ledger.lookup.access import Access
 from ledger.lookup.cataloguing import CatalogKeeper, CataloguedSnapshot
 from ledger.lookup.config import read_config
 from ledger.lookup.discovery import is_ledger, not_found
 from ledger.lookup.facts import Facts, check_claim, fold
+from ledger.lookup.finding_runs import producer_of
 from ledger.lookup.handles import ArtifactVersion
-from ledger.records import Producer, decode_event, decode_manifest
-
-if TYPE_CHECKING:
-    from ledger.lookup.runs import PipelineRun, StepRun
-
-ProducerFinder = Callable[["View", Snapshot, Producer], "tuple[PipelineRun | None, StepRun | None]"]
-"""Finds the run and the step that made a version; given from above, because runs are made of versions."""
+from ledger.lookup.runs import PipelineRun, StepRun
+from ledger.records import Name, Producer, decode_event, decode_manifest
 
 
 class View:
     """One ledger's records; ``revision`` fixes which commit is read."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        history: History | None = None,
-        revision: CommitId | None = None,
-        producer_of: ProducerFinder,
-    ) -> None:
+    def __init__(self, path: Path, *, history: History | None = None, revision: CommitId | None = None) -> None:
         self.path = path
         self.config = read_config(path)
         self.history = history or History.open(path, lock_timeout=self.config.lock_timeout)
         self.revision = revision
-        self.producer_of = producer_of
         self._catalog = CatalogKeeper(path, self.history, self.facts)
 
     @property
@@ -60,16 +47,9 @@ class View:
         """The handle of a version, with what was read about it already."""
         return ArtifactVersion(claim, self.source(snapshot), facts)
 
-    def source(self, snapshot: Snapshot) -> Source:
+    def source(self, snapshot: Snapshot) -> "Source":
         """What the handles of one snapshot work with."""
-        return Source(
-            facts=functools.partial(self.facts, snapshot),
-            is_published=self.is_published,
-            producer=functools.partial(self.producer_of, self, snapshot),
-            claims=snapshot.claims,
-            access=self.access,
-            reopen=functools.partial(_source_now, self),
-        )
+        return Source(self, snapshot)
 
     def facts(self, snapshot: Snapshot, claim: Claim) -> Facts:
         """A version's manifest and events; `FormatError` or `IntegrityError` if either is damaged."""
@@ -85,13 +65,45 @@ class View:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A process that is handed one opens the ledger for itself.
-        return _reopened, (type(self), self.path, self.revision, self.producer_of)
+        return _reopened, (type(self), self.path, self.revision)
 
 
-def _reopened(kind: type[View], path: Path, revision: CommitId | None, producer_of: ProducerFinder) -> View:
+class Source:
+    """What a handle works with: its ledger, and the history at the commit at which it was looked up."""
+
+    def __init__(self, view: View, snapshot: Snapshot) -> None:
+        self._view = view
+        self._snapshot = snapshot
+
+    @property
+    def access(self) -> Access:
+        """What handles do with bytes."""
+        return self._view.access
+
+    def facts(self, claim: Claim) -> Facts:
+        """A version's manifest and events."""
+        return self._view.facts(self._snapshot, claim)
+
+    def is_published(self, claim: Claim) -> bool:
+        """Whether the remote's branch holds a version."""
+        return self._view.is_published(claim)
+
+    def producer(self, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
+        """The run and the step that made a version."""
+        return producer_of(self._view, self._snapshot, producer)
+
+    def claims(self, name: Name) -> Iterator[Claim]:
+        """The versions of an artifact, oldest first."""
+        return self._snapshot.claims(name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _source_now, (self._view,)
+
+
+def _reopened(kind: type[View], path: Path, revision: CommitId | None) -> View:
     if not is_ledger(path):
         raise not_found(path)
-    return kind(path, revision=revision, producer_of=producer_of)
+    return kind(path, revision=revision)
 
 
 def _source_now(view: View) -> Source:

@@ -17,7 +17,6 @@ from typing import NamedTuple
 from ledger import Ledger
 from ledger.core.workspace import Workspace
 from ledger.history import History
-from ledger.lookup import producer_of
 from tests.kit.histories import UnlockedHistory
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +36,7 @@ def write(ledger_dir: Path, count: int, pause: float, *, locking: bool) -> None:
     """Save ``count`` versions, one after the other."""
     kind = History if locking else UnlockedHistory
     history = kind(ledger_dir / "history.git", ledger_dir / "lock", lock_timeout=_PATIENCE)
-    ledger = Ledger(Workspace(ledger_dir, history=history, producer_of=producer_of))
+    ledger = Ledger(Workspace(ledger_dir, history=history))
     print("ready", flush=True)
     sys.stdin.readline()
     for number in range(count):

@@ -24,7 +24,7 @@ from ledger.catalog.segments import encode_segment
 from ledger.core.workspace import Workspace
 from ledger.errors import AmbiguousIdError
 from ledger.ids import VersionId
-from ledger.lookup import cataloguing, producer_of
+from ledger.lookup import cataloguing
 from ledger.meters import Progress, progress
 from ledger.records import Name
 from tests.kit.grown import grow
@@ -142,7 +142,7 @@ class SearchesAgree(RuleBasedStateMachine):
         def clock() -> dt.datetime:
             return START + dt.timedelta(seconds=self.seconds[place])
 
-        return Ledger(Workspace(ledger.path, clock=clock, producer_of=producer_of))
+        return Ledger(Workspace(ledger.path, clock=clock))
 
     @rule(place=st.integers(0, 1), seconds=st.integers(0, 60))
     def set_clock(self, place: int, seconds: int) -> None:
