@@ -5,6 +5,7 @@ are placeholders again, and ordered; used as a value it raises `LazyArtifactErro
 has none yet.
 """
 
+from dataclasses import replace
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
@@ -157,11 +158,7 @@ class LazyValue(Placeholder):
         return self._further("item", key, f"{self._told}[{key!r}]")
 
     def _further(self, how: str, key: Any, told: str) -> "LazyValue":
-        path = (*self._lookup.path, (how, key))
-        lookup = FromLookup(
-            wanted=self._lookup.wanted, version=self._lookup.version, path=path, origin=self._lookup.origin
-        )
-        return LazyValue(lookup, told)
+        return LazyValue(_following(self._lookup, how, key), told)
 
 
 class LazyVersion(Placeholder):
@@ -209,12 +206,15 @@ class LazyVersion(Placeholder):
     def _fact(self, name: str, told: str = "") -> LazyValue:
         given = self._argument
         base = given if isinstance(given, FromLookup) else FromLookup(wanted=None, version=None, origin=given)
-        path = (*base.path, ("attribute", name))
-        lookup = FromLookup(wanted=base.wanted, version=base.version, path=path, origin=base.origin)
-        return LazyValue(lookup, told or f"{self._told}.{name}")
+        return LazyValue(_following(base, "attribute", name), told or f"{self._told}.{name}")
 
 
 def lazy_lookup(wanted: str | UUID, version: str | int | None) -> LazyVersion:
     """The placeholder of a look-up by name, id or prefix."""
     told = f"artifact {str(wanted)!r}" + (f" version {str(version)!r}" if version is not None else "")
     return LazyVersion(FromLookup(wanted=wanted, version=version), told)
+
+
+def _following(lookup: FromLookup, how: str, key: Any) -> FromLookup:
+    """The same look-up, one step further: at an attribute or an item of what it gives."""
+    return replace(lookup, path=(*lookup.path, (how, key)))
