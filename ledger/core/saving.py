@@ -6,14 +6,13 @@ draft exists, but for small ones that the transaction puts together before its c
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ledger.blobs import ContentWriter, GatheredPuts, Store
+from ledger.blobs import ContentWriter
 from ledger.core.files import SavingFiles
 from ledger.enums import ArtifactType, SaveType, TrustClass
 from ledger.errors import ArgumentTypeError, FormatError, MetadataError
@@ -105,21 +104,9 @@ def check_options(materializer: object, *, extract_metadata: bool, include_visua
     )
 
 
-def store_value(
-    store: Store,
-    value: object,
-    options: Options,
-    *,
-    similar: Iterable[Content],
-    ledger: Path,
-    small: GatheredPuts | None = None,
-) -> tuple[SavedValue, Content]:
-    """Write a value's files, durably or to ``small``; ``similar`` are contents it may share chunks with.
-
-    The directory ``ledger`` is left out of folders that hold it: it would save itself, and all that was saved before.
-    """
+def store_value(writer: ContentWriter, value: object, options: Options) -> tuple[SavedValue, Content]:
+    """Write a value's files through a new writer, which is used up; on an error it is aborted."""
     expect(_size_in_memory(value))
-    writer = ContentWriter(store, similar=similar, without=ledger, small=small)
     files = SavingFiles(writer)
     shown = files.below(VISUALIZATIONS) if options.include_visualizations else None
     try:

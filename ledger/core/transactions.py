@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.blobs import GatheredPuts, LocalStore, link_content, link_objects
+from ledger.blobs import ContentWriter, GatheredPuts, LocalStore, link_content, link_objects
 from ledger.core.locations import key_below, local_path
 from ledger.core.pending import PendingVersion, Target
 from ledger.core.saving import (
@@ -282,14 +282,11 @@ class Transaction:
             workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
         )
         with task(f"save {request.name}"), durability(workspace.config.durability):
-            saved, content = store_value(
-                workspace.stores_for_saving(),
-                data,
-                options,
-                similar=similar,
-                ledger=workspace.path,
-                small=self._gather(),
+            # Without the ledger: in a folder around it, it would save itself, and all that was saved before.
+            writer = ContentWriter(
+                workspace.stores_for_saving(), similar=similar, without=workspace.path, small=self._gather()
             )
+            saved, content = store_value(writer, data, options)
             if saved.trust is not TrustClass.DATA:
                 self._trust_own(content.digest, request.name)
         return value_manifest(request, saved, content, author=workspace.author, now=workspace.now())

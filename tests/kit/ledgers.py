@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger import ArtifactVersion, Ledger
+from ledger.blobs import ContentWriter
 from ledger.core.saving import Options, store_value
 from tests.kit.git import git_says
 
@@ -76,7 +77,7 @@ def canonical(record: dict[str, Any]) -> bytes:
 
 def waste(ledger: Ledger, value: object = "never published") -> None:
     """Put a value into the store that no version names, as a save leaves it that dies before it is published."""
-    store_value(ledger.workspace.store, value, Options(), similar=(), ledger=ledger.path)
+    store_value(ContentWriter(ledger.workspace.store), value, Options())
 
 
 def damage(path: Path) -> None:
