@@ -40,6 +40,7 @@ class Pipeline(Declared):
         Raises what a step raises, after recording that it failed; `StepInterfaceError` and `ConfigError`
         before anything runs.
         """
+        __tracebackhide__ = True
         if is_handed_class(args, signature_of(self.entrypoint).parameters):
             return self.__get__(args[0])(*args[1:], **kwargs)
         configuration = self._configuration()

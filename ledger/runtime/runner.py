@@ -4,6 +4,9 @@ The steps of a step, numbered as in specs/runtime.md: resolve its inputs; look i
 cache; refuse outputs that are there already; load the inputs; run the body; judge what it
 returned; save the outputs; publish them with the records of the step and the cache entry. A step
 that fails publishes none of its outputs, records that it failed, and lets its own exception through.
+
+Between the call of a user and the body of the step each frame says ``__tracebackhide__``: notebooks and pytest
+leave it out of a traceback, which shows the user's own lines.
 """
 
 import datetime as dt
@@ -44,6 +47,7 @@ from ledger.runtime.templates import times_of
 
 def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration | None = None) -> PipelineRun:
     """Run a graph on the default ledger; raises what a step raises, after recording that it failed."""
+    __tracebackhide__ = True
     started = dt.datetime.now(dt.UTC)
     # Judged before the ledger is found: a refused first run makes none.
     plan = make_plan(graph, settings, configuration or RunConfiguration(), times_of(started))
@@ -66,6 +70,7 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
 
 
 def _run_all(run: Run) -> None:
+    __tracebackhide__ = True
     try:
         _save_external(run)
         for planned in run.plan:
@@ -112,6 +117,7 @@ def _save_one_external(
 
 
 def _run_step(run: Run, planned: PlannedStep) -> None:
+    __tracebackhide__ = True
     attempt = run.attempt = Attempt(
         planned=planned, started=run.ledger.now(), source=source_digest(planned.step.entrypoint)
     )
@@ -162,6 +168,7 @@ def _reuse(run: Run, attempt: Attempt, hit: CacheHit) -> None:
 
 def _execute(run: Run, attempt: Attempt) -> None:
     """Run the body unless what it makes is there, judge and save what it returned, and publish all in one commit."""
+    __tracebackhide__ = True
     planned, inputs = attempt.planned, attempt.inputs
     assert inputs is not None
     for output in planned.outputs:

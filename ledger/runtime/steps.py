@@ -50,6 +50,7 @@ class Step(Declared):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Record the step, run it, or just call the function, by where the call stands."""
+        __tracebackhide__ = True
         if is_handed_class(args, self.signature.parameters):
             return self.__get__(args[0])(*args[1:], **kwargs)
         recording = current_recording()
@@ -160,6 +161,7 @@ class Step(Declared):
 
     def _run_alone(self, arguments: Mapping[str, Any], *, id: str | None, after: list[Any]) -> Any:
         """A run of one step; a value that is not JSON, or that no record has room for, is saved first."""
+        __tracebackhide__ = True
         recording = Recording(self.name)
         recording.add(self, _for_run_alone(arguments), id=id, after=after)
         graph = Graph(pipeline=self.name, parameters={}, invocations=recording.in_order())

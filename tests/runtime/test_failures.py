@@ -91,6 +91,25 @@ def test_the_users_exception_comes_through_with_its_traceback() -> None:
     assert "broken" == traceback.extract_tb(caught.value.__traceback__)[-1].name
 
 
+def test_a_notebook_shows_the_users_own_lines() -> None:
+    """Between a call and the body every frame is one that IPython and pytest hide, in a pipeline and alone."""
+
+    @step
+    def broken() -> float:
+        return 1 / 0
+
+    @pipeline
+    def training() -> None:
+        broken()
+
+    for call in (training, broken):
+        with pytest.raises(ZeroDivisionError) as caught:
+            call()
+        shown = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+        shown = [frame.f_code.co_name for frame in shown if "__tracebackhide__" not in frame.f_locals]
+        assert ["test_a_notebook_shows_the_users_own_lines", "broken"] == shown
+
+
 def test_a_failing_step_publishes_nothing_of_its_outputs() -> None:
     """What it added to its outputs is gone with them; earlier steps stay, later ones do not run."""
 
