@@ -105,8 +105,8 @@ def test_a_notebook_shows_the_users_own_lines() -> None:
     for call in (training, broken):
         with pytest.raises(ZeroDivisionError) as caught:
             call()
-        shown = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
-        shown = [frame.f_code.co_name for frame in shown if "__tracebackhide__" not in frame.f_locals]
+        frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+        shown = [frame.f_code.co_name for frame in frames if "__tracebackhide__" not in frame.f_locals]
         assert ["test_a_notebook_shows_the_users_own_lines", "broken"] == shown
 
 
