@@ -73,10 +73,11 @@ def _run_of(reader: Reader, wanted: str) -> PipelineRun:
     """The run of an id or of its beginning, else the latest of a pipeline."""
     try:
         return reader.run(wanted)
-    except RunNotFoundError:
+    except RunNotFoundError as error:
         of_pipeline = reader.runs(pipeline=wanted, limit=1)
         if not of_pipeline:
-            raise
+            message = f"no run has the id {shown(wanted)}, and none is of a pipeline of that name"
+            raise RunNotFoundError(message, hint=error.hint, id=wanted) from error
         return of_pipeline[0]
 
 

@@ -76,7 +76,9 @@ def test_a_pipelines_latest_run_is_found_by_its_name(cli: Cli) -> None:
     latest = adding(5)
     numbers(1)
     assert str(latest.id) == json.loads(cli("run", "show", "adding", "--json").out)["id"]
-    assert "no run has the id other" in cli("run", "show", "other", code=3).err
+    assert (
+        "no run has the id 'other', and none is of a pipeline of that name" in cli("run", "show", "other", code=3).err
+    )
 
 
 def test_a_failed_run_says_why(cli: Cli) -> None:
@@ -133,4 +135,4 @@ def test_no_run_is_an_error(cli: Cli) -> None:
     """A run that is not there is named, with the way to those that are."""
     cli("init")
     assert "has no runs" in cli("run", "show", code=3).err
-    assert "no run has the id 1234" in cli("run", "show", "1234", code=3).err
+    assert "no run has the id '1234'" in cli("run", "show", "1234", code=3).err
