@@ -111,7 +111,12 @@ class Client:
         return ledger.get(found.name, found.version)
 
     def get_pipeline_run(self, id: str | UUID) -> PipelineRun:
-        """The run of an id, or of the beginning of one; raises `RunNotFoundError` (a ``KeyError``)."""
+        """The run of an id, or of the beginning of one; raises `RunNotFoundError` (a ``KeyError``).
+
+        In a step also the run that it is part of, with the steps before it.
+        """
+        if (context := current_step()) is not None:
+            context.show_run()
         return self._ledger().run(id)
 
     def list_pipeline_runs(

@@ -1,6 +1,6 @@
 """What a running step knows of itself, and what it says about its outputs while it runs."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -25,6 +25,7 @@ class StepContext:
         step: str,
         inputs: Mapping[str, ArtifactVersion],
         outputs: Mapping[str, Iterable[str]],
+        publish_run: Callable[[], None],
     ) -> None:
         """``outputs`` are the other names of each output: the artifact's, and the one that the code writes."""
         self.pipeline_name = pipeline
@@ -38,6 +39,7 @@ class StepContext:
         self._outputs: dict[str, str] = {**others, **{output: output for output in outputs}}
         self.loaded: list[StepInput] = []
         self.saved: list[VersionRef] = []
+        self._publish_run = publish_run
         self._is_over = False
         self._lock = ThreadLock()
 
@@ -87,6 +89,12 @@ class StepContext:
         with self._lock:
             if found not in self.loaded:
                 self.loaded.append(found)
+
+    def show_run(self) -> None:
+        """Publish what the run has done so far and not said yet, for a body that looks at the run it is part of."""
+        with self._lock:
+            if not self._is_over:
+                self._publish_run()
 
     def end(self) -> None:
         """The body is over: what is said about its outputs from now on would be lost."""

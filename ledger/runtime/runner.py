@@ -13,6 +13,7 @@ import datetime as dt
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from ledger.core import (
@@ -181,6 +182,7 @@ def _execute(run: Run, attempt: Attempt) -> None:
         step=planned.name,
         inputs=inputs.versions,
         outputs={output.key: (output.declared, output.name) for output in planned.outputs},
+        publish_run=partial(_publish_waiting, run),
     )
     attempt.context = context
     with running(context), default_ledger(run.ledger):
@@ -269,6 +271,13 @@ def _published_so_far(run: Run) -> tuple[set[str], bool]:
     run.has_begun = True
     run.unpublished = [(path, record) for path, record in run.unpublished if record.name not in found.steps]
     return set(found.steps), found.ended_at is not None
+
+
+def _publish_waiting(run: Run) -> None:
+    """Publish the beginning of the run, and the records of its cached steps, as far as they still wait."""
+    if run.is_own and (run.unpublished or not run.has_begun):
+        with _transaction(run, "so far"):
+            pass
 
 
 def _publish_rest(run: Run) -> None:

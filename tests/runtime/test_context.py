@@ -307,6 +307,27 @@ def test_a_version_knows_its_run_only_when_it_is_recorded() -> None:
     assert Client().get_artifact_version("aside").run == last_run()
 
 
+def test_a_step_sees_the_steps_before_it() -> None:
+    """A body finds its run by the context's id, with the outputs of all steps so far, cached ones included."""
+
+    @step
+    def trial(rate: float) -> Annotated[float, "score"]:
+        return rate * 2
+
+    @step(enable_cache=False)
+    def best() -> Annotated[float, "best"]:
+        run = Client().get_pipeline_run(get_step_context().run_id)
+        assert "running" == run.status
+        return max(float(found.output.load()) for found in run.steps.values())
+
+    @pipeline
+    def sweep() -> None:
+        best(after=[trial(rate) for rate in (0.5, 1.0, 0.1)])
+
+    assert [2.0, 2.0] == [sweep().steps["best"].output.load() for _ in range(2)]
+    assert ["cached"] * 3 + ["completed"] == [found.status for found in last_run().steps.values()]
+
+
 def test_a_handle_can_be_taken_instead_of_the_value() -> None:
     """A parameter annotated as ArtifactVersion, or as one or nothing, gets the version itself, unloaded."""
     from ledger import ArtifactVersion
