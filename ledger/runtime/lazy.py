@@ -65,6 +65,9 @@ class Placeholder:
     def __len__(self) -> int:  # noqa: PLE0303  # raises
         self._refuse("its length")
 
+    def __getitem__(self, key: Any) -> Any:
+        self._refuse(f"its item {key!r}")
+
     def __contains__(self, item: object) -> bool:
         self._refuse(f"whether it holds {item!r}")
 

@@ -176,6 +176,28 @@ def test_a_placeholder_has_no_value_in_the_body(misuse: Callable[[Any], Any], pa
     assert isinstance(caught[0], TypeError)
 
 
+@pytest.mark.parametrize("part", ["version", "output"])
+def test_items_of_a_placeholder_are_those_of_its_value(part: str) -> None:
+    """A column of what a step gives is asked for by habit: that is an error that says why, and ``.load()`` has it."""
+    save_artifact({"k": 5}, "x")
+
+    @step
+    def produces_items() -> dict[str, int]:
+        return {"k": 5}
+
+    @step
+    def takes(given: int) -> int:
+        return given
+
+    def body() -> None:
+        lazy: Any = {"version": Client().get_artifact_version("x"), "output": produces_items()}[part]
+        with pytest.raises(LazyArtifactError, match="no value in a pipeline's body, so its item 'k'"):
+            lazy["k"]
+        takes(lazy.load()["k"])
+
+    assert 5 == run_body(body).steps["takes"].output.load()
+
+
 @pytest.mark.parametrize("part", ["version", "fact", "output"])
 def test_nothing_of_a_placeholder_can_be_changed(part: str) -> None:
     """To set or delete an attribute or item is refused, as it would change nothing of the version."""
