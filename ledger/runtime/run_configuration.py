@@ -7,6 +7,7 @@ layout: ``parameters``, ``enable_cache`` and ``steps.<step>`` with ``parameters`
 
 import difflib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ _TOP = ("parameters", "enable_cache", "steps")
 _STEP = ("parameters", "enable_cache", "outputs")
 _OUTPUT = ("artifact_config",)
 _CONFIG = ("name", "version", "tags", "run_metadata", "artifact_type")
+_POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,13 +139,24 @@ def read_run_configuration(path: object) -> RunConfiguration:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error}", path=str(path)) from error
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_loader())
         return _run(_Node(node, Place(file=str(path), line=1))) if node is not None else RunConfiguration()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
         raise Place(file=str(path), line=line).error(f"not YAML: {error.problem}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}", path=str(path)) from error
+
+
+def _loader() -> Any:
+    """The safe loader, to which ``1e-3`` is a number, as YAML 1.2 says; PyYAML's own makes a text of it."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", _POWER, list("-+.0123456789"))
+    return Loader
 
 
 class _Node:
@@ -157,8 +170,8 @@ class _Node:
         """The members of a mapping, with those that ``<<`` takes from others; a key that stands twice is an error."""
         if self.node.tag == "tag:yaml.org,2002:null":
             return {}
-        if self.node.id != "mapping":
-            got = shown(self.node.value) if self.node.id == "scalar" else f"a {self.node.id}"
+        if (self.node.id, self.node.tag) != ("mapping", "tag:yaml.org,2002:map"):
+            got = {"scalar": shown(self.node.value), "sequence": "a sequence"}.get(self.node.id, self.node.tag)
             raise self.place.error(f"{what} is a mapping, got {got}")
         members: dict[str, _Node] = {}
         taken: list[_Node] = []

@@ -136,6 +136,13 @@ steps:
     assert {"size": 20, "names": ["a", "b"]} == run.steps["loads"].parameters
 
 
+@pytest.mark.parametrize("written", ["1e-3", "1E-3", "1.0e-3", ".1e-2", "+0.1e-02", "0.001"])
+def test_a_rate_may_be_a_power_of_ten(written: str) -> None:
+    """``1e-3`` is the number that it is in Python; between quotes it is a text."""
+    run = run_with(f"parameters: {{title: '{written}'}}\nsteps: {{trains: {{parameters: {{rate: {written}}}}}}}")
+    assert (written, 0.001) == (run.parameters["title"], run.steps["trains"].parameters["rate"])
+
+
 def test_a_default_of_nothing_can_be_said() -> None:
     """``null`` is what a parameter is whose default is ``None``, whatever its annotation says."""
 
@@ -234,6 +241,7 @@ MISTAKES: list[tuple[str, int, str, str]] = [
     ("steps: {loads: {outputs: {data: {artifact_config: {version: 1.5}}}}}", 1, "got float: 1.5", ""),
     ("steps: {loads: {outputs: {data: {artifact_config: {version: 1.10}}}}}", 1, "1.10 is read as 1.1", "'1.10'"),
     ("steps: {loads: {outputs: {data: {artifact_config: {version: 010}}}}}", 1, "010 is read as 8", "version: '010'"),
+    ("steps: {loads: {outputs: {data: {artifact_config: {version: 1e5}}}}}", 1, "1e5 is read as 100000.0", "'1e5'"),
     ("steps: {loads: {outputs: {data: {artifact_config: {version: yes}}}}}", 1, "yes is read as True", "'yes'"),
     ("steps: {loads: {outputs: {data: {artifact_config: {version: 2023-13-45}}}}}", 1, "month must be in", ""),
     ("steps: {loads: {outputs: {data: {artifact_config: {version: 2023-11-05}}}}}", 1, "got date", ""),
@@ -256,6 +264,8 @@ MISTAKES: list[tuple[str, int, str, str]] = [
     ("steps: *nowhere", 1, "not YAML", ""),
     ("---\na: 1\n---\nb: 2", 3, "not YAML", ""),
     ("parameters: {epochs: !!python/name:os.system }", 1, "cannot be read", ""),
+    ("!!python/object:os.system {}", 1, "is a mapping, got tag:yaml.org,2002:python/object:os.system", ""),
+    ("parameters: !!map [1]", 1, "parameters is a mapping, got a sequence", ""),
     ("parameters: {epochs: !!int many}", 1, "cannot be read", ""),
     ("? [a, b]\n: c", 1, "is a word, got a sequence", ""),
     ("[" * 3000, 0, "not YAML", ""),
