@@ -26,7 +26,7 @@ from ledger.history.packing import release_pack
 from ledger.history.refs import create_branch, known_ref, note_known, read_ref, write_ref
 from ledger.history.remotes import PUBLISHED, Remote
 from ledger.history.repository import create_repository
-from ledger.history.transport import advice, have_common_commit, is_ancestor, push, remote_tip
+from ledger.history.transport import advice, have_common_commit, is_ancestor, push, remote_tip, settle_remote
 from ledger.ids import CommitId, VersionId
 from ledger.records import format_time
 
@@ -103,6 +103,7 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
                 remote=plan.remote.name,
                 commit=plan.tip,
             )
+        settle_remote(plan.remote)
     note_known(history.git_dir, plan.remote.name, plan.tip)
     return True
 

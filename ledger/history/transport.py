@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from ledger.disk import storage_errors
+from ledger.disk import is_folder, storage_errors, sync_directory
 from ledger.errors import DiskFullError, MissingDependencyError, RemoteError
 from ledger.history.refs import BRANCH
 from ledger.history.remotes import Remote, without_secrets
@@ -53,6 +53,10 @@ _SETTINGS = (
     "http.lowSpeedLimit=1000",
     "http.lowSpeedTime=30",
 )
+_RECEIVE = "git -c core.fsync=all -c core.fsyncMethod=fsync -c receive.unpackLimit=1 receive-pack"
+"""What takes a push to a path: Git hands no settings on to another repository, and by itself syncs next to nothing."""
+_GIT_ENDS = ("/.git", "", ".git")
+"""Behind a path, where Git looks for its repository, in this order."""
 _SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=2"
 # Patterns are compiled by `re` when they are first used: most programs ask no remote.
 _LINE = r"([0-9a-f]{40})\t" + re.escape(BRANCH)
@@ -113,9 +117,21 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
 
     That it said yes proves nothing: the caller asks again what the branch holds.
     """
-    options = ("--no-follow-tags", "--quiet")
+    options = ["--no-follow-tags", "--quiet"]
+    if _is_near(remote):
+        options.append(f"--receive-pack={_RECEIVE}")
     done = _talk(git_dir, remote, "push", *options, "--", remote.url, f"{commit}:{BRANCH}", seconds=TRANSFER_SECONDS)
     return done.words if done.code else None
+
+
+def settle_remote(remote: Remote) -> None:
+    """Make durable what names Git gave in a remote on this machine: it syncs files there, and no folders."""
+    if _is_near(remote):
+        path = remote.url.removeprefix("file://")
+        git_dir = next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/objects/pack")), None)
+        if git_dir is not None:
+            sync_directory(f"{git_dir}/objects/pack")
+            sync_directory(f"{git_dir}/{os.path.dirname(BRANCH)}")
 
 
 def is_ancestor(git_dir: Path, older: CommitId, newer: CommitId) -> bool:
@@ -168,7 +184,14 @@ def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[Comm
 _REACH = "check the URL, the network, and that `git ls-remote` of it works without a question"
 _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
 _FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)"
+_LOST = (
+    "the remote has lost objects: `rsync -a` of a whole ledger's history.git/objects/ to its objects/ brings them back"
+)
 _ADVICE = {
+    "on the remote side": _LOST,
+    "missing necessary objects": _LOST,
+    "unresolved delta": _LOST,
+    "upload-pack: not our ref": _LOST,
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "unknown option": "Git is too old here: install 2.29 or a later one",
     "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1`",

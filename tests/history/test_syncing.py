@@ -1,9 +1,11 @@
 """The steps between two histories: what is planned, pushed and adopted, and in which order."""
 
 import re
+import shutil
 import socket
 import time
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -188,3 +190,31 @@ def test_a_protocol_that_is_not_listed(pair: tuple[Ledger, Ledger]) -> None:
     ada, _ = pair
     with pytest.raises(RemoteError, match="cannot ask origin"):
         plan_sync(ada.workspace.history, Remote("origin", "ext::sh -c true"), author=AUTHOR, now=NOW)
+
+
+def test_a_path_takes_a_push_durably(tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git is told to sync there what it writes, and the folders are synced in which it has named that."""
+    hook = hub / "hooks" / "post-receive"
+    hook.write_text("#!/bin/sh\ngit config core.fsync > asked\n")
+    hook.chmod(0o755)
+    folders: list[str] = []
+    monkeypatch.setattr(transport, "sync_directory", folders.append)
+    shared(tmp_path / "ada", hub).sync()
+    assert "all\n" == (hub / "asked").read_text()
+    assert [f"{hub}/objects/pack", f"{hub}/refs/heads"] == folders
+    assert {"pack", "info"} == {path.name for path in (hub / "objects").iterdir()}
+
+
+def test_a_remote_that_lost_objects(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
+    """Who pushes or clones is told how it gets them back from a ledger that is whole, and that does."""
+    ada, _ = pair
+    for path in (hub / "objects" / "pack").iterdir():
+        path.unlink()
+    ada.save("more", "iris")
+    for refused in (ada.sync, partial(Ledger.clone, hub, tmp_path / "new")):
+        with pytest.raises(RemoteError) as caught:
+            refused()
+        assert caught.value.hint.startswith("the remote has lost objects")
+    shutil.copytree(ada.git_dir / "objects", hub / "objects", dirs_exist_ok=True)
+    ada.sync()
+    assert "more" == Ledger.clone(hub, tmp_path / "new").load("iris")
