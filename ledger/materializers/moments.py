@@ -14,6 +14,7 @@ from ledger.materializers.atoms import Json
 _Moment = TypeVar("_Moment", dt.datetime, dt.time)
 
 MICROSECOND = dt.timedelta(microseconds=1)
+_SECOND = dt.timedelta(seconds=1)  # an offset below it is read from a time's text as none at all
 
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 
@@ -65,7 +66,9 @@ def _encode_zone(zone: dt.tzinfo | None) -> Json | None:
         return None
     if type(zone) is dt.timezone:
         name, offset = zone.tzname(None), zone.utcoffset(None)
-        return None if name == dt.timezone(offset).tzname(None) else [name, offset // MICROSECOND]
+        if name == dt.timezone(offset).tzname(None) and not dt.timedelta(0) < abs(offset) < _SECOND:
+            return None
+        return [name, offset // MICROSECOND]
     import zoneinfo
 
     return zone.key if isinstance(zone, zoneinfo.ZoneInfo) else None
@@ -76,7 +79,8 @@ def _zone(held: Json) -> dt.tzinfo:
 
     if isinstance(held, list):
         name, offset = held
-        return dt.timezone(dt.timedelta(microseconds=offset), name)
+        unnamed = dt.timezone(offset * MICROSECOND)
+        return unnamed if name == unnamed.tzname(None) else dt.timezone(offset * MICROSECOND, name)
     # zoneinfo may look for the key as a path and as a resource of the tzdata package.
     if not _ZONE.fullmatch(held):
         raise MaterializerError(f"{held!r} is not the name of a time zone", zone=held)

@@ -171,6 +171,7 @@ class TestDatetime(MaterializerContract):
             dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=-3, minutes=-30))),
             dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=1), "CET")),
             dt.time(1, 2, tzinfo=dt.timezone(-dt.timedelta(microseconds=1), "UTC")),
+            dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(microseconds=999_999))),
             dt.date(1, 1, 1),
             dt.time(1, 2, 3, tzinfo=dt.UTC),
             dt.time(1, 2, tzinfo=paris),
