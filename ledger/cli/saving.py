@@ -69,19 +69,20 @@ def save(
 @click.option(
     "-o", "--output", metavar="PATH", required=True, help="Where the files go; a path that ends in .zip gets a zip."
 )
+@click.option("--file", metavar="FILE", help="Only this file, by its path in the version.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @json_option
 @pass_session
-def get(session: Session, version: str, output: str, overwrite: bool) -> None:
+def get(session: Session, version: str, output: str, file: str | None, overwrite: bool) -> None:
     """Restore the files of a version. Every byte is checked and nothing is run.
 
     One file becomes PATH, or goes into it if it is a folder; several become the new folder PATH.
     """
     found = session.ledger().get(version)
     files = found.files()
-    is_zip_itself = len(files) == 1 and files[0].path.endswith(".zip")
-    zipped = output.endswith(".zip") and not is_zip_itself
-    made = found.download_files(output, overwrite) if zipped else found.restore(output, overwrite)
+    is_one_file = file is not None or (len(files) == 1 and files[0].path.endswith(".zip"))
+    zipped = output.endswith(".zip") and not is_one_file
+    made = found.download_files(output, overwrite) if zipped else found.restore(output, overwrite, file=file)
     if session.json:
         print_json({**version_shape(found), "path": str(made.absolute())})
     else:

@@ -12,8 +12,10 @@ from pathlib import Path
 from ledger.blobs import ContentReader
 from ledger.core.links import top_of
 from ledger.disk import fresh_name, given_path, is_folder, remove_folder, storage_errors
-from ledger.errors import SourceNotFoundError, TargetExistsError
+from ledger.errors import PathNotFoundError, SourceNotFoundError, TargetExistsError
 from ledger.records import FileEntry
+
+_NO_FILES = ("directory", "link")
 
 
 def restore(
@@ -29,10 +31,8 @@ def restore(
         has_folder = is_folder(target)
     files = [file for file in reader.files if file.path not in without]
     top = top_of(files) if is_wrapped else ""
-    if len(files) == 1 and files[0].kind not in ("directory", "link") and "/" not in files[0].path:
-        if os.fspath(path).endswith("/"):
-            _require_folder(target)
-        return _restore_file(reader, files[0], target / files[0].path if has_folder else target, overwrite=overwrite)
+    if len(files) == 1 and files[0].kind not in _NO_FILES and "/" not in files[0].path:
+        return restore_one(reader, files[0], path, overwrite=overwrite)
     if has_folder:
         needs = "1 file needs a folder of its" if len(files) == 1 else f"{len(files)} files need a folder of their"
         raise TargetExistsError(
@@ -43,6 +43,18 @@ def restore(
     _require_folder(target.absolute().parent)
     reader.restore(target, paths=[file.path for file in files if file.path != top], strip=top)
     return target
+
+
+def restore_one(reader: ContentReader, file: FileEntry, path: str | Path, *, overwrite: bool) -> Path:
+    """Put one file of a content at ``path``, or into it if it is a folder; returns what was made."""
+    if file.kind in _NO_FILES:
+        raise PathNotFoundError(f"{file.path!r} is a {file.kind} and no file", hint="name a file", path=file.path)
+    target = given_path(path, "the path to restore to")
+    with storage_errors(target, "write"):
+        has_folder = is_folder(target)
+    if os.fspath(path).endswith("/"):
+        _require_folder(target)
+    return _restore_file(reader, file, target / Path(file.path).name if has_folder else target, overwrite=overwrite)
 
 
 def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overwrite: bool) -> Path:

@@ -32,7 +32,7 @@ from ledger.core.files import ContentPaths, LoadingFiles, local_copy
 from ledger.core.links import is_wrapped
 from ledger.core.mapping import MappedCopies, mapped_folder
 from ledger.core.remote_stores import RemoteStores
-from ledger.core.restoring import restore
+from ledger.core.restoring import restore, restore_one
 from ledger.core.trust import TrustFile
 from ledger.disk import Hold
 from ledger.errors import (
@@ -52,7 +52,7 @@ from ledger.lookup import DEFAULT_STORE, Access, Facts, View, read_config, store
 from ledger.materializers import load_value
 from ledger.meters import task
 from ledger.notices import warn_user
-from ledger.records import Content, Name
+from ledger.records import Content, FileEntry, Name
 
 SIMILAR_VERSIONS = 2
 """How many of the newest versions of a name a new one may share chunks with."""
@@ -251,12 +251,15 @@ class Workspace(View):
             reader = self.reader(claim, facts)
             return download_zip(reader, path, is_wrapped=is_wrapped(facts.manifest), overwrite=overwrite)
 
-    def restore(self, claim: Claim, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
-        """The files of a version as a file or folder, without what shows the value."""
+    def restore(self, claim: Claim, facts: Facts, path: str | Path, *, only: FileEntry | None, overwrite: bool) -> Path:
+        """The files of a version as a file or folder, without what shows the value; or one of them."""
         manifest = facts.manifest
         shown = {visualization.path for visualization in manifest.visualizations}
-        with self._naming(claim, manifest.content), task(f"get {claim.label}", manifest.content.size):
+        size = manifest.content.size if only is None else only.size
+        with self._naming(claim, manifest.content), task(f"get {claim.label}", size):
             reader = self.reader(claim, facts)
+            if only is not None:
+                return restore_one(reader, only, path, overwrite=overwrite)
             return restore(reader, path, without=shown, is_wrapped=is_wrapped(manifest), overwrite=overwrite)
 
     def similar_contents(self, snapshot: Snapshot, name: Name) -> Iterator[Content]:

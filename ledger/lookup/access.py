@@ -55,6 +55,6 @@ class Access(Protocol):
         """The files of a version as one zip."""
         ...
 
-    def restore(self, claim: Claim, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
-        """The files of a version as a file or folder."""
+    def restore(self, claim: Claim, facts: Facts, path: str | Path, *, only: FileEntry | None, overwrite: bool) -> Path:
+        """The files of a version as a file or folder, or one of them."""
         ...

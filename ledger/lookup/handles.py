@@ -188,9 +188,7 @@ class ArtifactVersion:
         Different streams may be read in different threads, but one stream only in one thread at a time. Raises
         `PathNotFoundError` (a ``FileNotFoundError``) for a path that the version does not have.
         """
-        if path not in {entry.path for entry in self._reader.files}:
-            known = ", ".join(entry.path for entry in self._reader.files[:8])
-            raise PathNotFoundError(f"{self._claim.label} has no file {path!r}; it has {known}", path=path)
+        self._entry(path)
         return self._reader.separate().open(path)
 
     def download_files(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # api
@@ -201,18 +199,34 @@ class ArtifactVersion:
         """
         return self._source.access.download(self._claim, self._facts, path, overwrite=overwrite)
 
-    def restore(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # as download_files
+    def restore(
+        self,
+        path: str | Path,
+        overwrite: bool = False,  # noqa: FBT001, FBT002  # as download_files
+        *,
+        file: str | None = None,
+    ) -> Path:
         """Put the files at ``path``: one file becomes that file, several become that folder; returns what was made.
 
-        No code of the version runs, and its visualizations are left out. Raises `TargetExistsError` if something is
-        there already and ``overwrite`` is not set.
+        ``file`` is the only one to be put there, by its path in the version; nothing else is read. No code of the
+        version runs, and its visualizations are left out. Raises `TargetExistsError` if something is there already
+        and ``overwrite`` is not set, and `PathNotFoundError` for a file that the version does not have.
         """
-        return self._source.access.restore(self._claim, self._facts, path, overwrite=overwrite)
+        only = self._entry(file) if file is not None else None
+        return self._source.access.restore(self._claim, self._facts, path, only=only, overwrite=overwrite)
 
     def visualize(self) -> Visualized:
         """The visualizations of the value, in the form in which a notebook or a terminal can show them."""
         shown = [(path, kind, self._reader.read(path)) for path, kind in self.visualizations.items()]
         return Visualized(self._claim.label, shown)
+
+    def _entry(self, path: str) -> FileEntry:
+        """The file of a path in the version; raises `PathNotFoundError`."""
+        found = next((entry for entry in self._reader.files if entry.path == path), None)
+        if found is None:
+            known = ", ".join(entry.path for entry in self._reader.files[:8])
+            raise PathNotFoundError(f"{self._claim.label} has no file {path!r}; it has {known}", path=path)
+        return found
 
     @functools.cached_property
     def _facts(self) -> Facts:

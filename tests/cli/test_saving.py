@@ -127,6 +127,21 @@ def test_a_folder_comes_back_as_it_was(cli: Cli, workdir: Path) -> None:
     cli("get", "f", "-o", "back", "--overwrite", code=4)
 
 
+def test_one_file_of_a_folder_is_had_by_its_path(cli: Cli, workdir: Path) -> None:
+    """``--file`` takes it out of the version, to a name or into a folder; what is no file of it is not found."""
+    (workdir / "raw" / "days").mkdir(parents=True)
+    (workdir / "raw" / "days" / "1.csv").write_text("one")
+    (workdir / "raw" / "days" / "2.zip").write_bytes(b"two")
+    (workdir / "raw" / "latest").symlink_to("days/1.csv")
+    cli("init")
+    cli("save", "raw", "--name", "raw")
+    cli("get", "raw", "--file", "raw/days/1.csv", "-o", "first.csv")
+    cli("get", "raw@1", "--file", "raw/days/2.zip", "-o", ".")
+    assert ("one", b"two") == ((workdir / "first.csv").read_text(), (workdir / "2.zip").read_bytes())
+    assert "raw@1 has no file 'days'" in cli("get", "raw", "--file", "days", "-o", "x", code=3).err
+    assert "is a link" in cli("get", "raw", "--file", "raw/latest", "-o", "x", code=3).err
+
+
 def test_a_folder_of_one_file_is_a_folder(cli: Cli, workdir: Path) -> None:
     """A saved folder stays a folder where it holds one file only."""
     (workdir / "folder").mkdir()
