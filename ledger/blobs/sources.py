@@ -39,7 +39,9 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
         try:
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):
-                raise UnsupportedFileError(f"{path} is not a regular file", path=str(path))
+                raise UnsupportedFileError(
+                    f"{path} is not a regular file", hint="write what it gives to a file, and save that", path=str(path)
+                )
             # A read that gives less than it was asked for has reached the end: small files need one.
             asked = min(before.st_size + 1, _BLOCK_SIZE)
             while block := os.read(descriptor, asked):

@@ -33,12 +33,13 @@ class PathMaterializer(BaseMaterializer):
                 path=str(value),
             )
         path = given_path(value, "a path to save")
-        source = Path(os.path.realpath(path))
+        real = Path(os.path.realpath(path))
+        source = real if mode_of(real) else Path(path)  # a pipe of the shell's is there, and has no real path
         name = os.path.basename(os.path.abspath(path))
         if not mode_of(source):
             raise SourceNotFoundError(
                 f"path {str(value)!r} does not exist, nothing can be saved",
-                hint=f"it was sought at {source}",
+                hint=f"it was sought at {real}",
                 path=str(value),
             )
         if not name:

@@ -120,6 +120,16 @@ def test_nothing_there_is_an_error(bench: Bench) -> None:
         bench.save(Path("no/such/file"))
 
 
+def test_a_pipe_of_the_shells_is_no_file(ledger: Ledger) -> None:
+    """``ledger save <(…)`` is told that a pipe is none, and not that nothing is there."""
+    reading, writing = os.pipe()
+    with pytest.raises(UnsupportedFileError, match="is not a regular file") as caught:
+        ledger.save(Path(f"/dev/fd/{reading}"), "piped")
+    os.close(reading)
+    os.close(writing)
+    assert "to a file" in caught.value.hint
+
+
 def test_paths_in_containers_bring_their_files(bench: Bench, tmp_path: Path) -> None:
     """A path in a list is saved with its file; one without a file stays a name."""
     source = tmp_path / "a.txt"
