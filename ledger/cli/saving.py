@@ -78,6 +78,8 @@ def get(session: Session, version: str, output: str, file: str | None, overwrite
 
     One file becomes PATH, or goes into it if it is a folder; several become the new folder PATH.
     """
+    if output == "-":  # it appears whole or not at all, which a stream cannot
+        raise click.UsageError("the files go to a path, not to standard output; a file of the name - is ./-")
     found = session.ledger().get(version)
     files = found.files()
     is_one_file = file is not None or (len(files) == 1 and files[0].path.endswith(".zip"))

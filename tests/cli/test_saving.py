@@ -69,6 +69,7 @@ def test_metadata_is_json_or_text(cli: Cli, iris: dict[str, Any]) -> None:
         (["tag", "iris@1", "\t"], 2, "Error: invalid tag '\\t'"),
         (["get", "nope", "-o", "x"], 3, "Error: no artifact"),
         (["get", "iris", "-o", "data.csv"], 4, "Error: data.csv exists already\n"),
+        (["get", "iris", "-o", "-"], 2, "Usage: ledger get "),
         (["get", "iris", "-o", "no/where"], 3, "Error: the folder "),
         (["get", "iris", "-o", "new/"], 3, "Error: the folder new does not exist\n"),
     ],
