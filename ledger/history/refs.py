@@ -117,7 +117,7 @@ def confirm_branch(git_dir: Path) -> None:
 
 def is_branch_held(git_dir: Path) -> bool:
     """Whether somebody is about to move the branch."""
-    return _age_of(f"{git_dir}/{BRANCH}.lock") is not None
+    return _status_of(f"{git_dir}/{BRANCH}.lock") is not None
 
 
 @contextlib.contextmanager
@@ -191,11 +191,15 @@ def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_
     """Move aside a lock file on the branch whose owner is dead; the caller holds the ledger's lock.
 
     No other ledger writer runs, so the file is a dead writer's (known at once where the ledger's lock
-    says that its holder died), or a real Git's: that one is given ``patience`` seconds.
+    says that its holder died), or a real Git's: that one is given ``patience`` seconds, by its age or, where a clock
+    was set back since, from the moment it was seen.
     """
     lock = f"{git_dir}/{BRANCH}.lock"
-    while (age := _age_of(lock)) is not None:
-        if holder_died or not -1 <= age <= patience:
+    seen, since = None, 0.0
+    while (status := _status_of(lock)) is not None:
+        if (file := (status.st_ino, status.st_ctime_ns)) != seen:
+            seen, since = file, time.monotonic()
+        if holder_died or max(time.time() - status.st_mtime, time.monotonic() - since) > patience:
             aside = git_dir / "ledger-stale"
             make_directory(aside)
             _rename(lock, aside / f"main.lock.{time.time_ns()}")
@@ -244,9 +248,9 @@ def _remove_own(lock: str, commit: CommitId) -> None:
             remove_if_there(lock)
 
 
-def _age_of(path: str) -> float | None:
+def _status_of(path: str) -> os.stat_result | None:
     try:
-        return time.time() - os.stat(path).st_mtime
+        return os.stat(path)
     except FileNotFoundError:
         return None
     except OSError as error:
