@@ -9,6 +9,7 @@ cannot say (labels, index, dtypes, names, attrs) is JSON in the schema's metadat
 import json
 import os
 from collections.abc import Callable
+from decimal import Decimal
 from typing import IO, Any, ClassVar, cast
 
 from ledger.enums import ArtifactType, VisualizationType
@@ -81,16 +82,16 @@ class PandasMaterializer(BaseMaterializer):
         return {"shape": list(value.shape), **described}
 
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
-        """``describe.csv``; a column of lists and the like is not in it: pandas would compare each with each."""
+        """``describe.csv``, without the columns that pandas cannot describe."""
         import numpy as np
 
         if value.size == 0 or (value.ndim > 1 and value.shape[1] > _MOST_DESCRIBED):
             return {}
         columns = [value.iloc[:, place] for place in range(value.shape[1])] if value.ndim > 1 else [value]
-        countable = [_is_countable(column) for column in columns]
-        if not any(countable):
+        describable = [_is_describable(column) for column in columns]
+        if not any(describable):
             return {}
-        shown = value.loc[:, countable] if value.ndim > 1 else value
+        shown = value.loc[:, describable] if value.ndim > 1 else value
         with self.open("describe.csv", "w") as file, np.errstate(all="ignore"):  # as of infinities
             shown.describe().to_csv(file)
         return {"describe.csv": VisualizationType.CSV}
@@ -211,10 +212,12 @@ def _encode_attrs(attrs: dict[Any, Any]) -> Json:
     return encode_plain(kept)
 
 
-def _is_countable(column: Any) -> bool:
-    """Whether a column tells apart what it holds by hash."""
+def _is_describable(column: Any) -> bool:
+    """Whether a column has an order, or tells apart what it holds by hash: pandas would compare each with each."""
+    import pandas as pd
+
     if column.dtype != object:
-        return True
+        return not pd.api.types.is_complex_dtype(column.dtype)
     try:
         for held in column:
             hash(held)
@@ -246,6 +249,8 @@ def _describe(column: Any) -> dict[str, Any]:
                 number = statistic(column)
         except (TypeError, ValueError, ArithmeticError):
             continue
+        if isinstance(number, Decimal):
+            number = float(number)
         if number is not pd.NA:
             noted[name] = number.item() if hasattr(number, "item") else number
     return noted

@@ -366,6 +366,18 @@ def test_what_cannot_be_hashed_is_not_described(bench: Bench) -> None:
     assert {} == bench.save(frame["lists"], visualizations=bench.files())[0].visualizations
 
 
+def test_numbers_without_an_order_or_a_float_cost_the_others_nothing(bench: Bench) -> None:
+    """Complex numbers have no least one, and are not described; what is noted of decimals is noted as floats."""
+    decimals = pd.array([decimal.Decimal("1.10"), decimal.Decimal(3)], dtype=pd.ArrowDtype(pa.decimal128(10, 2)))
+    frame = pd.DataFrame({"plain": [1, 2], "complex": [1j, 2], "decimal": decimals})
+    pictures = bench.files()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        noted = bench.save(frame, visualizations=pictures)[0].metadata
+    assert ({"plain": 1, "decimal": 1.1}, {"plain": 2, "decimal": 3.0}) == (noted["min"], noted["max"])
+    assert b",plain" == pictures.held["describe.csv"].splitlines()[0]
+
+
 def test_a_very_wide_frame_is_not_described(bench: Bench) -> None:
     """Statistics of thousands of columns, which pandas takes longer for than the save, are no table for anybody."""
     frame = pd.DataFrame(np.zeros((1, 1001)))
