@@ -3,10 +3,11 @@
 Decides which part a run does. All pieces stand in one fixed random order (`Piece.key`). A run goes on behind the last
 piece that an earlier run finished, and from the end back to the beginning. So each run is a random sample, and runs
 that add up to the whole have seen every piece. The position is kept in the ledger's cache: without it the next run
-starts from the beginning.
+begins anywhere, so that where it can never be kept no piece is left out for ever.
 """
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from ledger.notices import warn_user
 
 _WINDOW = 64  # pieces between two looks at the clock; objects among them are read on all cores
 _FILE = "cache/verify.json"
+_KEY_BYTES = 32
 
 
 class Part(NamedTuple):
@@ -51,14 +53,15 @@ def verify_part(
     deadline = clock() + part.seconds
     check = ledger.checking(deep=deep)
     every = check.pieces()
-    chosen = choose(every, behind=_read_positions(ledger.path).get(_word(deep=deep), ""), share=part.share)
-    done = 0
+    behind = _read_positions(ledger.path).get(_word(deep=deep)) or os.urandom(_KEY_BYTES).hex()
+    chosen = choose(every, behind=behind, share=part.share)
+    done, is_kept = 0, True
     for start in range(0, len(chosen), _WINDOW):
         window = chosen[start : start + _WINDOW]
         for _ in check.run(window):
             done += 1
             on_progress(done, len(chosen))
-        _keep_position(ledger.path, window[-1].key, deep=deep)
+        is_kept = is_kept and _keep_position(ledger.path, window[-1].key, deep=deep)
         if clock() >= deadline:
             break
     return check.report(is_whole=done == len(every))
@@ -83,11 +86,14 @@ def _read_positions(ledger_dir: Path) -> dict[str, str]:
         return {}  # derived: the next check begins anywhere
 
 
-def _keep_position(ledger_dir: Path, key: str, *, deep: bool) -> None:
+def _keep_position(ledger_dir: Path, key: str, *, deep: bool) -> bool:
+    """Note how far this check is; says whether that could be done, else warns."""
     path = ledger_dir / _FILE
     positions = {**_read_positions(ledger_dir), _word(deep=deep): key}
     try:
         make_directory(path.parent)
         write_file(path, [msgspec.json.encode(positions)])
     except StorageError as error:
-        warn_user(f"the next check will start over: {error}")
+        warn_user(f"the next check will begin anywhere: {error}")
+        return False
+    return True
