@@ -163,7 +163,13 @@ class Step(Declared):
         """A run of one step; a value that is not JSON, or that no record has room for, is saved first."""
         __tracebackhide__ = True
         recording = Recording(self.name)
-        recording.add(self, _for_run_alone(arguments), id=id, after=after)
+        defaults = {
+            name: parameter.default
+            for name, parameter in self.signature.parameters.items()
+            if parameter.default is not parameter.empty
+        }
+        given = {**defaults, **self.options.parameters, **arguments}
+        recording.add(self, _for_run_alone(given), id=id, after=after)
         graph = Graph(pipeline=self.name, parameters={}, invocations=recording.in_order())
         (alone,) = run_graph(graph, Settings()).steps.values()
         # The annotation helps a class that is defined inside a function.

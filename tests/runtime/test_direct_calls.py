@@ -75,6 +75,18 @@ def test_arguments_that_are_not_json_are_saved_first() -> None:
     assert {"factor": 2} == run.steps["total"].parameters
 
 
+def test_defaults_and_options_that_are_not_json_are_saved_first() -> None:
+    """An argument that the call leaves out is one all the same, also where its default is no plain value."""
+
+    @step
+    def sums(numbers: np.ndarray[Any, Any] = np.arange(3), times: complex = 1j) -> complex:  # noqa: B008  # the claim
+        return complex(numbers.sum() * times)
+
+    assert 3j == sums()
+    assert 6j == sums.with_options(parameters={"times": 2j})()
+    assert {"numbers", "times"} == Client().list_pipeline_runs()[-1].steps["sums"].inputs.keys()
+
+
 def test_arguments_that_no_record_has_room_for_are_saved_first() -> None:
     """A long list is JSON, and yet a version that the step takes; what fits beside it stays a parameter."""
 
