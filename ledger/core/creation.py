@@ -13,7 +13,7 @@ from ledger.blobs import create_store, store_id
 from ledger.disk import fresh_name, is_folder, make_directory, remove_folder, storage_errors, sync_directory, write_file
 from ledger.errors import LedgerExistsError
 from ledger.history import History, Remote, clone_history
-from ledger.lookup import DEFAULT_STORE, Config, RemoteConfig, given_store, write_config
+from ledger.lookup import DEFAULT_STORE, LEDGER_DIRECTORY, Config, RemoteConfig, given_store, write_config
 
 
 def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetime) -> None:
@@ -72,10 +72,16 @@ def refuse_existing_path(path: Path) -> None:
     with storage_errors(path, "read"):
         if not os.path.lexists(path) or (is_folder(path) and not any(path.iterdir())):
             return
-    what = "a ledger" if path.is_dir() and any(path.glob("*.git")) else "something that is not a ledger"
-    raise LedgerExistsError(
-        f"{path} exists already and is {what}", hint="open it, or choose another path", path=str(path)
-    )
+    if path.is_dir() and any(path.glob("?*.git")):
+        what, hint = "a ledger", "open it, or choose another path"
+    elif path.is_dir() and path.name != LEDGER_DIRECTORY:
+        what, hint = (
+            "something that is not a ledger",
+            f"the ledger directory itself is meant: {path / LEDGER_DIRECTORY}",
+        )
+    else:
+        what, hint = "something that is not a ledger", "choose another path"
+    raise LedgerExistsError(f"{path} exists already and is {what}", hint=hint, path=str(path))
 
 
 def _fill(folder: Path, store: str | None, remotes: dict[str, RemoteConfig]) -> None:

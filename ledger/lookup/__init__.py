@@ -16,7 +16,7 @@ from ledger.lookup.config import (
     write_cache_limit,
     write_config,
 )
-from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
+from ledger.lookup.discovery import LEDGER_DIRECTORY, find_ledger, is_ledger, not_found, place_for_new
 from ledger.lookup.facts import Facts, MetadataEntry, leaves
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.presence import present
@@ -29,6 +29,7 @@ from ledger.lookup.view import View
 __all__ = [
     "CONFIG_FILE",
     "DEFAULT_STORE",
+    "LEDGER_DIRECTORY",
     "Access",
     "Artifact",
     "ArtifactVersion",

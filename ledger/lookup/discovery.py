@@ -59,7 +59,7 @@ def not_found(path: Path) -> LedgerNotFoundError:
 def is_ledger(path: Path) -> bool:
     """Whether a folder is a ledger, be it a damaged one: it has a history or settings."""
     with storage_errors(path, "read"):
-        return is_folder(path) and any(name.endswith(".git") or name == CONFIG_FILE for name in os.listdir(path))
+        return is_folder(path) and any(_is_history(name) or name == CONFIG_FILE for name in os.listdir(path))
 
 
 def _working_directory() -> Path:
@@ -77,8 +77,13 @@ def _is_ledger_itself(folder: Path) -> bool:
     if not is_file(folder / CONFIG_FILE):
         return False
     with storage_errors(folder, "read"):
-        histories = [name for name in os.listdir(folder) if name.endswith(".git") and name != ".git"]
+        histories = [name for name in os.listdir(folder) if _is_history(name)]
     return len(histories) == 1 and is_file(folder / histories[0] / "HEAD") and _has_settings(folder)
+
+
+def _is_history(name: str) -> bool:
+    """Whether a ledger's history may have this name; ``.git`` is that of the project around one."""
+    return name.endswith(".git") and name != ".git"
 
 
 def _has_settings(folder: Path) -> bool:

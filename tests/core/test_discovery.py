@@ -183,12 +183,21 @@ def test_a_missing_ledger_dir_is_not_replaced_by_another(workdir: Path, monkeypa
         load_artifact("one")
 
 
-def test_a_project_folder_is_no_ledger(workdir: Path) -> None:
-    """Opening the folder around a ledger says where the ledger is."""
+@pytest.mark.parametrize("has_git", [True, False])
+def test_a_project_folder_is_no_ledger(
+    workdir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    has_git: bool,  # noqa: FBT001
+) -> None:
+    """Naming the folder around a ledger says where the ledger is; the project's ``.git`` is not taken for a history."""
     Ledger.init(workdir / ".ledger")
-    with pytest.raises(LedgerNotFoundError) as caught:
-        Ledger.open(workdir)
-    assert str(workdir / ".ledger") in caught.value.hint
+    if has_git:
+        (workdir / ".git").mkdir()
+    monkeypatch.setenv("LEDGER_DIR", str(workdir))
+    for use in (load_artifact, lambda name: save_artifact(1, name), lambda _: Ledger.init(workdir)):
+        with pytest.raises((LedgerNotFoundError, LedgerExistsError)) as caught:
+            use("one")
+        assert f"the ledger directory itself is meant: {workdir / '.ledger'}" == caught.value.hint
 
 
 def test_logging_without_a_ledger_is_about_an_unknown_artifact(workdir: Path) -> None:
