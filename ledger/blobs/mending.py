@@ -1,7 +1,8 @@
 """Good copies of what is damaged or missing in a store, out of another store.
 
 Owns whether another store can make a content whole again, content by content: the other store may hold the same
-chunks in other packs, and then its table comes with them. Everything is checked by its digests before it is
+chunks in other packs, and then its table comes with them; or it has lost the table, and one's own says which packs it
+gives. Everything is checked by its digests before it is
 counted on and again as it is copied. Registered data is the user's own and is left alone.
 """
 
@@ -12,6 +13,7 @@ from functools import partial
 from ledger.blobs.auditing import check_objects, check_table, needs_of, sizes_of
 from ledger.blobs.copying import copy_objects
 from ledger.blobs.layout import parse_key
+from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.store import Store
 from ledger.errors import StorageError
 from ledger.notices import keep_warnings
@@ -21,16 +23,11 @@ from ledger.system_errors import raise_unjudged
 
 def mendable_keys(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
     """The objects that ``source`` would give so that a content is whole in ``own`` again; ``None`` where it cannot."""
-    sizes = sizes_of(content)
-    try:
-        needs = needs_of(source, content)
-        if needs.fault is not None or check_table(source, content) is not None:
-            return None
-        wanted = [key for key in needs.stretches if key in faulty or _is_table(key) or not own.has(key)]
-        checked = check_objects(source, {key: sizes.get(key) for key in wanted if not _is_table(key)})
-        return None if any(done.fault is not None for done in checked) else tuple(wanted)
-    except StorageError:
-        return None  # it cannot be read: as good as not there
+    keys = _keys_of(source, own, content, faulty)
+    if keys is None and content.has_table:
+        found = _keys_of(_WithOwnTables(source, own), own, content, faulty) or ()
+        keys = tuple(key for key in found if not _is_table(key)) or None
+    return keys
 
 
 def mend_content(
@@ -47,6 +44,8 @@ def mend_content(
 
     What cannot be read, such as a folder in the place of a file, is for ``move`` to take out of the way.
     """
+    if content.has_table and not any(map(_is_table, keys)):
+        source = _WithOwnTables(source, own)
     for key in keys:
         try:
             found = own.get(key)
@@ -61,6 +60,32 @@ def mend_content(
     quiet = copy_context()
     quiet.run(keep_warnings, [])  # that it is damaged is why it is written again
     quiet.run(partial(copy_objects, source, own, content, label=label, anew=keys))
+
+
+class _WithOwnTables(ReadOnlyStore):
+    """The objects of another store, but the tables of one's own."""
+
+    def __init__(self, store: Store, own: Store) -> None:
+        super().__init__(store)
+        self._own = own
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        """The bytes of an object, or a part of them."""
+        return (self._own if _is_table(key) else self._store).get(key, start, length)
+
+
+def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
+    """The objects that are to come from ``source``, by its tables."""
+    sizes = sizes_of(content)
+    try:
+        needs = needs_of(source, content)
+        if needs.fault is not None or check_table(source, content) is not None:
+            return None
+        wanted = [key for key in needs.stretches if key in faulty or _is_table(key) or not own.has(key)]
+        checked = check_objects(source, {key: sizes.get(key) for key in wanted if not _is_table(key)})
+        return None if any(done.fault is not None for done in checked) else tuple(wanted)
+    except StorageError:
+        return None  # it cannot be read: as good as not there
 
 
 def _is_table(key: str) -> bool:

@@ -292,6 +292,18 @@ def test_the_source_may_hold_the_chunks_elsewhere(kept: Ledger, tmp_path: Path) 
     assert [weights, weights + b"more"] == [version.load() for version in Ledger.open(kept.path).versions("weights")]
 
 
+def test_a_source_without_the_table_gives_the_packs(kept: Ledger) -> None:
+    """Two backups, each with damage of its own: the table that is whole here says where the chunks lie there."""
+    copy = Ledger.open(kept.path.parent / "copy")
+    expected = values(kept)
+    damage(stored(kept, "packs"))
+    for path in (store_of(copy) / "tables").rglob("*"):
+        if path.is_file():
+            damage(path)
+    assert repair(kept, str(copy.path)).report.ok
+    assert expected == values(kept)
+
+
 def test_a_damaged_source_is_no_help(kept: Ledger) -> None:
     """What the source cannot give whole is not taken: the plan says so, and nothing changes."""
     copy = Ledger.open(kept.path.parent / "copy")
