@@ -30,6 +30,7 @@ from ledger.disk import (
     create_file,
     is_file,
     make_directory,
+    names_in,
     patch_file,
     read_file,
     remove_folder,
@@ -54,10 +55,6 @@ with LockFile(Path(sys.argv[1])).hold(timeout=10) as held:
     print("held", held.holder_died, flush=True)
     sys.stdin.read()
 """
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_file_is_written_whole_and_replaces_another(tmp_path: Path) -> None:

@@ -8,7 +8,16 @@ from ledger.disk.given import given_path, given_text, users_folder
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.modes import MODE
-from ledger.disk.reading import close_anyway, is_file, is_folder, mode_of, open_regular, read_file, storage_errors
+from ledger.disk.reading import (
+    close_anyway,
+    is_file,
+    is_folder,
+    mode_of,
+    names_in,
+    open_regular,
+    read_file,
+    storage_errors,
+)
 from ledger.disk.settling import settle, settle_file
 from ledger.disk.staged import StagedFile, stage_together, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
@@ -55,6 +64,7 @@ __all__ = [
     "make_directory",
     "mode_of",
     "move_file",
+    "names_in",
     "open_regular",
     "patch_file",
     "read_file",

@@ -95,6 +95,16 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     return stat.S_ISREG(mode_of(path))
 
 
+def names_in(folder: str | os.PathLike[str]) -> list[str]:
+    """The names in a folder, sorted; none where there is no such folder."""
+    try:
+        return sorted(os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise storage_error(error, folder, "list") from error
+
+
 def close_anyway(descriptor: int) -> None:
     """Close a file through which nothing was written that has to last: where that fails, nothing is lost."""
     with contextlib.suppress(OSError):

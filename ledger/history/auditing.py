@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from ledger.disk import mode_of, read_file, storage_errors
+from ledger.disk import mode_of, names_in, read_file, storage_errors
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
@@ -26,7 +26,7 @@ from ledger.history.refs import BRANCH
 from ledger.history.replacing import MULTI_PACK_INDEX
 from ledger.history.repository import OTHER_KIND, REQUIRED_SETTINGS, SHALLOW, other_kind, read_settings
 from ledger.history.revisions import commit_behind
-from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, names_in
+from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer
 from ledger.history.tips import PACKED_REFS, RefFiles, is_commit, read_packed, read_ref_files, read_tips
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId

@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from ledger.disk import fresh_name, remove_if_there, storage_errors
+from ledger.disk import fresh_name, names_in, remove_if_there, storage_errors
 from ledger.errors import (
     ArgumentError,
     FormatError,
@@ -41,7 +41,6 @@ from ledger.history.refs import BRANCH, known_ref, note_known, read_ref, write_r
 from ledger.history.remotes import PUBLISHED, Remote, without_secrets
 from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
-from ledger.history.soundness import names_in
 from ledger.history.standing import claim_problem, pointer_problems
 from ledger.history.transport import (
     TRANSFER_SECONDS,

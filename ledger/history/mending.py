@@ -19,6 +19,7 @@ from ledger.disk import (
     make_directory,
     mode_of,
     move_file,
+    names_in,
     read_file,
     remove_if_there,
     sync_directory,
@@ -35,7 +36,7 @@ from ledger.history.packing import release_pack, write_pack
 from ledger.history.refs import BRANCH
 from ledger.history.replacing import MULTI_PACK_INDEX, remove_multi_pack_index
 from ledger.history.repository import SHALLOW, write_head, write_settings
-from ledger.history.soundness import GitFault, names_in
+from ledger.history.soundness import GitFault
 from ledger.history.tips import read_tips
 from ledger.ids import CommitId
 from ledger.system_errors import raise_unjudged

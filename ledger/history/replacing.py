@@ -9,12 +9,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ledger.disk import fresh_name, read_file, remove_if_there, stage_file, storage_errors, sync_directory
+from ledger.disk import fresh_name, names_in, read_file, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.errors import IntegrityError, StorageError
 from ledger.history.folding import Fold, SourceDamage
 from ledger.history.newpack import Columns, NewPack
 from ledger.history.objects import Objects
-from ledger.history.soundness import names_in
 from ledger.history.sources import Source
 
 # Not `tmp_`: `git prune --expire=now` removes files of that name while they are being written.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ledger.disk import is_folder, open_regular, read_file
+from ledger.disk import is_folder, names_in, open_regular, read_file
 from ledger.errors import StorageError
 from ledger.history.entries import KINDS, PackDamage
 from ledger.history.forms import COMMIT, NO_NAMES, TREE, object_id
@@ -38,16 +38,6 @@ class GitFault(NamedTuple):
     kind: Literal["missing", "corrupt"]
     message: str
     objects: frozenset[str] = frozenset()
-
-
-def names_in(folder: Path) -> list[str]:
-    """The names in a folder, sorted; none where there is no such folder."""
-    try:
-        return sorted(os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise storage_error(error, folder, "list") from error
 
 
 def check_index(base: Path, name: str) -> GitFault | None:

@@ -25,6 +25,7 @@ from ledger.disk import (
     close_anyway,
     current_durability,
     make_directory,
+    names_in,
     remove_if_there,
     storage_errors,
     write_all,
@@ -33,7 +34,6 @@ from ledger.errors import FormatError, LedgerError, StorageError
 from ledger.history.bells import Bell, take_rope
 from ledger.history.drafts import Publication, decode_publication, encode_publication
 from ledger.ids import CommitId
-from ledger.system_errors import storage_error
 
 MOST_AT_ONCE = 64
 """Most publications that one holder takes up."""
@@ -177,7 +177,7 @@ class Queue:
 
     def remove_dead(self) -> None:
         """Remove what writers left that died; for a holder of the lock."""
-        for name in _listed(self._folder):
+        for name in names_in(self._folder):
             match = _TICKET.fullmatch(name.removesuffix(_BELL))
             if match is None or time.time() - int(match[1]) / 1e9 < _DEAD_SECONDS:
                 continue
@@ -206,7 +206,7 @@ class Queue:
         return True
 
     def _tickets(self) -> list[str]:
-        return sorted(filter(_TICKET.fullmatch, _listed(self._folder)))
+        return list(filter(_TICKET.fullmatch, names_in(self._folder)))
 
     def _look_at(self, ticket: Path) -> Waiter | None:
         """A publication that can be taken up, or ``None``: its own writer gets the lock in time, if it lives."""
@@ -234,12 +234,3 @@ class Queue:
             close_anyway(rope)
             return None
         return Waiter(publication, ticket, descriptor, rope)
-
-
-def _listed(folder: Path) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except FileNotFoundError:
-        return []  # nobody has waited yet
-    except OSError as error:
-        raise storage_error(error, folder, "list") from error
