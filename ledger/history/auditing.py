@@ -22,12 +22,12 @@ from ledger.history.history import History
 from ledger.history.layout import LEDGER_FILE
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
-from ledger.history.refs import BRANCH
+from ledger.history.refs import BRANCH, PACKED_REFS, read_packed
 from ledger.history.replacing import MULTI_PACK_INDEX
 from ledger.history.repository import OTHER_KIND, REQUIRED_SETTINGS, SHALLOW, other_kind, read_settings
 from ledger.history.revisions import commit_behind
 from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer
-from ledger.history.tips import PACKED_REFS, RefFiles, is_commit, read_packed, read_ref_files, read_tips
+from ledger.history.tips import RefFiles, is_commit, read_ref_files, read_tips
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 from ledger.system_errors import raise_unjudged

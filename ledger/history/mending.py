@@ -33,7 +33,7 @@ from ledger.history.indexing import can_be_indexed, restore_indexes
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.packing import release_pack, write_pack
-from ledger.history.refs import BRANCH
+from ledger.history.refs import BRANCH, PACKED_REFS
 from ledger.history.replacing import MULTI_PACK_INDEX, remove_multi_pack_index
 from ledger.history.repository import SHALLOW, write_head, write_settings
 from ledger.history.soundness import GitFault
@@ -175,7 +175,7 @@ def _has_to_stay(git_dir: Path, name: str) -> bool:
     """Whether what a fault is in is no file, or one that may hold what is nowhere else."""
     if name == BRANCH or name.startswith(("object ", "commit ", "artifacts")):
         return True
-    if name == "packed-refs" and not mode_of(git_dir / BRANCH, follow=False):
+    if name == PACKED_REFS and not mode_of(git_dir / BRANCH, follow=False):
         return True  # the branch may be in it
     # Of a folder that cannot be listed nobody knows what good there is in it.
     return bool(_FOLDER.fullmatch(name)) and stat.S_ISDIR(mode_of(git_dir / name, follow=False))

@@ -21,6 +21,7 @@ from ledger.ids import CommitId
 from ledger.system_errors import storage_error
 
 BRANCH = "refs/heads/main"
+PACKED_REFS = "packed-refs"
 LIVE_LOCK_SECONDS = 10.0
 """A lock file of Git younger than this may belong to a live `git push`."""
 
@@ -69,9 +70,9 @@ def read_ref(git_dir: Path, ref: str) -> CommitId | None:
         try:
             text = read_file(f"{git_dir}/{ref}").decode(errors="replace").strip()
         except FileNotFoundError:
-            packed = _read_packed(git_dir, ref)
-            if packed is not None:
-                return packed
+            for name, id in read_packed(git_dir):
+                if name == ref and _COMMIT.fullmatch(id):
+                    return CommitId(id)
             continue
         except StorageError:
             refuse_other_refs(git_dir)
@@ -80,6 +81,18 @@ def read_ref(git_dir: Path, ref: str) -> CommitId | None:
             raise IntegrityError(f"the ref {git_dir / ref} holds {text[:60]!r}, not a commit", where=str(git_dir / ref))
         return CommitId(text)
     return None
+
+
+def read_packed(git_dir: Path) -> Iterator[tuple[str, str]]:
+    """The refs that Git has packed, each with what it names; raises `StorageError`."""
+    try:
+        text = read_file(git_dir / PACKED_REFS).decode(errors="replace")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines():
+        id, _, ref = line.partition(" ")
+        if ref.startswith("refs/") and not line.startswith(("#", "^")):
+            yield ref, id
 
 
 def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Callable[[], bool] = lambda: True) -> bool:
@@ -255,15 +268,3 @@ def _status_of(path: str) -> os.stat_result | None:
         return None
     except OSError as error:
         raise storage_error(error, path, "read") from error
-
-
-def _read_packed(git_dir: Path, ref: str) -> CommitId | None:
-    try:
-        text = read_file(git_dir / "packed-refs").decode(errors="replace")
-    except FileNotFoundError:
-        return None
-    for line in text.splitlines():
-        commit, _, name = line.partition(" ")
-        if name == ref and _COMMIT.fullmatch(commit):
-            return CommitId(commit)
-    return None

@@ -6,17 +6,15 @@ reported beside those that can. Nothing here judges what a ref names.
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.disk import read_file, storage_errors
 from ledger.errors import StorageError
+from ledger.history.refs import PACKED_REFS, read_packed
 from ledger.history.soundness import GitFault
 from ledger.ids import CommitId
 from ledger.system_errors import raise_unjudged
-
-PACKED_REFS = "packed-refs"
 
 _COMMIT = re.compile(r"[0-9a-f]{40}\n?")
 _NOT_ACCEPTED = ("refs/ledger/quarantine/", "refs/ledger/incoming/")
@@ -79,18 +77,6 @@ def accepted_tips(git_dir: Path) -> dict[str, CommitId]:
 def is_commit(text: str) -> bool:
     """Whether the text of a ref names an object, as that of every ref of a history does."""
     return _COMMIT.fullmatch(text) is not None
-
-
-def read_packed(git_dir: Path) -> Iterator[tuple[str, str]]:
-    """The refs that Git has packed, each with what it names; raises `StorageError`."""
-    try:
-        text = read_file(git_dir / PACKED_REFS).decode(errors="replace")
-    except FileNotFoundError:
-        return
-    for line in text.splitlines():
-        id, _, ref = line.partition(" ")
-        if ref.startswith("refs/") and not line.startswith(("#", "^")):
-            yield ref, id
 
 
 def read_ref_files(git_dir: Path, folder: str) -> RefFiles:
