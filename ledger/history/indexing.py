@@ -16,16 +16,14 @@ from typing import TYPE_CHECKING
 
 from ledger.disk import mode_of, open_regular, read_file, remove_if_there, stage_file, sync_directory
 from ledger.errors import ReadOnlyError, StorageError
-from ledger.history.packfile import encode_index
+from ledger.history.packfile import PACK_HEAD, TRAILER, encode_index
 from ledger.system_errors import raise_unjudged, storage_error
 
 if TYPE_CHECKING:
     from dulwich.pack import PackData
 
-_TRAILER = 20
-_LEAST = 8 + 1024 + 2 * _TRAILER
+_LEAST = 8 + 1024 + 2 * TRAILER
 _COUNT = slice(8 + 1020, 8 + 1024)
-_PACK_HEAD = 12
 _TEMPORARY = "tmp_idx_"
 _DAMAGE = (zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError, OverflowError)
 """What the library raises for bytes that are no pack, besides errors of its own."""
@@ -91,12 +89,12 @@ def is_sound(base: Path) -> bool | None:
     """
     try:
         data = read_file(f"{base}.idx")
-        head, pack_trailer = read_file(f"{base}.pack", length=_PACK_HEAD), read_file(f"{base}.pack", start=-_TRAILER)
+        head, pack_trailer = read_file(f"{base}.pack", length=PACK_HEAD), read_file(f"{base}.pack", start=-TRAILER)
     except FileNotFoundError:
         return None
-    body, trailer = data[:-_TRAILER], data[-_TRAILER:]
+    body, trailer = data[:-TRAILER], data[-TRAILER:]
     is_whole = len(data) >= _LEAST and hashlib.sha1(body, usedforsecurity=False).digest() == trailer
-    return is_whole and data[_COUNT] == head[-4:] and body[-_TRAILER:] == pack_trailer
+    return is_whole and data[_COUNT] == head[-4:] and body[-TRAILER:] == pack_trailer
 
 
 def _index_of(path: Path) -> bytes | None:

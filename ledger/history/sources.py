@@ -1,6 +1,5 @@
 """A pack whose objects are to move into another: its entries one by one, in the order in which they stand."""
 
-import hashlib
 import itertools
 from array import array
 from bisect import bisect_left, bisect_right
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from ledger.disk import mode_of, read_file
 from ledger.history.entries import PackDamage, read_head
 from ledger.history.forms import COMMIT, decode_commit
+from ledger.history.indexing import is_sound
 from ledger.history.packfile import PACK_HEAD, TRAILER, PackFile
 from ledger.history.revisions import time_of
 from ledger.ids import CommitId
@@ -167,20 +167,13 @@ def open_source(base: Path) -> Source | None:
         return None
     try:
         source = Source(base)
-        index = read_file(f"{base}.idx")
-        head, trailer = read_file(f"{base}.pack", length=PACK_HEAD), read_file(f"{base}.pack", start=-TRAILER)
-        is_sound = (
-            len(source) == int.from_bytes(head[8:]) > 0
-            and hashlib.sha1(index[:-TRAILER], usedforsecurity=False).digest() == index[-TRAILER:]
-            and index[-2 * TRAILER : -TRAILER] == trailer
-            and source.offsets[0] == PACK_HEAD
-        )
+        can_be_folded = is_sound(base) and len(source) > 0 and source.offsets[0] == PACK_HEAD
     except (FileNotFoundError, PackDamage):
         # Gone by now, or damaged: reading what is in it says so, folding it would not help.
         return None
     except OSError as error:
         raise storage_error(error, base, "read") from error
-    return source if is_sound else None
+    return source if can_be_folded else None
 
 
 def is_kept(base: Path) -> bool:
