@@ -11,6 +11,8 @@ from ledger.errors import ArgumentError, ConfigError
 PUBLISHED = "origin"
 """The remote whose numbers are published: what it held under a number, it holds for ever."""
 
+FILE = "file://"
+
 _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 _QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
@@ -42,6 +44,15 @@ def check_remote(name: str, url: str) -> Remote:
 def without_secrets(text: str) -> str:
     """A text whose URLs have lost user, password and query."""
     return _QUERY.sub("", _USERINFO.sub("", text)) if "://" in text else text
+
+
+def path_in(url: str) -> str:
+    """The path that a ``file://`` URL means, as Git reads it; any other text is given back as it is."""
+    if not url.startswith(FILE):
+        return url
+    from urllib.parse import unquote
+
+    return unquote(url.removeprefix(FILE))
 
 
 def remote_url(git_dir: Path, remote: str) -> str | None:

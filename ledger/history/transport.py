@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from ledger.disk import is_folder, storage_errors, sync_directory
 from ledger.errors import DiskFullError, MissingDependencyError, RemoteError
 from ledger.history.refs import BRANCH
-from ledger.history.remotes import Remote, without_secrets
+from ledger.history.remotes import FILE, Remote, path_in, without_secrets
 from ledger.history.repository import check_depth, check_settings
 from ledger.ids import CommitId
 
@@ -127,7 +127,7 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
 def settle_remote(remote: Remote) -> None:
     """Make durable what names Git gave in a remote on this machine: it syncs files there, and no folders."""
     if _is_near(remote):
-        path = remote.url.removeprefix("file://")
+        path = path_in(remote.url)
         git_dir = next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/objects/pack")), None)
         if git_dir is not None:
             sync_directory(f"{git_dir}/objects/pack")
@@ -234,7 +234,7 @@ def _is_full(done: _Done) -> bool:
 
 def _is_near(remote: Remote) -> bool:
     """Whether a remote is a path, which Git asks without ssh."""
-    return remote.url.startswith(("/", "file://"))
+    return remote.url.startswith(("/", FILE))
 
 
 def _talk(git_dir: Path, remote: Remote, *arguments: str, seconds: float) -> _Done:

@@ -8,7 +8,7 @@ a ledger, or a folder inside a bare repository. A URL does not say where the sto
 from pathlib import Path
 
 from ledger.disk import given_path, is_file, is_folder
-from ledger.history import Remote, check_remote, remote_url
+from ledger.history import Remote, check_remote, path_in, remote_url
 from ledger.lookup.config import (
     CONFIG_FILE,
     RemoteConfig,
@@ -84,9 +84,7 @@ def _is_url(text: str) -> bool:
 
 
 def _local_path(url: str) -> Path | None:
-    if url.startswith(_FILE):
-        return Path(url.removeprefix(_FILE))
-    return None if _is_url(url) else Path(url)
+    return None if _is_url(url) and not url.startswith(_FILE) else Path(path_in(url))
 
 
 def _ledger_at(url: str) -> Path | None:

@@ -482,6 +482,17 @@ def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger]) -> 
         uploading._target(ada.workspace, far, Remote("origin", far.url))
 
 
+def test_a_path_that_is_written_as_a_url(tmp_path: Path, hub: Path) -> None:
+    """Bytes and history go to the same place: what Git decodes in a URL is decoded for the store as well."""
+    (spaced := tmp_path / "the team").mkdir()
+    hub = hub.rename(spaced / "hub.git")
+    ada = Ledger.init(tmp_path / "ada")
+    write_remote(ada.path, "origin", f"file://{hub}".replace(" ", "%20"))
+    ada.save("x", "iris")
+    ada.sync()
+    assert "x" == Ledger.clone(hub, tmp_path / "bob").load("iris")
+
+
 def test_a_remote_with_a_store_of_its_own(tmp_path: Path, hub: Path) -> None:
     """``store`` in the settings wins over what lies beside the history."""
     ada = Ledger.init(tmp_path / "ada")
