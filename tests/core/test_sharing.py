@@ -482,10 +482,10 @@ def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger]) -> 
         uploading._target(ada.workspace, far, Remote("origin", far.url))
 
 
-def test_a_path_that_is_written_as_a_url(tmp_path: Path, hub: Path) -> None:
+def test_a_path_that_is_written_as_a_url(tmp_path: Path) -> None:
     """Bytes and history go to the same place: what Git decodes in a URL is decoded for the store as well."""
-    (spaced := tmp_path / "the team").mkdir()
-    hub = hub.rename(spaced / "hub.git")
+    (team := tmp_path / "the team").mkdir()
+    hub = new_hub(team)
     ada = Ledger.init(tmp_path / "ada")
     write_remote(ada.path, "origin", f"file://{hub}".replace(" ", "%20"))
     ada.save("x", "iris")
