@@ -195,9 +195,8 @@ class Ledger(Reader):
 
         Raises what `tag` raises; a tag that the version does not have is no error.
         """
-        unwanted = check_given_tags(tags)
         with self.transaction() as transaction:
-            transaction.tag(on, None, version, remove=unwanted)
+            transaction.untag(on, tags, version)
 
     def transaction(self, *, subject: str = "") -> Transaction:
         """A ``with`` block whose saves, tags and metadata are published in one commit, or none of them.

@@ -58,6 +58,7 @@ from ledger.records import (
     MetadataEvent,
     Producer,
     TagsEvent,
+    check_given_tags,
     check_tags,
     decode_values,
     encode,
@@ -194,6 +195,10 @@ class Transaction:
                 target.change(tags=tuple(sorted({*target.manifest.tags, *add} - set(drop))))
         elif add or drop:
             self._add_event(target, "tag" if add else "untag", self._tags_event(add, drop))
+
+    def untag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
+        """Take tags off a version; a tag that it does not have is no error."""
+        self.tag(on, None, version, remove=check_given_tags(tags))
 
     def add_record(self, path: tuple[str, ...], record: object, *, trailers: tuple[str, ...] = ()) -> None:
         """Publish a record of another kind, at a path of its own, with the rest."""
