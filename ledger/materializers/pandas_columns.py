@@ -37,7 +37,7 @@ _ARROW_TYPES: Final = {str: "large_string", bytes: "large_binary", dt.date: "dat
 """The names of Arrow's types for columns of objects of one type, of which Arrow makes the same objects again."""
 
 _MASKED_FLOATS = ("Float32", "Float64")
-_SECONDS_LIMIT = (2**63 - 1) // 1000
+_SECONDS_LIMIT = (2**63 - 1) // 1000 - 1  # the one farther back loses its sign in numpy
 _TO_TEXT = json.JSONEncoder(ensure_ascii=False).encode
 
 

@@ -290,8 +290,8 @@ def test_labels_in_a_zone_that_is_not_found_again_are_refused(bench: Bench, zone
 def test_what_parquet_cannot_hold_is_refused(bench: Bench) -> None:
     """An Arrow type that would come back as another, and seconds too far away, are errors that name the column."""
     ends = pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"])
-    far = np.array([2**61], dtype="M8[s]")
-    for column in (pd.arrays.ArrowExtensionArray(ends), far, pd.arrays.ArrowExtensionArray(pa.array(far))):
+    far, past = np.array([2**61], dtype="M8[s]"), np.array([-((2**63 - 1) // 1000)], dtype="M8[s]")
+    for column in (pd.arrays.ArrowExtensionArray(ends), far, past, pd.arrays.ArrowExtensionArray(pa.array(far))):
         with pytest.raises(MaterializerError, match="column 'bad'"):
             bench.save(pd.DataFrame({"bad": column}))
 
