@@ -239,7 +239,9 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
         files, root = url_to_fs(url, **options)
     except ImportError as error:
         raise MissingDependencyError(
-            f"the store {shown} needs a library that is not installed: {error}", hint=str(error), url=shown
+            f"the store {shown} needs a library that is not installed: {error}",
+            hint="install that library where ledger is installed",
+            url=shown,
         ) from error
     except ValueError as error:
         hint = "use a path, or a URL such as file:///data/store or s3://bucket/folder"
