@@ -30,9 +30,11 @@ from ledger.errors import (
     UnsupportedFormatError,
 )
 from ledger.history import layout
+from ledger.history.ancestry import commits_between, have_common_commit, is_ancestor
 from ledger.history.comparing import compare
 from ledger.history.entries import KINDS
 from ledger.history.forms import BLOB, COMMIT, ObjectId
+from ledger.history.git_program import TRANSFER_SECONDS
 from ledger.history.history import History
 from ledger.history.layout import Claim
 from ledger.history.merging import Merged, merge_trees
@@ -42,14 +44,7 @@ from ledger.history.remotes import PUBLISHED, Remote, without_secrets
 from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
 from ledger.history.standing import claim_problem, pointer_problems
-from ledger.history.transport import (
-    TRANSFER_SECONDS,
-    commits_between,
-    fetch,
-    have_common_commit,
-    is_ancestor,
-    remote_tip,
-)
+from ledger.history.transport import fetch, remote_tip
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
 from ledger.ids import CommitId
 from ledger.records import Name

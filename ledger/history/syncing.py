@@ -18,6 +18,7 @@ import msgspec
 
 from ledger.errors import ArgumentError, IntegrityError, LedgerNotFoundError, RemoteError
 from ledger.history import layout
+from ledger.history.ancestry import have_common_commit, is_ancestor
 from ledger.history.comparing import compare
 from ledger.history.history import History
 from ledger.history.incoming import check_commits, merge_roots, receive
@@ -26,7 +27,7 @@ from ledger.history.packing import release_pack
 from ledger.history.refs import create_branch, known_ref, note_known, read_ref, write_ref
 from ledger.history.remotes import PUBLISHED, Remote
 from ledger.history.repository import create_repository
-from ledger.history.transport import advice, have_common_commit, is_ancestor, push, remote_tip, settle_remote
+from ledger.history.transport import advice, push, remote_tip, settle_remote
 from ledger.ids import CommitId, VersionId
 from ledger.records import format_time
 

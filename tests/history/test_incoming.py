@@ -20,8 +20,8 @@ from ledger.errors import (
     IntegrityError,
     RemoteError,
 )
+from ledger.history.ancestry import commits_between
 from ledger.history.layout import Claim
-from ledger.history.transport import commits_between
 from ledger.ids import CommitId, VersionId, new_uuid
 from ledger.lookup import write_remote
 from ledger.records import Name, VersionString

@@ -12,7 +12,17 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, FormatError, RemoteError, StorageError
-from ledger.history import Remote, adopt_plan, check_remote, plan_sync, push_plan, transport, without_secrets
+from ledger.history import (
+    Remote,
+    adopt_plan,
+    check_remote,
+    git_program,
+    plan_sync,
+    push_plan,
+    transport,
+    without_secrets,
+)
+from ledger.history.ancestry import commits_between
 from ledger.ids import CommitId
 from tests.kit.histories import AUTHOR, NOW
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
@@ -180,9 +190,9 @@ def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger]
 def test_what_git_lists_is_kept_whole(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
     """Commits are ours, and none of them is left out."""
     ada, _ = pair
-    monkeypatch.setattr(transport, "_KEPT_BYTES", 10)
+    monkeypatch.setattr(git_program, "_KEPT_BYTES", 10)
     listed = git(ada, "rev-list", "--topo-order", "--reverse", "main").splitlines()
-    assert listed == transport.commits_between(ada.git_dir, None, CommitId(ada.revision))
+    assert listed == commits_between(ada.git_dir, None, CommitId(ada.revision))
 
 
 def test_a_protocol_that_is_not_listed(pair: tuple[Ledger, Ledger]) -> None:

@@ -1,0 +1,57 @@
+"""What a commit is built on, asked of Git, which goes through many commits fast."""
+
+from pathlib import Path
+
+from ledger.errors import RemoteError
+from ledger.history.git_program import TRANSFER_SECONDS, Done, run_git
+from ledger.ids import CommitId
+
+_MOST_QUESTIONS = 16
+_PARENTS_WIDTH = 2 * 40 + 1
+
+
+def is_ancestor(git_dir: Path, older: CommitId, newer: CommitId) -> bool:
+    """Whether a commit is part of what another one is built on."""
+    return _is_so(run_git(git_dir, "merge-base", "--is-ancestor", older, newer), newer)
+
+
+def have_common_commit(git_dir: Path, one: CommitId, other: CommitId) -> bool:
+    """Whether two commits belong to one history."""
+    return _is_so(run_git(git_dir, "merge-base", one, other), other)
+
+
+def _is_so(done: Done, commit: CommitId) -> bool:
+    """Whether Git says yes; raises `RemoteError` where it could not tell, which is no "no"."""
+    if done.code not in (0, 1):
+        raise RemoteError(
+            f"git cannot tell what {commit} is built on: {done.words}", hint="run `ledger verify`", commit=commit
+        )
+    return done.code == 0
+
+
+def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> list[CommitId]:
+    """The commits that a tip is built on and a known commit is not, oldest first; raises `RemoteError`.
+
+    Git stops looking by the commits' dates, and where a clock ran back it lists some that the known one is built on,
+    too. Then the first of those is built on nothing else that is listed.
+    """
+    if known is None:
+        return list(_parents_by_commit(git_dir, tip))
+    found = _parents_by_commit(git_dir, tip, f"^{known}")
+    first = [commit for commit, parents in found.items() if found.keys().isdisjoint(parents)]
+    # Each question takes Git some milliseconds: for many commits, its list of all that are known is faster.
+    if len(first) > _MOST_QUESTIONS or any(is_ancestor(git_dir, commit, known) for commit in first):
+        held = _parents_by_commit(git_dir, known)
+        return [commit for commit in found if commit not in held]
+    return list(found)
+
+
+def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[CommitId, list[str]]:
+    """The commits that a tip is built on, oldest first, and the parents of each."""
+    # As much of the parents as a ledger's commit has: there may be thousands, and Git would write all of them.
+    command = ["rev-list", "--topo-order", "--reverse", f"--format=%<({_PARENTS_WIDTH},trunc)%P", tip, *without]
+    done = run_git(git_dir, *command, seconds=TRANSFER_SECONDS, is_whole=True)
+    if done.code:
+        raise RemoteError(f"cannot list the commits of {tip}: {done.words}", commit=tip)
+    lines = iter(done.output.splitlines())
+    return {CommitId(head.removeprefix("commit ")): parents.split() for head, parents in zip(lines, lines, strict=True)}

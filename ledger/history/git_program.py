@@ -1,0 +1,159 @@
+"""Git's own program, run for what crosses a border or is asked of the commits. Nothing else runs it.
+
+* nothing of the environment, or of the history's own hooks and configuration, decides what runs here: no
+  ``GIT_*`` variable, no hook but a remote's, no prompt, only harmless settings and the protocols listed here;
+* no derived file, replacement or graft has a say in what it answers;
+* every call ends in bounded time, its helpers with it, and of what it says only the end is kept;
+* what is received is checked object by object before it is kept;
+* its words, and a remote's, are without user names, passwords and keys in URLs.
+"""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from ledger.disk import storage_errors
+from ledger.errors import MissingDependencyError, RemoteError
+from ledger.history.remotes import without_secrets
+from ledger.history.repository import check_depth, check_settings
+
+if TYPE_CHECKING:
+    import subprocess
+
+ASK_SECONDS = 60.0
+"""How long a remote may take to say what its branch holds."""
+
+TRANSFER_SECONDS = 1800.0
+"""How long a fetch or a push may take."""
+
+REACH = "check the URL, the network, and that `git ls-remote` of it works without a question"
+SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=2"
+
+_PROTOCOLS = ("file", "git", "http", "https", "ssh")
+_SETTINGS = (
+    "protocol.allow=never",
+    *(f"protocol.{name}.allow=always" for name in _PROTOCOLS),
+    "protocol.ext.allow=never",
+    "transfer.fsckObjects=true",
+    "fetch.fsckObjects=true",
+    "core.hooksPath=/dev/null",
+    "core.logAllRefUpdates=false",
+    "core.fsync=all",
+    "core.fsyncMethod=fsync",
+    "core.commitGraph=false",
+    "core.multiPackIndex=false",
+    "core.askPass=",
+    "gc.auto=0",
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=30",
+)
+_SHOWN_LINES = 6
+_KEPT_BYTES = 1 << 16
+"""So much of the end of what a remote says: it may talk for as long as a transfer may take."""
+_READ_BYTES = 1 << 16
+_LEAVE_SECONDS = 2.0
+_LOOK_SECONDS = 0.01
+
+
+class Done(NamedTuple):
+    """How Git ended, what it gave out, and what it and the remote said in words."""
+
+    code: int
+    output: str
+    words: str
+
+
+def run_git(
+    git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS, is_whole: bool = False, ssh: str = SSH
+) -> Done:
+    """What Git answers; of its output the end, or all of it where it ``is_whole``, of its words the end."""
+    import shutil
+    import subprocess
+
+    check_settings(git_dir)
+    check_depth(git_dir)
+    program = shutil.which("git")
+    if program is None:
+        raise MissingDependencyError(
+            "git is not installed: no program of that name on the PATH", hint="install Git; only sharing needs it"
+        )
+    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+    command = [program, *settings, f"--git-dir={git_dir}", *arguments]
+    with (
+        storage_errors(program, "run"),
+        subprocess.Popen(  # noqa: S603  # no shell; the URL is the user's own, and its protocols are limited
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(ssh),
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None, "it is a pipe"
+            assert process.stderr is not None, "it is a pipe"
+            output, words = _hear(process.stdout, process.stderr, seconds, is_whole=is_whole)
+            process.wait(timeout=seconds)
+        except BaseException as error:
+            _end(process)
+            if isinstance(error, (TimeoutError, subprocess.TimeoutExpired)):
+                raise RemoteError(f"git {arguments[0]} did not end within {seconds:g} s", hint=REACH) from error
+            raise
+    return Done(process.returncode, output.decode(errors="replace"), _words(words))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End Git and its helpers (ssh, remote-https, receive-pack), which are in its session: none outlives the call.
+
+    Asked first, they take their lock files away, in a remote's repository too, where nobody else would.
+    """
+    import signal
+
+    with contextlib.suppress(ProcessLookupError):
+        try:
+            os.killpg(process.pid, signal.SIGTERM)
+            end = time.monotonic() + _LEAVE_SECONDS
+            while time.monotonic() < end:
+                process.poll()
+                os.killpg(process.pid, 0)  # as long as one of them is there
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _hear(output: IO[bytes], words: IO[bytes], seconds: float, *, is_whole: bool) -> tuple[bytes, bytes]:
+    """What is written to two pipes until both are closed; raises ``TimeoutError`` after so many seconds."""
+    import selectors
+
+    end = time.monotonic() + seconds
+    heard = {output: bytearray(), words: bytearray()}
+    with selectors.DefaultSelector() as selector:
+        for pipe in heard:
+            selector.register(pipe, selectors.EVENT_READ, pipe)
+        while selector.get_map():
+            for key, _ in selector.select(max(0.0, end - time.monotonic())):
+                data = os.read(key.fd, _READ_BYTES)
+                if not data:
+                    selector.unregister(key.fileobj)
+                heard[key.data] += data
+                if not is_whole or key.data is words:
+                    del heard[key.data][:-_KEPT_BYTES]
+            if time.monotonic() >= end:
+                raise TimeoutError
+    return bytes(heard[output]), bytes(heard[words])
+
+
+def _environment(ssh: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_ASKPASS"))}
+    honest = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_GRAFT_FILE": os.devnull}
+    return {**kept, **honest, "GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": ssh, "LC_ALL": "C"}
+
+
+def _words(data: bytes) -> str:
+    """What Git and the remote said, in one line."""
+    lines = [line.strip() for line in data.decode(errors="replace").splitlines()]
+    told = [line for line in lines if line and not line.startswith("hint:")]
+    return without_secrets("; ".join(told[-_SHOWN_LINES:])) or "no reason given"
