@@ -18,10 +18,11 @@ import msgspec
 
 from ledger.errors import ArgumentError, IntegrityError, LedgerNotFoundError, RemoteError
 from ledger.history import layout
+from ledger.history.admission import check_commits, merge_roots
 from ledger.history.ancestry import have_common_commit, is_ancestor
 from ledger.history.comparing import compare
 from ledger.history.history import History
-from ledger.history.incoming import check_commits, merge_roots, receive
+from ledger.history.incoming import receive
 from ledger.history.layout import Claim
 from ledger.history.packing import release_pack
 from ledger.history.refs import create_branch, known_ref, note_known, read_ref, write_ref

@@ -1,0 +1,149 @@
+"""Commits that somebody else made, judged before they belong to a history (specs/sharing.md, 4).
+
+* a commit adds to its first parent and changes nothing; a merge is exactly the tree that
+  merging its parents gives;
+* every new file is a record in its place, within its limits;
+* positions are dense, version strings unique and found, names distinct.
+"""
+
+from collections.abc import Callable, Mapping
+
+from ledger.errors import FormatError, LedgerError, UnsupportedFormatError
+from ledger.history import layout
+from ledger.history.ancestry import commits_between
+from ledger.history.comparing import compare
+from ledger.history.forms import BLOB, ObjectId
+from ledger.history.history import History
+from ledger.history.layout import Claim
+from ledger.history.merging import Merged, merge_trees
+from ledger.history.placing import check_file
+from ledger.history.revisions import LAST_SECOND
+from ledger.history.snapshot import Snapshot
+from ledger.history.standing import claim_problem, pointer_problems
+from ledger.history.trees import CommittedTree, GrowingTree, emit_into
+from ledger.ids import CommitId
+from ledger.records import Name
+
+_MOST_PARENTS = 2
+
+
+def check_commits(
+    history: History, known: CommitId | None, tip: CommitId, *, way_out: Callable[[CommitId], str | None]
+) -> None:
+    """Check every commit that ``known`` does not hold, and what they add up to.
+
+    `FormatError` names the commit that is refused, with the hint that ``way_out`` has for it, if any.
+    """
+    for commit in commits_between(history.git_dir, known, tip):
+        try:
+            _check_commit(history, commit, is_first_allowed=known is None)
+        except UnsupportedFormatError:
+            raise
+        except LedgerError as error:
+            hint = way_out(commit) or error.hint
+            raise FormatError(f"commit {commit} is refused: {error}", hint=hint, commit=commit) from error
+    objects = history.objects
+    base = objects.commit(known).tree if known is not None else None
+    added = compare(objects, base, objects.commit(tip).tree).added
+    try:
+        _check_artifacts(CommittedTree(objects, objects.commit(tip).tree), added)
+    except LedgerError as error:
+        hint = way_out(tip) or error.hint
+        raise FormatError(f"commit {tip} is refused: {error}", hint=hint, commit=tip) from error
+
+
+def merge_roots(history: History, theirs: ObjectId, ours: ObjectId) -> tuple[GrowingTree, Merged]:
+    """The tree that two clones agree on, ``theirs`` being the published one, and how it came about."""
+    objects = history.objects
+    change = compare(objects, theirs, ours)
+    merged = merge_trees(
+        CommittedTree(objects, theirs), CommittedTree(objects, ours), only_ours=change.added, only_theirs=change.removed
+    )
+    tree = GrowingTree(objects, theirs)
+    for path, data in merged.added.items():
+        tree.add(path, data)
+    return tree, merged
+
+
+def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> None:
+    objects = history.objects
+    commit = objects.commit(id)
+    if len(commit.parents) > _MOST_PARENTS or (not commit.parents and not is_first_allowed):
+        raise FormatError(f"it has {len(commit.parents)} parents")
+    if commit.time > LAST_SECOND:
+        raise FormatError(f"its time is {commit.time}, behind the end of the year 9999 at {LAST_SECOND}")
+    first = objects.commit(commit.parents[0]).tree if commit.parents else None
+    difference = compare(objects, first, commit.tree)
+    for verb, paths in (("removes", difference.removed), ("edits", difference.edited)):
+        for path in paths:
+            raise FormatError(f"it {verb} {'/'.join(path)}", path="/".join(path))
+    tree = CommittedTree(objects, commit.tree)
+    for path in difference.added:
+        entry = tree.find(path)
+        assert entry is not None
+        check_file(path, objects.get(entry.id, BLOB))
+    if len(commit.parents) == _MOST_PARENTS and first is not None:
+        merged, _ = merge_roots(history, first, objects.commit(commit.parents[1]).tree)
+        expected = merged.write(emit_into({}))
+        if expected != commit.tree:
+            raise FormatError(f"its tree is {commit.tree}, merging its parents gives {expected}, as `ledger sync` does")
+
+
+def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> None:
+    """The artifacts that new files belong to are whole, as a reader would meet them."""
+    touched = dict[Name, set[layout.Path]]()
+    for path in added:
+        name = layout.artifact_of(path)
+        if name is not None:
+            touched.setdefault(name, set()).add(path[:-1])
+    _check_spellings(tree, touched)
+    ids: set[str] = set()
+    for name in sorted(touched):
+        _check_artifact(tree, name, new=touched[name], ids=ids)
+
+
+def _check_spellings(tree: CommittedTree, touched: Mapping[Name, object]) -> None:
+    """No name that is touched differs from another one only in case; a folder of names is gone through once."""
+    for shard in sorted({layout.artifact_path(name)[:-1] for name in touched}):
+        met: dict[str, Name] = {}
+        for name in filter(None, map(layout.parse_name, tree.names(shard))):
+            other = met.setdefault(name.lower(), name)
+            if other != name and (name in touched or other in touched):
+                new, old = (name, other) if name in touched else (other, name)
+                raise FormatError(f"artifact {new!r} stands beside {old!r}")
+
+
+def _check_artifact(tree: CommittedTree, name: Name, *, new: set[layout.Path], ids: set[str]) -> None:
+    """One artifact is whole; versions in ``new`` folders are found, and none has one of ``ids``, which gain theirs."""
+    snapshot = Snapshot(tree)
+    strays = snapshot.strays(name)
+    if strays:
+        raise FormatError(f"artifact {name!r} stands beside {strays[0]!r}")
+    before: Claim | None = None
+    versions: set[str] = set()
+    pointers: set[layout.Path] = set()
+    for claim in snapshot.claims(name):
+        where = "/".join(claim.path)
+        problem = claim_problem(claim, before)
+        if problem is not None:
+            raise FormatError(f"{where}: {problem}")
+        if claim.id in ids or claim.version in versions:
+            what = f"the id {claim.id}" if claim.id in ids else f"the version {claim.version!r}"
+            raise FormatError(f"{where}: another one has {what}")
+        ids.add(claim.id)
+        versions.add(claim.version)
+        if claim.pointer is not None:
+            pointers.add(claim.pointer)
+        if claim.path in new:
+            _check_found(claim, tree, snapshot)
+        before = claim
+    for problem in pointer_problems(tree, name, pointers):
+        raise FormatError(problem)
+
+
+def _check_found(claim: Claim, tree: CommittedTree, snapshot: Snapshot) -> None:
+    """A version is whole and found by its name; those before it still are, as no two have one, or one pointer."""
+    if layout.MANIFEST not in tree.names(claim.path):
+        raise FormatError(f"{claim.label} at {'/'.join(claim.path)} has no manifest")
+    if snapshot.claim_of(claim.name, claim.version) != claim:
+        raise FormatError(f"{'/'.join(claim.path)}: looking up version {claim.version!r} does not find it")
