@@ -17,7 +17,11 @@ from ledger.history.remotes import FILE, Remote, path_in
 from ledger.ids import CommitId
 
 _RECEIVE = "git -c core.fsync=all -c core.fsyncMethod=fsync -c receive.unpackLimit=1 receive-pack"
-"""What takes a push to a path: Git hands no settings on to another repository, and by itself syncs next to nothing."""
+"""What takes a push to a path: Git hands no settings on to another repository.
+
+By itself it syncs next to nothing, and puts a small push into loose objects, which `git gc --prune=now` there may take
+away before the branch has moved, and says yes; a pack it keeps until then.
+"""
 _GIT_ENDS = ("/.git", "", ".git")
 """Behind a path, where Git looks for its repository, in this order."""
 # Patterns are compiled by `re` when they are first used: most programs ask no remote.
