@@ -4,7 +4,7 @@ import re
 
 import click
 
-from ledger.cli.printing import human_size, print_fields, print_json, print_line
+from ledger.cli.printing import counted, human_size, print_fields, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.lookup import write_cache_limit
 
@@ -59,7 +59,7 @@ def clear(session: Session) -> None:
     if session.json:
         print_json({**dropped._asdict(), "mapped": copies._asdict()})
     else:
-        print_line(f"deleted {human_size(dropped.size)} in {dropped.files} files")
+        print_line(f"deleted {human_size(dropped.size)} in {counted(dropped.files, 'file')}")
         print_line(f"deleted {human_size(copies.size)} in {copies.files} mapped copies")
 
 

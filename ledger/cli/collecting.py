@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ledger
-from ledger.cli.printing import human_size, print_json, print_line
+from ledger.cli.printing import counted, human_size, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def gc(session: Session, dry_run: bool, days: int, exclusive: bool) -> None:
             }
         )
     elif done is not None:
-        print_line(f"removed {len(done.removed)} files, {human_size(done.freed)}; rewrote {done.packs} packs")
+        removed = f"removed {counted(len(done.removed), 'file')}, {human_size(done.freed)}"
+        print_line(f"{removed}; rewrote {counted(done.packs, 'pack')}")
 
 
 def _show(plan: "GcPlan") -> None:
@@ -61,6 +62,6 @@ def _show(plan: "GcPlan") -> None:
     for spare in plan.spare:
         print_line(f"to be removed: {spare.key}, {human_size(spare.size)}")
     if plan.young:
-        print_line(f"{plan.young} files that nothing names are kept, they are younger than {plan.grace_days:g} days")
+        print_line(f"kept, younger than {plan.grace_days:g} days: {counted(plan.young, 'file')} that nothing names")
     if plan.is_empty:
         print_line("there is nothing to do")

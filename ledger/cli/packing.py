@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ledger
-from ledger.cli.printing import Shape, human_size, print_json, print_line
+from ledger.cli.printing import Shape, counted, human_size, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _show(plan: "PackingPlan") -> None:
         size = human_size(sum(each.bytes for each in group))
         print_line(f"{len(group)} packs of {sum(each.objects for each in group)} objects, {size}, become one")
     if plan.loose:
-        print_line(f"{plan.loose} loose objects become a pack")
+        print_line(f"to be a pack: {counted(plan.loose, 'loose object')}")
     if plan.left:
         print_line(f"packs that stay as they are: {len(plan.left)}")
     if not plan.objects:

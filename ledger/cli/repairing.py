@@ -84,4 +84,4 @@ def _show_done(done: "Repaired") -> None:
         print_table(PROBLEM_COLUMNS, [problem_shape(problem) for problem in done.report.problems])
     if done.quarantine.exists():
         print_line(f"bad copies are kept in {done.quarantine}")
-    print_line(f"repaired; {len(done.report.problems)} problems are left")
+    print_line(f"repaired; {counted(len(done.report.problems), 'problem')} left")

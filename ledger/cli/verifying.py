@@ -119,7 +119,7 @@ def _print(session: Session, report: "Report") -> None:
     if problems:
         print_table(PROBLEM_COLUMNS, problems)
     if report.orphans:
-        print_line(f"{len(report.orphans)} objects of the store belong to no version")
+        print_line(f"{counted(len(report.orphans), 'object')} of the store that no version needs")
     part = "" if report.is_whole else ", a part of all"
     print_line(f"checked {counted(report.versions, 'version')}{part}: {counted(len(problems), 'problem')}")
 

@@ -70,7 +70,7 @@ def test_a_problem_names_all_that_it_touches(cli: Cli, iris: dict[str, Any]) -> 
 def test_what_belongs_to_nobody_is_told(cli: Cli, iris: dict[str, Any]) -> None:
     """An orphan is a line, and no problem."""
     waste(Ledger.open())
-    assert "1 objects of the store belong to no version\n" in cli("verify").out
+    assert "1 object of the store that no version needs\n" in cli("verify").out
     assert 1 == len(json.loads(cli("verify", "--json").out)["orphans"])
 
 
@@ -93,7 +93,7 @@ def test_repair_shows_does_and_checks(cli: Cli, copy: str) -> None:
     """The plan first, then what was kept and what is left; afterwards the version is whole, and nothing is to do."""
     shown = cli("repair", "--from", copy).out
     assert f"iris@1: 1 object from {copy}\n" in shown
-    assert shown.endswith("repaired; 0 problems are left\n")
+    assert shown.endswith("repaired; 0 problems left\n")
     cli("get", "iris", "-o", "back")
     assert "nothing is wrong\n" == cli("repair", "--from", copy).out
 
@@ -141,7 +141,7 @@ def test_gc_shows_and_removes(cli: Cli, iris: dict[str, Any]) -> None:
     """What it removes stands in the plan first; afterwards there is nothing to do."""
     ledger = Ledger.open()
     waste(ledger)
-    assert "1 files that nothing names are kept, they are younger than 14 days\n" in cli("gc").out
+    assert "kept, younger than 14 days: 1 file that nothing names\n" in cli("gc").out
     grow_old(ledger.path / "store")
     [spare] = json.loads(cli("gc", "--dry-run", "--json").out)["spare"]
     assert f"to be removed: {spare['object']}, " in cli("gc").out
