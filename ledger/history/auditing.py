@@ -7,32 +7,32 @@ What `git fsck` finds is found here. Works file by file and commit by commit, so
 can be checked at a time and little is in memory. Changes nothing.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from ledger.disk import mode_of, names_in, read_file, storage_errors
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
 from ledger.history.entries import PackDamage
-from ledger.history.forms import BLOB, COMMIT, Commit, ObjectId
+from ledger.history.forms import BLOB, COMMIT, Commit
 from ledger.history.history import History
 from ledger.history.layout import LEDGER_FILE
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
-from ledger.history.refs import BRANCH, PACKED_REFS, read_packed
+from ledger.history.ref_auditing import check_refs
+from ledger.history.refs import BRANCH, PACKED_REFS
 from ledger.history.replacing import MULTI_PACK_INDEX
 from ledger.history.repository import OTHER_KIND, REQUIRED_SETTINGS, SHALLOW, other_kind, read_settings
 from ledger.history.revisions import commit_behind
-from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer
-from ledger.history.tips import RefFiles, is_commit, read_ref_files, read_tips
+from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, unreadable
+from ledger.history.tips import is_commit, read_tips
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 from ledger.system_errors import raise_unjudged
 
-_GITS_OWN, _OUR_OWN = "refs/remotes/", "refs/ledger/"
+_GITS_OWN = "refs/remotes/"
 _HEAD: Final = f"ref: {BRANCH}\n".encode()
 
 
@@ -106,7 +106,7 @@ def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
                 name, "corrupt", f"{path} cuts the history off for Git, which could remove what is behind it"
             )
     elif name in ("refs", PACKED_REFS, "logs"):
-        yield from _check_refs(history, name)
+        yield from check_refs(history, name)
     elif name.startswith("objects/pack/pack-"):
         yield from check_pack(path, name)
     elif len(name) == len("objects/ab"):
@@ -170,7 +170,7 @@ def check_commit(history: History, id: CommitId) -> GitFault | None:
             assert entry is not None, "what a comparison found is there"
             objects.get(entry.id, BLOB)
     except (IntegrityError, FormatError, StorageError) as error:
-        return _unreadable(where, error)
+        return unreadable(where, error)
     return None
 
 
@@ -226,71 +226,6 @@ def _check_small(path: Path, name: str) -> Iterator[GitFault]:
         yield GitFault(name, "corrupt", f"{path} sets {setting!r}, {OTHER_KIND}")
 
 
-def _check_refs(history: History, name: str) -> Iterator[GitFault]:
-    git_dir = history.git_dir
-    if name == PACKED_REFS:
-        yield from _check_packed(git_dir / name)
-        found = list(read_packed(git_dir))
-    elif name == "logs":
-        logs = read_ref_files(git_dir, name)
-        yield from _check_logs(git_dir, logs)
-        found = [(f"{log} in the log", id) for log, text in logs.texts.items() for id in _logged(text)]
-    else:
-        refs = read_ref_files(git_dir, name)
-        if BRANCH not in read_tips(git_dir).commits and not any(unread.name == BRANCH for unread in refs.unread):
-            yield GitFault(BRANCH, "missing", f"the history {git_dir} has lost its branch {BRANCH}")
-        yield from (unread.fault for unread in refs.unread)
-        found = list(refs.texts.items())
-    for ref, text in found:
-        if ref != BRANCH and not ref.startswith(_OUR_OWN) and _POINTER.fullmatch(text):
-            continue  # what it points to is a ref itself
-        if not is_commit(text) or (name == "refs" and not text.endswith("\n")):
-            yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")
-        else:
-            yield from _check_target(history, ref, CommitId(text.strip()))
-
-
-def _check_target(history: History, ref: str, id: CommitId) -> Iterator[GitFault]:
-    """What a ref names can be read, and is a commit where it is a branch's."""
-    try:
-        kind, _ = history.objects.read(ObjectId(id))
-    except (IntegrityError, StorageError) as error:
-        yield _unreadable(ref, error)._replace(message=f"{ref} names {id}: {error}")
-        return
-    if ref.startswith("refs/heads/") and kind != COMMIT:
-        yield GitFault(ref, "corrupt", f"{ref} names {id}, which is no commit")
-
-
-# Git from 2.48 on leaves one with every fetch: which branch a remote's HEAD is. `git symbolic-ref` makes any.
-_POINTER = re.compile(r"ref: refs/[\x21-\x7e]+\n")
-_LOG_LINE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} [^<>\n\0]*<[^<>\n\0]*> [0-9]+ [+-][0-9]{4}(?:\t[^\n]*)?")
-# Git takes no other comment than that in front.
-_PACKED_REFS = re.compile(r"(?:# pack-refs with:[^\n]*\n)?(?:(?:[0-9a-f]{40} refs/[\x21-\x7e]+|\^[0-9a-f]{40})\n)*")
-
-
-def _logged(text: str) -> Iterator[str]:
-    """The commits that a log of a ref names."""
-    for line in text.splitlines():
-        if _LOG_LINE.fullmatch(line):
-            yield from (id for id in line.split(" ", 2)[:2] if id.strip("0"))
-
-
-def _check_logs(git_dir: Path, logs: RefFiles) -> Iterator[GitFault]:
-    for log, text in logs.texts.items():
-        if text and not all(_LOG_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")):
-            yield GitFault(log, "corrupt", f"{git_dir / log} is not a log of a ref")
-    yield from (unread.fault for unread in logs.unread)
-
-
-def _check_packed(path: Path) -> Iterator[GitFault]:
-    try:
-        text = read_file(path).decode(errors="replace")
-    except FileNotFoundError:
-        return
-    if not _PACKED_REFS.fullmatch(text):
-        yield GitFault(path.name, "corrupt", f"{path} is not a list of refs")
-
-
 def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
     """The id of every object that may be a commit, in packs and loose files."""
     for name in names_in(objects.directory):
@@ -304,12 +239,3 @@ def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
             except (PackDamage, OSError) as error:
                 raise_unjudged(error)
                 continue  # `check_git_file` says so
-
-
-def _unreadable(where: str, error: IntegrityError | FormatError | StorageError) -> GitFault:
-    """The fault of what could not be read, with the object that it failed at."""
-    raise_unjudged(error)
-    source = error if "digest" in error.facts or not isinstance(error.__cause__, IntegrityError) else error.__cause__
-    id = source.facts.get("digest")
-    kind: Literal["missing", "corrupt"] = "missing" if source.facts.get("is_missing") else "corrupt"
-    return GitFault(f"object {id}" if id else where, kind, f"{where}: {error}", frozenset([str(id)] if id else ()))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ledger.disk import is_folder, names_in, open_regular, read_file
-from ledger.errors import StorageError
+from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.entries import KINDS, PackDamage
 from ledger.history.forms import COMMIT, NO_NAMES, TREE, object_id
 from ledger.history.indexing import is_sound
@@ -38,6 +38,15 @@ class GitFault(NamedTuple):
     kind: Literal["missing", "corrupt"]
     message: str
     objects: frozenset[str] = frozenset()
+
+
+def unreadable(where: str, error: IntegrityError | FormatError | StorageError) -> GitFault:
+    """The fault of what could not be read, with the object that it failed at."""
+    raise_unjudged(error)
+    source = error if "digest" in error.facts or not isinstance(error.__cause__, IntegrityError) else error.__cause__
+    id = source.facts.get("digest")
+    kind: Literal["missing", "corrupt"] = "missing" if source.facts.get("is_missing") else "corrupt"
+    return GitFault(f"object {id}" if id else where, kind, f"{where}: {error}", frozenset([str(id)] if id else ()))
 
 
 def check_index(base: Path, name: str) -> GitFault | None:

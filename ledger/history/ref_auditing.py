@@ -1,0 +1,83 @@
+"""What the refs of a history and their logs say, read from the files and held against the objects.
+
+Owns what must hold of them: each is what Git wrote, and names a commit that can be read.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ledger.disk import read_file
+from ledger.errors import IntegrityError, StorageError
+from ledger.history.forms import COMMIT, ObjectId
+from ledger.history.history import History
+from ledger.history.refs import BRANCH, PACKED_REFS, read_packed
+from ledger.history.soundness import GitFault, unreadable
+from ledger.history.tips import RefFiles, is_commit, read_ref_files, read_tips
+from ledger.ids import CommitId
+
+_OUR_OWN = "refs/ledger/"
+# Git from 2.48 on leaves one with every fetch: which branch a remote's HEAD is. `git symbolic-ref` makes any.
+_POINTER = re.compile(r"ref: refs/[\x21-\x7e]+\n")
+_LOG_LINE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} [^<>\n\0]*<[^<>\n\0]*> [0-9]+ [+-][0-9]{4}(?:\t[^\n]*)?")
+# Git takes no other comment than that in front.
+_PACKED_REFS = re.compile(r"(?:# pack-refs with:[^\n]*\n)?(?:(?:[0-9a-f]{40} refs/[\x21-\x7e]+|\^[0-9a-f]{40})\n)*")
+
+
+def check_refs(history: History, name: str) -> Iterator[GitFault]:
+    """What is wrong with ``refs``, ``packed-refs`` or ``logs``, or with what they name."""
+    git_dir = history.git_dir
+    if name == PACKED_REFS:
+        yield from _check_packed(git_dir / name)
+        found = list(read_packed(git_dir))
+    elif name == "logs":
+        logs = read_ref_files(git_dir, name)
+        yield from _check_logs(git_dir, logs)
+        found = [(f"{log} in the log", id) for log, text in logs.texts.items() for id in _logged(text)]
+    else:
+        refs = read_ref_files(git_dir, name)
+        if BRANCH not in read_tips(git_dir).commits and not any(unread.name == BRANCH for unread in refs.unread):
+            yield GitFault(BRANCH, "missing", f"the history {git_dir} has lost its branch {BRANCH}")
+        yield from (unread.fault for unread in refs.unread)
+        found = list(refs.texts.items())
+    for ref, text in found:
+        if ref != BRANCH and not ref.startswith(_OUR_OWN) and _POINTER.fullmatch(text):
+            continue  # what it points to is a ref itself
+        if not is_commit(text) or (name == "refs" and not text.endswith("\n")):
+            yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")
+        else:
+            yield from _check_target(history, ref, CommitId(text.strip()))
+
+
+def _check_target(history: History, ref: str, id: CommitId) -> Iterator[GitFault]:
+    """What a ref names can be read, and is a commit where it is a branch's."""
+    try:
+        kind, _ = history.objects.read(ObjectId(id))
+    except (IntegrityError, StorageError) as error:
+        yield unreadable(ref, error)._replace(message=f"{ref} names {id}: {error}")
+        return
+    if ref.startswith("refs/heads/") and kind != COMMIT:
+        yield GitFault(ref, "corrupt", f"{ref} names {id}, which is no commit")
+
+
+def _logged(text: str) -> Iterator[str]:
+    """The commits that a log of a ref names."""
+    for line in text.splitlines():
+        if _LOG_LINE.fullmatch(line):
+            yield from (id for id in line.split(" ", 2)[:2] if id.strip("0"))
+
+
+def _check_logs(git_dir: Path, logs: RefFiles) -> Iterator[GitFault]:
+    for log, text in logs.texts.items():
+        if text and not all(_LOG_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")):
+            yield GitFault(log, "corrupt", f"{git_dir / log} is not a log of a ref")
+    yield from (unread.fault for unread in logs.unread)
+
+
+def _check_packed(path: Path) -> Iterator[GitFault]:
+    try:
+        text = read_file(path).decode(errors="replace")
+    except FileNotFoundError:
+        return
+    if not _PACKED_REFS.fullmatch(text):
+        yield GitFault(path.name, "corrupt", f"{path} is not a list of refs")
