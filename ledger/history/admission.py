@@ -74,9 +74,9 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
         raise FormatError(f"its time is {commit.time}, behind the end of the year 9999 at {LAST_SECOND}")
     first = objects.commit(commit.parents[0]).tree if commit.parents else None
     difference = compare(objects, first, commit.tree)
-    for verb, paths in (("removes", difference.removed), ("edits", difference.edited)):
-        for path in paths:
-            raise FormatError(f"it {verb} {'/'.join(path)}", path="/".join(path))
+    if difference.breach is not None:
+        verb, file = difference.breach
+        raise FormatError(f"it {verb} {file}", path=file)
     tree = CommittedTree(objects, commit.tree)
     for path in difference.added:
         entry = tree.find(path)

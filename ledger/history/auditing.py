@@ -161,9 +161,9 @@ def check_commit(history: History, id: CommitId) -> GitFault | None:
         commit = objects.commit(id)
         first = objects.commit(commit.parents[0]).tree if commit.parents else None
         difference = compare(objects, first, commit.tree)
-        for verb, paths in (("removes", difference.removed), ("edits", difference.edited)):
-            for path in paths:
-                return GitFault(where, "corrupt", f"{where} {verb} {'/'.join(path)}; a history only grows")
+        if difference.breach is not None:
+            verb, file = difference.breach
+            return GitFault(where, "corrupt", f"{where} {verb} {file}; a history only grows")
         tree = CommittedTree(objects, commit.tree)
         for path in difference.added:
             entry = tree.find(path)

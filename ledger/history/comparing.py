@@ -25,6 +25,14 @@ class Difference(msgspec.Struct, frozen=True):
     removed: tuple[Path, ...]
     edited: tuple[Path, ...]
 
+    @property
+    def breach(self) -> tuple[str, str] | None:
+        """What no commit of a history that only grows does: the verb, and the first file that it does it to."""
+        for verb, paths in (("removes", self.removed), ("edits", self.edited)):
+            if paths:
+                return verb, "/".join(paths[0])
+        return None
+
 
 def compare(objects: Objects, before: ObjectId | None, after: ObjectId) -> Difference:
     """What must happen to the tree ``before`` (``None``: no files) to make it ``after``.

@@ -169,8 +169,8 @@ def _taking_back(history: History, remote: Remote, local: CommitId | None, commi
 def _check_published(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
     """What was published under a path is there still: no merge has put other versions in front of it."""
     change = compare(history.objects, history.objects.commit(known).tree, history.objects.commit(tip).tree)
-    for path in (*change.removed, *change.edited):
-        raise _rewritten(remote, known, tip, f"which had {'/'.join(path)}")
+    if change.breach is not None:
+        raise _rewritten(remote, known, tip, f"which had {change.breach[1]}")
 
 
 def _restore(remote: Remote, known: CommitId) -> str:
