@@ -95,7 +95,10 @@ def add(session: Session, name: str, url: str, store: str | None) -> None:
 @json_option
 @pass_session
 def remove(session: Session, name: str) -> None:
-    """Forget a remote. Nothing is synced with it, and nothing read from its store, any more."""
+    """Forget a remote. Nothing is synced with it, and nothing read from its store, any more.
+
+    What only that store holds is fetched by `ledger repair --from`, or read again once the remote is added.
+    """
     opened = session.ledger()
     before = read_config(opened.path).remotes
     opened.remove_remote(name)
