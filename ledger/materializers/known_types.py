@@ -80,14 +80,17 @@ def known_class(
 
     Sought among what the caller passed, what derives from ``roots``, and the attributes of
     loaded modules, then in the module of what was passed where a program that was started has
-    saved the value; ``instead`` is taken under whatever name where nothing is found. Raises
-    `UnknownTypeError` otherwise.
+    saved the value; ``instead`` is taken under whatever name where nothing is found. At last among
+    all classes, as one that a function has defined is in no module. Raises `UnknownTypeError` otherwise.
     """
     given = () if passed is None else (passed,)
     candidates = (subclass_named(name, (*given, *roots)), loaded_class(name), _beside(passed, name), instead)
     for kind in candidates:
         if kind is not None and is_wanted(kind):
             return kind
+    defined = subclass_named(name, (object,))
+    if defined is not None and is_wanted(defined):
+        return defined
     raise unknown_type(name)
 
 

@@ -331,6 +331,16 @@ def test_a_class_that_is_not_defined_here_is_named(bench: Bench) -> None:
     )
 
 
+def test_a_class_that_a_function_has_defined_is_known_as_long_as_it_is_there(bench: Bench) -> None:
+    """A dataclass of a test or a notebook's function, which is in no module, loads in the process that has it."""
+
+    @dataclasses.dataclass
+    class Local:
+        x: int
+
+    assert [Local(1), [Local(2)]] == [bench.round_trip(Local(1)), bench.round_trip([Local(2)])]
+
+
 def test_the_class_that_its_module_holds_is_taken_before_a_twin(bench: Bench) -> None:
     """A younger class of the same name, as unpickling one by value leaves behind, is not taken for it."""
     twin = enum.Enum("Color", {"RED": "red", "GREEN": 2}, module=Color.__module__)  # type: ignore[misc]
