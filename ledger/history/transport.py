@@ -22,6 +22,7 @@ _RECEIVE = "git -c core.fsync=all -c core.fsyncMethod=fsync -c receive.unpackLim
 By itself it syncs next to nothing, and puts a small push into loose objects, which `git gc --prune=now` there may take
 away before the branch has moved, and says yes; a pack it keeps until then.
 """
+_PACKS = "objects/pack"
 _GIT_ENDS = ("/.git", "", ".git")
 """Behind a path, where Git looks for its repository, in this order."""
 # Patterns are compiled by `re` when they are first used: most programs ask no remote.
@@ -43,7 +44,7 @@ def remote_tip(git_dir: Path, remote: Remote) -> CommitId | None:
 
 
 def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
-    """Bring a remote's branch here, under a ref that nothing reads before it is checked; raises `RemoteError`.
+    """Bring a remote's branch here, durably, under a ref that nothing reads before it is checked; raises `RemoteError`.
 
     Git says yes, too, and writes no ref, where the remote is a shallow clone.
     """
@@ -62,6 +63,7 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
             remote=remote.name,
             url=str(remote),
         )
+    sync_directory(f"{git_dir}/{_PACKS}")  # Git has synced the pack, and not its name
 
 
 def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
@@ -80,9 +82,9 @@ def settle_remote(remote: Remote) -> None:
     """Make durable what names Git gave in a remote on this machine: it syncs files there, and no folders."""
     if _is_near(remote):
         path = path_in(remote.url)
-        git_dir = next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/objects/pack")), None)
+        git_dir = next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/{_PACKS}")), None)
         if git_dir is not None:
-            sync_directory(f"{git_dir}/objects/pack")
+            sync_directory(f"{git_dir}/{_PACKS}")
             sync_directory(f"{git_dir}/{os.path.dirname(BRANCH)}")
 
 

@@ -202,8 +202,8 @@ def test_a_protocol_that_is_not_listed(pair: tuple[Ledger, Ledger]) -> None:
         plan_sync(ada.workspace.history, Remote("origin", "ext::sh -c true"), author=AUTHOR, now=NOW)
 
 
-def test_a_path_takes_a_push_durably(tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Git is told to sync there what it writes, and the folders are synced in which it has named that."""
+def test_names_that_git_gave_are_made_durable(tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is told to sync what it takes, and the folders are synced in which Git has named that, there and here."""
     hook = hub / "hooks" / "post-receive"
     hook.write_text("#!/bin/sh\ngit config core.fsync > asked\n")
     hook.chmod(0o755)
@@ -212,6 +212,8 @@ def test_a_path_takes_a_push_durably(tmp_path: Path, hub: Path, monkeypatch: pyt
     shared(tmp_path / "ada", hub).sync()
     assert "all\n" == (hub / "asked").read_text()
     assert [f"{hub}/objects/pack", f"{hub}/refs/heads"] == folders
+    Ledger.clone(hub, tmp_path / "bob")
+    assert ["history.git/objects/pack"] == [folder[-24:] for folder in folders[2:]]
     assert {"pack", "info"} == {path.name for path in (hub / "objects").iterdir()}
 
 
