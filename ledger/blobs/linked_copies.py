@@ -10,7 +10,6 @@ along.
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -34,6 +33,7 @@ from ledger.disk import (
     storage_errors,
     sync_directory,
     sync_file,
+    unnamed_copy,
 )
 from ledger.errors import ArgumentError, IntegrityError
 from ledger.records import Content, FileEntry
@@ -148,14 +148,7 @@ def _copy_object(
 ) -> None:
     """Put a file where it belongs, from one without a name: it is checked to its end before anything is sent."""
     key = object_key(content.linked or "", file.path, is_one=found.is_one)
-    with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
-        copy = tempfile.TemporaryFile()  # noqa: SIM115  # closed below
-    with copy:
-        for block in found.blocks(file):
-            with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
-                copy.write(block)
-        with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
-            copy.flush()
+    with unnamed_copy(found.blocks(file)) as copy:
         is_there = holds_file(target, key, copy) if file.path in there else None
         if is_there is None:
             put_file(target, key, copy)

@@ -6,7 +6,6 @@ are the same only their bytes say, so they are fetched and hashed, in ranges and
 place is fetched whole and checked first, into a temporary file, because a later request might be answered otherwise.
 """
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
@@ -19,7 +18,7 @@ from ledger.blobs.registered import Registered, check_linked, checked_blocks, re
 from ledger.blobs.store import PrunableStore, Store
 from ledger.blobs.tables import Table, put_table
 from ledger.blobs.workers import in_order
-from ledger.disk import storage_errors
+from ledger.disk import unnamed_copy
 from ledger.errors import OutsideStoreError, StorageError
 from ledger.records import INLINE_FILES, Content, FileEntry, FileKind, linked_digest
 
@@ -128,16 +127,7 @@ class LinkedObjects:
 
     def open(self, file: FileEntry) -> BinaryIO:
         """A checked copy of an object, to read and seek in; it lasts as long as it is open."""
-        with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
-            copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller's
-            try:
-                for block in self.blocks(file):
-                    copy.write(block)
-                copy.seek(0)
-            except BaseException:
-                copy.close()
-                raise
-        return copy
+        return unnamed_copy(self.blocks(file))
 
     def check_listing(self) -> None:
         """Compare which objects are there with those that were registered, as far as a listing shows them."""

@@ -19,7 +19,6 @@ import json
 import os
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +32,7 @@ from ledger.disk import (
     remove_folder,
     storage_errors,
     sync_file,
+    unnamed_copy,
     write_all,
     write_new_file,
 )
@@ -75,16 +75,16 @@ class MappedCopies:
         if found is not None:
             return found
         if self.limit == 0:
-            return _unnamed(reader, path)
+            return unnamed_copy(_windows(reader, path))
         try:
             if not self._prepare():
-                return _unnamed(reader, path)
+                return unnamed_copy(_windows(reader, path))
             made = _make(self.folder, entry, reader, path)
         except (StoreAccessError, StoreUnavailableError):
             raise  # the bytes cannot be had, wherever they were to go
         except StorageError:
             # All of the cache may be deleted at any time, also now. What the store cannot read fails once more.
-            return _unnamed(reader, path)
+            return unnamed_copy(_windows(reader, path))
         self.trim(keep=entry.name)
         return made
 
@@ -259,16 +259,6 @@ def _remove(folder: Path, entry: Path) -> None:
         shutil.rmtree(aside)
     else:
         os.unlink(aside)
-
-
-def _unnamed(reader: ContentReader, path: str) -> BinaryIO:
-    with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
-        copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller's
-        for window in _windows(reader, path):
-            copy.write(window)
-        copy.flush()
-        copy.seek(0)
-    return copy
 
 
 def _windows(reader: ContentReader, path: str) -> Iterator[memoryview]:

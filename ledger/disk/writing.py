@@ -9,8 +9,9 @@ import errno
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 from ledger.disk.modes import MODE
 from ledger.disk.reading import is_folder, storage_errors
@@ -159,6 +160,25 @@ def scratch_file(folder: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
     with storage_errors(folder, "write"), tempfile.TemporaryFile(dir=folder) as file:
         yield file
+
+
+def unnamed_copy(blocks: Iterable[bytes | memoryview]) -> BinaryIO:
+    """A file without a name, where temporary files go, that holds some bytes; gone once it is closed."""
+    import tempfile
+
+    writing = partial(storage_errors, tempfile.gettempdir(), "write a temporary file in")
+    with writing():
+        copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller's
+    try:
+        for block in blocks:
+            with writing():
+                copy.write(block)
+        with writing():
+            copy.seek(0)  # nothing stays in memory
+    except BaseException:
+        copy.close()
+        raise
+    return copy
 
 
 def make_directory(path: str | os.PathLike[str]) -> None:
