@@ -10,7 +10,7 @@ along.
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -47,12 +47,11 @@ def copy_linked(source: Store, target: Store, content: Content, label: str) -> N
     Raises `IntegrityError` where it is not what was registered, or where something else lies in its place, and
     `ArgumentError` where the target cannot hold it.
     """
-    files = ContentReader(source, content, label=label).files
-    found = linked_source(source, content, files, label=label)
+    copy = _Copy(source, target, content, label)
     if isinstance(target, LocalStore):
-        _copy_to_folder(found, target, content, files, label)
+        copy.to_folder(target)
     else:
-        _copy_to_objects(found, target, content, files, label)
+        copy.to_objects()
     # Last, so that where the list is, the files are.
     if content.has_table and target.has(table_key(content.digest)):
         keep(target, table_key(content.digest))
@@ -60,38 +59,83 @@ def copy_linked(source: Store, target: Store, content: Content, label: str) -> N
         target.put(table_key(content.digest), [load_table_as_stored(source, content, label=label)[1]])
 
 
-def _copy_to_folder(
-    found: LinkedFiles | LinkedObjects,
-    target: LocalStore,
-    content: Content,
-    files: tuple[FileEntry, ...],
-    label: str,
-) -> None:
-    goal = Path(os.path.realpath(target.root), content.linked or "")
-    if not found.is_one and mode_of(goal) and not is_folder(goal):
-        raise _is_another(target, content, label, "a file is there")
-    places = {file.path: goal if found.is_one else goal / file.path for file in files}
-    lacking = [file for file in files if not mode_of(places[file.path], follow=False)]
-    if len(lacking) < len(files):
-        try:
-            _compare(linked_source(target, content, files, label=label), files, places)
-        except IntegrityError as error:
-            raise _is_another(target, content, label, error) from error
-    if lacking:
+class _Copy:
+    """One registered content on its way from a store to another one."""
+
+    def __init__(self, source: Store, target: Store, content: Content, label: str) -> None:
+        self._target = target
+        self._content = content
+        self._label = label
+        self._linked = content.linked or ""
+        self._files = ContentReader(source, content, label=label).files
+        self._found = linked_source(source, content, self._files, label=label)
+
+    def to_folder(self, target: LocalStore) -> None:
+        """Bring what is lacking there: all at once where nothing is."""
+        goal = Path(os.path.realpath(target.root), self._linked)
+        if not self._found.is_one and mode_of(goal) and not is_folder(goal):
+            raise self._is_another("a file is there")
+        places = {file.path: goal if self._found.is_one else goal / file.path for file in self._files}
+        lacking = [file for file in self._files if not mode_of(places[file.path], follow=False)]
+        if len(lacking) < len(self._files):
+            try:
+                there = linked_source(target, self._content, self._files, label=self._label)
+                _compare(there, self._files, places)
+            except IntegrityError as error:
+                raise self._is_another(error) from error
+        if lacking:
+            self._restore(goal, lacking, places)
+        for folder in {goal.parent, *(place.parent for place in places.values())}:
+            sync_directory(folder)  # also of what is there: whoever put it may have died before this
+
+    def _restore(self, goal: Path, lacking: Sequence[FileEntry], places: Mapping[str, Path]) -> None:
         make_directory(goal.parent)
         staging = goal.parent / fresh_name()
         with storage_errors(goal, "write"):
             try:
-                restore_files(staging, [Restoration(file, file.path) for file in lacking], found.each, label=label)
+                wanted = [Restoration(file, file.path) for file in lacking]
+                restore_files(staging, wanted, self._found.each, label=self._label)
                 _make_durable(staging)
-                if mode_of(goal) or found.is_one:
+                if mode_of(goal) or self._found.is_one:
                     _move(staging, lacking, places)
                 else:
                     os.rename(staging, goal)
             finally:
                 remove_folder(staging)
-    for folder in {goal.parent, *(place.parent for place in places.values())}:
-        sync_directory(folder)  # also of what is there: whoever put it may have died before this
+
+    def to_objects(self) -> None:
+        """Put what is lacking there, file after file."""
+        link = next((file.path for file in self._files if file.kind == "link"), None)
+        if link is not None:
+            raise ArgumentError(
+                f"{self._label}: {self._linked!r} was registered in place with the link {link!r}, which cannot go to "
+                f"{self._target.url}",
+                hint="give the remote a store in a folder; save_artifact(Path(...)) makes versions that any store "
+                "holds",
+            )
+        if not self._found.is_one and is_object(self._target, self._linked):
+            raise self._is_another("an object of that key is there")
+        there = frozenset(object_paths(self._target, self._linked))
+        put = partial(self._put, there)
+        for _ in in_order(put, [file for file in self._files if file.kind != "directory"], threads=_AT_ONCE):
+            pass  # that they are there is the point
+
+    def _put(self, there: frozenset[str], file: FileEntry) -> None:
+        """Put a file where it belongs, from one without a name: it is checked to its end before anything is sent."""
+        key = object_key(self._linked, file.path, is_one=self._found.is_one)
+        with unnamed_copy(self._found.blocks(file)) as copy:
+            is_there = holds_file(self._target, key, copy) if file.path in there else None
+            if is_there is None:
+                put_file(self._target, key, copy)
+            elif not is_there:
+                raise self._is_another(f"{key} has other bytes")
+
+    def _is_another(self, why: Exception | str) -> IntegrityError:
+        return IntegrityError(
+            f"{self._label}: {self._linked!r} is another thing in {self._target.url}: {why}",
+            hint="if it belongs to no version, give it another place; else go on in a new clone (specs/sharing.md, 3)",
+            location=f"{self._target.url}/{self._linked}",
+        )
 
 
 def _compare(there: LinkedFiles | LinkedObjects, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
@@ -113,55 +157,6 @@ def _move(staging: Path, files: Iterable[FileEntry], places: Mapping[str, Path])
         if os.path.realpath(folder) != str(folder):
             raise IntegrityError(f"{folder} lies behind a symbolic link", path=file.path, location=str(folder))
         os.rename(staging / file.path, places[file.path])
-
-
-def _copy_to_objects(
-    found: LinkedFiles | LinkedObjects,
-    target: Store,
-    content: Content,
-    files: tuple[FileEntry, ...],
-    label: str,
-) -> None:
-    link = next((file.path for file in files if file.kind == "link"), None)
-    if link is not None:
-        raise ArgumentError(
-            f"{label}: {content.linked!r} was registered in place with the link {link!r}, which cannot go to "
-            f"{target.url}",
-            hint="give the remote a store in a folder; save_artifact(Path(...)) makes versions that any store holds",
-        )
-    linked = content.linked or ""
-    if not found.is_one and is_object(target, linked):
-        raise _is_another(target, content, label, "an object of that key is there")
-    there = frozenset(object_paths(target, linked))
-    copy = partial(_copy_object, found, target, content, label, there)
-    for _ in in_order(copy, [file for file in files if file.kind != "directory"], threads=_AT_ONCE):
-        pass  # that they are there is the point
-
-
-def _copy_object(
-    found: LinkedFiles | LinkedObjects,
-    target: Store,
-    content: Content,
-    label: str,
-    there: frozenset[str],
-    file: FileEntry,
-) -> None:
-    """Put a file where it belongs, from one without a name: it is checked to its end before anything is sent."""
-    key = object_key(content.linked or "", file.path, is_one=found.is_one)
-    with unnamed_copy(found.blocks(file)) as copy:
-        is_there = holds_file(target, key, copy) if file.path in there else None
-        if is_there is None:
-            put_file(target, key, copy)
-        elif not is_there:
-            raise _is_another(target, content, label, f"{key} has other bytes")
-
-
-def _is_another(target: Store, content: Content, label: str, why: Exception | str) -> IntegrityError:
-    return IntegrityError(
-        f"{label}: {content.linked!r} is another thing in {target.url}: {why}",
-        hint="if it belongs to no version, give it another place; else go on in a new clone (specs/sharing.md, 3)",
-        location=f"{target.url}/{content.linked}",
-    )
 
 
 def _make_durable(copies: Path) -> None:
