@@ -3,7 +3,11 @@
 They come from whoever saved the version and are not trusted: no script in them runs.
 """
 
+import itertools
+
 from ledger.enums import VisualizationType
+
+_MOST_ROWS = 51  # of a CSV, its header among them
 
 
 class Visualized:
@@ -32,7 +36,24 @@ def _as_html(kind: VisualizationType, data: bytes) -> str:
         return f'<img src="data:image/png;base64,{base64.b64encode(data).decode()}">'
     import html
 
-    text = html.escape(data.decode(errors="replace"))
+    text = data.decode(errors="replace")
     if kind is VisualizationType.HTML:
-        return f'<iframe sandbox srcdoc="{text}" width="100%" height="400"></iframe>'
-    return f"<pre>{text}</pre>"
+        return f'<iframe sandbox srcdoc="{html.escape(text)}" width="100%" height="400"></iframe>'
+    rows = _first_rows(text) if kind is VisualizationType.CSV else []
+    if not rows:
+        return f"<pre>{html.escape(text)}</pre>"
+    lines = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows)
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def _first_rows(text: str) -> list[list[str]]:
+    """The rows of a CSV, those beyond the first as ``…``; none where it is no CSV."""
+    import csv
+    import io
+
+    read = csv.reader(io.StringIO(text, newline=""))
+    try:
+        rows = list(itertools.islice(read, _MOST_ROWS + 1))
+    except csv.Error:
+        return []
+    return rows if len(rows) <= _MOST_ROWS else [*rows[:_MOST_ROWS], ["…"]]

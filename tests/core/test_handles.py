@@ -236,6 +236,15 @@ def test_visualizations_are_listed_and_shown(ledger: Ledger) -> None:
     assert ArtifactType.DATA_ANALYSIS == version.type
 
 
+def test_a_csv_is_shown_as_a_table(ledger: Ledger) -> None:
+    """A notebook shows its first rows in cells, each as text, and says where there are more."""
+    shown = ledger.save(CSVString('a,"b,c"\n1,<b>\n'), "small").visualize()._repr_html_()
+    assert "<table><tr><td>a</td><td>b,c</td></tr><tr><td>1</td><td>&lt;b&gt;</td></tr></table>" == shown
+    shown = ledger.save(CSVString("1\n" * 1000), "long").visualize()._repr_html_()
+    assert (52, "<tr><td>…</td></tr></table>") == (shown.count("<tr>"), shown[-27:])
+    assert ledger.save(CSVString("x" * 200_000), "none").visualize()._repr_html_().startswith("<pre>xxx")
+
+
 def test_a_visualization_that_is_not_there_is_left_out(ledger: Ledger) -> None:
     """A file that is named and was never written costs a warning; the others are shown."""
     with pytest.warns(UserWarning, match=r"'no.html' of the .*Unseen is left out: .* no such file"):
