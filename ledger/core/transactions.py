@@ -154,7 +154,7 @@ class Transaction:
         self._refuse_taken(request)
         store = self._workspace.store_for_writing()
         self._hold_store()
-        with task(f"register {request.name}"):
+        with task(f"register {request.name}"), durability(self._workspace.config.durability):
             if isinstance(store, LocalStore):
                 content = link_content(store, local_path(folder_or_file_uri, store=store.url))
             else:

@@ -12,6 +12,7 @@ from ledger import Ledger
 from ledger.errors import ConfigError
 from ledger.history import packing
 from ledger.history.packing import FOLD_AT
+from ledger.records import INLINE_FILES
 from tests.crash.operations import LARGE
 from tests.kit.hubs import new_hub, shared
 
@@ -49,8 +50,10 @@ def work_on(ledger: Ledger) -> None:
         transaction.save(2, "right")
     ledger.tag("small", ["best"])
     ledger.log_metadata({"accuracy": 1.0}, "small")
-    (ledger.path / "store" / "data.csv").write_text("a,b\n")
-    ledger.register(ledger.path / "store" / "data.csv", "data")
+    (parts := ledger.path / "store" / "parts").mkdir()
+    for number in range(INLINE_FILES + 1):
+        (parts / f"{number}.csv").write_text("a,b\n")
+    ledger.register(parts, "parts")
 
 
 def test_relaxed_syncs_nothing_and_keeps_everything(
