@@ -91,8 +91,7 @@ def encode_labels(labels: "pd.Index[Any]") -> Json:
     import pandas as pd
 
     if isinstance(labels, pd.MultiIndex):
-        levels = [encode_labels(labels.get_level_values(level)) for level in range(labels.nlevels)]
-        return {"levels": levels} | encode_orders(labels)
+        return {"levels": list(map(encode_labels, level_values(labels)))} | encode_orders(labels)
     name = encode_plain(labels.name)
     if isinstance(labels, pd.RangeIndex):
         return {"range": [labels.start, labels.stop, labels.step], "name": name}
@@ -141,6 +140,12 @@ def decode_labels(held: Json) -> "pd.Index[Any]":
     return pd.Index(decode_plain(held["values"]), dtype=dtype, name=name, tupleize_cols=False)
 
 
+def level_values(labels: "pd.Index[Any]") -> "list[pd.Index[Any]]":
+    """The labels of each level in their order; pandas takes a whole number for the name of a level, if one has it."""
+    unnamed = labels.set_names([None] * labels.nlevels)
+    return [unnamed.get_level_values(place).rename(name) for place, name in enumerate(labels.names)]
+
+
 def encode_orders(labels: "pd.MultiIndex") -> dict[str, Json]:
     """Of each level the order of its values and their dtype, where pandas would not come to these by itself.
 
@@ -150,7 +155,7 @@ def encode_orders(labels: "pd.MultiIndex") -> dict[str, Json]:
     import pandas as pd
 
     labels = labels.remove_unused_levels()  # as ``unstack`` does, which orders what is left by where it comes first
-    values = [labels.get_level_values(level) for level in range(labels.nlevels)]
+    values = level_values(labels)
     levels = zip(labels.levels, values, strict=True)
     if all(level.is_monotonic_increasing and level.dtype == held.dtype for level, held in levels):
         return {}

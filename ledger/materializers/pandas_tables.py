@@ -24,6 +24,7 @@ from ledger.materializers.pandas_labels import (
     encode_labels,
     encode_orders,
     encode_plain,
+    level_values,
     with_frequency,
     with_orders,
 )
@@ -173,8 +174,7 @@ def _encode_index(index: Any) -> tuple[Json, list[Any]]:
 
     if isinstance(index, pd.RangeIndex):
         return encode_labels(index), []
-    levels = [index.get_level_values(level) for level in range(index.nlevels)]
-    columns = [encode_column(pd.Series(level), f"of the index level {level.name!r}") for level in levels]
+    columns = [encode_column(pd.Series(level), f"of the index level {level.name!r}") for level in level_values(index)]
     held = {
         "names": [encode_plain(name) for name in index.names],
         "dtypes": [dtype for _, dtype in columns],

@@ -287,6 +287,14 @@ def test_labels_in_a_zone_that_is_not_found_again_are_refused(bench: Bench, zone
             bench.save(value)
 
 
+@pytest.mark.parametrize("names", [[1, 0], [None, 0], [0, 0]])
+def test_levels_that_are_named_by_numbers_keep_their_labels(bench: Bench, names: list[Any]) -> None:
+    """A level that has another one's place for its name, as after ``swaplevel``, is not taken for that one."""
+    labels = pd.MultiIndex.from_tuples([("b", 1), ("a", 2)], names=names)
+    for frame in (pd.DataFrame({"x": [1, 2]}, index=labels), pd.DataFrame([[1, 2]], columns=labels)):
+        pd.testing.assert_frame_equal(frame, bench.round_trip(frame))
+
+
 def test_what_parquet_cannot_hold_is_refused(bench: Bench) -> None:
     """An Arrow type that would come back as another, and seconds too far away, are errors that name the column."""
     ends = pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"])
