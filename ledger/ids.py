@@ -49,6 +49,16 @@ def is_uuid(text: str) -> bool:
     return _UUID.fullmatch(text) is not None
 
 
+def undashed(id: str) -> str:
+    """The hex digits of a UUID, or of the beginning of one."""
+    return id.replace("-", "")
+
+
+def dashed(digits: str) -> str:
+    """A UUID, or the beginning of one, in the form that records use, by its hex digits."""
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}".rstrip("-")
+
+
 def new_uuid(time_ms: int, *, after: str | None = None) -> str:
     """A new UUIDv7 (RFC 9562) for a time in milliseconds since 1970.
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ledger.catalog.lines import ID, ORDER, POSITION, Place, columns_of, key_of, place_of
 from ledger.catalog.queries import Query
 from ledger.catalog.segments import Segment
+from ledger.ids import dashed
 
 
 class Found(NamedTuple):
@@ -55,7 +56,7 @@ class Catalog:
         return heapq.merge(*streams)
 
     def _lines_of(self, prefix: str) -> Iterator[bytes]:
-        start = _dashed(prefix).encode()
+        start = dashed(prefix).encode()
         streams = (self._live(place, segment.lines_beginning(start)) for place, segment in enumerate(self.segments))
         return heapq.merge(*streams)
 
@@ -112,9 +113,3 @@ class _Waiting:
 
     def __lt__(self, other: "_Waiting") -> bool:
         return (self.order, self.position) > (other.order, other.position)
-
-
-def _dashed(digits: str) -> str:
-    """The beginning of an id, given without dashes, as ids are written."""
-    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-    return "-".join(part for part in parts if part)

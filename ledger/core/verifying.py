@@ -52,7 +52,7 @@ from ledger.history import (
     places_of,
     without_index,
 )
-from ledger.ids import CommitId, hex_of
+from ledger.ids import CommitId, hex_of, undashed
 from ledger.records import Content, Manifest, Name
 from ledger.system_errors import raise_unjudged
 
@@ -240,7 +240,7 @@ class Check:
         self._check_elsewhere()
 
     def _check_id(self, claim: Claim) -> None:
-        id = bytes.fromhex(claim.id.replace("-", ""))  # of a million versions there are a million
+        id = bytes.fromhex(undashed(claim.id))  # of a million versions there are a million
         if id in self._ids:
             error = FormatError(f"{claim.label} has the id {claim.id}, which another version has too")
             self.found.note_error(claim.label, error)

@@ -12,7 +12,7 @@ import uuid
 from typing import NamedTuple
 
 from ledger.errors import FormatError
-from ledger.ids import EventId, VersionId, is_uuid
+from ledger.ids import EventId, VersionId, dashed, is_uuid, undashed
 from ledger.records import Name, VersionString, decode_name, encode_name
 
 Path = tuple[str, ...]
@@ -57,7 +57,7 @@ class Claim(NamedTuple):
     @property
     def directory(self) -> str:
         """The last segment of the claim's path."""
-        return f"{claim_start(self.position)}{self.version}~{self.counter}~{self.id.replace('-', '')}"
+        return f"{claim_start(self.position)}{self.version}~{self.counter}~{undashed(self.id)}"
 
     @property
     def path(self) -> Path:
@@ -71,7 +71,7 @@ class Claim(NamedTuple):
             return None
         return (
             *pointer_page(self.name, self.version),
-            f"{pointer_start(self.version)}{self.position}~{self.id.replace('-', '')}",
+            f"{pointer_start(self.version)}{self.position}~{undashed(self.id)}",
         )
 
 
@@ -159,7 +159,7 @@ def parse_claim(name: Name, directory: str) -> Claim:
     if match is None:
         raise FormatError(f"artifact {name!r}: {directory!r} is not a claim on a position", name=name)
     position, version, counter, digits = match.groups()
-    return Claim(name, int(position), VersionString(version), int(counter), _uuid(digits))
+    return Claim(name, int(position), VersionString(version), int(counter), VersionId(dashed(digits)))
 
 
 def parse_pointer(entry: str) -> tuple[str, int] | None:
@@ -177,8 +177,3 @@ def parse_event(entry: str) -> EventId | None:
 def parse_name(entry: str) -> Name | None:
     """The name of the artifact that a directory holds, or ``None`` for another entry."""
     return decode_name(entry)
-
-
-def _uuid(digits: str) -> VersionId:
-    parts = (digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:])
-    return VersionId("-".join(parts))

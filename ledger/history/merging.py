@@ -21,7 +21,7 @@ from ledger.history.drafts import allocate, refuse_collision
 from ledger.history.layout import Claim, Path
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import Folders
-from ledger.ids import EventId, VersionId, derived_uuid
+from ledger.ids import EventId, VersionId, derived_uuid, undashed
 from ledger.records import (
     MAX_NUMBER,
     VERSION_LIMIT,
@@ -158,7 +158,7 @@ def _claim_at(path: Path) -> Claim | None:
 
 def _variant(wanted: VersionString, id: VersionId, is_taken: Callable[[VersionString], bool]) -> VersionString:
     """The version string of a version whose own is taken: as much of its id as tells it from the others."""
-    digits = id.replace("-", "")
+    digits = undashed(id)
     for length in range(_SHORTEST_VARIANT, _ID_DIGITS + 1):
         suffix = f".variant-{digits[:length]}"
         version = VersionString(f"{wanted[: VERSION_LIMIT - len(suffix)]}{suffix}")

@@ -12,7 +12,7 @@ from ledger.errors import FormatError, IntegrityError
 from ledger.history import layout
 from ledger.history.layout import Claim
 from ledger.history.trees import Folders
-from ledger.ids import EventId, VersionId
+from ledger.ids import EventId, VersionId, undashed
 from ledger.records import Name, number_of
 
 
@@ -88,7 +88,7 @@ class Snapshot:
 
     def claims_with_id(self, prefix: str, *, most: int = 1) -> tuple[list[Claim], int]:
         """The versions whose id, without dashes, begins with some hex digits: the first few by id, and how many."""
-        found = [claim for claim in self.all_claims() if claim.id.replace("-", "").startswith(prefix)]
+        found = [claim for claim in self.all_claims() if undashed(claim.id).startswith(prefix)]
         return heapq.nsmallest(most, found, key=lambda claim: claim.id), len(found)
 
     def manifest(self, claim: Claim) -> bytes:

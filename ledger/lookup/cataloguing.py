@@ -26,7 +26,7 @@ from ledger.catalog import (
 )
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history import Claim, ClaimChange, History, Snapshot, claim_changes
-from ledger.ids import CommitId, VersionId
+from ledger.ids import CommitId, VersionId, undashed
 from ledger.lookup.facts import Facts
 from ledger.meters import advance, task
 from ledger.records import Name, VersionString, parse_time
@@ -183,7 +183,7 @@ class CataloguedSnapshot(Snapshot):
         found = next((claim for claim in newest if claim.id == id), None)
         if found is not None or len(newest) <= FEW:
             return found
-        catalogued = self.ask(lambda catalog: [claim_of(place) for place in catalog.find(id.replace("-", ""))])
+        catalogued = self.ask(lambda catalog: [claim_of(place) for place in catalog.find(undashed(id))])
         claim = next((claim for claim in catalogued or () if claim.name == name and self.holds(claim)), None)
         return claim or super().claim_by_id(name, id)
 

@@ -19,7 +19,7 @@ from ledger.errors import (
     RunNotFoundError,
 )
 from ledger.history import Snapshot, run_file, step_file
-from ledger.ids import is_uuid
+from ledger.ids import is_uuid, undashed
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.notices import warn_user
 from ledger.records import Name, Producer, StepRecord, check_limit, decode_end, decode_run, decode_step
@@ -57,7 +57,7 @@ def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
     text = str(wanted).lower()
     if is_uuid(text) or not _PREFIX.fullmatch(text):
         return read_run(view, snapshot, text)
-    found = [run for run in snapshot.runs() if run.startswith(text) or run.replace("-", "").startswith(text)]
+    found = [run for run in snapshot.runs() if run.startswith(text) or undashed(run).startswith(text)]
     if len(found) > 1:
         raise AmbiguousIdError(
             f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}", hint="give more digits"

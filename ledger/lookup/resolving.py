@@ -18,7 +18,7 @@ from ledger.errors import (
     VersionNotFoundError,
 )
 from ledger.history import Claim, Snapshot
-from ledger.ids import VersionId, is_uuid
+from ledger.ids import VersionId, is_uuid, undashed
 from ledger.records import Name, check_name, check_version, number_of
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
@@ -38,7 +38,7 @@ def resolve(snapshot: Snapshot, wanted: object, version: str | int | None = None
     name = _name_or_none(wanted)
     if name is not None and snapshot.has_artifact(name):
         return _by_name(snapshot, name, version)
-    prefix = wanted.lower().replace("-", "")
+    prefix = undashed(wanted.lower())
     if _PREFIX.fullmatch(prefix):
         return _by_prefix(snapshot, wanted, prefix, version)
     raise no_artifact(snapshot, wanted)
@@ -105,7 +105,7 @@ def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim
 
 
 def _by_id(snapshot: Snapshot, id: VersionId, version: str | int | None) -> Claim:
-    found, count = snapshot.claims_with_id(id.replace("-", ""), most=_SHOWN)
+    found, count = snapshot.claims_with_id(undashed(id), most=_SHOWN)
     if count > 1:
         # Whoever pushes to a remote can write any id: which of them is meant nobody can tell.
         raise AmbiguousIdError(
