@@ -31,7 +31,12 @@ _UUID7_RANDOM_BITS = 74
 
 def digest_of(data: bytes | bytearray | memoryview) -> Digest:
     """The digest of some bytes."""
-    return Digest("sha256:" + hashlib.sha256(data).hexdigest())
+    return digest_from_hex(hashlib.sha256(data).hexdigest())
+
+
+def digest_from_hex(digits: str) -> Digest:
+    """The digest with those 64 hex digits."""
+    return Digest(f"sha256:{digits}")
 
 
 def hex_of(digest: Digest) -> str:

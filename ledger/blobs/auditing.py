@@ -21,7 +21,7 @@ from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
 from ledger.blobs.tables import Table, load_table
 from ledger.blobs.workers import in_order
 from ledger.errors import FormatError, IntegrityError, LedgerError, StorageError
-from ledger.ids import Digest
+from ledger.ids import Digest, digest_from_hex
 from ledger.records import SEGMENT_CHUNKS, Content, FileEntry, segment_digest
 from ledger.system_errors import raise_unjudged
 
@@ -172,7 +172,7 @@ def _work(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Callable[[]
     for key, size in sizes.items():
         kind, name = parse_key(key) or ("", "")
         if kind == "chunks":
-            yield partial(_check_chunk, store, key, Digest(f"sha256:{name}"), size)
+            yield partial(_check_chunk, store, key, digest_from_hex(name), size)
         elif kind == "packs":
             yield from _pack_work(store, key, name)
         else:

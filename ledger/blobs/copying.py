@@ -22,7 +22,7 @@ from ledger.blobs.store import Store, checked_reading, keep, puts_at_once, size_
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.errors import ArgumentError, IntegrityError, LedgerError
-from ledger.ids import Digest
+from ledger.ids import Digest, digest_from_hex
 from ledger.meters import advance
 from ledger.records import Content
 
@@ -161,7 +161,7 @@ def _copy_pack(source: Store, target: Store, pack: str, *, label: str, anew: Con
 def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[bytes]:
     """The bytes of a pack as they lie in the store, its chunks checked, a few at a time, and its index at the end."""
     key, chunks = pack_key(index.pack), list(zip(index.entries, index.offsets, strict=False))
-    sought = Sought(label, "pack", f"sha256:{index.pack}", source, key)
+    sought = Sought(label, "pack", digest_from_hex(index.pack), source, key)
     # Whoever copies reads once: nothing of it is worth a place in a cache.
     whole = uncached(source)
     try:

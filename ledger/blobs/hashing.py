@@ -15,7 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from ledger.blobs.workers import PARALLEL_SIZE, Workers
-from ledger.ids import Digest
+from ledger.ids import Digest, digest_from_hex
 from ledger.meters import advance
 
 _Source = TypeVar("_Source")
@@ -134,4 +134,4 @@ def _hash(source: _Source, *, read: Callable[[_Source], Iterator[bytes]], tally:
         size += len(block)
         if not tally.add(len(block)):
             break  # nobody takes the result any more
-    return size, Digest(f"sha256:{digest.hexdigest()}")
+    return size, digest_from_hex(digest.hexdigest())

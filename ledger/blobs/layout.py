@@ -10,7 +10,7 @@ import re
 from typing import Final, Literal
 
 from ledger.errors import FormatError
-from ledger.ids import Digest
+from ledger.ids import Digest, hex_of
 
 ObjectKind = Literal["chunks", "packs", "tables"]
 
@@ -33,7 +33,7 @@ def chunk_shards() -> tuple[str, ...]:
 
 def chunk_key(digest: Digest) -> str:
     """The key of the chunk object with that plain digest."""
-    return _key("chunks", digest.removeprefix("sha256:"))
+    return _key("chunks", hex_of(digest))
 
 
 def pack_key(pack: str) -> str:
@@ -43,7 +43,7 @@ def pack_key(pack: str) -> str:
 
 def table_key(digest: Digest) -> str:
     """The key of the table of the content with that digest."""
-    return _key("tables", digest.removeprefix("sha256:"))
+    return _key("tables", hex_of(digest))
 
 
 def parse_key(key: str) -> tuple[ObjectKind, str] | None:

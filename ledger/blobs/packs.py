@@ -15,7 +15,7 @@ from ledger.blobs.codec import PLAIN_LIMIT, Codec, codec_of, open_chunk, stored_
 from ledger.blobs.layout import pack_key
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store, checked_reading
-from ledger.ids import Digest
+from ledger.ids import Digest, digest_from_hex, hex_of
 
 PACK_LIMIT: Final = 64 << 20
 """Most stored bytes of the chunks of a pack we write."""
@@ -87,10 +87,7 @@ class PackBuilder:
 
 def encode_index(entries: Sequence[PackEntry]) -> bytes:
     """The index of a pack: a line for each chunk."""
-    lines = (
-        f"{entry.digest.removeprefix('sha256:')} {entry.codec} {entry.plain_size} {entry.stored_size}\n"
-        for entry in entries
-    )
+    lines = (f"{hex_of(entry.digest)} {entry.codec} {entry.plain_size} {entry.stored_size}\n" for entry in entries)
     return "".join(lines).encode("ascii")
 
 
@@ -125,7 +122,7 @@ def open_entry(stored: bytes | memoryview, entry: PackEntry, sought: Sought) -> 
 
 def _read_index(store: Store, pack: str, label: str) -> PackIndex:
     key = pack_key(pack)
-    sought = Sought(label, "pack", f"sha256:{pack}", store, key)
+    sought = Sought(label, "pack", digest_from_hex(pack), store, key)
     try:
         tail = store.get(key, -_FIRST_READ)
         footer = _FOOTER.fullmatch(tail[-FOOTER_SIZE:])
@@ -148,7 +145,7 @@ def _parse_lines(text: str, sought: Sought) -> tuple[PackEntry, ...]:
         bad = next(line for line in text.split("\n") if not _LINE.fullmatch(line))
         raise sought.damaged(f"has an index with the line {bad[:_LINE_LIMIT]!r}")
     entries = tuple(
-        PackEntry(Digest(f"sha256:{digest}"), "zstd" if codec == "zstd" else "none", int(plain), int(stored))
+        PackEntry(digest_from_hex(digest), "zstd" if codec == "zstd" else "none", int(plain), int(stored))
         for digest, codec, plain, stored in found
     )
     for number, entry in enumerate(entries):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ledger.blobs.layout import RESERVED
 from ledger.blobs.paths import path_problem
 from ledger.errors import IntegrityError
-from ledger.ids import Digest
+from ledger.ids import Digest, digest_from_hex
 from ledger.meters import advance
 from ledger.records import Content, FileEntry, FileKind, linked_digest
 
@@ -79,7 +79,7 @@ def checked_blocks(registered: Registered, file: FileEntry, blocks: Iterable[byt
         advance(len(block))
         yield last
         last = memoryview(block)
-    registered.compare(file, size, Digest(f"sha256:{digest.hexdigest()}"))
+    registered.compare(file, size, digest_from_hex(digest.hexdigest()))
     yield last
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from ledger.ids import Digest, hex_of
+from ledger.ids import Digest, digest_from_hex, hex_of
 
 SEGMENT_CHUNKS = 1024
 """Chunks per segment of a content: the unit in which a large content is checked."""
@@ -70,7 +70,7 @@ def content_digest(files: Iterable[FileEntry], segments: Iterable[str]) -> Diges
     root.update(b"\n")
     for segment in segments:
         root.update(f"{segment}\n".encode())
-    return Digest("sha256:" + root.hexdigest())
+    return digest_from_hex(root.hexdigest())
 
 
 def linked_digest(files: Iterable[FileEntry]) -> Digest:
@@ -80,4 +80,4 @@ def linked_digest(files: Iterable[FileEntry]) -> Digest:
         root.update(
             f"{file.kind} {file.size} ".encode() + msgspec.json.encode(file.path) + f" {file.digest}\n".encode()
         )
-    return Digest("sha256:" + root.hexdigest())
+    return digest_from_hex(root.hexdigest())

@@ -11,6 +11,7 @@ from typing import Any
 
 from ledger.core import MetadataEntry
 from ledger.errors import MetadataError
+from ledger.ids import digest_of
 from ledger.records import encode_compact, encode_values
 from ledger.runtime.annotations import signature_of
 from ledger.runtime.parameters import with_types
@@ -46,7 +47,7 @@ def cache_key(
 def source_digest(function: Callable[..., Any]) -> str | None:
     """The digest of a step's source and of what it closes over; ``None`` where either cannot be told."""
     told = _told_of_function(function, ())
-    return "sha256:" + hashlib.sha256(encode_compact(told)).hexdigest() if told is not None else None
+    return digest_of(encode_compact(told)) if told is not None else None
 
 
 def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., Any], ...]) -> Any:
