@@ -18,7 +18,7 @@ from ledger.disk.reading import (
     read_file,
     storage_errors,
 )
-from ledger.disk.settling import settle, settle_file
+from ledger.disk.settling import settle, settle_everything, settle_file, settle_files
 from ledger.disk.staged import StagedFile, stage_together, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
 from ledger.disk.writing import (
@@ -73,7 +73,9 @@ __all__ = [
     "remove_if_there",
     "scratch_file",
     "settle",
+    "settle_everything",
     "settle_file",
+    "settle_files",
     "stage_file",
     "stage_together",
     "storage_errors",

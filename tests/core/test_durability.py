@@ -112,6 +112,15 @@ def test_a_durable_save_syncs_what_a_relaxed_one_has_not_published_yet(
     relaxed.commit()
 
 
+def test_what_is_registered_is_durable_before_it_is_named(ledger: Ledger, syncs: list[str]) -> None:
+    """Nobody else makes last what a program wrote a moment ago: its file, and each folder that leads there."""
+    (folder := ledger.path / "store" / "runs" / "one").mkdir(parents=True)
+    (folder / "model.bin").write_bytes(b"weights")
+    syncs.clear()
+    ledger.register(folder, "checkpoint")
+    assert ["file", *["folder"] * 3, "file", "file", "folder", "file", "folder"] == syncs
+
+
 def test_a_sync_makes_durable_what_relaxed_saves_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What others have from now on does not get lost here, also where the branch stays where it is."""
     ledger = with_durability(shared(tmp_path / "laptop", new_hub(tmp_path)), '"relaxed"')
