@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ledger.blobs import ContentReader
 from ledger.core.links import judge_links
 from ledger.core.restoring import target_exists
-from ledger.disk import fresh_name, given_path, is_folder, mode_of, remove_if_there, storage_errors
+from ledger.disk import fresh_name, given_path, is_folder, mode_of, remove_if_there, storage_errors, sync_file
 from ledger.errors import ArgumentError, SourceNotFoundError
 from ledger.records import FileEntry
 
@@ -61,9 +61,13 @@ def _check_place(target: Path, *, overwrite: bool) -> None:
 def _write_zip(reader: ContentReader, path: Path) -> None:
     import zipfile
 
-    with open(path, "xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for entry in reader.files:
-            _add(archive, reader, entry)
+    with open(path, "xb") as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for entry in reader.files:
+                _add(archive, reader, entry)
+        # Before it has its name: of what was renamed first, a power cut leaves the name alone.
+        file.flush()
+        sync_file(file.fileno())
 
 
 def _add(archive: "zipfile.ZipFile", reader: ContentReader, entry: FileEntry) -> None:

@@ -134,3 +134,14 @@ def test_executables_and_links_keep_their_kind(ledger: Ledger, tmp_path: Path) -
         modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
         assert b"run.sh" == archive.read("tree/link")
     assert {"tree/run.sh": 0o100755, "tree/link": 0o120777, "tree/empty/": 0o040755} == modes
+
+
+def test_a_zip_is_on_the_disk_before_it_has_its_name(
+    tree: ArtifactVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut leaves no empty file of that name: all of it was synced before it was renamed."""
+    synced: list[tuple[int, bool]] = []
+    target = tmp_path / "x.zip"
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append((os.fstat(file).st_size, target.exists())))
+    tree.download_files(target)
+    assert [(target.stat().st_size, False)] == synced
