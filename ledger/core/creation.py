@@ -47,26 +47,6 @@ def _create(
     sync_directory(path.parent)
 
 
-def remake_store(path: Path, *, id: str) -> None:
-    """Make the store inside a ledger directory again, under the id that it had; several processes may at once."""
-    store = path / DEFAULT_STORE
-    if os.path.lexists(store):
-        create_store(str(store), id=id)
-        return
-    staging = path / fresh_name(f"{DEFAULT_STORE}.")
-    try:
-        create_store(str(staging), id=id)
-        with storage_errors(store, "make"):
-            try:
-                os.rename(staging, store)  # whole: an empty folder there would be the place of a disk that is away
-            except OSError:
-                if not store.is_dir():
-                    raise
-    finally:
-        remove_folder(staging)
-    sync_directory(path)
-
-
 def refuse_existing_path(path: Path) -> None:
     """Raise `LedgerExistsError` where a ledger or something else is in the way."""
     with storage_errors(path, "read"):

@@ -20,17 +20,15 @@ from ledger.blobs import (
     Store,
     cache_folder,
     hold,
-    is_deleted,
     is_present,
     linked_path,
     open_store,
-    store_id,
 )
-from ledger.core.creation import remake_store
 from ledger.core.downloads import download_zip
 from ledger.core.files import ContentPaths, LoadingFiles, local_copy
 from ledger.core.links import is_wrapped
 from ledger.core.mapping import MappedCopies, mapped_folder
+from ledger.core.own_store import bring_back_store, check_own_store
 from ledger.core.remote_stores import RemoteStores
 from ledger.core.restoring import restore, restore_one
 from ledger.core.trust import TrustFile
@@ -43,15 +41,13 @@ from ledger.errors import (
     ReadOnlyError,
     StoreLostError,
     StoreMismatchError,
-    UnsupportedFormatError,
     UntrustedArtifactError,
 )
 from ledger.history import Claim, History, Snapshot, git_identity
 from ledger.ids import CommitId
-from ledger.lookup import DEFAULT_STORE, Access, Facts, View, read_config, store_url
+from ledger.lookup import Access, Facts, View, read_config, store_url
 from ledger.materializers import load_value
 from ledger.meters import task
-from ledger.notices import warn_user
 from ledger.records import Content, FileEntry, Name
 
 SIMILAR_VERSIONS = 2
@@ -122,7 +118,7 @@ class Workspace(View):
     def store(self) -> Store:
         """The store, checked to be the one that this ledger was made with."""
         store = self._opened_store()
-        self._check_store(store)
+        check_own_store(store, self.path, self.config)
         return store
 
     def _opened_store(self) -> Store:
@@ -170,7 +166,7 @@ class Workspace(View):
         """The store; one in a folder is checked again to be the right one, because its disk may have gone since."""
         self.bring_back_store()
         if isinstance(self.store, LocalStore):
-            self._check_store(self.store)
+            check_own_store(self.store, self.path, self.config)
         return self.store
 
     def stores_for_saving(self) -> Store:
@@ -184,46 +180,7 @@ class Workspace(View):
 
     def bring_back_store(self) -> None:
         """Make the store inside the ledger directory again where somebody deleted it, so that work can go on."""
-        if self._has_own_store:
-            store = LocalStore(self.path / DEFAULT_STORE)
-            if is_deleted(store):
-                remake_store(self.path, id=self.config.store_id)
-                warn_user(f"{store.root} was deleted and is made again; `ledger verify` says which bytes are lost")
-
-    @property
-    def _has_own_store(self) -> bool:
-        """Whether the store is a part of the ledger directory, and so nobody else's."""
-        return self.config.store == DEFAULT_STORE and bool(self.config.store_id)
-
-    def _check_store(self, store: Store) -> None:
-        try:
-            found = store_id(store)
-        except UnsupportedFormatError:
-            raise
-        except StoreMismatchError as error:
-            if self._has_own_store and is_deleted(LocalStore(self.path / DEFAULT_STORE)):
-                error.hint = (
-                    "it was deleted: the next save makes it again, and `ledger repair --from SOURCE` brings back what "
-                    "another ledger or store has of it"
-                )
-            raise
-        except FormatError as error:
-            right = (
-                "delete that file, and the next save makes it again" if self._has_own_store else "put back a copy of it"
-            )
-            raise StoreMismatchError(
-                f"the store {store.url} cannot be told from another one: {error}",
-                hint=f"if it is the right store, {right}",
-                expected=self.config.store_id,
-            ) from error
-        if self.config.store_id and found != self.config.store_id:
-            raise StoreMismatchError(
-                f"the store {store.url} has the id {found}, this ledger was made with {self.config.store_id}",
-                hint=f"mount the right store, or correct `store` in {self.path / 'config.toml'}; "
-                "a store that moves keeps its id (specs/stores.md, 7)",
-                found=found,
-                expected=self.config.store_id,
-            )
+        bring_back_store(self.path, self.config)
 
     @functools.cached_property
     def author(self) -> str:

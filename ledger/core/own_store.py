@@ -1,0 +1,74 @@
+"""The store that a ledger was made with: told from any other one, and made again where it was deleted."""
+
+import os
+from pathlib import Path
+
+from ledger.blobs import LocalStore, Store, create_store, is_deleted, store_id
+from ledger.disk import fresh_name, remove_folder, storage_errors, sync_directory
+from ledger.errors import FormatError, StoreMismatchError, UnsupportedFormatError
+from ledger.lookup import DEFAULT_STORE, Config
+from ledger.notices import warn_user
+
+
+def check_own_store(store: Store, ledger_dir: Path, config: Config) -> None:
+    """Raise `StoreMismatchError` where the settings' store is another one than the ledger was made with, or none."""
+    try:
+        found = store_id(store)
+    except UnsupportedFormatError:
+        raise
+    except StoreMismatchError as error:
+        if _is_inside(config) and is_deleted(LocalStore(ledger_dir / DEFAULT_STORE)):
+            error.hint = (
+                "it was deleted: the next save makes it again, and `ledger repair --from SOURCE` brings back what "
+                "another ledger or store has of it"
+            )
+        raise
+    except FormatError as error:
+        right = "delete that file, and the next save makes it again" if _is_inside(config) else "put back a copy of it"
+        raise StoreMismatchError(
+            f"the store {store.url} cannot be told from another one: {error}",
+            hint=f"if it is the right store, {right}",
+            expected=config.store_id,
+        ) from error
+    if config.store_id and found != config.store_id:
+        raise StoreMismatchError(
+            f"the store {store.url} has the id {found}, this ledger was made with {config.store_id}",
+            hint=f"mount the right store, or correct `store` in {ledger_dir / 'config.toml'}; "
+            "a store that moves keeps its id (specs/stores.md, 7)",
+            found=found,
+            expected=config.store_id,
+        )
+
+
+def bring_back_store(ledger_dir: Path, config: Config) -> None:
+    """Make the store inside the ledger directory again where somebody deleted it, so that work can go on."""
+    if _is_inside(config):
+        store = LocalStore(ledger_dir / DEFAULT_STORE)
+        if is_deleted(store):
+            _remake(ledger_dir, id=config.store_id)
+            warn_user(f"{store.root} was deleted and is made again; `ledger verify` says which bytes are lost")
+
+
+def _is_inside(config: Config) -> bool:
+    """Whether the store is a part of the ledger directory, and so nobody else's."""
+    return config.store == DEFAULT_STORE and bool(config.store_id)
+
+
+def _remake(path: Path, *, id: str) -> None:
+    """Make the store inside a ledger directory again, under the id that it had; several processes may at once."""
+    store = path / DEFAULT_STORE
+    if os.path.lexists(store):
+        create_store(str(store), id=id)
+        return
+    staging = path / fresh_name(f"{DEFAULT_STORE}.")
+    try:
+        create_store(str(staging), id=id)
+        with storage_errors(store, "make"):
+            try:
+                os.rename(staging, store)  # whole: an empty folder there would be the place of a disk that is away
+            except OSError:
+                if not store.is_dir():
+                    raise
+    finally:
+        remove_folder(staging)
+    sync_directory(path)
