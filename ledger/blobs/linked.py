@@ -17,8 +17,8 @@ from ledger.blobs.hashing import digests
 from ledger.blobs.layout import RESERVED
 from ledger.blobs.linked_objects import LinkedObjects, has_first_object, listed_content
 from ledger.blobs.local import LocalStore
-from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import path_problem
+from ledger.blobs.readable_files import readable_file
 from ledger.blobs.registered import check_linked, checked_blocks
 from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store

@@ -16,8 +16,8 @@ from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked import LinkedFiles, is_linked_present, linked_source
 from ledger.blobs.linked_objects import LinkedObjects
 from ledger.blobs.links import check_size, check_targets
-from ledger.blobs.outgoing import readable_file
 from ledger.blobs.paths import check_files
+from ledger.blobs.readable_files import readable_file
 from ledger.blobs.restoring import plan_restore, restore_files, split
 from ledger.blobs.store import Store, location_of, small_at_once
 from ledger.blobs.stream import ChunkStream

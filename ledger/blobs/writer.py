@@ -16,12 +16,12 @@ import msgspec
 from ledger.blobs.chunking import Block, Cutter
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.gathering import Gathered, gather
-from ledger.blobs.incoming import Spool, writable_file
 from ledger.blobs.paths import are_usual, parents_of, path_problem
 from ledger.blobs.sink import ChunkSink
 from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.trees import TreeFile, check_portable, scan_tree
+from ledger.blobs.writable_files import Spool, writable_file
 from ledger.errors import ArgumentError, SourceNotFoundError
 from ledger.meters import advance, expect
 from ledger.records import Content, FileEntry, FileKind
