@@ -72,8 +72,9 @@ class History:
         self._lock_timeout = lock_timeout
         self._queue = Queue(lock.parent / "queue")
         self._unsynced = lock.parent / "unsynced"
-        self._objects = Objects(git_dir)
-        self._turns = Turns(git_dir, self._objects, self._lock, self._queue, timeout=lock_timeout)
+        self.objects = Objects(git_dir)
+        """The objects of the repository, for the rest of this package."""
+        self._turns = Turns(git_dir, self.objects, self._lock, self._queue, timeout=lock_timeout)
         self._checked_format = False
 
     @classmethod
@@ -82,12 +83,12 @@ class History:
         git_dir = ledger_dir / "history.git"
         create_repository(git_dir)
         history = cls(git_dir, ledger_dir / "lock")
-        tree = GrowingTree(history._objects, None)
+        tree = GrowingTree(history.objects, None)
         tree.add(layout.LEDGER_FILE, _MARKER)
         message = f"start a ledger\n\nTime: {format_time(now)}\n"
         commit, pack = history.write_commit(tree, (), author=author, now=now, message=message)
         create_branch(git_dir, commit)
-        release_pack(history._objects, pack)
+        release_pack(history.objects, pack)
         return history
 
     @classmethod
@@ -97,32 +98,27 @@ class History:
         check_repository(git_dir)
         return cls(git_dir, ledger_dir / "lock", lock_timeout=lock_timeout)
 
-    @property
-    def objects(self) -> Objects:
-        """The objects of the repository, for the rest of this package."""
-        return self._objects
-
     def tip(self) -> CommitId:
         """The commit that is published now."""
         return read_branch(self.git_dir)
 
     def snapshot(self, commit: CommitId | None = None) -> Snapshot:
         """The history at a commit, by default the one published now."""
-        tree = CommittedTree(self._objects, self._objects.commit(commit or self.tip()).tree)
+        tree = CommittedTree(self.objects, self.objects.commit(commit or self.tip()).tree)
         self._check_format(tree)
         return Snapshot(tree)
 
     def resolve(self, revision: str | dt.datetime) -> CommitId:
         """The commit that a revision or a moment means; raises `RevisionNotFoundError`."""
-        return resolve_revision(self._objects, self.tip(), revision)
+        return resolve_revision(self.objects, self.tip(), revision)
 
     def commit_behind(self, id: str) -> CommitId | None:
         """The commit that a ref means which names an object; ``None`` where that is a tree or a file."""
-        return commit_behind(self._objects, id)
+        return commit_behind(self.objects, id)
 
     def log(self, commit: CommitId | None = None) -> Iterator[Commit]:
         """The commits, newest first."""
-        return walk_commits(self._objects, commit or self.tip())
+        return walk_commits(self.objects, commit or self.tip())
 
     def published_snapshot(self) -> Snapshot | None:
         """What the branch of the remote ``origin`` held when last heard of, or ``None`` without one."""
@@ -214,13 +210,13 @@ class History:
         What was written is kept from Git's housekeeping until ``packs`` ends.
         """
         base = self.tip()
-        self._check_format(CommittedTree(self._objects, self._objects.commit(base).tree))
-        chain = Chain(self._objects, base)
+        self._check_format(CommittedTree(self.objects, self.objects.commit(base).tree))
+        chain = Chain(self.objects, base)
         own = chain.place(publication)
         chain.append(own)
         taken = [(waiter, commit) for waiter in waiters if (commit := _take_up(waiter, chain)) is not None]
-        pack = write_pack(self._objects, chain.new)
-        packs.callback(release_pack, self._objects, pack)
+        pack = write_pack(self.objects, chain.new)
+        packs.callback(release_pack, self.objects, pack)
         try:
             settle(self._unsynced)
             moved = move(
@@ -249,13 +245,13 @@ class History:
         emit = emit_into(new)
         root = tree.write(emit)
         commit = emit(COMMIT, encode_commit(root, parents, author, now, message))
-        pack = write_pack(self._objects, new)
-        self._objects.remember(new)
+        pack = write_pack(self.objects, new)
+        self.objects.remember(new)
         return CommitId(commit), pack
 
     def _fold(self) -> None:
         try:
-            if fold_packs(self._objects):
+            if fold_packs(self.objects):
                 self._queue.remove_dead()
         except LedgerError as error:
             # The save is durable already; what failed was making later look-ups cheaper.

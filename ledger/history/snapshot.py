@@ -108,13 +108,13 @@ class Snapshot:
 
     def last_event(self, claim: Claim) -> EventId | None:
         """The id of the newest event on a version."""
-        found = (layout.parse_event(entry) for entry in _ordered(self._folders.names(claim.path), newest_first=True))
+        found = (layout.parse_event(entry) for entry in sorted(self._folders.names(claim.path), reverse=True))
         return next((event for event in found if event is not None), None)  # ids are of one length: in order, as names
 
     def runs(self, *, newest_first: bool = False) -> Iterator[str]:
         """The ids of all runs in the order of their start, or the other way round."""
-        for day in _ordered(self._folders.names(layout.RUNS), newest_first):
-            yield from _ordered(self._folders.names((*layout.RUNS, day)), newest_first)
+        for day in sorted(self._folders.names(layout.RUNS), reverse=newest_first):
+            yield from sorted(self._folders.names((*layout.RUNS, day)), reverse=newest_first)
 
     def run_records(self, run: str) -> dict[str, bytes]:
         """The records of a run by file name; none for a run that is not there."""
@@ -141,9 +141,9 @@ class Snapshot:
 
     def _entries(self, name: Name, *, newest_first: bool) -> Iterator[str]:
         root = layout.artifact_path(name)
-        for high in _ordered(filter(layout.is_page, self._folders.names(root)), newest_first):
-            for low in _ordered(self._folders.names((*root, high)), newest_first):
-                yield from _ordered(self._folders.names((*root, high, low)), newest_first)
+        for high in sorted(filter(layout.is_page, self._folders.names(root)), reverse=newest_first):
+            for low in sorted(self._folders.names((*root, high)), reverse=newest_first):
+                yield from sorted(self._folders.names((*root, high, low)), reverse=newest_first)
 
     def _pointed(self, name: Name, version: str, position: int) -> Claim:
         claim = self.claim_at(name, position)
@@ -152,7 +152,3 @@ class Snapshot:
                 f"artifact {name!r}: the pointer of version {version!r} names position {position}, which is not it"
             )
         return claim
-
-
-def _ordered(names: Iterator[str] | list[str], newest_first: bool) -> list[str]:  # noqa: FBT001  # private, passed through
-    return sorted(names, reverse=newest_first)
