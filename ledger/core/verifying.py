@@ -12,22 +12,16 @@ from typing import Literal, NamedTuple
 from ledger.blobs import (
     STORE_KEY,
     LocalStore,
-    absent,
     age_of,
-    check_linked,
     check_objects,
-    check_table,
     files_among,
-    is_present,
-    needs_of,
-    sizes_of,
     stored_keys,
     uncached,
 )
 from ledger.core.findings import Findings
-from ledger.core.links import check_links
 from ledger.core.reports import Damage, Orphan, Problem, Report
 from ledger.core.touching import touched_contents, touched_versions
+from ledger.core.version_checking import VersionCheck
 from ledger.core.workspace import Workspace
 from ledger.errors import (
     FormatError,
@@ -38,10 +32,8 @@ from ledger.errors import (
     UnsupportedFormatError,
 )
 from ledger.history import (
-    Claim,
     Snapshot,
     all_commits,
-    check_artifact,
     check_commit,
     check_git_file,
     check_indexes,
@@ -52,8 +44,8 @@ from ledger.history import (
     places_of,
     without_index,
 )
-from ledger.ids import CommitId, hex_of, undashed
-from ledger.records import Content, Manifest, Name
+from ledger.ids import CommitId
+from ledger.records import Content, Name
 from ledger.system_errors import raise_unjudged
 
 PieceKind = Literal["git file", "commit", "branch", "records", "artifact", "object"]
@@ -98,11 +90,7 @@ class Check:
         self._store = uncached(self._workspace.store)
         self._stores = uncached(self._workspace.all_stores)
         self._listed: frozenset[str] = frozenset(stored_keys(self._store))
-        self._named: dict[str, int | None] = {}  # objects that versions need, chunks with their plain size
-        self._elsewhere: dict[str, int | None] = {}  # those of the artifact that is checked that were not listed
-        self._with_links: dict[tuple[bytes, int, int | None], bool] = {}  # by what a manifest says of a content
-        self._ids: set[bytes] = set()
-        self._versions = 0
+        self._versions = VersionCheck(self._workspace, self._stores, self._listed, self.found, deep=deep)
         self._objects = 0
         self._bytes = 0
 
@@ -151,9 +139,9 @@ class Check:
         unneeded = {key for key in self.found.store if is_readable and key not in touched}
         # At a revision, what later versions need looks spare.
         tells_spare = is_whole and self._snapshot is not None and self._workspace.revision is None
-        spare = self._listed - self._named.keys() if tells_spare else set()
+        spare = self._listed - self._versions.named.keys() if tells_spare else set()
         return Report(
-            versions=self._versions,
+            versions=self._versions.count,
             problems=self.found.problems(touched, without=unneeded),
             objects=self._objects,
             bytes=self._bytes,
@@ -211,7 +199,7 @@ class Check:
             case "records":
                 self._check_records(self._read(), tuple(filter(None, piece.name.split("/"))))
             case _:
-                self._check_artifact(self._read(), Name(piece.name))
+                self._versions.check(self._read(), Name(piece.name))
 
     def _read(self) -> Snapshot:
         assert self._snapshot is not None, "without records there are no pieces of them"
@@ -224,91 +212,13 @@ class Check:
         except LedgerError as error:
             self.found.note_error("/".join(place), error)
 
-    def _check_artifact(self, snapshot: Snapshot, name: Name) -> None:
-        wrong: set[str] = set()
-        try:
-            for label, error in check_artifact(snapshot.folders, name):
-                wrong.add(label)
-                self.found.note_error(label, error)
-            for claim in snapshot.claims(name):
-                self._versions += 1
-                self._check_id(claim)
-                if claim.label not in wrong:
-                    self._check_version(snapshot, claim)
-        except LedgerError as error:
-            self.found.note_error(name, error)
-        self._check_elsewhere()
-
-    def _check_id(self, claim: Claim) -> None:
-        id = bytes.fromhex(undashed(claim.id))  # of a million versions there are a million
-        if id in self._ids:
-            error = FormatError(f"{claim.label} has the id {claim.id}, which another version has too")
-            self.found.note_error(claim.label, error)
-        self._ids.add(id)
-
-    def _check_version(self, snapshot: Snapshot, claim: Claim) -> None:
-        try:
-            manifest = self._workspace.facts(snapshot, claim).manifest
-            content = manifest.content
-            if content.linked is not None:
-                self._check_linked(claim, content)
-        except LedgerError as error:
-            self.found.note_error(claim.label, error)
-            return
-        if self._check_content_once(content) and self._deep and content.linked is None:
-            # Of registered data they were judged with its files.
-            self._check_links(claim, manifest)
-
-    def _check_content_once(self, content: Content) -> bool:
-        """Check a content as `_check_content` does, but of equal ones that have a table only the first."""
-        if not content.has_table:
-            return self._check_content(content)
-        told = (bytes.fromhex(hex_of(content.digest)), content.size, content.file_count)
-        if told not in self._with_links:
-            self._with_links[told] = self._check_content(content)
-        return self._with_links[told]
-
-    def _check_content(self, content: Content) -> bool:
-        """Check what a content needs; says whether it has links, as far as that can be told."""
-        needs = needs_of(self._stores, content)
-        sizes = sizes_of(content)
-        new = needs.stretches.keys() - self._named.keys()
-        self._named.update({key: sizes.get(key) for key in needs.stretches})
-        self._elsewhere.update({key: sizes.get(key) for key in new - self._listed})
-        self.found.note([needs.fault])
-        if self._deep and needs.fault is None:
-            self.found.note([check_table(self._stores, content)])
-        return needs.fault is None and needs.has_links
-
-    def _check_links(self, claim: Claim, manifest: Manifest) -> None:
-        try:
-            check_links(self._stores, manifest, label=claim.label)
-        except LedgerError as error:
-            self.found.note_error(claim.label, error)
-
-    def _check_linked(self, claim: Claim, content: Content) -> None:
-        store = self._workspace.store_holding(content)
-        if self._deep:
-            check_linked(store, content, label=claim.label)
-        elif not is_present(store, content):
-            self.found.add(_missing(claim, f"its files ({content.linked}) are not in {store.url}"))
-
-    def _check_elsewhere(self) -> None:
-        """Look for what lies in the stores of remotes, or in a store that cannot be listed: many at a time."""
-        elsewhere = {key: size for key, size in self._elsewhere.items() if key not in self.found.store}
-        self._elsewhere.clear()
-        if self._deep:
-            self.found.note(done.fault for done in check_objects(self._stores, elsewhere))
-        else:
-            self.found.note(absent(self._stores, elsewhere))
-
     def _check_objects(self, pieces: list[Piece]) -> Iterator[Piece]:
         """Read objects of the store on all cores; those that nothing names are no problem, whatever they hold."""
         by_key = {piece.name: piece for piece in pieces}
-        for done in check_objects(self._store, {key: self._named.get(key) for key in by_key}):
+        for done in check_objects(self._store, {key: self._versions.named.get(key) for key in by_key}):
             self._objects += 1
             self._bytes += done.size
-            if done.fault is not None and not (done.fault.kind == "missing" and done.key not in self._named):
+            if done.fault is not None and not (done.fault.kind == "missing" and done.key not in self._versions.named):
                 self.found.note([done.fault])
             yield by_key[done.key]
 
@@ -318,7 +228,3 @@ class Check:
             return {}, False
         by_object = {id: fault.where for fault in self.found.git for id in fault.objects}
         return touched_versions(self._workspace, self._snapshot, self._stores, self.found.store, by_object)
-
-
-def _missing(claim: Claim, message: str) -> Problem:
-    return Problem(kind="missing", label=claim.label, message=message, versions=(claim.label,))
