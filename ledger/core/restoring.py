@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledger.blobs import ContentReader
 from ledger.core.links import top_of
-from ledger.disk import fresh_name, given_path, is_folder, remove_folder, storage_errors
+from ledger.disk import fresh_name, given_path, is_folder, remove_folder, settle_files, storage_errors
 from ledger.errors import PathNotFoundError, SourceNotFoundError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -66,6 +66,7 @@ def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overw
     staging = parent / fresh_name(f".{target.name[:100]}.")
     try:
         reader.restore(staging, paths=[file.path])
+        settle_files([staging / file.path], [])  # what it takes the place of is gone with the name
         with storage_errors(target, "write"):
             os.replace(staging / file.path, target)
     finally:

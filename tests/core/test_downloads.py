@@ -145,3 +145,16 @@ def test_a_zip_is_on_the_disk_before_it_has_its_name(
     monkeypatch.setattr(os, "fsync", lambda file: synced.append((os.fstat(file).st_size, target.exists())))
     tree.download_files(target)
     assert [(target.stat().st_size, False)] == synced
+
+
+def test_a_file_is_replaced_by_one_that_is_on_the_disk(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut leaves the file that was there, or the one that was restored, and nothing half."""
+    (tmp_path / "saved").write_bytes(b"restored")
+    saved = ledger.save(tmp_path / "saved", "file")
+    (target := tmp_path / "target").write_bytes(b"before")
+    synced: list[tuple[int, bytes]] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append((os.fstat(file).st_size, target.read_bytes())))
+    saved.restore(target, overwrite=True)
+    assert ([(8, b"before")], b"restored") == (synced, target.read_bytes())
