@@ -14,28 +14,26 @@ from uuid import UUID
 
 import msgspec
 
-from ledger.blobs import ContentWriter, GatheredPuts, LocalStore, link_content, link_objects
+from ledger.blobs import LocalStore, link_content, link_objects
+from ledger.core.deposits import Deposit
 from ledger.core.locations import key_below, local_path
 from ledger.core.pending import PendingVersion, Target
 from ledger.core.saving import (
-    Options,
     Request,
     check_logged,
     check_options,
     check_request,
     draft_of,
     linked_manifest,
-    store_value,
     value_manifest,
 )
 from ledger.core.workspace import Workspace
-from ledger.disk import Hold, durability
-from ledger.enums import ArtifactType, SaveType, TrustClass
+from ledger.disk import durability
+from ledger.enums import ArtifactType, SaveType
 from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
     InvalidTagError,
-    StorageError,
     VersionExistsError,
 )
 from ledger.forks import ThreadLock
@@ -48,7 +46,7 @@ from ledger.history import (
     refuse_collision,
     refuse_existing,
 )
-from ledger.ids import Digest, VersionId, new_uuid
+from ledger.ids import VersionId, new_uuid
 from ledger.lookup import Artifact, ArtifactVersion, resolve, split_label
 from ledger.materializers import BaseMaterializer
 from ledger.meters import task
@@ -85,8 +83,7 @@ class Transaction:
         self._subject = subject
         self._is_over = False
         self._process = os.getpid()
-        self._hold: Hold | None = None
-        self._small: GatheredPuts | None = None
+        self._deposit = Deposit(workspace)
         self._lock = ThreadLock()
         self._snapshot = workspace.snapshot()
         self.versions: tuple[ArtifactVersion, ...] = ()
@@ -128,7 +125,13 @@ class Transaction:
             raise _no_value(data, request.name)
         self._refuse_taken(request)
         self._hold_store()
-        return self._keep(request, self._store(data, request, options, similar_to))
+        workspace = self._workspace
+        similar = itertools.chain(
+            workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
+        )
+        saved, content = self._deposit.put(data, options, name=request.name, similar=similar)
+        manifest = value_manifest(request, saved, content, author=workspace.author, now=workspace.now())
+        return self._keep(request, manifest)
 
     def register(
         self,
@@ -215,7 +218,7 @@ class Transaction:
         try:
             self._publish()
         finally:
-            self._let_go()
+            self._deposit.let_go()
         return self.versions
 
     def _publish(self) -> None:
@@ -225,8 +228,7 @@ class Transaction:
         if drafts:
             workspace = self._workspace
             with durability(workspace.config.durability):
-                if self._small is not None:
-                    self._small.finish()  # before anything names what waits there
+                self._deposit.finish()
                 published = workspace.history.publish(
                     drafts, author=workspace.author, now=workspace.now(), subject=self._subject
                 )
@@ -250,7 +252,7 @@ class Transaction:
         if kind is None and not self._is_over:
             self.commit()
         self._is_over = True
-        self._let_go()
+        self._deposit.let_go()
 
     def __del__(self) -> None:
         # Nobody can commit it any more, and what was saved is in no version.
@@ -264,44 +266,7 @@ class Transaction:
         """Keep gc away, from before bytes are relied on until they are published (specs/maintenance.md, 3)."""
         with self._lock:
             self._refuse_late()
-            if self._hold is None:
-                self._hold = self._workspace.hold_store()
-
-    def _gather(self) -> GatheredPuts:
-        """Where small objects wait for each other until the commit."""
-        with self._lock:
-            if self._small is None:
-                self._small = GatheredPuts(self._workspace.store)
-            return self._small
-
-    def _let_go(self) -> None:
-        if self._hold is not None:
-            self._hold.release()
-            self._hold = None
-
-    def _store(
-        self, data: object, request: Request, options: Options, similar_to: Iterable[ArtifactVersion]
-    ) -> Manifest:
-        workspace = self._workspace
-        similar = itertools.chain(
-            workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
-        )
-        with task(f"save {request.name}"), durability(workspace.config.durability):
-            # Without the ledger: in a folder around it, it would save itself, and all that was saved before.
-            writer = ContentWriter(
-                workspace.stores_for_saving(), similar=similar, without=workspace.path, small=self._gather()
-            )
-            saved, content = store_value(writer, data, options)
-            if saved.trust is not TrustClass.DATA:
-                self._trust_own(content.digest, request.name)
-        return value_manifest(request, saved, content, author=workspace.author, now=workspace.now())
-
-    def _trust_own(self, digest: Digest, name: str) -> None:
-        try:
-            self._workspace.trust.add(digest, name, self._workspace.now())
-        except StorageError as error:
-            self._workspace.trust.add_here(digest)
-            warn_user(f"{name} is saved, but other processes will ask for trust before they load it: {error}")
+            self._deposit.hold()
 
     def _keep(self, request: Request, manifest: Manifest) -> PendingVersion:
         with self._lock:

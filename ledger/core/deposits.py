@@ -1,0 +1,72 @@
+"""Values on their way: in the store already, and in no version yet."""
+
+from collections.abc import Iterable
+
+from ledger.blobs import ContentWriter, GatheredPuts
+from ledger.core.saving import Options, store_value
+from ledger.core.workspace import Workspace
+from ledger.disk import Hold, durability
+from ledger.enums import TrustClass
+from ledger.errors import StorageError
+from ledger.forks import ThreadLock
+from ledger.ids import Digest
+from ledger.materializers import SavedValue
+from ledger.meters import task
+from ledger.notices import warn_user
+from ledger.records import Content
+
+
+class Deposit:
+    """The values of one transaction, kept from gc until they are published. Threads may share it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._hold: Hold | None = None
+        self._small: GatheredPuts | None = None
+        self._lock = ThreadLock()
+
+    def hold(self) -> None:
+        """Keep gc away, from before bytes are relied on until they are published (specs/maintenance.md, 3)."""
+        with self._lock:
+            if self._hold is None:
+                self._hold = self._workspace.hold_store()
+
+    def put(
+        self, value: object, options: Options, *, name: str, similar: Iterable[Content]
+    ) -> tuple[SavedValue, Content]:
+        """Write a value; ``similar`` are contents that it may share bytes with."""
+        workspace = self._workspace
+        with task(f"save {name}"), durability(workspace.config.durability):
+            # Without the ledger: in a folder around it, it would save itself, and all that was saved before.
+            writer = ContentWriter(
+                workspace.stores_for_saving(), similar=similar, without=workspace.path, small=self._gather()
+            )
+            saved, content = store_value(writer, value, options)
+            if saved.trust is not TrustClass.DATA:
+                self._trust_own(content.digest, name)
+        return saved, content
+
+    def finish(self) -> None:
+        """Put into the store what waits, before anything names it."""
+        if self._small is not None:
+            self._small.finish()
+
+    def let_go(self) -> None:
+        """Let gc at what was put: it is published, or nobody's."""
+        if self._hold is not None:
+            self._hold.release()
+            self._hold = None
+
+    def _gather(self) -> GatheredPuts:
+        """Where small objects wait for each other until the commit."""
+        with self._lock:
+            if self._small is None:
+                self._small = GatheredPuts(self._workspace.store)
+            return self._small
+
+    def _trust_own(self, digest: Digest, name: str) -> None:
+        try:
+            self._workspace.trust.add(digest, name, self._workspace.now())
+        except StorageError as error:
+            self._workspace.trust.add_here(digest)
+            warn_user(f"{name} is saved, but other processes will ask for trust before they load it: {error}")
