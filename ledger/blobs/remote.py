@@ -9,10 +9,8 @@ publish half an object when it is closed by an exception. Every foreign exceptio
 
 import contextlib
 import errno
-import logging
 import os
 import re
-import socket
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
@@ -41,7 +39,6 @@ _CUT_WORDS = ("Socket is closed", "Unable to connect to port")
 _ACCESS_KINDS = frozenset({"AuthenticationException", "BadHostKeyException"})
 
 _SILENT_SECONDS = 120.0
-_QUIET = logging.NullHandler()
 
 _turns: weakref.WeakKeyDictionary[Any, ThreadLock] = weakref.WeakKeyDictionary()
 """Whose turn it is, for each connection that fsspec keeps; stores of one place share one."""
@@ -234,8 +231,7 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
         )
     try:
         get_filesystem_class(protocol)
-        # Where nobody set up logging, the library of SFTP would print its traceback beside our error.
-        logging.getLogger("paramiko").addHandler(_QUIET)
+        _quieten()
         files, root = url_to_fs(url, **options)
     except ImportError as error:
         raise MissingDependencyError(
@@ -252,11 +248,22 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
     return files, str(root)
 
 
+def _quieten() -> None:
+    """Where nobody set up logging, the library of SFTP would print its traceback beside our error."""
+    import logging  # only those who have such a store need it
+
+    library = logging.getLogger("paramiko")
+    if not library.handlers:
+        library.addHandler(logging.NullHandler())
+
+
 def _hurry(files: Any) -> None:
     """Let the library of SFTP send at once, and not wait for ever for a host that fell silent.
 
     It waits for the answer to each 32 KiB, and the system for more to send.
     """
+    import socket
+
     with contextlib.suppress(AttributeError, OSError):  # another library, or a connection that was cut since
         files.ftp.get_channel().settimeout(_SILENT_SECONDS)
         files.client.get_transport().sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -276,6 +283,8 @@ def _refusal(error: Exception, place: str, doing: str) -> StorageError:
 
 def _is_cut(error: Exception) -> bool:
     """Whether there is no connection, or none any more; the library of SFTP has many words for it."""
+    import socket
+
     is_cut = isinstance(error, ConnectionError | TimeoutError | EOFError | socket.gaierror)
     is_far = isinstance(error, OSError) and error.errno in _UNREACHABLE
     is_told = any(words in str(error) for words in _CUT_WORDS)

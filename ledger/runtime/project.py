@@ -5,11 +5,13 @@ take no locks, and nothing of the project is touched.
 """
 
 import os
-import subprocess
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from ledger.records import Project
+
+if TYPE_CHECKING:
+    import subprocess
 
 _PATIENCE_SECONDS = 2.0
 _COMMAND = ("git", "status", "--porcelain=v2", "--branch", "--untracked-files=no")
@@ -33,6 +35,8 @@ class ProjectState:
     def read(self) -> Project | None:
         """The answer; ``None`` outside a Git work tree, or where Git has none in time."""
         if self._process is not None:
+            import subprocess
+
             try:
                 text, _ = self._process.communicate(timeout=_PATIENCE_SECONDS)
                 self._answer = _parse(text) if self._process.returncode == 0 else None
@@ -54,6 +58,8 @@ def _is_work_tree(folder: Path) -> bool:
 
 
 def _ask(folder: Path) -> "subprocess.Popen[str] | None":
+    import subprocess
+
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment["GIT_OPTIONAL_LOCKS"] = "0"
     try:
