@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.disk import HeldLock, LockFile, current_durability, mode_of, settle
+from ledger.disk import HeldLock, LockFile, current_durability, mode_of, settle, settle_everything
 from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
 from ledger.history.commits import Chain, encode_commit
@@ -146,17 +146,18 @@ class History:
         """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
         with self.exclusively() as holder_died:
             self._clear_dead_lock(holder_died=holder_died)
-            settle(self._unsynced)
+            self._settle(expected)
             try:
                 return move_branch(self.git_dir, expected=expected, new=commit)
             except FileExistsError:
                 return False
 
     def settle(self) -> None:
-        """Make durable what saves without fsync have left."""
-        if mode_of(self._unsynced):
+        """Make durable what saves without fsync have left, and what was pushed here by Git itself."""
+        tip = self.tip()
+        if mode_of(self._unsynced) or self.objects.loose.has(tip):
             with self.exclusively():
-                settle(self._unsynced)
+                self._settle(tip)
 
     @contextmanager
     def exclusively(self) -> Iterator[bool]:
@@ -218,7 +219,7 @@ class History:
         pack = write_pack(self.objects, chain.new)
         packs.callback(release_pack, self.objects, pack)
         try:
-            settle(self._unsynced)
+            self._settle(base)
             moved = move(
                 self.git_dir,
                 expected=base,
@@ -248,6 +249,12 @@ class History:
         pack = write_pack(self.objects, new)
         self.objects.remember(new)
         return CommitId(commit), pack
+
+    def _settle(self, base: CommitId) -> None:
+        """Make durable what a commit upon ``base`` builds on. A loose one is Git's, which does not sync what is."""
+        settle(self._unsynced)
+        if self.objects.loose.has(base):
+            settle_everything()
 
     def _fold(self) -> None:
         try:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from ledger.disk import read_file, remove_if_there, storage_errors
+from ledger.disk import mode_of, read_file, remove_if_there, storage_errors
 from ledger.errors import StorageError
 from ledger.history.damage import Damage
 from ledger.history.entries import KINDS
@@ -50,6 +50,10 @@ class LooseObjects:
             return kind, body
         damage.append("altered loose file")
         return None
+
+    def has(self, id: str) -> bool:
+        """Whether there is a file of that object, whatever it holds."""
+        return bool(mode_of(f"{self._directory}/{id[:2]}/{id[2:]}"))
 
     def ids(self) -> Iterator[ObjectId]:
         """The ids of all of them."""

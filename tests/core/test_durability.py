@@ -15,6 +15,7 @@ from ledger.history.packing import FOLD_AT
 from ledger.records import INLINE_FILES
 from tests.crash.operations import LARGE
 from tests.kit.hubs import new_hub, shared
+from tests.kit.ledgers import git
 
 MANY_CHUNKS = 6 << 20
 
@@ -129,6 +130,20 @@ def test_a_sync_makes_durable_what_relaxed_saves_left(tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "sync", lambda: synced.append(ledger.revision))
     ledger.sync()
     assert ([ledger.revision], False) == (synced, (ledger.path / "unsynced").exists())
+
+
+def test_a_save_makes_durable_what_was_pushed_here(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git by itself syncs no loose object, and the commit that a save builds on may be one; once is enough."""
+    other = Ledger.clone(ledger.path, tmp_path / "clone")
+    other.save(1, "number")
+    git(other, "push", "--quiet", str(ledger.git_dir), "main")
+    pushed, synced = ledger.revision, list[str]()
+    monkeypatch.setattr(os, "sync", lambda: synced.append(ledger.revision))
+    for number in (2, 3):
+        ledger.save(number, "number")
+    assert [pushed] == synced
 
 
 def test_full_syncs_each_file_and_folder_of_a_save_once(ledger: Ledger, syncs: list[str]) -> None:
