@@ -105,7 +105,7 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
                 remote=plan.remote.name,
                 commit=plan.tip,
             )
-        settle_remote(plan.remote)
+        settle_remote(plan.remote, plan.theirs)
     note_known(history.git_dir, plan.remote.name, plan.tip)
     return True
 

@@ -9,9 +9,10 @@ import re
 import shlex
 from pathlib import Path
 
-from ledger.disk import is_folder, sync_directory
+from ledger.disk import is_file, is_folder, settle_everything, settle_files, sync_directory
 from ledger.errors import DiskFullError, RemoteError
 from ledger.history.git_program import ASK_SECONDS, REACH, SSH, TRANSFER_SECONDS, Done, run_git
+from ledger.history.loose import LooseObjects
 from ledger.history.refs import BRANCH
 from ledger.history.remotes import FILE, Remote, path_in
 from ledger.ids import CommitId
@@ -23,6 +24,8 @@ By itself it syncs next to nothing, and puts a small push into loose objects, wh
 away before the branch has moved, and says yes; a pack it keeps until then.
 """
 _PACKS = "objects/pack"
+_MADE = ("HEAD", "config")
+"""Without which a repository is none."""
 _GIT_ENDS = ("/.git", "", ".git")
 """Behind a path, where Git looks for its repository, in this order."""
 # Patterns are compiled by `re` when they are first used: most programs ask no remote.
@@ -78,14 +81,22 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
     return done.words if done.code else None
 
 
-def settle_remote(remote: Remote) -> None:
-    """Make durable what names Git gave in a remote on this machine: it syncs files there, and no folders."""
-    if _is_near(remote):
-        path = path_in(remote.url)
-        git_dir = next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/{_PACKS}")), None)
-        if git_dir is not None:
-            sync_directory(f"{git_dir}/{_PACKS}")
-            sync_directory(f"{git_dir}/{os.path.dirname(BRANCH)}")
+def settle_remote(remote: Remote, before: CommitId | None) -> None:
+    """Make durable what a push to a remote on this machine relies on; ``before`` is what its branch held.
+
+    Of what it takes Git syncs files there, and no folders; of what it made before, when the remote was made or by a
+    plain push of loose objects, nothing.
+    """
+    if not _is_near(remote):
+        return
+    path = path_in(remote.url)
+    git_dir = next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/{_PACKS}")), None)
+    if git_dir is None:
+        return
+    if before is not None and LooseObjects(Path(git_dir, "objects")).has(before):
+        settle_everything()
+    made = (f"{git_dir}/{name}" for name in _MADE)
+    settle_files(filter(is_file, made), [f"{git_dir}/{_PACKS}", f"{git_dir}/{os.path.dirname(BRANCH)}", git_dir])
 
 
 _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"

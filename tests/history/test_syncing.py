@@ -1,5 +1,6 @@
 """The steps between two histories: what is planned, pushed and adopted, and in which order."""
 
+import os
 import re
 import shutil
 import socket
@@ -202,18 +203,26 @@ def test_a_protocol_that_is_not_listed(pair: tuple[Ledger, Ledger]) -> None:
         plan_sync(ada.workspace.history, Remote("origin", "ext::sh -c true"), author=AUTHOR, now=NOW)
 
 
-def test_names_that_git_gave_are_made_durable(tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path is told to sync what it takes, and the folders are synced in which Git has named that, there and here."""
+def test_what_git_wrote_is_made_durable(tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path is told to sync what it takes; the folders in which Git has named that, and what `git init` made, are."""
     hook = hub / "hooks" / "post-receive"
     hook.write_text("#!/bin/sh\ngit config core.fsync > asked\n")
     hook.chmod(0o755)
-    folders: list[str] = []
-    monkeypatch.setattr(transport, "sync_directory", folders.append)
+    synced: list[str] = []
+    really = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        really(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
     shared(tmp_path / "ada", hub).sync()
     assert "all\n" == (hub / "asked").read_text()
-    assert [f"{hub}/objects/pack", f"{hub}/refs/heads"] == folders
+    there = [os.path.relpath(path, hub) for path in synced if path.startswith(str(hub))]
+    assert ["HEAD", "config", "objects/pack", "refs/heads", "."] == there
+    synced.clear()
     Ledger.clone(hub, tmp_path / "bob")
-    assert ["history.git/objects/pack"] == [folder[-24:] for folder in folders[2:]]
+    assert 1 == sum(path.endswith("history.git/objects/pack") for path in synced)
     assert {"pack", "info"} == {path.name for path in (hub / "objects").iterdir()}
 
 
