@@ -46,7 +46,7 @@ def measure(name: str, size: int) -> dict[str, Any]:
     """The medians of a case and of each of its references."""
     with working_folder() as folder:
         case = CASES[name](folder, size)
-        return {"spent": measuring.measure(case), "facts": case.facts()}
+        return {"spent": measuring.measure(case, size), "facts": case.facts()}
 
 
 def measure_memory(name: str, size: int) -> dict[str, Any]:

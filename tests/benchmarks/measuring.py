@@ -1,5 +1,6 @@
 """How a case is measured: in turns with its references, in a process of its own, and its memory in another."""
 
+import mmap
 import os
 import resource
 import statistics
@@ -37,13 +38,17 @@ def spent_by(action: Callable[[], object]) -> Spent:
     return Spent(time.perf_counter() - wall, _cpu() - cpu)
 
 
-def measure(case: Case, rounds: int = ROUNDS) -> dict[str, Spent]:
-    """The medians of a case, under the name ``""``, and of each of its references, in turns."""
+def measure(case: Case, memory: int, rounds: int = ROUNDS) -> dict[str, Spent]:
+    """The medians of a case, under the name ``""``, and of each of its references, in turns.
+
+    Before each turn so many bytes of ``memory`` are taken and given back.
+    """
     actions = {"": case.measured, **case.references}
     found: dict[str, list[Spent]] = {name: [] for name in actions}
     for _ in range(rounds):
         case.before()
         for name, action in actions.items():
+            _touch(memory)
             found[name].append(spent_by(action))
     return {name: Spent(*map(statistics.median, zip(*all_, strict=True))) for name, all_ in found.items()}
 
@@ -80,6 +85,14 @@ def sync(path: Path) -> None:
 def working_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
+
+
+def _touch(size: int) -> None:
+    """Use memory once: the host of a virtual machine takes free memory away, and who is first to use it again waits."""
+    with mmap.mmap(-1, size) as memory:
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        memory[:: mmap.PAGESIZE] = bytes(size // mmap.PAGESIZE)
 
 
 def _cpu() -> float:
