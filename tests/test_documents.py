@@ -1,6 +1,7 @@
 """The documents say what the code does."""
 
 import re
+import tomllib
 from pathlib import Path
 
 from ledger import errors
@@ -34,6 +35,19 @@ def test_the_readme_has_two_one_line_commands() -> None:
 def test_ci_runs_the_tests_as_the_readme_says() -> None:
     """The gate runs the very command that the README names."""
     assert f"\n{TEST_COMMAND}\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_oldest_releases_are_those_that_are_admitted() -> None:
+    """tests/oldest.txt has a release of the lower bound of every library that the tests need."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    (own,) = (each for each in extras["test"] if each.startswith("ledger["))
+    needed = [*project["dependencies"], *extras["test"]]
+    needed += [each for name in own.removeprefix("ledger[").rstrip("]").split(",") for each in extras[name]]
+    bounds = dict(re.findall(r"(?m)^([\w-]+)(?:\[\w+\])?[>=]=([\d.]+)", "\n".join(needed)))
+    oldest = dict(re.findall(r"(?m)^([\w-]+)==(.+)$", (ROOT / "tests" / "oldest.txt").read_text()))
+    assert bounds.keys() == oldest.keys()
+    assert [] == [name for name, version in oldest.items() if not f"{version}.".startswith(f"{bounds[name]}.")]
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -149,7 +149,7 @@ def needles_of(metadata: Mapping[str, Any]) -> Iterator[Needle]:
 def _decoded(column: bytes, kind: type[_Kind]) -> _Kind:
     try:
         value = decode_values(_decode(column))
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise CatalogDamage(f"a column holds no value: {error}") from error
     if not isinstance(value, kind):
         raise CatalogDamage(f"a column holds {type(value).__name__}, expected {kind.__name__}")

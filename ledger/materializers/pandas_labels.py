@@ -50,17 +50,13 @@ def decode_dtype(held: Json) -> Any:
     if isinstance(held, dict):
         return pd.ArrowDtype(decode_arrow_type(held))
     _, storage, missing = held
-    if storage == _STORAGE_OF_2_2:
-        try:
-            return pd.StringDtype(storage)
-        except ValueError:
-            storage = "pyarrow"
     if missing == "NA":
         return pd.StringDtype(storage)
+    is_of_2_2 = storage == _STORAGE_OF_2_2
     try:
-        return pd.StringDtype(storage, na_value=float("nan"))
-    except TypeError:  # pandas before 2.3 keeps such texts as objects
-        return pd.api.types.pandas_dtype("object")
+        return pd.StringDtype("pyarrow" if is_of_2_2 else storage, na_value=float("nan"))
+    except TypeError:  # pandas before 2.3, which keeps other such texts as objects
+        return pd.StringDtype(storage) if is_of_2_2 else pd.api.types.pandas_dtype("object")
 
 
 def comes_back(dtype: Any, held: Json) -> bool:

@@ -89,7 +89,7 @@ def test_sizes_are_read_as_people_write_them(text: str, expected: int) -> None:
 
 _OLDER_CLICK = """
 import click, sys
-del click.exceptions.NoArgsIsHelpError
+vars(click.exceptions).pop("NoArgsIsHelpError", None)
 click.ParamType = type("ParamType", (), {})
 from ledger.cli import main
 main(["cache", "limit", "many"])
