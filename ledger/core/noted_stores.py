@@ -12,7 +12,7 @@ import msgspec
 from ledger.blobs import Store, store_id
 from ledger.disk import read_file, write_file
 from ledger.errors import StoreMismatchError
-from ledger.lookup import CONFIG_FILE
+from ledger.lookup import CONFIG_FILE, changing_settings
 from ledger.records import FORMAT, decode, encode
 
 NOTED_STORES_FILE = "remote-stores.json"
@@ -68,9 +68,10 @@ def has_met(ledger_dir: Path, store: Store) -> bool:
 
 def note_store(ledger_dir: Path, url: str, id: str) -> None:
     """Remember the id of the store behind a URL."""
-    stores = _read(ledger_dir)
-    if stores.get(url) != id:
-        write_file(ledger_dir / NOTED_STORES_FILE, [encode(_NotedStores(stores={**stores, url: id}))])
+    if _read(ledger_dir).get(url) != id:
+        with changing_settings(ledger_dir):
+            stores = {**_read(ledger_dir), url: id}
+            write_file(ledger_dir / NOTED_STORES_FILE, [encode(_NotedStores(stores=stores))])
 
 
 def _read(ledger_dir: Path) -> dict[str, str]:

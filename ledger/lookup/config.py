@@ -6,12 +6,14 @@ choose where bytes are read from.
 
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from ledger.disk import given_path, read_file, write_file
+from ledger.disk import LockFile, given_path, read_file, write_file
 from ledger.enums import Durability
 from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
 
@@ -87,10 +89,20 @@ def write_config(ledger_dir: Path, config: Config) -> None:
     write_file(ledger_dir / CONFIG_FILE, ["\n".join(lines).encode()])
 
 
+@contextmanager
+def changing_settings(ledger_dir: Path) -> Iterator[None]:
+    """A block, under the ledger's lock, in which nobody else changes what is local to a ledger.
+
+    Raises `ConfigError` for settings that cannot be read: they are not edited either.
+    """
+    with LockFile(ledger_dir / "lock").hold(timeout=read_config(ledger_dir).lock_timeout):
+        yield
+
+
 def write_cache_limit(ledger_dir: Path, limit: int) -> None:
     """Write how many bytes may be kept in caches; everything else in the settings stays as it is."""
-    read_config(ledger_dir)  # a file that cannot be read is not edited either
-    write_file(ledger_dir / CONFIG_FILE, [with_setting(_text(ledger_dir), "cache_limit", str(limit)).encode()])
+    with changing_settings(ledger_dir):
+        write_file(ledger_dir / CONFIG_FILE, [with_setting(_text(ledger_dir), "cache_limit", str(limit)).encode()])
 
 
 def with_setting(text: str, key: str, value: str) -> str:
@@ -105,30 +117,37 @@ def with_setting(text: str, key: str, value: str) -> str:
 def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:
     """Write a remote into the settings, behind what stands there; raises `ArgumentError` for a name that is taken."""
     path = ledger_dir / CONFIG_FILE
-    if name in read_config(ledger_dir).remotes:
-        raise RemoteExistsError(
-            f"remote {name!r} exists already in {path}",
-            hint=f"edit that file to change it; `ledger remote remove {name}` takes it out",
-            name=name,
-        )
-    text = f"{_text(ledger_dir).rstrip()}\n\n{_remote_section(name, remote)}"
-    write_file(path, [text.lstrip().encode()])
+    with changing_settings(ledger_dir):
+        if name in read_config(ledger_dir).remotes:
+            raise RemoteExistsError(
+                f"remote {name!r} exists already in {path}",
+                hint=f"edit that file to change it; `ledger remote remove {name}` takes it out",
+                name=name,
+            )
+        text = f"{_text(ledger_dir).rstrip()}\n\n{_remote_section(name, remote)}"
+        write_file(path, [text.lstrip().encode()])
 
 
 def remove_remote(ledger_dir: Path, name: str) -> None:
     """Take a remote out of the settings, whose other lines stay; raises `RemoteNotFoundError`."""
-    path, before = ledger_dir / CONFIG_FILE, read_config(ledger_dir)
-    if name not in before.remotes:
-        raise RemoteNotFoundError(f"no remote {name!r} in {path}", name=name)
+    path = ledger_dir / CONFIG_FILE
+    with changing_settings(ledger_dir):
+        before = read_config(ledger_dir)
+        if name not in before.remotes:
+            raise RemoteNotFoundError(f"no remote {name!r} in {path}", name=name)
+        changed = _without_remote(_text(ledger_dir), name)
+        others = {other: remote for other, remote in before.remotes.items() if other != name}
+        if not _says(changed, msgspec.structs.replace(before, remotes=others)):
+            raise ConfigError(
+                f"cannot tell which lines of {path} are remote {name!r}", hint="edit that file", path=str(path)
+            )
+        write_file(path, [changed.encode()])
+
+
+def _without_remote(text: str, name: str) -> str:
     # What a person wrote as another form of TOML is left to that person.
     header = rf"""\[\s*remotes\s*\.\s*(["']?){re.escape(name)}\1\s*\]"""
-    changed = re.sub(rf"^{header}.*\n?(?:(?!\s*[\[#]).+\n?)*\n?", "", _text(ledger_dir), count=1, flags=re.MULTILINE)
-    others = {other: remote for other, remote in before.remotes.items() if other != name}
-    if not _says(changed, msgspec.structs.replace(before, remotes=others)):
-        raise ConfigError(
-            f"cannot tell which lines of {path} are remote {name!r}", hint="edit that file", path=str(path)
-        )
-    write_file(path, [changed.encode()])
+    return re.sub(rf"^{header}.*\n?(?:(?!\s*[\[#]).+\n?)*\n?", "", text, count=1, flags=re.MULTILINE)
 
 
 def _says(text: str, config: Config) -> bool:

@@ -1,14 +1,16 @@
 """The settings file: what a person wrote there stays."""
 
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.core.noted_stores import NOTED_STORES_FILE, note_store
 from ledger.errors import ConfigError
-from ledger.lookup import CONFIG_FILE, read_config, write_cache_limit
+from ledger.lookup import CONFIG_FILE, read_config, write_cache_limit, write_remote
 
 LINES = ["# a note", "", 'store = "store"', "cache_limit = 5", "cache_limit=6  # mine", "lock_timeout = 1.5"]
 SECTION = ["", "[remotes.origin]", 'url = "hub.git"']
@@ -31,6 +33,19 @@ def test_one_setting_changes_and_nothing_else(
     assert {**before, "cache_limit": 7} == tomllib.loads(changed)
     kept = [line for line in text.splitlines() if not line.startswith("cache_limit")]
     assert kept == [line for line in changed.splitlines() if not line.startswith("cache_limit")]
+
+
+def test_of_many_changes_at_once_none_is_lost(tmp_path: Path) -> None:
+    """Whoever changes the settings, or what is noted of stores, begins with what another one has just written."""
+
+    def change(number: int) -> None:
+        write_remote(tmp_path, f"r{number}", "hub.git")
+        note_store(tmp_path, f"file:///{number}", str(number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(change, range(8)))
+    assert {f"r{number}" for number in range(8)} == read_config(tmp_path).remotes.keys()
+    assert all(f'"file:///{number}"' in (tmp_path / NOTED_STORES_FILE).read_text() for number in range(8))
 
 
 def test_a_ledger_without_settings_gets_some(tmp_path: Path) -> None:
