@@ -84,7 +84,7 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
 
 
 def push_plan(history: History, plan: SyncPlan) -> bool:
-    """Bring the remote to the plan's commit; says whether it holds that commit now, as read back from it.
+    """Bring the remote to the plan's commit, durably on this machine; says whether it holds that, as read back.
 
     ``False`` where somebody else moved its branch first; raises `RemoteError` with the remote's words where it refuses.
     """
@@ -105,7 +105,8 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
                 remote=plan.remote.name,
                 commit=plan.tip,
             )
-        settle_remote(plan.remote, plan.theirs)
+    # Of what it held already, too: who pushed that may have died before this.
+    settle_remote(plan.remote, plan.theirs)
     note_known(history.git_dir, plan.remote.name, plan.tip)
     return True
 

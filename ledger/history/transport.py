@@ -91,8 +91,8 @@ def settle_remote(remote: Remote, before: CommitId | None) -> None:
         return
     path = path_in(remote.url)
     git_dir = next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/{_PACKS}")), None)
-    if git_dir is None:
-        return
+    if git_dir is None or not os.access(git_dir, os.W_OK):
+        return  # nothing of a disk that is only read is yet to be written, and some cannot be asked
     if before is not None and LooseObjects(Path(git_dir, "objects")).has(before):
         settle_everything()
     made = (f"{git_dir}/{name}" for name in _MADE)

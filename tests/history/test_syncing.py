@@ -204,7 +204,10 @@ def test_a_protocol_that_is_not_listed(pair: tuple[Ledger, Ledger]) -> None:
 
 
 def test_what_git_wrote_is_made_durable(tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path is told to sync what it takes; the folders in which Git has named that, and what `git init` made, are."""
+    """A path is told to sync what it takes; the folders in which Git has named that, and what `git init` made, are.
+
+    They are also where the path had it all already, whose pusher may have died.
+    """
     hook = hub / "hooks" / "post-receive"
     hook.write_text("#!/bin/sh\ngit config core.fsync > asked\n")
     hook.chmod(0o755)
@@ -216,10 +219,12 @@ def test_what_git_wrote_is_made_durable(tmp_path: Path, hub: Path, monkeypatch: 
         really(descriptor)
 
     monkeypatch.setattr(os, "fsync", note)
-    shared(tmp_path / "ada", hub).sync()
+    ada = shared(tmp_path / "ada", hub)
+    ada.sync()
+    ada.sync()
     assert "all\n" == (hub / "asked").read_text()
     there = [os.path.relpath(path, hub) for path in synced if path.startswith(str(hub))]
-    assert ["HEAD", "config", "objects/pack", "refs/heads", "."] == there
+    assert ["HEAD", "config", "objects/pack", "refs/heads", "."] * 2 == there
     synced.clear()
     Ledger.clone(hub, tmp_path / "bob")
     assert 1 == sum(path.endswith("history.git/objects/pack") for path in synced)
