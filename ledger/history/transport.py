@@ -26,6 +26,8 @@ away before the branch has moved, and says yes; a pack it keeps until then.
 _PACKS = "objects/pack"
 _MADE = ("HEAD", "config")
 """Without which a repository is none."""
+_NAMED_IN = (_PACKS, os.path.dirname(BRANCH), "reftable")
+"""The folders in which Git names what it takes: packs, and refs, which a remote may keep as it likes."""
 _GIT_ENDS = ("/.git", "", ".git")
 """Behind a path, where Git looks for its repository, in this order."""
 # Patterns are compiled by `re` when they are first used: most programs ask no remote.
@@ -95,8 +97,8 @@ def settle_remote(remote: Remote, before: CommitId | None) -> None:
         return  # nothing of a disk that is only read is yet to be written, and some cannot be asked
     if before is not None and LooseObjects(Path(git_dir, "objects")).has(before):
         settle_everything()
-    made = (f"{git_dir}/{name}" for name in _MADE)
-    settle_files(filter(is_file, made), [f"{git_dir}/{_PACKS}", f"{git_dir}/{os.path.dirname(BRANCH)}", git_dir])
+    made, named = ([f"{git_dir}/{name}" for name in names] for names in (_MADE, _NAMED_IN))
+    settle_files(filter(is_file, made), [*filter(is_folder, named), git_dir])
 
 
 _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"

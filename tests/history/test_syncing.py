@@ -231,6 +231,14 @@ def test_what_git_wrote_is_made_durable(tmp_path: Path, hub: Path, monkeypatch: 
     assert {"pack", "info"} == {path.name for path in (hub / "objects").iterdir()}
 
 
+def test_a_remote_may_keep_its_refs_as_it_likes(hub: Path) -> None:
+    """As reftable they are in a folder of their own, and a file is where the branches were."""
+    (hub / "refs" / "heads").rmdir()
+    (hub / "refs" / "heads").write_text("this repository uses the reftable format\n")
+    (hub / "reftable").mkdir()
+    transport.settle_remote(Remote("hub", str(hub)), None)
+
+
 def test_a_remote_that_lost_objects(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
     """Who pushes or clones is told how it gets them back from a ledger that is whole, and that does."""
     ada, _ = pair
