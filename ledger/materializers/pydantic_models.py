@@ -11,6 +11,7 @@ import datetime as dt
 import functools
 import inspect
 import json
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -18,7 +19,8 @@ from ledger.enums import ArtifactType
 from ledger.errors import UnknownTypeError
 from ledger.materializers.atoms import Json
 from ledger.materializers.base import BaseMaterializer
-from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
+from ledger.materializers.known_types import fields_of
+from ledger.materializers.registry import LAST_RESORT, declares_fields, materializer_named, qualified_name
 
 _PARTS = ("__dict__", "__pydantic_extra__", "__pydantic_private__")
 
@@ -131,12 +133,17 @@ def _is_same(left: Any, right: Any) -> bool:
 
 
 def _elements(value: Any) -> list[Any] | None:
-    """What a model or container holds, in an order that is always the same."""
+    """What a model or container holds, in an order that is always the same, and what it does with more."""
     if _is_model(value):
         parts = [getattr(value, part, None) or {} for part in _PARTS]
         return [pair for part in parts for pair in sorted(part.items())]
+    if declares_fields(type(value)):
+        held = {name: getattr(value, name) for name in fields_of(type(value)) if hasattr(value, name)}
+        return sorted((held | getattr(value, "__dict__", {})).items())
     if isinstance(value, dict):
-        return list(value.items())
+        return [*value.items(), *([value.default_factory] if isinstance(value, defaultdict) else ())]
+    if isinstance(value, deque):
+        return [*value, value.maxlen]
     return list(value) if isinstance(value, (list, tuple)) else None
 
 
@@ -146,12 +153,21 @@ def _is_model(value: Any) -> bool:
 
 def _comparable(value: Any) -> Any:
     """Something that is equal only for a value that nobody can tell from this one of the same type."""
-    if isinstance(value, float):
+    if isinstance(value, (float, complex)):
         return repr(value)
-    if isinstance(value, (set, frozenset)):
-        return {(type(element), element) for element in value}
+    if isinstance(value, (set, frozenset, tuple)):  # a tuple here is in a set, which has no order to compare it by
+        elements = ((type(element), _comparable(element)) for element in value)
+        return tuple(elements) if isinstance(value, tuple) else frozenset(elements)
     if isinstance(value, (dt.datetime, dt.time)):
-        return value, getattr(value.tzinfo, "key", None)
+        return value, value.fold, _zone_name(value.tzinfo)
     if qualified_name(type(value)) == "numpy.ndarray":
         return value.dtype, value.shape, value.tolist() if value.dtype.hasobject else value.tobytes()
     return value
+
+
+def _zone_name(zone: dt.tzinfo | None) -> str | None:
+    """What a zone is called, unless that is no more than its offset, for which pydantic has zones of its own."""
+    if isinstance(zone, dt.timezone):
+        name = zone.tzname(None)
+        return None if name == dt.timezone(zone.utcoffset(None)).tzname(None) else name
+    return getattr(zone, "key", None)

@@ -1,5 +1,7 @@
 """Models of pydantic are JSON, read by their class."""
 
+import collections
+import dataclasses
 import datetime as dt
 import decimal
 import inspect
@@ -56,6 +58,19 @@ class Loose(pydantic.BaseModel):  # type: ignore[misc, name-defined]
 
 class Stamped(pydantic.BaseModel):  # type: ignore[misc, name-defined]
     when: dt.datetime
+
+
+@dataclasses.dataclass
+class Noted:
+    note: Any = dataclasses.field(default=None, compare=False)
+
+
+class Holding(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+    queue: collections.deque[int] | None = None
+    counts: collections.defaultdict[str, int] | None = None
+    noted: Noted | None = None
+    points: set[tuple[int, ...]] | None = None
+    number: complex | None = None
 
 
 def _with_private_attribute() -> Loose:
@@ -142,6 +157,14 @@ def test_a_model_that_json_cannot_bring_back_is_noticed_when_it_is_saved(bench: 
         Loose(held=math.nan),
         Stamped(when=dt.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("Europe/Paris"))),
         _with_private_attribute(),
+        # What follows would come back as a value that is equal, and another one.
+        Stamped(when=dt.datetime(2020, 1, 1, fold=1)),  # noqa: DTZ001  # without a zone on purpose
+        Stamped(when=dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1), "CET"))),
+        Holding(queue=collections.deque([1], maxlen=3)),
+        Holding(counts=collections.defaultdict(None, a=1)),
+        Holding(noted=Noted(note=(1, 2))),
+        Holding.model_construct(points={(True,)}),
+        Holding(number=complex(-0.0, 1)),
     ],
     ids=repr,
 )
