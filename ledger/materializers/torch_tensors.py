@@ -102,7 +102,8 @@ def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
         if not isinstance(facts, dict):
             raise MaterializerError(f"{FILE} does not say what it holds", path=FILE)
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
-    tensors |= {name: torch.view_as_complex(tensors[name]) for name in facts.get("pairs", ())}
+    # Copies: safetensors aligns numbers alone, and torch ends the process over a pair that is not.
+    tensors |= {name: torch.view_as_complex(tensors[name].clone()) for name in facts.get("pairs", ())}
     files.drop_folder()  # the tensors are mapped from it, which takes no name
     for name, (is_one, requires_grad) in facts["flags"].items():
         if is_one:

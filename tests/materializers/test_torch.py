@@ -64,6 +64,13 @@ class TestStateDict(MaterializerContract):
         return same and getattr(left, "_metadata", None) == getattr(right, "_metadata", None)
 
 
+def test_pairs_of_numbers_lie_where_torch_may_read_them(bench: Bench) -> None:
+    """Complex numbers of 128 bits lie at a multiple of 16 bytes, wherever the header of their file has put them."""
+    for name in ("a", "aa", "aaa", "aaaa"):
+        loaded = bench.round_trip({name: torch.ones(2, dtype=torch.complex128)})
+        assert loaded[name].data_ptr() % 16 == 0
+
+
 def _module() -> Any:
     module = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3), torch.nn.Linear(3, 3, bias=False))
     module[2].weight = torch.nn.Parameter(torch.eye(3), requires_grad=False)
