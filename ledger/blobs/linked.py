@@ -24,13 +24,12 @@ from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
 from ledger.blobs.trees import TreeFile, scan_tree
-from ledger.disk import is_folder, mode_of, read_file, settle_everything, settle_files, storage_errors
+from ledger.disk import is_folder, mode_of, read_file, settle_files, storage_errors
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.meters import expect
 from ledger.records import Content, FileEntry, FileKind
 
 _BLOCK_SIZE = 1 << 20
-_MOST_BY_THEMSELVES = 64  # files that are synced one after another
 
 
 def link_content(store: LocalStore, path: Path) -> Content:
@@ -211,14 +210,12 @@ def _scan(path: str) -> list[TreeFile]:
 
 def _settle(store: LocalStore, found: Sequence[TreeFile]) -> None:
     """Make durable what is going to be registered: whoever wrote it has hardly done so."""
-    if len(found) > _MOST_BY_THEMSELVES:
-        settle_everything()
-        return
     places = [Path(file.source) for file in found]
     files = [place for place, file in zip(places, found, strict=True) if file.kind in ("file", "executable")]
     empty = [place for place, file in zip(places, found, strict=True) if file.kind == "directory"]
-    above = (folder for place in places for folder in place.parents if folder.is_relative_to(store.root))
-    settle_files(files, sorted({*empty, *above}, reverse=True))
+    lowest = {*empty, *(place.parent for place in places)}
+    above = {folder for low in lowest for folder in (low, *low.parents) if folder.is_relative_to(store.root)}
+    settle_files(files, sorted(above, reverse=True))
 
 
 def _bytes_of(file: TreeFile) -> Iterator[bytes]:

@@ -30,6 +30,7 @@ from ledger.disk import (
     make_directory,
     mode_of,
     remove_folder,
+    settle_files,
     storage_errors,
     sync_directory,
     sync_file,
@@ -85,8 +86,11 @@ class _Copy:
                 raise self._is_another(error) from error
         if lacking:
             self._restore(goal, lacking, places)
-        for folder in {goal.parent, *(place.parent for place in places.values())}:
-            sync_directory(folder)  # also of what is there: whoever put it may have died before this
+        # What was there already, too: whoever put it may have copied it by hand, or died before this.
+        brought = {file.path for file in lacking}
+        there = [place for path, place in places.items() if path not in brought]
+        folders = {goal.parent, *(place.parent for place in places.values())}
+        settle_files([place for place in there if stat.S_ISREG(mode_of(place, follow=False))], folders)
 
     def _restore(self, goal: Path, lacking: Sequence[FileEntry], places: Mapping[str, Path]) -> None:
         make_directory(goal.parent)

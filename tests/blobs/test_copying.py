@@ -1,6 +1,7 @@
 """A content goes from one store to another whole, checked on the way, and only as far as it is missing."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,18 @@ def registered(source: LocalStore, files: int) -> Content:
     for number in range(files):
         (folder / f"{number}.csv").write_text(f"{number}\n")
     return link_content(source, folder)
+
+
+def test_linked_files_that_lie_there_are_durable(
+    source: LocalStore, target: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has copied them by hand, to save a long way, has hardly synced them: each file, and its folder."""
+    content = registered(source, 1)
+    shutil.copytree(source.root / "raw", target.root / "raw")
+    synced: set[str] = set()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.add(os.readlink(f"/proc/self/fd/{descriptor}")))
+    copy_content(source, target, content, label="raw@1")
+    assert {str(target.root / place) for place in ("raw", "raw/in", "raw/in/0.csv", "raw/in/run")} == synced
 
 
 @pytest.fixture
