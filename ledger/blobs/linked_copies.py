@@ -88,9 +88,9 @@ class _Copy:
             self._restore(goal, lacking, places)
         # What was there already, too: whoever put it may have copied it by hand, or died before this.
         brought = {file.path for file in lacking}
-        there = [place for path, place in places.items() if path not in brought]
+        kept = [place for path, place in places.items() if path not in brought]
         folders = {goal.parent, *(place.parent for place in places.values())}
-        settle_files([place for place in there if stat.S_ISREG(mode_of(place, follow=False))], folders)
+        settle_files([place for place in kept if stat.S_ISREG(mode_of(place, follow=False))], folders)
 
     def _restore(self, goal: Path, lacking: Sequence[FileEntry], places: Mapping[str, Path]) -> None:
         make_directory(goal.parent)
