@@ -133,7 +133,8 @@ def decode_labels(held: Json) -> "pd.Index[Any]":
     dtype = decode_dtype(held["dtype"])
     if "counts" in held:
         return with_frequency(_from_counts(held["counts"], dtype).rename(name), held["frequency"])
-    return pd.Index(decode_plain(held["values"]), dtype=dtype, name=name, tupleize_cols=False)
+    values = _with_nan(decode_plain(held["values"]), dtype)
+    return pd.Index(values, dtype=dtype, name=name, tupleize_cols=False)
 
 
 def level_values(labels: "pd.Index[Any]") -> "list[pd.Index[Any]]":
@@ -220,3 +221,21 @@ def _from_counts(counts: list[int], dtype: Any) -> Any:
     if isinstance(dtype, pd.DatetimeTZDtype):
         return pd.DatetimeIndex(array.view(f"M8[{dtype.unit}]")).tz_localize("UTC").tz_convert(dtype.tz)
     return pd.Index(array.view(dtype))
+
+
+def _with_nan(values: list[Any], dtype: Any) -> Any:
+    """An array of labels of a dtype that tells NaN from a missing one, where pandas would take both for missing."""
+    import numpy as np
+    import pandas as pd
+
+    if not any(type(value) is float and value != value for value in values):  # noqa: PLR0124  # only NaN
+        return values
+    if isinstance(dtype, pd.ArrowDtype):
+        import pyarrow as pa
+
+        held = [None if value is pd.NA else value for value in values]
+        return dtype.construct_array_type()(pa.array(held, dtype.pyarrow_dtype, from_pandas=False))
+    if isinstance(dtype, (pd.Float32Dtype, pd.Float64Dtype)):
+        numbers = np.array([0 if value is pd.NA else value for value in values], dtype.numpy_dtype)
+        return dtype.construct_array_type()(numbers, np.array([value is pd.NA for value in values]))
+    return values

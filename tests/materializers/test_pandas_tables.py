@@ -233,6 +233,22 @@ def test_nan_and_na_in_masked_floats_stay_apart(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
+    "labels",
+    [
+        pd.arrays.FloatingArray(np.array([1, np.nan, 2]), np.array([False, False, True])),
+        pd.arrays.ArrowExtensionArray(pa.array([1.0, math.nan, None], from_pandas=False)),
+    ],
+    ids=str,
+)
+def test_nan_and_na_in_labels_stay_apart(bench: Bench, labels: Any) -> None:
+    """Of a dtype that has both, a NaN is a label of a column, and a category, that is not missing."""
+    loaded = bench.round_trip(pd.DataFrame([[1, 2, 3]], columns=pd.Index(labels)))
+    assert loaded.columns.isna().tolist() == [False, False, True]
+    column = bench.round_trip(pd.Series(pd.Categorical.from_codes([0, 1], pd.Index(labels[:2]))))
+    assert column.isna().tolist() == [False, False]
+
+
+@pytest.mark.parametrize(
     ("kind", "element"),
     [
         (pa.timestamp("s"), 5),
