@@ -97,8 +97,10 @@ class FallbackStore:
         self._own.put(key, parts)
 
     def keep(self, key: str) -> None:
-        """Make an object of the own store last."""
-        keep(self._own, key)
+        """Make an object last in the first store that has it, where it is read from."""
+        store = next((store for store in self._stores if self._has(store, key)), None)
+        if store is not None:
+            keep(store, key)
 
     def stage(self) -> StagedObject | None:
         """A new object of the own store, ``None`` where that takes only whole ones."""
