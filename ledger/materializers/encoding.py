@@ -246,8 +246,10 @@ def is_object_array(value: Any) -> bool:
 def is_state_dict(value: object) -> bool:
     """Whether a value is what a torch module's ``state_dict()`` gives: names and nothing but tensors.
 
-    But for a name that safetensors keeps for itself.
+    But for a name that safetensors keeps for itself, and attributes that torch does not give one.
     """
     if not isinstance(value, dict) or type(value) not in (dict, OrderedDict) or not value or "__metadata__" in value:
+        return False
+    if not {"_metadata"}.issuperset(getattr(value, "__dict__", ())):
         return False
     return all(type(name) is str and qualified_name(type(held)) == "torch.Tensor" for name, held in value.items())

@@ -62,10 +62,12 @@ class _ModuleUnpickler(Unpickler):
         self._tensors = tensors
 
     def persistent_load(self, reference: Any) -> Any:
-        """The tensor of that name."""
-        if reference not in self._tensors:
-            raise MaterializerError(f"module.pkl refers to the tensor {reference!r}, which is not saved")
-        return self._tensors[reference]
+        """The tensor of that name, with the attributes that it was given."""
+        name, attributes = reference if isinstance(reference, tuple) else (reference, {})
+        if name not in self._tensors:
+            raise MaterializerError(f"module.pkl refers to the tensor {name!r}, which is not saved")
+        vars(self._tensors[name]).update(attributes)
+        return self._tensors[name]
 
 
 def _named_tensors(module: Any) -> list[tuple[str, Any]]:
@@ -79,13 +81,13 @@ def _pickler(file: Any, names: dict[int, str], tensors: dict[str, Any]) -> Any:
     import torch
 
     class Pickler(pickler_class()):  # type: ignore[misc]
-        def persistent_id(self, held: Any) -> str | None:
+        def persistent_id(self, held: Any) -> str | tuple[str, dict[str, Any]] | None:
             if not isinstance(held, torch.Tensor) or not can_hold(held):
                 return None
             # Tensors outside of the state dict, such as plain attributes, are numbered:
             # no name there has an empty part.
             name = names.setdefault(id(held), f".other.{len(tensors)}")
             tensors[name] = held
-            return name
+            return (name, vars(held)) if vars(held) else name
 
     return Pickler(file)

@@ -64,6 +64,13 @@ class TestStateDict(MaterializerContract):
         return same and getattr(left, "_metadata", None) == getattr(right, "_metadata", None)
 
 
+def test_a_state_dict_keeps_what_torch_does_not_give_one(bench: Bench) -> None:
+    """An attribute of the user's own on a dict of tensors comes back."""
+    state: Any = OrderedDict(a=torch.ones(1))
+    state.epoch = 3
+    assert vars(bench.round_trip(state)) == {"epoch": 3}
+
+
 def test_pairs_of_numbers_lie_where_torch_may_read_them(bench: Bench) -> None:
     """Complex numbers of 128 bits lie at a multiple of 16 bytes, wherever the header of their file has put them."""
     for name in ("a", "aa", "aaa", "aaaa"):
@@ -76,6 +83,7 @@ def _module() -> Any:
     module[2].weight = torch.nn.Parameter(torch.eye(3), requires_grad=False)
     module.also = module[2]
     module.plain = torch.arange(3)
+    module.plain.unit = "cm"
     return module
 
 
@@ -92,7 +100,8 @@ class TestModule(MaterializerContract):
 
     def same(self, left: Any, right: Any) -> bool:
         states = left.state_dict(), right.state_dict()
-        tied = right.also.weight is right[2].weight and torch.equal(left.plain, right.plain)
+        plain = torch.equal(left.plain, right.plain) and vars(left.plain) == vars(right.plain)
+        tied = right.also.weight is right[2].weight and plain
         same = list(states[0]) == list(states[1]) and all(map(torch.equal, states[0].values(), states[1].values()))
         grads = [[parameter.requires_grad for parameter in module.parameters()] for module in (left, right)]
         return tied and same and grads[0] == grads[1] and left.training == right.training
