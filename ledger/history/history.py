@@ -41,7 +41,7 @@ from ledger.history.refs import (
     read_ref,
 )
 from ledger.history.remotes import PUBLISHED
-from ledger.history.repository import check_format, check_repository, create_repository, find_repository
+from ledger.history.repository import UNSYNCED, check_format, check_repository, create_repository, find_repository
 from ledger.history.revisions import commit_behind, resolve_revision, walk_commits
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
@@ -71,7 +71,7 @@ class History:
         self._lock = LockFile(lock)
         self._lock_timeout = lock_timeout
         self._queue = Queue(lock.parent / "queue")
-        self._unsynced = lock.parent / "unsynced"
+        self._unsynced = lock.parent / UNSYNCED
         self.objects = Objects(git_dir)
         """The objects of the repository, for the rest of this package."""
         self._turns = Turns(git_dir, self.objects, self._lock, self._queue, timeout=lock_timeout)

@@ -60,6 +60,9 @@ _OWN_KEYS = (
 )
 """The keys of `_CONFIG`."""
 
+UNSYNCED = "unsynced"
+"""The file beside a history that says: there are saves that nobody has made durable."""
+
 SHALLOW = "shallow"
 """The file by which Git takes a history for cut off, whether it is or not."""
 

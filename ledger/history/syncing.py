@@ -134,6 +134,7 @@ def clone_history(ledger_dir: Path, remote: Remote) -> None:
             hint="make one with `ledger init`, then `ledger remote add` and `ledger sync` there",
             url=str(remote),
         )
+    settle_remote(remote, tip)
     history.snapshot(tip)  # a ledger of another format is refused before there is a branch
     create_branch(git_dir, tip)
 

@@ -9,12 +9,13 @@ import re
 import shlex
 from pathlib import Path
 
-from ledger.disk import is_file, is_folder, settle_everything, settle_files, sync_directory
+from ledger.disk import is_file, is_folder, mode_of, settle_everything, settle_files, sync_directory
 from ledger.errors import DiskFullError, RemoteError
 from ledger.history.git_program import ASK_SECONDS, REACH, SSH, TRANSFER_SECONDS, Done, run_git
 from ledger.history.loose import LooseObjects
 from ledger.history.refs import BRANCH
 from ledger.history.remotes import FILE, Remote, path_in
+from ledger.history.repository import UNSYNCED
 from ledger.ids import CommitId
 
 _RECEIVE = "git -c core.fsync=all -c core.fsyncMethod=fsync -c receive.unpackLimit=1 receive-pack"
@@ -84,19 +85,22 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
 
 
 def settle_remote(remote: Remote, before: CommitId | None) -> None:
-    """Make durable what a push to a remote on this machine relies on; ``before`` is what its branch held.
+    """Make durable what is shared with a remote on this machine; ``before`` is what its branch held.
 
     Of what it takes Git syncs files there, and no folders; of what it made before, when the remote was made or by a
-    plain push of loose objects, nothing.
+    plain push of loose objects, nothing. Nor does a ledger there whose saves are relaxed, of its bytes either.
     """
     if not _is_near(remote):
         return
     path = path_in(remote.url)
     git_dir = next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/{_PACKS}")), None)
-    if git_dir is None or not os.access(git_dir, os.W_OK):
-        return  # nothing of a disk that is only read is yet to be written, and some cannot be asked
-    if before is not None and LooseObjects(Path(git_dir, "objects")).has(before):
+    if git_dir is None:
+        return
+    is_pushed = before is not None and LooseObjects(Path(git_dir, "objects")).has(before)
+    if is_pushed or mode_of(Path(git_dir).parent / UNSYNCED):
         settle_everything()
+    if not os.access(git_dir, os.W_OK):
+        return  # nothing of a disk that is only read is yet to be written, and some cannot be asked
     made, named = ([f"{git_dir}/{name}" for name in names] for names in (_MADE, _NAMED_IN))
     settle_files(filter(is_file, made), [*filter(is_folder, named), git_dir])
 

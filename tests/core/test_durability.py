@@ -132,6 +132,21 @@ def test_a_sync_makes_durable_what_relaxed_saves_left(tmp_path: Path, monkeypatc
     assert ([ledger.revision], False) == (synced, (ledger.path / "unsynced").exists())
 
 
+def test_what_a_relaxed_ledger_shares_is_durable_before_others_build_on_it(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever clones it or syncs with it as a remote may save what shares chunks with its bytes."""
+    relaxed = with_durability(ledger, '"relaxed"')
+    relaxed.save(1, "number")
+    synced: list[str] = []
+    monkeypatch.setattr(os, "sync", lambda: synced.append(ledger.revision))
+    first = relaxed.revision
+    other = Ledger.clone(ledger.path, tmp_path / "clone")
+    relaxed.save(2, "number")
+    other.sync()
+    assert [first, relaxed.revision] == synced
+
+
 def test_a_save_makes_durable_what_was_pushed_here(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
