@@ -51,9 +51,12 @@ class TrustFile:
         line = f"{digest} {label} {now.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}\n".encode()
         with storage_errors(self.path, "write"):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(self.path, os.O_APPEND | os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.path, os.O_APPEND | os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
-                write_all(descriptor, line)
+                size = os.fstat(descriptor).st_size
+                # A full disk or a power cut may have left half a line, of which this is no part.
+                is_begun = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+                write_all(descriptor, b"\n" + line if is_begun else line)
                 sync_file(descriptor)
             finally:
                 os.close(descriptor)

@@ -9,6 +9,8 @@ import pytest
 
 from ledger import Ledger, load_artifact
 from ledger.errors import ReadOnlyError, UnknownMaterializerError, UntrustedArtifactError
+from ledger.ids import Digest
+from tests.kit.histories import NOW
 from tests.kit.ledgers import files_below, forge, run_python
 
 WATCH = """
@@ -90,6 +92,16 @@ def test_trust_is_written_whole_however_little_is_taken(ledger: Ledger, monkeypa
     monkeypatch.setattr(os, "write", lambda descriptor, data: really(descriptor, bytes(data)[:20]))
     _save_pickled(ledger)
     assert 7 == Ledger.open(ledger.path).load("gadget").value
+
+
+def test_trust_is_not_lost_behind_half_a_line(ledger: Ledger) -> None:
+    """A disk that was full, or lost power, may have left one; what is trusted from then on is."""
+    trust = ledger.workspace.trust
+    trust.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    trust.path.write_text("sha256:0123")
+    trust.path.chmod(0o600)
+    trust.add(digest := Digest(f"sha256:{1:064}"), "iris@1", NOW)
+    assert trust.holds(digest)
 
 
 def test_another_user_is_asked(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
