@@ -46,8 +46,7 @@ def test_the_oldest_releases_are_those_that_are_admitted() -> None:
     needed += [each for name in own.removeprefix("ledger[").rstrip("]").split(",") for each in extras[name]]
     bounds = dict(re.findall(r"(?m)^([\w-]+)(?:\[\w+\])?[>=]=([\d.]+)", "\n".join(needed)))
     oldest = dict(re.findall(r"(?m)^([\w-]+)==(.+)$", (ROOT / "tests" / "oldest.txt").read_text()))
-    assert bounds.keys() == oldest.keys()
-    assert [] == [name for name, version in oldest.items() if not f"{version}.".startswith(f"{bounds[name]}.")]
+    assert [] == [name for name, least in bounds.items() if not f"{oldest.get(name)}.".startswith(f"{least}.")]
 
 
 def test_links_between_documents_lead_somewhere() -> None:
