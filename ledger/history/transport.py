@@ -13,7 +13,7 @@ from ledger.disk import is_file, is_folder, mode_of, settle_everything, settle_f
 from ledger.errors import DiskFullError, RemoteError
 from ledger.history.git_program import ASK_SECONDS, REACH, SSH, TRANSFER_SECONDS, Done, run_git
 from ledger.history.loose import LooseObjects
-from ledger.history.refs import BRANCH
+from ledger.history.refs import BRANCH, PACKED_REFS
 from ledger.history.remotes import FILE, Remote, path_in
 from ledger.history.repository import UNSYNCED
 from ledger.ids import CommitId
@@ -25,8 +25,8 @@ By itself it syncs next to nothing, and puts a small push into loose objects, wh
 away before the branch has moved, and says yes; a pack it keeps until then.
 """
 _PACKS = "objects/pack"
-_MADE = ("HEAD", "config")
-"""Without which a repository is none."""
+_MADE = ("HEAD", "config", PACKED_REFS, BRANCH)
+"""Without which a repository is none, or has no branch."""
 _NAMED_IN = (_PACKS, os.path.dirname(BRANCH), "reftable")
 """The folders in which Git names what it takes: packs, and refs, which a remote may keep as it likes."""
 _GIT_ENDS = ("/.git", "", ".git")

@@ -221,10 +221,12 @@ def test_what_git_wrote_is_made_durable(tmp_path: Path, hub: Path, monkeypatch: 
     monkeypatch.setattr(os, "fsync", note)
     ada = shared(tmp_path / "ada", hub)
     ada.sync()
+    hub_git(hub, "pack-refs", "--all")
     ada.sync()
     assert "all\n" == (hub / "asked").read_text()
     there = [os.path.relpath(path, hub) for path in synced if path.startswith(str(hub))]
-    assert ["HEAD", "config", "objects/pack", "refs/heads", "."] * 2 == there
+    folders = ["objects/pack", "refs/heads", "."]
+    assert ["HEAD", "config", "refs/heads/main", *folders, "HEAD", "config", "packed-refs", *folders] == there
     synced.clear()
     Ledger.clone(hub, tmp_path / "bob")
     assert 1 == sum(path.endswith("history.git/objects/pack") for path in synced)
