@@ -144,8 +144,8 @@ class History:
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
         """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
-        with self.exclusively() as holder_died:
-            self._clear_dead_lock(holder_died=holder_died)
+        with self.exclusively():
+            self._clear_dead_lock(holder_died=False)
             self._settle(expected)
             try:
                 return move_branch(self.git_dir, expected=expected, new=commit)
@@ -160,11 +160,13 @@ class History:
                 self._settle(tip)
 
     @contextmanager
-    def exclusively(self) -> Iterator[bool]:
-        """A block under the ledger's lock, given whether the last holder died; at its end the next writer is woken."""
+    def exclusively(self) -> Iterator[None]:
+        """A block under the ledger's lock, what a dead holder left out of the way; then the next writer is woken."""
         try:
             with self._lock.hold(timeout=self._lock_timeout) as lock:
-                yield lock.holder_died
+                if lock.holder_died:
+                    self._clear_dead_lock(holder_died=True)
+                yield
         finally:
             self._queue.ring_next()
 

@@ -95,8 +95,12 @@ def changing_settings(ledger_dir: Path) -> Iterator[None]:
 
     Raises `ConfigError` for settings that cannot be read: they are not edited either.
     """
-    with LockFile(ledger_dir / "lock").hold(timeout=read_config(ledger_dir).lock_timeout):
-        yield
+    with LockFile(ledger_dir / "lock").hold(timeout=read_config(ledger_dir).lock_timeout) as lock:
+        try:
+            yield
+        finally:
+            if lock.holder_died:
+                lock.let_go()  # and the name stays: what that one left is for a writer to clear
 
 
 def write_cache_limit(ledger_dir: Path, limit: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger import Ledger
 from ledger.core.noted_stores import NOTED_STORES_FILE, note_store
 from ledger.errors import ConfigError
 from ledger.lookup import CONFIG_FILE, read_config, write_cache_limit, write_remote
@@ -46,6 +47,15 @@ def test_of_many_changes_at_once_none_is_lost(tmp_path: Path) -> None:
         list(pool.map(change, range(8)))
     assert {f"r{number}" for number in range(8)} == read_config(tmp_path).remotes.keys()
     assert all(f'"file:///{number}"' in (tmp_path / NOTED_STORES_FILE).read_text() for number in range(8))
+
+
+def test_a_change_leaves_it_to_a_writer_to_clear_what_a_dead_one_left(ledger: Ledger) -> None:
+    """So a lock on the branch keeps nobody waiting, whoever came first after its owner's death."""
+    (ledger.path / "lock").write_text("pid 1 on another")
+    (left := ledger.git_dir / "refs" / "heads" / "main.lock").touch()
+    write_cache_limit(ledger.path, 7)
+    with ledger.workspace.history.exclusively():
+        assert not left.exists()
 
 
 def test_a_ledger_without_settings_gets_some(tmp_path: Path) -> None:
