@@ -29,7 +29,7 @@ from ledger.ids import is_uuid
 from ledger.records import FORMAT, decode, encode
 
 _HINT = "use a path, or a URL such as s3://bucket/folder"
-_LOCAL = "file://"
+_LOCAL = ("file://", "local://")
 _MEMORY = "memory"
 _MOST_BYTES = 4096  # of ``store.json``
 _WEB = ("http", "https")
@@ -103,8 +103,8 @@ def store_id(store: Store) -> str:
 
 
 def _local_path(url: str) -> Path:
-    """The path of a ``file://`` URL, which is taken as it stands; `ArgumentError` for one of another machine."""
-    path = url.removeprefix(_LOCAL).removeprefix("localhost")
+    """The path of a folder's URL, which is taken as it stands; `ArgumentError` for one of another machine."""
+    path = url.split("://", maxsplit=1)[1].removeprefix("localhost")
     if not path.startswith("/"):
         raise ArgumentError(
             f"the store {url!r} names no absolute path", hint="use a path, or a URL such as file:///data/store", url=url

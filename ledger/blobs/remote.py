@@ -34,6 +34,9 @@ _OBJECT_STORES = frozenset({"oss", "oci", "memory"})
 _COPIES = frozenset({"simplecache", "filecache", "blockcache", "cached"})
 """What of fsspec's keeps copies of what lies behind it."""
 
+_FOLDERS = frozenset({"file", "local"})
+"""Folders of this machine, by fsspec's names, in which it syncs nothing; by themselves they are a `LocalStore`'s."""
+
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN})
 _CUT_WORDS = ("Socket is closed", "Unable to connect to port")
 _ACCESS_KINDS = frozenset({"AuthenticationException", "BadHostKeyException"})
@@ -222,11 +225,18 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
     # A cached listing would answer "no" for an object that somebody else has put since.
     options = {"use_listings_cache": False} if protocol in _OBJECT_STORES else {}
     shown = _without_secrets(url)
-    copies = _COPIES.intersection(url.split("://", maxsplit=1)[0].split("::"))
+    chain = url.split("://", maxsplit=1)[0].split("::")
+    copies = _COPIES.intersection(chain)
     if copies:
         raise ArgumentError(
             f"the store {shown} would be read through copies that {min(copies)} keeps and nobody checks",
             hint="give the URL behind it; the ledger has a cache of its own (specs/stores.md, 5)",
+            url=shown,
+        )
+    if _FOLDERS.intersection(chain[1:]):
+        raise ArgumentError(
+            f"the store {shown} would be a folder in which nothing is made durable",
+            hint="give the path of that folder",
             url=shown,
         )
     try:

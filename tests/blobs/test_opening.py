@@ -11,9 +11,9 @@ from ledger.blobs import LocalStore, ObjectCache, create_store, open_store, stor
 from ledger.errors import ArgumentError, FormatError, StoreMismatchError
 
 
-@pytest.mark.parametrize("form", ["{}", "file://{}", "file://localhost{}"])
+@pytest.mark.parametrize("form", ["{}", "file://{}", "file://localhost{}", "local://{}"])
 def test_paths_are_local(tmp_path: Path, form: str) -> None:
-    """A path and a file URL are the same local store."""
+    """A path and a file URL, by either name that fsspec has, are the same local store, where writes are durable."""
     store = open_store(form.format(tmp_path))
     assert (type(store), store.url) == (LocalStore, f"file://{tmp_path}")
 

@@ -129,6 +129,13 @@ def test_copies_that_nobody_checks_are_refused(url: str) -> None:
     assert "a cache of its own" in caught.value.hint
 
 
+@pytest.mark.parametrize("url", ["dir::file:///tmp/store", "dir::local:///tmp/store"])
+def test_a_folder_behind_a_chain_is_refused(url: str) -> None:
+    """Nothing that fsspec writes into a folder is made durable; a path is."""
+    with pytest.raises(ArgumentError, match="in which nothing is made durable"):
+        FsspecStore(url)
+
+
 def test_a_failed_put_is_a_storage_error(tmp_path: Path) -> None:
     """What keeps an object from being written is a StorageError that names it."""
     (tmp_path / "chunks").write_text("in the way")
