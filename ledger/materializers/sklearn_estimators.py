@@ -9,8 +9,11 @@ last resort, with its warning. No safe loader ever falls back to an unsafe one.
 
 import io
 import json
+import pickle
 import zipfile
+from collections import deque
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, TrustClass
@@ -22,7 +25,8 @@ from ledger.materializers.programs import is_of_program
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
 
 _SHOWN = 5
-_EMPTIED = ("numpy.random.bit_generator.SeedSequence",)  # what skops writes without what it holds
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
+_RANDOM = ("numpy.random.mtrand.RandomState", "numpy.random._generator.Generator")
 
 
 class SklearnMaterializer(BaseMaterializer):
@@ -47,7 +51,7 @@ class SklearnMaterializer(BaseMaterializer):
             is_back = (
                 not any(map(is_of_program, types))
                 and _schema(dumps(loaded)) == schema
-                and _parameter_types(loaded) == _parameter_types(value)
+                and all(new == old for new, old in zip_longest(_parts(loaded), _parts(value)))
             )
         except Exception:  # noqa: BLE001  # skops raises what the object raises; the last resort warns and may raise better
             is_back = False
@@ -106,7 +110,49 @@ def _modules(schema: Json) -> Iterator[str]:
         yield from _modules(node)
 
 
-def _parameter_types(estimator: Any) -> dict[str, object]:
-    """The types of parameters, since a schema does not tell a subclass of texts; one that is emptied equals none."""
-    kinds = {name: type(held) for name, held in estimator.get_params().items()}
-    return {name: object() if qualified_name(kind) in _EMPTIED else kind for name, kind in kinds.items()}
+def _parts(value: Any, above: tuple[int, ...] = ()) -> Iterator[object]:
+    """The types of all that an object holds, in order, and each value in it, since a schema does not tell them all."""
+    yield type(value)
+    if type(value) in _PLAIN:
+        yield repr(value)
+        return
+    if id(value) in above:
+        return
+    held = _held(value)
+    if held is None:
+        yield _pickled(value)
+    for element in held or ():
+        yield from _parts(element, (*above, id(value)))
+
+
+def _held(value: Any) -> list[Any] | None:
+    """What an object holds that skops may lose; ``None`` where only a pickle could tell."""
+    name = qualified_name(type(value))
+    if hasattr(value, "__name__"):  # a class or function, of which skops writes just that
+        return []
+    if name == "numpy.ndarray" or name.startswith("scipy.sparse."):  # whose numbers skops keeps
+        return [str(value.dtype), value.shape, *(value.ravel().tolist() if value.dtype == object else ())]
+    if name in _RANDOM:  # of which it does not keep where the seed came from
+        return [value._bit_generator.state]  # noqa: SLF001  # both have it
+    state = value.__getstate__()
+    elements = _elements(value)
+    is_compiled = state is None and elements is None and not name.startswith("sklearn.")  # of which skops knows the own
+    return None if is_compiled else [*(elements or ()), state]
+
+
+def _elements(value: Any) -> list[Any] | None:
+    """The elements of a container, in an order that is always the same."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=repr)
+    return list(value) if isinstance(value, (list, tuple, deque)) else None
+
+
+def _pickled(value: object) -> bytes:
+    """A pickle in which nothing is told of what is one object."""
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file, protocol=4)
+    pickler.fast = True
+    pickler.dump(value)
+    return file.getvalue()

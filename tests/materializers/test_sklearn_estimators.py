@@ -1,5 +1,6 @@
 """Estimators are read by an allow-list; what is beyond it asks for trust."""
 
+import collections
 import enum
 import io
 import sys
@@ -85,10 +86,20 @@ class Kind(enum.StrEnum):
 
 
 @pytest.mark.parametrize(
-    "factor", [{False: 1.0, True: 50.0}, {1: "a", "1": "b"}, Kind.PLAIN, random.SeedSequence(5)], ids=repr
+    "factor",
+    [
+        {False: 1.0, True: 50.0},
+        {1: "a", "1": "b"},
+        Kind.PLAIN,
+        [Kind.PLAIN],
+        random.SeedSequence(5),
+        {"seed": random.SeedSequence(5)},
+        collections.deque([1], maxlen=2),
+    ],
+    ids=repr,
 )
 def test_a_parameter_that_skops_changes_is_left_to_the_last_resort(bench: Bench, factor: Any) -> None:
-    """Keys that skops merges, members it makes texts and states it drops are pickled with a warning."""
+    """Keys that skops merges, members it makes texts and contents it drops are pickled with a warning, at any depth."""
     with pytest.warns(UserWarning, match="cloudpickle"):
         saved, held = bench.save(Doubler(factor))
     loaded = bench.load(saved, held, trusted=True).factor
