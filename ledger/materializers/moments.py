@@ -71,7 +71,7 @@ def _encode_zone(zone: dt.tzinfo | None) -> Json | None:
         return [name, offset // MICROSECOND]
     import zoneinfo
 
-    return zone.key if isinstance(zone, zoneinfo.ZoneInfo) else None
+    return zone.key if type(zone) is zoneinfo.ZoneInfo else None
 
 
 def _zone(held: Json) -> dt.tzinfo:

@@ -469,17 +469,22 @@ def test_code_inside_a_tuple_asks_for_trust(bench: Bench) -> None:
 
 
 def test_a_subclass_of_a_builtin_does_not_lose_its_class(bench: Bench) -> None:
-    """A dict with a class of its own is left to the last resort, with its warning."""
+    """A dict or a time zone with a class of its own is left to the last resort, with its warning."""
     with pytest.warns(UserWarning, match="cloudpickle"):
         saved, held = bench.save(Named({"a": 1}))
     loaded = bench.load(saved, held, trusted=True)
     assert saved.key == "builtin.cloudpickle/1"
     assert type(loaded) is Named
-    with pytest.warns(UserWarning, match="cloudpickle"):
-        assert bench.save([Named()])[0].trust is TrustClass.CODE
+    for value in ([Named()], dt.datetime(2020, 1, 2, tzinfo=Zone("Europe/Paris"))):
+        with pytest.warns(UserWarning, match="cloudpickle"):
+            assert bench.save(value)[0].trust is TrustClass.CODE
 
 
 class Named(dict[str, int]):
+    pass
+
+
+class Zone(zoneinfo.ZoneInfo):
     pass
 
 
