@@ -178,7 +178,12 @@ def _check_seconds(array: Any, label: str) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pa.types.is_timestamp(array.type) or array.type.unit != "s":
+    if "timestamp[s" not in str(array.type):
+        return
+    if pa.types.is_nested(array.type):
+        parts = [array.keys, array.items] if pa.types.is_map(array.type) else array.flatten()
+        for part in parts if isinstance(parts, list) else [parts]:
+            _check_seconds(part, label)
         return
     for bound in pc.min_max(array.cast(pa.int64())).as_py().values():
         if bound is not None and abs(bound) > _SECONDS_LIMIT:
