@@ -16,6 +16,7 @@ from ledger.notices import warn_user
 if TYPE_CHECKING:
     import pandas as pd
 
+_FLOAT_LIMIT = 2**53  # beyond it not every whole number is a float
 _STORAGE_OF_2_2 = "pyarrow_numpy"
 """What pandas 2.2 calls Arrow's texts that are NaN where they are missing; from 2.3 on ``na_value`` tells them."""
 
@@ -140,7 +141,21 @@ def decode_labels(held: Json) -> "pd.Index[Any]":
 def level_values(labels: "pd.Index[Any]") -> "list[pd.Index[Any]]":
     """The labels of each level in their order; pandas takes a whole number for the name of a level, if one has it."""
     unnamed = labels.set_names([None] * labels.nlevels)
-    return [unnamed.get_level_values(place).rename(name) for place, name in enumerate(labels.names)]
+    return [_values_of_level(unnamed, place).rename(name) for place, name in enumerate(labels.names)]
+
+
+def _values_of_level(labels: "pd.Index[Any]", place: int) -> "pd.Index[Any]":
+    """The labels of one level; whole numbers beside a missing one as pandas has them, floats, if these hold them."""
+    import pandas as pd
+
+    values = labels.get_level_values(place)
+    if not isinstance(labels, pd.MultiIndex) or getattr(values.dtype, "kind", "O") != "f":
+        return values
+    level = labels.levels[place]
+    if level.dtype.kind not in "iu" or not any(abs(int(number)) > _FLOAT_LIMIT for number in level):
+        return values
+    kept = level.astype("UInt64" if level.dtype.kind == "u" else "Int64")
+    return kept.take(labels.codes[place], fill_value=pd.NA)
 
 
 def encode_orders(labels: "pd.MultiIndex") -> dict[str, Json]:

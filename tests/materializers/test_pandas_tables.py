@@ -316,6 +316,18 @@ def test_levels_that_are_named_by_numbers_keep_their_labels(bench: Bench, names:
         pd.testing.assert_frame_equal(frame, bench.round_trip(frame))
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_large_numbers_beside_a_missing_one_stay_apart(bench: Bench, dtype: str) -> None:
+    """Whole numbers in a level that a float would take for one another come back as they were."""
+    level = pd.Index([2**63 - 1, 2**63 - 3], dtype=dtype)
+    labels = pd.MultiIndex(levels=[level, [1]], codes=[[0, 1, -1], [0, 0, 0]])
+    for frame in (pd.DataFrame({"x": [1, 2, 3]}, index=labels), pd.DataFrame([[1, 2, 3]], columns=labels)):
+        loaded = bench.round_trip(frame)
+        held = loaded.columns if len(loaded) == 1 else loaded.index
+        assert [level[code] for code in labels.codes[0][:2]] == [held.levels[0][code] for code in held.codes[0][:2]]
+        assert (dtype, -1) == (held.levels[0].dtype, held.codes[0][2])
+
+
 def test_what_parquet_cannot_hold_is_refused(bench: Bench) -> None:
     """An Arrow type that would come back as another, and seconds too far away, are errors that name the column."""
     ends = pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"])
