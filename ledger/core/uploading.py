@@ -1,8 +1,8 @@
 """The bytes of a sync: what the remote's store lacks is put there before the history that names it is pushed.
 
 Owns which bytes those are. Of a store that this ledger has put bytes to before, only those of the versions that are to
-be published. Where a remote has got another store since it was last heard of, as after a disk that died or an address
-that was wrong, also all that this ledger's own store holds: what was put into the one before is not in it.
+be published. Of any other also all that this ledger's own store holds: a remote may have got another store since it was
+last heard of, as after a disk that died or an address that was wrong, or may be a copy of a history without its bytes.
 """
 
 from collections.abc import Iterable, MutableSet
@@ -43,7 +43,7 @@ def upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound: 
         return None
     is_new = not has_met(workspace.path, target)
     contents = _contents(workspace, plan, plan.unpublished)
-    more = _stored_here(workspace, plan) if is_new and plan.is_known else []
+    more = _stored_here(workspace, plan) if is_new else []
     if not contents and not more:
         _look_at(workspace, target, plan, is_new=is_new)
         return None
@@ -124,7 +124,7 @@ def _make(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, count: i
     except StoreMismatchError:
         made = create_store(url, cache=workspace.cache)
         lacking = sum(1 for _ in workspace.history.snapshot(plan.tip).all_claims()) - count
-        if plan.is_known and lacking:
+        if lacking:
             warn_user(
                 f"{made.url} is a new store, without {lacking} of the versions that others saved: their syncs "
                 f"bring them; if it should be another one, correct `store` below [remotes.{plan.remote.name}] "

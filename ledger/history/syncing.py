@@ -36,15 +36,14 @@ from ledger.records import format_time
 class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The commit that both sides are to hold, and what each side gains by it.
 
-    ``theirs`` is what the remote holds, ``None`` for a remote without a branch, and ``is_known`` whether that had
-    been heard of before. ``moved`` are the claims that change here: from where, to where. Of the records that are no
-    versions, those of tags, metadata and runs, each side gains its ``other`` ones.
+    ``theirs`` is what the remote holds, ``None`` for a remote without a branch. ``moved`` are the claims that change
+    here: from where, to where. Of the records that are no versions, those of tags, metadata and runs, each side gains
+    its ``other`` ones.
     """
 
     remote: Remote
     local: CommitId
     theirs: CommitId | None
-    is_known: bool
     tip: CommitId
     unpublished: tuple[Claim, ...]
     fetched: tuple[Claim, ...]
@@ -59,7 +58,6 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
     Raises what `receive` raises for a remote that is refused.
     """
     local = history.tip()
-    is_known = read_ref(history.git_dir, known_ref(remote.name)) is not None
     theirs = receive(history, remote, local=local)
     tip = _agree(history, remote, local, theirs, author, now)
     _refuse_moving_published(history, remote, tip)
@@ -73,7 +71,6 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
         remote=remote,
         local=local,
         theirs=theirs,
-        is_known=is_known,
         tip=tip,
         unpublished=tuple(_by_id(added(theirs, tip)).values()),
         fetched=tuple(claim for claim in here.values() if claim.id not in before),

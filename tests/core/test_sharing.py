@@ -607,6 +607,17 @@ def test_a_store_that_was_replaced_on_purpose_is_filled_again(tmp_path: Path, hu
     assert Ledger.clone(hub, tmp_path / "eve" / ".ledger").verify().ok
 
 
+def test_a_bare_clone_gets_the_bytes_too(tmp_path: Path) -> None:
+    """A remote that Git has made of the history holds all versions and no bytes: the first sync brings them."""
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    ada.save("first", "iris")
+    hub = tmp_path / "bare.git"
+    assert 0 == run_git(tmp_path, "clone", "-q", "--bare", str(ada.path / "history.git"), str(hub)).returncode
+    write_remote(ada.path, "origin", str(hub))
+    assert () == ada.sync().pushed
+    assert "first" == Ledger.clone(hub, tmp_path / "bob" / ".ledger").load("iris")
+
+
 def test_a_past_revision_does_not_sync(pair: tuple[Ledger, Ledger]) -> None:
     """A ledger at a revision can only be read."""
     with pytest.raises(ReadOnlyError):
