@@ -174,7 +174,7 @@ def encode_orders(labels: "pd.MultiIndex") -> dict[str, Json]:
     anew = pd.MultiIndex.from_arrays(values).remove_unused_levels()
     orders: list[Json] = []
     for usual, actual in zip(anew.levels, labels.levels, strict=True):
-        places = usual.get_indexer(actual).tolist()
+        places = usual.get_indexer_for(actual).tolist()  # of intervals that overlap as well
         is_whole = sorted(places) == list(range(len(usual)))
         dtype = None if usual.dtype == actual.dtype else str(actual.dtype)
         orders.append([places, dtype] if is_whole and (dtype or places != sorted(places)) else None)

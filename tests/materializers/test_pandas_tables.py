@@ -146,6 +146,8 @@ _UNSORTED = [
     pd.Series([1, 2], index=pd.MultiIndex(levels=[[True], ["z", "b", "a"]], codes=[[0, -1], [0, 2]])),
     pd.Series([1, 2, 3, 4], index=pd.MultiIndex.from_product([["c", "b", "a", "z"], [1]])).iloc[[0, 2, 3]],
     pd.Series([1, 2], index=pd.MultiIndex.from_arrays([pd.Categorical(["x", "y"], categories=["y", "x"]), [1, 2]])),
+    pd.Series([1, 2], index=pd.MultiIndex.from_arrays([pd.IntervalIndex.from_tuples([(0, 3), (1, 2)]), [2, 1]])),
+    pd.Series([1, 2], index=pd.MultiIndex([pd.IntervalIndex.from_tuples([(1, 2), (0, 3)]), [1]], [[0, 1], [0, 0]])),
 ]
 
 
