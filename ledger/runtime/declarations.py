@@ -26,6 +26,8 @@ _LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isas
 class Declared:
     """A step or a pipeline, which stands for a function under the function's own name."""
 
+    entrypoint: Callable[..., Any]
+
     def __copy__(self) -> Self:
         return self  # nothing of it changes
 

@@ -4,6 +4,7 @@ Pure. The step's source and settings, its parameters, and the ids of its inputs;
 pipeline's name, so that the same step in another pipeline is a hit.
 """
 
+import functools
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
@@ -13,14 +14,15 @@ from ledger.core import MetadataEntry
 from ledger.errors import MetadataError
 from ledger.ids import digest_of
 from ledger.records import encode_compact, encode_values
-from ledger.runtime.annotations import signature_of
+from ledger.runtime.declarations import Declared
 from ledger.runtime.parameters import with_types
+from ledger.runtime.settings import StepOptions
 from ledger.runtime.sources import closed_over, source_text
 
 _HASHED_AS = b"ledger step 2\n"
-_DEFAULTS = "the defaults of its arguments"
 _BOUND = "what it is a method of"
 _WRAPPED = "what it wraps"
+_KEEPS_RESULTS = type(functools.cache(len))
 
 
 def cache_key(
@@ -51,7 +53,7 @@ def source_digest(function: Callable[..., Any]) -> str | None:
 
 
 def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., Any], ...]) -> Any:
-    """A function's source and what it closes over; of a function below another one, its defaults as well.
+    """A function's source and what it closes over, with those of its defaults that are no parameters of the step.
 
     ``above`` are the functions that this one was met in: one that closes over itself is told once.
     """
@@ -63,24 +65,35 @@ def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., A
         captured[_BOUND] = function.__self__
     if hasattr(function, "__wrapped__"):
         captured[_WRAPPED] = function.__wrapped__
-    if above:
-        captured[_DEFAULTS] = {
-            name: parameter.default
-            for name, parameter in signature_of(function).parameters.items()
-            if parameter.default is not inspect.Parameter.empty
-        }
-    closed = {name: _told(value, (*above, function)) for name, value in captured.items()}
-    return {"closed": closed, "source": text} if None not in closed.values() else None
+    if above or hasattr(function, "__wrapped__"):
+        captured |= _defaults(function)
+    closed = _told_each(captured, (*above, function))
+    return {"closed": closed, "source": text} if closed is not None else None
+
+
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """A function's own defaults by place or name: the signature of a wrapper shows those of what it wraps."""
+    by_place = enumerate(getattr(function, "__defaults__", None) or ())
+    by_name = (getattr(function, "__kwdefaults__", None) or {}).items()
+    return {f"default {key}": value for key, value in (*by_place, *by_name)}
+
+
+def _told_each(values: Mapping[str, Any], above: tuple[Callable[..., Any], ...]) -> dict[str, Any] | None:
+    told = {name: _told(value, above) for name, value in values.items()}
+    return told if None not in told.values() else None
 
 
 def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
     """A value that a step closes over, as something that can be compared between processes."""
     if isinstance(value, MetadataEntry):
         value = value.value
-    # A step, or a function that keeps its results, is told by its function.
-    function = inspect.unwrap(value, stop=_is_function) if callable(value) else None
-    if function is not None and _is_function(function):
-        return {"recursion": above.index(function)} if function in above else _told_of_function(function, above)
+    while isinstance(value, _KEEPS_RESULTS):
+        value = value.__wrapped__
+    if isinstance(value, Declared):
+        options = getattr(value, "options", StepOptions())
+        return _told_each({"function": value.entrypoint, "parameters": dict(options.parameters)}, above)
+    if inspect.isfunction(value) or inspect.ismethod(value):
+        return {"recursion": above.index(value)} if value in above else _told_of_function(value, above)
     if inspect.isclass(value):
         text = source_text(value)
         return {"source": text} if text is not None else None
@@ -90,7 +103,3 @@ def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
         return {"value": with_types(value)}
     except MetadataError:
         return None
-
-
-def _is_function(value: Any) -> bool:
-    return inspect.isfunction(value) or inspect.ismethod(value)

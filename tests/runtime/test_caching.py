@@ -368,6 +368,21 @@ def test_a_closed_over_step_counts_by_its_source() -> None:
     assert ["completed", "cached", "completed"] == [call(make_closing(each)) for each in (inner, inner, changed)]
 
 
+def test_what_a_closed_over_callable_is_given_is_part_of_the_key() -> None:
+    """A step under other parameters is another one; what stands for a function and holds more is never a hit."""
+
+    @step
+    def inner(rate: int = 1) -> int:
+        return rate
+
+    rates = [inner.with_options(parameters={"rate": rate}) for rate in (2, 3)]
+    assert ["completed", "completed", "cached"] == [call(make_closing(each)) for each in (*rates, rates[0])]
+    partials = [functools.update_wrapper(functools.partial(pow, number), make_adding) for number in (2, 3)]
+    kept = functools.cache(make_adding(1))
+    statuses = [call(make_closing(each)) for each in (*partials, partials[0], kept, kept)]
+    assert ["completed", "completed", "completed", "completed", "cached"] == statuses
+
+
 def test_a_hit_needs_the_bytes() -> None:
     """Where the data is gone or damaged the step runs again, and the new version is the one that is found next."""
     first = training()
@@ -530,19 +545,19 @@ def test_a_methods_own_object_is_part_of_its_key() -> None:
     assert [3, 4, 3, 3, 4, 2] == RAN
 
 
-def wrapped(number: int, inner: Callable[[], int]) -> Callable[[], int]:
+def wrapped(number: int, inner: Callable[[], int], extra: int = 0) -> Callable[[], int]:
     """A function wrapped as decorators do, by a wrapper that keeps what it wraps where no closure shows it."""
 
     @functools.wraps(inner)
-    def wrapper(call: Any = (inner,)) -> int:
-        RAN.append(number)
-        return int(call[0]()) + number
+    def wrapper(call: Any = inner, *, more: int = extra) -> int:
+        RAN.append(number + more)
+        return int(call()) + number + more
 
     return wrapper
 
 
 def test_a_wrapper_and_what_it_wraps_are_both_part_of_the_key() -> None:
-    """A decorator below ``@step`` counts with what it closes over, and so does the function inside."""
+    """A decorator below ``@step`` counts with what it closes over and its defaults, and so does the function inside."""
 
     def one() -> int:
         return 1
@@ -550,9 +565,9 @@ def test_a_wrapper_and_what_it_wraps_are_both_part_of_the_key() -> None:
     def two() -> int:
         return 2
 
-    made = [wrapped(1, one), wrapped(2, one), wrapped(1, two), wrapped(1, one)]
-    assert [2, 3, 3, 2] == [step(name="made")(each)() for each in made]
-    assert [1, 2, 1] == RAN
+    made = [wrapped(1, one), wrapped(2, one), wrapped(1, two), wrapped(1, one), wrapped(1, one, 3)]
+    assert [2, 3, 3, 2, 5] == [step(name="made")(each)() for each in made]
+    assert [1, 2, 1, 4] == RAN
 
 
 def test_a_file_edited_after_its_import_is_not_the_source(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
