@@ -15,7 +15,7 @@ from types import CodeType
 from typing import Any
 
 _texts: "weakref.WeakKeyDictionary[Callable[..., Any], str]" = weakref.WeakKeyDictionary()
-"""What was read for a function first: its file may be edited while the program that compiled it goes on."""
+"""What was read for a function or class first: its file may be edited while the program that compiled it goes on."""
 
 _LAMBDA = "<lambda>"
 _CONSTANTS = frozenset({"LOAD_CONST", "LOAD_COMMON_CONSTANT"})
@@ -26,21 +26,24 @@ _EXIT = frozenset({"PRECALL", "CALL", "GET_AWAITABLE", "SEND", "YIELD_VALUE", "R
 def source_text(function: Callable[..., Any]) -> str | None:
     """The source of a function or class, what a function compiles to where there is none, else ``None``.
 
-    A function's text is its own, not that of one it wraps, and stays what it was when it was read first.
+    A function's text is its own, not that of one it wraps. Each stays what it was when it was read first.
     """
-    if inspect.isclass(function):
-        return _read(function)
     function = getattr(function, "__func__", function)
-    if not inspect.isfunction(function):
+    if not inspect.isclass(function) and not inspect.isfunction(function):
         return None
     if function not in _texts:
-        text, compiled = _read(function.__code__), "\n".join(_lines(function.__code__))
+        text = _read(function) if inspect.isclass(function) else _text_of_code(function.__code__)
         if text is None:
-            text = compiled
-        elif function.__name__ == _LAMBDA:
-            text += compiled  # several may stand in the same lines
+            return None
         _texts[function] = text
     return _texts[function]
+
+
+def _text_of_code(code: CodeType) -> str:
+    text, compiled = _read(code), "\n".join(_lines(code))
+    if text is None:
+        return compiled
+    return text + compiled if code.co_name == _LAMBDA else text  # several may stand in the same lines
 
 
 def _read(defined: Any) -> str | None:
@@ -136,6 +139,7 @@ def _maker(instructions: list[dis.Instruction], at: int) -> dis.Instruction:
 def _lines(code: CodeType) -> Iterator[str]:
     """Compiled code as text that is the same in every process."""
     yield f"{code.co_code.hex()} {code.co_names} {code.co_varnames} {code.co_freevars}"
+    yield f"{code.co_argcount} {code.co_kwonlyargcount} {code.co_flags} {code.co_exceptiontable.hex()}"
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _lines(constant)

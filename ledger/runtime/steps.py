@@ -16,13 +16,13 @@ from ledger.runtime.annotations import class_of, signature_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
 from ledger.runtime.declarations import Declared, checked_name, is_handed_class, is_of_owner, name_of
+from ledger.runtime.fingerprint import source_digest
 from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import beyond_record, is_json
 from ledger.runtime.recording import Order, Recording, current_recording, is_argument, listed
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings, StepOptions
 from ledger.runtime.signatures import Signature, read_signature
-from ledger.runtime.sources import source_text
 from ledger.wording import shown
 
 Materializers = type[BaseMaterializer] | Iterable[type[BaseMaterializer]] | Mapping[str, Any] | None
@@ -234,7 +234,7 @@ def step(
     def decorate(plain: Callable[..., Any]) -> Step:
         chosen = name_of(plain, name, "step")
         signature = read_signature(plain, chosen)
-        source_text(plain)  # read now: the file may be edited before the step runs
+        source_digest(plain)  # all of it is read now: files may be edited before the step runs
         materializers = _materializers(output_materializers, signature, chosen)
         return Step(
             plain, name=chosen, options=StepOptions(settings=settings, materializers=materializers), signature=signature

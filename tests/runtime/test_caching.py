@@ -570,15 +570,53 @@ def test_a_wrapper_and_what_it_wraps_are_both_part_of_the_key() -> None:
     assert [1, 2, 1, 4] == RAN
 
 
+EDITED = """
+import functools
+from ledger import step
+
+def kept(function):
+    return functools.wraps(function)(lambda: function())
+
+@step
+def plain() -> int:
+    return {0}
+
+@step
+@kept
+def wrapped() -> int:
+    return {0}
+
+def make():
+    def helper():
+        return {0}
+
+    class Model:
+        number = {0}
+
+    @step
+    def calling() -> int:
+        return helper()
+
+    @step
+    def making() -> int:
+        return Model.number
+
+    return calling, making
+
+calling, making = make()
+"""
+
+
 def test_a_file_edited_after_its_import_is_not_the_source(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The source is what was imported: an edit counts when it is imported, and never for the code before it."""
     monkeypatch.syspath_prepend(project)
-    text = "from ledger import step\n@step\ndef edited() -> int:\n    return {}\n"
-    (project / "edited_later.py").write_text(text.format(1))
+    (project / "edited_later.py").write_text(EDITED.format(1))
     module = importlib.import_module("edited_later")
-    assert 1 == module.edited()
-    (project / "edited_later.py").write_text(text.format(20))
-    assert ("cached", 1) == (call(module.edited), module.edited())
+    (project / "edited_later.py").write_text(EDITED.format(20))
+    made = ("plain", "wrapped", "calling", "making")
+    assert [1, 1, 1, 1] == [getattr(module, name)() for name in made]
+    assert ("cached", 1) == (call(module.plain), module.plain())
     importlib.invalidate_caches()
     sys.modules.pop("edited_later")
-    assert 20 == importlib.import_module("edited_later").edited()
+    module = importlib.import_module("edited_later")
+    assert [20, 20, 20, 20] == [getattr(module, name)() for name in made]

@@ -64,6 +64,26 @@ def test_what_has_neither_source_nor_code_has_no_digest() -> None:
     assert source_digest(len) is None
 
 
+def made(text: str) -> Any:
+    """The function ``f`` of a text that is no file."""
+    namespace: dict[str, Any] = {}
+    exec(text, namespace)
+    return namespace["f"]
+
+
+def test_code_without_source_is_told_by_what_its_instructions_leave_out() -> None:
+    """What a ``try`` covers, and what a star gathers, is beside the instructions."""
+    texts = [
+        "def f(a, b):\n try:\n  a()\n  b()\n except OSError:\n  return 1\n return 0",
+        "def f(a, b):\n try:\n  a()\n except OSError:\n  return 1\n else:\n  b()\n return 0",
+        "def f(a): return (lambda a: a)(a)",
+        "def f(a): return (lambda *a: a)(a)",
+    ]
+    digests = {source_digest(made(text)) for text in texts}
+    assert 4 == len(digests)
+    assert digests == {source_digest(made(text)) for text in texts}
+
+
 @given(st.dictionaries(st.text(max_size=3), st.one_of(VALUES, st.just(object()), st.just("\ud800")), max_size=5))
 def test_a_record_takes_what_it_can(arguments: dict[str, Any]) -> None:
     """What is recorded of a pipeline's arguments is JSON, fits, and is all that does."""
