@@ -6,6 +6,7 @@ out differences that JSON cannot express; a cache key keeps them, because the st
 """
 
 import copy
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ PARAMETERS_LIMIT = 256 * 1024
 """Bytes of the plain arguments of one step, indented as in a record."""
 
 _SCALARS = (str, bool, int, float, type(None))
-_JSON = (str, int, float, list, tuple, dict)
-"""The types whose subclasses are plain, and may have attributes beside their value."""
+_WITH_ATTRIBUTES = (str, int, float, list, tuple, Mapping, set, frozenset, dt.date, dt.time)
+"""The types whose subclasses may have attributes beside their value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,8 @@ def _with_type(value: Any) -> list[Any]:
     if type(value) in _SCALARS:
         return [qualified_name(type(value)), encode_values(value)]
     told = [qualified_name(type(value)), _content(value)]
-    state = None if isinstance(value, Enum) or not isinstance(value, _JSON) else object.__getstate__(value)
+    has_attributes = isinstance(value, _WITH_ATTRIBUTES) and not isinstance(value, Enum)
+    state = object.__getstate__(value) if has_attributes else None
     return [*told, with_types(state)] if state else told
 
 
@@ -99,7 +101,8 @@ def _content(value: Any) -> Any:
         return [_with_type(child) for child in value]
     if isinstance(value, (set, frozenset)):
         return sorted((_with_type(child) for child in value), key=encode_compact)
-    return encode_values(as_parameter(value))
+    told = encode_values(as_parameter(value))
+    return [told, repr(value.tzinfo), value.fold] if isinstance(value, (dt.datetime, dt.time)) else told
 
 
 def fits_record(parameters: Mapping[str, Any]) -> bool:

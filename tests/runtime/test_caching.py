@@ -1,5 +1,6 @@
 """When a step is served from the cache, and when it runs."""
 
+import datetime as dt
 import functools
 import importlib
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -156,6 +158,23 @@ def test_what_a_body_can_tell_apart_are_two_parameters(alike: str) -> None:
 def test_what_is_closed_over_differs_by_its_type_too() -> None:
     """A step that closes over a tuple is another one than that with a list."""
     assert ["completed", "completed", "cached"] == [call(make_closing(each)) for each in ((1,), [1], (1,))]
+
+
+class Labels(set[str]):
+    """A set that carries something beside its members."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__({"a"})
+        self.unit = unit
+
+
+def test_what_no_json_shows_of_a_closed_over_value_is_part_of_the_key() -> None:
+    """Moments of one text differ by zone and fold, sets by their attributes."""
+    moment = dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+    moments = [moment, moment.replace(tzinfo=ZoneInfo("Europe/Berlin")), moment.replace(fold=1), moment]
+    assert ["completed"] * 3 + ["cached"] == [call(make_closing(each)) for each in moments]
+    labels = [Labels("m"), Labels("s"), Labels("m")]
+    assert ["completed", "completed", "cached"] == [call(make_closing(each)) for each in labels]
 
 
 def test_attributes_of_a_plain_value_are_part_of_the_key() -> None:
