@@ -24,7 +24,7 @@ from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
 from ledger.blobs.trees import TreeFile, scan_tree
-from ledger.disk import is_folder, mode_of, read_file, settle_files, storage_errors
+from ledger.disk import is_folder, mode_of, read_file, settle_files, storage_errors, unnamed_copy
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.meters import expect
 from ledger.records import Content, FileEntry, FileKind
@@ -111,10 +111,10 @@ class LinkedFiles:
         return map(self.blocks, files)
 
     def open(self, file: FileEntry) -> BinaryIO:
-        """A file to read and seek in, checked as a whole first."""
-        for _ in self.blocks(file):
-            pass  # checking is the point
-        return readable_file(file.size, _InPlace(self._source(file)))
+        """A file to read and seek in, checked as a whole first, and again when it was touched; a link's target."""
+        if file.kind == "link":
+            return unnamed_copy(self.blocks(file))
+        return readable_file(file.size, _InPlace(self._source(file), partial(self._check_file, file)))
 
     def separate(self) -> Self:
         """These files themselves: nothing is kept between two reads."""
@@ -131,6 +131,10 @@ class LinkedFiles:
     def check_listing(self) -> None:
         """Compare which files lie there with those that were registered."""
         self._registered.compare_listing({file.path: file.kind for file in self._scan()})
+
+    def _check_file(self, file: FileEntry) -> None:
+        for _ in self.blocks(file):
+            pass  # checking is the point
 
     def _scan(self) -> list[TreeFile]:
         if not mode_of(self.path, follow=False):
@@ -227,16 +231,17 @@ def _bytes_of(file: TreeFile) -> Iterator[bytes]:
 
 
 class _InPlace:
-    """The bytes of a file where it lies; it was checked as a whole."""
+    """The bytes of a file where it lies, which ``check`` checks as a whole, once more whenever it was touched."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, check: Callable[[], None]) -> None:
         self._path = path
+        self._check = check
+        self._checked = _state(path)
+        check()
 
     def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
         while start < stop:
-            block = read_file(self._path, start=start, length=min(_BLOCK_SIZE, stop - start))
-            if not block:
-                raise IntegrityError(f"{self._path} became shorter while it was read", location=self._path)
+            block = self._read(start, min(_BLOCK_SIZE, stop - start))
             start += len(block)
             yield memoryview(block)
 
@@ -245,3 +250,30 @@ class _InPlace:
         for block in self.blocks(start, start + len(target)):
             target[done : done + len(block)] = block
             done += len(block)
+
+    def _read(self, start: int, length: int) -> bytes:
+        """A part of the file, which was not touched since the check that it passed until all of it was read."""
+        block = self._part(start, length)
+        while (state := _state(self._path)) != self._checked:
+            self._check()
+            self._checked = state
+            block = self._part(start, length)
+        if not block:
+            raise IntegrityError(f"{self._path} became shorter while it was read", location=self._path)
+        return block
+
+    def _part(self, start: int, length: int) -> bytes:
+        try:
+            return read_file(self._path, start=start, length=length)
+        except FileNotFoundError:
+            return b""  # the check says so
+
+
+def _state(path: str) -> tuple[int, ...]:
+    """What the system says of a file and says otherwise once it was changed; nothing where there is none."""
+    with storage_errors(path, "read"):
+        try:
+            status = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

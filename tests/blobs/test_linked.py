@@ -102,6 +102,31 @@ def test_changed_bytes_are_not_handed_out(store: LocalStore, folder: Path, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_an_open_file_that_changes_is_not_read_on(store: LocalStore, folder: Path) -> None:
+    """What is read from an open file was checked as it is by then; one that was only touched is read on."""
+    (folder / "large").write_bytes(b"1" * 300_000)
+    reader = ContentReader(store, link_content(store, folder), label="raw@1")
+    with reader.open("large") as file:
+        assert file.read(1) == b"1"
+        (folder / "large").chmod(0o600)
+        assert (file.seek(100_000), file.read(1)) == (100_000, b"1")
+        (folder / "large").write_bytes(b"1" * 200_000 + b"2" * 100_000)
+        os.utime(folder / "large", (0, 0))  # however slowly the file system's clock ticks
+        file.seek(200_000)
+        with pytest.raises(IntegrityError, match="'large' has 300000 bytes"):
+            file.read(1)
+        (folder / "large").unlink()
+        with pytest.raises(IntegrityError, match="'large' cannot be read"):
+            file.read(1)
+
+
+def test_an_open_link_is_its_target(store: LocalStore, folder: Path) -> None:
+    """As of a stored link, and not the bytes of the file that it leads to."""
+    reader = ContentReader(store, link_content(store, folder), label="raw@1")
+    with reader.open("link") as file:
+        assert file.read() == b"sub/b.csv"
+
+
 def _refusals(store: LocalStore, folder: Path) -> dict[str, Path]:
     outside = store.root.parent / "outside"
     outside.mkdir()
