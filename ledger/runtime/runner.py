@@ -151,8 +151,9 @@ def _key(attempt: Attempt) -> str | None:
             **output.config.as_values(),
             "named": list(output.lasting),
             "materializers": [materializer.REGISTRY_KEY for materializer in output.materializers],
+            "place": place,
         }
-        for output in planned.outputs
+        for place, output in enumerate(planned.outputs)
     }
     taken = {argument: str(version.id) for argument, version in inputs.versions.items()}
     return cache_key(source=attempt.source, outputs=outputs, parameters=inputs.values, inputs=taken)

@@ -250,6 +250,21 @@ def test_a_changed_config_is_another_key() -> None:
     assert ["cached"] * len(made) == [call(each) for each in made]
 
 
+def test_outputs_that_change_places_are_another_key() -> None:
+    """Which of the values an output gets is part of the key, also where only variables were exchanged."""
+
+    def made(left: str, right: str) -> Step:
+        @step
+        def pair() -> tuple[Annotated[int, left], Annotated[int, right]]:
+            return 1, 2
+
+        return pair
+
+    assert [(1, 2)] * 3 == [made(*names)() for names in ("ab", "ba", "ab")]
+    runs = Client().list_pipeline_runs()
+    assert ["completed", "completed", "cached"] == [run.steps["pair"].status for run in runs]
+
+
 @step
 def templated() -> Annotated[int, "{foo}_{bar}"]:
     return 1
