@@ -52,6 +52,19 @@ def source_digest(function: Callable[..., Any]) -> str | None:
     return digest_of(encode_compact(told)) if told is not None else None
 
 
+def read_sources(function: Callable[..., Any]) -> None:
+    """Read the source of a step and of all functions and classes that it closes over, before their files change."""
+    waiting: list[Any] = [function]
+    read: set[int] = set()
+    while waiting:
+        value = waiting.pop()
+        while isinstance(value, (Declared, _KEEPS_RESULTS)):
+            value = value.entrypoint if isinstance(value, Declared) else value.__wrapped__
+        if callable(value) and id(value) not in read and source_text(value) is not None:
+            read.add(id(value))
+            waiting += [*_captured(value).values(), *_defaults(value).values()]
+
+
 def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., Any], ...]) -> Any:
     """A function's source and what it closes over, with those of its defaults that are no parameters of the step.
 
@@ -60,15 +73,21 @@ def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., A
     text = source_text(function)
     if text is None:
         return None
+    captured = _captured(function)
+    if above or hasattr(function, "__wrapped__"):
+        captured |= _defaults(function)
+    closed = _told_each(captured, (*above, function))
+    return {"closed": closed, "source": text} if closed is not None else None
+
+
+def _captured(function: Callable[..., Any]) -> dict[str, Any]:
+    """What a function closes over, is a method of and wraps."""
     captured = closed_over(function)
     if inspect.ismethod(function):
         captured[_BOUND] = function.__self__
     if hasattr(function, "__wrapped__"):
         captured[_WRAPPED] = function.__wrapped__
-    if above or hasattr(function, "__wrapped__"):
-        captured |= _defaults(function)
-    closed = _told_each(captured, (*above, function))
-    return {"closed": closed, "source": text} if closed is not None else None
+    return captured
 
 
 def _defaults(function: Callable[..., Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ledger.runtime.annotations import class_of, signature_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
 from ledger.runtime.declarations import Declared, checked_name, is_handed_class, is_of_owner, name_of
-from ledger.runtime.fingerprint import source_digest
+from ledger.runtime.fingerprint import read_sources
 from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import beyond_record, is_json
 from ledger.runtime.recording import Order, Recording, current_recording, is_argument, listed
@@ -234,7 +234,7 @@ def step(
     def decorate(plain: Callable[..., Any]) -> Step:
         chosen = name_of(plain, name, "step")
         signature = read_signature(plain, chosen)
-        source_digest(plain)  # all of it is read now: files may be edited before the step runs
+        read_sources(plain)
         materializers = _materializers(output_materializers, signature, chosen)
         return Step(
             plain, name=chosen, options=StepOptions(settings=settings, materializers=materializers), signature=signature
