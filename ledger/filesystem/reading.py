@@ -66,7 +66,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         super().__init__(**options)
         self._path = os.fspath(ledger_dir) if ledger_dir is not None else None
         self._opened: Ledger | None = None
-        self._trees: dict[tuple[str, str], tuple[ArtifactVersion, Tree]] = {}
+        self._trees: dict[tuple[str, str, str], tuple[ArtifactVersion, Tree]] = {}
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -161,15 +161,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         if file is None:
             what = "is a folder" if tree.children(goal) is not None else "is not there"
             raise PathNotFoundError(f"no file {PROTOCOL}://{asked}: it {what}", path=asked)
-        # Elsewhere and later "the latest" may be another one.
-        named = f"{quote_name(version.name)}@{version.version}/{goal}"
-        return OpenedFile(
-            version.open(goal),
-            path=asked,
-            size=file.size,
-            reopen=partial(self._open, named, block_size=block_size),
-            block_size=block_size,
-        )
+        return _opened(version, file, asked, block_size)
 
     def _refuse(self, path: Any, *_: Any, **__: Any) -> NoReturn:
         raise self._read_only(path)
@@ -196,8 +188,8 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         ledger = self._ledger()
         with _missing(address.name if address.version is None else f"{address.name}@{address.version}"):
             version = ledger.get(address.name, address.version)
-        # A clone has versions of the same ids, and bytes of its own.
-        key = str(ledger.path), str(version.id)
+        # A clone has versions of the same ids, and bytes of its own; a sync may give one another number.
+        key = str(ledger.path), str(version.id), version.version
         kept = self._trees.get(key)
         if kept is None:
             if len(self._trees) >= _KEPT:
@@ -255,6 +247,17 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
             hint="save a new version with save_artifact(data, name)",
             path=str(path),
         )
+
+
+def _opened(version: ArtifactVersion, file: FileEntry, path: str, block_size: object) -> OpenedFile:
+    """A file of a version, and of no other when it is opened anew elsewhere, whatever ``path`` means by then."""
+    return OpenedFile(
+        version.open(file.path),
+        path=path,
+        size=file.size,
+        reopen=partial(_opened, version, file, path, block_size),
+        block_size=block_size,
+    )
 
 
 def _made_again(path: str, options: dict[str, Any]) -> LedgerFileSystem:

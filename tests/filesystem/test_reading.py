@@ -14,6 +14,7 @@ import pytest
 from ledger import Ledger
 from ledger.errors import ArgumentTypeError, IntegrityError, LedgerNotFoundError, PathNotFoundError, ReadOnlyError
 from ledger.filesystem import LedgerFileSystem
+from tests.kit.hubs import new_hub, shared
 from tests.kit.ledgers import damage, run_python, store_of
 
 MEBI = 1 << 20
@@ -276,6 +277,24 @@ def test_an_open_file_goes_to_another_process(workdir: Path) -> None:
     ledger.save(b"later", "a::blob")
     code = f"import pickle; print(pickle.loads(bytes.fromhex('{pickled}')).read())"
     assert "b'tes'\n" == run_python(code, workdir.parent).stdout
+
+
+def test_a_version_that_a_sync_renumbered_is_not_taken_for_another(tmp_path: Path) -> None:
+    """A file that was open before stays that of its version when it is pickled; paths mean the numbers of now."""
+    hub = new_hub(tmp_path)
+    mine = shared(tmp_path / "mine", hub)
+    mine.sync()
+    theirs = Ledger.clone(hub, tmp_path / "theirs" / ".ledger")
+    path = mine.save(b"mine", "blob").files()[0].path
+    theirs.save(b"theirs", "blob")
+    theirs.sync()
+    files = LedgerFileSystem(ledger_dir=mine.path)
+    with files.open(f"blob@1/{path}") as file:
+        mine.sync()
+        for number, value in (("1", b"theirs"), ("2", b"mine")):
+            asked = f"blob@{number}/{path}"
+            assert (value, f"blob@{number}") == (files.cat_file(asked), files.info(asked)["version"])
+        assert b"mine" == pickle.loads(pickle.dumps(file)).read()
 
 
 def test_the_default_ledger_is_that_of_the_moment(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
