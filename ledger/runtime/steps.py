@@ -217,10 +217,11 @@ def step(
     """Make a function a step.
 
     ``name`` is the step's name, by default the function's. The three switches say whether a result of an earlier run
-    may be taken instead of running, whether materializers note metadata about outputs, and whether they draw
-    visualizations; ``None`` leaves a switch to the pipeline, and there it is on. ``output_materializers`` is a class, a
-    list of classes to choose from by the value's type, or a dict with either for each output. ``substitutions`` fill
-    templates in the names of outputs, beside ``{date}`` and ``{time}``.
+    may be taken instead of running (where source, inputs, parameters and settings are the same; functions and globals
+    of a module that the step uses are not looked at), whether materializers note metadata about outputs, and whether
+    they draw visualizations; ``None`` leaves a switch to the pipeline, and there it is on. ``output_materializers`` is
+    a class, a list of classes to choose from by the value's type, or a dict with either for each output.
+    ``substitutions`` fill templates in the names of outputs, beside ``{date}`` and ``{time}``.
 
     Raises `StepInterfaceError` for a signature that cannot be a step's.
     """
