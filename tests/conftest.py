@@ -51,6 +51,20 @@ def own_environment(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that this process makes durable, in their order; one that is cleared goes on being filled."""
+    found: list[str] = []
+    really = os.fsync
+
+    def note(descriptor: int) -> None:
+        found.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        really(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    return found
+
+
+@pytest.fixture
 def fast_switches() -> Iterator[None]:
     """Threads take turns as often as they can."""
     before = sys.getswitchinterval()

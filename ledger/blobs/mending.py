@@ -2,8 +2,8 @@
 
 Owns whether another store can make a content whole again, content by content: the other store may hold the same
 chunks in other packs, and then its table comes with them; or it has lost the table, and one's own says which packs it
-gives. Everything is checked by its digests before it is
-counted on and again as it is copied. Registered data is the user's own and is left alone.
+gives. Everything is checked by its digests before it is counted on and again as it is copied. Registered data is the
+user's own and is left alone.
 """
 
 from collections.abc import Callable, Collection

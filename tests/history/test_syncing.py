@@ -203,7 +203,7 @@ def test_a_protocol_that_is_not_listed(pair: tuple[Ledger, Ledger]) -> None:
         plan_sync(ada.workspace.history, Remote("origin", "ext::sh -c true"), author=AUTHOR, now=NOW)
 
 
-def test_what_git_wrote_is_made_durable(tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_git_wrote_is_made_durable(tmp_path: Path, hub: Path, synced: list[str]) -> None:
     """A path is told to sync what it takes; the folders in which Git has named that, and what `git init` made, are.
 
     They are also where the path had it all already, whose pusher may have died.
@@ -211,14 +211,6 @@ def test_what_git_wrote_is_made_durable(tmp_path: Path, hub: Path, monkeypatch: 
     hook = hub / "hooks" / "post-receive"
     hook.write_text("#!/bin/sh\ngit config core.fsync > asked\n")
     hook.chmod(0o755)
-    synced: list[str] = []
-    really = os.fsync
-
-    def note(descriptor: int) -> None:
-        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
-        really(descriptor)
-
-    monkeypatch.setattr(os, "fsync", note)
     ada = shared(tmp_path / "ada", hub)
     ada.sync()
     hub_git(hub, "pack-refs", "--all")
