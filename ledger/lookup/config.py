@@ -158,7 +158,7 @@ def _says(text: str, config: Config) -> bool:
     """Whether a text is TOML that gives these settings."""
     try:
         return msgspec.convert(tomllib.loads(text), Config, strict=True) == config
-    except ValueError:
+    except (ValueError, msgspec.ValidationError):
         return False
 
 
