@@ -1,5 +1,6 @@
 """What a running step knows of itself, and what it says about its outputs while it runs."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -40,6 +41,7 @@ class StepContext:
         self.loaded: list[StepInput] = []
         self.saved: list[VersionRef] = []
         self._publish_run = publish_run
+        self._process = os.getpid()
         self._is_over = False
         self._lock = ThreadLock()
 
@@ -56,7 +58,7 @@ class StepContext:
         """Add metadata to an output; the name may be left out where there is one. Later calls win, groups merge."""
         name, given = self._output(output_name), normalise_given(metadata)
         with self._lock:
-            self._refuse_late()
+            self._refuse_lost()
             self._metadata[name] = merge(self._metadata[name], given)
 
     def add_output_tags(self, tags: Iterable[str], output_name: str | None = None) -> None:
@@ -64,7 +66,7 @@ class StepContext:
         checked = check_given_tags(tags)
         name = self._output(output_name)
         with self._lock:
-            self._refuse_late()
+            self._refuse_lost()
             self._tags[name].update(checked)
 
     def get_output_metadata(self, output_name: str | None = None) -> dict[str, Any]:
@@ -101,7 +103,15 @@ class StepContext:
         with self._lock:
             self._is_over = True
 
-    def _refuse_late(self) -> None:
+    def _refuse_lost(self) -> None:
+        """Raise for what is said about an output where no record would hold it: in a fork, or too late."""
+        if self._process != os.getpid():
+            raise StepContextError(
+                f"step {self.step_name!r} is run by process {self._process}, "
+                f"so what its fork {os.getpid()} says of outputs would be lost",
+                hint="let the fork return it, and say it in the step's own process",
+                step=self.step_name,
+            )
         if self._is_over:
             raise StepContextError(
                 f"step {self.step_name!r} is over, its outputs can no longer be described from its body",

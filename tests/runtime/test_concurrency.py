@@ -1,6 +1,7 @@
 """Several runs at once, in threads and in processes: nothing is lost, nothing mixed up."""
 
 import contextvars
+import multiprocessing
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -67,6 +68,25 @@ def test_a_thread_of_a_step_knows_the_step_in_a_copy_of_its_context() -> None:
     run = Client().list_pipeline_runs()[-1]
     assert 1 == run.steps["starts_threads"].output.metadata["k"]
     assert ["aside"] == [version.name for version in run.steps["starts_threads"].saved]
+
+
+def _says(_: int) -> str:
+    with pytest.raises(StepContextError, match="so what its fork [0-9]+ says of outputs would be lost"):
+        get_step_context().add_output_tags(["a"])
+    with pytest.raises(StepContextError) as caught:
+        log_artifact_metadata({"k": 1})
+    return str(caught.value.hint)
+
+
+def test_what_a_fork_says_of_outputs_is_refused() -> None:
+    """A worker that is forked from a step cannot describe its outputs, and is told so; its step can go on."""
+
+    @step(enable_cache=False)
+    def forks() -> Annotated[str, "x"]:
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            return pool.map(_says, [1])[0]
+
+    assert "let the fork return it, and say it in the step's own process" == forks()
 
 
 PROGRAM = """
