@@ -28,6 +28,10 @@ class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return bool(self.value == _plain(other))
 
+    def __ne__(self, other: object) -> bool:
+        # A struct has one of its own, which would ask who is who.
+        return not self == other
+
     def __hash__(self) -> int:
         return hash(self.value)
 
