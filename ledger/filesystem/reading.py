@@ -20,7 +20,6 @@ from ledger.disk import given_path
 from ledger.errors import (
     ArgumentTypeError,
     ArtifactNotFoundError,
-    InvalidVersionError,
     PathNotFoundError,
     ReadOnlyError,
 )
@@ -269,7 +268,7 @@ def _missing(name: str) -> Iterator[None]:
     """A look-up whose failure is a path that is not there."""
     try:
         yield
-    except (ArtifactNotFoundError, InvalidVersionError) as error:
+    except ArtifactNotFoundError as error:
         raise PathNotFoundError(f"nothing at {PROTOCOL}://{name}: {error}", hint=error.hint, path=name) from error
 
 

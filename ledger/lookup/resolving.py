@@ -6,6 +6,7 @@ that was given and does not exist is an error that names its neighbours, never s
 """
 
 import re
+import shlex
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -97,8 +98,8 @@ def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim
         if latest is None:
             raise no_artifact(snapshot, name)
         return latest
-    wanted = check_version(version)
-    claim = snapshot.claim_of(name, wanted)
+    wanted = _as_text(version)
+    claim = snapshot.claim_of(name, wanted) if wanted.isascii() else None
     if claim is None:
         raise _no_version(snapshot, name, wanted)
     return claim
@@ -136,11 +137,16 @@ def _by_prefix(snapshot: Snapshot, wanted: str, prefix: str, version: str | int 
 
 def _agreeing(claim: Claim, version: str | int | None) -> Claim:
     """An id says everything; a version given beside it must be the same one."""
-    if version is not None and claim.version != check_version(version):
+    if version is not None and claim.version != _as_text(version):
         raise VersionNotFoundError(
             f"id {claim.id} is {claim.label}, not version {str(version)!r}", name=claim.name, version=str(version)
         )
     return claim
+
+
+def _as_text(version: str | int) -> str:
+    """What a version would be called; a text that breaks the grammar is one that does not exist, as any other."""
+    return str.__str__(version) if isinstance(version, str) else check_version(version)
 
 
 def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> VersionNotFoundError:
@@ -162,7 +168,7 @@ def _way_to(name: Name, wanted: str) -> str:
     if wanted == "latest":
         return "leave the version out to get the latest"
     if number_of(wanted) is None:
-        return f"run {listing} to see them all, and with `--tag {wanted}` those that have it as a tag"
+        return f"run {listing} to see them all, and with `--tag {shlex.quote(wanted)}` those that have it as a tag"
     return f"run {listing} to see them all"
 
 

@@ -114,6 +114,14 @@ def test_a_missing_version_names_the_nearest(ledger: Ledger) -> None:
         ledger.get("x", "raw_2022")
 
 
+def test_a_text_that_no_version_can_have_does_not_exist(saved: Ledger) -> None:
+    """It is missing like any other, by name and beside an id: whoever looks up catches one error, a KeyError."""
+    for version in ("", " ", "a/b", "oneof:[1,2]", "v" * 101, "é", "\udc80"):
+        for reference in ("x", saved.get("x").id):
+            with pytest.raises(VersionNotFoundError):
+                saved.get(reference, version)
+
+
 def test_the_only_version_is_the_nearest(ledger: Ledger) -> None:
     """One version is not counted as several."""
     ledger.save(1, "x")
