@@ -71,7 +71,7 @@ def test_a_thread_of_a_step_knows_the_step_in_a_copy_of_its_context() -> None:
 
 
 def _says(_: int) -> str:
-    with pytest.raises(StepContextError, match="so what its fork [0-9]+ says of outputs would be lost"):
+    with pytest.raises(StepContextError, match=r"so what its fork \d+ says of outputs would be lost"):
         get_step_context().add_output_tags(["a"])
     with pytest.raises(StepContextError) as caught:
         log_artifact_metadata({"k": 1})
