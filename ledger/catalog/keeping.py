@@ -235,5 +235,5 @@ class _OpenFile:
     def __call__(self, at: int, length: int) -> bytes:
         try:
             return os.pread(self._descriptor, length, at)
-        except OSError as error:
-            raise CatalogDamage(f"cannot be read at {at}: {error.strerror}") from error
+        except (OSError, OverflowError) as error:
+            raise CatalogDamage(f"cannot be read at {at}: {error}") from error

@@ -107,12 +107,12 @@ class Segment:
 def encode_segment(
     lines: Iterable[bytes], replaced: Iterable[bytes], *, commit: str, token: bytes, builds_on: int
 ) -> Iterator[bytes]:
-    """The bytes of a segment, piece by piece; the lines are in order."""
+    """The bytes of a segment, piece by piece; the lines are in order. Raises `CatalogDamage` for what is no line."""
     table: list[bytes] = []
     at = count = 0
     for block in _blocks(lines):
         data = b"\n".join(block)
-        newest = max(line.split(b"\t", TIME + 1)[TIME] for line in block)
+        newest = max(map(_time_in, block))
         table.append(_ROW.pack(block[0][:_ID_BYTES], newest, at, len(data), zlib.crc32(data)))
         at += len(data)
         count += len(block)
@@ -136,6 +136,13 @@ def read_trailer(source: ReadAt, end: int, token: bytes) -> Trailer:
     if not is_whole or (magic, found) != (MAGIC, token) or trailer.length > end:
         raise CatalogDamage(f"no segment ends at {end}")
     return trailer
+
+
+def _time_in(line: bytes) -> bytes:
+    columns = line.split(b"\t", TIME + 1)
+    if len(columns) <= TIME:
+        raise CatalogDamage(f"a line has {len(columns)} columns, and no time")
+    return columns[TIME]
 
 
 def _blocks(lines: Iterable[bytes]) -> Iterator[list[bytes]]:

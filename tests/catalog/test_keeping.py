@@ -27,6 +27,7 @@ from ledger.catalog import (
 )
 from ledger.catalog.keeping import _count_to_take, extend
 from ledger.catalog.lines import EPOCH
+from ledger.catalog.segments import encode_segment
 from ledger.errors import StorageError
 from ledger.ids import VersionId
 
@@ -179,6 +180,12 @@ def test_no_damage_gives_a_wrong_answer(kept: tuple[Path, Model]) -> None:
         except CatalogDamage:
             noticed += 1
     assert noticed > 200
+
+
+def test_a_line_without_a_time_is_damage() -> None:
+    """What somebody put into the file under right checksums is not built upon."""
+    with pytest.raises(CatalogDamage, match="a line has 2 columns, and no time"):
+        list(encode_segment([b"no\tline"], (), commit=COMMIT, token=bytes(16), builds_on=0))
 
 
 def test_a_torn_end_is_passed_over(kept: tuple[Path, Model]) -> None:
