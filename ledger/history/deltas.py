@@ -9,6 +9,9 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 
+MOST_BYTES = 1 << 28
+"""No object of a ledger is nearly as large."""
+
 _COPY = 0x80
 _OFFSET_BYTES = 4
 _SHIFTS = tuple(tuple(8 * bit for bit in range(_OFFSET_BYTES) if bits >> bit & 1) for bits in range(1 << _OFFSET_BYTES))
@@ -207,6 +210,8 @@ def _decode_size(delta: bytes, at: int) -> tuple[int, int]:
         at += 1
         size |= (byte & 0x7F) << shift
         shift += 7
+        if size > MOST_BYTES:
+            raise ValueError(f"a delta has a size of over {MOST_BYTES} bytes, more than any object of a ledger")
         if not byte & 0x80:
             return size, at
 

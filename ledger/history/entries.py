@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, MutableMapping
 from typing import NamedTuple
 
-from ledger.history.deltas import apply_delta
+from ledger.history.deltas import MOST_BYTES, apply_delta
 from ledger.history.openfiles import FileBytes
 
 KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
@@ -20,9 +20,6 @@ OFFSET_DELTA, NAME_DELTA = 6, 7
 
 LONGEST_CHAIN = 4096
 """Most deltas from an object to one that is whole; Git itself makes at most one fewer."""
-
-MOST_BYTES = 1 << 28
-"""No object of a ledger is nearly as large."""
 
 MOST_STORED = 1 << 14
 """Most bytes of a new object that is not compressed."""
@@ -109,6 +106,7 @@ def read_object(
     ``find`` says where an object is by its name; in ``bases`` what was met is kept for the next object.
     """
     deltas: list[tuple[int, bytes]] = []
+    left = MOST_BYTES
     while True:
         known = bases.get(offset) if bases is not None else None
         if known is not None:
@@ -122,8 +120,9 @@ def read_object(
                 bases[offset] = kind, data
             break
         deltas.append((offset, data))
-        if len(deltas) > LONGEST_CHAIN:
-            raise PackDamage(f"a chain of more than {LONGEST_CHAIN} deltas")
+        left -= len(data)
+        if len(deltas) > LONGEST_CHAIN or left < 0:
+            raise PackDamage(f"a chain of more than {LONGEST_CHAIN} deltas, or {MOST_BYTES} bytes of them")
         base = head.base if isinstance(head.base, int) else find(head.base)
         if base is None:
             raise PackDamage(f"the base of the delta at {offset} is not in its pack")

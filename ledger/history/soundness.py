@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 
 from ledger.disk import is_folder, names_in, open_regular, read_file
 from ledger.errors import FormatError, IntegrityError, StorageError
+from ledger.history.deltas import MOST_BYTES
 from ledger.history.entries import KINDS, PackDamage
 from ledger.history.forms import COMMIT, NO_NAMES, TREE, object_id
 from ledger.history.indexing import is_sound
@@ -178,7 +179,7 @@ def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
 def _loose_problem(id: str, packed: bytes) -> str:
     unpacker = zlib.decompressobj()
     try:
-        data = unpacker.decompress(packed)
+        data = unpacker.decompress(packed, MOST_BYTES)
     except zlib.error as error:
         return str(error)
     if not unpacker.eof or unpacker.unused_data:

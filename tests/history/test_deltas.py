@@ -98,6 +98,8 @@ def test_nonsense_is_refused_or_something(base: bytes, delta: bytes) -> None:
         (lambda delta: delta + b"\0", "insert 0 bytes"),
         (lambda delta: delta + b"\x91\x03\x05", "beyond the 4 bytes"),
         (lambda delta: delta[:2], "makes 0 bytes or more, expected 8"),
+        (lambda _: b"\x04\xff\xff\xff\xff\x7f" + b"\x80" * 1000, "more than any object"),
+        (lambda _: b"\xff" * 100_000 + b"\1", "more than any object"),
     ],
 )
 def test_what_is_no_delta_of_this_base_is_refused(damage: Callable[[bytes], bytes], reason: str) -> None:

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.history import History
-from ledger.history.deltas import encode_delta
+from ledger.history.deltas import MOST_BYTES, encode_delta
 from ledger.history.entries import (
     LONGEST_CHAIN,
-    MOST_BYTES,
     MOST_STORED,
     NAME_DELTA,
     OFFSET_DELTA,
