@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING
 
 from ledger.disk import mode_of, open_regular, read_file, remove_if_there, stage_file, sync_directory
 from ledger.errors import ReadOnlyError, StorageError
-from ledger.history.packfile import PACK_HEAD, TRAILER, encode_index
+from ledger.history.packfile import INDEX_MAGIC, PACK_HEAD, TRAILER, count_in_index, encode_index
 from ledger.system_errors import raise_unjudged, storage_error
 
 if TYPE_CHECKING:
     from dulwich.pack import PackData
 
-_LEAST = 8 + 1024 + 2 * TRAILER
 _COUNT = slice(8 + 1020, 8 + 1024)
 _TEMPORARY = "tmp_idx_"
-_DAMAGE = (zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError, OverflowError)
+_DAMAGE = (zlib.error, AssertionError, ValueError, KeyError, IndexError, EOFError, OverflowError, MemoryError)
 """What the library raises for bytes that are no pack, besides errors of its own."""
 
 
@@ -93,8 +92,9 @@ def is_sound(base: Path) -> bool | None:
     except FileNotFoundError:
         return None
     body, trailer = data[:-TRAILER], data[-TRAILER:]
-    is_whole = len(data) >= _LEAST and hashlib.sha1(body, usedforsecurity=False).digest() == trailer
-    return is_whole and data[_COUNT] == head[-4:] and body[-TRAILER:] == pack_trailer
+    is_whole = data.startswith(INDEX_MAGIC) and hashlib.sha1(body, usedforsecurity=False).digest() == trailer
+    has_room = count_in_index(len(data)) >= int.from_bytes(head[-4:])
+    return is_whole and has_room and data[_COUNT] == head[-4:] and body[-TRAILER:] == pack_trailer
 
 
 def _index_of(path: Path) -> bytes | None:
@@ -119,11 +119,12 @@ def _index_of(path: Path) -> bytes | None:
 def _index_in(pack: "PackData") -> bytes | None:
     """The index of an open pack, or ``None`` for one with damage in it."""
     from dulwich.errors import ApplyDeltaError, ChecksumMismatch
+    from dulwich.pack import UnresolvedDeltas
 
     try:
         pack.check()
         return encode_index(
             [(bytes(name), at, crc) for name, at, crc in pack.sorted_entries()], pack.get_stored_checksum()
         )
-    except (ApplyDeltaError, ChecksumMismatch, *_DAMAGE):
+    except (ApplyDeltaError, ChecksumMismatch, UnresolvedDeltas, *_DAMAGE):
         return None

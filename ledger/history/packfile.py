@@ -23,10 +23,10 @@ from ledger.history.openfiles import FileBytes, OpenFile
 
 TRAILER = 20
 PACK_HEAD = 12
+INDEX_MAGIC = b"\xfftOc\x00\x00\x00\x02"
 
-_INDEX_MAGIC = b"\xfftOc\x00\x00\x00\x02"
 _PACK_HEADER = struct.Struct(">4sII")
-_FAN_OUT_AT = len(_INDEX_MAGIC)
+_FAN_OUT_AT = len(INDEX_MAGIC)
 _NAMES_AT = _FAN_OUT_AT + 4 * 256
 _BOUNDS = struct.Struct(">II")
 _HEAD_BYTES = 4096
@@ -169,7 +169,7 @@ class PackFile:
         head = file.glance(0, _HEAD_BYTES)
         if len(head) < _NAMES_AT + _INDEX_TRAILER:
             head = file.read(0, _HEAD_BYTES)
-        if len(head) < _NAMES_AT + _INDEX_TRAILER or not head.startswith(_INDEX_MAGIC):
+        if len(head) < _NAMES_AT + _INDEX_TRAILER or not head.startswith(INDEX_MAGIC):
             raise PackDamage(f"{self.base}.idx is not an index of version 2")
         count = _number(head, _NAMES_AT - 4)
         size = _NAMES_AT + _ENTRY_BYTES * count + _INDEX_TRAILER
@@ -231,7 +231,7 @@ def encode_index(listed: Iterable[tuple[bytes, int, int]], checksum: bytes) -> b
 def seal_index(names: Sequence[bytes], crcs: Sequence[bytes], offsets: Sequence[bytes], checksum: bytes) -> bytes:
     """An index of its sorted columns, each in one part or several."""
     fan_out = _fan_out(b"".join(part[::_NAME] for part in names))
-    body = b"".join([_INDEX_MAGIC, fan_out, *names, *crcs, *offsets, checksum])
+    body = b"".join([INDEX_MAGIC, fan_out, *names, *crcs, *offsets, checksum])
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
 
 

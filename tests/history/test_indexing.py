@@ -3,13 +3,18 @@
 import hashlib
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import pytest
 
 from ledger import Ledger
 from ledger.errors import IntegrityError
+from ledger.history.entries import NAME_DELTA, encode_delta_entry, encode_entry, encode_head
+from ledger.history.forms import BLOB
 from ledger.history.indexing import can_be_indexed, restore_indexes
+from ledger.history.packfile import seal_pack
+from ledger.history.soundness import check_index
 from tests.kit.git import run_git
 
 DAMAGE = {
@@ -64,6 +69,27 @@ def test_a_pack_with_a_damaged_entry_under_a_right_checksum_has_no_index(ledger:
         body = good[:at] + b"\xff" * 12 + good[at + 12 : -20]
         (tmp_path / "bad.pack").write_bytes(body + hashlib.sha1(body, usedforsecurity=False).digest())
         assert not can_be_indexed(tmp_path / "bad")
+
+
+def test_a_pack_whose_deltas_have_no_base_or_no_measure_has_no_index(tmp_path: Path) -> None:
+    """A thin pack that somebody left, and a delta that makes more than fits any memory, are no errors either."""
+    base, vast = encode_entry(BLOB, b"base"), b"\x04" + b"\xff" * 7 + b"\x7f\x90\x04"
+    thin = encode_head(NAME_DELTA, 4) + b"\1" * 20 + zlib.compress(b"\x04\x04\x90\x04")
+    for entries in ([base, thin], [base, encode_delta_entry(len(base), vast)]):
+        (tmp_path / "bad.pack").write_bytes(seal_pack(entries))
+        assert not can_be_indexed(tmp_path / "bad")
+
+
+def test_a_forged_index_is_told_from_one_of_the_pack(ledger: Ledger) -> None:
+    """Right checksums do not make an index of what is none, or has no room for what it says it lists."""
+    ledger.save(1, "one")
+    path = min(packs_of(ledger).glob("*.idx"))
+    good = path.read_bytes()
+    for body in (b"\0" + good[1:-20], good[:-76] + good[-40:-20]):
+        path.write_bytes(body + hashlib.sha1(body, usedforsecurity=False).digest())
+        assert check_index(path.with_suffix(""), "pack") is not None
+        assert 1 == Ledger.open(ledger.path).load("one")
+        assert good == path.read_bytes()
 
 
 def test_packs_with_deltas_get_their_index_back(ledger: Ledger) -> None:
