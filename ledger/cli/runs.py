@@ -61,7 +61,7 @@ def show_run(session: Session, id: str | None) -> None:
     parameters = {f"parameters.{key}": shown(value) for key, value in found.parameters.items()}
     print_fields([*plain.items(), *parameters.items()])
     if found.is_interrupted:
-        print_line("interrupted: its process ended before the run did")
+        print_line("interrupted: no end of it could be recorded")
     print_line(found.name)
     for name in found.planned_steps:
         is_last = name == found.planned_steps[-1]

@@ -170,7 +170,7 @@ class PipelineRun:
         self._end = end
         # As it was at a revision, a run without an end was running.
         self.is_interrupted = end is None and view.revision is None and is_orphaned(view.path, record.id)
-        """Whether the run's process died before it could record an end."""
+        """Whether the run has no end, and none is to come: its process died, or could not record it."""
         order = {name: place for place, name in enumerate(record.steps)}
         steps.sort(key=lambda step: order.get(step.name, len(order)))
         of_steps = ((step.name, StepRun(view, snapshot, step)) for step in steps)

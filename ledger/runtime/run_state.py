@@ -43,6 +43,8 @@ class Run:
     """The cache keys for which this run has written an entry."""
     has_begun: bool = False
     """Whether the record of the run's beginning is published."""
+    is_over: bool = False
+    """Whether nothing more is to be recorded of it."""
     attempt: Attempt | None = None
     """The current step."""
     process: int = field(default_factory=os.getpid)

@@ -62,7 +62,7 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
         plan=plan,
     )
     try:
-        with present(ledger.path, run.id):
+        with present(ledger.path, run.id, is_over=lambda: run.is_over):
             _run_all(run)
     finally:
         if run.is_own:  # a fork would read the answer away
@@ -77,6 +77,7 @@ def _run_all(run: Run) -> None:
         for planned in run.plan:
             _run_step(run, planned)
         _publish_rest(run)
+        run.is_over = True
         tell_run(run.graph.pipeline, run.id, f"completed in {_since(run, run.started)}")
     except BaseException as error:
         if not run.is_own:
@@ -250,17 +251,21 @@ def _record_failure(run: Run, failure: BaseException) -> None:
     what = f"step {attempt.planned.name!r}" if attempt is not None else f"run {run.id}"
     try:
         recorded, has_end = _published_so_far(run)
-        if has_end or (attempt is None and not run.has_begun and not run.unpublished):
-            return
-        with _transaction(run, f"{attempt.planned.name} failed" if attempt is not None else "failed") as transaction:
-            if attempt is not None and attempt.planned.name not in recorded:
-                attempt.error = told_failure(failure)
-                failed = step_record(run, attempt, "failed", ())
-                transaction.add_record(step_file(run.id, Name(attempt.planned.name)), failed)
-            end = end_record(run, "failed")
-            transaction.add_record(run_file(run.id, "end"), end, trailers=(f"Run: {run.id}",))
+        if not has_end and (attempt is not None or run.has_begun or run.unpublished):
+            _publish_failure(run, failure, recorded)
+        run.is_over = True
     except Exception as error:  # noqa: BLE001  # nothing may hide the user's own exception
         failure.add_note(f"that {what} failed could not be recorded: {error}")
+
+
+def _publish_failure(run: Run, failure: BaseException, recorded: set[str]) -> None:
+    attempt = run.attempt
+    with _transaction(run, f"{attempt.planned.name} failed" if attempt is not None else "failed") as transaction:
+        if attempt is not None and attempt.planned.name not in recorded:
+            attempt.error = told_failure(failure)
+            failed = step_record(run, attempt, "failed", ())
+            transaction.add_record(step_file(run.id, Name(attempt.planned.name)), failed)
+        transaction.add_record(run_file(run.id, "end"), end_record(run, "failed"), trailers=(f"Run: {run.id}",))
 
 
 def _published_so_far(run: Run) -> tuple[set[str], bool]:

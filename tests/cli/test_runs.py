@@ -124,7 +124,7 @@ def test_a_run_whose_process_died_says_so(cli: Cli) -> None:
     run_python(KILLED, Path.cwd())
     assert ["training", "failed"] == cli("run", "list").out.splitlines()[1].split()[1:3]
     shown = cli("run", "show").out.splitlines()
-    assert "interrupted: its process ended before the run did" in shown
+    assert "interrupted: no end of it could be recorded" in shown
     assert "└── last  not finished" == shown[-1]
     assert ("failed", None) == tuple(
         json.loads(cli("run", "show", "--json").out)[key] for key in ("status", "ended_at")

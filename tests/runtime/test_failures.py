@@ -505,8 +505,7 @@ def test_an_interrupt_between_two_steps_fails_the_run(project: Path, where: str,
 
 
 def test_a_failure_that_cannot_be_recorded_does_not_hide_the_users(project: Path) -> None:
-    """Where the ledger is gone, the step's own exception comes with a note."""
-    before()
+    """Where the ledger is gone, the step's own exception comes with a note, and the run is none that still goes on."""
     hidden = project / "elsewhere"
 
     @step
@@ -514,10 +513,15 @@ def test_a_failure_that_cannot_be_recorded_does_not_hide_the_users(project: Path
         (project / ".ledger" / "history.git").rename(hidden)
         raise ZeroDivisionError
 
+    @pipeline
+    def training() -> None:
+        broken(after=before())
+
     try:
         with pytest.raises(ZeroDivisionError) as caught:
-            broken()
+            training()
     finally:
         hidden.rename(project / ".ledger" / "history.git")
     (note,) = caught.value.__notes__
     assert note.startswith("that step 'broken' failed could not be recorded: ")
+    assert ("failed", True) == (last_run().status, last_run().is_interrupted)
