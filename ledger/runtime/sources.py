@@ -17,6 +17,10 @@ from typing import Any
 _texts: "weakref.WeakKeyDictionary[Callable[..., Any], str]" = weakref.WeakKeyDictionary()
 """What was read for a function or class first: its file may be edited while the program that compiled it goes on."""
 
+_CHANGING = {"add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert"}
+_CHANGING |= {"pop", "popitem", "popleft", "remove", "reverse", "setdefault", "sort", "update"}
+"""The methods that change a list, a dict, a set or a deque."""
+
 _LAMBDA = "<lambda>"
 _CONSTANTS = frozenset({"LOAD_CONST", "LOAD_COMMON_CONSTANT"})
 _EXIT = frozenset({"PRECALL", "CALL", "GET_AWAITABLE", "SEND", "YIELD_VALUE", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT"})
@@ -64,6 +68,30 @@ def closed_over(function: Callable[..., Any]) -> dict[str, Any]:
         except ValueError:
             continue  # defined further down in the function around this one
     return found
+
+
+def changed_by(function: Callable[..., Any]) -> set[str]:
+    """The names of what a function's source assigns (``nonlocal``) or changes in place: a list of calls, a counter."""
+    try:
+        tree = ast.parse(source_text(function) or "")
+    except SyntaxError:  # a lambda in the lines that it stands in, or compiled code
+        return set()
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Nonlocal):
+            names.update(node.names)
+        elif isinstance(node, ast.Subscript | ast.Attribute) and (
+            not isinstance(node.ctx, ast.Load) or getattr(node, "attr", None) in _CHANGING
+        ):
+            names.add(_root(node))
+    return names
+
+
+def _root(node: ast.expr) -> str:
+    """The name that an expression like ``seen["x"].total`` begins with, or an empty one."""
+    while isinstance(node, ast.Subscript | ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def returns_several(function: Callable[..., Any]) -> bool:

@@ -372,6 +372,24 @@ def test_what_a_step_closes_over_is_part_of_its_key() -> None:
     assert ["completed", "completed"] == [call(make_closing(unknown)), call(make_closing(unknown))]
 
 
+def test_what_a_step_changes_itself_does_not_make_it_run_again() -> None:
+    """A list of its calls, a counter and a `nonlocal` that it closes over are left out of its key."""
+    calls: list[Any] = []
+    seen = defaultdict(dict, {"of": {"runs": 0}})
+    count = 0
+
+    @step
+    def made() -> int:
+        nonlocal count
+        count += 1
+        calls.append(object())
+        seen["of"]["runs"] += 1
+        return count
+
+    assert ["completed", "cached"] == [call(made), call(made)]
+    assert [1, 1, 1] == [len(calls), seen["of"]["runs"], count]
+
+
 def make_adding(number: int, extra: Any = None) -> Any:
     """A function that closes over a number and has a default that its source does not show."""
 
