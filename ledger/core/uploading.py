@@ -1,11 +1,12 @@
 """The bytes of a sync: what the remote's store lacks is put there before the history that names it is pushed.
 
 Owns which bytes those are. Of a store that this ledger has put bytes to before, only those of the versions that are to
-be published. Of any other also all that this ledger's own store holds: a remote may have got another store since it was
-last heard of, as after a disk that died or an address that was wrong, or may be a copy of a history without its bytes.
+be published, and of those that plain Git has published since. Of any other also all that this ledger's own store holds:
+a remote may have got another store since it was last heard of, as after a disk that died or an address that was wrong,
+or may be a copy of a history without its bytes.
 """
 
-from collections.abc import Iterable, MutableSet
+from collections.abc import Iterable, Iterator, MutableSet
 from functools import partial
 
 from ledger.blobs import (
@@ -37,13 +38,15 @@ def upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound: 
 
     ``sound`` are the packs that were found whole there by this sync: each is looked at once.
     """
-    is_said = bool(plan.unpublished or store_of_remote(workspace.path, settings))
+    more = _stored_here(workspace, plan, plan.passed_by)
+    is_said = bool(plan.unpublished or more or store_of_remote(workspace.path, settings))
     target = _target(workspace, settings, plan.remote) if is_said else None
     if target is None:
         return None
     is_new = not has_met(workspace.path, target)
     contents = _contents(workspace, plan, plan.unpublished)
-    more = _stored_here(workspace, plan) if is_new else []
+    if is_new:
+        more = _stored_here(workspace, plan, _published(workspace, plan))
     if not contents and not more:
         _look_at(workspace, target, plan, is_new=is_new)
         return None
@@ -93,11 +96,15 @@ def _contents(workspace: Workspace, plan: SyncPlan, claims: Iterable[Claim]) -> 
     return [(claim, workspace.facts(snapshot, claim).manifest.content) for claim in claims]
 
 
-def _stored_here(workspace: Workspace, plan: SyncPlan) -> _Contents:
-    """The published versions whose bytes lie in this ledger's own store."""
+def _published(workspace: Workspace, plan: SyncPlan) -> Iterator[Claim]:
+    """The versions that the remote holds already."""
     new = {claim.id for claim in plan.unpublished}
-    published = (claim for claim in workspace.history.snapshot(plan.tip).all_claims() if claim.id not in new)
-    contents = _contents(workspace, plan, published)
+    return (claim for claim in workspace.history.snapshot(plan.tip).all_claims() if claim.id not in new)
+
+
+def _stored_here(workspace: Workspace, plan: SyncPlan, claims: Iterable[Claim]) -> _Contents:
+    """Of some versions, those whose bytes lie in this ledger's own store."""
+    contents = _contents(workspace, plan, claims)
     there = are_present(workspace.store, (content for _, content in contents))
     return [found for found, is_there in zip(contents, there, strict=True) if is_there]
 

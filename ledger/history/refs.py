@@ -192,6 +192,11 @@ def note_known(git_dir: Path, remote: str, commit: CommitId) -> None:
     write_ref(git_dir, f"refs/remotes/{remote}/main", commit)
 
 
+def brought_ref(remote: str) -> str:
+    """The ref that says up to which commit a remote's store was given the bytes that lie here."""
+    return f"refs/ledger/brought/{remote}"
+
+
 def create_branch(git_dir: Path, new: CommitId) -> None:
     """Point the branch of a repository that is being made at its first commit."""
     target = git_dir / BRANCH

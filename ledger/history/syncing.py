@@ -25,7 +25,7 @@ from ledger.history.history import History
 from ledger.history.incoming import receive
 from ledger.history.layout import Claim
 from ledger.history.packing import release_pack
-from ledger.history.refs import create_branch, known_ref, note_known, read_ref, write_ref
+from ledger.history.refs import brought_ref, create_branch, known_ref, note_known, read_ref, write_ref
 from ledger.history.remotes import PUBLISHED, Remote
 from ledger.history.repository import create_repository
 from ledger.history.transport import advice, push, remote_tip, settle_remote
@@ -38,7 +38,8 @@ class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``theirs`` is what the remote holds, ``None`` for a remote without a branch. ``moved`` are the claims that change
     here: from where, to where. Of the records that are no versions, those of tags, metadata and runs, each side gains
-    its ``other`` ones.
+    its ``other`` ones. ``passed_by`` are the versions that this clone had and the remote holds, though no sync of this
+    clone brought them there: plain Git did, perhaps without their bytes.
     """
 
     remote: Remote
@@ -46,6 +47,7 @@ class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
     theirs: CommitId | None
     tip: CommitId
     unpublished: tuple[Claim, ...]
+    passed_by: tuple[Claim, ...]
     fetched: tuple[Claim, ...]
     moved: tuple[tuple[Claim, Claim], ...]
     other_unpublished: frozenset[layout.Path]
@@ -58,12 +60,16 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
     Raises what `receive` raises for a remote that is refused.
     """
     local = history.tip()
+    brought = _brought(history, remote)
     theirs = receive(history, remote, local=local)
     tip = _agree(history, remote, local, theirs, author, now)
     _refuse_moving_published(history, remote, tip)
     added = cache(partial(_added, history))
     before = {claim.id: claim for claim in _claims_in(added(tip, local))}
     here = _by_id(added(local, tip))
+    unpublished = _by_id(added(theirs, tip))
+    fetched = {id: claim for id, claim in here.items() if id not in before}
+    since = _by_id(added(brought, tip)) if brought is not None else {}
     # Not from the tip: a merge has records of its own, of the versions that it moves.
     others_here = _others_in(added(theirs, local))
     others_there = _others_in(added(local, theirs)) if theirs is not None else frozenset()
@@ -72,8 +78,9 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
         local=local,
         theirs=theirs,
         tip=tip,
-        unpublished=tuple(_by_id(added(theirs, tip)).values()),
-        fetched=tuple(claim for claim in here.values() if claim.id not in before),
+        unpublished=tuple(unpublished.values()),
+        passed_by=tuple(claim for claim in since.values() if claim.id not in {**unpublished, **fetched}),
+        fetched=tuple(fetched.values()),
         moved=tuple((before[claim.id], claim) for claim in here.values() if claim.id in before),
         other_unpublished=others_here - others_there,
         other_fetched=others_there - others_here,
@@ -105,6 +112,8 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
     # Of what it held already, too: who pushed that may have died before this.
     settle_remote(plan.remote, plan.theirs)
     note_known(history.git_dir, plan.remote.name, plan.tip)
+    if _brought(history, plan.remote) != plan.tip:
+        write_ref(history.git_dir, brought_ref(plan.remote.name), plan.tip)
     return True
 
 
@@ -133,7 +142,13 @@ def clone_history(ledger_dir: Path, remote: Remote) -> None:
         )
     settle_remote(remote, tip)
     history.snapshot(tip)  # a ledger of another format is refused before there is a branch
+    write_ref(git_dir, brought_ref(remote.name), tip)
     create_branch(git_dir, tip)
+
+
+def _brought(history: History, remote: Remote) -> CommitId | None:
+    """Up to which commit syncs of this clone have brought the remote what lies here; ``None`` before the first."""
+    return read_ref(history.git_dir, brought_ref(remote.name))
 
 
 def _agree(

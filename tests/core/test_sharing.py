@@ -618,6 +618,20 @@ def test_a_bare_clone_gets_the_bytes_too(tmp_path: Path) -> None:
     assert "first" == Ledger.clone(hub, tmp_path / "bob" / ".ledger").load("iris")
 
 
+def test_what_plain_git_has_pushed_gets_its_bytes(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
+    """The next sync brings them, and if it fails at that, the one after it."""
+    ada, bob = pair
+    ada.save("second", "iris")
+    assert 0 == run_git(ada.path / "history.git", "push", "-q", str(hub), "main").returncode
+    (hub / "ledger-store").rename(tmp_path / "away")
+    with pytest.raises(StoreMismatchError):
+        ada.sync()
+    (tmp_path / "away").rename(hub / "ledger-store")
+    assert () == ada.sync().pushed
+    bob.sync()
+    assert {"1": "first", "2": "second"} == values(bob)
+
+
 def test_a_past_revision_does_not_sync(pair: tuple[Ledger, Ledger]) -> None:
     """A ledger at a revision can only be read."""
     with pytest.raises(ReadOnlyError):
