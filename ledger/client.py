@@ -108,7 +108,7 @@ class Client:
         found = ledger.get(name_id_or_prefix, version)
         with ledger.transaction() as transaction:
             transaction.tag(found, add_tags, remove=remove_tags)
-        return ledger.get(found.name, found.version)
+        return ledger.get(found.id)
 
     def get_pipeline_run(self, id: str | UUID) -> PipelineRun:
         """The run of an id, or of the beginning of one; raises `RunNotFoundError` (a ``KeyError``).

@@ -4,6 +4,7 @@ import datetime as dt
 
 import click
 
+from ledger.cli.arguments import metadata_option, moment, type_option
 from ledger.cli.printing import Shape, print_fields, print_json, print_table
 from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session, version_argument
 from ledger.cli.shapes import (
@@ -14,7 +15,6 @@ from ledger.cli.shapes import (
     readable,
     version_shape,
 )
-from ledger.enums import ArtifactType
 from ledger.errors import ArgumentError
 from ledger.lookup import leaves, split_label
 
@@ -36,16 +36,6 @@ _VERSION_COLUMNS = {
     "BY": "created_by",
 }
 _FILE_COLUMNS = {"FILE": "path", "SIZE": "size", "KIND": "kind"}
-
-
-def moment(text: str) -> dt.datetime:
-    """A moment in ISO 8601; one without a time zone is local time."""
-    try:
-        return dt.datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(
-            f"{text!r} is not a time in ISO 8601, such as 2026-11-23 or 2026-11-23T10:00:00Z"
-        ) from error
 
 
 @click.group()
@@ -85,13 +75,8 @@ def show_artifact(session: Session, name: str) -> None:
 @versions.command("list", cls=ExampleCommand, example="ledger artifact version list iris --tag best --limit 10")
 @click.argument("name", required=False, shell_complete=complete_name)
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only versions with this tag.")
-@click.option(
-    "--type",
-    "type_",
-    metavar="TYPE",
-    type=click.Choice(list(map(str, ArtifactType))),
-    help="Only of this type, such as ModelArtifact.",
-)
+@metadata_option("Only versions with this metadata, JSON or text; may be repeated.")
+@type_option("Only of this type, such as ModelArtifact.")
 @click.option("--since", type=moment, metavar="TIME", help="Only versions saved after this time (ISO 8601).")
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the newest N.")
 @json_option
@@ -100,6 +85,7 @@ def list_versions(
     session: Session,
     name: str | None,
     tags: tuple[str, ...],
+    meta: tuple[tuple[str, object], ...],
     type_: str | None,
     since: dt.datetime | None,
     limit: int | None,
@@ -108,7 +94,15 @@ def list_versions(
     reader = session.reader()
     only = reader.artifact(name).name if name is not None else None
     version = split_label(name, None)[1] if name is not None else None
-    found = reader.search(name=only, version=version, tag=tags or None, type=type_, created_after=since, limit=limit)
+    found = reader.search(
+        name=only,
+        version=version,
+        tag=tags or None,
+        type=type_,
+        run_metadata=dict(meta),
+        created_after=since,
+        limit=limit,
+    )
     _show_list(session, _VERSION_COLUMNS, list(readable(found, version_shape, label_of)))
 
 

@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from ledger import __version__
+from ledger.cli.annotating import meta, tag
 from ledger.cli.artifacts import artifact
 from ledger.cli.bars import bar_on_terminal
 from ledger.cli.cache import cache
@@ -25,7 +26,7 @@ from ledger.cli.history import git, log
 from ledger.cli.packing import pack
 from ledger.cli.repairing import repair
 from ledger.cli.runs import run as run_group
-from ledger.cli.saving import get, save, tag
+from ledger.cli.saving import get, save
 from ledger.cli.session import Session, json_option, pass_session
 from ledger.cli.sharing import clone, remote, sync
 from ledger.cli.verifying import verify
@@ -57,6 +58,7 @@ for command in (
     save,
     get,
     tag,
+    meta,
     artifact,
     run_group,
     log,

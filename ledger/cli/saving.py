@@ -1,29 +1,15 @@
-"""The commands that save files, give them back, and tag versions."""
+"""The commands that save files and give them back."""
 
 import os
 from pathlib import Path
 
 import click
 
-from ledger.cli.errors import print_warning
+from ledger.cli.arguments import metadata_option, type_option
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of, version_shape
-from ledger.enums import ArtifactType
 from ledger.errors import SourceNotFoundError
-
-
-def key_value(text: str) -> tuple[str, object]:
-    """``KEY=VALUE`` in its two parts, where a value that is JSON is read as JSON and any other is a string."""
-    key, mark, value = text.partition("=")
-    if not key or not mark:
-        raise click.BadParameter(f"{text!r} is not KEY=VALUE")
-    import json
-
-    try:
-        return key, json.loads(value)
-    except (ValueError, RecursionError):
-        return key, value
 
 
 @click.command(cls=ExampleCommand, example="ledger save data.csv --name iris --tag raw --meta rows=150")
@@ -31,16 +17,8 @@ def key_value(text: str) -> tuple[str, object]:
 @click.option("--name", required=True, help="The artifact's name.")
 @click.option("--version", help="A version of your own; by default the next number.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag; may be repeated.")
-@click.option(
-    "--meta", type=key_value, metavar="KEY=VALUE", multiple=True, help="Metadata, JSON or text; may be repeated."
-)
-@click.option(
-    "--type",
-    "type_",
-    metavar="TYPE",
-    type=click.Choice(list(map(str, ArtifactType))),
-    help="What it is, such as ModelArtifact.",
-)
+@metadata_option("Metadata, JSON or text; may be repeated.")
+@type_option("What it is, such as ModelArtifact.")
 @json_option
 @pass_session
 def save(
@@ -89,28 +67,3 @@ def get(session: Session, version: str, output: str, file: str | None, overwrite
         print_json({**version_shape(found), "path": str(made.absolute())})
     else:
         print_line(f"{label_of(found)}  {made}")
-
-
-@click.command(cls=ExampleCommand, example="ledger tag iris@1 best approved --remove raw")
-@version_argument
-@click.argument("tags", metavar="TAG...", nargs=-1)
-@click.option("--remove", metavar="TAG", multiple=True, help="A tag to take off; may be repeated.")
-@json_option
-@pass_session
-def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str, ...]) -> None:
-    """Put tags on a version, and take others off."""
-    if not tags and not remove:
-        raise click.UsageError("give a tag to put on, or --remove TAG")
-    opened = session.ledger()
-    found = opened.get(version)
-    with opened.transaction() as transaction:
-        transaction.tag(found, tags, remove=remove)
-    for known in sorted({*tags} & {*found.tags}):
-        print_warning(f"{label_of(found)} had the tag {known!r} already")
-    for unknown in sorted({*remove} - {*found.tags}):
-        print_warning(f"{label_of(found)} had no tag {unknown!r} to take off")
-    tagged = opened.get(found.name, found.version)
-    if session.json:
-        print_json(version_shape(tagged))
-    else:
-        print_line(f"{label_of(tagged)}  tags: {', '.join(tagged.tags) or 'none'}")

@@ -1,4 +1,4 @@
-"""Saving, restoring and tagging from the shell."""
+"""Saving and restoring from the shell."""
 
 import filecmp
 import json
@@ -233,28 +233,10 @@ def test_nothing_of_code_is_run_by_get(cli: Cli, workdir: Path, monkeypatch: pyt
     assert not Path("sprung").exists()
 
 
-def test_tags_change(cli: Cli, iris: dict[str, Any]) -> None:
-    """``tag`` puts tags on and takes others off, and prints the tags there are then."""
-    assert "iris@1  tags: best, good\n" == cli("tag", "iris@1", "good", "best", "--remove", "raw").out
-    assert "iris@1  tags: none\n" == cli("tag", "iris", "--remove", "best", "--remove", "good").out
-    assert ["x"] == json.loads(cli("tag", iris["id"], "x", "--json").out)["tags"]
-
-
 def _run(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    from ledger.cli.program import run
-
     capsys.readouterr()
     assert 0 == run(words)
     return capsys.readouterr().err
-
-
-def test_tags_that_change_nothing_are_warned_of(iris: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
-    """A tag that is there already, and one to take off that is not there, are told on stderr, in JSON too."""
-    expected = "Warning: iris@1 had the tag 'raw' already\nWarning: iris@1 had no tag 'zzz' to take off\n"
-    for more in ([], ["--json"]):
-        capsys.readouterr()
-        assert 0 == run(["tag", "iris", "raw", "--remove", "zzz", *more])
-        assert expected == capsys.readouterr().err
 
 
 def test_the_way_to_replace_a_file_is_told(cli: Cli, iris: dict[str, Any]) -> None:

@@ -1,0 +1,51 @@
+"""The commands that say more about a version: tags and metadata."""
+
+import click
+
+from ledger.cli.arguments import key_value
+from ledger.cli.errors import print_warning
+from ledger.cli.printing import print_json, print_line
+from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
+from ledger.cli.shapes import full_version_shape, label_of, version_shape
+
+
+@click.command(cls=ExampleCommand, example="ledger tag iris@1 best approved --remove raw")
+@version_argument
+@click.argument("tags", metavar="TAG...", nargs=-1)
+@click.option("--remove", metavar="TAG", multiple=True, help="A tag to take off; may be repeated.")
+@json_option
+@pass_session
+def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str, ...]) -> None:
+    """Put tags on a version, and take others off."""
+    if not tags and not remove:
+        raise click.UsageError("give a tag to put on, or --remove TAG")
+    opened = session.ledger()
+    found = opened.get(version)
+    with opened.transaction() as transaction:
+        transaction.tag(found, tags, remove=remove)
+    for known in sorted({*tags} & {*found.tags}):
+        print_warning(f"{label_of(found)} had the tag {known!r} already")
+    for unknown in sorted({*remove} - {*found.tags}):
+        print_warning(f"{label_of(found)} had no tag {unknown!r} to take off")
+    tagged = opened.get(found.id)
+    if session.json:
+        print_json(version_shape(tagged))
+    else:
+        print_line(f"{label_of(tagged)}  tags: {', '.join(tagged.tags) or 'none'}")
+
+
+@click.command(cls=ExampleCommand, example="ledger meta iris@1 source=camera-3 rows=150")
+@version_argument
+@click.argument("metadata", metavar="KEY=VALUE...", type=key_value, nargs=-1, required=True)
+@json_option
+@pass_session
+def meta(session: Session, version: str, metadata: tuple[tuple[str, object], ...]) -> None:
+    """Log metadata on a version. What was logged before stays in the history."""
+    opened = session.ledger()
+    found = opened.get(version)
+    opened.log_metadata(dict(metadata), found)
+    noted = opened.get(found.id)
+    if session.json:
+        print_json(full_version_shape(noted))
+    else:
+        print_line(f"{label_of(noted)}  metadata: {', '.join(dict(metadata))}")

@@ -1,0 +1,44 @@
+"""What the words on the command line mean that several commands take: metadata, types and moments."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ledger.enums import ArtifactType
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+
+
+def key_value(text: str) -> tuple[str, object]:
+    """``KEY=VALUE`` in its two parts, where a value that is JSON is read as JSON and any other is a string."""
+    key, mark, value = text.partition("=")
+    if not key or not mark:
+        raise click.BadParameter(f"{text!r} is not KEY=VALUE")
+    import json
+
+    try:
+        return key, json.loads(value)
+    except (ValueError, RecursionError):
+        return key, value
+
+
+def moment(text: str) -> dt.datetime:
+    """A moment in ISO 8601; one without a time zone is local time."""
+    try:
+        return dt.datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(
+            f"{text!r} is not a time in ISO 8601, such as 2026-11-23 or 2026-11-23T10:00:00Z"
+        ) from error
+
+
+def metadata_option(help: str) -> Callable[[_Decorated], _Decorated]:
+    """The option ``--meta KEY=VALUE``, as pairs in ``meta``."""
+    return click.option("--meta", type=key_value, metavar="KEY=VALUE", multiple=True, help=help)
+
+
+def type_option(help: str) -> Callable[[_Decorated], _Decorated]:
+    """The option ``--type TYPE``, as ``type_``."""
+    return click.option("--type", "type_", metavar="TYPE", type=click.Choice(list(map(str, ArtifactType))), help=help)

@@ -1,0 +1,46 @@
+"""Tags and metadata from the shell."""
+
+import json
+from typing import Any
+
+import pytest
+
+from ledger import Ledger
+from ledger.cli.program import run
+from tests.cli.conftest import Cli
+
+
+def test_tags_change(cli: Cli, iris: dict[str, Any]) -> None:
+    """``tag`` puts tags on and takes others off, and prints the tags there are then."""
+    assert "iris@1  tags: best, good\n" == cli("tag", "iris@1", "good", "best", "--remove", "raw").out
+    assert "iris@1  tags: none\n" == cli("tag", "iris", "--remove", "best", "--remove", "good").out
+    assert ["x"] == json.loads(cli("tag", iris["id"], "x", "--json").out)["tags"]
+
+
+def test_tags_that_change_nothing_are_warned_of(iris: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """A tag that is there already, and one to take off that is not there, are told on stderr, in JSON too."""
+    expected = "Warning: iris@1 had the tag 'raw' already\nWarning: iris@1 had no tag 'zzz' to take off\n"
+    for more in ([], ["--json"]):
+        capsys.readouterr()
+        assert 0 == run(["tag", "iris", "raw", "--remove", "zzz", *more])
+        assert expected == capsys.readouterr().err
+
+
+def test_metadata_is_logged_and_found(cli: Cli, iris: dict[str, Any]) -> None:
+    """``meta`` logs values, JSON or text, on the version that is named, and lists find it by what it says then."""
+    assert "iris@1  metadata: source, size\n" == cli("meta", "iris@1", "source=camera=3", 'size={"width": 4}').out
+    shown = json.loads(cli("meta", iris["id"], 'size={"height": 2}', "--json").out)
+    assert {"width": 4, "height": 2} == shown["metadata"]["size"]
+    assert "camera=3" == Ledger.open().get("iris").metadata["source"]
+    cli("save", "data.csv", "--name", "iris", "--meta", "source=scanner")
+    listed = cli("artifact", "version", "list", "--meta", 'size={"height": 2}', "--meta", "source=camera=3", "--json")
+    assert ["1"] == [found["version"] for found in json.loads(listed.out)]
+
+
+def test_metadata_that_is_none_is_refused(cli: Cli, iris: dict[str, Any]) -> None:
+    """``meta`` without a value, with a word that is no ``KEY=VALUE``, or for nothing, says so and logs nothing."""
+    before = Ledger.open().revision
+    assert "Usage: ledger meta " in cli("meta", "iris", code=2).err
+    assert "'rows' is not KEY=VALUE" in cli("meta", "iris", "rows", code=2).err
+    cli("meta", "iris@9", "rows=1", code=3)
+    assert before == Ledger.open().revision
