@@ -20,7 +20,7 @@ from ledger.errors import ArgumentError, IntegrityError, LedgerNotFoundError, Re
 from ledger.history import layout
 from ledger.history.admission import check_commits, merge_roots
 from ledger.history.ancestry import have_common_commit, is_ancestor
-from ledger.history.comparing import compare
+from ledger.history.comparing import Difference, compare
 from ledger.history.history import History
 from ledger.history.incoming import receive
 from ledger.history.layout import Claim
@@ -154,8 +154,13 @@ def _brought(history: History, remote: Remote) -> CommitId | None:
 def _agree(
     history: History, remote: Remote, local: CommitId, theirs: CommitId | None, author: str, now: dt.datetime
 ) -> CommitId:
-    """The commit that both are to hold: the one that holds the other, or a merge behind the remote's."""
-    if theirs is None or is_ancestor(history.git_dir, theirs, local):
+    """The commit that both are to hold: the one that holds the other, or a merge behind the remote's.
+
+    A commit that is built on the remote's may have moved what that holds, in a merge behind another remote.
+    """
+    if theirs in (None, local):
+        return local
+    if is_ancestor(history.git_dir, theirs, local) and _compare(history, theirs, local).breach is None:
         return local
     if is_ancestor(history.git_dir, local, theirs):
         return theirs
@@ -190,9 +195,13 @@ def gained(history: History, before: CommitId | None, after: CommitId) -> dict[V
 
 def _added(history: History, before: CommitId | None, after: CommitId) -> tuple[layout.Path, ...]:
     """The paths that one commit has and another lacks."""
+    return _compare(history, before, after).added
+
+
+def _compare(history: History, before: CommitId | None, after: CommitId) -> Difference:
     objects = history.objects
     base = objects.commit(before).tree if before is not None else None
-    return compare(objects, base, objects.commit(after).tree).added
+    return compare(objects, base, objects.commit(after).tree)
 
 
 def _by_id(paths: tuple[layout.Path, ...]) -> dict[VersionId, Claim]:
@@ -216,9 +225,7 @@ def _refuse_moving_published(history: History, remote: Remote, tip: CommitId) ->
     published = read_ref(history.git_dir, known_ref(PUBLISHED))
     if published is None or remote.name == PUBLISHED:
         return
-    objects = history.objects
-    change = compare(objects, objects.commit(published).tree, objects.commit(tip).tree)
-    for claim in _claims_in(change.removed):
+    for claim in _claims_in(_compare(history, published, tip).removed):
         raise ArgumentError(
             f"{remote} holds another version in the place of {claim.label}, which {PUBLISHED} has published",
             hint=f"sync that ledger with {PUBLISHED} first",

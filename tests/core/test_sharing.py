@@ -328,6 +328,20 @@ def test_a_peer_does_not_move_what_origin_has_published(pair: tuple[Ledger, Ledg
     assert "of ada" == ada.load("iris", 2)
 
 
+def test_what_a_peer_moved_goes_back_to_where_origin_has_it(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Somebody else published it meanwhile: its number at the hub stays, and the other versions come behind it."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    bob.save("of bob", "iris")
+    assert 0 == run_git(ada.path / "history.git", "push", "-q", str(hub), "main").returncode
+    write_remote(ada.path, "bob", str(bob.path))
+    assert [("iris@2", "iris@3")] == [(each.before, each.after) for each in ada.sync("bob").renumbered]
+    for one in (ada, bob):
+        one.sync()
+        assert {"1": "first", "2": "of ada", "3": "of bob"} == values(one)
+    assert ada.revision == bob.revision
+
+
 def test_a_lost_race_starts_over(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody pushes between our look and our push: we merge behind them, and nothing is reported twice."""
     ada, bob = pair
