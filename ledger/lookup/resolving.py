@@ -149,8 +149,10 @@ def _as_text(version: str | int) -> str:
     return str.__str__(version) if isinstance(version, str) else check_version(version)
 
 
-def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> VersionNotFoundError:
+def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> ArtifactNotFoundError:
     existing = [claim.version for claim in snapshot.claims(name)]
+    if not existing:
+        return no_artifact(snapshot, name)  # a folder by its name, in which no version stands
     near = nearest(wanted, existing)
     told = f"of its {len(existing)} are {', '.join(near)}" if len(existing) > 1 else f"is {near[0]}"
     return VersionNotFoundError(

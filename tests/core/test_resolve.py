@@ -14,7 +14,9 @@ from ledger.errors import (
     ArtifactNotFoundError,
     VersionNotFoundError,
 )
+from ledger.history.layout import shard_of
 from ledger.lookup.resolving import nearest
+from tests.kit.hubs import push_by_hand
 
 
 @pytest.fixture
@@ -128,6 +130,14 @@ def test_the_only_version_is_the_nearest(ledger: Ledger) -> None:
     with pytest.raises(VersionNotFoundError) as caught:
         ledger.get("x", 7)
     assert str(caught.value) == "artifact 'x' has no version '7'; the nearest is 1"
+
+
+def test_a_folder_without_versions_is_no_artifact_with_any(ledger: Ledger) -> None:
+    """Where another program has left something beside the claims of an artifact that it took away, nothing is found."""
+    push_by_hand(ledger.git_dir, add={f"artifacts/{shard_of('x')}/x/0000/00/stray": b""})
+    for version in (None, "1"):
+        with pytest.raises(ArtifactNotFoundError, match="no artifact has the name"):
+            ledger.get("x", version)
 
 
 def test_another_spelling_is_suggested(ledger: Ledger) -> None:
