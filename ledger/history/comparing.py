@@ -12,10 +12,14 @@ from ledger.history.forms import Entry, ObjectId
 from ledger.history.layout import Path
 from ledger.history.objects import Objects
 
-_DEPTH_LIMIT = 12
+DEPTH_LIMIT = 12
+"""Most folders above a folder."""
+
+PATH_LIMIT = 5_000_000
+"""Most files that are gone through at once."""
+
 _NAME_LIMIT = 255
 _NAME_SHOWN = 40
-_PATH_LIMIT = 5_000_000
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -74,8 +78,8 @@ class _Walk:
     def _entries(self, path: Path, entry: Entry | None) -> dict[str, Entry]:
         if entry is None or not entry.is_directory:
             return {}
-        if len(path) > _DEPTH_LIMIT:
-            raise FormatError(f"{'/'.join(path)}: folders nest deeper than {_DEPTH_LIMIT}", where="/".join(path))
+        if len(path) > DEPTH_LIMIT:
+            raise FormatError(f"{'/'.join(path)}: folders nest deeper than {DEPTH_LIMIT}", where="/".join(path))
         try:
             return self._objects.tree(entry.id)
         except IntegrityError as error:
@@ -84,5 +88,5 @@ class _Walk:
 
     def _note(self, paths: list[Path], path: Path) -> None:
         paths.append(path)
-        if len(paths) > _PATH_LIMIT:
-            raise FormatError(f"{'/'.join(path)}: more than {_PATH_LIMIT} files differ", where="/".join(path))
+        if len(paths) > PATH_LIMIT:
+            raise FormatError(f"{'/'.join(path)}: more than {PATH_LIMIT} files differ", where="/".join(path))

@@ -7,10 +7,11 @@ version, artifact or place that it touches; `incoming` stops at the first.
 """
 
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 
 from ledger.errors import FormatError, InvalidVersionError, LedgerError
 from ledger.history import layout
+from ledger.history.comparing import DEPTH_LIMIT, PATH_LIMIT
 from ledger.history.layout import Claim, Path
 from ledger.history.placing import check_file
 from ledger.history.snapshot import Snapshot
@@ -115,9 +116,12 @@ def _check_files(folders: Folders, place: Path) -> Iterator[Wrong]:
     """Every file at or below a place is the record that its path says; `LedgerError` of what cannot be read."""
     where = "/".join(place)
     try:
-        paths = list(_paths(folders, place))
+        paths = list(islice(_paths(folders, place), PATH_LIMIT + 1))
     except LedgerError as error:
         yield where, error
+        return
+    if len(paths) > PATH_LIMIT:
+        yield where, FormatError(f"{where}: more than {PATH_LIMIT} files")
         return
     for path in paths:
         try:
@@ -129,8 +133,10 @@ def _check_files(folders: Folders, place: Path) -> Iterator[Wrong]:
 
 
 def _paths(folders: Folders, place: Path) -> Iterator[Path]:
-    """A file, or the files below a folder; Git has no empty folders."""
+    """A file, or the files below a folder, which is not too deep; Git has no empty folders."""
     names = folders.names(place)
     if not names:
         yield place
+    elif len(place) > DEPTH_LIMIT:
+        raise FormatError(f"{'/'.join(place)}: folders nest deeper than {DEPTH_LIMIT}")
     yield from chain.from_iterable(_paths(folders, (*place, name)) for name in names)

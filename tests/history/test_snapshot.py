@@ -3,7 +3,7 @@
 import pytest
 
 from ledger.errors import FormatError, IntegrityError
-from ledger.history import Claim, History, Snapshot
+from ledger.history import Claim, History, Snapshot, check_place
 from ledger.history.layout import MAX_POSITION
 from ledger.history.objects import Objects
 from ledger.history.trees import GrowingTree
@@ -47,6 +47,14 @@ def test_a_name_without_versions_has_nothing(history: History) -> None:
         *[snapshot.latest(IRIS), list(snapshot.claims(IRIS)), snapshot.has_artifact(IRIS), snapshot.artifact_names()],
         snapshot.claims_with_id(new_uuid(0).replace("-", "")),
     ]
+
+
+def test_folders_that_nest_without_end_are_told_in_one_finding(history: History) -> None:
+    """A check of records goes no deeper than a sync does."""
+    tree = GrowingTree(history.objects, None)
+    tree.add(("runs", "2026-01-01", *["d"] * 5000), b"{}")
+    ((place, error),) = check_place(tree, ("runs", "2026-01-01"))
+    assert ("runs/2026-01-01", True) == (place, "folders nest deeper than 12" in str(error))
 
 
 def test_names_in_other_cases_are_found(history: History) -> None:
