@@ -69,7 +69,7 @@ class _Walk:
         if after is not None and after.is_directory and not new:
             where = "/".join(path) or "the root"
             raise FormatError(f"{where}: an empty folder, which no ledger has", where=where)
-        for name in sorted({*old, *new}):
+        for name in sorted({name for name, _ in old.items() ^ new.items()}):
             if len(name) > _NAME_LIMIT:
                 where = "/".join((*path, f"{name[:_NAME_SHOWN]}..."))
                 raise FormatError(f"{where}: a name of {len(name)} characters, over {_NAME_LIMIT}", where=where)
