@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.disk.own_files import OwnFile
+from ledger.disk.writing import write_all
 from ledger.errors import LockTimeoutError
 from ledger.system_errors import storage_error
 
@@ -53,14 +54,16 @@ def alone(path: str | os.PathLike[str], *, timeout: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def hold_file(path: Path) -> Iterator[None]:
-    """Hold a file that tells others that this process lives; raises plain ``OSError`` where that cannot be.
+def hold_file(path: Path, data: bytes) -> Iterator[None]:
+    """Hold a new file that tells others that this process lives; raises plain ``OSError`` where that cannot be.
 
-    Not the writers' lock: nobody waits for it, and its holder takes it away in the end.
+    Whoever finds ``data`` in it can rely on what `is_abandoned` says. Not the writers' lock: nobody waits for it, and
+    its holder takes it away in the end.
     """
-    file = OwnFile(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW)
+    file = OwnFile(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
     try:
         fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        write_all(file.descriptor, data)
         yield
     finally:
         file.let_go()

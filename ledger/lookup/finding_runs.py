@@ -4,9 +4,11 @@ Reads the records of runs and checks that each stands where its own fields say. 
 a list, and no other.
 """
 
+import heapq
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -20,9 +22,10 @@ from ledger.errors import (
 )
 from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import is_uuid, undashed
+from ledger.lookup.presence import begun_run, begun_runs
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.notices import warn_user
-from ledger.records import Name, Producer, StepRecord, check_limit, decode_end, decode_run, decode_step
+from ledger.records import Name, Producer, RunRecord, StepRecord, check_limit, decode_end, decode_run, decode_step
 from ledger.wording import shown
 
 if TYPE_CHECKING:
@@ -32,11 +35,15 @@ _PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 _STATUSES = ("completed", "failed", "running")
 
 
-def read_run(view: "View", snapshot: Snapshot, run: str) -> PipelineRun:
-    """The run of an id; raises `RunNotFoundError`."""
+def read_run(
+    view: "View", snapshot: Snapshot, run: str, begun: Mapping[str, RunRecord] = MappingProxyType({})
+) -> PipelineRun:
+    """The run of an id, be it one of those that have ``begun`` and published nothing; raises `RunNotFoundError`."""
     files = snapshot.run_records(run) if _can_be_run(run) else {}
     begin, end = (run_file(run, part)[-1] if files else "" for part in ("run", "end"))
     if begin not in files:
+        if run in begun:
+            return PipelineRun(view, snapshot, begun[run], None, [], is_recorded=False)
         raise RunNotFoundError(
             f"no run has the id {run}", hint="run `ledger run list` to see the runs there are", id=run
         )
@@ -53,16 +60,19 @@ def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
     """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
     if not isinstance(wanted, (str, UUID)):
         raise ArgumentTypeError(f"a run is found by a str or a UUID, got {type(wanted).__name__}: {wanted!r}")
-    snapshot = view.snapshot()
     text = str(wanted).lower()
     if is_uuid(text) or not _PREFIX.fullmatch(text):
-        return read_run(view, snapshot, text)
-    found = [run for run in snapshot.runs() if run.startswith(text) or undashed(run).startswith(text)]
+        begun = _begun(view, text)
+        return read_run(view, view.snapshot(), text, begun)
+    begun = _begun(view)
+    snapshot = view.snapshot()
+    runs = dict.fromkeys((*snapshot.runs(), *sorted(begun)))
+    found = [run for run in runs if run.startswith(text) or undashed(run).startswith(text)]
     if len(found) > 1:
         raise AmbiguousIdError(
             f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}", hint="give more digits"
         )
-    return read_run(view, snapshot, found[0] if found else text)
+    return read_run(view, snapshot, found[0] if found else text, begun)
 
 
 def list_runs(
@@ -73,9 +83,10 @@ def list_runs(
         raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
     if status is not None and status not in _STATUSES:
         raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {', '.join(_STATUSES)}")
+    begun = _begun(view)
     found = (
         run
-        for run in _readable_runs(view, view.snapshot())
+        for run in _readable_runs(view, view.snapshot(), begun)
         if pipeline in (None, run.name) and status in (None, run.status)
     )
     return list(itertools.islice(found, check_limit(limit)))[::-1]
@@ -108,10 +119,22 @@ def _read_step(run: str, file: str, data: bytes) -> StepRecord:
     return record
 
 
-def _readable_runs(view: "View", snapshot: Snapshot) -> Iterator[PipelineRun]:
+def _begun(view: "View", run: str | None = None) -> Mapping[str, RunRecord]:
+    """How a run, or each, began that may have published nothing. Ask before the history, so that none is missed."""
+    if view.revision is not None:
+        return {}
+    if run is None:
+        return begun_runs(view.path)
+    record = begun_run(view.path, run) if is_uuid(run) else None
+    return {run: record} if record is not None else {}
+
+
+def _readable_runs(view: "View", snapshot: Snapshot, begun: Mapping[str, RunRecord]) -> Iterator[PipelineRun]:
     """The runs, newest first; a damaged record costs its run, not the list."""
-    for run in snapshot.runs(newest_first=True):
+    # An id begins with the moment of its making, so both are in the order of the start.
+    runs = heapq.merge(snapshot.runs(newest_first=True), sorted(begun, reverse=True), reverse=True)
+    for run, _ in itertools.groupby(runs):
         try:
-            yield read_run(view, snapshot, run)
+            yield read_run(view, snapshot, run, begun)
         except (FormatError, IntegrityError, RunNotFoundError) as error:
             warn_user(f"run {run} is left out, its record is damaged: {error}")

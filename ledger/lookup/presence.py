@@ -1,8 +1,9 @@
-"""Which runs have a process that may still end them.
+"""Which runs have a process that may still end them, and how those began that have published nothing yet.
 
 While it goes on, a run keeps the file ``running/<run id>`` of its ledger directory locked; the kernel releases the
-lock when the process dies. The file holds nothing else and can be lost without harm. A run without an end and without
-such a file was made in another ledger directory: whether it still goes on cannot be told from here.
+lock when the process dies. The file holds the record of the run's beginning, and can be lost without harm: the run's
+first commit has it, too. A run without an end and without such a file was made in another ledger directory: whether it
+still goes on cannot be told from here.
 """
 
 import contextlib
@@ -10,27 +11,47 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ledger.disk import hold_file, is_abandoned, remove_if_there
+from ledger.disk import hold_file, is_abandoned, names_in, read_file, remove_if_there
+from ledger.errors import FormatError, StorageError
+from ledger.records import RunRecord, decode_run, encode
 
 _FOLDER = "running"
 
 
 @contextlib.contextmanager
-def present(ledger: Path, run: str, *, is_over: Callable[[], bool]) -> Iterator[None]:
-    """A block in which a run is known to have a living process; best effort, as no record depends on it.
+def present(ledger: Path, run: RunRecord, *, is_over: Callable[[], bool]) -> Iterator[None]:
+    """A block in which a run is known to have a living process; best effort, as nothing in the history depends on it.
 
     The file stays where the run is not over when the block is left: in a fork, whose parent goes on with the run, and
     where the end of the run could not be recorded, so that it is known for one that no longer goes on.
     """
     with contextlib.ExitStack() as held:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, FormatError):
             os.makedirs(ledger / _FOLDER, exist_ok=True)
-            held.enter_context(hold_file(ledger / _FOLDER / run))
+            held.enter_context(hold_file(ledger / _FOLDER / run.id, encode(run)))
         try:
             yield
         finally:
             if is_over():
-                remove_if_there(ledger / _FOLDER / run)
+                remove_if_there(ledger / _FOLDER / run.id)
+
+
+def begun_runs(ledger: Path) -> dict[str, RunRecord]:
+    """How the runs began that have such a file, by their ids."""
+    with contextlib.suppress(StorageError):
+        found = ((run, begun_run(ledger, run)) for run in names_in(ledger / _FOLDER))
+        return {run: record for run, record in found if record is not None}
+    return {}
+
+
+def begun_run(ledger: Path, run: str) -> RunRecord | None:
+    """How a run began; ``None`` where it has no such file, or one that says nothing yet."""
+    path = ledger / _FOLDER / run
+    try:
+        record = decode_run(read_file(path), where=str(path))
+    except (FileNotFoundError, StorageError, FormatError):
+        return None
+    return record if record.id == run else None
 
 
 def is_orphaned(ledger: Path, run: str) -> bool:

@@ -124,7 +124,8 @@ class Reader:
     ) -> list[PipelineRun]:
         """The runs, oldest first; ``limit`` keeps the newest.
 
-        ``pipeline`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``.
+        ``pipeline`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``. A run
+        that has published nothing yet is there too, in the ledger directory where it runs.
         Raises `ArgumentError` for any other status. A run whose record is damaged is left out with a warning.
         """
         return list_runs(self._view, pipeline=pipeline, status=status, limit=limit)

@@ -164,10 +164,14 @@ class PipelineRun:
         record: RunRecord,
         end: EndRecord | None,
         steps: list[StepRecord],
+        *,
+        is_recorded: bool = True,
     ) -> None:
         self._view = view
         self._record = record
         self._end = end
+        self.is_recorded = is_recorded
+        """Whether the history has the run; one that has published nothing yet is known where it runs alone."""
         # As it was at a revision, a run without an end was running.
         self.is_interrupted = end is None and view.revision is None and is_orphaned(view.path, record.id)
         """Whether the run has no end, and none is to come: its process died, or could not record it."""
@@ -236,7 +240,8 @@ class PipelineRun:
         return list(dict.fromkeys(found))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt_run, (self._view, self._record, self._end, [step._record for step in self.steps.values()])  # noqa: SLF001  # of this module
+        rebuilt = functools.partial(_rebuilt_run, is_recorded=self.is_recorded)
+        return rebuilt, (self._view, self._record, self._end, [step._record for step in self.steps.values()])  # noqa: SLF001  # of this module
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PipelineRun) and self.id == other.id
@@ -270,5 +275,7 @@ def _rebuilt_step(view: "View", record: StepRecord) -> StepRun:
     return StepRun(view, view.snapshot(), record)
 
 
-def _rebuilt_run(view: "View", record: RunRecord, end: EndRecord | None, steps: list[StepRecord]) -> PipelineRun:
-    return PipelineRun(view, view.snapshot(), record, end, steps)
+def _rebuilt_run(
+    view: "View", record: RunRecord, end: EndRecord | None, steps: list[StepRecord], *, is_recorded: bool
+) -> PipelineRun:
+    return PipelineRun(view, view.snapshot(), record, end, steps, is_recorded=is_recorded)

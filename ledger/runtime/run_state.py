@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, field
 
 from ledger.core import ArtifactVersion, Ledger, PendingVersion
-from ledger.records import EndRecord, RunRecord, Status, StepOutput, StepRecord, encode_values, format_time
+from ledger.records import EndRecord, Project, RunRecord, Status, StepOutput, StepRecord, encode_values, format_time
 from ledger.runtime.arguments import Inputs
 from ledger.runtime.context import StepContext
 from ledger.runtime.graph import Graph
@@ -55,7 +55,7 @@ class Run:
         return self.process == os.getpid()
 
 
-def run_record(run: Run) -> RunRecord:
+def run_record(run: Run, project: Project | None) -> RunRecord:
     """The record of a run's beginning."""
     return RunRecord(
         id=run.id,
@@ -64,7 +64,7 @@ def run_record(run: Run) -> RunRecord:
         created_by=run.ledger.author,
         parameters=encode_values(dict(run.graph.parameters)),
         steps=tuple(planned.name for planned in run.plan),
-        project=run.project.read(),
+        project=project,
     )
 
 

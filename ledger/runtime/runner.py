@@ -62,7 +62,7 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
         plan=plan,
     )
     try:
-        with present(ledger.path, run.id, is_over=lambda: run.is_over):
+        with present(ledger.path, run_record(run, None), is_over=lambda: run.is_over):
             _run_all(run)
     finally:
         if run.is_own:  # a fork would read the answer away
@@ -274,6 +274,8 @@ def _published_so_far(run: Run) -> tuple[set[str], bool]:
         found = run.ledger.run(run.id)
     except RunNotFoundError:
         return set(), False
+    if not found.is_recorded:
+        return set(), False
     run.has_begun = True
     run.unpublished = [(path, record) for path, record in run.unpublished if record.name not in found.steps]
     return set(found.steps), found.ended_at is not None
@@ -300,7 +302,9 @@ def _transaction(run: Run, what: str) -> Iterator[Transaction]:
     subject = f"run {run.graph.pipeline}: {what}"
     transaction = run.ledger.transaction(subject=subject)
     if not run.has_begun:
-        transaction.add_record(run_file(run.id, "run"), run_record(run), trailers=(f"Run: {run.id}",))
+        transaction.add_record(
+            run_file(run.id, "run"), run_record(run, run.project.read()), trailers=(f"Run: {run.id}",)
+        )
     for path, record in run.unpublished:
         transaction.add_record(path, record)
     with transaction:

@@ -192,7 +192,9 @@ def shown_by(ledger: Ledger) -> Shown:
     ]
     # A run whose process died is told from one that goes on by the process, not by what is on the disk.
     runs = [
-        ("run", run.name, "running" if run.is_interrupted else run.status, sorted(run.steps)) for run in ledger.runs()
+        ("run", run.name, "running" if run.is_interrupted else run.status, sorted(run.steps))
+        for run in ledger.runs()
+        if run.is_recorded
     ]
     return (*versions, *runs)
 

@@ -1,6 +1,7 @@
 """A step that fails publishes nothing of its outputs, is recorded, and lets its own exception through."""
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,14 @@ from ledger import (
     step,
 )
 from ledger.client import Client
-from ledger.errors import MaterializerError, MetadataError, NameCollisionError, StepInterfaceError, VersionExistsError
+from ledger.errors import (
+    MaterializerError,
+    MetadataError,
+    NameCollisionError,
+    RunNotFoundError,
+    StepInterfaceError,
+    VersionExistsError,
+)
 from ledger.materializers import BaseMaterializer
 from tests.kit.ledgers import files_below
 
@@ -444,6 +452,45 @@ def test_a_killed_run_is_shown_as_failed_and_is_in_nobodys_way(project: Path) ->
     assert "running" == Ledger.open().at("HEAD").run(run.id).status, "as it was at that commit"
     assert before() == 1
     assert [str(run.id)] == [path.name for path in (project / ".ledger" / "running").iterdir()]
+
+
+BEGINNING = """
+import time
+from ledger import pipeline, step
+@step
+def slow(rate: float) -> int:
+    print("in the step", flush=True)
+    time.sleep(60)
+    return 1
+@pipeline
+def training(rate: float = 0.1):
+    slow(rate)
+training()
+"""
+
+
+def test_a_run_is_seen_in_its_first_step_and_told_when_it_died_there(project: Path) -> None:
+    """A run that has published nothing is listed and found where it runs, running and then failed; not in the past."""
+    before()
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGINNING], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    run = last_run()
+    assert ("training", "running", {"rate": 0.1}, {}) == (run.name, run.status, run.parameters, run.steps)
+    assert ("slow",) == run.planned_steps
+    ledger = Ledger.open()
+    assert [run] == ledger.runs(status="running") == [ledger.run(run.id)] == [pickle.loads(pickle.dumps(run))]
+    assert run == ledger.run(str(run.id)[:18])
+    assert run not in ledger.at("HEAD").runs()
+    with pytest.raises(RunNotFoundError):
+        ledger.at("HEAD").run(run.id)
+    process.kill()
+    process.communicate()
+    assert ("failed", True, False) == (last_run().status, last_run().is_interrupted, last_run().is_recorded)
+    before()
+    assert [run] == [each for each in ledger.runs() if each.status == "failed"]
 
 
 def test_where_nobody_can_tell_a_run_without_an_end_is_running(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
