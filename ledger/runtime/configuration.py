@@ -1,7 +1,7 @@
 """What a user says about outputs and values from outside: `ArtifactConfig` and `ExternalArtifact`."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ledger.core import check_options
@@ -72,7 +72,6 @@ class ExternalArtifact:
     """
 
     value: Any
-    _: KW_ONLY
     materializer: type[BaseMaterializer] | None = None
     store_artifact_metadata: bool = True
     store_artifact_visualizations: bool = True

@@ -110,7 +110,7 @@ def test_options_leave_the_original_as_it_is() -> None:
 
 
 def test_switches_of_an_external_artifact_are_its_own() -> None:
-    """Metadata and visualizations of a value from outside follow its own switches."""
+    """Metadata and visualizations of a value from outside follow its own switches, by name or by place."""
 
     @step
     def takes(given: np.ndarray) -> None:
@@ -120,11 +120,13 @@ def test_switches_of_an_external_artifact_are_its_own() -> None:
     def training() -> None:
         takes(ExternalArtifact(np.arange(6.0), store_artifact_metadata=False, store_artifact_visualizations=False))
         takes(ExternalArtifact(np.arange(6.0)))
+        takes(ExternalArtifact(np.arange(6.0), None, False, False))
 
     run = training()
-    first, second = (each.inputs["given"] for each in run.steps.values())
+    first, second, third = (each.inputs["given"] for each in run.steps.values())
     assert ("shape" in first.metadata, first.visualizations) == (False, {})
     assert "shape" in second.metadata
+    assert ("shape" in third.metadata, third.visualizations) == (False, {})
 
 
 @pytest.mark.parametrize("said", [{"enable_cache": "no"}, {"enable_artifact_metadata": 0}, {"substitutions": "a"}])
