@@ -49,7 +49,7 @@ class Placeholder:
         self._refuse("its hash")
 
     def __lt__(self, other: object) -> bool:
-        self._refuse(f"whether it is less than {other!r}")
+        self._refuse(f"whether it is less or more than {other!r}")
 
     __le__ = __gt__ = __ge__ = __lt__
 
