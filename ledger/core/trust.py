@@ -24,7 +24,12 @@ class TrustFile:
     """What this process trusts of a file in which that could not be noted, whichever ledgers it opens."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self.path = users_folder(environment, "XDG_STATE_HOME", ".local/state") / "ledger" / "trust"
+        self._environment = environment
+
+    @property
+    def path(self) -> Path:
+        """Where it is for whoever the environment says that the user is by now."""
+        return users_folder(self._environment, "XDG_STATE_HOME", ".local/state") / "ledger" / "trust"
 
     def holds(self, digest: Digest) -> bool:
         """Whether a content is trusted; what others may write, or put in its place, is no evidence."""

@@ -68,6 +68,19 @@ def _become_another_user(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
     return folder / "ledger" / "trust"
 
 
+def test_who_the_user_is_by_now_is_asked_at_each_load(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An open ledger, and the functions, go by the trust of another user as soon as the environment names one."""
+    saved = _save_pickled(ledger)
+    monkeypatch.setenv("LEDGER_DIR", str(ledger.path))
+    assert 7 == load_artifact("gadget").value
+    _become_another_user(monkeypatch, tmp_path)
+    for load in (saved.load, lambda: ledger.load("gadget"), lambda: load_artifact("gadget")):
+        with pytest.raises(UntrustedArtifactError):
+            load()
+
+
 def test_without_a_place_for_trust_the_process_that_saved_trusts(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
