@@ -206,3 +206,12 @@ def test_a_ledger_can_be_given_to_the_client(workdir: Path) -> None:
     elsewhere = Ledger.init(workdir / "elsewhere")
     elsewhere.save(7, "x")
     assert 7 == Client(elsewhere).get_artifact_version("x").load()
+
+
+def test_the_user_that_the_environment_names_is_followed(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function writes in the name of the user at that moment, as it goes to the ledger of that moment."""
+    names = []
+    for name in ("Ada", "Grace"):
+        monkeypatch.setenv("GIT_AUTHOR_NAME", name)
+        names.append(save_artifact(name, "x").created_by)
+    assert ["Ada <ada@example.com>", "Grace <ada@example.com>"] == names

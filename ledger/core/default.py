@@ -1,7 +1,7 @@
 """The ledger that functions without a ledger argument use.
 
-Found anew at every call, so that a change of working directory or ``LEDGER_DIR`` is
-followed. The opened ledger is kept, because its caches make the next call fast.
+Found anew at every call, so that a change of working directory, of ``LEDGER_DIR`` or of the
+user that the environment names is followed. The opened ledger is kept, because its caches make the next call fast.
 In a step it is always the ledger of the run, whatever directory the body has changed to: what a step
 saves is part of the run, whose records name it.
 """
@@ -21,8 +21,11 @@ from ledger.errors import LedgerExistsError
 from ledger.lookup import CONFIG_FILE, find_ledger, is_ledger, not_found, place_for_new
 
 _fixed: ContextVar[Ledger | None] = ContextVar("ledger_default", default=None)
-_open: dict[tuple[Path, int, int], Ledger] = {}
+_State = tuple[Path, int, int, tuple[str | None, ...]]
+_open: dict[_State, Ledger] = {}
 _KEPT = 16
+_USER = ("HOME", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_CONFIG_GLOBAL", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
+"""What an open ledger knows of its user: the name in its records, and where the cache is."""
 
 
 @contextmanager
@@ -75,7 +78,7 @@ def _make() -> Path:
 
 
 def _opened(path: Path) -> Ledger:
-    """The ledger at a path, kept open for as long as it is the same one with the same settings."""
+    """The ledger at a path, kept open for as long as it is the same one with the same settings and user."""
     key = _state_of(path)
     ledger = _open.get(key)
     if ledger is None:
@@ -85,11 +88,11 @@ def _opened(path: Path) -> Ledger:
     return ledger
 
 
-def _state_of(path: Path) -> tuple[Path, int, int]:
-    """What tells a ledger from another that was at the same path before, and from itself with other settings."""
+def _state_of(path: Path) -> _State:
+    """What tells a ledger from another that was at the same path before, and from itself as it was opened before."""
     with storage_errors(path, "read"):
         try:
             status = os.stat(f"{path}/{CONFIG_FILE}")
         except FileNotFoundError:
             status = os.stat(path)
-    return path, status.st_ino, status.st_mtime_ns
+    return path, status.st_ino, status.st_mtime_ns, tuple(map(os.environ.get, _USER))
