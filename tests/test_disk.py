@@ -616,6 +616,17 @@ def test_a_lock_file_with_foreign_bytes_is_no_obstacle(tmp_path: Path) -> None:
         assert held.holder_died
 
 
+def test_a_holder_that_may_live_is_not_called_dead(tmp_path: Path) -> None:
+    """Where machines do not share their locks, or processes theirs, a name in the file may be a living holder's."""
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    host = os.uname().nodename
+    for pid, where, died in ((os.getppid(), host, False), (1, f"not-{host}", False), (ended.pid, host, True)):
+        (tmp_path / "lock").write_text(f"pid {pid} on {where}")
+        with LockFile(tmp_path / "lock").hold(timeout=1) as held:
+            assert died == held.holder_died
+
+
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
     """A ledger may come from anybody, with links to the user's own files in the place of its own."""
     (tmp_path / "own").write_bytes(b"precious")

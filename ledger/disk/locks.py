@@ -10,6 +10,7 @@ threads, forks and signals would cost a tenth of a small save.
 import contextlib
 import fcntl
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.01
 _HOLDER_LIMIT = 4096
+_HOLDER = re.compile(rb"pid ([0-9]{1,9}) on (.+)")
 
 
 class HeldLock:
     """A lock that this process holds until the ``with`` block ends, or until it is forgotten.
 
-    The holder's name stands in the file meanwhile. ``holder_died`` says whether the last holder died while holding
-    it, in which case what it was doing may lie about half-done.
+    The holder's name stands in the file meanwhile. ``holder_died`` says whether the last holder surely died while
+    holding it, in which case what it was doing may lie about half-done.
     """
 
     def __init__(self, file: OwnFile, waited_for: "BaseFileLock | None" = None) -> None:
@@ -70,9 +72,10 @@ class HeldLock:
     def sign(self) -> None:
         """Learn whether the last holder died, and write who holds the lock now; raises plain ``OSError``."""
         descriptor = self._file.descriptor
-        self.holder_died = bool(os.pread(descriptor, _HOLDER_LIMIT, 0))
+        last = os.pread(descriptor, _HOLDER_LIMIT, 0)
+        self.holder_died = bool(last) and not _may_live(last)
         # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
-        if self.holder_died:
+        if last:
             os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
 
@@ -144,3 +147,20 @@ class LockFile:
     def _open(self) -> OwnFile:
         # What a link leads to may be a file of the user's own, which a holder's name would take the place of.
         return OwnFile(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW)
+
+
+def _may_live(holder: bytes) -> bool:
+    """Whether a holder's name is that of a process that lives, or of another machine, which may not share the lock."""
+    named = _HOLDER.fullmatch(holder)
+    if named is None:
+        return False
+    pid, host = int(named[1]), named[2].decode(errors="replace")
+    if host != os.uname().nodename:
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()  # this process has the lock now

@@ -11,8 +11,10 @@ a large one (`staging`).
 
 import itertools
 import os
+import time
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from ledger.disk import MODE, durability, remove_if_there, stage_together, storage_errors, sync_directory, write_all
 from ledger.enums import Durability
@@ -25,7 +27,15 @@ from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile, encode_pack
 from ledger.history.replacing import TEMPORARY, fold_at_once
 from ledger.history.sources import OUR_KEEP, open_sources
-from ledger.history.staging import StagedFold, begin_fold, discard_fold, is_abandoned, plan_under_way, resume_fold
+from ledger.history.staging import (
+    DEAD_SECONDS,
+    StagedFold,
+    begin_fold,
+    discard_fold,
+    is_abandoned,
+    plan_under_way,
+    resume_fold,
+)
 from ledger.system_errors import storage_error
 
 TIERS = (64, 512, 4096, 32768, 131072)
@@ -169,11 +179,21 @@ def _mark_kept(path: str) -> None:
 
 
 def tidy(objects: Objects) -> None:
-    """See to what writers left that died; the caller holds the ledger's lock, so none of them lives."""
+    """See to what writers left that died; the caller holds the ledger's lock.
+
+    Whoever writes a file now is on a machine with which this one does not share the lock.
+    """
     folder = objects.pack_directory
     with storage_errors(folder, "list"):
         names = frozenset(os.listdir(folder))
-    for name in names:
-        if name.startswith(TEMPORARY):
-            remove_if_there(folder / name)
+        for name in names:
+            if name.startswith(TEMPORARY) and abs(time.time() - _written(folder / name)) > DEAD_SECONDS:
+                remove_if_there(folder / name)
     index_orphans(folder, names)
+
+
+def _written(path: Path) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except FileNotFoundError:
+        return 0.0

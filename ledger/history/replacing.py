@@ -1,10 +1,12 @@
 """A folded pack takes the place of those that it was made from.
 
-The order is what makes it safe: the new pack and its index durable in their folder, the index read back, and
-only then the old ones go, each index first, since without it nobody looks for the pack.
+The order is what makes it safe: the new pack and its index durable in their folder, both read back, and
+only then the old ones go, each index first, since without it nobody looks for the pack. This holds, too, where a
+file system keeps the ledger's lock to one machine, and two of them fold at once.
 """
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,7 @@ from ledger.errors import IntegrityError, StorageError
 from ledger.history.folding import Fold, SourceDamage
 from ledger.history.newpack import Columns, NewPack
 from ledger.history.objects import Objects
+from ledger.history.packfile import TRAILER, map_file
 from ledger.history.sources import Source
 
 # Not `tmp_`: `git prune --expire=now` removes files of that name while they are being written.
@@ -49,8 +52,16 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> li
     folder = objects.pack_directory
     checksum, index, count = fold.new.seal(columns)
     stem = f"pack-{checksum}"
+    # Under a name that only we know, so that what gets its place is what was read.
+    staging = folder / fresh_name(TEMPORARY)
     with storage_errors(folder / f"{stem}.pack", "write"):
-        os.rename(fold.new.path, folder / f"{stem}.pack")
+        os.rename(fold.new.path, staging)
+        try:
+            if not _is_whole(staging, checksum):
+                raise IntegrityError(f"{stem}.pack does not hold what was written to it", where=str(folder / stem))
+            os.rename(staging, folder / f"{stem}.pack")
+        finally:
+            remove_if_there(staging)
     stage_file(folder / f"{stem}.idx", [index], temporary=TEMPORARY)
     sync_directory(folder)
     if read_file(folder / f"{stem}.idx") != index:
@@ -59,6 +70,12 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> li
     old = [source.base.name for source in fold.sources if source.base.name != stem]
     remove_packs(objects, old)
     return sorted(old)
+
+
+def _is_whole(path: Path, checksum: str) -> bool:
+    content = map_file(os.fspath(path))
+    digest = hashlib.sha1(content[:-TRAILER], usedforsecurity=False).digest()
+    return digest == content[-TRAILER:] == bytes.fromhex(checksum)
 
 
 def remove_packs(objects: Objects, stems: Sequence[str]) -> None:

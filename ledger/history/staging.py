@@ -38,7 +38,8 @@ from ledger.records import decode, encode
 from ledger.system_errors import storage_error
 
 DEAD_SECONDS = 60.0
-"""A fold by hand that has not moved for so long is a dead program's; a living one moves every second."""
+"""What has not been written to for so long is a dead program's: a fold by hand, which moves every second while that
+lives, or a file without its name yet."""
 
 _PLAN, _PACK, _RECORDS, _INDEX = "plan.json", "pack", "records", "index-"
 

@@ -162,11 +162,32 @@ def test_what_dead_writers_left_goes_with_the_next_fold(history: History) -> Non
     saves(history, 3)
     left = packs_of(history)[0]
     left.with_suffix(".keep").write_text("ledger\n")
-    (left.parent / "ledger_tmp_0123456789abcdef").write_text("half")
+    half, living = (left.parent / f"ledger_tmp_{digit * 16}" for digit in "01")
+    half.write_text("half")
+    os.utime(half, (time.time() - 61, time.time() - 61))
+    living.write_text("another machine's")
     saves(history, FOLD_AT)
-    assert [] == [path.name for path in left.parent.iterdir() if path.suffix not in (".pack", ".idx")]
+    assert [living.name] == [path.name for path in left.parent.iterdir() if path.suffix not in (".pack", ".idx")]
     assert left not in packs_of(history)
     assert_whole(history, FOLD_AT + 3)
+
+
+def test_a_fold_whose_file_was_taken_away_loses_nothing(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where machines do not share the lock, one may remove what the other writes: no old pack goes then."""
+    opened = os.open
+
+    def take_away(path: str, flags: int, *arguments: int) -> int:
+        if flags & os.O_CREAT and "/ledger_tmp_" in str(path):
+            Path(path).unlink(missing_ok=True)
+        return opened(path, flags, *arguments)
+
+    monkeypatch.setattr(os, "open", take_away)
+    with pytest.warns(UserWarning, match="does not hold what was written to it"):
+        saves(history, FOLD_AT)
+    monkeypatch.undo()
+    assert_whole(history, FOLD_AT)
+    saves(history, FOLD_AT)
+    assert_whole(history, 2 * FOLD_AT)
 
 
 def test_a_pack_is_kept_until_its_commit_is_published(history: History) -> None:
