@@ -28,6 +28,7 @@ from ledger.disk import (
     add_to_file,
     alone,
     create_file,
+    is_abandoned,
     is_file,
     make_directory,
     names_in,
@@ -563,6 +564,36 @@ def test_a_hold_ends_with_its_owner_though_a_fork_lives(tmp_path: Path) -> None:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def test_who_comes_later_lets_who_waits_to_be_alone_go_first(tmp_path: Path) -> None:
+    """Else those who hold one after the other would leave no gap; what one that died has left keeps nobody waiting."""
+    path, order = tmp_path / "held", list[str]()
+    path.touch()
+    sign = tmp_path / "held.wanted"
+    hold = Hold(path, timeout=1)
+
+    def be_alone() -> None:
+        with alone(path, timeout=10):
+            order.append("alone")
+
+    def hold_too() -> None:
+        later = Hold(path, timeout=10)
+        order.append("held")
+        later.release()
+
+    threads = [threading.Thread(target=be_alone), threading.Thread(target=hold_too)]
+    threads[0].start()
+    while not sign.exists() or is_abandoned(sign):
+        time.sleep(0.001)
+    threads[1].start()
+    time.sleep(0.05)
+    hold.release()
+    for thread in threads:
+        thread.join()
+    sign.touch()
+    be_alone()
+    assert (["alone", "held", "alone"], False) == (order, sign.exists())
 
 
 def test_an_interrupt_at_any_line_of_its_release_leaves_no_lock(tmp_path: Path) -> None:

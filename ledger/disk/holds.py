@@ -12,25 +12,32 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.disk.own_files import OwnFile
-from ledger.disk.writing import write_all
+from ledger.disk.writing import remove_if_there, write_all
 from ledger.errors import LockTimeoutError
 from ledger.system_errors import storage_error
 
 _POLL_SECONDS = 0.01
+_COURTESY_SECONDS = 2.0
+"""How long who wants a `Hold` lets who waits to be alone go first. No longer: that one may wait for the same work."""
+
+_WAITING = ".wanted"
+"""What the name of a file has behind it that tells that somebody waits to be alone with the file."""
 
 
 class Hold:
     """A shared hold on a file: while anybody has one, `alone` waits.
 
-    It costs a writer two system calls and lets any number of writers in at once. Let go by `release`, at the latest
-    when this object or its process ends. Where the file system has no such locks, or where there is no such file,
-    nothing is held.
+    It costs a writer three system calls and lets any number of writers in at once; a new one gives way to who waits to
+    be alone, since writers that follow each other would leave no gap. Let go by `release`, at the latest when this
+    object or its process ends. Where the file system has no such locks, or where there is no such file, nothing is
+    held.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float) -> None:
         self._file: OwnFile | None = None
         with contextlib.suppress(FileNotFoundError):
             self._file = _open_to_hold(path)
+            _give_way(f"{os.fspath(path)}{_WAITING}")
             _flock(self._file, fcntl.LOCK_SH, path, timeout)
 
     def release(self) -> None:
@@ -47,7 +54,8 @@ def alone(path: str | os.PathLike[str], *, timeout: float) -> Iterator[None]:
     """
     file = _open_to_hold(path)
     try:
-        _flock(file, fcntl.LOCK_EX, path, timeout)
+        with _waiting_openly(Path(f"{os.fspath(path)}{_WAITING}")):
+            _flock(file, fcntl.LOCK_EX, path, timeout)
         yield
     finally:
         file.let_go()
@@ -83,6 +91,27 @@ def is_abandoned(path: Path) -> bool:
         return False
     finally:
         file.let_go()
+
+
+@contextlib.contextmanager
+def _waiting_openly(path: Path) -> Iterator[None]:
+    """A block in which a file tells who comes that somebody waits; where that cannot be, the wait may be long."""
+    if is_abandoned(path):
+        remove_if_there(path)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold_file(path, b""))
+            stack.callback(remove_if_there, path)
+        except OSError:
+            pass  # somebody else waits already, or nothing can be written
+        yield
+
+
+def _give_way(path: str) -> None:
+    """Wait a while if somebody waits to be alone; what a dead one left is passed over."""
+    deadline = time.monotonic() + _COURTESY_SECONDS
+    while os.path.lexists(path) and not is_abandoned(Path(path)) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
 
 
 def _open_to_hold(path: str | os.PathLike[str]) -> OwnFile:
