@@ -73,9 +73,12 @@ def _fill(folder: Path, store: str | None, remotes: dict[str, RemoteConfig]) -> 
 
 
 def _move_into_place(staging: Path, path: Path) -> None:
+    is_here = is_folder(path) and os.path.samefile(path, os.curdir)
     try:
         os.rename(staging, path)
     except OSError:
         # Somebody else may have made it meanwhile; anything else is reported as it is.
         refuse_existing_path(path)
         raise
+    if is_here:
+        os.chdir(path)  # the empty folder that this process worked in is gone

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger import Ledger
+from ledger import Ledger, load_artifact
 from ledger.errors import ArgumentError, LedgerExistsError, LedgerNotFoundError, ReadOnlyError, StorageError
 from ledger.lookup import settings_for
 from tests.kit.ledgers import files_below, git, run_python
@@ -66,6 +66,14 @@ def test_an_empty_folder_becomes_a_ledger(workdir: Path) -> None:
     """A folder that was made beforehand and is empty is used."""
     (workdir / ".ledger").mkdir()
     assert [] == Ledger.init(workdir / ".ledger").artifacts()
+
+
+def test_the_working_directory_becomes_a_ledger(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that makes one where it is, in an empty folder, is in the new one and not in a folder that is gone."""
+    (workdir / "here").mkdir()
+    monkeypatch.chdir(workdir / "here")
+    Ledger.init(".").save(1, "x")
+    assert 1 == Ledger.open(".").load("x") == load_artifact("x")
 
 
 def test_missing_parents_are_made(workdir: Path) -> None:
