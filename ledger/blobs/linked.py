@@ -24,7 +24,7 @@ from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
 from ledger.blobs.trees import TreeFile, scan_tree
-from ledger.disk import is_folder, mode_of, read_file, settle_files, storage_errors, unnamed_copy
+from ledger.disk import absolute, is_folder, mode_of, read_file, settle_files, storage_errors, unnamed_copy
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.meters import expect
 from ledger.records import Content, FileEntry, FileKind
@@ -173,7 +173,7 @@ class LinkedFiles:
 def _path_in_store(store: LocalStore, path: Path) -> str:
     """The path of a file or folder relative to the store's root, if it may be registered."""
     root = os.path.realpath(store.root)
-    given = os.path.abspath(path)
+    given = os.path.abspath(absolute(path))
     linked = next(
         (given.removeprefix(f"{base}/") for base in (str(store.root), root) if given.startswith(f"{base}/")), None
     )

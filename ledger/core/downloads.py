@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ledger.blobs import ContentReader
 from ledger.core.links import judge_links
 from ledger.core.restoring import target_exists
-from ledger.disk import fresh_name, given_path, is_folder, mode_of, remove_if_there, storage_errors, sync_file
+from ledger.disk import absolute, fresh_name, given_path, is_folder, mode_of, remove_if_there, storage_errors, sync_file
 from ledger.errors import ArgumentError, SourceNotFoundError
 from ledger.records import FileEntry
 
@@ -49,12 +49,12 @@ def download_zip(reader: ContentReader, path: str | Path, *, is_wrapped: bool, o
 def _check_place(target: Path, *, overwrite: bool) -> None:
     """Refuse a place where no zip can appear, or where one may not."""
     with storage_errors(target, "write"):
-        is_there, has_folder = bool(mode_of(target)), is_folder(target.absolute().parent)
+        is_there, has_folder = bool(mode_of(target)), is_folder(absolute(target).parent)
     if is_there and (target.is_dir() or not overwrite):
         raise target_exists(target)
     if not has_folder:
         raise SourceNotFoundError(
-            f"the folder {target.absolute().parent} does not exist", hint="make it first", path=str(target)
+            f"the folder {absolute(target).parent} does not exist", hint="make it first", path=str(target)
         )
 
 

@@ -21,7 +21,7 @@ from ledger.core.reports import Report
 from ledger.core.transactions import Transaction
 from ledger.core.usage import Usage, measure
 from ledger.core.workspace import Workspace, user_identity, utc_now
-from ledger.disk import given_path, given_text
+from ledger.disk import absolute, given_path, given_text
 from ledger.enums import ArtifactType
 from ledger.history import refuse_collision, refuse_existing
 from ledger.ids import Digest
@@ -45,7 +45,7 @@ class Ledger(Reader):
         ``store`` is where the bytes go, a folder or a URL (specs/stores.md); by default they lie inside the ledger.
         Raises `LedgerExistsError` if something is there.
         """
-        target = given_path(path, "a ledger directory").absolute()
+        target = absolute(given_path(path, "a ledger directory"))
         author = user_identity(target.parent, os.environ)
         create_ledger(target, store=_store_text(store), author=author, now=utc_now())
         return cls.open(target)
@@ -68,7 +68,7 @@ class Ledger(Reader):
         path it is found beside the history. Raises `LedgerExistsError` if something is there, `RemoteError` where
         the remote cannot be reached, and `FormatError` for a history that is refused.
         """
-        target = given_path(path, "a ledger directory").absolute()
+        target = absolute(given_path(path, "a ledger directory"))
         sharing.clone(given_text(url, "a remote"), target, _store_text(store))
         return cls.open(target)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledger.blobs import ContentReader
 from ledger.core.links import top_of
-from ledger.disk import fresh_name, given_path, is_folder, remove_folder, settle_files, storage_errors
+from ledger.disk import absolute, fresh_name, given_path, is_folder, remove_folder, settle_files, storage_errors
 from ledger.errors import PathNotFoundError, SourceNotFoundError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -40,7 +40,7 @@ def restore(
             hint="choose a path that does not exist yet",
             path=str(target),
         )
-    _require_folder(target.absolute().parent)
+    _require_folder(absolute(target).parent)
     reader.restore(target, paths=[file.path for file in files if file.path != top], strip=top)
     return target
 
@@ -61,7 +61,7 @@ def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overw
     """Write one file beside its place and rename it, so that it appears whole."""
     if os.path.lexists(target) and (target.is_dir() or not overwrite):
         raise target_exists(target)
-    parent = target.absolute().parent
+    parent = absolute(target).parent
     _require_folder(parent)
     staging = parent / fresh_name(f".{target.name[:100]}.")
     try:

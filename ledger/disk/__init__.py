@@ -4,7 +4,7 @@ Every durable write of a ledger goes through this package, and it alone uses fsy
 rules it keeps (specs/concurrency.md).
 """
 
-from ledger.disk.given import given_path, given_text, users_folder
+from ledger.disk.given import absolute, given_path, given_text, users_folder, working_directory
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.modes import MODE
@@ -48,6 +48,7 @@ __all__ = [
     "Hold",
     "LockFile",
     "StagedFile",
+    "absolute",
     "add_to_file",
     "alone",
     "close_anyway",
@@ -83,6 +84,7 @@ __all__ = [
     "sync_file",
     "unnamed_copy",
     "users_folder",
+    "working_directory",
     "write_all",
     "write_derived_file",
     "write_file",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ledger.errors import ArgumentError, ArgumentTypeError
+from ledger.system_errors import storage_error
 from ledger.wording import shown
 
 
@@ -29,6 +30,21 @@ def given_text(path: object, what: str) -> str:
     if "\0" in text or not _has_bytes(text):
         raise ArgumentError(f"{what} cannot be {shown(text)}: no file has such a name", path=text)
     return text
+
+
+def absolute(path: Path) -> Path:
+    """The path as it is from the working directory; raises `StorageError` where that folder has been removed."""
+    return path if path.is_absolute() else working_directory() / path
+
+
+def working_directory() -> Path:
+    """Where this process is; raises `StorageError` where that folder has been removed."""
+    try:
+        return Path.cwd()
+    except OSError as cause:
+        error = storage_error(cause, "the working directory", "find")
+        error.hint = "change to a folder that is there, or give absolute paths, also in LEDGER_DIR"
+        raise error from cause
 
 
 def users_folder(environment: Mapping[str, str], variable: str, otherwise: str) -> Path:

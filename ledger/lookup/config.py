@@ -13,7 +13,7 @@ from typing import Annotated
 
 import msgspec
 
-from ledger.disk import LockFile, given_path, read_file, write_file
+from ledger.disk import LockFile, absolute, given_path, read_file, write_file
 from ledger.enums import Durability
 from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
 
@@ -192,7 +192,7 @@ def given_store(store: str) -> str:
     url = re.match(r"([a-z][a-z0-9+.-]+):/(.*)", store, re.DOTALL)
     if url is not None:
         return f"{url[1]}://{'/' if url[1] == 'file' else ''}{url[2]}"
-    return str(given_path(store, "a store").absolute())
+    return str(absolute(given_path(store, "a store")))
 
 
 def absolute_store(ledger_dir: Path, store: str) -> str:

@@ -10,10 +10,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.disk import given_path, is_file, is_folder, mode_of, storage_errors
+from ledger.disk import absolute, given_path, is_file, is_folder, mode_of, storage_errors, working_directory
 from ledger.errors import ConfigError, LedgerNotFoundError
 from ledger.lookup.config import CONFIG_FILE, read_config
-from ledger.system_errors import storage_error
 
 LEDGER_DIRECTORY = ".ledger"
 VARIABLE = "LEDGER_DIR"
@@ -23,9 +22,9 @@ def find_ledger(environment: Mapping[str, str]) -> Path | None:
     """The ledger directory to use, or ``None`` where there is none yet; an empty folder is none yet."""
     named = environment.get(VARIABLE)
     if named:
-        path = given_path(named, VARIABLE).absolute()
+        path = absolute(given_path(named, VARIABLE))
         return path if _is_used(path) else None
-    start = _working_directory()
+    start = working_directory()
     for folder in itertools.chain([start], start.parents):
         if _is_used(folder / LEDGER_DIRECTORY):
             return folder / LEDGER_DIRECTORY
@@ -38,8 +37,8 @@ def place_for_new(environment: Mapping[str, str]) -> Path:
     """Where a first write makes a ledger: the named place, the root of the Git work tree, or here."""
     named = environment.get(VARIABLE)
     if named:
-        return given_path(named, VARIABLE).absolute()
-    start = _working_directory()
+        return absolute(given_path(named, VARIABLE))
+    start = working_directory()
     root = next((folder for folder in (start, *start.parents) if mode_of(folder / ".git")), start)
     return root / LEDGER_DIRECTORY
 
@@ -60,16 +59,6 @@ def is_ledger(path: Path) -> bool:
     """Whether a folder is a ledger, be it a damaged one: it has a history or settings."""
     with storage_errors(path, "read"):
         return is_folder(path) and any(_is_history(name) or name == CONFIG_FILE for name in os.listdir(path))
-
-
-def _working_directory() -> Path:
-    """Where this process is; raises `StorageError` where that folder has been removed."""
-    try:
-        return Path.cwd()
-    except OSError as cause:
-        error = storage_error(cause, "the working directory", "find")
-        error.hint = f"change to a folder that is there, or set {VARIABLE} to an absolute path"
-        raise error from cause
 
 
 def _is_ledger_itself(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
 
-from ledger.disk import given_path
+from ledger.disk import absolute, given_path
 from ledger.enums import ArtifactType
 from ledger.history import Commit
 from ledger.lookup import searching
@@ -28,7 +28,7 @@ def find_path(path: str | Path | None) -> Path:
         found = find_ledger(os.environ)
         target = found or place_for_new(os.environ)
     else:
-        target = given_path(path, "a ledger directory").absolute()
+        target = absolute(given_path(path, "a ledger directory"))
     if not is_ledger(target):
         raise not_found(target)
     return target

@@ -7,7 +7,7 @@ a ledger, or a folder inside a bare repository. A URL does not say where the sto
 
 from pathlib import Path
 
-from ledger.disk import given_path, is_file, is_folder
+from ledger.disk import absolute, given_path, is_file, is_folder
 from ledger.history import Remote, check_remote, path_in, remote_url
 from ledger.lookup.config import (
     CONFIG_FILE,
@@ -29,7 +29,7 @@ _HISTORY = "history.git"
 
 def settings_for(url: str, store: str | None = None) -> RemoteConfig:
     """The settings of a remote that a user names by a URL or a path; a path is made absolute."""
-    where = str(given_path(url, "a remote").absolute()) if url and not _is_url(url) else url
+    where = str(absolute(given_path(url, "a remote"))) if url and not _is_url(url) else url
     return RemoteConfig(url=where, store=given_store(store or ""))
 
 

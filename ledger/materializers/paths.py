@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ledger.disk import given_path, mode_of
+from ledger.disk import absolute, given_path, mode_of
 from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError, MaterializerTypeError, SourceNotFoundError
 from ledger.materializers.base import BaseMaterializer
@@ -32,7 +32,7 @@ class PathMaterializer(BaseMaterializer):
                 hint="save pathlib.Path(value)",
                 path=str(value),
             )
-        path = given_path(value, "a path to save")
+        path = absolute(given_path(value, "a path to save"))
         real = Path(os.path.realpath(path))
         source = real if mode_of(real) else Path(path)  # a pipe of the shell's is there, and has no real path
         name = os.path.basename(os.path.abspath(path))

@@ -48,10 +48,14 @@ def test_the_first_write_makes_a_ledger_at_the_root_of_the_work_tree(
 def test_a_working_directory_that_is_gone_is_told(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing can be sought from it; a ledger that is named by an absolute path is used all the same."""
     ledger = Ledger.init(workdir / ".ledger")
+    saved = ledger.save(0, "named")
     (workdir / "gone").mkdir()
     monkeypatch.chdir(workdir / "gone")
     (workdir / "gone").rmdir()
-    for call in (lambda: load_artifact("x"), lambda: save_artifact(1, "x"), Ledger.open):
+    calls: list[Any] = [lambda: load_artifact("x"), lambda: save_artifact(1, "x"), Ledger.open]
+    calls += [lambda: Ledger.open("x"), lambda: Ledger.init("x"), lambda: ledger.save(Path("x"), "x")]
+    calls += [lambda: ledger.register("x", "x"), lambda: saved.restore("x"), lambda: saved.download_files("x.zip")]
+    for call in calls:
         with pytest.raises(StorageError, match="cannot find the working directory: No such file"):
             call()
     monkeypatch.setenv("LEDGER_DIR", str(ledger.path))
