@@ -62,7 +62,7 @@ def tell_user(line: str) -> None:
         # A terminal that is gone is no reason for the work to fail.
         with contextlib.suppress(OSError, ValueError):
             if _is_looked_at(sys.stderr):
-                print(line, file=sys.stderr)  # noqa: T201  # for a person
+                sys.stderr.write(f"{line}\n")  # at once: another thread or process may write there, too
 
 
 def _is_looked_at(stream: TextIO) -> bool:

@@ -73,11 +73,14 @@ def test_a_terminal_shows_each_step(project: Path) -> None:
 
 def test_a_notebook_shows_each_step(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page of a notebook, which is no terminal, has the same lines: its streams are those of Jupyter's kernel."""
-    page = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
-    monkeypatch.setattr(sys, "stderr", page)
+    written: list[str] = []
+    kind = type(
+        "OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream", "write": lambda _, s: written.append(s)}
+    )
+    monkeypatch.setattr(sys, "stderr", kind())
     monkeypatch.setattr(logging.getLogger("ledger"), "propagate", False)  # pytest's own handlers are the root's
     making()
-    assert "making: step makes started" == page.getvalue().splitlines()[0]
+    assert "making: step makes started\n" == written[0], "a line is one write, so that threads do not mix theirs"
 
 
 def test_a_pipe_shows_nothing(project: Path) -> None:
