@@ -5,6 +5,7 @@ Calling it calls the function once to record the graph, and then runs the graph.
 
 import functools
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from pathlib import Path
 from types import MethodType
 from typing import Any, overload
@@ -43,6 +44,11 @@ class Pipeline(Declared):
         __tracebackhide__ = True
         if is_handed_class(args, signature_of(self.entrypoint).parameters):
             return self.__get__(args[0])(*args[1:], **kwargs)
+        # In a copy of the context: whenever an interrupt comes, the caller is in no step and no body afterwards.
+        return copy_context().run(self._record_and_run, args, kwargs)
+
+    def _record_and_run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> PipelineRun:
+        __tracebackhide__ = True
         configuration = self._configuration()
         parameters = self._bind(args, kwargs, configuration)
         told = recordable(parameters)  # now: the body may change what it got

@@ -6,6 +6,7 @@ of its own and gives its values; called in another step's body it is the plain f
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
 from dataclasses import replace
 from types import MethodType
 from typing import Any, overload
@@ -62,7 +63,8 @@ class Step(Declared):
             return self.entrypoint(**{**self.options.parameters, **arguments})
         id, after = controls.get("id"), [*self._after, *listed(controls.get("after"))]
         if recording is None:
-            return self._run_alone(arguments, id=id, after=after)
+            # In a copy of the context, as a pipeline.
+            return copy_context().run(self._run_alone, arguments, id=id, after=after)
         return recording.add(self, arguments, id=id, after=after)
 
     def with_options(

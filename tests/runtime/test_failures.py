@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import pytest
@@ -34,6 +36,7 @@ from ledger.errors import (
     VersionExistsError,
 )
 from ledger.materializers import BaseMaterializer
+from ledger.runtime import current_step
 from tests.kit.ledgers import files_below
 
 RAN: list[str] = []
@@ -65,6 +68,11 @@ class _Failing(BaseMaterializer):
 @step(enable_cache=False)
 def before() -> Annotated[int, "before"]:
     return 1
+
+
+@pipeline
+def training() -> None:
+    before()
 
 
 @step(enable_cache=False)
@@ -549,6 +557,24 @@ def test_an_interrupt_between_two_steps_fails_the_run(project: Path, where: str,
     )
     assert run.ended_at is not None
     assert not run.is_interrupted
+
+
+def _interrupt_the_end(frame: FrameType, *_: object) -> None:
+    if frame.f_code.co_qualname == "StepContext.end":
+        sys.setprofile(None)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("called", [before, training])
+def test_an_interrupt_as_a_body_is_left_leaves_nobody_in_it(called: Callable[[], object]) -> None:
+    """The next call of a step runs, instead of passing for one in the body of the first."""
+    sys.setprofile(_interrupt_the_end)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            called()
+    finally:
+        sys.setprofile(None)
+    assert ("failed", None) == (last_run().status, current_step())
 
 
 def test_a_failure_that_cannot_be_recorded_does_not_hide_the_users(project: Path) -> None:
