@@ -84,6 +84,8 @@ def changed_by(function: Callable[..., Any]) -> set[str]:
             not isinstance(node.ctx, ast.Load) or getattr(node, "attr", None) in _CHANGING
         ):
             names.add(_root(node))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "next" and node.args:
+            names.add(_root(node.args[0]))
     return names
 
 

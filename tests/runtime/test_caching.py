@@ -3,6 +3,7 @@
 import datetime as dt
 import functools
 import importlib
+import itertools
 import shutil
 import sys
 from collections import OrderedDict, defaultdict
@@ -373,21 +374,23 @@ def test_what_a_step_closes_over_is_part_of_its_key() -> None:
 
 
 def test_what_a_step_changes_itself_does_not_make_it_run_again() -> None:
-    """A list of its calls, a counter and a `nonlocal` that it closes over are left out of its key."""
+    """A list of its calls, a counter, an iterator and a `nonlocal` that it closes over are left out of its key."""
     calls: list[Any] = []
     seen = defaultdict(dict, {"of": {"runs": 0}})
+    numbers = itertools.count()
     count = 0
 
     @step
     def made() -> int:
         nonlocal count
+        next(numbers)
         count += 1
         calls.append(object())
         seen["of"]["runs"] += 1
         return count
 
     assert ["completed", "cached"] == [call(made), call(made)]
-    assert [1, 1, 1] == [len(calls), seen["of"]["runs"], count]
+    assert [1, 1, 1, 1] == [len(calls), seen["of"]["runs"], count, next(numbers)]
 
 
 def make_adding(number: int, extra: Any = None) -> Any:
