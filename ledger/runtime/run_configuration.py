@@ -6,10 +6,12 @@ layout: ``parameters``, ``enable_cache`` and ``steps.<step>`` with ``parameters`
 """
 
 import difflib
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ _TOP = ("parameters", "enable_cache", "steps")
 _STEP = ("parameters", "enable_cache", "outputs")
 _OUTPUT = ("artifact_config",)
 _CONFIG = ("name", "version", "tags", "run_metadata", "artifact_type")
+_MOST_NODES = 1_000_000
 _POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
@@ -140,12 +143,23 @@ def read_run_configuration(path: object) -> RunConfiguration:
         raise ConfigError(f"{path}: not UTF-8: {error}", path=str(path)) from error
     try:
         node = yaml.compose(text, Loader=_loader())
+        if node is not None and _count(node, {}) > _MOST_NODES:
+            raise ConfigError(f"{path}: aliases make more than {_MOST_NODES} values of it", path=str(path))
         return _run(_Node(node, Place(file=str(path), line=1))) if node is not None else RunConfiguration()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
         raise Place(file=str(path), line=line).error(f"not YAML: {error.problem}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{path}: not YAML: {' '.join(str(error).split())}", path=str(path)) from error
+
+
+def _count(node: Any, known: dict[int, float]) -> float:
+    """How many values there are at a node and below, each as often as aliases name it; no end if one holds itself."""
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        parts = chain.from_iterable(node.value) if node.id == "mapping" else node.value if node.id == "sequence" else ()
+        known[id(node)] = 1 + sum(_count(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _loader() -> Any:
@@ -204,8 +218,8 @@ class _Node:
         loader = yaml.SafeLoader("")
         try:
             return loader.construct_document(self.node)
-        except (yaml.YAMLError, ValueError) as error:
-            # A ValueError, for one, from a date that the calendar does not have.
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+            # Of a date that the calendar does not have, or of a text that a tag calls a truth value or a moment.
             raise self.place.error(f"cannot be read: {' '.join(str(error).split())}") from error
         finally:
             loader.dispose()
