@@ -105,7 +105,7 @@ def in_order(invocations: Sequence[Invocation]) -> tuple[Invocation, ...]:
     """
     by_name = {invocation.name: invocation for invocation in invocations}
     for invocation in invocations:
-        for needed in sorted(invocation.needs - by_name.keys()):
+        for needed in sorted(each for each in invocation.needs if each not in by_name):
             raise StepInterfaceError(
                 f"step {invocation.name!r} is to run after {needed!r}, which is no step of this pipeline",
                 hint=f"the steps are {', '.join(by_name)}",

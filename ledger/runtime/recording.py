@@ -88,6 +88,8 @@ class Recording:
         self.pipeline = pipeline
         self.call = next(_calls)
         self.invocations: dict[str, Invocation] = {}
+        self._counts: dict[str, int] = {}
+        """By which number a step was told from its other calls last."""
         self._said: list[tuple[DeclaredStep, Order, list[Any]]] = []
         self._lock = ThreadLock()
 
@@ -165,11 +167,10 @@ class Recording:
             if checked in self.invocations:
                 raise StepInterfaceError(f"pipeline {self.pipeline!r} has two steps with the id {id!r}", step=id)
             return checked
-        count = 1
-        chosen = name
-        while chosen in self.invocations:
+        count = self._counts.get(name, 1)
+        while (chosen := name if count == 1 else f"{name}_{count}") in self.invocations:
             count += 1
-            chosen = f"{name}_{count}"
+        self._counts[name] = count
         return chosen
 
 
