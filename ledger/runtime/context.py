@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import reduce
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +35,7 @@ class StepContext:
         self.step_name = step
         self.inputs = dict(inputs)
         """The versions that the step took, by argument."""
-        self._metadata: dict[str, dict[str, Any]] = {output: {} for output in outputs}
+        self._metadata: dict[str, list[dict[str, Any]]] = {output: [] for output in outputs}
         self._tags: dict[str, set[str]] = {output: set() for output in self._metadata}
         others = {name: output for output, names in outputs.items() for name in names}
         self._outputs: dict[str, str] = {**others, **{output: output for output in outputs}}
@@ -59,7 +60,7 @@ class StepContext:
         name, given = self._output(output_name), normalise_given(metadata)
         with self._lock:
             self._refuse_lost()
-            self._metadata[name] = merge(self._metadata[name], given)
+            self._metadata[name].append(given)
 
     def add_output_tags(self, tags: Iterable[str], output_name: str | None = None) -> None:
         """Add tags to an output; the name may be left out where there is one."""
@@ -71,7 +72,11 @@ class StepContext:
 
     def get_output_metadata(self, output_name: str | None = None) -> dict[str, Any]:
         """The metadata given for an output so far."""
-        return dict(self._metadata[self._output(output_name)])
+        return self.metadata_after({}, self._output(output_name))
+
+    def metadata_after(self, first: Mapping[str, Any], output: str) -> dict[str, Any]:
+        """The metadata of an output that had some before its step began: each later word in its turn."""
+        return reduce(merge, self._metadata[output], dict(first))
 
     def get_output_tags(self, output_name: str | None = None) -> list[str]:
         """The tags given for an output so far, sorted."""

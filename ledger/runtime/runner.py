@@ -29,7 +29,7 @@ from ledger.enums import SaveType
 from ledger.errors import RunNotFoundError, StepInterfaceError
 from ledger.history import cache_file, run_file, step_file
 from ledger.ids import new_uuid
-from ledger.records import CacheRecord, Name, merge
+from ledger.records import CacheRecord, Name
 from ledger.runtime.arguments import ledger_of, resolve_inputs
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import StepContext, running
@@ -223,7 +223,7 @@ def _save_output(
             config.version,
             artifact_type=config.artifact_type,
             tags=[*(config.tags or ()), *context.get_output_tags(output.key)],
-            run_metadata=merge(config.run_metadata or {}, context.get_output_metadata(output.key)),
+            run_metadata=context.metadata_after(config.run_metadata or {}, output.key),
             materializer=choose_materializer(output.materializers, value),
             extract_metadata=planned.extract_metadata,
             include_visualizations=planned.include_visualizations,

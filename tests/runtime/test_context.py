@@ -155,6 +155,19 @@ def test_later_metadata_wins_and_groups_merge() -> None:
     assert ("later", {"a": 1, "b": 2, "c": 3, "d": 4}) == (later["a"], later["group"])
 
 
+def test_a_group_that_a_step_has_taken_back_is_not_merged_with_the_configs() -> None:
+    """Each call has its turn after the config: one that replaced its group leaves nothing of it to the next."""
+
+    @step
+    def made() -> Annotated[int, ArtifactConfig(name="x", run_metadata={"group": {"a": 1}})]:
+        log_artifact_metadata({"group": None})
+        log_artifact_metadata({"group": {"b": 2}})
+        return 1
+
+    made()
+    assert {"b": 2} == Client().get_artifact_version("x").metadata["group"]
+
+
 def test_several_outputs_must_be_named() -> None:
     """Without a name, and with one that is none, the error tells the outputs; nothing is published."""
 
