@@ -150,7 +150,7 @@ class BucketStore:
                 if start < 0:
                     return memoryview(answer(partial(self._tail, key, -start)))[:length]
                 if length is not None:
-                    return answer(partial(library.get_range_async, self._bucket, key, start=start, length=length))
+                    return answer(partial(self._part, key, {"range": (start, start + length)}, length))
                 options = {"range": {"offset": start}} if start else {}
                 return answer(partial(self._whole, key, options))
             except library.exceptions.GenericError as error:
@@ -188,17 +188,24 @@ class BucketStore:
     async def _whole(self, key: str, options: dict[str, Any]) -> Any:
         return await (await _library().get_async(self._bucket, key, options=options)).bytes_async()
 
+    async def _part(self, key: str, options: Any, length: int) -> Any:
+        """A part of an object, at most so many bytes; what a service sends beyond them does not fill the memory."""
+        found = await _library().get_async(self._bucket, key, options=options)
+        async for data in found.stream(min_chunk_size=length):
+            return data
+        return b""
+
     async def _tail(self, key: str, length: int) -> Any:
         library = _library()
         try:
-            return await self._whole(key, {"range": {"suffix": length}})
+            return await self._part(key, {"range": {"suffix": length}}, length)
         except library.exceptions.BaseError as error:
             if read_answer(str(error)).status:
                 raise
             # Some services count only from the beginning, and none gives a part of nothing.
             size = (await library.head_async(self._bucket, key))["size"]
             start = max(0, size - length)
-            return await library.get_range_async(self._bucket, key, start=start, end=size) if size else b""
+            return await self._part(key, {"range": (start, size)}, size - start) if size else b""
 
     def _report_other_bytes(self, key: str) -> None:
         """Warn where a chunk or pack is about to be put right; a table may lie elsewhere for good reasons."""

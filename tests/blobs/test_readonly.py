@@ -39,6 +39,14 @@ def test_parts_are_those_of_the_folder(store: LocalStore, web: Store, start: int
     assert store.get(KEY, start, length) == web.get(KEY, start, length)
 
 
+def test_what_a_server_sends_beyond_a_part_does_not_fill_the_memory(store: LocalStore) -> None:
+    """A server that says to send a few bytes, and sends as many as it likes, is not listened to until its end."""
+    store.put(KEY, [noise(1000)])
+    with served(store.root, surplus=8 << 20) as url:
+        for data in (open_store(url).get(KEY, 10, 100), open_store(url).get(KEY, -100)):
+            assert len(data) < 1 << 20
+
+
 def test_what_is_not_there_is_not_found(web: Store) -> None:
     """A file that the server does not have is not found."""
     assert not web.has(KEY)

@@ -10,12 +10,13 @@ from urllib.parse import unquote
 
 
 @contextmanager
-def served(folder: Path, *, parts: bool = True) -> Iterator[str]:
-    """The URL of a folder behind a server, which gives whole files only without ``parts``."""
+def served(folder: Path, *, parts: bool = True, surplus: int = 0) -> Iterator[str]:
+    """The URL of a folder behind a server, which gives whole files only without ``parts``, or more than a part."""
 
     class Handler(_Handler):
         root = folder
         has_parts = parts
+        behind_parts = bytes(surplus)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
@@ -34,6 +35,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     root: Path
     has_parts: bool
+    behind_parts: bytes
 
     def do_GET(self) -> None:
         path = self.root / unquote(self.path.partition("?")[0]).lstrip("/")
@@ -50,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
         if start >= len(data):
             self._answer(416, b"", f"bytes */{len(data)}")
         else:
-            self._answer(206, data[start:stop], f"bytes {start}-{stop - 1}/{len(data)}")
+            self._answer(206, data[start:stop] + self.behind_parts, f"bytes {start}-{stop - 1}/{len(data)}")
 
     do_HEAD = do_GET  # noqa: N815  # the base class looks for this name
 
