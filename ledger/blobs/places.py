@@ -7,7 +7,8 @@ indexes and no chunk; those used last are kept, in bounded memory.
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from ledger.blobs.codec import PLAIN_LIMIT, stored_limit
@@ -38,6 +39,9 @@ class Place(NamedTuple):
         return self.start + self.entry.plain_size
 
 
+_stop_of = attrgetter("stop")
+
+
 class Places:
     """The chunks of a content by their position in its stream; one thread at a time."""
 
@@ -66,11 +70,13 @@ class Places:
             return
         number = self._segment_at(start)
         while number < len(self._segments):
-            for place in self._segment(number):
+            places = self._segment(number)
+            # A segment has very many, and a content may have very many small files.
+            first = bisect_right(places, start, key=_stop_of)
+            for place in islice(places, first, None):
                 if place.start >= stop:
                     return
-                if place.stop > start:
-                    yield place
+                yield place
             number += 1
 
     def _whole_in_manifest(self) -> Iterator[Place]:

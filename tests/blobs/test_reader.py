@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -94,6 +95,30 @@ def test_only_touched_chunks_are_fetched(store: LocalStore) -> None:
 
 class DistantStore(CountingStore):
     gets_at_once = 4
+
+
+def test_a_chunk_is_found_at_once_among_many(store: LocalStore) -> None:
+    """What a small read takes does not grow with how many chunks lie before it."""
+    reader = reader_of(store, {"a": noise(20 << 20)})
+
+    def calls_at(position: int) -> int:
+        made = 0
+
+        def count(_frame: object, event: str, _argument: object) -> None:
+            nonlocal made
+            made += event == "call"
+
+        with reader.open("a") as file:
+            file.seek(position)
+            sys.setprofile(count)
+            try:
+                file.read(100)
+            finally:
+                sys.setprofile(None)
+        return made
+
+    calls_at(0)
+    assert calls_at(19 << 20) < calls_at(1 << 20) + 20
 
 
 def test_neighbouring_chunks_are_fetched_together(store: LocalStore) -> None:
