@@ -5,7 +5,7 @@ What JSON holds exactly stays as it is; the rest has a tag (specs/materializers.
 
 import base64
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 Json = Any
@@ -16,10 +16,13 @@ BYTES_LIMIT = 1 << 16
 
 _INTEGER_LIMIT = 2**53 - 1
 _DECIMAL_BITS = 13_000
+_FEW = 8  # values that are looked at one by one as quickly
 
 
 def encode_text(text: str) -> Json:
     """A text as it is, or escaped where it holds lone surrogates."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:  # lone surrogates, which JSON can only hold in pairs
@@ -59,6 +62,27 @@ def from_base64(text: str) -> bytes:
     """The bytes of a text in base64; raises ``ValueError`` for any other."""
     return base64.b64decode(text, validate=True)
 
+
+def are_plain(values: Collection[Any]) -> bool:
+    """Whether JSON certainly holds each of some values as it is: told of many at once, where they are of one type."""
+    kinds = set(map(type, values)) if len(values) > _FEW else ()
+    if len(kinds) != 1:
+        return False
+    (kind,) = kinds
+    if kind is float:
+        return all(map(math.isfinite, values))
+    if kind is int:
+        return bool(min(values) >= -_INTEGER_LIMIT and max(values) <= _INTEGER_LIMIT)
+    return all(map(str.isascii, values)) if kind is str else kind in (bool, type(None))
+
+
+ATOM_ENCODERS: dict[type, Callable[[Any], Json]] = {
+    str: encode_text,
+    int: encode_integer,
+    float: encode_float,
+    bool: lambda truth: truth,
+}
+"""What writes atoms of the types that JSON has as well."""
 
 ATOM_DECODERS: dict[str, Callable[[Json], Any]] = {
     "$str": lambda text: text.encode("ascii").decode("unicode_escape"),

@@ -8,6 +8,7 @@ Elements in sub folders go through `load_value`, which asks for trust where it m
 
 import json
 from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterable
 from enum import Enum
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from ledger.materializers.values import load_value
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LEAVES = frozenset({str, bool, int, float, type(None)})
+_STARTS_OF_TAGS = ('"$', "\\u0024")  # as JSON may write them
 _FACTORIES: dict[str | None, type | None] = {None: None, **{kind.__name__: kind for kind in FACTORIES}}
 
 
@@ -37,10 +40,10 @@ class TreeDecoder:
         self._slots_of = cache(slots_of)
         self._tags: dict[str, Callable[[Json], Any]] = {
             # Few frames for a level of nesting: what `TreeEncoder` takes as deep is to be read from any program.
-            "$tuple": lambda held: tuple(map(self._decode, held)),
-            "$set": lambda held: set(map(self._decode, held)),
-            "$frozenset": lambda held: frozenset(map(self._decode, held)),
-            "$deque": lambda held: deque(map(self._decode, held[1]), held[0]),
+            "$tuple": lambda held: tuple(self._each(held)),
+            "$set": lambda held: set(self._each(held)),
+            "$frozenset": lambda held: frozenset(self._each(held)),
+            "$deque": lambda held: deque(self._each(held[1]), held[0]),
             "$dict": partial(self._filled, dict),
             "$ordereddict": partial(self._filled, OrderedDict),
             "$counter": partial(self._filled, Counter),
@@ -57,6 +60,14 @@ class TreeDecoder:
         self._whole = next(iter(tree.values()), None) if isinstance(tree, dict) else None
         return self._decode(tree)
 
+    def decode_text(self, text: str) -> Any:
+        """The value of a tree that is JSON still, which is the tree itself where no tag can be in it."""
+        try:
+            tree = _from_text(text)
+        except RecursionError as error:
+            raise MaterializerError("data.json is nested too deeply to be read") from error
+        return self.decode(tree) if any(start in text for start in _STARTS_OF_TAGS) else tree
+
     def _class_of(self, held: Json, is_wanted: "Callable[[type], bool]", *roots: type) -> Any:
         """The class that the form of an instance begins with; an element is never taken for one of the class passed."""
         instead = self._passed if held is self._whole else None
@@ -64,7 +75,7 @@ class TreeDecoder:
 
     def _decode(self, tree: Json) -> Any:
         if isinstance(tree, list):
-            return list(map(self._decode, tree))
+            return list(self._each(tree))
         if not isinstance(tree, dict):
             return tree
         tag = next(iter(tree), "")
@@ -73,6 +84,10 @@ class TreeDecoder:
         if tag.startswith("$") and not tag.startswith("$$") and len(tree) == 1:
             return self._tagged(tag, tree[tag])
         return {_plain_key(key): self._decode(held) for key, held in tree.items()}
+
+    def _each(self, trees: Json) -> Iterable[Any]:
+        """The values of some trees."""
+        return trees if _LEAVES.issuperset(map(type, trees)) else map(self._decode, trees)
 
     def _tagged(self, tag: str, held: Json) -> Any:
         if tag not in self._tags and not is_leaf_tag(tag):
@@ -150,16 +165,6 @@ class TreeDecoder:
         return load_value(key, str(type_name), self._files.below(name))
 
 
-def read_tree(files: Files) -> Json:
-    """The tree in ``data.json``."""
-    with files.open("data.json", "r") as file:
-        text = file.read()
-    try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError as error:
-        raise MaterializerError("data.json is nested too deeply to be read") from error
-
-
 def _plain_key(key: str) -> str:
     if key.startswith("$") and not key.startswith("$$"):
         raise _malformed(key, "stands among other keys")
@@ -174,3 +179,6 @@ def _malformed(tag: str, reason: str) -> MaterializerError:
 
 def _refuse_constant(name: str) -> None:
     raise MaterializerError(f"data.json: {name} is not JSON", constant=name)
+
+
+_from_text = json.JSONDecoder(parse_constant=_refuse_constant).decode

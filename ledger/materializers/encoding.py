@@ -8,6 +8,7 @@ could come back as something else.
 """
 
 import json
+import sys
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,7 +18,7 @@ from typing import Any
 
 from ledger.enums import TrustClass
 from ledger.errors import MaterializerError
-from ledger.materializers.atoms import Json
+from ledger.materializers.atoms import ATOM_ENCODERS, Json, are_plain, encode_text
 from ledger.materializers.base import BaseMaterializer, highest_trust
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import FACTORIES, fields_of, is_named_tuple, is_plain_dataclass, slots_of
@@ -28,9 +29,10 @@ from ledger.materializers.values import save_value
 _SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozenset"}
 _PAIRED: dict[type, str] = {OrderedDict: "$ordereddict", Counter: "$counter"}
 _CONTAINERS = frozenset({list, dict, tuple, set, frozenset, deque, OrderedDict, Counter, defaultdict})
-_PLAIN = frozenset({str, bool, int, float, type(None)})
 _ATTRS_HASH = "_attrs_cached_hash"  # another one in every process; attrs computes what is None
 _DEPTH_LIMIT = 200  # a reader takes three or four of the thousand frames Python has for a level
+_BLOCK = 1 << 20  # characters
+_to_text = json.JSONEncoder().encode
 _FACTORY_NAMES: dict[type | None, str | None] = {None: None, **{kind: kind.__name__ for kind in FACTORIES}}
 
 
@@ -49,6 +51,8 @@ class TreeEncoder:
         # A value may have very many elements of few classes.
         self._materializer_for: Callable[[type], type[BaseMaterializer]] = cache(materializer_for)
         self._slots_of: Callable[[type], Mapping[str, MemberDescriptorType]] = cache(slots_of)
+        self._fields_of: Callable[[type], list[str]] = cache(fields_of)
+        self._name_of: Callable[[type], str] = cache(qualified_name)
         self._forms: dict[type, Callable[[Any], Json]] = {
             list: self._list,
             dict: self._dict,
@@ -63,12 +67,13 @@ class TreeEncoder:
         if value is None:
             return None
         kind = type(value)
-        if kind not in _CONTAINERS:
-            handler = None if kind in _PLAIN else self._materializer_for(kind)
-            if handler is None or is_built_in(handler):
-                leaf = encode_leaf(value)
-                if leaf is not None:
-                    return leaf
+        encode_atom = ATOM_ENCODERS.get(kind)
+        if encode_atom is not None:
+            return encode_atom(value)
+        if kind not in _CONTAINERS and is_built_in(self._materializer_for(kind)):
+            leaf = encode_leaf(value)
+            if leaf is not None:
+                return leaf
         form = self._form_of(value)
         if form is None:
             return self._save_element(value)
@@ -81,7 +86,9 @@ class TreeEncoder:
     def _form_of(self, value: object) -> Callable[[Any], Json] | None:
         """How a value with elements is written, or ``None`` if its materializer writes it."""
         kind = type(value)
-        if not _can_hold_factory(value) or (kind in (dict, OrderedDict) and self._files and is_state_dict(value)):
+        if kind is defaultdict and not _can_hold_factory(value):
+            return None
+        if kind in (dict, OrderedDict) and self._files and is_state_dict(value):
             return None
         form = self._forms.get(kind)
         if form is not None:
@@ -110,10 +117,10 @@ class TreeEncoder:
         self._above.add(id(value))
 
     def _list(self, value: list[Any]) -> Json:
-        return [self.encode(element) for element in value]
+        return value if are_plain(value) else [self.encode(element) for element in value]
 
     def _dict(self, value: dict[Any, Any]) -> Json:
-        if {str}.issuperset(map(type, value)) and all(map(_is_plain_text, value)):
+        if {str}.issuperset(map(type, value)) and (are_plain(value) or all(map(_is_plain_text, value))):
             return {f"${key}" if key.startswith("$") else key: self.encode(held) for key, held in value.items()}
         return {"$dict": self._pairs(value)}
 
@@ -124,9 +131,9 @@ class TreeEncoder:
         return pairs
 
     def _sequence(self, value: Any) -> Json:
-        elements = [self.encode(element) for element in value]
+        elements = self._list([*value])
         if type(value) is not tuple:  # equal sets give equal bytes
-            elements.sort(key=json.dumps)
+            elements.sort(key=_text_of)
         return {_SEQUENCES[type(value)]: elements}
 
     def _deque(self, value: Any) -> Json:
@@ -143,12 +150,13 @@ class TreeEncoder:
     def _named_tuple(self, value: Any) -> Json:
         names = vars(type(value))["_fields"]
         fields = [[name, self.encode(held)] for name, held in zip(names, tuple.__iter__(value), strict=True)]
-        return {"$namedtuple": [qualified_name(type(value)), fields]}
+        return {"$namedtuple": [self._name_of(type(value)), fields]}
 
     def _dataclass(self, value: Any) -> Json:
-        held_by_name = _attributes(value, self._slots_of(type(value)))
+        kind = type(value)
+        held_by_name = _attributes(value, self._fields_of(kind), self._slots_of(kind))
         fields = {name: self.encode(held) for name, held in held_by_name.items()}
-        return {"$dataclass": [qualified_name(type(value)), fields]}
+        return {"$dataclass": [self._name_of(kind), fields]}
 
     def _object_array(self, value: Any) -> Json:
         elements = [self._data_only(element) for element in value.ravel(order="C").tolist()]
@@ -194,9 +202,9 @@ class TreeEncoder:
         return {"$item": name, "materializer": saved.key, "type": saved.data_type}
 
 
-def _attributes(value: Any, slots: Mapping[str, MemberDescriptorType]) -> dict[str, Any]:
+def _attributes(value: Any, fields: list[str], slots: Mapping[str, MemberDescriptorType]) -> dict[str, Any]:
     """All that an instance holds: its fields, slots of any class it derives from, and what else was set."""
-    held = {name: getattr(value, name) for name in fields_of(type(value)) if hasattr(value, name)}
+    held = {name: getattr(value, name) for name in fields if hasattr(value, name)}
     for name, slot in slots.items():
         with suppress(AttributeError):  # a slot that nothing was put into
             held[name] = slot.__get__(value)
@@ -210,7 +218,7 @@ def _attributes(value: Any, slots: Mapping[str, MemberDescriptorType]) -> dict[s
 def can_encode(value: object) -> bool:
     """Whether a value itself has a form in the tree, whatever its elements are."""
     kind = type(value)
-    if value is None or kind in _PLAIN:
+    if value is None or kind in ATOM_ENCODERS:
         return True
     if kind in _CONTAINERS:
         return _can_hold_factory(value)
@@ -224,13 +232,19 @@ def write_tree(files: Files, tree: Json) -> None:
     except RecursionError as error:
         raise MaterializerError("a value nested too deeply for JSON cannot be saved") from error
     with files.open("data.json", "w") as file:
-        file.write(text)
+        for start in range(0, len(text), _BLOCK):  # all of it at once would be encoded beside itself
+            file.write(text[start : start + _BLOCK])
 
 
 @lru_cache(maxsize=1024)  # a value may have very many dicts of the same keys
 def _is_plain_text(text: str) -> bool:
     """Whether JSON holds a text as it is."""
-    return encode_leaf(text) is text
+    return encode_text(text) is text
+
+
+def _text_of(tree: Json) -> str:
+    """The JSON of a tree, for which an encoder takes longest where it is a whole number."""
+    return repr(tree) if type(tree) is int else _to_text(tree)
 
 
 def _can_hold_factory(value: Any) -> bool:
@@ -248,8 +262,14 @@ def is_state_dict(value: object) -> bool:
 
     But for a name that safetensors keeps for itself, and attributes that torch does not give one.
     """
+    if "torch" not in sys.modules:  # as for most of very many dicts
+        return False
     if not isinstance(value, dict) or type(value) not in (dict, OrderedDict) or not value or "__metadata__" in value:
         return False
     if not {"_metadata"}.issuperset(getattr(value, "__dict__", ())):
         return False
-    return all(type(name) is str and qualified_name(type(held)) == "torch.Tensor" for name, held in value.items())
+    return all(type(name) is str and _is_tensor(type(held)) for name, held in value.items())
+
+
+def _is_tensor(kind: type) -> bool:
+    return kind.__name__ == "Tensor" and qualified_name(kind) == "torch.Tensor"

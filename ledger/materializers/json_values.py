@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from ledger.enums import ArtifactType
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
-from ledger.materializers.decoding import TreeDecoder, read_tree
+from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder, can_encode, is_state_dict, write_tree
 from ledger.materializers.registry import DATACLASS, JSON, LAST_RESORT, TENSORS, materializer_named, qualified_name
 
@@ -43,7 +43,9 @@ class _TreeMaterializer(BaseMaterializer):
 
     def load(self, data_type: type | None) -> Any:
         """The value, with the types it had."""
-        return TreeDecoder(self.files, passed=data_type).decode(read_tree(self.files))
+        with self.open("data.json", "r") as file:
+            text = file.read()
+        return TreeDecoder(self.files, passed=data_type).decode_text(text)
 
 
 class JsonMaterializer(_TreeMaterializer):

@@ -18,13 +18,11 @@ from typing import Any
 
 from ledger.materializers.atoms import (
     ATOM_DECODERS,
+    ATOM_ENCODERS,
     BYTES_LIMIT,
     Json,
     decode_integer,
     encode_bytes,
-    encode_float,
-    encode_integer,
-    encode_text,
     from_base64,
     to_base64,
 )
@@ -79,10 +77,7 @@ def _encode_local_path(path: pathlib.Path) -> Json | None:
 
 
 _ENCODERS: dict[type, Callable[[Any], Json]] = {
-    str: encode_text,
-    bool: lambda truth: truth,
-    int: encode_integer,
-    float: encode_float,
+    **ATOM_ENCODERS,
     complex: lambda number: {"$complex": [number.real.hex(), number.imag.hex()]},
     bytes: encode_bytes,
     bytearray: lambda data: {"$bytearray": to_base64(data)} if len(data) <= BYTES_LIMIT else None,

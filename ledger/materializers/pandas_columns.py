@@ -255,8 +255,8 @@ def _decode_objects(column: Any, held: Json) -> Any:
 
 def _decode_json(column: Any, held: Json) -> Any:
     elements = _objects(column)
-    decode = TreeDecoder(None).decode
-    elements[:] = [decode(json.loads(text)) for text in elements]
+    decode = TreeDecoder(None).decode_text
+    elements[:] = [decode(text) for text in elements]
     return elements if held["json"] == "object" else elements.astype(held["json"])
 
 

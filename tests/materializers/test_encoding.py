@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ledger.materializers.atoms import are_plain
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
 
@@ -77,3 +78,22 @@ def test_sets_come_back_the_same(value: Any) -> None:
     loaded = TreeDecoder(None).decode(TreeEncoder(None).encode(value))
     assert type(value) is type(loaded)
     assert sorted(map(repr, value)) == sorted(map(repr, loaded))
+
+
+_alike = st.sampled_from([st.integers(), st.floats(), st.text(st.characters(categories=["Cs", "Lu"])), st.booleans()])
+
+
+@settings(deadline=None, max_examples=100)
+@given(_alike.flatmap(lambda kind: st.lists(kind, min_size=9, max_size=12)))
+def test_many_values_are_plain_only_where_each_is(values: list[Any]) -> None:
+    """What is told of many values at once is what is told of each: JSON holds it as it is."""
+    encoded = [TreeEncoder(None).encode(value) for value in values]
+    assert not are_plain(values) or all(one is value for one, value in zip(encoded, values, strict=True))
+    assert encoded == TreeEncoder(None).encode(values)
+
+
+def test_a_tag_is_one_however_json_writes_it() -> None:
+    """A tag that another program has escaped is a tag still, and a text that looks like one is a text."""
+    assert TreeDecoder(None).decode_text('{"\\u0024tuple": [1]}') == (1,)
+    assert TreeDecoder(None).decode_text('["$tuple"]') == ["$tuple"]
+    assert TreeDecoder(None).decode_text('{"a": [1, "b"]}') == {"a": [1, "b"]}
