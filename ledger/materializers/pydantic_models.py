@@ -22,6 +22,7 @@ from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.known_types import fields_of
 from ledger.materializers.registry import LAST_RESORT, declares_fields, materializer_named, qualified_name
 
+_ATOMS = frozenset({type(None), bool, int, str, bytes})
 _PARTS = ("__dict__", "__pydantic_extra__", "__pydantic_private__")
 
 
@@ -113,6 +114,8 @@ def _note_set_fields(value: Any, fields: Json) -> None:
 
 def _models(value: Any) -> Iterator[Any]:
     """The models that a value is or holds, in an order that is always the same."""
+    if type(value) in _ATOMS:
+        return
     if _is_model(value):
         yield value
     for element in _elements(value) or ():
@@ -123,6 +126,8 @@ def _is_same(left: Any, right: Any) -> bool:
     """Whether two values are equal and of the same types, and so is all they hold; False where nobody can tell."""
     if type(left) is not type(right):
         return False
+    if type(left) in _ATOMS:
+        return bool(left == right)
     elements, others = _elements(left), _elements(right)
     if elements is not None and others is not None:
         return len(elements) == len(others) and all(map(_is_same, elements, others))
@@ -134,6 +139,8 @@ def _is_same(left: Any, right: Any) -> bool:
 
 def _elements(value: Any) -> list[Any] | None:
     """What a model or container holds, in an order that is always the same, and what it does with more."""
+    if type(value) in (list, tuple):
+        return list(value)
     if _is_model(value):
         parts = [getattr(value, part, None) or {} for part in _PARTS]
         return [pair for part in parts for pair in sorted(part.items())]
