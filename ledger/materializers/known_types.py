@@ -147,11 +147,12 @@ def is_named_tuple(kind: type) -> bool:
 
 def _with_subclasses(roots: Iterable[type]) -> Iterator[type]:
     """Some classes and, breadth first, everything that derives from them, in the order of definition."""
-    seen: set[type] = set()
+    # By identity: a class of classes may say that its classes have no hash, or warn when one is compared.
+    seen: dict[int, type] = {}
     waiting = list(roots)
     while waiting:
         kind = waiting.pop(0)
-        if kind not in seen:
-            seen.add(kind)
+        if id(kind) not in seen:
+            seen[id(kind)] = kind
             yield kind
             waiting.extend(type.__subclasses__(kind))

@@ -331,6 +331,26 @@ def test_a_class_that_is_not_defined_here_is_named(bench: Bench) -> None:
     )
 
 
+def test_a_class_that_cannot_be_compared_stands_in_nobodys_way(bench: Bench) -> None:
+    """Any class of the process is passed by on the way to another; it may have no hash, or warn when it is compared."""
+
+    class Kind(type):
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(cls, other: object) -> bool:
+            raise AssertionError(cls, other)
+
+    class Unlike(metaclass=Kind):
+        pass
+
+    @dataclasses.dataclass
+    class Local:
+        x: int
+
+    assert [Local(1)] == bench.round_trip([Local(1)])
+    del Unlike
+
+
 def test_a_class_that_a_function_has_defined_is_known_as_long_as_it_is_there(bench: Bench) -> None:
     """A dataclass of a test or a notebook's function, which is in no module, loads in the process that has it."""
 
