@@ -113,6 +113,7 @@ def test_system_errors_get_the_class_that_a_caller_acts_on(
     ("number", "advice"),
     [
         (errno.EACCES, "check the permissions of the path"),
+        (errno.EBUSY, "a disk is mounted there: choose a folder below it"),
         (errno.ENAMETOOLONG, "choose a shorter name"),
         (errno.EISDIR, "that is a folder: name a file"),
         (errno.ENOTDIR, "a part of that path is a file: name a path below folders"),

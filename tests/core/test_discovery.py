@@ -145,6 +145,16 @@ def test_ledger_dir_may_be_an_empty_folder(workdir: Path, monkeypatch: pytest.Mo
     assert 1 == Ledger.open(workdir / "prepared").load("one")
 
 
+def test_a_link_to_an_empty_folder_is_followed(workdir: Path) -> None:
+    """The ledger may be meant to lie on another disk: it is made where the link leads, and found through it."""
+    (workdir / "disk").mkdir()
+    (workdir / ".ledger").symlink_to("disk")
+    save_artifact(1, "one")
+    assert (1, True) == (load_artifact("one"), (workdir / ".ledger").is_symlink())
+    assert 1 == Ledger.open(workdir / "disk").load("one")
+    assert ["disk", ".ledger"] == sorted((path.name for path in workdir.iterdir()), reverse=True)
+
+
 def test_an_explicit_path_comes_before_ledger_dir(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path given to `Ledger.open` is used whatever `LEDGER_DIR` says."""
     monkeypatch.setenv("LEDGER_DIR", str(workdir / "elsewhere"))
