@@ -6,6 +6,7 @@ so that no file is ever written through one, and looked at again afterwards, bec
 harmless links can lead out of a folder together.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import NamedTuple
 from ledger.blobs.links import LEADS_OUT, bad_link, check_size, link_target
 from ledger.blobs.trees import is_inside
 from ledger.disk import MODE, fresh_name, remove_folder, storage_errors, write_all
-from ledger.errors import ArgumentError, TargetExistsError
+from ledger.errors import ArgumentError, StorageError, TargetExistsError
 from ledger.records import FileEntry
 
 _EXECUTABLE_MODE = MODE | 0o111
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 
 Read = Callable[[Sequence[FileEntry]], Iterator[Iterator[memoryview]]]
 """From files to the bytes of each, which are to be taken before those of the next."""
@@ -95,7 +97,17 @@ def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> 
         elif file.kind != "directory":
             _write(full, blocks, _EXECUTABLE_MODE if file.kind == "executable" else MODE)
     for path, target in links:
-        os.symlink(target, os.path.join(staging, path))
+        try:
+            os.symlink(target, os.path.join(staging, path))
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            raise StorageError(
+                f"{label}: the link {path!r} cannot be made: {error.strerror}",
+                hint="restore it to a file system that holds symbolic links, unlike FAT and exFAT",
+                errno=error.errno,
+                path=path,
+            ) from error
     root = os.path.realpath(staging)
     for path, target in links:
         if not is_inside(root, os.path.join(root, path)):

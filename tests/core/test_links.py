@@ -1,12 +1,14 @@
 """Links of a version that somebody else's program saved, on every way out of the ledger."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from ledger import ArtifactVersion, Ledger
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, StorageError
 from ledger.materializers import PathMaterializer
 from ledger.records import encode
 from tests.kit.contents import forged_links
@@ -81,3 +83,21 @@ def test_a_link_in_a_folder_of_its_own_stays_there(ledger: Ledger, tmp_path: Pat
     (folder / "latest").symlink_to("2")
     restored = ledger.register(folder, "raw").restore(tmp_path / "out")
     assert ["latest -> 2"] == [f"{path.name} -> {path.readlink()}" for path in restored.iterdir()]
+
+
+def test_a_file_system_without_links_is_named(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with a link that is restored to a USB stick is an error that names the link, and nothing half."""
+    (folder := ledger.path / "store" / "raw").mkdir()
+    (folder / "latest").symlink_to("2")
+    version = ledger.register(folder, "raw")
+
+    (tmp_path / "stick").mkdir()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    with pytest.raises(StorageError, match="raw@1: the link 'latest' cannot be made") as caught:
+        version.restore(tmp_path / "stick" / "out")
+    assert "unlike FAT" in caught.value.hint
+    assert [] == list((tmp_path / "stick").iterdir())
