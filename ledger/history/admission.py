@@ -123,18 +123,19 @@ def _check_artifact(tree: CommittedTree, name: Name, *, new: set[layout.Path], i
     versions: set[str] = set()
     pointers: set[layout.Path] = set()
     for claim in snapshot.claims(name):
-        where = "/".join(claim.path)
         problem = claim_problem(claim, before)
-        if problem is not None:
-            raise FormatError(f"{where}: {problem}")
         if claim.id in ids or claim.version in versions:
             what = f"the id {claim.id}" if claim.id in ids else f"the version {claim.version!r}"
-            raise FormatError(f"{where}: another one has {what}")
+            problem = problem or f"another one has {what}"
+        path = claim.path
+        if problem is not None:
+            raise FormatError(f"{'/'.join(path)}: {problem}")
         ids.add(claim.id)
         versions.add(claim.version)
-        if claim.pointer is not None:
-            pointers.add(claim.pointer)
-        if claim.path in new:
+        pointer = claim.pointer
+        if pointer is not None:
+            pointers.add(pointer)
+        if path in new:
             _check_found(claim, tree, snapshot)
         before = claim
     for problem in pointer_problems(tree, name, pointers):

@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import re
 import uuid
+from functools import lru_cache
 from typing import NamedTuple
 
 from ledger.errors import FormatError
@@ -80,6 +81,7 @@ def shard_of(name: str) -> str:
     return hashlib.sha256(name.lower().encode()).hexdigest()[:2]
 
 
+@lru_cache(1024)
 def artifact_path(name: Name) -> Path:
     """The directory of an artifact."""
     return (*ARTIFACTS, shard_of(name), encode_name(name))
