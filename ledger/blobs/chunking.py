@@ -116,4 +116,7 @@ class Cutter:
 
 def _fresh() -> mmap.mmap:
     # Not a bytearray: a small stream touches a few pages only, and memory of this kind costs what is touched.
-    return mmap.mmap(-1, BLOCK_SIZE)
+    try:
+        return mmap.mmap(-1, BLOCK_SIZE)
+    except OSError as error:  # what Python says of memory that is mapped
+        raise MemoryError(f"no {BLOCK_SIZE >> 20} MiB are left to cut a stream in") from error

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import resource
 from itertools import accumulate
 from pathlib import Path
 
@@ -106,3 +107,16 @@ def test_the_mean_size_is_as_documented() -> None:
     """Chunks of incompressible bytes have 68 to 80 KiB on average."""
     data = random.Random(3).randbytes(24 << 20)
     assert 68 << 10 < len(data) / len(cut(data)) < 80 << 10
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads what Linux says of a process")
+def test_too_little_memory_is_a_memory_error() -> None:
+    """A save for which there is no memory fails as everything else that asks for some, and not as a file would."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), hard))
+    try:
+        with pytest.raises(MemoryError, match="no 2 MiB are left"):
+            Cutter()
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
