@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import ledger.maintenance  # noqa: F401  # lets the type checker know `ledger.maintenance`
+    from ledger import client, enums, errors, maintenance, materializers, types  # noqa: F401  # for the type checker
     from ledger.api import load_artifact, log_artifact_metadata, register_artifact, save_artifact
     from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_writing
     from ledger.meters import Progress, progress
@@ -41,8 +41,8 @@ _HOMES = {
     "step": "ledger.runtime",
 }
 
-# Reachable as ``ledger.maintenance`` without an import of its own, and loaded only when it is first used.
-_PARTS = ("maintenance",)
+# Reachable as ``ledger.errors`` without an import of its own, and loaded only when it is first used.
+_PARTS = ("client", "enums", "errors", "maintenance", "materializers", "types")
 
 __all__ = [
     "Artifact",

@@ -74,6 +74,12 @@ def test_importing_the_package_imports_no_third_party(workdir: Path) -> None:
     assert "[]\n" == run_python(MODULES_AFTER_IMPORT, workdir).stdout
 
 
+def test_the_modules_of_the_contract_are_reached_through_the_package(workdir: Path) -> None:
+    """After `import ledger` alone, whatever was used before: an `except ledger.errors.…` can name what it catches."""
+    code = "import ledger; ledger.client, ledger.enums, ledger.errors, ledger.materializers, ledger.types"
+    run_python(code, workdir)
+
+
 def test_saving_a_plain_value_imports_nothing_heavy(workdir: Path) -> None:
     """A save and a load of plain values import no array, table or file system library."""
     assert "[]\n" == run_python(MODULES_AFTER_SAVE, workdir).stdout
