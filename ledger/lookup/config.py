@@ -20,12 +20,14 @@ from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
 CONFIG_FILE = "config.toml"
 DEFAULT_STORE = "store"
 
+_Place = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
+
 
 class RemoteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A remote: the URL that Git is given, and where the bytes of its versions are (empty: found by the URL)."""
 
-    url: str
-    store: str = ""
+    url: _Place
+    store: _Place = ""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,7 +37,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     were put together to be mapped; 0 keeps nothing.
     """
 
-    store: str = DEFAULT_STORE
+    store: _Place = DEFAULT_STORE
     store_id: str = ""
     lock_timeout: Annotated[float, msgspec.Meta(ge=0)] = 60.0
     durability: Durability = Durability.FULL

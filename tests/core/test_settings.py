@@ -64,7 +64,9 @@ def test_a_ledger_without_settings_gets_some(tmp_path: Path) -> None:
     assert 7 == read_config(tmp_path).cache_limit
 
 
-@pytest.mark.parametrize("text", ['cache_limit = "much"', "cache_limt = 5", "["])
+@pytest.mark.parametrize(
+    "text", ['cache_limit = "much"', "cache_limt = 5", "[", r'store = "a\u0000b"', r'remotes.origin.url = "\u0000"']
+)
 def test_a_damaged_file_is_not_edited(tmp_path: Path, text: str) -> None:
     """Settings that cannot be read are an error, and stay as they are."""
     (tmp_path / CONFIG_FILE).write_text(text)
