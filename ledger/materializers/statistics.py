@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16  # numbers: what is worked out of them on the way stays in a processor's cache
 _LABEL_LIMIT = 255  # of a key of metadata
 
 
