@@ -14,7 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ledger import client, enums, errors, maintenance, materializers, types  # noqa: F401  # for the type checker
+    # For the type checker, which is to know `ledger.errors`.
+    import ledger.client
+    import ledger.enums
+    import ledger.errors
+    import ledger.maintenance
+    import ledger.materializers
+    import ledger.types  # noqa: F401
     from ledger.api import load_artifact, log_artifact_metadata, register_artifact, save_artifact
     from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_writing
     from ledger.meters import Progress, progress
