@@ -114,6 +114,7 @@ _ADVICE = {
     "on the remote side": _LOST,
     "missing necessary objects": _LOST,
     "unresolved delta": _LOST,
+    "fsck error": "what Git itself refuses was pushed there: `git fsck --strict` in the remote names it",
     "upload-pack: not our ref": _LOST,
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "unknown option": "Git is too old here: install 2.29 or a later one",

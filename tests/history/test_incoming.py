@@ -103,7 +103,7 @@ PLANTED: dict[str, tuple[dict[str, bytes], str]] = {
         f"another one has the id {ID}",
     ),
     "deep": ({"/".join(["artifacts", *"abcdefghijklmnop"]): b""}, "nest deeper"),
-    "long": ({f"runs/{'x' * 5000}/run.json": b""}, r"runs/x{40}\.\.\.: a name of 5000 characters"),
+    "long": ({f"runs/{'x' * 4000}/run.json": b""}, r"runs/x{40}\.\.\.: a name of 4000 characters"),
 }
 
 
@@ -342,6 +342,17 @@ def test_a_corrupt_remote(ledger: Ledger, hub: Path) -> None:
         ledger.sync()
     assert before == ledger.revision
     check_histories(ledger.path)
+
+
+def test_what_git_itself_refuses_is_not_called_a_matter_of_the_network(ledger: Ledger, hub: Path) -> None:
+    """A tree that would be a trap in a work tree does not get here; the hint says how to find it."""
+    trap = b"100644 .git\0" + bytes.fromhex(hub_git(hub, "hash-object", "-w", "--stdin", data=b"[core]"))
+    tree = hub_git(hub, "hash-object", "-t", "tree", "-w", "--literally", "--stdin", data=trap)
+    commit = hub_git(hub, "commit-tree", tree, "-p", "main", "-m", "by hand")
+    hub_git(hub, "update-ref", "refs/heads/main", commit)
+    with pytest.raises(RemoteError, match=f"object {tree}: hasDotgit") as caught:
+        ledger.sync()
+    assert "git fsck" in caught.value.hint
 
 
 CLONED: dict[str, Callable[[Path], object]] = {
