@@ -6,6 +6,7 @@ must hold exactly as many bytes as the header says before memory is taken for th
 
 import ast
 import math
+from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any
 
 from ledger.errors import MaterializerError
@@ -79,12 +80,18 @@ def _read_header(file: IO[bytes], name: str) -> "tuple[np.dtype[Any], tuple[int,
     if length > _HEADER_LIMIT:
         raise MaterializerError(f"{name} has a header of {length} bytes, over the limit of {_HEADER_LIMIT}", path=name)
     text = file.read(length).decode("utf-8" if major == 3 else "latin-1")  # noqa: PLR2004  # the version that brought UTF-8
-    header = ast.literal_eval(text)  # literals only: nothing is evaluated
+    header = _parsed(text)
     dtype = np.lib.format.descr_to_dtype(header["descr"])
     shape = header["shape"]
     if dtype.hasobject or not all(type(length) is int and length >= 0 for length in shape):
         raise MaterializerError(f"{name} declares dtype {dtype} and shape {shape}, which are not data", path=name)
     return dtype, tuple(shape), bool(header["fortran_order"])
+
+
+@lru_cache(maxsize=16)  # a value may have very many arrays that are alike
+def _parsed(header: str) -> Any:
+    """What a header says, each array's dtype to be made anew: names of its fields can be changed in place."""
+    return ast.literal_eval(header)  # literals only: nothing is evaluated
 
 
 def _read_into(file: IO[bytes], view: memoryview) -> None:

@@ -174,6 +174,14 @@ def test_arrays_in_containers_keep_their_place(bench: Bench) -> None:
     assert loaded["a"][0].tolist() == [0, 1, 2]
 
 
+def test_arrays_that_are_alike_have_dtypes_of_their_own(bench: Bench) -> None:
+    """Fields that are renamed in a loaded array keep their names in what is loaded after it."""
+    records = np.zeros(2, dtype=[("a", "i8"), ("b", "f8")])
+    renamed, other = bench.round_trip([records, records])
+    renamed.dtype.names = ("x", "y")
+    assert other.dtype.names == bench.round_trip(records).dtype.names == ("a", "b")
+
+
 def test_objects_that_only_pickle_could_save_are_refused(bench: Bench) -> None:
     """An array that holds a function is an error with a hint, not a pickle."""
     with pytest.raises(MaterializerError, match="only pickle"):
