@@ -148,7 +148,8 @@ def _reach(remote: Remote) -> str:
         return REACH
     variables = _HTTP_VARIABLES if remote.url.startswith("http") else _SSH_VARIABLES
     unused = next((name for name in variables if name in os.environ), "")
-    return f"{unused} is not used: say the same by `git config --global {variables[unused]}`" if unused else REACH
+    told = f"; {unused} is not used: say the same by `git config --global {variables[unused]}`" if unused else ""
+    return f"{REACH}{told}"
 
 
 def _is_full(done: Done) -> bool:

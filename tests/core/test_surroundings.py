@@ -18,6 +18,7 @@ from ledger.errors import (
     RemoteError,
     UnsupportedFormatError,
 )
+from ledger.history.git_program import REACH
 from ledger.lookup import write_remote
 from tests.conftest import check_histories
 from tests.kit.disks import disk_at, remount
@@ -92,12 +93,14 @@ def test_what_the_environment_says_to_git_is_told_not_to_be_used(
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(RemoteError) as caught:
         far(ada, hub).sync("far")
-    assert "GIT_SSH_COMMAND is not used: say the same by `git config --global core.sshCommand`" == caught.value.hint
+    unused = "GIT_SSH_COMMAND is not used: say the same by `git config --global core.sshCommand`"
+    assert f"{REACH}; {unused}" == caught.value.hint
     monkeypatch.setenv("GIT_SSL_CAINFO", str(tmp_path / "ours.pem"))
     write_remote(ada.path, "web", f"https://127.0.0.1:{free_port()}/hub.git", store=str(hub / "ledger-store"))
     with pytest.raises(RemoteError) as caught:
         Ledger.open(ada.path).sync("web")
-    assert "GIT_SSL_CAINFO is not used: say the same by `git config --global http.sslCAInfo`" == caught.value.hint
+    unused = "GIT_SSL_CAINFO is not used: say the same by `git config --global http.sslCAInfo`"
+    assert f"{REACH}; {unused}" == caught.value.hint
 
 
 def test_objects_are_checked_though_the_user_asks_for_no_check(ada: Ledger, hub: Path) -> None:
