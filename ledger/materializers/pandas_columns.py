@@ -234,7 +234,10 @@ def _with_type(column: Any, kind: Any) -> Any:
 def _objects(column: Any) -> Any:
     """A column of texts, bytes or dates as an array of objects, None where it is null."""
     import numpy as np
+    import pyarrow as pa
 
+    if pa.types.is_date32(column.type):  # of which Arrow makes objects one by one
+        return column.to_numpy().astype("M8[D]").astype(object)
     array = np.empty(len(column), dtype=object)
     array[:] = column.to_pylist()
     return array
