@@ -15,7 +15,7 @@ CONFLICT: Final = 409
 NOT_IMPLEMENTED: Final = 501
 
 _STATUS = re.compile(r"(?:status |\()code: (\d{3})")  # the second is that of one of several deletions
-_CODE = re.compile(r"<Code>(\w+)</Code>")
+_CODE = re.compile(r"<Code>([\w.]+)</Code>")
 _MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _REASON = re.compile(r"status code: \d{3} ([A-Za-z ]+)")
 
@@ -23,6 +23,7 @@ _RANGE_NOT_SATISFIABLE = 416
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _NOT_FOUND = 404
+_NOT_THROUGH_THE_PROXY = 407
 _SERVER_ERRORS = 500
 _UNAVAILABLE = frozenset({408, 425, 429})
 _NEVER_BETTER = frozenset({NOT_IMPLEMENTED, 505})
@@ -33,8 +34,15 @@ _TRANSIENT_CODES = frozenset(
 )
 _ABOUT_ONE_OBJECT = ("read", "delete")  # of anything else that is not found, nobody says what it is
 _MISSING_PLACES = frozenset({"NoSuchBucket", "ContainerNotFound"})
+_KEYS_OF_THE_BUCKET = "KMS."  # how the codes begin of what encrypts the objects of a bucket
+_LOG_IN = "log in again: the credentials are no longer valid"
 _ACCESS_HINTS = {
-    "ExpiredToken": "log in again: the credentials are no longer valid",
+    "ExpiredToken": _LOG_IN,
+    "InvalidToken": _LOG_IN,
+    "TokenRefreshRequired": _LOG_IN,
+    "AuthorizationHeaderMalformed": "set AWS_REGION to where the bucket is",
+    "InvalidObjectState": "bring that object back from the archive, and let no rule of the bucket move the store there",
+    "QuotaExceeded": "make room in the bucket, or ask whoever keeps it for more",
     "RequestTimeTooSkewed": "set this machine's clock: the service refuses requests signed at another time",
     "AccessDenied": "ask whoever keeps the store for the right to read, write and list there",
 }
@@ -111,8 +119,9 @@ def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundErro
 
 
 def _is_about_access(answer: Answer, text: str) -> bool:
-    is_refused = answer.status in (_UNAUTHORIZED, _FORBIDDEN) or answer.code in _ACCESS_HINTS
-    return is_refused or _UNAUTHENTICATED in text or any(service in text for service in _METADATA_SERVICES)
+    is_refused = answer.status in (_UNAUTHORIZED, _FORBIDDEN, _NOT_THROUGH_THE_PROXY)
+    is_told = answer.code in _ACCESS_HINTS or answer.code.startswith(_KEYS_OF_THE_BUCKET)
+    return is_refused or is_told or _UNAUTHENTICATED in text or any(service in text for service in _METADATA_SERVICES)
 
 
 def _access_error(answer: Answer, text: str, place: str, doing: str) -> StoreAccessError:

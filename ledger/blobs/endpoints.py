@@ -26,6 +26,7 @@ EXTRAS: Final[Mapping[str, str]] = {
 """The protocols of buckets, and the extra that brings what each needs."""
 
 _CONNECT_SECONDS = 10
+_KEPT_CREDENTIALS = timedelta(minutes=10)  # boto3 gives none that end sooner, if it can get others
 _S3 = ("s3", "s3a")
 _S3_ACCESS = ("AWS_SKIP_SIGNATURE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _AZURE = ("abfs", "abfss")
@@ -127,7 +128,7 @@ def _s3_options(url: str) -> dict[str, Any]:
     except ImportError:
         return options  # without it the library looks where it can by itself: the environment and the machine's role
     try:
-        options["credential_provider"] = Boto3CredentialProvider()
+        options["credential_provider"] = Boto3CredentialProvider(ttl=_KEPT_CREDENTIALS)
     except Exception as error:
         raise StoreAccessError(
             f"no credentials for the store {url}: {error}",

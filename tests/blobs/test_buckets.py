@@ -1,6 +1,7 @@
 """Stores in buckets, over real S3 protocol, and what they do when it fails."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -8,10 +9,12 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ledger.blobs import BucketStore, ContentReader, create_store, open_store, store_id
+from ledger.blobs.endpoints import open_bucket
 from ledger.blobs.retrying import RetryingStore
 from ledger.errors import (
     ArgumentError,
@@ -246,6 +249,10 @@ REFUSALS = [
     (403, "SignatureDoesNotMatch", StoreAccessError, "credentials"),
     (403, "RequestTimeTooSkewed", StoreAccessError, "clock"),
     (400, "ExpiredToken", StoreAccessError, "log in again"),
+    (400, "AuthorizationHeaderMalformed", StoreAccessError, "AWS_REGION"),
+    (400, "KMS.DisabledException", StoreAccessError, "credentials"),
+    (403, "InvalidObjectState", StoreAccessError, "archive"),
+    (407, "", StoreAccessError, "credentials"),
     (401, "Unauthorized", StoreAccessError, "credentials"),
     (404, "NoSuchBucket", StoreMismatchError, "URL"),
     (400, "InvalidRequest", StorageError, ""),
@@ -359,6 +366,20 @@ def test_a_profile_is_enough(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) ->
         file.write("[default]\naws_access_key_id = test\naws_secret_access_key = test\n")
     store = create_store(bucket.url)
     assert 36 == len(store_id(store))
+
+
+def test_credentials_are_asked_for_again_before_they_end(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a role or of SSO end by themselves: they are not kept for longer than `boto3` promises them."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    end = datetime.now(UTC) + timedelta(minutes=16)
+    given = {"Version": 1, "AccessKeyId": "test", "SecretAccessKey": "test", "Expiration": end.isoformat()}
+    folder = os.path.join(os.environ["HOME"], ".aws")
+    os.mkdir(folder)
+    with open(os.path.join(folder, "config"), "w") as file:
+        file.write(f"[default]\ncredential_process = echo '{json.dumps(given)}'\n")
+    kept = open_bucket(bucket.url, 1.0).credential_provider()
+    assert ("test", True) == (kept["access_key_id"], kept["expires_at"] < end)
 
 
 def test_a_forked_process_is_told_so(bucket: Bucket) -> None:
