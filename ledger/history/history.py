@@ -28,7 +28,7 @@ from ledger.history.drafts import Draft, Publication, claims_of
 from ledger.history.forms import BLOB, COMMIT, Commit, ObjectId, object_id
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
-from ledger.history.packing import fold_packs, release_pack, write_pack
+from ledger.history.packing import FoldStep, is_fold_due, next_fold, release_pack, write_pack
 from ledger.history.refs import (
     branch_held,
     clear_dead_lock,
@@ -51,6 +51,9 @@ from ledger.ids import CommitId
 from ledger.notices import warn_user
 from ledger.records import FORMAT, decode, encode, format_time
 
+FOLD_LOCK = "fold.lock"
+"""The file, beside that of the ledger's lock, whose lock those hold who fold packs."""
+
 _MARKER = encode({"features": [], "format": FORMAT})
 _MARKER_ID = object_id(BLOB, _MARKER)
 
@@ -69,6 +72,7 @@ class History:
         """``lock`` is the file of the ledger's lock, ``lock_timeout`` how many seconds a writer waits for its turn."""
         self.git_dir = git_dir
         self._lock = LockFile(lock)
+        self._fold_lock = LockFile(lock.with_name(FOLD_LOCK))
         self._lock_timeout = lock_timeout
         self._queue = Queue(lock.parent / "queue")
         self._unsynced = lock.parent / UNSYNCED
@@ -161,9 +165,12 @@ class History:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """A block under the ledger's lock, what a dead holder left out of the way; then the next writer is woken."""
+        """A block in which nobody else publishes or folds, what a dead writer left out of the way.
+
+        Then the next writer is woken.
+        """
         try:
-            with self._lock.hold(timeout=self._lock_timeout) as lock:
+            with self._lock.hold(timeout=self._lock_timeout) as lock, self._fold_lock.hold(timeout=self._lock_timeout):
                 if lock.holder_died:
                     self._clear_dead_lock(holder_died=True)
                 yield
@@ -175,12 +182,15 @@ class History:
         turn = self._turns.take(publication)
         if not isinstance(turn, HeldLock):
             return Published(commit=turn, claims=claims_of(publication.drafts, self.snapshot(turn)))
-        try:
-            with turn, self._queue.waiters() as waiters:
-                published = self._publish(publication, waiters, holder_died=turn.holder_died)
-                self._fold()
-        finally:
-            self._queue.ring_next()
+        with ExitStack() as stack:
+            try:
+                with turn, self._queue.waiters() as waiters:
+                    published = self._publish(publication, waiters, holder_died=turn.holder_died)
+                    fold = self._next_fold(stack)
+            finally:
+                self._queue.ring_next()
+            if fold is not None:
+                self._fold(fold)
         return published
 
     def _publish(self, publication: Publication, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
@@ -258,13 +268,22 @@ class History:
         if self.objects.loose.has(base):
             settle_everything()
 
-    def _fold(self) -> None:
-        try:
-            if fold_packs(self.objects):
-                self._queue.remove_dead()
-        except LedgerError as error:
-            # The save is durable already; what failed was making later look-ups cheaper.
-            warn_user(f"the history's packs could not be folded: {error}")
+    def _next_fold(self, stack: ExitStack) -> FoldStep | None:
+        """The next step towards few packs, if one is due and nobody else is at one until ``stack`` ends."""
+        if not is_fold_due(self.objects):
+            return None
+        with _told_as_warning():
+            held = self._fold_lock.try_hold()
+            if held is not None:
+                stack.enter_context(held)
+                return next_fold(self.objects)
+        return None
+
+    def _fold(self, step: FoldStep) -> None:
+        """Do a step; others publish meanwhile."""
+        with _told_as_warning():
+            step()
+            self._queue.remove_dead()
 
     def _clear_dead_lock(self, *, holder_died: bool) -> None:
         """Move a dead writer's lock on the branch aside; whoever holds the ledger's lock can tell that it is one."""
@@ -289,6 +308,15 @@ class History:
             hint="try again; nothing was published",
             path=str(self.git_dir),
         )
+
+
+@contextmanager
+def _told_as_warning() -> Iterator[None]:
+    try:
+        yield
+    except LedgerError as error:
+        # The save is durable already; what failed was making later look-ups cheaper.
+        warn_user(f"the history's packs could not be folded: {error}")
 
 
 def _take_up(waiter: Waiter, chain: Chain) -> CommitId | None:

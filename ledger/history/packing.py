@@ -13,7 +13,9 @@ import itertools
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from ledger.disk import MODE, durability, remove_if_there, stage_together, storage_errors, sync_directory, write_all
@@ -26,7 +28,7 @@ from ledger.history.indexing import index_orphans
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile, encode_pack
 from ledger.history.replacing import TEMPORARY, fold_at_once
-from ledger.history.sources import OUR_KEEP, open_sources
+from ledger.history.sources import OUR_KEEP, Source, open_sources
 from ledger.history.staging import (
     DEAD_SECONDS,
     StagedFold,
@@ -100,34 +102,41 @@ def plan_fold(counts: Mapping[str, int]) -> list[str]:
     return [stem for (_, stem), total in zip(full, totals, strict=True) if total <= MOST_FOLDED]
 
 
-def fold_packs(objects: Objects) -> list[str]:
-    """Do the next step towards few packs, if one is due; returns the names of the packs that went.
+FoldStep = Callable[[], None]
+"""A step towards few packs, ready to be done."""
 
-    The caller holds the ledger's lock. Packs that somebody marked with ``.keep`` and damaged packs are left as
-    they are. What writers left that died goes too: none lives but the caller.
+
+def is_fold_due(objects: Objects) -> bool:
+    """Whether there is something to fold, as far as this process knows."""
+    counts = objects.pack_counts()
+    return bool(plan_fold(counts)) or _is_turn(counts, _written_last(counts))
+
+
+def next_fold(objects: Objects) -> FoldStep | None:
+    """The next step towards few packs, if one is due.
+
+    The caller holds the ledger's lock, so that what is chosen was written by no writer that is still at it; and the
+    lock of those who fold, which it keeps until the step is done. Packs that somebody marked with ``.keep`` and
+    damaged packs are left as they are. What writers left that died is seen to first.
     """
-    under_way = plan_under_way(objects)
-    taken = under_way.sources if under_way is not None else ()
-    written = next(iter(objects.pack_counts().values()), 0)
-    if plan_fold(_without(objects.pack_counts(), taken)):
-        objects.look_again()  # Git's housekeeping may have been here
-    counts = _without(objects.pack_counts(), taken)
-    stems = plan_fold(counts)
-    if not stems and not _is_turn(counts, written):
-        return []
-    # Durable whatever was asked of the save: what is folded was there before it.
-    with durability(Durability.FULL), storage_errors(objects.pack_directory, "fold"):
+    written = _written_last(objects.pack_counts())
+    objects.look_again()  # Git's housekeeping may have been here, and others that fold
+    with _folding(objects):
+        under_way = plan_under_way(objects)
+        counts = _without(objects.pack_counts(), under_way.sources if under_way is not None else ())
+        stems = plan_fold(counts)
         if stems and sum(counts[stem] for stem in stems) <= AT_ONCE:
             tidy(objects)
             pack_loose_objects(objects)
-            return fold_at_once(objects, open_sources(objects.pack_directory, stems), FOLD_AT // 2)
-        if under_way is not None and not under_way.by_hand:
-            _advance(resume_fold(objects, under_way), written)
-        elif under_way is not None and is_abandoned(objects, under_way):
-            discard_fold(objects)
-        elif under_way is None and stems:
-            _advance(begin_fold(objects, stems, by_hand=False), written)
-    return []
+            return partial(_fold_at_once, objects, open_sources(objects.pack_directory, stems))
+        if under_way is None and stems:
+            return partial(_advance, objects, begin_fold(objects, stems, by_hand=False), written)
+        if under_way is not None and _is_turn(counts, written):
+            if not under_way.by_hand:
+                return partial(_advance, objects, resume_fold(objects, under_way), written)
+            if is_abandoned(objects, under_way):
+                discard_fold(objects)
+    return None
 
 
 def pack_loose_objects(objects: Objects, most: int = _MOST_LOOSE) -> int:
@@ -156,14 +165,32 @@ def _is_turn(counts: Mapping[str, int], written: int) -> bool:
     return written > TIERS[0] or few % EACH == EACH // 2
 
 
+def _written_last(counts: Mapping[str, int]) -> int:
+    """How many objects the pack has that this process wrote last."""
+    return next(iter(counts.values()), 0)
+
+
 def _without(counts: Mapping[str, int], taken: Collection[str]) -> dict[str, int]:
     return {stem: count for stem, count in counts.items() if stem not in taken}
 
 
-def _advance(fold: StagedFold | None, written: int) -> None:
+@contextmanager
+def _folding(objects: Objects) -> Iterator[None]:
+    # Durable whatever was asked of the save: what is folded was there before it.
+    with durability(Durability.FULL), storage_errors(objects.pack_directory, "fold"):
+        yield
+
+
+def _fold_at_once(objects: Objects, sources: Sequence[Source]) -> None:
+    with _folding(objects):
+        fold_at_once(objects, sources, FOLD_AT // 2)
+
+
+def _advance(objects: Objects, fold: StagedFold | None, written: int) -> None:
     """Do a step whose size is that of what was written: who publishes much has time for much."""
-    if fold is not None:
-        fold.advance(max(SLICE, _SLICE_PER_WRITTEN * written))
+    with _folding(objects):
+        if fold is not None:
+            fold.advance(max(SLICE, _SLICE_PER_WRITTEN * written))
 
 
 def _mark_kept(path: str) -> None:
@@ -179,7 +206,7 @@ def _mark_kept(path: str) -> None:
 
 
 def tidy(objects: Objects) -> None:
-    """See to what writers left that died; the caller holds the ledger's lock.
+    """See to what writers left that died; the caller holds the ledger's lock, and that of those who fold.
 
     Whoever writes a file now is on a machine with which this one does not share the lock.
     """

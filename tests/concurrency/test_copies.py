@@ -14,14 +14,15 @@ SLICE, LONG = 40, 600
 
 
 @pytest.mark.parametrize("saves", [SLICE, pytest.param(LONG, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
-def test_a_copy_under_the_lock_is_whole(ledger: Ledger, start: Start, tmp_path: Path, saves: int) -> None:
+def test_a_copy_under_the_locks_is_whole(ledger: Ledger, start: Start, tmp_path: Path, saves: int) -> None:
     """A copy that is made while others save holds what was published before it, and can be gone on with."""
     copies: list[Path] = []
 
     def copy() -> None:
         copies.append(tmp_path / f"copy-{len(copies)}")
-        with (ledger.path / "lock").open("a") as lock:
+        with (ledger.path / "lock").open("a") as lock, (ledger.path / "fold.lock").open("a") as fold_lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(fold_lock, fcntl.LOCK_EX)
             before = len(ledger.versions(NAME)) if ledger.has_artifact(NAME) else 0
             shutil.copytree(ledger.path, copies[-1], ignore=shutil.ignore_patterns("tmp_*", "queue"))
         copied = Ledger.open(copies[-1])

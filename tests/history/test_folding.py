@@ -19,7 +19,7 @@ from ledger.history.folding import LONGEST_OWN_CHAIN, NameFilter
 from ledger.history.forms import BLOB, ObjectId, object_id
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
-from ledger.history.packing import FOLD_AT, fold_packs, write_pack
+from ledger.history.packing import FOLD_AT, next_fold, write_pack
 from ledger.history.relatives import families_of
 from ledger.history.staging import begin_fold, plan_under_way
 from ledger.records import check_name
@@ -141,7 +141,9 @@ def begun(history: History) -> None:
     """A fold that has gone through some entries and not through others."""
     saves(history, FOLD_AT)
     while not (folder_of(history) / "records").exists():
-        fold_packs(history.objects)
+        step = next_fold(history.objects)
+        assert step is not None
+        step()
     assert plan_under_way(history.objects) is not None
 
 

@@ -223,7 +223,8 @@ def test_a_linked_scratch_folder_is_not_emptied(history: History, tmp_path: Path
     for name in ("plan.json", "letter"):
         (own / name).write_bytes(b"{}")
     (history.git_dir / "ledger-fold").symlink_to(own)
-    publish(history, draft())
+    for _ in range(FOLD_AT):
+        publish(history, draft())
     assert ["letter", "plan.json"] == sorted(path.name for path in own.iterdir())
     assert not (history.git_dir / "ledger-fold").is_symlink()
 
