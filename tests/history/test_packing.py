@@ -7,13 +7,15 @@ import subprocess
 import time
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.disk import LockFile
 from ledger.errors import IntegrityError
-from ledger.history import History
+from ledger.history import History, packing, replacing
 from ledger.history.forms import BLOB, ObjectId, object_id
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile, count_in_index, encode_index
@@ -27,7 +29,7 @@ COUNTS = st.dictionaries(st.text("abcdef", min_size=1), st.integers(0, 40_000), 
 
 @given(COUNTS)
 def test_a_fold_takes_one_full_tier(counts: dict[str, int]) -> None:
-    """What is folded are all packs of one tier, sixteen or more; a larger pack is never touched."""
+    """What is folded are all packs of one full tier; a larger pack is never touched."""
     folded = plan_fold(counts)
     tiers = [next((number for number, most in enumerate(TIERS) if counts[stem] <= most), None) for stem in folded]
     assert len(set(tiers)) <= 1
@@ -37,7 +39,7 @@ def test_a_fold_takes_one_full_tier(counts: dict[str, int]) -> None:
 
 @given(COUNTS)
 def test_folding_comes_to_an_end_with_few_packs(counts: dict[str, int]) -> None:
-    """After folding until nothing is left to fold, each tier has fewer than sixteen packs."""
+    """After folding until nothing is left to fold, no tier is full."""
     rounds = 0
     while stems := plan_fold(counts):
         total = sum(counts.pop(stem) for stem in stems)
@@ -215,6 +217,36 @@ def test_a_fold_loses_nothing_to_an_index_that_lists_too_little(tmp_path: Path) 
         publish(again(history))
     assert Objects(history.git_dir).read(ObjectId(unlisted.hex()))
     assert FOLD_AT + 3 == len(versions_of(again(history)))
+
+
+def test_packs_are_folded_while_others_publish(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who folds holds the lock of those who fold, and not that of those who publish."""
+    folder = history.git_dir.parent
+    free = []
+
+    def fold_at_once(*given: Any) -> list[str]:
+        for name in ("lock", "fold.lock"):
+            held = LockFile(folder / name).try_hold()
+            free.append(held is not None)
+            if held is not None:
+                held.let_go()
+        return replacing.fold_at_once(*given)
+
+    monkeypatch.setattr(packing, "fold_at_once", fold_at_once)
+    for _ in range(FOLD_AT):
+        publish(history)
+    assert [True, False] == free
+    assert len(packs_of(history)) < FOLD_AT
+
+
+def test_nobody_waits_to_fold(history: History) -> None:
+    """While somebody folds, others publish and leave their packs to be folded later."""
+    with LockFile(history.git_dir.parent / "fold.lock").hold(timeout=1):
+        for _ in range(2 * FOLD_AT):
+            publish(history)
+        assert len(packs_of(history)) > 2 * FOLD_AT
+    publish(history)
+    assert len(packs_of(history)) < FOLD_AT
 
 
 def test_a_linked_scratch_folder_is_not_emptied(history: History, tmp_path: Path) -> None:
