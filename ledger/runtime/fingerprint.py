@@ -17,7 +17,7 @@ from ledger.records import encode_compact, encode_values
 from ledger.runtime.declarations import Declared
 from ledger.runtime.parameters import with_types
 from ledger.runtime.settings import StepOptions
-from ledger.runtime.sources import changed_by, closed_over, source_text
+from ledger.runtime.sources import closed_over, collected_in, source_text
 
 _HASHED_AS = b"ledger step 2\n"
 _BOUND = "what it is a method of"
@@ -81,11 +81,11 @@ def _told_of_function(function: Callable[..., Any], above: tuple[Callable[..., A
 
 
 def _captured(function: Callable[..., Any]) -> dict[str, Any]:
-    """What a function closes over, is a method of and wraps; not what it changes there itself, as a list of calls."""
+    """What a function closes over, is a method of and wraps; not what it only adds to, as a list of calls."""
     captured = closed_over(function)
     if captured:
-        changed = changed_by(function)
-        captured = {name: value for name, value in captured.items() if name not in changed}
+        collected = collected_in(function)
+        captured = {name: value for name, value in captured.items() if name not in collected}
     if inspect.ismethod(function):
         captured[_BOUND] = function.__self__
     if hasattr(function, "__wrapped__"):

@@ -10,16 +10,16 @@ import dis
 import inspect
 import textwrap
 import weakref
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType
 from typing import Any
 
 _texts: "weakref.WeakKeyDictionary[Callable[..., Any], str]" = weakref.WeakKeyDictionary()
 """What was read for a function or class first: its file may be edited while the program that compiled it goes on."""
 
-_CHANGING = {"add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert"}
-_CHANGING |= {"pop", "popitem", "popleft", "remove", "reverse", "setdefault", "sort", "update"}
-"""The methods that change a list, a dict, a set or a deque."""
+_ADDING = {"add", "append", "appendleft", "extend", "extendleft", "insert", "update"}
+"""The methods that add to a list, a dict, a set or a deque."""
 
 _LAMBDA = "<lambda>"
 _CONSTANTS = frozenset({"LOAD_CONST", "LOAD_COMMON_CONSTANT"})
@@ -70,23 +70,29 @@ def closed_over(function: Callable[..., Any]) -> dict[str, Any]:
     return found
 
 
-def changed_by(function: Callable[..., Any]) -> set[str]:
-    """The names of what a function's source assigns (``nonlocal``) or changes in place: a list of calls, a counter."""
+def collected_in(function: Callable[..., Any]) -> set[str]:
+    """The names of what a function's source adds to and never reads: a list of its calls, a counter."""
     try:
         tree = ast.parse(source_text(function) or "")
     except SyntaxError:  # a lambda in the lines that it stands in, or compiled code
         return set()
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Nonlocal):
-            names.update(node.names)
-        elif isinstance(node, ast.Subscript | ast.Attribute) and (
-            not isinstance(node.ctx, ast.Load) or getattr(node, "attr", None) in _CHANGING
-        ):
-            names.add(_root(node))
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "next" and node.args:
-            names.add(_root(node.args[0]))
-    return names
+    nodes = list(ast.walk(tree))
+    met = Counter(node.id for node in nodes if isinstance(node, ast.Name))
+    added = Counter(_root(target) for node in nodes for target in _added_to(node))
+    return {name for name in added if added[name] == met[name]}
+
+
+def _added_to(node: ast.AST) -> Sequence[ast.expr]:
+    """What a statement assigns to, whole or in part, or adds to by a method whose result it drops."""
+    if isinstance(node, ast.Assign):
+        return node.targets
+    if isinstance(node, ast.AugAssign):
+        return [node.target]
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        called = node.value.func
+        if isinstance(called, ast.Attribute) and called.attr in _ADDING:
+            return [called.value]
+    return []
 
 
 def _root(node: ast.expr) -> str:

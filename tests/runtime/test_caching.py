@@ -3,14 +3,13 @@
 import datetime as dt
 import functools
 import importlib
-import itertools
 import shutil
 import sys
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -373,24 +372,37 @@ def test_what_a_step_closes_over_is_part_of_its_key() -> None:
     assert ["completed", "completed"] == [call(make_closing(unknown)), call(make_closing(unknown))]
 
 
-def test_what_a_step_changes_itself_does_not_make_it_run_again() -> None:
-    """A list of its calls, a counter, an iterator and a `nonlocal` that it closes over are left out of its key."""
+def test_what_a_step_only_adds_to_does_not_make_it_run_again() -> None:
+    """A list of its calls, a counter and a `nonlocal` that it closes over and never reads are left out of its key."""
     calls: list[Any] = []
     seen = defaultdict(dict, {"of": {"runs": 0}})
-    numbers = itertools.count()
     count = 0
 
     @step
     def made() -> int:
         nonlocal count
-        next(numbers)
         count += 1
         calls.append(object())
         seen["of"]["runs"] += 1
-        return count
+        return 1
 
     assert ["completed", "cached"] == [call(made), call(made)]
-    assert [1, 1, 1, 1] == [len(calls), seen["of"]["runs"], count, next(numbers)]
+    assert [1, 1, 1] == [len(calls), seen["of"]["runs"], count]
+
+
+def test_what_a_step_changes_and_reads_counts() -> None:
+    """A setting that it fills in, or a list that it sorts, is what its result depends on."""
+
+    def summed(rows: list[int]) -> int:
+        @step
+        def total() -> int:
+            rows.append(0)
+            rows.sort()
+            return sum(rows)
+
+        return cast("int", total())
+
+    assert [3, 7] == [summed([1, 2]), summed([3, 4])]
 
 
 def make_adding(number: int, extra: Any = None) -> Any:
