@@ -49,8 +49,15 @@ _ACCESS_HINTS = {
 _DETAILS = re.compile(r'(?:message|error): "([^"]+)"')
 _KIND = re.compile(r"HttpError \{\s+kind: (\w+)")
 _KINDS = {"Timeout": "no answer in time", "Interrupted": "the connection was cut", "Connect": "cannot connect"}
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
+_CONNECTION_HINTS = {
+    "InvalidCertificate": "let SSL_CERT_FILE name the certificate of the authority behind it, or behind your proxy",
+    "ProxyAuthRequired": "give user and password in the URL of the proxy, in HTTPS_PROXY",
+}
+"""What to do about connections that are refused for good, by the library's words."""
 _UNAUTHENTICATED = "lacked valid authentication credentials"
 _METADATA_SERVICES = ("169.254.169.254", "metadata.google.internal")
+_ACCESS_WORDS = (_UNAUTHENTICATED, *_METADATA_SERVICES, *_CONNECTION_HINTS)
 _NO_PARTS = "serve the store's files with their lengths and with HTTP ranges: parts of them are asked for"
 _BAD_KEY = "give that object a key without empty parts, `.`, `..` and control characters"
 _SETUP_HINTS = {
@@ -121,7 +128,7 @@ def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundErro
 def _is_about_access(answer: Answer, text: str) -> bool:
     is_refused = answer.status in (_UNAUTHORIZED, _FORBIDDEN, _NOT_THROUGH_THE_PROXY)
     is_told = answer.code in _ACCESS_HINTS or answer.code.startswith(_KEYS_OF_THE_BUCKET)
-    return is_refused or is_told or _UNAUTHENTICATED in text or any(service in text for service in _METADATA_SERVICES)
+    return is_refused or is_told or any(words in text for words in _ACCESS_WORDS)
 
 
 def _access_error(answer: Answer, text: str, place: str, doing: str) -> StoreAccessError:
@@ -129,12 +136,16 @@ def _access_error(answer: Answer, text: str, place: str, doing: str) -> StoreAcc
         hint = "set the service's environment variables, or log in with its own tool (specs/stores.md, 2)"
         return StoreAccessError(f"cannot {doing} {place}: no credentials found", hint=hint, path=place)
     message = f"cannot {doing} {place}: {answer.reason}"
-    return StoreAccessError(message, hint=_ACCESS_HINTS.get(answer.code, ""), path=place)
+    refused = (hint for words, hint in _CONNECTION_HINTS.items() if words in text)
+    return StoreAccessError(message, hint=_ACCESS_HINTS.get(answer.code) or next(refused, ""), path=place)
 
 
 def _silence(text: str) -> str:
     """Why there was no answer, as far as the words tell."""
     kind, details = _KIND.search(text), _DETAILS.findall(text)
+    certificate = _CERTIFICATE.search(text)
+    if certificate:
+        return f"the certificate of the service is not valid here: {certificate[1]}"
     first = text.partition("\n")[0].rpartition(" - ")[2]
     told = _KINDS.get(kind[1], first) if kind else first
     return f"{told}: {details[-1]}" if kind and details else told

@@ -192,3 +192,18 @@ def test_a_web_server_that_tells_no_lengths_is_not_asked_again() -> None:
     assert isinstance(error, StorageError)
     assert not isinstance(error, StoreUnavailableError)
     assert ("with their lengths" in error.hint, errno.ENOTSUP) == (True, error.errno)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown", "hint"),
+    [
+        ("error: InvalidCertificate(\n  UnknownIssuer,\n )", "UnknownIssuer", "SSL_CERT_FILE"),
+        ("ProxyAuthRequired,", "cannot connect", "HTTPS_PROXY"),
+    ],
+    ids=["certificate", "proxy"],
+)
+def test_a_connection_that_is_refused_for_good_says_what_to_do(words: str, shown: str, hint: str) -> None:
+    """An unknown authority, or a proxy that wants a password, is no network to be waited for."""
+    error = refusal(f"Generic S3 error\nHttpError {{\n kind: Connect,\n source: (Connect, {words})", "s3://b/k", "read")
+    assert isinstance(error, StoreAccessError)
+    assert (True, True) == (shown in str(error), hint in error.hint)
