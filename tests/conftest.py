@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from ledger import Ledger
 from tests.kit.faults import Proxy, proxy_before
-from tests.kit.git import run_git
+from tests.kit.git import check_objects, run_git
 from tests.kit.s3 import Bucket, new_bucket, running_server, s3_environment
 
 # How long an example takes says what else the machine does. The rest is Hypothesis's own profile, which is another one
@@ -118,7 +118,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 def check_histories(folder: Path) -> None:
     """Every history below a folder is sound for Git, and its commits only ever added paths."""
     for git_dir in histories_below(folder):
-        fsck = run_git(git_dir, "fsck", "--full", "--strict")
+        fsck = check_objects(git_dir)
         assert (0, "") == (fsck.returncode, fsck.stderr), fsck
         edits = run_git(git_dir, "log", "--oneline", "--diff-filter=MDRT", "--name-status", "main")
         assert (0, "") == (edits.returncode, edits.stdout), edits

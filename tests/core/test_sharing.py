@@ -45,7 +45,7 @@ from ledger.meters import Progress, progress
 from ledger.records import Name
 from tests.conftest import check_histories
 from tests.kit.contents import noise
-from tests.kit.git import run_git
+from tests.kit.git import check_objects, run_git
 from tests.kit.histories import start
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import files_below, git
@@ -58,7 +58,7 @@ ROOT = Path(__file__).parents[2]
 def hub(tmp_path: Path) -> Iterator[Path]:
     yield new_hub(tmp_path)
     check_histories(tmp_path)
-    assert 0 == run_git(tmp_path / "hub.git", "fsck", "--full", "--strict").returncode
+    assert 0 == check_objects(tmp_path / "hub.git").returncode
 
 
 @pytest.fixture
