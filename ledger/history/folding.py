@@ -27,8 +27,8 @@ from ledger.history.entries import (
 )
 from ledger.history.forms import COMMIT, TREE, object_id
 from ledger.history.newpack import NewPack, Record
+from ledger.history.oldpacks import Entries, OldPack
 from ledger.history.relatives import Relatives
-from ledger.history.sources import Entries, Source
 
 LONGEST_OWN_CHAIN = 48
 """Deltas that we let build on one another."""
@@ -39,12 +39,12 @@ _LEAST_ENTRY = 64
 _BASES = 64
 
 
-class SourceDamage(Exception):  # noqa: N818  # caught where the fold is planned anew without the pack
+class OldPackDamage(Exception):  # noqa: N818  # caught where the fold is planned anew without the pack
     """A pack that is to be folded holds an object that cannot be read, or is another one."""
 
-    def __init__(self, source: Source) -> None:
-        super().__init__(str(source.base))
-        self.source = source
+    def __init__(self, old: OldPack) -> None:
+        super().__init__(str(old.base))
+        self.pack = old
 
 
 class NameFilter:
@@ -71,12 +71,12 @@ class NameFilter:
 class Fold:
     """Several packs on their way into one."""
 
-    def __init__(self, sources: Sequence[Source], new: NewPack, *, most_related: int) -> None:
-        """``sources``, the newest first; in those of more than ``most_related`` objects no relatives are sought."""
-        self.sources = sources
+    def __init__(self, packs: Sequence[OldPack], new: NewPack, *, most_related: int) -> None:
+        """``packs``, the newest first; in those of more than ``most_related`` objects no relatives are sought."""
+        self.packs = packs
         self.new = new
         self._most_related = most_related
-        self._entries = Entries(sources)
+        self._entries = Entries(packs)
         self._starts = self._entries.starts
         self._filter = NameFilter(len(self), is_empty=not len(new))
         self._bases: dict[bytes, bytes] = {}
@@ -92,65 +92,65 @@ class Fold:
         return len(self.new) == len(self)
 
     def fits(self) -> bool:
-        """Whether the records so far are those of these sources, as the last one tells."""
+        """Whether the records so far are those of these packs, as the last one tells."""
         last = len(self.new) - 1
         if not 0 <= last < len(self):
             return last < 0
-        at = self._entries.source_of(last)
-        return self.sources[at].ordered_names[last - self._starts[at]] == self.new[last].name
+        at = self._entries.pack_of(last)
+        return self.packs[at].ordered_names[last - self._starts[at]] == self.new[last].name
 
     def advance(self, most: int, *, durably: bool) -> None:
-        """Go through the next entries, ``most`` or fewer; raises `SourceDamage`."""
+        """Go through the next entries, ``most`` or fewer; raises `OldPackDamage`."""
         start = len(self.new)
         stop = min(start + most, len(self))
         try:
             while len(self.new) < stop:
-                self._advance_in(self._entries.source_of(len(self.new)), stop)
+                self._advance_in(self._entries.pack_of(len(self.new)), stop)
         except PackDamage as error:
-            raise SourceDamage(self.sources[self._entries.source_of(len(self.new))]) from error
+            raise OldPackDamage(self.packs[self._entries.pack_of(len(self.new))]) from error
         self.new.flush(durably=durably)
         unreadable = self.new.first_unreadable(start)
         if unreadable is not None:
             self._blame(unreadable)
 
     def _advance_in(self, at: int, stop: int) -> None:
-        """Go through the entries of one source, up to the ``stop``-th of all."""
-        source, first = self.sources[at], self._starts[at]
-        for number in range(len(self.new) - first, min(len(source), stop - first)):
-            name = source.ordered_names[number]
+        """Go through the entries of one pack, up to the ``stop``-th of all."""
+        old, first = self.packs[at], self._starts[at]
+        for number in range(len(self.new) - first, min(len(old), stop - first)):
+            name = old.ordered_names[number]
             known = self._located(name)
             if known is not None:
                 self.new.add_known(name, known)
                 continue
             self._filter.add(name)
-            offset = source.offsets[number]
-            head = read_head(source.pack.content(), offset)
+            offset = old.offsets[number]
+            head = read_head(old.pack.content(), offset)
             if head.kind == OFFSET_DELTA:
-                self._add_moved(source, first, name, head, source.offsets[number + 1])
+                self._add_moved(old, first, name, head, old.offsets[number + 1])
             elif head.kind == NAME_DELTA:
-                self.new.add(name, encode_entry(*source.pack.read_at(offset)), depth=0)
+                self.new.add(name, encode_entry(*old.pack.read_at(offset)), depth=0)
             elif not self._add_related(at, number, name, head):
-                self.new.add(name, _compressed(source, number, head), depth=0)
+                self.new.add(name, _compressed(old, number, head), depth=0)
         if len(self.new) == self._starts[at + 1]:
-            source.forget_names()
+            old.forget_names()
 
-    def _add_moved(self, source: Source, first: int, name: bytes, head: Head, end: int) -> None:
-        """Add a delta of a source as it stands, but for the distance of its base."""
+    def _add_moved(self, old: OldPack, first: int, name: bytes, head: Head, end: int) -> None:
+        """Add a delta of an old pack as it stands, but for the distance of its base."""
         assert isinstance(head.base, int)
-        base = self.new[first + source.number_at(head.base)]
+        base = self.new[first + old.number_at(head.base)]
         moved = encode_head(OFFSET_DELTA, head.size, self.new.end - base.offset)
-        self.new.add(name, moved + source.pack.content()[head.at : end], depth=base.depth + 1)
+        self.new.add(name, moved + old.pack.content()[head.at : end], depth=base.depth + 1)
 
     def _add_related(self, at: int, number: int, name: bytes, head: Head) -> bool:
         """Add a whole entry as a delta against its relative; says whether it has one and something is won by it."""
-        source = self.sources[at]
+        old = self.packs[at]
         bases, heights = self._relations(at)
-        length = source.offsets[number + 1] - source.offsets[number]
+        length = old.offsets[number + 1] - old.offsets[number]
         base = self._relatives.of_commit(name) if head.kind == COMMIT else bases.get(name)
         place = self._located(base) if base is not None and length >= _LEAST_ENTRY else None
         if base is None or place is None or place.depth + heights.get(number, 0) >= LONGEST_OWN_CHAIN:
             return False
-        data = inflate(source.pack.content(), head)
+        data = inflate(old.pack.content(), head)
         delta = encode_delta(self._base(base), data, is_tree=head.kind == TREE)
         entry = encode_delta_entry(self.new.end - place.offset, delta)
         if len(entry) >= length:
@@ -180,39 +180,39 @@ class Fold:
 
     @cached_property
     def _relatives(self) -> Relatives:
-        tip = self.sources[0].tip
+        tip = self.packs[0].tip
         # No method of this object: the two would keep each other, and the mapped packs, alive.
         return Relatives(tip.tree if tip is not None else None, partial(_read_tree, self._entries))
 
     def _relations(self, at: int) -> tuple[dict[bytes, bytes], dict[int, int]]:
-        """The bases for the objects of a source, and how much builds on each of its entries already."""
+        """The bases for the objects of an old pack, and how much builds on each of its entries already."""
         if self._current[0] != at:
-            source, bases, heights = self.sources[at], dict[bytes, bytes](), dict[int, int]()
-            if len(source) <= self._most_related and source.tip is not None:
-                bases = self._relatives.of_pack(frozenset(source.ordered_names), source.tip.tree)
-                heights = source.heights()
+            old, bases, heights = self.packs[at], dict[bytes, bytes](), dict[int, int]()
+            if len(old) <= self._most_related and old.tip is not None:
+                bases = self._relatives.of_pack(frozenset(old.ordered_names), old.tip.tree)
+                heights = old.heights()
             self._current = at, bases, heights
         return self._current[1:]
 
     def _blame(self, number: int) -> NoReturn:
-        """Say why an object cannot be read back: its source is damaged, or the disk does not hold what was written."""
-        at = self._entries.source_of(number)
-        source = self.sources[at]
+        """Say why an object cannot be read back: its pack is damaged, or the disk does not hold what was written."""
+        at = self._entries.pack_of(number)
+        old = self.packs[at]
         try:
-            found = source.pack.read_at(source.offsets[number - self._starts[at]])
+            found = old.pack.read_at(old.offsets[number - self._starts[at]])
         except PackDamage as error:
-            raise SourceDamage(source) from error
+            raise OldPackDamage(old) from error
         if object_id(*found) != self.new[number].name.hex():
-            raise SourceDamage(source)
+            raise OldPackDamage(old)
         raise IntegrityError(f"{self.new.path} does not hold what was written to it", where=str(self.new.path))
 
 
-def _compressed(source: Source, number: int, head: Head) -> bytes:
+def _compressed(old: OldPack, number: int, head: Head) -> bytes:
     """An entry as it stands, or compressed, if it is not yet."""
-    content = source.pack.content()
+    content = old.pack.content()
     if is_stored(content, head):
         return encode_entry(head.kind, inflate(content, head))
-    return source.entry(number)
+    return old.entry(number)
 
 
 def _read_tree(entries: Entries, name: bytes) -> bytes | None:

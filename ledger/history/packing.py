@@ -26,9 +26,9 @@ from ledger.history.entries import encode_entry, encode_new_entry
 from ledger.history.forms import ObjectId
 from ledger.history.indexing import index_orphans
 from ledger.history.objects import Objects
+from ledger.history.oldpacks import OUR_KEEP, OldPack, open_old_packs
 from ledger.history.packfile import PackFile, encode_pack
 from ledger.history.replacing import TEMPORARY, fold_at_once
-from ledger.history.sources import OUR_KEEP, Source, open_sources
 from ledger.history.staging import (
     DEAD_SECONDS,
     StagedFold,
@@ -123,12 +123,12 @@ def next_fold(objects: Objects) -> FoldStep | None:
     objects.look_again()  # Git's housekeeping may have been here, and others that fold
     with _folding(objects):
         under_way = plan_under_way(objects)
-        counts = _without(objects.pack_counts(), under_way.sources if under_way is not None else ())
+        counts = _without(objects.pack_counts(), under_way.packs if under_way is not None else ())
         stems = plan_fold(counts)
         if stems and sum(counts[stem] for stem in stems) <= AT_ONCE:
             tidy(objects)
             pack_loose_objects(objects)
-            return partial(_fold_at_once, objects, open_sources(objects.pack_directory, stems))
+            return partial(_fold_at_once, objects, open_old_packs(objects.pack_directory, stems))
         if under_way is None and stems:
             return partial(_advance, objects, begin_fold(objects, stems, by_hand=False), written)
         if under_way is not None and _is_turn(counts, written):
@@ -181,9 +181,9 @@ def _folding(objects: Objects) -> Iterator[None]:
         yield
 
 
-def _fold_at_once(objects: Objects, sources: Sequence[Source]) -> None:
+def _fold_at_once(objects: Objects, packs: Sequence[OldPack]) -> None:
     with _folding(objects):
-        fold_at_once(objects, sources, FOLD_AT // 2)
+        fold_at_once(objects, packs, FOLD_AT // 2)
 
 
 def _advance(objects: Objects, fold: StagedFold | None, written: int) -> None:

@@ -15,8 +15,8 @@ from ledger.disk import storage_errors
 from ledger.errors import ArgumentError
 from ledger.history.history import History
 from ledger.history.objects import Objects
+from ledger.history.oldpacks import open_old_packs
 from ledger.history.packing import pack_loose_objects, tidy
-from ledger.history.sources import open_sources
 from ledger.history.staging import begin_fold
 
 MOST_PACKED = 1_000_000
@@ -75,8 +75,8 @@ def plan_packing(history: History) -> PackingPlan:
     objects = history.objects
     sizes = _sizes(objects)
     with storage_errors(objects.pack_directory, "read"):
-        sources = open_sources(objects.pack_directory, sorted(sizes))
-    newest_first = [sizes[source.base.name] for source in sources]
+        packs = open_old_packs(objects.pack_directory, sorted(sizes))
+    newest_first = [sizes[old.base.name] for old in packs]
     groups = group_packs(newest_first)
     taken = {pack.stem for group in groups for pack in group}
     left = [pack for stem, pack in sorted(sizes.items()) if stem not in taken]

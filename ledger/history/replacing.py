@@ -13,11 +13,11 @@ from pathlib import Path
 
 from ledger.disk import fresh_name, names_in, read_file, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.errors import IntegrityError, StorageError
-from ledger.history.folding import Fold, SourceDamage
+from ledger.history.folding import Fold, OldPackDamage
 from ledger.history.newpack import Columns, NewPack
 from ledger.history.objects import Objects
+from ledger.history.oldpacks import OldPack
 from ledger.history.packfile import TRAILER, map_file
-from ledger.history.sources import Source
 
 # Not `tmp_`: `git prune --expire=now` removes files of that name while they are being written.
 TEMPORARY = "ledger_tmp_"
@@ -29,19 +29,19 @@ _WITH_A_PACK = (".pack", ".rev", ".bitmap", ".keep")
 _EVERYTHING_IS_RELATED = 1 << 60
 
 
-def fold_at_once(objects: Objects, sources: Sequence[Source], least: int) -> list[str]:
+def fold_at_once(objects: Objects, packs: Sequence[OldPack], least: int) -> list[str]:
     """Fold packs into one; returns the names of those that went.
 
     A pack that turns out to be damaged is left as it is, and the others are folded, if there are at least ``least``.
     """
-    while len(sources) >= least:
+    while len(packs) >= least:
         path = objects.pack_directory / fresh_name(TEMPORARY)
-        fold = Fold(sources, NewPack(path), most_related=_EVERYTHING_IS_RELATED)
+        fold = Fold(packs, NewPack(path), most_related=_EVERYTHING_IS_RELATED)
         try:
             fold.advance(len(fold), durably=False)
             return put_in_place(objects, fold, [fold.new.columns()])
-        except SourceDamage as damage:
-            sources = [source for source in sources if source is not damage.source]
+        except OldPackDamage as damage:
+            packs = [old for old in packs if old is not damage.pack]
         finally:
             remove_if_there(path)
     return []
@@ -67,9 +67,9 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> li
     if read_file(folder / f"{stem}.idx") != index:
         raise IntegrityError(f"{stem}.idx does not hold what was written to it", where=str(folder / stem))
     objects.adopt_pack(stem, count)
-    old = [source.base.name for source in fold.sources if source.base.name != stem]
-    remove_packs(objects, old)
-    return sorted(old)
+    replaced = [old.base.name for old in fold.packs if old.base.name != stem]
+    remove_packs(objects, replaced)
+    return sorted(replaced)
 
 
 def _is_whole(path: Path, checksum: str) -> bool:

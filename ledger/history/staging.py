@@ -29,11 +29,11 @@ from ledger.disk import (
 )
 from ledger.errors import FormatError, IntegrityError
 from ledger.history.entries import PackDamage
-from ledger.history.folding import Fold, SourceDamage
+from ledger.history.folding import Fold, OldPackDamage
 from ledger.history.newpack import RECORD_BYTES, Columns, NewPack, split_columns
 from ledger.history.objects import Objects
+from ledger.history.oldpacks import OldPack, open_old_packs
 from ledger.history.replacing import put_in_place
-from ledger.history.sources import Source, open_sources
 from ledger.records import decode, encode
 from ledger.system_errors import storage_error
 
@@ -63,7 +63,7 @@ class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Which packs are folded, the newest first. The id tells one fold from the next."""
 
     id: str
-    sources: tuple[str, ...]
+    packs: tuple[str, ...] = msgspec.field(name="sources")
     by_hand: bool
     format: int = 1
 
@@ -71,7 +71,7 @@ class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
 class StagedFold:
     """A fold under way, as far as it has come on the disk."""
 
-    def __init__(self, objects: Objects, plan: FoldPlan, sources: Sequence[Source], records: bytes = b"") -> None:
+    def __init__(self, objects: Objects, plan: FoldPlan, packs: Sequence[OldPack], records: bytes = b"") -> None:
         self.plan = plan
         self.successor: StagedFold | None = None
         self._objects = objects
@@ -79,7 +79,7 @@ class StagedFold:
         self._saved = len(records)
         self._written: tuple[_State | None, _State | None] = None, None
         related = _UNLIMITED if plan.by_hand else _MOST_RELATED
-        self._fold = Fold(sources, NewPack(self._folder / _PACK, records), most_related=related)
+        self._fold = Fold(packs, NewPack(self._folder / _PACK, records), most_related=related)
 
     @property
     def done(self) -> int:
@@ -118,8 +118,8 @@ class StagedFold:
                 self._objects.fold_at_hand = self
                 return False
             put_in_place(self._objects, self._fold, self._columns())
-        except SourceDamage as damage:
-            sound = [source.base.name for source in self._fold.sources if source is not damage.source]
+        except OldPackDamage as damage:
+            sound = [old.base.name for old in self._fold.packs if old is not damage.pack]
             self.successor = begin_fold(self._objects, sound, by_hand=self.plan.by_hand)
             return True
         except FileNotFoundError:
@@ -158,13 +158,13 @@ class StagedFold:
 def begin_fold(objects: Objects, stems: Sequence[str], *, by_hand: bool) -> StagedFold | None:
     """Begin to fold packs, in place of any fold that is under way; ``None`` if fewer than two of them can be folded."""
     discard_fold(objects)
-    sources = open_sources(objects.pack_directory, stems)
-    if len(sources) < 2:  # noqa: PLR2004  # one pack is one pack already
+    packs = open_old_packs(objects.pack_directory, stems)
+    if len(packs) < 2:  # noqa: PLR2004  # one pack is one pack already
         return None
-    plan = FoldPlan(id=fresh_name(""), sources=tuple(source.base.name for source in sources), by_hand=by_hand)
+    plan = FoldPlan(id=fresh_name(""), packs=tuple(old.base.name for old in packs), by_hand=by_hand)
     make_directory(_folder_of(objects))
     write_file(_folder_of(objects) / _PLAN, [encode(plan)])
-    return StagedFold(objects, plan, sources)
+    return StagedFold(objects, plan, packs)
 
 
 def plan_under_way(objects: Objects) -> FoldPlan | None:
@@ -195,8 +195,8 @@ def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
     try:
         records = _read_if_there(folder / _RECORDS)
         records = records[: len(records) - len(records) % RECORD_BYTES]
-        sources = [Source(objects.pack_directory / stem) for stem in plan.sources]
-        fold = StagedFold(objects, plan, sources, records)
+        packs = [OldPack(objects.pack_directory / stem) for stem in plan.packs]
+        fold = StagedFold(objects, plan, packs, records)
         if fold.fits():
             return fold
     except (FileNotFoundError, PackDamage):

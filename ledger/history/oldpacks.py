@@ -39,7 +39,7 @@ class Tip(NamedTuple):
     tree: bytes
 
 
-class Source:
+class OldPack:
     """One pack, known to be whole as far as its index, its head and its trailer say."""
 
     def __init__(self, base: Path) -> None:
@@ -104,15 +104,15 @@ class Source:
 class Entries:
     """The entries of several packs in one row: those of the first pack, then those of the next."""
 
-    def __init__(self, sources: Sequence[Source]) -> None:
-        self.sources = sources
-        self.starts = [0, *itertools.accumulate(map(len, sources))]
+    def __init__(self, packs: Sequence[OldPack]) -> None:
+        self.packs = packs
+        self.starts = [0, *itertools.accumulate(map(len, packs))]
         """The number in the row of each pack's first entry, and one more than that of the last."""
 
     def __len__(self) -> int:
         return self.starts[-1]
 
-    def source_of(self, number: int) -> int:
+    def pack_of(self, number: int) -> int:
         """Which pack an entry is of, by the entry's number in the row."""
         return bisect_right(self.starts, number) - 1
 
@@ -122,9 +122,9 @@ class Entries:
         for at in self._unlisted:
             if listed is not None and listed < self.starts[at]:
                 break
-            offset = self.sources[at].pack.find(name)
+            offset = self.packs[at].pack.find(name)
             if offset is not None:
-                return self.starts[at] + self.sources[at].number_at(offset)
+                return self.starts[at] + self.packs[at].number_at(offset)
         return listed
 
     def read(self, name: bytes) -> tuple[int, bytes] | None:
@@ -132,15 +132,15 @@ class Entries:
         number = self.number_of(name)
         if number is None:
             return None
-        at = self.source_of(number)
-        return self.sources[at].pack.read_at(self.sources[at].offsets[number - self.starts[at]])
+        at = self.pack_of(number)
+        return self.packs[at].pack.read_at(self.packs[at].offsets[number - self.starts[at]])
 
     @cached_property
     def _unlisted(self) -> list[int]:
         """The packs whose names are not listed: the largest, if all names together were too many."""
-        most = FEW if len(self.sources) <= _MANY_PACKS else _MANY_NAMES
-        by_size = sorted(range(len(self.sources)), key=lambda at: len(self.sources[at]))
-        totals = itertools.accumulate(len(self.sources[at]) for at in by_size)
+        most = FEW if len(self.packs) <= _MANY_PACKS else _MANY_NAMES
+        by_size = sorted(range(len(self.packs)), key=lambda at: len(self.packs[at]))
+        totals = itertools.accumulate(len(self.packs[at]) for at in by_size)
         return sorted(at for at, total in zip(by_size, totals, strict=True) if total > most)
 
     @cached_property
@@ -148,32 +148,32 @@ class Entries:
         """The number of the first entry of each object of the other packs."""
         unlisted = frozenset(self._unlisted)
         numbers: dict[bytes, int] = {}
-        for at, source in enumerate(self.sources):
+        for at, old in enumerate(self.packs):
             if at not in unlisted:
-                for number, name in enumerate(source.ordered_names, self.starts[at]):
+                for number, name in enumerate(old.ordered_names, self.starts[at]):
                     numbers.setdefault(name, number)
         return numbers
 
 
-def open_sources(folder: Path, stems: Iterable[str]) -> list[Source]:
+def open_old_packs(folder: Path, stems: Iterable[str]) -> list[OldPack]:
     """Those of some packs that can be folded, the one with the newest commit first."""
-    found = [source for stem in stems if (source := open_source(folder / stem)) is not None]
-    return sorted(found, key=lambda source: source.tip.time if source.tip is not None else 0.0, reverse=True)
+    found = [old for stem in stems if (old := open_old_pack(folder / stem)) is not None]
+    return sorted(found, key=lambda old: old.tip.time if old.tip is not None else 0.0, reverse=True)
 
 
-def open_source(base: Path) -> Source | None:
+def open_old_pack(base: Path) -> OldPack | None:
     """A pack to be folded; ``None`` for one that is gone, damaged, or that somebody wants to stay as it is."""
     if is_kept(base) or any(mode_of(f"{base}{mark}") for mark in _OTHERS_MARKS):
         return None
     try:
-        source = Source(base)
-        can_be_folded = is_sound(base) and len(source) > 0 and source.offsets[0] == PACK_HEAD
+        old = OldPack(base)
+        can_be_folded = is_sound(base) and len(old) > 0 and old.offsets[0] == PACK_HEAD
     except (FileNotFoundError, PackDamage):
         # Gone by now, or damaged: reading what is in it says so, folding it would not help.
         return None
     except OSError as error:
         raise storage_error(error, base, "read") from error
-    return source if can_be_folded else None
+    return old if can_be_folded else None
 
 
 def is_kept(base: Path) -> bool:
