@@ -24,20 +24,20 @@ from ledger.records import Content, FileEntry, number_of, parse_time
 
 if TYPE_CHECKING:
     from ledger.lookup.runs import PipelineRun, StepRun
-    from ledger.lookup.view import Source
+    from ledger.lookup.view import Backing
 
 
 class ArtifactVersion:
     """One immutable saved value. Frozen; two handles are equal if they are of the same version."""
 
-    def __init__(self, claim: Claim, source: "Source", facts: Facts | None = None) -> None:
+    def __init__(self, claim: Claim, backing: "Backing", facts: Facts | None = None) -> None:
         """``facts`` are the version's, where they were read already."""
-        self.__dict__.update(_claim=claim, _source=source)
+        self.__dict__.update(_claim=claim, _backing=backing)
         if facts is not None:
             self.__dict__["_facts"] = facts
 
     _claim: Claim
-    _source: "Source"
+    _backing: "Backing"
 
     @property
     def id(self) -> UUID:
@@ -147,19 +147,19 @@ class ArtifactVersion:
     @property
     def published(self) -> bool:
         """Whether the remote's branch holds this version, so that its number can never change."""
-        return self._source.is_published(self._claim)
+        return self._backing.is_published(self._claim)
 
     @property
     def run(self) -> "PipelineRun | None":
         """The `PipelineRun` that made the version, or ``None`` outside pipelines."""
         producer = self._facts.manifest.producer
-        return self._source.producer(producer)[0] if producer is not None else None
+        return self._backing.producer(producer)[0] if producer is not None else None
 
     @property
     def step(self) -> "StepRun | None":
         """The `StepRun` that made the version, or ``None`` outside pipelines."""
         producer = self._facts.manifest.producer
-        return self._source.producer(producer)[1] if producer is not None else None
+        return self._backing.producer(producer)[1] if producer is not None else None
 
     @property
     def visualizations(self) -> dict[str, VisualizationType]:
@@ -176,7 +176,7 @@ class ArtifactVersion:
         Raises `UntrustedArtifactError` for a value that only code can rebuild, `IntegrityError` for bytes that are
         missing or damaged, and `UnknownMaterializerError` where nothing here can read the files.
         """
-        return self._source.access.load(self._claim, self._facts, trust=trust, mmap=mmap, data_type=data_type)
+        return self._backing.access.load(self._claim, self._facts, trust=trust, mmap=mmap, data_type=data_type)
 
     def files(self) -> tuple[FileEntry, ...]:
         """The files of the version, with their sizes in bytes."""
@@ -197,7 +197,7 @@ class ArtifactVersion:
         Raises ``ValueError`` unless the path ends in ``.zip``, and ``FileExistsError`` if the file is there already and
         ``overwrite`` is not set.
         """
-        return self._source.access.download(self._claim, self._facts, path, overwrite=overwrite)
+        return self._backing.access.download(self._claim, self._facts, path, overwrite=overwrite)
 
     def restore(
         self,
@@ -213,7 +213,7 @@ class ArtifactVersion:
         and ``overwrite`` is not set, and `PathNotFoundError` for a file that the version does not have.
         """
         only = self._entry(file) if file is not None else None
-        return self._source.access.restore(self._claim, self._facts, path, only=only, overwrite=overwrite)
+        return self._backing.access.restore(self._claim, self._facts, path, only=only, overwrite=overwrite)
 
     def visualize(self) -> Visualized:
         """The visualizations of the value, in the form in which a notebook or a terminal can show them."""
@@ -230,11 +230,11 @@ class ArtifactVersion:
 
     @functools.cached_property
     def _facts(self) -> Facts:
-        return self._source.facts(self._claim)
+        return self._backing.facts(self._claim)
 
     @functools.cached_property
     def _reader(self) -> FileReader:
-        return self._source.access.reader(self._claim, self._facts)
+        return self._backing.access.reader(self._claim, self._facts)
 
     def __setattr__(self, name: str, value: object) -> None:
         message = f"{self._claim.label} is immutable; log metadata or tags on it, or save a new version"
@@ -245,7 +245,7 @@ class ArtifactVersion:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What was looked up goes along, so that it is shown elsewhere as it was; bytes are read from the ledger there.
-        return ArtifactVersion, (self._claim, self._source, self._facts)
+        return ArtifactVersion, (self._claim, self._backing, self._facts)
 
     def __copy__(self) -> Self:
         return self
@@ -288,20 +288,20 @@ class ArtifactVersion:
 class Artifact:
     """A name with versions."""
 
-    def __init__(self, latest: Claim, source: "Source") -> None:
+    def __init__(self, latest: Claim, backing: "Backing") -> None:
         self.name: str = latest.name
         self._latest = latest
-        self._source = source
+        self._backing = backing
 
     @property
     def versions(self) -> list[ArtifactVersion]:
         """All versions, oldest first."""
-        return [ArtifactVersion(claim, self._source) for claim in self._source.claims(self._latest.name)]
+        return [ArtifactVersion(claim, self._backing) for claim in self._backing.claims(self._latest.name)]
 
     @property
     def latest(self) -> ArtifactVersion:
         """The version published last."""
-        return ArtifactVersion(self._latest, self._source)
+        return ArtifactVersion(self._latest, self._backing)
 
     def load(self) -> Any:
         """The value of the latest version; raises what `ArtifactVersion.load` raises."""

@@ -81,8 +81,8 @@ def search_versions(
         wanted=wanted,
         limit=check_limit(limit),
     )
-    source = view.source(snapshot)
-    return [ArtifactVersion(claim, source) for claim in _found(view, snapshot, search)[::-1]]
+    backing = view.backing(snapshot)
+    return [ArtifactVersion(claim, backing) for claim in _found(view, snapshot, search)[::-1]]
 
 
 def make_filter(
@@ -203,4 +203,4 @@ def readable_facts(view: View, snapshot: Snapshot, claim: Claim) -> Facts | None
 
 
 def _artifact(view: View, snapshot: Snapshot, latest: Claim) -> Artifact:
-    return Artifact(latest, view.source(snapshot))
+    return Artifact(latest, view.backing(snapshot))

@@ -45,11 +45,11 @@ class View:
 
     def version(self, snapshot: Snapshot, claim: Claim, facts: Facts | None = None) -> ArtifactVersion:
         """The handle of a version, with what was read about it already."""
-        return ArtifactVersion(claim, self.source(snapshot), facts)
+        return ArtifactVersion(claim, self.backing(snapshot), facts)
 
-    def source(self, snapshot: Snapshot) -> "Source":
+    def backing(self, snapshot: Snapshot) -> "Backing":
         """What the handles of one snapshot work with."""
-        return Source(self, snapshot)
+        return Backing(self, snapshot)
 
     def facts(self, snapshot: Snapshot, claim: Claim) -> Facts:
         """A version's manifest and events; `FormatError` or `IntegrityError` if either is damaged."""
@@ -68,7 +68,7 @@ class View:
         return _reopened, (type(self), self.path, self.revision)
 
 
-class Source:
+class Backing:
     """What a handle works with: its ledger, and the history at the commit at which it was looked up."""
 
     def __init__(self, view: View, snapshot: Snapshot) -> None:
@@ -97,7 +97,7 @@ class Source:
         return self._snapshot.claims(name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _source_now, (self._view,)
+        return _backing_now, (self._view,)
 
 
 def _reopened(kind: type[View], path: Path, revision: CommitId | None) -> View:
@@ -106,9 +106,9 @@ def _reopened(kind: type[View], path: Path, revision: CommitId | None) -> View:
     return kind(path, revision=revision)
 
 
-def _source_now(view: View) -> Source:
+def _backing_now(view: View) -> Backing:
     """What the handles of a ledger that was opened anew work with."""
-    return view.source(view.snapshot())
+    return view.backing(view.snapshot())
 
 
 class _LookingOnly:

@@ -17,7 +17,7 @@ from ledger.records import encode_compact, encode_values
 from ledger.runtime.declarations import Declared
 from ledger.runtime.parameters import with_types
 from ledger.runtime.settings import StepOptions
-from ledger.runtime.sources import closed_over, collected_in, source_text
+from ledger.runtime.source_code import closed_over, collected_in, source_text
 
 _HASHED_AS = b"ledger step 2\n"
 _BOUND = "what it is a method of"

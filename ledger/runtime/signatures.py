@@ -19,7 +19,7 @@ from ledger.notices import warn_user
 from ledger.runtime.annotations import annotations_of, spelled_out, union_members, without_extras
 from ledger.runtime.configuration import ArtifactConfig
 from ledger.runtime.declarations import named_parameters
-from ledger.runtime.sources import closed_over, returns_nothing, returns_several
+from ledger.runtime.source_code import closed_over, returns_nothing, returns_several
 
 DEFAULT_OUTPUT = "output"
 _MOST_EXTRAS = 2

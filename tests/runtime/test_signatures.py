@@ -21,7 +21,7 @@ from ledger.errors import (
 )
 from ledger.runtime import Step
 from ledger.runtime.annotations import conforms
-from ledger.runtime.sources import returns_nothing, returns_several
+from ledger.runtime.source_code import returns_nothing, returns_several
 from tests.kit.ledgers import run_python
 from tests.runtime import future_steps
 
