@@ -115,7 +115,7 @@ class Check:
         return found
 
     def run(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """Check pieces in order, objects last and on all cores; gives each when it is done."""
+        """Check pieces in order, objects last and on all cores; gives each when it is done, and all are at the end."""
         waiting: list[Piece] = []
         for piece in pieces:
             if piece.kind == "object":
@@ -123,6 +123,7 @@ class Check:
                 continue
             self._check(piece)
             yield piece
+        self._versions.finish()
         yield from self._check_objects(waiting)
 
     def run_all(self) -> Report:

@@ -22,6 +22,8 @@ from ledger.history import Claim, Snapshot, check_artifact
 from ledger.ids import hex_of, undashed
 from ledger.records import Content, Manifest, Name
 
+_TOGETHER = 256  # objects, of which a distant store is asked about many at a time
+
 
 class VersionCheck:
     """Artifacts checked one after another; ``stores`` is asked for what is not among the objects ``listed``."""
@@ -38,12 +40,12 @@ class VersionCheck:
         """How many versions were checked."""
         self.named: dict[str, int | None] = {}
         """The objects that those need, chunks with their plain size."""
-        self._elsewhere: dict[str, int | None] = {}  # those of the artifact that is checked that were not listed
+        self._elsewhere: dict[str, int | None] = {}  # those that were not listed and not looked for yet
         self._with_links: dict[tuple[bytes, int, int | None], bool] = {}  # by what a manifest says of a content
         self._ids: set[bytes] = set()
 
     def check(self, snapshot: Snapshot, name: Name) -> None:
-        """Check the records of an artifact, and that what its versions need is there and whole."""
+        """Check the records of an artifact, and that what its versions need is there and whole, now or in `finish`."""
         wrong: set[str] = set()
         try:
             for label, error in check_artifact(snapshot.folders, name):
@@ -56,7 +58,17 @@ class VersionCheck:
                     self._check_version(snapshot, claim)
         except LedgerError as error:
             self._found.note_error(name, error)
-        self._check_elsewhere()
+        if len(self._elsewhere) >= _TOGETHER:
+            self.finish()
+
+    def finish(self) -> None:
+        """Look for what lies in the stores of remotes, or in a store that cannot be listed: many at a time."""
+        elsewhere = {key: size for key, size in self._elsewhere.items() if key not in self._found.store}
+        self._elsewhere.clear()
+        if self._deep:
+            self._found.note(done.fault for done in check_objects(self._stores, elsewhere))
+        else:
+            self._found.note(absent(self._stores, elsewhere))
 
     def _check_id(self, claim: Claim) -> None:
         id = bytes.fromhex(undashed(claim.id))  # of a million versions there are a million
@@ -111,15 +123,6 @@ class VersionCheck:
             check_linked(store, content, label=claim.label)
         elif not is_present(store, content):
             self._found.add(_missing(claim, f"its files ({content.linked}) are not in {store.url}"))
-
-    def _check_elsewhere(self) -> None:
-        """Look for what lies in the stores of remotes, or in a store that cannot be listed: many at a time."""
-        elsewhere = {key: size for key, size in self._elsewhere.items() if key not in self._found.store}
-        self._elsewhere.clear()
-        if self._deep:
-            self._found.note(done.fault for done in check_objects(self._stores, elsewhere))
-        else:
-            self._found.note(absent(self._stores, elsewhere))
 
 
 def _missing(claim: Claim, message: str) -> Problem:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import pytest
 
 from ledger import Ledger
 from ledger.blobs import LocalStore
+from ledger.core.findings import Findings
+from ledger.core.version_checking import VersionCheck
+from ledger.core.workspace import Workspace
+from ledger.records import Name
 from tests.kit.contents import noise
 from tests.kit.ledgers import canonical, damage, git, plant, store_of, waste
 
@@ -178,3 +183,24 @@ def test_a_process_without_descriptors_finds_no_damage(ledger: Ledger) -> None:
         [sys.executable, "-c", IN_LITTLE, str(ledger.path)], capture_output=True, text=True, check=True
     )
     assert str([f"StorageError {errno.EMFILE}", "ok"]) == program.stdout.strip()
+
+
+def test_the_bytes_of_many_artifacts_are_looked_for_at_a_time(ledger: Ledger) -> None:
+    """What lies in a distant store is not asked for artifact by artifact, one answer after another."""
+
+    class Distant(LocalStore):
+        gets_at_once = 4
+        meeting = threading.Barrier(16, timeout=10)
+
+        def has(self, key: str) -> bool:
+            self.meeting.wait()
+            return super().has(key)
+
+    for number in range(16):
+        ledger.save(number, f"artifact-{number}")
+    workspace, found = Workspace(ledger.path), Findings()
+    check = VersionCheck(workspace, Distant(store_of(ledger)), frozenset(), found, deep=False)
+    for number in range(16):
+        check.check(workspace.snapshot(), Name(f"artifact-{number}"))
+    check.finish()
+    assert (16, {}) == (check.count, found.store)
