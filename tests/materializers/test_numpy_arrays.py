@@ -286,3 +286,16 @@ def test_pictures_are_drawn_where_matplotlib_is_loaded(bench: Bench) -> None:
     picture = np.zeros((2, 2, 3), dtype="u1")
     assert bench.save(picture, visualizations=shown)[0].visualizations == {"image.png": VisualizationType.IMAGE}
     assert shown.held["image.png"].startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("text", "word"), [("ab", "ab"), (b"ab", "b'ab'")])
+def test_words_of_very_many_texts_take_little_memory(bench: Bench, text: str | bytes, word: str) -> None:
+    """Texts are counted block by block, without an object of each and without a copy of the array."""
+    texts = np.full((2, 20_000), text)[:, ::2]
+    described = NumpyMaterializer(bench.files())
+    tracemalloc.start()
+    noted = described.extract_metadata(texts)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [1, 20_000, word] == [noted[name] for name in ("unique_words", "total_words", "most_common_word")]
+    assert peak < 35 * texts.size
