@@ -76,14 +76,14 @@ def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, 
     aliases: dict[str, str] = {}
     held: dict[str, Any] = {}
     flags: dict[str, list[bool]] = {}
+    taken: set[int] = set()
     for name, tensor in tensors.items():
         first = first_names.setdefault(id(tensor), name)
         if first != name:
             aliases[name] = first
             continue
         flags[name] = [_is_parameter(tensor), bool(tensor.requires_grad)]
-        # A copy of its own: safetensors refuses views that share memory.
-        held[name] = tensor.detach().resolve_conj().resolve_neg().cpu().clone(memory_format=torch.contiguous_format)
+        held[name] = _in_a_row(tensor, taken)
     pairs = [name for name, tensor in held.items() if tensor.dtype in (torch.complex32, torch.complex128)]
     held |= {name: torch.view_as_real(held[name]) for name in pairs}
     noted = {**facts, "aliases": aliases, "flags": flags, **({"pairs": pairs} if pairs else {})}
@@ -112,6 +112,22 @@ def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
             tensors[name].requires_grad_()
     tensors |= {name: tensors[first] for name, first in facts["aliases"].items()}
     return tensors, facts
+
+
+def _in_a_row(tensor: Any, taken: set[int]) -> Any:
+    """A tensor's numbers in a row on the CPU, copied where they lie otherwise, or in memory that another one has.
+
+    safetensors refuses what shares memory; ``taken`` are the addresses of what was given out.
+    """
+    import torch
+
+    plain = tensor.detach().resolve_conj().resolve_neg().cpu()
+    memory = plain.untyped_storage()
+    is_whole = plain.is_contiguous() and memory.nbytes() == plain.numel() * plain.element_size()
+    if is_whole and memory.data_ptr() not in taken:
+        taken.add(memory.data_ptr())
+        return plain
+    return plain.clone(memory_format=torch.contiguous_format)
 
 
 def _is_parameter(tensor: Any) -> bool:

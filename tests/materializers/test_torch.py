@@ -1,6 +1,8 @@
 """Tensors, state dicts and modules of torch keep their numbers; only a module's structure is code."""
 
+import sys
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from ledger import Ledger
 from ledger.enums import ArtifactType, TrustClass
 from ledger.errors import MaterializerError, UntrustedArtifactError
 from ledger.materializers import load_value
+from ledger.materializers.registry import materializer_named
 from tests.kit.materializing import Bench, MaterializerContract, Watch
 
 torch = pytest.importorskip("torch")
@@ -56,6 +59,7 @@ class TestStateDict(MaterializerContract):
             {"b": torch.zeros(1), "a": torch.ones(2, dtype=torch.complex128)},
             OrderedDict(z=shared, a=shared),
             {"left": base[:2], "right": base[1:]},
+            {"left": base, "right": base.view(2, 2), "half": base[:2]},
             torch.nn.BatchNorm1d(2).state_dict(),
         ]
 
@@ -85,6 +89,22 @@ def _module() -> Any:
     module.plain = torch.arange(3)
     module.plain.unit = "cm"
     return module
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for the peak of the memory")
+def test_tensors_are_written_without_a_copy(bench: Bench) -> None:
+    """Saving a state dict takes no memory for a second one."""
+    value = {name: torch.ones(8 << 20) for name in "ab"}  # 64 MiB
+
+    def told(what: str) -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(what))
+
+    materializer = materializer_named(TestStateDict.key)(bench.files())
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+    before = told("VmRSS")
+    materializer.save(value)
+    assert told("VmHWM") - before < 32 << 10
 
 
 class TestModule(MaterializerContract):
