@@ -10,6 +10,8 @@ from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.registry import LAST_RESORT, materializer_named
 from ledger.types import CSVString, HTMLString, JSONString, MarkdownString
 
+_PIECE = 1 << 20  # characters: all at once would be the text a second time
+
 
 class _TextMaterializer(BaseMaterializer):
     """A text in a file whose name says what it is."""
@@ -25,8 +27,7 @@ class _TextMaterializer(BaseMaterializer):
         if type(value) is not self.KIND:
             self.save_as(materializer_named(LAST_RESORT), value)
             return
-        with self.open(self.FILE, "wb") as file:
-            file.write(value.encode())
+        self._write(value)
 
     def load(self, data_type: type | None) -> str:  # noqa: ARG002
         """The text, as the class that says what it is."""
@@ -35,13 +36,17 @@ class _TextMaterializer(BaseMaterializer):
 
     def save_visualizations(self, value: str) -> dict[str, VisualizationType]:
         """The text itself."""
-        with self.open(self.FILE, "wb") as file:
-            file.write(value.encode())
+        self._write(value)
         return {self.FILE: self.SHOWN_AS}
 
     def extract_metadata(self, value: str) -> dict[str, Any]:
         """``length`` in characters."""
         return {"length": len(value)}
+
+    def _write(self, value: str) -> None:
+        with self.open(self.FILE, "wb") as file:
+            for start in range(0, len(value), _PIECE):
+                file.write(value[start : start + _PIECE].encode())
 
 
 class HtmlMaterializer(_TextMaterializer):

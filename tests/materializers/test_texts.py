@@ -1,10 +1,13 @@
 """Texts that say what they are keep that, and show themselves."""
 
-from typing import Any
+import tracemalloc
+from pathlib import Path
+from typing import IO, Any
 
 from ledger.enums import ArtifactType, VisualizationType
+from ledger.materializers import HtmlMaterializer
 from ledger.types import CSVString, HTMLString, JSONString, MarkdownString
-from tests.kit.materializing import Bench, MaterializerContract
+from tests.kit.materializing import Bench, MaterializerContract, MemoryFiles
 
 
 class TestHtml(MaterializerContract):
@@ -53,6 +56,23 @@ def test_a_text_shows_itself(bench: Bench) -> None:
     saved, _ = bench.save(HTMLString("<p>"), visualizations=shown)
     assert saved.visualizations == {"output.html": VisualizationType.HTML}
     assert shown.held == {"output.html": b"<p>"}
+
+
+def test_a_long_text_is_written_piece_by_piece(tmp_path: Path) -> None:
+    """Saving a text takes no memory for a second one, and keeps what is wider than a byte at the seams."""
+
+    class OnDisk(MemoryFiles):
+        def open(self, path: str, mode: str = "rb") -> IO[Any]:
+            return open(tmp_path / path, mode)
+
+    text = HTMLString("€" * 3_000_001)
+    materializer = HtmlMaterializer(OnDisk(tmp_path))
+    tracemalloc.start()
+    materializer.save(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert text == materializer.load(HTMLString)
+    assert peak < 6 << 20
 
 
 def test_a_text_in_a_list_keeps_its_kind(bench: Bench) -> None:
