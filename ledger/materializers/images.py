@@ -36,8 +36,9 @@ class PillowMaterializer(BaseMaterializer):
         if frames > 1:
             warn_if_done(f"of the {frames} frames of an image only the one at hand is saved; save its file, or a list")
         if _is_for_png(value):
+            self.drawn = _png(value)
             with self.open("image.png", "wb") as file:
-                file.write(_png(value))
+                file.write(self.drawn)
             return
         with self.open("image.raw", "wb") as file:
             file.write(value.tobytes())
@@ -74,7 +75,7 @@ class PillowMaterializer(BaseMaterializer):
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
         """``image.png``, in colours a browser knows."""
         with self.open("image.png", "wb") as file:
-            file.write(_png(value if value.mode in _PNG_MODES else value.convert("RGB")))
+            file.write(self.drawn or _png(value if value.mode in _PNG_MODES else value.convert("RGB")))
         return {"image.png": VisualizationType.IMAGE}
 
 
@@ -90,8 +91,9 @@ class FigureMaterializer(BaseMaterializer):
         """Write ``figure.png`` and ``figure.svg``, without the time of drawing in them."""
         import matplotlib as mpl
 
+        self.drawn = _drawn(value, "png")
         with self.open("figure.png", "wb") as file:
-            file.write(_drawn(value, "png"))
+            file.write(self.drawn)
         with mpl.rc_context({"svg.hashsalt": "ledger"}), self.open("figure.svg", "wb") as file:
             file.write(_drawn(value, "svg"))
 
@@ -114,7 +116,7 @@ class FigureMaterializer(BaseMaterializer):
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
         """``figure.png``."""
         with self.open("figure.png", "wb") as file:
-            file.write(_drawn(value, "png"))
+            file.write(self.drawn or _drawn(value, "png"))
         return {"figure.png": VisualizationType.IMAGE}
 
 

@@ -78,7 +78,7 @@ def save_value(
         artifact_type=chosen.ASSOCIATED_ARTIFACT_TYPE,
         trust=writer.trust,
         metadata=_metadata(writer, value) if extract_metadata else {},
-        visualizations=_visualizations(chosen, value, visualizations) if visualizations is not None else {},
+        visualizations=_visualizations(writer, value, visualizations) if visualizations is not None else {},
     )
 
 
@@ -162,8 +162,9 @@ def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
     return kept
 
 
-def _visualizations(chosen: type[BaseMaterializer], value: object, files: Files) -> dict[str, VisualizationType]:
-    artist = chosen(files)
+def _visualizations(writer: BaseMaterializer, value: object, files: Files) -> dict[str, VisualizationType]:
+    artist = type(writer)(files)
+    artist.drawn = writer.drawn
     try:
         shown = _dict_of(artist, "save_visualizations", artist.save_visualizations(value))
         return {artist.relative(path): VisualizationType(kind) for path, kind in shown.items()}

@@ -109,6 +109,22 @@ def test_a_figure_comes_back_as_a_picture(bench: Bench) -> None:
     assert shown.paths() == ("figure.png",)
 
 
+def test_a_picture_is_drawn_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is saved as PNG is shown as the same bytes, which take long to make of a large image."""
+    drawn = []
+
+    def counting(what: str, draw: Any) -> Any:
+        return lambda *given, **options: (drawn.append(f"{what} {options['format']}"), draw(*given, **options))[1]
+
+    monkeypatch.setattr(images.Image, "save", counting("image", images.Image.save))
+    monkeypatch.setattr(figures.Figure, "savefig", counting("figure", figures.Figure.savefig))
+    for value, name in ((images.new("L", (3, 2)), "image.png"), (figures.Figure((1, 1)), "figure.png")):
+        shown = bench.files()
+        _, held = bench.save(value, visualizations=shown)
+        assert shown.held == {name: held[name]}
+    assert [drawn.count("image PNG"), drawn.count("figure png")] == [1, 1]
+
+
 def test_broken_files_are_errors_of_ours(bench: Bench) -> None:
     """No error of the library reaches the caller."""
     for value in (images.new("L", (1, 1)), images.new("F", (1, 1))):
