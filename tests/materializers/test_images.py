@@ -114,7 +114,11 @@ def test_a_picture_is_drawn_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) 
     drawn = []
 
     def counting(what: str, draw: Any) -> Any:
-        return lambda *given, **options: (drawn.append(f"{what} {options['format']}"), draw(*given, **options))[1]
+        def counted(*given: Any, **options: Any) -> Any:
+            drawn.append(f"{what} {options['format']}")
+            return draw(*given, **options)
+
+        return counted
 
     monkeypatch.setattr(images.Image, "save", counting("image", images.Image.save))
     monkeypatch.setattr(figures.Figure, "savefig", counting("figure", figures.Figure.savefig))
