@@ -13,44 +13,36 @@ import zstandard
 from ledger.blobs import ContentReader, ContentWriter, create_store
 from ledger.errors import IntegrityError
 
-store, kind, where = create_store(sys.argv[1]), sys.argv[2], sys.argv[3]
-writer = ContentWriter(store)
-with writer.open("a") as file:
-    file.write(bytes(range(251)) * (20_000 if where == "packs" else 40))
-content = writer.finish()
+honest = zstandard.ZstdCompressor().compress(bytes(1 << 30))
+parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=True)
+compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=1 << 30)
+wide = b"".join([*(compressor.compress(bytes(1 << 20)) for _ in range(1 << 10)), compressor.flush()])
+del compressor  # with its window of 128 MiB
 
-def bomb():
-    if kind == "honest":
-        return zstandard.ZstdCompressor().compress(bytes(1 << 30))
-    parameters = zstandard.ZstdCompressionParameters(window_log=27, write_content_size=True)
-    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=1 << 30)
-    if kind == "wide":
-        return b"".join([*(compressor.compress(bytes(1 << 20)) for _ in range(1 << 10)), compressor.flush()])
-    frame = bytearray(zstandard.ZstdCompressor().compress(bytes(1 << 30)))
-    at = frame.index((1 << 30).to_bytes(4, "little"))
-    frame[at : at + 4] = (content.size).to_bytes(4, "little")
-    return bytes(frame)
-
-frame = bomb()
-Path("/proc/self/clear_refs").write_text("5")
-for path in (store.root / where).rglob("*"):
-    if path.is_file():
-        data = path.read_bytes()
+for where, size in ("chunks", 40), ("packs", 20_000):
+    store = create_store(f"{sys.argv[1]}/{where}")
+    writer = ContentWriter(store)
+    with writer.open("a") as file:
+        file.write(bytes(range(251)) * size)
+    content = writer.finish()
+    [path] = (path for path in (store.root / where).rglob("*") if path.is_file())
+    data = path.read_bytes()
+    lying = honest.replace((1 << 30).to_bytes(4, "little"), content.size.to_bytes(4, "little"), 1)
+    for frame in honest, wide, lying:
         path.write_bytes(frame + data[len(frame):] if where == "packs" else frame)
-try:
-    ContentReader(store, content, label="iris@3").read("a")
-except IntegrityError as error:
-    print("refused")
-peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-print(int(peak.split()[1]) < 150_000)
+        Path("/proc/self/clear_refs").write_text("5")
+        try:
+            ContentReader(store, content, label="iris@3").read("a")
+        except IntegrityError as error:
+            print("refused", end=" ")
+        peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+        print(int(peak.split()[1]) < 150_000)
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak of the memory is read from /proc")
-@pytest.mark.parametrize("kind", ["honest", "wide", "lying"])
-@pytest.mark.parametrize("where", ["chunks", "packs"])
-def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, kind: str, where: str) -> None:
+def test_a_bomb_is_refused_in_little_memory(tmp_path: Path) -> None:
     """A frame of a GiB, with a wide window, or with a lie about its size, is an error that costs no memory."""
-    run = [sys.executable, "-c", _PROGRAM, str(tmp_path / "store"), kind, where]
+    run = [sys.executable, "-c", _PROGRAM, str(tmp_path)]
     result = subprocess.run(run, capture_output=True, text=True, check=True)
-    assert ["refused", "True"] == result.stdout.split()
+    assert ["refused True"] * 6 == result.stdout.splitlines()
