@@ -150,7 +150,7 @@ class TwoClonesAndAHub(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=Path.home()))
         self.seconds = 0
         hub = new_hub(self.folder)
         ada = shared(self.folder / "ada", hub)

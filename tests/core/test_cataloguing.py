@@ -82,11 +82,11 @@ def searches(ledger: Ledger) -> Iterator[dict[str, Any]]:
     yield {"tag": ["x", "y"], "run_metadata": {"n": 1}, "limit": 2}
 
 
-def check(ledger: Ledger, *, every: int = 1) -> None:
-    """Every search finds the same as walking, and every version is found by its id."""
-    for asked in list(searches(ledger))[::every]:
+def check(ledger: Ledger, *, every: int = 1, first: int = 0) -> None:
+    """Every search finds the same as walking, and every version is found by its id; or some do, from the first on."""
+    for asked in list(searches(ledger))[first::every]:
         assert walk(ledger, **asked) == search(ledger, **asked), asked
-    for version in ledger.search()[::every]:
+    for version in ledger.search()[first::every]:
         assert version.claim == ledger.get(version.id).claim
 
 
@@ -104,7 +104,7 @@ def catalog_of(ledger: Ledger) -> Path:
 def filled(ledger: Ledger, always: None) -> Ledger:
     """A ledger of 60 versions with a catalog that has three segments or more."""
     fill(ledger, 60)
-    check(ledger, every=9)
+    ledger.search(tag="x")
     for number in range(3):
         ledger.save(number, "c", tags=["x"])
         ledger.search(tag="x")
@@ -129,7 +129,7 @@ class SearchesAgree(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=Path.home()))
         hub = new_hub(self.folder)
         first = shared(self.folder / "ada", hub)
         first.save(0, "a")
@@ -181,8 +181,9 @@ class SearchesAgree(RuleBasedStateMachine):
 
     @invariant()
     def they_agree(self) -> None:
+        self.step = getattr(self, "step", -1) + 1
         for ledger in getattr(self, "ledgers", ()):
-            check(ledger, every=3)
+            check(ledger, every=9, first=self.step % 9)
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -211,7 +212,7 @@ def test_few_versions_leave_no_file(ledger: Ledger) -> None:
 
 def test_many_versions_are_catalogued_once(tmp_path: Path) -> None:
     """The first search of a larger ledger makes the catalog; the next adds to it what one save changed, no more."""
-    ledger = grow(tmp_path / ".ledger", 500, names=20, largest=100)
+    ledger = grow(tmp_path / ".ledger", 250, names=20, largest=100)
     assert [] == search(ledger, tag="nothing")
     made = catalog_of(ledger).stat()
     saved = ledger.save(1, "new", tags=["needle"])
@@ -219,7 +220,7 @@ def test_many_versions_are_catalogued_once(tmp_path: Path) -> None:
     after = catalog_of(ledger).stat()
     assert made.st_ino == after.st_ino
     assert made.st_size < after.st_size < made.st_size + 1000
-    check(Ledger.open(ledger.path), every=7)
+    check(Ledger.open(ledger.path), every=20)
 
 
 def test_a_program_is_told_of_it_and_can_end_it(filled: Ledger) -> None:
@@ -274,7 +275,7 @@ def test_a_damaged_catalog_is_made_again(filled: Ledger) -> None:
     """After each of 95 damages, in this process and in a new one: right answers, and a sound file."""
     question = {"tag": "x"}
     expected, version = walk(filled, **question), filled.search(limit=1)[0]
-    data = catalog_of(filled).read_bytes()
+    data, tip = catalog_of(filled).read_bytes(), git(filled, "rev-parse", "main")
     for place, damaged in enumerate(damages(data)):
         catalog_of(filled).write_bytes(damaged)
         ledger = filled if place % 2 else Ledger.open(filled.path)
@@ -283,7 +284,7 @@ def test_a_damaged_catalog_is_made_again(filled: Ledger) -> None:
         assert expected == search(ledger, **question)
         kept = read_catalog(catalog_of(filled))
         assert kept is not None
-        assert git(filled, "rev-parse", "main") == kept.commit
+        assert tip == kept.commit
         assert len(filled.search()) == len(list(kept.live_lines()))
 
 
@@ -347,9 +348,9 @@ def test_nothing_need_be_written(filled: Ledger) -> None:
     filled.save(1, "a", tags=["x"])
     path.unlink()
     path.mkdir()
-    check(filled, every=5)
+    check(filled, every=15)
     filled.save(2, "a", tags=["x"])
-    check(filled, every=5)
+    check(filled, every=15, first=7)
 
 
 @contextlib.contextmanager

@@ -74,7 +74,7 @@ def test_kinds_of_arrays_keep_their_kind(ledger: Ledger) -> None:
 def test_a_table_of_arrow_is_mapped(ledger: Ledger) -> None:
     """An Arrow table lies where its file is mapped: nothing is allocated for its columns."""
     pa = pytest.importorskip("pyarrow")
-    table = pa.table({"a": list(range(100_000)), "b": [f"row {row}" for row in range(100_000)]})
+    table = pa.table({"a": list(range(20_000)), "b": [f"row {row}" for row in range(20_000)]})
     version = ledger.save(table, "t")
     before = pa.total_allocated_bytes()
     loaded = version.load(mmap=True)
@@ -225,8 +225,8 @@ def test_a_ledger_that_cannot_be_written_maps_all_the_same(ledger: Ledger) -> No
 
 
 def test_mapping_takes_no_memory_for_the_array(ledger: Ledger) -> None:
-    """Loading an array of 256 MiB mapped raises a process's own memory by far less."""
-    ledger.save(np.zeros(32 * MEBI), "big")
+    """Loading an array of 64 MiB mapped raises a process's own memory by far less."""
+    ledger.save(np.zeros(8 * MEBI), "big")
     code = (
         "import numpy, resource\n"
         "from ledger import Ledger\n"

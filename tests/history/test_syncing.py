@@ -172,11 +172,11 @@ def test_a_git_that_cannot_be_started_is_an_error_with_its_path(
 
 
 def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger], hub: Path) -> None:
-    """A remote may talk for as long as a transfer may take: 64 MiB of its words take next to no memory here."""
+    """A remote may talk for as long as a transfer may take: 32 MiB of its words take next to no memory here."""
     ada, _ = pair
     hook = hub / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\nyes '{'x' * 1000}' | head -c {64 << 20} >&2\necho quota exceeded >&2\nexit 1\n")
+    hook.write_text(f"#!/bin/sh\nyes '{'x' * 1000}' | head -c {32 << 20} >&2\necho quota exceeded >&2\nexit 1\n")
     hook.chmod(0o755)
     ada.save("x", "iris")
     tracemalloc.start()
