@@ -4,7 +4,7 @@ A fold goes through its packs from the newest to the oldest and copies each entr
 is whole and has a relative (`relatives`) becomes a delta, if that is shorter. After each slice what was written is read
 back from the disk, and each object is checked by its name. No old pack goes before the new one is durable in its place.
 
-The caller holds the ledger's lock during each slice, and during `put_in_place`.
+The caller holds the lock of those who fold during each slice, and during `put_in_place`.
 """
 
 from collections.abc import Sequence

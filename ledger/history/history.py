@@ -165,17 +165,21 @@ class History:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """A block in which nobody else publishes or folds, what a dead writer left out of the way.
-
-        Then the next writer is woken.
-        """
+        """A block under the ledger's lock, what a dead holder left out of the way; then the next writer is woken."""
         try:
-            with self._lock.hold(timeout=self._lock_timeout) as lock, self._fold_lock.hold(timeout=self._lock_timeout):
+            with self._lock.hold(timeout=self._lock_timeout) as lock:
                 if lock.holder_died:
                     self._clear_dead_lock(holder_died=True)
                 yield
         finally:
             self._queue.ring_next()
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """A block under the ledger's lock in which nobody else folds packs either."""
+        # In this order: who waits for the end of a fold keeps nobody from publishing.
+        with self._fold_lock.hold(timeout=self._lock_timeout), self.exclusively():
+            yield
 
     def _publish_in_turn(self, publication: Publication) -> Published:
         """Publish under the ledger's lock, and for those who wait for it as well; or have its holder do so."""

@@ -3,7 +3,7 @@
 Owns which objects are wanted, how they come in, and which files may be moved out of the way for them. An
 object is believed by its SHA-1 alone, wherever it comes from; it is made durable as part of a pack before
 anything bad goes; what is still good in a bad pack is taken along. Nothing is lost: what goes is kept where the
-caller says. The caller holds the ledger's lock.
+caller says. The caller lets nobody publish or fold meanwhile.
 """
 
 import os

@@ -1,7 +1,7 @@
 """All packs of a history brought into a few, by hand: planned, shown, then done.
 
 What `packing` does after saves keeps look-ups quick; this goes further and looks for relatives in packs of any size,
-which a save cannot wait for. It goes slice by slice (`staging`) and lets go of the ledger's lock between
+which a save cannot wait for. It goes slice by slice (`staging`) and lets go of the locks between
 them, so that saves go on; killed at any point it has changed nothing, or put whole packs in place.
 """
 
@@ -107,7 +107,7 @@ def execute_packing(history: History, plan: PackingPlan, progress: Callable[[int
     plan.use()
     objects = history.objects
     before = _sizes(objects)
-    with history.exclusively():
+    with history.undisturbed():
         tidy(objects)
         loose = pack_loose_objects(objects, most=plan.loose) if plan.loose else 0
     progress(loose)
@@ -127,11 +127,11 @@ def execute_packing(history: History, plan: PackingPlan, progress: Callable[[int
 def _fold_group(history: History, stems: Sequence[str], progress: Callable[[int], None]) -> None:
     """Fold packs into one, letting writers in between the slices."""
     objects = history.objects
-    with history.exclusively():
+    with history.undisturbed():
         fold = begin_fold(objects, stems, by_hand=True)
     while fold is not None:
         before = fold.done
-        with history.exclusively():
+        with history.undisturbed():
             if not fold.is_current():
                 # A writer took this program for dead, as when it was stopped for long.
                 fold = begin_fold(objects, stems, by_hand=True)

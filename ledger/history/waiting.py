@@ -176,7 +176,7 @@ class Queue:
                     return
 
     def remove_dead(self) -> None:
-        """Remove what writers left that died; for a holder of the lock."""
+        """Remove what writers left that died."""
         for name in names_in(self._folder):
             match = _TICKET.fullmatch(name.removesuffix(_BELL))
             if match is None or time.time() - int(match[1]) / 1e9 < _DEAD_SECONDS:

@@ -152,7 +152,7 @@ def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
             with suppress(FileNotFoundError):
                 move_file(workspace.store.root / key, quarantine / "store" / key)
 
-    with workspace.history.exclusively():
+    with workspace.history.undisturbed():
         mend(workspace.history, plan.source.git_dir, plan.history, quarantine / "history")
         for repair in plan.contents:
             assert plan.source.store is not None, "contents are planned from a store"

@@ -20,9 +20,9 @@ def test_a_copy_under_the_locks_is_whole(ledger: Ledger, start: Start, tmp_path:
 
     def copy() -> None:
         copies.append(tmp_path / f"copy-{len(copies)}")
-        with (ledger.path / "lock").open("a") as lock, (ledger.path / "fold.lock").open("a") as fold_lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with (ledger.path / "fold.lock").open("a") as fold_lock, (ledger.path / "lock").open("a") as lock:
             fcntl.flock(fold_lock, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
             before = len(ledger.versions(NAME)) if ledger.has_artifact(NAME) else 0
             shutil.copytree(ledger.path, copies[-1], ignore=shutil.ignore_patterns("tmp_*", "queue"))
         copied = Ledger.open(copies[-1])

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.disk import LockFile
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, LockTimeoutError
 from ledger.history import History, packing, replacing
 from ledger.history.forms import BLOB, ObjectId, object_id
 from ledger.history.objects import Objects
@@ -247,6 +247,19 @@ def test_nobody_waits_to_fold(history: History) -> None:
         assert len(packs_of(history)) > 2 * FOLD_AT
     publish(history)
     assert len(packs_of(history)) < FOLD_AT
+
+
+def test_who_waits_for_the_end_of_a_fold_keeps_nobody_from_publishing(history: History) -> None:
+    """A fold's process may be stopped: a sync goes on beside it, and `ledger pack` waits before it locks the ledger."""
+    folder = history.git_dir.parent
+    waiting = History.open(folder, lock_timeout=0.05)
+    with (
+        LockFile(folder / "fold.lock").hold(timeout=1),
+        history.exclusively(),
+        pytest.raises(LockTimeoutError, match=r"fold\.lock"),
+        waiting.undisturbed(),
+    ):
+        pass
 
 
 def test_a_linked_scratch_folder_is_not_emptied(history: History, tmp_path: Path) -> None:
