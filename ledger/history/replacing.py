@@ -25,7 +25,9 @@ TEMPORARY = "ledger_tmp_"
 MULTI_PACK_INDEX = "multi-pack-index"
 """Git's index over several packs; from Git 2.47 on it may also be layers, in a folder of this name and ``.d``."""
 
-_WITH_A_PACK = (".pack", ".rev", ".bitmap", ".keep")
+_WITH_A_PACK = (".pack", ".rev", ".bitmap", ".keep", ".idx")
+"""What goes with a pack once its index is gone; the index again, which a reader may have made anew meanwhile."""
+
 _EVERYTHING_IS_RELATED = 1 << 60
 
 

@@ -17,6 +17,7 @@ from ledger.disk import LockFile
 from ledger.errors import IntegrityError, LockTimeoutError
 from ledger.history import History, packing, replacing
 from ledger.history.forms import BLOB, ObjectId, object_id
+from ledger.history.indexing import restore_indexes
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile, count_in_index, encode_index
 from ledger.history.packing import FOLD_AT, TIERS, plan_fold, release_pack, write_pack
@@ -260,6 +261,24 @@ def test_who_waits_for_the_end_of_a_fold_keeps_nobody_from_publishing(history: H
         waiting.undisturbed(),
     ):
         pass
+
+
+def test_no_index_outlives_its_pack_where_a_reader_makes_it_anew(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that misses an object makes indexes again, maybe between the end of an index and that of its pack."""
+    unlink = os.unlink
+
+    def read_before(path: str | os.PathLike[str]) -> None:
+        if os.fspath(path).endswith(".pack"):
+            restore_indexes(history.objects.pack_directory)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", read_before)
+    saves(history, FOLD_AT)
+    packs = packs_of(history)
+    assert len(packs) < FOLD_AT
+    assert [pack.stem for pack in packs] == sorted(path.stem for path in packs[0].parent.glob("*.idx"))
 
 
 def test_a_linked_scratch_folder_is_not_emptied(history: History, tmp_path: Path) -> None:
