@@ -57,7 +57,7 @@ def complaints_about(template: Template, ledger_dir: Path, outcome: Outcome) -> 
     complaints = []
     if not acknowledged and not _STORAGE_ERROR.match(outcome.answer):
         complaints.append(f"the caller was told: {outcome.answer}")
-    complaints += [f"{lock} was left" for lock in ledger_dir.rglob("*.lock")]
+    complaints += [f"{lock} was left" for lock in ledger_dir.glob("history.git/**/*.lock")]
     complaints += [f"fsync of {path} again after it failed" for path in _synced_again(outcome.calls)]
     verdict = judge(ledger_dir, template, acknowledged=int(acknowledged))
     return complaints if verdict.survived else [*complaints, str(verdict)]
