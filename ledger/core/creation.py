@@ -33,7 +33,7 @@ def _create(
     path: Path, store: str | None, remotes: dict[str, RemoteConfig], make_history: Callable[[Path], object]
 ) -> None:
     refuse_existing_path(path)
-    if path.is_symlink():  # to an empty folder, which is to be the ledger
+    if os.path.islink(path):  # to an empty folder, which is to be the ledger
         path = Path(os.path.realpath(path))
     make_directory(path.parent)
     staging = path.parent / fresh_name(f".{path.name}.")
