@@ -25,10 +25,11 @@ from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
 from ledger.history.commits import Chain, encode_commit
 from ledger.history.drafts import Draft, Publication, claims_of
+from ledger.history.folds import Folds
 from ledger.history.forms import BLOB, COMMIT, Commit, ObjectId, object_id
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
-from ledger.history.packing import FoldStep, is_fold_due, next_fold, release_pack, write_pack
+from ledger.history.packing import release_pack, write_pack
 from ledger.history.refs import (
     branch_held,
     clear_dead_lock,
@@ -48,11 +49,7 @@ from ledger.history.trees import CommittedTree, GrowingTree, emit_into
 from ledger.history.turns import Turns
 from ledger.history.waiting import Queue, Waiter
 from ledger.ids import CommitId
-from ledger.notices import warn_user
 from ledger.records import FORMAT, decode, encode, format_time
-
-FOLD_LOCK = "fold.lock"
-"""The file, beside that of the ledger's lock, whose lock those hold who fold packs."""
 
 _MARKER = encode({"features": [], "format": FORMAT})
 _MARKER_ID = object_id(BLOB, _MARKER)
@@ -72,13 +69,13 @@ class History:
         """``lock`` is the file of the ledger's lock, ``lock_timeout`` how many seconds a writer waits for its turn."""
         self.git_dir = git_dir
         self._lock = LockFile(lock)
-        self._fold_lock = LockFile(lock.with_name(FOLD_LOCK))
         self._lock_timeout = lock_timeout
         self._queue = Queue(lock.parent / "queue")
         self._unsynced = lock.parent / UNSYNCED
         self.objects = Objects(git_dir)
         """The objects of the repository, for the rest of this package."""
         self._turns = Turns(git_dir, self.objects, self._lock, self._queue, timeout=lock_timeout)
+        self._folds = Folds(self.objects, lock.parent, self._queue, timeout=lock_timeout)
         self._checked_format = False
 
     @classmethod
@@ -178,7 +175,7 @@ class History:
     def undisturbed(self) -> Iterator[None]:
         """A block under the ledger's lock in which nobody else folds packs either."""
         # In this order: who waits for the end of a fold keeps nobody from publishing.
-        with self._fold_lock.hold(timeout=self._lock_timeout), self.exclusively():
+        with self._folds.hold(), self.exclusively():
             yield
 
     def _publish_in_turn(self, publication: Publication) -> Published:
@@ -190,11 +187,11 @@ class History:
             try:
                 with turn, self._queue.waiters() as waiters:
                     published = self._publish(publication, waiters, holder_died=turn.holder_died)
-                    fold = self._next_fold(stack)
+                    fold = self._folds.choose(stack)
             finally:
                 self._queue.ring_next()
             if fold is not None:
-                self._fold(fold)
+                self._folds.do(fold)
         return published
 
     def _publish(self, publication: Publication, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
@@ -272,23 +269,6 @@ class History:
         if self.objects.loose.has(base):
             settle_everything()
 
-    def _next_fold(self, stack: ExitStack) -> FoldStep | None:
-        """The next step towards few packs, if one is due and nobody else is at one until ``stack`` ends."""
-        if not is_fold_due(self.objects):
-            return None
-        with _told_as_warning():
-            held = self._fold_lock.try_hold()
-            if held is not None:
-                stack.enter_context(held)
-                return next_fold(self.objects)
-        return None
-
-    def _fold(self, step: FoldStep) -> None:
-        """Do a step; others publish meanwhile."""
-        with _told_as_warning():
-            step()
-            self._queue.remove_dead()
-
     def _clear_dead_lock(self, *, holder_died: bool) -> None:
         """Move a dead writer's lock on the branch aside; whoever holds the ledger's lock can tell that it is one."""
         clear_dead_lock(self.git_dir, holder_died=holder_died)
@@ -312,15 +292,6 @@ class History:
             hint="try again; nothing was published",
             path=str(self.git_dir),
         )
-
-
-@contextmanager
-def _told_as_warning() -> Iterator[None]:
-    try:
-        yield
-    except LedgerError as error:
-        # The save is durable already; what failed was making later look-ups cheaper.
-        warn_user(f"the history's packs could not be folded: {error}")
 
 
 def _take_up(waiter: Waiter, chain: Chain) -> CommitId | None:

@@ -31,8 +31,8 @@ _WITH_A_PACK = (".pack", ".rev", ".bitmap", ".keep", ".idx")
 _EVERYTHING_IS_RELATED = 1 << 60
 
 
-def fold_at_once(objects: Objects, packs: Sequence[OldPack], least: int) -> list[str]:
-    """Fold packs into one; returns the names of those that went.
+def fold_at_once(objects: Objects, packs: Sequence[OldPack], least: int) -> None:
+    """Fold packs into one.
 
     A pack that turns out to be damaged is left as it is, and the others are folded, if there are at least ``least``.
     """
@@ -41,16 +41,17 @@ def fold_at_once(objects: Objects, packs: Sequence[OldPack], least: int) -> list
         fold = Fold(packs, NewPack(path), most_related=_EVERYTHING_IS_RELATED)
         try:
             fold.advance(len(fold), durably=False)
-            return put_in_place(objects, fold, [fold.new.columns()])
+            put_in_place(objects, fold, [fold.new.columns()])
         except OldPackDamage as damage:
             packs = [old for old in packs if old is not damage.pack]
+        else:
+            return
         finally:
             remove_if_there(path)
-    return []
 
 
-def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> list[str]:
-    """Finish a fold whose entries are all copied; returns the names of the packs that it replaced."""
+def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> None:
+    """Finish a fold whose entries are all copied: its pack takes the place of those that it was made from."""
     folder = objects.pack_directory
     checksum, index, count = fold.new.seal(columns)
     stem = f"pack-{checksum}"
@@ -69,9 +70,7 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> li
     if read_file(folder / f"{stem}.idx") != index:
         raise IntegrityError(f"{stem}.idx does not hold what was written to it", where=str(folder / stem))
     objects.adopt_pack(stem, count)
-    replaced = [old.base.name for old in fold.packs if old.base.name != stem]
-    remove_packs(objects, replaced)
-    return sorted(replaced)
+    remove_packs(objects, [old.base.name for old in fold.packs if old.base.name != stem])
 
 
 def _is_whole(path: Path, checksum: str) -> bool:

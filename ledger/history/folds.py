@@ -1,0 +1,63 @@
+"""The turns of those who fold packs: behind the writers' lock, one process at a time (specs/concurrency.md, 2).
+
+What is folded is chosen under the ledger's lock, where no pack is that of a writer still at it; the work is done under
+a lock of its own, while others publish.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ledger.disk import HeldLock, LockFile
+from ledger.errors import LedgerError
+from ledger.history.objects import Objects
+from ledger.history.packing import FoldStep, is_fold_due, next_fold
+from ledger.history.waiting import Queue
+from ledger.notices import warn_user
+
+FOLD_LOCK = "fold.lock"
+"""The file, beside that of the ledger's lock, whose lock those hold who fold packs."""
+
+
+class Folds:
+    """The folds of one history. Threads may share it."""
+
+    def __init__(self, objects: Objects, folder: Path, queue: Queue, *, timeout: float) -> None:
+        """``folder`` is where the locks are, ``timeout`` how many seconds `hold` waits."""
+        self._objects = objects
+        self._lock = LockFile(folder / FOLD_LOCK)
+        self._queue = queue
+        self._timeout = timeout
+
+    def hold(self) -> HeldLock:
+        """The lock of those who fold, held; raises `LockTimeoutError`."""
+        return self._lock.hold(timeout=self._timeout)
+
+    def choose(self, stack: ExitStack) -> FoldStep | None:
+        """The next step towards few packs, if one is due and nobody else is at one until ``stack`` ends.
+
+        The caller holds the ledger's lock.
+        """
+        if not is_fold_due(self._objects):
+            return None
+        with _told_as_warning():
+            held = self._lock.try_hold()
+            if held is not None:
+                stack.enter_context(held)
+                return next_fold(self._objects)
+        return None
+
+    def do(self, step: FoldStep) -> None:
+        """Do a step that was chosen; others publish meanwhile."""
+        with _told_as_warning():
+            step()
+            self._queue.remove_dead()
+
+
+@contextmanager
+def _told_as_warning() -> Iterator[None]:
+    try:
+        yield
+    except LedgerError as error:
+        # The save is durable already; what failed was making later look-ups cheaper.
+        warn_user(f"the history's packs could not be folded: {error}")
