@@ -68,7 +68,6 @@ class BaseMaterializer:
         self.key = self.REGISTRY_KEY
         self.trust = self.TRUST
         self.mmap = False
-        self.drawn: bytes | None = None  # a picture of the value that `save` left for `save_visualizations`
 
     @property
     def uri(self) -> str:

@@ -30,15 +30,17 @@ class PillowMaterializer(BaseMaterializer):
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
     EXTRA: ClassVar[str] = "images"
 
+    _picture: bytes | None = None  # what `save` has drawn, for `save_visualizations`
+
     def save(self, value: Any) -> None:
         """Write ``image.png``, or ``image.raw`` with ``image.json``; warns where there are more pictures than one."""
         frames = getattr(value, "n_frames", 1)
         if frames > 1:
             warn_if_done(f"of the {frames} frames of an image only the one at hand is saved; save its file, or a list")
         if _is_for_png(value):
-            self.drawn = _png(value)
+            self._picture = _png(value)
             with self.open("image.png", "wb") as file:
-                file.write(self.drawn)
+                file.write(self._picture)
             return
         with self.open("image.raw", "wb") as file:
             file.write(value.tobytes())
@@ -75,7 +77,7 @@ class PillowMaterializer(BaseMaterializer):
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
         """``image.png``, in colours a browser knows."""
         with self.open("image.png", "wb") as file:
-            file.write(self.drawn or _png(value if value.mode in _PNG_MODES else value.convert("RGB")))
+            file.write(self._picture or _png(value if value.mode in _PNG_MODES else value.convert("RGB")))
         return {"image.png": VisualizationType.IMAGE}
 
 
@@ -87,13 +89,15 @@ class FigureMaterializer(BaseMaterializer):
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
     EXTRA: ClassVar[str] = "images"
 
+    _picture: bytes | None = None  # what `save` has drawn, for `save_visualizations`
+
     def save(self, value: Any) -> None:
         """Write ``figure.png`` and ``figure.svg``, without the time of drawing in them."""
         import matplotlib as mpl
 
-        self.drawn = _drawn(value, "png")
+        self._picture = _drawn(value, "png")
         with self.open("figure.png", "wb") as file:
-            file.write(self.drawn)
+            file.write(self._picture)
         with mpl.rc_context({"svg.hashsalt": "ledger"}), self.open("figure.svg", "wb") as file:
             file.write(_drawn(value, "svg"))
 
@@ -116,7 +120,7 @@ class FigureMaterializer(BaseMaterializer):
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
         """``figure.png``."""
         with self.open("figure.png", "wb") as file:
-            file.write(self.drawn or _drawn(value, "png"))
+            file.write(self._picture or _drawn(value, "png"))
         return {"figure.png": VisualizationType.IMAGE}
 
 

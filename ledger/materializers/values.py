@@ -163,11 +163,10 @@ def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
 
 
 def _visualizations(writer: BaseMaterializer, value: object, files: Files) -> dict[str, VisualizationType]:
-    artist = type(writer)(files)
-    artist.drawn = writer.drawn
+    writer.files = files
     try:
-        shown = _dict_of(artist, "save_visualizations", artist.save_visualizations(value))
-        return {artist.relative(path): VisualizationType(kind) for path, kind in shown.items()}
+        shown = _dict_of(writer, "save_visualizations", writer.save_visualizations(value))
+        return {writer.relative(path): VisualizationType(kind) for path, kind in shown.items()}
     except StorageError:
         raise  # nothing more can be written, and the value cannot be finished either
     except Exception as error:  # noqa: BLE001  # a picture is a courtesy: no failure of it costs the value
