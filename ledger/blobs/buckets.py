@@ -63,8 +63,7 @@ class BucketStore:
 
     def get_into(self, key: str, start: int, target: memoryview) -> int:
         """Fetch a part of an object to where it belongs."""
-        # What a server compresses on its way can be longer than what it was asked for; whoever reads finds that out.
-        data = memoryview(self._fetch(key, start, len(target)))[: len(target)]
+        data = self._fetch(key, start, len(target))
         target[: len(data)] = data
         return len(data)
 
@@ -192,7 +191,8 @@ class BucketStore:
         """A part of an object, at most so many bytes; what a service sends beyond them does not fill the memory."""
         found = await _library().get_async(self._bucket, key, options=options)
         async for data in found.stream(min_chunk_size=length):
-            return data
+            # What a server compresses on its way can be longer than that; whoever reads finds out by the digest.
+            return memoryview(data)[:length]
         return b""
 
     async def _tail(self, key: str, length: int) -> Any:
