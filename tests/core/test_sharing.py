@@ -767,14 +767,16 @@ def test_an_interrupted_sync_leaves_no_lock_in_the_remote(pair: tuple[Ledger, Le
     ada, bob = pair
     hook, lock = hub / "hooks" / "reference-transaction", hub / "refs" / "heads" / "main.lock"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text('#!/bin/sh\n[ "$1" != prepared ] || exec sleep 60\n')
+    # Not as soon as the lock is there: Git takes away what it has noted that it made, and notes it a moment later.
+    hook.write_text(f'#!/bin/sh\n[ "$1" != prepared ] || {{ : > "{hub}/ready"; exec sleep 60; }}\n')
     hook.chmod(0o755)
     ada.save("late", "iris")
     with start("import sys; from ledger import Ledger; Ledger.open(sys.argv[1]).sync()", ada.path) as program:
         end = time.monotonic() + 30
-        while not lock.exists():
+        while not (hub / "ready").exists():
             assert time.monotonic() < end
             time.sleep(0.01)
+        assert lock.exists()
         program.send_signal(signal.SIGINT)
         program.communicate(timeout=30)
     hook.unlink()
