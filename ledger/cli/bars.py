@@ -1,4 +1,4 @@
-"""The bar that shows how far long work is.
+"""The bars that show how far long work is.
 
 On standard error and only where that is a terminal; nothing for work that is over within half a second, and
 nothing left behind when it is over. The library that draws is loaded when there is something to draw.
@@ -6,8 +6,8 @@ nothing left behind when it is over. The library that draws is loaded when there
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final, TextIO
 
 from ledger.meters import Progress, progress
@@ -22,22 +22,48 @@ PATIENCE: Final = 0.5
 @contextmanager
 def bar_on_terminal() -> Iterator[None]:
     """A block whose long work is shown, where standard error is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
+    if not _is_terminal():
         yield
         return
-    bar = Bar(sys.stderr)
-    try:
-        with progress(bar.show):
-            yield
-    finally:
-        bar.remove()
+    with closing(Bar(sys.stderr)) as bar, progress(bar.show):
+        yield
+
+
+@contextmanager
+def pieces_on_terminal(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A block that says how many pieces are done and how many there are, which is shown in the same way."""
+    if not _is_terminal():
+        yield lambda _done, _total: None
+        return
+    with closing(Bar(sys.stderr, columns=_columns_of_pieces)) as bar:
+        bar.draw(label, 0, None)
+        yield lambda done, total: bar.draw(label, done, total)
+
+
+def _columns_of_bytes() -> "Iterable[rich_progress.ProgressColumn]":
+    from rich import progress as rich_progress
+
+    return rich_progress.DownloadColumn(binary_units=True), rich_progress.TransferSpeedColumn()
+
+
+def _columns_of_pieces() -> "Iterable[rich_progress.ProgressColumn]":
+    from rich import progress as rich_progress
+
+    return (rich_progress.MofNCompleteColumn(),)
 
 
 class Bar:
-    """One line that is drawn again and again: what is done, bytes, rate and time left."""
+    """One line that is drawn again and again: what is done, how much of it, and the time left."""
 
-    def __init__(self, file: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        file: TextIO,
+        *,
+        columns: "Callable[[], Iterable[rich_progress.ProgressColumn]]" = _columns_of_bytes,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._file = file
+        self._columns = columns
         self._clock = clock
         self._label = ""
         self._begun = 0.0
@@ -46,21 +72,25 @@ class Bar:
     def show(self, at: Progress) -> None:
         """Take note of how far work is, and draw it if it takes long."""
         if at.finished:
-            self.remove()
-            return
-        if at.label != self._label:
-            self.remove()
-            self._label, self._begun = at.label, self._clock()
+            self.close()
+        else:
+            self.draw(at.label, at.done, at.total)
+
+    def draw(self, label: str, done: int, total: int | None) -> None:
+        """Draw how far the work with this label is, once it takes long."""
+        if label != self._label:
+            self.close()
+            self._label, self._begun = label, self._clock()
         if self._drawn is None and self._clock() - self._begun >= PATIENCE:
-            self._drawn = _new_bar(self._file)
-            self._drawn.add_task(at.label, completed=at.done, total=at.total)
+            self._drawn = _new_bar(self._file, self._columns())
+            self._drawn.add_task(label, completed=done, total=total)
             self._drawn.start()
         if self._drawn is not None:
             # A task whose total is not known is drawn as one that goes on.
             (task,) = self._drawn.task_ids
-            self._drawn.update(task, completed=at.done, total=at.total)
+            self._drawn.update(task, completed=done, total=total)
 
-    def remove(self) -> None:
+    def close(self) -> None:
         """Wipe the line."""
         self._label = ""
         if self._drawn is not None:
@@ -68,16 +98,17 @@ class Bar:
             self._drawn = None
 
 
-def _new_bar(file: TextIO) -> "rich_progress.Progress":
+def _is_terminal() -> bool:
+    # A program without a console has no standard error.
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def _new_bar(file: TextIO, columns: "Iterable[rich_progress.ProgressColumn]") -> "rich_progress.Progress":
     from rich import progress as rich_progress
     from rich.console import Console
 
+    label = rich_progress.TextColumn("{task.description}", markup=False)
+    left = rich_progress.TimeRemainingColumn()
     return rich_progress.Progress(
-        rich_progress.TextColumn("{task.description}", markup=False),
-        rich_progress.BarColumn(),
-        rich_progress.DownloadColumn(binary_units=True),
-        rich_progress.TransferSpeedColumn(),
-        rich_progress.TimeRemainingColumn(),
-        console=Console(file=file),
-        transient=True,
+        label, rich_progress.BarColumn(), *columns, left, console=Console(file=file), transient=True
     )

@@ -1,15 +1,11 @@
 """The command that checks a ledger, all of it or a part at a time."""
 
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
 import ledger
-from ledger.cli.bars import PATIENCE
+from ledger.cli.bars import pieces_on_terminal
 from ledger.cli.printing import Shape, counted, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 
@@ -76,7 +72,7 @@ def verify(
         sample if sample is not None else 1.0, seconds if seconds is not None else float("inf")
     )
     opened = session.ledger()
-    with _bar() as show:
+    with pieces_on_terminal("checking") as show:
         if sample is None and seconds is None:
             check = opened.checking(deep=not quick)
             pieces = check.pieces()
@@ -122,28 +118,3 @@ def _print(session: Session, report: "Report") -> None:
         print_line(f"{counted(len(report.orphans), 'object')} of the store that no version needs")
     part = "" if report.is_whole else ", a part of all"
     print_line(f"checked {counted(report.versions, 'version')}{part}: {counted(len(problems), 'problem')}")
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for what takes long, where stderr is a terminal."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    began = time.monotonic()
-    columns = (TextColumn("checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("checking")
-
-    def show(done: int, total: int) -> None:
-        if not bar.live.is_started and time.monotonic() - began > PATIENCE:
-            bar.start()
-        bar.update(task, completed=done, total=total)
-
-    try:
-        yield show
-    finally:
-        bar.stop()
