@@ -35,6 +35,7 @@ from ledger.disk import (
     sync_directory,
     sync_file,
     unnamed_copy,
+    walk,
 )
 from ledger.errors import ArgumentError, IntegrityError
 from ledger.records import Content, FileEntry
@@ -165,7 +166,7 @@ def _move(staging: Path, files: Iterable[FileEntry], places: Mapping[str, Path])
 
 def _make_durable(copies: Path) -> None:
     """Sync what was copied into a folder: files first, their folders behind them."""
-    for folder, _, names in os.walk(copies, topdown=False):
+    for folder, _, names in walk(copies, topdown=False):
         for name in names:
             if not os.path.islink(os.path.join(folder, name)):
                 _sync_file(os.path.join(folder, name))

@@ -21,8 +21,10 @@ from ledger.disk import (
     open_regular,
     read_file,
     settle_file,
+    status_of,
     storage_errors,
     sync_directory,
+    walk,
     write_file,
 )
 from ledger.errors import StorageError
@@ -125,14 +127,11 @@ class LocalStore:
     def list(self, prefix: str) -> Iterator[str]:
         """The keys of the files below a folder, in order; temporary files are no objects."""
         top = self._path(prefix.rstrip("/"))
-        try:
-            for folder, folders, names in os.walk(top, onerror=_raise_unless_missing):
-                folders.sort()
-                for name in sorted(names):
-                    if not name.startswith(TEMPORARY_PREFIX):
-                        yield os.path.relpath(os.path.join(folder, name), self.root)
-        except OSError as error:
-            raise storage_error(error, top, "list") from error
+        for folder, folders, names in walk(top):
+            folders.sort()
+            for name in sorted(names):
+                if not name.startswith(TEMPORARY_PREFIX):
+                    yield os.path.relpath(os.path.join(folder, name), self.root)
 
     def delete(self, key: str) -> None:
         """Remove a file; its folder stays."""
@@ -149,12 +148,8 @@ class LocalStore:
         return os.path.join(self.root, key)
 
     def _size(self, path: str) -> int | None:
-        try:
-            return os.stat(path).st_size
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise storage_error(error, path, "read") from error
+        status = status_of(path)
+        return status.st_size if status is not None else None
 
     def _holds(self, path: str, parts: Sequence[bytes]) -> bool:
         """Whether a file holds exactly these bytes: presence alone is never trusted."""
@@ -211,8 +206,3 @@ def _report_other_bytes(path: str, is_right: Callable[[], bool]) -> None:
     """
     if f"/{_TABLES}/" not in path and os.path.lexists(path) and not is_right():
         warn_user(f"{path} does not hold what its name says, and is written again")
-
-
-def _raise_unless_missing(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise error

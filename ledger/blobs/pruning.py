@@ -22,9 +22,8 @@ from ledger.blobs.packs import PackBuilder, PackIndex, load_index, open_entry
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Run, load_table, put_runs
-from ledger.disk import Hold, alone, fresh_name, remove_if_there, storage_errors, write_new_file
+from ledger.disk import Hold, alone, fresh_name, remove_if_there, status_of, storage_errors, walk, write_new_file
 from ledger.records import Content
-from ledger.system_errors import storage_error
 
 _LABEL = "the store"
 _LEFTOVER = re.compile(r"tmp_[0-9a-f]{16}")
@@ -69,13 +68,8 @@ def clock_of(store: LocalStore) -> float:
 
 def age_of(store: LocalStore, key: str, now: float) -> Spare | None:
     """Size and age of a file of the store, or ``None`` where there is none."""
-    path = store.root / key
-    with storage_errors(path, "read"):
-        try:
-            status = os.stat(path)
-        except FileNotFoundError:
-            return None
-    return Spare(key, status.st_size, now - status.st_mtime)
+    status = status_of(store.root / key)
+    return Spare(key, status.st_size, now - status.st_mtime) if status is not None else None
 
 
 def age_of_table(store: LocalStore, content: Content, now: float) -> float | None:
@@ -89,7 +83,7 @@ def files_among(store: LocalStore) -> tuple[list[str], list[str]]:
     keys: list[str] = []
     left: list[str] = []
     for kind in OBJECT_KINDS:
-        for folder, _, names in os.walk(store.root / kind, onerror=_raise):
+        for folder, _, names in walk(store.root / kind):
             paths = [os.path.relpath(os.path.join(folder, name), store.root) for name in names]
             left += [path for path in paths if _LEFTOVER.fullmatch(os.path.basename(path))]
             keys += [path for path in paths if parse_key(path) is not None]
@@ -151,11 +145,6 @@ def age_anew(store: LocalStore, key: str) -> None:
     path = store.root / key
     with storage_errors(path, "touch"):
         os.utime(path)
-
-
-def _raise(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
-        raise storage_error(error, error.filename, "list") from error
 
 
 def _numbers(index: PackIndex, stretches: Sequence[tuple[int, int]]) -> list[int]:

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from ledger.blobs.trees import TreeFile
+from ledger.disk import storage_errors
 from ledger.errors import LedgerError, StorageError, UnsupportedFileError
 from ledger.system_errors import storage_error
 
@@ -66,10 +67,8 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
 
 def read_link(link: TreeFile) -> bytes:
     """The target of a link, as it was seen and judged; `StorageError` where it points elsewhere by now."""
-    try:
+    with storage_errors(link.source, "read"):
         target = os.readlink(link.source)
-    except OSError as error:
-        raise storage_error(error, link.source, "read") from error
     if target != link.target:
         raise StorageError(
             f"{link.source} changed while its folder was read: a link to {link.target!r} at first, to {target!r} now",

@@ -16,7 +16,9 @@ from ledger.disk.reading import (
     names_in,
     open_regular,
     read_file,
+    status_of,
     storage_errors,
+    walk,
 )
 from ledger.disk.settling import settle, settle_everything, settle_file, settle_files
 from ledger.disk.staged import StagedFile, stage_together, write_parts
@@ -79,11 +81,13 @@ __all__ = [
     "settle_files",
     "stage_file",
     "stage_together",
+    "status_of",
     "storage_errors",
     "sync_directory",
     "sync_file",
     "unnamed_copy",
     "users_folder",
+    "walk",
     "working_directory",
     "write_all",
     "write_derived_file",

@@ -73,6 +73,15 @@ def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | Non
     raise AssertionError(path)
 
 
+def status_of(path: str | os.PathLike[str]) -> os.stat_result | None:
+    """What ``stat`` says of a file; ``None`` only where its folder has none of that name, else `StorageError`."""
+    with storage_errors(path, "read"):
+        try:
+            return os.stat(path)
+        except FileNotFoundError:
+            return None
+
+
 def mode_of(path: str | os.PathLike[str], *, follow: bool = True) -> int:
     """What a path is and who may use it, as ``stat`` says it; 0 only where the system says that nothing is there.
 
@@ -105,10 +114,21 @@ def names_in(folder: str | os.PathLike[str]) -> list[str]:
         raise storage_error(error, folder, "list") from error
 
 
+def walk(folder: str | os.PathLike[str], *, topdown: bool = True) -> Iterator[tuple[str, list[str], list[str]]]:
+    """What ``os.walk`` yields of a folder, empty where there is none; `StorageError` for one that cannot be listed."""
+    return os.walk(folder, topdown, _refuse_unlisted)
+
+
 def close_anyway(descriptor: int) -> None:
     """Close a file through which nothing was written that has to last: where that fails, nothing is lost."""
     with contextlib.suppress(OSError):
         os.close(descriptor)
+
+
+def _refuse_unlisted(error: OSError) -> None:
+    """By itself ``os.walk`` takes a folder that cannot be listed for an empty one."""
+    if not isinstance(error, FileNotFoundError):
+        raise storage_error(error, error.filename, "list") from error
 
 
 def _read_opened(path: str | os.PathLike[str], start: int, length: int | None) -> bytes:

@@ -14,10 +14,10 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ledger.disk import mode_of, open_regular, read_file, remove_if_there, stage_file, sync_directory
+from ledger.disk import mode_of, open_regular, read_file, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.errors import ReadOnlyError, StorageError
 from ledger.history.packfile import INDEX_MAGIC, PACK_HEAD, TRAILER, count_in_index, encode_index
-from ledger.system_errors import raise_unjudged, storage_error
+from ledger.system_errors import raise_unjudged
 
 if TYPE_CHECKING:
     from dulwich.pack import PackData
@@ -33,10 +33,8 @@ def restore_indexes(folder: Path) -> bool:
 
     A pack that cannot be read itself is left alone, and so is everything where nothing can be written.
     """
-    try:
+    with storage_errors(folder, "read"):
         packs = sorted(name.removesuffix(".pack") for name in os.listdir(folder) if name.endswith(".pack"))
-    except OSError as error:
-        raise storage_error(error, folder, "read") from error
     made = [stem for stem in packs if not _is_readable(folder / stem) and _restore(folder, stem)]
     if made:
         sync_directory(folder)

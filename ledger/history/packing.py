@@ -18,7 +18,16 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from ledger.disk import MODE, durability, remove_if_there, stage_together, storage_errors, sync_directory, write_all
+from ledger.disk import (
+    MODE,
+    durability,
+    remove_if_there,
+    stage_together,
+    status_of,
+    storage_errors,
+    sync_directory,
+    write_all,
+)
 from ledger.enums import Durability
 from ledger.errors import IntegrityError
 from ledger.history.damage import Damage
@@ -220,7 +229,5 @@ def tidy(objects: Objects) -> None:
 
 
 def _written(path: Path) -> float:
-    try:
-        return os.stat(path).st_mtime
-    except FileNotFoundError:
-        return 0.0
+    status = status_of(path)
+    return status.st_mtime if status is not None else 0.0

@@ -15,7 +15,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ledger.disk import fresh_name, make_directory, mode_of, read_file, remove_if_there, sync_directory, write_new_file
+from ledger.disk import (
+    fresh_name,
+    make_directory,
+    mode_of,
+    read_file,
+    remove_if_there,
+    status_of,
+    storage_errors,
+    sync_directory,
+    write_new_file,
+)
 from ledger.errors import IntegrityError, LedgerError, StorageError, UnsupportedFormatError
 from ledger.ids import CommitId
 from ledger.system_errors import storage_error
@@ -130,7 +140,7 @@ def confirm_branch(git_dir: Path) -> None:
 
 def is_branch_held(git_dir: Path) -> bool:
     """Whether somebody is about to move the branch."""
-    return _status_of(f"{git_dir}/{BRANCH}.lock") is not None
+    return status_of(f"{git_dir}/{BRANCH}.lock") is not None
 
 
 @contextlib.contextmanager
@@ -214,7 +224,7 @@ def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_
     """
     lock = f"{git_dir}/{BRANCH}.lock"
     seen, since = None, 0.0
-    while (status := _status_of(lock)) is not None:
+    while (status := status_of(lock)) is not None:
         if (file := (status.st_ino, status.st_ctime_ns)) != seen:
             seen, since = file, time.monotonic()
         if holder_died or max(time.time() - status.st_mtime, time.monotonic() - since) > patience:
@@ -253,10 +263,8 @@ def _create(path: str, commit: CommitId) -> None:
 
 
 def _rename(source: str, target: str | Path) -> None:
-    try:
+    with storage_errors(target, "write"):
         os.rename(source, target)
-    except OSError as error:
-        raise storage_error(error, target, "write") from error
 
 
 def _remove_own(lock: str, commit: CommitId) -> None:
@@ -264,12 +272,3 @@ def _remove_own(lock: str, commit: CommitId) -> None:
     with contextlib.suppress(OSError):
         if read_file(lock) == f"{commit}\n".encode():
             remove_if_there(lock)
-
-
-def _status_of(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise storage_error(error, path, "read") from error

@@ -8,11 +8,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.disk import is_folder, make_directory, mode_of, read_file, write_file
+from ledger.disk import is_folder, make_directory, mode_of, read_file, storage_errors, write_file
 from ledger.errors import ConfigError, FormatError, IntegrityError, LedgerExistsError, UnsupportedFormatError
 from ledger.history.refs import BRANCH, refuse_other_refs
 from ledger.records import FORMAT
-from ledger.system_errors import storage_error
 from ledger.wording import shown
 
 # No automatic gc: Git's own prunes by age, ours never deletes what is reachable.
@@ -201,10 +200,8 @@ def other_kind(found: Mapping[str, str]) -> str | None:
 
 def find_repository(ledger_dir: Path) -> Path:
     """The history of a ledger: the one directory in it whose name ends in ``.git``."""
-    try:
+    with storage_errors(ledger_dir, "read"):
         found = sorted(entry for entry in ledger_dir.iterdir() if entry.name.endswith(".git") and entry.is_dir())
-    except OSError as error:
-        raise storage_error(error, ledger_dir, "read") from error
     if len(found) != 1:
         names = ", ".join(entry.name for entry in found) or "none"
         raise IntegrityError(

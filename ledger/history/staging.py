@@ -24,6 +24,7 @@ from ledger.disk import (
     patch_file,
     read_file,
     remove_if_there,
+    status_of,
     storage_errors,
     write_file,
 )
@@ -35,7 +36,6 @@ from ledger.history.objects import Objects
 from ledger.history.oldpacks import OldPack, open_old_packs
 from ledger.history.replacing import put_in_place
 from ledger.records import decode, encode
-from ledger.system_errors import storage_error
 
 DEAD_SECONDS = 60.0
 """What has not been written to for so long is a dead program's: a fold by hand, which moves every second while that
@@ -231,13 +231,8 @@ def discard_fold(objects: Objects) -> None:
 
 def _state_of(path: Path) -> _State | None:
     """What tells whether a file was written to, or ``None`` where there is none."""
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise storage_error(error, path, "read") from error
-    return status.st_size, status.st_mtime_ns
+    status = status_of(path)
+    return (status.st_size, status.st_mtime_ns) if status is not None else None
 
 
 def _is_linked(folder: Path) -> bool:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.disk import read_file, storage_errors
+from ledger.disk import read_file, walk
 from ledger.errors import StorageError
 from ledger.history.refs import PACKED_REFS, read_packed
 from ledger.history.soundness import GitFault
@@ -81,8 +81,7 @@ def is_commit(text: str) -> bool:
 
 def read_ref_files(git_dir: Path, folder: str) -> RefFiles:
     """The files below ``refs`` or ``logs``, a file each; raises `StorageError` for a folder that cannot be listed."""
-    with storage_errors(git_dir / folder, "list"):
-        found = sorted(os.path.join(place, name) for place, _, names in os.walk(git_dir / folder) for name in names)
+    found = sorted(os.path.join(place, name) for place, _, names in walk(git_dir / folder) for name in names)
     texts: dict[str, str] = {}
     unread: list[Unread] = []
     for path in found:

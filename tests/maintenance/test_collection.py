@@ -1,5 +1,6 @@
 """Room comes back from what nobody needs, and nothing that anybody relies on goes."""
 
+import errno
 import os
 import shutil
 import threading
@@ -196,6 +197,20 @@ def test_what_other_refs_hold_is_needed(used: Ledger) -> None:
     assert 1 == len(collect(used).removed)
     git(used, "update-ref", "refs/heads/main", "refs/remotes/origin/main")
     assert "published there" == Ledger.open(used.path).load("there")
+
+
+def test_refs_that_cannot_be_listed_may_need_anything(used: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of refs that the disk does not list is an error that names it, and no folder without refs."""
+    folder = used.path / "history.git" / "refs" / "heads"
+
+    def refuse(path: Any, really: Callable[..., Any] = os.scandir) -> Any:
+        if str(path) == str(folder):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+        return really(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(StorageError, match=f"cannot list {folder}"):
+        collect(used)
 
 
 def test_tags_with_a_message_are_no_reason_to_refuse(used: Ledger) -> None:
