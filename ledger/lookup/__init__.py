@@ -9,14 +9,11 @@ from ledger.lookup.config import (
     DEFAULT_STORE,
     Config,
     RemoteConfig,
-    changing_settings,
     given_store,
     read_config,
-    remove_remote,
     store_url,
-    write_cache_limit,
-    write_config,
 )
+from ledger.lookup.configuring import changing_settings, remove_remote, write_cache_limit, write_config
 from ledger.lookup.discovery import LEDGER_DIRECTORY, find_ledger, is_ledger, not_found, place_for_new
 from ledger.lookup.facts import Facts, MetadataEntry, leaves
 from ledger.lookup.handles import Artifact, ArtifactVersion

@@ -6,16 +6,14 @@ choose where bytes are read from.
 
 import re
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
-from ledger.disk import LockFile, absolute, given_path, read_file, write_file
+from ledger.disk import absolute, given_path, read_file
 from ledger.enums import Durability
-from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
+from ledger.errors import ConfigError
 
 CONFIG_FILE = "config.toml"
 DEFAULT_STORE = "store"
@@ -71,115 +69,6 @@ def read_config(ledger_dir: Path) -> Config:
         return msgspec.convert(values, Config, strict=True)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}", path=str(path)) from error
-
-
-def write_config(ledger_dir: Path, config: Config) -> None:
-    """Write the settings of a new ledger, with a line on each."""
-    lines = [
-        "# Local settings of this ledger; never shared.",
-        "# Where bytes are: a folder relative to this file, or an absolute path or URL.",
-        f"store = {_quoted(config.store)}",
-        "# Which store that is; another one, or an empty one in its place, is refused.",
-        f"store_id = {_quoted(config.store_id)}",
-        "# Seconds to wait for another writer.",
-        f"lock_timeout = {config.lock_timeout}",
-        "# full: what was saved survives a power cut; relaxed: faster, and survives the end of a program only.",
-        f"durability = {_quoted(config.durability)}",
-        "",
-        *(_remote_section(name, remote) for name, remote in config.remotes.items()),
-    ]
-    write_file(ledger_dir / CONFIG_FILE, ["\n".join(lines).encode()])
-
-
-@contextmanager
-def changing_settings(ledger_dir: Path) -> Iterator[None]:
-    """A block, under the ledger's lock, in which nobody else changes what is local to a ledger.
-
-    Raises `ConfigError` for settings that cannot be read: they are not edited either.
-    """
-    with LockFile(ledger_dir / "lock").hold(timeout=read_config(ledger_dir).lock_timeout) as lock:
-        try:
-            yield
-        finally:
-            if lock.holder_died:
-                lock.let_go()  # and the name stays: what that one left is for a writer to clear
-
-
-def write_cache_limit(ledger_dir: Path, limit: int) -> None:
-    """Write how many bytes may be kept in caches; everything else in the settings stays as it is."""
-    with changing_settings(ledger_dir):
-        write_file(ledger_dir / CONFIG_FILE, [with_setting(_text(ledger_dir), "cache_limit", str(limit)).encode()])
-
-
-def with_setting(text: str, key: str, value: str) -> str:
-    """The text of a TOML file in which a key of the top level has this value, in its old line or a first one."""
-    line = f"{key} = {value}"
-    section = re.search(r"^\[", text, re.MULTILINE)
-    at = section.start() if section else len(text)
-    changed, count = re.subn(rf"^{key}\s*=.*$", line, text[:at], count=1, flags=re.MULTILINE)
-    return (changed if count else f"{line}\n{text[:at]}") + text[at:]
-
-
-def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:
-    """Write a remote into the settings, behind what stands there; raises `ArgumentError` for a name that is taken."""
-    path = ledger_dir / CONFIG_FILE
-    with changing_settings(ledger_dir):
-        if name in read_config(ledger_dir).remotes:
-            raise RemoteExistsError(
-                f"remote {name!r} exists already in {path}",
-                hint=f"edit that file to change it; `ledger remote remove {name}` takes it out",
-                name=name,
-            )
-        text = f"{_text(ledger_dir).rstrip()}\n\n{_remote_section(name, remote)}"
-        write_file(path, [text.lstrip().encode()])
-
-
-def remove_remote(ledger_dir: Path, name: str) -> None:
-    """Take a remote out of the settings, whose other lines stay; raises `RemoteNotFoundError`."""
-    path = ledger_dir / CONFIG_FILE
-    with changing_settings(ledger_dir):
-        before = read_config(ledger_dir)
-        if name not in before.remotes:
-            raise RemoteNotFoundError(f"no remote {name!r} in {path}", name=name)
-        changed = _without_remote(_text(ledger_dir), name)
-        others = {other: remote for other, remote in before.remotes.items() if other != name}
-        if not _says(changed, msgspec.structs.replace(before, remotes=others)):
-            raise ConfigError(
-                f"cannot tell which lines of {path} are remote {name!r}", hint="edit that file", path=str(path)
-            )
-        write_file(path, [changed.encode()])
-
-
-def _without_remote(text: str, name: str) -> str:
-    # What a person wrote as another form of TOML is left to that person.
-    header = rf"""\[\s*remotes\s*\.\s*(["']?){re.escape(name)}\1\s*\]"""
-    return re.sub(rf"^{header}.*\n?(?:(?!\s*[\[#]).+\n?)*\n?", "", text, count=1, flags=re.MULTILINE)
-
-
-def _says(text: str, config: Config) -> bool:
-    """Whether a text is TOML that gives these settings."""
-    try:
-        return msgspec.convert(tomllib.loads(text), Config, strict=True) == config
-    except (ValueError, msgspec.ValidationError):
-        return False
-
-
-def _text(ledger_dir: Path) -> str:
-    """What stands in the settings; empty where there is no file."""
-    try:
-        return read_file(ledger_dir / CONFIG_FILE).decode()
-    except FileNotFoundError:
-        return ""
-
-
-def _remote_section(name: str, remote: RemoteConfig) -> str:
-    lines = [f"[remotes.{name}]", f"url = {_quoted(remote.url)}"]
-    return "\n".join([*lines, *([f"store = {_quoted(remote.store)}"] if remote.store else []), ""])
-
-
-def _quoted(text: str) -> str:
-    """A TOML string: those of JSON are."""
-    return msgspec.json.encode(text).decode()
 
 
 def store_url(ledger_dir: Path, config: Config) -> str:

@@ -9,15 +9,8 @@ from pathlib import Path
 
 from ledger.disk import absolute, given_path, is_file, is_folder
 from ledger.history import Remote, check_remote, path_in, remote_url
-from ledger.lookup.config import (
-    CONFIG_FILE,
-    RemoteConfig,
-    absolute_store,
-    append_remote,
-    given_store,
-    read_config,
-    store_url,
-)
+from ledger.lookup.config import CONFIG_FILE, RemoteConfig, absolute_store, given_store, read_config, store_url
+from ledger.lookup.configuring import append_remote
 from ledger.lookup.discovery import LEDGER_DIRECTORY
 
 HUB_STORE = "ledger-store"
