@@ -27,12 +27,14 @@ from ledger.history.replacing import MULTI_PACK_INDEX
 from ledger.history.repository import OTHER_KIND, REQUIRED_SETTINGS, SHALLOW, other_kind, read_settings
 from ledger.history.revisions import commit_behind
 from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, unreadable
-from ledger.history.tips import is_commit, read_tips
+from ledger.history.tips import is_commit, offered_tips, read_tips
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 from ledger.system_errors import raise_unjudged
 
 _GITS_OWN = "refs/remotes/"
+_ARRIVING = (b"fetch-pack ", b"receive-pack ")
+"""How the ``.keep`` begins that Git puts beside a pack until a ref names what has come in it."""
 _HEAD: Final = f"ref: {BRANCH}\n".encode()
 
 
@@ -178,11 +180,13 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     """A fault for each commit that was built on, and so was published once, and that no ref reaches any more.
 
     What a writer that died or lost a race leaves builds on what was published, and nothing builds on it but what
-    was to be published together with it. Notes of Git, and what else it fetched from other branches, are no ledger's.
+    was to be published together with it. What a fetch or a push brings that dies was published elsewhere. Notes of
+    Git, and what else it fetched from other branches, are no ledger's.
     """
     on_disk = list(_commits_on_disk(history.objects))
     tips = read_tips(history.git_dir)
-    reached = set(_reached(history, tips.commits.values()))  # after the list: what comes meanwhile is no loss
+    # After the list: what comes meanwhile is no loss.
+    reached = set(_reached(history, (*tips.commits.values(), *offered_tips(history.git_dir))))
     if tips.unread:
         return  # what those reach nobody can tell
     lost: dict[CommitId, Commit] = {}
@@ -227,15 +231,26 @@ def _check_small(path: Path, name: str) -> Iterator[GitFault]:
 
 
 def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
-    """The id of every object that may be a commit, in packs and loose files."""
+    """The id of every object that may be a commit, in loose files and in packs that have arrived."""
     for name in names_in(objects.directory):
         if len(name) == len("ab"):
             yield from (CommitId(name + file) for file in names_in(objects.directory / name) if is_commit(name + file))
     for file in names_in(objects.pack_directory):
-        if file.endswith(".idx"):
+        if file.endswith(".idx") and not _is_arriving(objects.pack_directory / file.replace(".idx", ".keep")):
             pack = PackFile(str(objects.pack_directory / file.removesuffix(".idx")))
             try:
                 yield from (CommitId(name.hex()) for name in pack.names() if pack.may_be(name, COMMIT))
             except (PackDamage, OSError) as error:
                 raise_unjudged(error)
                 continue  # `check_git_file` says so
+
+
+def _is_arriving(keep: Path) -> bool:
+    """Whether Git has marked a pack so, at this moment or before it died."""
+    try:
+        return read_file(keep).startswith(_ARRIVING)
+    except FileNotFoundError:
+        return False
+    except StorageError as error:
+        raise_unjudged(error)
+        return False

@@ -31,13 +31,15 @@ from ledger.history.forms import COMMIT, ObjectId
 from ledger.history.git_program import TRANSFER_SECONDS
 from ledger.history.history import History
 from ledger.history.placing import check_file
-from ledger.history.refs import BRANCH, known_ref, note_known, read_ref, write_ref
+from ledger.history.refs import BRANCH, known_ref, note_known, offered_ref, read_ref, write_ref
 from ledger.history.remotes import PUBLISHED, Remote, without_secrets
 from ledger.history.transport import fetch, remote_tip
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 
 _INCOMING = "refs/ledger/incoming"
+_LEFT_IN = {_INCOMING: "", "": "tmp_ref_"}
+"""Where syncs that were killed leave files, and how the names of those begin."""
 _ABANDONED_SECONDS = 2 * TRANSFER_SECONDS
 
 
@@ -63,6 +65,7 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
     if tip == known:
         return tip
     _remove_abandoned(git_dir)
+    write_ref(git_dir, offered_ref(remote.name), tip)
     # A ref of this sync's own: another one may be under way here, and one that was killed may have left Git's lock.
     incoming = fresh_name(f"{_INCOMING}/{remote.name}-")
     try:
@@ -103,12 +106,12 @@ def _accept(
 
 
 def _remove_abandoned(git_dir: Path) -> None:
-    """Remove what syncs left that were killed while they fetched; nothing reads it."""
-    for name in names_in(git_dir / _INCOMING):
-        path = git_dir / _INCOMING / name
-        with storage_errors(path, "look at"), suppress(FileNotFoundError):
-            if time.time() - os.lstat(path).st_mtime > _ABANDONED_SECONDS:
-                remove_if_there(path)
+    """Remove what syncs left that were killed; nothing reads it."""
+    for folder, lead in _LEFT_IN.items():
+        for path in (git_dir / folder / name for name in names_in(git_dir / folder) if name.startswith(lead)):
+            with storage_errors(path, "look at"), suppress(FileNotFoundError):
+                if time.time() - os.lstat(path).st_mtime > _ABANDONED_SECONDS:
+                    remove_if_there(path)
 
 
 def _check_is_commit(history: History, remote: Remote, tip: CommitId) -> None:

@@ -10,6 +10,7 @@ a large one (`staging`).
 """
 
 import itertools
+import math
 import os
 import time
 from bisect import bisect_left
@@ -69,6 +70,8 @@ EACH = 8
 
 _SLICE_PER_WRITTEN = 4
 _MOST_LOOSE = 1024
+_DEAD_AFTER = {TEMPORARY: DEAD_SECONDS, "tmp_": 3600.0}
+"""Seconds after which a file that nobody writes to is a dead writer's, by how its name begins: ours, and Git's."""
 
 
 def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) -> str:
@@ -223,7 +226,8 @@ def tidy(objects: Objects) -> None:
     with storage_errors(folder, "list"):
         names = frozenset(os.listdir(folder))
         for name in names:
-            if name.startswith(TEMPORARY) and abs(time.time() - _written(folder / name)) > DEAD_SECONDS:
+            seconds = next((each for lead, each in _DEAD_AFTER.items() if name.startswith(lead)), math.inf)
+            if abs(time.time() - _written(folder / name)) > seconds:
                 remove_if_there(folder / name)
     index_orphans(folder, names)
 

@@ -35,6 +35,9 @@ PACKED_REFS = "packed-refs"
 LIVE_LOCK_SECONDS = 10.0
 """A lock file of Git younger than this may belong to a live `git push`."""
 
+OFFERED = "ledger-offered"
+"""Beside Git's refs, since Git takes a ref whose commit is not there yet for damage."""
+
 _FIRST_PAUSE = 0.001
 _LONGEST_PAUSE = 0.1
 _ATTEMPTS = 20
@@ -194,6 +197,11 @@ def known_ref(remote: str) -> str:
     Not Git's own for that, which a plain `git fetch` moves to whatever there is.
     """
     return f"refs/ledger/known/{remote}"
+
+
+def offered_ref(remote: str) -> str:
+    """What says which commit a remote offered when it was last fetched, noted before Git brings any object."""
+    return f"{OFFERED}/{remote}"
 
 
 def note_known(git_dir: Path, remote: str, commit: CommitId) -> None:

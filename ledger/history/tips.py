@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ledger.disk import read_file, walk
 from ledger.errors import StorageError
-from ledger.history.refs import PACKED_REFS, read_packed
+from ledger.history.refs import OFFERED, PACKED_REFS, read_packed
 from ledger.history.soundness import GitFault
 from ledger.ids import CommitId
 from ledger.system_errors import raise_unjudged
@@ -72,6 +72,11 @@ def accepted_tips(git_dir: Path) -> dict[str, CommitId]:
     if tips.unread:
         raise tips.unread[0].error
     return tips.accepted
+
+
+def offered_tips(git_dir: Path) -> list[CommitId]:
+    """The commits that remotes offered when last fetched: what a fetch that died has brought, no ref may reach."""
+    return [CommitId(text.strip()) for text in read_ref_files(git_dir, OFFERED).texts.values() if is_commit(text)]
 
 
 def is_commit(text: str) -> bool:

@@ -255,6 +255,14 @@ def test_what_a_dead_writer_left_is_no_fault(history: History) -> None:
     assert [] == problems(history)
 
 
+def test_what_a_push_brought_that_died_is_no_fault(history: History) -> None:
+    """Git names what it takes after its pack is there, and marks that until then: a push was killed between the two."""
+    git(history, "update-ref", "refs/heads/main", "main~2")
+    for pack in packs_of(history):
+        pack.with_suffix(".keep").write_text("receive-pack 1234 on elsewhere")
+    assert [] == problems(history)
+
+
 def test_a_pack_that_never_got_its_index_is_no_fault(history: History) -> None:
     """A writer that died between the two left objects that nobody misses: neither Git nor a check minds."""
     blob = git(history, "hash-object", "-w", "--stdin", data=b"never published")

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -464,14 +465,41 @@ def test_an_id_that_two_artifacts_have_is_nobodys(ledger: Ledger, hub: Path) -> 
 
 
 def test_leftovers_of_a_killed_sync_are_no_obstacle(ledger: Ledger, hub: Path) -> None:
-    """Git's lock on the ref that a sync fetches to stays where that was killed; it goes when it is old."""
-    (folder := ledger.git_dir / "refs" / "ledger" / "incoming").mkdir(exist_ok=True)
-    for name in ("origin", "origin.lock", "origin-0123456789abcdef.lock"):
-        (folder / name).write_bytes(b"")
-        os.utime(folder / name, (0, 0))
+    """A ref half written, and Git's lock on the one that a sync fetches to, stay where it was killed, until old."""
+    incoming = "refs/ledger/incoming"
+    (ledger.git_dir / incoming).mkdir(exist_ok=True)
+    locks = [f"{incoming}/{name}" for name in ("origin", "origin.lock", "origin-0123456789abcdef.lock")]
+    left = [ledger.git_dir / name for name in (*locks, "tmp_ref_1")]
+    for path in left:
+        path.write_bytes(b"")
+        os.utime(path, (0, 0))
     push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
     assert ("iris@3",) == ledger.sync().fetched
-    assert [] == list(folder.iterdir())
+    assert [] == [path for path in left if path.exists()]
+
+
+def test_what_a_killed_fetch_brought_is_nobodys_loss(
+    ledger: Ledger, hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git that dies when all objects are here, and no ref yet, leaves commits that `verify` takes for no damage."""
+    other = Ledger.clone(hub, tmp_path / "other")
+    for value in ("three", "four"):
+        other.save(value, "iris")
+    other.sync()
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(f"""#!/bin/sh
+        for word; do shift; set -- "$@" "${{word%:refs/ledger/*}}"; done
+        exec {shutil.which("git")} "$@"
+    """)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    with pytest.raises(RemoteError):
+        ledger.sync()
+    monkeypatch.undo()
+    assert "commit" == git(ledger, "cat-file", "-t", hub_tip(hub))
+    assert [] == list(ledger.verify().problems)
+    assert ("iris@3", "iris@4") == ledger.sync().fetched
 
 
 def test_a_graph_that_lies_misleads_nobody(ledger: Ledger, hub: Path, tmp_path: Path) -> None:

@@ -166,8 +166,10 @@ def test_what_dead_writers_left_goes_with_the_next_fold(history: History) -> Non
     left = packs_of(history)[0]
     left.with_suffix(".keep").write_text("ledger\n")
     half, living = (left.parent / f"ledger_tmp_{digit * 16}" for digit in "01")
-    half.write_text("half")
-    os.utime(half, (time.time() - 61, time.time() - 61))
+    received = left.parent / "tmp_pack_0"  # as Git calls them
+    for path, age in ((half, 61), (received, 3601)):
+        path.write_text("half")
+        os.utime(path, (time.time() - age, time.time() - age))
     living.write_text("another machine's")
     saves(history, FOLD_AT)
     assert [living.name] == [path.name for path in left.parent.iterdir() if path.suffix not in (".pack", ".idx")]

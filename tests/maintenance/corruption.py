@@ -44,6 +44,7 @@ HARMLESS = {
     "history.git/objects/info": "derived, for Git alone: a list of packs, a graph of commits",
     "history.git/info": "derived, for a protocol that nobody speaks any more",
     "history.git/packed-refs": "a loose ref of the same name comes first, or a remote is only asked again",
+    "history.git/ledger-offered": "says what a killed fetch may have brought; the next one writes it anew",
     "history.git/refs/ledger": "names what a sync was about and what a remote held: it is asked again",
     "history.git/refs/remotes": "tells Git what a remote held; the next sync writes it anew",
 }
