@@ -28,6 +28,7 @@ from ledger.disk import (
     add_to_file,
     alone,
     create_file,
+    folder_beside,
     is_abandoned,
     is_file,
     make_directory,
@@ -296,6 +297,23 @@ def test_a_folder_that_cannot_be_closed_hides_no_other_failure(tmp_path: Path, m
         remove_folder(tmp_path / "folder")
     remove_folder(tmp_path / "folder")
     assert [] == names_in(tmp_path)
+
+
+def test_a_folder_that_a_killed_program_left_beside_its_place_goes(tmp_path: Path) -> None:
+    """Whoever makes the same thing again takes it away; not while its maker lives, nor what has its name by then."""
+    child = os.fork()
+    if not child:
+        with folder_beside(tmp_path / "target") as folder:
+            Path(folder, "half").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    [left] = tmp_path.iterdir()
+    with folder_beside(tmp_path / "target") as folder, folder_beside(tmp_path / "target") as other:
+        assert [str(left), []] == [folder, os.listdir(folder)]
+        os.rename(other, tmp_path / "target")
+        os.rename(folder, tmp_path / "moved")
+        os.mkdir(folder)
+    assert {left.name, "moved", "target"} == set(os.listdir(tmp_path))
 
 
 def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ledger.blobs.links import LEADS_OUT, bad_link, check_size, link_target
 from ledger.blobs.trees import is_inside
-from ledger.disk import MODE, fresh_name, remove_folder, storage_errors, write_all
+from ledger.disk import MODE, folder_beside, storage_errors, write_all
 from ledger.errors import ArgumentError, StorageError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -70,16 +70,9 @@ def restore_files(target: Path, plan: Sequence[Restoration], read: Read, *, labe
         raise TargetExistsError(
             f"{target} exists already", hint="choose a path that does not exist yet", path=str(target)
         )
-    staging = os.path.join(target.absolute().parent, fresh_name())
-    with storage_errors(target, "write"):
-        try:
-            os.mkdir(staging)
-            _fill(staging, plan, read, label)
-            os.rename(staging, target)
-        except BaseException:
-            # The error matters more than what may be left of the staging folder.
-            remove_folder(staging)
-            raise
+    with storage_errors(target, "write"), folder_beside(target) as staging:
+        _fill(staging, plan, read, label)
+        os.rename(staging, target)
 
 
 def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ledger.blobs import create_store, store_id
-from ledger.disk import fresh_name, is_folder, make_directory, remove_folder, storage_errors, sync_directory, write_file
+from ledger.disk import folder_beside, is_folder, make_directory, storage_errors, sync_directory, write_file
 from ledger.errors import LedgerExistsError
 from ledger.history import History, Remote, clone_history
 from ledger.lookup import DEFAULT_STORE, LEDGER_DIRECTORY, Config, RemoteConfig, given_store, write_config
@@ -36,16 +36,11 @@ def _create(
     if os.path.islink(path):  # to an empty folder, which is to be the ledger
         path = Path(os.path.realpath(path))
     make_directory(path.parent)
-    staging = path.parent / fresh_name(f".{path.name}.")
-    try:
-        with storage_errors(path, "make"):
-            os.mkdir(staging)  # durable when it is renamed: nothing refers to it before
-        _fill(staging, store, remotes)
-        make_history(staging)
-        with storage_errors(path, "make"):
-            _move_into_place(staging, path)
-    finally:
-        remove_folder(staging)
+    # Durable when it is renamed: nothing refers to it before.
+    with storage_errors(path, "make"), folder_beside(path) as folder:
+        _fill(Path(folder), store, remotes)
+        make_history(Path(folder))
+        _move_into_place(Path(folder), path)
     sync_directory(path.parent)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ledger.blobs import ContentReader
 from ledger.core.links import judge_links
 from ledger.core.restoring import target_exists
-from ledger.disk import absolute, fresh_name, given_path, is_folder, mode_of, remove_if_there, storage_errors, sync_file
+from ledger.disk import absolute, folder_beside, given_path, is_folder, mode_of, storage_errors, sync_file
 from ledger.errors import ArgumentError, SourceNotFoundError
 from ledger.records import FileEntry
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import zipfile
 
 _BLOCK = 8 << 20
-_LEAD = 100  # characters of a zip's name in that of its unfinished form, which must not be too long where it is not
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _MODES = {"file": 0o100644, "executable": 0o100755, "link": 0o120777, "directory": 0o040755}
 
@@ -36,13 +35,9 @@ def download_zip(reader: ContentReader, path: str | Path, *, is_wrapped: bool, o
         )
     _check_place(target, overwrite=overwrite)
     judge_links(reader, is_wrapped=is_wrapped)
-    staging = target.with_name(fresh_name(f".{target.name[:_LEAD]}."))
-    try:
-        with storage_errors(target, "write"):
-            _write_zip(reader, staging)
-            os.replace(staging, target)
-    finally:
-        remove_if_there(staging)
+    with storage_errors(target, "write"), folder_beside(target) as folder:
+        _write_zip(reader, Path(folder, "zip"))
+        os.replace(f"{folder}/zip", target)
     return target
 
 

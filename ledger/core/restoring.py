@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledger.blobs import ContentReader
 from ledger.core.links import top_of
-from ledger.disk import absolute, fresh_name, given_path, is_folder, remove_folder, settle_files, storage_errors
+from ledger.disk import absolute, folder_beside, given_path, is_folder, settle_files, storage_errors
 from ledger.errors import PathNotFoundError, SourceNotFoundError, TargetExistsError
 from ledger.records import FileEntry
 
@@ -63,15 +63,11 @@ def _restore_file(reader: ContentReader, file: FileEntry, target: Path, *, overw
         raise target_exists(target)
     parent = absolute(target).parent
     _require_folder(parent)
-    staging = parent / fresh_name(f".{target.name[:100]}.")
-    try:
-        reader.restore(staging, paths=[file.path])
-        settle_files([staging / file.path], [])  # what it takes the place of is gone with the name
-        with storage_errors(target, "write"):
-            os.replace(staging / file.path, target)
-    finally:
-        # Whether it went well or not, what is left here is nobody's.
-        remove_folder(staging)
+    with storage_errors(target, "write"), folder_beside(parent / target.name) as folder:
+        restored = Path(folder, "files")
+        reader.restore(restored, paths=[file.path])
+        settle_files([restored / file.path], [])  # what it takes the place of is gone with the name
+        os.replace(restored / file.path, target)
     return target
 
 

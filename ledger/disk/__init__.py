@@ -4,6 +4,7 @@ Every durable write of a ledger goes through this package, and it alone uses fsy
 rules it keeps (specs/concurrency.md).
 """
 
+from ledger.disk.beside import folder_beside
 from ledger.disk.given import absolute, given_path, given_text, users_folder, working_directory
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
@@ -57,6 +58,7 @@ __all__ = [
     "create_file",
     "current_durability",
     "durability",
+    "folder_beside",
     "fresh_name",
     "given_path",
     "given_text",

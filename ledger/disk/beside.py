@@ -1,0 +1,71 @@
+"""A folder in which something is made before it gets its name, beside its place."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+
+from ledger.disk.own_files import OwnFile
+from ledger.disk.writing import fresh_name, remove_folder
+
+_LEAD = ".ledger-"
+
+
+@contextlib.contextmanager
+def folder_beside(target: str | os.PathLike[str]) -> Iterator[str]:
+    """A new folder beside a target, for what is then renamed: the folder, or what is in it. Raises plain ``OSError``.
+
+    What is left of it goes with the block. Of one target it always has the same name, so that what a program left
+    that was killed goes when the same is made again; another name while a living one makes it.
+    """
+    parent, name = os.path.split(target)
+    path = os.path.join(parent, _LEAD + hashlib.sha256(os.fsencode(name)).hexdigest()[:16])
+    held = _make(path)
+    if held is None:
+        path = os.path.join(parent, fresh_name(_LEAD))
+        os.mkdir(path)
+        held = _open(path)
+    try:
+        yield path
+    finally:
+        if _is_at(path, held):  # else it was renamed, and what has the name by now is another one's
+            remove_folder(path)
+        held.let_go()
+
+
+def _make(path: str) -> OwnFile | None:
+    """Make a folder anew and hold it; ``None`` where somebody else does, or where nobody can tell."""
+    for _ in range(2):
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path)
+            return _hold(path)
+        left = _hold(path)
+        if left is None:
+            break
+        remove_folder(path)
+        left.let_go()
+    return None
+
+
+def _hold(path: str) -> OwnFile | None:
+    """A folder, locked until its holder lets go or dies."""
+    with contextlib.suppress(OSError):
+        folder = _open(path)
+        with contextlib.suppress(OSError):
+            fcntl.flock(folder.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(path, folder):
+                return folder
+        folder.let_go()
+    return None
+
+
+def _open(path: str) -> OwnFile:
+    return OwnFile(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+
+
+def _is_at(path: str, folder: OwnFile) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(folder.descriptor))
+    except OSError:
+        return False
