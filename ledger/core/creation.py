@@ -15,6 +15,9 @@ from ledger.errors import LedgerExistsError
 from ledger.history import History, Remote, clone_history
 from ledger.lookup import DEFAULT_STORE, LEDGER_DIRECTORY, Config, RemoteConfig, given_store, write_config
 
+_LOCKS = ("lock", "fold.lock")
+"""Made at once: by whoever takes them first they would become that user's, as root's who makes a backup."""
+
 
 def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetime) -> None:
     """Make a ledger at ``path``; raises `LedgerExistsError` if something is there that is not an empty folder."""
@@ -67,6 +70,8 @@ def _fill(folder: Path, store: str | None, remotes: dict[str, RemoteConfig]) -> 
     created = create_store(where if store is not None else str(folder / DEFAULT_STORE))
     write_config(folder, Config(store=where, store_id=store_id(created), remotes=remotes))
     make_directory(folder / "cache")
+    for name in _LOCKS:
+        (folder / name).touch()
 
 
 def _move_into_place(staging: Path, path: Path) -> None:

@@ -22,10 +22,10 @@ print(save_artifact({"from": sys.argv[0]}, "race").version)
 
 
 def test_a_new_ledger_has_what_the_format_says(workdir: Path) -> None:
-    """The directory holds history, store, cache, settings and an ignore file, and nothing else."""
+    """The directory holds history, store, cache, settings, locks and an ignore file, and nothing else."""
     ledger = Ledger.init(workdir / ".ledger")
-    names = {path.name for path in ledger.path.iterdir()} - {"lock"}
-    assert {".gitignore", "cache", "config.toml", "history.git", "store"} == names
+    names = {path.name for path in ledger.path.iterdir()}
+    assert {".gitignore", "cache", "config.toml", "fold.lock", "history.git", "lock", "store"} == names
     assert "*\n" == (ledger.path / ".gitignore").read_text()
     assert ledger.path / "history.git" == ledger.git_dir
 
