@@ -666,14 +666,16 @@ def test_a_lock_file_with_foreign_bytes_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_may_live_is_not_called_dead(tmp_path: Path) -> None:
-    """Where machines do not share their locks, or processes theirs, a name in the file may be a living holder's."""
+    """Where locks are not shared, a name in the file may be a living holder's; the new one's takes its place whole."""
     with subprocess.Popen(["true"]) as ended:
         pass
     host = os.uname().nodename
-    for pid, where, died in ((os.getppid(), host, False), (1, f"not-{host}", False), (ended.pid, host, True)):
-        (tmp_path / "lock").write_text(f"pid {pid} on {where}")
+    gone, here, there = f"pid {ended.pid} on {host}", f"pid {os.getppid()} on {host}", f"pid 1 on not-the-{host}"
+    for left, died in ((here, False), (there, False), (gone, True), ("half a na", True)):
+        (tmp_path / "lock").write_text(left)
         with LockFile(tmp_path / "lock").hold(timeout=1) as held:
             assert died == held.holder_died
+            assert f"pid {os.getpid()} on {host}" == (tmp_path / "lock").read_text()
 
 
 def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:

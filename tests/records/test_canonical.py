@@ -60,6 +60,13 @@ def test_the_bad_bytes_of_the_vectors_are_refused(row: dict[str, str]) -> None:
     assert row["reason"] in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ['{"a": 1}', '{"b":1,"a":2}', '{"a":1,"a":1}', "1e0", "1\n"])
+def test_a_table_has_one_form_as_well(text: str) -> None:
+    """Other bytes of the same value are refused in a table, too."""
+    with pytest.raises(FormatError, match="iris@3: not in canonical form"):
+        decode_compact(text.encode(), object, where="iris@3")
+
+
 @given(VALUES)
 def test_decoding_gives_what_was_encoded(value: object) -> None:
     """Encoding and decoding are inverse, as a record and as a table."""

@@ -56,6 +56,7 @@ def test_an_event_of_a_later_kind_is_known_by_its_id() -> None:
         ({"metadata": {"a": {"$later": 1}}}, "unknown encoding '\\$later'"),
         ({"metadata": {"a": {"$int": "5"}}}, "integer 5 encoded as a large one"),
         ({"metadata": []}, "Expected `object`, got `array`"),
+        ({"format": 0}, "format is 0, expected a positive integer"),
         ({"format": True}, "Expected `int`, got `bool`"),
         ({"format": 1.0}, "Expected `int`, got `float`"),
         ({"content": None}, "Expected `object`, got `null`"),
@@ -65,6 +66,15 @@ def test_a_manifest_with_a_wrong_field_is_refused(fields: dict[str, object], rea
     """Every field has its type and form; the error names the record."""
     with pytest.raises(FormatError, match=f"^iris@1: .*{reason}"):
         decode_manifest(changed(**fields), where="iris@1")
+
+
+@pytest.mark.parametrize("field", ["kind", "format"])
+def test_what_every_writer_states_every_reader_wants(field: str) -> None:
+    """A record that does not say what it is, or in which format, is taken for nothing."""
+    record = json.loads(MANIFEST)
+    del record[field]
+    with pytest.raises(FormatError, match=f"^iris@1: .*missing required field `{field}`"):
+        decode_manifest(encode(record), where="iris@1")
 
 
 DIGEST = "sha256:" + "a" * 64
