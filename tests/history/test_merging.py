@@ -145,7 +145,7 @@ def test_a_local_version_moves_behind_the_published_one() -> None:
 def test_a_renumbered_event_says_from_where() -> None:
     """It sorts after the version's other events, which move along."""
     theirs, ours, _, claim = two()
-    ours.tag(claim, "best")
+    ours.tag(claim, "best", at=1000)
     [(_, now)] = ours.sync(theirs).moved
     tags, renumbered = (decode_event(data, where="") for _, data in theirs.snapshot.events(now))
     assert "tags" == tags.kind
@@ -191,6 +191,18 @@ def test_a_requested_number_that_is_free_is_kept() -> None:
     [(_, now)] = ours.sync(theirs).moved
     assert (3, "10", 10) == (now.position, now.version, now.counter)
     assert "11" == ours.save().version
+
+
+def test_a_requested_number_that_another_moved_to_is_taken() -> None:
+    """Of two versions that move together the first may be given the number that the second asked for."""
+    start = Clone()
+    theirs, ours = copies(start, 2)
+    theirs.save()
+    ours.save()
+    asked = ours.save(VersionString("2"), at=2)
+    moved = ours.sync(theirs).moved
+    assert ["2", f"2.variant-{asked.id[:4]}"] == [now.version for _, now in moved]
+    assert_sound(theirs)
 
 
 def test_a_version_keeps_its_string_where_no_number_is_left() -> None:

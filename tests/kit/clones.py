@@ -85,9 +85,9 @@ class Clone:
         self._commit()
         return claim
 
-    def tag(self, claim: Claim, tag: str) -> None:
+    def tag(self, claim: Claim, tag: str, *, at: int = 0) -> None:
         """Put a tag on a version."""
-        id = EventId(new_uuid(MILLISECONDS, after=self.snapshot.last_event(claim)))
+        id = EventId(new_uuid(MILLISECONDS + at, after=self.snapshot.last_event(claim)))
         event = TagsEvent(id=id, created_at=TIME, created_by=ADA, add=(tag,), remove=())
         self.files[*claim.path, f"{id}.json"] = encode(event)
         self._commit()
