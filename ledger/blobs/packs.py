@@ -135,7 +135,7 @@ def _read_index(store: Store, pack: str, label: str) -> PackIndex:
             tail = store.get(key, -(size + FOOTER_SIZE))
     except FileNotFoundError as error:
         raise sought.damaged("is missing") from error
-    return parse_index(pack, tail[max(0, len(tail) - size - FOOTER_SIZE) : -FOOTER_SIZE], sought)
+    return parse_index(pack, tail[-(size + FOOTER_SIZE) : -FOOTER_SIZE], sought)
 
 
 def _parse_lines(text: str, sought: Sought) -> tuple[PackEntry, ...]:
