@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ledger.history import History
 from ledger.history.entries import PackDamage, encode_entry, read_head
 from ledger.history.forms import ObjectId, object_id
-from ledger.history.packfile import PackFile, count_in_index, encode_pack
+from ledger.history.packfile import PackFile, count_in_index, encode_index, encode_pack
 from tests.kit.histories import draft, git, packs_of, publish
 
 OBJECTS = st.lists(st.tuples(st.sampled_from([2, 3]), st.binary(max_size=40)), min_size=1, max_size=30)
@@ -49,6 +49,15 @@ def test_every_object_of_a_pack_is_found(
     assert pack.read(b"\xff" * 20) is None
     assert len(names) == count_in_index(base.with_suffix(".idx").stat().st_size)
     shutil.rmtree(base.parent)
+
+
+def test_names_that_are_no_chance_are_found(tmp_path: Path) -> None:
+    """However close together somebody chose them, every name of a large index is found, and no other."""
+    names = [start + number.to_bytes(17) for start in (b"\x07\0\0", b"\x07\xff\xff") for number in range(500)]
+    (tmp_path / "pack.idx").write_bytes(encode_index([(name, at, 0) for at, name in enumerate(names)], bytes(20)))
+    pack = PackFile(str(tmp_path / "pack"))
+    assert list(range(1000)) == [pack.find(name) for name in names]
+    assert {None} == {pack.find(b"\x07" + second + bytes([9] * 18)) for second in (b"\0", b"\x80", b"\xff")}
 
 
 @pytest.mark.parametrize("count", [1, 2, 300])
