@@ -92,14 +92,7 @@ class NumpyMaterializer(BaseMaterializer):
         if value.dtype.kind not in "iuf":
             return noted
         hidden = np.ma.getmask(value)
-        if hidden is np.ma.nomask:
-            return noted | describe_numbers(np.asarray(value))
-        lies_alike = (value.flags.c_contiguous and hidden.flags.c_contiguous) or (
-            value.flags.f_contiguous and hidden.flags.f_contiguous
-        )
-        if not lies_alike:
-            return noted | describe_numbers(value.compressed())
-        return noted | describe_numbers(np.asarray(value), hidden=hidden)
+        return noted | describe_numbers(np.asarray(value), hidden=None if hidden is np.ma.nomask else hidden)
 
     def save_visualizations(self, value: Any) -> dict[str, VisualizationType]:
         """``histogram.png`` of a row of numbers, ``image.png`` of what looks like a picture."""

@@ -31,22 +31,24 @@ def describe_columns(columns: "Iterable[tuple[object, object, dict[str, Any]]]")
 def describe_numbers(array: "np.ndarray[Any, Any]", *, hidden: "np.ndarray[Any, Any] | None" = None) -> dict[str, Any]:
     """``mean``, ``std``, ``min`` and ``max`` of integers or floats; nothing for other arrays and for none of them.
 
-    ``hidden`` says of each number whether it is left out, and lies in memory as the array does.
+    ``hidden`` says of each number whether it is left out.
     """
     import numpy as np
 
-    flat = array.ravel(order="K")
-    kept = None if hidden is None else ~hidden.ravel(order="K")
-    count = flat.size if kept is None else int(np.count_nonzero(kept))
+    count = array.size if hidden is None else array.size - int(np.count_nonzero(hidden))
     if array.dtype.kind not in "iuf" or not count:
         return {}
-    starts = range(0, flat.size, _BLOCK)
 
     def blocks() -> "Iterator[np.ndarray[Any, Any]]":
-        for part in (slice(start, start + _BLOCK) for start in starts):
-            block = flat[part] if kept is None else flat[part][kept[part]]
-            if block.size:
-                yield block
+        arrays = [array] if hidden is None else [array, hidden]
+        # In the order of memory; what does not lie in one piece is copied a block at a time.
+        with np.nditer(
+            arrays, ["external_loop", "buffered"], [["readonly"]] * len(arrays), order="K", buffersize=_BLOCK
+        ) as steps:
+            for step in steps:
+                block = step if hidden is None else step[0][~step[1]]
+                if block.size:
+                    yield block
 
     wide = np.result_type(array.dtype, np.float64)
     with np.errstate(all="ignore"):
