@@ -45,6 +45,7 @@ def describe_numbers(array: "np.ndarray[Any, Any]", *, hidden: "np.ndarray[Any, 
         with np.nditer(
             arrays, ["external_loop", "buffered"], [["readonly"]] * len(arrays), order="K", buffersize=_BLOCK
         ) as steps:
+            step: Any
             for step in steps:
                 block = step if hidden is None else step[0][~step[1]]
                 if block.size:
