@@ -2,7 +2,8 @@
 
 What is held in memory goes up in one conditional request, so it appears whole or not at all. A pack that waits in a
 file goes up in parts, which the service makes one object when all are there, and forgets where one fails. One
-attempt per call: trying again is `RetryingStore`'s. Every foreign exception becomes one of `ledger.errors` here.
+attempt per call, but for large uploads: trying again is `RetryingStore`'s. Every foreign exception becomes one of
+`ledger.errors` here.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ _LARGE_FACTOR = 8  # how much longer: two uploads of 64 MiB at once over a slow 
 _PART = 6 << 20  # bytes
 _HEADS_AT_ONCE = 16  # of empty objects, of which a data set may have thousands
 _PARTS_AT_ONCE = 2  # of each file on its way, besides the one that is read
+_PART_RETRIES = 4  # within some 2 s: a part that fails would cost the others, and giving up may fail as well
 
 _first_process: list[int] = []
 """The process in which the library's threads run: a forked child has none of them and would wait for ever."""
@@ -214,7 +216,7 @@ class BucketStore:
 
     @cached_property
     def _patient_bucket(self) -> Any:
-        return open_bucket(self._url, self._timeout * _LARGE_FACTOR)
+        return open_bucket(self._url, self._timeout * _LARGE_FACTOR, retries=_PART_RETRIES)
 
     def _upload(self, key: str, parts: Sequence[bytes], mode: Literal["create", "overwrite"]) -> None:
         bucket = self._bucket if sum(map(len, parts)) < _LARGE else self._patient_bucket

@@ -71,8 +71,8 @@ def _misleading(url: str) -> str:
     return f"has the step {max(steps)!r}" if steps else ""
 
 
-def open_bucket(url: str, timeout: float) -> Any:
-    """What the library knows a bucket by; nothing is asked of the service yet."""
+def open_bucket(url: str, timeout: float, *, retries: int = 0) -> Any:
+    """What the library knows a bucket by, which makes a failed request again so often; nothing is asked yet."""
     protocol = url.split("://", maxsplit=1)[0]
     try:
         from obstore.store import from_url
@@ -92,7 +92,7 @@ def open_bucket(url: str, timeout: float) -> Any:
     known = f"gs{url.removeprefix('gcs')}" if protocol == "gcs" else url
     try:
         opener: Any = from_url  # its overloads are by service
-        return opener(known, client_options=client, retry_config={"max_retries": 0}, **options)
+        return opener(known, client_options=client, retry_config={"max_retries": retries}, **options)
     except Exception as error:
         reason = str(error).partition("\n")[0]
         hint = "check the URL, and the environment variables of the service (specs/stores.md, 2)"

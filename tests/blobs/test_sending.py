@@ -13,7 +13,7 @@ import pytest
 
 from ledger.blobs import BucketStore, ContentWriter, create_store
 from ledger.blobs.retrying import RetryingStore
-from ledger.errors import StorageError, StoreUnavailableError
+from ledger.errors import StorageError, StoreAccessError
 from tests.kit.contents import add, load, noise, save
 from tests.kit.faults import Fault, Proxy, on
 from tests.kit.s3 import Bucket
@@ -82,12 +82,22 @@ def test_a_file_goes_up_whatever_fails_once(
     assert {KEY: DATA} == bucket.objects()
 
 
+def test_a_part_that_fails_is_sent_again_by_itself(
+    store: RetryingStore, proxy: Proxy, bucket: Bucket, file: BinaryIO
+) -> None:
+    """A busy service costs the refused requests, not the upload: nothing is given up, and nothing begun is left."""
+    proxy.plan = on(Fault("answer", status=503, code="SlowDown"), 1, 3, 7)
+    store.put_file(KEY, file)
+    assert ({KEY: DATA}, 0) == (bucket.objects(), bucket.uploads())
+    assert (1, 0, 10) == (proxy.count("HEAD"), proxy.count("DELETE"), len(proxy.requests))
+
+
 @pytest.mark.parametrize("number", range(1, 7))
 def test_an_upload_that_fails_shows_nothing(bucket: Bucket, proxy: Proxy, file: BinaryIO, number: int) -> None:
     """Whatever request of an upload is refused, no object appears, and what was begun is given up."""
     store = RetryingStore(BucketStore(bucket.url, timeout=5), attempts=1)
-    proxy.plan = on(Fault("answer", status=503, code="SlowDown"), number)
-    with pytest.raises(StoreUnavailableError, match=KEY):
+    proxy.plan = on(Fault("answer", status=403, code="AccessDenied"), number)
+    with pytest.raises(StoreAccessError, match=KEY):
         store.put_file(KEY, file)
     # This server may go on listing an upload that was given up while another part of it came in.
     assert ({}, int(number > 1)) == (bucket.objects(), proxy.count("DELETE"))
