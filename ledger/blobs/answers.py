@@ -122,7 +122,12 @@ def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundErro
             if words in text:
                 number = errno.ENOTSUP if hint == _NO_PARTS else None
                 return StorageError(message, hint=hint, path=place, errno=number)
-    return (StoreUnavailableError if is_transient(answer) else StorageError)(message, path=place)
+    if not is_transient(answer):
+        return StorageError(message, path=place)
+    error = StoreUnavailableError(message, path=place)
+    if answer.status:
+        error.add_facts(status=answer.status)
+    return error
 
 
 def _is_about_access(answer: Answer, text: str) -> bool:

@@ -2,8 +2,8 @@
 
 A wrapper with a store's own interface. Every call of a store can be repeated: reading changes
 nothing, and putting the same bytes again is putting them once. Bounded in number and in
-time, and told to a person who waits for long; what is refused for good (no access, no bucket, bad input) is not
-tried again.
+time, and told to a person who waits for long; sooner given up where nobody was ever there. What is refused for good
+(no access, no bucket, bad input) is not tried again.
 """
 
 import random
@@ -17,8 +17,11 @@ from ledger.blobs.store import PrunableStore, etag_of, get_into, gets_at_once, p
 from ledger.errors import StoreUnavailableError
 from ledger.notices import tell_user
 
-ATTEMPTS: Final = 6
-"""How often a request is made before its failure is believed."""
+ATTEMPTS: Final = 12
+"""How often a request is made before its failure is believed: with half a minute to a minute of pauses."""
+
+UNHEARD_ATTEMPTS: Final = 6
+"""The same where nothing was ever heard of the service, as without a network: with some five seconds of pauses."""
 
 PATIENCE: Final = 300.0
 """Seconds after which no further attempt begins."""
@@ -49,6 +52,7 @@ class RetryingStore:
     ) -> None:
         self._store = store
         self._attempts = attempts
+        self._is_heard = False
         self._clock = clock
         self._sleep = sleep
         self.puts_at_once = puts_at_once(store)
@@ -102,14 +106,19 @@ class RetryingStore:
         began = self._clock()
         for attempt in range(1, self._attempts + 1):
             try:
-                return call()
+                result = call()
             except StoreUnavailableError as error:
+                self._is_heard = self._is_heard or "status" in error.facts
+                attempts = self._attempts if self._is_heard else min(self._attempts, UNHEARD_ATTEMPTS)
                 waited = self._clock() - began
-                if attempt == self._attempts or waited > PATIENCE:
+                if attempt >= attempts or waited > PATIENCE:
                     often = f", {attempt} times" if attempt > 1 else ""
                     raise StoreUnavailableError(f"{error}{often}", path=self.url) from error
                 wait = pause_before(attempt, random.random())  # noqa: S311  # chance spreads those who ask at once
                 if waited + wait >= _TOLD_SECONDS:
-                    tell_user(f"{error}; asking again, {attempt + 1} of {self._attempts} times")
+                    tell_user(f"{error}; asking again, {attempt + 1} of {attempts} times")
+            else:
+                self._is_heard = True
+                return result
             self._sleep(wait)
         raise AssertionError(self._attempts)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.blobs import FsspecStore
 from ledger.blobs.answers import Answer, is_beyond_the_end, is_transient, read_answer, refusal
-from ledger.blobs.retrying import ATTEMPTS, PATIENCE, RetryingStore, pause_before
+from ledger.blobs.retrying import ATTEMPTS, PATIENCE, UNHEARD_ATTEMPTS, RetryingStore, pause_before
 from ledger.errors import StorageError, StoreAccessError, StoreUnavailableError
 from tests.kit.stores import KEY, StoreContract
 
@@ -97,11 +97,16 @@ def test_a_store_that_is_asked_once_says_it_plainly() -> None:
 
 
 def test_the_number_of_attempts_is_bounded() -> None:
-    """A store that stays unavailable is asked six times, with growing pauses."""
+    """A store that stays unavailable is asked twelve times, with growing pauses; one that never spoke six."""
     inner, pauses = Failing(*busy(100)), list[float]()
+    store = RetryingStore(inner, sleep=pauses.append)
     with pytest.raises(StoreUnavailableError, match="busy, 6 times"):
-        RetryingStore(inner, sleep=pauses.append).get(KEY)
-    assert (ATTEMPTS, ATTEMPTS - 1) == (inner.asked, len(pauses))
+        store.get(KEY)
+    assert (UNHEARD_ATTEMPTS, UNHEARD_ATTEMPTS - 1) == (inner.asked, len(pauses))
+    inner.errors[0] = StoreUnavailableError("busy", status=503)
+    with pytest.raises(StoreUnavailableError, match="busy, 12 times"):
+        store.get(KEY)
+    assert (UNHEARD_ATTEMPTS + ATTEMPTS, sum(pauses) > 30) == (inner.asked, True)
 
 
 def test_the_time_is_bounded() -> None:
