@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.disk import LockFile, read_file, write_file
+from ledger.disk import TEMPORARY_PREFIX, LockFile, names_in, read_file, remove_if_there, write_file
 from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
 from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config
 
@@ -39,6 +39,9 @@ def changing_settings(ledger_dir: Path) -> Iterator[None]:
     """
     with LockFile(ledger_dir / "lock").hold(timeout=read_config(ledger_dir).lock_timeout) as lock:
         try:
+            for name in names_in(ledger_dir):
+                if name.startswith(TEMPORARY_PREFIX):
+                    remove_if_there(ledger_dir / name)  # of one that was killed here
             yield
         finally:
             if lock.holder_died:

@@ -50,10 +50,12 @@ def test_of_many_changes_at_once_none_is_lost(tmp_path: Path) -> None:
 
 
 def test_a_change_leaves_it_to_a_writer_to_clear_what_a_dead_one_left(ledger: Ledger) -> None:
-    """So a lock on the branch keeps nobody waiting, whoever came first after its owner's death."""
+    """So a lock on the branch keeps nobody waiting, whoever came first; what was half written of settings goes."""
     (ledger.path / "lock").write_text("a process that died")
     (left := ledger.git_dir / "refs" / "heads" / "main.lock").touch()
+    (half := ledger.path / "tmp_0123456789abcdef").write_text("half")
     write_cache_limit(ledger.path, 7)
+    assert not half.exists()
     with ledger.workspace.history.exclusively():
         assert not left.exists()
 
