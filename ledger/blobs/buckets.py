@@ -8,6 +8,7 @@ attempt per call, but for large uploads: trying again is `RetryingStore`'s. Ever
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property, partial
 from typing import Any, BinaryIO, Literal
@@ -16,6 +17,7 @@ from ledger.blobs.answers import CONFLICT, NOT_IMPLEMENTED, is_beyond_the_end, i
 from ledger.blobs.checked import CheckedObjects
 from ledger.blobs.endpoints import open_bucket, without_credentials
 from ledger.blobs.layout import STORE_KEY, names_its_bytes
+from ledger.blobs.listing import Listing
 from ledger.blobs.requests import answer
 from ledger.blobs.spooled import blocks_of, holds_file, size_of_file, whole
 from ledger.errors import LedgerError, StorageError
@@ -25,7 +27,6 @@ _REQUEST_SECONDS = 120.0
 _LARGE = 8 << 20  # bytes of an upload that may take longer, and from which on a file goes up in parts
 _LARGE_FACTOR = 8  # how much longer: two uploads of 64 MiB at once over a slow line, 0.15 MB/s
 _PART = 6 << 20  # bytes
-_HEADS_AT_ONCE = 16  # of empty objects, of which a data set may have thousands
 _PARTS_AT_ONCE = 2  # of each file on its way, besides the one that is read
 _PART_RETRIES = 4  # within some 2 s: a part that fails would cost the others, and giving up may fail as well
 
@@ -49,7 +50,8 @@ class BucketStore:
         self._bucket = open_bucket(self._url, timeout)
         self._can_create = True
         self._checked = CheckedObjects()
-        self._doubts: dict[str, dict[str, bool]] = {}
+        self._told = _Told()
+        self._listing = Listing(self._bucket, self._url)
 
     @property
     def url(self) -> str:
@@ -82,18 +84,19 @@ class BucketStore:
         head = self._head(key)
         return None if head is None else int(head["size"])
 
-    def etag(self, key: str) -> str | None:
-        """The object's ETag and size; ``None`` where there is no object or no such tag."""
+    def etag(self, key: str, *, just_put: bool = False) -> str | None:
+        """The object's ETag and size, those of its put where that told them; ``None`` for no object or no such tag."""
+        if just_put and self._told.key == key:
+            return self._told.etag
         head = self._head(key)
-        tag = head["e_tag"] if head is not None else None
-        # A weak one may stay when the bytes change.
-        return None if head is None or tag is None or tag.startswith("W/") else f"{tag} {head['size']}"
+        return None if head is None else _etag(head, head["size"])
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Create an object in one request; one that is there is compared, and replaced if it differs.
 
         But ``store.json`` stays: whoever made the store first gave it its id.
         """
+        self._told.key = ""
         if self._checked.holds(key, parts):
             return
         is_done = self._can_create and self._create(key, parts)
@@ -112,6 +115,7 @@ class BucketStore:
         if size_of_file(file) < _LARGE:
             self.put(key, [whole(file)])
             return
+        self._told.key = ""
         is_there = holds_file(self, key, file)
         if is_there:
             return
@@ -120,12 +124,15 @@ class BucketStore:
         with self._mapped(key, "write"):
             # Whatever goes wrong in between, the library gives the upload up.
             blocks, put = blocks_of(file), _library().put_async
-            answer(partial(put, self._patient_bucket, key, blocks, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE))
+            made = answer(
+                partial(put, self._patient_bucket, key, blocks, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+            )
+        self._told.key, self._told.etag = key, _etag(made, size_of_file(file))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder, in order."""
         with self._mapped(prefix, "list"):
-            yield from sorted(answer(partial(self._keys, prefix.rstrip("/"))))
+            yield from sorted(answer(partial(self._listing.keys, prefix.rstrip("/"))))
 
     def delete(self, key: str) -> None:
         """Remove an object."""
@@ -158,33 +165,6 @@ class BucketStore:
                 if is_beyond_the_end(str(error)):
                     return b""
                 raise
-
-    async def _keys(self, folder: str) -> set[str]:
-        """The keys below a folder, in no order."""
-        import asyncio
-
-        sizes = {
-            entry["path"]: int(entry["size"]) async for page in _library().list(self._bucket, folder) for entry in page
-        }
-        # Some programs mark a folder by an empty object whose name ends in a slash, which the library leaves out.
-        doubtful = [key for key, size in sizes.items() if not size]
-        known = self._doubts.setdefault(folder, {})  # what an attempt has found out the next one does not ask again
-        asked = [key for key in doubtful if key not in known]
-        failed: list[BaseException] = []
-        for start in range(0, len(asked), _HEADS_AT_ONCE):
-            heads = (self._ask_whether_there(key, known) for key in asked[start : start + _HEADS_AT_ONCE])
-            failed += filter(None, await asyncio.gather(*heads, return_exceptions=True))
-        if failed:
-            raise failed[0]
-        self._doubts.pop(folder, None)
-        return {key for key, size in sizes.items() if size or known[key]}
-
-    async def _ask_whether_there(self, key: str, known: dict[str, bool]) -> None:
-        try:
-            await _library().head_async(self._bucket, key)
-            known[key] = True
-        except FileNotFoundError:
-            known[key] = False
 
     async def _whole(self, key: str, options: dict[str, Any]) -> Any:
         return await (await _library().get_async(self._bucket, key, options=options)).bytes_async()
@@ -219,10 +199,12 @@ class BucketStore:
         return open_bucket(self._url, self._timeout * _LARGE_FACTOR, retries=_PART_RETRIES)
 
     def _upload(self, key: str, parts: Sequence[bytes], mode: Literal["create", "overwrite"]) -> None:
-        bucket = self._bucket if sum(map(len, parts)) < _LARGE else self._patient_bucket
+        size = sum(map(len, parts))
+        bucket = self._bucket if size < _LARGE else self._patient_bucket
         # Without a copy; the library takes no upload of no parts.
         body = [part for part in parts if part] or [b""]
-        answer(partial(_library().put_async, bucket, key, body, use_multipart=False, mode=mode))
+        made = answer(partial(_library().put_async, bucket, key, body, use_multipart=False, mode=mode))
+        self._told.key, self._told.etag = key, _etag(made, size)
 
     def _replace(self, key: str, parts: Sequence[bytes]) -> None:
         with self._mapped(key, "write"):
@@ -248,12 +230,13 @@ class BucketStore:
 
     def _holds(self, key: str, parts: Sequence[bytes]) -> bool:
         """Whether an object holds exactly these bytes: presence alone is never trusted."""
-        if self.size(key) != sum(map(len, parts)):
-            return False
+        size = sum(map(len, parts))
         try:
-            found = memoryview(self._fetch(key, 0, None))
+            found = memoryview(self._fetch(key, 0, size + 1))
         except FileNotFoundError:
             return False  # it went since
+        if len(found) != size:
+            return False
         offset = 0
         for part in parts:
             if found[offset : offset + len(part)] != part:
@@ -272,6 +255,19 @@ class BucketStore:
             raise
         except Exception as error:
             raise refusal(str(error), place, doing) from error
+
+
+class _Told(threading.local):
+    """What the service told of the object that a thread has put last."""
+
+    key = ""
+    etag: str | None = None
+
+
+def _etag(told: Any, size: int) -> str | None:
+    """The ETag in an answer, with a size; a weak one may stay when the bytes change."""
+    tag = told["e_tag"]
+    return None if tag is None or tag.startswith("W/") else f"{tag} {size}"
 
 
 def _library() -> Any:

@@ -122,7 +122,7 @@ class CachedStore:
             for number, piece in enumerate(pieces):
                 self._keep(key, number, piece)
             with contextlib.suppress(StorageError):  # without it the next process reads the pack again
-                tag = etag_of(self._store, key) if is_pack(key) else None
+                tag = etag_of(self._store, key, just_put=True) if is_pack(key) else None
                 if tag is not None:
                     self._keep_etag(key, tag)
 

@@ -82,9 +82,9 @@ class RetryingStore:
         """The bytes of an object, or ``None`` where there is none."""
         return self._persist(lambda: size_of(self._store, key))
 
-    def etag(self, key: str) -> str | None:
+    def etag(self, key: str, *, just_put: bool = False) -> str | None:
         """What changes when an object is written with other bytes, or ``None`` where that cannot be told."""
-        return self._persist(lambda: etag_of(self._store, key))
+        return self._persist(lambda: etag_of(self._store, key, just_put=just_put))
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Publish an object; one that a lost answer hid is found and compared."""

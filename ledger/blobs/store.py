@@ -112,10 +112,13 @@ def size_of(store: Store, key: str) -> int | None:
         return None
 
 
-def etag_of(store: Store, key: str) -> str | None:
-    """A text that changes when an object is written with other bytes; ``None`` where the store tells none."""
-    etag: Callable[[str], str | None] | None = getattr(store, "etag", None)
-    return etag(key) if etag is not None else None
+def etag_of(store: Store, key: str, *, just_put: bool = False) -> str | None:
+    """A text that changes when an object is written with other bytes; ``None`` where the store tells none.
+
+    ``just_put`` where the same thread has put the object last: what the service told then is not asked again.
+    """
+    etag: Callable[..., str | None] | None = getattr(store, "etag", None)
+    return etag(key, just_put=just_put) if etag is not None else None
 
 
 def get_into(store: Store, key: str, start: int, target: memoryview) -> int:

@@ -39,7 +39,9 @@ def test_a_large_file_goes_up_in_parts(store: RetryingStore, proxy: Proxy, bucke
     """Its object is there when all parts are, and no upload is left; a part has no more than 6 MiB."""
     store.put_file(KEY, file)
     assert ({KEY: DATA}, 0) == (bucket.objects(), bucket.uploads())
+    told = store.etag(KEY, just_put=True)
     assert (1, 4, 2) == tuple(map(proxy.count, ("HEAD", "PUT", "POST")))
+    assert told == store.etag(KEY)
 
 
 def test_a_small_file_is_one_request(store: RetryingStore, proxy: Proxy, bucket: Bucket) -> None:

@@ -1,0 +1,61 @@
+"""Which keys a bucket has.
+
+Some programs mark a folder by an empty object whose name ends in a slash, which the library shows without it: so each
+empty object is asked for by its name. What comes of a service that never ends is bounded.
+"""
+
+from typing import Any
+
+from ledger.errors import StorageError
+
+_HEADS_AT_ONCE = 16  # of empty objects, of which a data set may have thousands
+_MOST_IDLE = 3  # pages of keys that were told before, such as the mark of a folder behind an object of its name
+
+
+class Listing:
+    """The keys of the objects in what the library knows as a bucket; ``url`` is shown to people."""
+
+    def __init__(self, bucket: Any, url: str) -> None:
+        self._bucket = bucket
+        self._url = url
+        self._doubts: dict[str, dict[str, bool]] = {}
+
+    async def keys(self, folder: str) -> set[str]:
+        """The keys below a folder, in no order."""
+        import asyncio
+
+        sizes = await self._sizes(folder)
+        doubtful = [key for key, size in sizes.items() if not size]
+        known = self._doubts.setdefault(folder, {})  # what an attempt has found out the next one does not ask again
+        asked = [key for key in doubtful if key not in known]
+        failed: list[BaseException] = []
+        for start in range(0, len(asked), _HEADS_AT_ONCE):
+            heads = (self._ask_whether_there(key, known) for key in asked[start : start + _HEADS_AT_ONCE])
+            failed += filter(None, await asyncio.gather(*heads, return_exceptions=True))
+        if failed:
+            raise failed[0]
+        self._doubts.pop(folder, None)
+        return {key for key, size in sizes.items() if size or known[key]}
+
+    async def _sizes(self, folder: str) -> dict[str, int]:
+        """The keys that are listed below a folder, with the bytes of their objects."""
+        import obstore
+
+        sizes: dict[str, int] = {}
+        idle = 0
+        async for page in obstore.list(self._bucket, folder):
+            before = len(sizes)
+            sizes.update({entry["path"]: int(entry["size"]) for entry in page})
+            idle += bool(page) and len(sizes) == before
+            if idle > _MOST_IDLE:
+                raise StorageError(f"cannot list {self._url}/{folder}: the service tells the same keys for ever")
+        return sizes
+
+    async def _ask_whether_there(self, key: str, known: dict[str, bool]) -> None:
+        import obstore
+
+        try:
+            await obstore.head_async(self._bucket, key)
+            known[key] = True
+        except FileNotFoundError:
+            known[key] = False
