@@ -183,10 +183,13 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     was to be published together with it. What a fetch or a push brings that dies was published elsewhere. Notes of
     Git, and what else it fetched from other branches, are no ledger's.
     """
-    on_disk = list(_commits_on_disk(history.objects))
+    on_disk = set(_commits_on_disk(history.objects))
     tips = read_tips(history.git_dir)
-    # After the list: what comes meanwhile is no loss.
-    reached = set(_reached(history, (*tips.commits.values(), *offered_tips(history.git_dir))))
+    # Only what is here: a look for what is not makes indexes again of packs that dead writers left.
+    offered = on_disk.intersection(offered_tips(history.git_dir))
+    reached = set(
+        _reached(history, (*tips.commits.values(), *offered))
+    )  # after the list: what comes meanwhile is no loss
     if tips.unread:
         return  # what those reach nobody can tell
     lost: dict[CommitId, Commit] = {}

@@ -19,6 +19,7 @@ from ledger.history import (
     git_files,
     without_index,
 )
+from ledger.history.refs import offered_ref, write_ref
 from ledger.ids import CommitId
 from tests.kit.git import run_git
 from tests.kit.histories import again, git, new_history, packs_of, publish
@@ -268,6 +269,7 @@ def test_a_pack_that_never_got_its_index_is_no_fault(history: History) -> None:
     blob = git(history, "hash-object", "-w", "--stdin", data=b"never published")
     stem = git(history, "pack-objects", "-q", str(history.git_dir / "objects" / "pack" / "pack"), data=blob.encode())
     (history.git_dir / "objects" / "pack" / f"pack-{stem}.idx").unlink()
+    write_ref(history.git_dir, offered_ref("origin"), CommitId("1" * 40))  # a fetch that has not brought it
     assert (0, []) == (fsck(history), problems(history))
 
 
