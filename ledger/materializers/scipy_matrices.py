@@ -35,7 +35,7 @@ class ScipySparseMaterializer(BaseMaterializer):
         "scipy.sparse._base.spmatrix",
     )
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
-    EXTRA: ClassVar[str] = "sklearn"
+    EXTRA: ClassVar[str] = "scipy"
 
     def save(self, value: Any) -> None:
         """Write ``sparse.json`` and an npy file for each array that makes up the value."""

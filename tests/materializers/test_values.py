@@ -232,12 +232,18 @@ def test_a_failing_load_is_an_error_of_ours(bench: Bench) -> None:
     assert isinstance(caught.value.__cause__, ValueError)
 
 
-def test_a_missing_library_says_what_to_install(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the library that a format needs, the error says what to install."""
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+@pytest.mark.parametrize(
+    ("key", "library", "extra"),
+    [("pandas.parquet/1", "pyarrow.parquet", "pandas"), ("scipy.sparse/1", "scipy.sparse", "scipy")],
+)
+def test_a_missing_library_says_what_to_install(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, key: str, library: str, extra: str
+) -> None:
+    """Without the library that a format needs, the error names the extra that has it."""
+    monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(MissingDependencyError) as caught:
-        load_value("pandas.parquet/1", "pandas.DataFrame", bench.files({"data.parquet": b""}))
-    assert caught.value.hint == "pip install 'ledger[pandas]'"
+        load_value(key, "x.Y", bench.files({"data.parquet": b""}))
+    assert caught.value.hint == f"pip install 'ledger[{extra}]'"
 
 
 def test_an_interrupt_goes_through(bench: Bench) -> None:
