@@ -4,11 +4,12 @@ import pytest
 
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import Claim, History, Snapshot, check_place
-from ledger.history.layout import MAX_POSITION
+from ledger.history.layout import MANIFEST, MAX_POSITION
 from ledger.history.objects import Objects
 from ledger.history.trees import GrowingTree
-from ledger.ids import new_uuid
+from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name
+from tests.kit.clones import MemoryTree
 from tests.kit.histories import draft, publish, versions_of
 
 IRIS = check_name("iris")
@@ -72,6 +73,16 @@ def test_hundreds_of_versions_are_in_order_over_pages(history: History) -> None:
     assert list(range(1, 207)) == numbers
     assert numbers[::-1] == [claim.position for claim in snapshot.claims(IRIS, newest_first=True)]
     assert "206" == versions_of(history)[-1]
+
+
+def test_any_number_of_versions_is_in_order_over_folders_of_pages() -> None:
+    """Where pages themselves fill several folders, the newest version is the one of the highest position."""
+    positions = (1, 99, 100, 9_999, 10_000, 20_001, 9_999_999)
+    claims = [Claim(IRIS, number, VersionString(str(number)), number, VersionId(new_uuid(0))) for number in positions]
+    snapshot = Snapshot(MemoryTree({(*claim.path, MANIFEST): b"" for claim in reversed(claims)}))
+    assert claims == list(snapshot.claims(IRIS))
+    assert claims[::-1] == list(snapshot.claims(IRIS, newest_first=True))
+    assert claims[-1] == snapshot.latest(IRIS)
 
 
 def test_a_claim_without_a_manifest_is_damage(history: History) -> None:
