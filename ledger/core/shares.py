@@ -19,11 +19,6 @@ class Share(NamedTuple):
     stored: int
     shared: int
 
-    @property
-    def unique(self) -> int:
-        """Stored bytes that nobody else needs."""
-        return self.stored - self.shared
-
 
 def shares(held: Mapping[Holder, Iterable[Extent]]) -> dict[Holder, Share]:
     """What each holder's stretches add up to, and how much of it lies in another's too."""

@@ -24,11 +24,3 @@ def test_shares_are_those_of_counting_bytes(held: dict[str, list[Extent]]) -> No
         others = set().union(*(bytes_ for other, bytes_ in as_bytes.items() if other != holder))
         expected[holder] = Share(stored=len(own), shared=len(own & others))
     assert expected == shares(held)
-
-
-@given(st.dictionaries(st.sampled_from("vwxyz"), st.lists(extents(), max_size=6), max_size=5))
-def test_what_is_unique_adds_up(held: dict[str, list[Extent]]) -> None:
-    """All together store at least what each has for itself, and at most the sum of what each needs."""
-    together = shares({"all": [extent for spans in held.values() for extent in spans]})["all"].stored
-    found = shares(held).values()
-    assert sum(share.unique for share in found) <= together <= sum(share.stored for share in found)
