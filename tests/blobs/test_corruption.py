@@ -29,20 +29,20 @@ def is_harmless(store: LocalStore, content: Content, expected: dict[str, bytes])
     return False
 
 
-@pytest.mark.parametrize("files", [SMALL, SHRINKING], ids=["chunk", "pack and table"])
-def test_no_flipped_bit_gives_wrong_bytes(store: LocalStore, files: dict[str, bytes]) -> None:
-    """Every single bit of every object may flip: readers get the bytes that were saved, or an error."""
+@pytest.mark.parametrize(("files", "each"), [(SMALL, 1), (SHRINKING, 3)], ids=["chunk", "pack and table"])
+def test_no_flipped_bit_gives_wrong_bytes(store: LocalStore, files: dict[str, bytes], each: int) -> None:
+    """Any bit of any byte of an object may flip: readers get the bytes that were saved, or an error."""
     content = save(store, files)
     for key, data in objects(store).items():
         path, damaged, harmless = store.root / key, bytearray(data), 0
-        for bit in range(8 * len(data)):
+        for bit in range(0, 8 * len(data), each):
             damaged[bit // 8] ^= 1 << bit % 8
             path.write_bytes(damaged)
             harmless += is_harmless(store, content, files)
             damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(data)
         # A frame holds a few bits that mean nothing for the bytes inside, such as codes of letters that do not occur.
-        assert harmless <= 8 * len(data) * MEANINGLESS
+        assert harmless <= 8 * len(data) / each * MEANINGLESS
     assert is_harmless(store, content, files)
 
 

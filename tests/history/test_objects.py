@@ -299,8 +299,8 @@ def test_no_damage_of_a_pack_goes_unnoticed(tmp_path: Path, suffix: str, prepare
     ]
     sound = target.read_bytes()
     choices = random.Random(1)
-    damaged = [sound[:cut] for cut in choices.sample(range(len(sound)), 40)]
-    places = [*range(60), *choices.sample(range(len(sound)), 150), *range(1028, 1036)]
+    damaged = [sound[:cut] for cut in choices.sample(range(len(sound)), 20)]
+    places = [*range(60), *choices.sample(range(len(sound)), 75), *range(1028, 1036)]
     damaged += [
         sound[:at] + bytes([byte ^ 1 << choices.randrange(8)]) + sound[at + 1 :]
         for at in places

@@ -51,19 +51,6 @@ def test_folding_comes_to_an_end_with_few_packs(counts: dict[str, int]) -> None:
     assert rounds <= 5
 
 
-def test_the_packs_of_many_saves_stay_few(history: History) -> None:
-    """Over 600 saves a look-up never meets 50 packs, and every version is there for a new process."""
-    most = 0
-    for _ in range(600):
-        publish(history)
-        most = max(most, len(packs_of(history)))
-    assert most < 50
-    snapshot = again(history).snapshot()
-    claims = list(snapshot.claims(check_name("iris")))
-    assert [str(number) for number in range(1, 601)] == [claim.version for claim in claims]
-    assert all(snapshot.manifest(claim) for claim in claims[::20])
-
-
 def saves(history: History, count: int) -> None:
     for number in range(count):
         publish(history, draft("iris", size=100 + number))
