@@ -155,6 +155,14 @@ def test_conditions_on_the_folder_are_judged_as_git_does(
     assert "Ada <Ada@example.com>" == git_identity(home, environment)
 
 
+def test_a_condition_may_name_the_users_home(project: Path) -> None:
+    """Who somebody is at work is who they are in every project of theirs, where that stands on ``~/``."""
+    home = project.parent
+    write(home / "work", "Work")
+    (home / ".gitconfig").write_text('[includeIf "gitdir:~/"]\n\tpath = work\n')
+    assert "Work <Work@example.com>" == said_by_git(project, home) == git_identity(project, {"HOME": str(home)})
+
+
 def test_what_no_commit_can_hold_is_left_out(home: Path, tmp_path: Path) -> None:
     """Records name the user as commits do: without line ends and angle brackets, and a blank says nothing."""
     write(home / ".gitconfig", "Ada")
