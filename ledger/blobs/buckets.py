@@ -23,9 +23,9 @@ from ledger.blobs.spooled import blocks_of, holds_file, size_of_file, whole
 from ledger.errors import LedgerError, StorageError
 from ledger.notices import warn_user
 
-_REQUEST_SECONDS = 120.0
+_SILENT_SECONDS = 120.0
 _LARGE = 8 << 20  # bytes of an upload that may take longer, and from which on a file goes up in parts
-_LARGE_FACTOR = 8  # how much longer: two uploads of 64 MiB at once over a slow line, 0.15 MB/s
+_LONG_FACTOR = 8  # how much longer a whole request may take: two uploads of 64 MiB at once over a slow line, 0.15 MB/s
 _PART = 6 << 20  # bytes
 _PARTS_AT_ONCE = 2  # of each file on its way, besides the one that is read
 _PART_RETRIES = 4  # within some 2 s: a part that fails would cost the others, and giving up may fail as well
@@ -37,17 +37,18 @@ _first_process: list[int] = []
 class BucketStore:
     """Objects behind the URL of a bucket; see `Store` for what each call promises.
 
-    ``timeout`` bounds one request, in seconds; a large upload may take eight times as long. Raises
-    `ArgumentError` for a URL that makes no sense and `MissingDependencyError` where the library is not installed.
+    ``timeout`` bounds how long the service may say nothing, in seconds; an answer as a whole, and a large upload, may
+    take eight times as long. Raises `ArgumentError` for a URL that makes no sense and `MissingDependencyError` where
+    the library is not installed.
     """
 
     puts_at_once = 2  # packs, besides the one that is being filled
     gets_at_once = 4  # parts of up to 8 MiB, each in memory as stored and as it was
 
-    def __init__(self, url: str, *, timeout: float = _REQUEST_SECONDS) -> None:
+    def __init__(self, url: str, *, timeout: float = _SILENT_SECONDS) -> None:
         self._url = without_credentials(url)
         self._timeout = timeout
-        self._bucket = open_bucket(self._url, timeout)
+        self._bucket = open_bucket(self._url, timeout * _LONG_FACTOR, silence=timeout)
         self._can_create = True
         self._checked = CheckedObjects()
         self._told = _Told()
@@ -196,7 +197,7 @@ class BucketStore:
 
     @cached_property
     def _patient_bucket(self) -> Any:
-        return open_bucket(self._url, self._timeout * _LARGE_FACTOR, retries=_PART_RETRIES)
+        return open_bucket(self._url, self._timeout * _LONG_FACTOR, retries=_PART_RETRIES)
 
     def _upload(self, key: str, parts: Sequence[bytes], mode: Literal["create", "overwrite"]) -> None:
         size = sum(map(len, parts))

@@ -71,8 +71,12 @@ def _misleading(url: str) -> str:
     return f"has the step {max(steps)!r}" if steps else ""
 
 
-def open_bucket(url: str, timeout: float, *, retries: int = 0) -> Any:
-    """What the library knows a bucket by, which makes a failed request again so often; nothing is asked yet."""
+def open_bucket(url: str, timeout: float, *, silence: float | None = None, retries: int = 0) -> Any:
+    """What the library knows a bucket by; nothing is asked yet.
+
+    A request may take ``timeout`` seconds in all, of which ``silence`` without a byte of its answer, and is made again
+    ``retries`` times where it fails.
+    """
     protocol = url.split("://", maxsplit=1)[0]
     try:
         from obstore.store import from_url
@@ -83,11 +87,13 @@ def open_bucket(url: str, timeout: float, *, retries: int = 0) -> Any:
             url=url,
         ) from error
     endpoint = _endpoint(protocol, url)
-    client = {
+    client: dict[str, Any] = {
         "timeout": timedelta(seconds=timeout),
         "connect_timeout": timedelta(seconds=min(timeout, _CONNECT_SECONDS)),
         "allow_http": endpoint.lower().startswith("http://"),
     }
+    if silence is not None:
+        client["read_timeout"] = timedelta(seconds=silence)
     options = _s3_options(url) if protocol in _S3 else {}
     known = f"gs{url.removeprefix('gcs')}" if protocol == "gcs" else url
     try:

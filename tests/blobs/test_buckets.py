@@ -158,6 +158,13 @@ def test_a_stall_ends_with_the_timeout(bucket: Bucket, proxy: Proxy) -> None:
     assert {} == bucket.objects()
 
 
+def test_an_answer_may_take_long_as_long_as_it_comes(bucket: Bucket, proxy: Proxy) -> None:
+    """A line over which a part takes longer than a service may say nothing is slow, and not away."""
+    bucket.plant(KEY, noise(8000))
+    proxy.plan = on(Fault("slow-answer", at=1000))
+    assert noise(8000) == RetryingStore(BucketStore(bucket.url, timeout=0.6), sleep=lambda _: None).get(KEY, 0, 8000)
+
+
 def test_nobody_there_is_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """A service that cannot be connected to is an error with the reason of the operating system."""
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -9,6 +9,7 @@ import hashlib
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,12 +17,19 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Literal
 
-Kind = Literal["answer", "cut-request", "cut-answer", "lose-answer", "stall", "alter-request", "alter-answer"]
+Kind = Literal[
+    "answer", "cut-request", "cut-answer", "lose-answer", "stall", "alter-request", "alter-answer", "slow-answer"
+]
+
+_SLOW_SECONDS = 0.15
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request: ``at`` is the byte where it is cut, ``status`` and ``code`` what is answered."""
+    """What happens to one request: ``at`` is the byte where it is cut, ``status`` and ``code`` what is answered.
+
+    A slow answer comes ``at`` bytes at a time.
+    """
 
     kind: Kind
     at: int = 0
@@ -156,9 +164,16 @@ class _Handler(BaseHTTPRequestHandler):
         size = answer.getheader("Content-Length") if self.command == "HEAD" else len(data)
         self.send_header("Content-Length", str(size))
         self.end_headers()
+        self._give(data, fault)
+
+    def _give(self, data: bytes, fault: Fault | None) -> None:
         if fault is not None and fault.kind == "cut-answer":
             self.wfile.write(data[: fault.at])
             self._cut()
+        elif fault is not None and fault.kind == "slow-answer":
+            for start in range(0, len(data), fault.at):
+                self.wfile.write(data[start : start + fault.at])
+                time.sleep(_SLOW_SECONDS)
         elif self.command != "HEAD":
             self.wfile.write(data)
 
