@@ -16,6 +16,7 @@ BYTES_LIMIT = 1 << 16
 
 _INTEGER_LIMIT = 2**53 - 1
 _DECIMAL_BITS = 13_000
+_BLOCK = 1 << 20  # characters
 _FEW = 8  # values that are looked at one by one as quickly
 
 
@@ -24,7 +25,11 @@ def encode_text(text: str) -> Json:
     if text.isascii():
         return text
     try:
-        text.encode()
+        if len(text) <= _BLOCK:
+            text.encode()
+        else:  # all of it at once would be the text a second time
+            for start in range(0, len(text), _BLOCK):
+                text[start : start + _BLOCK].encode()
     except UnicodeEncodeError:  # lone surrogates, which JSON can only hold in pairs
         return {"$str": text.encode("unicode_escape").decode("ascii")}
     return text

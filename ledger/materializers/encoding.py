@@ -31,7 +31,7 @@ _PAIRED: dict[type, str] = {OrderedDict: "$ordereddict", Counter: "$counter"}
 _CONTAINERS = frozenset({list, dict, tuple, set, frozenset, deque, OrderedDict, Counter, defaultdict})
 _ATTRS_HASH = "_attrs_cached_hash"  # another one in every process; attrs computes what is None
 _DEPTH_LIMIT = 200  # a reader takes three or four of the thousand frames Python has for a level
-_BLOCK = 1 << 20  # characters
+_BLOCK = 1 << 18  # characters
 _to_text = json.JSONEncoder().encode
 _FACTORY_NAMES: dict[type | None, str | None] = {None: None, **{kind: kind.__name__ for kind in FACTORIES}}
 
@@ -227,13 +227,21 @@ def can_encode(value: object) -> bool:
 
 def write_tree(files: Files, tree: Json) -> None:
     """Write ``data.json``."""
+    is_text = type(tree) is str
+    text = tree if is_text else _dumps(tree)
+    with files.open("data.json", "w") as file:
+        file.write('"' if is_text else "")
+        for start in range(0, len(text), _BLOCK):  # all of it at once would be escaped and encoded beside itself
+            block = text[start : start + _BLOCK]
+            file.write(_dumps(block)[1:-1] if is_text else block)
+        file.write('"' if is_text else "")
+
+
+def _dumps(tree: Json) -> str:
     try:
-        text = json.dumps(tree, ensure_ascii=False, allow_nan=False, check_circular=False)
+        return json.dumps(tree, ensure_ascii=False, allow_nan=False, check_circular=False)
     except RecursionError as error:
         raise MaterializerError("a value nested too deeply for JSON cannot be saved") from error
-    with files.open("data.json", "w") as file:
-        for start in range(0, len(text), _BLOCK):  # all of it at once would be encoded beside itself
-            file.write(text[start : start + _BLOCK])
 
 
 @lru_cache(maxsize=1024)  # a value may have very many dicts of the same keys

@@ -4,8 +4,10 @@ import tracemalloc
 from pathlib import Path
 from typing import IO, Any
 
+import pytest
+
 from ledger.enums import ArtifactType, VisualizationType
-from ledger.materializers import HtmlMaterializer
+from ledger.materializers import BaseMaterializer, HtmlMaterializer, JsonMaterializer
 from ledger.types import CSVString, HTMLString, JSONString, MarkdownString
 from tests.kit.materializing import Bench, MaterializerContract, MemoryFiles
 
@@ -58,20 +60,21 @@ def test_a_text_shows_itself(bench: Bench) -> None:
     assert shown.held == {"output.html": b"<p>"}
 
 
-def test_a_long_text_is_written_piece_by_piece(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kind", "writes"), [(HTMLString, HtmlMaterializer), (str, JsonMaterializer)])
+def test_a_long_text_is_written_piece_by_piece(tmp_path: Path, kind: type[str], writes: type[BaseMaterializer]) -> None:
     """Saving a text takes no memory for a second one, and keeps what is wider than a byte at the seams."""
 
     class OnDisk(MemoryFiles):
         def open(self, path: str, mode: str = "rb") -> IO[Any]:
             return open(tmp_path / path, mode)
 
-    text = HTMLString("€" * 3_000_001)
-    materializer = HtmlMaterializer(OnDisk(tmp_path))
+    text = kind('€"€' * 1_000_000)
+    materializer = writes(OnDisk(tmp_path))
     tracemalloc.start()
     materializer.save(text)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert text == materializer.load(HTMLString)
+    assert text == materializer.load(kind)
     assert peak < 6 << 20
 
 
