@@ -77,6 +77,8 @@ class History:
         self._turns = Turns(git_dir, self.objects, self._lock, self._queue, timeout=lock_timeout)
         self._folds = Folds(self.objects, lock.parent, self._queue, timeout=lock_timeout)
         self._checked_format = False
+        # Replaced as one, for threads: many versions in a row ask about one commit, and lie near each other.
+        self._published: tuple[CommitId, Snapshot] | None = None
 
     @classmethod
     def create(cls, ledger_dir: Path, *, author: str, now: dt.datetime) -> "History":
@@ -124,7 +126,12 @@ class History:
     def published_snapshot(self) -> Snapshot | None:
         """What the branch of the remote ``origin`` held when last heard of, or ``None`` without one."""
         commit = read_ref(self.git_dir, known_ref(PUBLISHED))
-        return self.snapshot(commit) if commit is not None else None
+        if commit is None:
+            return None
+        known = self._published
+        if known is None or known[0] != commit:
+            self._published = known = commit, self.snapshot(commit)
+        return known[1]
 
     def publish(self, drafts: Sequence[Draft], *, author: str, now: dt.datetime, subject: str = "") -> Published:
         """Publish drafts in one commit, all or none; when this returns, the commit is durable.
