@@ -26,7 +26,7 @@ UNHEARD_ATTEMPTS: Final = 6
 PATIENCE: Final = 300.0
 """Seconds after which no further attempt begins."""
 
-_TOLD_SECONDS = 1.0  # of waiting, that which is to come included, from which on it is told
+_TOLD_SECONDS = 1.0  # of waiting, that which is to come included, from which on it is told, and between two lines
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 
@@ -53,6 +53,7 @@ class RetryingStore:
         self._store = store
         self._attempts = attempts
         self._is_heard = False
+        self._told_at = float("-inf")
         self._clock = clock
         self._sleep = sleep
         self.puts_at_once = puts_at_once(store)
@@ -110,12 +111,14 @@ class RetryingStore:
             except StoreUnavailableError as error:
                 self._is_heard = self._is_heard or "status" in error.facts
                 attempts = self._attempts if self._is_heard else min(self._attempts, UNHEARD_ATTEMPTS)
-                waited = self._clock() - began
+                now = self._clock()
+                waited = now - began
                 if attempt >= attempts or waited > PATIENCE:
                     often = f", {attempt} times" if attempt > 1 else ""
                     raise StoreUnavailableError(f"{error}{often}", path=self.url) from error
                 wait = pause_before(attempt, random.random())  # noqa: S311  # chance spreads those who ask at once
-                if waited + wait >= _TOLD_SECONDS:
+                if waited + wait >= _TOLD_SECONDS <= now - self._told_at:
+                    self._told_at = now  # many threads may wait for one service
                     tell_user(f"{error}; asking again, {attempt + 1} of {attempts} times")
             else:
                 self._is_heard = True

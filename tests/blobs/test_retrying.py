@@ -125,6 +125,14 @@ def test_who_waits_for_long_is_told_why(caplog: pytest.LogCaptureFixture, second
     assert [("ledger", logging.INFO, "busy; asking again, 2 of 6 times")][:told] == caplog.record_tuples
 
 
+def test_of_many_that_wait_one_is_told_of_in_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    """Sixteen threads that wait for one service fill no screen."""
+    now = iter([0.0, 2.0, 2.9, 3.1])
+    with caplog.at_level(logging.INFO, "ledger"):
+        RetryingStore(Failing(*busy(3)), sleep=lambda _: None, clock=lambda: next(now)).get(KEY)
+    assert ["2 of 6", "4 of 6"] == [message[-12:-6] for message in caplog.messages]
+
+
 @given(st.integers(1, 50), st.floats(0, 1))
 def test_pauses_grow_and_are_spread(attempt: int, chance: float) -> None:
     """A pause is between half and all of its length, which doubles up to ten seconds."""
