@@ -270,6 +270,17 @@ def test_a_file_whose_making_is_interrupted_goes(tmp_path: Path, monkeypatch: py
     assert [] == names_in(tmp_path)
 
 
+def test_a_file_is_written_whole_however_little_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may take a few bytes at a time, over the ends of parts; nothing stays open in the end."""
+    monkeypatch.setattr(os, "pwritev", lambda file, parts, at: os.pwrite(file, b"".join(parts)[:5], at))
+    before = os.listdir("/dev/fd")
+    staged = StagedFile(tmp_path)
+    staged.write_at(0, [b"one", b"", b"and another", b"end"])
+    staged.rename(tmp_path / "whole")
+    assert b"oneand anotherend" == (tmp_path / "whole").read_bytes()
+    assert before == os.listdir("/dev/fd")
+
+
 def test_a_staged_file_is_that_of_the_process_that_made_it(tmp_path: Path) -> None:
     """A fork that ends takes nothing away that its parent still publishes."""
     staged = StagedFile(tmp_path)
