@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable
 from typing import IO, Any, Protocol, cast
 
+from ledger.filesystem.turns import Turn
+
 _BUFFER_SIZE = 64 << 10
 _BLOCK_SIZE = 1 << 20  # that a cache of fsspec keeps where nobody says one
 
@@ -73,11 +75,24 @@ class OpenedFile(io.BufferedReader):
         block_size: object = None,
     ) -> None:
         self._bytes = _Bytes(cast("io.BufferedReader", file).detach())
+        self._turn = Turn()
         super().__init__(self._bytes, _BUFFER_SIZE)
         self.path = path
         self.size = size
         self._reopen = reopen
         self.blocksize = block_size if isinstance(block_size, int) else _BLOCK_SIZE
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        """Go to a place, where the next read of this thread begins; returns the place."""
+        self._turn.take()
+        return super().seek(offset, whence)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """The next bytes, as many as ``size`` or all that are left."""
+        if self._turn.is_free:
+            return super().read(size)
+        with self._turn.ending():
+            return super().read(size)
 
     @property
     def cache(self) -> Blocks | None:

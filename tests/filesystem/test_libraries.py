@@ -8,6 +8,7 @@ import pytest
 
 from ledger import Ledger
 
+np = pytest.importorskip("numpy")
 pandas = pytest.importorskip("pandas")
 parquet = pytest.importorskip("pyarrow.parquet")
 
@@ -87,6 +88,21 @@ def test_duckdb_queries_versions() -> None:
     assert [(ROWS, ROWS - 1)] == ask("select count(*), max(a) from 'ledger://iris@1/data.parquet'")
     assert [(3 * ROWS,)] == ask("select count(*) from 'ledger://team/parts@1/parts/*.parquet'")
     assert [(ROWS,)] == ask("select count(*) from read_csv('ledger://team/parts@1/parts/all.csv')")
+
+
+def test_duckdb_reads_a_file_from_many_threads(at: Ledger, tmp_path: Path) -> None:
+    """Threads that share a file, each seeking and then reading, get the bytes of the places that they sought."""
+    duckdb = pytest.importorskip("duckdb")
+    rows = 400_000
+    frame = pandas.DataFrame({"a": range(rows), "b": np.random.default_rng(0).random(rows)})
+    frame.to_parquet(tmp_path / "many.parquet", row_group_size=rows // 20)
+    at.save(tmp_path / "many.parquet", "many")
+    connection = duckdb.connect(config={"threads": 8})
+    connection.register_filesystem(fsspec.filesystem("ledger"))
+    for _ in range(5):
+        assert [(rows * (rows - 1) // 2,)] == connection.sql(
+            "select sum(a) from 'ledger://many/many.parquet'"
+        ).fetchall()
 
 
 def test_dask_reads_partitions() -> None:
