@@ -8,10 +8,19 @@ from ledger.core import check_options
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentTypeError
 from ledger.materializers import BaseMaterializer
-from ledger.records import check_name, check_tags, check_type, check_version, merge, normalise
+from ledger.records import (
+    check_name,
+    check_tags,
+    check_type,
+    check_version,
+    encode_compact,
+    encode_values,
+    merge,
+    normalise,
+)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ArtifactConfig:
     """How an output is saved; stands inside ``Annotated[T, …]``.
 
@@ -39,9 +48,15 @@ class ArtifactConfig:
         for field, value in checked.items():
             object.__setattr__(self, field, value)
 
+    # `typing` takes equal annotations for one, so `1`, `True` and `1.0` in the metadata must tell two apart.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ArtifactConfig) and self._encoded() == other._encoded()
+
     def __hash__(self) -> int:
-        # Of the parts that can be hashed: `typing` hashes annotations to find equal ones.
-        return hash((self.name, self.version, self.tags, self.artifact_type))
+        return hash(self._encoded())
+
+    def _encoded(self) -> bytes:
+        return encode_compact(encode_values(self.as_values()))
 
     def joined_with(self, later: "ArtifactConfig") -> "ArtifactConfig":
         """This configuration under a later one: name, version and type replace, tags and metadata join."""

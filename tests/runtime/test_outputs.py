@@ -115,6 +115,15 @@ def test_a_config_without_a_name_describes_the_default_one() -> None:
     assert ("raw", ("t",), 1, ArtifactType.MODEL) == (found.version, found.tags, found.metadata["a"], found.type)
 
 
+def test_annotations_whose_metadata_python_holds_equal_stay_two() -> None:
+    """`typing` gives one annotation for equal ones; `1`, `1.0` and `True` in two configurations stay as said."""
+    values = [1, True, 1.0, {"k": [0.0]}, {"k": [-0.0]}]
+    said: list[Any] = [Annotated[int, ArtifactConfig(run_metadata={"flag": value})] for value in values]
+
+    assert [repr(one.__metadata__[0].run_metadata["flag"]) for one in said] == [repr(value) for value in values]
+    assert ArtifactConfig(run_metadata={"a": 1, "b": 2}) == ArtifactConfig(run_metadata={"b": 2, "a": 1})
+
+
 def test_templates_are_filled_from_the_start_of_the_run() -> None:
     """``{date}`` and ``{time}`` are the run's in UTC, one for all steps; the key of the output is filled in too."""
 
