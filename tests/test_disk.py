@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -325,6 +325,26 @@ def test_a_folder_that_a_killed_program_left_beside_its_place_goes(tmp_path: Pat
         os.rename(folder, tmp_path / "moved")
         os.mkdir(folder)
     assert {left.name, "moved", "target"} == set(os.listdir(tmp_path))
+
+
+def test_a_folder_beside_a_place_is_left_to_another_machine_and_needs_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where locks reach no other machine, and where there are none, who makes the same keeps a folder of its own."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", lambda *_: None)
+        with folder_beside(tmp_path / "target") as here:
+            patch.setattr(os, "uname", lambda: SimpleNamespace(nodename="elsewhere"))
+            with folder_beside(tmp_path / "target") as there:
+                assert {here, there} == {str(path) for path in tmp_path.iterdir()}
+        patch.setattr(fcntl, "flock", refuse)
+        with folder_beside(tmp_path / "target") as first, folder_beside(tmp_path / "target") as second:
+            assert {first, second} == {str(path) for path in tmp_path.iterdir()}
+    assert [] == names_in(tmp_path)
 
 
 def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:

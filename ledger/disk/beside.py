@@ -16,16 +16,17 @@ _LEAD = ".ledger-"
 def folder_beside(target: str | os.PathLike[str]) -> Iterator[str]:
     """A new folder beside a target, for what is then renamed: the folder, or what is in it. Raises plain ``OSError``.
 
-    What is left of it goes with the block. Of one target it always has the same name, so that what a program left
-    that was killed goes when the same is made again; another name while a living one makes it.
+    What is left of it goes with the block. Of one target it always has the same name on one machine, so that what a
+    program left that was killed goes when the same is made again; another name while a living one makes it. Another
+    machine has a name of its own: a file system that both have may keep a lock from it.
     """
     parent, name = os.path.split(target)
-    path = os.path.join(parent, _LEAD + hashlib.sha256(os.fsencode(name)).hexdigest()[:16])
+    maker = hashlib.sha256(os.fsencode(f"{name}\0{os.uname().nodename}")).hexdigest()
+    path = os.path.join(parent, _LEAD + maker[:16])
     held = _make(path)
     if held is None:
         path = os.path.join(parent, fresh_name(_LEAD))
-        os.mkdir(path)
-        held = _open(path)
+        held = _new(path)
     try:
         yield path
     finally:
@@ -38,25 +39,36 @@ def _make(path: str) -> OwnFile | None:
     """Make a folder anew and hold it; ``None`` where somebody else does, or where nobody can tell."""
     for _ in range(2):
         with contextlib.suppress(FileExistsError):
-            os.mkdir(path)
-            return _hold(path)
-        left = _hold(path)
-        if left is None:
-            break
-        remove_folder(path)
-        left.let_go()
+            return _hold(_new(path), path, is_new=True)
+        with contextlib.suppress(OSError):
+            left = _hold(_open(path), path, is_new=False)
+            if left is None:
+                break
+            remove_folder(path)
+            left.let_go()
     return None
 
 
-def _hold(path: str) -> OwnFile | None:
-    """A folder, locked until its holder lets go or dies."""
-    with contextlib.suppress(OSError):
-        folder = _open(path)
-        with contextlib.suppress(OSError):
-            fcntl.flock(folder.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(path, folder):
-                return folder
-        folder.let_go()
+def _new(path: str) -> OwnFile:
+    """Make a folder and open it."""
+    os.mkdir(path)
+    try:
+        return _open(path)
+    except OSError:
+        remove_folder(path)
+        raise
+
+
+def _hold(folder: OwnFile, path: str, *, is_new: bool) -> OwnFile | None:
+    """A folder, locked until its holder lets go or dies; a new one is its maker's where there are no locks, too."""
+    try:
+        fcntl.flock(folder.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_held = _is_at(path, folder)
+    except OSError as error:
+        is_held = is_new and not isinstance(error, BlockingIOError)
+    if is_held:
+        return folder
+    folder.let_go()
     return None
 
 
