@@ -49,7 +49,8 @@ _SETTINGS = (
     "http.lowSpeedLimit=1000",
     "http.lowSpeedTime=30",
 )
-_SHOWN_LINES = 6
+_SHOWN_LINES = 9
+"""The last words of Git begin so far back with the path of a lock file that it found, and with what to do."""
 _KEPT_BYTES = 1 << 16
 """So much of the end of what a remote says: it may talk for as long as a transfer may take."""
 _READ_BYTES = 1 << 16
@@ -155,5 +156,5 @@ def _environment(ssh: str) -> dict[str, str]:
 def _words(data: bytes) -> str:
     """What Git and the remote said, in one line."""
     lines = [line.strip() for line in data.decode(errors="replace").splitlines()]
-    told = [line for line in lines if line and not line.startswith("hint:")]
+    told = [line for line in lines if line not in ("", "remote:") and not line.startswith("hint:")]
     return without_secrets("; ".join(told[-_SHOWN_LINES:])) or "no reason given"

@@ -106,6 +106,7 @@ def settle_remote(remote: Remote, before: CommitId | None) -> None:
 
 
 _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
+_LOCKED = r"Unable to create '([^']+\.lock)': File exists"
 _FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)"
 _LOST = (
     "the remote has lost objects: `rsync -a` of a whole ledger's history.git/objects/ to its objects/ brings them back"
@@ -139,6 +140,9 @@ def advice(words: str, default: str) -> str:
     owned = re.search(_OWNER, words)
     if owned is not None:  # Git reads no other user's unasked
         return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
+    locked = re.search(_LOCKED, words)
+    if locked is not None:  # Git never takes another's away
+        return f"if {locked[1]} is still there in a minute, a push there has died: remove it in the remote, and try again"
     return next((hint for known, hint in _ADVICE.items() if known in words), default)
 
 

@@ -188,6 +188,19 @@ def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger]
         tracemalloc.stop()
 
 
+def test_a_lock_that_a_killed_push_left_in_a_remote_is_named(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Git takes none away: the error and its hint say which file, and when it may be removed; then a sync goes through."""
+    ada, _ = pair
+    ada.save("x", "iris")
+    (hub / "refs" / "heads" / "main.lock").touch()
+    with pytest.raises(RemoteError, match=r"Unable to create '.*main\.lock'") as caught:
+        ada.sync()
+    named = re.match("if (.*) is still there in a minute, a push there has died: remove it", caught.value.hint)
+    assert named is not None
+    Path(named[1]).unlink()
+    ada.sync()
+
+
 def test_what_git_lists_is_kept_whole(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
     """Commits are ours, and none of them is left out."""
     ada, _ = pair
