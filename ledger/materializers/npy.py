@@ -41,7 +41,7 @@ def read_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
     import numpy as np
 
     dtype, shape, is_fortran = _checked_header(file, name)
-    array: np.ndarray[Any, Any] = np.empty(math.prod(shape), dtype=dtype)
+    array = _new_array(math.prod(shape), dtype)
     if array.nbytes:
         _read_into(file, array.view(np.uint8).data)
     return array.reshape(shape, order="F" if is_fortran else "C")
@@ -53,8 +53,15 @@ def map_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
 
     dtype, shape, is_fortran = _checked_header(file, name)
     if not math.prod(shape) * dtype.itemsize:
-        return np.empty(shape, dtype=dtype)  # nothing to map
+        return _new_array(shape, dtype)  # nothing to map
     return np.memmap(file, dtype, "r", file.tell(), shape, "F" if is_fortran else "C")
+
+
+def _new_array(shape: int | tuple[int, ...], dtype: "np.dtype[Any]") -> "np.ndarray[Any, Any]":
+    """An array to be filled, of texts without a character too, of which `numpy.empty` would give longer ones."""
+    import numpy as np
+
+    return np.ndarray(shape, dtype)
 
 
 def _checked_header(file: IO[bytes], name: str) -> "tuple[np.dtype[Any], tuple[int, ...], bool]":

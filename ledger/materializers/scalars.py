@@ -56,7 +56,7 @@ def decode_numpy(held: Json) -> Any:
     if isinstance(value, bytes):
         if len(value) != dtype.itemsize:  # memory is taken for what is there, not for what a dtype says
             raise MaterializerError(f"a numpy scalar of dtype {held[0]!r} has {len(value)} bytes", dtype=held[0])
-        return np.frombuffer(value, dtype=dtype, count=1)[0] if value else np.empty(1, dtype)[0]
+        return np.ndarray(1, dtype, value)[0]
     if dtype.kind in "mM":
         return np.array(value, dtype="i8").view(dtype)[()]
     return dtype.type(value)

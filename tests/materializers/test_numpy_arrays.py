@@ -209,6 +209,16 @@ def test_an_array_can_be_mapped(bench: Bench) -> None:
     assert loaded.tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("dtype", ["U0", "S0"])
+def test_texts_without_room_for_a_character_come_back(bench: Bench, dtype: str) -> None:
+    """An array of texts of no length loads and maps as one, and not with what the memory held before."""
+    saved, held = bench.save(np.ndarray(2, dtype))
+    for mmap in (False, True):
+        loaded = bench.load(saved, held, mmap=mmap)
+        assert loaded.dtype == dtype
+        assert not any(loaded.tolist())
+
+
 def test_metadata_of_numbers(bench: Bench) -> None:
     """Numeric arrays note shape, dtype and four statistics."""
     assert bench.save(np.array([[1, 3]], dtype="i2"))[0].metadata == {
