@@ -258,10 +258,7 @@ class ContentWriter:
     def _join_complete(self) -> None:
         """Let the waiting files that are complete into the stream, in the order they were opened."""
         for path, kind, spool in [waiting for waiting in self._waiting if waiting[2].is_complete]:
-            size = 0
-            for block in spool.blocks():
-                self._take(block)
-                size += len(block)
+            size = self._pour(spool.blocks(), self._take)
             spool.drop()
             self._files.append(FileEntry(path=path, size=size, kind=kind))
         self._waiting = [waiting for waiting in self._waiting if not waiting[2].is_complete]
