@@ -19,7 +19,7 @@ from ledger.blobs.linked_objects import LinkedObjects, has_first_object, listed_
 from ledger.blobs.local import LocalStore
 from ledger.blobs.paths import path_problem
 from ledger.blobs.readable_files import readable_file
-from ledger.blobs.registered import check_linked, checked_blocks
+from ledger.blobs.registered import checked_blocks, registered_of
 from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
@@ -94,7 +94,7 @@ class LinkedFiles:
     def __init__(self, store: LocalStore, content: Content, files: tuple[FileEntry, ...], *, label: str) -> None:
         self.path = _full_path(store, content.linked or "")
         self._label = label
-        self._registered = check_linked(content, files, label=label, location=self.path)
+        self._registered = registered_of(content, files, label=label, location=self.path)
         if os.path.realpath(self.path) != self.path:
             raise IntegrityError(
                 f"{label}: invalid path {content.linked!r} in the store: a symbolic link leads elsewhere",

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final, Self
 from ledger.blobs.codec import Encoder
 from ledger.blobs.hashing import digests
 from ledger.blobs.paths import parents_of, path_problem
-from ledger.blobs.registered import Registered, check_linked, checked_blocks, reserved_problem
+from ledger.blobs.registered import Registered, checked_blocks, registered_of, reserved_problem
 from ledger.blobs.store import PrunableStore, Store
 from ledger.blobs.tables import Table, put_table
 from ledger.blobs.workers import in_order
@@ -109,7 +109,7 @@ class LinkedObjects:
     def __init__(self, store: Store, content: Content, files: tuple[FileEntry, ...], *, label: str) -> None:
         self._store = store
         self._linked = content.linked or ""
-        self._registered: Registered = check_linked(
+        self._registered: Registered = registered_of(
             content, files, label=label, location=f"{store.url}/{content.linked}"
         )
         is_named_so = [file.path for file in files] == [_name(self._linked)]

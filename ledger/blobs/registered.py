@@ -54,7 +54,7 @@ class Registered(NamedTuple):
                 raise self.changed(path, f"is of kind {found[path]}, expected {self.files[path].kind}")
 
 
-def check_linked(content: Content, files: tuple[FileEntry, ...], *, label: str, location: str) -> Registered:
+def registered_of(content: Content, files: tuple[FileEntry, ...], *, label: str, location: str) -> Registered:
     """The registered data of a content, once its list of files and its path are such as a writer makes them."""
     found = linked_digest(files)
     if found != content.digest:
