@@ -63,13 +63,13 @@ class KnownChunks:
                     runs += load_runs(self._store, content, label=f"similar content {content.digest}")
                 except (IntegrityError, StorageError, UnsupportedFormatError) as error:
                     _warn_unless_away(f"stored chunks are not used again: {error}", error)
-        self._spread = -(-sum(count for _, _, count in runs) // KNOWN_LIMIT)
+        self._spread = max(1, -(-sum(count for _, _, count in runs) // KNOWN_LIMIT))
         for pack in dict.fromkeys(pack for pack, _, _ in runs):
             index = self._index(pack)
             if index is not None:
                 self._packs.append(pack)
                 for name, place in _names(index, len(self._packs) - 1):
-                    if name[0] % max(self._spread, 1) == 0 and len(self._chunks) < KNOWN_LIMIT:
+                    if name[0] % self._spread == 0 and len(self._chunks) < KNOWN_LIMIT:
                         self._chunks.setdefault(name, place)
 
     def find(self, chunks: Sequence[tuple[Digest, memoryview]]) -> list[PackedChunk | None]:
