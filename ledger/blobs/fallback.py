@@ -82,7 +82,11 @@ class FallbackStore:
 
     def size(self, key: str) -> int | None:
         """The bytes of an object in the first store that has it, or ``None``."""
-        return next((size for store in self._stores if (size := size_of(store, key)) is not None), None)
+        found = (self._ask(store, lambda each: size_of(each, key), None) for store in self._stores)
+        size = next((size for size in found if size is not None), None)
+        if size is None:
+            self._missed()
+        return size
 
     def location_of(self, key: str) -> str:
         """The URL of an object in the first store that has it, or where it would be in the own one."""
@@ -113,13 +117,16 @@ class FallbackStore:
                 store.forget(key)
 
     def _has(self, store: Store, key: str) -> bool:
-        """Whether a store has an object; one of the others whose bucket is gone has none."""
+        return self._ask(store, lambda each: each.has(key), otherwise=False)
+
+    def _ask(self, store: Store, question: Callable[[Store], _Result], otherwise: _Result) -> _Result:
+        """What a store says of an object; ``otherwise`` where it is one of the others and its bucket is gone."""
         try:
-            return store.has(key)
+            return question(store)
         except StoreMismatchError:
             if store is self._own:
                 raise
-            return False
+            return otherwise
 
     def _first(self, key: str, read: Callable[[Store], _Result]) -> _Result:
         """What reading an object gives from the first store that has it."""

@@ -9,6 +9,7 @@ from ledger.blobs.cached import CachedStore
 from ledger.blobs.retrying import RetryingStore
 from ledger.blobs.spooled import SpooledObject
 from ledger.blobs.store import gets_at_once, puts_at_once
+from ledger.errors import StoreMismatchError, StoreUnavailableError
 from ledger.ids import new_uuid
 from tests.kit.contents import add, noise, save
 from tests.kit.stores import KEY, OTHER_KEY, WholeStore, objects
@@ -77,6 +78,25 @@ def test_what_none_has_is_not_found(own: LocalStore, other: LocalStore) -> None:
     with pytest.raises(FileNotFoundError, match=f"{KEY} is in none of {own.url}, {other.url}"):
         both.get(KEY)
     assert not both.has(KEY)
+
+
+def test_a_size_is_told_past_a_bucket_that_is_gone(own: LocalStore, other: LocalStore, tmp_path: Path) -> None:
+    """What lies behind it is found, and before an object is said to have no size it is asked who should have it."""
+
+    class Gone(LocalStore):
+        def size(self, key: str) -> int | None:
+            message = f"no bucket for {key}"
+            raise StoreMismatchError(message)
+
+    def refuse() -> None:
+        message = "a store is away"
+        raise StoreUnavailableError(message)
+
+    other.put(KEY, [b"other"])
+    stores = FallbackStore(own, [Gone(tmp_path / "gone"), other], refuse)
+    assert stores.size(KEY) == len(b"other")
+    with pytest.raises(StoreUnavailableError):
+        stores.size(OTHER_KEY)
 
 
 def test_copies_are_those_of_all_its_stores(own: LocalStore, tmp_path: Path) -> None:
