@@ -79,37 +79,35 @@ class JsonMaterializer(_TreeMaterializer):
         return {"string_representation": str(value)} if is_number else {}
 
 
-class UuidMaterializer(_TreeMaterializer):
-    """A UUID."""
+class _LegibleMaterializer(_TreeMaterializer):
+    """A value whose text says all of it."""
 
-    REGISTRY_KEY: ClassVar[str] = "builtin.uuid/1"
-    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (uuid.UUID,)
-
-    def extract_metadata(self, value: uuid.UUID) -> dict[str, Any]:
-        """``string_representation``."""
-        return {"string_representation": str(value)}
-
-
-class DatetimeMaterializer(_TreeMaterializer):
-    """Dates, times, both together with their time zone, and spans of time."""
-
-    REGISTRY_KEY: ClassVar[str] = "builtin.datetime/1"
-    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (dt.datetime, dt.date, dt.time, dt.timedelta)
+    SKIP_REGISTRATION: ClassVar[bool] = True
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
         """``string_representation``."""
         return {"string_representation": str(value)}
 
 
-class EnumMaterializer(_TreeMaterializer):
+class UuidMaterializer(_LegibleMaterializer):
+    """A UUID."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.uuid/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (uuid.UUID,)
+
+
+class DatetimeMaterializer(_LegibleMaterializer):
+    """Dates, times, both together with their time zone, and spans of time."""
+
+    REGISTRY_KEY: ClassVar[str] = "builtin.datetime/1"
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (dt.datetime, dt.date, dt.time, dt.timedelta)
+
+
+class EnumMaterializer(_LegibleMaterializer):
     """An enum member, by its name."""
 
     REGISTRY_KEY: ClassVar[str] = "builtin.enum/1"
     ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (Enum, IntEnum, StrEnum, Flag, IntFlag)
-
-    def extract_metadata(self, value: Enum) -> dict[str, Any]:
-        """``string_representation``."""
-        return {"string_representation": str(value)}
 
 
 class DataclassMaterializer(_TreeMaterializer):
