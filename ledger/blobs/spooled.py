@@ -9,7 +9,7 @@ store that takes only whole objects is given what the file holds.
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from ledger.blobs.store import SendingStore, StagedObject, StagingStore, Store, size_of
 from ledger.disk import storage_errors, write_parts
@@ -66,7 +66,7 @@ def whole(file: BinaryIO) -> bytes:
     return b"".join(blocks_of(file))
 
 
-def blocks_of(file: BinaryIO, size: int = _BLOCK_SIZE) -> Iterator[bytes]:
+def blocks_of(file: IO[bytes], size: int = _BLOCK_SIZE) -> Iterator[bytes]:
     """The bytes of a file from its beginning, ``size`` at a time."""
     with storage_errors(tempfile.gettempdir(), "read a temporary file in"):
         file.seek(0)

@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, Protocol, cast
 
+from ledger.blobs.spooled import blocks_of
 from ledger.disk import storage_errors
 
 BUFFER_SIZE: Final = 256 << 10
 """Bytes gathered before they are passed on."""
 
 _SPOOL_SIZE = 8 << 20  # bytes kept in memory before a waiting file goes to disk
-_BLOCK_SIZE = 1 << 20
 
 
 class Receiver(Protocol):
@@ -82,10 +82,7 @@ class Spool:
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes, from the beginning."""
-        with storage_errors(tempfile.gettempdir(), "read a temporary file in"):
-            self._file.seek(0)
-            while block := self._file.read(_BLOCK_SIZE):
-                yield block
+        return blocks_of(self._file)
 
     def drop(self) -> None:
         """Give up the memory or the temporary file."""
