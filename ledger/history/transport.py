@@ -142,7 +142,7 @@ def advice(words: str, default: str) -> str:
         return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
     locked = re.search(_LOCKED, words)
     if locked is not None:  # Git never takes another's away
-        return f"if {locked[1]} is still there in a minute, a push there has died: remove it in the remote, and try again"
+        return f"if {locked[1]} is still there in a minute, its push has died: remove it in the remote, and try again"
     return next((hint for known, hint in _ADVICE.items() if known in words), default)
 
 

@@ -189,13 +189,13 @@ def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger]
 
 
 def test_a_lock_that_a_killed_push_left_in_a_remote_is_named(pair: tuple[Ledger, Ledger], hub: Path) -> None:
-    """Git takes none away: the error and its hint say which file, and when it may be removed; then a sync goes through."""
+    """Git takes none away: the error and its hint say which file, and when it may go; then a sync works."""
     ada, _ = pair
     ada.save("x", "iris")
     (hub / "refs" / "heads" / "main.lock").touch()
     with pytest.raises(RemoteError, match=r"Unable to create '.*main\.lock'") as caught:
         ada.sync()
-    named = re.match("if (.*) is still there in a minute, a push there has died: remove it", caught.value.hint)
+    named = re.match("if (.*) is still there in a minute, its push has died: remove it", caught.value.hint)
     assert named is not None
     Path(named[1]).unlink()
     ada.sync()
