@@ -7,9 +7,12 @@ which keeps blocks and fetches those that it lacks.
 import io
 import os
 from collections.abc import Callable
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, Protocol, TypeVar, cast
 
 from ledger.filesystem.turns import Turn
+
+_Asked = TypeVar("_Asked")
+_Read = TypeVar("_Read")
 
 _BUFFER_SIZE = 64 << 10
 _BLOCK_SIZE = 1 << 20  # that a cache of fsspec keeps where nobody says one
@@ -89,10 +92,23 @@ class OpenedFile(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """The next bytes, as many as ``size`` or all that are left."""
-        if self._turn.is_free:
-            return super().read(size)
-        with self._turn.ending():
-            return super().read(size)
+        return self._in_turn(super().read, size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """The next bytes, as many as are at hand."""
+        return self._in_turn(super().read1, size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer with the next bytes; returns how many they are."""
+        return self._in_turn(super().readinto, buffer)
+
+    def readinto1(self, buffer: Any, /) -> int:
+        """Fill a buffer with the next bytes that are at hand; returns how many they are."""
+        return self._in_turn(super().readinto1, buffer)
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """The rest of the line."""
+        return self._in_turn(super().readline, size)
 
     @property
     def cache(self) -> Blocks | None:
@@ -111,6 +127,12 @@ class OpenedFile(io.BufferedReader):
     @closed.setter
     def closed(self, is_closed: bool) -> None:
         """Nothing: a cache of fsspec notes so what it has just closed."""
+
+    def _in_turn(self, read: Callable[[_Asked], _Read], asked: _Asked) -> _Read:
+        if self._turn.is_free:
+            return read(asked)
+        with self._turn.ending():
+            return read(asked)
 
     def _fetch_range(self, start: int, stop: int) -> bytes:
         file = self._bytes.file

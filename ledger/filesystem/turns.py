@@ -2,14 +2,16 @@
 
 duckdb seeks and reads in two calls, from several threads in one file. So a thread that has sought its place reads there
 before another one seeks. Whoever calls in order notices nothing: a read begins where the file stands, whoever sought
-that place, and a thread that seeks and does not read keeps others waiting for a moment only.
+that place, and a thread that seeks and does not read keeps others waiting for a moment only: for a number of short
+waits, since a thread that was kept from running, by whoever held the interpreter, runs between two of them.
 """
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_MOMENT = 0.2  # seconds
+_WAIT = 0.01  # seconds
+_WAITS = 20
 
 
 class Turn:
@@ -28,11 +30,11 @@ class Turn:
     def take(self) -> None:
         """Wait for the turn, and have it."""
         own = threading.get_ident()
+        waits = 0
         with self._changed:
-            while self._owner not in (None, own):
-                is_told = self._changed.wait(_MOMENT)
-                if not (is_told or self._is_reading):
-                    break
+            while self._owner not in (None, own) and waits < _WAITS:
+                is_told = self._changed.wait(_WAIT)
+                waits = 0 if is_told or self._is_reading else waits + 1
             self._owner = own
 
     @contextmanager

@@ -3,8 +3,11 @@
 import os
 import pickle
 import shutil
+import sys
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -380,3 +383,42 @@ def test_a_missing_version_is_named_as_it_was_asked_for(ledger: Ledger, files: L
     ledger.save(b"bytes", "blob")
     with pytest.raises(PathNotFoundError, match=r"^nothing at ledger://blob@9: .* the nearest is 1\n"):
         files.open("ledger://blob@9/data.bin")
+
+
+def test_every_way_to_read_ends_a_turn(ledger: Ledger, files: LedgerFileSystem) -> None:
+    """Threads that share a file follow one another at once, whichever call each reads by, as h5py's `readinto`."""
+    ledger.save(b"line\n" * 9, "blob")
+    ways: list[Callable[[Any], Any]] = [
+        lambda file: file.read(4),
+        lambda file: file.read1(4),
+        lambda file: file.readinto(bytearray(4)),
+        lambda file: file.readinto1(bytearray(4)),
+        lambda file: file.readline(),
+    ]
+    with files.open(files.ls("blob", detail=False)[0]) as shared_file, ThreadPoolExecutor(1) as other:
+        start = time.monotonic()
+        for way in ways * 4:
+            shared_file.seek(5)
+            assert way(shared_file) in (b"line", 4, b"line\n")
+            other.submit(shared_file.seek, 5).result()
+            assert other.submit(way, shared_file).result() in (b"line", 4, b"line\n")
+        assert time.monotonic() - start < 3
+
+
+def test_a_thread_that_was_kept_from_running_has_its_turn(ledger: Ledger, files: LedgerFileSystem) -> None:
+    """A thread reads at the place that it sought, though the interpreter was held for long before it came to read."""
+    ledger.save(b"0123456789", "blob")
+    usual = sys.getswitchinterval()
+    with files.open(files.ls("blob", detail=False)[0]) as shared_file, ThreadPoolExecutor(1) as other:
+        shared_file.seek(5)
+        sought = other.submit(lambda: (shared_file.seek(1), shared_file.read(1)))
+        sys.setswitchinterval(60)
+        try:
+            end = time.monotonic() + 0.3
+            while time.monotonic() < end:
+                pass
+        finally:
+            sys.setswitchinterval(usual)
+        time.sleep(0.005)
+        assert b"5" == shared_file.read(1)
+        assert (1, b"1") == sought.result()
