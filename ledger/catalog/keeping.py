@@ -6,6 +6,7 @@ writer left at the end is skipped. What is appended is not synced to disk: the f
 checksum, and where one fails, the catalog is made again.
 """
 
+import contextlib
 import itertools
 import os
 import time
@@ -221,8 +222,9 @@ def _remove_abandoned(folder: Path) -> None:
     with storage_errors(folder, "list"):
         left = [entry for entry in os.scandir(folder) if entry.name.startswith(_TEMPORARY)]
         for entry in left:
-            if time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
-                remove_if_there(entry.path)
+            with contextlib.suppress(FileNotFoundError):  # its writer has just put it in place
+                if time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
+                    remove_if_there(entry.path)
 
 
 class _OpenFile:
