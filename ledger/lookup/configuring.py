@@ -51,7 +51,8 @@ def changing_settings(ledger_dir: Path) -> Iterator[None]:
 def write_cache_limit(ledger_dir: Path, limit: int) -> None:
     """Write how many bytes may be kept in caches; everything else in the settings stays as it is."""
     with changing_settings(ledger_dir):
-        write_file(ledger_dir / CONFIG_FILE, [_with_setting(_text(ledger_dir), "cache_limit", str(limit)).encode()])
+        changed = _with_setting(_text(ledger_dir), "cache_limit", str(limit))
+        _put(ledger_dir, changed, msgspec.structs.replace(read_config(ledger_dir), cache_limit=limit))
 
 
 def _with_setting(text: str, key: str, value: str) -> str:
@@ -65,32 +66,35 @@ def _with_setting(text: str, key: str, value: str) -> str:
 
 def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:
     """Write a remote into the settings, behind what stands there; raises `ArgumentError` for a name that is taken."""
-    path = ledger_dir / CONFIG_FILE
     with changing_settings(ledger_dir):
-        if name in read_config(ledger_dir).remotes:
+        before = read_config(ledger_dir)
+        if name in before.remotes:
             raise RemoteExistsError(
-                f"remote {name!r} exists already in {path}",
+                f"remote {name!r} exists already in {ledger_dir / CONFIG_FILE}",
                 hint=f"edit that file to change it; `ledger remote remove {name}` takes it out",
                 name=name,
             )
         text = f"{_text(ledger_dir).rstrip()}\n\n{_remote_section(name, remote)}"
-        write_file(path, [text.lstrip().encode()])
+        _put(ledger_dir, text.lstrip(), msgspec.structs.replace(before, remotes={**before.remotes, name: remote}))
 
 
 def remove_remote(ledger_dir: Path, name: str) -> None:
     """Take a remote out of the settings, whose other lines stay; raises `RemoteNotFoundError`."""
-    path = ledger_dir / CONFIG_FILE
     with changing_settings(ledger_dir):
         before = read_config(ledger_dir)
         if name not in before.remotes:
-            raise RemoteNotFoundError(f"no remote {name!r} in {path}", name=name)
-        changed = _without_remote(_text(ledger_dir), name)
+            raise RemoteNotFoundError(f"no remote {name!r} in {ledger_dir / CONFIG_FILE}", name=name)
         others = {other: remote for other, remote in before.remotes.items() if other != name}
-        if not _says(changed, msgspec.structs.replace(before, remotes=others)):
-            raise ConfigError(
-                f"cannot tell which lines of {path} are remote {name!r}", hint="edit that file", path=str(path)
-            )
-        write_file(path, [changed.encode()])
+        changed = _without_remote(_text(ledger_dir), name)
+        _put(ledger_dir, changed, msgspec.structs.replace(before, remotes=others))
+
+
+def _put(ledger_dir: Path, text: str, wanted: Config) -> None:
+    """Write the settings, if the text says what is wanted: a person may have used another form of TOML."""
+    path = ledger_dir / CONFIG_FILE
+    if not _says(text, wanted):
+        raise ConfigError(f"cannot tell which lines of {path} to change", hint="edit that file", path=str(path))
+    write_file(path, [text.encode()])
 
 
 def _without_remote(text: str, name: str) -> str:

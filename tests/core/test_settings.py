@@ -75,3 +75,14 @@ def test_a_damaged_file_is_not_edited(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError):
         write_cache_limit(tmp_path, 7)
     assert text == (tmp_path / CONFIG_FILE).read_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["  cache_limit = 5", '"cache_limit" = 5', 'remotes = {origin = {url = "hub.git"}, r = {url = "hub.git"}}']
+)
+def test_another_form_of_toml_is_left_to_who_wrote_it(tmp_path: Path, text: str) -> None:
+    """What a change of ours would make unreadable is an error, and the settings stay as they are."""
+    (tmp_path / CONFIG_FILE).write_text(text)
+    with pytest.raises(ConfigError, match="edit that file"):
+        write_remote(tmp_path, "new", "hub.git") if "remotes" in text else write_cache_limit(tmp_path, 7)
+    assert text == (tmp_path / CONFIG_FILE).read_text()
