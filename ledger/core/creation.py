@@ -4,13 +4,23 @@ Everything is made in a folder beside the target and renamed into place, so that
 processes that make the same ledger at once end up with one, and a crash leaves none.
 """
 
+import contextlib
 import datetime as dt
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from ledger.blobs import create_store, store_id
-from ledger.disk import folder_beside, is_folder, make_directory, storage_errors, sync_directory, write_file
+from ledger.disk import (
+    folder_beside,
+    is_folder,
+    make_directory,
+    status_of,
+    storage_errors,
+    sync_directory,
+    write_file,
+)
 from ledger.errors import LedgerExistsError
 from ledger.history import History, Remote, clone_history
 from ledger.lookup import DEFAULT_STORE, LEDGER_DIRECTORY, Config, RemoteConfig, given_store, write_config
@@ -41,6 +51,7 @@ def _create(
     make_directory(path.parent)
     # Durable when it is renamed: nothing refers to it before.
     with storage_errors(path, "make"), folder_beside(path) as folder:
+        _take_after(path, folder)
         _fill(Path(folder), store, remotes)
         make_history(Path(folder))
         _move_into_place(Path(folder), path)
@@ -72,6 +83,15 @@ def _fill(folder: Path, store: str | None, remotes: dict[str, RemoteConfig]) -> 
     make_directory(folder / "cache")
     for name in _LOCKS:
         (folder / name).touch()
+
+
+def _take_after(path: Path, folder: str) -> None:
+    """Give a folder the group and the mode of the empty one whose place it takes: it stays as private, or as shared."""
+    before = status_of(path)
+    if before is not None:
+        with contextlib.suppress(PermissionError):  # of a group that its user is not in nobody can make it
+            os.chown(folder, -1, before.st_gid)
+        os.chmod(folder, stat.S_IMODE(before.st_mode) | stat.S_IRWXU)
 
 
 def _move_into_place(staging: Path, path: Path) -> None:

@@ -1,6 +1,7 @@
 """A ledger is made whole or not at all."""
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,16 @@ def test_an_empty_folder_becomes_a_ledger(workdir: Path) -> None:
     """A folder that was made beforehand and is empty is used."""
     (workdir / ".ledger").mkdir()
     assert [] == Ledger.init(workdir / ".ledger").artifacts()
+
+
+@pytest.mark.parametrize("mode", [0o700, 0o2770])
+def test_an_empty_folder_stays_as_private_or_as_shared_as_it_was(workdir: Path, mode: int) -> None:
+    """A ledger that takes the place of an empty folder has its mode."""
+    path = workdir / ".ledger"
+    path.mkdir()
+    path.chmod(mode)
+    Ledger.init(path)
+    assert mode == stat.S_IMODE(path.stat().st_mode)
 
 
 def test_the_working_directory_becomes_a_ledger(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
