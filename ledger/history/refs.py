@@ -153,8 +153,9 @@ def branch_held(git_dir: Path, *, patience: float) -> Iterator[None]:
     deadline = time.monotonic() + patience
     pause = _FIRST_PAUSE
     while True:
+        tip = read_branch(git_dir)
         try:
-            _create(lock, read_branch(git_dir))
+            _create(lock, tip)
             break
         except FileExistsError:
             if time.monotonic() > deadline:
@@ -164,7 +165,7 @@ def branch_held(git_dir: Path, *, patience: float) -> Iterator[None]:
     try:
         yield
     finally:
-        remove_if_there(lock)
+        _remove_own(lock, tip)
 
 
 def move_held_branch(
@@ -276,7 +277,8 @@ def _rename(source: str, target: str | Path) -> None:
 
 
 def _remove_own(lock: str, commit: CommitId) -> None:
-    # An interrupt may come after the rename, when a lock file of this name is another writer's.
+    # One of this name may be another writer's: after an interrupt that came behind the rename, or once a writer
+    # that took ours for a dead one's has moved it aside.
     with contextlib.suppress(OSError):
         if read_file(lock) == f"{commit}\n".encode():
             remove_if_there(lock)

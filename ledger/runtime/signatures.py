@@ -22,7 +22,6 @@ from ledger.runtime.declarations import named_parameters
 from ledger.runtime.source_code import closed_over, returns_nothing, returns_several
 
 DEFAULT_OUTPUT = "output"
-_MOST_EXTRAS = 2
 _SAYING = ("Annotated", "ArtifactConfig")
 """What an annotation names an output with."""
 _ANNOTATION_RULE = (
@@ -217,7 +216,7 @@ def _config_beside(annotation: Any, step: str) -> ArtifactConfig:
     extras = get_args(annotation)[1:]
     names = [extra for extra in extras if isinstance(extra, str)]
     configs = [extra for extra in extras if isinstance(extra, ArtifactConfig)]
-    too_many = len(extras) > _MOST_EXTRAS or len(names) > 1 or len(configs) > 1
+    too_many = len(names) > 1 or len(configs) > 1
     if too_many or len(names) + len(configs) != len(extras) or (names and configs and configs[0].name is not None):
         raise _contradiction(annotation, step)
     if "" in names:

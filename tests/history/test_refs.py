@@ -298,6 +298,15 @@ def test_nobody_else_moves_a_branch_that_is_held(bare: Path) -> None:
     assert (B, False) == (read_branch(bare), is_branch_held(bare))
 
 
+def test_who_was_taken_for_dead_leaves_the_next_ones_lock_file_alone(bare: Path) -> None:
+    """A hold that was moved aside ends without taking away the lock file that another writer has made since."""
+    lock = bare / "refs" / "heads" / "main.lock"
+    with branch_held(bare, patience=0):
+        clear_dead_lock(bare, holder_died=True)
+        lock.write_text(f"{B}\n")
+    assert lock.read_text() == f"{B}\n"
+
+
 def test_a_branch_is_not_moved_where_somebody_disagrees(bare: Path) -> None:
     """Who is asked last, under the lock, may say no; nothing is left behind then."""
     assert not move_branch(bare, expected=A, new=B, agreed=lambda: is_branch_held(bare) and False)
