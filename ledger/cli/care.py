@@ -6,7 +6,7 @@ import sys
 import click
 
 import ledger
-from ledger.cli.printing import counted, print_fields, print_json, print_line
+from ledger.cli.printing import counted, print_fields, print_json, print_line, print_made
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of
 from ledger.enums import TrustClass
@@ -25,7 +25,7 @@ def init(session: Session, path: str | None, store: str | None) -> None:
     if session.json:
         print_json({"path": str(made.path), "store": made.store.url, "commit": made.revision})
     else:
-        print_line(f"made a new ledger in {made.path}")
+        print_made(f"made a new ledger in {made.path}", made.path)
 
 
 @click.command(cls=ExampleCommand, example="ledger status")

@@ -4,13 +4,16 @@ Tags, metadata and people's names come from anywhere. So every character that is
 reaches a terminal, in tables and in JSON alike. `rich` is imported for terminals only; `tables` decides what fits one.
 """
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import click
 
 from ledger.cli.tables import GAP, TIMES, WRAPPED, fit
+from ledger.disk import status_of
 from ledger.wording import one_line
 
 Shape = Mapping[str, object]
@@ -28,6 +31,15 @@ _SECONDS = len("2026-11-23T10:00:00")
 def print_line(text: str) -> None:
     """Print one line, escaped."""
     click.echo(one_line(text))
+
+
+def print_made(text: str, path: Path) -> None:
+    """Print that a ledger was made at a path, and where need be how the shell gets to it."""
+    print_line(text)
+    here = status_of(os.curdir)
+    if here is not None and os.path.samestat(here, os.stat(path)):
+        # This process followed; the shell still stands in the empty folder whose place it took.
+        print_line("run `cd .` first: it took the place of the folder you are in")
 
 
 def as_json(document: object, *, indent: int | None = None, for_people: bool = False) -> str:

@@ -7,7 +7,7 @@ import click
 import msgspec
 
 import ledger
-from ledger.cli.printing import counted, print_json, print_line, print_table
+from ledger.cli.printing import counted, print_json, print_line, print_made, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.history import without_secrets
 from ledger.lookup import place_for_new, read_config, store_of_remote
@@ -32,7 +32,7 @@ def clone(session: Session, url: str, path: str | None, store: str | None) -> No
     if session.json:
         print_json({"path": str(made.path), "remote": without_secrets(url), "commit": made.revision})
     else:
-        print_line(f"cloned {counted(len(artifacts), 'artifact')} into {made.path}")
+        print_made(f"cloned {counted(len(artifacts), 'artifact')} into {made.path}", made.path)
 
 
 @click.command(cls=ExampleCommand, example="ledger sync")

@@ -50,6 +50,16 @@ def test_init_makes_a_ledger_where_it_is_told(cli: Cli, workdir: Path) -> None:
     assert cli("init", "here", code=4).err.startswith(f"Error: {workdir}/here exists already and is a ledger\n")
 
 
+def test_init_in_an_empty_folder_says_how_the_shell_gets_there(
+    cli: Cli, workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the ledger takes the place of the folder that the shell is in, ``cd .`` is told; elsewhere it is not."""
+    (workdir / "here").mkdir()
+    monkeypatch.chdir(workdir / "here")
+    assert "`cd .`" in cli("init", ".").out
+    assert "`cd .`" not in cli("init", "../there").out
+
+
 def test_init_as_json(cli: Cli, workdir: Path) -> None:
     """``init --json`` says where the ledger and its store are, and its first commit."""
     made = json.loads(cli("init", "--json").out)
