@@ -14,7 +14,7 @@ from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config
 
 
 def write_config(ledger_dir: Path, config: Config) -> None:
-    """Write the settings of a new ledger, with a line on each."""
+    """Write the settings of a new ledger that are its own; the limit of the caches stays the usual one."""
     lines = [
         "# Local settings of this ledger; never shared.",
         "# Where bytes are: a folder relative to this file, or an absolute path or URL.",
@@ -125,5 +125,5 @@ def _remote_section(name: str, remote: RemoteConfig) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A TOML string: those of JSON are."""
-    return msgspec.json.encode(text).decode()
+    """A TOML string: those of JSON are, but for a DEL, which TOML wants escaped."""
+    return msgspec.json.encode(text).decode().replace("\x7f", "\\u007f")

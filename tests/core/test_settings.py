@@ -60,6 +60,13 @@ def test_a_change_leaves_it_to_a_writer_to_clear_what_a_dead_one_left(ledger: Le
         assert not left.exists()
 
 
+def test_a_store_may_lie_at_any_path(tmp_path: Path) -> None:
+    """Settings that name a store by letters that TOML wants escaped can be read again."""
+    odd = tmp_path / 'a "store" \\ \x7f\x1b\n'
+    made = Ledger.init(tmp_path / ".ledger", store=odd)
+    assert f"file://{odd}" == made.store.url
+
+
 def test_a_ledger_without_settings_gets_some(tmp_path: Path) -> None:
     """Where there is no file, one is made."""
     write_cache_limit(tmp_path, 7)
