@@ -139,20 +139,10 @@ def _follow(version: ArtifactVersion, path: tuple[tuple[str, Any], ...]) -> Any:
         path = path[1:]
         found = version.load() if path else version
     for how, key in path:
-        if how == "attribute" and isinstance(found, ArtifactVersion):
-            found = {
-                "id": found.id,
-                "name": found.name,
-                "version": found.version,
-                "uri": found.uri,
-                "tags": found.tags,
-                "type": found.type,
-                "run_metadata": found.run_metadata,
-            }[key]
-        elif how == "attribute":
-            found = found.value if isinstance(found, MetadataEntry) else found
-        else:
+        if how == "item":
             found = found[key]
+        else:  # a fact of a version, or the `.value` of a fact
+            found = getattr(found, key) if isinstance(found, ArtifactVersion) else _plain(found)
     return {key: entry.value for key, entry in found.items()} if _is_entries(found) else _plain(found)
 
 

@@ -148,7 +148,7 @@ def _outputs(function: Callable[..., Any], hints: Mapping[str, Any], name: str) 
         if returns_nothing(function):
             return (), False
         return (_output(Any, DEFAULT_OUTPUT, name),), False
-    annotation = spelled_out(hints.get("return", Any))
+    annotation = spelled_out(hints["return"])
     if annotation is None or annotation is type(None):
         return (), False
     members = _members(annotation, function, name)

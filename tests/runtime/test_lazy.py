@@ -107,6 +107,14 @@ def test_facts_of_a_placeholder_are_placeholders(
     assert [expected(Client().get_artifact_version("x"))] == GOT
 
 
+def test_a_fact_of_the_records_needs_no_bytes(project: Path) -> None:
+    """The tags of a version reach a step whose ledger has lost its store."""
+    Ledger.init(project / ".ledger", store=project / "store").save(1, "x", tags=["a"])
+    (project / "store").rename(project / "away")
+    run_body(lambda: takes(Client().get_artifact_version("x").tags))
+    assert [("a",)] == GOT
+
+
 def test_facts_are_recorded_as_parameters() -> None:
     """A fact is a plain value of the step, and so part of its cache key."""
 
