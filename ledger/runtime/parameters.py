@@ -62,7 +62,7 @@ def _foreign_in(value: Any, place: str) -> Foreign | None:
     return next((each for each in found if each is not None), None)
 
 
-def as_parameter(value: Any) -> Any:
+def _as_parameter(value: Any) -> Any:
     """A plain argument as records and keys hold it; raises `MetadataError` for what is not JSON."""
     return normalise({"value": value})["value"]
 
@@ -73,7 +73,7 @@ def with_types(value: Any) -> Any:
     Two are equal, in whatever processes, where no body could tell them apart. Raises `MetadataError` for what is not
     JSON, and for what its types and values do not say all of.
     """
-    as_parameter(value)  # refuses text that no key can hold, and what holds itself
+    _as_parameter(value)  # refuses text that no key can hold, and what holds itself
     try:
         return _with_type(value)
     except RecursionError as error:
@@ -101,7 +101,7 @@ def _content(value: Any) -> Any:
         return [_with_type(child) for child in value]
     if isinstance(value, (set, frozenset)):
         return sorted((_with_type(child) for child in value), key=encode_compact)
-    told = encode_values(as_parameter(value))
+    told = encode_values(_as_parameter(value))
     return [told, repr(value.tzinfo), value.fold] if isinstance(value, (dt.datetime, dt.time)) else told
 
 
@@ -116,7 +116,7 @@ def fits_record(parameters: Mapping[str, Any]) -> bool:
 def beyond_record(values: Mapping[str, Any]) -> set[str]:
     """Which of some plain arguments, the largest of them, a record has no room for beside the others."""
     try:
-        left = {name: as_parameter(value) for name, value in values.items()}
+        left = {name: _as_parameter(value) for name, value in values.items()}
     except MetadataError:
         return set()  # told by whoever records them
     while not fits_record(left):
@@ -132,7 +132,7 @@ def as_parameters(step: str, values: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name, value in values.items():
         try:
-            told[name] = as_parameter(value)
+            told[name] = _as_parameter(value)
         except MetadataError as error:
             raise _unfit(
                 step,
@@ -180,7 +180,7 @@ def recordable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name, value in arguments.items():
         try:
-            more = {**told, name: as_parameter(value)} if is_json(value) else told
+            more = {**told, name: _as_parameter(value)} if is_json(value) else told
         except MetadataError:
             continue  # text or a nesting that no record can hold
         told = more if fits_record(more) else told

@@ -145,7 +145,7 @@ def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepCon
     signature = invocation.step.signature
     for key in said.parameters:
         if key not in signature.parameters:
-            raise said.unknown(key, signature.parameters)
+            raise said.unknown_parameter(key, signature.parameters)
         if not isinstance(invocation.arguments.get(key, Plain(value=None)), Plain):
             raise said.not_a_parameter(key)
     arguments: dict[str, Argument] = {}

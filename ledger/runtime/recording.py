@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Self
 
 from ledger.core import Artifact, ArtifactVersion
 from ledger.errors import StepInterfaceError
@@ -38,28 +38,35 @@ class Order:
         self.others = others
 
 
-class StepCall:
-    """A step that gives nothing, called in a pipeline's body; others can be ordered by it."""
+class _Call:
+    """What a call in a pipeline's body returns: other steps can be ordered by it."""
+
+    _recording: "Recording"
+    _invocation: Invocation
+
+    @property
+    def step_name(self) -> str:
+        """The name that the step has in this run."""
+        return self._invocation.name
+
+    def after(self, *others: Any) -> Self:
+        """Let this step run after others."""
+        self._invocation.after += self._recording.names_of(others)
+        return self
+
+
+class StepCall(_Call):
+    """A step that gives nothing, called in a pipeline's body."""
 
     def __init__(self, recording: "Recording", invocation: Invocation) -> None:
         self._recording = recording
         self._invocation = invocation
 
-    @property
-    def step_name(self) -> str:
-        """The step's name in this run."""
-        return self._invocation.name
-
-    def after(self, *others: Any) -> "StepCall":
-        """Let this step run after others."""
-        self._invocation.after += self._recording.names_of(others)
-        return self
-
     def __repr__(self) -> str:
         return f"<call of step {self._invocation.name}>"
 
 
-class LazyOutput(LazyVersion):
+class LazyOutput(_Call, LazyVersion):
     """What a step will give, in a pipeline's body."""
 
     def __init__(self, recording: "Recording", invocation: Invocation, output: str) -> None:
@@ -69,16 +76,6 @@ class LazyOutput(LazyVersion):
         )
         self._recording = recording
         self._invocation = invocation
-
-    @property
-    def step_name(self) -> str:
-        """The name, in this run, of the step that gives it."""
-        return self._invocation.name
-
-    def after(self, *others: Any) -> "LazyOutput":
-        """Let the step that gives this run after others."""
-        self._invocation.after += self._recording.names_of(others)
-        return self
 
 
 class Recording:
@@ -97,7 +94,7 @@ class Recording:
         """Record a call; returns what stands for its outputs: one placeholder, a tuple of them, or a `StepCall`."""
         with self._lock:
             chosen = self._name(step.name, id)
-            given = {key: as_argument(value, step=chosen, name=key) for key, value in arguments.items()}
+            given = {key: _argument_of(value, step=chosen, name=key) for key, value in arguments.items()}
             for key, argument in given.items():
                 self._refuse_strange(argument, f"argument {key!r} of step {chosen!r}")
             invocation = Invocation(name=chosen, step=step, arguments=given, after=self.names_of(listed(after)))
@@ -131,7 +128,7 @@ class Recording:
             return [other]
         if isinstance(other, LazyOutput):
             self._refuse_strange(other.argument, "what a step is to run after")
-        if isinstance(other, (StepCall, LazyOutput)):
+        if isinstance(other, _Call):
             return [other.step_name]
         if isinstance(other, Order):
             return self.names_of(other.others)
@@ -200,7 +197,7 @@ def current_recording() -> Recording | None:
     return _current.get()
 
 
-def as_argument(value: Any, *, step: str, name: str) -> Argument:
+def _argument_of(value: Any, *, step: str, name: str) -> Argument:
     """Where an argument comes from; raises `StepInterfaceError` for a plain value that is not JSON.
 
     A plain value counts as it is now: a body may use the same list for its next call.

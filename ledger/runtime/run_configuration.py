@@ -71,7 +71,7 @@ class StepConfiguration:
         place = self.places[f"parameters.{name}"]
         return _fitting(self.parameters[name], annotation, default, place, f"parameter {name!r} of step {self.name!r}")
 
-    def unknown(self, parameter: str, known: Iterable[str]) -> ConfigError:
+    def unknown_parameter(self, parameter: str, known: Iterable[str]) -> ConfigError:
         """The error of a parameter that the step does not have."""
         message = f"step {self.name!r} has no parameter {parameter!r}"
         return self.places[f"parameters.{parameter}"].unknown(message, parameter, known)
@@ -244,33 +244,41 @@ class _Node:
 
 def _run(node: _Node) -> RunConfiguration:
     top = node.known_members("a run configuration", _TOP)
-    parameters = top["parameters"].members("parameters") if "parameters" in top else {}
-    steps = top["steps"].members("steps") if "steps" in top else {}
+    parameters, steps = _section(top, "parameters"), _section(top, "steps")
     return RunConfiguration(
         parameters={key: member.value() for key, member in parameters.items()},
-        enable_cache=top["enable_cache"].switch("enable_cache") if "enable_cache" in top else None,
+        enable_cache=_enable_cache(top),
         steps={name: _step(name, member) for name, member in steps.items()},
-        places={
-            **{f"parameters.{key}": member.place for key, member in parameters.items()},
-            **{f"steps.{name}": member.place for name, member in steps.items()},
-        },
+        places=_places(parameters=parameters, steps=steps),
     )
 
 
 def _step(name: str, node: _Node) -> StepConfiguration:
     members = node.known_members(f"step {name!r}", _STEP)
-    parameters = members["parameters"].members("parameters") if "parameters" in members else {}
-    outputs = members["outputs"].members("outputs") if "outputs" in members else {}
+    parameters, outputs = _section(members, "parameters"), _section(members, "outputs")
     return StepConfiguration(
         name=name,
-        enable_cache=members["enable_cache"].switch("enable_cache") if "enable_cache" in members else None,
+        enable_cache=_enable_cache(members),
         parameters={key: member.value() for key, member in parameters.items()},
         outputs={key: _output(key, member) for key, member in outputs.items()},
-        places={
-            **{f"parameters.{key}": member.place for key, member in parameters.items()},
-            **{f"outputs.{key}": member.place for key, member in outputs.items()},
-        },
+        places=_places(parameters=parameters, outputs=outputs),
     )
+
+
+def _section(members: Mapping[str, _Node], key: str) -> dict[str, _Node]:
+    """The members of the mapping under a key; none where the key is left out."""
+    return members[key].members(key) if key in members else {}
+
+
+def _enable_cache(members: Mapping[str, _Node]) -> bool | None:
+    return members["enable_cache"].switch("enable_cache") if "enable_cache" in members else None
+
+
+def _places(**sections: Mapping[str, _Node]) -> dict[str, Place]:
+    """Where each member of some sections stands, by the section's key and its own."""
+    return {
+        f"{section}.{key}": member.place for section, members in sections.items() for key, member in members.items()
+    }
 
 
 def _output(name: str, node: _Node) -> ArtifactConfig:

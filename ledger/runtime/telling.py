@@ -11,7 +11,7 @@ from ledger.notices import tell_user
 
 def tell_step(pipeline: str, step: str, what: str, gave: Iterable[ArtifactVersion] = ()) -> None:
     """Say what became of a step, and which versions it gave."""
-    labels = ", ".join(f"{version.name}@{version.version}" for version in gave)
+    labels = ", ".join(version.claim.label for version in gave)
     tell_user(f"{pipeline}: step {step} {what}" + (f": {labels}" if labels else ""))
 
 
