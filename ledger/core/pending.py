@@ -1,15 +1,16 @@
-"""A version on its way: what a transaction has stored and will publish when it ends."""
+"""Versions on their way: what a transaction has stored and will publish when it ends."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from ledger.core.saving import Request, draft_of
-from ledger.errors import ArgumentError
+from ledger.errors import ArgumentError, VersionExistsError
 from ledger.history import VersionDraft
-from ledger.ids import VersionId
-from ledger.lookup import ArtifactVersion
+from ledger.ids import VersionId, new_uuid
+from ledger.lookup import ArtifactVersion, split_label
 from ledger.records import Manifest
 
 
@@ -61,3 +62,47 @@ class PendingVersion(msgspec.Struct, eq=False):
 
 Target = str | UUID | ArtifactVersion | PendingVersion
 """What a tag or metadata can be put on."""
+
+
+class PendingVersions:
+    """The versions of one transaction, in the order of their ids."""
+
+    def __init__(self) -> None:
+        self._versions: list[PendingVersion] = []
+        self._taken: set[tuple[str, str | None]] = set()
+
+    def __iter__(self) -> Iterator[PendingVersion]:
+        return iter(self._versions)
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    def add(self, request: Request, manifest: Manifest) -> PendingVersion:
+        """Take one more; a manifest over the limit of a record is refused, and what `refuse_twice` refuses."""
+        self.refuse_twice(request)
+        if self._versions and manifest.id <= self._versions[-1].manifest.id:
+            # Ids are the order in which versions were made, also within a millisecond.
+            later = VersionId(new_uuid(0, after=self._versions[-1].manifest.id))
+            manifest = msgspec.structs.replace(manifest, id=later)
+        pending = PendingVersion(request, manifest, draft_of(request, manifest))
+        self._versions.append(pending)
+        self._taken.add((request.name, request.version))
+        return pending
+
+    def refuse_twice(self, request: Request) -> None:
+        """Raise `VersionExistsError` where one of these has asked for the same name and version."""
+        if request.version is not None and (request.name, request.version) in self._taken:
+            raise VersionExistsError(
+                f"version {request.version!r} of artifact {request.name!r} is in this transaction already",
+                name=request.name,
+                version=request.version,
+            )
+
+    def find(self, name_or_id: str | UUID, version: str | int | None) -> PendingVersion | None:
+        """The one of a name or an id; by a name alone the last of it, the latest to be."""
+        given, wanted = split_label(str(name_or_id), version)
+        for pending in reversed(self._versions):
+            is_meant = given in (pending.name, pending.claim_id)
+            if is_meant and (wanted is None or pending.request.version == str(wanted)):
+                return pending
+        return None

@@ -12,30 +12,22 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
-import msgspec
-
 from ledger.blobs import LocalStore, link_content, link_objects
 from ledger.core.deposits import Deposit
 from ledger.core.locations import key_below, local_path
-from ledger.core.pending import PendingVersion, Target
+from ledger.core.pending import PendingVersion, PendingVersions, Target
 from ledger.core.saving import (
     Request,
     check_logged,
     check_options,
     check_request,
-    draft_of,
     linked_manifest,
     value_manifest,
 )
 from ledger.core.workspace import Workspace
 from ledger.disk import durability
 from ledger.enums import ArtifactType, SaveType
-from ledger.errors import (
-    ArgumentError,
-    ArgumentTypeError,
-    InvalidTagError,
-    VersionExistsError,
-)
+from ledger.errors import ArgumentError, ArgumentTypeError, InvalidTagError
 from ledger.forks import ThreadLock
 from ledger.history import (
     UNPLACED,
@@ -46,8 +38,7 @@ from ledger.history import (
     refuse_collision,
     refuse_existing,
 )
-from ledger.ids import VersionId, new_uuid
-from ledger.lookup import Artifact, ArtifactVersion, resolve, split_label
+from ledger.lookup import Artifact, ArtifactVersion, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -76,8 +67,7 @@ class Transaction:
         """``subject`` is put in front of the commit's own subject."""
         workspace.refuse_past("write")
         self._workspace = workspace
-        self._pending: list[PendingVersion] = []
-        self._taken: set[tuple[str, str | None]] = set()
+        self._pending = PendingVersions()
         self._events: list[EventDraft] = []
         self._records: list[RecordDraft] = []
         self._subject = subject
@@ -271,16 +261,7 @@ class Transaction:
     def _keep(self, request: Request, manifest: Manifest) -> PendingVersion:
         with self._lock:
             self._refuse_late()
-            self._refuse_twice(request)  # once more: another thread may have saved it meanwhile
-            if self._pending and manifest.id <= self._pending[-1].manifest.id:
-                # Ids are the order in which versions were made, also within a millisecond.
-                later = VersionId(new_uuid(0, after=self._pending[-1].manifest.id))
-                manifest = msgspec.structs.replace(manifest, id=later)
-            # A record over the limit is refused here, before anything else is saved.
-            pending = PendingVersion(request, manifest, draft_of(request, manifest))
-            self._pending.append(pending)
-            self._taken.add((request.name, request.version))
-            return pending
+            return self._pending.add(request, manifest)
 
     def _refuse_late(self) -> None:
         if self._process != os.getpid():
@@ -302,15 +283,7 @@ class Transaction:
         refuse_collision(request.name, self._snapshot)
         if request.version is not None:
             refuse_existing(request.name, request.version, self._snapshot)
-            self._refuse_twice(request)
-
-    def _refuse_twice(self, request: Request) -> None:
-        if request.version is not None and (request.name, request.version) in self._taken:
-            raise VersionExistsError(
-                f"version {request.version!r} of artifact {request.name!r} is in this transaction already",
-                name=request.name,
-                version=request.version,
-            )
+            self._pending.refuse_twice(request)
 
     def _target(self, on: Target, version: str | int | None) -> PendingVersion | Claim:
         """What is meant: a version that this transaction will publish, or the claim of one that was published."""
@@ -323,21 +296,8 @@ class Transaction:
             return self._snapshot.claim_now(on.claim) or resolve(self._snapshot, on.id, version)
         if not isinstance(on, (str, UUID)):
             raise ArgumentTypeError(f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {on!r}")
-        own = self._saved_here(on, version)
+        own = self._pending.find(on, version)
         return own if own is not None else resolve(self._snapshot, on, version)
-
-    def _saved_here(self, on: str | UUID, version: str | int | None) -> PendingVersion | None:
-        """What this transaction saved under a name or an id; by a name alone the last of it, the latest to be."""
-        given, wanted = split_label(str(on), version)
-        return next(
-            (
-                pending
-                for pending in reversed(self._pending)
-                if given in (pending.name, pending.claim_id)
-                and (wanted is None or pending.request.version == str(wanted))
-            ),
-            None,
-        )
 
     def _add_event(self, claim: Claim, verb: str, event: MetadataEvent | TagsEvent) -> None:
         draft = EventDraft(claim=claim, verb=verb, record=encode(event))  # one over the limit is refused now
