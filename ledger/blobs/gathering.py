@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from ledger.blobs.folders import FolderFile
 from ledger.blobs.sources import read_together
-from ledger.blobs.trees import TreeFile
 from ledger.blobs.workers import PARALLEL_SIZE, in_order
 
 SMALL_SIZE: Final = 64 << 10
@@ -25,12 +25,12 @@ _LONG = 0.0005  # seconds for a file
 class Gathered(NamedTuple):
     """Small files that lie one after another: how large each was when it was read, and the bytes of all."""
 
-    files: Sequence[TreeFile]
+    files: Sequence[FolderFile]
     sizes: Sequence[int]
     data: bytes
 
 
-def gather(files: Sequence[TreeFile]) -> Iterator[TreeFile | Gathered]:
+def gather(files: Sequence[FolderFile]) -> Iterator[FolderFile | Gathered]:
     """All files in order: small ones with their bytes, others as they are.
 
     Raises what `read_source` raises for a small one, in its turn.
@@ -50,10 +50,10 @@ def gather(files: Sequence[TreeFile]) -> Iterator[TreeFile | Gathered]:
         yield from in_order(_read, batches) if took_long else map(_read, batches)
 
 
-def _is_small(file: TreeFile) -> bool:
+def _is_small(file: FolderFile) -> bool:
     return file.size <= SMALL_SIZE and file.kind in ("file", "executable")
 
 
-def _read(files: Sequence[TreeFile]) -> Gathered:
+def _read(files: Sequence[FolderFile]) -> Gathered:
     each = read_together(files)
     return Gathered(files, [len(data) for data in each], b"".join(each))

@@ -13,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from ledger.blobs.folders import FolderFile, scan_folder
 from ledger.blobs.hashing import digests
 from ledger.blobs.layout import RESERVED
 from ledger.blobs.linked_objects import LinkedObjects, has_first_object, listed_content
@@ -23,7 +24,6 @@ from ledger.blobs.registered import checked_blocks, registered_of
 from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.tables import load_table
-from ledger.blobs.trees import TreeFile, scan_tree
 from ledger.disk import absolute, is_folder, mode_of, read_file, settle_files, storage_errors, unnamed_copy
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.meters import expect
@@ -136,7 +136,7 @@ class LinkedFiles:
         for _ in self.blocks(file):
             pass  # checking is the point
 
-    def _scan(self) -> list[TreeFile]:
+    def _scan(self) -> list[FolderFile]:
         if not mode_of(self.path, follow=False):
             raise IntegrityError(f"{self._label}: {self.path} is missing", location=self.path)
         try:
@@ -202,17 +202,17 @@ def _full_path(store: LocalStore, linked: str) -> str:
     return os.path.join(os.path.realpath(store.root), linked)
 
 
-def _scan(path: str) -> list[TreeFile]:
+def _scan(path: str) -> list[FolderFile]:
     """The files of a folder, or the one file."""
     mode = mode_of(path)
     if stat.S_ISDIR(mode):
-        return scan_tree(Path(path))
+        return scan_folder(Path(path))
     kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
     with storage_errors(path, "read"):
-        return [TreeFile(os.path.basename(path), kind, path, os.stat(path).st_size)]
+        return [FolderFile(os.path.basename(path), kind, path, os.stat(path).st_size)]
 
 
-def _settle(store: LocalStore, found: Sequence[TreeFile]) -> None:
+def _settle(store: LocalStore, found: Sequence[FolderFile]) -> None:
     """Make durable what is going to be registered: whoever wrote it has hardly done so."""
     places = [Path(file.source) for file in found]
     files = [place for place, file in zip(places, found, strict=True) if file.kind in ("file", "executable")]
@@ -222,7 +222,7 @@ def _settle(store: LocalStore, found: Sequence[TreeFile]) -> None:
     settle_files(files, sorted(above, reverse=True))
 
 
-def _bytes_of(file: TreeFile) -> Iterator[bytes]:
+def _bytes_of(file: FolderFile) -> Iterator[bytes]:
     """What a file's digest is about: its bytes, or the target of a link."""
     if file.kind == "link":
         yield read_link(file)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ledger.blobs.folders import is_inside
 from ledger.blobs.links import LEADS_OUT, bad_link, check_size, link_target
-from ledger.blobs.trees import is_inside
 from ledger.disk import MODE, folder_beside, storage_errors, write_all
 from ledger.errors import ArgumentError, StorageError, TargetExistsError
 from ledger.records import FileEntry

@@ -15,7 +15,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 
-from ledger.blobs.trees import TreeFile
+from ledger.blobs.folders import FolderFile
 from ledger.disk import storage_errors
 from ledger.errors import LedgerError, StorageError, UnsupportedFileError
 from ledger.system_errors import storage_error
@@ -65,7 +65,7 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
         )
 
 
-def read_link(link: TreeFile) -> bytes:
+def read_link(link: FolderFile) -> bytes:
     """The target of a link, as it was seen and judged; `StorageError` where it points elsewhere by now."""
     with storage_errors(link.source, "read"):
         target = os.readlink(link.source)
@@ -78,7 +78,7 @@ def read_link(link: TreeFile) -> bytes:
     return target.encode()
 
 
-def read_together(files: Sequence[TreeFile]) -> list[bytes]:
+def read_together(files: Sequence[FolderFile]) -> list[bytes]:
     """The bytes of each of some small files of a folder, as `read_source` gives them without following links."""
     read: list[bytes] = []
     for start in range(0, len(files), _MOST_OPEN):
@@ -90,7 +90,7 @@ def read_together(files: Sequence[TreeFile]) -> list[bytes]:
     return read
 
 
-def _read_at_once(files: Sequence[TreeFile]) -> Sequence[bytes | None]:
+def _read_at_once(files: Sequence[FolderFile]) -> Sequence[bytes | None]:
     """The bytes of each file that is still what its folder was seen to hold; `read_source` has to judge the others."""
     descriptors: list[int] = []
     read: list[bytes | None] = []

@@ -14,13 +14,13 @@ from typing import BinaryIO
 import msgspec
 
 from ledger.blobs.chunking import Block, Cutter
+from ledger.blobs.folders import FolderFile, check_portable, scan_folder
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.gathering import Gathered, gather
 from ledger.blobs.paths import are_usual, parents_of, path_problem
 from ledger.blobs.sink import ChunkSink
 from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
-from ledger.blobs.trees import TreeFile, check_portable, scan_tree
 from ledger.blobs.writable_files import Spool, writable_file
 from ledger.errors import ArgumentError, SourceNotFoundError
 from ledger.meters import advance, expect
@@ -93,20 +93,20 @@ class ContentWriter:
             raise storage_error(error, source, "read") from error
         kind: FileKind = "executable" if status.st_mode & stat.S_IXUSR else "file"
         expect(status.st_size)
-        self._copy(TreeFile(path, kind, os.fspath(source)), follow=True)
+        self._copy(FolderFile(path, kind, os.fspath(source)), follow=True)
 
-    def add_tree(self, prefix: str, folder: Path) -> None:
+    def add_folder(self, prefix: str, folder: Path) -> None:
         """Add a folder with everything in it, below ``prefix``; empty folders, executable bits and links are kept.
 
         Raises `UnsupportedFileError` with everything that cannot be saved, before a byte is read.
         """
         self._check_usable()
-        files = scan_tree(folder, without=self._without)
+        files = scan_folder(folder, without=self._without)
         check_portable(folder, files)
         expect(sum(file.size for file in files))
         lead = f"{prefix.rstrip('/')}/" if prefix else ""
         if prefix and not files:
-            self._copy(TreeFile(prefix.rstrip("/"), "directory", os.fspath(folder)), follow=False)
+            self._copy(FolderFile(prefix.rstrip("/"), "directory", os.fspath(folder)), follow=False)
         try:
             for found in gather(files) if self._current is None else files:
                 if isinstance(found, Gathered):
@@ -174,7 +174,7 @@ class ContentWriter:
         self._folders |= folders
         self._taken |= new
 
-    def _copy(self, file: TreeFile, *, follow: bool) -> None:
+    def _copy(self, file: FolderFile, *, follow: bool) -> None:
         if file.kind == "directory" and file.path in self._folders:
             return  # empty in the folder it is copied from, but files below it were added otherwise
         if file.kind in ("directory", "link"):
@@ -214,7 +214,7 @@ class ContentWriter:
             raise
         return size
 
-    def _add_pointer(self, file: TreeFile) -> None:
+    def _add_pointer(self, file: FolderFile) -> None:
         """Add an empty folder, or a link by its target."""
         data = read_link(file) if file.kind == "link" else b""
         if self._current is None:

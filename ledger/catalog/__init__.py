@@ -1,11 +1,11 @@
 """Derived views and search over records; disposable, because records are the truth.
 
-Takes plain values and knows no history: `ledger.lookup` folds one into it.
+Takes plain values and knows no history: `ledger.lookup` brings it up to one.
 """
 
 from ledger.catalog.catalogs import Catalog
 from ledger.catalog.damage import CatalogDamage
-from ledger.catalog.keeping import LineChange, fold, overlay, read_catalog
+from ledger.catalog.keeping import LineChange, keep_catalog, overlay, read_catalog
 from ledger.catalog.lines import Place, Traits, encode_line, key_of
 from ledger.catalog.queries import make_query
 from ledger.catalog.search import Filter, matches
@@ -18,7 +18,7 @@ __all__ = [
     "Place",
     "Traits",
     "encode_line",
-    "fold",
+    "keep_catalog",
     "key_of",
     "make_query",
     "matches",

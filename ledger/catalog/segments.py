@@ -35,7 +35,7 @@ TRAILER_BYTES = _TRAILER.size + _CHECK_BYTES
 
 
 class Trailer(NamedTuple):
-    """The end of a segment: how far the history is folded, where the rest lies, and on what it builds."""
+    """The end of a segment: how far it knows the history, where the rest lies, and on what it builds."""
 
     commit: str
     builds_on: int

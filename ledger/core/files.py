@@ -37,7 +37,7 @@ class SavingFiles:
 
     def add(self, path: str, source: Path) -> None:
         """Take a local file or folder into the content, as it is."""
-        take = self._writer.add_tree if is_folder(source) else self._writer.add_file
+        take = self._writer.add_folder if is_folder(source) else self._writer.add_file
         take(self._prefix + path, source)
 
     def folder(self) -> Path:
@@ -70,7 +70,7 @@ class SavingFiles:
         """Take what lies in the local folders into the content."""
         # One that was only asked for, to name a stream after it, is no folder of the value.
         if self._folder is not None and any(self._folder.iterdir()):
-            self._writer.add_tree(self._prefix.rstrip("/"), self._folder)
+            self._writer.add_folder(self._prefix.rstrip("/"), self._folder)
         for child in self._below:
             child.collect()
 

@@ -24,8 +24,8 @@ from ledger.errors import (
     ReadOnlyError,
 )
 from ledger.filesystem.addresses import PROTOCOL, Address, parse_address, quote_name, without_protocol
+from ledger.filesystem.folders import Folders
 from ledger.filesystem.opened import OpenedFile
-from ledger.filesystem.trees import Tree
 from ledger.records import FileEntry
 
 Info = dict[str, Any]
@@ -65,7 +65,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         super().__init__(**options)
         self._path = os.fspath(ledger_dir) if ledger_dir is not None else None
         self._opened: Ledger | None = None
-        self._trees: dict[tuple[str, str, str], tuple[ArtifactVersion, Tree]] = {}
+        self._known: dict[tuple[str, str, str], tuple[ArtifactVersion, Folders]] = {}
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -79,8 +79,8 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         address = self._address(asked)
         if address is None or not address.path:
             return self._version_info(asked, address)
-        version, tree = self._tree(address)
-        return self._found(asked, version, tree, tree.place(address.path, lambda link: _target(version, link)))
+        version, folders = self._folders_of(address)
+        return self._found(asked, version, folders, folders.place(address.path, lambda link: _target(version, link)))
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:  # noqa: FBT001, FBT002  # fsspec's signature
         """What is in a folder, a version or the ledger; of a file, itself. Raises `PathNotFoundError`."""
@@ -88,15 +88,15 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         address = self._address(asked)
         found: dict[str, Info] = {}
         if address is not None:
-            version, tree = self._tree(address)
-            folder = tree.follow(address.path, lambda link: _target(version, link))
-            children = tree.children(folder)
+            version, folders = self._folders_of(address)
+            folder = folders.follow(address.path, lambda link: _target(version, link))
+            children = folders.children(folder)
             if children is None:
-                found[asked] = self._found(asked, version, tree, address.path)
+                found[asked] = self._found(asked, version, folders, address.path)
             for child in children or ():
                 name = f"{asked}/{child.rpartition('/')[2]}"
                 with suppress(PathNotFoundError):  # a link that leads nowhere
-                    found[name] = self._found(name, version, tree, child)
+                    found[name] = self._found(name, version, folders, child)
         if address is None or not address.path:
             found |= {name: _folder(name) for name in self._names_below(asked)}
         if address is None and not found and asked:
@@ -154,11 +154,11 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         address = self._address(asked)
         if address is None:
             raise self._nothing(asked)
-        version, tree = self._tree(address)
-        goal = tree.follow(address.path, lambda link: _target(version, link))
-        file = tree.file(goal)
+        version, folders = self._folders_of(address)
+        goal = folders.follow(address.path, lambda link: _target(version, link))
+        file = folders.file(goal)
         if file is None:
-            what = "is a folder" if tree.children(goal) is not None else "is not there"
+            what = "is a folder" if folders.children(goal) is not None else "is not there"
             raise PathNotFoundError(f"no file {PROTOCOL}://{asked}: it {what}", path=asked)
         return _opened(version, file, asked, block_size)
 
@@ -182,34 +182,34 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
     def _address(self, asked: str) -> Address | None:
         return parse_address(asked, self._ledger().has_artifact)
 
-    def _tree(self, address: Address) -> tuple[ArtifactVersion, Tree]:
+    def _folders_of(self, address: Address) -> tuple[ArtifactVersion, Folders]:
         """The version that an address means, and its files."""
         ledger = self._ledger()
         with _missing(address.name if address.version is None else f"{address.name}@{address.version}"):
             version = ledger.get(address.name, address.version)
         # A clone has versions of the same ids, and bytes of its own; a sync may give one another number.
         key = str(ledger.path), str(version.id), version.version
-        kept = self._trees.get(key)
+        kept = self._known.get(key)
         if kept is None:
-            if len(self._trees) >= _KEPT:
-                self._trees.clear()
-            kept = self._trees[key] = version, Tree(version.files())
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            kept = self._known[key] = version, Folders(version.files())
         return kept
 
     def _version_info(self, asked: str, address: Address | None) -> Info:
         """A whole version, or what the names of artifacts begin with."""
         if address is not None:
-            version, _ = self._tree(address)
+            version, _ = self._folders_of(address)
             return _folder(asked) | _facts(version)
         if asked and not self._names_below(asked):
             raise self._nothing(asked)
         return _folder(asked)
 
-    def _found(self, name: str, version: ArtifactVersion, tree: Tree, path: str) -> Info:
+    def _found(self, name: str, version: ArtifactVersion, folders: Folders, path: str) -> Info:
         """What is at a place of a version, a link followed; ``name`` is what it is asked for by."""
-        goal = tree.follow(path, lambda link: _target(version, link))
-        file = tree.file(goal)
-        if file is None and tree.children(goal) is None:
+        goal = folders.follow(path, lambda link: _target(version, link))
+        file = folders.file(goal)
+        if file is None and folders.children(goal) is None:
             raise PathNotFoundError(
                 f"nothing at {PROTOCOL}://{name}: {version.claim.label} has no file {path!r}",
                 hint=f"run `ledger artifact version show {version.claim.label}` to see its files",

@@ -44,7 +44,7 @@ from ledger.history.staging import (
     StagedFold,
     begin_fold,
     discard_fold,
-    is_abandoned,
+    has_died,
     plan_under_way,
     resume_fold,
 )
@@ -146,7 +146,7 @@ def next_fold(objects: Objects) -> FoldStep | None:
         if under_way is not None and _is_turn(counts, written):
             if not under_way.by_hand:
                 return partial(_advance, objects, resume_fold(objects, under_way), written)
-            if is_abandoned(objects, under_way):
+            if has_died(objects, under_way):
                 discard_fold(objects)
     return None
 

@@ -205,8 +205,8 @@ def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
     return None
 
 
-def is_abandoned(objects: Objects, plan: FoldPlan) -> bool:
-    """Whether a fold is one by hand in which nothing has moved for long."""
+def has_died(objects: Objects, plan: FoldPlan) -> bool:
+    """Whether a fold is one by hand whose program died: nothing has moved in it for long."""
     folder = _folder_of(objects)
     with storage_errors(folder, "read"):
         moved = max(entry.stat().st_mtime for entry in os.scandir(folder))

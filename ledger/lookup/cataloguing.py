@@ -19,7 +19,7 @@ from ledger.catalog import (
     Place,
     Traits,
     encode_line,
-    fold,
+    keep_catalog,
     key_of,
     overlay,
     read_catalog,
@@ -102,12 +102,12 @@ class CatalogKeeper:
             if is_past:
                 return self._aside(before, snapshot, commit) if before is not None else None
             with task("catalog the history"):
-                folded = fold(self._path, before, self._line_changes(before, snapshot, commit), commit)
-            if folded is None or folded.commit == commit:
-                return folded
-            return self._aside(folded, snapshot, commit)  # somebody else has written another one meanwhile
+                catalog = keep_catalog(self._path, before, self._line_changes(before, snapshot, commit), commit)
+            if catalog is None or catalog.commit == commit:
+                return catalog
+            return self._aside(catalog, snapshot, commit)  # somebody else has written another one meanwhile
         except (IntegrityError, FormatError, StorageError):
-            # The commit it was folded up to may have gone with a history that was rewritten; or there is no
+            # The commit it stood at may have gone with a history that was rewritten; or there is no
             # place to write, or the history is damaged, of which walking says where.
             return self._updated(None, snapshot, commit, is_past=False) if before is not None and not is_past else None
 

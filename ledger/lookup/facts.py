@@ -1,4 +1,4 @@
-"""What is known about a version: its manifest with its events folded in.
+"""What is known about a version: its manifest, with what later events changed.
 
 Pure. The handle shows these facts; searches decide by them.
 """
@@ -87,7 +87,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return {key: entry.value for key, entry in self.entries.items()}
 
 
-def fold(manifest: Manifest, events: Iterable[Event]) -> Facts:
+def facts_of(manifest: Manifest, events: Iterable[Event]) -> Facts:
     """The facts after all events, which are given in the order of their ids."""
     tags = set(manifest.tags)
     entries: dict[str, MetadataEntry] = {}

@@ -15,7 +15,7 @@ from ledger.lookup.access import Access
 from ledger.lookup.cataloguing import CatalogKeeper, CataloguedSnapshot
 from ledger.lookup.config import read_config
 from ledger.lookup.discovery import is_ledger, not_found
-from ledger.lookup.facts import Facts, check_claim, fold
+from ledger.lookup.facts import Facts, check_claim, facts_of
 from ledger.lookup.finding_runs import producer_of
 from ledger.lookup.handles import ArtifactVersion
 from ledger.lookup.runs import PipelineRun, StepRun
@@ -56,7 +56,7 @@ class View:
         manifest = decode_manifest(snapshot.manifest(claim), where=f"the manifest of {claim.label}")
         check_claim(manifest, claim)
         events = [decode_event(data, where=f"event {id} on {claim.label}") for id, data in snapshot.events(claim)]
-        return fold(manifest, events)
+        return facts_of(manifest, events)
 
     def is_published(self, claim: Claim) -> bool:
         """Whether the remote's branch, as last heard of, holds a version."""

@@ -82,7 +82,7 @@ def _file(source: Path, number: int) -> Path:
 
 def _save(store: Path, source: Path, *similar: Content) -> Content:
     writer = ContentWriter(LocalStore(store), similar=similar)
-    writer.add_tree("", source)
+    writer.add_folder("", source)
     return writer.finish()
 
 

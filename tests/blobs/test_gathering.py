@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentWriter, LocalStore
+from ledger.blobs.folders import scan_folder
 from ledger.blobs.gathering import SMALL_SIZE, Gathered, gather
-from ledger.blobs.trees import scan_tree
 from ledger.errors import ArgumentError, StorageError, UnsupportedFileError
 from tests.kit.contents import add, load, noise
 
@@ -39,7 +39,7 @@ def test_files_come_back_in_order(store: LocalStore, tmp_path: Path, sizes: list
     """Small and large files, however they alternate, are one content in the order of their paths."""
     files = make(tmp_path / "in", sizes)
     writer = ContentWriter(store)
-    writer.add_tree("", tmp_path / "in")
+    writer.add_folder("", tmp_path / "in")
     content = writer.finish()
     assert list(files) == [entry.path for entry in writer.files]
     assert files == load(store, content)
@@ -48,7 +48,7 @@ def test_files_come_back_in_order(store: LocalStore, tmp_path: Path, sizes: list
 def test_small_neighbours_are_read_together(tmp_path: Path) -> None:
     """A large file is left to whoever takes it; small ones come with their bytes."""
     files = make(tmp_path / "in", [5, 6, SMALL_SIZE + 1, 7])
-    first, large, last = gather(scan_tree(tmp_path / "in"))
+    first, large, last = gather(scan_folder(tmp_path / "in"))
     assert isinstance(first, Gathered)
     assert isinstance(last, Gathered)
     assert ([5, 6], files["0000"] + files["0001"]) == (first.sizes, first.data)
@@ -58,7 +58,7 @@ def test_small_neighbours_are_read_together(tmp_path: Path) -> None:
 def test_an_unreadable_file_spoils_the_content(store: LocalStore, tmp_path: Path) -> None:
     """Where one of many files changes its kind after the folder was looked at, that is an error, and no content."""
     make(tmp_path / "in", [4096] * 600)
-    files = scan_tree(tmp_path / "in")
+    files = scan_folder(tmp_path / "in")
     (tmp_path / "in" / "0500").unlink()
     (tmp_path / "in" / "0500").symlink_to("0501")
     with pytest.raises(StorageError, match="0500"):
@@ -67,7 +67,7 @@ def test_an_unreadable_file_spoils_the_content(store: LocalStore, tmp_path: Path
     os.mkfifo(tmp_path / "in" / "0500")
     writer = ContentWriter(store)
     with pytest.raises(UnsupportedFileError, match="0500"):
-        writer.add_tree("", tmp_path / "in")
+        writer.add_folder("", tmp_path / "in")
     assert list(store.list("packs")) == []
 
 
@@ -77,7 +77,7 @@ def test_a_part_of_a_folder_is_no_content(store: LocalStore, tmp_path: Path) -> 
     writer = ContentWriter(store)
     add(writer, "0500", b"taken")
     with pytest.raises(ArgumentError, match="there already"):
-        writer.add_tree("", tmp_path / "in")
+        writer.add_folder("", tmp_path / "in")
     with pytest.raises(ArgumentError, match="broken"):
         writer.finish()
     writer.abort()

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from ledger.blobs.folders import FolderFile, scan_folder
 from ledger.blobs.sources import read_source, read_together
-from ledger.blobs.trees import TreeFile, scan_tree
 from ledger.errors import StorageError, UnsupportedFileError
 from tests.kit.contents import noise
 
 
-def make(folder: Path, sizes: list[int]) -> list[TreeFile]:
+def make(folder: Path, sizes: list[int]) -> list[FolderFile]:
     """Files of these sizes, as they are found in the folder."""
     for number, size in enumerate(sizes):
         (folder / f"{number:04}").write_bytes(noise(size, number))
-    return scan_tree(folder)
+    return scan_folder(folder)
 
 
 def open_files() -> int:

@@ -1,4 +1,4 @@
-"""The file of the catalog: whatever is folded into it, and whatever becomes of it, it says the truth or nothing."""
+"""The file of the catalog: whatever is put into it, and whatever becomes of it, it says the truth or nothing."""
 
 import os
 import random
@@ -18,7 +18,7 @@ from ledger.catalog import (
     Place,
     Traits,
     encode_line,
-    fold,
+    keep_catalog,
     keeping,
     key_of,
     make_query,
@@ -78,7 +78,7 @@ def test_a_catalog_says_what_was_folded_into_it(
     tmp_path_factory: pytest.TempPathFactory, steps: list[list[tuple[int, str]]]
 ) -> None:
     """After any new, replaced and gone lines, in memory and in the file: exactly the lines that hold are found."""
-    path = tmp_path_factory.mktemp("folded") / "catalog"
+    path = tmp_path_factory.mktemp("catalog") / "catalog"
     catalog, model = None, Model()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keeping, "RUN_LINES", 4)
@@ -93,9 +93,9 @@ def test_a_catalog_says_what_was_folded_into_it(
             if catalog is not None:
                 agrees(extend(catalog, changes, commit).catalog, model)
                 agrees(overlay(catalog, changes, commit), model)
-            folded = fold(path, catalog, changes, commit)
-            assert folded is not None
-            agrees(folded, model)
+            after = keep_catalog(path, catalog, changes, commit)
+            assert after is not None
+            agrees(after, model)
             catalog = read_catalog(path)
             assert catalog is not None
             assert commit == catalog.commit
@@ -106,11 +106,11 @@ def test_a_catalog_says_what_was_folded_into_it(
 def kept(tmp_path: Path) -> tuple[Path, Model]:
     """A catalog of 3,000 lines in many blocks and three segments."""
     path, model = tmp_path / "cache" / "catalog", Model()
-    fold(path, None, [put(model, number, "x") for number in range(3000)], COMMIT)
+    keep_catalog(path, None, [put(model, number, "x") for number in range(3000)], COMMIT)
     for size in (100, 3):
         before = read_catalog(path)
         assert before is not None
-        fold(path, before, [put(model, number, "y") for number in range(size)], COMMIT)
+        keep_catalog(path, before, [put(model, number, "y") for number in range(size)], COMMIT)
     again = read_catalog(path)
     assert again is not None
     assert 3 == len(again.segments)
@@ -120,11 +120,11 @@ def kept(tmp_path: Path) -> tuple[Path, Model]:
 def test_few_segments_hold_many_additions(tmp_path: Path) -> None:
     """A thousand additions of one line leave few segments, and a file not much larger than its lines."""
     path, model = tmp_path / "catalog", Model()
-    fold(path, None, [put(model, 0, "x")], COMMIT)
+    keep_catalog(path, None, [put(model, 0, "x")], COMMIT)
     for number in range(1, 1000):
         before = read_catalog(path)
         assert before is not None
-        fold(path, before, [put(model, number, "x")], COMMIT)
+        keep_catalog(path, before, [put(model, number, "x")], COMMIT)
     catalog = read_catalog(path)
     assert catalog is not None
     assert list(range(999, -1, -1)) == tagged(catalog, "x")
@@ -161,7 +161,7 @@ def damages(data: bytes) -> Iterator[bytes]:
 
 
 def test_no_damage_gives_a_wrong_answer(kept: tuple[Path, Model]) -> None:
-    """Of 400 damages each is noticed, or what is read is what was folded, now or one step before."""
+    """Of 400 damages each is noticed, or what is read is what was put in, now or one step before."""
     path, model = kept
     data = path.read_bytes()
     first = {number: ("x", line_of(number)) for number in range(3000)}
@@ -200,7 +200,7 @@ def test_a_torn_end_is_passed_over(kept: tuple[Path, Model]) -> None:
     assert before is not None
     agrees_with_file = sorted(line for _, line in model.values())
     assert agrees_with_file == list(before.live_lines())
-    fold(path, before, [put(model, 7, "x")], COMMIT)
+    keep_catalog(path, before, [put(model, 7, "x")], COMMIT)
     after = read_catalog(path)
     assert after is not None
     assert sorted(line for _, line in model.values()) == list(after.live_lines())
@@ -214,8 +214,8 @@ def test_of_two_additions_at_once_the_last_is_right(kept: tuple[Path, Model]) ->
     assert one is not None
     assert other is not None
     models = [dict(model), dict(model)]
-    fold(path, one, [put(models[0], 1, "x")], "1" * 40)
-    fold(path, other, [put(models[1], 2, "x")], "2" * 40)
+    keep_catalog(path, one, [put(models[0], 1, "x")], "1" * 40)
+    keep_catalog(path, other, [put(models[1], 2, "x")], "2" * 40)
     after = read_catalog(path)
     assert after is not None
     assert "2" * 40 == after.commit
@@ -227,8 +227,8 @@ def test_an_addition_to_another_file_is_none(kept: tuple[Path, Model]) -> None:
     path, model = kept
     old = read_catalog(path)
     assert old is not None
-    fold(path, None, [put(Model(), 1, "y")], COMMIT)
-    fold(path, old, [put(model, 1, "x")], COMMIT)
+    keep_catalog(path, None, [put(Model(), 1, "y")], COMMIT)
+    keep_catalog(path, old, [put(model, 1, "x")], COMMIT)
     after = read_catalog(path)
     assert after is not None
     assert [line_of(1, "y")] == list(after.live_lines())
@@ -241,25 +241,25 @@ def test_a_catalog_outlives_its_file(kept: tuple[Path, Model]) -> None:
     assert catalog is not None
     path.unlink()
     assert sorted(line for _, line in model.values()) == list(catalog.live_lines())
-    folded = fold(path, catalog, [put(model, 1, "x")], COMMIT)
-    assert folded is not None
-    assert sorted(line for _, line in model.values()) == list(folded.live_lines())
+    after = keep_catalog(path, catalog, [put(model, 1, "x")], COMMIT)
+    assert after is not None
+    assert sorted(line for _, line in model.values()) == list(after.live_lines())
 
 
 def test_what_cannot_be_kept_is_in_memory_or_an_error(tmp_path: Path) -> None:
     """Where nothing can be written, an addition is in memory; a first catalog is an error that names the path."""
     path, model = tmp_path / "cache" / "catalog", Model()
-    fold(path, None, [put(model, number, "x") for number in range(9)], COMMIT)
+    keep_catalog(path, None, [put(model, number, "x") for number in range(9)], COMMIT)
     catalog = read_catalog(path)
     assert catalog is not None
     path.unlink()
     path.mkdir()
     for number in range(12):
-        catalog = fold(path, catalog, [put(model, number, "y")], COMMIT)
+        catalog = keep_catalog(path, catalog, [put(model, number, "y")], COMMIT)
         assert catalog is not None
         agrees(catalog, model)
     with pytest.raises(StorageError, match=str(path)):
-        fold(path, None, [put(Model(), 1, "x")], COMMIT)
+        keep_catalog(path, None, [put(Model(), 1, "x")], COMMIT)
     assert ["catalog"] == os.listdir(path.parent)
 
 
@@ -269,5 +269,5 @@ def test_what_dead_writers_left_goes_after_an_hour(tmp_path: Path) -> None:
     old.write_bytes(b"x")
     new.write_bytes(b"x")
     os.utime(old, (time.time() - 4000,) * 2)
-    fold(tmp_path / "catalog", None, [put(Model(), 1, "x")], COMMIT)
+    keep_catalog(tmp_path / "catalog", None, [put(Model(), 1, "x")], COMMIT)
     assert (False, True) == (old.exists(), new.exists())

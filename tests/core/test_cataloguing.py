@@ -313,7 +313,7 @@ def test_a_line_that_no_version_has_is_damage(filled: Ledger, column: int, value
 
 
 def test_a_catalog_of_another_history_is_no_help(filled: Ledger, tmp_path: Path) -> None:
-    """A catalog that was folded up to a commit that is not there is made again."""
+    """A catalog of a commit that is not there is made again."""
     other = Ledger.init(tmp_path / "other")
     fill(other, 20, seed=1)
     other.search(tag="x")

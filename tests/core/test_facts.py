@@ -14,7 +14,7 @@ import pytest
 from ledger import Ledger
 from ledger.errors import ArgumentTypeError, ArtifactNotFoundError, InvalidTagError, MetadataError, VersionNotFoundError
 from ledger.ids import EventId, VersionId
-from ledger.lookup.facts import fold
+from ledger.lookup.facts import facts_of
 from ledger.records import TagsEvent, decode_manifest
 from tests.kit.clones import manifest_bytes
 from tests.kit.ledgers import git, manifest_of, state_of
@@ -139,7 +139,7 @@ def test_a_version_of_many_tags_is_read_once_through() -> None:
         for number in range(20_000)
     ]
     before = time.process_time()
-    assert len(fold(manifest, events).tags) == 20_000 + len(manifest.tags)
+    assert len(facts_of(manifest, events).tags) == 20_000 + len(manifest.tags)
     assert time.process_time() - before < 1
 
 

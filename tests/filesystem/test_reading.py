@@ -81,7 +81,7 @@ def test_tells_what_is_there(ledger: Ledger, files: LedgerFileSystem, folder: Pa
 
 
 def test_finds_and_globs(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
-    """`find` and `glob` work on versions as on any other tree."""
+    """`find` and `glob` work on versions as on any other folders."""
     ledger.save(folder, "parts")
     csv = ["parts@1/parts/a.csv", "parts@1/parts/sub/b@2.csv"]
     assert csv == files.find("parts@1")

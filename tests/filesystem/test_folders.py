@@ -3,14 +3,14 @@
 import pytest
 
 from ledger.errors import PathNotFoundError
-from ledger.filesystem import Tree
+from ledger.filesystem import Folders
 from ledger.records import FileEntry
 
 
-def tree_of(*paths: str, links: dict[str, str] | None = None) -> Tree:
+def folders_of(*paths: str, links: dict[str, str] | None = None) -> Folders:
     files = [FileEntry(path=path, size=1) for path in paths]
     files += [FileEntry(path=path, size=len(target), kind="link") for path, target in (links or {}).items()]
-    return Tree([*files, FileEntry(path="empty/folder", size=0, kind="directory")])
+    return Folders([*files, FileEntry(path="empty/folder", size=0, kind="directory")])
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def tree_of(*paths: str, links: dict[str, str] | None = None) -> Tree:
 )
 def test_folders_list_what_lies_in_them(path: str, expected: list[str] | None) -> None:
     """Folders are known by the files below them, and empty ones by themselves."""
-    assert expected == tree_of("a.csv", "sub/b.csv", "sub/deep/c.csv").children(path)
+    assert expected == folders_of("a.csv", "sub/b.csv", "sub/deep/c.csv").children(path)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_links_are_followed_inside(path: str, expected: str) -> None:
     """Files, folders on the way, links to links; whatever a target says, it leads to a path of the content."""
     links = {"link": "sub/b.csv", "folder": "sub", "sub/up": "..", "twice": "link", "dangling": "gone"}
     links["outside"] = "../../../etc/passwd"
-    tree = tree_of("a.csv", "sub/b.csv", links=links)
-    assert expected == tree.follow(path, lambda link: links[link.path])
+    folders = folders_of("a.csv", "sub/b.csv", links=links)
+    assert expected == folders.follow(path, lambda link: links[link.path])
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ def test_links_are_followed_inside(path: str, expected: str) -> None:
 def test_a_link_lies_where_the_links_on_the_way_lead(path: str, expected: str) -> None:
     """A path through links has one place, and is not followed itself."""
     links = {"folder": "sub", "sub/up": "..", "sub/link": "b.csv"}
-    assert expected == tree_of("sub/b.csv", links=links).place(path, lambda link: links[link.path])
+    assert expected == folders_of("sub/b.csv", links=links).place(path, lambda link: links[link.path])
 
 
 def test_links_in_circles_lead_nowhere() -> None:
     """Links that lead to each other are an error and not a hang."""
     links = {"a": "b", "b": "a"}
     with pytest.raises(PathNotFoundError, match="'a' leads through more than 40 links"):
-        tree_of(links=links).follow("a", lambda link: links[link.path])
+        folders_of(links=links).follow("a", lambda link: links[link.path])

@@ -35,7 +35,7 @@ _KINDS = {
 }
 
 
-class TreeFile(msgspec.Struct, frozen=True, gc=False):
+class FolderFile(msgspec.Struct, frozen=True, gc=False):
     """A file of a folder: its path there, what it is, its path in the file system, how large it was, and as of when.
 
     ``modified`` is the time of its last change, in nanoseconds; ``target`` is where a link was seen to point.
@@ -49,7 +49,7 @@ class TreeFile(msgspec.Struct, frozen=True, gc=False):
     target: str = ""
 
 
-def scan_tree(folder: Path, *, without: Path | None = None) -> list[TreeFile]:
+def scan_folder(folder: Path, *, without: Path | None = None) -> list[FolderFile]:
     """Everything in a folder but ``without``, by the UTF-8 bytes of its path; empty folders are kept.
 
     Raises `SourceNotFoundError` where there is no folder, and `UnsupportedFileError` with
@@ -66,7 +66,7 @@ def scan_tree(folder: Path, *, without: Path | None = None) -> list[TreeFile]:
         raise UnsupportedFileError(
             f"{folder} is the ledger itself", hint="clone it, or save it in another ledger", path=str(folder)
         )
-    files: list[TreeFile] = []
+    files: list[FolderFile] = []
     problems: list[str] = []
     for prefix, entries in _walk(root, left_out):
         paths = [prefix + entry.name for entry in entries]
@@ -82,7 +82,7 @@ def scan_tree(folder: Path, *, without: Path | None = None) -> list[TreeFile]:
     return sorted(files, key=_order)
 
 
-def check_portable(folder: Path, files: Sequence[TreeFile]) -> None:
+def check_portable(folder: Path, files: Sequence[FolderFile]) -> None:
     """Refuse files that Windows or macOS could not hold; `UnsupportedFileError` with all of them."""
     paths = [file.path for file in files]
     groups = (paths[start : start + _JUDGED_TOGETHER] for start in range(0, len(paths), _JUDGED_TOGETHER))
@@ -136,24 +136,24 @@ def _walk(root: str, left_out: str) -> Iterator[tuple[str, list[os.DirEntry[str]
             yield prefix, others
 
 
-def _look_at(path: str, entry: os.DirEntry[str], root: str) -> tuple[TreeFile, str | None]:
+def _look_at(path: str, entry: os.DirEntry[str], root: str) -> tuple[FolderFile, str | None]:
     """What lies at a path, and why it cannot be saved."""
     try:
         status = entry.stat(follow_symlinks=False)
         mode = status.st_mode
         if stat.S_ISREG(mode):
             kind: FileKind = "executable" if mode & stat.S_IXUSR else "file"
-            return TreeFile(path, kind, entry.path, status.st_size, status.st_mtime_ns), None
+            return FolderFile(path, kind, entry.path, status.st_size, status.st_mtime_ns), None
         if stat.S_ISLNK(mode):
             target = os.readlink(entry.path)
-            file = TreeFile(path, "link", entry.path, status.st_size, target=target)
+            file = FolderFile(path, "link", entry.path, status.st_size, target=target)
             return file, _problem_of_link(path, entry.path, root, target)
     except OSError as error:
         raise storage_error(error, entry.path, "read") from error
     if stat.S_ISDIR(mode):
-        return TreeFile(path, "directory", entry.path), None
+        return FolderFile(path, "directory", entry.path), None
     problem = f"{_KINDS.get(stat.S_IFMT(mode), 'a special file')} cannot be saved"
-    return TreeFile(path, "file", entry.path, status.st_size), problem
+    return FolderFile(path, "file", entry.path, status.st_size), problem
 
 
 def _problem_of_link(path: str, source: str, root: str, target: str) -> str | None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentReader, ContentWriter, LocalStore
+from ledger.blobs.folders import scan_folder
 from ledger.blobs.sources import read_source
-from ledger.blobs.trees import scan_tree
 from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.meters import Progress, progress, task
 from tests.kit.stores import objects
@@ -34,7 +34,7 @@ def test_a_folder_comes_back(store: LocalStore, tmp_path: Path) -> None:
     (folder / "a" / "up").symlink_to("../b.txt")
     (folder / "a" / "folder").symlink_to("deep")
     writer = ContentWriter(store)
-    writer.add_tree("data", folder)
+    writer.add_folder("data", folder)
     reader = ContentReader(store, writer.finish(), label="iris@3")
     reader.restore(tmp_path / "out", strip="data")
     assert _shape(tmp_path / "out") == {
@@ -69,7 +69,7 @@ def test_files_are_in_the_order_of_their_paths(store: LocalStore, tmp_path: Path
     """The order is that of the UTF-8 bytes of the whole path, on every system."""
     folder = make(tmp_path / "in", {"a/x": b"", "a.b": b"", "a-b": b"", "Z": b"", "é": b""})
     writer = ContentWriter(store)
-    writer.add_tree("", folder)
+    writer.add_folder("", folder)
     assert [file.path for file in writer.files] == ["Z", "a-b", "a.b", "a/x", "é"]
 
 
@@ -77,7 +77,7 @@ def refused(store: LocalStore, folder: Path) -> UnsupportedFileError:
     """The error for a folder that cannot be saved; nothing was stored."""
     writer = ContentWriter(store)
     with pytest.raises(UnsupportedFileError) as caught:
-        writer.add_tree("", folder)
+        writer.add_folder("", folder)
     assert (writer.size, objects(store)) == (0, {})
     return caught.value
 
@@ -162,7 +162,7 @@ def test_devices_are_refused(store: LocalStore, tmp_path: Path) -> None:
 def test_a_file_that_becomes_a_link_is_refused(store: LocalStore, tmp_path: Path) -> None:
     """What was a file when the folder was looked at and is a link when it is read is not followed."""
     folder = make(tmp_path / "in", {"x": b"x"})
-    (file,) = scan_tree(folder)
+    (file,) = scan_folder(folder)
     (folder / "x").unlink()
     (folder / "x").symlink_to("/etc/passwd")
     with pytest.raises(StorageError, match="cannot read"):
@@ -179,7 +179,7 @@ def test_a_file_that_goes_while_the_folder_is_read_is_named(store: LocalStore, t
 
     (folder / "a").write_bytes(os.urandom(3 << 20))
     with progress(remove), task("save"), pytest.raises(StorageError, match=r"in/b"):
-        writer.add_tree("", folder)
+        writer.add_folder("", folder)
     with pytest.raises(ArgumentError):
         writer.finish()
 
@@ -198,7 +198,7 @@ def test_a_link_that_changes_while_the_folder_is_read_is_refused(
         (folder / "latest").symlink_to(target)
 
     with progress(point_elsewhere), task("save"), pytest.raises(StorageError, match=r"in/latest changed.*'a'"):
-        writer.add_tree("", folder)
+        writer.add_folder("", folder)
 
 
 @pytest.mark.parametrize("unreadable", ["file", "folder"])
@@ -249,7 +249,7 @@ def test_everything_wrong_is_said_at_once(store: LocalStore, tmp_path: Path) -> 
 def test_a_missing_folder_is_named(store: LocalStore, tmp_path: Path) -> None:
     """A folder that is not there is a SourceNotFoundError; a file is no folder."""
     with pytest.raises(SourceNotFoundError, match="gone"):
-        ContentWriter(store).add_tree("", tmp_path / "gone")
+        ContentWriter(store).add_folder("", tmp_path / "gone")
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UnsupportedFileError, match="not a folder"):
-        ContentWriter(store).add_tree("", tmp_path / "file")
+        ContentWriter(store).add_folder("", tmp_path / "file")
