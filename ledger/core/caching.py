@@ -4,7 +4,7 @@ import msgspec
 
 from ledger.core.workspace import Workspace
 from ledger.errors import FormatError, IntegrityError
-from ledger.history import Snapshot
+from ledger.history import Claim, Snapshot
 from ledger.lookup import ArtifactVersion
 from ledger.records import CacheRecord, Name, decode_cache
 
@@ -24,8 +24,8 @@ def find_cached(workspace: Workspace, key: str) -> CacheHit | None:
             entry = decode_cache(data, where=f"cache entry {key[:12]}")
         except FormatError:
             continue  # a damaged entry costs one run of its step, not the pipeline
-        outputs = _present_outputs(workspace, snapshot, entry)
-        if entry.key == key and outputs is not None:
+        outputs = _present_outputs(workspace, snapshot, entry) if entry.key == key else None
+        if outputs is not None:
             return CacheHit(run=entry.run, outputs=outputs)
     return None
 
@@ -34,13 +34,14 @@ def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecor
     outputs: dict[str, ArtifactVersion] = {}
     for given in entry.outputs:
         claim = snapshot.claim_by_id(Name(given.name), given.id)
-        try:
-            if claim is None:
-                return None
-            content = workspace.facts(snapshot, claim).manifest.content
-            if not workspace.has_at_hand(content):
-                return None
-        except (FormatError, IntegrityError):
-            return None  # what cannot be loaded is no hit
+        if claim is None or not _can_be_loaded(workspace, snapshot, claim):
+            return None
         outputs[given.output] = workspace.version(snapshot, claim)
     return outputs
+
+
+def _can_be_loaded(workspace: Workspace, snapshot: Snapshot, claim: Claim) -> bool:
+    try:
+        return workspace.has_at_hand(workspace.facts(snapshot, claim).manifest.content)
+    except (FormatError, IntegrityError):
+        return False

@@ -12,7 +12,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from ledger.blobs import ObjectCache, Store
-from ledger.core import sharing, verifying
+from ledger.core import sharing
 from ledger.core.caching import CacheHit, find_cached
 from ledger.core.creation import create_ledger
 from ledger.core.mapping import MappedCopies
@@ -20,6 +20,7 @@ from ledger.core.pending import Target
 from ledger.core.reports import Report
 from ledger.core.transactions import Transaction
 from ledger.core.usage import Usage, measure
+from ledger.core.verifying import Check
 from ledger.core.workspace import Workspace, user_identity, utc_now
 from ledger.disk import absolute, given_path, given_text
 from ledger.enums import ArtifactType
@@ -282,11 +283,11 @@ class Ledger(Reader):
 
         ``deep=False`` checks the records, but only asks whether the bytes are there and reads none of them.
         """
-        return verifying.verify(self._workspace, deep=deep)
+        return self.checking(deep=deep).run_all()
 
-    def checking(self, *, deep: bool = True) -> verifying.Check:
+    def checking(self, *, deep: bool = True) -> Check:
         """A check that the caller drives piece by piece, to stop in between or to show how far it is."""
-        return verifying.Check(self._workspace, deep=deep)
+        return Check(self._workspace, deep=deep)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A process that is handed a ledger opens it for itself.

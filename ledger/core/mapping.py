@@ -28,6 +28,7 @@ from ledger.blobs import CacheUsage, ContentReader
 from ledger.disk import (
     TEMPORARY_PREFIX,
     fresh_name,
+    is_private,
     make_directory,
     remove_folder,
     storage_errors,
@@ -45,7 +46,6 @@ _SEAL = "seal"
 _SEAL_LIMIT = 4096
 _SEAL_MODE = stat.S_IRUSR | stat.S_IWUSR
 _ABANDONED = 24 * 3600  # seconds after which an unfinished copy is nobody's any more
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def mapped_folder(ledger_dir: Path) -> Path:
@@ -174,7 +174,7 @@ def _is_own_folder(folder: Path) -> bool:
 def _open_sealed(entry: Path) -> BinaryIO | None:
     """The copy at a place if there is one that this user made and that nobody touched since."""
     try:
-        if not all(_is_private(os.lstat(folder)) for folder in (entry.parent, entry)):
+        if not all(is_private(os.lstat(folder)) for folder in (entry.parent, entry)):
             return None
         with _open_private(entry / _SEAL) as file:
             seal = file.read(_SEAL_LIMIT)
@@ -197,14 +197,10 @@ def _open_private(path: Path) -> BinaryIO:
     """Open a file that is this user's, and that others may not write; raises plain ``OSError``."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     # Asked of what is open: a path may lead elsewhere by now.
-    if not _is_private(os.fstat(descriptor)):
+    if not is_private(os.fstat(descriptor)):
         os.close(descriptor)
         raise PermissionError(errno.EPERM, "not this user's alone", str(path))
     return open(descriptor, "rb")
-
-
-def _is_private(status: os.stat_result) -> bool:
-    return status.st_uid == os.geteuid() and not status.st_mode & _WRITABLE_BY_OTHERS
 
 
 def _make(folder: Path, entry: Path, reader: ContentReader, path: str) -> BinaryIO:

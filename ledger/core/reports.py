@@ -1,6 +1,6 @@
 """What a check of a ledger found, as values.
 
-Owns the form of the result and nothing else: who finds the faults, and whom they touch, is `verifying`.
+Owns the form of the result and nothing else: `verifying` finds what is wrong, `touching` whom it touches.
 """
 
 from collections.abc import Mapping

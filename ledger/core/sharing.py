@@ -79,21 +79,21 @@ def clone(url: str, path: Path, store: str | None = None) -> None:
     if settings.store:
         open_store(settings.store)  # a URL that nobody understands is refused before anything is made
     create_clone(path, remote=remote_for_git("origin", settings), settings=settings)
-    unread = _unread(path, settings)
+    unread = _note_store_of_origin(path, settings)
     if unread and Workspace(path).snapshot().artifact_names():
         place = f"`store` below [remotes.origin] in {path / CONFIG_FILE}"
         warn_user(f"the bytes of what was cloned cannot be read yet: {unread}; {place} says where they are")
 
 
 def add_remote(workspace: Workspace, name: str, url: str, store: str | None = None) -> None:
-    """Write a remote into the settings; one whose store's URL nobody understands would keep everything from loading."""
+    """Write a remote into the settings; a store's URL that nobody understands is refused: it would stop every load."""
     if store:
         open_store(store_of_remote(workspace.path, settings_for(url, store)))
     write_remote(workspace.path, name, url, store=store)
 
 
-def _unread(path: Path, settings: RemoteConfig) -> str:
-    """Note the store of a new clone's remote; if it cannot be read, why: the first sync that uploads notes it then."""
+def _note_store_of_origin(path: Path, settings: RemoteConfig) -> str:
+    """Note the store of a new clone's remote, or say why it cannot be read; then the first upload notes it."""
     where = store_of_remote(path, settings)
     if not where:
         return "nobody has said where they lie"

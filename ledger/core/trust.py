@@ -7,12 +7,11 @@ ledger grants trust; the digest covers every byte that would run.
 
 import datetime as dt
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from ledger.disk import open_regular, storage_errors, sync_file, users_folder, write_all
+from ledger.disk import is_private, open_regular, storage_errors, sync_file, users_folder, write_all
 from ledger.errors import ReadOnlyError
 from ledger.ids import Digest
 
@@ -43,8 +42,8 @@ class TrustFile:
             with open(descriptor, encoding="utf-8", errors="replace") as file:
                 lines = file.read().splitlines()
             folder = self.path.parent
-            _check_is_own(folder, os.stat(folder), "the folder of the trust file", remedy=f"chmod 700 {folder}")
-        _check_is_own(self.path, status, "the trust file", remedy=f"chmod 600 {self.path}")
+            _check_is_private(folder, os.stat(folder), "the folder of the trust file", remedy=f"chmod 700 {folder}")
+        _check_is_private(self.path, status, "the trust file", remedy=f"chmod 600 {self.path}")
         return any(line.split(" ", 1)[0] == digest for line in lines)
 
     def add_here(self, digest: Digest) -> None:
@@ -67,10 +66,10 @@ class TrustFile:
                 os.close(descriptor)
 
 
-def _check_is_own(path: Path, status: os.stat_result, what: str, *, remedy: str) -> None:
-    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        is_ours = status.st_uid == os.geteuid()
-        way = f"run `{remedy}`" if is_ours else "move it away, or set XDG_STATE_HOME to a folder of your own"
+def _check_is_private(path: Path, status: os.stat_result, what: str, *, remedy: str) -> None:
+    if not is_private(status):
+        is_own = status.st_uid == os.geteuid()
+        way = f"run `{remedy}`" if is_own else "move it away, or set XDG_STATE_HOME to a folder of your own"
         raise ReadOnlyError(
             f"{what} {path} can be written by others, so it says nothing",
             hint=f"look at what is listed, then {way}",

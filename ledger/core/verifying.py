@@ -65,11 +65,6 @@ class Piece(NamedTuple):
         return hashlib.sha256(f"{self.kind} {self.name}".encode()).hexdigest()
 
 
-def verify(workspace: Workspace, *, deep: bool = True) -> Report:
-    """Check everything; ``deep=False`` checks records and asks whether bytes are there, without reading them."""
-    return Check(workspace, deep=deep).run_all()
-
-
 class Check:
     """A check under way: gives the pieces, does them, and reports on those done."""
 

@@ -122,8 +122,5 @@ class VersionCheck:
         if self._deep:
             check_linked(store, content, label=claim.label)
         elif not is_present(store, content):
-            self._found.add(_missing(claim, f"its files ({content.linked}) are not in {store.url}"))
-
-
-def _missing(claim: Claim, message: str) -> Problem:
-    return Problem(kind="missing", label=claim.label, message=message, versions=(claim.label,))
+            message = f"its files ({content.linked}) are not in {store.url}"
+            self._found.add(Problem(kind="missing", label=claim.label, message=message, versions=(claim.label,)))

@@ -271,12 +271,12 @@ class Workspace(View):
         reader = self.reader(claim, facts)
         shown = {visualization.path for visualization in manifest.visualizations}
         paths = tuple(entry.path for entry in reader.files if entry.path not in shown)
-        ask = functools.partial(self._ask_trust, claim, facts, trust)
+        ask = functools.partial(self._ask_trust, claim, facts, trust=trust)
         local = functools.partial(self.mapped.open, manifest.content.digest, reader)
         files = LoadingFiles(reader, ContentPaths(paths), ask=ask, local_of=local)
         return load_value(manifest.materializer, manifest.data_type, files, data_type=data_type, mmap=mmap)
 
-    def _ask_trust(self, claim: Claim, facts: Facts, trust: bool, what: str) -> None:  # noqa: FBT001  # bound by partial
+    def _ask_trust(self, claim: Claim, facts: Facts, what: str, *, trust: bool) -> None:
         """Deny by default: only this call's word or the local trust file lets code run."""
         digest = facts.manifest.content.digest
         if trust is True or self.trust.holds(digest):  # a text such as 'no' is no falsehood either

@@ -8,7 +8,7 @@ from ledger.disk.beside import folder_beside
 from ledger.disk.given import absolute, given_path, given_text, users_folder, working_directory
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
-from ledger.disk.modes import MODE
+from ledger.disk.modes import MODE, is_private
 from ledger.disk.reading import (
     close_anyway,
     is_file,
@@ -66,6 +66,7 @@ __all__ = [
     "is_abandoned",
     "is_file",
     "is_folder",
+    "is_private",
     "link_file",
     "make_directory",
     "mode_of",
