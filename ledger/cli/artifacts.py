@@ -9,6 +9,7 @@ from ledger.cli.printing import Shape, print_fields, print_json, print_table
 from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session, version_argument
 from ledger.cli.shapes import (
     artifact_shape,
+    file_shape,
     full_artifact_shape,
     full_version_shape,
     label_of,
@@ -113,13 +114,10 @@ def list_versions(
 def show_version(session: Session, version: str) -> None:
     """Show everything about a version. Without @VERSION, about the latest."""
     found = session.ledger().get(version)
-    shape = full_version_shape(found)
-    _show_one(session, shape, found.metadata)
+    _show_one(session, full_version_shape(found), found.metadata)
     if not session.json:
         click.echo()
-        print_table(
-            _FILE_COLUMNS, [{"path": file.path, "size": file.size, "kind": file.kind} for file in found.files()]
-        )
+        print_table(_FILE_COLUMNS, map(file_shape, found.files()))
 
 
 def _show_list(session: Session, columns: dict[str, str], shapes: list[Shape]) -> None:

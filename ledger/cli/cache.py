@@ -8,7 +8,7 @@ from ledger.cli.printing import counted, human_size, print_fields, print_json, p
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.lookup import write_cache_limit
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:([KMGTP]?)(i?)B?)", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 
@@ -34,7 +34,8 @@ def cache() -> None:
 @pass_session
 def show(session: Session) -> None:
     """Show where the cache is. Also what it holds and may hold, and what this ledger's mapped files take."""
-    kept, mapped = session.ledger().cache, session.ledger().mapped
+    opened = session.ledger()
+    kept, mapped = opened.cache, opened.mapped
     usage, copies = kept.usage(), mapped.usage()
     if session.json:
         told = {"path": str(mapped.folder), **copies._asdict()}
@@ -45,7 +46,7 @@ def show(session: Session) -> None:
             "limit": human_size(kept.limit) if kept.limit else "no cache",
             "size": human_size(usage.size),
             "files": usage.files,
-            "mapped": f"{human_size(copies.size)} in {copies.files} copies",
+            "mapped": f"{human_size(copies.size)} in {counted(copies.files, 'file')}",
         }
         print_fields(fields.items())
 
@@ -55,12 +56,13 @@ def show(session: Session) -> None:
 @pass_session
 def clear(session: Session) -> None:
     """Delete what is kept. It is fetched, or put together, again when it is asked for."""
-    dropped, copies = session.ledger().cache.clear(), session.ledger().mapped.clear()
+    opened = session.ledger()
+    dropped, copies = opened.cache.clear(), opened.mapped.clear()
     if session.json:
         print_json({**dropped._asdict(), "mapped": copies._asdict()})
     else:
         print_line(f"deleted {human_size(dropped.size)} in {counted(dropped.files, 'file')}")
-        print_line(f"deleted {human_size(copies.size)} in {copies.files} mapped copies")
+        print_line(f"deleted {human_size(copies.size)} in {counted(copies.files, 'mapped file')}")
 
 
 @cache.command("limit", cls=ExampleCommand, example="ledger cache limit 50GiB")
@@ -73,8 +75,9 @@ def limit(session: Session, size: int) -> None:
     It is a limit for what comes from distant stores, and another one for mapped files.
     """
     write_cache_limit(session.reader().path, size)
-    session.ledger().cache.trim()
-    session.ledger().mapped.trim()
+    opened = session.ledger()  # with the new limit
+    opened.cache.trim()
+    opened.mapped.trim()
     if session.json:
         print_json({"limit": size})
     else:

@@ -88,7 +88,7 @@ def full_version_shape(version: ArtifactVersion) -> Shape:
         "run": str(version.run.id) if version.run is not None else None,
         "step": version.step.name if version.step is not None else None,
         "metadata": encode_values(version.metadata),
-        "files": [_file_shape(file) for file in version.files()],
+        "files": [file_shape(file) for file in version.files()],
         "visualizations": [{"path": path, "type": kind.value} for path, kind in version.visualizations.items()],
     }
 
@@ -110,7 +110,8 @@ def labels_in(message: str) -> list[str]:
     return [line.removeprefix(_ARTIFACT_TRAILER) for line in trailers if line.startswith(_ARTIFACT_TRAILER)]
 
 
-def _file_shape(file: FileEntry) -> Shape:
+def file_shape(file: FileEntry) -> Shape:
+    """A file of a version."""
     return {"path": file.path, "size": file.size, "kind": file.kind}
 
 

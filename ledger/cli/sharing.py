@@ -10,15 +10,19 @@ import ledger
 from ledger.cli.printing import counted, print_json, print_line, print_made, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.history import without_secrets
-from ledger.lookup import place_for_new, read_config, store_of_remote
+from ledger.lookup import RemoteConfig, place_for_new, read_config, store_of_remote
 
 _MOST_LINES = 50
+
+_store_option = click.option(
+    "--store", metavar="URL", help="Where the remote's bytes are; of a path it is found beside the history."
+)
 
 
 @click.command(cls=ExampleCommand, example="ledger clone hub.git copy/.ledger")
 @click.argument("url")
 @click.argument("path", required=False, type=click.Path())
-@click.option("--store", metavar="URL", help="Where the remote's bytes are; of a path it is found beside the history.")
+@_store_option
 @json_option
 @pass_session
 def clone(session: Session, url: str, path: str | None, store: str | None) -> None:
@@ -76,18 +80,14 @@ def remote() -> None:
 @remote.command("add", cls=ExampleCommand, example="ledger remote add origin hub.git")
 @click.argument("name")
 @click.argument("url")
-@click.option("--store", metavar="URL", help="Where the remote's bytes are; of a path it is found beside the history.")
+@_store_option
 @json_option
 @pass_session
 def add(session: Session, name: str, url: str, store: str | None) -> None:
     """Remember a remote. NAME is what `ledger sync` calls it, `origin` is the one that numbers are published to."""
     opened = session.ledger()
     opened.add_remote(name, url, store)
-    settings = read_config(opened.path).remotes[name]
-    if session.json:
-        print_json({"name": name, "url": without_secrets(settings.url), "store": settings.store or None})
-    else:
-        print_line(f"{name} is {without_secrets(settings.url)}")
+    _show(session, name, read_config(opened.path).remotes[name], "is")
 
 
 @remote.command("remove", cls=ExampleCommand, example="ledger remote remove origin")
@@ -102,11 +102,15 @@ def remove(session: Session, name: str) -> None:
     opened = session.ledger()
     before = read_config(opened.path).remotes
     opened.remove_remote(name)
-    settings = before[name]
+    _show(session, name, before[name], "was")
+
+
+def _show(session: Session, name: str, settings: RemoteConfig, verb: str) -> None:
+    url = without_secrets(settings.url)
     if session.json:
-        print_json({"name": name, "url": without_secrets(settings.url), "store": settings.store or None})
+        print_json({"name": name, "url": url, "store": settings.store or None})
     else:
-        print_line(f"{name} was {without_secrets(settings.url)}")
+        print_line(f"{name} {verb} {url}")
 
 
 @remote.command("list", cls=ExampleCommand, example="ledger remote list")

@@ -68,9 +68,6 @@ def verify(
     """
     if quick and deep:
         raise click.UsageError("--quick and --deep exclude each other", context)
-    part = ledger.maintenance.Part(
-        sample if sample is not None else 1.0, seconds if seconds is not None else float("inf")
-    )
     opened = session.ledger()
     with pieces_on_terminal("checking") as show:
         if sample is None and seconds is None:
@@ -80,6 +77,7 @@ def verify(
                 show(done, len(pieces))
             report = check.report()
         else:
+            part = ledger.maintenance.Part(sample or 1.0, seconds or float("inf"))
             report = ledger.maintenance.verify_part(opened, part, deep=not quick, on_progress=show)
     _print(session, report)
     context.exit(0 if report.ok else DAMAGED)

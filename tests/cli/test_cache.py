@@ -33,7 +33,7 @@ def test_show_says_where_and_how_much(cli: Cli, kept: ObjectCache, workdir: Path
     assert expected == json.loads(cli("cache", "show", "--json").out)
     shown = cli("cache", "show").out
     assert ["path", "limit", "size", "files", "mapped"] == [line.split()[0] for line in shown.splitlines()]
-    assert (True, True) == ("20.0 GiB" in shown, "0 B in 0 copies" in shown)
+    assert (True, True) == ("20.0 GiB" in shown, "0 B in 0 files" in shown)
 
 
 def test_show_of_nothing_makes_nothing(cli: Cli) -> None:
@@ -47,7 +47,7 @@ def test_clear_deletes_what_is_kept(cli: Cli, kept: ObjectCache) -> None:
     """Everything goes, and it is said how much that was."""
     nothing = {"size": 0, "files": 0}
     assert {"size": 300_000, "files": 3, "mapped": nothing} == json.loads(cli("cache", "clear", "--json").out)
-    told = "deleted 0 B in 0 files\ndeleted 0 B in 0 mapped copies\n"
+    told = "deleted 0 B in 0 files\ndeleted 0 B in 0 mapped files\n"
     assert (0, told) == (kept.usage().files, cli("cache", "clear").out)
 
 
@@ -59,7 +59,7 @@ def test_mapped_files_are_kept_and_cleared_too(cli: Cli, workdir: Path) -> None:
     for number in range(2):
         opened.save(np.full(1000, number), "a").load(mmap=True)
     assert (2, 2 * 8128) == opened.mapped.usage()
-    assert "15.9 KiB in 2 copies" in cli("cache", "show").out
+    assert "15.9 KiB in 2 files" in cli("cache", "show").out
     cli("cache", "limit", "9000")
     assert {"size": 8128, "files": 1} == json.loads(cli("cache", "clear", "--json").out)["mapped"]
     assert (0, 0) == opened.mapped.usage()
