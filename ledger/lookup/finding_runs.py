@@ -35,7 +35,51 @@ _PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 _STATUSES = ("completed", "failed", "running")
 
 
-def read_run(
+def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
+    """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
+    if not isinstance(wanted, (str, UUID)):
+        raise ArgumentTypeError(f"a run is found by a str or a UUID, got {type(wanted).__name__}: {wanted!r}")
+    text = str(wanted).lower()
+    if is_uuid(text) or not _PREFIX.fullmatch(text):
+        begun = _begun(view, text)
+        return _read_run(view, view.snapshot(), text, begun)
+    begun = _begun(view)
+    snapshot = view.snapshot()
+    runs = dict.fromkeys((*snapshot.runs(), *sorted(begun)))
+    found = [run for run in runs if run.startswith(text) or undashed(run).startswith(text)]
+    if len(found) > 1:
+        raise AmbiguousIdError(
+            f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}", hint="give more digits"
+        )
+    return _read_run(view, snapshot, found[0] if found else text, begun)
+
+
+def list_runs(view: "View", *, pipeline: str | None, status: str | None, limit: int | None) -> list[PipelineRun]:
+    """The runs, oldest first; ``limit`` keeps the newest."""
+    if pipeline is not None and not isinstance(pipeline, str):
+        raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
+    if status is not None and status not in _STATUSES:
+        raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {', '.join(_STATUSES)}")
+    begun = _begun(view)
+    found = (
+        run
+        for run in _readable_runs(view, view.snapshot(), begun)
+        if pipeline in (None, run.name) and status in (None, run.status)
+    )
+    return list(itertools.islice(found, check_limit(limit)))[::-1]
+
+
+def producer_of(view: "View", snapshot: Snapshot, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
+    """The run and the step that made a version; ``None`` for what has not been recorded yet."""
+    try:
+        run = _read_run(view, snapshot, producer.run)
+    except RunNotFoundError:
+        # A step that is still running has saved versions already; its record comes when it ends.
+        return None, None
+    return run, run.steps.get(producer.step)
+
+
+def _read_run(
     view: "View", snapshot: Snapshot, run: str, begun: Mapping[str, RunRecord] = MappingProxyType({})
 ) -> PipelineRun:
     """The run of an id, be it one of those that have ``begun`` and published nothing; raises `RunNotFoundError`."""
@@ -54,52 +98,6 @@ def read_run(
     steps = [_read_step(run, name, data) for name, data in files.items() if name not in (begin, end)]
     ended = decode_end(files[end], where=f"the end of {where}") if end in files else None
     return PipelineRun(view, snapshot, record, ended, steps)
-
-
-def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
-    """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
-    if not isinstance(wanted, (str, UUID)):
-        raise ArgumentTypeError(f"a run is found by a str or a UUID, got {type(wanted).__name__}: {wanted!r}")
-    text = str(wanted).lower()
-    if is_uuid(text) or not _PREFIX.fullmatch(text):
-        begun = _begun(view, text)
-        return read_run(view, view.snapshot(), text, begun)
-    begun = _begun(view)
-    snapshot = view.snapshot()
-    runs = dict.fromkeys((*snapshot.runs(), *sorted(begun)))
-    found = [run for run in runs if run.startswith(text) or undashed(run).startswith(text)]
-    if len(found) > 1:
-        raise AmbiguousIdError(
-            f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}", hint="give more digits"
-        )
-    return read_run(view, snapshot, found[0] if found else text, begun)
-
-
-def list_runs(
-    view: "View", *, pipeline: str | None = None, status: str | None = None, limit: int | None = None
-) -> list[PipelineRun]:
-    """The runs, oldest first; ``limit`` keeps the newest."""
-    if pipeline is not None and not isinstance(pipeline, str):
-        raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
-    if status is not None and status not in _STATUSES:
-        raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {', '.join(_STATUSES)}")
-    begun = _begun(view)
-    found = (
-        run
-        for run in _readable_runs(view, view.snapshot(), begun)
-        if pipeline in (None, run.name) and status in (None, run.status)
-    )
-    return list(itertools.islice(found, check_limit(limit)))[::-1]
-
-
-def producer_of(view: "View", snapshot: Snapshot, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
-    """The run and the step that made a version; ``None`` for what has not been recorded yet."""
-    try:
-        run = read_run(view, snapshot, producer.run)
-    except RunNotFoundError:
-        # A step that is still running has saved versions already; its record comes when it ends.
-        return None, None
-    return run, run.steps.get(producer.step)
 
 
 def _can_be_run(run: str) -> bool:
@@ -135,6 +133,6 @@ def _readable_runs(view: "View", snapshot: Snapshot, begun: Mapping[str, RunReco
     runs = heapq.merge(snapshot.runs(newest_first=True), sorted(begun, reverse=True), reverse=True)
     for run, _ in itertools.groupby(runs):
         try:
-            yield read_run(view, snapshot, run, begun)
+            yield _read_run(view, snapshot, run, begun)
         except (FormatError, IntegrityError, RunNotFoundError) as error:
             warn_user(f"run {run} is left out, its record is damaged: {error}")

@@ -317,4 +317,4 @@ class Artifact:
         return f"<Artifact {self.name} latest={self._latest.version}>"
 
     def _repr_html_(self) -> str:
-        return self.latest._repr_html_()  # of the same module
+        return self.latest._repr_html_()

@@ -25,8 +25,7 @@ from ledger.lookup.view import View
 def find_path(path: str | Path | None) -> Path:
     """The directory of the ledger that is meant; raises `LedgerNotFoundError`."""
     if path is None:
-        found = find_ledger(os.environ)
-        target = found or place_for_new(os.environ)
+        target = find_ledger(os.environ) or place_for_new(os.environ)
     else:
         target = absolute(given_path(path, "a ledger directory"))
     if not is_ledger(target):

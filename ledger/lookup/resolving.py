@@ -42,7 +42,7 @@ def resolve(snapshot: Snapshot, wanted: object, version: str | int | None = None
     prefix = undashed(wanted.lower())
     if _PREFIX.fullmatch(prefix):
         return _by_prefix(snapshot, wanted, prefix, version)
-    raise no_artifact(snapshot, wanted)
+    raise _no_artifact(snapshot, wanted)
 
 
 def split_label(wanted: str, version: str | int | None) -> tuple[str, str | int | None]:
@@ -65,11 +65,11 @@ def resolve_name(snapshot: Snapshot, wanted: object) -> Name:
     """The name of an existing artifact; raises `ArtifactNotFoundError`."""
     name = _name_or_none(wanted) if isinstance(wanted, str) else None
     if name is None or not snapshot.has_artifact(name):
-        raise no_artifact(snapshot, str(wanted))
+        raise _no_artifact(snapshot, str(wanted))
     return name
 
 
-def no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
+def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
     """The error of a name, id or prefix that nothing has."""
     import difflib
 
@@ -96,7 +96,7 @@ def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim
     if version is None:
         latest = snapshot.latest(name)
         if latest is None:
-            raise no_artifact(snapshot, name)
+            raise _no_artifact(snapshot, name)
         return latest
     wanted = _as_text(version)
     claim = snapshot.claim_of(name, wanted) if wanted.isascii() else None
@@ -125,7 +125,7 @@ def _by_id(snapshot: Snapshot, id: VersionId, version: str | int | None) -> Clai
 def _by_prefix(snapshot: Snapshot, wanted: str, prefix: str, version: str | int | None) -> Claim:
     found, count = snapshot.claims_with_id(prefix, most=_SHOWN)
     if not found:
-        raise no_artifact(snapshot, wanted)
+        raise _no_artifact(snapshot, wanted)
     if count > 1:
         listed = ", ".join(f"{claim.id} ({claim.label})" for claim in found)
         more = "" if count <= _SHOWN else f" and {count - _SHOWN} more"
@@ -152,7 +152,7 @@ def _as_text(version: str | int) -> str:
 def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> ArtifactNotFoundError:
     existing = [claim.version for claim in snapshot.claims(name)]
     if not existing:
-        return no_artifact(snapshot, name)  # a folder by its name, in which no version stands
+        return _no_artifact(snapshot, name)  # a folder by its name, in which no version stands
     near = nearest(wanted, existing)
     told = f"of its {len(existing)} are {', '.join(near)}" if len(existing) > 1 else f"is {near[0]}"
     return VersionNotFoundError(

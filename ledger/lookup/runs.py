@@ -163,7 +163,7 @@ class PipelineRun:
         snapshot: Snapshot,
         record: RunRecord,
         end: EndRecord | None,
-        steps: list[StepRecord],
+        steps: Iterable[StepRecord],
         *,
         is_recorded: bool = True,
     ) -> None:
@@ -176,8 +176,8 @@ class PipelineRun:
         self.is_interrupted = end is None and view.revision is None and is_orphaned(view.path, record.id)
         """Whether the run has no end, and none is to come: its process died, or could not record it."""
         order = {name: place for place, name in enumerate(record.steps)}
-        steps.sort(key=lambda step: order.get(step.name, len(order)))
-        of_steps = ((step.name, StepRun(view, snapshot, step)) for step in steps)
+        self._steps = sorted(steps, key=lambda step: order.get(step.name, len(order)))
+        of_steps = ((step.name, StepRun(view, snapshot, step)) for step in self._steps)
         self.steps: dict[str, StepRun] = _ByName(f"run {record.id}", "step", of_steps)
         """The steps that ran or were reused, by name, in order."""
 
@@ -241,7 +241,7 @@ class PipelineRun:
 
     def __reduce__(self) -> tuple[Any, ...]:
         rebuilt = functools.partial(_rebuilt_run, is_recorded=self.is_recorded)
-        return rebuilt, (self._view, self._record, self._end, [step._record for step in self.steps.values()])  # noqa: SLF001  # of this module
+        return rebuilt, (self._view, self._record, self._end, self._steps)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PipelineRun) and self.id == other.id

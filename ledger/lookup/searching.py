@@ -32,7 +32,7 @@ from ledger.records import (
 )
 
 
-def list_artifacts(view: View, *, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
+def list_artifacts(view: View, *, name: str | None, tag: str | Iterable[str] | None) -> list[Artifact]:
     """The artifacts, by name: that of a name, and with a tag those that have a version with it."""
     snapshot = view.snapshot()
     wanted = check_name(name) if name is not None else None
@@ -63,12 +63,7 @@ def find_artifact_of(view: View, name_or_id: str | UUID) -> Artifact:
 
 
 def search_versions(
-    view: View,
-    *,
-    name: str | None = None,
-    version: str | int | None = None,
-    wanted: Filter,
-    limit: object = None,
+    view: View, *, name: str | None, version: str | int | None, wanted: Filter, limit: int | None
 ) -> list[ArtifactVersion]:
     """The versions that match, in the order they were made; ``limit`` keeps the newest.
 
@@ -183,7 +178,7 @@ def _newest_first(snapshot: Snapshot, search: Search) -> Iterator[Claim]:
 def _is_wanted(view: View, snapshot: Snapshot, claim: Claim, wanted: Filter) -> bool:
     if wanted.asks_nothing:
         return True
-    facts = readable_facts(view, snapshot, claim)
+    facts = _readable_facts(view, snapshot, claim)
     return facts is not None and matches(
         wanted,
         tags=facts.tags,
@@ -193,7 +188,7 @@ def _is_wanted(view: View, snapshot: Snapshot, claim: Claim, wanted: Filter) -> 
     )
 
 
-def readable_facts(view: View, snapshot: Snapshot, claim: Claim) -> Facts | None:
+def _readable_facts(view: View, snapshot: Snapshot, claim: Claim) -> Facts | None:
     """The facts of a version, or ``None`` with a warning where its record is damaged."""
     try:
         return view.facts(snapshot, claim)
