@@ -9,6 +9,7 @@ a program that forks between two saves forks no thread of ours. Contents below
 
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
@@ -48,22 +49,24 @@ class Workers(Generic[Result]):
         return len(self._under_way) > self._threads
 
     def give(self, work: Callable[[], Result]) -> None:
-        """Start a piece of work, or queue it until a thread is free."""
+        """Start a piece of work, or queue it until a thread is free; where none can be started, do it."""
         from concurrent.futures import Future
 
         kept: list[str] = []
+        # How durable writes are belongs to the context of whoever gives the work.
+        context = copy_context()
+        context.run(keep_warnings, kept)
+        context.run(self._requests.enter)
+        future: Future[Result] = Future()
+        do = partial(_do_once, partial(context.run, work), future, threading.Lock())
         try:
             if self._pool is None:
                 self._pool = _new_pool(self._threads)
-            # How durable writes are belongs to the context of whoever gives the work.
-            context = copy_context()
-            context.run(keep_warnings, kept)
-            context.run(self._requests.enter)
-            future = self._pool.submit(context.run, work)
+            self._pool.submit(do)
         except RuntimeError:
-            # The interpreter is ending and starts no threads any more: what an exit handler saves is saved still.
-            future = Future()
-            future.set_result(work())
+            # The machine has no more threads, and one that there is may take the work up as well; or the interpreter
+            # is ending: what an exit handler saves is saved still.
+            do()
         self._under_way.append((future, kept))
 
     def take(self) -> Result:
@@ -123,6 +126,16 @@ def in_order(work: Callable[[Work], Result], pieces: Iterable[Work], *, threads:
             yield workers.take()
     finally:
         workers.close()
+
+
+def _do_once(work: Callable[[], Result], future: "Future[Result]", once: threading.Lock) -> None:
+    """Do a piece of work for its future, unless another thread has begun it."""
+    if not once.acquire(blocking=False):
+        return
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001  # raised where the result is taken
+        future.set_exception(error)
 
 
 def _new_pool(threads: int) -> "ThreadPoolExecutor":

@@ -199,6 +199,21 @@ def test_large_parts_are_read_into_memory(store: LocalStore, start: int, size: i
     assert data[start : start + size] == target
 
 
+def test_where_no_more_threads_start_all_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece is done once where all threads but the first are refused, as in a container that limits them."""
+    really = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if not thread.name.endswith("_0"):
+            raise RuntimeError("can't start new thread")
+        really(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    done: list[int] = []
+    assert [None] * 50 == list(in_order(done.append, range(50), threads=4))
+    assert list(range(50)) == sorted(done)
+
+
 def test_an_exit_handler_may_save(tmp_path: Path) -> None:
     """What a program saves when the interpreter starts no threads any more is saved all the same."""
     program = f"""
