@@ -25,7 +25,7 @@ DEFAULT_OUTPUT = "output"
 _SAYING = ("Annotated", "ArtifactConfig")
 """What an annotation names an output with."""
 _ANNOTATION_RULE = (
-    "an output's annotation holds the type and then a name, an ArtifactConfig, or one of each, with the name said once"
+    "write Annotated[...] with the type and then a name, an ArtifactConfig, or one of each, with the name said once"
 )
 
 
@@ -86,6 +86,8 @@ def _resolved(function: Callable[..., Any], key: str, annotation: Any, local: di
     except (NameError, TypeError, AttributeError, SyntaxError) as error:
         if isinstance(annotation, str) and key == "return" and "Annotated" in annotation:
             raise _lost_with(annotation, function, str(error)) from error
+        if isinstance(annotation, str) and key == "return" and annotation.startswith("ArtifactConfig("):
+            raise _contradiction(annotation, getattr(function, "__name__", "step")) from error
         return Any if isinstance(annotation, str) else annotation
     return Any if isinstance(found, _Unknown) else found
 
@@ -187,6 +189,8 @@ def _warn_of_lost_names(annotation: Any, step: str) -> None:
 
 
 def _output(annotation: Any, default: str, step: str) -> Output:
+    if isinstance(without_extras(annotation), ArtifactConfig):  # where the type belongs, it would say nothing
+        raise _contradiction(annotation, step)
     config = _config_in(annotation, step)
     key = config.name if config.name is not None else default
     return Output(key=key, annotation=without_extras(annotation), config=config, is_named=config.name is not None)

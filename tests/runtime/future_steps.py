@@ -48,6 +48,11 @@ def described_by_nobody() -> Annotated[int, ArtifactConfig(name="named")]:
     return 1
 
 
+def configured_alone() -> ArtifactConfig(name="named"):  # type: ignore[valid-type]
+    """Another one: the configuration stands where the type does."""
+    return 1
+
+
 def make_local() -> Step:
     """A step that speaks of a class which only this function knows."""
 

@@ -288,6 +288,21 @@ def test_an_output_whose_name_would_be_lost_is_refused(late_steps: Any) -> None:
         step(late_steps.described_by_nobody)
 
 
+def test_a_configuration_in_the_place_of_the_type_is_refused(late_steps: Any) -> None:
+    """An output annotated with its configuration alone is an error, not an output that is saved without it."""
+
+    def configured() -> ArtifactConfig(name="iris"):  # type: ignore[valid-type]
+        return 1
+
+    def held() -> Annotated[ArtifactConfig(tags=["raw"]), "iris"]:  # type: ignore[valid-type]
+        return 1
+
+    for function in (configured, held, late_steps.configured_alone):
+        with pytest.raises(StepInterfaceError, match="has the output annotation") as caught:
+            step(function)
+        assert "write Annotated[...] with the type" in caught.value.hint
+
+
 def test_a_step_may_close_over_what_is_defined_later() -> None:
     """A name that the function around it defines further down is there when the step runs."""
 
