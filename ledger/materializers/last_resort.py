@@ -6,6 +6,7 @@ what would be better. Nothing falls back to it silently.
 """
 
 import io
+import types
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, TrustClass
@@ -15,6 +16,8 @@ from ledger.materializers.libraries import differing_libraries
 from ledger.materializers.pickles import Unpickler, pickler_class, read_python, write_versions
 from ledger.materializers.registry import LAST_RESORT, qualified_name
 from ledger.notices import warn_if_done
+
+_OPEN_FILES = (io.TextIOWrapper, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.FileIO)
 
 
 class CloudpickleMaterializer(BaseMaterializer):
@@ -27,11 +30,15 @@ class CloudpickleMaterializer(BaseMaterializer):
 
     def save(self, value: Any) -> None:
         """Write ``value.pkl``, ``python.txt`` and ``libraries.txt``, with a warning."""
-        if isinstance(value, io.TextIOWrapper):
-            # cloudpickle would make it the text that is left in it.
+        if isinstance(value, _OPEN_FILES):
+            # cloudpickle would make one of text the text that is left in it.
             raise MaterializerTypeError(
                 f"an open file is no value to save: {value!r}",
                 hint="save pathlib.Path(file.name), or what file.read() gives",
+            )
+        if isinstance(value, types.GeneratorType):
+            raise MaterializerTypeError(
+                f"a generator is no value to save: {value!r}", hint="save list(...) of it, or an artifact of each part"
             )
         warn_if_done(
             f"a {qualified_name(type(value))} is saved by cloudpickle: others can load it only "

@@ -70,8 +70,7 @@ def save_value(
     except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
         raise
     except Exception as error:  # whatever a library or a user's materializer raises
-        hint = "give a materializer of your own for this type"
-        raise _failure("save", chosen, qualified_name(type(value)), error, hint) from error
+        raise _failure("save", chosen, qualified_name(type(value)), error, _way_out(chosen)) from error
     return SavedValue(
         key=writer.key,
         data_type=qualified_name(type(value)),
@@ -188,6 +187,13 @@ def _failure(doing: str, chosen: type[BaseMaterializer], name: str, error: Excep
         materializer=chosen.REGISTRY_KEY,
         data_type=name,
     )
+
+
+def _way_out(chosen: type[BaseMaterializer]) -> str:
+    """What to do about a value that could not be saved, which is no fault of its type where the materializer is own."""
+    if not chosen.__module__.startswith("ledger."):
+        return f"the traceback shows where {chosen.__qualname__}.save failed"
+    return "save the plain values that it holds, or give a materializer of your own for this type"
 
 
 def _hint_of_library(chosen: type[BaseMaterializer]) -> str:

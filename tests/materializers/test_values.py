@@ -1,6 +1,7 @@
 """What surrounds every materializer: errors, metadata, visualizations, trust and types."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -341,11 +342,41 @@ def test_a_library_that_is_older_than_its_data_is_named(bench: Bench) -> None:
 
 
 def test_an_open_file_is_refused(bench: Bench, tmp_path: Path) -> None:
-    """A file that is open for text, which would come back as its text, is an error with what to save instead."""
+    """An open file, which as text would come back as its text, is an error with what to save instead."""
     (tmp_path / "notes.txt").write_text("a")
-    with open(tmp_path / "notes.txt") as file, pytest.raises(MaterializerTypeError, match=r"notes\.txt") as caught:
-        bench.save(file)
-    assert caught.value.hint == "save pathlib.Path(file.name), or what file.read() gives"
+    for mode in ("r", "rb", "ab", "r+b"):
+        with (
+            open(tmp_path / "notes.txt", mode) as file,
+            pytest.raises(MaterializerTypeError, match=r"notes\.txt") as caught,
+        ):
+            bench.save(file)
+        assert caught.value.hint == "save pathlib.Path(file.name), or what file.read() gives"
+
+
+def test_a_generator_is_refused(bench: Bench) -> None:
+    """A generator, which no pickle takes either, is an error with what to save instead, also inside a container."""
+    for value in ((number for number in [1]), {"rows": (number for number in [1])}):
+        with pytest.raises(MaterializerTypeError, match="a generator is no value to save") as caught:
+            bench.save(value)
+        assert caught.value.hint == "save list(...) of it, or an artifact of each part"
+
+
+def test_a_failing_materializer_of_ones_own_is_not_said_to_be_missing(bench: Bench) -> None:
+    """What to do is to write a materializer where there is none, and to look at it where it failed."""
+
+    class Failing(BaseMaterializer):
+        SKIP_REGISTRATION = True
+
+        def save(self, _: Any) -> None:
+            raise RuntimeError
+
+    for value, materializer, way_out in (
+        (1, Failing, "the traceback shows where .*Failing.save failed"),
+        (threading.Lock(), None, "save the plain values that it holds, or give a materializer of your own"),
+    ):
+        with pytest.raises(MaterializerError) as caught:
+            bench.save(value, materializer=materializer)
+        assert re.match(way_out, caught.value.hint)
 
 
 def test_what_cannot_be_pickled_either_is_an_error_of_ours(bench: Bench) -> None:
