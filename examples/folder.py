@@ -17,8 +17,7 @@ def main() -> None:
         version = save_artifact(folder, "notes")
 
     print(f"{version.name}@{version.version} has {len(version.files())} files, {version.size} bytes")
-    paths = [entry.path for entry in version.files()]
-    with Client().get_artifact_version("notes").open(next(path for path in paths if path.endswith("07.txt"))) as file:
+    with Client().get_artifact_version("notes").open("notes/2026/07.txt") as file:
         print(file.read().decode().strip())
 
     copy = load_artifact("notes")

@@ -4,23 +4,9 @@ import re
 import tomllib
 from pathlib import Path
 
-from ledger import errors
-
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 TEST_COMMAND = "python -m pytest -n auto"
-
-
-def error_classes() -> list[type[errors.LedgerError]]:
-    found = (each for each in vars(errors).values() if isinstance(each, type))
-    return [each for each in found if issubclass(each, errors.LedgerError)]
-
-
-def test_every_error_is_listed() -> None:
-    """specs/errors.md has a row for each class, with its kind and exit code."""
-    spec = (ROOT / "specs" / "errors.md").read_text()
-    rows = {each: f"| `{each.__name__}` | `{each.kind}` | {each.exit_code} |" for each in error_classes()}
-    assert [] == [row for row in rows.values() if row not in spec]
 
 
 def test_the_readme_has_two_one_line_commands() -> None:

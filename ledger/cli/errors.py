@@ -1,7 +1,7 @@
 """From a failure to what the user sees: lines on stderr, or a JSON object, and an exit code.
 
 The one place that does so. Each error class knows its own exit code; what the codes mean is
-listed here, shown by ``ledger --help`` and promised in specs/errors.md.
+listed here, shown by ``ledger --help`` and promised in specs/command-line.md.
 """
 
 import click
