@@ -5,7 +5,7 @@ entry point; nothing of the package imports it. It reads, through the core, and 
 """
 
 from ledger.filesystem.addresses import Address, parse_address
-from ledger.filesystem.folders import Folders
+from ledger.filesystem.folders import VersionFolders
 from ledger.filesystem.reading import LedgerFileSystem
 
-__all__ = ["Address", "Folders", "LedgerFileSystem", "parse_address"]
+__all__ = ["Address", "LedgerFileSystem", "VersionFolders", "parse_address"]

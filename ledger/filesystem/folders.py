@@ -12,7 +12,7 @@ from ledger.records import FileEntry
 _MOST_LINKS = 40  # as many as Linux follows before it calls them a loop
 
 
-class Folders:
+class VersionFolders:
     """The files and folders of a content, by path; the top is the empty path."""
 
     def __init__(self, files: Sequence[FileEntry]) -> None:

@@ -24,7 +24,7 @@ from ledger.errors import (
     ReadOnlyError,
 )
 from ledger.filesystem.addresses import PROTOCOL, Address, parse_address, quote_name, without_protocol
-from ledger.filesystem.folders import Folders
+from ledger.filesystem.folders import VersionFolders
 from ledger.filesystem.opened import OpenedFile
 from ledger.records import FileEntry
 
@@ -65,7 +65,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         super().__init__(**options)
         self._path = os.fspath(ledger_dir) if ledger_dir is not None else None
         self._opened: Ledger | None = None
-        self._known: dict[tuple[str, str, str], tuple[ArtifactVersion, Folders]] = {}
+        self._known: dict[tuple[str, str, str], tuple[ArtifactVersion, VersionFolders]] = {}
 
     @classmethod
     def _strip_protocol(cls, path: Any) -> Any:
@@ -182,7 +182,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
     def _address(self, asked: str) -> Address | None:
         return parse_address(asked, self._ledger().has_artifact)
 
-    def _folders_of(self, address: Address) -> tuple[ArtifactVersion, Folders]:
+    def _folders_of(self, address: Address) -> tuple[ArtifactVersion, VersionFolders]:
         """The version that an address means, and its files."""
         ledger = self._ledger()
         with _missing(address.name if address.version is None else f"{address.name}@{address.version}"):
@@ -193,7 +193,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         if kept is None:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            kept = self._known[key] = version, Folders(version.files())
+            kept = self._known[key] = version, VersionFolders(version.files())
         return kept
 
     def _version_info(self, asked: str, address: Address | None) -> Info:
@@ -205,7 +205,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
             raise self._nothing(asked)
         return _folder(asked)
 
-    def _found(self, name: str, version: ArtifactVersion, folders: Folders, path: str) -> Info:
+    def _found(self, name: str, version: ArtifactVersion, folders: VersionFolders, path: str) -> Info:
         """What is at a place of a version, a link followed; ``name`` is what it is asked for by."""
         goal = folders.follow(path, lambda link: _target(version, link))
         file = folders.file(goal)

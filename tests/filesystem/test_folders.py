@@ -3,14 +3,14 @@
 import pytest
 
 from ledger.errors import PathNotFoundError
-from ledger.filesystem import Folders
+from ledger.filesystem import VersionFolders
 from ledger.records import FileEntry
 
 
-def folders_of(*paths: str, links: dict[str, str] | None = None) -> Folders:
+def folders_of(*paths: str, links: dict[str, str] | None = None) -> VersionFolders:
     files = [FileEntry(path=path, size=1) for path in paths]
     files += [FileEntry(path=path, size=len(target), kind="link") for path, target in (links or {}).items()]
-    return Folders([*files, FileEntry(path="empty/folder", size=0, kind="directory")])
+    return VersionFolders([*files, FileEntry(path="empty/folder", size=0, kind="directory")])
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def folders_of(*paths: str, links: dict[str, str] | None = None) -> Folders:
     ],
 )
 def test_folders_list_what_lies_in_them(path: str, expected: list[str] | None) -> None:
-    """Folders are known by the files below them, and empty ones by themselves."""
+    """VersionFolders are known by the files below them, and empty ones by themselves."""
     assert expected == folders_of("a.csv", "sub/b.csv", "sub/deep/c.csv").children(path)
 
 
