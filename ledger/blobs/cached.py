@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO, Final
 
 from ledger.blobs.cache import ObjectCache
-from ledger.blobs.layout import is_pack, names_its_bytes
+from ledger.blobs.layout import kind_of, names_its_bytes
 from ledger.blobs.recent import Recent
 from ledger.blobs.spooled import blocks_of, put_file
 from ledger.blobs.store import PrunableStore, etag_of, get_into, gets_at_once, puts_at_once, size_of
@@ -122,7 +122,7 @@ class CachedStore:
             for number, piece in enumerate(pieces):
                 self._keep(key, number, piece)
             with contextlib.suppress(StorageError):  # without it the next process reads the pack again
-                tag = etag_of(self._store, key, just_put=True) if is_pack(key) else None
+                tag = etag_of(self._store, key, just_put=True) if kind_of(key) == "packs" else None
                 if tag is not None:
                     self._keep_etag(key, tag)
 
@@ -133,7 +133,7 @@ class CachedStore:
         """Whether a pack is in the store as it was when its pieces were kept; asked once in a process."""
         with self._lock:
             known = self._unchanged.get(key)
-        if known is not None or not is_pack(key):
+        if known is not None or kind_of(key) != "packs":
             return bool(known)
         tag = etag_of(self._store, key)
         is_same = tag is not None and tag.encode() == self._cache.get(f"{key}.etag")

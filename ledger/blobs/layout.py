@@ -55,19 +55,18 @@ def parse_key(key: str) -> tuple[ObjectKind, str] | None:
     return kind, match[2] + match[3]
 
 
+def kind_of(key: str) -> ObjectKind | None:
+    """The kind of an object, or ``None`` for a key that none has."""
+    found = parse_key(key)
+    return found[0] if found is not None else None
+
+
 def names_its_bytes(key: str) -> bool:
     """Whether a key says for ever what its object holds, as those of chunks and packs do.
 
     A table may be written anew when maintenance moves chunks to other packs.
     """
-    found = parse_key(key)
-    return found is not None and found[0] != "tables"
-
-
-def is_pack(key: str) -> bool:
-    """Whether an object of that key is a pack."""
-    found = parse_key(key)
-    return found is not None and found[0] == "packs"
+    return kind_of(key) in ("chunks", "packs")
 
 
 def is_hex(name: str) -> bool:

@@ -12,7 +12,7 @@ from functools import partial
 
 from ledger.blobs.auditing import check_objects, check_table, needs_of, sizes_of
 from ledger.blobs.copying import copy_objects
-from ledger.blobs.layout import parse_key
+from ledger.blobs.layout import kind_of
 from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.store import Store
 from ledger.errors import StorageError
@@ -89,4 +89,4 @@ def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str
 
 
 def _is_table(key: str) -> bool:
-    return (parse_key(key) or ("", ""))[0] == "tables"
+    return kind_of(key) == "tables"

@@ -8,6 +8,7 @@ restored on another system is refused with everything that is wrong with it.
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -92,8 +93,7 @@ def check_files(files: Sequence[FileEntry], *, where: str) -> None:
     """Refuse files of a content with a bad path, a path twice, or one below another file; raises `FormatError`."""
     paths = {file.path for file in files}
     if len(paths) != len(files):
-        seen: set[str] = set()
-        twice = next(file.path for file in files if file.path in seen or seen.add(file.path))  # type: ignore[func-returns-value]  # adding is the point
+        [(twice, _)] = Counter(file.path for file in files).most_common(1)
         raise FormatError(f"{where}: the path {twice!r} stands twice", where=where)
     folders = {""}
     all_usual = are_usual(paths)

@@ -5,15 +5,16 @@ chunks to a `ChunkSink`. Files that are written at the same time wait for their 
 outside of the stream. Paths are checked before a byte is taken.
 """
 
+import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from ledger.blobs.chunking import Block, Cutter
+from ledger.blobs.chunking import Cutter
 from ledger.blobs.folders import FolderFile, check_portable, scan_folder
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.gathering import Gathered, gather
@@ -107,16 +108,12 @@ class ContentWriter:
         lead = f"{prefix.rstrip('/')}/" if prefix else ""
         if prefix and not files:
             self._copy(FolderFile(prefix.rstrip("/"), "directory", os.fspath(folder)), follow=False)
-        try:
+        with self._broken_by_errors():
             for found in gather(files) if self._current is None else files:
                 if isinstance(found, Gathered):
                     self._add_gathered(lead, found)
                 else:
                     self._copy(msgspec.structs.replace(found, path=lead + found.path), follow=False)
-        except BaseException:
-            # Finishing now would make a whole content of a part of the folder.
-            self._over = "broken by an error"
-            raise
 
     def finish(self) -> Content:
         """The content of all files; everything is durable that ``small`` does not have. The writer is used up."""
@@ -141,24 +138,32 @@ class ContentWriter:
         if self._over:
             raise ArgumentError(f"this writer is {self._over} and takes nothing more")
 
+    @contextlib.contextmanager
+    def _broken_by_errors(self) -> Iterator[None]:
+        """A block whose error ends the writer: no whole file, and no whole content, is to be made of a part of one."""
+        try:
+            yield
+        except BaseException:
+            self._over = "broken by an error"
+            raise
+
     def _reserve(self, path: str) -> None:
         """Check a new path and keep it; `ArgumentError` where the content cannot hold it."""
         self._check_usable()
-        problem = path_problem(path)
-        if problem is None and path in self._taken:
-            problem = "it is there already"
-        if problem is None and path in self._folders:
-            problem = "other files lie below it"
-        folder = path.rpartition("/")[0]
-        if problem is None and folder and folder not in self._folders:
-            parents = parents_of(path)
-            above = next((parent for parent in parents if parent in self._taken), None)
-            problem = f"it lies below the file {above!r}" if above is not None else None
-            if problem is None:
-                self._folders.update(parents)
+        problem = path_problem(path) or self._collision(path)
         if problem is not None:
             raise ArgumentError(f"cannot add the file {path!r}: {problem}", path=path)
+        self._folders.update(parents_of(path))
         self._taken.add(path)
+
+    def _collision(self, path: str) -> str | None:
+        """Why there can be no such file beside the others, or ``None``."""
+        if path in self._taken:
+            return "it is there already"
+        if path in self._folders:
+            return "other files lie below it"
+        above = next((parent for parent in parents_of(path) if parent in self._taken), None)
+        return f"it lies below the file {above!r}" if above is not None else None
 
     def _reserve_all(self, paths: Sequence[str]) -> None:
         """Reserve paths, at once where there is certainly nothing wrong with any."""
@@ -204,14 +209,10 @@ class ContentWriter:
     def _pour(self, blocks: Iterable[bytes], take: Callable[[bytes], object]) -> int:
         """Pass on the bytes of a source; how many they are."""
         size = 0
-        try:
+        with self._broken_by_errors():
             for block in blocks:
                 take(block)
                 size += len(block)
-        except BaseException:
-            # Closing what took them must not make a whole file of their first half.
-            self._over = "broken by an error"
-            raise
         return size
 
     def _add_pointer(self, file: FolderFile) -> None:
@@ -227,16 +228,10 @@ class ContentWriter:
         spool.close(len(data))
 
     def _take(self, data: bytes | memoryview) -> None:
-        try:
+        with self._broken_by_errors():
             for block in self._cutter.take(data):
-                self._add(block)
-        except BaseException:
-            self._over = "broken by an error"
-            raise
-
-    def _add(self, block: Block) -> None:
-        self._sink.add(block)
-        advance(block.size)
+                self._sink.add(block)
+                advance(block.size)
 
     def _take_direct(self, data: bytes | memoryview) -> None:
         # After an abort, closing a file flushes what it still holds: nobody wants it.
