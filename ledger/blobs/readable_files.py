@@ -51,8 +51,7 @@ class _Fetching(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            message = f"cannot seek to {base + offset}, before the beginning"
-            raise ValueError(message)
+            raise ValueError(f"cannot seek to {base + offset}, before the beginning")
         self._position = base + offset
         return self._position
 

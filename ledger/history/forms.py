@@ -167,11 +167,9 @@ def check_tree(data: bytes) -> None:
         end = data.index(b"\0", at)
         mode, _, name = data[at:end].decode().partition(" ")
         if mode.encode() not in (_DIRECTORY, _FILE):
-            message = f"{name!r} has mode {mode}"
-            raise ValueError(message)
+            raise ValueError(f"{name!r} has mode {mode}")
         at = end + 21
-    message = "an entry is cut short"
-    raise ValueError(message)
+    raise ValueError("an entry is cut short")
 
 
 def decode_commit(id: CommitId, data: bytes) -> Commit:
@@ -181,8 +179,7 @@ def decode_commit(id: CommitId, data: bytes) -> Commit:
     """
     head = _COMMIT_HEAD.match(data)
     if head is None:
-        message = f"it begins with {data[:60]!r}, which is not its tree, parents, author and committer"
-        raise ValueError(message)
+        raise ValueError(f"it begins with {data[:60]!r}, which is not its tree, parents, author and committer")
     tree, parents, author, time = head.groups()
     return Commit(
         id,
@@ -198,6 +195,5 @@ def decode_tag(data: bytes) -> ObjectId:
     """The object that a tag with a message is about, another tag perhaps; raises ``ValueError`` where it names none."""
     head = _TAG_HEAD.match(data)
     if head is None:
-        message = f"it begins with {data[:60]!r}, which is not the object that it is about"
-        raise ValueError(message)
+        raise ValueError(f"it begins with {data[:60]!r}, which is not the object that it is about")
     return ObjectId(head[1].decode())

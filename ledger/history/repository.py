@@ -184,12 +184,10 @@ def read_settings(data: bytes) -> dict[str, str]:
         elif setting is not None and section:
             found[f"{section}.{setting[1].lower()}"] = (setting[2] or "").strip()
         elif line.strip(" \t\r") and line.lstrip(" \t\r")[0] not in "#;":
-            message = f"line {number} is {line[:60]!r}, which is no setting"
-            raise ValueError(message)
+            raise ValueError(f"line {number} is {line[:60]!r}, which is no setting")
     for key in _OWN_KEYS:
         if not re.fullmatch(_WORDS, found.get(key, "true")):
-            message = f"{key} is {found[key][:60]!r}, which is no word that Git takes"
-            raise ValueError(message)
+            raise ValueError(f"{key} is {found[key][:60]!r}, which is no word that Git takes")
     return found
 
 

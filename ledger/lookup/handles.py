@@ -237,8 +237,7 @@ class ArtifactVersion:
         return self._backing.access.reader(self._claim, self._facts)
 
     def __setattr__(self, name: str, value: object) -> None:
-        message = f"{self._claim.label} is immutable; log metadata or tags on it, or save a new version"
-        raise AttributeError(message)
+        raise AttributeError(f"{self._claim.label} is immutable; log metadata or tags on it, or save a new version")
 
     def __delattr__(self, name: str) -> None:
         self.__setattr__(name, None)

@@ -91,15 +91,13 @@ def check_encoded(values: dict[str, Value], where: str) -> None:
 def _large_integer(text: str) -> int:
     number = int(text)
     if -INTEGER_LIMIT <= number <= INTEGER_LIMIT:
-        message = f"integer {text} encoded as a large one in metadata"
-        raise ValueError(message)
+        raise ValueError(f"integer {text} encoded as a large one in metadata")
     return number
 
 
 def _decode_key(key: str) -> str:
     if key.startswith("$") and not key.startswith("$$"):
-        message = f"unknown encoding {key!r} in metadata"
-        raise ValueError(message)
+        raise ValueError(f"unknown encoding {key!r} in metadata")
     return key.removeprefix("$")
 
 
