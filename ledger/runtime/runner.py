@@ -11,8 +11,7 @@ leave it out of a traceback, which shows the user's own lines.
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -26,7 +25,7 @@ from ledger.core import (
     present,
 )
 from ledger.enums import SaveType
-from ledger.errors import RunNotFoundError, StepInterfaceError
+from ledger.errors import StepInterfaceError
 from ledger.history import cache_file, run_file, step_file
 from ledger.ids import new_uuid
 from ledger.records import CacheRecord, Name
@@ -35,9 +34,10 @@ from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import StepContext, running
 from ledger.runtime.fingerprint import cache_key, source_digest
 from ledger.runtime.graph import FromOutside, Graph
-from ledger.runtime.notes import noted, saving, told_failure
+from ledger.runtime.notes import noted, saving
 from ledger.runtime.plan import PlannedOutput, PlannedStep, make_plan
 from ledger.runtime.project import ProjectState
+from ledger.runtime.publishing import publish_rest, publish_waiting, record_failure, transaction_of
 from ledger.runtime.results import choose_materializer, split_result
 from ledger.runtime.run_configuration import RunConfiguration
 from ledger.runtime.run_state import Attempt, Run, end_record, output_record, run_record, step_record
@@ -76,13 +76,13 @@ def _run_all(run: Run) -> None:
         _save_external(run)
         for planned in run.plan:
             _run_step(run, planned)
-        _publish_rest(run)
+        publish_rest(run)
         run.is_over = True
         tell_run(run.graph.pipeline, run.id, f"completed in {_since(run, run.started)}")
     except BaseException as error:
         if not run.is_own:
             raise
-        _record_failure(run, error)
+        record_failure(run, error)
         if run.attempt is not None and run.attempt.error is not None:
             told = f"failed in {_since(run, run.attempt.started)}: {type(error).__name__}"
             tell_step(run.graph.pipeline, run.attempt.planned.name, told)
@@ -99,7 +99,7 @@ def _save_external(run: Run) -> None:
                 given.setdefault(id(argument.artifact), (argument.artifact, planned.name, key))
     if not given:
         return
-    with _transaction(run, "external inputs") as transaction:
+    with transaction_of(run, "external inputs") as transaction:
         pending = {key: _save_one_external(run, transaction, *each) for key, each in given.items()}
     run.external = {key: _published(version) for key, version in pending.items()}
 
@@ -184,7 +184,7 @@ def _execute(run: Run, attempt: Attempt) -> None:
         step=planned.name,
         inputs=inputs.versions,
         outputs={output.key: (output.declared, output.name) for output in planned.outputs},
-        publish_run=partial(_publish_waiting, run),
+        publish_run=partial(publish_waiting, run),
     )
     attempt.context = context
     with running(context), default_ledger(run.ledger):
@@ -196,7 +196,7 @@ def _execute(run: Run, attempt: Attempt) -> None:
             step=planned.name,
         )
     results = split_result(planned, returned)
-    with _transaction(run, planned.name) as transaction:
+    with transaction_of(run, planned.name) as transaction:
         pending = {
             output.declared: _save_output(transaction, planned, output, results[output.declared], context)
             for output in planned.outputs
@@ -243,76 +243,6 @@ def _add_cache_entry(
     if attempt.key not in run.entered:
         run.entered.add(attempt.key)
         transaction.add_record(cache_file(attempt.key, run.id), entry)
-
-
-def _record_failure(run: Run, failure: BaseException) -> None:
-    """Record that a run failed, and the step that was on; the caller raises the failure, whatever happens here."""
-    attempt = run.attempt
-    what = f"step {attempt.planned.name!r}" if attempt is not None else f"run {run.id}"
-    try:
-        recorded, has_end = _published_so_far(run)
-        if not has_end and (attempt is not None or run.has_begun or run.unpublished):
-            _publish_failure(run, failure, recorded)
-        run.is_over = True
-    except Exception as error:  # noqa: BLE001  # nothing may hide the user's own exception
-        failure.add_note(f"that {what} failed could not be recorded: {error}")
-
-
-def _publish_failure(run: Run, failure: BaseException, recorded: set[str]) -> None:
-    attempt = run.attempt
-    with _transaction(run, f"{attempt.planned.name} failed" if attempt is not None else "failed") as transaction:
-        if attempt is not None and attempt.planned.name not in recorded:
-            attempt.error = told_failure(failure)
-            failed = step_record(run, attempt, "failed", ())
-            transaction.add_record(step_file(run.id, Name(attempt.planned.name)), failed)
-        transaction.add_record(run_file(run.id, "end"), end_record(run, "failed"), trailers=(f"Run: {run.id}",))
-
-
-def _published_so_far(run: Run) -> tuple[set[str], bool]:
-    """The steps whose records are published, and whether the end is: an interrupt may come right after a commit."""
-    try:
-        found = run.ledger.run(run.id)
-    except RunNotFoundError:
-        return set(), False
-    if not found.is_recorded:
-        return set(), False
-    run.has_begun = True
-    run.unpublished = [(path, record) for path, record in run.unpublished if record.name not in found.steps]
-    return set(found.steps), found.ended_at is not None
-
-
-def _publish_waiting(run: Run) -> None:
-    """Publish the beginning of the run, and the records of its cached steps, as far as they still wait."""
-    if run.is_own and (run.unpublished or not run.has_begun):
-        with _transaction(run, "so far"):
-            pass
-
-
-def _publish_rest(run: Run) -> None:
-    """Publish the records that no step's commit has taken along: those of cached steps, and of an empty run."""
-    if run.has_begun and not run.unpublished:
-        return
-    with _transaction(run, "cached" if run.plan else "no steps") as transaction:
-        transaction.add_record(run_file(run.id, "end"), end_record(run, "completed"), trailers=(f"Run: {run.id}",))
-
-
-@contextmanager
-def _transaction(run: Run, what: str) -> Iterator[Transaction]:
-    """A transaction of a run: the records that wait go along, and count as published only if it succeeds."""
-    subject = f"run {run.graph.pipeline}: {what}"
-    transaction = run.ledger.transaction(subject=subject)
-    if not run.has_begun:
-        transaction.add_record(
-            run_file(run.id, "run"), run_record(run, run.project.read()), trailers=(f"Run: {run.id}",)
-        )
-    for path, record in run.unpublished:
-        transaction.add_record(path, record)
-    with transaction:
-        yield transaction
-        with noted(f"while {subject!r} was published"):
-            transaction.commit()
-    run.has_begun = True
-    run.unpublished = []
 
 
 def _published(pending: PendingVersion) -> ArtifactVersion:
