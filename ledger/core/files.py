@@ -83,7 +83,7 @@ class SavingFiles:
 
 
 class ContentPaths:
-    """The paths of a content in its order, and those with a prefix without a look at all: elements may be very many."""
+    """The paths of a content, in its order; those with a prefix are found without a look at each of very many."""
 
     def __init__(self, paths: tuple[str, ...]) -> None:
         self._places = {path: place for place, path in enumerate(paths)}

@@ -19,7 +19,10 @@ from ledger.records import Content
 
 
 class Needed(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys of needed objects, of packs with their needed stretches of chunks; and the contents with tables."""
+    """What versions need: objects by key, of a pack the stretches of chunks; and the contents that have tables.
+
+    ``tip`` is the commit that the branch was at.
+    """
 
     tip: CommitId
     stretches: dict[str, set[tuple[int, int]]]

@@ -30,7 +30,10 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found. ``is_whole`` says whether everything was checked, or only some."""
+    """What a check found. ``is_whole`` says whether everything was checked, or only some.
+
+    ``objects`` and ``bytes`` are how much of the store was read.
+    """
 
     versions: int
     problems: tuple[Problem, ...]

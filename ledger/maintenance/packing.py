@@ -22,7 +22,7 @@ def execute_packing(ledger: Ledger, plan: PackingPlan) -> Packed:
     `ReadOnlyError` for a ledger that is open at a revision.
     """
     ledger.workspace.refuse_past("pack it")
-    most = max(plan.objects, 1)
+    count = max(plan.objects, 1)
     with task("pack the history", plan.bytes):
         # An object's even share of the bytes is near enough for a bar.
-        return pack_history(ledger.workspace.history, plan, lambda objects: advance(objects * plan.bytes // most))
+        return pack_history(ledger.workspace.history, plan, lambda objects: advance(objects * plan.bytes // count))

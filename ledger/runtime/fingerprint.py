@@ -1,6 +1,6 @@
 """The cache key of a step: what its outputs depend on.
 
-Pure. The step's source and settings, its parameters, and the ids of its inputs; not the
+Pure but for reading the source. The step's source and settings, its parameters, and the ids of its inputs; not the
 pipeline's name, so that the same step in another pipeline is a hit.
 """
 

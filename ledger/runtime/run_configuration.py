@@ -1,4 +1,4 @@
-"""A run's configuration from a YAML file: read, checked, and applied for real.
+"""A run's configuration from a YAML file, read and checked.
 
 Every key is known or an error that names the file, the line and the nearest right key. The
 layout: ``parameters``, ``enable_cache`` and ``steps.<step>`` with ``parameters``,
