@@ -23,7 +23,6 @@ OUR_KEEP = b"ledger\n"
 _OTHERS_MARKS = (".promisor", ".mtimes")
 _COMMITS_COME_EARLY = 64
 
-
 FEW = 16_384
 """So many objects, and a list of all their names takes little: about 2 MB."""
 

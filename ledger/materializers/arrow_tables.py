@@ -37,7 +37,7 @@ class ArrowMaterializer(BaseMaterializer):
         with self.open("data.arrows", "wb") as file, pa.ipc.new_stream(file, value.schema) as writer:
             writer.write_table(value)
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The table; mapped from its file where the caller wants that."""
         import pyarrow as pa
 
@@ -104,7 +104,7 @@ class PolarsMaterializer(BaseMaterializer):
             with self.open("series.json", "w") as file:
                 json.dump({"name": value.name}, file)
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The frame or series."""
         import polars as pl
 

@@ -103,11 +103,11 @@ class BaseMaterializer:
         """The value that the files hold; ``data_type`` is its class where that is known here."""
         raise NotImplementedError
 
-    def extract_metadata(self, value: Any, /) -> dict[str, Any]:  # noqa: ARG002  # for subclasses
+    def extract_metadata(self, value: Any, /) -> dict[str, Any]:
         """What to note about a value beside what the user logs."""
         return {}
 
-    def save_visualizations(self, value: Any, /) -> dict[str, VisualizationType]:  # noqa: ARG002  # for subclasses
+    def save_visualizations(self, value: Any, /) -> dict[str, VisualizationType]:
         """Write files that show a value, and say which they are and how to show them.
 
         `files` are those of the visualizations here, not those of the value.

@@ -8,10 +8,10 @@ Elements in sub folders go through `load_value`, which asks for trust where it m
 
 import json
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ledger.errors import LedgerError, MaterializerError
 from ledger.materializers.atoms import Json
@@ -20,9 +20,6 @@ from ledger.materializers.files import Files
 from ledger.materializers.known_types import FACTORIES, is_named_tuple, is_plain_dataclass, known_class, slots_of
 from ledger.materializers.leaves import decode_leaf, is_leaf_tag
 from ledger.materializers.values import load_value
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _LEAVES = frozenset({str, bool, int, float, type(None)})
 _STARTS_OF_TAGS = ('"$', "\\u0024")  # as JSON may write them
@@ -68,7 +65,7 @@ class TreeDecoder:
             raise MaterializerError("data.json is nested too deeply to be read") from error
         return self.decode(tree) if any(start in text for start in _STARTS_OF_TAGS) else tree
 
-    def _class_of(self, held: Json, is_wanted: "Callable[[type], bool]", *roots: type) -> Any:
+    def _class_of(self, held: Json, is_wanted: Callable[[type], bool], *roots: type) -> Any:
         """The class that the form of an instance begins with; an element is never taken for one of the class passed."""
         instead = self._passed if held is self._whole else None
         return self._known_class(held[0], is_wanted, roots=roots, passed=self._passed, instead=instead)
@@ -99,7 +96,7 @@ class TreeDecoder:
         except Exception as error:
             raise _malformed(tag, f"holds what it should not: {error}") from error
 
-    def _filled(self, make: "Callable[[], dict[Any, Any]]", pairs: Json) -> dict[Any, Any]:
+    def _filled(self, make: Callable[[], dict[Any, Any]], pairs: Json) -> dict[Any, Any]:
         made = make()
         for key, held in pairs:
             made[self._decode(key)] = self._decode(held)

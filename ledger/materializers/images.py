@@ -47,7 +47,7 @@ class PillowMaterializer(BaseMaterializer):
         with self.open("image.json", "w") as file:
             json.dump(_facts(value), file)
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The image."""
         from PIL import Image
 
@@ -101,7 +101,7 @@ class FigureMaterializer(BaseMaterializer):
         with mpl.rc_context({"svg.hashsalt": "ledger"}), self.open("figure.svg", "wb") as file:
             file.write(_drawn(value, "svg"))
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The figure's picture: a pillow image, or the bytes of the PNG where pillow is missing."""
         with self.open("figure.png", "rb") as file:
             data: bytes = file.read()

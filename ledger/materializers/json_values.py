@@ -142,7 +142,7 @@ class BytesMaterializer(BaseMaterializer):
             with self.open("kind.txt", "w") as file:
                 file.write(type(value).__name__)
 
-    def load(self, data_type: type | None) -> bytes | bytearray | memoryview:  # noqa: ARG002
+    def load(self, data_type: type | None) -> bytes | bytearray | memoryview:
         """The bytes."""
         kind = ""
         if "kind.txt" in self.files.paths():

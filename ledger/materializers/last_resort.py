@@ -49,7 +49,7 @@ class CloudpickleMaterializer(BaseMaterializer):
             pickler.dump(value)
         write_versions(self, pickler.modules)
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The object; warns where another Python has written it, and refuses what that one alone can run."""
         python = read_python(self)
         with self.open("value.pkl", "rb") as file:

@@ -62,7 +62,7 @@ class NumpyMaterializer(BaseMaterializer):
             if kind != "plain":
                 self._write_kind(kind, value)
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The array; mapped from its file where the caller wants that."""
         import numpy as np
 

@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 import io
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,7 +91,7 @@ def _of_one_type(values: Sequence[object]) -> tuple[Any, str]:
     kinds = set(map(type, values))
     null = "nan" if float in kinds else "None"
     kind, *others = kinds - {float if null == "nan" else type(None)} or {str}
-    if others or kind not in _ARROW_TYPES or not all(x != x for x in values if type(x) is float):  # noqa: PLR0124  # only NaN
+    if others or kind not in _ARROW_TYPES or not all(math.isnan(value) for value in values if type(value) is float):
         return None, null
     try:
         held = values if null == "None" else [None if type(value) is float else value for value in values]

@@ -5,6 +5,7 @@ dtype is parsed by pandas from its name, and no label is anything but a plain va
 """
 
 import base64
+import math
 from typing import TYPE_CHECKING, Any
 
 from ledger.errors import MaterializerError
@@ -243,7 +244,7 @@ def _with_nan(values: list[Any], dtype: Any) -> Any:
     import numpy as np
     import pandas as pd
 
-    if not any(type(value) is float and value != value for value in values):  # noqa: PLR0124  # only NaN
+    if not any(type(value) is float and math.isnan(value) for value in values):
         return values
     if isinstance(dtype, pd.ArrowDtype):
         import pyarrow as pa

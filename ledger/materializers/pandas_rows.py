@@ -4,6 +4,7 @@ Each is an array of one dimension, of any length, and all have one dtype that Ar
 parquet gives them as lists; here they come back as arrays of their own.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,4 +59,4 @@ def decode_rows(column: Any, held: Json) -> Any:
 
 
 def _is_nan(value: object) -> bool:
-    return type(value) is float and value != value  # noqa: PLR0124  # only NaN
+    return type(value) is float and math.isnan(value)

@@ -57,7 +57,7 @@ class PandasMaterializer(BaseMaterializer):
         with self.open("data.parquet", "wb") as file:
             write_parquet(table, file)
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The frame or series."""
         import pyarrow as pa
         import pyarrow.parquet as pq

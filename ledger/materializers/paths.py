@@ -46,7 +46,7 @@ class PathMaterializer(BaseMaterializer):
             raise MaterializerError(f"path {str(value)!r} has no name to save it under", path=str(value))
         self.files.add(name, source)
 
-    def load(self, data_type: type | None) -> Path:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Path:
         """The path of a copy in a folder of its own."""
         folder = self.files.folder()
         names = os.listdir(folder)

@@ -64,7 +64,7 @@ class ScipySparseMaterializer(BaseMaterializer):
         with self.open("sparse.json", "w") as file:
             json.dump(facts, file)
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The matrix or array, in the format it had."""
         import scipy.sparse
 

@@ -62,7 +62,7 @@ class SklearnMaterializer(BaseMaterializer):
             file.write(data)
         write_libraries(self.files, ("skops", *_modules(schema)))
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The estimator; asks for trust where it holds types beyond skops' own list."""
         from skops.io import get_untrusted_types, loads
 

@@ -6,11 +6,10 @@ for a standard deviation makes a copy as large as the array.
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     import numpy as np
 
 _BLOCK = 1 << 16  # numbers: what is worked out of them on the way stays in a processor's cache
@@ -18,7 +17,7 @@ _TEXT_BLOCK = 1 << 12  # texts: each may be long
 _LABEL_LIMIT = 255  # of a key of metadata
 
 
-def describe_columns(columns: "Iterable[tuple[object, object, dict[str, Any]]]") -> dict[str, Any]:
+def describe_columns(columns: Iterable[tuple[object, object, dict[str, Any]]]) -> dict[str, Any]:
     """What is noted of a table by column, from the label, the type and the statistics of each."""
     noted: dict[str, Any] = {"dtype": {}}
     for label, dtype, statistics in columns:

@@ -29,7 +29,7 @@ class _TextMaterializer(BaseMaterializer):
             return
         self._write(value)
 
-    def load(self, data_type: type | None) -> str:  # noqa: ARG002
+    def load(self, data_type: type | None) -> str:
         """The text, as the class that says what it is."""
         with self.open(self.FILE, "rb") as file:
             return self.KIND(file.read().decode())

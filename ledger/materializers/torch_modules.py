@@ -40,7 +40,7 @@ class TorchModuleMaterializer(BaseMaterializer):
         write_tensors(self.files, tensors, {"kind": "module"})
         write_versions(self, pickler.modules)
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The module with its numbers in place."""
         python = read_python(self)
         tensors, _ = read_tensors(self.files)

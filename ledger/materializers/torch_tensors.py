@@ -47,7 +47,7 @@ class TorchTensorMaterializer(BaseMaterializer):
         else:
             write_tensors(self.files, {_SINGLE: value}, {"kind": type(value).__name__})
 
-    def load(self, data_type: type | None) -> Any:  # noqa: ARG002
+    def load(self, data_type: type | None) -> Any:
         """The tensor or the dict of tensors, on the CPU."""
         tensors, facts = read_tensors(self.files)
         if facts["kind"] not in ("dict", "OrderedDict"):
