@@ -8,7 +8,7 @@ would cost a long walk, and there would be nothing to report at its end.
 import msgspec
 
 from ledger.errors import FormatError, IntegrityError
-from ledger.history.forms import Entry, ObjectId
+from ledger.history.forms import TREE, Entry, ObjectId, differing_entries
 from ledger.history.layout import Path
 from ledger.history.objects import Objects
 
@@ -65,28 +65,36 @@ class _Walk:
             self._note(self.removed, path)
         if after is not None and not after.is_directory:
             self._note(self.added, path)
-        old, new = self._entries(path, before), self._entries(path, after)
+        old, new = self._read(path, before), self._read(path, after)
         if after is not None and after.is_directory and not new:
-            where = "/".join(path) or "the root"
+            where = _shown(path)
             raise FormatError(f"{where}: an empty folder, which no ledger has", where=where)
-        for name in sorted({name for name, _ in old.items() ^ new.items()}):
+        try:
+            differing = differing_entries(old, new)
+        except ValueError as error:
+            where = _shown(path)
+            raise FormatError(f"{where}: {error}", where=where) from error
+        for name, one, other in differing:
             if len(name) > _NAME_LIMIT:
                 where = "/".join((*path, f"{name[:_NAME_SHOWN]}..."))
                 raise FormatError(f"{where}: a name of {len(name)} characters, over {_NAME_LIMIT}", where=where)
-            self.descend((*path, name), old.get(name), new.get(name))
+            self.descend((*path, name), one, other)
 
-    def _entries(self, path: Path, entry: Entry | None) -> dict[str, Entry]:
+    def _read(self, path: Path, entry: Entry | None) -> bytes:
         if entry is None or not entry.is_directory:
-            return {}
+            return b""
         if len(path) > DEPTH_LIMIT:
             raise FormatError(f"{'/'.join(path)}: folders nest deeper than {DEPTH_LIMIT}", where="/".join(path))
         try:
-            return self._objects.tree(entry.id)
+            return self._objects.get(entry.id, TREE)
         except IntegrityError as error:
-            where = "/".join(path) or "the root"
-            raise FormatError(f"{where}: {error}", where=where) from error
+            raise FormatError(f"{_shown(path)}: {error}", where=_shown(path)) from error
 
     def _note(self, paths: list[Path], path: Path) -> None:
         paths.append(path)
         if len(paths) > PATH_LIMIT:
             raise FormatError(f"{'/'.join(path)}: more than {PATH_LIMIT} files differ", where="/".join(path))
+
+
+def _shown(path: Path) -> str:
+    return "/".join(path) or "the root"

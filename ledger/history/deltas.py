@@ -77,9 +77,18 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
     return b"".join(parts)
 
 
+def common_prefix(one: bytes, other: bytes) -> int:
+    """How many bytes both begin with."""
+    length = min(len(one), len(other))
+    if length > _SHORT:
+        return _alike_until(one, other, 0, length)
+    differing = int.from_bytes(one[:length]) ^ int.from_bytes(other[:length])
+    return length - (differing.bit_length() + 7) // 8
+
+
 def _pieces_of_tree(base: bytes, target: bytes) -> Iterator[Piece]:
     """The pieces of a tree: mostly it begins and ends like its base, or other ids stand at the same places."""
-    start = _common_prefix(base, target)
+    start = common_prefix(base, target)
     end = _common_suffix(base[start:], target[start:])
     stop = len(target) - end
     if stop - start > _ID and len(base) != len(target):
@@ -138,7 +147,7 @@ def _matched(lines: list[bytes], others: list[bytes]) -> Iterator[Piece]:
 
 def _gap(start: int, counterpart: bytes, gap: bytes) -> Iterator[Piece]:
     """Bytes that differ, as far as they do: ``counterpart`` stands in the base where they stand, from ``start`` on."""
-    prefix = _common_prefix(counterpart, gap)
+    prefix = common_prefix(counterpart, gap)
     suffix = _common_suffix(counterpart[prefix:], gap[prefix:])
     yield start, prefix
     yield gap[prefix : len(gap) - suffix]
@@ -214,15 +223,6 @@ def _decode_size(delta: bytes, at: int) -> tuple[int, int]:
             raise ValueError(f"a delta has a size of over {MOST_BYTES} bytes, more than any object of a ledger")
         if not byte & 0x80:
             return size, at
-
-
-def _common_prefix(one: bytes, other: bytes) -> int:
-    """How many bytes both begin with."""
-    length = min(len(one), len(other))
-    if length > _SHORT:
-        return _alike_until(one, other, 0, length)
-    differing = int.from_bytes(one[:length]) ^ int.from_bytes(other[:length])
-    return length - (differing.bit_length() + 7) // 8
 
 
 def _common_suffix(one: bytes, other: bytes) -> int:

@@ -6,10 +6,11 @@ in a circle, and nothing is unpacked beyond the size that is stated for it.
 """
 
 import zlib
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ledger.history.deltas import MOST_BYTES, apply_delta
+from ledger.history.keeping import KeptObjects
 from ledger.history.openfiles import FileBytes
 
 KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
@@ -17,6 +18,9 @@ KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
 
 OFFSET_DELTA, NAME_DELTA = 6, 7
 """Deltas that find their base by its distance, which is what we write, and by its name."""
+
+BASES_BYTES = 16 << 20
+"""Bytes of objects that are kept at hand for those that build on them, where all of a pack is read."""
 
 LONGEST_CHAIN = 4096
 """Most deltas from an object to one that is whole; Git itself makes at most one fewer."""
@@ -99,11 +103,11 @@ def read_object(
     pack: Buffer,
     offset: int,
     find: Callable[[bytes], int | None],
-    bases: MutableMapping[int, tuple[int, bytes]] | None = None,
+    bases: KeptObjects | None = None,
 ) -> tuple[int, bytes]:
     """The kind and bytes of the object at an offset, its chain of deltas followed; raises `PackDamage`.
 
-    ``find`` says where an object is by its name; in ``bases`` what was met is kept for the next object.
+    ``find`` says where an object is by its name; in ``bases`` what was met is kept by its offset.
     """
     deltas: list[tuple[int, bytes]] = []
     left = MOST_BYTES
@@ -117,7 +121,7 @@ def read_object(
         if head.base is None:
             kind = head.kind
             if bases is not None:
-                bases[offset] = kind, data
+                bases.put(offset, kind, data)
             break
         deltas.append((offset, data))
         left -= len(data)
@@ -133,7 +137,7 @@ def read_object(
         except ValueError as error:
             raise PackDamage(f"the entry at {place}: {error}") from error
         if bases is not None:
-            bases[place] = kind, data
+            bases.put(place, kind, data)
     return kind, data
 
 

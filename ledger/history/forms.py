@@ -6,9 +6,11 @@ this format holds is accepted, and of a commit only what the history needs is ke
 
 import hashlib
 import re
+from bisect import bisect
 from collections.abc import Mapping
 from typing import NamedTuple, NewType
 
+from ledger.history.deltas import common_prefix
 from ledger.history.entries import KINDS
 from ledger.ids import CommitId
 
@@ -88,15 +90,11 @@ def _order_of(name: bytes, is_directory: bool) -> bytes:  # noqa: FBT001  # priv
 
 
 def _place_in(data: bytes, order: bytes) -> int:
-    """Where in a tree an entry begins that is sorted by ``order``; mostly it comes after all others."""
+    """Where in a tree an entry begins that is sorted by ``order``."""
     check_tree(data)
-    entries = _TREE_ENTRY.findall(data)
-    mode, name, _ = entries[-1] if entries else (b"", b"", b"")
-    if order > _order_of(name, mode == _DIRECTORY):
-        return len(data)
-    return next(
-        found.start() for found in _TREE_ENTRY.finditer(data) if _order_of(found[2], found[1] == _DIRECTORY) > order
-    )
+    entries = [*_TREE_ENTRY.finditer(data)]
+    at = bisect(entries, order, key=lambda found: _order_of(found[2], found[1] == _DIRECTORY))
+    return entries[at].start() if at < len(entries) else len(data)
 
 
 def _line(name: str, entry: Entry) -> bytes:
@@ -156,6 +154,20 @@ def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
             return at, Entry(is_directory, ObjectId(data[at : at + _ID_BYTES].hex()))
     check_tree(data)
     return None
+
+
+def differing_entries(one: bytes, other: bytes) -> list[tuple[str, Entry | None, Entry | None]]:
+    """The names of which two trees do not say the same, with what each says; raises ``ValueError`` as `decode_tree`.
+
+    What both begin with is not decoded: mostly one entry of many is new.
+    """
+    found = _WHOLE_TREE.match(one, 0, common_prefix(one, other))
+    shared = found[0] if found is not None else b""
+    old, new = decode_tree(one[len(shared) :]), decode_tree(other[len(shared) :])
+    if not {name.encode() for name in old.keys() | new.keys()}.isdisjoint(_TREE_NAME.findall(shared)):
+        message = "a name stands twice in it"
+        raise ValueError(message)
+    return [(name, old.get(name), new.get(name)) for name in sorted({name for name, _ in old.items() ^ new.items()})]
 
 
 def check_tree(data: bytes) -> None:

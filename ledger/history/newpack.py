@@ -15,15 +15,15 @@ from typing import NamedTuple
 
 from ledger.disk import patch_file, read_file, storage_errors
 from ledger.errors import IntegrityError
-from ledger.history.entries import PackDamage, read_object
+from ledger.history.entries import BASES_BYTES, PackDamage, read_object
 from ledger.history.forms import object_id
+from ledger.history.keeping import KeptObjects
 from ledger.history.packfile import PACK_HEAD, map_file, pack_head, seal_index
 
 _RECORD = struct.Struct(">20sIIQH")
 RECORD_BYTES = _RECORD.size
 _NOT_HERE = bytes(4)
 _READ_SIZE = 1 << 20
-_BASES_BYTES = 16 << 20
 
 
 class Record(NamedTuple):
@@ -84,8 +84,7 @@ class NewPack:
         """The first record from ``start`` on whose object is not on the disk as its name says; ``None`` if all are."""
         with storage_errors(self.path, "read"):
             pack = map_file(os.fspath(self.path))
-        bases: dict[int, tuple[int, bytes]] = {}
-        kept = 0
+        bases = KeptObjects(BASES_BYTES)
         for number in range(start, len(self)):
             name, _, length, offset, _ = self[number]
             if not length:
@@ -96,9 +95,6 @@ class NewPack:
                 return number
             if object_id(kind, data) != name.hex():
                 return number
-            kept += len(data)
-            if kept > _BASES_BYTES:
-                bases, kept = {}, 0
         return None
 
     def columns(self, first: int = 0, stop: int = 256) -> Columns:

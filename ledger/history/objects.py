@@ -24,6 +24,7 @@ from ledger.history.damage import Damage
 from ledger.history.entries import KINDS, PackDamage
 from ledger.history.forms import COMMIT, TREE, Commit, Entry, ObjectId, decode_commit, decode_tree, object_id
 from ledger.history.indexing import restore_indexes
+from ledger.history.keeping import KeptObjects
 from ledger.history.loose import LooseObjects
 from ledger.history.packfile import PackFile, count_in_index
 from ledger.ids import CommitId
@@ -59,7 +60,7 @@ class Objects:
         """The fold in slices that this process was at last, for `staging`, which alone reads and sets it."""
         self._judged: int | None = None
         self._guard = ThreadLock()
-        self._cache = _ByteCache(_CACHE_BYTES)
+        self._cache = KeptObjects(_CACHE_BYTES)
         self._commits: dict[CommitId, Commit] = {}
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
         self._tree_entries = 0
@@ -255,27 +256,6 @@ class Objects:
             self._counts = {stem: count_in_index(size) for _, stem, size in found}
             self._scanned = True
             return known.keys() != self._packs.keys()
-
-
-class _ByteCache:
-    """The objects used last, up to a number of bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
-        self._kept: dict[str, tuple[int, bytes]] = {}
-
-    def get(self, key: str) -> tuple[int, bytes] | None:
-        return self._kept.get(key)
-
-    def put(self, key: str, kind: int, data: bytes) -> None:
-        if key in self._kept:
-            return
-        if self._size + len(data) > self._limit:
-            self._kept = {}
-            self._size = 0
-        self._kept[key] = (kind, data)
-        self._size += len(data)
 
 
 def _names(pack: PackFile) -> list[bytes]:

@@ -15,9 +15,10 @@ from typing import Literal, NamedTuple
 from ledger.disk import is_folder, names_in, open_regular, read_file
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.deltas import MOST_BYTES
-from ledger.history.entries import KINDS, PackDamage
+from ledger.history.entries import BASES_BYTES, KINDS, PackDamage
 from ledger.history.forms import COMMIT, NO_NAMES, TREE, object_id
 from ledger.history.indexing import is_sound
+from ledger.history.keeping import KeptObjects
 from ledger.history.packfile import PackFile
 from ledger.system_errors import raise_unjudged, storage_error
 
@@ -27,7 +28,8 @@ _SHOWN = 3
 _ID = re.compile(r"[0-9a-f]{40}")
 _PERSON = rb"[^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]*) [+-][0-9]{4}\n"
 _COMMIT_HEAD = re.compile(rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author " + _PERSON + rb"committer " + _PERSON)
-_ENTRY = re.compile(rb"([1-7][0-7]*) ([^/\0]+)\0")
+_ENTRY = re.compile(rb"([1-7][0-7]*) ([^\0]+)\0.{20}", re.DOTALL)
+_TREE = re.compile(rb"(?:[1-7][0-7]* [^\0]+\0.{20})*", re.DOTALL)
 _FILE_TYPE, _DIRECTORY = 0o170000, 0o040000
 _DERIVED = (".rev", ".bitmap", ".mtimes")
 
@@ -114,9 +116,10 @@ def _listed(base: Path) -> frozenset[str]:
 def _damaged(base: Path) -> Iterator[tuple[str, str]]:
     """The objects of a pack that are not to be had, and why; raises ``FileNotFoundError`` for a pack that went."""
     pack = PackFile(str(base))
+    bases = KeptObjects(BASES_BYTES)
     for name in pack.names():
         try:
-            found = pack.read(name)
+            found = pack.read(name, bases)
             problem = _problem(name.hex(), *found) if found is not None else "is not where its index says"
         except FileNotFoundError:
             raise
@@ -144,18 +147,14 @@ def _is_tree(data: bytes) -> bool:
 
     It takes every mode, and goes by the type in it alone.
     """
-    at, before, names = 0, b"", set[bytes]()
-    while at < len(data):
-        entry = _ENTRY.match(data, at)
-        if entry is None or entry.end() + _TRAILER > len(data):
-            return False
-        mode, name = entry.groups()
-        order = name + b"/" if int(mode, 8) & _FILE_TYPE == _DIRECTORY else name
-        if order <= before or name in names or name in NO_NAMES:
-            return False
-        names.add(name)
-        at, before = entry.end() + _TRAILER, order
-    return True
+    if not _TREE.fullmatch(data):
+        return False
+    entries = _ENTRY.findall(data)
+    modes, names = {mode for mode, _ in entries}, {name for _, name in entries}
+    folders = {mode for mode in modes if int(mode, 8) & _FILE_TYPE == _DIRECTORY}
+    order = [name + b"/" if mode in folders else name for mode, name in entries]
+    are_names = b"/" not in b"".join(names) and names.isdisjoint(NO_NAMES)
+    return are_names and len(names) == len(entries) and order == sorted(order)
 
 
 def check_loose(folder: Path, name: str) -> Iterator[GitFault]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import History, RecordDraft, Snapshot
-from ledger.history.forms import TREE, ObjectId
+from ledger.history.forms import TREE, Entry, ObjectId, differing_entries, encode_tree
 from ledger.history.objects import Objects
 from ledger.history.trees import CommittedTree, Folders, GrowingTree
 from ledger.ids import CommitId
@@ -80,6 +80,27 @@ def test_the_names_of_a_folder_are_committed_and_added_ones(history: History) ->
     assert ["a", "artifacts", "ledger.json", "zoo"] == tree.names(())
     assert ["a", "artifacts"] == tree.names((), "a")
     assert ["iris"] == Snapshot(tree).artifact_names()
+
+
+ENTRIES = st.dictionaries(
+    st.sampled_from(["a", "a.b", "a0", "b", "c"]),
+    st.builds(Entry, st.booleans(), st.sampled_from([ObjectId("1" * 40), ObjectId("2" * 40)])),
+)
+
+
+@given(ENTRIES, ENTRIES)
+def test_two_trees_differ_in_the_entries_that_are_not_the_same(one: dict[str, Entry], other: dict[str, Entry]) -> None:
+    """However much of the beginning both have, and whether a name is a file in one and a folder in the other."""
+    expected = [(name, one.get(name), other.get(name)) for name in sorted({*one, *other})]
+    found = differing_entries(encode_tree(one), encode_tree(other))
+    assert [each for each in expected if each[1] != each[2]] == found
+
+
+def test_a_name_that_stands_twice_in_a_tree_is_not_passed_over() -> None:
+    """What both trees begin with is looked into for it: the second entry would be taken for a new file."""
+    beginning = encode_tree({"a": Entry(is_directory=False, id=ObjectId("1" * 40))})
+    with pytest.raises(ValueError, match="stands twice"):
+        differing_entries(beginning, 2 * beginning)
 
 
 def test_a_committed_tree_has_what_git_lists(history: History) -> None:

@@ -1,0 +1,26 @@
+"""Objects kept at hand, by whatever they are asked for by, up to a number of bytes."""
+
+from collections.abc import Hashable
+
+
+class KeptObjects:
+    """The kind and bytes of the objects that were met last; all go where they get too many. Threads may share it."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._kept: dict[Hashable, tuple[int, bytes]] = {}
+
+    def get(self, key: Hashable) -> tuple[int, bytes] | None:
+        """The kind and bytes of an object, or ``None`` if it is not here any more."""
+        return self._kept.get(key)
+
+    def put(self, key: Hashable, kind: int, data: bytes) -> None:
+        """Keep an object."""
+        if key in self._kept:
+            return
+        if self._size + len(data) > self._limit:
+            self._kept = {}
+            self._size = 0
+        self._kept[key] = (kind, data)
+        self._size += len(data)
