@@ -1,4 +1,4 @@
-"""What the words on the command line mean that several commands take: metadata, types and moments."""
+"""What several commands take: their options, and what words for metadata and moments mean."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -39,6 +39,15 @@ def metadata_option(help: str) -> Callable[[_Decorated], _Decorated]:
     return click.option("--meta", type=key_value, metavar="KEY=VALUE", multiple=True, help=help)
 
 
+def limit_option(help: str) -> Callable[[_Decorated], _Decorated]:
+    """The option ``--limit N``."""
+    return click.option("--limit", type=click.IntRange(min=0), metavar="N", help=help)
+
+
 def type_option(help: str) -> Callable[[_Decorated], _Decorated]:
     """The option ``--type TYPE``, as ``type_``."""
     return click.option("--type", "type_", metavar="TYPE", type=click.Choice(list(map(str, ArtifactType))), help=help)
+
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+"""The option of commands that plan, show, and then execute."""

@@ -4,7 +4,7 @@ import datetime as dt
 
 import click
 
-from ledger.cli.arguments import metadata_option, moment, type_option
+from ledger.cli.arguments import limit_option, metadata_option, moment, type_option
 from ledger.cli.printing import Shape, print_fields, print_json, print_table
 from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session, version_argument
 from ledger.cli.shapes import (
@@ -79,7 +79,7 @@ def show_artifact(session: Session, name: str) -> None:
 @metadata_option("Only versions with this metadata, JSON or text; may be repeated.")
 @type_option("Only of this type, such as ModelArtifact.")
 @click.option("--since", type=moment, metavar="TIME", help="Only versions saved after this time (ISO 8601).")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the newest N.")
+@limit_option("Only the newest N.")
 @json_option
 @pass_session
 def list_versions(

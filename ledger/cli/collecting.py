@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ledger
+from ledger.cli.arguments import dry_run_option
 from ledger.cli.printing import counted, human_size, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 
@@ -15,7 +16,7 @@ _DAYS = 14  # as `ledger.maintenance.GRACE_DAYS`, which takes long to import; a 
 
 
 @click.command(cls=ExampleCommand, example="ledger gc --dry-run")
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@dry_run_option
 @click.option(
     "--days",
     type=click.IntRange(min=_DAYS),

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import click
 
+from ledger.cli.arguments import limit_option
 from ledger.cli.printing import print_json, print_table
 from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session
 from ledger.cli.shapes import commit_shape, labels_in
@@ -32,7 +33,7 @@ class PassThrough(ExampleCommand):
 
 @click.command(cls=ExampleCommand, example="ledger log iris --limit 20")
 @click.argument("name", required=False, shell_complete=complete_name)
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the newest N commits.")
+@limit_option("Only the newest N commits.")
 @json_option
 @pass_session
 def log(session: Session, name: str | None, limit: int | None) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ledger
+from ledger.cli.arguments import dry_run_option
 from ledger.cli.printing import Shape, counted, human_size, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=ExampleCommand, example="ledger pack --dry-run")
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@dry_run_option
 @json_option
 @pass_session
 def pack(session: Session, dry_run: bool) -> None:

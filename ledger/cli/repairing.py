@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ledger
+from ledger.cli.arguments import dry_run_option
 from ledger.cli.printing import Shape, counted, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.verifying import DAMAGED, PROBLEM_COLUMNS, problem_shape
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=ExampleCommand, example="ledger repair --from hub.git --dry-run")
 @click.option("--from", "source", required=True, metavar="SOURCE", help="A store, a ledger directory or a bare clone.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
+@dry_run_option
 @json_option
 @pass_session
 @click.pass_context

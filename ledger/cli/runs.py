@@ -2,6 +2,7 @@
 
 import click
 
+from ledger.cli.arguments import limit_option
 from ledger.cli.printing import print_fields, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
@@ -29,7 +30,7 @@ def run() -> None:
 @run.command("list", cls=ExampleCommand, example="ledger run list --limit 20")
 @click.argument("pipeline", required=False)
 @click.option("--status", metavar="STATUS", help="Only those that are completed, failed or running.")
-@click.option("--limit", type=click.IntRange(min=0), metavar="N", help="Only the newest N runs.")
+@limit_option("Only the newest N runs.")
 @json_option
 @pass_session
 def list_runs(session: Session, pipeline: str | None, status: str | None, limit: int | None) -> None:

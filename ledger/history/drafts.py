@@ -168,7 +168,6 @@ def refuse_existing(name: Name, version: VersionString, snapshot: Snapshot) -> N
     if existing is not None:
         raise VersionExistsError(
             f"version {version!r} of artifact {name!r} exists already (id {existing.id})",
-            hint="leave the version out to get the next number; a version is never replaced",
             name=name,
             version=version,
             id=existing.id,

@@ -45,12 +45,10 @@ def place_for_new(environment: Mapping[str, str]) -> Path:
 
 def not_found(path: Path) -> LedgerNotFoundError:
     """The error of a read where there is no ledger."""
-    hint = f"run `ledger init` or save an artifact to make one, or set {VARIABLE} to an existing one"
-    if is_folder(path / LEDGER_DIRECTORY):
-        hint = f"the ledger directory itself is meant: {path / LEDGER_DIRECTORY}"
+    inside = path / LEDGER_DIRECTORY
     return LedgerNotFoundError(
         f"no ledger at {path}, nor above it" if path.name == LEDGER_DIRECTORY else f"no ledger at {path}",
-        hint=hint,
+        hint=f"the ledger directory itself is meant: {inside}" if is_folder(inside) else "",
         path=str(path),
     )
 

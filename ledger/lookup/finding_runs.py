@@ -48,9 +48,7 @@ def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
     runs = dict.fromkeys((*snapshot.runs(), *sorted(begun)))
     found = [run for run in runs if run.startswith(text) or undashed(run).startswith(text)]
     if len(found) > 1:
-        raise AmbiguousIdError(
-            f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}", hint="give more digits"
-        )
+        raise AmbiguousIdError(f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}")
     return _read_run(view, snapshot, found[0] if found else text, begun)
 
 
@@ -88,9 +86,7 @@ def _read_run(
     if begin not in files:
         if run in begun:
             return PipelineRun(view, snapshot, begun[run], None, [], is_recorded=False)
-        raise RunNotFoundError(
-            f"no run has the id {run}", hint="run `ledger run list` to see the runs there are", id=run
-        )
+        raise RunNotFoundError(f"no run has the id {run}", id=run)
     where = f"run {run}"
     record = decode_run(files[begin], where=where)
     if record.id != run:

@@ -78,9 +78,7 @@ def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
     near = _as_elsewhere(snapshot, wanted) or near
     return ArtifactNotFoundError(
         f"no artifact has the name, id or id prefix {wanted!r}",
-        hint=f"did you mean {' or '.join(map(repr, near))}?"
-        if near
-        else "run `ledger artifact list` to see what there is",
+        hint=f"did you mean {' or '.join(map(repr, near))}?" if near else "",
         name=wanted,
     )
 
@@ -129,9 +127,7 @@ def _by_prefix(snapshot: Snapshot, wanted: str, prefix: str, version: str | int 
     if count > 1:
         listed = ", ".join(f"{claim.id} ({claim.label})" for claim in found)
         more = "" if count <= _SHOWN else f" and {count - _SHOWN} more"
-        raise AmbiguousIdError(
-            f"id prefix {wanted!r} fits {count} versions: {listed}{more}", hint="give more digits", prefix=wanted
-        )
+        raise AmbiguousIdError(f"id prefix {wanted!r} fits {count} versions: {listed}{more}", prefix=wanted)
     return _agreeing(found[0], version)
 
 
