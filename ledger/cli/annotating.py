@@ -11,7 +11,7 @@ from ledger.cli.shapes import full_version_shape, label_of, version_shape
 
 @click.command(cls=ExampleCommand, example="ledger tag iris@1 best approved --remove raw")
 @version_argument
-@click.argument("tags", metavar="TAG...", nargs=-1)
+@click.argument("tags", metavar="[TAG]...", nargs=-1)
 @click.option("--remove", metavar="TAG", multiple=True, help="A tag to take off; may be repeated.")
 @json_option
 @pass_session

@@ -50,7 +50,13 @@ def versions() -> None:
 
 
 @artifact.command("list", cls=ExampleCommand, example="ledger artifact list --tag best")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only artifacts that have a version with this tag.")
+@click.option(
+    "--tag",
+    "tags",
+    metavar="TAG",
+    multiple=True,
+    help="Only artifacts that have a version with this tag; may be repeated.",
+)
 @json_option
 @pass_session
 def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
@@ -75,7 +81,7 @@ def show_artifact(session: Session, name: str) -> None:
 
 @versions.command("list", cls=ExampleCommand, example="ledger artifact version list iris --tag best --limit 10")
 @click.argument("name", required=False, shell_complete=complete_name)
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only versions with this tag.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only versions with this tag; may be repeated.")
 @metadata_option("Only versions with this metadata, JSON or text; may be repeated.")
 @type_option("Only of this type, such as ModelArtifact.")
 @click.option("--since", type=moment, metavar="TIME", help="Only versions saved after this time (ISO 8601).")
@@ -91,7 +97,7 @@ def list_versions(
     since: dt.datetime | None,
     limit: int | None,
 ) -> None:
-    """List versions, oldest first: of one artifact or of all."""
+    """List versions, oldest first: of one artifact or of all. NAME@VERSION is that one."""
     reader = session.reader()
     only = reader.artifact(name).name if name is not None else None
     version = split_label(name, None)[1] if name is not None else None

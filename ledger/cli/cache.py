@@ -81,4 +81,7 @@ def limit(session: Session, size: int) -> None:
     if session.json:
         print_json({"limit": size})
     else:
-        print_line(f"at most {human_size(size)} of each are kept" if size else "nothing is kept")
+        each = human_size(size)
+        print_line(
+            f"at most {each} of distant stores and {each} of mapped files are kept" if size else "nothing is kept"
+        )

@@ -23,7 +23,7 @@ _DAYS = 14  # as `ledger.maintenance.GRACE_DAYS`, which takes long to import; a 
     default=_DAYS,
     metavar="N",
     show_default=True,
-    help="Keep what is younger.",
+    help="Keep what is younger than N days.",
 )
 @click.option("--exclusive", is_flag=True, help="No other ledger uses the store, though it lies outside of this one.")
 @json_option

@@ -37,7 +37,7 @@ class PassThrough(ExampleCommand):
 @json_option
 @pass_session
 def log(session: Session, name: str | None, limit: int | None) -> None:
-    """Show what was published, newest first. With NAME, what concerns that artifact."""
+    """Show what was published, newest first. With NAME, what concerns that artifact, or NAME@VERSION."""
     reader = session.reader()
     version = split_label(name, None)[1] if name is not None else None
     wanted = f"{reader.artifact(name).name}@{version or ''}" if name is not None else ""

@@ -44,7 +44,9 @@ class Program(click.Group):
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--ledger", metavar="PATH", help="The ledger directory; else LEDGER_DIR, else the nearest .ledger above.")
+@click.option(
+    "--ledger", metavar="PATH", help="The ledger directory; else LEDGER_DIR, else the nearest .ledger here or above."
+)
 @json_option
 @click.version_option(__version__, prog_name="ledger", message="%(prog)s %(version)s")
 @pass_session

@@ -14,8 +14,8 @@ from ledger.errors import SourceNotFoundError
 
 @click.command(cls=ExampleCommand, example="ledger save data.csv --name iris --tag raw --meta rows=150")
 @click.argument("path", type=click.Path())
-@click.option("--name", required=True, help="The artifact's name.")
-@click.option("--version", help="A version of your own; by default the next number.")
+@click.option("--name", metavar="NAME", required=True, help="The artifact's name.")
+@click.option("--version", metavar="VERSION", help="A version of your own; by default the next number.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag; may be repeated.")
 @metadata_option("Metadata, JSON or text; may be repeated.")
 @type_option("What it is, such as ModelArtifact.")
