@@ -150,7 +150,12 @@ def log_artifact_metadata(
         raise ArtifactNotFoundError(
             f"no artifact {str(artifact_name)!r}: {error}", hint=error.hint, name=str(artifact_name)
         ) from error
-    ledger.log_metadata(metadata, artifact_name, chosen)
+    try:
+        ledger.log_metadata(metadata, artifact_name, chosen)
+    except ArtifactNotFoundError as error:
+        if outputs and chosen is None:
+            error.hint = f"{error.hint}; the outputs of this step are: {', '.join(outputs)}"
+        raise
 
 
 def _noted(transaction: Transaction, context: StepContext | None) -> ArtifactVersion:

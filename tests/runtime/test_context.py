@@ -256,6 +256,19 @@ def test_logging_goes_to_the_output_or_to_a_version_that_exists() -> None:
     assert ["output", "first again", "other"] == found
 
 
+def test_a_misspelt_output_is_told_the_outputs() -> None:
+    """Where the name is no artifact's either, the hint says what the step gives."""
+
+    @step
+    def made() -> Annotated[int, "rows"]:
+        log_artifact_metadata({"k": 1}, "row")
+        return 1
+
+    with pytest.raises(KeyError) as caught:
+        made()
+    assert caught.value.hint.endswith("the outputs of this step are: rows")  # type: ignore[attr-defined]
+
+
 def test_logging_on_what_is_not_there_is_a_key_error() -> None:
     """An unknown artifact or version is told, inside a step and outside."""
     save_artifact(1, "x")
