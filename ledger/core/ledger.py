@@ -24,11 +24,13 @@ from ledger.core.verifying import Check
 from ledger.core.workspace import Workspace, user_identity, utc_now
 from ledger.disk import absolute, given_path, given_text
 from ledger.enums import ArtifactType
+from ledger.errors import ArgumentTypeError
 from ledger.history import refuse_collision, refuse_existing
 from ledger.ids import Digest
 from ledger.lookup import ArtifactVersion, Reader, find_path, remove_remote, resolve
 from ledger.materializers import BaseMaterializer
 from ledger.records import check_given_tags, check_name, check_version
+from ledger.wording import shown
 
 
 class Ledger(Reader):
@@ -36,6 +38,11 @@ class Ledger(Reader):
 
     def __init__(self, workspace: Workspace) -> None:
         """Use `Ledger.open` or `Ledger.init`."""
+        if not isinstance(workspace, Workspace):
+            raise ArgumentTypeError(
+                f"a ledger is not made of {type(workspace).__name__}: {shown(workspace)}",
+                hint="Ledger.open(path) opens one, Ledger.init(path) makes one",
+            )
         super().__init__(workspace)
         self._workspace = workspace
 

@@ -57,7 +57,7 @@ def list_runs(view: "View", *, pipeline: str | None, status: str | None, limit: 
     if pipeline is not None and not isinstance(pipeline, str):
         raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
     if status is not None and status not in _STATUSES:
-        raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {', '.join(_STATUSES)}")
+        raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {' or '.join(_STATUSES)}")
     begun = _begun(view)
     found = (
         run

@@ -150,9 +150,10 @@ def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> ArtifactNotFound
     if not existing:
         return _no_artifact(snapshot, name)  # a folder by its name, in which no version stands
     near = nearest(wanted, existing)
-    told = f"of its {len(existing)} are {', '.join(near)}" if len(existing) > 1 else f"is {near[0]}"
+    of_all = f"of its {len(existing)} " if len(existing) > 1 else ""
+    are = f"are {', '.join(near)}" if len(near) > 1 else f"is {near[0]}"
     return VersionNotFoundError(
-        f"artifact {name!r} has no version {wanted!r}; the nearest {told}",
+        f"artifact {name!r} has no version {wanted!r}; the nearest {of_all}{are}",
         hint=_way_to(name, wanted),
         name=name,
         version=wanted,

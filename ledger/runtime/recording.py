@@ -162,7 +162,11 @@ class Recording:
         if id is not None:
             checked = checked_name(id, "step")
             if checked in self.invocations:
-                raise StepInterfaceError(f"pipeline {self.pipeline!r} has two steps with the id {id!r}", step=id)
+                raise StepInterfaceError(
+                    f"pipeline {self.pipeline!r} has two steps with the id {id!r}",
+                    hint="give each call its own",
+                    step=id,
+                )
             return checked
         count = self._counts.get(name, 1)
         while (chosen := name if count == 1 else f"{name}_{count}") in self.invocations:

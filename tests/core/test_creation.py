@@ -31,6 +31,13 @@ def test_a_new_ledger_has_what_the_format_says(workdir: Path) -> None:
     assert ledger.path / "history.git" == ledger.git_dir
 
 
+def test_a_ledger_is_not_called_with_a_path() -> None:
+    """Who takes `Ledger` for a function of a path is told what opens and what makes one."""
+    with pytest.raises(TypeError, match=r"not made of str: '\.ledger'") as caught:
+        Ledger(".ledger")  # type: ignore[arg-type]
+    assert "Ledger.open(path)" in caught.value.hint  # type: ignore[attr-defined]
+
+
 def test_a_new_history_is_plain_git(workdir: Path) -> None:
     """Real Git finds a bare repository with one commit that states the format."""
     ledger = Ledger.init(workdir / ".ledger")

@@ -114,6 +114,8 @@ def test_a_missing_version_names_the_nearest(ledger: Ledger) -> None:
     assert ["2", "3", "50"] == caught.value.nearest  # type: ignore[attr-defined]
     with pytest.raises(VersionNotFoundError, match="raw_2023"):
         ledger.get("x", "raw_2022")
+    with pytest.raises(VersionNotFoundError, match="the nearest of its 5 is raw_2023\n"):
+        ledger.get("x", "raw_2024")
 
 
 def test_a_text_that_no_version_can_have_does_not_exist(saved: Ledger) -> None:
