@@ -1,0 +1,137 @@
+"""The bytes of versions, as handles ask for them: files, values, zips and folders.
+
+Every byte comes through a `ContentReader`, which checks it. An error about damage, or about a value that cannot be
+made, names the version. Code of a version runs only where the user trusts it.
+"""
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from ledger.blobs import ContentReader, LocalStore, linked_path
+from ledger.core.downloads import download_zip
+from ledger.core.files import ContentPaths, LoadingFiles, local_copy
+from ledger.core.links import is_wrapped
+from ledger.core.restoring import restore, restore_one
+from ledger.errors import (
+    IntegrityError,
+    MaterializerError,
+    MissingDependencyError,
+    StoreLostError,
+    StoreMismatchError,
+    UntrustedArtifactError,
+)
+from ledger.history import Claim
+from ledger.lookup import Facts
+from ledger.materializers import load_value
+from ledger.meters import task
+from ledger.records import Content, FileEntry, Manifest
+
+if TYPE_CHECKING:
+    from ledger.core.workspace import Workspace
+
+
+class VersionAccess:
+    """What handles do with bytes, by the stores, the mapped copies and the trust of a workspace."""
+
+    def __init__(self, workspace: "Workspace") -> None:
+        self._workspace = workspace
+
+    def reader(self, claim: Claim, facts: Facts) -> ContentReader:
+        """The files of a version."""
+        content = facts.manifest.content
+        with self._naming(claim, content):
+            return ContentReader(self._workspace.store_holding(content), content, label=claim.label)
+
+    def load(self, claim: Claim, facts: Facts, *, trust: bool, mmap: bool, data_type: type | None) -> Any:
+        """The value of a version, its bytes verified."""
+        content = facts.manifest.content
+        with self._naming(claim, content), task(f"load {claim.label}", content.size):
+            if content.linked is not None:
+                return self._load_linked(content, claim.label)
+            return self._load_stored(claim, facts, trust=trust, mmap=mmap, data_type=data_type)
+
+    def download(self, claim: Claim, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
+        """The files of a version as one zip."""
+        content = facts.manifest.content
+        with self._naming(claim, content), task(f"get {claim.label}", content.size):
+            reader = self.reader(claim, facts)
+            return download_zip(reader, path, is_wrapped=is_wrapped(facts.manifest), overwrite=overwrite)
+
+    def restore(self, claim: Claim, facts: Facts, path: str | Path, *, only: FileEntry | None, overwrite: bool) -> Path:
+        """The files of a version as a file or folder, without what shows the value; or one of them."""
+        manifest = facts.manifest
+        size = manifest.content.size if only is None else only.size
+        with self._naming(claim, manifest.content), task(f"get {claim.label}", size):
+            reader = self.reader(claim, facts)
+            if only is not None:
+                return restore_one(reader, only, path, overwrite=overwrite)
+            return restore(reader, path, without=_shown(manifest), is_wrapped=is_wrapped(manifest), overwrite=overwrite)
+
+    @contextmanager
+    def _naming(self, claim: Claim, content: Content) -> Iterator[None]:
+        """A block in which damage, or a value that cannot be made, is a version's: the error names it.
+
+        One that names a version already is about another one, which was loaded on the way.
+        """
+        named = {"name": claim.name, "version": claim.version, "digest": content.digest}
+        try:
+            yield
+        except (MaterializerError, MissingDependencyError) as error:
+            if "version" not in error.facts:
+                error.args = (f"{claim.label}: {error}",)
+                error.hint = error.hint.replace("NAME@VERSION", claim.label)
+                # Of a library that is missing the name is its own.
+                error.add_facts(**{"name": claim.name, **error.facts, "version": claim.version})
+            raise
+        except StoreLostError:
+            raise
+        except StoreMismatchError as error:
+            where = self._workspace.unchecked_store().url
+            message = f"{claim.label}: {error}"
+            raise StoreLostError(message, hint=error.hint, **{**error.facts, **named, "location": where}) from error
+        except IntegrityError as error:
+            found = {fact: value for fact, value in error.facts.items() if value is not None}
+            error.add_facts(**{**named, "location": self._workspace.store.url, **found})
+            raise
+
+    def _load_linked(self, content: Content, label: str) -> Path:
+        """Where registered data lies, checked; of data in an object store, where a checked copy of it lies."""
+        store = self._workspace.store_holding(content)
+        if isinstance(store, LocalStore):
+            return linked_path(store, content, label=label)
+        reader = ContentReader(store, content, label=label)
+        reader.check_listing()
+        return local_copy(reader, PurePosixPath(content.linked or "").name)
+
+    def _load_stored(self, claim: Claim, facts: Facts, *, trust: bool, mmap: bool, data_type: type | None) -> Any:
+        manifest = facts.manifest
+        reader = self.reader(claim, facts)
+        shown = _shown(manifest)
+        paths = tuple(entry.path for entry in reader.files if entry.path not in shown)
+        ask = functools.partial(self._ask_trust, claim, facts, trust=trust)
+        local = functools.partial(self._workspace.mapped.open, manifest.content.digest, reader)
+        files = LoadingFiles(reader, ContentPaths(paths), ask=ask, local_of=local)
+        return load_value(manifest.materializer, manifest.data_type, files, data_type=data_type, mmap=mmap)
+
+    def _ask_trust(self, claim: Claim, facts: Facts, what: str, *, trust: bool) -> None:
+        """Deny by default: only this call's word or the local trust file lets code run."""
+        digest = facts.manifest.content.digest
+        if trust is True or self._workspace.trust.holds(digest):  # a text such as 'no' is no falsehood either
+            return
+        raise UntrustedArtifactError(
+            f"loading {claim.label} would run code that {facts.manifest.created_by} saved: {what} ({digest})",
+            hint=f"if you trust them, run `ledger trust {claim.label}` or pass trust=True; `ledger get {claim.label}` "
+            "gives the files without running anything",
+            name=claim.name,
+            version=claim.version,
+            digest=digest,
+            saved_by=facts.manifest.created_by,
+        )
+
+
+def _shown(manifest: Manifest) -> set[str]:
+    """The files that show the value, and are no part of it."""
+    return {visualization.path for visualization in manifest.visualizations}
