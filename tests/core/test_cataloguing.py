@@ -32,7 +32,7 @@ from tests.kit.histories import die_at, start
 from tests.kit.hubs import new_hub, shared
 from tests.kit.ledgers import canonical, forge, git, manifest_of, plant
 from tests.kit.machines import run_machine
-from tests.kit.walking import search, walk
+from tests.kit.walking import Walk, search, walk
 
 NAMES = ("a", "a/b", "c")
 TAGS = ("x", "y", 'q"uote\\', "ü")
@@ -84,8 +84,9 @@ def searches(ledger: Ledger) -> Iterator[dict[str, Any]]:
 
 def check(ledger: Ledger, *, every: int = 1, first: int = 0) -> None:
     """Every search finds the same as walking, and every version is found by its id; or some do, from the first on."""
+    by_walking = Walk(ledger)
     for asked in list(searches(ledger))[first::every]:
-        assert walk(ledger, **asked) == search(ledger, **asked), asked
+        assert by_walking(**asked) == search(ledger, **asked), asked
     for version in ledger.search()[first::every]:
         assert version.claim == ledger.get(version.id).claim
 
