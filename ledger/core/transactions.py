@@ -55,6 +55,7 @@ from ledger.records import (
     format_time,
     merge,
 )
+from ledger.wording import shown
 
 
 class Transaction:
@@ -114,6 +115,8 @@ class Transaction:
         if isinstance(data, (ArtifactVersion, PendingVersion, Artifact)):
             raise _no_value(data, request.name)
         self._refuse_taken(request)
+        if type(data) is str and save_type is SaveType.MANUAL and os.path.exists(data):
+            warn_user(f"{shown(data)} is saved as a text, not what lies there: a pathlib.Path of it saves that")
         self._hold_store()
         workspace = self._workspace
         similar = itertools.chain(

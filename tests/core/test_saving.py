@@ -61,6 +61,14 @@ BAD_SAVES: list[tuple[dict[str, Any], type[LedgerError], type[Exception]]] = [
 ]
 
 
+def test_a_text_that_is_a_path_is_warned_about(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who means the file gets its name otherwise, and would learn that when the file is lost."""
+    monkeypatch.chdir(tmp_path)
+    Path("data.csv").write_text("a")
+    with pytest.warns(UserWarning, match=r"^'data\.csv' is saved as a text, not what lies there"):
+        assert "data.csv" == ledger.save("data.csv", "x").load()
+
+
 @pytest.mark.parametrize(("arguments", "kind", "builtin"), BAD_SAVES)
 def test_a_bad_argument_is_refused_before_anything_is_written(
     ledger: Ledger, arguments: dict[str, Any], kind: type[LedgerError], builtin: type[Exception]
