@@ -21,8 +21,8 @@ def training() -> None:
 
 
 def in_project(*arguments: str) -> str:
-    """Git in the working directory, as its owner uses it."""
-    command = ["git", "-c", "user.name=Ada", "-c", "user.email=a@b", *arguments]
+    """Git in the working directory, as its owner uses it; its maintenance would go on beside the test."""
+    command = ["git", "-c", "user.name=Ada", "-c", "user.email=a@b", "-c", "maintenance.auto=false", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
