@@ -187,9 +187,8 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     tips = read_tips(history.git_dir)
     # Only what is here: a look for what is not makes indexes again of packs that dead writers left.
     offered = on_disk.intersection(offered_tips(history.git_dir))
-    reached = set(
-        _reached(history, (*tips.commits.values(), *offered))
-    )  # after the list: what comes meanwhile is no loss
+    # After the list: what comes meanwhile is no loss.
+    reached = set(_reached(history, (*tips.commits.values(), *offered)))
     if tips.unread:
         return  # what those reach nobody can tell
     lost: dict[CommitId, Commit] = {}

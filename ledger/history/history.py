@@ -185,6 +185,21 @@ class History:
         with self._folds.hold(), self.exclusively():
             yield
 
+    def write_commit(
+        self, tree: GrowingTree, parents: Sequence[CommitId], *, author: str, now: dt.datetime, message: str
+    ) -> tuple[CommitId, str]:
+        """Make a commit durable with all that is new in it; returns it and the name of its pack.
+
+        The caller names the commit by a ref, then releases the pack.
+        """
+        new: dict[ObjectId, tuple[int, bytes]] = {}
+        emit = emit_into(new)
+        root = tree.write(emit)
+        commit = emit(COMMIT, encode_commit(root, parents, author, now, message))
+        pack = write_pack(self.objects, new)
+        self.objects.remember(new)
+        return CommitId(commit), pack
+
     def _publish_in_turn(self, publication: Publication) -> Published:
         """Publish under the ledger's lock, and for those who wait for it as well; or have its holder do so."""
         turn = self._turns.take(publication)
@@ -254,21 +269,6 @@ class History:
         for waiter, commit in taken:
             waiter.tell(commit)
         return Published(commit=own.commit, claims=own.claims)
-
-    def write_commit(
-        self, tree: GrowingTree, parents: Sequence[CommitId], *, author: str, now: dt.datetime, message: str
-    ) -> tuple[CommitId, str]:
-        """Make a commit durable with all that is new in it; returns it and the name of its pack.
-
-        The caller names the commit by a ref, then releases the pack.
-        """
-        new: dict[ObjectId, tuple[int, bytes]] = {}
-        emit = emit_into(new)
-        root = tree.write(emit)
-        commit = emit(COMMIT, encode_commit(root, parents, author, now, message))
-        pack = write_pack(self.objects, new)
-        self.objects.remember(new)
-        return CommitId(commit), pack
 
     def _settle(self, base: CommitId) -> None:
         """Make durable what a commit upon ``base`` builds on. A loose one is Git's, which does not sync what is."""
