@@ -67,10 +67,10 @@ def list_runs(view: "View", *, pipeline: str | None, status: str | None, limit: 
     return list(itertools.islice(found, check_limit(limit)))[::-1]
 
 
-def producer_of(view: "View", snapshot: Snapshot, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
-    """The run and the step that made a version; ``None`` for what has not been recorded yet."""
+def producer_of(view: "View", producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
+    """The run and the step that made a version, as they are now; ``None`` for what has not been recorded yet."""
     try:
-        run = _read_run(view, snapshot, producer.run)
+        run = _read_run(view, view.snapshot(), producer.run)
     except RunNotFoundError:
         # A step that is still running has saved versions already; its record comes when it ends.
         return None, None

@@ -90,7 +90,7 @@ class Backing:
 
     def producer(self, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
         """The run and the step that made a version."""
-        return producer_of(self._view, self._snapshot, producer)
+        return producer_of(self._view, producer)
 
     def claims(self, name: Name) -> Iterator[Claim]:
         """The versions of an artifact, oldest first."""

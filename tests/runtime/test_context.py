@@ -319,18 +319,21 @@ def test_what_a_step_saves_registers_and_loads_is_tied_to_it() -> None:
 
 
 def test_a_version_knows_its_run_only_when_it_is_recorded() -> None:
-    """While its step runs, a version that the body saved has no record of the run to show."""
+    """While its step runs, a version that the body saved has no record of the run to show; afterwards it has."""
     seen: list[Any] = []
 
     @step
     def made() -> int:
         version = save_artifact(1, "aside")
-        seen.extend([version.run, version.step])
+        seen.extend([version.run, version.step, version])
         return 1
 
     made()
-    assert [None, None] == seen
-    assert Client().get_artifact_version("aside").run == last_run()
+    *before, version = seen
+    run = last_run()
+    assert [None, None] == before
+    assert (run, run.steps["made"]) == (version.run, version.step)
+    assert run == Client().get_artifact_version("aside").run
 
 
 def test_a_step_sees_the_steps_before_it() -> None:
