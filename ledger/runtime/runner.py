@@ -170,7 +170,7 @@ def _reuse(run: Run, attempt: Attempt, hit: CacheHit) -> None:
 
 
 def _execute(run: Run, attempt: Attempt) -> None:
-    """Run the body unless what it makes is there, judge and save what it returned, and publish all in one commit."""
+    """Run the body unless what it makes is there, and judge and publish what it returned."""
     __tracebackhide__ = True
     planned, inputs = attempt.planned, attempt.inputs
     assert inputs is not None
@@ -178,7 +178,7 @@ def _execute(run: Run, attempt: Attempt) -> None:
         with noted(f"before step {planned.name!r} ran, for its output {output.key!r}"):
             run.ledger.refuse_taken(output.name, output.config.version)
     values = inputs.load(planned)
-    context = StepContext(
+    context = attempt.context = StepContext(
         pipeline=run.graph.pipeline,
         run=run.id,
         step=planned.name,
@@ -186,7 +186,6 @@ def _execute(run: Run, attempt: Attempt) -> None:
         outputs={output.key: (output.declared, output.name) for output in planned.outputs},
         publish_run=partial(publish_waiting, run),
     )
-    attempt.context = context
     with running(context), default_ledger(run.ledger):
         returned = planned.step.entrypoint(**values)
     if not run.is_own:
@@ -195,7 +194,12 @@ def _execute(run: Run, attempt: Attempt) -> None:
             hint="end a fork in the body with os._exit, or use multiprocessing",
             step=planned.name,
         )
-    results = split_result(planned, returned)
+    _publish_outputs(run, attempt, context, split_result(planned, returned))
+
+
+def _publish_outputs(run: Run, attempt: Attempt, context: StepContext, results: Mapping[str, Any]) -> None:
+    """Save what a step gave, and publish it with the step's record and cache entry in one commit."""
+    planned = attempt.planned
     with transaction_of(run, planned.name) as transaction:
         pending = {
             output.declared: _save_output(transaction, planned, output, results[output.declared], context)
@@ -204,8 +208,7 @@ def _execute(run: Run, attempt: Attempt) -> None:
         outputs = tuple(output_record(output.key, pending[output.declared]) for output in planned.outputs)
         record = step_record(run, attempt, "completed", outputs)
         transaction.add_record(step_file(run.id, Name(planned.name)), record, trailers=(f"Run: {run.id}",))
-        if attempt.key is not None:
-            _add_cache_entry(transaction, run, attempt, pending)
+        _add_cache_entry(transaction, run, attempt, pending)
         if planned is run.plan[-1]:
             transaction.add_record(run_file(run.id, "end"), end_record(run, "completed"))
     for declared, version in pending.items():
@@ -236,12 +239,12 @@ def _save_output(
 def _add_cache_entry(
     transaction: Transaction, run: Run, attempt: Attempt, pending: Mapping[str, PendingVersion]
 ) -> None:
-    assert attempt.key is not None
-    outputs = tuple(output_record(declared, version) for declared, version in pending.items())
-    entry = CacheRecord(key=attempt.key, run=run.id, step=attempt.planned.name, outputs=outputs)
+    """Add what the outputs are found again by, where the step has a key."""
     # One entry for each key and run: the second of two equal uses runs only if the first one's bytes are gone by then.
-    if attempt.key not in run.entered:
+    if attempt.key is not None and attempt.key not in run.entered:
         run.entered.add(attempt.key)
+        outputs = tuple(output_record(declared, version) for declared, version in pending.items())
+        entry = CacheRecord(key=attempt.key, run=run.id, step=attempt.planned.name, outputs=outputs)
         transaction.add_record(cache_file(attempt.key, run.id), entry)
 
 
