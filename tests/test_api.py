@@ -1,5 +1,7 @@
 """The functions of the public contract, as a user calls them."""
 
+import pydoc
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ledger.errors import (
     VersionExistsError,
     VersionNotFoundError,
 )
+from ledger.runtime import StepContext
 from tests.kit.ledgers import run_python
 
 GUIDE_NAMES = {"Ledger", "load_artifact", "log_artifact_metadata", "register_artifact", "save_artifact"}
@@ -45,6 +48,20 @@ def test_every_public_name_is_there() -> None:
     assert set(ledger.__all__) >= GUIDE_NAMES
     assert all(getattr(ledger, name) is not None for name in ledger.__all__)
     assert set(dir(ledger)) >= set(ledger.__all__)
+
+
+def test_help_speaks_of_every_promised_attribute() -> None:
+    """What the contract says that a handle has is told by `help`, also where it is no property."""
+    promised = {
+        ledger.Artifact: "name versions latest load",
+        ledger.PipelineRun: "id name steps status artifact_versions",
+        StepContext: "pipeline_name run_id step_name inputs add_output_metadata add_output_tags",
+        ledger.ArtifactConfig: "name version tags run_metadata artifact_type",
+        ledger.ExternalArtifact: "value materializer store_artifact_metadata store_artifact_visualizations",
+    }
+    for kind, names in promised.items():
+        told = pydoc.plain(pydoc.render_doc(kind)).partition("__init__(")[0] + " ".join(vars(kind))
+        assert {name for name in names.split() if not re.search(rf"\b{name}\b", told)} == set(), kind
 
 
 def test_a_star_import_brings_the_public_names() -> None:

@@ -285,7 +285,7 @@ class ArtifactVersion:
 
 
 class Artifact:
-    """A name with versions."""
+    """A name with versions; ``name`` is that name."""
 
     def __init__(self, latest: Claim, backing: "Backing") -> None:
         self.name: str = latest.name

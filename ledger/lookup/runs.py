@@ -155,7 +155,7 @@ class StepRun:
 
 
 class PipelineRun:
-    """One run of a pipeline, with its steps."""
+    """One run of a pipeline; ``steps`` are its steps by name, each with what it took and gave (`StepRun`)."""
 
     def __init__(
         self,

@@ -22,10 +22,11 @@ from ledger.records import (
 
 @dataclass(frozen=True, eq=False)
 class ArtifactConfig:
-    """How an output is saved; stands inside ``Annotated[T, …]``.
+    """How an output is saved; stands beside its type: ``Annotated[T, ArtifactConfig(name="iris", tags=["raw"])]``.
 
-    ``name`` may hold the templates ``{date}`` and ``{time}`` and own ones. Every field is checked
-    when the configuration is made; an unknown field is a ``TypeError``.
+    ``name`` may hold the templates ``{date}`` and ``{time}`` and own ones (``substitutions`` of `step`). ``version`` is
+    a word, or a number instead of the next one; ``run_metadata`` a dict of plain values; ``artifact_type`` wins over
+    the materializer's. Every field is checked when the configuration is made; an unknown one is a ``TypeError``.
     """
 
     name: str | None = None
@@ -83,7 +84,8 @@ class ArtifactConfig:
 class ExternalArtifact:
     """A value from outside the pipeline, saved when the run starts and handed to a step.
 
-    The step that takes it is never served from the cache.
+    The step that takes it is never served from the cache. ``materializer`` is a class to use instead of the one chosen
+    by the value's type; the switches say whether it notes metadata about the value and draws visualizations of it.
     """
 
     value: Any

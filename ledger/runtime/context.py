@@ -17,7 +17,10 @@ _current: ContextVar["StepContext | None"] = ContextVar("ledger_step", default=N
 
 
 class StepContext:
-    """The step that is running. Metadata and tags given here are published with its outputs; threads may share it."""
+    """The step that is running: ``pipeline_name``, ``run_id``, ``step_name``, and ``inputs``, its versions by argument.
+
+    Metadata and tags given here are published with its outputs; threads may share it.
+    """
 
     def __init__(
         self,

@@ -143,8 +143,9 @@ def pipeline(
     enable_artifact_visualization: bool | None = None,
     substitutions: Mapping[str, str] | None = None,
 ) -> Pipeline | Callable[[Callable[..., Any]], Pipeline]:
-    """Make a function a pipeline: its body calls steps, and a call of the pipeline runs them.
+    """Make a function a pipeline: its body calls steps, and a call of the pipeline runs them and returns the run.
 
+    ``with_options(config_path=…)`` is the pipeline under a YAML file (specs/runtime.md, 3).
     ``name`` is the pipeline's name, by default the function's. The switches and ``substitutions`` are those of `step`,
     for the steps that do not set them.
     """

@@ -216,7 +216,10 @@ def step(
     output_materializers: Materializers = None,
     substitutions: Mapping[str, str] | None = None,
 ) -> Step | Callable[[Callable[..., Any]], Step]:
-    """Make a function a step.
+    """Make a function a step: what it returns becomes versions, named and described as its annotation says.
+
+    In a pipeline's body a call takes ``id``, its name in the run, and ``after``, what it waits for, beside the
+    function's arguments; elsewhere it runs as a run of its own and returns the value.
 
     ``name`` is the step's name, by default the function's. The three switches say whether a result of an earlier run
     may be taken instead of running (where source, inputs, parameters and settings are the same; functions and globals
