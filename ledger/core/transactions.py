@@ -57,6 +57,9 @@ from ledger.records import (
 )
 from ledger.wording import shown
 
+_PATH_LIMIT = 4096
+"""Characters of a path; of a text as long as a book the system would be given a copy."""
+
 
 class Transaction:
     """Saves, tags and metadata that are published together when the ``with`` block ends well.
@@ -115,7 +118,7 @@ class Transaction:
         if isinstance(data, (ArtifactVersion, PendingVersion, Artifact)):
             raise _no_value(data, request.name)
         self._refuse_taken(request)
-        if type(data) is str and save_type is SaveType.MANUAL and os.path.exists(data):
+        if type(data) is str and save_type is SaveType.MANUAL and len(data) < _PATH_LIMIT and os.path.exists(data):
             warn_user(f"{shown(data)} is saved as a text, not what lies there: a pathlib.Path of it saves that")
         self._hold_store()
         workspace = self._workspace
