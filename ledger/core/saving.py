@@ -118,6 +118,8 @@ def store_value(writer: ContentWriter, value: object, options: Options) -> tuple
             visualizations=shown,
         )
         files.collect()
+        if not writer.files:
+            warn_user(f"materializer {saved.key} has written no file: they go below self.uri, as self.open makes them")
         saved = _with_pictures_there(saved, writer)
         content = writer.finish()
     except BaseException:

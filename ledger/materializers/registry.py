@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ledger.errors import MaterializerInterfaceError, UnknownMaterializerError
 from ledger.materializers.programs import PROGRAM, is_of_program_named, module_name_of
+from ledger.notices import warn_user
 
 if TYPE_CHECKING:
     from ledger.materializers.base import BaseMaterializer
@@ -77,7 +78,7 @@ def register(materializer: "type[BaseMaterializer]", *, claims_types: bool) -> N
     """Make a declared class findable by its key, and by its types if it claims them.
 
     A class of the same key, such as an earlier run of the same notebook cell, is
-    replaced. Raises `MaterializerInterfaceError` for the key of a built-in one.
+    replaced; one of another name is, too, with a warning. Raises `MaterializerInterfaceError` for the key of a built-in one.
     """
     key = materializer.REGISTRY_KEY
     previous = _by_key.get(key)
@@ -87,6 +88,11 @@ def register(materializer: "type[BaseMaterializer]", *, claims_types: bool) -> N
                 f"materializer {qualified_name(materializer)} declares the key {key!r}, which is built in",
                 hint="give it a REGISTRY_KEY of its own, or none",
                 key=key,
+            )
+        if previous.__qualname__ != materializer.__qualname__:
+            warn_user(
+                f"materializer {qualified_name(materializer)} takes the key {key!r} of {qualified_name(previous)}, "
+                "and so reads what that one saved: each needs a REGISTRY_KEY of its own"
             )
         _users.remove(previous)
     _by_key[key] = materializer

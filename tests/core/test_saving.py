@@ -25,6 +25,7 @@ from ledger.errors import (
     StorageError,
     VersionExistsError,
 )
+from ledger.materializers import BaseMaterializer
 from tests.kit.ledgers import git, manifest_of, state_of
 
 BAD_SAVES: list[tuple[dict[str, Any], type[LedgerError], type[Exception]]] = [
@@ -59,6 +60,21 @@ BAD_SAVES: list[tuple[dict[str, Any], type[LedgerError], type[Exception]]] = [
     ({"name": "x", "artifact_type": "Model"}, ArgumentError, ValueError),
     ({"name": "x", "materializer": "numpy.npy/1"}, ArgumentTypeError, TypeError),
 ]
+
+
+def test_a_save_that_writes_no_file_is_warned_about(ledger: Ledger, tmp_path: Path) -> None:
+    """A materializer that writes elsewhere than below its folder saves nothing of the value; an empty folder is one."""
+
+    class Elsewhere(BaseMaterializer):
+        SKIP_REGISTRATION = True
+
+        def save(self, value: int) -> None:
+            (tmp_path / "value.txt").write_text(str(value))
+
+    with pytest.warns(UserWarning, match=r"Elsewhere/1 has written no file: they go below self.uri"):
+        assert ledger.save(1, "x", materializer=Elsewhere).files() == ()
+    (tmp_path / "empty").mkdir()
+    ledger.save(tmp_path / "empty", "folder")
 
 
 def test_a_text_that_is_a_path_is_warned_about(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

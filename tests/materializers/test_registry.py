@@ -89,6 +89,22 @@ def test_a_redefined_class_replaces_the_earlier_one() -> None:
     assert (materializer_for(Two), materializer_named("tests.cell/1")) == (second, second)
 
 
+def test_a_class_of_another_name_takes_a_key_with_a_warning() -> None:
+    """A key that was copied along with the class would have the copy read what the original saved."""
+
+    class Original(_Text):
+        REGISTRY_KEY = "tests.copied/1"
+        ASSOCIATED_TYPES = (Derived,)
+
+    with pytest.warns(UserWarning, match=r"Copy takes the key 'tests.copied/1' of .*Original, and so reads what"):
+
+        class Copy(_Text):
+            REGISTRY_KEY = "tests.copied/1"
+            ASSOCIATED_TYPES = (Derived,)
+
+    assert materializer_named("tests.copied/1") is Copy is not Original
+
+
 def test_the_key_of_a_built_in_one_is_refused() -> None:
     """Nobody takes the place of a built-in materializer by its key."""
     with pytest.raises(MaterializerInterfaceError, match="built in"):
