@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.disk import remove_if_there, users_folder, write_derived_file
+from ledger.disk import remove_if_there, users_folder, walk, write_derived_file
 from ledger.forks import ThreadLock
 from ledger.notices import warn_user
 from ledger.system_errors import storage_error
@@ -141,7 +141,7 @@ class ObjectCache:
             remove_if_there(piece.path)
 
     def usage(self) -> CacheUsage:
-        """How many pieces there are and how many bytes they have."""
+        """How many pieces there are and how many bytes they have. Raises `StorageError` where that cannot be told."""
         sizes = [piece.size for piece in self._pieces()]
         return CacheUsage(len(sizes), sum(sizes))
 
@@ -162,13 +162,15 @@ class ObjectCache:
 
     def _pieces(self) -> Iterator[CachedPiece]:
         """Every file of the cache; those of writers that died are there too, and go like the others."""
-        for folder, _, names in os.walk(self.folder):
+        for folder, _, names in walk(self.folder):
             for name in names:
                 path = os.path.join(folder, name)
                 try:
                     status = os.lstat(path)
                 except FileNotFoundError:
                     continue  # another process was faster
+                except OSError as error:
+                    raise storage_error(error, path, "read") from error
                 yield CachedPiece(path, status.st_size, status.st_mtime)
 
     def _usable(self) -> bool:

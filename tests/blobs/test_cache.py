@@ -1,6 +1,7 @@
 """The cache: what it holds, how much, and that it is never believed."""
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from ledger.blobs import FsspecStore, ObjectCache, PrunableStore
 from ledger.blobs.cache import CachedPiece, cache_folder, excess
 from ledger.blobs.cached import PIECE_SIZE, CachedStore
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, StorageError
 from ledger.ids import new_uuid
 from tests.crash.survival import in_a_fork
 from tests.kit.contents import load, noise, save
@@ -290,6 +291,23 @@ def test_a_file_in_its_place_is_told_once(tmp_path: Path, place: str) -> None:
     with pytest.warns(UserWarning, match="the cache is not used from here on: cannot (use|write|read)") as caught:
         loaded = load(store, save(store, files))
     assert (files, 1) == (loaded, len(caught))
+
+
+def test_what_cannot_be_listed_is_not_called_empty(cache: ObjectCache) -> None:
+    """Without a descriptor left for its folders, the cache is neither told as empty nor as cleared."""
+    cache.keep(f"{KEY}.0", b"piece")
+
+    def ask() -> list[str]:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+        told = []
+        for act in (cache.usage, cache.clear):
+            with pytest.raises(StorageError, match=f"cannot list {cache.folder}") as caught:
+                act()
+            told.append(type(caught.value).__name__)
+        return told
+
+    assert ["StorageError"] * 2 == in_a_fork(ask)
+    assert cache.usage().files == 1
 
 
 def test_it_may_be_deleted_while_it_is_used(cache: ObjectCache) -> None:
