@@ -46,6 +46,12 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
     return kind(message, hint=hint, errno=cause.errno, filename=str(path), path=str(path))
 
 
+def raise_of_machine(error: Exception, doing: str, what: str) -> None:
+    """Raise as `StorageError` what a full or failing disk, or a shortage of this process, did to others' code."""
+    if isinstance(error, OSError) and error.errno in (*_FULL, *_SHORTAGE, errno.EIO):
+        raise storage_error(error, error.filename or what, doing) from error
+
+
 def raise_unjudged(error: Exception) -> None:
     """Raise an error again where this process is short of descriptors or memory, or cannot get at a store.
 

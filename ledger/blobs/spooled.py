@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO, BinaryIO
 
 from ledger.blobs.store import SendingStore, StagedObject, StagingStore, Store, size_of
-from ledger.disk import storage_errors, write_parts
+from ledger.disk import storage_errors, temporary_folder, write_parts
 
 _BLOCK_SIZE = 1 << 20
 _COMPARED_SIZE = 8 << 20  # bytes that are fetched at a time
@@ -23,12 +23,12 @@ class SpooledObject:
 
     def __init__(self, store: SendingStore) -> None:
         self._store = store
-        with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
+        with storage_errors(temporary_folder(), "write a temporary file in"):
             self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it is sent, dropped or forgotten
 
     def write_at(self, start: int, parts: Sequence[bytes | memoryview]) -> None:
         """Write some parts of the object."""
-        with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
+        with storage_errors(temporary_folder(), "write a temporary file in"):
             write_parts(self._file.fileno(), start, parts)
 
     def publish(self, key: str) -> None:
@@ -68,7 +68,7 @@ def whole(file: BinaryIO) -> bytes:
 
 def blocks_of(file: IO[bytes], size: int = _BLOCK_SIZE) -> Iterator[bytes]:
     """The bytes of a file from its beginning, ``size`` at a time."""
-    with storage_errors(tempfile.gettempdir(), "read a temporary file in"):
+    with storage_errors(temporary_folder(), "read a temporary file in"):
         file.seek(0)
         while block := file.read(size):
             yield block

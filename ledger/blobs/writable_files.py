@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, Protocol, cast
 
 from ledger.blobs.spooled import blocks_of
-from ledger.disk import storage_errors
+from ledger.disk import storage_errors, temporary_folder
 
 BUFFER_SIZE: Final = 256 << 10
 """Bytes gathered before they are passed on."""
@@ -72,7 +72,7 @@ class Spool:
         """Keep the next bytes; a spool that was dropped keeps nothing."""
         if self._file.closed:
             return
-        with storage_errors(tempfile.gettempdir(), "write a temporary file in"):
+        with storage_errors(temporary_folder(), "write a temporary file in"):
             self._file.write(data)
 
     def close(self, size: int) -> None:  # noqa: ARG002  # the size shows when the bytes join the stream

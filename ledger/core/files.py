@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from ledger.blobs import ContentReader, ContentWriter
-from ledger.disk import is_folder, remove_folder
+from ledger.disk import is_folder, remove_folder, storage_errors, temporary_folder
 from ledger.errors import ArgumentError, IntegrityError
 
 
@@ -185,7 +185,8 @@ def local_copy(reader: ContentReader, name: str) -> Path:
 
 
 def _fresh_folder() -> Path:
-    return Path(tempfile.mkdtemp(dir=_scratch()))
+    with storage_errors(temporary_folder(), "make a folder in"):
+        return Path(tempfile.mkdtemp(dir=_scratch()))
 
 
 _scratches: dict[int, str] = {}

@@ -5,7 +5,7 @@ rules it keeps (specs/concurrency.md).
 """
 
 from ledger.disk.beside import folder_beside
-from ledger.disk.given import absolute, given_path, given_text, users_folder, working_directory
+from ledger.disk.given import absolute, given_path, given_text, temporary_folder, users_folder, working_directory
 from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.modes import MODE, is_private
@@ -88,6 +88,7 @@ __all__ = [
     "storage_errors",
     "sync_directory",
     "sync_file",
+    "temporary_folder",
     "unnamed_copy",
     "users_folder",
     "walk",

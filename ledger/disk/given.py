@@ -1,4 +1,4 @@
-"""Paths as users give them.
+"""Paths as users and their surroundings give them.
 
 Checked here before the operating system is asked: Python's own errors for what is no path name neither the argument
 nor what to do instead.
@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.errors import ArgumentError, ArgumentTypeError
+from ledger.errors import ArgumentError, ArgumentTypeError, StorageError
 from ledger.system_errors import storage_error
 from ledger.wording import shown
 
@@ -60,10 +60,21 @@ def users_folder(environment: Mapping[str, str], variable: str, otherwise: str) 
     return Path(home if os.path.isabs(home) else _temporary_home(), otherwise)
 
 
-def _temporary_home() -> str:
+def temporary_folder() -> str:
+    """Where temporary files go; raises `StorageError` where no place takes one, as on a machine whose disk is full."""
     import tempfile
 
-    return os.path.join(tempfile.gettempdir(), f"ledger-{os.geteuid()}")
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"cannot write a temporary file: {error.strerror}",
+            hint="free some space there, or name a folder on another disk in TMPDIR",
+        ) from error
+
+
+def _temporary_home() -> str:
+    return os.path.join(temporary_folder(), f"ledger-{os.geteuid()}")
 
 
 def _has_bytes(text: str) -> bool:

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO
 
+from ledger.disk.given import temporary_folder
 from ledger.disk.modes import MODE
 from ledger.disk.reading import is_folder, storage_errors
 from ledger.disk.syncing import sync_directory, sync_file
@@ -166,7 +167,7 @@ def unnamed_copy(blocks: Iterable[bytes | memoryview]) -> BinaryIO:
     """A file without a name, where temporary files go, that holds some bytes; gone once it is closed."""
     import tempfile
 
-    writing = partial(storage_errors, tempfile.gettempdir(), "write a temporary file in")
+    writing = partial(storage_errors, temporary_folder(), "write a temporary file in")
     with writing():
         copy = tempfile.TemporaryFile()  # noqa: SIM115  # the caller's
     try:

@@ -27,6 +27,7 @@ from ledger.materializers.libraries import differing_libraries, versions_here
 from ledger.materializers.registry import materializer_for, materializer_named, qualified_name
 from ledger.notices import Doing, warn_user
 from ledger.records import encode_compact, encode_values, normalise
+from ledger.system_errors import raise_of_machine
 
 _REASON_LIMIT = 300
 
@@ -70,6 +71,7 @@ def save_value(
     except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
         raise
     except Exception as error:  # whatever a library or a user's materializer raises
+        raise_of_machine(error, "write", f"the temporary files of a {qualified_name(type(value))}")
         raise _failure("save", chosen, qualified_name(type(value)), error, _way_out(chosen)) from error
     return SavedValue(
         key=writer.key,
@@ -109,6 +111,7 @@ def load_value(
     except ImportError as error:
         raise _missing(chosen, data_type_name, error, differing_libraries(files)) from error
     except Exception as error:  # whatever a library or a user's materializer raises
+        raise_of_machine(error, "read", f"the local files of a {data_type_name}")
         hint = differing_libraries(files) or _hint_of_library(chosen)
         raise _failure("load", chosen, data_type_name, error, hint) from error
 

@@ -4,14 +4,18 @@ import errno
 import os
 import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger import Ledger
 from ledger.errors import ConfigError, DiskFullError, LockTimeoutError, ReadOnlyError, StorageError
+from ledger.materializers import BaseMaterializer
 from tests.conftest import check_histories
+from tests.crash.survival import in_a_fork
 from tests.kit.disks import disk_at, remount
 from tests.kit.ledgers import files_below, git, state_of, store_of
 
@@ -102,6 +106,40 @@ def test_a_folder_that_cannot_be_written_is_named(ledger: Ledger) -> None:
         for folder in folders:
             folder.chmod(0o700)
     assert before == state_of(ledger)
+
+
+class Sprawling(BaseMaterializer):
+    """A materializer that needs as much local disk as its value says."""
+
+    SKIP_REGISTRATION = True
+
+    def save(self, data: Any) -> None:
+        Path(self.uri, "data").write_bytes(bytes(data))
+
+    def load(self, data_type: type | None) -> Any:
+        return data_type, Path(self.uri, "data").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("disk", "DiskFullError: cannot write the temporary files of a builtins.int: "),
+        ("gone", "StorageError: cannot write a temporary file: "),
+    ],
+)
+def test_no_room_for_local_files_is_no_fault_of_the_value(
+    ledger: Ledger, small_disk: Path, place: str, told: str
+) -> None:
+    """Where a materializer's folder is on a full disk, or can be nowhere, the error says that, and not who failed."""
+
+    def save() -> str:
+        tempfile.__dict__.update(tempdir=None, _candidate_tempdir_list=lambda: [str(small_disk.with_name(place))])
+        with pytest.raises(StorageError) as caught:
+            ledger.save(8 << 20, "x", materializer=Sprawling)
+        return f"{type(caught.value).__name__}: {caught.value}"
+
+    assert in_a_fork(save).startswith(told)
+    assert [] == ledger.artifacts()
 
 
 def test_something_in_the_way_of_the_store_is_named(ledger: Ledger) -> None:
