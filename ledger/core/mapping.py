@@ -28,6 +28,8 @@ from ledger.blobs import CacheUsage, ContentReader
 from ledger.disk import (
     TEMPORARY_PREFIX,
     fresh_name,
+    hold_open_file,
+    is_abandoned,
     is_private,
     make_directory,
     remove_folder,
@@ -45,7 +47,7 @@ _BYTES = "bytes"
 _SEAL = "seal"
 _SEAL_LIMIT = 4096
 _SEAL_MODE = stat.S_IRUSR | stat.S_IWUSR
-_ABANDONED = 24 * 3600  # seconds after which an unfinished copy is nobody's any more
+_ABANDONED = 24 * 3600  # seconds after which an unfinished copy is nobody's any more, where there are no locks
 
 
 def mapped_folder(ledger_dir: Path) -> Path:
@@ -147,13 +149,10 @@ class MappedCopies:
         return kept
 
     def _remove_abandoned(self) -> None:
-        """Remove what was begun a day ago and is nobody's any more."""
+        """Remove what makers left that died; what one that lives is at stays."""
         for name in self._names():
             with contextlib.suppress(OSError):  # another process may be at it, too
-                if (
-                    name.startswith(TEMPORARY_PREFIX)
-                    and os.stat(self.folder / name).st_mtime < time.time() - _ABANDONED
-                ):
+                if name.startswith(TEMPORARY_PREFIX) and _is_abandoned(self.folder / name):
                     shutil.rmtree(self.folder / name)
 
 
@@ -163,6 +162,10 @@ class _Copy(NamedTuple):
     used: float
     size: int
     name: str
+
+
+def _is_abandoned(staging: Path) -> bool:
+    return is_abandoned(staging / _BYTES) or os.stat(staging).st_mtime < time.time() - _ABANDONED
 
 
 def _is_own_folder(folder: Path) -> bool:
@@ -224,6 +227,7 @@ def _write(path: Path, windows: Iterator[memoryview]) -> BinaryIO:
     """Write a file that nobody may write again, durably; gives that file, and not what has its name by then."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     made = open(os.open(path, flags, stat.S_IRUSR), "rb")  # noqa: SIM115  # the caller's
+    hold_open_file(made.fileno())
     try:
         for window in windows:
             write_all(made.fileno(), window)

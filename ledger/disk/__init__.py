@@ -6,7 +6,7 @@ rules it keeps (specs/concurrency.md).
 
 from ledger.disk.beside import folder_beside
 from ledger.disk.given import absolute, given_path, given_text, temporary_folder, users_folder, working_directory
-from ledger.disk.holds import Hold, alone, hold_file, is_abandoned
+from ledger.disk.holds import Hold, alone, hold_file, hold_open_file, is_abandoned
 from ledger.disk.locks import HeldLock, LockFile
 from ledger.disk.modes import MODE, is_private
 from ledger.disk.reading import (
@@ -63,6 +63,7 @@ __all__ = [
     "given_path",
     "given_text",
     "hold_file",
+    "hold_open_file",
     "is_abandoned",
     "is_file",
     "is_folder",

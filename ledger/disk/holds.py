@@ -77,6 +77,15 @@ def hold_file(path: Path, data: bytes) -> Iterator[None]:
         file.let_go()
 
 
+def hold_open_file(descriptor: int) -> None:
+    """Hold an open file until it is closed, so that `is_abandoned` tells whether its writer lives.
+
+    Where that cannot be, nothing is held.
+    """
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def is_abandoned(path: Path) -> bool:
     """Whether a file lies there that its holder left by dying."""
     try:

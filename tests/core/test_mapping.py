@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -139,7 +140,7 @@ def test_a_map_outlives_its_copy(ledger: Ledger) -> None:
 
 
 def test_copies_used_longest_ago_go_first(ledger: Ledger) -> None:
-    """Over the limit the oldest by use go, and what died half-made goes after a day."""
+    """Over the limit the oldest by use go, and what died half-made goes after a day where nobody can tell before."""
     versions = [ledger.save(np.full(1000, number), "a") for number in range(3)]
     for version in versions:
         version.load(mmap=True)
@@ -152,6 +153,30 @@ def test_copies_used_longest_ago_go_first(ledger: Ledger) -> None:
     os.utime(folder / "tmp_old", (10**9, 10**9))
     MappedCopies(folder, 20_000).trim()
     assert {first.name, third.name, "tmp_young"} == {path.name for path in folder.iterdir()}
+
+
+def test_half_a_copy_goes_with_its_maker(tmp_path: Path) -> None:
+    """What a maker that was killed left of a copy goes with the next one; what a living one is at stays."""
+    store, copies = LocalStore(tmp_path / "store"), MappedCopies(tmp_path / "mapped", 10 * MEBI)
+    content = save(store, {"data": noise(MEBI)})
+
+    class Killed(ContentReader):
+        def open(self, path: str) -> BinaryIO:
+            os.kill(os.getpid(), signal.SIGKILL)
+            return super().open(path)
+
+    class Trimming(ContentReader):
+        def open(self, path: str) -> BinaryIO:
+            copies.trim()
+            return super().open(path)
+
+    child = os.fork()
+    if not child:
+        copies.open(content.digest, Killed(store, content, label="a@1"), "data")
+    assert -signal.SIGKILL == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert [True] == [path.name.startswith("tmp_") for path in copies.folder.iterdir()]
+    copies.open(content.digest, Trimming(store, content, label="a@1"), "data").close()
+    assert [True] == [(path / "seal").exists() for path in copies.folder.iterdir()]
 
 
 def test_the_limit_of_the_settings_is_kept(ledger: Ledger) -> None:
