@@ -677,6 +677,22 @@ def test_a_lock_that_is_forgotten_is_released(tmp_path: Path) -> None:
         assert lock.try_hold() is None
 
 
+def test_who_handles_an_interrupt_can_have_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C as the lock is taken lets it go at once, also while the interrupt, with its frames, is being handled."""
+    lock, really = LockFile(tmp_path / "lock"), fcntl.flock
+
+    def interrupt(descriptor: int, operation: int) -> None:
+        really(descriptor, operation)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        lock.try_hold()
+    assert lock.try_hold() is not None
+    assert caught.value.__traceback__ is not None
+
+
 def test_a_file_system_without_flock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system cannot lock, that is a `StorageError` with the path, and nobody works without the lock."""
 

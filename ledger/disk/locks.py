@@ -94,6 +94,10 @@ class LockFile:
                 fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return None
+            except BaseException:
+                # An interrupt comes when it is locked; who handles that, and so keeps this frame, may want the lock.
+                file.let_go()
+                raise
         return self._signed(HeldLock(file))
 
     def hold(self, *, timeout: float) -> HeldLock:
