@@ -8,7 +8,7 @@
 
 from collections.abc import Callable, Mapping
 
-from ledger.errors import FormatError, LedgerError, UnsupportedFormatError
+from ledger.errors import FormatError, LedgerError, StorageError, UnsupportedFormatError
 from ledger.history import layout
 from ledger.history.ancestry import commits_between
 from ledger.history.comparing import compare
@@ -32,12 +32,13 @@ def check_commits(
 ) -> None:
     """Check every commit that ``known`` does not hold, and what they add up to.
 
-    `FormatError` names the commit that is refused, with the hint that ``way_out`` has for it, if any.
+    `FormatError` names the commit that is refused, with the hint that ``way_out`` has for it, if any. A disk that
+    fails here refuses nothing: `StorageError` comes out as it is.
     """
     for commit in commits_between(history.git_dir, known, tip):
         try:
             _check_commit(history, commit, is_first_allowed=known is None)
-        except UnsupportedFormatError:
+        except (UnsupportedFormatError, StorageError):
             raise
         except LedgerError as error:
             hint = way_out(commit) or error.hint
@@ -47,6 +48,8 @@ def check_commits(
     added = compare(objects, base, objects.commit(tip).tree).added
     try:
         _check_artifacts(CommittedTree(objects, objects.commit(tip).tree), added)
+    except StorageError:
+        raise
     except LedgerError as error:
         hint = way_out(tip) or error.hint
         raise FormatError(f"commit {tip} is refused: {error}", hint=hint, commit=tip) from error

@@ -21,6 +21,7 @@ from ledger.errors import (
     HistoryRewrittenError,
     LedgerError,
     RemoteError,
+    StorageError,
 )
 from ledger.history import layout
 from ledger.history.admission import check_commits
@@ -99,6 +100,8 @@ def _accept(
         check_commits(history, known or local, fetched, way_out=partial(_taking_back, history, remote, local))
         if known is not None and remote.name == PUBLISHED:
             _check_published(history, remote, known, fetched)
+    except StorageError:
+        raise  # it could not be judged
     except LedgerError:
         write_ref(git_dir, f"refs/ledger/quarantine/{fetched}", fetched)
         raise

@@ -1,5 +1,6 @@
 """What a remote offers is judged before anything relies on it; what is refused is kept as evidence."""
 
+import errno
 import json
 import os
 import random
@@ -7,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from ledger.errors import (
     HistoryRewrittenError,
     IntegrityError,
     RemoteError,
+    StorageError,
 )
 from ledger.history.ancestry import commits_between
 from ledger.history.layout import Claim
@@ -321,6 +324,28 @@ def test_a_branch_that_is_no_commit_is_refused(ledger: Ledger, hub: Path, kind: 
         ledger.sync()
     hub_git(hub, "update-ref", "refs/heads/main", tip)
     assert (tip, True) == (ledger.sync().commit, ledger.verify().ok)
+
+
+def test_a_disk_that_fails_here_refuses_nothing(ledger: Ledger, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what was fetched cannot be read, that is said, and nobody is told to take the commit back."""
+    push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    really, before, reads = os.pread, {*ledger.git_dir.glob("objects/pack/*.pack")}, count()
+
+    def fail(descriptor: int, *place: int) -> bytes:
+        if Path(os.readlink(f"/proc/self/fd/{descriptor}")) in fetched() and next(reads):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return really(descriptor, *place)
+
+    def fetched() -> set[Path]:
+        return {*ledger.git_dir.glob("objects/pack/*.pack")} - before
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", fail)
+        with pytest.raises(StorageError, match=r"^cannot read .*pack") as caught:
+            ledger.sync()
+    assert "push" not in caught.value.hint
+    assert not (ledger.git_dir / "refs" / "ledger" / "quarantine").exists()
+    assert ("iris@3",) == ledger.sync().fetched
 
 
 def test_an_unreachable_remote(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
