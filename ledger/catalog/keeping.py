@@ -28,6 +28,7 @@ from ledger.catalog.segments import (
 )
 from ledger.disk import (
     add_to_file,
+    close_anyway,
     make_directory,
     open_regular,
     remove_if_there,
@@ -232,7 +233,7 @@ class _OpenFile:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        weakref.finalize(self, os.close, descriptor)
+        weakref.finalize(self, close_anyway, descriptor)
 
     def __call__(self, at: int, length: int) -> bytes:
         try:
