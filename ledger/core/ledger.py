@@ -267,6 +267,7 @@ class Ledger(Reader):
         What this ledger knows it to have published stays published. Raises `RemoteNotFoundError`.
         """
         remove_remote(self._workspace.path, name)
+        self._workspace.read_settings_again()
 
     def sync(self, remote: str = "origin") -> sharing.SyncReport:
         """Bring this ledger and a remote to the same versions: fetch, check, merge, upload, push.

@@ -110,7 +110,7 @@ class Workspace(View):
         return self.remotes.behind(self.store)
 
     def read_settings_again(self) -> None:
-        """Take up remotes that were added since the ledger was opened."""
+        """Take up remotes that were added or removed since the ledger was opened."""
         self.config = read_config(self.path)
         for derived in ("remotes", "all_stores"):
             self.__dict__.pop(derived, None)

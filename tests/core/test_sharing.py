@@ -102,6 +102,17 @@ def test_a_version_is_published_once_the_remote_holds_it(pair: tuple[Ledger, Led
     assert saved.published
 
 
+def test_a_remote_is_read_from_as_long_as_the_settings_name_it(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Whatever an open ledger has read before one is removed or added."""
+    _, bob = pair
+    assert "first" == bob.load("iris")
+    bob.remove_remote("origin")
+    with pytest.raises(IntegrityError, match="is missing"):
+        bob.load("iris")
+    bob.add_remote("origin", str(hub))
+    assert "first" == bob.load("iris")
+
+
 def test_a_second_sync_does_nothing(pair: tuple[Ledger, Ledger]) -> None:
     """Nothing to push, fetch or renumber, and no commit."""
     ada, _ = pair
