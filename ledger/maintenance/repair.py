@@ -54,7 +54,7 @@ class RepairPlan(msgspec.Struct, frozen=True, kw_only=True):
     def is_empty(self) -> bool:
         """Whether there is nothing that could be done."""
         mending = self.history
-        return not (mending.fetched or mending.kept or mending.aside or mending.anew or self.contents)
+        return not (mending.fetched or mending.aside or mending.anew or self.contents)
 
     @property
     def is_enough(self) -> bool:
