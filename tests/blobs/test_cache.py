@@ -18,12 +18,13 @@ from ledger.blobs import FsspecStore, ObjectCache, PrunableStore
 from ledger.blobs.cache import CachedPiece, cache_folder, excess
 from ledger.blobs.cached import PIECE_SIZE, CachedStore
 from ledger.errors import IntegrityError, StorageError
-from ledger.ids import new_uuid
+from ledger.ids import digest_of, new_uuid
 from tests.crash.survival import in_a_fork
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import KEY, CountingStore, StoreContract, objects
 
 MIB = 1 << 20
+PACK = "packs/00/" + "a" * 62
 
 
 @pytest.fixture
@@ -420,3 +421,21 @@ def test_damage_in_the_store_is_healed_though_the_cache_is_good(cache: ObjectCac
     inner.put(pack, [bytes([good[0] ^ 1]) + good[1:]])
     again = save(CachedStore(inner, cache), {"a": noise(MIB) + more}, similar=[first])
     assert {"a": noise(MIB) + more} == load(inner, again)
+
+
+class Tagged(Counted):
+    """A counting store that tells ETags."""
+
+    def etag(self, key: str, *, just_put: bool = False) -> str:  # noqa: ARG002  # it is the same either way
+        return digest_of(self._store.get(key))
+
+
+def test_nobody_takes_old_pieces_for_those_of_a_pack_that_was_written_anew(cache: ObjectCache) -> None:
+    """Whoever sees another ETag drops all pieces, so that the next one finds only what was read from then on."""
+    counted, new = Tagged(memory_store()), noise(2 * PIECE_SIZE, seed=1)
+    CachedStore(counted, cache).put(PACK, [noise(2 * PIECE_SIZE)])
+    counted.delete(PACK)
+    counted.put(PACK, [new])
+    for stop in (PIECE_SIZE, 2 * PIECE_SIZE):
+        assert new[:stop] == CachedStore(counted, cache).fresh.get(PACK, 0, stop)
+    assert 2 * PIECE_SIZE == counted.bytes_read

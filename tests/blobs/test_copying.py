@@ -241,6 +241,17 @@ def test_linked_files_that_lie_there_are_durable(source: LocalStore, target: Loc
     assert {str(target.root / place) for place in ("raw", "raw/in", "raw/in/0.csv", "raw/in/run")} == set(synced)
 
 
+def test_linked_files_are_durable_before_they_have_their_names(
+    source: LocalStore, target: LocalStore, synced: list[str]
+) -> None:
+    """A folder that is brought is synced whole beside its place: a power cut leaves all of it or none."""
+    content = registered(source, 1)
+    synced.clear()
+    copy_content(source, target, content, label="raw@1")
+    beside = [path.partition(f"{target.root}/raw/tmp_")[2] for path in synced]
+    assert {"", "0.csv", "empty", "run"} == {path.partition("/")[2] for path in beside if path}
+
+
 @pytest.fixture
 def far() -> FsspecStore:
     """An object store."""
@@ -362,13 +373,15 @@ def test_links_stay_out_of_object_stores(source: LocalStore, far: FsspecStore) -
     assert [] == list(far.list("raw"))
 
 
-def test_linked_files_that_changed_are_not_sent(source: LocalStore, far: FsspecStore) -> None:
-    """Of a file that is not what was registered no byte is put."""
+def test_linked_files_that_changed_are_not_sent(source: LocalStore, target: LocalStore, far: FsspecStore) -> None:
+    """Of a file that is not what was registered no byte is put, and nothing of the others stays beside its place."""
     content = registered(source, 1)
     (source.root / "raw/in/0.csv").write_text("9\n")
-    with pytest.raises(IntegrityError, match=r"raw@1: the file '0\.csv' has 2 bytes"):
-        copy_content(source, far, content, label="raw@1")
-    assert not far.has("raw/in/0.csv")
+    for goal in (far, target):
+        with pytest.raises(IntegrityError, match=r"raw@1: the file '0\.csv' has 2 bytes"):
+            copy_content(source, goal, content, label="raw@1")
+        assert not goal.has("raw/in/0.csv")
+    assert [] == list((target.root / "raw").iterdir())
 
 
 def test_to_a_store_behind_a_url(source: LocalStore) -> None:

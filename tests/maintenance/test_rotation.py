@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,9 +94,10 @@ def test_a_lost_position_starts_over(twenty: Ledger) -> None:
     """The position is derived: damaged or gone, the next run begins somewhere and finds the same."""
     path = twenty.path / "cache" / "verify.json"
     verify_part(twenty, Part(share=0.3))
-    path.write_bytes(b"{")
-    reports = [verify_part(twenty, Part(share=0.5)) for _ in range(2)]
-    assert problems_in([twenty.verify()]) == problems_in(reports)
+    for lose in (lambda: path.write_bytes(b"{"), lambda: shutil.rmtree(path.parent)):
+        lose()
+        reports = [verify_part(twenty, Part(share=0.5)) for _ in range(2)]
+        assert problems_in([twenty.verify()]) == problems_in(reports)
 
 
 def test_quick_and_deep_checks_keep_their_own_positions(ledger: Ledger) -> None:
