@@ -16,7 +16,7 @@ from ledger.lookup import write_remote
 from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
 from tests.kit.contents import noise
 from tests.kit.hubs import new_hub
-from tests.kit.ledgers import damage, files_below, git, store_of
+from tests.kit.ledgers import damage, files_below, git, plant, store_of
 from tests.maintenance.corruption import Sound
 from tests.maintenance.varied import make_varied
 
@@ -330,6 +330,18 @@ def test_a_sound_ledger_needs_nothing(kept: Ledger) -> None:
     """There is nothing to do, and nothing is done."""
     plan = plan_repair(kept, find_source(kept, str(kept.path.parent / "copy")))
     assert (True, True, ()) == (plan.is_empty, plan.is_enough, plan.problems)
+
+
+def test_what_no_source_has_is_left_and_said(kept: Ledger) -> None:
+    """A record in the wrong place, and a store that cannot be told from another one, are for a person to look at."""
+    source = find_source(kept, str(kept.path.parent / "copy"))
+    (store_of(kept) / "store.json").write_bytes(b"{")
+    plan = plan_repair(kept, source)
+    assert (True, False) == (plan.is_empty, plan.is_enough)
+    shutil.copy(kept.path.parent / "copy" / "store" / "store.json", store_of(kept))
+    plant(kept, {"artifacts/astray.json": b"{}"})
+    plan = plan_repair(kept, source)
+    assert (True, False) == (plan.is_empty, plan.is_enough)
 
 
 def test_a_repair_is_done_again_without_harm(kept: Ledger) -> None:
