@@ -227,6 +227,19 @@ def test_paths_do_not_collide(store: LocalStore, first: str, second: str) -> Non
         add(writer, second, b"2")
 
 
+@pytest.mark.parametrize("path", ["deep", "deep/down/a", "deep/down/a/b/c.csv", "deep/down/again", "deep/down/empty/b"])
+def test_what_a_folder_brings_keeps_its_paths(store: LocalStore, tmp_path: Path, path: str) -> None:
+    """Small files that are taken together, links and empty folders are in the way of others as single files are."""
+    (tmp_path / "data" / "empty").mkdir(parents=True)
+    (tmp_path / "data" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "data" / "a" / "b" / "c.csv").write_text("1\n")
+    (tmp_path / "data" / "again").symlink_to("a/b/c.csv")
+    writer = ContentWriter(store)
+    writer.add_folder("deep/down", tmp_path / "data")
+    with pytest.raises(ArgumentError, match="cannot add the file"):
+        add(writer, path, b"2")
+
+
 def test_a_file_is_copied_with_its_executable_bit(store: LocalStore, tmp_path: Path) -> None:
     """A file keeps its bytes and says whether it can be executed."""
     source = tmp_path / "run.sh"
