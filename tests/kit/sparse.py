@@ -8,8 +8,11 @@ from ledger.ids import digest_of
 from tests.kit.contents import noise
 
 
-def make_mostly_dead(ledger: Ledger, name: str) -> None:
-    """Let the table of the first version of a name name only the first chunks of a pack that holds many more."""
+def make_mostly_dead(ledger: Ledger, name: str, *, dead: int = 20) -> None:
+    """Let the table of the first version of a name name only the first chunks of a pack that holds more.
+
+    ``dead`` is how many, of 100 KB each: with few the pack is not mostly dead, and stays as it is.
+    """
     store = ledger.store
     content = ledger.get(name, 1).content
     builder = PackBuilder()
@@ -21,9 +24,9 @@ def make_mostly_dead(ledger: Ledger, name: str) -> None:
                     entry, start = index.entries[number], index.offsets[number]
                     builder.add(entry.digest, entry.plain_size, store.get(key, start, entry.stored_size))
     alive = len(builder)
-    for seed in range(20):
-        dead = noise(100_000, seed=100 + seed)
-        builder.add(digest_of(dead), len(dead), dead)
+    for seed in range(dead):
+        more = noise(100_000, seed=100 + seed)
+        builder.add(digest_of(more), len(more), more)
     pack, parts = builder.build()
     store.put(f"packs/{pack[:2]}/{pack[2:]}", [b"".join(parts)])
     put_runs(store, content, [(pack, 0, alive)], label="x")
