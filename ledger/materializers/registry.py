@@ -77,8 +77,8 @@ def is_built_in(materializer: "type[BaseMaterializer]") -> bool:
 def register(materializer: "type[BaseMaterializer]", *, claims_types: bool) -> None:
     """Make a declared class findable by its key, and by its types if it claims them.
 
-    A class of the same key, such as an earlier run of the same notebook cell, is
-    replaced; one of another name is, too, with a warning. Raises `MaterializerInterfaceError` for the key of a built-in one.
+    A class of the same key, such as an earlier run of the same notebook cell, is replaced; one of another name is, too,
+    with a warning. Raises `MaterializerInterfaceError` for the key of a built-in one.
     """
     key = materializer.REGISTRY_KEY
     previous = _by_key.get(key)
