@@ -5,6 +5,7 @@ Pure. The handle shows these facts; searches decide by them.
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -13,6 +14,8 @@ from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import FormatError
 from ledger.history import Claim
 from ledger.records import Event, Manifest, MetadataEvent, TagsEvent, decode_values, merge, parse_time
+
+_WORDS: dict[type[StrEnum], frozenset[str]] = {kind: frozenset(kind) for kind in (ArtifactType, VisualizationType)}
 
 
 class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -112,7 +115,7 @@ def check_claim(manifest: Manifest, claim: Claim) -> None:
             )
     kinds = [(manifest.type, ArtifactType), *((shown.type, VisualizationType) for shown in manifest.visualizations)]
     for word, known in kinds:
-        if word not in {member.value for member in known}:
+        if word not in _WORDS[known]:
             raise FormatError(
                 f"{claim.label}: its manifest has the {known.__name__} {word!r}, which is none",
                 name=claim.name,
