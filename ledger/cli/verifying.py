@@ -38,8 +38,9 @@ def _seconds(context: click.Context, parameter: click.Parameter, text: str | Non
     """A time, ``60s``, ``5m``, ``1h`` or a number of seconds, in seconds."""
     if text is None:
         return None
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
     try:
-        seconds = float(text.removesuffix(text[-1:].strip("0123456789."))) * _SECONDS.get(text[-1:], 1)
+        seconds = float(number) * _SECONDS[unit]
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):

@@ -45,7 +45,8 @@ def test_samples_find_damage_in_turn(cli: Cli, iris: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("--sample", "0"), ("--sample", "101%"), ("--sample", "x"), ("--for", "0s"), ("--for", "x")]
+    "words",
+    [("--sample", "0"), ("--sample", "101%"), ("--sample", "x"), ("--for", "0s"), ("--for", "x"), ("--for", "5d")],
 )
 def test_a_part_that_is_none_is_bad_usage(cli: Cli, iris: dict[str, Any], words: tuple[str, ...]) -> None:
     """No share above the whole, no time below nothing, no words."""
