@@ -17,7 +17,7 @@ from ledger.core.transactions import Transaction
 from ledger.core.usage import ArtifactUsage, Usage, VersionUsage
 from ledger.core.verifying import Check, Piece
 from ledger.core.workspace import Workspace
-from ledger.lookup import Artifact, ArtifactVersion, MetadataEntry, PipelineRun, StepRun, present
+from ledger.lookup import Artifact, ArtifactVersion, PipelineRun, StepRun, present
 
 __all__ = [
     "Artifact",
@@ -26,7 +26,6 @@ __all__ = [
     "CacheHit",
     "Check",
     "Ledger",
-    "MetadataEntry",
     "Needed",
     "Orphan",
     "PendingVersion",

@@ -15,7 +15,7 @@ from ledger.lookup.config import (
 )
 from ledger.lookup.configuring import changing_settings, remove_remote, write_cache_limit, write_config
 from ledger.lookup.discovery import LEDGER_DIRECTORY, find_ledger, is_ledger, not_found, place_for_new
-from ledger.lookup.facts import Facts, MetadataEntry, leaves
+from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
@@ -33,7 +33,6 @@ __all__ = [
     "ArtifactVersion",
     "Config",
     "Facts",
-    "MetadataEntry",
     "PipelineRun",
     "Reader",
     "RemoteConfig",

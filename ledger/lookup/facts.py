@@ -3,7 +3,6 @@
 Pure. The handle shows these facts; searches decide by them.
 """
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
@@ -13,68 +12,18 @@ import msgspec
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import FormatError
 from ledger.history import Claim
-from ledger.records import Event, Manifest, MetadataEvent, TagsEvent, decode_values, merge, parse_time
+from ledger.records import (
+    Event,
+    Manifest,
+    MetadataEntry,
+    MetadataEvent,
+    TagsEvent,
+    decode_values,
+    merge,
+    parse_time,
+)
 
 _WORDS: dict[type[StrEnum], frozenset[str]] = {kind: frozenset(kind) for kind in (ArtifactType, VisualizationType)}
-
-
-class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
-    """One logged value, with when and by whom it was logged last.
-
-    Compared, asked for its truth, gone through and printed as its plain value, so that code may leave `.value` out.
-    """
-
-    value: Any
-    recorded_at: dt.datetime
-    recorded_by: str
-
-    def __eq__(self, other: object) -> bool:
-        return bool(self.value == _plain(other))
-
-    def __ne__(self, other: object) -> bool:
-        # A struct has one of its own, which would ask who is who.
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-    def __lt__(self, other: object) -> bool:
-        return bool(self.value < _plain(other))
-
-    def __le__(self, other: object) -> bool:
-        return bool(self.value <= _plain(other))
-
-    def __gt__(self, other: object) -> bool:
-        return bool(self.value > _plain(other))
-
-    def __ge__(self, other: object) -> bool:
-        return bool(self.value >= _plain(other))
-
-    def __bool__(self) -> bool:
-        return bool(self.value)
-
-    def __getitem__(self, key: Any) -> Any:
-        """A member of a group, or an element of a list."""
-        return self.value[key]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.value)
-
-    def __contains__(self, item: object) -> bool:
-        return item in self.value
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def __str__(self) -> str:
-        return str(self.value)
-
-    def __format__(self, spec: str) -> str:
-        return format(self.value, spec)
-
-
-def _plain(other: object) -> Any:
-    return other.value if isinstance(other, MetadataEntry) else other
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,10 +17,10 @@ from ledger.errors import FormatError, IntegrityError, PathNotFoundError
 from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup.access import FileReader, PythonType
-from ledger.lookup.facts import Facts, MetadataEntry, leaves
+from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.visualized import Visualized
-from ledger.records import Content, FileEntry, number_of, parse_time
+from ledger.records import Content, FileEntry, MetadataEntry, number_of, parse_time
 
 if TYPE_CHECKING:
     from ledger.lookup.runs import PipelineRun, StepRun

@@ -15,6 +15,7 @@ from ledger.records.content import (
     segment_digest,
     segments_of,
 )
+from ledger.records.logged import MetadataEntry, raw_value
 from ledger.records.metadata import decode_values, encode_values, merge, normalise, normalise_given
 from ledger.records.names import (
     MAX_NUMBER,
@@ -76,6 +77,7 @@ __all__ = [
     "FileKind",
     "InputKind",
     "Manifest",
+    "MetadataEntry",
     "MetadataEvent",
     "Name",
     "Producer",
@@ -119,6 +121,7 @@ __all__ = [
     "normalise_given",
     "number_of",
     "parse_time",
+    "raw_value",
     "segment_digest",
     "segments_of",
 ]

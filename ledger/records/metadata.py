@@ -16,6 +16,7 @@ from typing import Any
 
 from ledger.errors import FormatError, MetadataError
 from ledger.records.canonical import DEPTH_LIMIT, INTEGER_LIMIT
+from ledger.records.logged import raw_value
 from ledger.wording import shown
 
 KEY_LIMIT = 255
@@ -113,6 +114,7 @@ def _normalise_group(group: Mapping[Any, Any], path: tuple[str, ...]) -> dict[st
 
 
 def _normalise(value: object, path: tuple[str, ...]) -> Value:
+    value = raw_value(value)
     if len(path) > _LEVELS:
         raise _error(path[:3], f"nested deeper than {_LEVELS} levels, or it contains itself")
     if value is None or isinstance(value, bool):

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger.core import ArtifactVersion, Ledger, MetadataEntry, ledger_for_reading, ledger_for_writing
+from ledger.core import ArtifactVersion, Ledger, ledger_for_reading, ledger_for_writing
 from ledger.errors import LedgerError, StepInterfaceError
-from ledger.records import InputKind, StepInput
+from ledger.records import InputKind, MetadataEntry, StepInput, raw_value
 from ledger.runtime.annotations import class_of, names_class
 from ledger.runtime.graph import FromLookup, FromOutside, FromStep, FromVersion, Plain
 from ledger.runtime.notes import noted
@@ -142,13 +142,9 @@ def _follow(version: ArtifactVersion, path: tuple[tuple[str, Any], ...]) -> Any:
         if how == "item":
             found = found[key]
         else:  # a fact of a version, or the `.value` of a fact
-            found = getattr(found, key) if isinstance(found, ArtifactVersion) else _plain(found)
-    return {key: entry.value for key, entry in found.items()} if _is_entries(found) else _plain(found)
+            found = getattr(found, key) if isinstance(found, ArtifactVersion) else raw_value(found)
+    return {key: entry.value for key, entry in found.items()} if _is_entries(found) else raw_value(found)
 
 
 def _is_entries(found: Any) -> bool:
     return isinstance(found, dict) and any(isinstance(entry, MetadataEntry) for entry in found.values())
-
-
-def _plain(found: Any) -> Any:
-    return found.value if isinstance(found, MetadataEntry) else found

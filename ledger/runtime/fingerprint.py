@@ -10,10 +10,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ledger.core import MetadataEntry
 from ledger.errors import MetadataError
 from ledger.ids import digest_of
-from ledger.records import encode_compact, encode_values
+from ledger.records import encode_compact, encode_values, raw_value
 from ledger.runtime.declarations import Declared
 from ledger.runtime.parameters import with_types
 from ledger.runtime.settings import StepOptions
@@ -107,8 +106,7 @@ def _told_each(values: Mapping[str, Any], above: tuple[Callable[..., Any], ...])
 
 def _told(value: Any, above: tuple[Callable[..., Any], ...]) -> Any:
     """A value that a step closes over, as something that can be compared between processes."""
-    if isinstance(value, MetadataEntry):
-        value = value.value
+    value = raw_value(value)
     while isinstance(value, _KEEPS_RESULTS):
         value = value.__wrapped__
     if isinstance(value, Declared):

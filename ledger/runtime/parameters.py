@@ -15,7 +15,7 @@ from typing import Any
 
 from ledger.errors import FormatError, MetadataError, StepInterfaceError
 from ledger.materializers import qualified_name
-from ledger.records import encode, encode_compact, encode_values, normalise
+from ledger.records import encode, encode_compact, encode_values, normalise, raw_value
 
 PARAMETERS_LIMIT = 256 * 1024
 """Bytes of the plain arguments of one step, indented as in a record."""
@@ -180,7 +180,7 @@ def recordable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name, value in arguments.items():
         try:
-            more = {**told, name: _as_parameter(value)} if is_json(value) else told
+            more = {**told, name: _as_parameter(value)} if is_json(raw_value(value)) else told
         except MetadataError:
             continue  # text or a nesting that no record can hold
         told = more if fits_record(more) else told

@@ -13,6 +13,7 @@ from typing import Any, overload
 
 from ledger.errors import ArgumentTypeError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
+from ledger.records import raw_value
 from ledger.runtime.annotations import class_of, signature_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
@@ -139,7 +140,7 @@ class Step(Declared):
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments by name; those still missing may come from the configuration."""
         try:
-            return dict(signature_of(self.entrypoint).bind_partial(*args, **kwargs).arguments)
+            bound = signature_of(self.entrypoint).bind_partial(*args, **kwargs).arguments
         except TypeError as error:
             known = ", ".join(self.signature.parameters) or "none"
             raise StepInterfaceError(
@@ -147,6 +148,7 @@ class Step(Declared):
                 hint=f"its arguments are: {known}",
                 step=self.name,
             ) from error
+        return {name: raw_value(value) for name, value in bound.items()}
 
     def _known(self, parameters: object) -> Mapping[str, Any]:
         if not isinstance(parameters, Mapping):
@@ -159,7 +161,7 @@ class Step(Declared):
                     hint=f"its arguments are: {', '.join(self.signature.parameters) or 'none'}",
                     step=self.name,
                 )
-        return parameters
+        return {key: raw_value(value) for key, value in parameters.items()}
 
     def _run_alone(self, arguments: Mapping[str, Any], *, id: str | None, after: list[Any]) -> Any:
         """A run of one step; a value that is not JSON, or that no record has room for, is saved first."""
