@@ -209,6 +209,22 @@ def test_arguments_that_do_not_fit_are_refused(project: Path, body: Callable[[],
     assert ([], []) == (RAN, list(project.iterdir()))
 
 
+def test_what_an_earlier_step_gave_has_the_type_that_is_asked_for() -> None:
+    """Only its value tells: the step that takes it fails before its body runs."""
+
+    @step
+    def gives() -> Any:
+        return "1"
+
+    @pipeline
+    def counting() -> None:
+        three(gives())
+
+    with pytest.raises(StepInterfaceError, match="wrong type for input 'a' of step 'three': expected int, got str"):
+        counting()
+    assert [] == RAN
+
+
 def test_a_default_that_is_not_json_is_refused(project: Path) -> None:
     """It is a plain argument like any other, and judged before anything runs."""
     values = np.zeros(2)
