@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,9 @@ from tests.kit.s3 import Bucket, new_bucket, running_server, s3_environment
 # where CI is set: there the same examples are tried each time.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# A shell's background jobs ignore Ctrl-C, and so would every program that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FOREIGN_VARIABLES = [name for name in os.environ if name.startswith(("GIT_", "AWS_"))]
 

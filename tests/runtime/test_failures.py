@@ -356,8 +356,7 @@ def test_a_failure_in_a_step_of_a_step_is_the_outer_ones() -> None:
 
 
 INTERRUPTED = """
-import signal, sys, time
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+import time
 from typing import Annotated
 from ledger import pipeline, step, save_artifact
 @step
