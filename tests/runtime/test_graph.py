@@ -209,6 +209,7 @@ def test_arguments_that_do_not_fit_are_refused(project: Path, body: Callable[[],
     assert ([], []) == (RAN, list(project.iterdir()))
 
 
+@pytest.mark.usefixtures("project")
 def test_what_an_earlier_step_gave_has_the_type_that_is_asked_for() -> None:
     """Only its value tells: the step that takes it fails before its body runs."""
 
