@@ -18,7 +18,7 @@ from ledger.core.ledger import Ledger
 from ledger.core.workspace import user_identity, utc_now
 from ledger.disk import storage_errors
 from ledger.errors import LedgerExistsError
-from ledger.lookup import CONFIG_FILE, find_ledger, is_ledger, not_found, place_for_new
+from ledger.lookup import CONFIG_FILE, find_ledger, is_ledger, none_found, place_for_new
 
 _fixed: ContextVar[Ledger | None] = ContextVar("ledger_default", default=None)
 _State = tuple[Path, int, int, tuple[str | None, ...]]
@@ -45,7 +45,7 @@ def ledger_for_reading() -> Ledger:
         return fixed
     path = find_ledger(os.environ)
     if path is None:
-        raise not_found(place_for_new(os.environ))
+        raise none_found(os.environ)
     return _opened(path)
 
 

@@ -14,7 +14,7 @@ from ledger.lookup.config import (
     store_url,
 )
 from ledger.lookup.configuring import changing_settings, remove_remote, write_cache_limit, write_config
-from ledger.lookup.discovery import LEDGER_DIRECTORY, find_ledger, is_ledger, not_found, place_for_new
+from ledger.lookup.discovery import LEDGER_DIRECTORY, find_ledger, is_ledger, none_found, place_for_new
 from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.presence import present
@@ -46,7 +46,7 @@ __all__ = [
     "history_at",
     "is_ledger",
     "leaves",
-    "not_found",
+    "none_found",
     "place_for_new",
     "present",
     "read_config",

@@ -43,11 +43,19 @@ def place_for_new(environment: Mapping[str, str]) -> Path:
     return root / LEDGER_DIRECTORY
 
 
+def none_found(environment: Mapping[str, str]) -> LedgerNotFoundError:
+    """The error of a read that was given no ledger, and found none."""
+    path = place_for_new(environment)
+    if environment.get(VARIABLE):
+        return not_found(path)
+    return LedgerNotFoundError(f"no ledger at {path}, nor above it", path=str(path))
+
+
 def not_found(path: Path) -> LedgerNotFoundError:
     """The error of a read where there is no ledger."""
     inside = path / LEDGER_DIRECTORY
     return LedgerNotFoundError(
-        f"no ledger at {path}, nor above it" if path.name == LEDGER_DIRECTORY else f"no ledger at {path}",
+        f"no ledger at {path}",
         hint=f"the ledger directory itself is meant: {inside}" if is_folder(inside) else "",
         path=str(path),
     )

@@ -14,7 +14,7 @@ from ledger.disk import absolute, given_path
 from ledger.enums import ArtifactType
 from ledger.history import Commit
 from ledger.lookup import searching
-from ledger.lookup.discovery import find_ledger, is_ledger, not_found, place_for_new
+from ledger.lookup.discovery import find_ledger, is_ledger, none_found, not_found
 from ledger.lookup.finding_runs import find_run, list_runs
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.resolving import has_name, resolve
@@ -24,10 +24,9 @@ from ledger.lookup.view import View
 
 def find_path(path: str | Path | None) -> Path:
     """The directory of the ledger that is meant; raises `LedgerNotFoundError`."""
-    if path is None:
-        target = find_ledger(os.environ) or place_for_new(os.environ)
-    else:
-        target = absolute(given_path(path, "a ledger directory"))
+    target = absolute(given_path(path, "a ledger directory")) if path is not None else find_ledger(os.environ)
+    if target is None:
+        raise none_found(os.environ)
     if not is_ledger(target):
         raise not_found(target)
     return target

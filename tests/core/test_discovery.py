@@ -190,10 +190,10 @@ def test_a_read_without_a_ledger_names_the_command(workdir: Path, read: str) -> 
 
 
 def test_a_missing_ledger_dir_is_not_replaced_by_another(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A read through a `LEDGER_DIR` that does not exist fails, though a ledger is near."""
+    """A read through a `LEDGER_DIR` that does not exist fails, though a ledger is near, and tells of no search."""
     Ledger.init(workdir / ".ledger")
-    monkeypatch.setenv("LEDGER_DIR", str(workdir / "nowhere"))
-    with pytest.raises(LedgerNotFoundError, match="nowhere"):
+    monkeypatch.setenv("LEDGER_DIR", str(workdir / "nowhere" / ".ledger"))
+    with pytest.raises(LedgerNotFoundError, match=r"nowhere/\.ledger\n"):
         load_artifact("one")
 
 
