@@ -167,8 +167,8 @@ def test_the_environment_is_read_at_every_call(workdir: Path, monkeypatch: pytes
     """A change of `LEDGER_DIR` or of the working directory is followed by the next call."""
     save_artifact("here", "place")
     monkeypatch.setenv("LEDGER_DIR", str(workdir / "there"))
-    save_artifact("there", "place")
-    assert "there" == load_artifact("place")
+    save_artifact("over there", "place")
+    assert "over there" == load_artifact("place")
     monkeypatch.delenv("LEDGER_DIR")
     assert "here" == load_artifact("place")
 
