@@ -15,6 +15,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from ledger.errors import ArgumentTypeError
+from ledger.wording import shown
+
 _INTERVAL = 0.05  # seconds between two calls of a listener
 
 
@@ -43,6 +46,8 @@ def progress(listener: Listener) -> Iterator[None]:
 
     A piece of work that ends well is told of once more, with ``finished``. Holds for the thread of the block.
     """
+    if not callable(listener):
+        raise ArgumentTypeError(f"a listener is a function, got {type(listener).__name__}: {shown(listener)}")
     token = _listener.set(listener)
     try:
         yield

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger, Progress, progress
+from ledger.errors import ArgumentTypeError
 from ledger.meters import advance, expect, task
 
 MEBI = 1 << 20
@@ -35,6 +36,12 @@ def test_a_save_is_told_of_byte_by_byte(ledger: Ledger, folder: Path) -> None:
     assert sorted(at.done for at in told) == [at.done for at in told]
     assert Progress("save raw", 9 * MEBI, 9 * MEBI, finished=True) == told[-1]
     assert [True] == [at.finished for at in told if at.finished]
+
+
+def test_a_listener_that_is_no_function_is_refused() -> None:
+    """What cannot be called is named before any work is begun."""
+    with pytest.raises(ArgumentTypeError, match=r"^a listener is a function, got int: 5$"), progress(5):  # type: ignore[arg-type]
+        pass
 
 
 def test_every_kind_of_reading_is_told_of(ledger: Ledger, folder: Path, tmp_path: Path) -> None:
