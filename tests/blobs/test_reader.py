@@ -80,7 +80,7 @@ def test_restoring_holds_little_at_a_time(store: LocalStore, tmp_path: Path) -> 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert data == (tmp_path / "out/a").read_bytes()
-    assert peak < (thread_count() + 4) * (2 << 20)
+    assert peak < (thread_count() + 5) * (2 << 20)
 
 
 def test_only_touched_chunks_are_fetched(store: LocalStore) -> None:
