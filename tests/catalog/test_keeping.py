@@ -74,7 +74,7 @@ STEPS = st.lists(st.lists(st.tuples(st.integers(0, 11), st.sampled_from("xy-")),
 
 @given(STEPS)
 @settings(max_examples=150)
-def test_a_catalog_says_what_was_folded_into_it(
+def test_a_catalog_says_what_was_put_into_it(
     tmp_path_factory: pytest.TempPathFactory, steps: list[list[tuple[int, str]]]
 ) -> None:
     """After any new, replaced and gone lines, in memory and in the file: exactly the lines that hold are found."""

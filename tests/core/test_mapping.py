@@ -172,7 +172,10 @@ def test_half_a_copy_goes_with_its_maker(tmp_path: Path) -> None:
 
     child = os.fork()
     if not child:
-        copies.open(content.digest, Killed(store, content, label="a@1"), "data")
+        try:
+            copies.open(content.digest, Killed(store, content, label="a@1"), "data")
+        finally:
+            os._exit(0)
     assert -signal.SIGKILL == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     assert [True] == [path.name.startswith("tmp_") for path in copies.folder.iterdir()]
     copies.open(content.digest, Trimming(store, content, label="a@1"), "data").close()

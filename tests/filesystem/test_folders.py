@@ -26,7 +26,7 @@ def folders_of(*paths: str, links: dict[str, str] | None = None) -> VersionFolde
     ],
 )
 def test_folders_list_what_lies_in_them(path: str, expected: list[str] | None) -> None:
-    """VersionFolders are known by the files below them, and empty ones by themselves."""
+    """Folders are known by the files below them, and empty ones by themselves."""
     assert expected == folders_of("a.csv", "sub/b.csv", "sub/deep/c.csv").children(path)
 
 
