@@ -16,6 +16,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from ledger.errors import StepInterfaceError, StepOutputsError
 from ledger.notices import warn_user
+from ledger.records import raw_value
 from ledger.runtime.annotations import annotations_of, spelled_out, union_members, without_extras
 from ledger.runtime.configuration import ArtifactConfig
 from ledger.runtime.declarations import named_parameters
@@ -52,7 +53,8 @@ class Signature:
 
 def read_signature(function: Callable[..., Any], name: str) -> Signature:
     """The interface of a step function; raises `StepInterfaceError` for one that cannot be a step."""
-    parameters = named_parameters(function, f"step {name!r}")
+    named = named_parameters(function, f"step {name!r}")
+    parameters = {key: parameter.replace(default=raw_value(parameter.default)) for key, parameter in named.items()}
     hints = resolve_hints(function)
     outputs, is_split = _outputs(function, hints, name)
     refuse_doubles(name, [output.key for output in outputs])

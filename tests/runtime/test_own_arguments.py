@@ -114,23 +114,26 @@ def test_a_parameter_keeps_its_classes() -> None:
 
 
 def test_a_logged_value_stands_for_itself() -> None:
-    """An entry of `run_metadata` is its value as an argument, an option, and metadata of another version."""
+    """An entry of `run_metadata` is its value as an argument, an option, a default, and metadata of another version."""
     source = save_artifact(1, "source", run_metadata={"rate": 0.5, "sizes": [1, 2]})
     rate, sizes = source.run_metadata["rate"], source.run_metadata["sizes"]
 
     @step
-    def scaled(rate: float, sizes: list[int]) -> Annotated[list[float], ArtifactConfig(run_metadata={"of": rate})]:
+    def scaled(
+        sizes: list[int],
+        rate: float = rate,  # type: ignore[assignment]
+    ) -> Annotated[list[float], ArtifactConfig(run_metadata={"of": rate})]:
         return [rate * size for size in sizes]
 
     @pipeline
-    def scaling(rate: Any) -> None:
-        scaled(rate, sizes)
+    def scaling(sizes: Any) -> None:
+        scaled(sizes)
 
-    run = scaling(rate)
-    assert {"rate": 0.5} == run.parameters
+    run = scaling(sizes)
+    assert {"sizes": [1, 2]} == run.parameters
     assert {"rate": 0.5, "sizes": [1, 2]} == run.steps["scaled"].parameters
     assert 0.5 == run.steps["scaled"].output.metadata["of"]
-    assert [0.5, 1.0] == scaled(rate, sizes) == scaled.with_options(parameters={"rate": rate})(sizes=sizes)
+    assert [0.5, 1.0] == scaled(sizes, rate) == scaled.with_options(parameters={"rate": rate})(sizes) == scaled(sizes)
     assert source.metadata == save_artifact(1, "copy", run_metadata=source.run_metadata).metadata
 
 
