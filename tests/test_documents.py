@@ -2,10 +2,13 @@
 
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+ARCHITECTURE = (ROOT / "specs" / "architecture.md").read_text()
+PARTS = [path.parent.name for path in (ROOT / "ledger").glob("*/__init__.py")]
 TEST_COMMAND = "python -m pytest -n auto"
 
 
@@ -53,6 +56,15 @@ def test_decisions_are_numbered_without_gaps() -> None:
 
 def test_every_package_is_in_the_architecture() -> None:
     """specs/architecture.md names each part of the house."""
-    spec = (ROOT / "specs" / "architecture.md").read_text()
-    parts = [path.parent.name for path in (ROOT / "ledger").glob("*/__init__.py")]
-    assert [] == [part for part in parts if not re.search(rf"^{part}\b", spec, re.MULTILINE)]
+    assert [] == [part for part in PARTS if not re.search(rf"^{part}\b", ARCHITECTURE, re.MULTILINE)]
+
+
+def test_the_architecture_names_what_is_there() -> None:
+    """What stands behind a part's name and a dot is a module of that part, or a name that the part gives."""
+    named = re.findall(rf"`({'|'.join(PARTS)})\.(\w+)", ARCHITECTURE)
+    gone = [
+        f"{part}.{name}"
+        for part, name in named
+        if not (ROOT / "ledger" / part / f"{name}.py").exists() and not hasattr(import_module(f"ledger.{part}"), name)
+    ]
+    assert ([], True) == (gone, len(named) > len(PARTS))
