@@ -9,7 +9,6 @@ a program that forks between two saves forks no thread of ours. Contents below
 
 import os
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
@@ -58,7 +57,7 @@ class Workers(Generic[Result]):
         context.run(keep_warnings, kept)
         context.run(self._requests.enter)
         future: Future[Result] = Future()
-        do = partial(_do_once, partial(context.run, work), future, threading.Lock())
+        do = partial(_do_once, [(partial(context.run, work), future)])
         try:
             if self._pool is None:
                 self._pool = _new_pool(self._threads)
@@ -128,14 +127,23 @@ def in_order(work: Callable[[Work], Result], pieces: Iterable[Work], *, threads:
         workers.close()
 
 
-def _do_once(work: Callable[[], Result], future: "Future[Result]", once: threading.Lock) -> None:
-    """Do a piece of work for its future, unless another thread has begun it."""
-    if not once.acquire(blocking=False):
+def _do_once(waiting: "list[tuple[Callable[[], Result], Future[Result]]]") -> None:
+    """Do the piece of work that waits, for its future, unless another thread has begun it.
+
+    Nothing waits then any more: a pool without threads keeps what it was given, and would keep the results with it.
+    """
+    try:
+        work, future = waiting.pop()
+    except IndexError:
         return
     try:
-        future.set_result(work())
-    except BaseException as error:  # noqa: BLE001  # raised where the result is taken
-        future.set_exception(error)
+        result = work()
+    except BaseException as error:
+        future.set_exception(error)  # raised where the result is taken
+        if not isinstance(error, Exception):
+            raise  # an interrupt of whoever gave the work and does it: an earlier piece's error would hide it
+    else:
+        future.set_result(result)
 
 
 def _new_pool(threads: int) -> "ThreadPoolExecutor":

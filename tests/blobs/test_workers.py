@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -199,19 +200,48 @@ def test_large_parts_are_read_into_memory(store: LocalStore, start: int, size: i
     assert data[start : start + size] == target
 
 
-def test_where_no_more_threads_start_all_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each piece is done once where all threads but the first are refused, as in a container that limits them."""
+def refuse_threads(monkeypatch: pytest.MonkeyPatch, *, but: str) -> None:
+    """Let no thread start but those with such a name, as in a container that limits them."""
     really = threading.Thread.start
 
     def start(thread: threading.Thread) -> None:
-        if not thread.name.endswith("_0"):
+        if not thread.name.endswith(but):
             raise RuntimeError("can't start new thread")
         really(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start)
+
+
+def test_where_no_more_threads_start_all_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece is done once where all threads but the first are refused."""
+    refuse_threads(monkeypatch, but="_0")
     done: list[int] = []
     assert [None] * 50 == list(in_order(done.append, range(50), threads=4))
     assert list(range(50)) == sorted(done)
+
+
+def test_where_no_thread_starts_no_result_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no thread took up would hold on to its result, and memory to all of a large content."""
+    refuse_threads(monkeypatch, but="none")
+    held = weakref.WeakSet[threading.Event]()
+    for event in in_order(lambda _: threading.Event(), range(20), threads=2):
+        held.add(event)
+        assert len(held) <= 2
+
+
+def test_where_no_thread_starts_an_interrupt_comes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in work that the giver does itself is raised there, and not lost behind an earlier piece's error."""
+    refuse_threads(monkeypatch, but="none")
+    errors = [OSError, KeyboardInterrupt, OSError]
+    begun: list[int] = []
+
+    def work(number: int) -> None:
+        begun.append(number)
+        raise errors[number]
+
+    with pytest.raises(KeyboardInterrupt):
+        list(in_order(work, range(3), threads=4))
+    assert [0, 1] == begun
 
 
 def test_an_exit_handler_may_save(tmp_path: Path) -> None:
