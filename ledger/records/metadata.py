@@ -39,6 +39,7 @@ def normalise(metadata: object) -> dict[str, Value]:
 
 def normalise_given(metadata: object) -> dict[str, Value]:
     """As `normalise`, but ``None`` is refused: for calls that are about nothing but metadata."""
+    metadata = raw_value(metadata)
     if not isinstance(metadata, Mapping):
         raise MetadataError(f"metadata is a dict, got {type(metadata).__name__}: {shown(metadata)}")
     return _normalise_group(metadata, ())

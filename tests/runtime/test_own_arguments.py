@@ -115,7 +115,7 @@ def test_a_parameter_keeps_its_classes() -> None:
 
 def test_a_logged_value_stands_for_itself() -> None:
     """An entry of `run_metadata` is its value as an argument, an option, a default, and metadata of another version."""
-    source = save_artifact(1, "source", run_metadata={"rate": 0.5, "sizes": [1, 2]})
+    source = save_artifact(1, "source", run_metadata={"rate": 0.5, "sizes": [1, 2], "group": {"a": 1}})
     rate, sizes = source.run_metadata["rate"], source.run_metadata["sizes"]
 
     @step
@@ -135,6 +135,8 @@ def test_a_logged_value_stands_for_itself() -> None:
     assert 0.5 == run.steps["scaled"].output.metadata["of"]
     assert [0.5, 1.0] == scaled(sizes, rate) == scaled.with_options(parameters={"rate": rate})(sizes) == scaled(sizes)
     assert source.metadata == save_artifact(1, "copy", run_metadata=source.run_metadata).metadata
+    group: Any = source.run_metadata["group"]
+    assert 1 == save_artifact(1, "part", run_metadata=group).metadata["a"]
 
 
 def test_what_cannot_be_copied_is_refused() -> None:
