@@ -5,6 +5,8 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
+from ledger.enums import ArtifactType, SaveType, TrustClass, VisualizationType
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "specs" / "architecture.md").read_text()
@@ -36,6 +38,13 @@ def test_the_oldest_releases_are_those_that_are_admitted() -> None:
     bounds = dict(re.findall(r"(?m)^([\w-]+)(?:\[\w+\])?[>=]=([\d.]+)", "\n".join(needed)))
     oldest = dict(re.findall(r"(?m)^([\w-]+)==(.+)$", (ROOT / "tests" / "oldest.txt").read_text()))
     assert [] == [name for name, least in bounds.items() if not f"{oldest.get(name)}.".startswith(f"{least}.")]
+
+
+def test_the_format_has_every_word_that_a_manifest_may_hold() -> None:
+    """Who writes a ledger without this program finds in specs/format.md which types, and the like, there are."""
+    page = (ROOT / "specs" / "format.md").read_text()
+    words = [*ArtifactType, *SaveType, *TrustClass, *VisualizationType]
+    assert [] == [word for word in words if f"`{word}`" not in page]
 
 
 def test_links_between_documents_lead_somewhere() -> None:
