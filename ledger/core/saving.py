@@ -119,7 +119,7 @@ def store_value(writer: ContentWriter, value: object, options: Options) -> tuple
         )
         files.collect()
         if not writer.files:
-            warn_user(f"materializer {saved.key} has written no file: they go below self.uri, as self.open makes them")
+            warn_user(f"materializer {saved.key} has written no file below self.uri, where self.open makes them")
         saved = _with_pictures_there(saved, writer)
         content = writer.finish()
     except BaseException:

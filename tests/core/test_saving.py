@@ -71,7 +71,7 @@ def test_a_save_that_writes_no_file_is_warned_about(ledger: Ledger, tmp_path: Pa
         def save(self, value: int) -> None:
             (tmp_path / "value.txt").write_text(str(value))
 
-    with pytest.warns(UserWarning, match=r"Elsewhere/1 has written no file: they go below self.uri"):
+    with pytest.warns(UserWarning, match=r"Elsewhere/1 has written no file below self.uri"):
         assert ledger.save(1, "x", materializer=Elsewhere).files() == ()
     (tmp_path / "empty").mkdir()
     ledger.save(tmp_path / "empty", "folder")
