@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ledger.enums import ArtifactType, SaveType, TrustClass, VisualizationType
+from ledger.lookup import Config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -45,6 +46,12 @@ def test_the_format_has_every_word_that_a_manifest_may_hold() -> None:
     page = (ROOT / "specs" / "format.md").read_text()
     words = [*ArtifactType, *SaveType, *TrustClass, *VisualizationType]
     assert [] == [word for word in words if f"`{word}`" not in page]
+
+
+def test_the_format_has_every_setting() -> None:
+    """specs/format.md has a row for each setting of `config.toml`."""
+    page = (ROOT / "specs" / "format.md").read_text()
+    assert [] == [setting for setting in Config.__struct_fields__ if f"| `{setting}` |" not in page]
 
 
 def test_links_between_documents_lead_somewhere() -> None:
