@@ -3,7 +3,7 @@
 The write protocol (specs/concurrency.md), under the ledger's lock:
 
 1. read the branch;
-2. place every draft after what is there: its position, its number (`Chain`, pure);
+2. place every draft after what is there: its position, its number (`Chain`, which writes nothing);
 3. make the new objects durable as one pack;
 4. move the branch by compare-and-swap; where another writer was faster, start over.
 
