@@ -71,6 +71,8 @@ def _add(archive: "zipfile.ZipFile", reader: ContentReader, entry: FileEntry) ->
     if entry.kind == "directory":
         archive.mkdir(entry.path, 0o755)
         return
-    with archive.open(entry.path, "w", force_zip64=entry.size >= 1 << 31) as sink, reader.open(entry.path) as source:
+    # What does not shrink grows a little: one that has just less than the 2 GiB of the plain form does not fit it.
+    is_large = entry.size >= 1 << 30
+    with archive.open(entry.path, "w", force_zip64=is_large) as sink, reader.open(entry.path) as source:
         shutil.copyfileobj(source, sink, _BLOCK)
     archive.getinfo(entry.path).external_attr = _MODES[entry.kind] << 16
