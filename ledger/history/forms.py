@@ -106,11 +106,13 @@ def _head_of(name: str, is_directory: bool) -> bytes:  # noqa: FBT001  # private
 
 
 def decode_tree(data: bytes) -> dict[str, Entry]:
-    """The entries of a tree in its order; raises ``ValueError`` for anything but files and directories."""
+    """The entries of a tree in its order; raises ``ValueError`` for anything but files and directories, each once."""
     check_tree(data)
-    return {
-        name.decode(): Entry(mode == _DIRECTORY, ObjectId(id.hex())) for mode, name, id in _TREE_ENTRY.findall(data)
-    }
+    found = _TREE_ENTRY.findall(data)
+    entries = {name.decode(): Entry(mode == _DIRECTORY, ObjectId(id.hex())) for mode, name, id in found}
+    if len(entries) != len(found):
+        raise ValueError("a name stands twice in it")
+    return entries
 
 
 def names_in_tree(data: bytes) -> list[str]:
@@ -165,8 +167,7 @@ def differing_entries(one: bytes, other: bytes) -> list[tuple[str, Entry | None,
     shared = found[0] if found is not None else b""
     old, new = decode_tree(one[len(shared) :]), decode_tree(other[len(shared) :])
     if not {name.encode() for name in old.keys() | new.keys()}.isdisjoint(_TREE_NAME.findall(shared)):
-        message = "a name stands twice in it"
-        raise ValueError(message)
+        raise ValueError("a name stands twice in it")
     return [(name, old.get(name), new.get(name)) for name in sorted({name for name, _ in old.items() ^ new.items()})]
 
 

@@ -97,10 +97,11 @@ def test_two_trees_differ_in_the_entries_that_are_not_the_same(one: dict[str, En
 
 
 def test_a_name_that_stands_twice_in_a_tree_is_not_passed_over() -> None:
-    """What both trees begin with is looked into for it: the second entry would be taken for a new file."""
-    beginning = encode_tree({"a": Entry(is_directory=False, id=ObjectId("1" * 40))})
-    with pytest.raises(ValueError, match="stands twice"):
-        differing_entries(beginning, 2 * beginning)
+    """It would be taken for a new file where both trees begin with the first, else hide what the first says."""
+    one, other = (encode_tree({"a": Entry(is_directory=False, id=ObjectId(digit * 40))}) for digit in "12")
+    for twice in (one + one, other + one):
+        with pytest.raises(ValueError, match="stands twice"):
+            differing_entries(one, twice)
 
 
 def test_a_committed_tree_has_what_git_lists(history: History) -> None:
