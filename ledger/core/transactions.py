@@ -58,7 +58,7 @@ from ledger.records import (
 from ledger.wording import shown
 
 _PATH_LIMIT = 4096
-"""Characters of a path; of a text as long as a book the system would be given a copy."""
+"""So many characters no path has. A text of them is not asked whether it is one: that would copy it."""
 
 
 class Transaction:
