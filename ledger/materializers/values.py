@@ -24,7 +24,7 @@ from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import loaded_class, subclass_named, unknown_type
 from ledger.materializers.libraries import differing_libraries, versions_here
-from ledger.materializers.registry import materializer_for, materializer_named, qualified_name
+from ledger.materializers.registry import is_built_in, materializer_for, materializer_named, qualified_name
 from ledger.notices import Doing, warn_user
 from ledger.records import encode_compact, encode_values, normalise
 from ledger.system_errors import raise_of_machine
@@ -193,8 +193,8 @@ def _failure(doing: str, chosen: type[BaseMaterializer], name: str, error: Excep
 
 
 def _way_out(chosen: type[BaseMaterializer]) -> str:
-    """What to do about a value that could not be saved, which is no fault of its type where the materializer is own."""
-    if not chosen.__module__.startswith("ledger."):
+    """What to do about a value that could not be saved: where the user's own materializer failed, look at that one."""
+    if not is_built_in(chosen):
         return f"the traceback shows where {chosen.__qualname__}.save failed"
     return "save the plain values that it holds, or give a materializer of your own for this type"
 
