@@ -34,7 +34,7 @@ class Foreign:
 
 
 def is_json(value: Any) -> bool:
-    """Whether a value is JSON through and through; a tuple counts as a list."""
+    """Whether a value is JSON through and through; a tuple counts as a list, an entry of metadata as its value."""
     return find_foreign(value, "") is None
 
 
@@ -47,6 +47,7 @@ def find_foreign(value: Any, place: str) -> Foreign | None:
 
 
 def _foreign_in(value: Any, place: str) -> Foreign | None:
+    value = raw_value(value)
     if value is None or isinstance(value, (str, bool, int, float)):
         return None
     if isinstance(value, (list, tuple)):
@@ -164,6 +165,7 @@ def own(step: str, name: str, value: Any) -> Any:
 
 
 def _copied(value: Any) -> Any:
+    value = raw_value(value)
     if type(value) in (list, tuple):
         return type(value)(_copied(child) for child in value)
     if type(value) is dict:
@@ -180,7 +182,7 @@ def recordable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for name, value in arguments.items():
         try:
-            more = {**told, name: _as_parameter(value)} if is_json(raw_value(value)) else told
+            more = {**told, name: _as_parameter(value)} if is_json(value) else told
         except MetadataError:
             continue  # text or a nesting that no record can hold
         told = more if fits_record(more) else told

@@ -125,6 +125,10 @@ def test_a_logged_value_stands_for_itself() -> None:
     ) -> Annotated[list[float], ArtifactConfig(run_metadata={"of": rate})]:
         return [rate * size for size in sizes]
 
+    @step
+    def same(given: Any) -> Annotated[Any, "same"]:
+        return given
+
     @pipeline
     def scaling(sizes: Any) -> None:
         scaled(sizes)
@@ -134,6 +138,7 @@ def test_a_logged_value_stands_for_itself() -> None:
     assert {"rate": 0.5, "sizes": [1, 2]} == run.steps["scaled"].parameters
     assert 0.5 == run.steps["scaled"].output.metadata["of"]
     assert [0.5, 1.0] == scaled(sizes, rate) == scaled.with_options(parameters={"rate": rate})(sizes) == scaled(sizes)
+    assert ([0.5], source.metadata) == (same([rate]), same(source.run_metadata))
     assert source.metadata == save_artifact(1, "copy", run_metadata=source.run_metadata).metadata
     group: Any = source.run_metadata["group"]
     assert 1 == save_artifact(1, "part", run_metadata=group).metadata["a"]
