@@ -4,7 +4,10 @@ from collections.abc import Hashable
 
 
 class KeptObjects:
-    """The kind and bytes of the objects that were met last; all go where they get too many. Threads may share it."""
+    """The kind and bytes of the objects that were met last; all go where they get too many. Threads may share it.
+
+    One that is larger than the limit is kept by itself, until the next one comes.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
