@@ -23,6 +23,7 @@ from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.libraries import write_libraries
 from ledger.materializers.programs import is_of_program
 from ledger.materializers.registry import LAST_RESORT, materializer_named, qualified_name
+from ledger.notices import warn_if_done
 
 _SHOWN = 5
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -42,7 +43,14 @@ class SklearnMaterializer(BaseMaterializer):
         """Write ``model.skops`` and ``libraries.txt``."""
         try:
             from skops.io import dumps, get_untrusted_types, loads
-
+        except ImportError as error:
+            warn_if_done(
+                f"{error.name or 'skops'} cannot be imported, which would save a {qualified_name(type(value))} "
+                f"as data: pip install 'ledger[{self.EXTRA}]'"
+            )
+            self.save_as(materializer_named(LAST_RESORT), value)
+            return
+        try:
             data = dumps(value)
             types = get_untrusted_types(data=data)
             # Functions and local classes are written without complaint and fail only here.

@@ -6,24 +6,17 @@ before code runs. Elements of containers come through here as well, so that no d
 nesting gets around it. Knows no store.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ledger.enums import ArtifactType, TrustClass, VisualizationType
-from ledger.errors import (
-    LedgerError,
-    MaterializerError,
-    MaterializerTypeError,
-    MetadataError,
-    MissingDependencyError,
-    StorageError,
-)
+from ledger.errors import LedgerError, MaterializerError, MaterializerTypeError, MetadataError, StorageError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import loaded_class, subclass_named, unknown_type
 from ledger.materializers.libraries import differing_libraries, versions_here
+from ledger.materializers.missing import missing
 from ledger.materializers.registry import is_built_in, materializer_for, materializer_named, qualified_name
 from ledger.notices import Doing, warn_user
 from ledger.records import encode_compact, encode_values, normalise
@@ -58,7 +51,7 @@ def save_value(
     """Write a value to ``files`` and say how it is to be read.
 
     Raises `MaterializerTypeError` where an explicit materializer is not made for the type,
-    and `MaterializerError` where saving fails; whatever has been written then is to be thrown
+    `MissingDependencyError` where a library is, and `MaterializerError` where saving fails; whatever has been written then is to be thrown
     away. Metadata and visualizations that fail cost a warning only.
     """
     chosen = materializer or materializer_for(type(value))
@@ -70,6 +63,8 @@ def save_value(
             writer.save(value)
     except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
         raise
+    except ImportError as error:
+        raise missing("save", chosen, qualified_name(type(value)), error) from error
     except Exception as error:  # whatever a library or a user's materializer raises
         raise_of_machine(error, "write", f"the temporary files of a {qualified_name(type(value))}")
         raise _failure("save", chosen, qualified_name(type(value)), error, _way_out(chosen)) from error
@@ -109,7 +104,7 @@ def load_value(
     except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
         raise
     except ImportError as error:
-        raise _missing(chosen, data_type_name, error, differing_libraries(files)) from error
+        raise missing("load", chosen, data_type_name, error, hint=differing_libraries(files)) from error
     except Exception as error:  # whatever a library or a user's materializer raises
         raise_of_machine(error, "read", f"the local files of a {data_type_name}")
         hint = differing_libraries(files) or _hint_of_library(chosen)
@@ -206,24 +201,6 @@ def _hint_of_library(chosen: type[BaseMaterializer]) -> str:
         f"here is {library} {version}; a newer one may have written it, and "
         "`ledger get NAME@VERSION` gives the files as they are"
         for library, version in told.items()
-    )
-
-
-def _missing(chosen: type[BaseMaterializer], name: str, error: ImportError, differing: str) -> MissingDependencyError:
-    module = error.name or str(error)
-    # What makes objects of other people's classes may miss anything; its own library is named in its key.
-    is_own = chosen.TRUST is TrustClass.DATA or module.partition(".")[0] in re.split(r"[./]", chosen.REGISTRY_KEY)
-    is_ours = chosen.EXTRA and chosen.TRUST is not TrustClass.CODE and is_own
-    hint = f"pip install 'ledger[{chosen.EXTRA}]'" if is_ours else f"make {module!r} importable"
-    library, is_part, _ = module.partition(".")
-    here = versions_here([library]).get(library)
-    if is_part and here and not is_ours:
-        hint = f"here is {library} {here}, and another version of it wrote the value"
-    return MissingDependencyError(
-        f"materializer {chosen.REGISTRY_KEY} needs {module!r} to load a {name}",
-        hint=differing or hint,
-        materializer=chosen.REGISTRY_KEY,
-        name=module,
     )
 
 

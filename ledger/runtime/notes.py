@@ -8,7 +8,7 @@ record.
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ledger.errors import LedgerError, MaterializerError
+from ledger.errors import LedgerError, MaterializerError, MissingDependencyError
 
 _ERROR_LIMIT = 10_000  # characters
 
@@ -28,7 +28,7 @@ def saving(what: str, **facts: object) -> Iterator[None]:
     """A block that saves a value: the error of one that cannot become files begins with ``what`` it is."""
     try:
         yield
-    except MaterializerError as error:
+    except (MaterializerError, MissingDependencyError) as error:
         error.args = (f"{what}: {error}",)
         error.add_facts(**facts)
         raise

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ledger.enums import ArtifactType, TrustClass, VisualizationType
@@ -245,6 +246,35 @@ def test_a_missing_library_says_what_to_install(
     with pytest.raises(MissingDependencyError) as caught:
         load_value(key, "x.Y", bench.files({"data.parquet": b""}))
     assert caught.value.hint == f"pip install 'ledger[{extra}]'"
+
+
+@pytest.mark.parametrize(
+    ("value", "library", "extra"),
+    [(pd.DataFrame({"a": [1]}), "pyarrow", "pandas"), ({"a": [pd.Series([1])]}, "pyarrow", "pandas")],
+)
+def test_a_library_that_is_missing_for_saving_says_what_to_install(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, value: Any, library: str, extra: str
+) -> None:
+    """A value whose own library is installed, but not that of its format, is an error that names the extra."""
+    for module in [name for name in sys.modules if name.partition(".")[0] == library]:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingDependencyError, match=rf"needs '{library}.*' to save a pandas") as caught:
+        bench.save(value)
+    assert caught.value.hint == f"pip install 'ledger[{extra}]'"
+
+
+def test_a_library_that_a_materializer_of_ones_own_misses_is_named(bench: Bench) -> None:
+    """What a user's materializer imports in vain while it saves is named, and is no extra of ours."""
+
+    class Importing(BaseMaterializer):
+        SKIP_REGISTRATION = True
+
+        def save(self, _: Any) -> None:
+            import nothing_like_it  # type: ignore[import-not-found]  # noqa: F401
+
+    with pytest.raises(MissingDependencyError) as caught:
+        bench.save(1, materializer=Importing)
+    assert caught.value.hint == "make 'nothing_like_it' importable"
 
 
 def test_an_interrupt_goes_through(bench: Bench) -> None:
