@@ -148,6 +148,14 @@ def test_a_zip_is_compressed_quickly(ledger: Ledger, tmp_path: Path) -> None:
     assert (1980, 1, 1, 0, 0, 0) == info.date_time
 
 
+def test_what_does_not_shrink_is_in_the_zip_as_it_is(tree: ArtifactVersion, tmp_path: Path) -> None:
+    """Random bytes, which cost most to compress, are stored; what repeats itself is compressed."""
+    with zipfile.ZipFile(tree.download_files(tmp_path / "x.zip")) as archive:
+        large, text = archive.getinfo("tree/sub/large.bin"), archive.getinfo("tree/sub/deep/er/block.bin")
+    assert (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) == (large.compress_type, text.compress_type)
+    assert (1980, 1, 1, 0, 0, 0) == large.date_time
+
+
 def test_a_zip_is_on_the_disk_before_it_has_its_name(
     tree: ArtifactVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
