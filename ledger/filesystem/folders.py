@@ -13,9 +13,13 @@ _MOST_LINKS = 40  # as many as Linux follows before it calls them a loop
 
 
 class VersionFolders:
-    """The files and folders of a content, by path; the top is the empty path."""
+    """The files and folders of a content, by path; the top is the empty path.
 
-    def __init__(self, files: Sequence[FileEntry]) -> None:
+    ``target_of`` says where a link of it points to, as a path.
+    """
+
+    def __init__(self, files: Sequence[FileEntry], target_of: Callable[[FileEntry], str]) -> None:
+        self._target_of = target_of
         self._files = {file.path: file for file in files if file.kind != "directory"}
         self._folders: dict[str, set[str]] = {"": set()}
         for file in files:
@@ -32,12 +36,12 @@ class VersionFolders:
         found = self._folders.get(path)
         return None if found is None else sorted(found)
 
-    def place(self, path: str, target_of: Callable[[FileEntry], str]) -> str:
+    def place(self, path: str) -> str:
         """Where a path lies: links on the way to it are followed, and it is not if it is one itself."""
         folder, _, name = path.rpartition("/")
-        return f"{self.follow(folder, target_of)}/{name}".removeprefix("/")
+        return f"{self.follow(folder)}/{name}".removeprefix("/")
 
-    def follow(self, path: str, target_of: Callable[[FileEntry], str]) -> str:
+    def follow(self, path: str) -> str:
         """The path that a path leads to when links are followed; it need not exist.
 
         Raises `PathNotFoundError` for links that go round in circles.
@@ -59,7 +63,7 @@ class VersionFolders:
                             f"the link {path!r} leads through more than {_MOST_LINKS} links", path=path
                         )
                     reached.pop()
-                    pending += target_of(here).split("/")[::-1]
+                    pending += self._target_of(here).split("/")[::-1]
         return "/".join(reached)
 
     def _place(self, path: str) -> None:

@@ -80,7 +80,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         if address is None or not address.path:
             return self._version_info(asked, address)
         version, folders = self._folders_of(address)
-        return self._found(asked, version, folders, folders.place(address.path, lambda link: _target(version, link)))
+        return self._found(asked, version, folders, folders.place(address.path))
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:  # noqa: FBT001, FBT002  # fsspec's signature
         """What is in a folder, a version or the ledger; of a file, itself. Raises `PathNotFoundError`."""
@@ -89,7 +89,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         found: dict[str, Info] = {}
         if address is not None:
             version, folders = self._folders_of(address)
-            folder = folders.follow(address.path, lambda link: _target(version, link))
+            folder = folders.follow(address.path)
             children = folders.children(folder)
             if children is None:
                 found[asked] = self._found(asked, version, folders, address.path)
@@ -155,7 +155,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         if address is None:
             raise self._nothing(asked)
         version, folders = self._folders_of(address)
-        goal = folders.follow(address.path, lambda link: _target(version, link))
+        goal = folders.follow(address.path)
         file = folders.file(goal)
         if file is None:
             what = "is a folder" if folders.children(goal) is not None else "is not there"
@@ -193,7 +193,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         if kept is None:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            kept = self._known[key] = version, VersionFolders(version.files())
+            kept = self._known[key] = version, VersionFolders(version.files(), partial(_target, version))
         return kept
 
     def _version_info(self, asked: str, address: Address | None) -> Info:
@@ -207,7 +207,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
 
     def _found(self, name: str, version: ArtifactVersion, folders: VersionFolders, path: str) -> Info:
         """What is at a place of a version, a link followed; ``name`` is what it is asked for by."""
-        goal = folders.follow(path, lambda link: _target(version, link))
+        goal = folders.follow(path)
         file = folders.file(goal)
         if file is None and folders.children(goal) is None:
             raise PathNotFoundError(
