@@ -43,8 +43,8 @@ _ACCESS_KINDS = frozenset({"AuthenticationException", "BadHostKeyException"})
 
 _SILENT_SECONDS = 120.0
 
-_turns: weakref.WeakKeyDictionary[Any, ThreadLock] = weakref.WeakKeyDictionary()
-"""Whose turn it is, for each connection that fsspec keeps; stores of one place share one."""
+_locks: weakref.WeakKeyDictionary[Any, ThreadLock] = weakref.WeakKeyDictionary()
+"""A lock for each connection that fsspec keeps; stores of one place share it."""
 
 
 class FsspecStore:
@@ -60,7 +60,7 @@ class FsspecStore:
         self._files, root = _open_file_system(url, self._protocol)
         self._root = root.rstrip("/")
         # Few of the libraries below can be asked by two threads at once: that of SFTP waits for ever.
-        self._turn = _turns.setdefault(self._files, ThreadLock())
+        self._lock = _locks.setdefault(self._files, ThreadLock())
         self._is_connected = True
 
     @property
@@ -79,7 +79,7 @@ class FsspecStore:
             # Not every service counts from the end.
             start = max(0, start + self._size(key))
         end = start + length if length is not None else None
-        with self._mapped(key, "read"):
+        with self._asking(key, "read"):
             path = self._path(key)
             try:
                 # Not every service takes 0 for "from the beginning".
@@ -94,7 +94,7 @@ class FsspecStore:
     def has(self, key: str) -> bool:
         """Whether the service knows an object of that key."""
         try:
-            with self._mapped(key, "read"):
+            with self._asking(key, "read"):
                 self._files.info(self._path(key))
         except FileNotFoundError:
             return False
@@ -113,7 +113,7 @@ class FsspecStore:
         if self._holds(key, data):
             return
         path = self._path(key)
-        with self._mapped(key, "write"):
+        with self._asking(key, "write"):
             if self._protocol in _OBJECT_STORES:
                 self._files.pipe_file(path, data)
             else:
@@ -126,14 +126,14 @@ class FsspecStore:
             return
         if holds_file(self, key, file):
             return
-        with self._mapped(key, "write"):
+        with self._asking(key, "write"):
             self._put_and_rename(self._path(key), lambda staging: self._copy(file, staging))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder, in order; temporary objects are none."""
         folder = prefix.rstrip("/")
         try:
-            with self._mapped(folder, "list"):
+            with self._asking(folder, "list"):
                 found = sorted(self._files.find(self._path(folder)))
         except FileNotFoundError:
             return
@@ -145,13 +145,13 @@ class FsspecStore:
     def delete(self, key: str) -> None:
         """Remove an object."""
         try:
-            with self._mapped(key, "delete"):
+            with self._asking(key, "delete"):
                 self._files.rm_file(self._path(key))
         except FileNotFoundError:
             return
 
     def _size(self, key: str) -> int:
-        with self._mapped(key, "read"):
+        with self._asking(key, "read"):
             return int(self._files.info(self._path(key))["size"])
 
     def _path(self, key: str) -> str:
@@ -190,11 +190,11 @@ class FsspecStore:
             raise
 
     @contextlib.contextmanager
-    def _mapped(self, key: str, doing: str) -> Iterator[None]:
-        """Ask in turn, and make our errors of what fsspec and the libraries below raise; "not found" stays as it is."""
+    def _asking(self, key: str, doing: str) -> Iterator[None]:
+        """A block that asks the service, one thread at a time; errors become ours, but "not found" stays as it is."""
         place = f"{self._url}/{key}"
         try:
-            with self._turn:
+            with self._lock:
                 self._connect()
                 try:
                     yield

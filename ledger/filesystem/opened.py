@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from typing import IO, Any, Protocol, TypeVar, cast
 
-from ledger.filesystem.turns import Turn
+from ledger.filesystem.reservations import Reservation
 
 _Asked = TypeVar("_Asked")
 _Read = TypeVar("_Read")
@@ -78,7 +78,7 @@ class OpenedFile(io.BufferedReader):
         block_size: object = None,
     ) -> None:
         self._bytes = _Bytes(cast("io.BufferedReader", file).detach())
-        self._turn = Turn()
+        self._reservation = Reservation()
         super().__init__(self._bytes, _BUFFER_SIZE)
         self.path = path
         self.size = size
@@ -87,28 +87,28 @@ class OpenedFile(io.BufferedReader):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Go to a place, where the next read of this thread begins; returns the place."""
-        self._turn.take()
+        self._reservation.take()
         return super().seek(offset, whence)
 
     def read(self, size: int | None = -1, /) -> bytes:
         """The next bytes, as many as ``size`` or all that are left."""
-        return self._in_turn(super().read, size)
+        return self._reserved_read(super().read, size)
 
     def read1(self, size: int = -1, /) -> bytes:
         """The next bytes, as many as are at hand."""
-        return self._in_turn(super().read1, size)
+        return self._reserved_read(super().read1, size)
 
     def readinto(self, buffer: Any, /) -> int:
         """Fill a buffer with the next bytes; returns how many they are."""
-        return self._in_turn(super().readinto, buffer)
+        return self._reserved_read(super().readinto, buffer)
 
     def readinto1(self, buffer: Any, /) -> int:
         """Fill a buffer with the next bytes that are at hand; returns how many they are."""
-        return self._in_turn(super().readinto1, buffer)
+        return self._reserved_read(super().readinto1, buffer)
 
     def readline(self, size: int | None = -1, /) -> bytes:
         """The rest of the line."""
-        return self._in_turn(super().readline, size)
+        return self._reserved_read(super().readline, size)
 
     @property
     def cache(self) -> Blocks | None:
@@ -128,10 +128,10 @@ class OpenedFile(io.BufferedReader):
     def closed(self, is_closed: bool) -> None:
         """Nothing: a cache of fsspec notes so what it has just closed."""
 
-    def _in_turn(self, read: Callable[[_Asked], _Read], asked: _Asked) -> _Read:
-        if self._turn.is_free:
+    def _reserved_read(self, read: Callable[[_Asked], _Read], asked: _Asked) -> _Read:
+        if self._reservation.is_free:
             return read(asked)
-        with self._turn.ending():
+        with self._reservation.reading():
             return read(asked)
 
     def _fetch_range(self, start: int, stop: int) -> bytes:

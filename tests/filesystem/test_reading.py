@@ -385,7 +385,7 @@ def test_a_missing_version_is_named_as_it_was_asked_for(ledger: Ledger, files: L
         files.open("ledger://blob@9/data.bin")
 
 
-def test_every_way_to_read_ends_a_turn(ledger: Ledger, files: LedgerFileSystem) -> None:
+def test_every_way_to_read_ends_a_reservation(ledger: Ledger, files: LedgerFileSystem) -> None:
     """Threads that share a file follow one another at once, whichever call each reads by, as h5py's `readinto`."""
     ledger.save(b"line\n" * 9, "blob")
     ways: list[Callable[[Any], Any]] = [
@@ -405,7 +405,7 @@ def test_every_way_to_read_ends_a_turn(ledger: Ledger, files: LedgerFileSystem) 
         assert time.monotonic() - start < 3
 
 
-def test_a_thread_that_was_kept_from_running_has_its_turn(ledger: Ledger, files: LedgerFileSystem) -> None:
+def test_a_thread_that_was_kept_from_running_keeps_its_place(ledger: Ledger, files: LedgerFileSystem) -> None:
     """A thread reads at the place that it sought, though the interpreter was held for long before it came to read."""
     ledger.save(b"0123456789", "blob")
     usual = sys.getswitchinterval()

@@ -1,4 +1,4 @@
-"""Whose turn it is at a file that threads share.
+"""Which thread a file is reserved for, of those that share it.
 
 duckdb seeks and reads in two calls, from several threads in one file. So a thread that has sought its place reads there
 before another one seeks. Whoever calls in order notices nothing: a read begins where the file stands, whoever sought
@@ -14,8 +14,8 @@ _WAIT = 0.01  # seconds
 _WAITS = 20
 
 
-class Turn:
-    """The turn at one file: a thread's from its seek to the end of its next read."""
+class Reservation:
+    """The reservation of one file: a thread's from its seek to the end of its next read."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -28,7 +28,7 @@ class Turn:
         return self._owner is None
 
     def take(self) -> None:
-        """Wait for the turn, and have it."""
+        """Wait until the file is free, and reserve it for this thread."""
         own = threading.get_ident()
         waits = 0
         with self._changed:
@@ -38,8 +38,8 @@ class Turn:
             self._owner = own
 
     @contextmanager
-    def ending(self) -> Iterator[None]:
-        """A read, which ends the turn, also that of a thread that has sought and does not read."""
+    def reading(self) -> Iterator[None]:
+        """A block that reads, and ends the reservation, also that of a thread that has sought and does not read."""
         own = threading.get_ident()
         with self._changed:
             if self._owner == own:
