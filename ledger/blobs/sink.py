@@ -52,8 +52,8 @@ class _Prepared(NamedTuple):
 class ChunkSink:
     """Collects the chunks of one content and publishes what has to be stored.
 
-    ``give_back`` is told when the memory of a block is free again, from any thread. ``small`` takes single chunks, and
-    tables.
+    ``give_back`` is told when the memory of a block is free again, from any thread. ``gathered`` takes single chunks,
+    and tables.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class ChunkSink:
         similar: Iterable[Content],
         give_back: Callable[[mmap], None],
         *,
-        small: GatheredPuts | None = None,
+        gathered: GatheredPuts | None = None,
     ) -> None:
         self._store = store
-        self._small = small or store
+        self._gathered = gathered or store
         self._give_back = give_back
         self._known = KnownChunks(store, similar)
         self._encoder = Encoder()
@@ -112,7 +112,7 @@ class ChunkSink:
         chunks: tuple[tuple[Digest, int], ...] = ()
         for plain in last.chunks:
             digest = digest_of(plain)
-            self._small.put(chunk_key(digest), [bytes(self._encoder.encode(plain))])
+            self._gathered.put(chunk_key(digest), [bytes(self._encoder.encode(plain))])
             chunks = ((digest, len(plain)),)
         digest = content_digest(files, segments_of(chunks))
         return Content(digest=digest, size=self._size, files=tuple(files), chunks=chunks)
@@ -175,12 +175,12 @@ class ChunkSink:
             (names[pack] if isinstance(pack, int) else pack, first, count) for pack, first, count in self._runs
         )
         table = Table(digest=digest, files=tuple(files), runs=runs, segments=tuple(self._segments), size=self._size)
-        put_table(self._small, table, self._encoder)
+        put_table(self._gathered, table, self._encoder)
         return content
 
     def _is_stored(self, content: Content) -> bool:
         """Whether an equal content is in the store, whole and to stay: each chunk is read before it is relied on."""
-        if isinstance(self._small, GatheredPuts) and self._small.holds(table_key(content.digest)):
+        if isinstance(self._gathered, GatheredPuts) and self._gathered.holds(table_key(content.digest)):
             return True  # the same caller has put its packs: a table comes last
         store = fresh(self._store)
         try:

@@ -14,10 +14,10 @@ from typing import BinaryIO
 
 import msgspec
 
+from ledger.blobs.batches import Batch, in_batches
 from ledger.blobs.chunking import Cutter
 from ledger.blobs.folders import FolderFile, check_portable, scan_folder
 from ledger.blobs.gathered_puts import GatheredPuts
-from ledger.blobs.gathering import Gathered, gather
 from ledger.blobs.paths import are_usual, parents_of, path_problem
 from ledger.blobs.sink import ChunkSink
 from ledger.blobs.sources import read_link, read_source
@@ -34,8 +34,8 @@ class ContentWriter:
 
     ``similar`` are contents whose chunks are not stored again where they occur: the newest
     versions of the name, a step's inputs. ``without`` is a folder that is left out of those
-    around it: a ledger does not save itself. ``small`` takes what a small content is made of,
-    which is durable when that is finished. After an error the writer is to be aborted.
+    around it: a ledger does not save itself. ``gathered`` takes what a small content is made
+    of, which is durable when that is finished. After an error the writer is to be aborted.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class ContentWriter:
         *,
         similar: Iterable[Content] = (),
         without: Path | None = None,
-        small: GatheredPuts | None = None,
+        gathered: GatheredPuts | None = None,
     ) -> None:
         self._without = without
         self._cutter = Cutter()
-        self._sink = ChunkSink(store, similar, self._cutter.give_back, small=small)
+        self._sink = ChunkSink(store, similar, self._cutter.give_back, gathered=gathered)
         self._files: list[FileEntry] = []
         self._taken: set[str] = set()
         self._folders: set[str] = set()
@@ -109,14 +109,14 @@ class ContentWriter:
         if prefix and not files:
             self._copy(FolderFile(prefix.rstrip("/"), "directory", os.fspath(folder)), follow=False)
         with self._broken_by_errors():
-            for found in gather(files) if self._current is None else files:
-                if isinstance(found, Gathered):
-                    self._add_gathered(lead, found)
+            for found in in_batches(files) if self._current is None else files:
+                if isinstance(found, Batch):
+                    self._add_batch(lead, found)
                 else:
                     self._copy(msgspec.structs.replace(found, path=lead + found.path), follow=False)
 
     def finish(self) -> Content:
-        """The content of all files; everything is durable that ``small`` does not have. The writer is used up."""
+        """The content of all files; everything is durable that ``gathered`` does not have. The writer is used up."""
         self._check_usable()
         if self._current is not None or self._waiting:
             path = self._current.path if self._current is not None else self._waiting[0][0]
@@ -196,14 +196,14 @@ class ContentWriter:
         size = self._pour(blocks, self._take)
         self._files.append(FileEntry(path=file.path, size=size, kind=file.kind))
 
-    def _add_gathered(self, lead: str, gathered: Gathered) -> None:
+    def _add_batch(self, lead: str, batch: Batch) -> None:
         """Add small files whose bytes were read already."""
-        paths = [lead + file.path for file in gathered.files]
+        paths = [lead + file.path for file in batch.files]
         self._reserve_all(paths)
-        self._take(gathered.data)
+        self._take(batch.data)
         self._files += [
             FileEntry(path=path, size=size, kind=file.kind)
-            for path, size, file in zip(paths, gathered.sizes, gathered.files, strict=True)
+            for path, size, file in zip(paths, batch.sizes, batch.files, strict=True)
         ]
 
     def _pour(self, blocks: Iterable[bytes], take: Callable[[bytes], object]) -> int:

@@ -22,7 +22,7 @@ class Deposit:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._hold: Hold | None = None
-        self._small: GatheredPuts | None = None
+        self._gathered: GatheredPuts | None = None
         self._lock = ThreadLock()
 
     def hold(self) -> None:
@@ -39,7 +39,7 @@ class Deposit:
         with task(f"save {name}"), durability(workspace.config.durability):
             # Without the ledger: in a folder around it, it would save itself, and all that was saved before.
             writer = ContentWriter(
-                workspace.stores_for_saving(), similar=similar, without=workspace.path, small=self._gather()
+                workspace.stores_for_saving(), similar=similar, without=workspace.path, gathered=self._gather()
             )
             saved, content = store_value(writer, value, options)
             if saved.trust is not TrustClass.DATA:
@@ -48,8 +48,8 @@ class Deposit:
 
     def finish(self) -> None:
         """Put into the store what waits, before anything names it."""
-        if self._small is not None:
-            self._small.finish()
+        if self._gathered is not None:
+            self._gathered.finish()
 
     def let_go(self) -> None:
         """Let gc at what was put: it is published, or nobody's."""
@@ -60,9 +60,9 @@ class Deposit:
     def _gather(self) -> GatheredPuts:
         """Where small objects wait for each other until the commit."""
         with self._lock:
-            if self._small is None:
-                self._small = GatheredPuts(self._workspace.store)
-            return self._small
+            if self._gathered is None:
+                self._gathered = GatheredPuts(self._workspace.store)
+            return self._gathered
 
     def _trust_own(self, digest: Digest, name: str) -> None:
         try:

@@ -114,15 +114,15 @@ def test_small_contents_are_copied_many_at_a_time() -> None:
 def test_small_contents_are_put_many_at_a_time() -> None:
     """Contents that are published together wait for the answers of a distant store together."""
     store = Meeting(puts=16, meeting="chunks/")
-    small = GatheredPuts(store)
+    gathered = GatheredPuts(store)
     contents = []
     for size in range(100, 116):
-        writer = ContentWriter(store, small=small)
+        writer = ContentWriter(store, gathered=gathered)
         with writer.open("a") as file:
             file.write(noise(size))
         contents.append(writer.finish())
     assert not any(store.has(key) for content in contents for key in sizes_of(content))
-    small.finish()
+    gathered.finish()
     assert [{"a": noise(size)} for size in range(100, 116)] == [load(store, content) for content in contents]
 
 
@@ -137,13 +137,13 @@ def test_a_content_whose_table_waits_is_not_put_again(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Meeting, "put", noting)
     store = Meeting()
-    small = GatheredPuts(store)
+    gathered = GatheredPuts(store)
     for _ in range(2):
-        writer = ContentWriter(store, small=small)
+        writer = ContentWriter(store, gathered=gathered)
         with writer.open("a") as file:
             file.write(noise(600_000))
         content = writer.finish()
-    small.finish()
+    gathered.finish()
     assert ["packs", "tables"] == [key.partition("/")[0] for key in put]
     assert {"a": noise(600_000)} == load(store, content)
 

@@ -1,4 +1,4 @@
-"""The files of a folder, read many at a time.
+"""The files of a folder in batches: small ones are read many at a time.
 
 A small file costs its system calls, not its bytes. So small neighbours are read together, and every other file when
 its turn comes. On a quick disk the calling thread reads them itself, because more threads would only wait for
@@ -22,7 +22,7 @@ _MOST_TOGETHER = 128
 _LONG = 0.0005  # seconds for a file
 
 
-class Gathered(NamedTuple):
+class Batch(NamedTuple):
     """Small files that lie one after another: how large each was when it was read, and the bytes of all."""
 
     files: Sequence[FolderFile]
@@ -30,7 +30,7 @@ class Gathered(NamedTuple):
     data: bytes
 
 
-def gather(files: Sequence[FolderFile]) -> Iterator[FolderFile | Gathered]:
+def in_batches(files: Sequence[FolderFile]) -> Iterator[FolderFile | Batch]:
     """All files in order: small ones with their bytes, others as they are.
 
     Raises what `read_source` raises for a small one, in its turn.
@@ -54,6 +54,6 @@ def _is_small(file: FolderFile) -> bool:
     return file.size <= SMALL_SIZE and file.kind in ("file", "executable")
 
 
-def _read(files: Sequence[FolderFile]) -> Gathered:
+def _read(files: Sequence[FolderFile]) -> Batch:
     each = read_together(files)
-    return Gathered(files, [len(data) for data in each], b"".join(each))
+    return Batch(files, [len(data) for data in each], b"".join(each))

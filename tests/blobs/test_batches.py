@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentWriter, LocalStore
+from ledger.blobs.batches import SMALL_SIZE, Batch, in_batches
 from ledger.blobs.folders import scan_folder
-from ledger.blobs.gathering import SMALL_SIZE, Gathered, gather
 from ledger.errors import ArgumentError, StorageError, UnsupportedFileError
 from tests.kit.contents import add, load, noise
 
@@ -48,9 +48,9 @@ def test_files_come_back_in_order(store: LocalStore, tmp_path: Path, sizes: list
 def test_small_neighbours_are_read_together(tmp_path: Path) -> None:
     """A large file is left to whoever takes it; small ones come with their bytes."""
     files = make(tmp_path / "in", [5, 6, SMALL_SIZE + 1, 7])
-    first, large, last = gather(scan_folder(tmp_path / "in"))
-    assert isinstance(first, Gathered)
-    assert isinstance(last, Gathered)
+    first, large, last = in_batches(scan_folder(tmp_path / "in"))
+    assert isinstance(first, Batch)
+    assert isinstance(last, Batch)
     assert ([5, 6], files["0000"] + files["0001"]) == (first.sizes, first.data)
     assert ("0002", files["0003"]) == (large.path, last.data)  # type: ignore[union-attr]  # it is a file
 
@@ -62,7 +62,7 @@ def test_an_unreadable_file_spoils_the_content(store: LocalStore, tmp_path: Path
     (tmp_path / "in" / "0500").unlink()
     (tmp_path / "in" / "0500").symlink_to("0501")
     with pytest.raises(StorageError, match="0500"):
-        list(gather(files))
+        list(in_batches(files))
     (tmp_path / "in" / "0500").unlink()
     os.mkfifo(tmp_path / "in" / "0500")
     writer = ContentWriter(store)
