@@ -40,9 +40,9 @@ class Spare(NamedTuple):
     age: float
 
 
-def hold(store: Store, *, timeout: float) -> Hold | None:
-    """Keep everybody from removing objects of a store as long as this is held; ``None`` where nobody can."""
-    return Hold(store.root / STORE_KEY, timeout=timeout) if isinstance(store, LocalStore) else None
+def hold(store: Store, *, timeout: float) -> Hold:
+    """Keep everybody from removing objects of a store as long as this is held; where nobody can, nothing is held."""
+    return Hold(store.root / STORE_KEY if isinstance(store, LocalStore) else None, timeout=timeout)
 
 
 @contextmanager

@@ -23,14 +23,14 @@ class _NotedStores(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
 
 
-def is_noted(ledger_dir: Path, store: Store) -> bool:
-    """Whether a store was met before; raises `StoreMismatchError` where it is not the same any more, or none.
+def check_noted(ledger_dir: Path, store: Store) -> None:
+    """Raise `StoreMismatchError` where another store is noted behind a store's URL, or there is none any more.
 
     `FormatError` for a damaged file.
     """
     known = _read(ledger_dir).get(store.url, "")
     if not known:
-        return False
+        return
     note = f"delete {ledger_dir / NOTED_STORES_FILE}: the next sync puts there what is stored here"
     where = f"mount the right store, or correct its URL in {ledger_dir / CONFIG_FILE}"
     hint = f"{where}; if it was replaced for good, {note}"
@@ -46,13 +46,12 @@ def is_noted(ledger_dir: Path, store: Store) -> bool:
             found=found,
             expected=known,
         )
-    return True
 
 
-def has_met(ledger_dir: Path, store: Store) -> bool:
-    """Whether a store was met behind this URL, whatever is there now, or this store behind another, as it was moved.
+def recognise(ledger_dir: Path, store: Store) -> bool:
+    """Whether one is noted behind this URL, whatever is there now, or this store behind another, from where it moved.
 
-    The new URL of one that was moved is noted. `FormatError` as `is_noted`.
+    The URL that it has moved to is noted then. `FormatError` as `check_noted`.
     """
     known = _read(ledger_dir)
     if store.url in known or not known:

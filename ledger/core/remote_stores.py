@@ -1,13 +1,13 @@
 """The stores of a ledger's remotes, behind its own: what others saved is read where they put it.
 
-Knows the settings of the remotes and which stores were met before; never asks the own store.
+Knows the settings of the remotes and which stores are noted; never asks the own store.
 """
 
 import functools
 from pathlib import Path
 
 from ledger.blobs import FallbackStore, LocalStore, ObjectCache, OptionalStore, Store, open_store
-from ledger.core.noted_stores import is_noted
+from ledger.core.noted_stores import check_noted
 from ledger.errors import StoreMismatchError, StoreUnavailableError
 from ledger.history import without_secrets
 from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, Config, store_of_remote
@@ -37,11 +37,11 @@ class RemoteStores:
     def check(self) -> None:
         """Raise `StoreUnavailableError` where what is missing may be in one of these all the same.
 
-        Another store than was met is in its place, or none, or nobody has said where it is.
+        Another store than is noted is in its place, or none, or nobody has said where it is.
         """
         for store in self.stores:
             try:
-                is_noted(self._ledger_dir, store)
+                check_noted(self._ledger_dir, store)
             except StoreMismatchError as error:
                 raise StoreUnavailableError(str(error), hint=error.hint, **error.facts) from error
         if self._config.store != DEFAULT_STORE:
@@ -60,10 +60,10 @@ class RemoteStores:
         return tuple(OptionalStore(without_secrets(url), functools.partial(self._open, url)) for url in self._urls)
 
     def _open(self, url: str) -> Store:
-        """A store; one in a folder is checked to be the one that was met, as its disk may be away."""
+        """A store; one in a folder is checked to be the one that is noted, as its disk may be away."""
         store = open_store(url, cache=self._cache, attempts=1)
         if isinstance(store, LocalStore):
-            is_noted(self._ledger_dir, store)
+            check_noted(self._ledger_dir, store)
         return store
 
     @property

@@ -15,7 +15,7 @@ import msgspec
 from ledger.blobs import open_store, store_id
 from ledger.core.creation import create_clone, refuse_existing_path
 from ledger.core.noted_stores import note_store
-from ledger.core.uploading import upload
+from ledger.core.uploading import uploaded
 from ledger.core.workspace import Workspace
 from ledger.errors import (
     ArgumentTypeError,
@@ -125,12 +125,8 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     sound: set[str] = set()
     for _ in range(ATTEMPTS):
         plan = _plan(workspace, remote)
-        held = upload(workspace, settings, plan, sound)
-        try:
+        with uploaded(workspace, settings, plan, sound=sound):
             is_pushed = push_plan(workspace.history, plan)
-        finally:
-            if held is not None:
-                held.release()
         if is_pushed:
             pushed |= {claim.id: claim for claim in plan.unpublished}
             other_pushed |= plan.other_unpublished

@@ -7,6 +7,7 @@ or may be a copy of a history without its bytes.
 """
 
 from collections.abc import Iterable, Iterator, MutableSet
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from ledger.blobs import (
@@ -20,9 +21,8 @@ from ledger.blobs import (
     open_store,
     store_id,
 )
-from ledger.core.noted_stores import has_met, is_noted, note_store
+from ledger.core.noted_stores import check_noted, note_store, recognise
 from ledger.core.workspace import Workspace
-from ledger.disk import Hold
 from ledger.errors import ConfigError, LedgerError, StoreMismatchError
 from ledger.history import Claim, Remote, SyncPlan, without_secrets
 from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, RemoteConfig, store_of_remote, store_url
@@ -33,45 +33,50 @@ from ledger.records import Content
 _Contents = list[tuple[Claim, Content]]
 
 
-def upload(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound: MutableSet[str]) -> Hold | None:
-    """Put the bytes of what is to be published where others will look for them, and hold them there.
+@contextmanager
+def uploaded(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, *, sound: MutableSet[str]) -> Iterator[None]:
+    """A block in which the bytes of what is to be published are where others will look for them, and are held there.
 
     ``sound`` are the packs that were found whole there by this sync: each is looked at once.
     """
-    more = _stored_here(workspace, plan, plan.passed_by)
-    is_said = bool(plan.unpublished or more or store_of_remote(workspace.path, settings))
+    passed_by = _stored_here(workspace, plan, plan.passed_by)
+    is_said = bool(plan.unpublished or passed_by or store_of_remote(workspace.path, settings))
     target = _target(workspace, settings, plan.remote) if is_said else None
-    if target is None:
-        return None
-    is_new = not has_met(workspace.path, target)
-    contents = _contents(workspace, plan, plan.unpublished)
-    if is_new:
-        more = _stored_here(workspace, plan, _published(workspace, plan))
-    if not contents and not more:
+    with ExitStack() as held:
+        if target is not None:
+            _bring(workspace, settings, plan, target, passed_by, sound=sound, held=held)
+        yield
+
+
+def _bring(
+    workspace: Workspace,
+    settings: RemoteConfig,
+    plan: SyncPlan,
+    target: Store,
+    passed_by: _Contents,
+    *,
+    sound: MutableSet[str],
+    held: ExitStack,
+) -> None:
+    """Put into the remote's store what it lacks, and keep everybody from removing it there until ``held`` ends."""
+    is_new = not recognise(workspace.path, target)
+    new = _contents(workspace, plan, plan.unpublished)
+    old = _stored_here(workspace, plan, _published(workspace, plan)) if is_new else passed_by
+    if not new and not old:
         _look_at(workspace, target, plan, is_new=is_new)
-        return None
+        return
     if is_new:
-        _make(workspace, settings, plan, len(contents) + len(more))
+        _make(workspace, settings, plan, len(new) + len(old))
     else:
-        is_noted(workspace.path, target)
-    held = hold(target, timeout=workspace.config.lock_timeout)
-    try:
-        own = workspace.hold_store()  # what is read goes nowhere else meanwhile
-        try:
-            with task(f"sync {plan.remote.name}", sum(content.size for _, content in (*contents, *more))):
-                new = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in contents)
-                copy_contents(new, target, sound=sound)
-                old = (Copied(workspace.store, content, claim.label) for claim, content in more)
-                copy_contents(old, target, sound=sound, refused=partial(_warn_not_put, target))
-        finally:
-            if own is not None:
-                own.release()
-        note_store(workspace.path, target.url, store_id(target))
-    except BaseException:
-        if held is not None:
-            held.release()
-        raise
-    return held
+        check_noted(workspace.path, target)
+    held.callback(hold(target, timeout=workspace.config.lock_timeout).release)
+    with ExitStack() as reading, task(f"sync {plan.remote.name}", sum(content.size for _, content in (*new, *old))):
+        reading.callback(workspace.hold_store().release)  # what is read goes nowhere else meanwhile
+        wanted = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in new)
+        copy_contents(wanted, target, sound=sound)
+        besides = (Copied(workspace.store, content, claim.label) for claim, content in old)
+        copy_contents(besides, target, sound=sound, refused=partial(_warn_not_put, target))
+    note_store(workspace.path, target.url, store_id(target))
 
 
 def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Store | None:
@@ -110,14 +115,14 @@ def _stored_here(workspace: Workspace, plan: SyncPlan, claims: Iterable[Claim]) 
 
 
 def _look_at(workspace: Workspace, target: Store, plan: SyncPlan, *, is_new: bool) -> None:
-    """Where nothing is to be put: note a store in a folder, or warn that it is not the one that was met."""
+    """Where nothing is to be put: note a store in a folder, or warn that it is not the one that is noted."""
     if not isinstance(target, LocalStore):
         return  # it may be far away, or not let this user in, and nothing is asked of it
     try:
         if is_new:
             note_store(workspace.path, target.url, store_id(target))
         else:
-            is_noted(workspace.path, target)
+            check_noted(workspace.path, target)
     except StoreMismatchError as error:
         if not is_new:
             warn_user(f"the bytes at {plan.remote.name} cannot be read: {error}; {error.hint}")

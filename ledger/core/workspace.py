@@ -148,7 +148,7 @@ class Workspace(View):
         """The store for a save, and behind it those of the remotes, whose chunks need not be stored again."""
         return self.remotes.optionally_behind(self.store_for_writing())
 
-    def hold_store(self) -> Hold | None:
+    def hold_store(self) -> Hold:
         """Keep maintenance from removing objects of the store for as long as this is held; only folders can be."""
         self.bring_back_store()
         return hold(self.store, timeout=self.config.lock_timeout)

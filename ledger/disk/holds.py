@@ -33,8 +33,11 @@ class Hold:
     held.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, timeout: float) -> None:
+    def __init__(self, path: str | os.PathLike[str] | None, *, timeout: float) -> None:
+        """``path`` is ``None`` where there is nothing that could be held."""
         self._file: OwnFile | None = None
+        if path is None:
+            return
         with contextlib.suppress(FileNotFoundError):
             self._file = _open_to_hold(path)
             _give_way(f"{os.fspath(path)}{_WAITING}")

@@ -12,7 +12,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ import pytest
 from ledger import Ledger
 from ledger.blobs import LocalStore, create_store
 from ledger.blobs.pruning import alone_with
-from ledger.core import SyncReport, sharing, uploading
+from ledger.core import SyncReport, Workspace, sharing, uploading
 from ledger.core.noted_stores import NOTED_STORES_FILE
 from ledger.disk import alone
 from ledger.errors import (
@@ -360,16 +362,14 @@ def test_a_lost_race_starts_over(pair: tuple[Ledger, Ledger], monkeypatch: pytes
     bob.save("of bob", "iris")
     raced: list[object] = []
 
-    def upload_late(*arguments: object) -> None:
-        if not raced:
+    def uploaded_late(workspace: Workspace, *arguments: Any, **sound: Any) -> AbstractContextManager[None]:
+        if workspace.path == bob.path and not raced:
             raced.append(ada.sync())
-        upload(*arguments)  # type: ignore[arg-type]
+        return uploaded(workspace, *arguments, **sound)
 
-    upload = uploading.upload
+    uploaded = uploading.uploaded
     with monkeypatch.context() as patched:
-        patched.setattr(
-            sharing, "upload", lambda *given: upload(*given) if given[0].path == ada.path else upload_late(*given)
-        )
+        patched.setattr(sharing, "uploaded", uploaded_late)
         report = bob.sync()
     assert (("iris@3",), ("iris@2",)) == (report.pushed, report.fetched)
     assert {"1": "first", "2": "of ada", "3": "of bob"} == values(bob)
@@ -417,10 +417,12 @@ def test_a_race_that_never_ends_is_given_up(pair: tuple[Ledger, Ledger], monkeyp
         ada.sync()
 
 
-@pytest.mark.parametrize("step", ["upload", "push_plan", "adopt_plan", "_report"])
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("when", "step"),
+    [("before", "uploaded"), *itertools.product(("before", "after"), ("push_plan", "adopt_plan", "_report"))],
+)
 def test_a_sync_that_dies_is_made_good_by_the_next(
-    pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch, step: str, when: str
+    pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch, when: str, step: str
 ) -> None:
     """Killed before or after any of its steps: the next sync converges, nothing is lost or twice."""
     ada, bob = pair
@@ -432,7 +434,7 @@ def test_a_sync_that_dies_is_made_good_by_the_next(
         try:
             whole = getattr(sharing, step)
 
-            def dying(*arguments: object) -> object:
+            def dying(*arguments: object, **_: object) -> object:
                 if when == "after":
                     whole(*arguments)
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -488,7 +488,6 @@ def test_a_hold_ends_with_its_process(used: Ledger, free: Callable[[], bool]) ->
     held = hold(used.store, timeout=1)
     waste(used)
     assert not free()
-    assert held is not None
     held.release()
     held.release()
     assert free()
