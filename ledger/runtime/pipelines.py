@@ -13,11 +13,12 @@ from typing import Any, overload
 from ledger.core import PipelineRun
 from ledger.errors import StepInterfaceError
 from ledger.runtime.annotations import signature_of
+from ledger.runtime.configuration_files import read_run_configuration
 from ledger.runtime.declarations import Declared, checked_name, is_handed_class, is_of_owner, name_of, named_parameters
 from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import recordable
 from ledger.runtime.recording import recording
-from ledger.runtime.run_configuration import RunConfiguration, read_run_configuration
+from ledger.runtime.run_configuration import RunConfiguration
 from ledger.runtime.runner import run_graph
 from ledger.runtime.settings import Settings
 from ledger.runtime.signatures import resolve_hints
