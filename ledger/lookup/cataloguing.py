@@ -6,6 +6,7 @@ or where the catalog cannot be read or written: the catalog is derived, so a fau
 an answer.
 """
 
+import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -71,19 +72,22 @@ class CatalogKeeper:
         if asked is not None and (asked.identity, asked.catalog.commit) == (identity, commit):
             return asked.catalog
         before = self._from_file(identity)
-        if before is None and (is_past or are_few(snapshot.all_claims())):
-            return None
-        if before is None or before.commit != commit:
-            before = self._updated(before, snapshot, commit, is_past=is_past)
-        if before is not None:
+        found: Catalog | None = None
+        if before is not None and before.commit == commit:
+            found = before
+        elif is_past:
+            found = self._looked_back(before, snapshot, commit)
+        elif before is not None or not are_few(snapshot.all_claims()):
+            found = self._brought_up(before, snapshot, commit)
+        if found is not None:
             # As the file is now: where nothing could be written, it is as it was.
-            self._asked = _Known(_identity_of(self._path), before)
-        return before
+            self._asked = _Known(_identity_of(self._path), found)
+        return found
 
     def made_again(self, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
         """A catalog in the place of one that is damaged."""
         self._read = self._asked = None
-        return self._updated(None, snapshot, commit, is_past=False)
+        return self._brought_up(None, snapshot, commit)
 
     def _from_file(self, identity: _Identity | None) -> Catalog | None:
         if identity is None:
@@ -95,21 +99,27 @@ class CatalogKeeper:
         self._read = _Known(identity, catalog) if catalog is not None else None
         return catalog
 
-    def _updated(
-        self, before: Catalog | None, snapshot: Snapshot, commit: CommitId, *, is_past: bool
-    ) -> Catalog | None:
-        try:
-            if is_past:
-                return self._aside(before, snapshot, commit) if before is not None else None
-            with task("catalog the history"):
-                catalog = keep_catalog(self._path, before, self._line_changes(before, snapshot, commit), commit)
-            if catalog is None or catalog.commit == commit:
-                return catalog
-            return self._aside(catalog, snapshot, commit)  # somebody else has written another one meanwhile
-        except (IntegrityError, FormatError, StorageError):
-            # The commit it stood at may have gone with a history that was rewritten; or there is no
+    def _brought_up(self, before: Catalog | None, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
+        """The catalog of a commit, and its file brought up to it, or else made anew; ``None`` where neither can be."""
+        for base in dict.fromkeys((before, None)):
+            # The commit that it stood at may have gone with a history that was rewritten; or there is no
             # place to write, or the history is damaged, of which walking says where.
-            return self._updated(None, snapshot, commit, is_past=False) if before is not None and not is_past else None
+            with contextlib.suppress(IntegrityError, FormatError, StorageError):
+                return self._written(base, snapshot, commit)
+        return None
+
+    def _written(self, before: Catalog | None, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
+        with task("catalog the history"):
+            catalog = keep_catalog(self._path, before, self._line_changes(before, snapshot, commit), commit)
+        if catalog is None or catalog.commit == commit:
+            return catalog
+        return self._aside(catalog, snapshot, commit)  # somebody else has written another one meanwhile
+
+    def _looked_back(self, before: Catalog | None, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
+        """The catalog of a past commit, in memory only, by that of a file; ``None`` where that is of no use."""
+        with contextlib.suppress(IntegrityError, FormatError, StorageError):
+            return self._aside(before, snapshot, commit) if before is not None else None
+        return None
 
     def _aside(self, before: Catalog, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
         """The catalog of a commit, in memory only; ``None`` where the file's differs too much from it."""
