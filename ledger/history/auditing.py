@@ -16,7 +16,7 @@ from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
 from ledger.history.entries import PackDamage
-from ledger.history.forms import BLOB, COMMIT, Commit
+from ledger.history.forms import BLOB, COMMIT, Commit, is_object_id
 from ledger.history.history import History
 from ledger.history.layout import LEDGER_FILE
 from ledger.history.objects import Objects
@@ -27,7 +27,7 @@ from ledger.history.replacing import MULTI_PACK_INDEX
 from ledger.history.repository import OTHER_KIND, REQUIRED_SETTINGS, SHALLOW, other_kind, read_settings
 from ledger.history.revisions import commit_behind
 from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, unreadable
-from ledger.history.tips import is_commit, offered_tips, read_tips
+from ledger.history.tips import offered_tips, read_tips
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 from ledger.system_errors import raise_unjudged
@@ -236,7 +236,9 @@ def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
     """The id of every object that may be a commit, in loose files and in packs that have arrived."""
     for name in names_in(objects.directory):
         if len(name) == len("ab"):
-            yield from (CommitId(name + file) for file in names_in(objects.directory / name) if is_commit(name + file))
+            yield from (
+                CommitId(name + file) for file in names_in(objects.directory / name) if is_object_id(name + file)
+            )
     for file in names_in(objects.pack_directory):
         if file.endswith(".idx") and not _is_arriving(objects.pack_directory / file.replace(".idx", ".keep")):
             pack = PackFile(str(objects.pack_directory / file.removesuffix(".idx")))

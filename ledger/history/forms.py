@@ -33,6 +33,7 @@ _COMMIT_HEAD = re.compile(
 )
 _TAG_HEAD = re.compile(rb"object ([0-9a-f]{40})\ntype (?:commit|tree|blob|tag)\n")
 _ID_BYTES = 20
+_OBJECT_ID = re.compile(r"[0-9a-f]{40}")
 
 
 class Entry(NamedTuple):
@@ -53,6 +54,11 @@ class Commit(NamedTuple):
     message: str
 
 
+def is_object_id(text: str) -> bool:
+    """Whether a text is one that an object may have as its id."""
+    return _OBJECT_ID.fullmatch(text) is not None
+
+
 def object_id(kind: int, data: bytes) -> ObjectId:
     """The id of an object: SHA-1 over its kind, length and bytes."""
     return ObjectId(hashlib.sha1(b"%s %d\0" % (KINDS[kind], len(data)) + data, usedforsecurity=False).hexdigest())
@@ -60,7 +66,7 @@ def object_id(kind: int, data: bytes) -> ObjectId:
 
 def encode_tree(entries: Mapping[str, Entry]) -> bytes:
     """The bytes of a tree, in Git's order."""
-    ordered = sorted(entries.items(), key=lambda item: _order_of(item[0].encode(), item[1].is_directory))
+    ordered = sorted(entries.items(), key=lambda item: _order_of(item[0].encode(), is_directory=item[1].is_directory))
     return b"".join(_line(name, entry) for name, entry in ordered)
 
 
@@ -72,7 +78,7 @@ def change_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes:
     if len(changed) == 1:
         ((name, entry),) = changed.items()
         if b" %s\0" % name.encode() not in data:
-            at = _place_in(data, _order_of(name.encode(), entry.is_directory))
+            at = _place_in(data, _order_of(name.encode(), is_directory=entry.is_directory))
             return data[:at] + _line(name, entry) + data[at:]
     return encode_tree({**decode_tree(data), **changed})
 
@@ -84,7 +90,7 @@ def put_ids(data: bytes, ids: Mapping[int, ObjectId]) -> bytes:
     return data
 
 
-def _order_of(name: bytes, is_directory: bool) -> bytes:  # noqa: FBT001  # private, passed through
+def _order_of(name: bytes, *, is_directory: bool) -> bytes:
     """What entries are sorted by: directories as if they ended in a slash."""
     return name + b"/" if is_directory else name
 
@@ -93,15 +99,15 @@ def _place_in(data: bytes, order: bytes) -> int:
     """Where in a tree an entry begins that is sorted by ``order``."""
     check_tree(data)
     entries = [*_TREE_ENTRY.finditer(data)]
-    at = bisect(entries, order, key=lambda found: _order_of(found[2], found[1] == _DIRECTORY))
+    at = bisect(entries, order, key=lambda found: _order_of(found[2], is_directory=found[1] == _DIRECTORY))
     return entries[at].start() if at < len(entries) else len(data)
 
 
 def _line(name: str, entry: Entry) -> bytes:
-    return _head_of(name, entry.is_directory) + bytes.fromhex(entry.id)
+    return _head_of(name, is_directory=entry.is_directory) + bytes.fromhex(entry.id)
 
 
-def _head_of(name: str, is_directory: bool) -> bytes:  # noqa: FBT001  # private, passed through
+def _head_of(name: str, *, is_directory: bool) -> bytes:
     return b"%s %s\0" % (_DIRECTORY if is_directory else _FILE, name.encode())
 
 
@@ -145,7 +151,7 @@ def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
     A tree of hundreds of entries is searched at the speed of memory, not decoded.
     """
     for is_directory in (True, False):
-        head = _head_of(name, is_directory)
+        head = _head_of(name, is_directory=is_directory)
         at = data.find(head)
         # Bytes that look like it may be part of an id or a name: an entry has whole entries before it.
         if at >= 0 and not _WHOLE_TREE.fullmatch(data, 0, at):

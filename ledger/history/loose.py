@@ -14,13 +14,12 @@ from ledger.disk import mode_of, read_file, remove_if_there, storage_errors
 from ledger.errors import StorageError
 from ledger.history.damage import Damage
 from ledger.history.entries import KINDS
-from ledger.history.forms import ObjectId, object_id
+from ledger.history.forms import ObjectId, is_object_id, object_id
 from ledger.system_errors import storage_error
 
 _NUMBERS = {name: number for number, name in KINDS.items()}
 _LOOSE_LIMIT = 8 << 20
 
-_ID = re.compile(r"[0-9a-f]{40}")
 _FOLDER = re.compile(r"[0-9a-f]{2}")
 
 
@@ -62,7 +61,7 @@ class LooseObjects:
                 entry.name for entry in entries if _FOLDER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
             )
         for folder in folders:
-            yield from (id for id in self.ids_beginning(folder) if _ID.fullmatch(id))
+            yield from (id for id in self.ids_beginning(folder) if is_object_id(id))
 
     def ids_beginning(self, prefix: str) -> Iterator[ObjectId]:
         """Those that begin with some hex digits, at least two; raises `StorageError`."""

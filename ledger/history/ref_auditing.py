@@ -13,7 +13,7 @@ from ledger.history.forms import COMMIT, ObjectId
 from ledger.history.history import History
 from ledger.history.refs import BRANCH, PACKED_REFS, read_packed
 from ledger.history.soundness import GitFault, unreadable
-from ledger.history.tips import RefFiles, is_commit, read_ref_files, read_tips
+from ledger.history.tips import RefFiles, names_object, read_ref_files, read_tips
 from ledger.ids import CommitId
 
 _OUR_OWN = "refs/ledger/"
@@ -43,7 +43,7 @@ def check_refs(history: History, name: str) -> Iterator[GitFault]:
     for ref, text in found:
         if ref != BRANCH and not ref.startswith(_OUR_OWN) and _POINTER.fullmatch(text):
             continue  # what it points to is a ref itself
-        if not is_commit(text) or (name == "refs" and not text.endswith("\n")):
+        if not names_object(text) or (name == "refs" and not text.endswith("\n")):
             yield GitFault(ref, "corrupt", f"{git_dir / ref} holds {text[:60]!r}, not a commit")
         else:
             yield from _check_target(history, ref, CommitId(text.strip()))

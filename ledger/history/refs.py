@@ -9,7 +9,6 @@ rename, fsync the directory (specs/concurrency.md).
 import contextlib
 import errno
 import os
-import re
 import shlex
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from ledger.disk import (
     write_new_file,
 )
 from ledger.errors import IntegrityError, LedgerError, StorageError, UnsupportedFormatError
+from ledger.history.forms import is_object_id
 from ledger.ids import CommitId
 from ledger.system_errors import storage_error
 
@@ -43,7 +43,6 @@ _LONGEST_PAUSE = 0.1
 _ATTEMPTS = 20
 
 _TABLES = "reftable"
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def read_branch(git_dir: Path) -> CommitId:
@@ -84,13 +83,13 @@ def read_ref(git_dir: Path, ref: str) -> CommitId | None:
             text = read_file(f"{git_dir}/{ref}").decode(errors="replace").strip()
         except FileNotFoundError:
             for name, id in read_packed(git_dir):
-                if name == ref and _COMMIT.fullmatch(id):
+                if name == ref and is_object_id(id):
                     return CommitId(id)
             continue
         except StorageError:
             refuse_other_refs(git_dir)
             raise
-        if not _COMMIT.fullmatch(text):
+        if not is_object_id(text):
             raise IntegrityError(f"the ref {git_dir / ref} holds {text[:60]!r}, not a commit", where=str(git_dir / ref))
         return CommitId(text)
     return None

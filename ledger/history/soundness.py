@@ -16,7 +16,7 @@ from ledger.disk import is_folder, names_in, open_regular, read_file
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.deltas import MOST_BYTES
 from ledger.history.entries import BASES_BYTES, KINDS, PackDamage
-from ledger.history.forms import COMMIT, NO_NAMES, TREE, object_id
+from ledger.history.forms import COMMIT, NO_NAMES, TREE, is_object_id, object_id
 from ledger.history.indexing import is_sound
 from ledger.history.keeping import KeptObjects
 from ledger.history.packfile import PackFile
@@ -25,7 +25,6 @@ from ledger.system_errors import raise_unjudged, storage_error
 _BLOCK = 1 << 20
 _TRAILER = 20
 _SHOWN = 3
-_ID = re.compile(r"[0-9a-f]{40}")
 _PERSON = rb"[^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]*) [+-][0-9]{4}\n"
 _COMMIT_HEAD = re.compile(rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author " + _PERSON + rb"committer " + _PERSON)
 _ENTRY = re.compile(rb"([1-7][0-7]*) ([^\0]+)\0.{20}", re.DOTALL)
@@ -161,7 +160,7 @@ def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
     """What is wrong with the loose objects of a folder."""
     for file in names_in(folder):
         id = folder.name + file
-        if not _ID.fullmatch(id):
+        if not is_object_id(id):
             continue  # a temporary file of Git's
         try:
             problem = _loose_problem(id, read_file(folder / file))

@@ -5,18 +5,17 @@ reported beside those that can. Nothing here judges what a ref names.
 """
 
 import os
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 from ledger.disk import read_file, walk
 from ledger.errors import StorageError
+from ledger.history.forms import is_object_id
 from ledger.history.refs import OFFERED, PACKED_REFS, read_packed
 from ledger.history.soundness import GitFault
 from ledger.ids import CommitId
 from ledger.system_errors import raise_unjudged
 
-_COMMIT = re.compile(r"[0-9a-f]{40}\n?")
 _NOT_ACCEPTED = ("refs/ledger/quarantine/", "refs/ledger/incoming/")
 
 
@@ -62,7 +61,7 @@ def read_tips(git_dir: Path) -> Tips:
         unread.append(Unread(PACKED_REFS, error))
     loose = read_ref_files(git_dir, "refs")
     texts = {**packed, **loose.texts}
-    commits = {name: CommitId(text.strip()) for name, text in texts.items() if is_commit(text)}
+    commits = {name: CommitId(text.strip()) for name, text in texts.items() if names_object(text)}
     return Tips(commits, (*unread, *loose.unread))
 
 
@@ -76,12 +75,12 @@ def accepted_tips(git_dir: Path) -> dict[str, CommitId]:
 
 def offered_tips(git_dir: Path) -> list[CommitId]:
     """The commits that remotes offered when last fetched: what a fetch that died has brought, no ref may reach."""
-    return [CommitId(text.strip()) for text in read_ref_files(git_dir, OFFERED).texts.values() if is_commit(text)]
+    return [CommitId(text.strip()) for text in read_ref_files(git_dir, OFFERED).texts.values() if names_object(text)]
 
 
-def is_commit(text: str) -> bool:
+def names_object(text: str) -> bool:
     """Whether the text of a ref names an object, as that of every ref of a history does."""
-    return _COMMIT.fullmatch(text) is not None
+    return is_object_id(text.removesuffix("\n"))
 
 
 def read_ref_files(git_dir: Path, folder: str) -> RefFiles:
