@@ -6,6 +6,7 @@ its chunks, a table by the content that it is of. Knows nothing of versions: the
 which contents there are, and whom a fault touches. Changes nothing.
 """
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
@@ -153,19 +154,20 @@ def check_objects(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Che
 def _check_each(store: Store, sizes: Mapping[str, int | None], threads: int | None) -> Iterator[Checked]:
     found: dict[str, list[Fault]] = {}
     read: dict[str, int] = {}
-    for key, size, faults, is_last in in_order(_do, _work(store, sizes), threads=threads):
-        found.setdefault(key, []).extend(faults)
-        read[key] = read.get(key, 0) + size
-        if is_last:
-            yield Checked(key, _together(found.pop(key)), read.pop(key))
+    for done in in_order(operator.call, _work(store, sizes), threads=threads):
+        found.setdefault(done.key, []).extend(done.faults)
+        read[done.key] = read.get(done.key, 0) + done.size
+        if done.is_last:
+            yield Checked(done.key, _together(found.pop(done.key)), read.pop(done.key))
 
 
-_Done = tuple[str, int, list[Fault], bool]
-"""The key, the bytes read, what is wrong, and whether that was all of the object."""
+class _Done(NamedTuple):
+    """A part of an object that was read: how many bytes, what is wrong there, and whether it is the last part."""
 
-
-def _do(work: Callable[[], _Done]) -> _Done:
-    return work()
+    key: str
+    size: int
+    faults: Sequence[Fault]
+    is_last: bool = True
 
 
 def _work(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Callable[[], _Done]]:
@@ -176,7 +178,7 @@ def _work(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Callable[[]
         elif kind == "packs":
             yield from _pack_work(store, key, name)
         else:
-            yield lambda key=key: (key, 0, [], True)  # type: ignore[misc]  # tables are checked with their contents
+            yield partial(_Done, key, 0, ())  # tables are checked with their contents
 
 
 def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _Done:
@@ -189,11 +191,11 @@ def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _D
             raise sought.damaged(f"has {size} bytes, over the limit of {PLAIN_LIMIT}")
         open_chunk(stored, size, sought)
     except FileNotFoundError:
-        return key, 0, [_missing(store, key)], True
+        return _Done(key, 0, [_missing(store, key)])
     except (IntegrityError, StorageError) as error:
         raise_unjudged(error)
-        return key, 0, [Fault(key, "corrupt", str(error))], True
-    return key, len(stored), [], True
+        return _Done(key, 0, [Fault(key, "corrupt", str(error))])
+    return _Done(key, len(stored), ())
 
 
 def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done]]:
@@ -203,7 +205,7 @@ def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done
         raise_unjudged(error)
         is_missing = isinstance(error.__cause__, FileNotFoundError)
         fault = _missing(store, key) if is_missing else Fault(key, "corrupt", str(error))
-        yield lambda: (key, 0, [fault], True)
+        yield partial(_Done, key, 0, [fault])
         return
     parts = list(_parts(index))
     for part in parts:
@@ -225,10 +227,10 @@ def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_las
     try:
         data = memoryview(store.get(key, start, stop - start))
     except FileNotFoundError:
-        return key, 0, [_missing(store, key)], is_last
+        return _Done(key, 0, [_missing(store, key)], is_last)
     except StorageError as error:
         raise_unjudged(error)
-        return key, 0, [Fault(key, "corrupt", str(error), frozenset(part))], is_last
+        return _Done(key, 0, [Fault(key, "corrupt", str(error), frozenset(part))], is_last)
     for number in part:
         entry, at = index.entries[number], index.offsets[number] - start
         sought = Sought(_LABEL, "chunk", entry.digest, store, key)
@@ -236,7 +238,7 @@ def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_las
             open_entry(data[at : at + entry.stored_size], entry, sought)
         except IntegrityError as error:
             faults.append(Fault(key, "corrupt", str(error), frozenset([number])))
-    return key, len(data), faults, is_last
+    return _Done(key, len(data), faults, is_last)
 
 
 def _together(faults: Sequence[Fault]) -> Fault | None:
