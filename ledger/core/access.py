@@ -68,7 +68,9 @@ class VersionAccess:
             reader = self.reader(claim, facts)
             if only is not None:
                 return restore_one(reader, only, path, overwrite=overwrite)
-            return restore(reader, path, without=_shown(manifest), is_wrapped=is_wrapped(manifest), overwrite=overwrite)
+            return restore(
+                reader, path, without=_visualizations(manifest), is_wrapped=is_wrapped(manifest), overwrite=overwrite
+            )
 
     @contextmanager
     def _naming(self, claim: Claim, content: Content) -> Iterator[None]:
@@ -109,8 +111,8 @@ class VersionAccess:
     def _load_stored(self, claim: Claim, facts: Facts, *, trust: bool, mmap: bool, data_type: type | None) -> Any:
         manifest = facts.manifest
         reader = self.reader(claim, facts)
-        shown = _shown(manifest)
-        paths = tuple(entry.path for entry in reader.files if entry.path not in shown)
+        visualizations = _visualizations(manifest)
+        paths = tuple(entry.path for entry in reader.files if entry.path not in visualizations)
         ask = functools.partial(self._ask_trust, claim, facts, trust=trust)
         local = functools.partial(self._workspace.mapped.open, manifest.content.digest, reader)
         files = LoadingFiles(reader, ContentPaths(paths), ask=ask, local_of=local)
@@ -132,6 +134,6 @@ class VersionAccess:
         )
 
 
-def _shown(manifest: Manifest) -> set[str]:
-    """The files that show the value, and are no part of it."""
+def _visualizations(manifest: Manifest) -> set[str]:
+    """The paths of the files that show the value, and are no part of it."""
     return {visualization.path for visualization in manifest.visualizations}

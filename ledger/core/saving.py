@@ -108,19 +108,19 @@ def store_value(writer: ContentWriter, value: object, options: Options) -> tuple
     """Write a value's files through a new writer, which is used up; on an error it is aborted."""
     expect(_size_in_memory(value))
     files = SavingFiles(writer)
-    shown = files.below(VISUALIZATIONS) if options.include_visualizations else None
+    visualizations = files.below(VISUALIZATIONS) if options.include_visualizations else None
     try:
         saved = save_value(
             value,
             files,
             materializer=options.materializer,
             extract_metadata=options.extract_metadata,
-            visualizations=shown,
+            visualizations=visualizations,
         )
         files.collect()
         if not writer.files:
             warn_user(f"materializer {saved.key} has written no file below self.uri, where self.open makes them")
-        saved = _with_pictures_there(saved, writer)
+        saved = _with_visualizations_there(saved, writer)
         content = writer.finish()
     except BaseException:
         writer.abort()
@@ -130,7 +130,7 @@ def store_value(writer: ContentWriter, value: object, options: Options) -> tuple
     return saved, content
 
 
-def _with_pictures_there(saved: SavedValue, writer: ContentWriter) -> SavedValue:
+def _with_visualizations_there(saved: SavedValue, writer: ContentWriter) -> SavedValue:
     """What a materializer says of a value, without visualizations that it names and has not written."""
     if not saved.visualizations:
         return saved
@@ -147,7 +147,7 @@ def _with_pictures_there(saved: SavedValue, writer: ContentWriter) -> SavedValue
 def value_manifest(request: Request, saved: SavedValue, content: Content, *, author: str, now: dt.datetime) -> Manifest:
     """The manifest of a value that was stored."""
     automatic = merge({"storage_size": content.size}, saved.metadata)
-    shown = tuple(
+    visualizations = tuple(
         Visualization(path=f"{VISUALIZATIONS}/{path}", type=kind.value) for path, kind in saved.visualizations.items()
     )
     return _manifest(
@@ -158,7 +158,7 @@ def value_manifest(request: Request, saved: SavedValue, content: Content, *, aut
         data_type=saved.data_type,
         trust=saved.trust,
         metadata=merge(automatic, request.metadata),
-        visualizations=shown,
+        visualizations=visualizations,
         author=author,
         now=now,
     )

@@ -82,7 +82,7 @@ class Reader:
 
     def artifact(self, name_or_id: str | UUID) -> Artifact:
         """The artifact of a name, or of a version's id; raises `ArtifactNotFoundError`."""
-        return searching.find_artifact_of(self._view, name_or_id)
+        return searching.find_artifact(self._view, name_or_id)
 
     def has_artifact(self, name: str) -> bool:
         """Whether there is an artifact of exactly that name; a text that can be no name is none."""
@@ -94,7 +94,7 @@ class Reader:
 
     def versions(self, name: str) -> list[ArtifactVersion]:
         """The versions of an artifact, oldest first; raises `ArtifactNotFoundError`."""
-        return searching.find_artifact(self._view, name).versions
+        return searching.find_named_artifact(self._view, name).versions
 
     def search(
         self,

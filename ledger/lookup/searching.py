@@ -32,6 +32,15 @@ from ledger.records import (
 )
 
 
+class Search(msgspec.Struct, frozen=True, kw_only=True):
+    """A search whose words are checked."""
+
+    name: Name | None
+    version: VersionString | None
+    wanted: Filter
+    limit: int | None
+
+
 def list_artifacts(view: View, *, name: str | None, tag: str | Iterable[str] | None) -> list[Artifact]:
     """The artifacts, by name: that of a name, and with a tag those that have a version with it."""
     snapshot = view.snapshot()
@@ -45,7 +54,7 @@ def list_artifacts(view: View, *, name: str | None, tag: str | Iterable[str] | N
     return [_artifact(view, snapshot, claim) for claim in latest if claim is not None]
 
 
-def find_artifact(view: View, name: str) -> Artifact:
+def find_named_artifact(view: View, name: str) -> Artifact:
     """The artifact of a name; raises `ArtifactNotFoundError`."""
     snapshot = view.snapshot()
     latest = snapshot.latest(resolve_name(snapshot, name))
@@ -54,7 +63,7 @@ def find_artifact(view: View, name: str) -> Artifact:
     return _artifact(view, snapshot, latest)
 
 
-def find_artifact_of(view: View, name_or_id: str | UUID) -> Artifact:
+def find_artifact(view: View, name_or_id: str | UUID) -> Artifact:
     """The artifact of a name, or that of a version's id or id prefix; raises `ArtifactNotFoundError`."""
     snapshot = view.snapshot()
     latest = snapshot.latest(resolve(snapshot, name_or_id).name)
@@ -97,15 +106,6 @@ def make_filter(
         metadata=normalise(run_metadata),
         created_after=in_utc(created_after) if created_after is not None else None,
     )
-
-
-class Search(msgspec.Struct, frozen=True, kw_only=True):
-    """A search whose words are checked."""
-
-    name: Name | None
-    version: VersionString | None
-    wanted: Filter
-    limit: int | None
 
 
 def _found(view: View, snapshot: CataloguedSnapshot, search: Search) -> list[Claim]:
