@@ -1,4 +1,8 @@
-"""Versions on their way: what a transaction has stored and will publish when it ends."""
+"""Versions on their way: what a transaction has stored and will publish when it ends.
+
+Owns their order, that of their ids, and that no name and version is taken twice. Gives out no numbers: they come with
+the commit (`history.drafts`).
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,8 @@
-"""A file that is written in parts before its name is known."""
+"""A file that is written in parts before its name is known.
+
+Owns the way of such a file from its temporary name to its own, and that it is gone where nobody gives it one. What is
+whole in memory and knows its name is written by `write_file`.
+"""
 
 import contextlib
 import os

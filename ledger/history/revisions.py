@@ -1,4 +1,9 @@
-"""Which commit a revision or a moment means, and the commits in order."""
+"""Which commit a revision or a moment means, and the commits in order.
+
+Owns the small part of Git's language of revisions that is understood here. The order is that of Git: by the times of
+the commits, and a commit before its parents. A moment is looked up along first parents, by the time that a commit's
+message tells.
+"""
 
 import datetime as dt
 import heapq

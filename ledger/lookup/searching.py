@@ -1,4 +1,8 @@
-"""Lists of artifacts and versions, and searches over them."""
+"""Lists of artifacts and versions, and searches over them.
+
+Decides for each search whether the catalog answers it or a walk through the trees does. Both find the same versions:
+they judge by one filter, and the records decide what a line of the catalog cannot.
+"""
 
 import datetime as dt
 import heapq

@@ -1,4 +1,8 @@
-"""Annotations as a function has them, whether a value is what one says, and how they are written for people."""
+"""Annotations as a function has them, whether a value is what one says, and how they are written for people.
+
+Owns what releases of Python keep differently. An annotation that cannot be checked lets every value pass. Knows no
+steps.
+"""
 
 import inspect
 import sys

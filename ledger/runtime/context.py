@@ -1,4 +1,8 @@
-"""What a running step knows of itself, and what it says about its outputs while it runs."""
+"""What a running step knows of itself, and what it says about its outputs while it runs.
+
+Which step runs is a context variable, so that code anywhere below its body can ask. What it says is only kept here:
+`runtime.runner` publishes it with the outputs when the body is over.
+"""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,4 +1,8 @@
-"""How far a run and its current step have come, and the records that say so."""
+"""How far a run and its current step have come, and the records that say so.
+
+The state is data, which `runtime.runner` and its helpers change. Records are made of it here; nothing here is
+published.
+"""
 
 import datetime as dt
 import os
