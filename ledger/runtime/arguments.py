@@ -1,4 +1,8 @@
-"""What a step's arguments are when it starts: the versions that they name, and the values that its body gets."""
+"""What a step's arguments are when it starts: the versions that they name, and the values that its body gets.
+
+In two moves, because a step whose outputs are cached loads nothing: `resolve_inputs` finds the versions, by which the
+step's cache key is made, and `Inputs.load` reads their values for the body.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +12,7 @@ from ledger.core import ArtifactVersion, Ledger, ledger_for_reading, ledger_for_
 from ledger.errors import LedgerError, StepInterfaceError
 from ledger.records import InputKind, MetadataEntry, StepInput, raw_value
 from ledger.runtime.annotations import class_of, names_class
-from ledger.runtime.graph import FromLookup, FromOutside, FromStep, FromVersion, Plain
+from ledger.runtime.graph import FactPath, FromLookup, FromOutside, FromStep, FromVersion, Plain
 from ledger.runtime.notes import noted
 from ledger.runtime.parameters import as_parameters
 from ledger.runtime.plan import PlannedStep, check_input
@@ -103,20 +107,16 @@ def _resolve(
 ) -> tuple[Any, InputKind]:
     match argument:
         case FromStep():
-            return outputs[argument.step, argument.output], "step"
+            return _fact(planned, name, outputs[argument.step, argument.output], argument.path), "step"
         case FromVersion():
             return argument.version, "lookup"
         case FromOutside():
             return external[id(argument.artifact)], "external"
-        case FromLookup(origin=None):
-            return _fact(planned, name, ledger.get(argument.wanted, argument.version), argument.path), "lookup"
         case FromLookup():
-            assert argument.origin is not None
-            version = outputs[argument.origin.step, argument.origin.output]
-            return _fact(planned, name, version, argument.path), "step"
+            return _fact(planned, name, ledger.get(argument.wanted, argument.version), argument.path), "lookup"
 
 
-def _fact(planned: PlannedStep, name: str, version: ArtifactVersion, path: tuple[tuple[str, Any], ...]) -> Any:
+def _fact(planned: PlannedStep, name: str, version: ArtifactVersion, path: FactPath) -> Any:
     """What a placeholder asked for; raises `StepInterfaceError` where the version has no such thing."""
     try:
         return _follow(version, path)
@@ -132,7 +132,7 @@ def _fact(planned: PlannedStep, name: str, version: ArtifactVersion, path: tuple
         ) from error
 
 
-def _follow(version: ArtifactVersion, path: tuple[tuple[str, Any], ...]) -> Any:
+def _follow(version: ArtifactVersion, path: FactPath) -> Any:
     """The fact of a version that a placeholder asked for; its value is the version itself, loaded later."""
     found: Any = version
     if path[:1] == (("attribute", "load"),):

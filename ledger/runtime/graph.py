@@ -5,8 +5,9 @@ made when the step starts, a version that is there already, or a value to be sav
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+from uuid import UUID
 
 from ledger.core import ArtifactVersion
 from ledger.errors import StepInterfaceError
@@ -22,24 +23,30 @@ class Plain:
     value: Any
 
 
+FactPath = tuple[tuple[Literal["attribute", "item"], Any], ...]
+"""The way from a version to one of its facts, an attribute or an item at a time; empty for the version itself."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FromStep:
-    """An output of a step of the same run; ``call`` tells the bodies apart that were recorded in this process."""
+    """An output of a step of the same run, or a fact of it.
+
+    ``call`` tells the bodies apart that were recorded in this process.
+    """
 
     step: str
     output: str
-    call: int = 0
+    call: int
+    path: FactPath = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class FromLookup:
-    """A look-up made when the step starts: which version, and which of its facts (none: the version itself)."""
+    """A look-up made when the step starts, or a fact of the version that it finds."""
 
-    wanted: Any
+    wanted: str | UUID
     version: str | int | None
-    path: tuple[tuple[str, Any], ...] = ()
-    origin: "FromStep | None" = None
-    """The output that is looked at, where it is not a look-up by name."""
+    path: FactPath = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,25 +75,20 @@ class DeclaredStep(Protocol):
     signature: Signature
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """One use of a step: its name in the run, the step, its arguments, and what must come before it.
-
-    ``after`` has names; while the body is recorded, also steps that are not called yet.
-    """
+    """One use of a step: its name in the run, the step, its arguments, and the names of those it is told to follow."""
 
     name: str
     step: DeclaredStep
     arguments: Mapping[str, Argument]
-    after: list[Any] = field(default_factory=list)
+    after: tuple[str, ...] = ()
 
     @property
     def needs(self) -> set[str]:
         """The steps whose outputs this one takes, and those it was told to follow."""
-        froms = (
-            argument.origin if isinstance(argument, FromLookup) else argument for argument in self.arguments.values()
-        )
-        return {argument.step for argument in froms if isinstance(argument, FromStep)} | set(self.after)
+        taken = (argument.step for argument in self.arguments.values() if isinstance(argument, FromStep))
+        return {*taken, *self.after}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,18 +12,21 @@ from uuid import UUID
 from ledger.errors import LazyArtifactError
 from ledger.runtime.graph import FromLookup, FromStep
 
+Source = FromLookup | FromStep
+"""Where a placeholder's version comes from, and the way to the fact of it that the placeholder stands for."""
+
 _OFFERED = ".load() .id .name .version .uri .tags .type .run_metadata[...]"
 
 
 class Placeholder:
     """Something that has a value only while the run goes on."""
 
-    def __init__(self, argument: FromLookup | FromStep, told: str) -> None:
+    def __init__(self, argument: Source, told: str) -> None:
         self._argument = argument
         self._told = told
 
     @property
-    def argument(self) -> FromLookup | FromStep:
+    def argument(self) -> Source:
         """What a step gets for it."""
         return self._argument
 
@@ -148,20 +151,13 @@ class Placeholder:
 class LazyValue(Placeholder):
     """A fact of a version, or its value: to be passed to a step."""
 
-    def __init__(self, argument: FromLookup, told: str) -> None:
-        super().__init__(argument, told)
-        self._lookup = argument
-
     @property
     def value(self) -> "LazyValue":
         """The plain value of a metadata entry."""
-        return self._further("attribute", "value", f"{self._told}.value")
+        return LazyValue(_at_attribute(self._argument, "value"), f"{self._told}.value")
 
     def __getitem__(self, key: Any) -> "LazyValue":
-        return self._further("item", key, f"{self._told}[{key!r}]")
-
-    def _further(self, how: str, key: Any, told: str) -> "LazyValue":
-        return LazyValue(_following(self._lookup, how, key), told)
+        return LazyValue(_at_item(self._argument, key), f"{self._told}[{key!r}]")
 
 
 class LazyVersion(Placeholder):
@@ -207,9 +203,7 @@ class LazyVersion(Placeholder):
         return self._fact("run_metadata")
 
     def _fact(self, name: str, told: str = "") -> LazyValue:
-        given = self._argument
-        base = given if isinstance(given, FromLookup) else FromLookup(wanted=None, version=None, origin=given)
-        return LazyValue(_following(base, "attribute", name), told or f"{self._told}.{name}")
+        return LazyValue(_at_attribute(self._argument, name), told or f"{self._told}.{name}")
 
 
 def lazy_lookup(wanted: str | UUID, version: str | int | None) -> LazyVersion:
@@ -218,6 +212,11 @@ def lazy_lookup(wanted: str | UUID, version: str | int | None) -> LazyVersion:
     return LazyVersion(FromLookup(wanted=wanted, version=version), told)
 
 
-def _following(lookup: FromLookup, how: str, key: Any) -> FromLookup:
-    """The same look-up, one step further: at an attribute or an item of what it gives."""
-    return replace(lookup, path=(*lookup.path, (how, key)))
+def _at_attribute(argument: Source, name: str) -> Source:
+    """One step further on the way to a fact: at an attribute of what an argument gives."""
+    return replace(argument, path=(*argument.path, ("attribute", name)))
+
+
+def _at_item(argument: Source, key: Any) -> Source:
+    """One step further on the way to a fact: at an item of what an argument gives."""
+    return replace(argument, path=(*argument.path, ("item", key)))

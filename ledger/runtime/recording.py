@@ -1,9 +1,14 @@
-"""The recording of one pipeline call: every step called in the body becomes a node of the graph."""
+"""The recording of one pipeline call: every step called in the body becomes a node of the graph.
+
+Owns what calls return in a body, the names that calls get, and what "after" means while some of the steps are not
+called yet. Nothing is run, looked up or written here.
+"""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any, Self
 
 from ledger.core import Artifact, ArtifactVersion
@@ -15,7 +20,6 @@ from ledger.runtime.declarations import checked_name
 from ledger.runtime.graph import (
     Argument,
     DeclaredStep,
-    FromLookup,
     FromOutside,
     FromStep,
     FromVersion,
@@ -26,6 +30,9 @@ from ledger.runtime.graph import (
 from ledger.runtime.lazy import LazyVersion, Placeholder
 from ledger.runtime.parameters import Foreign, find_foreign, is_json, own
 from ledger.wording import shown
+
+_Followed = str | DeclaredStep
+"""What a step is to run after: the name of a call, or a step of which no call is recorded yet."""
 
 _current: ContextVar["Recording | None"] = ContextVar("ledger_recording", default=None)
 _calls = itertools.count(1)
@@ -51,7 +58,7 @@ class _Call:
 
     def after(self, *others: Any) -> Self:
         """Let this step run after others."""
-        self._invocation.after += self._recording.names_of(others)
+        self._recording.order(self._invocation, others)
         return self
 
 
@@ -87,17 +94,21 @@ class Recording:
         self.invocations: dict[str, Invocation] = {}
         self._counts: dict[str, int] = {}
         """By which number a step was told from its other calls last."""
-        self._said: list[tuple[DeclaredStep, Order, list[Any]]] = []
+        self._after: dict[str, list[_Followed]] = {}
+        """What each call is to run after."""
+        self._said: list[tuple[DeclaredStep, Order, list[_Followed]]] = []
+        """What all calls of a step are to run after."""
         self._lock = ThreadLock()
 
-    def add(self, step: DeclaredStep, arguments: Mapping[str, Any], *, id: str | None, after: Any) -> Any:
+    def add(self, step: DeclaredStep, arguments: Mapping[str, Any], *, id: str | None, after: list[Any]) -> Any:
         """Record a call; returns what stands for its outputs: one placeholder, a tuple of them, or a `StepCall`."""
         with self._lock:
             chosen = self._name(step.name, id)
             given = {key: _argument_of(value, step=chosen, name=key) for key, value in arguments.items()}
             for key, argument in given.items():
                 self._refuse_strange(argument, f"argument {key!r} of step {chosen!r}")
-            invocation = Invocation(name=chosen, step=step, arguments=given, after=self.names_of(listed(after)))
+            self._after[chosen] = self._followed(after)  # before it is there itself: it cannot mean this call
+            invocation = Invocation(name=chosen, step=step, arguments=given)
             self.invocations[chosen] = invocation
             # What `step.after(…)` gave is called itself: it was no word about the calls of the step it was made of.
             self._said = [said for said in self._said if not any(said[1] is each for each in after)]
@@ -109,21 +120,28 @@ class Recording:
     def say(self, step: DeclaredStep, order: Order) -> None:
         """Let every call of a step in this body run after others, unless the step that was made of it is called."""
         with self._lock:
-            self._said.append((step, order, self.names_of(order.others)))
+            self._said.append((step, order, self._followed(order.others)))
+
+    def order(self, invocation: Invocation, others: Iterable[Any]) -> None:
+        """Let one call run after others."""
+        self._after[invocation.name] += self._followed(others)
 
     def in_order(self) -> tuple[Invocation, ...]:
         """The calls in the order they run, once the body is over."""
-        for invocation in self.invocations.values():
-            said = (names for step, _, names in self._said if _is_call_of(invocation, step))
-            after = itertools.chain(invocation.after, *said)
-            invocation.after = [self._first_call(each) if not isinstance(each, str) else each for each in after]
-        return in_order(list(self.invocations.values()))
+        calls = self.invocations.values()
+        return in_order([replace(invocation, after=tuple(self._names_after(invocation))) for invocation in calls])
 
-    def names_of(self, others: Iterable[Any]) -> list[Any]:
-        """The names of steps given as calls, placeholders, step objects or names; a step not called yet stays one."""
-        return [name for other in others for name in self._names(other)]
+    def _names_after(self, invocation: Invocation) -> Iterator[str]:
+        """The names of the calls that one is to run after: its own word, and that about all calls of its step."""
+        said = (followed for step, _, followed in self._said if _is_call_of(invocation, step))
+        for followed in itertools.chain(self._after[invocation.name], *said):
+            yield followed if isinstance(followed, str) else self._first_call(followed)
 
-    def _names(self, other: Any) -> list[Any]:
+    def _followed(self, others: Iterable[Any]) -> list[_Followed]:
+        """Steps given as calls, placeholders, step objects or names, by their names as far as they are called yet."""
+        return [followed for other in others for followed in self._meant_by(other)]
+
+    def _meant_by(self, other: Any) -> list[_Followed]:
         if isinstance(other, str):
             return [other]
         if isinstance(other, LazyOutput):
@@ -131,31 +149,30 @@ class Recording:
         if isinstance(other, _Call):
             return [other.step_name]
         if isinstance(other, Order):
-            return self.names_of(other.others)
+            return self._followed(other.others)
         if isinstance(other, (tuple, list)):
-            return self.names_of(other)
+            return self._followed(other)
         function = getattr(other, "entrypoint", None)
         if function is None:
             raise StepInterfaceError(
                 f"a step cannot run after {other!r}: it is neither a step of this pipeline nor its output",
                 hint="give what calling the step returned, or the step's name",
             )
-        found = [name for name, each in self.invocations.items() if each.step.entrypoint == function]
+        found: list[_Followed] = [name for name, each in self.invocations.items() if each.step.entrypoint == function]
         return found[-1:] or [other]
 
-    def _first_call(self, step: Any) -> str:
+    def _first_call(self, step: DeclaredStep) -> str:
         """The name of the first call of a step, or the step's own where it is never called."""
         calls = (name for name, each in self.invocations.items() if each.step.entrypoint == step.entrypoint)
-        return next(calls, str(step.name))
+        return next(calls, step.name)
 
     def _refuse_strange(self, argument: Argument, told: str) -> None:
         """Refuse a placeholder that stands for an output in another call of a pipeline."""
-        origin = argument.origin if isinstance(argument, FromLookup) else argument
-        if isinstance(origin, FromStep) and origin.call != self.call:
+        if isinstance(argument, FromStep) and argument.call != self.call:
             raise StepInterfaceError(
-                f"{told} is output {origin.output!r} of step {origin.step!r} in another call of a pipeline",
+                f"{told} is output {argument.output!r} of step {argument.step!r} in another call of a pipeline",
                 hint="a placeholder is good in the body that made it: take the version from the run, or look it up",
-                step=origin.step,
+                step=argument.step,
             )
 
     def _name(self, name: str, id: str | None) -> str:

@@ -147,7 +147,7 @@ def test_an_order_that_cannot_be_is_refused(project: Path, body: Callable[[], No
 def test_the_order_respects_every_need(needs: list[set[int]]) -> None:
     """Whatever depends on what, a step comes after all it needs, and nothing is lost."""
     steps = [
-        Invocation(name=str(place), step=one, arguments={}, after=[str(n) for n in sorted(need) if n < place])
+        Invocation(name=str(place), step=one, arguments={}, after=tuple(str(n) for n in sorted(need) if n < place))
         for place, need in enumerate(needs)
     ]
     order = in_order(steps[::-1])
@@ -160,7 +160,7 @@ def test_the_order_respects_every_need(needs: list[set[int]]) -> None:
 def test_steps_in_an_order_that_fits_keep_it(needs: list[set[int]]) -> None:
     """What needs only earlier calls runs in the order of the calls."""
     steps = [
-        Invocation(name=str(place), step=one, arguments={}, after=[str(n) for n in sorted(need) if n < place])
+        Invocation(name=str(place), step=one, arguments={}, after=tuple(str(n) for n in sorted(need) if n < place))
         for place, need in enumerate(needs)
     ]
     assert tuple(steps) == in_order(steps)
@@ -168,8 +168,8 @@ def test_steps_in_an_order_that_fits_keep_it(needs: list[set[int]]) -> None:
 
 def test_a_chain_of_steps_may_be_of_any_length() -> None:
     """Each step may wait for the one that was called after it, also where they are more than Python nests calls."""
-    steps = [Invocation(name=str(place), step=one, arguments={}, after=[str(place + 1)]) for place in range(3000)]
-    last = Invocation(name="3000", step=one, arguments={}, after=[])
+    steps = [Invocation(name=str(place), step=one, arguments={}, after=(str(place + 1),)) for place in range(3000)]
+    last = Invocation(name="3000", step=one, arguments={})
     assert (last, *reversed(steps)) == in_order([*steps, last])
 
 
