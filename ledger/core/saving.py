@@ -42,6 +42,16 @@ from ledger.records import (
 
 VISUALIZATIONS = ".visualizations"
 
+IN_PLACE = SavedValue(
+    key=PathMaterializer.REGISTRY_KEY,
+    data_type="pathlib.Path",
+    artifact_type=ArtifactType.DATA,
+    trust=TrustClass.DATA,
+    metadata={},
+    visualizations={},
+)
+"""What a record says about data that is registered where it is, which no materializer has written."""
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What a user asked to be saved beside the bytes, checked and normalised."""
@@ -144,39 +154,28 @@ def _with_visualizations_there(saved: SavedValue, writer: ContentWriter) -> Save
     return replace(saved, visualizations=kept)
 
 
-def value_manifest(request: Request, saved: SavedValue, content: Content, *, author: str, now: dt.datetime) -> Manifest:
-    """The manifest of a value that was stored."""
+def manifest_of(request: Request, saved: SavedValue, content: Content, *, author: str, now: dt.datetime) -> Manifest:
+    """The manifest of what was stored, or registered in place."""
     automatic = merge({"storage_size": content.size}, saved.metadata)
-    visualizations = tuple(
-        Visualization(path=f"{VISUALIZATIONS}/{path}", type=kind.value) for path, kind in saved.visualizations.items()
-    )
-    return _manifest(
-        request,
-        content,
-        type=request.type or saved.artifact_type,
+    return Manifest(
+        id=VersionId(new_uuid(int(now.timestamp() * 1000))),
+        name=request.name,
+        requested_version=request.version,
+        created_at=format_time(now),
+        created_by=author,
+        type=(request.type or saved.artifact_type).value,
+        save_type=request.save_type.value,
         materializer=saved.key,
         data_type=saved.data_type,
-        trust=saved.trust,
-        metadata=merge(automatic, request.metadata),
-        visualizations=visualizations,
-        author=author,
-        now=now,
-    )
-
-
-def linked_manifest(request: Request, content: Content, *, author: str, now: dt.datetime) -> Manifest:
-    """The manifest of data that was registered in place."""
-    return _manifest(
-        request,
-        content,
-        type=request.type or ArtifactType.DATA,
-        materializer=PathMaterializer.REGISTRY_KEY,
-        data_type="pathlib.Path",
-        trust=TrustClass.DATA,
-        metadata=merge({"storage_size": content.size}, request.metadata),
-        visualizations=(),
-        author=author,
-        now=now,
+        trust=saved.trust.value,
+        content=content,
+        tags=request.tags,
+        metadata=encode_values(merge(automatic, request.metadata)),
+        producer=request.producer,
+        visualizations=tuple(
+            Visualization(path=f"{VISUALIZATIONS}/{path}", type=kind.value)
+            for path, kind in saved.visualizations.items()
+        ),
     )
 
 
@@ -210,35 +209,3 @@ def _size_in_memory(value: object) -> int:
             return view.nbytes
     except (TypeError, ValueError, BufferError):
         return 0
-
-
-def _manifest(
-    request: Request,
-    content: Content,
-    *,
-    type: ArtifactType,
-    materializer: str,
-    data_type: str,
-    trust: TrustClass,
-    metadata: Mapping[str, Any],
-    visualizations: tuple[Visualization, ...],
-    author: str,
-    now: dt.datetime,
-) -> Manifest:
-    return Manifest(
-        id=VersionId(new_uuid(int(now.timestamp() * 1000))),
-        name=request.name,
-        requested_version=request.version,
-        created_at=format_time(now),
-        created_by=author,
-        type=type.value,
-        save_type=request.save_type.value,
-        materializer=materializer,
-        data_type=data_type,
-        trust=trust.value,
-        content=content,
-        tags=request.tags,
-        metadata=encode_values(dict(metadata)),
-        producer=request.producer,
-        visualizations=visualizations,
-    )

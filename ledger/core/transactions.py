@@ -17,12 +17,12 @@ from ledger.core.deposits import Deposit
 from ledger.core.locations import key_below, local_path
 from ledger.core.pending import PendingVersion, PendingVersions, Target
 from ledger.core.saving import (
+    IN_PLACE,
     Request,
     check_logged,
     check_options,
     check_request,
-    linked_manifest,
-    value_manifest,
+    manifest_of,
 )
 from ledger.core.workspace import Workspace
 from ledger.disk import durability
@@ -39,11 +39,11 @@ from ledger.history import (
     refuse_existing,
 )
 from ledger.lookup import Artifact, ArtifactVersion, resolve
-from ledger.materializers import BaseMaterializer
+from ledger.materializers import BaseMaterializer, SavedValue
 from ledger.meters import task
 from ledger.notices import warn_user
 from ledger.records import (
-    Manifest,
+    Content,
     MetadataEvent,
     Producer,
     TagsEvent,
@@ -126,8 +126,7 @@ class Transaction:
             workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
         )
         saved, content = self._deposit.put(data, options, name=request.name, similar=similar)
-        manifest = value_manifest(request, saved, content, author=workspace.author, now=workspace.now())
-        return self._keep(request, manifest)
+        return self._keep(request, saved, content)
 
     def register(
         self,
@@ -158,8 +157,7 @@ class Transaction:
                 content = link_content(store, local_path(folder_or_file_uri, store=store.url))
             else:
                 content = link_objects(store, key_below(folder_or_file_uri, store=store.url))
-        workspace = self._workspace
-        return self._keep(request, linked_manifest(request, content, author=workspace.author, now=workspace.now()))
+        return self._keep(request, IN_PLACE, content)
 
     def log_metadata(self, metadata: Mapping[str, Any], on: Target, version: str | int | None = None) -> None:
         """Log metadata on a version; without one given, on the latest, which may be one that was saved just here."""
@@ -264,7 +262,8 @@ class Transaction:
             self._refuse_late()
             self._deposit.hold()
 
-    def _keep(self, request: Request, manifest: Manifest) -> PendingVersion:
+    def _keep(self, request: Request, saved: SavedValue, content: Content) -> PendingVersion:
+        manifest = manifest_of(request, saved, content, author=self._workspace.author, now=self._workspace.now())
         with self._lock:
             self._refuse_late()
             return self._pending.add(request, manifest)
