@@ -222,6 +222,7 @@ def _parts(index: PackIndex) -> Iterator[range]:
 
 
 def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_last: bool) -> _Done:
+    """Read some chunks of a pack at once, and check each."""
     start, stop = index.offsets[part.start], index.offsets[part.stop]
     faults: list[Fault] = []
     try:

@@ -76,6 +76,7 @@ def _offsets(store: Store, pack: str) -> tuple[int, ...] | LedgerError:
 def _together(
     whole: _Whole | LedgerError, offsets: Mapping[str, tuple[int, ...] | LedgerError], digest: Digest
 ) -> Extents | LedgerError:
+    """The extents of a content: the objects that are its own, and its runs of chunks by the offsets of their packs."""
     if isinstance(whole, LedgerError):
         return whole
     extents, runs = list(whole[0]), whole[1]

@@ -76,6 +76,7 @@ def restore_files(target: Path, plan: Sequence[Restoration], read: Read, *, labe
 
 
 def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> None:
+    """Write the files into a folder that is nobody else's yet; links last, so that nothing is written through one."""
     links: list[tuple[str, str]] = []
     folders = {staging}
     for (file, path), blocks in zip(plan, read([file for file, _ in plan]), strict=True):
@@ -89,6 +90,11 @@ def _fill(staging: str, plan: Sequence[Restoration], read: Read, label: str) -> 
             links.append((path, link_target(path, b"".join(blocks), label)))
         elif file.kind != "directory":
             _write(full, blocks, _EXECUTABLE_MODE if file.kind == "executable" else MODE)
+    _make_links(staging, links, label)
+
+
+def _make_links(staging: str, links: Sequence[tuple[str, str]], label: str) -> None:
+    """Make the links of a folder that is filled; raises for one that leads out of it by way of others."""
     for path, target in links:
         try:
             os.symlink(target, os.path.join(staging, path))

@@ -104,6 +104,7 @@ class RetryingStore:
         self._persist(lambda: self._store.delete(key))
 
     def _persist(self, call: Callable[[], _Result]) -> _Result:
+        """What a call gives, made again after a pause while the store cannot be reached, as often as there is hope."""
         began = self._clock()
         for attempt in range(1, self._attempts + 1):
             try:

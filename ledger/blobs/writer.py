@@ -180,6 +180,7 @@ class ContentWriter:
         self._taken |= new
 
     def _copy(self, file: FolderFile, *, follow: bool) -> None:
+        """Add one file of a folder: what links and folders say of themselves, or the bytes that are there."""
         if file.kind == "directory" and file.path in self._folders:
             return  # empty in the folder it is copied from, but files below it were added otherwise
         if file.kind in ("directory", "link"):

@@ -136,6 +136,7 @@ def _open_to_hold(path: str | os.PathLike[str]) -> OwnFile:
 
 
 def _flock(file: OwnFile, kind: int, path: str | os.PathLike[str], timeout: float) -> None:
+    """Take the lock of a file, asking again and again: ``flock`` itself waits for ever, or not at all."""
     deadline = time.monotonic() + timeout
     while True:
         try:

@@ -69,6 +69,7 @@ def merge_roots(history: History, theirs: ObjectId, ours: ObjectId) -> tuple[Gro
 
 
 def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> None:
+    """Raise unless a commit only adds records that stand where they belong, or merges as we do."""
     objects = history.objects
     commit = objects.commit(id)
     if len(commit.parents) > _MOST_PARENTS or (not commit.parents and not is_first_allowed):

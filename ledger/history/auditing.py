@@ -100,6 +100,7 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
 
 
 def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
+    """The faults of one file of the repository, each kind of file by its own check."""
     if name in ("HEAD", "config"):
         yield from _check_small(path, name)
     elif name == SHALLOW:
@@ -211,6 +212,7 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
 
 
 def _check_small(path: Path, name: str) -> Iterator[GitFault]:
+    """The faults of ``HEAD`` or of the settings, without which Git takes the folder for no repository, or another."""
     try:
         data = read_file(path)
     except FileNotFoundError:

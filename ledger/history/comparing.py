@@ -49,6 +49,8 @@ def compare(objects: Objects, before: ObjectId | None, after: ObjectId) -> Diffe
 
 
 class _Walk:
+    """A walk through two trees at once, and what it has met."""
+
     def __init__(self, objects: Objects) -> None:
         self.added: list[Path] = []
         self.removed: list[Path] = []
@@ -56,6 +58,7 @@ class _Walk:
         self._objects = objects
 
     def descend(self, path: Path, before: Entry | None, after: Entry | None) -> None:
+        """Note what differs at a path and below it; equal trees are not read."""
         if before == after:
             return
         if before is not None and after is not None and not (before.is_directory or after.is_directory):

@@ -77,6 +77,7 @@ def _first_line(path: Path) -> str:
 
 
 def _read(path: Path, home: Path, git_dir: Path | None) -> dict[str, str]:
+    """The name and email that a file of Git's says, and the files that it includes for this repository."""
     from dulwich.config import ConfigFile
 
     def judge(flags: re.RegexFlag, pattern: str) -> bool:

@@ -168,6 +168,7 @@ class Objects:
             self._counts = {stem: count for stem, count in self._counts.items() if stem not in gone}
 
     def _from_packs(self, id: ObjectId, damage: Damage, named_by: ObjectId | None = None) -> tuple[int, bytes] | None:
+        """An object of the first pack that has it whole; ``damage`` is told what the others had instead."""
         if not self._scanned:
             self._scan()
         name = bytes.fromhex(id)

@@ -42,6 +42,7 @@ def check_file(path: Path, data: bytes) -> None:
 
 
 def _check_artifact_file(path: Path, data: bytes, where: str) -> None:
+    """Raise unless a file below the artifacts is an event, a pointer or a manifest, as its place says."""
     name = layout.parse_name(path[2]) if len(path) > _NAMED_DEPTH else None
     if name is None:
         raise FormatError(f"{where}: this is no artifact's folder", where=where)

@@ -101,6 +101,7 @@ class CommittedTree:
         return self._objects.get(found.id, kind, way[-2].id if len(way) > 1 else self.root)
 
     def _find_in(self, folder: Entry, name: str, named_by: ObjectId) -> Entry | None:
+        """An entry of a folder, whose tree is searched as it is at first, and decoded whole when it is asked often."""
         if not folder.is_directory:
             return None
         id, times, entries = self._asked

@@ -129,6 +129,7 @@ def _is_written_since(store: LocalStore, content: Content, plan: GcPlan) -> bool
 
 
 def _own_store(workspace: Workspace, *, exclusive: bool) -> LocalStore:
+    """The ledger's store, if it is one to remove from: a folder that no other ledger uses, as far as one can tell."""
     store = workspace.store_for_writing()
     if not isinstance(store, LocalStore):
         raise ArgumentError(

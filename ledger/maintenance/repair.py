@@ -140,6 +140,7 @@ def execute_repair(ledger: Ledger, plan: RepairPlan, *, now: dt.datetime) -> Rep
 
 
 def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
+    """Mend the history, then the bytes; what was there goes into the quarantine."""
     workspace = ledger.workspace.afresh()
 
     def keep(key: str, data: bytes) -> None:

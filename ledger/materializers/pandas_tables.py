@@ -113,6 +113,7 @@ def _in_arrow(file: IO[bytes]) -> Any:
 
 
 def _to_arrow(value: Any) -> Any:
+    """A frame or series as a table; what Arrow cannot say of it is in the table's metadata."""
     import pyarrow as pa
 
     is_frame = value.ndim == 2  # noqa: PLR2004  # rows and columns
@@ -139,6 +140,7 @@ def _to_arrow(value: Any) -> Any:
 
 
 def _to_pandas(table: Any) -> Any:
+    """The frame or series that a table holds."""
     import pandas as pd
 
     facts = json.loads((table.schema.metadata or {}).get(_META, b"null"))

@@ -105,6 +105,7 @@ def _resolve(
     outputs: Versions,
     external: Mapping[int, ArtifactVersion],
 ) -> tuple[Any, InputKind]:
+    """The version that an argument is, or the fact of one, and how the record of the step calls such an input."""
     match argument:
         case FromStep():
             return _fact(planned, name, outputs[argument.step, argument.output], argument.path), "step"

@@ -63,6 +63,7 @@ def make_plan(
 def _plan_step(
     graph: Graph, invocation: Invocation, settings: Settings, configuration: RunConfiguration, times: Mapping[str, str]
 ) -> PlannedStep:
+    """One step with all that is said about it: by the pipeline, then by the step, and last by the file of the run."""
     options = invocation.step.options
     said = configuration.step(invocation.name)
     said.check_outputs([output.key for output in invocation.step.signature.outputs])
@@ -93,6 +94,7 @@ def _plan_output(
     times: Mapping[str, str],
     substitutions: Mapping[str, str],
 ) -> PlannedOutput:
+    """One output with its final name; the file of the run has the last word."""
     values = {**times, **substitutions}
     of_file = said.outputs.get(output.key, ArtifactConfig())
     config = output.config.joined_with(of_file)

@@ -58,6 +58,7 @@ def _is_work_tree(folder: Path) -> bool:
 
 
 def _ask(folder: Path) -> "subprocess.Popen[str] | None":
+    """Git at work on the question, while the run goes on."""
     import subprocess
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}

@@ -71,6 +71,7 @@ def run_graph(graph: Graph, settings: Settings, configuration: RunConfiguration 
 
 
 def _run_all(run: Run) -> None:
+    """Run every step, and record the end of the run, or its failure."""
     __tracebackhide__ = True
     try:
         _save_external(run)
@@ -119,6 +120,7 @@ def _save_one_external(
 
 
 def _run_step(run: Run, planned: PlannedStep) -> None:
+    """Find a step's outputs in the cache, or run it."""
     __tracebackhide__ = True
     attempt = run.attempt = Attempt(
         planned=planned, started=run.ledger.now(), source=source_digest(planned.step.entrypoint)
@@ -218,6 +220,7 @@ def _publish_outputs(run: Run, attempt: Attempt, context: StepContext, results: 
 def _save_output(
     transaction: Transaction, planned: PlannedStep, output: PlannedOutput, value: Any, context: StepContext
 ) -> PendingVersion:
+    """Save an output with what its declaration and the step's body say of it."""
     config = output.config
     with saving(f"output {output.key!r} of step {planned.name!r}", step=planned.name, output=output.key):
         return transaction.save(
