@@ -51,8 +51,8 @@ def save_value(
     """Write a value to ``files`` and say how it is to be read.
 
     Raises `MaterializerTypeError` where an explicit materializer is not made for the type,
-    `MissingDependencyError` where a library is, and `MaterializerError` where saving fails; whatever has been written then is to be thrown
-    away. Metadata and visualizations that fail cost a warning only.
+    `MissingDependencyError` where a library that it needs is not there, and `MaterializerError` where saving fails;
+    whatever has been written then is to be thrown away. Metadata and visualizations that fail cost a warning only.
     """
     chosen = materializer or materializer_for(type(value))
     if materializer is not None:
