@@ -121,6 +121,7 @@ class BaseMaterializer:
         been written before.
         """
         delegate = other(self.files)
+        self.key = delegate.key  # which the error is about where that one fails
         delegate.save(value)
         self.key, self.trust = delegate.key, delegate.trust
 

@@ -23,7 +23,7 @@ from ledger.errors import (
 )
 from ledger.materializers import BaseMaterializer, load_value, save_value
 from ledger.materializers.pickles import python_version
-from ledger.materializers.registry import qualified_name
+from ledger.materializers.registry import materializer_named, qualified_name
 from tests.kit.materializing import Bench, MaterializerContract, Watch
 
 
@@ -261,6 +261,23 @@ def test_a_library_that_is_missing_for_saving_says_what_to_install(
     with pytest.raises(MissingDependencyError, match=rf"needs '{library}.*' to save a pandas") as caught:
         bench.save(value)
     assert caught.value.hint == f"pip install 'ledger[{extra}]'"
+
+
+def test_a_library_that_another_format_misses_is_told_as_that_ones(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one left a value to another, as JSON leaves a state dict to safetensors, that one's extra is named."""
+
+    class Leaving(BaseMaterializer):
+        SKIP_REGISTRATION = True
+
+        def save(self, value: Any) -> None:
+            self.save_as(materializer_named("pandas.parquet/1"), value)
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingDependencyError, match=r"pandas\.parquet/1 needs 'pyarrow'") as caught:
+        bench.save(pd.DataFrame({"a": [1]}), materializer=Leaving)
+    assert "pip install 'ledger[pandas]'" == caught.value.hint
 
 
 def test_a_library_that_a_materializer_of_ones_own_misses_is_named(bench: Bench) -> None:
