@@ -159,6 +159,7 @@ def _check_declaration(cls: type[BaseMaterializer]) -> None:
 def _bad_declaration(cls: type[BaseMaterializer], reason: str) -> MaterializerInterfaceError:
     return MaterializerInterfaceError(
         f"materializer {qualified_name(cls)}: {reason}",
-        hint="see specs/materializers.md, section 4",
+        hint="it has ASSOCIATED_TYPES = (YourType,), save(self, value) and load(self, data_type); "
+        "specs/materializers.md, section 4, says all that it may have",
         materializer=qualified_name(cls),
     )
