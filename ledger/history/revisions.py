@@ -17,6 +17,7 @@ from ledger.ids import CommitId
 
 _REVISION = re.compile(r"(HEAD|main|[0-9a-f]{4,40})((?:[~^][0-9]{0,9})*)")
 _STEP = re.compile(r"([~^])([0-9]*)")
+_SEE_LOG = "see `ledger git log --oneline` for the commits there are"
 _TIME = re.compile(r"^Time: (\S+)$", re.MULTILINE)
 
 LAST_SECOND = 253_402_300_799
@@ -35,7 +36,7 @@ def resolve_revision(objects: Objects, tip: CommitId, revision: str | dt.datetim
         raise ArgumentTypeError(f"a revision is a str or a datetime, got {type(revision).__name__}: {revision!r}")
     match = _REVISION.fullmatch(revision)
     if match is None:
-        raise _not_found(revision, "it is neither HEAD, main nor a commit")
+        raise _not_found(revision, "it is neither HEAD, main nor a commit", hint=_way_to_one(revision))
     commit = tip if match[1] in ("HEAD", "main") else _by_prefix(objects, match[1])
     for mark, digits in _STEP.findall(match[2]):
         number = int(digits or 1)
@@ -132,7 +133,7 @@ def _by_prefix(objects: Objects, prefix: str) -> CommitId:
             continue  # an object of another kind, or a damaged one: not a commit to go to
         found.append(name)
     if not found:
-        raise _not_found(prefix, "no commit begins so")
+        raise _not_found(prefix, "no commit begins so", hint=_way_to_one(prefix))
     if len(found) > 1:
         raise AmbiguousIdError(
             f"revision {prefix!r} is the beginning of {len(found)} commits: {', '.join(found[:5])}", prefix=prefix
@@ -156,9 +157,14 @@ def _ancestor(objects: Objects, commit: CommitId, steps: int, revision: str) -> 
     return commit
 
 
-def _not_found(revision: str, reason: str) -> RevisionNotFoundError:
-    return RevisionNotFoundError(
-        f"no revision {revision!r} in this ledger: {reason}",
-        hint="see `ledger git log --oneline` for the commits there are",
-        revision=revision,
-    )
+def _not_found(revision: str, reason: str, *, hint: str = _SEE_LOG) -> RevisionNotFoundError:
+    return RevisionNotFoundError(f"no revision {revision!r} in this ledger: {reason}", hint=hint, revision=revision)
+
+
+def _way_to_one(revision: str) -> str:
+    """What to do about a text that is no revision, and may be meant as a moment."""
+    try:
+        dt.datetime.fromisoformat(revision)
+    except ValueError:
+        return _SEE_LOG
+    return f"a moment is given as a datetime: at(datetime.fromisoformat({revision!r}))"

@@ -166,7 +166,7 @@ def _way_to(name: Name, wanted: str) -> str:
     listing = f"`ledger artifact version list {name}`"
     if wanted == "latest":
         return "leave the version out to get the latest"
-    if number_of(wanted) is None:
+    if number_of(wanted) is None and wanted.strip():
         return f"run {listing} to see them all, and with `--tag {shlex.quote(wanted)}` those that have it as a tag"
     return f"run {listing} to see them all"
 

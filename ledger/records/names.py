@@ -87,7 +87,7 @@ def check_version(version: object) -> VersionString:
     else:
         raise ArgumentTypeError(f"a version is an int or a str, got {type(version).__name__}: {shown(version)}")
     if not _CUSTOM.fullmatch(text):
-        raise _bad_version(version, f"1 to {VERSION_LIMIT} of letters, digits, '_', '.', '+' and '-' are allowed")
+        raise _bad_version(version, f"1 to {VERSION_LIMIT} of ASCII letters, digits, '_', '.', '+' and '-' are allowed")
     return VersionString(text)
 
 

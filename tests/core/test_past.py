@@ -75,6 +75,15 @@ def test_an_unknown_revision_is_a_key_error(ledger: Ledger, revision: str) -> No
     assert repr(revision) in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["2026-01-31", "20260131", "2026-01-31T12:30:00+01:00"])
+def test_a_moment_as_text_says_how_to_give_it(ledger: Ledger, text: str) -> None:
+    """A text is a commit; one that reads like a moment gets what makes a moment of it as its hint."""
+    ledger.save("one", "x")
+    with pytest.raises(RevisionNotFoundError) as caught:
+        ledger.at(text)
+    assert f"a moment is given as a datetime: at(datetime.fromisoformat({text!r}))" == caught.value.hint
+
+
 def test_a_moment_before_the_beginning_is_an_error(ledger: Ledger) -> None:
     """Before its first commit there was no ledger."""
     with pytest.raises(RevisionNotFoundError, match="begins later"):
