@@ -313,9 +313,7 @@ class MaterializerError(LedgerError, ValueError):
 
     kind = "materializer"
     exit_code = 7
-    usual_hint = (
-        "`ledger get NAME@VERSION` gives the files as they are; a value can be saved by a materializer of your own"
-    )
+    usual_hint = "`ledger get NAME@VERSION -o PATH` gives the files; a value can be saved by a materializer of your own"
 
 
 class MaterializerTypeError(MaterializerError, TypeError):

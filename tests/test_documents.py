@@ -5,6 +5,9 @@ import tomllib
 from importlib import import_module
 from pathlib import Path
 
+import click
+
+from ledger.cli.program import program
 from ledger.enums import ArtifactType, SaveType, TrustClass, VisualizationType
 from ledger.lookup import Config
 
@@ -52,6 +55,27 @@ def test_the_format_has_every_setting() -> None:
     """specs/format.md has a row for each setting of `config.toml`."""
     page = (ROOT / "specs" / "format.md").read_text()
     assert [] == [setting for setting in Config.__struct_fields__ if f"| `{setting}` |" not in page]
+
+
+def test_a_command_that_is_named_in_the_code_can_be_run() -> None:
+    """What hints and messages quote as a command exists, and has every option that it asks for."""
+    texts = [path.read_text() for path in (ROOT / "ledger").rglob("*.py")]
+    quoted = {found for text in texts for found in re.findall(r"`ledger ([a-z][^`]*)`", text)}
+    assert len(quoted) > 20
+    assert {} == {told: missing for told in sorted(quoted) if (missing := _lacking(told.split()))}
+
+
+def _lacking(words: list[str]) -> list[str]:
+    """What a command line lacks to be run: a command that there is, or options that this one needs."""
+    command: click.Command = program
+    for word in words:
+        if not isinstance(command, click.Group):
+            break
+        if word not in command.commands:
+            return [word]
+        command = command.commands[word]
+    options = [each for each in command.params if isinstance(each, click.Option) and each.required]
+    return [option.opts[-1] for option in options if not {*option.opts} & {*words}]
 
 
 def test_links_between_documents_lead_somewhere() -> None:

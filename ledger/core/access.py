@@ -125,8 +125,8 @@ class VersionAccess:
             return
         raise UntrustedArtifactError(
             f"loading {claim.label} would run code that {facts.manifest.created_by} saved: {what} ({digest})",
-            hint=f"if you trust them, run `ledger trust {claim.label}` or pass trust=True; `ledger get {claim.label}` "
-            "gives the files without running anything",
+            hint=f"if you trust them, run `ledger trust {claim.label}` or pass trust=True; "
+            f"`ledger get {claim.label} -o PATH` gives the files without running anything",
             name=claim.name,
             version=claim.version,
             digest=digest,

@@ -94,4 +94,4 @@ def _untold(label: str, why: LedgerError | Fault) -> LedgerError:
     message = f"what {label} needs cannot be told, so nothing can be told to be spare: {told}"
     if isinstance(cause, StorageError):
         return StorageError(message, hint=cause.hint, **cause.facts)
-    return IntegrityError(message, hint="run `ledger verify`, then `ledger repair`", label=label)
+    return IntegrityError(message, hint="run `ledger verify`, then `ledger repair --from SOURCE`", label=label)

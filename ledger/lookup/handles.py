@@ -302,9 +302,9 @@ class Artifact:
         """The version published last."""
         return ArtifactVersion(self._latest, self._backing)
 
-    def load(self) -> Any:
-        """The value of the latest version; raises what `ArtifactVersion.load` raises."""
-        return self.latest.load()
+    def load(self, *, trust: bool = False, mmap: bool = False, data_type: PythonType | None = None) -> Any:
+        """The value of the latest version; takes what `ArtifactVersion.load` takes, and raises what that raises."""
+        return self.latest.load(trust=trust, mmap=mmap, data_type=data_type)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Artifact) and self.name == other.name

@@ -123,7 +123,7 @@ def materializer_named(key: str) -> "type[BaseMaterializer]":
     way = named if key.startswith(f"{PROGRAM}.") else f"import its module or, where that has another name now, {named}"
     raise UnknownMaterializerError(
         f"no materializer {key!r} is registered, {len(_by_key)} others are",
-        hint=f"{way}; the files themselves stay available: version.download_files(path)",
+        hint=f"{way}; the files themselves stay available: version.download_files('files.zip')",
         key=key,
     )
 

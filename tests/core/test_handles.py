@@ -355,7 +355,7 @@ def test_a_value_that_cannot_be_made_is_named(ledger: Ledger) -> None:
     error: Any = pickle.loads(pickle.dumps(caught.value))
     assert str(error).startswith("lost@final: materializer tests.losing/1 cannot load ")
     assert ("lost", "final") == (error.name, error.version)
-    assert error.hint.startswith("`ledger get lost@final` gives the files as they are")
+    assert error.hint.startswith("`ledger get lost@final -o PATH` gives the files;")
     assert [f"Hint: {error.hint}"] == error.__notes__
 
 

@@ -131,6 +131,18 @@ def test_another_user_is_asked(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, 
     assert ("gadget", "1", saved.digest) == (error.name, error.version, error.digest)  # type: ignore[attr-defined]
 
 
+def test_trust_for_one_load_can_be_given_to_an_artifact(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the hint says, ``trust=True``, works as well where the latest version is loaded from its artifact."""
+    _save_pickled(ledger)
+    _become_another_user(monkeypatch, tmp_path / "grace")
+    artifact = Ledger.open(ledger.path).artifact("gadget")
+    with pytest.raises(UntrustedArtifactError):
+        artifact.load()
+    assert 7 == artifact.load(trust=True).value
+
+
 def test_trust_can_be_given(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """`Ledger.trust` lets this user load the version from now on, and no other content."""
     _save_pickled(ledger)
