@@ -4,6 +4,9 @@ The one place that does so. Each error class knows its own exit code; what the c
 listed here, shown by ``ledger --help`` and promised in specs/command-line.md.
 """
 
+import re
+import shlex
+
 import click
 
 from ledger.cli.printing import as_json
@@ -30,16 +33,20 @@ INTERRUPTED = 130
 
 _USAGE = "usage"
 
+_COMMAND = re.compile(r"`ledger (?!init\b)")
+"""The beginning of a command in a hint that is about the ledger at hand."""
+
 _NO_ARGUMENTS: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """What click raises where a command without arguments shows its help; before 8.2 it shows that by itself."""
 
 
-def report_error(error: LedgerError, *, as_json: bool) -> int:
-    """Say on stderr what went wrong and what to do next; returns the exit code."""
+def report_error(error: LedgerError, *, as_json: bool, ledger: str | None = None) -> int:
+    """Say on stderr what went wrong and what to do next, on the ``ledger`` that was named; returns the exit code."""
+    hint = error.hint if ledger is None else _on_ledger(error.hint, ledger)
     if as_json:
-        _print_object(error.kind, str(error), error.hint)
+        _print_object(error.kind, str(error), hint)
     else:
-        _print_lines(str(error), error.hint)
+        _print_lines(str(error), hint)
     return error.exit_code
 
 
@@ -61,6 +68,11 @@ def report_usage(error: click.ClickException, *, as_json: bool) -> int:
 def print_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Say a Python warning as a line on stderr; takes the place of ``warnings.showwarning``."""
     click.echo(one_line(f"Warning: {message}"), err=True)
+
+
+def _on_ledger(hint: str, ledger: str) -> str:
+    """A hint whose commands name the ledger as the user did; one that makes a ledger names its own place."""
+    return _COMMAND.sub(lambda found: f"{found[0]}--ledger {shlex.quote(ledger)} ", hint)
 
 
 def _print_lines(message: str, hint: str) -> None:

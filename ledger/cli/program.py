@@ -89,6 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run the program; returns the exit code."""
     as_json = "--json" in arguments
+    session = Session()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no failure
     with warnings.catch_warnings():
@@ -96,9 +97,9 @@ def run(arguments: Sequence[str]) -> int:
         warnings.showwarning = print_warning
         try:
             with bar_on_terminal():
-                code = program.main(list(arguments), prog_name="ledger", standalone_mode=False)
+                code = program.main(list(arguments), prog_name="ledger", standalone_mode=False, obj=session)
         except LedgerError as error:
-            return report_error(error, as_json=as_json)
+            return report_error(error, as_json=as_json, ledger=session.path)
         except click.Abort:
             return INTERRUPTED
         except click.ClickException as error:

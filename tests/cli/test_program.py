@@ -65,6 +65,20 @@ def test_a_session(workdir: Path) -> None:
     assert "1" == (workdir / "back").read_text()
 
 
+def test_a_hint_is_about_the_ledger_that_was_named(cli: Cli, workdir: Path) -> None:
+    """With ``--ledger`` the command of a hint has it as well, and is run here; one that makes a ledger has not."""
+    named = ("--ledger", str(workdir / "my ledger"))
+    (workdir / "data.csv").write_text("1")
+    cli("init", named[1])
+    cli(*named, "save", "data.csv", "--name", "iris")
+    failed = cli(*named, "artifact", "version", "show", "iris@7", code=3)
+    command = shlex.split(failed.err.splitlines()[-1].split("`")[1])
+    assert ("ledger", *named) == tuple(command[:3])
+    assert "iris" in cli(*command[1:]).out
+    missing = cli("--ledger", str(workdir / "none"), "artifact", "list", code=3)
+    assert "`ledger init" in missing.err
+
+
 @pytest.mark.usefixtures("workdir")
 def test_an_error_in_a_real_process() -> None:
     """A failure is two lines on stderr, or one JSON object, an exit code, and never a traceback."""
