@@ -160,6 +160,7 @@ def _large_value(library: str) -> Any:
     if library == "torch":
         import torch
 
+        pytest.importorskip("safetensors")
         return torch.from_numpy(numbers.copy())
     if library == "PIL":
         from PIL import Image
