@@ -28,6 +28,7 @@ MAX_NUMBER = 10**NUMBER_DIGITS - 1
 
 _SHORTEN = "shorten it, or join fewer parts: on disk each ':' and '/' takes three bytes"
 _PARTS = "parts joined by '/' start with an ASCII letter, digit or '_' and go on with those and '.', ':', '-'"
+_APART = "no name holds an '@': give the version apart, as version='v2', in the shell --version v2"
 _TAGS_HINT = "write tags=['approved', 'v2']"
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]*")
 _CUSTOM = re.compile(rf"[A-Za-z0-9_.+-]{{1,{VERSION_LIMIT}}}")
@@ -47,7 +48,7 @@ def check_name(name: object) -> Name:
     for segment in name.split("/"):
         if not _SEGMENT.fullmatch(segment):
             reason = f"its part {shown(segment)} does not match {_SEGMENT.pattern}"
-            raise _bad_name(name, reason, hint=_PARTS)
+            raise _bad_name(name, reason, hint=_APART if "@" in segment else _PARTS)
     size = len(encode_name(Name(name)))
     if size > ENCODED_NAME_LIMIT:
         raise _bad_name(name, f"it takes {size} bytes on disk, over {ENCODED_NAME_LIMIT}", hint=_SHORTEN)

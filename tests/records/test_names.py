@@ -135,6 +135,15 @@ def test_a_name_that_is_too_long_on_disk_is_told_how_to_fit(separator: str, part
     assert "shorten it, or join fewer parts: on disk each ':' and '/' takes three bytes" == caught.value.hint
 
 
+def test_a_name_with_a_version_is_told_where_that_goes() -> None:
+    """Look-ups take ``NAME@VERSION``; whoever saves under it is told how to give the version."""
+    with pytest.raises(InvalidNameError) as caught:
+        check_name("team/iris@v2")
+    assert "no name holds an '@': give the version apart, as version='v2', in the shell --version v2" == (
+        caught.value.hint
+    )
+
+
 @given(st.text("abCON.%25/3A:e", max_size=12))
 def test_a_directory_that_no_name_encodes_to_is_none(entry: str) -> None:
     """A second spelling of a name's directory is nobody's directory."""
