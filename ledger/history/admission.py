@@ -6,12 +6,14 @@
 * positions are dense, version strings unique and found, names distinct.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from ledger.errors import FormatError, LedgerError, StorageError, UnsupportedFormatError
 from ledger.history import layout
 from ledger.history.ancestry import commits_between
 from ledger.history.comparing import compare
+from ledger.history.damage import raise_damage
 from ledger.history.forms import BLOB, ObjectId
 from ledger.history.history import History
 from ledger.history.layout import Claim
@@ -33,26 +35,17 @@ def check_commits(
     """Check every commit that ``known`` does not hold, and what they add up to.
 
     `FormatError` names the commit that is refused, with the hint that ``way_out`` has for it, if any. A disk that
-    fails here refuses nothing: `StorageError` comes out as it is.
+    fails here, or an object that is lost or damaged here, refuses nothing: `StorageError` and `IntegrityError` come
+    out as they are.
     """
     for commit in commits_between(history.git_dir, known, tip):
-        try:
+        with _refusing(commit, way_out):
             _check_commit(history, commit, is_first_allowed=known is None)
-        except (UnsupportedFormatError, StorageError):
-            raise
-        except LedgerError as error:
-            hint = way_out(commit) or error.hint
-            raise FormatError(f"commit {commit} is refused: {error}", hint=hint, commit=commit) from error
     objects = history.objects
-    base = objects.commit(known).tree if known is not None else None
-    added = compare(objects, base, objects.commit(tip).tree).added
-    try:
+    with _refusing(tip, way_out):
+        base = objects.commit(known).tree if known is not None else None
+        added = compare(objects, base, objects.commit(tip).tree).added
         _check_artifacts(CommittedTree(objects, objects.commit(tip).tree), added)
-    except StorageError:
-        raise
-    except LedgerError as error:
-        hint = way_out(tip) or error.hint
-        raise FormatError(f"commit {tip} is refused: {error}", hint=hint, commit=tip) from error
 
 
 def merge_roots(history: History, theirs: ObjectId, ours: ObjectId) -> tuple[GrowingTree, Merged]:
@@ -66,6 +59,19 @@ def merge_roots(history: History, theirs: ObjectId, ours: ObjectId) -> tuple[Gro
     for path, data in merged.added.items():
         tree.add(path, data)
     return tree, merged
+
+
+@contextmanager
+def _refusing(commit: CommitId, way_out: Callable[[CommitId], str | None]) -> Iterator[None]:
+    """A block that judges a commit: what it raises says why that is refused, unless it says that nothing was judged."""
+    try:
+        yield
+    except (UnsupportedFormatError, StorageError):
+        raise
+    except LedgerError as error:
+        raise_damage(error)
+        hint = way_out(commit) or error.hint
+        raise FormatError(f"commit {commit} is refused: {error}", hint=hint, commit=commit) from error
 
 
 def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> None:

@@ -1,9 +1,16 @@
-"""What a commit is built on, asked of Git, which goes through many commits fast."""
+"""What a commit is built on, asked of Git, which goes through many commits fast.
+
+Git takes a commit that is lost for one that is built on nothing. So whoever draws from its "no" that a history was
+rewritten looks for such commits first (`check_readable`).
+"""
 
 from pathlib import Path
 
-from ledger.errors import RemoteError
-from ledger.history.git_program import TRANSFER_SECONDS, Done, run_git
+from ledger.errors import IntegrityError, RemoteError
+from ledger.history.damage import raise_damage
+from ledger.history.git_program import TRANSFER_SECONDS, run_git
+from ledger.history.objects import Objects
+from ledger.history.revisions import walk_commits
 from ledger.ids import CommitId
 
 _MOST_QUESTIONS = 16
@@ -12,25 +19,40 @@ _PARENTS_WIDTH = 2 * 40 + 1
 
 def is_ancestor(git_dir: Path, older: CommitId, newer: CommitId) -> bool:
     """Whether a commit is part of what another one is built on."""
-    return _is_so(run_git(git_dir, "merge-base", "--is-ancestor", older, newer), newer)
+    return _say(git_dir, older, newer, "merge-base", "--is-ancestor")
 
 
 def have_common_commit(git_dir: Path, one: CommitId, other: CommitId) -> bool:
     """Whether two commits belong to one history."""
-    return _is_so(run_git(git_dir, "merge-base", one, other), other)
+    return _say(git_dir, one, other, "merge-base")
 
 
-def _is_so(done: Done, commit: CommitId) -> bool:
-    """Whether Git says yes; raises `RemoteError` where it could not tell, which is no "no"."""
+def check_readable(git_dir: Path, *tips: CommitId) -> None:
+    """Raise `IntegrityError` for a commit that some tips are built on and that is lost or damaged; all are read anew."""
+    objects = Objects(git_dir)
+    try:
+        for tip in tips:
+            for _ in walk_commits(objects, tip):
+                pass
+    except IntegrityError as error:
+        raise_damage(error)  # what is odd about a commit that could be read is for others to judge
+
+
+def _say(git_dir: Path, one: CommitId, other: CommitId, *question: str) -> bool:
+    """Whether Git says yes; where it could not tell, which is no "no", raises why."""
+    done = run_git(git_dir, *question, one, other)
     if done.code not in (0, 1):
+        check_readable(git_dir, one, other)
         raise RemoteError(
-            f"git cannot tell what {commit} is built on: {done.words}", hint="run `ledger verify`", commit=commit
+            f"git cannot tell what {other} is built on: {done.words}", hint="run `ledger verify`", commit=other
         )
     return done.code == 0
 
 
 def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> list[CommitId]:
-    """The commits that a tip is built on and a known commit is not, oldest first; raises `RemoteError`.
+    """The commits that a tip is built on and a known commit is not, oldest first.
+
+    Raises `IntegrityError` or `RemoteError` where Git cannot list them.
 
     Git stops looking by the commits' dates, and where a clock ran back it lists some that the known one is built on,
     too. Then the first of those is built on nothing else that is listed.
@@ -52,6 +74,7 @@ def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[Comm
     command = ["rev-list", "--topo-order", "--reverse", f"--format=%<({_PARENTS_WIDTH},trunc)%P", tip, *without]
     done = run_git(git_dir, *command, seconds=TRANSFER_SECONDS, is_whole=True)
     if done.code:
+        check_readable(git_dir, tip)
         raise RemoteError(f"cannot list the commits of {tip}: {done.words}", commit=tip)
     lines = iter(done.output.splitlines())
     return {CommitId(head.removeprefix("commit ")): parents.split() for head, parents in zip(lines, lines, strict=True)}

@@ -8,6 +8,7 @@ would cost a long walk, and there would be nothing to report at its end.
 import msgspec
 
 from ledger.errors import FormatError, IntegrityError
+from ledger.history.damage import raise_damage
 from ledger.history.forms import TREE, Entry, ObjectId, differing_entries
 from ledger.history.layout import Path
 from ledger.history.objects import Objects
@@ -91,6 +92,7 @@ class _Walk:
         try:
             return self._objects.get(entry.id, TREE)
         except IntegrityError as error:
+            raise_damage(error)
             raise FormatError(f"{_shown(path)}: {error}", where=_shown(path)) from error
 
     def _note(self, paths: list[Path], path: Path) -> None:

@@ -1,6 +1,6 @@
 """Why an object was not found where it was sought."""
 
-from ledger.errors import StorageError
+from ledger.errors import IntegrityError, LedgerError, StorageError
 from ledger.system_errors import raise_unjudged
 
 
@@ -14,3 +14,12 @@ class Damage(list[str]):
         error.__cause__ = cause or error.__cause__
         raise_unjudged(error)
         self.unread = self.unread or error
+
+
+def raise_damage(error: LedgerError) -> None:
+    """Raise an error again that says that an object here is lost or damaged.
+
+    It says nothing about what names the object: who judges commits has not judged these.
+    """
+    if isinstance(error, IntegrityError) and "is_missing" in error.facts:
+        raise error

@@ -25,8 +25,9 @@ from ledger.errors import (
 )
 from ledger.history import layout
 from ledger.history.admission import check_commits
-from ledger.history.ancestry import have_common_commit, is_ancestor
+from ledger.history.ancestry import check_readable, have_common_commit, is_ancestor
 from ledger.history.comparing import compare
+from ledger.history.damage import raise_damage
 from ledger.history.entries import KINDS
 from ledger.history.forms import COMMIT, ObjectId
 from ledger.history.git_program import TRANSFER_SECONDS
@@ -102,7 +103,8 @@ def _accept(
             _check_published(history, remote, known, fetched)
     except StorageError:
         raise  # it could not be judged
-    except LedgerError:
+    except LedgerError as error:
+        raise_damage(error)  # of what lies here
         write_ref(git_dir, f"refs/ledger/quarantine/{fetched}", fetched)
         raise
     note_known(git_dir, remote.name, fetched)
@@ -132,6 +134,7 @@ def _check_is_commit(history: History, remote: Remote, tip: CommitId) -> None:
 def _check_descent(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
     """The remote's branch goes on from where it was."""
     if not is_ancestor(history.git_dir, known, tip):
+        check_readable(history.git_dir, known, tip)
         error = _rewritten(remote, known, tip, "which is no part of it")
         if is_ancestor(history.git_dir, tip, known):
             error.hint = f"it was moved back: {_restore(remote, known)}; this ledger is unchanged"
@@ -154,6 +157,7 @@ def _check_kind(history: History, remote: Remote, tip: CommitId) -> None:
 def _check_kinship(history: History, remote: Remote, tip: CommitId, local: CommitId) -> None:
     """Of a remote that was never heard of, the branch goes on from somewhere in this history."""
     if not have_common_commit(history.git_dir, local, tip):
+        check_readable(history.git_dir, local, tip)
         raise ArgumentError(
             f"{remote} holds another ledger: its history and this one have no commit in common",
             hint="clone it and save there, or choose a remote that is empty",

@@ -91,7 +91,7 @@ class Objects:
         reason = "; ".join(dict.fromkeys(damage)) if damage else "it is nowhere"
         raise IntegrityError(
             f"git object {id} of the history cannot be read from {self.directory}: {reason}",
-            hint="fetch it from another clone of this ledger",
+            hint="`ledger repair --from` another clone of this ledger brings it back",
             digest=id,
             where=str(self.directory),
             is_missing=not damage,

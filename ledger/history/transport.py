@@ -65,7 +65,7 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
     if done.code:
         raise RemoteError(
             f"cannot fetch from {remote}: {done.words}",
-            hint=advice(done.words, _reach(remote)),
+            hint=_MEND if _is_damaged_here(done) else advice(done.words, _reach(remote)),
             remote=remote.name,
             url=str(remote),
         )
@@ -111,8 +111,12 @@ _FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceede
 _LOST = (
     "the remote has lost objects: `rsync -a` of a whole ledger's history.git/objects/ to its objects/ brings them back"
 )
+_MEND = "run `ledger verify`; where it finds damage here, `ledger repair --from` the remote or a clone mends it"
+_UNFIT = ("unresolved delta", "did not receive expected", "existing object", "is corrupt", "COLLISION", "expected type")
+"""What Git says of objects that lie here already, when those that came are joined with them."""
+_THERE = "on the remote side"
 _ADVICE = {
-    "on the remote side": _LOST,
+    _THERE: _LOST,
     "missing necessary objects": _LOST,
     "unresolved delta": _LOST,
     "fsck error": "what Git itself refuses was pushed there: `git fsck --strict` in the remote names it",
@@ -159,6 +163,11 @@ def _reach(remote: Remote) -> str:
 def _is_full(done: Done) -> bool:
     """Whether it was the disk here that had no room."""
     return re.search(_FULL, done.words) is not None
+
+
+def _is_damaged_here(done: Done) -> bool:
+    """Whether it may be an object here that Git found lost or damaged."""
+    return _THERE not in done.words and any(known in done.words for known in _UNFIT)
 
 
 def _is_near(remote: Remote) -> bool:

@@ -28,11 +28,13 @@ from ledger.history.ancestry import commits_between
 from ledger.history.layout import Claim
 from ledger.ids import CommitId, VersionId, new_uuid
 from ledger.lookup import write_remote
+from ledger.maintenance import execute_repair, find_source, plan_repair
 from ledger.records import Name, VersionString
 from tests.conftest import check_histories
 from tests.kit.clones import MILLISECONDS, manifest_bytes
+from tests.kit.histories import NOW
 from tests.kit.hubs import hub_git, hub_tip, new_hub, push_by_hand, shared
-from tests.kit.ledgers import git, manifest_path
+from tests.kit.ledgers import damage, git, manifest_path
 
 ROOT = "artifacts/47/iris"
 ID = VersionId(new_uuid(MILLISECONDS))
@@ -379,6 +381,54 @@ def test_what_git_itself_refuses_is_not_called_a_matter_of_the_network(ledger: L
     with pytest.raises(RemoteError, match=f"object {tree}: hasDotgit") as caught:
         ledger.sync()
     assert "git fsck" in caught.value.hint
+
+
+def loose_object(ledger: Ledger, revision: str) -> tuple[str, Path]:
+    """The id of an object and its own file, once all objects have one."""
+    for path in list(ledger.git_dir.glob("objects/pack/*.pack")):
+        data = path.read_bytes()
+        path.with_suffix(".idx").unlink()
+        path.unlink()
+        git(ledger, "unpack-objects", "-q", data=data)
+    id = git(ledger, "rev-parse", revision)
+    return id, ledger.git_dir / "objects" / id[:2] / id[2:]
+
+
+LOST = {"a commit": "main~1", "the root": "main^{tree}", "a folder": f"main:{ROOT}"}
+
+
+@pytest.mark.parametrize("lost", LOST.values(), ids=LOST)
+def test_what_is_lost_here_is_no_fault_of_the_remotes(
+    ledger: Ledger, hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    """Nobody is told to move a branch by force, nothing is kept as evidence, and the remote brings back what is lost.
+
+    Git takes a commit that is lost for the end of a history, and meets it first where the remote's clock is behind.
+    """
+    bob = Ledger.clone(hub, tmp_path / "b")
+    with monkeypatch.context() as behind:
+        behind.setattr(bob.workspace, "now", lambda: NOW)
+        bob.save("three", "iris")
+    bob.sync()
+    id, path = loose_object(ledger, lost)
+    path.unlink()
+    ledger = Ledger.open(ledger.path)
+    with pytest.raises(IntegrityError, match=f"git object {id} of the history cannot be read") as caught:
+        ledger.sync()
+    assert (IntegrityError, False) == (type(caught.value), "force" in caught.value.hint)
+    assert not (ledger.git_dir / "refs/ledger/quarantine").exists()
+    execute_repair(ledger, plan_repair(ledger, find_source(ledger, str(hub))), now=ledger.now())
+    ledger.sync()
+    assert "three" == Ledger.open(ledger.path).load("iris")
+
+
+def test_damage_here_that_stops_a_fetch_is_not_called_a_matter_of_the_network(ledger: Ledger, hub: Path) -> None:
+    """Git minds a damaged object when it joins others with it; the hint says where to look, and how that is mended."""
+    push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    damage(loose_object(ledger, "main")[1])
+    with pytest.raises(RemoteError, match="is corrupt") as caught:
+        ledger.sync()
+    assert caught.value.hint.startswith("run `ledger verify`; where it finds damage here, `ledger repair --from`")
 
 
 CLONED: dict[str, Callable[[Path], object]] = {
