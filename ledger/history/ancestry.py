@@ -28,7 +28,7 @@ def have_common_commit(git_dir: Path, one: CommitId, other: CommitId) -> bool:
 
 
 def check_readable(git_dir: Path, *tips: CommitId) -> None:
-    """Raise `IntegrityError` for a commit that some tips are built on and that is lost or damaged; all are read anew."""
+    """Raise `IntegrityError` for a commit that is lost or damaged among all that some tips are built on, read anew."""
     objects = Objects(git_dir)
     try:
         for tip in tips:
