@@ -80,7 +80,10 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
     options = ["--no-follow-tags", "--quiet"]
     if _is_near(remote):
         options.append(f"--receive-pack={_RECEIVE}")
-    done = _talk(git_dir, remote, "push", *options, "--", remote.url, f"{commit}:{BRANCH}", seconds=TRANSFER_SECONDS)
+    command = ("push", *options, "--", remote.url, f"{commit}:{BRANCH}")
+    done = _talk(git_dir, remote, *command, seconds=TRANSFER_SECONDS)
+    if done.code and re.search(_SWEPT, done.words):
+        done = _talk(git_dir, remote, *command, seconds=TRANSFER_SECONDS)
     return done.words if done.code else None
 
 
@@ -107,6 +110,8 @@ def settle_remote(remote: Remote, before: CommitId | None) -> None:
 
 _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
 _LOCKED = r"Unable to create '([^']+\.lock)': File exists"
+_SWEPT = r"unable to migrate objects|No such file or directory.*\(unpacker error\)"
+"""What a push is refused with whose objects Git's housekeeping in the remote took away as they arrived."""
 _FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)"
 _LOST = (
     "the remote has lost objects: `rsync -a` of a whole ledger's history.git/objects/ to its objects/ brings them back"
@@ -121,6 +126,7 @@ _ADVICE = {
     "unresolved delta": _LOST,
     "fsck error": "what Git itself refuses was pushed there: `git fsck --strict` in the remote names it",
     "upload-pack: not our ref": _LOST,
+    "unable to migrate objects": "who syncs may not write there, or Git's housekeeping there goes on: try again after it",
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "unknown option": "Git is too old here: install 2.29 or a later one",
     "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1`",

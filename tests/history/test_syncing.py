@@ -246,6 +246,18 @@ def test_a_remote_may_keep_its_refs_as_it_likes(hub: Path) -> None:
     transport.settle_remote(Remote("hub", str(hub)), None)
 
 
+def test_a_push_that_housekeeping_in_the_remote_spoils_is_tried_again(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """`git gc --prune=now` and `git prune --expire=now` take what just arrives for what a dead push left."""
+    ada, _ = pair
+    hook = hub / "hooks" / "pre-receive"
+    hook.write_text('#!/bin/sh\nmkdir "$GIT_DIR/swept" && rm -r "$GIT_QUARANTINE_PATH" || true\n')
+    hook.chmod(0o755)
+    ada.save("more", "iris")
+    ada.sync()
+    assert (hub / "swept").is_dir()
+    assert ada.revision == hub_tip(hub)
+
+
 def test_a_remote_that_lost_objects(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
     """Who pushes or clones is told how it gets them back from a ledger that is whole, and that does."""
     ada, _ = pair
