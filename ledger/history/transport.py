@@ -126,7 +126,7 @@ _ADVICE = {
     "unresolved delta": _LOST,
     "fsck error": "what Git itself refuses was pushed there: `git fsck --strict` in the remote names it",
     "upload-pack: not our ref": _LOST,
-    "unable to migrate objects": "who syncs may not write there, or Git's housekeeping there goes on: try again after it",
+    "unable to migrate objects": "try again when Git's housekeeping there is done; else who syncs may not write there",
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "unknown option": "Git is too old here: install 2.29 or a later one",
     "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1`",
