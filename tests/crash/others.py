@@ -25,10 +25,9 @@ def save_another(ledger_dir: Path, number: int) -> None:
 @contextlib.contextmanager
 def others_waiting(ledger_dir: Path, count: int) -> Iterator[None]:
     """A block with so many writers in the queue; at its end they go on, and must succeed."""
-    if not count:  # what a dead holder left in the lock is for the worker to find
-        yield
-        return
-    with LockFile(ledger_dir / "lock").hold(timeout=_PATIENCE):
+    lock = ledger_dir / "lock"
+    left = lock.read_bytes()
+    with LockFile(lock).hold(timeout=_PATIENCE):
         others = [_start(ledger_dir, number) for number in range(count)]
         end = time.monotonic() + _PATIENCE
         while len([path for path in ledger_dir.glob("queue/*") if not path.suffix]) < count:
@@ -37,6 +36,7 @@ def others_waiting(ledger_dir: Path, count: int) -> Iterator[None]:
         for other in others:
             os.kill(other, signal.SIGSTOP)
             os.waitpid(other, os.WUNTRACED)
+    lock.write_bytes(left)  # what a dead holder left in it is for the worker to find
     try:
         yield
     finally:

@@ -10,6 +10,7 @@ from ledger import Ledger
 from tests.crash import disks, tracing
 from tests.crash.harness import ONLY_ONCE, crash_all, main
 from tests.crash.operations import WRITING, begin
+from tests.crash.others import others_waiting
 from tests.crash.worker import ACKNOWLEDGED
 
 pytestmark = pytest.mark.skipif(bool(tracing.why_not()), reason=tracing.why_not() or "none")
@@ -51,6 +52,14 @@ def test_a_kill_of_the_first_command_after_a_kill_loses_nothing(tmp_path: Path, 
     crashes = list(crash_all(operation, "recovery", tmp_path, every=every))
     assert len(crashes) > 2
     assert [] == [crash for crash in crashes if not crash.verdict.survived]
+
+
+def test_a_worker_finds_the_lock_as_a_dead_holder_left_it(ledger: Ledger) -> None:
+    """Whoever makes others wait for the lock leaves no trace in it: a second crash is a crash of the recovery."""
+    lock = ledger.path / "lock"
+    lock.write_text("pid 1 on another")
+    with others_waiting(ledger.path, 1):
+        assert "pid 1 on another" == lock.read_text()
 
 
 def test_the_worker_is_a_program(ledger: Ledger) -> None:
