@@ -116,7 +116,10 @@ _FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceede
 _LOST = (
     "the remote has lost objects: `rsync -a` of a whole ledger's history.git/objects/ to its objects/ brings them back"
 )
-_MEND = "run `ledger verify`; where it finds damage here, `ledger repair --from` the remote or a clone mends it"
+_MEND = (
+    "run `ledger verify`; where it finds damage here, `ledger repair --from` the remote or a clone mends it, "
+    "else the damage is in the remote"
+)
 _UNFIT = ("unresolved delta", "did not receive expected", "existing object", "is corrupt", "COLLISION", "expected type")
 """What Git says of objects that lie here already, when those that came are joined with them."""
 _THERE = "on the remote side"
