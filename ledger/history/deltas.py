@@ -13,7 +13,8 @@ MOST_BYTES = 1 << 28
 """No object of a ledger is nearly as large."""
 
 _COPY = 0x80
-_OFFSET_BYTES = 4
+_OFFSET_BYTES, _SIZE_BYTES = 4, 2
+_BITS = tuple(1 << place for place in range(_OFFSET_BYTES + _SIZE_BYTES))
 _SHIFTS = tuple(tuple(8 * bit for bit in range(_OFFSET_BYTES) if bits >> bit & 1) for bits in range(1 << _OFFSET_BYTES))
 """Where the bytes belong that a copy says it has: looked up, since to read a history is mostly this."""
 
@@ -183,24 +184,20 @@ def _encode_piece(piece: Piece) -> bytes:
         parts = (piece[at : at + _LONGEST_INSERT] for at in range(0, len(piece), _LONGEST_INSERT))
         return b"".join(bytes([len(part)]) + part for part in parts)
     start, length = piece
+    if length <= _LONGEST_COPY:
+        return _encode_copy(start, length)
     stop = start + length
     return b"".join(_encode_copy(at, min(_LONGEST_COPY, stop - at)) for at in range(start, stop, _LONGEST_COPY))
 
 
 def _encode_copy(start: int, size: int) -> bytes:
     """The code, whose bits say which bytes of place and size are not 0, and those bytes."""
+    numbers = start.to_bytes(_OFFSET_BYTES, "little") + size.to_bytes(_SIZE_BYTES, "little")
     code = _COPY
-    numbers = start | size << 8 * _OFFSET_BYTES
-    encoded = bytearray(1)
-    bit = 1
-    while numbers:
-        if numbers & 0xFF:
+    for bit, byte in zip(_BITS, numbers, strict=True):
+        if byte:
             code |= bit
-            encoded.append(numbers & 0xFF)
-        numbers >>= 8
-        bit <<= 1
-    encoded[0] = code
-    return bytes(encoded)
+    return bytes((code,)) + numbers.translate(None, b"\0")
 
 
 def _encode_size(size: int) -> bytes:

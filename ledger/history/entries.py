@@ -29,6 +29,9 @@ MOST_STORED = 1 << 14
 """Most bytes of a new object that is not compressed."""
 
 _STORED = b"\x78\x01\x01"  # the head of a zlib stream, RFC 1950, and that of its only block, RFC 1951
+_TOO_SHORT = 48
+"""Bytes of a delta that are not worth compressing: of a tree's it is mostly one id, which does not shrink."""
+
 _LONGEST_HEAD = 64
 """More bytes than kind, size and base can take: numbers of over 20 bytes are damage."""
 
@@ -153,8 +156,7 @@ def encode_new_entry(kind: int, data: bytes) -> bytes:
     """
     if len(data) > MOST_STORED:
         return encode_entry(kind, data)
-    length = len(data).to_bytes(2, "little") + (len(data) ^ 0xFFFF).to_bytes(2, "little")
-    return encode_head(kind, len(data)) + _STORED + length + data + zlib.adler32(data).to_bytes(4)
+    return encode_head(kind, len(data)) + _store(data)
 
 
 def is_stored(pack: Buffer, head: Head) -> bool:
@@ -164,7 +166,8 @@ def is_stored(pack: Buffer, head: Head) -> bool:
 
 def encode_delta_entry(distance: int, delta: bytes) -> bytes:
     """A delta against the object whose entry begins ``distance`` bytes before."""
-    return encode_head(OFFSET_DELTA, len(delta), distance) + _deflate(delta)
+    stream = _store(delta) if len(delta) <= _TOO_SHORT else _deflate(delta)
+    return encode_head(OFFSET_DELTA, len(delta), distance) + stream
 
 
 def encode_head(kind: int, size: int, distance: int = 0) -> bytes:
@@ -193,6 +196,12 @@ def _read_distance(data: bytes | memoryview, at: int) -> tuple[int, int]:
         at += 1
         distance = distance + 1 << 7 | byte & 0x7F
     return distance, at
+
+
+def _store(data: bytes) -> bytes:
+    """The bytes as they are, in a zlib stream that only stores them."""
+    length = len(data).to_bytes(2, "little") + (len(data) ^ 0xFFFF).to_bytes(2, "little")
+    return _STORED + length + data + zlib.adler32(data).to_bytes(4)
 
 
 def _deflate(data: bytes) -> bytes:

@@ -3,12 +3,12 @@
 import itertools
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.disk import mode_of, read_file
+from ledger.disk import names_in, read_file
 from ledger.history.entries import PackDamage, read_head
 from ledger.history.forms import COMMIT, decode_commit
 from ledger.history.indexing import is_sound
@@ -156,13 +156,19 @@ class Entries:
 
 def open_old_packs(folder: Path, stems: Iterable[str]) -> list[OldPack]:
     """Those of some packs that can be folded, the one with the newest commit first."""
-    found = [old for stem in stems if (old := open_old_pack(folder / stem)) is not None]
+    names = frozenset(names_in(folder))
+    found = [old for stem in stems if (old := _open(folder / stem, names)) is not None]
     return sorted(found, key=lambda old: old.tip.time if old.tip is not None else 0.0, reverse=True)
 
 
-def open_old_pack(base: Path) -> OldPack | None:
-    """A pack to be folded; ``None`` for one that is gone, damaged, or that somebody wants to stay as it is."""
-    if is_kept(base) or any(mode_of(f"{base}{mark}") for mark in _OTHERS_MARKS):
+def _open(base: Path, names: Collection[str]) -> OldPack | None:
+    """A pack to be folded; ``None`` for one that is gone, damaged, or that somebody wants to stay as it is.
+
+    ``names`` are those of the files in its folder.
+    """
+    if any(f"{base.name}{mark}" in names for mark in _OTHERS_MARKS):
+        return None
+    if f"{base.name}.keep" in names and _is_others_keep(base):
         return None
     try:
         old = OldPack(base)
@@ -175,7 +181,7 @@ def open_old_pack(base: Path) -> OldPack | None:
     return old if can_be_folded else None
 
 
-def is_kept(base: Path) -> bool:
+def _is_others_keep(base: Path) -> bool:
     """Whether somebody wants a pack to stay; a mark of ours is a dead writer's, while the caller holds the lock."""
     try:
         return read_file(f"{base}.keep") != OUR_KEEP

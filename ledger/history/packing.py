@@ -10,7 +10,6 @@ a large one (`staging`).
 """
 
 import itertools
-import math
 import os
 import time
 from bisect import bisect_left
@@ -226,9 +225,9 @@ def tidy(objects: Objects) -> None:
     with storage_errors(folder, "list"):
         names = frozenset(os.listdir(folder))
         for name in names:
-            seconds = next((each for lead, each in _DEAD_AFTER.items() if name.startswith(lead)), math.inf)
-            if abs(time.time() - _written(folder / name)) > seconds:
-                remove_if_there(folder / name)
+            for lead, seconds in _DEAD_AFTER.items():
+                if name.startswith(lead) and abs(time.time() - _written(folder / name)) > seconds:
+                    remove_if_there(folder / name)
     index_orphans(folder, names)
 
 

@@ -84,10 +84,11 @@ def remove_packs(objects: Objects, stems: Sequence[str]) -> None:
     remove_multi_pack_index(objects.pack_directory)
     objects.drop_packs(stems)
     for stem in stems:
+        base = f"{objects.pack_directory}/{stem}"
         # An index without its pack would be damage; a whole pack is folded once more.
-        if remove_if_there(objects.pack_directory / f"{stem}.idx"):
+        if remove_if_there(f"{base}.idx"):
             for ending in _WITH_A_PACK:
-                remove_if_there(objects.pack_directory / f"{stem}{ending}")
+                remove_if_there(f"{base}{ending}")
 
 
 def remove_multi_pack_index(folder: Path) -> None:
