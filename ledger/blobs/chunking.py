@@ -7,7 +7,8 @@ fed with read-only memory of known length only; its own readers of files and str
 cut short where a read is short.
 
 The stream is gathered in blocks of one size, whose memory is used again as soon as whoever
-took a block gives it back: fresh memory would cost a third of what hashing does.
+took a block gives it back: fresh memory would cost a third of what hashing does. A stream that is
+one small chunk needs no such block.
 """
 
 import mmap
@@ -33,11 +34,15 @@ BLOCK_SIZE: Final = 2 << 20
 """Bytes gathered before cutting; a block is a function of the stream, not of how it arrived."""
 
 
+Memory = bytearray | mmap.mmap
+"""Where a stream is gathered: of `MIN_SIZE` bytes at first, of `BLOCK_SIZE` once there are more."""
+
+
 class Block(NamedTuple):
     """Some complete chunks of the stream, in order, in memory that waits to be given back."""
 
     chunks: list[memoryview]
-    memory: mmap.mmap
+    memory: Memory
 
     @property
     def size(self) -> int:
@@ -53,8 +58,8 @@ class Cutter:
     """
 
     def __init__(self) -> None:
-        self._free: list[mmap.mmap] = []
-        self._memory = _fresh()
+        self._free: list[Memory] = []
+        self._memory: Memory = bytearray(MIN_SIZE)
         self._size = 0
         self._chunker: FastCDC | None = None
 
@@ -64,6 +69,9 @@ class Cutter:
         To be exhausted before the next call.
         """
         view = memoryview(piece).cast("B")
+        if len(self._memory) < min(self._size + len(view), BLOCK_SIZE):
+            self._memory, small = _fresh(), self._memory
+            self._memory[: self._size] = small[: self._size]
         done = 0
         while done < len(view):
             count = min(BLOCK_SIZE - self._size, len(view) - done)
@@ -77,7 +85,7 @@ class Cutter:
         """Give the rest of the stream, to its last byte."""
         return self._cut(final=True)
 
-    def give_back(self, memory: mmap.mmap) -> None:
+    def give_back(self, memory: Memory) -> None:
         """Let the memory of a block be used again; nobody looks at its chunks any more. From any thread."""
         self._free.append(memory)
 

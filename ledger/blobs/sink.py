@@ -12,10 +12,9 @@ others. Until then nothing refers to what was put, so a writer that dies leaves 
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from mmap import mmap
 from typing import Final, NamedTuple
 
-from ledger.blobs.chunking import Block
+from ledger.blobs.chunking import Block, Memory
 from ledger.blobs.codec import Encoder
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.known import KnownChunks, PackedChunk
@@ -60,7 +59,7 @@ class ChunkSink:
         self,
         store: Store,
         similar: Iterable[Content],
-        give_back: Callable[[mmap], None],
+        give_back: Callable[[Memory], None],
         *,
         gathered: GatheredPuts | None = None,
     ) -> None:
@@ -69,7 +68,7 @@ class ChunkSink:
         self._give_back = give_back
         self._known = KnownChunks(store, similar)
         self._encoder = Encoder()
-        self._preparing: Workers[tuple[list[_Prepared], mmap]] = Workers()
+        self._preparing: Workers[tuple[list[_Prepared], Memory]] = Workers()
         self._packs: PackWriter | None = None
         self._runs: list[tuple[str | int, int, int]] = []  # a run in a new pack says the pack's number
         self._own: dict[bytes, int] = {}  # in the shortest form, because of their number
@@ -124,7 +123,7 @@ class ChunkSink:
             self._packs = PackWriter(self._store, is_large=is_large)
         return self._packs
 
-    def _prepare(self, block: Block) -> tuple[list[_Prepared], mmap]:
+    def _prepare(self, block: Block) -> tuple[list[_Prepared], Memory]:
         """Everything about a block that needs its bytes; for any thread."""
         chunks = [(digest_of(plain), plain) for plain in block.chunks]
         is_promising: bool | None = None
@@ -139,7 +138,7 @@ class ChunkSink:
             prepared.append(_Prepared(digest, len(plain), known, stored))
         return prepared, block.memory
 
-    def _place(self, packs: PackWriter, prepared: Iterable[_Prepared], memory: mmap) -> None:
+    def _place(self, packs: PackWriter, prepared: Iterable[_Prepared], memory: Memory) -> None:
         """Put the next chunks of the stream where they belong."""
         for chunk in prepared:
             self._segment.append((chunk.digest, chunk.size))

@@ -112,11 +112,12 @@ def test_the_mean_size_is_as_documented() -> None:
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads what Linux says of a process")
 def test_too_little_memory_is_a_memory_error() -> None:
     """A save for which there is no memory fails as everything else that asks for some, and not as a file would."""
+    cutter, piece = Cutter(), bytes(MIN_SIZE + 1)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(), hard))
     try:
         with pytest.raises(MemoryError, match="no 2 MiB are left"):
-            Cutter()
+            list(cutter.take(piece))
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
