@@ -85,7 +85,7 @@ def _add(archive: "zipfile.ZipFile", reader: ContentReader, entry: FileEntry) ->
 
 
 def _shrinks(source: BinaryIO, size: int) -> bool:
-    """Whether a file, which is left at its beginning, is worth compressing: as for chunks, where that saves an eighth."""
+    """Whether compressing a file saves an eighth of it, as is asked of chunks; it is left at its beginning."""
     import zlib
 
     if size <= _SAMPLE:
