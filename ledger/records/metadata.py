@@ -165,7 +165,7 @@ def _normalise_numpy(value: object, path: tuple[str, ...]) -> Value:
         if value.dtype.kind in "Mm":
             raise _error(path, f"a {kind.__qualname__} that is no moment is not metadata: {shown(value)}")
         plain = value.item() if hasattr(value, "item") else value
-        if type(plain) is not kind and isinstance(plain, (bool, int, float, str, dt.date)):
+        if isinstance(plain, (bool, int, float, str, dt.date)):
             return _normalise(plain, path)
     raise _error(path, f"a value of type {kind.__module__}.{kind.__qualname__} is not metadata: {shown(value)}")
 

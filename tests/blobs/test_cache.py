@@ -83,6 +83,8 @@ def test_what_was_put_is_read_from_the_cache(cache: ObjectCache, counted: Counte
     store = CachedStore(counted, cache)
     store.put(KEY, [noise(size)[: size // 3], noise(size)[size // 3 :]])
     assert (noise(size), []) == (store.get(KEY, 0, size + 1), counted.gets)
+    assert [noise(size)[-9:]] * 2 == [store.get(KEY, -9), CachedStore(counted, cache).get(KEY, -9)]
+    assert 1 == len(counted.gets)
 
 
 @pytest.mark.parametrize("size", [0, 10, PIECE_SIZE, PIECE_SIZE + 1])
@@ -111,6 +113,29 @@ def test_presence_is_asked_of_the_store(cache: ObjectCache) -> None:
     store.put(KEY, [b"bytes"])
     inner.delete(KEY)
     assert not store.has(KEY)
+
+
+@pytest.mark.parametrize("key", ["tables/00/" + "a" * 62, "data/file.csv"])
+def test_what_may_change_is_asked_of_the_store(cache: ObjectCache, key: str) -> None:
+    """A part of a table, or of a file that was registered in place, is what the store holds now."""
+    inner = memory_store()
+    store, target = CachedStore(inner, cache), bytearray(3)
+    for now in (b"old", b"new"):
+        inner.put(key, [now])
+        assert (now, now, now) == (store.get(key), store.get(key, 0, 3), store.get(key, -3))
+        assert (3, now) == (store.get_into(key, 0, memoryview(target)), target)
+
+
+def test_nothing_is_left_of_what_was_replaced_or_deleted(cache: ObjectCache) -> None:
+    """What is put in the place of a damaged object has its pieces and its end alone; a deleted one has none."""
+    store = CachedStore(memory_store(), cache)
+    for data in (noise(PIECE_SIZE + 3), b"short"):
+        store.put(KEY, [data])
+        assert (data[-3:], data) == (store.get(KEY, -3), store.get(KEY, 0, PIECE_SIZE + 3))
+    store.delete(KEY)
+    for start in (0, -3):
+        with pytest.raises(FileNotFoundError):
+            store.get(KEY, start, 3)
 
 
 def test_one_cache_serves_many_stores(cache: ObjectCache, counted: Counted) -> None:
@@ -434,8 +459,10 @@ def test_nobody_takes_old_pieces_for_those_of_a_pack_that_was_written_anew(cache
     """Whoever sees another ETag drops all pieces, so that the next one finds only what was read from then on."""
     counted, new = Tagged(memory_store()), noise(2 * PIECE_SIZE, seed=1)
     CachedStore(counted, cache).put(PACK, [noise(2 * PIECE_SIZE)])
+    CachedStore(counted, cache).get(PACK, -9)
     counted.delete(PACK)
     counted.put(PACK, [new])
+    assert new[-9:] == CachedStore(counted, cache).fresh.get(PACK, -9)
     for stop in (PIECE_SIZE, 2 * PIECE_SIZE):
         assert new[:stop] == CachedStore(counted, cache).fresh.get(PACK, 0, stop)
-    assert 2 * PIECE_SIZE == counted.bytes_read
+    assert 2 * PIECE_SIZE + 18 == counted.bytes_read

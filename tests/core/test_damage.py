@@ -237,6 +237,7 @@ def test_a_broken_record_loses_only_that_version(three: Ledger) -> None:
         assert 4 == len(three.search(tag="t"))
     assert 4 == len(three.versions("x")) == len(three.artifact("x").versions)
     assert "damaged" in repr(three.versions("x"))
+    assert "<th>damaged</th>" in three.versions("x")[-1]._repr_html_()
     assert ["x@4"] == [problem.label for problem in three.verify().problems]
     assert "5" == three.save("five", "x").version
     assert "five" == three.load("x")

@@ -52,9 +52,10 @@ def test_an_id_finds_its_version(saved: Ledger, form: Callable[[uuid.UUID], obje
 
 
 def test_a_prefix_of_an_id_finds_its_version(saved: Ledger) -> None:
-    """Enough digits of an id, with the dash or without, find the one version they fit."""
+    """Enough digits of an id in either case, with the dash or without, find the one version they fit."""
     wanted = saved.get("y")
     assert wanted == saved.get(str(wanted.id)[:23]) == saved.get(wanted.id.hex[:20])
+    assert wanted == saved.get(str(wanted.id)[:-1].upper())
 
 
 def test_an_ambiguous_prefix_lists_what_it_fits(ledger: Ledger) -> None:
@@ -66,6 +67,7 @@ def test_an_ambiguous_prefix_lists_what_it_fits(ledger: Ledger) -> None:
         ledger.get(prefix)
     assert isinstance(caught.value, KeyError)
     assert all(part in str(caught.value) for part in ("a@1", "b@1", str(pair[0].id), str(pair[1].id)))
+    assert "more" not in str(caught.value)
 
 
 def test_a_short_prefix_is_none(saved: Ledger) -> None:
@@ -145,6 +147,7 @@ def test_a_folder_without_versions_is_no_artifact_with_any(ledger: Ledger) -> No
 def test_another_spelling_is_suggested(ledger: Ledger) -> None:
     """A name that differs only in case is what was meant, however short it is."""
     ledger.save(1, "s")
+    ledger.save(1, "t")
     with pytest.raises(ArtifactNotFoundError) as caught:
         ledger.get("S")
     assert "did you mean 's'?" == caught.value.hint
@@ -153,6 +156,8 @@ def test_another_spelling_is_suggested(ledger: Ledger) -> None:
 def test_the_nearest_are_close() -> None:
     """Numbers are near by distance, words by spelling, and the newest are named where nothing is like it."""
     assert ["1", "2", "3"] == nearest("0", ["1", "2", "3", "4", "cat"])
+    assert ["8", "9", "11"] == nearest("10", ["8", "9", "11", "50"])
+    assert ["cat"] == nearest("1", ["cat"])
     assert ["raw_2023"] == nearest("raw_2024", ["1", "2", "raw_2023"])
     assert ["2", "3", "4"] == nearest("zzz", ["1", "2", "3", "4"])
 
@@ -238,3 +243,12 @@ def test_what_other_programs_call_a_version_has_a_hint(
     with pytest.raises(KeyError) as caught:
         ledger.get(wanted, version)
     assert str(getattr(caught.value, "hint", "")).startswith(hint)
+
+
+@pytest.mark.parametrize("wanted", ["s:2", "t:1", ":1", "/1"])
+def test_a_version_that_is_not_there_is_no_hint(ledger: Ledger, wanted: str) -> None:
+    """What other programs would call a version is proposed only where there is one of that name and number."""
+    ledger.save(1, "s")
+    with pytest.raises(ArtifactNotFoundError) as caught:
+        ledger.get(wanted)
+    assert "did you mean" not in caught.value.hint

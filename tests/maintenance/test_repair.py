@@ -239,6 +239,19 @@ def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None
     assert "blob" == git(kept, "cat-file", "-t", late)
 
 
+def test_a_list_of_refs_that_holds_the_branch_stays(kept: Ledger) -> None:
+    """A line in it that is no ref is for a person to take out: without the file the history had no branch."""
+    expected = values(kept)
+    git(kept, "pack-refs", "--all")
+    packed = kept.git_dir / "packed-refs"
+    good = packed.read_bytes()
+    packed.write_bytes(good + b"no ref\n")
+    assert not repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert (good + b"no ref\n", expected) == (packed.read_bytes(), values(kept))
+    packed.write_bytes(good)
+    assert Ledger.open(kept.path).verify().ok
+
+
 def test_a_ref_of_a_sync_that_leads_nowhere_makes_way(kept: Ledger, tmp_path: Path) -> None:
     """What a remote held is asked for again; until then Git refuses to fetch, and the error says what to do."""
     write_remote(kept.path, "origin", str(hub := new_hub(tmp_path)))

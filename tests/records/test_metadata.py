@@ -57,6 +57,16 @@ class Colour(StrEnum):
     RED = "red"
 
 
+class Foreign:
+    """A scalar like numpy's, of another library."""
+
+    dtype = np.dtype("f8")
+    shape = ()
+
+    def __float__(self) -> float:
+        return 1.0
+
+
 def show(value: object) -> str:
     """A text that tells NaN from NaN, -0.0 from 0.0, 1 from 1.0 and from True apart, but not the order of keys."""
     if isinstance(value, dict):
@@ -78,6 +88,9 @@ def show(value: object) -> str:
         ({3, 1, 2}, [1, 2, 3]),
         (frozenset({"b", "a"}), ["a", "b"]),
         ({1, "a", None, 2.5, (1, 2), "x"}, [1, 2.5, "a", "x", None, [1, 2]]),
+        ({10, 9, 9.5, -1, False}, [-1, 9, 9.5, 10, False]),
+        ({(1, "a"), ("b", 2)}, [["b", 2], [1, "a"]]),
+        ({2, math.nan, 1, "x"}, [1, 2, math.nan, "x"]),
         (dt.date(2026, 11, 23), "2026-11-23"),
         (dt.datetime(2026, 11, 23, 10, 0, 0, 5, dt.UTC), "2026-11-23T10:00:00.000005+00:00"),
         (dt.time(10, 30), "10:30:00"),
@@ -122,6 +135,7 @@ def test_values_are_normalised_to_plain_ones(given_value: object, expected: obje
         math.nan,
         math.inf,
         {"a": None},
+        [2**53 - 1, 2**53, -(2**53) + 1, -(2**53)],
     ],
 )
 def test_what_the_reference_loses_is_kept(value: object) -> None:
@@ -145,6 +159,8 @@ def test_what_the_reference_loses_is_kept(value: object) -> None:
         ({"a": pd.NaT}, "a"),
         ({"a": np.complex64(1)}, "a"),
         ({"a": np.bytes_(b"x")}, "a"),
+        ({"a": np.zeros((), "i4,i4")[()]}, "a"),
+        ({"a": Foreign()}, "a"),
         ({"a": range(3)}, "a"),
         ({"a": {1: "x"}}, "a.1"),
         ({1: "x"}, "1"),
@@ -168,8 +184,14 @@ def test_everything_else_is_refused_with_its_key_path(metadata: dict[Any, Any], 
 
 def test_a_key_that_is_no_unicode_is_refused() -> None:
     """Half a surrogate pair cannot stand in a record, in a key as little as in a value."""
-    with pytest.raises(MetadataError, match="not valid Unicode"):
-        normalise({"\ud800": 1})
+    with pytest.raises(MetadataError, match="not valid Unicode") as caught:
+        normalise({"a": {"\ud800": 1}})
+    assert {"path": r"a.'\ud800'"} == caught.value.facts
+
+
+def test_the_longest_key_is_taken() -> None:
+    """A key has up to 255 characters, however many bytes they are."""
+    assert {"ü" * 255: 1} == normalise({"ü" * 255: 1})
 
 
 @pytest.mark.parametrize("metadata", ["text", [("a", 1)], 5, {1, 2}])
@@ -236,6 +258,8 @@ def test_decoding_gives_the_encoded_values_back(metadata: dict[str, Any]) -> Non
         {"$float": "nan", "x": 1},
         {"$int": 5},
         {"$int": "5"},
+        {"$int": str(2**53 - 1)},
+        {"$int": str(-(2**53) + 1)},
         {"$int": "1_000_000_000_000_000_000_000"},
         {"$int": " 10000000000000000000000"},
         {"$int": "010000000000000000000000"},

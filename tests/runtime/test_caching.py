@@ -19,7 +19,9 @@ from ledger import ArtifactConfig, ExternalArtifact, PipelineRun, pipeline, save
 from ledger.client import Client
 from ledger.core import Ledger
 from ledger.errors import VersionExistsError
+from ledger.materializers.numpy_arrays import NumpyMaterializer
 from ledger.runtime import Step
+from ledger.runtime.fingerprint import cache_key, source_digest
 from tests.kit.ledgers import files_below, git, run_python
 
 RAN: list[Any] = []
@@ -68,6 +70,32 @@ def test_a_second_run_reuses_the_versions_and_names_the_run() -> None:
     assert {first} == {version.run for version in second.artifact_versions}
     assert [1, "sums"] == RAN
     assert first.id == training().steps["sums"].cached_from
+
+
+def test_the_key_is_made_of_what_the_spec_lists() -> None:
+    """Of source, parameters and inputs, and of each output's configuration, names, materializers and place."""
+
+    @step(output_materializers=NumpyMaterializer)
+    def splits(
+        first: int, data: np.ndarray
+    ) -> tuple[
+        Annotated[np.ndarray, ArtifactConfig(name="{side}_{date}", tags=["t"], run_metadata={"k": 1})], np.ndarray
+    ]:
+        return data[:first], data[first:]
+
+    @pipeline(substitutions={"side": "left"})
+    def halves() -> None:
+        splits(2, loads())
+
+    run, said = halves(), {"version": None, "artifact_type": None, "materializers": [NumpyMaterializer.REGISTRY_KEY]}
+    left = {"name": "{side}_{date}", "named": ["left_{date}"] * 2, "tags": ["t"], "run_metadata": {"k": 1}, "place": 0}
+    right: dict[str, Any] = {"name": None, "named": [], "tags": [], "run_metadata": {}, "place": 1}
+    assert run.steps["splits"].cache_key == cache_key(
+        source=str(source_digest(splits.entrypoint)),
+        outputs={"{side}_{date}": {**said, **left}, "output_1": {**said, **right}},
+        parameters={"first": 2},
+        inputs={"data": str(run.steps["loads"].output.id)},
+    )
 
 
 def test_the_same_step_in_another_pipeline_is_a_hit() -> None:
