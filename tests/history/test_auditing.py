@@ -290,11 +290,18 @@ def test_an_index_that_comes_while_it_is_looked_at_is_no_fault(
     assert missed
 
 
-def test_a_missing_object_is_told_from_a_damaged_one(history: History) -> None:
-    """The kind of a fault says whether something is gone or wrong, and which objects that concerns."""
-    blob = git(history, "ls-tree", "-r", "--object-only", "main").split()[0]
-    pack = next(path for path in packs_of(history) if blob in git(history, "verify-pack", "-v", str(path)))
-    for suffix in (".pack", ".idx"):
-        pack.with_suffix(suffix).unlink()
-    kinds = {fault.kind for id in all_commits(again(history)) if (fault := check_commit(again(history), id))}
-    assert {"missing"} == kinds
+@pytest.mark.parametrize("lost", ["main~1", "main^{tree}", "main:artifacts"])
+def test_a_missing_object_is_told_from_a_damaged_one(history: History, lost: str) -> None:
+    """The kind of a fault says whether something is gone or wrong, and which object that concerns, for each commit."""
+    id = git(history, "rev-parse", lost)
+    for pack in packs_of(history):
+        data = pack.read_bytes()
+        for suffix in (".pack", ".idx"):
+            pack.with_suffix(suffix).unlink()
+        git(history, "unpack-objects", "-q", data=data)
+    path = history.git_dir / "objects" / id[:2] / id[2:]
+    for kind, spoil in (("corrupt", flip), ("missing", lambda path, _: path.unlink())):
+        spoil(path, 5)
+        fresh = again(history)
+        faults = [fault for commit in all_commits(fresh) if (fault := check_commit(fresh, commit)) is not None]
+        assert {(f"object {id}", kind, frozenset([id]))} == {(each.where, each.kind, each.objects) for each in faults}
