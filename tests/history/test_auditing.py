@@ -1,6 +1,7 @@
 """What `git fsck` finds is found, and what it does not look for: a history that was cut back or edited."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -177,6 +178,27 @@ def _misplace_tree(history: History) -> None:
     git(history, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", data=tree)
 
 
+def _double_in_tree(history: History) -> None:
+    blob = git(history, "hash-object", "-w", "--stdin", data=b"")
+    tree = 2 * (b"100644 a\0" + bytes.fromhex(blob))
+    git(history, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", data=tree)
+
+
+def _commit_without_committer(history: History) -> None:
+    text = git(history, "cat-file", "commit", "main")
+    data = "".join(f"{line}\n" for line in text.splitlines() if not line.startswith("committer ")).encode()
+    git(history, "hash-object", "-w", "-t", "commit", "--literally", "--stdin", data=data)
+
+
+def _misname_in_index(history: History) -> None:
+    blob = git(history, "hash-object", "-w", "--stdin", data=b"what no commit names")
+    stem = git(history, "pack-objects", "-q", str(history.git_dir / "objects" / "pack" / "pack"), data=blob.encode())
+    index = history.git_dir / "objects" / "pack" / f"pack-{stem}.idx"
+    data = bytearray(index.read_bytes())
+    data[1032 + 19] ^= 1
+    overwrite(index, data[:-20] + hashlib.sha1(data[:-20]).digest())
+
+
 DAMAGES: list[Callable[[History], None]] = [
     _damage_pack,
     _damage_index,
@@ -190,6 +212,9 @@ DAMAGES: list[Callable[[History], None]] = [
     _flip_in_packed_refs,
     _comment_in_packed_refs,
     _misplace_tree,
+    _double_in_tree,
+    _commit_without_committer,
+    _misname_in_index,
 ]
 
 
@@ -199,6 +224,15 @@ def test_what_git_finds_is_found(history: History, damage: Callable[[History], N
     damage(history)
     assert fsck(history)
     assert problems(history)
+
+
+def test_what_is_derived_of_a_pack_is_held_against_its_checksum(history: History) -> None:
+    """A reverse index is one of Git's own, of which an older Git sees no damage."""
+    git(history, "-c", "pack.writeReverseIndex=true", "repack", "-a", "-d", "-q")
+    path = packs_of(history)[0].with_suffix(".rev")
+    assert [] == problems(history)
+    flip(path, 13)
+    assert [f"objects/pack/{path.name}"] == problems(history)
 
 
 def test_no_flip_in_an_index_raises_anything_foreign(history: History) -> None:
