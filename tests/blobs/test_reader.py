@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentReader, LocalStore, is_present
+from ledger.blobs.layout import table_key
 from ledger.blobs.workers import thread_count
 from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
 from ledger.ids import Digest, digest_of
@@ -242,6 +243,22 @@ def test_a_content_is_present_until_an_object_is_gone(store: LocalStore, files: 
         os.unlink(store.root / key)
         assert not is_present(store, content)
         (store.root / key).write_bytes(data)
+
+
+def test_a_content_that_shares_chunks_needs_the_packs_of_both(store: LocalStore) -> None:
+    """It is present while every pack that holds some of it is there, and its table can be read."""
+    first = save(store, {"a": noise(1 << 20)})
+    second = save(store, {"a": noise(1 << 20) + noise(1 << 20, 1)}, similar=[first])
+    assert is_present(store, second)
+    needed = {key: data for key, data in objects(store).items() if key != table_key(first.digest)}
+    assert ["packs", "packs", "tables"] == sorted(key.split("/")[0] for key in needed)
+    for key, data in needed.items():
+        os.unlink(store.root / key)
+        assert not is_present(store, second)
+        (store.root / key).write_bytes(data)
+    table = store.root / table_key(second.digest)
+    table.write_bytes(table.read_bytes()[:-1])
+    assert not is_present(store, second)
 
 
 def test_a_check_reads_again(store: LocalStore) -> None:

@@ -266,6 +266,7 @@ def test_what_is_no_claim_hides_no_version(three: Ledger) -> None:
         {"content": {"digest": "sha256:0", "size": 0, "files": [], "chunks": []}},
         {"metadata": {"$float": "huge"}},
         {"type": "Nonsense"},
+        {"visualizations": [{"path": ".visualizations/a", "type": "Nonsense"}]},
     ],
 )
 def test_a_record_that_lies_is_refused(three: Ledger, changes: dict[str, Any]) -> None:

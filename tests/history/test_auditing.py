@@ -75,6 +75,25 @@ def test_a_sound_history_has_no_faults(history: History) -> None:
     assert (0, []) == (fsck(history), problems(history))
 
 
+def _tree(history: History, *names: str) -> None:
+    """A tree with these entries in this order; those that end in a slash are folders."""
+    empty = {kind: git(history, "hash-object", "-w", "-t", kind, "--stdin", data=b"") for kind in ("blob", "tree")}
+    tree = b""
+    for name in names:
+        mode, kind = ("40000", "tree") if name.endswith("/") else ("100644", "blob")
+        tree += f"{mode} {name.rstrip('/')}\0".encode() + bytes.fromhex(empty[kind])
+    git(history, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", data=tree)
+
+
+def test_a_folder_is_in_order_as_if_its_name_ended_in_a_slash(history: History) -> None:
+    """So Git sorts a tree, and any other order is a fault."""
+    _tree(history, "a.b", "a/", "a0", "b")
+    assert (0, []) == (fsck(history), problems(history))
+    _tree(history, "a/", "a.b", "a0")
+    assert fsck(history)
+    assert problems(history)
+
+
 def test_refs_that_name_no_commit_are_sound(history: History) -> None:
     """Tags with a message and tags of these, of a file and of a folder, notes, replacements, and a ref to a ref."""
     ada = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
@@ -172,16 +191,16 @@ def _comment_in_packed_refs(history: History) -> None:
         packed.write("# not one of Git's\n")
 
 
-def _misplace_tree(history: History) -> None:
-    blob = git(history, "hash-object", "-w", "--stdin", data=b"")
-    tree = b"".join(b"100644 " + name + b"\0" + bytes.fromhex(blob) for name in (b"b", b"a"))
-    git(history, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", data=tree)
+def _misplace_in_tree(history: History) -> None:
+    _tree(history, "b", "a")
 
 
 def _double_in_tree(history: History) -> None:
-    blob = git(history, "hash-object", "-w", "--stdin", data=b"")
-    tree = 2 * (b"100644 a\0" + bytes.fromhex(blob))
-    git(history, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", data=tree)
+    _tree(history, "a", "a")
+
+
+def _git_in_tree(history: History) -> None:
+    _tree(history, ".git")
 
 
 def _commit_without_committer(history: History) -> None:
@@ -211,8 +230,9 @@ DAMAGES: list[Callable[[History], None]] = [
     _write_a_bad_log,
     _flip_in_packed_refs,
     _comment_in_packed_refs,
-    _misplace_tree,
+    _misplace_in_tree,
     _double_in_tree,
+    _git_in_tree,
     _commit_without_committer,
     _misname_in_index,
 ]
