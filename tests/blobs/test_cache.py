@@ -123,7 +123,7 @@ def test_what_may_change_is_asked_of_the_store(cache: ObjectCache, key: str) -> 
     for now in (b"old", b"new"):
         inner.put(key, [now])
         assert (now, now, now) == (store.get(key), store.get(key, 0, 3), store.get(key, -3))
-        assert (3, now) == (store.get_into(key, 0, memoryview(target)), target)
+        assert (3, now) == (store.get_into(key, 0, memoryview(target)), bytes(target))
 
 
 def test_nothing_is_left_of_what_was_replaced_or_deleted(cache: ObjectCache) -> None:

@@ -215,7 +215,7 @@ def _misname_in_index(history: History) -> None:
     index = history.git_dir / "objects" / "pack" / f"pack-{stem}.idx"
     data = bytearray(index.read_bytes())
     data[1032 + 19] ^= 1
-    overwrite(index, data[:-20] + hashlib.sha1(data[:-20]).digest())
+    overwrite(index, bytes(data[:-20]) + hashlib.sha1(data[:-20]).digest())
 
 
 DAMAGES: list[Callable[[History], None]] = [
