@@ -16,6 +16,7 @@ from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
 from ledger.ids import Digest, digest_of
 from ledger.records import Content, FileEntry
 from tests.kit.contents import forged, noise, save
+from tests.kit.ledgers import files_below
 from tests.kit.stores import CountingStore, objects
 
 
@@ -150,6 +151,13 @@ def test_chosen_files_are_restored(store: LocalStore, tmp_path: Path) -> None:
     reader.restore(tmp_path / "out", paths=["data/sub/b"], strip="data")
     found = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert found == {"sub/b"}
+
+
+def test_files_that_do_not_lie_together_are_restored(store: LocalStore, tmp_path: Path) -> None:
+    """Each chosen file has its own bytes, also where others that are not chosen lie between them."""
+    held = {"a": noise(100_000, 1), "b": noise(7), "c": b"c" * 50, "d": noise(300_000, 2), "e": b"e", "f": noise(90, 3)}
+    reader_of(store, held).restore(tmp_path / "out", paths=["a", "c", "d", "f"])
+    assert {name: held[name] for name in "acdf"} == files_below(tmp_path / "out")
 
 
 @pytest.mark.parametrize(("paths", "strip"), [(["gone"], ""), (None, "data"), (["b"], "data/")])
