@@ -90,18 +90,3 @@ def _question(found: ArtifactVersion) -> str:
     if found.trust_class == TrustClass.DATA:
         return f"{label_of(found)} is said to be data, which loads without being trusted. Trust it all the same?"
     return f"Let {label_of(found)} run code on this machine?"
-
-
-@click.command(cls=ExampleCommand, example="ledger completion bash")
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@click.pass_context
-def completion(context: click.Context, shell: str) -> None:
-    """Print a script for shell completion. It knows commands, options and artifact names.
-
-    In bash, put `eval "$(ledger completion bash)"` into ~/.bashrc.
-    """
-    from click.shell_completion import get_completion_class
-
-    kind = get_completion_class(shell)
-    assert kind is not None
-    click.echo(kind(context.find_root().command, {}, "ledger", "_LEDGER_COMPLETE").source())

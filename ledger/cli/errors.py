@@ -54,14 +54,15 @@ def report_usage(error: click.ClickException, *, as_json: bool) -> int:
     """Say on stderr how a command is used; returns the exit code."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"run `{context.command_path if context is not None else 'ledger'} --help`"
+    message = error.format_message().replace("\n\t", " ")  # click lists choices a line each
     if as_json:
-        _print_object(_USAGE, error.format_message(), hint)
+        _print_object(_USAGE, message, hint)
     elif isinstance(error, _NO_ARGUMENTS):
         error.show()
     else:
         if context is not None:
             click.echo(context.get_usage(), err=True)
-        _print_lines(error.format_message(), hint)
+        _print_lines(message, hint)
     return error.exit_code
 
 

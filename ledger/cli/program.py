@@ -18,8 +18,9 @@ from ledger.cli.annotating import meta, tag
 from ledger.cli.artifacts import artifact
 from ledger.cli.bars import bar_on_terminal
 from ledger.cli.cache import cache
-from ledger.cli.care import completion, init, status, trust
+from ledger.cli.care import init, status, trust
 from ledger.cli.collecting import gc
+from ledger.cli.completing import completion
 from ledger.cli.du import du
 from ledger.cli.errors import EXIT_CODES, INTERRUPTED, print_warning, report_error, report_usage
 from ledger.cli.history import git, log
@@ -45,7 +46,10 @@ class Program(click.Group):
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--ledger", metavar="PATH", help="The ledger directory; else LEDGER_DIR, else the nearest .ledger here or above."
+    "--ledger",
+    type=click.Path(),
+    metavar="PATH",
+    help="The ledger directory; else LEDGER_DIR, else the nearest .ledger here or above.",
 )
 @json_option
 @click.version_option(__version__, prog_name="ledger", message="%(prog)s %(version)s")

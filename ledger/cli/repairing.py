@@ -16,7 +16,14 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=ExampleCommand, example="ledger repair --from hub.git --dry-run")
-@click.option("--from", "source", required=True, metavar="SOURCE", help="A store, a ledger directory or a bare clone.")
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(),
+    required=True,
+    metavar="SOURCE",
+    help="A store, a ledger directory or a bare clone.",
+)
 @dry_run_option
 @json_option
 @pass_session

@@ -45,7 +45,12 @@ def save(
 @click.command(cls=ExampleCommand, example="ledger get iris@1 -o restored.csv")
 @version_argument
 @click.option(
-    "-o", "--output", metavar="PATH", required=True, help="Where the files go; a path that ends in .zip gets a zip."
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="PATH",
+    required=True,
+    help="Where the files go; a path that ends in .zip gets a zip.",
 )
 @click.option("--file", metavar="FILE", help="Only this file, by its path in the version.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")

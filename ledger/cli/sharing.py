@@ -20,7 +20,7 @@ _store_option = click.option(
 
 
 @click.command(cls=ExampleCommand, example="ledger clone hub.git copy/.ledger")
-@click.argument("url")
+@click.argument("url", type=click.Path())
 @click.argument("path", required=False, type=click.Path())
 @_store_option
 @json_option
@@ -79,7 +79,7 @@ def remote() -> None:
 
 @remote.command("add", cls=ExampleCommand, example="ledger remote add origin hub.git")
 @click.argument("name")
-@click.argument("url")
+@click.argument("url", type=click.Path())
 @_store_option
 @json_option
 @pass_session

@@ -225,7 +225,11 @@ class ArtifactVersion:
         found = next((entry for entry in self._reader.files if entry.path == path), None)
         if found is None:
             known = ", ".join(entry.path for entry in self._reader.files[:8])
-            raise PathNotFoundError(f"{self._claim.label} has no file {path!r}; it has {known}", path=path)
+            raise PathNotFoundError(
+                f"{self._claim.label} has no file {path!r}; it has {known}",
+                hint=f"run `ledger artifact version show {self._claim.label}` to see its files",
+                path=path,
+            )
         return found
 
     @functools.cached_property

@@ -16,7 +16,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ledger import Ledger, errors, step
+from ledger import Ledger, errors, save_artifact, step
 from ledger.cli.collecting import gc
 from ledger.cli.errors import EXIT_CODES
 from ledger.cli.program import program
@@ -177,6 +177,11 @@ def test_bad_usage_exits_with_2(cli: Cli, words: list[str]) -> None:
     assert hint.startswith("Hint: run `ledger ")
 
 
+def test_a_missing_choice_is_told_in_words(cli: Cli) -> None:
+    """What may be chosen is one line, without the marks of a list."""
+    assert "Choose from: bash, zsh, fish" in cli("completion", code=2).err
+
+
 def test_the_ledger_is_named(cli: Cli, iris: dict[str, Any], workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``--ledger`` beats ``LEDGER_DIR``, and a ledger that was named is never made by a save."""
     monkeypatch.setenv("LEDGER_DIR", str(workdir / "other"))
@@ -274,6 +279,31 @@ def test_completion_knows_names(iris: dict[str, Any], workdir: Path) -> None:
     assert "plain,iris" == complete(words="ledger get ir")
     assert "" == complete(words="ledger log ro")
     assert "" == complete(words="ledger log i", LEDGER_DIR=str(workdir / "nowhere"))
+
+
+def complete_in_bash(cli: Cli, workdir: Path, *words: str) -> list[str]:
+    """What bash is offered for the last word, the words being cut as bash cuts them and joined where they touch."""
+    (workdir / "ledger").write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {shlex.join(PROGRAM)} "$@"\n')
+    (workdir / "ledger").chmod(0o755)
+    typed = [word.lstrip() for word in words]
+    script = f"""{cli("completion", "bash").out}
+    COMP_LINE={shlex.quote("".join(words))} COMP_WORDS=({shlex.join(typed)}) COMP_CWORD={len(words) - 1}
+    _ledger_completion ./ledger {shlex.quote(typed[-1].strip(":="))} x
+    printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert "" == done.stderr
+    return done.stdout.split()
+
+
+def test_completion_in_bash_knows_whole_words(cli: Cli, workdir: Path) -> None:
+    """Bash cuts words at colons and ``=`` too; what it is offered goes on where its last part begins."""
+    for name in ("training::load::output", "training::test::output", "other"):
+        save_artifact(1, name)
+    assert ["load::output", "test::output"] == complete_in_bash(cli, workdir, "ledger", " get", " training", "::")
+    assert ["test::output"] == complete_in_bash(cli, workdir, "ledger", "  get", " training", "::", "t")
+    assert ["other"] == complete_in_bash(cli, workdir, "ledger", " log", " o")
+    assert ["ModelArtifact"] == complete_in_bash(cli, workdir, "ledger", " save", " x", " --type", "=", "M")
 
 
 def test_looking_imports_nothing_heavy(iris: dict[str, Any]) -> None:

@@ -139,7 +139,9 @@ def test_one_file_of_a_folder_is_had_by_its_path(cli: Cli, workdir: Path) -> Non
     cli("get", "raw", "--file", "raw/days/1.csv", "-o", "first.csv")
     cli("get", "raw@1", "--file", "raw/days/2.zip", "-o", ".")
     assert ("one", b"two") == ((workdir / "first.csv").read_text(), (workdir / "2.zip").read_bytes())
-    assert "raw@1 has no file 'days'" in cli("get", "raw", "--file", "days", "-o", "x", code=3).err
+    told = cli("get", "raw", "--file", "days", "-o", "x", code=3).err
+    assert "raw@1 has no file 'days'" in told
+    assert "Hint: run `ledger artifact version show raw@1` to see its files" in told
     assert "is a link" in cli("get", "raw", "--file", "raw/latest", "-o", "x", code=3).err
 
 
