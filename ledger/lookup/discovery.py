@@ -7,6 +7,7 @@ make one. Git's own variables play no part.
 
 import itertools
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,13 +53,20 @@ def none_found(environment: Mapping[str, str]) -> LedgerNotFoundError:
 
 
 def not_found(path: Path) -> LedgerNotFoundError:
-    """The error of a read where there is no ledger."""
+    """The error of a read where there is no ledger, though it was named."""
+    return LedgerNotFoundError(f"no ledger at {path}", hint=_how_to_have_one(path), path=str(path))
+
+
+def _how_to_have_one(path: Path) -> str:
+    """What to do where a named path is no ledger: the command that makes one there, or in the folder that it is."""
     inside = path / LEDGER_DIRECTORY
-    return LedgerNotFoundError(
-        f"no ledger at {path}",
-        hint=f"the ledger directory itself is meant: {inside}" if is_folder(inside) else "",
-        path=str(path),
-    )
+    if is_folder(inside):
+        return f"the ledger directory itself is meant: {inside}"
+    if _is_used(path):
+        return f"run `ledger init {shlex.quote(str(inside))}` to make one in that folder"
+    if mode_of(path) and not is_folder(path):
+        return "name the directory of a ledger; that is a file"
+    return f"run `ledger init {shlex.quote(str(path))}` to make one there"
 
 
 def is_ledger(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """Where a ledger is found, and where the first write makes one."""
 
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,20 @@ def test_a_project_folder_is_no_ledger(
         with pytest.raises((LedgerNotFoundError, LedgerExistsError)) as caught:
             use("one")
         assert f"the ledger directory itself is meant: {workdir / '.ledger'}" == caught.value.hint
+
+
+def test_a_named_path_without_a_ledger_says_how_to_have_one(workdir: Path) -> None:
+    """The command that is named makes a ledger, and where a folder is full of something else, one inside it."""
+    (workdir / "full of").mkdir()
+    (workdir / "full of" / "notes").touch()
+    for named, place in (("nowhere", "nowhere"), ("full of", "full of/.ledger")):
+        with pytest.raises(LedgerNotFoundError) as caught:
+            Ledger.open(named)
+        assert caught.value.hint.startswith(f"run `ledger init {shlex.quote(str(workdir / place))}` to make one")
+        Ledger.init(place)
+    with pytest.raises(LedgerNotFoundError) as caught:
+        Ledger.open("full of/notes")
+    assert "that is a file" in caught.value.hint
 
 
 def test_logging_without_a_ledger_is_about_an_unknown_artifact(workdir: Path) -> None:
