@@ -69,10 +69,11 @@ def list_runs(view: "View", *, pipeline: str | None, status: str | None, limit: 
 
 def producer_of(view: "View", producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
     """The run and the step that made a version, as they are now; ``None`` for what has not been recorded yet."""
+    begun = _begun(view, producer.run)
     try:
-        run = _read_run(view, view.snapshot(), producer.run)
+        run = _read_run(view, view.snapshot(), producer.run, begun)
     except RunNotFoundError:
-        # A step that is still running has saved versions already; its record comes when it ends.
+        # A step that is still running has saved versions already: elsewhere nobody knows its run before it says more.
         return None, None
     return run, run.steps.get(producer.step)
 

@@ -318,20 +318,20 @@ def test_what_a_step_saves_registers_and_loads_is_tied_to_it() -> None:
     assert {} == done.inputs
 
 
-def test_a_version_knows_its_run_only_when_it_is_recorded() -> None:
-    """While its step runs, a version that the body saved has no record of the run to show; afterwards it has."""
+def test_a_version_knows_its_run_at_once_and_its_step_when_that_is_recorded() -> None:
+    """In the first step of a run, too, of which nothing is published when the body saves."""
     seen: list[Any] = []
 
     @step
     def made() -> int:
         version = save_artifact(1, "aside")
-        seen.extend([version.run, version.step, version])
+        seen.extend([version.run, version.run.status if version.run else None, version.step, version])
         return 1
 
     made()
     *before, version = seen
     run = last_run()
-    assert [None, None] == before
+    assert [run, "running", None] == before
     assert (run, run.steps["made"]) == (version.run, version.step)
     assert run == Client().get_artifact_version("aside").run
 
