@@ -136,6 +136,12 @@ class _Node:
             )
         return value
 
+    def in_quotes(self, key: str) -> str:
+        """How a name, a version or tags would be written, from what stands here; of a mapping, an example."""
+        words = [self.node] if self.node.id == "scalar" else self.node.value if self.node.id == "sequence" else []
+        texts = [word.value for word in words if word.id == "scalar"] or ["approved"]
+        return repr(texts if key == "tags" else texts[0])
+
     def switch(self, what: str) -> bool:
         """A value that is true or false."""
         value = self.value()
@@ -193,5 +199,7 @@ def _output(name: str, node: _Node) -> ArtifactConfig:
         try:
             ArtifactConfig(**{key: value})
         except LedgerError as error:
-            raise config[key].place.error(str(error), hint=error.hint) from error
+            is_unquoted = isinstance(error, ArgumentTypeError) and key in ("name", "version", "tags")
+            hint = f"write {key}: {config[key].in_quotes(key)}" if is_unquoted else error.hint
+            raise config[key].place.error(str(error), hint=hint) from error
     return ArtifactConfig(**values)
