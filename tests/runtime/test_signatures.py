@@ -121,6 +121,21 @@ def test_a_tuple_is_split_only_where_a_literal_is_returned() -> None:
     assert (["output"], ["output"], ["pair"]) == (keys(kept), keys(nested), keys(named))
 
 
+def test_a_tuple_of_nothing_said_is_one_value() -> None:
+    """A bare ``tuple`` or ``Tuple`` does not say what is in it, and so is one output, literal or not."""
+
+    @step
+    def bare() -> tuple:  # type: ignore[type-arg]  # the case
+        return 1, 2
+
+    @step
+    def of_typing() -> Tuple:  # type: ignore[type-arg]  # noqa: UP006  # the case
+        return 1, 2
+
+    assert (["output"], ["output"]) == (keys(bare), keys(of_typing))
+    assert ((1, 2), (1, 2)) == (bare(), of_typing())
+
+
 def test_several_values_of_unknown_number_are_refused() -> None:
     """``tuple[int, ...]`` cannot be split into outputs."""
     with pytest.raises(StepOutputsError, match="does not say how many") as caught:
