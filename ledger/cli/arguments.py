@@ -10,6 +10,9 @@ from ledger.enums import ArtifactType
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
+PATH = click.Path(readable=False)
+"""A path, which the shell completes; what is there is found out, and its errors are told, by whoever uses it."""
+
 
 def key_value(text: str) -> tuple[str, object]:
     """``KEY=VALUE`` in its two parts, where a value that is JSON is read as JSON and any other is a string."""

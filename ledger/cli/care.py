@@ -6,6 +6,7 @@ import sys
 import click
 
 import ledger
+from ledger.cli.arguments import PATH
 from ledger.cli.printing import counted, print_fields, print_json, print_line, print_made
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of
@@ -15,7 +16,7 @@ from ledger.lookup import ArtifactVersion, find_remote, place_for_new
 
 
 @click.command(cls=ExampleCommand, example="ledger init")
-@click.argument("path", required=False, type=click.Path())
+@click.argument("path", required=False, type=PATH)
 @click.option("--store", metavar="URL", help="Where bytes go: a folder or an fsspec URL; by default inside the ledger.")
 @json_option
 @pass_session

@@ -15,6 +15,7 @@ import click
 
 from ledger import __version__
 from ledger.cli.annotating import meta, tag
+from ledger.cli.arguments import PATH
 from ledger.cli.artifacts import artifact
 from ledger.cli.bars import bar_on_terminal
 from ledger.cli.cache import cache
@@ -47,7 +48,7 @@ class Program(click.Group):
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--ledger",
-    type=click.Path(),
+    type=PATH,
     metavar="PATH",
     help="The ledger directory; else LEDGER_DIR, else the nearest .ledger here or above.",
 )

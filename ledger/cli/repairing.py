@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ledger
-from ledger.cli.arguments import dry_run_option
+from ledger.cli.arguments import PATH, dry_run_option
 from ledger.cli.printing import Shape, counted, print_json, print_line, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.cli.verifying import DAMAGED, PROBLEM_COLUMNS, problem_shape
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--from",
     "source",
-    type=click.Path(),
+    type=PATH,
     required=True,
     metavar="SOURCE",
     help="A store, a ledger directory or a bare clone.",

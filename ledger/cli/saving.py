@@ -1,19 +1,19 @@
 """The commands that save files and give them back."""
 
-import os
 from pathlib import Path
 
 import click
 
-from ledger.cli.arguments import metadata_option, type_option
+from ledger.cli.arguments import PATH, metadata_option, type_option
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of, version_shape
+from ledger.disk import mode_of
 from ledger.errors import SourceNotFoundError
 
 
 @click.command(cls=ExampleCommand, example="ledger save data.csv --name iris --tag raw --meta rows=150")
-@click.argument("path", type=click.Path())
+@click.argument("path", type=PATH)
 @click.option("--name", metavar="NAME", required=True, help="The artifact's name.")
 @click.option("--version", metavar="VERSION", help="A version of your own; by default the next number.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag; may be repeated.")
@@ -31,7 +31,7 @@ def save(
     type_: str | None,
 ) -> None:
     """Save a file or folder as a new version."""
-    if not os.path.lexists(path):  # before the first save makes a ledger
+    if not mode_of(path, follow=False):  # before the first save makes a ledger
         raise SourceNotFoundError(f"{path!r} does not exist, nothing can be saved", path=path)
     saved = session.ledger_for_writing().save(
         Path(path), name, version, tags=tags, run_metadata=dict(meta), artifact_type=type_
@@ -47,7 +47,7 @@ def save(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(),
+    type=PATH,
     metavar="PATH",
     required=True,
     help="Where the files go; a path that ends in .zip gets a zip.",

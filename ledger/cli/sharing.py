@@ -7,6 +7,7 @@ import click
 import msgspec
 
 import ledger
+from ledger.cli.arguments import PATH
 from ledger.cli.printing import counted, print_json, print_line, print_made, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.history import without_secrets
@@ -20,8 +21,8 @@ _store_option = click.option(
 
 
 @click.command(cls=ExampleCommand, example="ledger clone hub.git copy/.ledger")
-@click.argument("url", type=click.Path())
-@click.argument("path", required=False, type=click.Path())
+@click.argument("url", type=PATH)
+@click.argument("path", required=False, type=PATH)
 @_store_option
 @json_option
 @pass_session
@@ -79,7 +80,7 @@ def remote() -> None:
 
 @remote.command("add", cls=ExampleCommand, example="ledger remote add origin hub.git")
 @click.argument("name")
-@click.argument("url", type=click.Path())
+@click.argument("url", type=PATH)
 @_store_option
 @json_option
 @pass_session

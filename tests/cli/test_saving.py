@@ -83,6 +83,13 @@ def test_what_is_refused(cli: Cli, iris: dict[str, Any], words: list[str], code:
     assert ["data.csv"] == [name for name in os.listdir() if name != ".ledger"]
 
 
+def test_what_cannot_be_looked_at_is_not_absent(cli: Cli, workdir: Path) -> None:
+    """Where the system does not say whether there is a file, the error is the system's own, and no ledger is made."""
+    (workdir / "loop").symlink_to("loop")
+    assert cli("save", "loop/x", "--name", "x", code=8).err.startswith("Error: cannot read loop/x: Too many levels")
+    assert ["loop"] == os.listdir()
+
+
 def test_a_file_comes_back_under_the_name_asked_for(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
     """A version of one file is written to PATH, or into PATH if that is a folder."""
     (workdir / "folder").mkdir()
