@@ -11,7 +11,7 @@ from ledger.cli.arguments import PATH
 from ledger.cli.printing import counted, print_json, print_line, print_made, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.history import without_secrets
-from ledger.lookup import RemoteConfig, place_for_new, read_config, store_of_remote
+from ledger.lookup import RemoteConfig, likely_store_of_remote, place_for_new, read_config
 
 _MOST_LINES = 50
 
@@ -124,7 +124,7 @@ def list_remotes(session: Session) -> None:
         {
             "name": name,
             "url": without_secrets(settings.url),
-            "store": without_secrets(store_of_remote(path, settings)) or None,
+            "store": without_secrets(likely_store_of_remote(path, settings)) or None,
         }
         for name, settings in sorted(read_config(path).remotes.items())
     ]

@@ -10,7 +10,7 @@ from ledger.blobs import FallbackStore, LocalStore, ObjectCache, OptionalStore, 
 from ledger.core.noted_stores import check_noted
 from ledger.errors import StoreMismatchError, StoreUnavailableError
 from ledger.history import without_secrets
-from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, Config, store_of_remote
+from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, Config, likely_store_of_remote, store_of_remote
 
 
 class RemoteStores:
@@ -44,6 +44,7 @@ class RemoteStores:
                 check_noted(self._ledger_dir, store)
             except StoreMismatchError as error:
                 raise StoreUnavailableError(str(error), hint=error.hint, **error.facts) from error
+        self._refuse_later_stores()
         if self._config.store != DEFAULT_STORE:
             return  # those who share a store need not say so
         for name, remote in self._config.remotes.items():
@@ -66,7 +67,18 @@ class RemoteStores:
             check_noted(self._ledger_dir, store)
         return store
 
-    @property
+    @functools.cached_property
     def _urls(self) -> list[str]:
-        urls = (store_of_remote(self._ledger_dir, remote) for remote in self._config.remotes.values())
+        urls = (likely_store_of_remote(self._ledger_dir, remote) for remote in self._config.remotes.values())
         return [url for url in dict.fromkeys(urls) if url]
+
+    def _refuse_later_stores(self) -> None:
+        """Raise `StoreUnavailableError` where a remote's path was away when it was looked at, and its store is not."""
+        for name, remote in self._config.remotes.items():
+            url = store_of_remote(self._ledger_dir, remote)
+            if url and url not in self._urls:
+                raise StoreUnavailableError(
+                    f"the store of {name} ({without_secrets(remote.url)}) could not be looked for at first",
+                    hint="it can be now: open the ledger again",
+                    remote=name,
+                )

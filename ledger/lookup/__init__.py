@@ -19,7 +19,15 @@ from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
-from ledger.lookup.remotes import find_remote, history_at, remote_for_git, settings_for, store_of_remote, write_remote
+from ledger.lookup.remotes import (
+    find_remote,
+    history_at,
+    likely_store_of_remote,
+    remote_for_git,
+    settings_for,
+    store_of_remote,
+    write_remote,
+)
 from ledger.lookup.resolving import resolve, split_label
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.lookup.view import View
@@ -46,6 +54,7 @@ __all__ = [
     "history_at",
     "is_ledger",
     "leaves",
+    "likely_store_of_remote",
     "none_found",
     "place_for_new",
     "present",

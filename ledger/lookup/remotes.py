@@ -8,6 +8,7 @@ a ledger, or a folder inside a bare repository. A URL does not say where the sto
 from pathlib import Path
 
 from ledger.disk import absolute, given_path, is_file, is_folder
+from ledger.errors import StorageError
 from ledger.history import Remote, check_remote, path_in, remote_url
 from ledger.lookup.config import CONFIG_FILE, RemoteConfig, absolute_store, given_store, read_config, store_url
 from ledger.lookup.configuring import append_remote
@@ -68,6 +69,19 @@ def store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
         url = store_url(found, read_config(found))
         return url if "://" not in url or url.startswith(_FILE) else ""
     return str(local / HUB_STORE)
+
+
+def likely_store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
+    """As `store_of_remote`; where the remote's path cannot be looked at, where the store of a bare repository is.
+
+    A mount that died or a folder that is closed to this user keeps nobody from what is here: whoever asks that store
+    gets the error.
+    """
+    try:
+        return store_of_remote(ledger_dir, settings)
+    except StorageError:
+        local = _local_path(settings.url)
+        return str(local / HUB_STORE) if local is not None else ""
 
 
 def _is_url(text: str) -> bool:

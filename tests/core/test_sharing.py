@@ -38,6 +38,7 @@ from ledger.errors import (
     ReadOnlyError,
     RemoteError,
     RemoteNotFoundError,
+    StorageError,
     StoreMismatchError,
     StoreUnavailableError,
 )
@@ -589,6 +590,36 @@ def test_a_remotes_store_that_is_unmounted_is_away_and_no_damage(tmp_path: Path,
     assert noise(300_000) == (bob.load("large") / "file").read_bytes()
     shutil.rmtree(store, ignore_errors=True)
     (tmp_path / "away").rename(store)
+    assert "first" == bob.load("iris")
+    assert bob.verify().ok
+
+
+@pytest.mark.parametrize("what", ["hub", "peer"])
+def test_a_remotes_path_that_cannot_be_looked_at_is_away(tmp_path: Path, hub: Path, what: str) -> None:
+    """As that of a dead mount: saves and loads of what is here go on, and what only it has is an error of the path."""
+    ada = shared(tmp_path / "ada", hub)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_bytes(noise(300_000))
+    ada.save("first", "iris")
+    ada.save(tmp_path / "data", "large")
+    ada.sync()
+    there = hub if what == "hub" else ada.path
+    path = Ledger.clone(there, tmp_path / "bob" / ".ledger").path
+    there.rename(tmp_path / "away")
+    there.symlink_to(there)
+    bob = Ledger.open(path)
+    for wanted in (lambda: bob.load("iris"), bob.sync):
+        with pytest.raises(StorageError, match="Too many levels of symbolic links"):
+            wanted()
+    with pytest.warns(UserWarning, match="going on without what lies in the store .*Too many levels"):
+        bob.save(tmp_path / "data", "large")
+    assert noise(300_000) == (bob.load("large") / "file").read_bytes()
+    there.unlink()
+    (tmp_path / "away").rename(there)
+    if what == "peer":  # where its bytes are stands in its settings
+        with pytest.raises(StoreUnavailableError, match="could not be looked for at first"):
+            bob.load("iris")
+        bob = Ledger.open(path)
     assert "first" == bob.load("iris")
     assert bob.verify().ok
 
