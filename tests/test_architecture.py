@@ -17,6 +17,12 @@ STORE_ROOMS = {"utils", "util", "helpers", "common", "misc"}
 LAZY_ROOT = PACKAGE / "__init__.py"
 
 
+@pytest.fixture(scope="module")
+def trees() -> dict[Path, ast.Module]:
+    """Every module, parsed once."""
+    return {path: ast.parse(path.read_text()) for path in FILES}
+
+
 def module_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
@@ -42,25 +48,25 @@ def test_no_file_is_long() -> None:
     assert {} == {str(path): n for path in FILES if (n := len(path.read_text().splitlines())) > MOST_LINES}
 
 
-def test_no_function_is_long() -> None:
+def test_no_function_is_long(trees: dict[Path, ast.Module]) -> None:
     """No function has more than 60 lines."""
     long = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
-        for path in FILES
-        for node in ast.walk(ast.parse(path.read_text()))
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (node.end_lineno or 0) - node.lineno + 1 > MOST_FUNCTION_LINES
     ]
     assert [] == long
 
 
-def test_no_first_party_import_hides_in_a_function() -> None:
+def test_no_first_party_import_hides_in_a_function(trees: dict[Path, ast.Module]) -> None:
     """Imports of our own stand at the top of a module, where the contract sees them."""
     hidden = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in FILES
+        for path, tree in trees.items()
         if path != LAZY_ROOT
-        for function in ast.walk(ast.parse(path.read_text()))
+        for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
         for node, name in imports_of(function)
         if name.split(".")[0] == "ledger"
@@ -68,12 +74,12 @@ def test_no_first_party_import_hides_in_a_function() -> None:
     assert [] == hidden
 
 
-def test_nobody_imports_behind_a_package() -> None:
+def test_nobody_imports_behind_a_package(trees: dict[Path, ast.Module]) -> None:
     """A package's face is its ``__init__``; its modules are imported only from inside it."""
     behind = [
         f"{path.relative_to(ROOT)}:{node.lineno} {name}"
-        for path in FILES
-        for node, name in imports_of(ast.parse(path.read_text()))
+        for path, tree in trees.items()
+        for node, name in imports_of(tree)
         if name.startswith("ledger.") and name.count(".") > 1
         if name.split(".")[1] not in module_of(path).split(".")[1:2]
     ]
@@ -85,11 +91,11 @@ def test_no_module_is_a_store_room() -> None:
     assert [] == [str(path) for path in FILES if path.stem in STORE_ROOMS]
 
 
-def test_no_exported_name_hides_a_module() -> None:
+def test_no_exported_name_hides_a_module(trees: dict[Path, ast.Module]) -> None:
     """``from ledger.x import y`` gives the same as ``import ledger.x.y`` where both exist."""
     clashes = []
     for init in PACKAGE.rglob("__init__.py"):
-        tree = ast.parse(init.read_text())
+        tree = trees[init]
         exported = {
             alias.asname or alias.name
             for node in ast.walk(tree)
@@ -103,14 +109,14 @@ def test_no_exported_name_hides_a_module() -> None:
     assert [] == clashes
 
 
-def test_package_faces_hold_no_logic() -> None:
+def test_package_faces_hold_no_logic(trees: dict[Path, ast.Module]) -> None:
     """An ``__init__`` is a docstring, imports and ``__all__``."""
     allowed = (ast.Expr, ast.Import, ast.ImportFrom, ast.Assign)
     with_logic = [
         str(init.relative_to(ROOT))
         for init in PACKAGE.rglob("__init__.py")
         if init != LAZY_ROOT
-        if not all(isinstance(node, allowed) for node in ast.parse(init.read_text()).body)
+        if not all(isinstance(node, allowed) for node in trees[init].body)
     ]
     assert [] == with_logic
 
@@ -118,12 +124,12 @@ def test_package_faces_hold_no_logic() -> None:
 @pytest.mark.parametrize(
     "package", sorted(path.parent for path in PACKAGE.rglob("__init__.py")), ids=lambda path: path.name
 )
-def test_modules_of_a_package_form_no_cycle(package: Path) -> None:
+def test_modules_of_a_package_form_no_cycle(package: Path, trees: dict[Path, ast.Module]) -> None:
     """Inside a package, too, imports point one way."""
     graph = {
         module_of(path): {
             name
-            for node, name in imports_of(without_type_checking(ast.parse(path.read_text())))
+            for node, name in imports_of(without_type_checking(trees[path]))
             if name.startswith(module_of(package) + ".")
         }
         for path in package.glob("*.py")
@@ -142,6 +148,6 @@ def test_modules_of_a_package_form_no_cycle(package: Path) -> None:
         visit(module, ())
 
 
-def test_every_module_says_what_it_owns() -> None:
+def test_every_module_says_what_it_owns(trees: dict[Path, ast.Module]) -> None:
     """Every module has a docstring."""
-    assert [] == [str(path) for path in FILES if not ast.get_docstring(ast.parse(path.read_text()))]
+    assert [] == [str(path) for path, tree in trees.items() if not ast.get_docstring(tree)]
