@@ -15,6 +15,7 @@ from ledger import Ledger
 from tests.kit.faults import Proxy, proxy_before
 from tests.kit.git import check_objects, run_git
 from tests.kit.s3 import Bucket, new_bucket, running_server, s3_environment
+from tests.kit.scripts import ScriptServer, running_script_server
 
 # How long an example takes says what else the machine does. The rest is Hypothesis's own profile, which is another one
 # where CI is set: there the same examples are tried each time.
@@ -82,6 +83,13 @@ def s3_port() -> Iterator[int]:
     """An S3 server of this test process."""
     with running_server() as port:
         yield port
+
+
+@pytest.fixture(scope="session")
+def scripts() -> Iterator[ScriptServer]:
+    """A server of this test process that runs scripts."""
+    with running_script_server() as made:
+        yield made
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.client import Client
-from tests.test_examples import EXAMPLES, run_example
+from tests.kit.scripts import EXAMPLES, ScriptServer
 
 SCRIPTS = sorted((EXAMPLES / "guide").glob("*.py"))
 
@@ -21,15 +21,15 @@ def ledger_command(*arguments: str) -> str:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 @pytest.mark.usefixtures("workdir")
-def test_a_block_of_the_guide_runs_and_runs_again(path: Path) -> None:
+def test_a_block_of_the_guide_runs_and_runs_again(path: Path, scripts: ScriptServer) -> None:
     """The script's own asserts hold in an empty folder and beside what its first run left; the ledger is sound."""
-    assert run_example(path, twice=True)
+    assert scripts.run(path, times=2)
 
 
 @pytest.mark.usefixtures("workdir")
-def test_the_full_example_makes_what_the_guide_describes() -> None:
+def test_the_full_example_makes_what_the_guide_describes(scripts: ScriptServer) -> None:
     """One dataset, an untrained model and two trained ones; two runs; one commit for each step that publishes."""
-    output = run_example(EXAMPLES / "digits_pipeline.py")
+    output = scripts.run(EXAMPLES / "digits_pipeline.py")
     client = Client()
     assert {"my_dataset": ["1"], "my_model": ["1", "2", "3"]} == {
         artifact.name: [version.version for version in artifact.versions] for artifact in client.list_artifacts()
@@ -74,4 +74,4 @@ def test_the_full_example_makes_what_the_guide_describes() -> None:
     assert [["run", "list"], ["run", "show", str(two.id)], ["git", "log", "--oneline"]] == commands
     assert all(ledger_command(*command) for command in commands)
     assert [str(one.id), str(two.id)] == [run["id"] for run in json.loads(ledger_command("run", "list", "--json"))]
-    assert run_example(EXAMPLES / "digits_pipeline.py")
+    assert scripts.run(EXAMPLES / "digits_pipeline.py")
