@@ -15,20 +15,13 @@ from ledger.blobs.folders import scan_folder
 from ledger.blobs.sources import read_source
 from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.meters import Progress, progress, task
+from tests.kit.ledgers import write_files
 from tests.kit.stores import objects
-
-
-def make(folder: Path, files: dict[str, bytes]) -> Path:
-    """A folder with these files."""
-    for path, data in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
-    return folder
 
 
 def test_a_folder_comes_back(store: LocalStore, tmp_path: Path) -> None:
     """Files, folders without files, executable bits and links are restored as they were."""
-    folder = make(tmp_path / "in", {"b.txt": b"b", "a/deep/x": b"x", "a.txt": b"a", "Übung/é": "ü".encode()})
+    folder = write_files(tmp_path / "in", {"b.txt": b"b", "a/deep/x": b"x", "a.txt": b"a", "Übung/é": "ü".encode()})
     (folder / "empty" / "inner").mkdir(parents=True)
     (folder / "b.txt").chmod(0o700)
     (folder / "a" / "up").symlink_to("../b.txt")
@@ -67,7 +60,7 @@ def _shape(folder: Path) -> dict[str, object]:
 
 def test_files_are_in_the_order_of_their_paths(store: LocalStore, tmp_path: Path) -> None:
     """The order is that of the UTF-8 bytes of the whole path, on every system."""
-    folder = make(tmp_path / "in", {"a/x": b"", "a.b": b"", "a-b": b"", "Z": b"", "é": b""})
+    folder = write_files(tmp_path / "in", {"a/x": b"", "a.b": b"", "a-b": b"", "Z": b"", "é": b""})
     writer = ContentWriter(store)
     writer.add_folder("", folder)
     assert [file.path for file in writer.files] == ["Z", "a-b", "a.b", "a/x", "é"]
@@ -85,7 +78,7 @@ def refused(store: LocalStore, folder: Path) -> UnsupportedFileError:
 @pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "sub/../../outside", "..", "loop/../../x"])
 def test_links_that_leave_the_folder_are_refused(store: LocalStore, tmp_path: Path, target: str) -> None:
     """A link out of the folder is refused by its path and its target."""
-    folder = make(tmp_path / "in", {"sub/x": b"x"})
+    folder = write_files(tmp_path / "in", {"sub/x": b"x"})
     (folder / "link").symlink_to(target)
     error = refused(store, folder)
     assert "'link'" in str(error)
@@ -94,7 +87,7 @@ def test_links_that_leave_the_folder_are_refused(store: LocalStore, tmp_path: Pa
 
 def test_links_that_leave_the_folder_together_are_refused(store: LocalStore, tmp_path: Path) -> None:
     """A link that is harmless by its text but leads out by way of another is refused."""
-    folder = make(tmp_path / "in", {"p/q/x": b"x"})
+    folder = write_files(tmp_path / "in", {"p/q/x": b"x"})
     (folder / "p" / "q" / "here").symlink_to(".")
     (folder / "far").symlink_to("p/q/here/../../..")
     assert "through another link" in str(refused(store, folder))
@@ -102,7 +95,7 @@ def test_links_that_leave_the_folder_together_are_refused(store: LocalStore, tmp
 
 def test_special_files_are_refused(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifos and sockets are refused by name."""
-    folder = make(tmp_path / "in", {"x": b"x"})
+    folder = write_files(tmp_path / "in", {"x": b"x"})
     os.mkfifo(folder / "pipe")
     monkeypatch.chdir(folder)
     with socket.socket(socket.AF_UNIX) as server:
@@ -136,7 +129,7 @@ def test_special_files_are_refused(store: LocalStore, tmp_path: Path, monkeypatc
 )
 def test_names_no_other_system_can_hold_are_refused(store: LocalStore, tmp_path: Path, name: str) -> None:
     """A name that Windows cannot have is refused, wherever it stands in a path."""
-    folder = make(tmp_path / "in", {f"sub/{name}/x": b"x"})
+    folder = write_files(tmp_path / "in", {f"sub/{name}/x": b"x"})
     assert "sub/" in str(refused(store, folder))
 
 
@@ -145,13 +138,13 @@ def test_names_no_other_system_can_hold_are_refused(store: LocalStore, tmp_path:
 )
 def test_names_that_differ_only_in_case_are_refused(store: LocalStore, tmp_path: Path, first: str, second: str) -> None:
     """Two paths that a file system without case, or with one form of Unicode, takes for one are refused together."""
-    assert "differ only in case" in str(refused(store, make(tmp_path / "in", {first: b"", second: b""})))
+    assert "differ only in case" in str(refused(store, write_files(tmp_path / "in", {first: b"", second: b""})))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
 def test_devices_are_refused(store: LocalStore, tmp_path: Path) -> None:
     """A device is refused by name, and never opened."""
-    folder = make(tmp_path / "in", {"x": b"x"})
+    folder = write_files(tmp_path / "in", {"x": b"x"})
     os.mknod(folder / "zero", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
     os.mknod(folder / "disk", 0o666 | stat.S_IFBLK, os.makedev(7, 200))
     message = str(refused(store, folder))
@@ -161,7 +154,7 @@ def test_devices_are_refused(store: LocalStore, tmp_path: Path) -> None:
 
 def test_a_file_that_becomes_a_link_is_refused(store: LocalStore, tmp_path: Path) -> None:
     """What was a file when the folder was looked at and is a link when it is read is not followed."""
-    folder = make(tmp_path / "in", {"x": b"x"})
+    folder = write_files(tmp_path / "in", {"x": b"x"})
     (file,) = scan_folder(folder)
     (folder / "x").unlink()
     (folder / "x").symlink_to("/etc/passwd")
@@ -171,7 +164,7 @@ def test_a_file_that_becomes_a_link_is_refused(store: LocalStore, tmp_path: Path
 
 def test_a_file_that_goes_while_the_folder_is_read_is_named(store: LocalStore, tmp_path: Path) -> None:
     """A file that vanished between looking and reading is an error, and the writer makes no content without it."""
-    folder = make(tmp_path / "in", {"a": bytes(100), "b": bytes(100)})
+    folder = write_files(tmp_path / "in", {"a": bytes(100), "b": bytes(100)})
     writer = ContentWriter(store)
 
     def remove(_: Progress) -> None:
@@ -189,7 +182,7 @@ def test_a_link_that_changes_while_the_folder_is_read_is_refused(
     store: LocalStore, tmp_path: Path, target: str
 ) -> None:
     """A link was judged by where it pointed when the folder was looked at: one that points elsewhere is an error."""
-    folder = make(tmp_path / "in", {"a": os.urandom(3 << 20), "b": b"x"})
+    folder = write_files(tmp_path / "in", {"a": os.urandom(3 << 20), "b": b"x"})
     (folder / "latest").symlink_to("a")
     writer = ContentWriter(store)
 
@@ -204,7 +197,7 @@ def test_a_link_that_changes_while_the_folder_is_read_is_refused(
 @pytest.mark.parametrize("unreadable", ["file", "folder"])
 def test_what_cannot_be_read_is_named(tmp_path: Path, unreadable: str) -> None:
     """A file or folder without permission is a StorageError with its own path; nothing is saved."""
-    folder = make(tmp_path / "in", {"sub/secret": b"x", "y": b"y"})
+    folder = write_files(tmp_path / "in", {"sub/secret": b"x", "y": b"y"})
     blocked = folder / "sub" / "secret" if unreadable == "file" else folder / "sub"
     code = (
         "from pathlib import Path\n"
@@ -229,7 +222,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, unreadable: str) -> None:
 
 def test_a_name_that_is_not_text_is_refused(store: LocalStore, tmp_path: Path) -> None:
     """A file name that is not UTF-8 is refused."""
-    folder = make(tmp_path / "in", {})
+    folder = write_files(tmp_path / "in", {})
     folder.mkdir()
     with open(os.path.join(os.fsencode(folder), b"\xff"), "wb"):
         pass
@@ -238,7 +231,7 @@ def test_a_name_that_is_not_text_is_refused(store: LocalStore, tmp_path: Path) -
 
 def test_everything_wrong_is_said_at_once(store: LocalStore, tmp_path: Path) -> None:
     """All problems of one look are in the error, and in its facts."""
-    folder = make(tmp_path / "in", {f"bad{number}?": b"" for number in range(25)})
+    folder = write_files(tmp_path / "in", {f"bad{number}?": b"" for number in range(25)})
     error = refused(store, folder)
     problems = error.facts["problems"]
     assert isinstance(problems, tuple)

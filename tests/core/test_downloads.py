@@ -9,7 +9,7 @@ import pytest
 
 from ledger import ArtifactVersion, Ledger
 from ledger.errors import IntegrityError, TargetExistsError
-from tests.kit.ledgers import damage, files_below, store_of
+from tests.kit.ledgers import damage, files_below, store_of, write_files
 
 FILES = {
     "empty.txt": b"",
@@ -18,13 +18,6 @@ FILES = {
     "sub/large.bin": os.urandom(3_000_000),
     "sub/ü & ö.txt": b"names",
 }
-
-
-def _write(folder: Path, files: dict[str, bytes]) -> Path:
-    for path, data in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_bytes(data)
-    return folder
 
 
 def _unzipped(path: Path) -> dict[str, bytes]:
@@ -38,7 +31,7 @@ def _unzipped(path: Path) -> dict[str, bytes]:
 @pytest.fixture
 def tree(ledger: Ledger, tmp_path: Path) -> ArtifactVersion:
     """A saved tree of files, small, large, empty and deep."""
-    return ledger.save(_write(tmp_path / "tree", FILES), "tree")
+    return ledger.save(write_files(tmp_path / "tree", FILES), "tree")
 
 
 def test_every_file_is_in_the_zip(tree: ArtifactVersion, tmp_path: Path) -> None:
@@ -58,7 +51,7 @@ def test_a_str_is_a_path(tree: ArtifactVersion, tmp_path: Path, monkeypatch: pyt
 
 def test_a_registered_folder_and_file_can_be_downloaded(ledger: Ledger, tmp_path: Path) -> None:
     """Data registered in place is zipped as well, sub folders included, and a single file under its name."""
-    folder = _write(store_of(ledger) / "raw", FILES)
+    folder = write_files(store_of(ledger) / "raw", FILES)
     ledger.register(folder, "folder").download_files(tmp_path / "folder.zip")
     ledger.register(folder / "small.txt", "file").download_files(tmp_path / "file.zip")
     assert FILES == _unzipped(tmp_path / "folder.zip")

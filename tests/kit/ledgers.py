@@ -29,6 +29,20 @@ def state_of(ledger: Ledger) -> tuple[str, dict[str, bytes], dict[str, bytes]]:
     return git(ledger, "rev-parse", "main"), files_below(store_of(ledger)), files_below(ledger.git_dir / "objects")
 
 
+def values_of(ledger: Ledger) -> list[object]:
+    """Every value that a ledger holds, to who opens it now."""
+    fresh = Ledger.open(ledger.path)
+    return [version.load() for artifact in fresh.artifacts() for version in artifact.versions]
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> Path:
+    """A folder with these files."""
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    return folder
+
+
 def git(ledger: Ledger, *arguments: str, data: bytes = b"", **environment: str) -> str:
     """What real Git prints about a ledger's history; ``environment`` goes on top of the process's."""
     return git_says(ledger.git_dir, *arguments, data=data, **environment)

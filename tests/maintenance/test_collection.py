@@ -24,7 +24,7 @@ from ledger.ids import Digest
 from ledger.maintenance import Collected, GcPlan, execute_gc, plan_gc
 from ledger.records import decode_compact, encode_compact
 from tests.kit.contents import noise
-from tests.kit.ledgers import damage, files_below, git, store_of, waste
+from tests.kit.ledgers import damage, files_below, git, store_of, values_of, waste
 from tests.kit.sparse import make_mostly_dead
 
 # Bytes that no version names are made by transactions that nobody commits.
@@ -50,11 +50,6 @@ def collect(ledger: Ledger, **options: Any) -> Collected:
 def give_up(ledger: Ledger) -> None:
     """Save in a transaction that nobody refers to any more."""
     ledger.transaction().save("never published", "wasted")
-
-
-def values(ledger: Ledger) -> list[object]:
-    fresh = Ledger.open(ledger.path)
-    return [version.load() for artifact in fresh.artifacts() for version in artifact.versions]
 
 
 @pytest.fixture
@@ -249,18 +244,18 @@ def size_of(ledger: Ledger) -> int:
 
 def test_a_pack_that_is_mostly_dead_is_rewritten(sparse: Ledger) -> None:
     """What is alive moves, the table says where, Git is untouched; the old pack goes when its time has come."""
-    history, expected = files_below(sparse.git_dir), values(sparse)
+    history, expected = files_below(sparse.git_dir), values_of(sparse)
     [rewrite] = plan_gc(sparse).rewrites
     assert rewrite.live < rewrite.size / 2
     done = collect(sparse)
     assert (1, 1, ()) == (done.packs, done.tables, done.removed)
-    assert (history, expected) == (files_below(sparse.git_dir), values(sparse))
+    assert (history, expected) == (files_below(sparse.git_dir), values_of(sparse))
     assert (store_of(sparse) / rewrite.key).exists()
     before = size_of(sparse)
     grow_old(sparse)
     assert rewrite.key in collect(sparse).removed
     assert size_of(sparse) < before - 2_000_000
-    assert expected == values(sparse)
+    assert expected == values_of(sparse)
     assert sparse.verify().ok
     assert plan_gc(sparse).is_empty
 
@@ -445,7 +440,7 @@ def test_a_table_that_was_put_back_since_the_plan_is_believed(ledger: Ledger) ->
     assert {pack_key(pack) for pack, _, _ in before} <= {each.key for each in plan.spare}
     put_runs(ledger.store, content, before, label="x")
     execute_gc(ledger, plan)
-    assert [LARGE] == values(ledger)
+    assert [LARGE] == values_of(ledger)
 
 
 @pytest.fixture
@@ -478,7 +473,7 @@ def test_a_transaction_lets_go(used: Ledger, free: Callable[[], bool]) -> None:
 
 def test_reading_holds_nothing(used: Ledger, free: Callable[[], bool]) -> None:
     """Looking and loading keep nobody from removing."""
-    values(used)
+    values_of(used)
     waste(used)
     assert free()
 

@@ -8,11 +8,8 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import MaterializerTypeError, SourceNotFoundError, UnsupportedFileError
+from tests.kit.ledgers import files_below
 from tests.kit.materializing import Bench
-
-
-def _tree(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_file_keeps_its_name_and_bytes(bench: Bench, tmp_path: Path) -> None:
@@ -48,7 +45,7 @@ def test_a_folder_comes_back_whole(bench: Bench, tmp_path: Path) -> None:
     assert sorted(held) == ["data/a/b/run.sh", "data/a/x.bin"]
     loaded = bench.load(saved, held)
     assert loaded.name == "data"
-    assert _tree(loaded) == _tree(top)
+    assert files_below(loaded) == files_below(top)
 
 
 def test_what_is_special_about_members_survives(ledger: Ledger, tmp_path: Path) -> None:
