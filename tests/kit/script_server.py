@@ -15,7 +15,7 @@ import sys
 def main() -> None:
     for library in sys.argv[1:]:
         importlib.import_module(library)
-    gc.freeze()
+    gc.freeze()  # else each fork would go through all of it for garbage, and thereby copy it
     for line in sys.stdin:
         child = os.fork()
         if not child:
