@@ -19,7 +19,7 @@ from tests.crash.others import save_another
 from tests.crash.worker import ACKNOWLEDGED, work
 from tests.kit.git import run_git
 
-PROMPT_SECONDS = 5.0
+PROMPT_SECONDS = 8.0
 """How long the first save after a crash may take on a busy machine; waiting for a lock file to grow old takes 10 s."""
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentTypeError, IntegrityError, LedgerNotFoundError, PathNotFoundError, ReadOnlyError
-from ledger.filesystem import LedgerFileSystem
+from ledger.filesystem import LedgerFileSystem, reservations
 from tests.kit.hubs import new_hub, shared
 from tests.kit.ledgers import damage, run_python, store_of
 
@@ -385,8 +385,11 @@ def test_a_missing_version_is_named_as_it_was_asked_for(ledger: Ledger, files: L
         files.open("ledger://blob@9/data.bin")
 
 
-def test_every_way_to_read_ends_a_reservation(ledger: Ledger, files: LedgerFileSystem) -> None:
+def test_every_way_to_read_ends_a_reservation(
+    ledger: Ledger, files: LedgerFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Threads that share a file follow one another at once, whichever call each reads by, as h5py's `readinto`."""
+    monkeypatch.setattr(reservations, "_WAITS", 6000)  # a minute for each that does not
     ledger.save(b"line\n" * 9, "blob")
     ways: list[Callable[[Any], Any]] = [
         lambda file: file.read(4),
@@ -402,7 +405,7 @@ def test_every_way_to_read_ends_a_reservation(ledger: Ledger, files: LedgerFileS
             assert way(shared_file) in (b"line", 4, b"line\n")
             other.submit(shared_file.seek, 5).result()
             assert other.submit(way, shared_file).result() in (b"line", 4, b"line\n")
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 50
 
 
 def test_a_thread_that_was_kept_from_running_keeps_its_place(ledger: Ledger, files: LedgerFileSystem) -> None:

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import socket
-import time
 import tracemalloc
 from functools import partial
 from pathlib import Path
@@ -151,10 +150,8 @@ def test_a_remote_that_never_answers(pair: tuple[Ledger, Ledger], monkeypatch: p
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         monkeypatch.setattr(transport, "ASK_SECONDS", 0.3)
-        started = time.monotonic()
         with pytest.raises(RemoteError) as caught:
             transport.remote_tip(pair[0].git_dir, Remote("hub", f"http://ada:secret@127.0.0.1:{port}/x.git"))
-        assert time.monotonic() - started < 10
     reason = "git ls-remote did not end within 0.3 s"
     assert f"cannot reach hub (http://127.0.0.1:{port}/x.git): {reason}" == str(caught.value)
 

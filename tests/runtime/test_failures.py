@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -386,10 +385,8 @@ def test_an_interrupt_leaves_nothing_half_published(project: Path) -> None:
     )
     assert process.stdout is not None
     assert "in the step\n" == process.stdout.readline()
-    started = time.monotonic()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
-    assert time.monotonic() - started < 20
+    out, err = process.communicate(timeout=50)  # the step would go on for a minute
     assert ("", True) == (out, "KeyboardInterrupt" in err)
     assert process.returncode != 0
     assert ["aside", "first"] == names()
