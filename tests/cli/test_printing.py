@@ -1,5 +1,7 @@
 """Texts on their way to a terminal."""
 
+import contextlib
+import io
 import json
 
 import pytest
@@ -16,9 +18,6 @@ from ledger.cli.printing import aligned, counted, human_size, print_json
 )
 def test_json_is_plain_ascii_and_says_the_same(document: object) -> None:
     """A JSON document holds nothing but printable ASCII and line feeds, and reads back as it was."""
-    import contextlib
-    import io
-
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         print_json(document)

@@ -14,7 +14,7 @@ import pytest
 
 from ledger.disk import LockFile, durability
 from ledger.enums import Durability
-from ledger.errors import LockTimeoutError, NameCollisionError, VersionExistsError
+from ledger.errors import FormatError, LockTimeoutError, NameCollisionError, VersionExistsError
 from ledger.history import UNPLACED, EventDraft, History, RecordDraft
 from ledger.history.drafts import Publication, decode_publication, encode_publication
 from ledger.history.packing import FOLD_AT
@@ -150,7 +150,7 @@ def test_a_publication_is_plain_data() -> None:
     data = encode_publication(publication)
     assert publication == decode_publication(data, where="here")
     for damaged in (data[:-1], data + b"\n" + b"0" * 40, data.replace(b'"author":"', b'"author":1,"x":"')):
-        with pytest.raises(Exception, match="here"):
+        with pytest.raises(FormatError, match="here"):
             decode_publication(damaged, where="here")
 
 
