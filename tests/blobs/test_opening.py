@@ -59,14 +59,14 @@ for path in sys.stdin.read().split():
     paths = "\n".join(str(tmp_path / f"store-{number}") for number in range(20))
     processes = [
         subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(6)
+        for _ in range(4)
     ]
     for process in processes:
         assert process.stdout is not None
         assert "ready\n" == process.stdout.readline()
     with ThreadPoolExecutor(len(processes)) as pool:
         told = [answer.split() for answer, _ in pool.map(lambda process: process.communicate(paths), processes)]
-    assert [20] * 6 == list(map(len, told))
+    assert [20] * 4 == list(map(len, told))
     assert [1] * 20 == [len(set(ids)) for ids in zip(*told, strict=True)]
     assert [] == list(tmp_path.rglob("tmp_*"))
 

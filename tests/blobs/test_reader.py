@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentReader, LocalStore, is_present
+from ledger.blobs import ContentReader, LocalStore, is_present, workers
 from ledger.blobs.layout import table_key
 from ledger.blobs.workers import thread_count
 from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
@@ -59,9 +59,10 @@ def test_a_file_is_read_line_by_line(store: LocalStore) -> None:
     assert list(reader_of(store, {"a": b"".join(lines)}).open("a")) == lines
 
 
-def test_a_file_that_is_read_whole_takes_its_memory_once(store: LocalStore) -> None:
+def test_a_file_that_is_read_whole_takes_its_memory_once(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read to the end is put where it stays, with what the threads have at hand beside it."""
-    data = noise(160 << 20)
+    monkeypatch.setattr(workers, "_MOST_THREADS", 3)  # each has some MiB at hand
+    data = noise(64 << 20)
     reader = ContentReader(store, save(store, {"a": data}), label="a@1")
     with reader.open("a") as file:
         file.seek(5)
