@@ -236,13 +236,13 @@ def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None
 
 def test_a_list_of_refs_that_holds_the_branch_stays(kept: Ledger) -> None:
     """A line in it that is no ref is for a person to take out: without the file the history had no branch."""
-    expected = values(kept)
+    expected = values_of(kept)
     git(kept, "pack-refs", "--all")
     packed = kept.git_dir / "packed-refs"
     good = packed.read_bytes()
     packed.write_bytes(good + b"no ref\n")
     assert not repair(kept, str(kept.path.parent / "copy")).report.ok
-    assert (good + b"no ref\n", expected) == (packed.read_bytes(), values(kept))
+    assert (good + b"no ref\n", expected) == (packed.read_bytes(), values_of(kept))
     packed.write_bytes(good)
     assert Ledger.open(kept.path).verify().ok
 
