@@ -9,11 +9,11 @@ from pathlib import Path
 from ledger import Ledger
 from tests.kit.ledgers import git
 
-SAVE_FIVE = """
+SAVE_TEN = """
 import sys
 from ledger import Ledger
 ledger = Ledger.open(".ledger")
-for number in range(5):
+for number in range(10):
     version = ledger.save([sys.argv[1], number], "shared", tags=[sys.argv[1]])
     ledger.save(number, f"own-{sys.argv[1]}", run_metadata={"shared": version.version})
     assert version.load() == [sys.argv[1], number]
@@ -22,23 +22,23 @@ for number in range(5):
 
 
 def test_processes_that_save_at_once_number_without_gaps(workdir: Path) -> None:
-    """Three processes with five saves each on one name give exactly 1 to 15, every value under its number."""
+    """Four processes with ten saves each on one name give exactly 1 to 40, every value under its number."""
     ledger = Ledger.init(workdir / ".ledger")
-    command = [sys.executable, "-W", "error", "-c", SAVE_FIVE]
+    command = [sys.executable, "-W", "error", "-c", SAVE_TEN]
     processes = [
         subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for number in range(3)
+        for number in range(4)
     ]
     outputs = [process.communicate() for process in processes]
-    assert [0] * 3 == [process.returncode for process in processes], outputs
+    assert [0] * 4 == [process.returncode for process in processes], outputs
     printed = [[int(line) for line in out.split()] for out, _ in outputs]
-    assert list(range(1, 16)) == sorted(number for numbers in printed for number in numbers)
+    assert list(range(1, 41)) == sorted(number for numbers in printed for number in numbers)
     assert all(numbers == sorted(numbers) for numbers in printed)
-    assert list(range(1, 16)) == [version.number for version in ledger.versions("shared")]
-    assert {str(number): 5 for number in range(3)} == Counter(
+    assert list(range(1, 41)) == [version.number for version in ledger.versions("shared")]
+    assert {str(number): 10 for number in range(4)} == Counter(
         version.load()[0] for version in ledger.versions("shared")
     )
-    assert "31" == git(ledger, "rev-list", "--count", "main")
+    assert "81" == git(ledger, "rev-list", "--count", "main")
     assert ledger.verify().ok
 
 

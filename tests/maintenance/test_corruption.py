@@ -9,7 +9,7 @@ from tests.maintenance.corruption import HARMLESS, KINDS, damage_all, main
 LONG = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(10_000, marks=LONG)])
+@pytest.mark.parametrize("count", [20, pytest.param(10_000, marks=LONG)])
 def test_damage_is_found(tmp_path: Path, count: int) -> None:
     """``verify`` finds it or nothing depends on the file; no load gives a wrong value; the others load."""
     done = list(damage_all(tmp_path, count, seed=count))
