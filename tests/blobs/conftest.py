@@ -21,4 +21,6 @@ def no_threads_are_left() -> Iterator[None]:
     """Threads that a test starts have ended when it ends."""
     before = set(threading.enumerate())
     yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(20)  # one that was told to end may need its turn
     assert set(threading.enumerate()) <= before, "one of an earlier test may have ended meanwhile"
