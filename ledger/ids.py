@@ -67,16 +67,17 @@ def dashed(digits: str) -> str:
 def new_uuid(time_ms: int, *, after: str | None = None) -> str:
     """A new UUIDv7 (RFC 9562) for a time in milliseconds since 1970.
 
-    A clock before 1970 counts as 1970. The id sorts after ``after`` whatever the clock says:
-    where the clock runs back, the new id is of the next millisecond, so that a newer event never
-    loses to an older one; chance keeps two clones that follow the same event apart.
+    A clock before 1970 counts as 1970. The id sorts after ``after`` whatever the clock says, so that a newer event
+    never loses to an older one: where the clock stands still or runs back, the new id is of the same millisecond as
+    long as 12 bits count on, and so hardly runs ahead of what others make later. Chance keeps two clones that follow
+    the same event apart.
     """
     random = int.from_bytes(os.urandom(10), "big") & ((1 << _UUID7_RANDOM_BITS) - 1)
     number = _uuid7(max(0, time_ms) & ((1 << 48) - 1), random)
     if after is not None:
         previous = uuid.UUID(after)
         if number <= previous.int:
-            number = _following(previous, random)
+            number = _above(previous, random)
     return str(uuid.UUID(int=number))
 
 
@@ -93,6 +94,13 @@ def _uuid7(time_ms: int, random: int) -> int:
     """Lay out 48 bits of time, the version, 12 random bits, the variant and 62 random bits."""
     high, low = random >> 62, random & ((1 << 62) - 1)
     return time_ms << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low
+
+
+def _above(previous: uuid.UUID, random: int) -> int:
+    """A UUIDv7 above another: of its millisecond, where there is room, with the next count in the first random bits."""
+    count = (previous.int >> 64 & 0xFFF) + 1
+    number = _uuid7(previous.int >> 80, count << 62 | random & ((1 << 62) - 1))
+    return number if count <= 0xFFF and number > previous.int else _following(previous, random)
 
 
 def _following(previous: uuid.UUID, random: int) -> int:

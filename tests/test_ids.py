@@ -52,14 +52,27 @@ def test_an_id_sorts_after_uuids_made_by_other_hands(other: uuid.UUID) -> None:
 )
 def test_the_next_id_counts_through_the_free_bits(before: str, expected: str) -> None:
     """In the last millisecond there is, the new id is the smallest one above; version and variant are stepped over."""
-    assert expected == new_uuid(0, after=before)
+    assert expected == derived_uuid(b"", after=before)
 
 
 def test_two_clones_with_slow_clocks_do_not_make_one_id() -> None:
-    """Where the clock is behind, the new id is of the next millisecond, and chance tells it from another's."""
-    before = new_uuid(5)
+    """Where the clock is behind, the new id follows in the same millisecond, and chance tells it from another's."""
+    before = "00000000-0005-7001-8000-000000000000"
     made = {new_uuid(0, after=before) for _ in range(100)}
-    assert (100, {6}) == (len(made), {uuid.UUID(id).int >> 80 for id in made})
+    assert (100, {"00000000-0005-7002"}) == (len(made), {id[:18] for id in made})
+
+
+def test_a_millisecond_whose_count_is_full_is_followed_by_the_next() -> None:
+    """The 12 bits that count on within a millisecond overflow into its number."""
+    assert new_uuid(0, after="00000000-0005-7fff-8000-000000000000").startswith("00000000-0006-7")
+
+
+def test_ids_of_one_moment_hardly_run_ahead_of_the_clock() -> None:
+    """Ten thousand ids made while the clock stands still are of a few milliseconds, not of ten seconds."""
+    last = new_uuid(5)
+    for _ in range(10_000):
+        last = new_uuid(5, after=last)
+    assert uuid.UUID(last).int >> 80 <= 5 + 100
 
 
 @given(st.binary(), st.uuids(version=4))

@@ -218,6 +218,15 @@ def test_a_transaction_ends_once(ledger: Ledger) -> None:
     assert 1 == len(ledger.versions("x"))
 
 
+def test_what_is_saved_after_a_transaction_is_newer(ledger: Ledger) -> None:
+    """Many versions in one transaction are no newer than one that is saved right after it."""
+    with ledger.transaction() as transaction:
+        for number in range(200):
+            transaction.save(number, f"many-{number}")
+    after = ledger.save(1, "after")
+    assert [after.id] == [version.id for version in ledger.search(limit=1)]
+
+
 def test_events_apply_in_the_order_of_the_calls(ledger: Ledger) -> None:
     """Within one transaction, too, the later call wins."""
     ledger.save(0, "x")
