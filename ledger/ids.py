@@ -98,9 +98,9 @@ def _uuid7(time_ms: int, random: int) -> int:
 
 def _above(previous: uuid.UUID, random: int) -> int:
     """A UUIDv7 above another: of its millisecond, where there is room, with the next count in the first random bits."""
-    count = (previous.int >> 64 & 0xFFF) + 1
+    count = (previous.int >> 64) + 1 & 0xFFF  # from the last one back to 0, and so below the other
     number = _uuid7(previous.int >> 80, count << 62 | random & ((1 << 62) - 1))
-    return number if count <= 0xFFF and number > previous.int else _following(previous, random)
+    return number if number > previous.int else _following(previous, random)
 
 
 def _following(previous: uuid.UUID, random: int) -> int:
