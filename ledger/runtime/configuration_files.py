@@ -140,7 +140,8 @@ class _Node:
         """How a name, a version or tags would be written, from what stands here; of a mapping, an example."""
         words = [self.node] if self.node.id == "scalar" else self.node.value if self.node.id == "sequence" else []
         texts = [word.value for word in words if word.id == "scalar"] or ["approved"]
-        return repr(texts if key == "tags" else texts[0])
+        quoted = ["'" + text.replace("'", "''") + "'" for text in texts]  # as YAML quotes, not Python
+        return f"[{', '.join(quoted)}]" if key == "tags" else quoted[0]
 
     def switch(self, what: str) -> bool:
         """A value that is true or false."""

@@ -254,6 +254,12 @@ MISTAKES: list[tuple[str, int, str, str]] = [
         "tags: ['approved']",
     ),
     ("steps: {loads: {outputs: {data: {artifact_config: {tags: [010, a]}}}}}", 1, "got int: 8", "tags: ['010', 'a']"),
+    (
+        "steps: {loads: {outputs: {data: {artifact_config: {tags: [1, 'a\\b''s \"c\"']}}}}}",
+        1,
+        "got int: 1",
+        "tags: ['1', 'a\\b''s \"c\"']",
+    ),
     ("steps: {loads: {outputs: {data: {artifact_config: {name: 5}}}}}", 1, "name of an output is a str", "name: '5'"),
     ("steps: {loads: {outputs: {data: {artifact_config: {name: a b}}}}}", 1, "invalid artifact name 'a b'", "parts"),
     ("steps:\n  loads:\n    outputs:\n      data: {artifact_config: {name: 'a_{b}'}}", 4, "known of 'b'", "{date}"),
