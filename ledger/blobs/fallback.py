@@ -24,6 +24,7 @@ from ledger.blobs.store import (
     uncached,
 )
 from ledger.errors import StorageError, StoreMismatchError
+from ledger.system_errors import raise_unjudged
 
 _Result = TypeVar("_Result")
 
@@ -31,7 +32,8 @@ _Result = TypeVar("_Result")
 class FallbackStore:
     """The objects of ``own``, and of ``others`` where it lacks them.
 
-    ``missed`` is called before an object is said to be in none of them, and may raise: a store may be away.
+    ``missed`` is called before an object is said to be in none of them, or not to be readable in one of the others, and
+    may raise: a store may be away.
     """
 
     def __init__(self, own: Store, others: Sequence[Store], missed: Callable[[], None] = lambda: None) -> None:
@@ -127,6 +129,9 @@ class FallbackStore:
             if store is self._own:
                 raise
             return otherwise
+        except StorageError as error:
+            self._look_for_it(store, error)
+            raise
 
     def _first(self, key: str, read: Callable[[Store], _Result]) -> _Result:
         """What reading an object gives from the first store that has it."""
@@ -141,7 +146,16 @@ class FallbackStore:
             except StoreMismatchError:
                 if store is self._own:
                     raise  # of another one whose bucket is gone, `missed` knows whether it should be there
+            except StorageError as error:
+                self._look_for_it(store, error)
+                raise
         if away is not None:
             raise away
         self._missed()
         raise FileNotFoundError(f"{key} is in none of {', '.join(store.url for store in self._stores)}")
+
+    def _look_for_it(self, store: Store, error: StorageError) -> None:
+        """Where another store failed, see whether all of it is away: then it says nothing about what it holds."""
+        if store is not self._own:
+            raise_unjudged(error)
+            self._missed()

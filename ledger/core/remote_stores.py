@@ -6,11 +6,13 @@ Knows the settings of the remotes and which stores are noted; never asks the own
 import functools
 from pathlib import Path
 
-from ledger.blobs import FallbackStore, LocalStore, ObjectCache, OptionalStore, Store, open_store
+from ledger.blobs import FallbackStore, LocalStore, ObjectCache, OptionalStore, Store, is_present, open_store
 from ledger.core.noted_stores import check_noted
-from ledger.errors import StoreMismatchError, StoreUnavailableError
+from ledger.errors import StorageError, StoreMismatchError, StoreUnavailableError
 from ledger.history import without_secrets
 from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, Config, likely_store_of_remote, store_of_remote
+from ledger.records import Content
+from ledger.system_errors import raise_unjudged
 
 
 class RemoteStores:
@@ -34,17 +36,30 @@ class RemoteStores:
         """A store, and these behind it as a save needs them: asked once, and done without where they are away."""
         return FallbackStore(own, self._optional) if self._optional else own
 
+    def holding(self, content: Content) -> Store | None:
+        """The first of these that has some linked data; ``None`` where none has, and all could be asked."""
+        try:
+            found = next((store for store in self.stores if is_present(store, content)), None)
+        except StorageError as error:
+            raise_unjudged(error)
+            self.check()
+            raise
+        if found is None:
+            self.check()
+        return found
+
     def check(self) -> None:
         """Raise `StoreUnavailableError` where what is missing may be in one of these all the same.
 
-        Another store than is noted is in its place, or none, or nobody has said where it is.
+        Another store than is noted is in its place, or none, or it cannot be looked at, or nobody has said where it is.
         """
-        for store in self.stores:
-            try:
+        try:
+            for store in self.stores:
                 check_noted(self._ledger_dir, store)
-            except StoreMismatchError as error:
-                raise StoreUnavailableError(str(error), hint=error.hint, **error.facts) from error
-        self._refuse_later_stores()
+            self._refuse_later_stores()
+        except (StoreMismatchError, StorageError) as error:
+            raise_unjudged(error)
+            raise StoreUnavailableError(str(error), hint=error.hint, **error.facts) from error
         if self._config.store != DEFAULT_STORE:
             return  # those who share a store need not say so
         for name, remote in self._config.remotes.items():

@@ -123,9 +123,7 @@ class Workspace(View):
         """The store to read a content from; linked data lies whole in one."""
         if content.linked is None:
             return self.all_stores
-        found = next((store for store in (self.store, *self.remotes.stores) if is_present(store, content)), None)
-        if found is None:
-            self.remotes.check()
+        found = self.store if is_present(self.store, content) else self.remotes.holding(content)
         return found or self.store
 
     def has_at_hand(self, content: Content) -> bool:

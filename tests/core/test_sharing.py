@@ -44,6 +44,7 @@ from ledger.errors import (
 )
 from ledger.history import History, Remote, adopt_plan
 from ledger.lookup import settings_for, store_of_remote, write_remote
+from ledger.maintenance import plan_gc
 from ledger.meters import Progress, progress
 from ledger.records import Name
 from tests.conftest import check_histories
@@ -602,6 +603,8 @@ def test_a_remotes_path_that_cannot_be_looked_at_is_away(tmp_path: Path, hub: Pa
     (tmp_path / "data" / "file").write_bytes(noise(300_000))
     ada.save("first", "iris")
     ada.save(tmp_path / "data", "large")
+    (ada.path / "store" / "linked").write_bytes(b"linked")
+    ada.register(ada.path / "store" / "linked", "registered")
     ada.sync()
     there = hub if what == "hub" else ada.path
     path = Ledger.clone(there, tmp_path / "bob" / ".ledger").path
@@ -611,6 +614,10 @@ def test_a_remotes_path_that_cannot_be_looked_at_is_away(tmp_path: Path, hub: Pa
     for wanted in (lambda: bob.load("iris"), bob.sync):
         with pytest.raises(StorageError, match="Too many levels of symbolic links"):
             wanted()
+    judging = (lambda: bob.load("iris"), lambda: bob.load("registered"), lambda: plan_gc(bob))
+    for judges in (*judging, bob.verify, lambda: bob.verify(deep=False)):
+        with pytest.raises(StoreUnavailableError, match="Too many levels of symbolic links"):
+            judges()
     with pytest.warns(UserWarning, match="going on without what lies in the store .*Too many levels"):
         bob.save(tmp_path / "data", "large")
     assert noise(300_000) == (bob.load("large") / "file").read_bytes()
