@@ -68,6 +68,7 @@ class BaseMaterializer:
         self.key = self.REGISTRY_KEY
         self.trust = self.TRUST
         self.mmap = False
+        self._delegate: BaseMaterializer | None = None
 
     @property
     def uri(self) -> str:
@@ -120,10 +121,13 @@ class BaseMaterializer:
         For a value that this one's types cover and its format cannot hold. Nothing may have
         been written before.
         """
-        delegate = other(self.files)
-        self.key = delegate.key  # which the error is about where that one fails
+        self._delegate = delegate = other(self.files)
         delegate.save(value)
         self.key, self.trust = delegate.key, delegate.trust
+
+    def at_work(self) -> "type[BaseMaterializer]":
+        """The class that a failing `save` failed in: the one that the value was left to, or this one."""
+        return self._delegate.at_work() if self._delegate is not None else type(self)
 
     def raise_trust(self, trust: TrustClass) -> None:
         """Note that reading an element of the value asks for ``trust``."""

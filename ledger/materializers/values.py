@@ -64,7 +64,7 @@ def save_value(
     except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
         raise
     except ImportError as error:
-        raise missing("save", materializer_named(writer.key), qualified_name(type(value)), error) from error
+        raise missing("save", writer.at_work(), qualified_name(type(value)), error) from error
     except Exception as error:  # whatever a library or a user's materializer raises
         raise_of_machine(error, "write", f"the temporary files of a {qualified_name(type(value))}")
         raise _failure("save", chosen, qualified_name(type(value)), error, _way_out(chosen)) from error

@@ -280,6 +280,33 @@ def test_a_library_that_another_format_misses_is_told_as_that_ones(
     assert "pip install 'ledger[pandas]'" == caught.value.hint
 
 
+def test_a_value_that_another_one_could_not_save_is_ones_own(bench: Bench) -> None:
+    """Who writes a value after all that another materializer failed to save is the one that the record names."""
+
+    class Failing(BaseMaterializer):
+        SKIP_REGISTRATION = True
+
+        def save(self, _: Any) -> None:
+            raise ValueError
+
+    class Trying(BaseMaterializer):
+        SKIP_REGISTRATION = True
+
+        def save(self, value: Any) -> None:
+            try:
+                self.save_as(Failing, value)
+            except ValueError:
+                with self.open("value.txt", "w") as file:
+                    file.write(value)
+
+        def load(self, _: Any) -> Any:
+            with self.open("value.txt") as file:
+                return file.read()
+
+    saved, held = bench.save("x", materializer=Trying)
+    assert (Trying.REGISTRY_KEY, "x") == (saved.key, bench.load(saved, held))
+
+
 def test_a_library_that_a_materializer_of_ones_own_misses_is_named(bench: Bench) -> None:
     """What a user's materializer imports in vain while it saves is named, and is no extra of ours."""
 
