@@ -164,9 +164,10 @@ def _outputs(function: Callable[..., Any], hints: Mapping[str, Any], name: str) 
 
 def _members(annotation: Any, function: Callable[..., Any], name: str) -> tuple[Any, ...] | None:
     """The elements of a tuple annotation, if the function returns them as a literal."""
-    members = get_args(annotation)  # none of a bare `Tuple`, which says as little as `tuple`
-    if get_origin(annotation) is not tuple or not members or not returns_several(function):
+    says_members = get_origin(annotation) is tuple and hasattr(annotation, "__args__")  # a bare `Tuple` has none
+    if not says_members or not returns_several(function):
         return None
+    members = get_args(annotation)
     if Ellipsis in members:
         raise StepOutputsError(
             f"step {name!r} returns several values, but {annotation} does not say how many",

@@ -136,6 +136,18 @@ def test_a_tuple_of_nothing_said_is_one_value() -> None:
     assert ((1, 2), (1, 2)) == (bare(), of_typing())
 
 
+@pytest.mark.parametrize("annotation", [tuple[()], Tuple[()]], ids=["tuple", "Tuple"])  # noqa: UP006  # the case
+def test_an_empty_tuple_says_that_there_is_no_value(annotation: Any) -> None:
+    """``tuple[()]`` says how many values there are, as a bare one does not: more are refused."""
+
+    def one() -> Any:
+        return 1, 2
+
+    one.__annotations__["return"] = annotation
+    with pytest.raises(StepInterfaceError, match="expected 0"):
+        step(one)()
+
+
 def test_several_values_of_unknown_number_are_refused() -> None:
     """``tuple[int, ...]`` cannot be split into outputs."""
     with pytest.raises(StepOutputsError, match="does not say how many") as caught:
