@@ -562,14 +562,20 @@ def test_a_store_that_was_unmounted_is_not_made_anew(tmp_path: Path, hub: Path, 
     assert {"1": "first", "2": "second"} == values(other)
 
 
+def with_small_and_large(tmp_path: Path, hub: Path) -> Ledger:
+    """A ledger that shares by the hub, with a text that is one chunk, and the folder ``data``, which is a pack."""
+    ledger = shared(tmp_path / "ada", hub)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_bytes(noise(300_000))
+    ledger.save("first", "iris")
+    ledger.save(tmp_path / "data", "large")
+    return ledger
+
+
 @pytest.mark.parametrize("what", ["empty", "another", "gone"])
 def test_a_remotes_store_that_is_unmounted_is_away_and_no_damage(tmp_path: Path, hub: Path, what: str) -> None:
     """What only it has cannot be read, and nothing is said of it, by loads and checks; saves go on without it."""
-    ada = shared(tmp_path / "ada", hub)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "file").write_bytes(noise(300_000))
-    ada.save("first", "iris")
-    ada.save(tmp_path / "data", "large")
+    ada = with_small_and_large(tmp_path, hub)
     ada.sync()
     store = hub / "ledger-store"
     bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
@@ -597,12 +603,8 @@ def test_a_remotes_store_that_is_unmounted_is_away_and_no_damage(tmp_path: Path,
 
 @pytest.mark.parametrize("what", ["hub", "peer"])
 def test_a_remotes_path_that_cannot_be_looked_at_is_away(tmp_path: Path, hub: Path, what: str) -> None:
-    """As that of a dead mount: saves and loads of what is here go on, and what only it has is an error of the path."""
-    ada = shared(tmp_path / "ada", hub)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "file").write_bytes(noise(300_000))
-    ada.save("first", "iris")
-    ada.save(tmp_path / "data", "large")
+    """As that of a dead mount: saves and loads of what is here go on, and what only it has is away, and no damage."""
+    ada = with_small_and_large(tmp_path, hub)
     (ada.path / "store" / "linked").write_bytes(b"linked")
     ada.register(ada.path / "store" / "linked", "registered")
     ada.sync()
