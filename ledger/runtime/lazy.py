@@ -12,7 +12,7 @@ from uuid import UUID
 from ledger.errors import LazyArtifactError
 from ledger.runtime.graph import FromLookup, FromStep
 
-Source = FromLookup | FromStep
+LazyArgument = FromLookup | FromStep
 """Where a placeholder's version comes from, and the way to the fact of it that the placeholder stands for."""
 
 _OFFERED = ".load() .id .name .version .uri .tags .type .run_metadata[...]"
@@ -21,12 +21,12 @@ _OFFERED = ".load() .id .name .version .uri .tags .type .run_metadata[...]"
 class Placeholder:
     """Something that has a value only while the run goes on."""
 
-    def __init__(self, argument: Source, told: str) -> None:
+    def __init__(self, argument: LazyArgument, told: str) -> None:
         self._argument = argument
         self._told = told
 
     @property
-    def argument(self) -> Source:
+    def argument(self) -> LazyArgument:
         """What a step gets for it."""
         return self._argument
 
@@ -212,11 +212,11 @@ def lazy_lookup(wanted: str | UUID, version: str | int | None) -> LazyVersion:
     return LazyVersion(FromLookup(wanted=wanted, version=version), told)
 
 
-def _at_attribute(argument: Source, name: str) -> Source:
+def _at_attribute(argument: LazyArgument, name: str) -> LazyArgument:
     """One step further on the way to a fact: at an attribute of what an argument gives."""
     return replace(argument, path=(*argument.path, ("attribute", name)))
 
 
-def _at_item(argument: Source, key: Any) -> Source:
+def _at_item(argument: LazyArgument, key: Any) -> LazyArgument:
     """One step further on the way to a fact: at an item of what an argument gives."""
     return replace(argument, path=(*argument.path, ("item", key)))
