@@ -75,7 +75,7 @@ def check_missed(history: History, before: frozenset[str]) -> Iterator[GitFault]
 
     ``before`` are the packs that `without_index` gave before anything was read.
     """
-    if history.objects.has_restored:
+    if history.objects.packs.has_restored:
         for stem in sorted(before):
             if mode_of(history.objects.pack_directory / f"{stem}.idx", follow=False):
                 where = f"objects/pack/{stem}.idx"

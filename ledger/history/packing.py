@@ -94,7 +94,7 @@ def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) ->
     except BaseException:
         release_pack(objects, stem)
         raise
-    objects.adopt_pack(stem, len(entries))
+    objects.packs.adopt(stem, len(entries))
     return stem
 
 
@@ -119,7 +119,7 @@ FoldStep = Callable[[], None]
 
 def is_fold_due(objects: Objects) -> bool:
     """Whether there is something to fold, as far as this process knows."""
-    counts = objects.pack_counts()
+    counts = objects.packs.counts()
     return bool(plan_fold(counts)) or _is_turn(counts, _written_last(counts))
 
 
@@ -130,11 +130,11 @@ def next_fold(objects: Objects) -> FoldStep | None:
     lock of those who fold, which it keeps until the step is done. Packs that somebody marked with ``.keep`` and
     damaged packs are left as they are. What writers left that died is seen to first.
     """
-    written = _written_last(objects.pack_counts())
-    objects.look_again()  # Git's housekeeping may have been here, and others that fold
+    written = _written_last(objects.packs.counts())
+    objects.packs.look_again()  # Git's housekeeping may have been here, and others that fold
     with _folding(objects):
         under_way = plan_under_way(objects)
-        counts = _without(objects.pack_counts(), under_way.packs if under_way is not None else ())
+        counts = _without(objects.packs.counts(), under_way.packs if under_way is not None else ())
         stems = plan_fold(counts)
         if stems and sum(counts[stem] for stem in stems) <= AT_ONCE:
             tidy(objects)

@@ -144,9 +144,9 @@ def _fold_group(history: History, stems: Sequence[str], progress: Callable[[int]
 
 def _sizes(objects: Objects) -> Mapping[str, PackSize]:
     """The packs that there are now."""
-    objects.look_again()
+    objects.packs.look_again()
     found: dict[str, PackSize] = {}
-    for stem, count in objects.pack_counts().items():
+    for stem, count in objects.packs.counts().items():
         base = objects.pack_directory / stem
         with storage_errors(base, "read"):
             try:

@@ -69,7 +69,7 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> No
     sync_directory(folder)
     if read_file(folder / f"{stem}.idx") != index:
         raise IntegrityError(f"{stem}.idx does not hold what was written to it", where=str(folder / stem))
-    objects.adopt_pack(stem, count)
+    objects.packs.adopt(stem, count)
     remove_packs(objects, [old.base.name for old in fold.packs if old.base.name != stem])
 
 
@@ -82,7 +82,7 @@ def _is_whole(path: Path, checksum: str) -> bool:
 def remove_packs(objects: Objects, stems: Sequence[str]) -> None:
     """Remove packs whose objects are all elsewhere by now."""
     remove_multi_pack_index(objects.pack_directory)
-    objects.drop_packs(stems)
+    objects.packs.drop(stems)
     for stem in stems:
         base = f"{objects.pack_directory}/{stem}"
         # An index without its pack would be damage; a whole pack is folded once more.
