@@ -1,9 +1,8 @@
-"""The one ref that publishes, read and moved by us.
+"""Refs, read and written by us as the files that they are: the branch, which publishes, and what is noted of remotes.
 
-dulwich reads an unreadable ref as "no such ref"; here an error is an error, and a
-history without its branch is damage, never an empty ledger. Moving the branch is
-the commit point of every save: compare under Git's own lock file, write, fsync,
-rename, fsync the directory (specs/concurrency.md).
+A ref that cannot be read is an error, never "no such ref", and a history without its branch is damage, never an empty
+ledger. Moving the branch is the commit point of every save: compare under Git's own lock file, write, fsync, rename,
+fsync the directory (specs/concurrency.md, 2).
 """
 
 import contextlib
@@ -107,6 +106,14 @@ def read_packed(git_dir: Path) -> Iterator[tuple[str, str]]:
             yield ref, id
 
 
+def create_branch(git_dir: Path, new: CommitId) -> None:
+    """Point the branch of a repository that is being made at its first commit."""
+    target = git_dir / BRANCH
+    make_directory(target.parent)
+    _create(str(target), new)
+    sync_directory(target.parent)
+
+
 def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Callable[[], bool] = lambda: True) -> bool:
     """Publish ``new`` if the branch still is ``expected`` and ``agreed`` says so; says whether it did.
 
@@ -178,6 +185,26 @@ def move_held_branch(
     return True
 
 
+def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_LOCK_SECONDS) -> None:
+    """Move aside a lock file on the branch whose owner is dead; the caller holds the ledger's lock.
+
+    No other ledger writer runs, so the file is a dead writer's (known at once where the ledger's lock
+    says that its holder died), or a real Git's: that one is given ``patience`` seconds, by its age or, where a clock
+    was set back since, from the moment it was seen.
+    """
+    lock = f"{git_dir}/{BRANCH}.lock"
+    seen, since = None, 0.0
+    while (status := status_of(lock)) is not None:
+        if (file := (status.st_ino, status.st_ctime_ns)) != seen:
+            seen, since = file, time.monotonic()
+        if holder_died or max(time.time() - status.st_mtime, time.monotonic() - since) > patience:
+            aside = git_dir / "ledger-stale"
+            make_directory(aside)
+            _rename(lock, aside / f"main.lock.{time.time_ns()}")
+            return
+        time.sleep(0.05)
+
+
 def write_ref(git_dir: Path, ref: str, commit: CommitId) -> None:
     """Point a ref that is not the branch at a commit, durably: what a remote held, or evidence that is kept."""
     for attempt in range(1, _ATTEMPTS + 1):
@@ -204,43 +231,15 @@ def offered_ref(remote: str) -> str:
     return f"{OFFERED}/{remote}"
 
 
-def note_known(git_dir: Path, remote: str, commit: CommitId) -> None:
-    """Remember what a remote's branch holds, once that is accepted; Git is told, too, for whoever asks it."""
-    write_ref(git_dir, known_ref(remote), commit)
-    write_ref(git_dir, f"refs/remotes/{remote}/main", commit)
-
-
 def brought_ref(remote: str) -> str:
     """The ref that says up to which commit a remote's store was given the bytes that lie here."""
     return f"refs/ledger/brought/{remote}"
 
 
-def create_branch(git_dir: Path, new: CommitId) -> None:
-    """Point the branch of a repository that is being made at its first commit."""
-    target = git_dir / BRANCH
-    make_directory(target.parent)
-    _create(str(target), new)
-    sync_directory(target.parent)
-
-
-def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_LOCK_SECONDS) -> None:
-    """Move aside a lock file on the branch whose owner is dead; the caller holds the ledger's lock.
-
-    No other ledger writer runs, so the file is a dead writer's (known at once where the ledger's lock
-    says that its holder died), or a real Git's: that one is given ``patience`` seconds, by its age or, where a clock
-    was set back since, from the moment it was seen.
-    """
-    lock = f"{git_dir}/{BRANCH}.lock"
-    seen, since = None, 0.0
-    while (status := status_of(lock)) is not None:
-        if (file := (status.st_ino, status.st_ctime_ns)) != seen:
-            seen, since = file, time.monotonic()
-        if holder_died or max(time.time() - status.st_mtime, time.monotonic() - since) > patience:
-            aside = git_dir / "ledger-stale"
-            make_directory(aside)
-            _rename(lock, aside / f"main.lock.{time.time_ns()}")
-            return
-        time.sleep(0.05)
+def note_known(git_dir: Path, remote: str, commit: CommitId) -> None:
+    """Remember what a remote's branch holds, once that is accepted; Git is told, too, for whoever asks it."""
+    write_ref(git_dir, known_ref(remote), commit)
+    write_ref(git_dir, f"refs/remotes/{remote}/main", commit)
 
 
 def _write_once(git_dir: Path, ref: str, commit: CommitId) -> None:
