@@ -173,6 +173,13 @@ def _agree(
             commit=local,
             remote=remote.name,
         )
+    return _merge_behind(history, remote, theirs, local, author, now)
+
+
+def _merge_behind(
+    history: History, remote: Remote, theirs: CommitId, local: CommitId, author: str, now: dt.datetime
+) -> CommitId:
+    """A new commit, durable and named by a ref, that adds to the remote's what only this history holds."""
     objects = history.objects
     tree, merged = merge_roots(history, objects.commit(theirs).tree, objects.commit(local).tree)
     lines = [f"Artifact: {after.label}\nId: {after.id}\nRenumbered: {before.label}" for before, after in merged.moved]
