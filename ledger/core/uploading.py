@@ -24,7 +24,7 @@ from ledger.blobs import (
 from ledger.core.noted_stores import check_noted, note_store, recognise
 from ledger.core.workspace import Workspace
 from ledger.errors import ConfigError, LedgerError, StoreMismatchError
-from ledger.history import Claim, Remote, SyncPlan, without_secrets
+from ledger.history import Claim, Snapshot, SyncPlan, without_secrets
 from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, RemoteConfig, store_of_remote, store_url
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -39,109 +39,111 @@ def uploaded(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, *, so
 
     ``sound`` are the packs that were found whole there by this sync: each is looked at once.
     """
-    passed_by = _stored_here(workspace, plan, plan.passed_by)
-    is_said = bool(plan.unpublished or passed_by or store_of_remote(workspace.path, settings))
-    target = _target(workspace, settings, plan.remote) if is_said else None
     with ExitStack() as held:
-        if target is not None:
-            _bring(workspace, settings, plan, target, passed_by, sound=sound, held=held)
+        _Upload(workspace, settings, plan).bring(sound, held)
         yield
 
 
-def _bring(
-    workspace: Workspace,
-    settings: RemoteConfig,
-    plan: SyncPlan,
-    target: Store,
-    passed_by: _Contents,
-    *,
-    sound: MutableSet[str],
-    held: ExitStack,
-) -> None:
-    """Put into the remote's store what it lacks, and keep everybody from removing it there until ``held`` ends."""
-    is_new = not recognise(workspace.path, target)
-    new = _contents(workspace, plan, plan.unpublished)
-    old = _stored_here(workspace, plan, _published(workspace, plan)) if is_new else passed_by
-    if not new and not old:
-        _look_at(workspace, target, plan, is_new=is_new)
-        return
-    if is_new:
-        _make(workspace, settings, plan, len(new) + len(old))
-    else:
-        check_noted(workspace.path, target)
-    held.callback(hold(target, timeout=workspace.config.lock_timeout).release)
-    with ExitStack() as reading, task(f"sync {plan.remote.name}", sum(content.size for _, content in (*new, *old))):
-        reading.callback(workspace.hold_store().release)  # what is read goes nowhere else meanwhile
-        wanted = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in new)
-        copy_contents(wanted, target, sound=sound)
-        besides = (Copied(workspace.store, content, claim.label) for claim, content in old)
-        copy_contents(besides, target, sound=sound, refused=partial(_warn_not_put, target))
-    note_store(workspace.path, target.url, store_id(target))
+class _Upload:
+    """The bytes that the plan of a sync asks for."""
 
+    def __init__(self, workspace: Workspace, settings: RemoteConfig, plan: SyncPlan) -> None:
+        self._workspace = workspace
+        self._settings = settings
+        self._plan = plan
+        self._url = store_of_remote(workspace.path, settings)
 
-def _target(workspace: Workspace, settings: RemoteConfig, remote: Remote) -> Store | None:
-    """The remote's store; ``None`` where both ledgers use one store."""
-    url = store_of_remote(workspace.path, settings)
-    own = open_store(store_url(workspace.path, workspace.config))
-    if not url:
-        if workspace.config.store == DEFAULT_STORE and isinstance(own, LocalStore):
-            raise ConfigError(
-                f"{remote} has no store: others could not read the bytes of what is published there",
-                hint=f'add `store = "URL"` below [remotes.{remote.name}] in {workspace.path / CONFIG_FILE}',
-                remote=remote.name,
-                url=without_secrets(settings.url),
-            )
-        return None
-    target = open_store(url, cache=workspace.cache)
-    return None if target.url == own.url else target
-
-
-def _contents(workspace: Workspace, plan: SyncPlan, claims: Iterable[Claim]) -> _Contents:
-    snapshot = workspace.history.snapshot(plan.tip)
-    return [(claim, workspace.facts(snapshot, claim).manifest.content) for claim in claims]
-
-
-def _published(workspace: Workspace, plan: SyncPlan) -> Iterator[Claim]:
-    """The versions that the remote holds already."""
-    new = {claim.id for claim in plan.unpublished}
-    return (claim for claim in workspace.history.snapshot(plan.tip).all_claims() if claim.id not in new)
-
-
-def _stored_here(workspace: Workspace, plan: SyncPlan, claims: Iterable[Claim]) -> _Contents:
-    """Of some versions, those whose bytes lie in this ledger's own store."""
-    contents = _contents(workspace, plan, claims)
-    there = are_present(workspace.store, (content for _, content in contents))
-    return [found for found, is_there in zip(contents, there, strict=True) if is_there]
-
-
-def _look_at(workspace: Workspace, target: Store, plan: SyncPlan, *, is_new: bool) -> None:
-    """Where nothing is to be put: note a store in a folder, or warn that it is not the one that is noted."""
-    if not isinstance(target, LocalStore):
-        return  # it may be far away, or not let this user in, and nothing is asked of it
-    try:
+    def bring(self, sound: MutableSet[str], held: ExitStack) -> None:
+        """Put into the remote's store what it lacks, and keep everybody from removing it there until ``held`` ends."""
+        workspace, plan = self._workspace, self._plan
+        passed_by = self._stored_here(plan.passed_by)
+        target = self._target() if plan.unpublished or passed_by or self._url else None
+        if target is None:
+            return
+        is_new = not recognise(workspace.path, target)
+        new = self._contents(plan.unpublished)
+        old = self._stored_here(self._published()) if is_new else passed_by
+        if not new and not old:
+            self._look_at(target, is_new=is_new)
+            return
         if is_new:
-            note_store(workspace.path, target.url, store_id(target))
+            self._make(len(new) + len(old))
         else:
             check_noted(workspace.path, target)
-    except StoreMismatchError as error:
-        if not is_new:
-            warn_user(f"the bytes at {plan.remote.name} cannot be read: {error}; {error.hint}")
+        held.callback(hold(target, timeout=workspace.config.lock_timeout).release)
+        self._copy(new, old, target, sound)
+        note_store(workspace.path, target.url, store_id(target))
 
+    def _target(self) -> Store | None:
+        """The remote's store; ``None`` where both ledgers use one store."""
+        workspace, remote = self._workspace, self._plan.remote
+        own = open_store(store_url(workspace.path, workspace.config))
+        if not self._url:
+            if workspace.config.store == DEFAULT_STORE and isinstance(own, LocalStore):
+                raise ConfigError(
+                    f"{remote} has no store: others could not read the bytes of what is published there",
+                    hint=f'add `store = "URL"` below [remotes.{remote.name}] in {workspace.path / CONFIG_FILE}',
+                    remote=remote.name,
+                    url=without_secrets(self._settings.url),
+                )
+            return None
+        target = open_store(self._url, cache=workspace.cache)
+        return None if target.url == own.url else target
 
-def _make(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, count: int) -> None:
-    """Make the remote's store where there is none; ``count`` versions are about to be put there."""
-    url = store_of_remote(workspace.path, settings)
-    try:
-        store_id(open_store(url))
-    except StoreMismatchError:
-        made = create_store(url, cache=workspace.cache)
-        lacking = sum(1 for _ in workspace.history.snapshot(plan.tip).all_claims()) - count
-        if lacking:
-            warn_user(
-                f"{made.url} is a new store, without {lacking} of the versions that others saved: their syncs "
-                f"bring them; if it should be another one, correct `store` below [remotes.{plan.remote.name}] "
-                f"in {workspace.path / CONFIG_FILE}"
-            )
+    def _contents(self, claims: Iterable[Claim]) -> _Contents:
+        snapshot = self._snapshot()
+        return [(claim, self._workspace.facts(snapshot, claim).manifest.content) for claim in claims]
+
+    def _stored_here(self, claims: Iterable[Claim]) -> _Contents:
+        """Of some versions, those whose bytes lie in this ledger's own store."""
+        contents = self._contents(claims)
+        there = are_present(self._workspace.store, (content for _, content in contents))
+        return [found for found, is_there in zip(contents, there, strict=True) if is_there]
+
+    def _published(self) -> Iterator[Claim]:
+        """The versions that the remote holds already."""
+        new = {claim.id for claim in self._plan.unpublished}
+        return (claim for claim in self._snapshot().all_claims() if claim.id not in new)
+
+    def _snapshot(self) -> Snapshot:
+        return self._workspace.history.snapshot(self._plan.tip)
+
+    def _look_at(self, target: Store, *, is_new: bool) -> None:
+        """Where nothing is to be put: note a store in a folder, or warn that it is not the one that is noted."""
+        if not isinstance(target, LocalStore):
+            return  # it may be far away, or not let this user in, and nothing is asked of it
+        try:
+            if is_new:
+                note_store(self._workspace.path, target.url, store_id(target))
+            else:
+                check_noted(self._workspace.path, target)
+        except StoreMismatchError as error:
+            if not is_new:
+                warn_user(f"the bytes at {self._plan.remote.name} cannot be read: {error}; {error.hint}")
+
+    def _make(self, count: int) -> None:
+        """Make the remote's store where there is none; ``count`` versions are about to be put there."""
+        try:
+            store_id(open_store(self._url))
+        except StoreMismatchError:
+            made = create_store(self._url, cache=self._workspace.cache)
+            lacking = sum(1 for _ in self._snapshot().all_claims()) - count
+            if lacking:
+                warn_user(
+                    f"{made.url} is a new store, without {lacking} of the versions that others saved: their syncs "
+                    f"bring them; if it should be another one, correct `store` below "
+                    f"[remotes.{self._plan.remote.name}] in {self._workspace.path / CONFIG_FILE}"
+                )
+
+    def _copy(self, new: _Contents, old: _Contents, target: Store, sound: MutableSet[str]) -> None:
+        """Put versions there: ``new`` ones wherever their bytes lie, of ``old`` ones what lies here."""
+        workspace, size = self._workspace, sum(content.size for _, content in (*new, *old))
+        with ExitStack() as reading, task(f"sync {self._plan.remote.name}", size):
+            reading.callback(workspace.hold_store().release)  # what is read goes nowhere else meanwhile
+            wanted = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in new)
+            copy_contents(wanted, target, sound=sound)
+            besides = (Copied(workspace.store, content, claim.label) for claim, content in old)
+            copy_contents(besides, target, sound=sound, refused=partial(_warn_not_put, target))
 
 
 def _warn_not_put(target: Store, error: LedgerError) -> None:

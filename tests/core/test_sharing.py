@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from ledger import Ledger
 from ledger.blobs import LocalStore, create_store
@@ -42,7 +43,7 @@ from ledger.errors import (
     StoreMismatchError,
     StoreUnavailableError,
 )
-from ledger.history import History, Remote, adopt_plan
+from ledger.history import History, Remote, adopt_plan, plan_sync
 from ledger.lookup import settings_for, store_of_remote, write_remote
 from ledger.maintenance import plan_gc
 from ledger.meters import Progress, progress
@@ -502,13 +503,17 @@ def test_a_remote_that_nobody_knows(ledger: Ledger) -> None:
     assert "run `ledger remote add origin URL`" == caught.value.hint
 
 
-def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger]) -> None:
+def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Versions whose bytes nobody else could read are not published; settings say where to put them."""
     ada, _ = pair
+    ada.save("second", "iris")
     far = settings_for("https://ada:secret@example.com/team.git")
     assert "" == store_of_remote(ada.path, far)
-    with pytest.raises(ConfigError, match=r"origin \(https://example.com/team.git\) has no store"):
-        uploading._target(ada.workspace, far, Remote("origin", far.url))
+    plan = plan_sync(ada.workspace.history, Remote("origin", str(hub)), author=ada.author, now=ada.now())
+    there = structs.replace(plan, remote=Remote("origin", far.url))
+    refused = pytest.raises(ConfigError, match=r"origin \(https://example.com/team.git\) has no store")
+    with refused, uploading.uploaded(ada.workspace, far, there, sound=set()):
+        pytest.fail("they would be pushed now")
 
 
 def test_a_path_that_is_written_as_a_url(tmp_path: Path) -> None:
