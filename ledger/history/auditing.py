@@ -192,16 +192,7 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     reached = set(_reached(history, (*tips.commits.values(), *offered)))
     if tips.unread:
         return  # what those reach nobody can tell
-    lost: dict[CommitId, Commit] = {}
-    for id in on_disk:
-        if id not in reached:
-            try:
-                commit = history.objects.commit(id)
-                if LEDGER_FILE[0] in history.objects.tree(commit.tree):
-                    lost[id] = commit
-            except (IntegrityError, StorageError) as error:
-                raise_unjudged(error)
-                continue  # it is no commit of a ledger, or `check_git_file` says so
+    lost = {id: commit for id in on_disk - reached if (commit := _commit_of_a_ledger(history.objects, id)) is not None}
     built_on = {
         parent for commit in lost.values() if f"\n{TOGETHER}: " not in commit.message for parent in commit.parents
     }
@@ -209,6 +200,16 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
         subject = lost[id].message.split("\n", 1)[0]
         message = f"commit {id} ({subject}) was published once, and no ref of {history.git_dir} reaches it any more"
         yield GitFault(f"commit {id}", "corrupt", message)
+
+
+def _commit_of_a_ledger(objects: Objects, id: CommitId) -> Commit | None:
+    """A commit in whose tree a ledger lies; ``None`` for another one, and for what cannot be read as one."""
+    try:
+        commit = objects.commit(id)
+        return commit if LEDGER_FILE[0] in objects.tree(commit.tree) else None
+    except (IntegrityError, StorageError) as error:
+        raise_unjudged(error)
+        return None  # `check_git_file` says so, where it is damaged
 
 
 def _check_small(path: Path, name: str) -> Iterator[GitFault]:
