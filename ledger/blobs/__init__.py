@@ -22,6 +22,7 @@ from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
 from ledger.blobs.copying import Copied, copy_content, copy_contents
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.layout import STORE_KEY
 from ledger.blobs.linked import link_content, linked_path
@@ -46,7 +47,6 @@ from ledger.blobs.pruning import (
     repack,
 )
 from ledger.blobs.reader import ContentReader, are_present, is_present
-from ledger.blobs.remote import FsspecStore
 from ledger.blobs.store import PrunableStore, Store, uncached
 from ledger.blobs.writer import ContentWriter
 

@@ -17,10 +17,10 @@ from ledger.blobs.buckets import BucketStore
 from ledger.blobs.cache import ObjectCache
 from ledger.blobs.cached import CachedStore
 from ledger.blobs.endpoints import EXTRAS
+from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY, chunk_shards
 from ledger.blobs.local import LocalStore
 from ledger.blobs.readonly import ReadOnlyStore
-from ledger.blobs.remote import FsspecStore
 from ledger.blobs.retrying import ATTEMPTS, RetryingStore
 from ledger.blobs.store import PrunableStore, Store
 from ledger.disk import given_text, make_directory

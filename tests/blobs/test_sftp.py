@@ -67,7 +67,7 @@ def test_each_write_goes_out_at_once(host: Host, tmp_path: Path) -> None:
 
 def test_a_server_that_falls_silent_is_away(host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for ever for an answer; the next request has a connection of its own."""
-    monkeypatch.setattr("ledger.blobs.remote._SILENT_SECONDS", 0.3)
+    monkeypatch.setattr("ledger.blobs.fsspec_store._SILENT_SECONDS", 0.3)
     store = FsspecStore(host.url(tmp_path / "far"))
     store.put(KEY, [b"bytes"])
     host.fall_silent()

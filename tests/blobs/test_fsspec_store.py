@@ -9,7 +9,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from ledger.blobs import ContentReader, FsspecStore, create_store, store_id
-from ledger.blobs.remote import _without_secrets
+from ledger.blobs.fsspec_store import _without_secrets
 from ledger.errors import ArgumentError, StorageError, StoreUnavailableError
 from tests.kit.contents import load, noise, save
 from tests.kit.stores import KEY, StoreContract
