@@ -40,22 +40,22 @@ _NO_ARGUMENTS: type[click.ClickException] | tuple[()] = getattr(click.exceptions
 """What click raises where a command without arguments shows its help; before 8.2 it shows that by itself."""
 
 
-def report_error(error: LedgerError, *, as_json: bool, ledger: str | None = None) -> int:
+def report_error(error: LedgerError, *, wants_json: bool, ledger: str | None = None) -> int:
     """Say on stderr what went wrong and what to do next, on the ``ledger`` that was named; returns the exit code."""
     hint = error.hint if ledger is None else _on_ledger(error.hint, ledger)
-    if as_json:
+    if wants_json:
         _print_object(error.kind, str(error), hint)
     else:
         _print_lines(str(error), hint)
     return error.exit_code
 
 
-def report_usage(error: click.ClickException, *, as_json: bool) -> int:
+def report_usage(error: click.ClickException, *, wants_json: bool) -> int:
     """Say on stderr how a command is used; returns the exit code."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     hint = f"run `{context.command_path if context is not None else 'ledger'} --help`"
     message = error.format_message().replace("\n\t", " ")  # click lists choices a line each
-    if as_json:
+    if wants_json:
         _print_object(_USAGE, message, hint)
     elif isinstance(error, _NO_ARGUMENTS):
         error.show()

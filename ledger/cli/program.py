@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the program; returns the exit code."""
-    as_json = "--json" in arguments
+    wants_json = "--json" in arguments
     session = Session()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no failure
@@ -106,15 +106,15 @@ def run(arguments: Sequence[str]) -> int:
             with bar_on_terminal():
                 code = program.main(list(arguments), prog_name="ledger", standalone_mode=False, obj=session)
         except LedgerError as error:
-            return report_error(error, as_json=as_json, ledger=session.path)
+            return report_error(error, wants_json=wants_json, ledger=session.path)
         except click.Abort:
             return INTERRUPTED
         except click.ClickException as error:
-            return report_usage(error, as_json=as_json)
+            return report_usage(error, wants_json=wants_json)
         except OSError as error:
             _drop_output()
             lost = StorageError(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
-            return report_error(lost, as_json=as_json)
+            return report_error(lost, wants_json=wants_json)
     return code if isinstance(code, int) else 0
 
 

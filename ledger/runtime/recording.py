@@ -270,4 +270,6 @@ def _not_plain(foreign: Foreign, step: str, name: str) -> StepInterfaceError:
 
 def listed(after: Any) -> list[Any]:
     """What a step is to run after, given alone or as a list."""
-    return [] if after is None else list(after) if isinstance(after, (list, tuple, set)) else [after]
+    if after is None:
+        return []
+    return list(after) if isinstance(after, (list, tuple, set)) else [after]
