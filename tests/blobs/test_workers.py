@@ -124,9 +124,6 @@ def test_an_unfinished_content_leaves_no_thread(store: LocalStore, how: str) -> 
     if how == "abort":
         writer.abort()
     del writer
-    deadline = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < deadline:
-        time.sleep(0.01)
 
 
 def test_a_half_read_content_leaves_no_thread(store: LocalStore) -> None:

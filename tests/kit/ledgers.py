@@ -8,8 +8,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from ledger import ArtifactVersion, Ledger
+from ledger import ArtifactVersion, Ledger, PipelineRun
 from ledger.blobs import ContentWriter
+from ledger.client import Client
 from ledger.core.saving import Options, store_value
 from tests.kit.git import git_says
 
@@ -33,6 +34,11 @@ def values_of(ledger: Ledger) -> list[object]:
     """Every value that a ledger holds, to who opens it now."""
     fresh = Ledger.open(ledger.path)
     return [version.load() for artifact in fresh.artifacts() for version in artifact.versions]
+
+
+def last_run() -> PipelineRun:
+    """The newest run of the default ledger."""
+    return Client().list_pipeline_runs()[-1]
 
 
 def write_files(folder: Path, files: dict[str, bytes]) -> Path:

@@ -22,7 +22,7 @@ from ledger.errors import VersionExistsError
 from ledger.materializers.numpy_arrays import NumpyMaterializer
 from ledger.runtime import Step
 from ledger.runtime.fingerprint import cache_key, source_digest
-from tests.kit.ledgers import files_below, git, run_python
+from tests.kit.ledgers import files_below, git, last_run, run_python
 
 RAN: list[Any] = []
 
@@ -57,7 +57,7 @@ def statuses(run: PipelineRun) -> list[str]:
 def call(made: Step, *arguments: Any) -> str:
     """The status of a direct call."""
     made(*arguments)
-    return Client().list_pipeline_runs()[-1].steps[made.name].status
+    return last_run().steps[made.name].status
 
 
 def test_a_second_run_reuses_the_versions_and_names_the_run() -> None:

@@ -13,7 +13,7 @@ import pytest
 from ledger import Ledger, PipelineRun, get_step_context, log_artifact_metadata, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.errors import StepContextError
-from tests.kit.ledgers import git
+from tests.kit.ledgers import git, last_run
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +65,7 @@ def test_a_thread_of_a_step_knows_the_step_in_a_copy_of_its_context() -> None:
         return 1
 
     starts_threads()
-    run = Client().list_pipeline_runs()[-1]
+    run = last_run()
     assert 1 == run.steps["starts_threads"].output.metadata["k"]
     assert ["aside"] == [version.name for version in run.steps["starts_threads"].saved]
 

@@ -11,7 +11,6 @@ import pytest
 
 from ledger import (
     ArtifactConfig,
-    PipelineRun,
     get_step_context,
     load_artifact,
     log_artifact_metadata,
@@ -29,15 +28,12 @@ from ledger.errors import (
     StepContextError,
     VersionNotFoundError,
 )
+from tests.kit.ledgers import last_run
 
 
 @pytest.fixture(autouse=True)
 def project(workdir: Path) -> Path:
     return workdir
-
-
-def last_run() -> PipelineRun:
-    return Client().list_pipeline_runs()[-1]
 
 
 def test_there_is_no_context_outside_a_step() -> None:

@@ -15,6 +15,7 @@ import pytest
 from ledger import ExternalArtifact, Ledger, load_artifact, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.errors import LedgerNotFoundError, StepInterfaceError
+from tests.kit.ledgers import last_run
 
 RAN: list[str] = []
 
@@ -84,7 +85,7 @@ def test_defaults_and_options_that_are_not_json_are_saved_first() -> None:
 
     assert 3j == sums()
     assert 6j == sums.with_options(parameters={"times": 2j})()
-    assert {"numbers", "times"} == Client().list_pipeline_runs()[-1].steps["sums"].inputs.keys()
+    assert {"numbers", "times"} == last_run().steps["sums"].inputs.keys()
 
 
 def test_arguments_that_no_record_has_room_for_are_saved_first() -> None:
@@ -103,7 +104,7 @@ def test_a_handle_is_an_argument() -> None:
     """A version is recorded as an input and loaded."""
     version = save_artifact(40, "x")
     assert 42 == add(version)
-    assert version == Client().list_pipeline_runs()[-1].steps["add"].inputs["a"]
+    assert version == last_run().steps["add"].inputs["a"]
 
 
 def test_a_version_of_another_ledger_is_refused(project: Path) -> None:
@@ -227,7 +228,7 @@ def test_a_call_in_a_pipelines_body_gives_placeholders() -> None:
 def test_a_direct_call_may_have_its_id() -> None:
     """``id=`` names the step in its run as it does in a pipeline; there is nothing it could run after."""
     assert 3 == add(1, 2, id="sum")
-    assert ["sum"] == list(Client().list_pipeline_runs()[-1].steps)
+    assert ["sum"] == list(last_run().steps)
     with pytest.raises(StepInterfaceError, match="'add' is to run after 'other', which is no step"):
         add(1, 2, after="other")
 
@@ -250,7 +251,7 @@ def test_a_method_is_a_step_of_its_object() -> None:
     """``@step`` on a method takes the object it is called on; its state cannot be told, so it always runs."""
     assert [6, 8, 6] == [Trainer(rate).fit(2) for rate in (3, 4, 3)]
     assert ["fit"] * 3 == RAN
-    assert {"factor": 2} == Client().list_pipeline_runs()[-1].steps["fit"].parameters
+    assert {"factor": 2} == last_run().steps["fit"].parameters
 
     @pipeline
     def training() -> None:
@@ -278,7 +279,7 @@ class Tripled(Scaled):
 def test_a_class_method_is_a_step_of_its_class() -> None:
     """It takes the class that it is called on, or that of the object, and what it is given is recorded by name."""
     assert [8, 12, 12] == [Scaled.scaled(4), Tripled.scaled(4), Tripled().scaled(value=4)]
-    assert {"value": 4} == Client().list_pipeline_runs()[-1].steps["scaled"].parameters
+    assert {"value": 4} == last_run().steps["scaled"].parameters
     assert ["scaled"] == [artifact.name for artifact in Client().list_artifacts()]
 
     @pipeline

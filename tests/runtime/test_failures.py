@@ -19,7 +19,6 @@ from ledger import (
     ArtifactConfig,
     ExternalArtifact,
     Ledger,
-    PipelineRun,
     get_step_context,
     pipeline,
     save_artifact,
@@ -36,7 +35,7 @@ from ledger.errors import (
 )
 from ledger.materializers import BaseMaterializer
 from ledger.runtime import current_step
-from tests.kit.ledgers import files_below
+from tests.kit.ledgers import files_below, last_run
 
 RAN: list[str] = []
 
@@ -78,10 +77,6 @@ def training() -> None:
 def after(given: Any = None) -> Annotated[int, "after"]:
     RAN.append("after")
     return 1
-
-
-def last_run() -> PipelineRun:
-    return Client().list_pipeline_runs()[-1]
 
 
 def names() -> list[str]:

@@ -21,6 +21,7 @@ from ledger.errors import (
     StepInterfaceError,
     VersionNotFoundError,
 )
+from tests.kit.ledgers import last_run
 
 GOT: list[Any] = []
 
@@ -265,7 +266,7 @@ def test_a_missing_artifact_fails_the_step_that_takes_it(
     with pytest.raises(kind, match=told) as caught:
         run_body(body)
     assert "while step 'takes' was given its argument 'given'" == caught.value.__notes__[-1]
-    run = Client().list_pipeline_runs()[-1]
+    run = last_run()
     assert ["completed", "failed"] == [each.status for each in run.steps.values()]
     assert told in str(run.steps["takes"].error)
 

@@ -12,6 +12,7 @@ from ledger.client import Client
 from ledger.enums import ArtifactType
 from ledger.errors import InvalidNameError, NameCollisionError, NameTemplateError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
+from tests.kit.ledgers import last_run
 
 
 class _Loud(BaseMaterializer):
@@ -325,5 +326,5 @@ def test_a_materializer_for_an_output_that_is_not_there_is_refused() -> None:
 
 def _run_alone(made: Any) -> Any:
     made()
-    (version,) = Client().list_pipeline_runs()[-1].artifact_versions
+    (version,) = last_run().artifact_versions
     return version

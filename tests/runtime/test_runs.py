@@ -20,7 +20,7 @@ from ledger.errors import (
     StepInterfaceError,
 )
 from ledger.records import decode_cache, decode_end, decode_run, decode_step
-from tests.kit.ledgers import canonical, git, plant
+from tests.kit.ledgers import canonical, git, last_run, plant
 
 
 @pytest.fixture(autouse=True)
@@ -404,6 +404,6 @@ def test_a_notebook_shows_a_run_as_a_table() -> None:
 
     with pytest.raises(ValueError, match="script"):
         broken()
-    shown = Client().list_pipeline_runs()[-1]._repr_html_()
+    shown = last_run()._repr_html_()
     assert "broken failed (" in shown
     assert ("<td>ValueError: &lt;script&gt;</td>" in shown, "<script>" in shown) == (True, False)
