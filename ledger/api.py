@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ledger.core import ArtifactVersion, Transaction, check_request, ledger_for_reading, ledger_for_writing
+from ledger.core import ArtifactVersion, Ledger, Transaction, check_request, ledger_for_reading, ledger_for_writing
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentError, ArtifactNotFoundError, LedgerNotFoundError
 from ledger.materializers import BaseMaterializer
@@ -131,12 +131,8 @@ def log_artifact_metadata(
     chosen = version if version is not None else artifact_version
     context = current_step()
     outputs = context.output_names if context is not None else ()
-    if (
-        context is not None
-        and chosen is None
-        and (context.is_output(artifact_name) or (artifact_name is None and len(outputs) == 1))
-    ):
-        context.add_output_metadata(metadata, str(artifact_name or outputs[0]))
+    if context is not None and chosen is None and (output := context.output_meant_by(artifact_name)) is not None:
+        context.add_output_metadata(metadata, output)
         return
     if artifact_name is None:
         raise ArgumentError(
@@ -145,18 +141,20 @@ def log_artifact_metadata(
             hint="name the artifact: log_artifact_metadata(metadata, 'name')",
         )
     try:
-        ledger = ledger_for_reading()
-    except LedgerNotFoundError as error:
-        # Where there is no ledger there is no such artifact; a typing error is no reason to make one.
-        raise ArtifactNotFoundError(
-            f"no artifact {str(artifact_name)!r}: {error}", hint=error.hint, name=str(artifact_name)
-        ) from error
-    try:
-        ledger.log_metadata(metadata, artifact_name, chosen)
+        _ledger_with(artifact_name).log_metadata(metadata, artifact_name, chosen)
     except ArtifactNotFoundError as error:
         if outputs and chosen is None:
             error.hint = f"{error.hint}; the outputs of this step are: {', '.join(outputs)}"
         raise
+
+
+def _ledger_with(artifact_name: str | UUID) -> Ledger:
+    """The default ledger, to change what it has; a typing error is no reason to make one where there is none."""
+    try:
+        return ledger_for_reading()
+    except LedgerNotFoundError as error:
+        name = str(artifact_name)
+        raise ArtifactNotFoundError(f"no artifact {name!r}: {error}", hint=error.hint, name=name) from error
 
 
 def _noted(transaction: Transaction, context: StepContext | None) -> ArtifactVersion:

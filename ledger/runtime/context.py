@@ -58,9 +58,14 @@ class StepContext:
         """The outputs of the step."""
         return tuple(self._metadata)
 
-    def is_output(self, name: object) -> bool:
-        """Whether a name is an output's: its key, as the code writes it too, or its artifact's name."""
-        return isinstance(name, str) and name in self._outputs
+    def output_meant_by(self, name: object) -> str | None:
+        """The output of a name: its key, as the code writes it too, or its artifact's; of no name, the only one.
+
+        ``None`` where no output is meant, or nobody can say which.
+        """
+        if name is None:
+            return self.output_names[0] if len(self.output_names) == 1 else None
+        return self._outputs.get(name) if isinstance(name, str) else None
 
     def add_output_metadata(self, metadata: Mapping[str, Any], output_name: str | None = None) -> None:
         """Add metadata to an output; the name may be left out where there is one. Later calls win, groups merge."""
@@ -136,11 +141,9 @@ class StepContext:
         return f"<StepContext {self.step_name} of {self.pipeline_name} run={self.run_id} outputs={outputs}>"
 
     def _output(self, name: str | None) -> str:
-        outputs = self.output_names
-        if name is None and len(outputs) == 1:
-            return outputs[0]
-        if isinstance(name, str) and name in self._outputs:
-            return self._outputs[name]
+        meant, outputs = self.output_meant_by(name), self.output_names
+        if meant is not None:
+            return meant
         if not outputs:
             hint = "let the step return a value, or log on an artifact by its name"
             raise StepContextError(
