@@ -17,7 +17,7 @@ from ledger.lookup import ArtifactVersion, find_remote, place_for_new
 
 @click.command(cls=ExampleCommand, example="ledger init")
 @click.argument("path", required=False, type=PATH)
-@click.option("--store", metavar="URL", help="Where bytes go: a folder or an fsspec URL; by default inside the ledger.")
+@click.option("--store", metavar="URL", help="Where bytes go: a folder or a URL; by default inside the ledger.")
 @json_option
 @pass_session
 def init(session: Session, path: str | None, store: str | None) -> None:
