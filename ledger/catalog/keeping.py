@@ -6,10 +6,8 @@ writer left at the end is skipped. What is appended is not synced to disk: the f
 checksum, and where one fails, the catalog is made again.
 """
 
-import contextlib
 import itertools
 import os
-import time
 import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -31,10 +29,9 @@ from ledger.disk import (
     close_anyway,
     make_directory,
     open_regular,
-    remove_if_there,
+    remove_abandoned,
     scratch_file,
     stage_file,
-    storage_errors,
 )
 from ledger.errors import StorageError
 
@@ -120,7 +117,7 @@ def extend(catalog: Catalog, changes: Iterable[LineChange], commit: str) -> Exte
 def write_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], commit: str) -> None:
     """Write a catalog with changes anew; it appears whole or not at all. Of many changes, few are in memory."""
     make_directory(path.parent)
-    _remove_abandoned(path.parent)
+    remove_abandoned(path.parent, _TEMPORARY, seconds=_ABANDONED_SECONDS)
     token = os.urandom(TOKEN_BYTES)
     with scratch_file(path.parent) as scratch:
         source = _OpenFile(os.dup(scratch.fileno()))
@@ -216,16 +213,6 @@ def _possible_end(source: ReadAt, before: int) -> int:
             return start + at + TRAILER_BYTES
         limit = start + len(MAGIC) - 1 if start > _BODY_AT else 0
     return 0
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what writers left that died long ago; nothing reads it."""
-    with storage_errors(folder, "list"):
-        left = [entry for entry in os.scandir(folder) if entry.name.startswith(_TEMPORARY)]
-        for entry in left:
-            with contextlib.suppress(FileNotFoundError):  # its writer has just put it in place
-                if time.time() - entry.stat().st_mtime > _ABANDONED_SECONDS:
-                    remove_if_there(entry.path)
 
 
 class _OpenFile:

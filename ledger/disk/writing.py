@@ -8,6 +8,7 @@ import contextlib
 import errno
 import itertools
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import IO, BinaryIO
 
 from ledger.disk.given import temporary_folder
 from ledger.disk.modes import MODE
-from ledger.disk.reading import is_folder, storage_errors
+from ledger.disk.reading import is_folder, names_in, storage_errors
 from ledger.disk.syncing import sync_directory, sync_file
 from ledger.errors import StorageError
 from ledger.system_errors import storage_error
@@ -235,6 +236,17 @@ def remove_if_there(path: str | os.PathLike[str]) -> bool:
     except OSError:
         return False
     return True
+
+
+def remove_abandoned(folder: str | os.PathLike[str], lead: str, *, seconds: float) -> None:
+    """Remove the files of a folder whose names begin so and that nobody has written to for so long: nothing reads them.
+
+    A time that lies as far ahead counts as well: the clock was set back since.
+    """
+    for path in (os.path.join(folder, name) for name in names_in(folder) if name.startswith(lead)):
+        with storage_errors(path, "look at"), contextlib.suppress(FileNotFoundError):
+            if abs(time.time() - os.lstat(path).st_mtime) > seconds:
+                remove_if_there(path)
 
 
 def remove_folder(path: str | os.PathLike[str]) -> None:

@@ -7,14 +7,10 @@ when last heard of, and each new commit may be admitted.
 What is refused stays under ``refs/ledger/quarantine/`` as evidence.
 """
 
-import os
 import shlex
-import time
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
-from ledger.disk import fresh_name, names_in, remove_if_there, storage_errors
+from ledger.disk import fresh_name, remove_abandoned, remove_if_there
 from ledger.errors import (
     ArgumentError,
     FormatError,
@@ -66,7 +62,8 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
         )
     if tip == known:
         return tip
-    _remove_abandoned(git_dir)
+    for folder, lead in _LEFT_IN.items():
+        remove_abandoned(git_dir / folder, lead, seconds=_ABANDONED_SECONDS)
     write_ref(git_dir, offered_ref(remote.name), tip)
     # A ref of this sync's own: another one may be under way here, and one that was killed may have left Git's lock.
     incoming = fresh_name(f"{_INCOMING}/{remote.name}-")
@@ -108,15 +105,6 @@ def _accept(
         write_ref(git_dir, f"refs/ledger/quarantine/{fetched}", fetched)
         raise
     note_known(git_dir, remote.name, fetched)
-
-
-def _remove_abandoned(git_dir: Path) -> None:
-    """Remove what syncs left that were killed; nothing reads it."""
-    for folder, lead in _LEFT_IN.items():
-        for path in (git_dir / folder / name for name in names_in(git_dir / folder) if name.startswith(lead)):
-            with storage_errors(path, "look at"), suppress(FileNotFoundError):
-                if time.time() - os.lstat(path).st_mtime > _ABANDONED_SECONDS:
-                    remove_if_there(path)
 
 
 def _check_is_commit(history: History, remote: Remote, tip: CommitId) -> None:

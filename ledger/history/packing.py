@@ -11,19 +11,18 @@ a large one (`staging`).
 
 import itertools
 import os
-import time
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 from ledger.disk import (
     MODE,
     durability,
+    names_in,
+    remove_abandoned,
     remove_if_there,
     stage_together,
-    status_of,
     storage_errors,
     sync_directory,
     write_all,
@@ -222,15 +221,7 @@ def tidy(objects: Objects) -> None:
     Whoever writes a file now is on a machine with which this one does not share the lock.
     """
     folder = objects.pack_directory
-    with storage_errors(folder, "list"):
-        names = frozenset(os.listdir(folder))
-        for name in names:
-            for lead, seconds in _DEAD_AFTER.items():
-                if name.startswith(lead) and abs(time.time() - _written(folder / name)) > seconds:
-                    remove_if_there(folder / name)
+    names = frozenset(names_in(folder))
+    for lead, seconds in _DEAD_AFTER.items():
+        remove_abandoned(folder, lead, seconds=seconds)
     index_orphans(folder, names)
-
-
-def _written(path: Path) -> float:
-    status = status_of(path)
-    return status.st_mtime if status is not None else 0.0
