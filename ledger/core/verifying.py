@@ -148,15 +148,6 @@ class Check:
             is_whole=is_whole,
         )
 
-    def _leftovers(self) -> Iterator[Orphan]:
-        """The temporary files of the store that no writer can be at work on any more."""
-        if isinstance(self._store, LocalStore):
-            now = self._workspace.now().timestamp()
-            for key in files_among(self._store)[1]:
-                found = age_of(self._store, key, now)
-                if found is not None and found.age >= _LEFT_SECONDS:
-                    yield Orphan(object=key)
-
     def touched_contents(self) -> Iterator[tuple[str, Content]]:
         """Each content that a fault of the store touches, once, with a version of it; as far as records can be read."""
         if self._snapshot is not None:
@@ -224,3 +215,12 @@ class Check:
             return {}, False
         by_object = {id: fault.where for fault in self.found.git for id in fault.objects}
         return touched_versions(self._workspace, self._snapshot, self._stores, self.found.store, by_object)
+
+    def _leftovers(self) -> Iterator[Orphan]:
+        """The temporary files of the store that no writer can be at work on any more."""
+        if isinstance(self._store, LocalStore):
+            now = self._workspace.now().timestamp()
+            for key in files_among(self._store)[1]:
+                found = age_of(self._store, key, now)
+                if found is not None and found.age >= _LEFT_SECONDS:
+                    yield Orphan(object=key)

@@ -122,12 +122,6 @@ def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Coll
     )
 
 
-def _is_written_since(store: LocalStore, content: Content, plan: GcPlan) -> bool:
-    """Whether a content's table was written after the plan was begun, as far as a clock that ticks can tell."""
-    age = age_of_table(store, content, plan.began)
-    return age is None or age < _TICK
-
-
 def _own_store(workspace: Workspace, *, exclusive: bool) -> LocalStore:
     """The ledger's store, if it is one to remove from: a folder that no other ledger uses, as far as one can tell."""
     store = workspace.store_for_writing()
@@ -187,3 +181,9 @@ def _remove(workspace: Workspace, store: LocalStore, plan: GcPlan, spare: Iterab
                 store.delete(each.key)
                 removed.append(found)
     return removed
+
+
+def _is_written_since(store: LocalStore, content: Content, plan: GcPlan) -> bool:
+    """Whether a content's table was written after the plan was begun, as far as a clock that ticks can tell."""
+    age = age_of_table(store, content, plan.began)
+    return age is None or age < _TICK

@@ -53,7 +53,8 @@ def verify_part(
     deadline = clock() + part.seconds
     check = ledger.checking(deep=deep)
     every = check.pieces()
-    behind = _read_positions(ledger.path).get(_word(deep=deep)) or os.urandom(_KEY_BYTES).hex()
+    word = "deep" if deep else "quick"
+    behind = _read_positions(ledger.path).get(word) or os.urandom(_KEY_BYTES).hex()
     chosen = choose(every, behind=behind, share=part.share)
     done, is_kept = 0, True
     for start in range(0, len(chosen), _WINDOW):
@@ -61,7 +62,7 @@ def verify_part(
         for _ in check.run(window):
             done += 1
             on_progress(done, len(chosen))
-        is_kept = is_kept and _keep_position(ledger.path, window[-1].key, deep=deep)
+        is_kept = is_kept and _keep_position(ledger.path, word, window[-1].key)
         if clock() >= deadline:
             break
     return check.report(is_whole=done == len(every))
@@ -74,10 +75,6 @@ def choose(pieces: Sequence[Piece], *, behind: str, share: float) -> list[Piece]
     return [*order[start:], *order[:start]][: math.ceil(share * len(order))]
 
 
-def _word(*, deep: bool) -> str:
-    return "deep" if deep else "quick"
-
-
 def _read_positions(ledger_dir: Path) -> dict[str, str]:
     """Behind which piece the next check goes on, quick and deep ones apart."""
     try:
@@ -86,10 +83,10 @@ def _read_positions(ledger_dir: Path) -> dict[str, str]:
         return {}  # derived: the next check begins anywhere
 
 
-def _keep_position(ledger_dir: Path, key: str, *, deep: bool) -> bool:
+def _keep_position(ledger_dir: Path, word: str, key: str) -> bool:
     """Note how far this check is; says whether that could be done, else warns."""
     path = ledger_dir / _FILE
-    positions = {**_read_positions(ledger_dir), _word(deep=deep): key}
+    positions = {**_read_positions(ledger_dir), word: key}
     try:
         make_directory(path.parent)
         write_file(path, [msgspec.json.encode(positions)])
