@@ -29,7 +29,7 @@ from ledger.history.forms import COMMIT, ObjectId
 from ledger.history.git_program import TRANSFER_SECONDS
 from ledger.history.history import History
 from ledger.history.placing import check_file
-from ledger.history.refs import BRANCH, known_ref, note_known, offered_ref, read_ref, write_ref
+from ledger.history.refs import BRANCH, brought_ref, known_ref, note_known, offered_ref, read_ref, write_ref
 from ledger.history.remotes import PUBLISHED, Remote, without_secrets
 from ledger.history.transport import fetch, remote_tip
 from ledger.history.trees import CommittedTree
@@ -120,12 +120,16 @@ def _check_is_commit(history: History, remote: Remote, tip: CommitId) -> None:
 
 
 def _check_descent(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
-    """The remote's branch goes on from where it was."""
+    """The remote's branch goes on from where it was.
+
+    One that was moved back may have been put back from a copy, and its store too: the next sync looks what that lacks.
+    """
     if not is_ancestor(history.git_dir, known, tip):
         check_readable(history.git_dir, known, tip)
         error = _rewritten(remote, known, tip, "which is no part of it")
         if is_ancestor(history.git_dir, tip, known):
             error.hint = f"it was moved back: {_restore(remote, known)}; this ledger is unchanged"
+            write_ref(history.git_dir, brought_ref(remote.name), tip)
         raise error
 
 

@@ -768,6 +768,23 @@ def test_three_ledgers_in_any_order(tmp_path: Path, hub: Path, seed: int) -> Non
             saved[ledger.save(value, "iris", None if version in taken else version).id] = value
         elif act == "tag" and ledger.artifacts():
             ledger.tag("iris", [f"tag-{step}"])
+def test_a_remote_that_was_put_back_gets_its_bytes_again(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """After the command that the refusal names, its store too has what its copy lacked."""
+    ada, bob = pair
+    shutil.copytree(hub, hub.parent / "copy")
+    ada.save("second", "iris")
+    ada.sync()
+    shutil.rmtree(hub)
+    (hub.parent / "copy").rename(hub)
+    with pytest.raises(HistoryRewrittenError) as caught:
+        ada.sync()
+    command = shlex.split(caught.value.hint.split("`")[1])
+    git(ada, *command[2:])
+    ada.sync()
+    bob.sync()
+    assert {"1": "first", "2": "second"} == values(bob)
+
+
         elif act in ("sync", "peer"):
             with contextlib.suppress(ArgumentError):  # a peer that is to sync with the hub first
                 ledger.sync("origin" if act == "sync" else f"peer-{(ledgers.index(ledger) + 1) % 3}")
