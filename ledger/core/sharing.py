@@ -27,7 +27,7 @@ from ledger.errors import (
     StorageError,
     StoreMismatchError,
 )
-from ledger.history import Claim, Remote, SyncPlan, adopt_plan, plan_sync, push_plan
+from ledger.history import Claim, Remote, SyncPlan, adopt_plan, is_remote_name, plan_sync, push_plan
 from ledger.lookup import (
     CONFIG_FILE,
     RemoteConfig,
@@ -116,7 +116,7 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     if settings is None:
         raise RemoteNotFoundError(
             f"no remote {name!r} in {workspace.path / CONFIG_FILE}",
-            hint=f"run `ledger remote add {name} URL`",
+            hint=f"run `ledger remote add {name} URL`" if is_remote_name(name) else "",
             name=name,
         )
     remote = remote_for_git(name, settings)

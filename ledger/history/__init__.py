@@ -32,7 +32,7 @@ from ledger.history.history import History, Published
 from ledger.history.identity import git_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
 from ledger.history.mending import HistoryMending, mend, plan_mending
-from ledger.history.remotes import Remote, check_remote, path_in, remote_url, without_secrets
+from ledger.history.remotes import Remote, check_remote, is_remote_name, path_in, remote_url, without_secrets
 from ledger.history.repacking import Packed, PackingPlan, execute_packing, plan_packing
 from ledger.history.repository import check_settings
 from ledger.history.revisions import in_utc, time_of
@@ -80,6 +80,7 @@ __all__ = [
     "git_files",
     "git_identity",
     "in_utc",
+    "is_remote_name",
     "mend",
     "path_in",
     "places_of",

@@ -28,9 +28,14 @@ class Remote(msgspec.Struct, frozen=True):
         return f"{self.name} ({without_secrets(self.url)})"
 
 
+def is_remote_name(text: str) -> bool:
+    """Whether a remote may be called so: a word that neither Git nor a shell takes for anything else."""
+    return _NAME.fullmatch(text) is not None
+
+
 def check_remote(name: str, url: str) -> Remote:
     """The remote of a name and URL; raises `ArgumentError` where either could mean something else to Git."""
-    if not _NAME.fullmatch(name):
+    if not is_remote_name(name):
         raise ArgumentError(f"remote name {name!r} is not 1 to 64 of letters, digits, '_' and '-'", name=name)
     if not url or url.startswith("-") or "::" in url.split("/", maxsplit=1)[0] or not url.isprintable():
         raise ArgumentError(

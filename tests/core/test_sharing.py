@@ -502,6 +502,9 @@ def test_a_remote_that_nobody_knows(ledger: Ledger) -> None:
         ledger.sync()
     assert "run `ledger remote add origin URL`" == caught.value.hint
 
+    with pytest.raises(RemoteNotFoundError, match=r"no remote '\.\./hub\.git'") as caught:
+        ledger.sync("../hub.git")
+    assert "`ledger remote add NAME URL`" in caught.value.hint
 
 def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Versions whose bytes nobody else could read are not published; settings say where to put them."""
