@@ -5,6 +5,7 @@ are rewritten first: what is alive in them goes into new packs, their tables say
 Git is not touched. Everything is looked at again under the locks before it goes (specs/maintenance.md, 3).
 """
 
+import math
 from collections.abc import Iterable
 
 import msgspec
@@ -25,7 +26,7 @@ from ledger.blobs import (
     repack,
 )
 from ledger.core import Ledger, Needed, Workspace, needed_by, needed_objects, needed_since
-from ledger.errors import ArgumentError
+from ledger.errors import ArgumentError, ReadOnlyError
 from ledger.lookup import DEFAULT_STORE
 from ledger.records import Content
 
@@ -51,7 +52,8 @@ class PackRewrite(msgspec.Struct, frozen=True, kw_only=True):
 class GcPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be rewritten and removed, and how many spare files are too young to go.
 
-    ``began`` is the time of the store's disk before anything was looked at, in seconds since 1970.
+    ``began`` is the time of the store's disk before anything was looked at, in seconds since 1970; minus infinity where
+    the disk can only be read.
     """
 
     began: float
@@ -87,7 +89,11 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
     """
     workspace = ledger.workspace.afresh()
     store = _own_store(workspace, exclusive=exclusive)
-    now = clock_of(store)
+    try:
+        now = began = clock_of(store)
+    except ReadOnlyError:
+        # A plan to look at: nothing can be removed either, and what is written meanwhile nobody could tell.
+        now, began = workspace.now().timestamp(), -math.inf
     # Listed first: what is put meanwhile is not spare, and what is named meanwhile is needed.
     listed, left = files_among(store)
     needed = needed_objects(workspace)
@@ -95,7 +101,7 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
     found = [each for each in spare if each is not None]
     old = tuple(each for each in found if each.age >= grace_days * _DAY)
     return GcPlan(
-        began=now,
+        began=began,
         needed=needed,
         grace_days=grace_days,
         rewrites=tuple(_mostly_dead(store, listed, needed)),

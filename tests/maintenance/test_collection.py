@@ -17,13 +17,14 @@ from ledger.blobs.codec import Encoder, frame_size, open_frame
 from ledger.blobs.layout import pack_key, table_key
 from ledger.blobs.sought import Sought
 from ledger.blobs.tables import load_table, put_runs
-from ledger.errors import ArgumentError, IntegrityError, LockTimeoutError, StorageError, StoreMismatchError
+from ledger.errors import ArgumentError, IntegrityError, LockTimeoutError, ReadOnlyError, StorageError, StoreMismatchError
 from ledger.history import History
 from ledger.history.waiting import Ticket
 from ledger.ids import Digest
 from ledger.maintenance import Collected, GcPlan, execute_gc, plan_gc
 from ledger.records import decode_compact, encode_compact
 from tests.kit.contents import noise
+from tests.kit.disks import disk_at, remount
 from tests.kit.ledgers import damage, files_below, git, store_of, values_of, waste
 from tests.kit.sparse import make_mostly_dead
 
@@ -159,6 +160,24 @@ def test_a_store_behind_a_link_may_be_used_by_others(used: Ledger, tmp_path: Pat
     with pytest.raises(ArgumentError, match="other ledgers"):
         plan_gc(Ledger.open(used.path))
     assert 1 == len(plan_gc(Ledger.open(used.path), exclusive=True).spare)
+
+
+def test_a_plan_can_be_looked_at_on_a_disk_that_can_only_be_read(tmp_path: Path) -> None:
+    """It is the same one, and nothing can be done about it; once it can, it is done."""
+    with disk_at(tmp_path / "disk", "4m") as disk:
+        ledger = Ledger.init(disk / ".ledger")
+        ledger.save(LARGE, "weights")
+        waste(ledger)
+        grow_old(ledger)
+        expected = [each.key for each in plan_gc(ledger).spare]
+        remount(disk, "ro")
+        plan = plan_gc(ledger)
+        assert (1, expected) == (len(expected), [each.key for each in plan.spare])
+        with pytest.raises(ReadOnlyError):
+            execute_gc(ledger, plan)
+        remount(disk, "rw")
+        assert tuple(expected) == execute_gc(ledger, plan).removed
+        assert LARGE == Ledger.open(ledger.path).load("weights")
 
 
 def test_a_store_that_is_no_folder_is_refused(tmp_path: Path) -> None:
