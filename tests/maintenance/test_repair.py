@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import ArgumentError, LedgerNotFoundError, RemoteError
+from ledger.errors import ArgumentError, LedgerNotFoundError, RemoteError, StorageError
 from ledger.history.waiting import Ticket
 from ledger.lookup import write_remote
 from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
 from tests.kit.contents import noise
 from tests.kit.hubs import new_hub
 from tests.kit.ledgers import damage, files_below, git, plant, store_of, values_of
+from tests.kit.web import served
 from tests.maintenance.corruption import Sound
 from tests.maintenance.varied import make_varied
 
@@ -377,6 +378,12 @@ def test_a_source_that_is_none_is_refused(kept: Ledger, tmp_path: Path) -> None:
         find_source(kept, str(tmp_path))
     with pytest.raises(ArgumentError, match="this ledger itself"):
         find_source(kept, str(kept.path))
+
+
+def test_a_source_that_cannot_be_asked_is_not_called_none(kept: Ledger) -> None:
+    """Nobody is sent to look for another one."""
+    with served(store_of(kept), parts=False) as url, pytest.raises(StorageError, match="Range request not supported"):
+        find_source(kept, url)
 
 
 @pytest.mark.parametrize("count", [6, pytest.param(1_000, marks=LONG)])
