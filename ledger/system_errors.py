@@ -16,7 +16,9 @@ from ledger.errors import (
 )
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_CLOSED = frozenset({errno.EACCES, errno.EPERM})
+_READ_ONLY = frozenset({errno.EROFS, *_CLOSED})
+_READING = frozenset({"read", "list", "look at"})
 _SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP})
 _NO_PARTS = errno.ENOTSUP  # by a server without HTTP ranges (`ledger.blobs.answers`)
@@ -39,7 +41,7 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
     kind, hint = StorageError, _PATH_HINTS.get(cause.errno or 0, "")
     if cause.errno in _FULL:
         kind, hint = DiskFullError, "free some space and try again; nothing was published"
-    elif cause.errno in _READ_ONLY and doing != "read":
+    elif cause.errno in _READ_ONLY and doing not in _READING:
         kind, hint = ReadOnlyError, "check the permissions of the path and whether the disk is mounted read-only"
     elif cause.errno in _NO_LOCKS and doing == "lock":
         hint = "keep the ledger where files can be locked (flock): mount that file system with locks, or use another"
@@ -64,3 +66,12 @@ def raise_unjudged(error: Exception) -> None:
         # A read of an open file names none.
         where = error.filename or "the files of the ledger"
         raise error if isinstance(error, LedgerError) else storage_error(error, where, "read") from error
+
+
+def raise_closed(error: StorageError) -> None:
+    """Raise as `StoreAccessError` that a path in a store of somebody else is closed to this user.
+
+    It says nothing about what lies there. In one's own store it is damage like any other: to be mended.
+    """
+    if error.errno in _CLOSED:
+        raise StoreAccessError(str(error), hint=error.hint, **error.facts) from error

@@ -94,6 +94,7 @@ def test_a_traceback_shows_the_hint() -> None:
         (errno.EACCES, "write", ReadOnlyError),
         (errno.EPERM, "lock", ReadOnlyError),
         (errno.EACCES, "read", StorageError),
+        (errno.EACCES, "list", StorageError),
         (errno.EIO, "read", StorageError),
         (errno.EMFILE, "write", StorageError),
     ],

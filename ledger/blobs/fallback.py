@@ -1,12 +1,13 @@
 """A store in front of others: reads from the first that has an object, writes to its own.
 
 So that what other people saved is read where they put it, and nothing is fetched before
-somebody asks for it. Knows nothing of digests: whoever reads an object checks it.
+somebody asks for it. Where one of the others fails, the next may have the object: the failure is
+an error only if none has. Knows nothing of digests: whoever reads an object checks it.
 """
 
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from ledger.blobs.optional import AwayError
 from ledger.blobs.spooled import stage
@@ -23,8 +24,8 @@ from ledger.blobs.store import (
     size_of,
     uncached,
 )
-from ledger.errors import StorageError, StoreMismatchError
-from ledger.system_errors import raise_unjudged
+from ledger.errors import StorageError, StoreMismatchError, StoreUnavailableError
+from ledger.system_errors import raise_closed, raise_unjudged
 
 _Result = TypeVar("_Result")
 
@@ -33,14 +34,19 @@ class FallbackStore:
     """The objects of ``own``, and of ``others`` where it lacks them.
 
     ``missed`` is called before an object is said to be in none of them, or not to be readable in one of the others, and
-    may raise: a store may be away.
+    may raise: a store may be away. One that was waited for in vain is asked last from then on.
     """
 
     def __init__(self, own: Store, others: Sequence[Store], missed: Callable[[], None] = lambda: None) -> None:
         self._own = own
-        self._stores = (own, *others)
+        self._others = tuple(others)
         self._missed = missed
+        self._silent: set[Store] = set()
         self.puts_at_once = puts_at_once(own)
+
+    @property
+    def _stores(self) -> tuple[Store, ...]:
+        return self._own, *self._others
 
     @property
     def url(self) -> str:
@@ -69,30 +75,27 @@ class FallbackStore:
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of an object, or a part of them, from the first store that has it."""
-        return self._first(key, lambda store: store.get(key, start, length))
+        return self._read(key, lambda store: store.get(key, start, length))
 
     def get_into(self, key: str, start: int, target: memoryview) -> int:
         """Fill ``target`` with a part of an object, from the first store that has it."""
-        return self._first(key, lambda store: get_into(store, key, start, target))
+        return self._read(key, lambda store: get_into(store, key, start, target))
 
     def has(self, key: str) -> bool:
         """Whether any of the stores has an object of that key."""
-        is_there = any(self._has(store, key) for store in self._stores)
-        if not is_there:
-            self._missed()
-        return is_there
+        return self.first_of(lambda store: store.has(key)) is not None
 
     def size(self, key: str) -> int | None:
         """The bytes of an object in the first store that has it, or ``None``."""
-        found = (self._ask(store, lambda each: size_of(each, key), None) for store in self._stores)
-        size = next((size for size in found if size is not None), None)
-        if size is None:
-            self._missed()
-        return size
+        return self._first(lambda store: size_of(store, key))
+
+    def first_of(self, holds: Callable[[Store], bool]) -> Store | None:
+        """The first store that ``holds`` something; ``None`` where none does, and all could be asked."""
+        return self._first(lambda store: store if holds(store) else None)
 
     def location_of(self, key: str) -> str:
         """The URL of an object in the first store that has it, or where it would be in the own one."""
-        for store in self._stores:
+        for store in (self._own, *self._others_in_order()):
             with contextlib.suppress(StorageError, StoreMismatchError):  # what is told about is another failure
                 if store.has(key):
                     return location_of(store, key)
@@ -104,7 +107,7 @@ class FallbackStore:
 
     def keep(self, key: str) -> None:
         """Make an object last in the first store that has it, where it is read from."""
-        store = next((store for store in self._stores if self._has(store, key)), None)
+        store = self.first_of(lambda store: store.has(key))
         if store is not None:
             keep(store, key)
 
@@ -118,44 +121,47 @@ class FallbackStore:
             if isinstance(store, CachingStore):
                 store.forget(key)
 
-    def _has(self, store: Store, key: str) -> bool:
-        return self._ask(store, lambda each: each.has(key), otherwise=False)
-
-    def _ask(self, store: Store, question: Callable[[Store], _Result], otherwise: _Result) -> _Result:
-        """What a store says of an object; ``otherwise`` where it is one of the others and its bucket is gone."""
-        try:
-            return question(store)
-        except StoreMismatchError:
-            if store is self._own:
-                raise
-            return otherwise
-        except StorageError as error:
-            self._look_for_it(store, error)
-            raise
-
-    def _first(self, key: str, read: Callable[[Store], _Result]) -> _Result:
+    def _read(self, key: str, read: Callable[[Store], _Result]) -> _Result:
         """What reading an object gives from the first store that has it."""
-        away: AwayError | None = None
-        for store in self._stores:
-            try:
-                return read(store)
-            except AwayError as error:
-                away = error  # it may be there, unless another one has it
-            except FileNotFoundError:
-                continue  # the next one may have it; the error below says that none has
-            except StoreMismatchError:
-                if store is self._own:
-                    raise  # of another one whose bucket is gone, `missed` knows whether it should be there
-            except StorageError as error:
-                self._look_for_it(store, error)
-                raise
-        if away is not None:
-            raise away
-        self._missed()
-        raise FileNotFoundError(f"{key} is in none of {', '.join(store.url for store in self._stores)}")
+        found = self._first(read)
+        if found is None:
+            raise FileNotFoundError(f"{key} is in none of {', '.join(store.url for store in self._stores)}")
+        return found
 
-    def _look_for_it(self, store: Store, error: StorageError) -> None:
-        """Where another store failed, see whether all of it is away: then it says nothing about what it holds."""
-        if store is not self._own:
-            raise_unjudged(error)
+    def _first(self, ask: Callable[[Store], _Result | None]) -> _Result | None:
+        """The first answer of a store that has one; ``None`` where none has, and all could be asked."""
+        try:
+            answer = ask(self._own)
+        except FileNotFoundError:
+            answer = None
+        return self._first_of_others(ask) if answer is None else answer
+
+    def _first_of_others(self, ask: Callable[[Store], _Result | None]) -> _Result | None:
+        failure: AwayError | StorageError | None = None
+        for store in self._others_in_order():
+            try:
+                answer = ask(store)
+            except (AwayError, StorageError) as error:
+                failure = failure or error  # it may be there, unless another one has it
+                if isinstance(error, StoreUnavailableError):
+                    self._silent.add(store)
+            except (FileNotFoundError, StoreMismatchError):
+                continue  # where its bucket is gone, `missed` knows whether it should be there
+            else:
+                if answer is not None:
+                    return answer
+        if failure is not None:
+            self._raise(failure)
+        self._missed()
+        return None
+
+    def _others_in_order(self) -> list[Store]:
+        return sorted(self._others, key=self._silent.__contains__)
+
+    def _raise(self, failure: AwayError | StorageError) -> NoReturn:
+        """Raise the failure of another store; if all of it is away, or closed, it says nothing about what it holds."""
+        if isinstance(failure, StorageError):
+            raise_unjudged(failure)
             self._missed()
+            raise_closed(failure)
+        raise failure

@@ -4,24 +4,47 @@ Knows the settings of the remotes and which stores are noted; never asks the own
 """
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
-from ledger.blobs import FallbackStore, LocalStore, ObjectCache, OptionalStore, Store, is_present, open_store
+from ledger.blobs import FallbackStore, LocalStore, ObjectCache, OptionalStore, Store, is_present, open_store, store_id
 from ledger.core.noted_stores import check_noted
 from ledger.errors import StorageError, StoreMismatchError, StoreUnavailableError
 from ledger.history import without_secrets
-from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, Config, likely_store_of_remote, store_of_remote
+from ledger.lookup import (
+    CONFIG_FILE,
+    DEFAULT_STORE,
+    Config,
+    RemoteConfig,
+    is_absent,
+    likely_store_of_remote,
+    store_of_remote,
+)
 from ledger.records import Content
 from ledger.system_errors import raise_unjudged
 
 
 class RemoteStores:
-    """Where the bytes are that the remotes in some settings have published; each store is opened when it is needed."""
+    """Where the bytes are that the remotes in some settings have published; each store is opened when it is needed.
 
-    def __init__(self, ledger_dir: Path, config: Config, cache: ObjectCache) -> None:
+    ``has_published`` says whether a remote of some name is known to hold anything. ``forget`` is called where a path
+    leads to another store than it did at first: whoever keeps these makes new ones.
+    """
+
+    def __init__(
+        self,
+        ledger_dir: Path,
+        config: Config,
+        cache: ObjectCache,
+        *,
+        has_published: Callable[[str], bool],
+        forget: Callable[[], None],
+    ) -> None:
         self._ledger_dir = ledger_dir
         self._config = config
         self._cache = cache
+        self._has_published = has_published
+        self._forget = forget
 
     @functools.cached_property
     def stores(self) -> tuple[Store, ...]:
@@ -36,17 +59,9 @@ class RemoteStores:
         """A store, and these behind it as a save needs them: asked once, and done without where they are away."""
         return FallbackStore(own, self._optional) if self._optional else own
 
-    def holding(self, content: Content) -> Store | None:
-        """The first of these that has some linked data; ``None`` where none has, and all could be asked."""
-        try:
-            found = next((store for store in self.stores if is_present(store, content)), None)
-        except StorageError as error:
-            raise_unjudged(error)
-            self.check()
-            raise
-        if found is None:
-            self.check()
-        return found
+    def holding(self, own: Store, content: Content) -> Store | None:
+        """The first of a store and these that has some linked data; ``None`` where none has, and all could be asked."""
+        return FallbackStore(own, self.stores, self.check).first_of(lambda store: is_present(store, content))
 
     def check(self) -> None:
         """Raise `StoreUnavailableError` where what is missing may be in one of these all the same.
@@ -56,7 +71,8 @@ class RemoteStores:
         try:
             for store in self.stores:
                 check_noted(self._ledger_dir, store)
-            self._refuse_later_stores()
+            for name, remote in self._config.remotes.items():
+                self._check_place(name, remote)
         except (StoreMismatchError, StorageError) as error:
             raise_unjudged(error)
             raise StoreUnavailableError(str(error), hint=error.hint, **error.facts) from error
@@ -87,13 +103,25 @@ class RemoteStores:
         urls = (likely_store_of_remote(self._ledger_dir, remote) for remote in self._config.remotes.values())
         return [url for url in dict.fromkeys(urls) if url]
 
-    def _refuse_later_stores(self) -> None:
-        """Raise `StoreUnavailableError` where a remote's path was away when it was looked at, and its store is not."""
-        for name, remote in self._config.remotes.items():
-            url = store_of_remote(self._ledger_dir, remote)
-            if url and url not in self._urls:
-                raise StoreUnavailableError(
-                    f"the store of {name} ({without_secrets(remote.url)}) could not be looked for at first",
-                    hint="it can be now: open the ledger again",
-                    remote=name,
-                )
+    def _check_place(self, name: str, remote: RemoteConfig) -> None:
+        """Raise where no store is at a remote's place, or one that could not be found there at first."""
+        url = store_of_remote(self._ledger_dir, remote)
+        where = without_secrets(remote.url)
+        if not url:
+            return
+        if url not in self._urls:
+            self._forget()
+            raise StoreUnavailableError(
+                f"the store of {name} ({where}) could not be looked for at first",
+                hint="it can be now: try again",
+                remote=name,
+            )
+        if not remote.store and is_absent(remote):
+            raise StoreUnavailableError(
+                f"not all bytes are here, and nothing is at {where}, where {name} should be",
+                hint=f"mount the right disk, or correct the URL of {name} in {self._ledger_dir / CONFIG_FILE}; "
+                f"if it is gone for good, run `ledger remote remove {name}`",
+                remote=name,
+            )
+        if self._has_published(name):
+            store_id(self.stores[self._urls.index(url)])

@@ -102,7 +102,13 @@ class Workspace(View):
     @functools.cached_property
     def remotes(self) -> RemoteStores:
         """The stores of the remotes: what others saved is read there until somebody copies it."""
-        return RemoteStores(self.path, self.config, self.cache)
+        return RemoteStores(
+            self.path,
+            self.config,
+            self.cache,
+            has_published=self.history.has_heard_of,
+            forget=self._forget_remotes,
+        )
 
     @functools.cached_property
     def all_stores(self) -> Store:
@@ -112,6 +118,9 @@ class Workspace(View):
     def read_settings_again(self) -> None:
         """Take up remotes that were added or removed since the ledger was opened."""
         self.config = read_config(self.path)
+        self._forget_remotes()
+
+    def _forget_remotes(self) -> None:
         for derived in ("remotes", "all_stores"):
             self.__dict__.pop(derived, None)
 
@@ -123,8 +132,7 @@ class Workspace(View):
         """The store to read a content from; linked data lies whole in one."""
         if content.linked is None:
             return self.all_stores
-        found = self.store if is_present(self.store, content) else self.remotes.holding(content)
-        return found or self.store
+        return self.remotes.holding(self.store, content) or self.store
 
     def has_at_hand(self, content: Content) -> bool:
         """Whether all bytes of a content are there, without reading them; a remote's store that is away has none."""

@@ -133,6 +133,10 @@ class History:
             self._published = known = commit, self.snapshot(commit)
         return known[1]
 
+    def has_heard_of(self, remote: str) -> bool:
+        """Whether it is known what the branch of a remote holds."""
+        return read_ref(self.git_dir, known_ref(remote)) is not None
+
     def publish(self, drafts: Sequence[Draft], *, author: str, now: dt.datetime, subject: str = "") -> Published:
         """Publish drafts in one commit, all or none; when this returns, the commit is durable.
 

@@ -22,6 +22,7 @@ from ledger.lookup.reader import Reader, find_path
 from ledger.lookup.remotes import (
     find_remote,
     history_at,
+    is_absent,
     likely_store_of_remote,
     remote_for_git,
     settings_for,
@@ -52,6 +53,7 @@ __all__ = [
     "find_remote",
     "given_store",
     "history_at",
+    "is_absent",
     "is_ledger",
     "leaves",
     "likely_store_of_remote",

@@ -7,7 +7,7 @@ a ledger, or a folder inside a bare repository. A URL does not say where the sto
 
 from pathlib import Path
 
-from ledger.disk import absolute, given_path, is_file, is_folder
+from ledger.disk import absolute, given_path, is_file, is_folder, names_in
 from ledger.errors import StorageError
 from ledger.history import Remote, check_remote, path_in, remote_url
 from ledger.lookup.config import CONFIG_FILE, RemoteConfig, absolute_store, given_store, read_config, store_url
@@ -82,6 +82,12 @@ def likely_store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
     except StorageError:
         local = _local_path(settings.url)
         return str(local / HUB_STORE) if local is not None else ""
+
+
+def is_absent(settings: RemoteConfig) -> bool:
+    """Whether a remote is a path at which nothing is, or an empty folder, as a mount point without its disk is."""
+    path = _local_path(settings.url)
+    return path is not None and not names_in(path)
 
 
 def _is_url(text: str) -> bool:

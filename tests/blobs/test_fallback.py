@@ -1,6 +1,8 @@
 """A store in front of others looks like one store."""
 
+import errno
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -9,8 +11,9 @@ from ledger.blobs.cached import CachedStore
 from ledger.blobs.retrying import RetryingStore
 from ledger.blobs.spooled import SpooledObject
 from ledger.blobs.store import gets_at_once, puts_at_once
-from ledger.errors import StoreMismatchError, StoreUnavailableError
+from ledger.errors import StorageError, StoreAccessError, StoreMismatchError, StoreUnavailableError
 from ledger.ids import new_uuid
+from ledger.system_errors import storage_error
 from tests.kit.contents import add, noise, save
 from tests.kit.stores import KEY, OTHER_KEY, WholeStore, objects
 
@@ -97,6 +100,71 @@ def test_a_size_is_told_past_a_bucket_that_is_gone(own: LocalStore, other: Local
     assert stores.size(KEY) == len(b"other")
     with pytest.raises(StoreUnavailableError):
         stores.size(OTHER_KEY)
+
+
+class Failing(LocalStore):
+    """A store that fails, and counts how often."""
+
+    def __init__(self, root: Path, error: StorageError) -> None:
+        super().__init__(root)
+        self.error = error
+        self.asked = 0
+
+    def _fail(self) -> NoReturn:
+        self.asked += 1
+        raise self.error
+
+    def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+        self._fail()
+
+    def get_into(self, key: str, start: int, target: memoryview) -> int:
+        self._fail()
+
+    def has(self, key: str) -> bool:
+        self._fail()
+
+    def size(self, key: str) -> int | None:
+        self._fail()
+
+
+CLOSED = storage_error(PermissionError(errno.EACCES, "Permission denied"), KEY, "read")
+BROKEN = storage_error(OSError(errno.EIO, "Input/output error"), KEY, "read")
+SILENT = StoreUnavailableError("a store does not answer")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"), [(CLOSED, StoreAccessError), (BROKEN, StorageError), (SILENT, StoreUnavailableError)]
+)
+def test_where_one_fails_the_next_may_have_it(
+    own: LocalStore, other: LocalStore, tmp_path: Path, error: StorageError, expected: type[StorageError]
+) -> None:
+    """The failure is an error only if none has it; that a path is closed says nothing about what lies there."""
+    other.put(KEY, [b"other"])
+    failing = Failing(tmp_path / "failing", error)
+    stores = FallbackStore(own, [failing, other])
+    target = bytearray(5)
+    assert (b"other", True, 5, other) == (
+        stores.get(KEY),
+        stores.has(KEY),
+        stores.size(KEY),
+        stores.first_of(lambda store: store.has(KEY)),
+    )
+    assert (5, b"other") == (stores.get_into(KEY, 0, memoryview(target)), bytes(target))
+    assert (1 if error is SILENT else 5) == failing.asked  # one that was waited for comes last
+    for ask in (stores.get, stores.has, stores.size):
+        with pytest.raises(expected) as caught:
+            ask(OTHER_KEY)
+        assert (expected, str(error)) == (type(caught.value), str(caught.value))
+
+
+def test_a_failure_of_the_own_store_is_an_error(own: LocalStore, other: LocalStore) -> None:
+    """What it holds is not known then, and damage there is to be mended."""
+    other.put(KEY, [b"other"])
+    stores = FallbackStore(Failing(own.root, CLOSED), [other])
+    for ask in (stores.get, stores.has, stores.size):
+        with pytest.raises(StorageError) as caught:
+            ask(KEY)
+        assert CLOSED is caught.value
 
 
 def test_copies_are_those_of_all_its_stores(own: LocalStore, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ from ledger.errors import (
     RemoteError,
     RemoteNotFoundError,
     StorageError,
+    StoreAccessError,
     StoreMismatchError,
     StoreUnavailableError,
 )
@@ -501,10 +502,10 @@ def test_a_remote_that_nobody_knows(ledger: Ledger) -> None:
     with pytest.raises(RemoteNotFoundError, match="no remote 'origin'") as caught:
         ledger.sync()
     assert "run `ledger remote add origin URL`" == caught.value.hint
-
     with pytest.raises(RemoteNotFoundError, match=r"no remote '\.\./hub\.git'") as caught:
         ledger.sync("../hub.git")
     assert "`ledger remote add NAME URL`" in caught.value.hint
+
 
 def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Versions whose bytes nobody else could read are not published; settings say where to put them."""
@@ -636,9 +637,66 @@ def test_a_remotes_path_that_cannot_be_looked_at_is_away(tmp_path: Path, hub: Pa
     if what == "peer":  # where its bytes are stands in its settings
         with pytest.raises(StoreUnavailableError, match="could not be looked for at first"):
             bob.load("iris")
-        bob = Ledger.open(path)
     assert "first" == bob.load("iris")
     assert bob.verify().ok
+
+
+@pytest.mark.parametrize("what", ["absent", "empty"])
+def test_a_peer_whose_disk_is_not_mounted_is_away(tmp_path: Path, hub: Path, what: str) -> None:
+    """Where its bytes are stands in its settings, which are away with them: nothing is said of what it holds."""
+    ada = with_small_and_large(tmp_path, hub)
+    bob = Ledger.open(Ledger.clone(ada.path, tmp_path / "bob" / ".ledger").path)
+    ada.path.rename(tmp_path / "away")
+    if what == "empty":
+        ada.path.mkdir()
+    for judges in (lambda: bob.load("iris"), lambda: bob.load("large"), bob.verify, lambda: bob.verify(deep=False)):
+        with pytest.raises(StoreUnavailableError, match=f"nothing is at {ada.path}, where origin should be") as caught:
+            judges()
+        assert "`ledger remote remove origin`" in caught.value.hint
+    bob.save("own", "own")
+    assert "own" == bob.load("own")
+    shutil.rmtree(ada.path, ignore_errors=True)
+    (tmp_path / "away").rename(ada.path)
+    with pytest.raises(StoreUnavailableError, match="could not be looked for at first") as caught:
+        bob.load("iris")
+    assert "it can be now: try again" == caught.value.hint
+    assert "first" == bob.load("iris")
+
+
+def test_what_one_remote_cannot_give_another_one_does(tmp_path: Path, hub: Path) -> None:
+    """A folder in the first one's store that cannot be looked at keeps nobody from what the second one has."""
+    ada = with_small_and_large(tmp_path, hub)
+    (ada.path / "store" / "linked").write_bytes(b"linked")
+    ada.register(ada.path / "store" / "linked", "registered")
+    ada.sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    bob.add_remote("ada", str(ada.path))
+    store = hub / "ledger-store"
+    for place in ("chunks", "packs", "linked"):
+        (store / place).rename(tmp_path / place)
+        (store / place).symlink_to(store / place)
+    assert "first" == bob.load("iris")
+    assert noise(300_000) == (bob.load("large") / "file").read_bytes()
+    assert b"linked" == bob.load("registered").read_bytes()
+    assert bob.verify().ok
+
+
+def test_a_folder_of_a_remotes_store_that_is_closed_is_no_damage(tmp_path: Path, hub: Path) -> None:
+    """Who may not look into it is told so, by loads and checks."""
+    with_small_and_large(tmp_path, hub).sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    closed = hub / "ledger-store" / "chunks"
+    closed.chmod(0)
+    try:
+        if os.access(closed, os.X_OK):
+            pytest.skip("root may look everywhere")
+        for judges in (lambda: bob.load("iris"), bob.verify, lambda: bob.verify(deep=False)):
+            with pytest.raises(StoreAccessError, match="Permission denied") as caught:
+                judges()
+            assert "check the permissions of the path" == caught.value.hint
+        assert noise(300_000) == (bob.load("large") / "file").read_bytes()
+    finally:
+        closed.chmod(0o755)
 
 
 def test_a_clone_says_that_its_bytes_cannot_be_read_yet(tmp_path: Path, hub: Path) -> None:
@@ -649,6 +707,9 @@ def test_a_clone_says_that_its_bytes_cannot_be_read_yet(tmp_path: Path, hub: Pat
     ada.sync()
     with pytest.warns(UserWarning, match=r"cannot be read yet: no artifact store at .*config.toml says where they are"):
         bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    for judges in (lambda: bob.load("iris"), bob.verify):
+        with pytest.raises(StoreUnavailableError, match="no artifact store at"):
+            judges()
     hub_git(hub, "update-server-info")
     with served(hub) as url, pytest.warns(UserWarning, match=r"cannot be read yet: nobody has said where they lie"):
         cy = Ledger.clone(url, tmp_path / "url" / ".ledger")
@@ -703,6 +764,23 @@ def test_what_plain_git_has_pushed_gets_its_bytes(pair: tuple[Ledger, Ledger], h
         ada.sync()
     (tmp_path / "away").rename(hub / "ledger-store")
     assert () == ada.sync().pushed
+    bob.sync()
+    assert {"1": "first", "2": "second"} == values(bob)
+
+
+def test_a_remote_that_was_put_back_gets_its_bytes_again(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """After the command that the refusal names, its store too has what its copy lacked."""
+    ada, bob = pair
+    shutil.copytree(hub, hub.parent / "copy")
+    ada.save("second", "iris")
+    ada.sync()
+    shutil.rmtree(hub)
+    (hub.parent / "copy").rename(hub)
+    with pytest.raises(HistoryRewrittenError) as caught:
+        ada.sync()
+    command = shlex.split(caught.value.hint.split("`")[1])
+    git(ada, *command[2:])
+    ada.sync()
     bob.sync()
     assert {"1": "first", "2": "second"} == values(bob)
 
@@ -771,23 +849,6 @@ def test_three_ledgers_in_any_order(tmp_path: Path, hub: Path, seed: int) -> Non
             saved[ledger.save(value, "iris", None if version in taken else version).id] = value
         elif act == "tag" and ledger.artifacts():
             ledger.tag("iris", [f"tag-{step}"])
-def test_a_remote_that_was_put_back_gets_its_bytes_again(pair: tuple[Ledger, Ledger], hub: Path) -> None:
-    """After the command that the refusal names, its store too has what its copy lacked."""
-    ada, bob = pair
-    shutil.copytree(hub, hub.parent / "copy")
-    ada.save("second", "iris")
-    ada.sync()
-    shutil.rmtree(hub)
-    (hub.parent / "copy").rename(hub)
-    with pytest.raises(HistoryRewrittenError) as caught:
-        ada.sync()
-    command = shlex.split(caught.value.hint.split("`")[1])
-    git(ada, *command[2:])
-    ada.sync()
-    bob.sync()
-    assert {"1": "first", "2": "second"} == values(bob)
-
-
         elif act in ("sync", "peer"):
             with contextlib.suppress(ArgumentError):  # a peer that is to sync with the hub first
                 ledger.sync("origin" if act == "sync" else f"peer-{(ledgers.index(ledger) + 1) % 3}")
