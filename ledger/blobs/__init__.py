@@ -48,6 +48,7 @@ from ledger.blobs.pruning import (
 )
 from ledger.blobs.reader import ContentReader, are_present, is_present
 from ledger.blobs.store import PrunableStore, Store, uncached
+from ledger.blobs.unopened import UnopenedStore
 from ledger.blobs.writer import ContentWriter
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "PrunableStore",
     "Spare",
     "Store",
+    "UnopenedStore",
     "absent",
     "age_anew",
     "age_of",

@@ -24,7 +24,13 @@ from ledger.blobs.store import (
     size_of,
     uncached,
 )
-from ledger.errors import StorageError, StoreMismatchError, StoreUnavailableError
+from ledger.errors import (
+    MissingDependencyError,
+    StorageError,
+    StoreAccessError,
+    StoreMismatchError,
+    StoreUnavailableError,
+)
 from ledger.system_errors import raise_closed, raise_unjudged
 
 _Result = TypeVar("_Result")
@@ -34,7 +40,7 @@ class FallbackStore:
     """The objects of ``own``, and of ``others`` where it lacks them.
 
     ``missed`` is called before an object is said to be in none of them, or not to be readable in one of the others, and
-    may raise: a store may be away. One that was waited for in vain is asked last from then on.
+    may raise: a store may be away. One that was waited for in vain, or let nobody in, is asked last from then on.
     """
 
     def __init__(self, own: Store, others: Sequence[Store], missed: Callable[[], None] = lambda: None) -> None:
@@ -96,7 +102,8 @@ class FallbackStore:
     def location_of(self, key: str) -> str:
         """The URL of an object in the first store that has it, or where it would be in the own one."""
         for store in (self._own, *self._others_in_order()):
-            with contextlib.suppress(StorageError, StoreMismatchError):  # what is told about is another failure
+            # What is told about is another failure.
+            with contextlib.suppress(StorageError, StoreMismatchError, MissingDependencyError):
                 if store.has(key):
                     return location_of(store, key)
         return location_of(self._own, key)
@@ -137,13 +144,13 @@ class FallbackStore:
         return self._first_of_others(ask) if answer is None else answer
 
     def _first_of_others(self, ask: Callable[[Store], _Result | None]) -> _Result | None:
-        failure: AwayError | StorageError | None = None
+        failure: AwayError | StorageError | MissingDependencyError | None = None
         for store in self._others_in_order():
             try:
                 answer = ask(store)
-            except (AwayError, StorageError) as error:
+            except (AwayError, StorageError, MissingDependencyError) as error:
                 failure = failure or error  # it may be there, unless another one has it
-                if isinstance(error, StoreUnavailableError):
+                if isinstance(error, StoreUnavailableError | StoreAccessError):
                     self._silent.add(store)
             except (FileNotFoundError, StoreMismatchError):
                 continue  # where its bucket is gone, `missed` knows whether it should be there
@@ -158,7 +165,7 @@ class FallbackStore:
     def _others_in_order(self) -> list[Store]:
         return sorted(self._others, key=self._silent.__contains__)
 
-    def _raise(self, failure: AwayError | StorageError) -> NoReturn:
+    def _raise(self, failure: AwayError | StorageError | MissingDependencyError) -> NoReturn:
         """Raise the failure of another store; if all of it is away, or closed, it says nothing about what it holds."""
         if isinstance(failure, StorageError):
             raise_unjudged(failure)

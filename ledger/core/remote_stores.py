@@ -7,9 +7,19 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from ledger.blobs import FallbackStore, LocalStore, ObjectCache, OptionalStore, Store, is_present, open_store, store_id
+from ledger.blobs import (
+    FallbackStore,
+    LocalStore,
+    ObjectCache,
+    OptionalStore,
+    Store,
+    UnopenedStore,
+    is_present,
+    open_store,
+    store_id,
+)
 from ledger.core.noted_stores import check_noted
-from ledger.errors import StorageError, StoreMismatchError, StoreUnavailableError
+from ledger.errors import MissingDependencyError, StorageError, StoreMismatchError, StoreUnavailableError
 from ledger.history import without_secrets
 from ledger.lookup import (
     CONFIG_FILE,
@@ -48,8 +58,8 @@ class RemoteStores:
 
     @functools.cached_property
     def stores(self) -> tuple[Store, ...]:
-        """The stores themselves; one that is away is an error when it is asked."""
-        return tuple(open_store(url, cache=self._cache) for url in self._urls)
+        """The stores themselves; one that is away, or cannot be opened, is an error when it is asked."""
+        return tuple(map(self._opened, self._urls))
 
     def behind(self, own: Store) -> Store:
         """A store, and these behind it, to read from."""
@@ -90,6 +100,13 @@ class RemoteStores:
     @functools.cached_property
     def _optional(self) -> tuple[Store, ...]:
         return tuple(OptionalStore(without_secrets(url), functools.partial(self._open, url)) for url in self._urls)
+
+    def _opened(self, url: str) -> Store:
+        open_it = functools.partial(open_store, url, cache=self._cache)
+        try:
+            return open_it()
+        except (MissingDependencyError, StorageError):
+            return UnopenedStore(without_secrets(url), open_it)
 
     def _open(self, url: str) -> Store:
         """A store; one in a folder is checked to be the one that is noted, as its disk may be away."""

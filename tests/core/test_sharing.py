@@ -35,6 +35,7 @@ from ledger.errors import (
     LedgerExistsError,
     LedgerNotFoundError,
     LockTimeoutError,
+    MissingDependencyError,
     NameCollisionError,
     ReadOnlyError,
     RemoteError,
@@ -678,6 +679,25 @@ def test_what_one_remote_cannot_give_another_one_does(tmp_path: Path, hub: Path)
     assert "first" == bob.load("iris")
     assert noise(300_000) == (bob.load("large") / "file").read_bytes()
     assert b"linked" == bob.load("registered").read_bytes()
+    assert bob.verify().ok
+
+
+def test_a_remotes_store_that_cannot_be_opened_keeps_nobody_from_what_is_elsewhere(tmp_path: Path, hub: Path) -> None:
+    """Where its host is down, or its library missing, what lies here or at another remote is loaded; only it is not."""
+    ada = with_small_and_large(tmp_path, hub)
+    (ada.path / "store" / "linked").write_bytes(b"linked")
+    ada.register(ada.path / "store" / "linked", "registered")
+    bob = Ledger.clone(ada.path, tmp_path / "bob" / ".ledger")
+    bob.remove_remote("origin")
+    write_remote(bob.path, "away", str(hub), store="sftp://127.0.0.1:1/store")
+    bob = Ledger.open(bob.path)
+    bob.save("own", "own")
+    assert "own" == bob.load("own")
+    for wanted in (lambda: bob.load("iris"), lambda: bob.load("registered"), bob.verify):
+        with pytest.raises((StorageError, MissingDependencyError), match=r"sftp://127\.0\.0\.1:1/store"):
+            wanted()
+    bob.add_remote("peer", str(ada.path))
+    assert ("first", b"linked") == (bob.load("iris"), bob.load("registered").read_bytes())
     assert bob.verify().ok
 
 

@@ -17,7 +17,14 @@ from ledger.blobs.codec import Encoder, frame_size, open_frame
 from ledger.blobs.layout import pack_key, table_key
 from ledger.blobs.sought import Sought
 from ledger.blobs.tables import load_table, put_runs
-from ledger.errors import ArgumentError, IntegrityError, LockTimeoutError, ReadOnlyError, StorageError, StoreMismatchError
+from ledger.errors import (
+    ArgumentError,
+    IntegrityError,
+    LockTimeoutError,
+    ReadOnlyError,
+    StorageError,
+    StoreMismatchError,
+)
 from ledger.history import History
 from ledger.history.waiting import Ticket
 from ledger.ids import Digest
