@@ -53,7 +53,7 @@ class ReadOnlyStore:
         """Raise `ReadOnlyError`."""
         raise ReadOnlyError(
             f"cannot write {self.url}/{key}: a store behind a web address can only be read",
-            hint="give the ledger a store that can be written, and this one to a remote",
+            hint="name a store that can be written, such as a bucket; this one is for reading (specs/stores.md, 6)",
             path=f"{self.url}/{key}",
         )
 

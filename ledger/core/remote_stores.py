@@ -4,6 +4,8 @@ Knows the settings of the remotes and which stores are noted; never asks the own
 """
 
 import functools
+import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +30,9 @@ from ledger.lookup import (
     RemoteConfig,
     is_absent,
     likely_store_of_remote,
+    remotes_of,
     store_of_remote,
+    store_url,
 )
 from ledger.records import Content
 from ledger.system_errors import raise_unjudged
@@ -142,3 +146,25 @@ class RemoteStores:
             )
         if self._has_published(name):
             store_id(self.stores[self._urls.index(url)])
+        if not remote.store:
+            self._refuse_stores_behind(name, remote)
+
+    def _refuse_stores_behind(self, name: str, remote: RemoteConfig) -> None:
+        """Raise where a remote is a ledger that reads what others saved from stores that are not read here."""
+        read_here = {_place(url) for url in (store_url(self._ledger_dir, self._config), *self._urls)}
+        for other, store in remotes_of(remote):
+            if store and _place(store) not in read_here:
+                where, behind = without_secrets(remote.url), without_secrets(store)
+                option = f" --store {shlex.quote(without_secrets(other.store))}" if other.store else ""
+                raise StoreUnavailableError(
+                    f"not all bytes are here, and {name} ({where}) reads some of its own from {behind}",
+                    hint=f"run `ledger remote add NAME {shlex.quote(without_secrets(other.url))}{option}` "
+                    "to read from there, too",
+                    remote=name,
+                )
+
+
+def _place(url: str) -> str:
+    """A store's URL, or its path as the system has it, however it was spelled."""
+    path = url.removeprefix("file://")
+    return url if "://" in path else os.path.realpath(path)

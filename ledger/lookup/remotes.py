@@ -84,6 +84,15 @@ def likely_store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
         return str(local / HUB_STORE) if local is not None else ""
 
 
+def remotes_of(settings: RemoteConfig) -> tuple[tuple[RemoteConfig, str], ...]:
+    """The remotes of a ledger that is one itself, and where their stores are, as its own settings say."""
+    found = _ledger_at(settings.url)
+    if found is None:
+        return ()
+    others = read_config(found).remotes.values()
+    return tuple((other, likely_store_of_remote(found, other)) for other in others)
+
+
 def is_absent(settings: RemoteConfig) -> bool:
     """Whether a remote is a path at which nothing is, or an empty folder, as a mount point without its disk is."""
     path = _local_path(settings.url)
@@ -97,7 +106,7 @@ def _is_url(text: str) -> bool:
 
 
 def _local_path(url: str) -> Path | None:
-    return None if _is_url(url) and not url.startswith(_FILE) else Path(path_in(url))
+    return None if not url or (_is_url(url) and not url.startswith(_FILE)) else Path(path_in(url))
 
 
 def _ledger_at(url: str) -> Path | None:

@@ -819,10 +819,37 @@ def test_a_clone_of_a_ledger_directory(ledger: Ledger, tmp_path: Path) -> None:
     assert [] == [path for path in (copy.path / "store").rglob("*") if path.is_file() and path.name != "store.json"]
 
 
+def test_a_clone_of_a_clone_says_where_more_is(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
+    """What the first clone reads from the hub is no damage in the second one, and is read once the hub is named."""
+    _, bob = pair
+    bob.save("bob's", "iris")
+    path = Ledger.clone(bob.path, tmp_path / "cy" / ".ledger").path
+    cy = Ledger.open(path)
+    assert "bob's" == cy.load("iris")
+    for judges in (lambda: cy.load("iris", 1), cy.verify):
+        with pytest.raises(StoreUnavailableError, match=f"origin .* reads some of its own from {hub}") as caught:
+            judges()
+        assert f"`ledger remote add NAME {hub}`" in caught.value.hint
+    cy.add_remote("hub", f"{hub.parent}/./{hub.name}")
+    assert ("first", True) == (cy.load("iris", 1), cy.verify().ok)
+    shutil.rmtree(bob.path / "store" / "chunks")
+    assert "missing" in {problem.kind for problem in cy.verify().problems}
+
+
 def test_a_clone_of_nothing(hub: Path, tmp_path: Path) -> None:
     """An empty hub is no ledger yet, and nothing is made."""
     with pytest.raises(LedgerNotFoundError, match="holds no ledger yet"):
         Ledger.clone(hub, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_remote_without_a_url_is_not_what_lies_around(
+    pair: tuple[Ledger, Ledger], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As from a variable of the shell that is not set: the ledger of the working directory is not meant."""
+    monkeypatch.chdir(pair[0].path.parent)
+    with pytest.raises(ArgumentError, match="URL '' of remote 'origin'"):
+        Ledger.clone("", tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
