@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ledger.errors import IntegrityError, RemoteError
 from ledger.history.damage import raise_damage
-from ledger.history.git_program import TRANSFER_SECONDS, run_git
+from ledger.history.git_program import TRANSFER_SECONDS, Done, run_git
 from ledger.history.objects import Objects
 from ledger.history.revisions import walk_commits
 from ledger.ids import CommitId
@@ -19,12 +19,13 @@ _PARENTS_WIDTH = 2 * 40 + 1
 
 def is_ancestor(git_dir: Path, older: CommitId, newer: CommitId) -> bool:
     """Whether a commit is part of what another one is built on."""
-    return _say(git_dir, older, newer, "merge-base", "--is-ancestor")
+    return _ask(git_dir, older, newer, "merge-base", "--is-ancestor").code == 0
 
 
-def have_common_commit(git_dir: Path, one: CommitId, other: CommitId) -> bool:
-    """Whether two commits belong to one history."""
-    return _say(git_dir, one, other, "merge-base")
+def common_commit(git_dir: Path, one: CommitId, other: CommitId) -> CommitId | None:
+    """A last commit that two commits are both built on, maybe one of them; ``None`` for those of two histories."""
+    done = _ask(git_dir, one, other, "merge-base")
+    return CommitId(done.output.strip()) if done.code == 0 else None
 
 
 def check_readable(git_dir: Path, *tips: CommitId) -> None:
@@ -38,15 +39,15 @@ def check_readable(git_dir: Path, *tips: CommitId) -> None:
         raise_damage(error)  # what is odd about a commit that could be read is for others to judge
 
 
-def _say(git_dir: Path, one: CommitId, other: CommitId, *question: str) -> bool:
-    """Whether Git says yes; where it could not tell, which is no "no", raises why."""
+def _ask(git_dir: Path, one: CommitId, other: CommitId, *question: str) -> Done:
+    """What Git says, yes by the code 0 and no by 1; where it could not tell, which is no "no", raises why."""
     done = run_git(git_dir, *question, one, other)
     if done.code not in (0, 1):
         check_readable(git_dir, one, other)
         raise RemoteError(
             f"git cannot tell what {other} is built on: {done.words}", hint="run `ledger verify`", commit=other
         )
-    return done.code == 0
+    return done
 
 
 def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> list[CommitId]:

@@ -21,7 +21,7 @@ from ledger.errors import (
 )
 from ledger.history import layout
 from ledger.history.admission import check_commits
-from ledger.history.ancestry import check_readable, have_common_commit, is_ancestor
+from ledger.history.ancestry import check_readable, common_commit, is_ancestor
 from ledger.history.comparing import compare
 from ledger.history.damage import raise_damage
 from ledger.history.entries import KINDS
@@ -122,14 +122,16 @@ def _check_is_commit(history: History, remote: Remote, tip: CommitId) -> None:
 def _check_descent(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
     """The remote's branch goes on from where it was.
 
-    One that was moved back may have been put back from a copy, and its store too: the next sync looks what that lacks.
+    One that was moved may have been put back from a copy, and its store too: the next sync looks what that lacks.
     """
     if not is_ancestor(history.git_dir, known, tip):
         check_readable(history.git_dir, known, tip)
         error = _rewritten(remote, known, tip, "which is no part of it")
-        if is_ancestor(history.git_dir, tip, known):
+        common = common_commit(history.git_dir, known, tip)
+        if common is not None:
+            write_ref(history.git_dir, brought_ref(remote.name), common)
+        if common == tip:
             error.hint = f"it was moved back: {_restore(remote, known)}; this ledger is unchanged"
-            write_ref(history.git_dir, brought_ref(remote.name), tip)
         raise error
 
 
@@ -148,7 +150,7 @@ def _check_kind(history: History, remote: Remote, tip: CommitId) -> None:
 
 def _check_kinship(history: History, remote: Remote, tip: CommitId, local: CommitId) -> None:
     """Of a remote that was never heard of, the branch goes on from somewhere in this history."""
-    if not have_common_commit(history.git_dir, local, tip):
+    if common_commit(history.git_dir, local, tip) is None:
         check_readable(history.git_dir, local, tip)
         raise ArgumentError(
             f"{remote} holds another ledger: its history and this one have no commit in common",

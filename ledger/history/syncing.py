@@ -19,7 +19,7 @@ import msgspec
 from ledger.errors import ArgumentError, IntegrityError, LedgerNotFoundError, RemoteError
 from ledger.history import layout
 from ledger.history.admission import check_commits, merge_roots
-from ledger.history.ancestry import check_readable, have_common_commit, is_ancestor
+from ledger.history.ancestry import check_readable, common_commit, is_ancestor
 from ledger.history.comparing import Difference, compare
 from ledger.history.history import History
 from ledger.history.incoming import receive
@@ -164,7 +164,7 @@ def _agree(
         return local
     if is_ancestor(history.git_dir, local, theirs):
         return theirs
-    if not have_common_commit(history.git_dir, local, theirs):
+    if common_commit(history.git_dir, local, theirs) is None:
         check_readable(history.git_dir, local, theirs)
         raise IntegrityError(
             f"the history here was rewritten: its branch is at {local}, and has no commit in common with {theirs}, "

@@ -788,7 +788,8 @@ def test_what_plain_git_has_pushed_gets_its_bytes(pair: tuple[Ledger, Ledger], h
     assert {"1": "first", "2": "second"} == values(bob)
 
 
-def test_a_remote_that_was_put_back_gets_its_bytes_again(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+@pytest.mark.parametrize("what", ["moved back", "gone another way"])
+def test_a_remote_that_was_put_back_gets_its_bytes_again(pair: tuple[Ledger, Ledger], hub: Path, what: str) -> None:
     """After the command that the refusal names, its store too has what its copy lacked."""
     ada, bob = pair
     shutil.copytree(hub, hub.parent / "copy")
@@ -796,10 +797,14 @@ def test_a_remote_that_was_put_back_gets_its_bytes_again(pair: tuple[Ledger, Led
     ada.sync()
     shutil.rmtree(hub)
     (hub.parent / "copy").rename(hub)
+    if what == "gone another way":
+        other = Ledger.clone(hub, hub.parent / "other" / ".ledger")
+        other.save("instead", "iris")
+        other.sync()
     with pytest.raises(HistoryRewrittenError) as caught:
         ada.sync()
-    command = shlex.split(caught.value.hint.split("`")[1])
-    git(ada, *command[2:])
+    command = next(each for each in caught.value.hint.split("`") if each.startswith("ledger git push"))
+    git(ada, *shlex.split(command)[2:])
     ada.sync()
     bob.sync()
     assert {"1": "first", "2": "second"} == values(bob)
