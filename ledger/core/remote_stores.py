@@ -167,4 +167,4 @@ class RemoteStores:
 def _place(url: str) -> str:
     """A store's URL, or its path as the system has it, however it was spelled."""
     path = url.removeprefix("file://")
-    return url if "://" in path else os.path.realpath(path)
+    return url.rstrip("/") if "://" in path else os.path.realpath(path)
