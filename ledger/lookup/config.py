@@ -14,9 +14,21 @@ import msgspec
 from ledger.disk import absolute, given_path, read_file
 from ledger.enums import Durability
 from ledger.errors import ConfigError
+from ledger.wording import shown
 
 CONFIG_FILE = "config.toml"
 DEFAULT_STORE = "store"
+
+_EXPECTED = {
+    "store": "a path or URL in quotes",
+    "store_id": "a text in quotes",
+    "lock_timeout": "a number of seconds from 0",
+    "durability": "'full' or 'relaxed'",
+    "cache_limit": "a whole number of bytes from 0",
+    "remotes": "a section [remotes.NAME] for each remote",
+    "url": "a path or URL in quotes",
+}
+"""What each setting takes, in the words of a message."""
 
 _Place = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 
@@ -52,23 +64,55 @@ def read_config(ledger_dir: Path) -> Config:
     except FileNotFoundError:
         return Config()
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}", path=str(path)) from error
-    for key in values:
-        if key not in Config.__struct_fields__:
-            import difflib
-
-            near = difflib.get_close_matches(key, Config.__struct_fields__, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"the settings are {', '.join(Config.__struct_fields__)}"
-            raise ConfigError(f"{path}: unknown setting {key!r}", hint=hint, path=str(path))
-    if values.get("durability", Durability.FULL) not in list(Durability):
-        raise ConfigError(
-            f"{path}: durability is {values['durability']!r}, expected {' or '.join(map(repr, map(str, Durability)))}",
-            path=str(path),
-        )
+        raise _error(path, f"not TOML: {error}") from error
     try:
         return msgspec.convert(values, Config, strict=True)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}", path=str(path)) from error
+        raise _unusable(path, values) from error
+
+
+def _unusable(path: Path, values: dict[str, object]) -> ConfigError:
+    """The error that names the first setting that is unknown, missing or of another kind than it should be."""
+    places: list[tuple[str, object, type[msgspec.Struct]]] = [("", values, Config)]
+    remotes = values.get("remotes")
+    if isinstance(remotes, dict):
+        places += [(f"remotes.{name}", remote, RemoteConfig) for name, remote in remotes.items()]
+    for place, settings, form in places:
+        if not isinstance(settings, dict):
+            return _error(path, f"{place} is {shown(settings)}, expected a section [{place}]")
+        for key, value in settings.items():
+            if key not in form.__struct_fields__:
+                return _unknown(path, key, place, form.__struct_fields__)
+            if not _fits(value, form, key):
+                name = f"{place}.{key}" if place else key
+                return _error(path, f"{name} is {shown(value)}, expected {_EXPECTED[key]}")
+        if form is RemoteConfig and "url" not in settings:
+            return _error(path, f"{place} has no url", hint=f"write url = '...' below [{place}]")
+    return _error(path, "these settings cannot be used")
+
+
+def _fits(value: object, form: type[msgspec.Struct], key: str) -> bool:
+    """Whether a value is what a setting takes; of remotes, that there are some, as each is looked at by itself."""
+    if key == "remotes":
+        return isinstance(value, dict)
+    kind = next(field.type for field in msgspec.structs.fields(form) if field.name == key)
+    try:
+        msgspec.convert(value, kind, strict=True)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _unknown(path: Path, key: str, place: str, known: tuple[str, ...]) -> ConfigError:
+    import difflib
+
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the settings are {', '.join(known)}"
+    return _error(path, f"unknown setting {key!r}{f' of {place}' if place else ''}", hint=hint)
+
+
+def _error(path: Path, what: str, hint: str = "") -> ConfigError:
+    return ConfigError(f"{path}: {what}", hint=hint, path=str(path))
 
 
 def store_url(ledger_dir: Path, config: Config) -> str:

@@ -93,3 +93,24 @@ def test_another_form_of_toml_is_left_to_who_wrote_it(tmp_path: Path, text: str)
     with pytest.raises(ConfigError, match="edit that file"):
         write_remote(tmp_path, "new", "hub.git") if "remotes" in text else write_cache_limit(tmp_path, 7)
     assert text == (tmp_path / CONFIG_FILE).read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("lock_timeout = -1", "lock_timeout is -1, expected a number of seconds from 0"),
+        ('cache_limit = "5GiB"', "cache_limit is '5GiB', expected a whole number of bytes from 0"),
+        ("store = 5", "store is 5, expected a path or URL in quotes"),
+        ("remotes = 5", "remotes is 5, expected a section [remotes.NAME] for each remote"),
+        ('remotes.hub = "hub.git"', "remotes.hub is 'hub.git', expected a section [remotes.hub]"),
+        ("[remotes.hub]\nurl = 5", "remotes.hub.url is 5, expected a path or URL in quotes"),
+        ('[remotes.hub]\nulr = "hub.git"', "unknown setting 'ulr' of remotes.hub"),
+        ('[remotes.hub]\nstore = "store"', "remotes.hub has no url"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named_with_what_it_is(tmp_path: Path, text: str, told: str) -> None:
+    """Its place in the file, its value, and what is expected, in words of this program."""
+    (tmp_path / CONFIG_FILE).write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path)
+    assert f"{tmp_path / CONFIG_FILE}: {told}" == str(caught.value)
