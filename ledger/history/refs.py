@@ -43,6 +43,12 @@ _ATTEMPTS = 20
 
 _TABLES = "reftable"
 
+_CHOOSE_BRANCH = (
+    "`ledger git fsck --lost-found` lists the commits that may have been its last, "
+    f"and `ledger git update-ref {BRANCH} COMMIT` brings one back"
+)
+"""What a person does about a branch that is lost: which commit was its last, nobody else can say."""
+
 
 def read_branch(git_dir: Path) -> CommitId:
     """The commit that is published; raises `IntegrityError` if the branch is missing or unreadable as one."""
@@ -56,7 +62,7 @@ def read_branch(git_dir: Path) -> CommitId:
     if commit is None:
         raise IntegrityError(
             f"the history {git_dir} has lost its branch {BRANCH}",
-            hint="this is damage, not an empty ledger: restore the ref from a clone or from `git fsck --lost-found`",
+            hint=f"this is damage, not an empty ledger: {_CHOOSE_BRANCH}",
             where=str(git_dir),
         )
     return commit
@@ -89,7 +95,11 @@ def read_ref(git_dir: Path, ref: str) -> CommitId | None:
             refuse_other_refs(git_dir)
             raise
         if not is_object_id(text):
-            raise IntegrityError(f"the ref {git_dir / ref} holds {text[:60]!r}, not a commit", where=str(git_dir / ref))
+            raise IntegrityError(
+                f"the ref {git_dir / ref} holds {text[:60]!r}, not a commit",
+                hint=f"delete that file; then {_CHOOSE_BRANCH}" if ref == BRANCH else "",
+                where=str(git_dir / ref),
+            )
         return CommitId(text)
     return None
 

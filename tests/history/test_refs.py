@@ -133,7 +133,16 @@ def test_a_lost_branch_is_damage(tmp_path: Path) -> None:
         with pytest.raises(IntegrityError, match=f"has lost its branch {BRANCH}") as caught:
             act()
         assert "not an empty ledger" in caught.value.hint
+        assert f"`ledger git update-ref {BRANCH} COMMIT`" in caught.value.hint
     assert not (history.git_dir / BRANCH).exists()
+
+
+def test_a_branch_that_names_no_commit_is_damage(bare: Path) -> None:
+    """What to do with the file is told: Git itself moves no ref that it cannot read."""
+    (bare / BRANCH).write_text("zzz\n")
+    with pytest.raises(IntegrityError, match="holds 'zzz', not a commit") as caught:
+        read_branch(bare)
+    assert caught.value.hint.startswith("delete that file; then `ledger git fsck --lost-found`")
 
 
 def test_a_ledger_whose_disk_is_away_is_not_damaged(tmp_path: Path) -> None:
