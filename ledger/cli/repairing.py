@@ -85,6 +85,8 @@ def _show_plan(plan: "RepairPlan") -> None:
         print_line(f"is written anew: {name}")
     if not plan.problems:
         print_line("nothing is wrong")
+    elif plan.is_empty and not plan.hopeless:
+        print_line(f"{plan.source.where} has nothing that mends this")
 
 
 def _show_done(done: "Repaired") -> None:

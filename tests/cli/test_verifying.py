@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -114,6 +115,18 @@ def test_a_source_without_it_is_not_enough(cli: Cli, copy: str) -> None:
     found = json.loads(cli("repair", "--from", copy, "--json", code=5).out)
     assert (False, ["iris@1"], []) == (found["ok"], found["hopeless"], found["contents"])
     assert "cannot make it whole" in cli("repair", "--from", copy, "--dry-run", code=5).out
+
+
+def test_a_lost_branch_is_left_to_a_person(cli: Cli, copy: str, iris: dict[str, Any]) -> None:
+    """Repair says that no source mends it, and the hint of every other command how it is done."""
+    branch = Ledger.open(copy).git_dir / "refs/heads/main"
+    commit = branch.read_text().strip()
+    branch.unlink()
+    shown = cli("--ledger", copy, "repair", "--from", ".ledger", code=5).out
+    assert shown.endswith(".ledger has nothing that mends this\n")
+    assert f"`ledger --ledger {copy} git update-ref refs/heads/main COMMIT`" in cli("--ledger", copy, "log", code=5).err
+    subprocess.run(["git", f"--git-dir={branch.parents[2]}", "update-ref", "refs/heads/main", commit], check=True)
+    cli("--ledger", copy, "verify")
 
 
 def test_repair_keeps_the_bad_copy(cli: Cli, copy: str) -> None:
