@@ -254,7 +254,10 @@ class IntegrityError(LedgerError, OSError):
 
     kind = "integrity"
     exit_code = 5
-    usual_hint = "run `ledger verify` to see what is touched; another clone or store may hold a good copy"
+    usual_hint = (
+        "run `ledger verify` to see what is touched; `ledger repair --from SOURCE` fetches good copies "
+        "from another clone or store"
+    )
 
     def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
         name, mark, version = str(facts.get("label", "")).partition("@")

@@ -27,6 +27,7 @@ _PATH_HINTS = {
     errno.EPERM: "check the permissions of the path",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EBUSY: "a disk is mounted there: choose a folder below it",
+    errno.EEXIST: "something is in the way there: name another path",
     errno.EISDIR: "that is a folder: name a file",
     errno.ENOTDIR: "a part of that path is a file: name a path below folders",
     errno.ELOOP: "a symbolic link is in the way there, or some lead round in a circle: put the file itself there",

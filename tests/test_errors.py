@@ -116,6 +116,7 @@ def test_system_errors_get_the_class_that_a_caller_acts_on(
         (errno.EACCES, "check the permissions of the path"),
         (errno.EBUSY, "a disk is mounted there: choose a folder below it"),
         (errno.ENAMETOOLONG, "choose a shorter name"),
+        (errno.EEXIST, "something is in the way there: name another path"),
         (errno.EISDIR, "that is a folder: name a file"),
         (errno.ENOTDIR, "a part of that path is a file: name a path below folders"),
         (errno.EIO, "check that the disk or the service is reachable and sound, then try again"),

@@ -42,7 +42,7 @@ def read_run_configuration(path: object) -> RunConfiguration:
     except OSError as error:
         raise storage_error(error, path, "read") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8: {error}", path=str(path)) from error
+        raise ConfigError(f"{path}: not UTF-8: {error}", hint="save that file as UTF-8", path=str(path)) from error
     try:
         node = yaml.compose(text, Loader=_loader())
         if node is not None and _count(node, {}) > _MOST_NODES:

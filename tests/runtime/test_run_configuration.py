@@ -335,5 +335,6 @@ def test_a_configuration_is_given_by_its_path(project: Path) -> None:
 def test_a_file_that_is_no_text_is_told(project: Path) -> None:
     """Bytes that are not UTF-8 are a configuration error."""
     Path("run.yaml").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match=r"run\.yaml: not UTF-8"):
+    with pytest.raises(ConfigError, match=r"run\.yaml: not UTF-8") as caught:
         training.with_options(config_path="run.yaml")()
+    assert "save that file as UTF-8" == caught.value.hint
