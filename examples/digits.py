@@ -29,8 +29,8 @@ def main() -> None:
     log_artifact_metadata({"metrics": {"accuracy": float(accuracy)}}, "my_model", version=trained.version)
 
     # An older version is as near as the newest one.
-    first_model = load_artifact("my_model", version=1)
-    assert not hasattr(first_model, "support_"), "version 1 is the untrained model, whatever was saved since"
+    first_model = load_artifact("my_model", version=untrained.version)
+    assert not hasattr(first_model, "support_"), "that version is the untrained model, whatever was saved since"
     latest = load_artifact("my_model")
     assert (latest.predict(pixels[1000:]) == model.predict(pixels[1000:])).all()
 

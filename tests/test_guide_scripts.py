@@ -27,6 +27,13 @@ def test_a_block_of_the_guide_runs_and_runs_again(path: Path, scripts: ScriptSer
 
 
 @pytest.mark.usefixtures("workdir")
+def test_the_blocks_run_one_after_another_in_one_folder(scripts: ScriptServer) -> None:
+    """What some left under names that others use too is in nobody's way, as where all are tried in one clone."""
+    for name in ("logging_metadata", "custom_versions", "giving_names", "other_pipelines", "artifact_types"):
+        scripts.run(EXAMPLES / "guide" / f"{name}.py")
+
+
+@pytest.mark.usefixtures("workdir")
 def test_the_full_example_makes_what_the_guide_describes(scripts: ScriptServer) -> None:
     """One dataset, an untrained model and two trained ones; two runs; one commit for each step that publishes."""
     output = scripts.run(EXAMPLES / "digits_pipeline.py")

@@ -26,11 +26,11 @@ def feature_engineering_pipeline() -> None:
 
 
 if __name__ == "__main__":
-    feature_engineering_pipeline()
+    run = feature_engineering_pipeline()
 
     client = Client()
-    iris = client.get_artifact_version("iris_dataset")
-    assert iris.version == "1"
-    assert iris.load().shape == (150, 5)
+    iris = run.steps["training_data_loader"].output
+    assert iris.name == "iris_dataset"
+    assert client.get_artifact_version("iris_dataset", version=iris.version).load().shape == (150, 5)
     assert client.get_artifact_version("feature_engineering_pipeline::count_rows::output").load() == 150
     print([artifact.name for artifact in client.list_artifacts()])

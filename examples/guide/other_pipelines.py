@@ -11,12 +11,12 @@ from ledger.client import Client
 
 
 @step
-def automatic_loader() -> Annotated[pd.DataFrame, "iris_dataset"]:
+def automatic_loader() -> Annotated[pd.DataFrame, "shared_iris"]:
     return pd.DataFrame(load_iris().data)
 
 
 @step
-def raw_loader() -> Annotated[pd.DataFrame, ArtifactConfig(name="iris_dataset", version="raw_2023")]:
+def raw_loader() -> Annotated[pd.DataFrame, ArtifactConfig(name="shared_iris", version="raw_2023")]:
     return pd.DataFrame(load_iris().data[:100])
 
 
@@ -35,8 +35,8 @@ def trainer(dataset: pd.DataFrame) -> Annotated[int, "rows"]:
 def training_pipeline(dataset_id: str) -> None:
     client = Client()
     by_id = client.get_artifact_version(name_id_or_prefix=UUID(dataset_id))
-    latest = client.get_artifact_version(name_id_or_prefix="iris_dataset")
-    by_version = client.get_artifact_version(name_id_or_prefix="iris_dataset", version="raw_2023")
+    latest = client.get_artifact_version(name_id_or_prefix="shared_iris")
+    by_version = client.get_artifact_version(name_id_or_prefix="shared_iris", version="raw_2023")
     trainer(dataset=by_id, id="by_id")
     trainer(dataset=latest, id="latest")
     trainer(dataset=by_version, id="by_version")
