@@ -25,6 +25,7 @@ from ledger.disk import (
     stage_together,
     storage_errors,
     sync_directory,
+    sync_file,
     write_all,
 )
 from ledger.enums import Durability
@@ -84,8 +85,7 @@ def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) ->
     checksum, pack, index = encode_pack(entries)
     stem = f"pack-{checksum.hex()}"
     folder = objects.pack_directory
-    # Not synced: after a power cut no housekeeping is under way that it would have to stop.
-    _mark_kept(f"{folder}/{stem}.keep")
+    _mark_kept(objects, stem)
     try:
         # Git knows a pack by its index: that one comes last.
         stage_together([(f"{folder}/{stem}.pack", pack), (f"{folder}/{stem}.idx", index)], temporary=TEMPORARY)
@@ -99,7 +99,11 @@ def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) ->
 
 def release_pack(objects: Objects, stem: str) -> None:
     """Let a pack be folded and repacked: its objects are published by now, or nobody wants them."""
-    remove_if_there(f"{objects.pack_directory}/{stem}.keep")
+    mark = _mark_of(objects, stem)
+    try:
+        os.rename(mark, _spare_mark(objects))
+    except OSError:
+        remove_if_there(mark)
 
 
 def plan_fold(counts: Mapping[str, int]) -> list[str]:
@@ -203,16 +207,39 @@ def _advance(objects: Objects, fold: StagedFold | None, written: int) -> None:
             fold.advance(max(SLICE, _SLICE_PER_WRITTEN * written))
 
 
-def _mark_kept(path: str) -> None:
+def _mark_kept(objects: Objects, stem: str) -> None:
+    """Put a ``.keep`` of ours beside a pack: the one that the last pack had, if it is there.
+
+    Its name is not synced: after a power cut no housekeeping is under way that it would have to stop.
+    """
+    mark = _mark_of(objects, stem)
+    try:
+        # Files that come and go make each new one dearer: ext4 looks past all that were removed in the last minutes.
+        os.rename(_spare_mark(objects), mark)
+    except OSError:
+        _make_mark(mark)
+
+
+def _make_mark(path: str) -> None:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
         try:
             write_all(descriptor, OUR_KEEP)
+            sync_file(descriptor)  # used again and again, and known by what it holds
         finally:
             os.close(descriptor)
     except OSError as error:
         remove_if_there(path)
         raise storage_error(error, path, "write") from error
+
+
+def _mark_of(objects: Objects, stem: str) -> str:
+    return f"{objects.pack_directory}/{stem}.keep"
+
+
+def _spare_mark(objects: Objects) -> str:
+    """Where the ``.keep`` file lies that no pack needs now."""
+    return f"{objects.directory.parent}/ledger-keep"
 
 
 def tidy(objects: Objects) -> None:

@@ -195,6 +195,18 @@ def test_a_pack_is_kept_until_its_commit_is_published(history: History) -> None:
         Objects(history.git_dir).read(object_id(BLOB, data))
 
 
+def test_one_file_marks_pack_after_pack(history: History) -> None:
+    """A save makes no file to mark its pack with, but where a dead writer has left it beside its own."""
+    saves(history, 1)
+    spare = history.git_dir / "ledger-keep"
+    inode = spare.stat().st_ino
+    saves(history, 2)
+    assert inode == spare.stat().st_ino
+    spare.rename(packs_of(history)[0].with_suffix(".keep"))
+    saves(history, 1)
+    assert "ledger\n" == spare.read_text()
+
+
 def test_a_fold_loses_nothing_to_an_index_that_lists_too_little(tmp_path: Path) -> None:
     """An object that a sound but short index does not list is there after the folds that follow."""
     history = new_history(tmp_path)

@@ -255,7 +255,10 @@ publish(History.open(Path(sys.argv[1])))
 
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace to see system calls")
 def test_the_commit_is_durable_before_the_branch_names_it(tmp_path: Path) -> None:
-    """Pack, index and their folder are synced, then the lock file, then it becomes the branch, then that is synced."""
+    """Pack, index and their folder are synced, then the lock file, then it becomes the branch, then that is synced.
+
+    The pack is marked all the while.
+    """
     history = new_history(tmp_path)
     calls = ["-e", "trace=fsync,fdatasync,rename,renameat,renameat2"]
     strace = ["strace", "-f", "-y", "-qq", "-o", str(tmp_path / "log"), *calls]
@@ -273,8 +276,10 @@ def test_the_commit_is_durable_before_the_branch_names_it(tmp_path: Path) -> Non
         for call, name in steps
     ]
     assert [
+        ("rename", ".keep"),
         *[("fsync", "tmp"), ("fsync", "tmp"), ("rename", ".pack"), ("rename", ".idx"), ("fsync", "pack")],
         *[("fsync", "main.lock"), ("rename", "main"), ("fsync", "heads")],
+        ("rename", "ledger-keep"),
     ] == kinds
 
 
