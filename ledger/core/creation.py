@@ -22,7 +22,8 @@ from ledger.disk import (
     write_file,
 )
 from ledger.errors import LedgerExistsError
-from ledger.history import History, Remote, clone_history
+from ledger.history import History, Remote
+from ledger.history.sharing import clone_history
 from ledger.lookup import DEFAULT_STORE, LEDGER_DIRECTORY, Config, RemoteConfig, given_store, write_config
 
 _LOCKS = ("lock", "fold.lock")

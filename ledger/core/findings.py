@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping
 from ledger.blobs import Fault
 from ledger.core.reports import Damage, Problem, problem_at
 from ledger.errors import IntegrityError, LedgerError
-from ledger.history import GitFault
+from ledger.history.upkeep import GitFault
 from ledger.system_errors import raise_unjudged
 
 

@@ -13,7 +13,8 @@ from ledger.blobs import Fault, needs_of
 from ledger.core.touching import every_content
 from ledger.core.workspace import Workspace
 from ledger.errors import IntegrityError, LedgerError, StorageError
-from ledger.history import History, accepted_tips, gained
+from ledger.history import History
+from ledger.history.sharing import accepted_tips, gained
 from ledger.ids import CommitId
 from ledger.records import Content
 

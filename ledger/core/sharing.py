@@ -27,7 +27,8 @@ from ledger.errors import (
     StorageError,
     StoreMismatchError,
 )
-from ledger.history import Claim, Remote, SyncPlan, adopt_plan, is_remote_name, plan_sync, push_plan
+from ledger.history import Claim, Remote, is_remote_name
+from ledger.history.sharing import SyncPlan, adopt_plan, plan_sync, push_plan
 from ledger.lookup import (
     CONFIG_FILE,
     RemoteConfig,

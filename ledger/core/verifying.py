@@ -31,8 +31,8 @@ from ledger.errors import (
     StoreMismatchError,
     UnsupportedFormatError,
 )
-from ledger.history import (
-    Snapshot,
+from ledger.history import Snapshot
+from ledger.history.upkeep import (
     all_commits,
     check_commit,
     check_git_file,

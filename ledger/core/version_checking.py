@@ -18,7 +18,8 @@ from ledger.core.links import check_links
 from ledger.core.reports import Problem
 from ledger.core.workspace import Workspace
 from ledger.errors import FormatError, LedgerError
-from ledger.history import Claim, Snapshot, check_artifact
+from ledger.history import Claim, Snapshot
+from ledger.history.upkeep import check_artifact
 from ledger.ids import hex_of, undashed
 from ledger.records import Content, Manifest, Name
 

@@ -1,6 +1,6 @@
 """Looking after a ledger: checks a part at a time, and what is planned, shown, then executed."""
 
-from ledger.history import Packed, PackingPlan
+from ledger.history.upkeep import Packed, PackingPlan
 from ledger.maintenance.collection import GRACE_DAYS, Collected, GcPlan, execute_gc, plan_gc
 from ledger.maintenance.packing import execute_packing, plan_packing
 from ledger.maintenance.repair import QUARANTINE, Repaired, RepairPlan, Source, execute_repair, find_source, plan_repair

@@ -4,9 +4,9 @@ The work is done in `ledger.history`; this is the interface for programs and for
 """
 
 from ledger.core import Ledger
-from ledger.history import Packed, PackingPlan
-from ledger.history import execute_packing as pack_history
-from ledger.history import plan_packing as plan_of_history
+from ledger.history.upkeep import Packed, PackingPlan
+from ledger.history.upkeep import execute_packing as pack_history
+from ledger.history.upkeep import plan_packing as plan_of_history
 from ledger.meters import advance, task
 
 

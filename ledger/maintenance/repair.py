@@ -15,7 +15,7 @@ from ledger.blobs import STORE_KEY, LocalStore, Store, mend_content, mendable_ke
 from ledger.core import Ledger, Problem, Report
 from ledger.disk import make_directory, move_file, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
-from ledger.history import HistoryMending, mend, plan_mending
+from ledger.history.upkeep import HistoryMending, mend, plan_mending
 from ledger.lookup import history_at, settings_for, store_of_remote
 from ledger.records import Content
 from ledger.system_errors import raise_unjudged

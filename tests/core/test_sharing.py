@@ -45,7 +45,8 @@ from ledger.errors import (
     StoreMismatchError,
     StoreUnavailableError,
 )
-from ledger.history import History, Remote, adopt_plan, plan_sync
+from ledger.history import History, Remote
+from ledger.history.sharing import adopt_plan, plan_sync
 from ledger.lookup import settings_for, store_of_remote, write_remote
 from ledger.maintenance import plan_gc
 from ledger.meters import Progress, progress

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from ledger.history import (
-    History,
+from ledger.history import History
+from ledger.history.refs import offered_ref, write_ref
+from ledger.history.upkeep import (
     all_commits,
     check_commit,
     check_git_file,
@@ -20,7 +21,6 @@ from ledger.history import (
     git_files,
     without_index,
 )
-from ledger.history.refs import offered_ref, write_ref
 from ledger.ids import CommitId
 from tests.kit.git import run_git
 from tests.kit.histories import again, git, new_history, packs_of, publish

@@ -22,7 +22,8 @@ CONTENT = bytes(range(256)) * 64
 IN_LITTLE = """
 import resource, sys
 from pathlib import Path
-from ledger.history import History, execute_packing, plan_packing
+from ledger.history import History
+from ledger.history.upkeep import execute_packing, plan_packing
 from ledger.records import check_name
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), hard))

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import ArgumentError
-from ledger.history import History, execute_packing, plan_packing, repacking
+from ledger.history import History, repacking
 from ledger.history.repacking import MOST_PACKED, PackSize, group_packs
 from ledger.history.staging import plan_under_way
+from ledger.history.upkeep import execute_packing, plan_packing
 from tests.conftest import check_histories
 from tests.history.test_folding import EVENTS, objects_of, saves
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of

@@ -15,8 +15,9 @@ from ledger.errors import (
     StorageError,
     UnsupportedFormatError,
 )
-from ledger.history import History, check_git_file
+from ledger.history import History
 from ledger.history.repository import check_format, check_settings, write_settings
+from ledger.history.upkeep import check_git_file
 from tests.conftest import check_histories
 from tests.kit.histories import AUTHOR, NOW, git, new_history, publish, versions_of
 

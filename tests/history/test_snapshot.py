@@ -3,10 +3,11 @@
 import pytest
 
 from ledger.errors import FormatError, IntegrityError
-from ledger.history import Claim, History, Snapshot, check_place
+from ledger.history import Claim, History, Snapshot
 from ledger.history.layout import MANIFEST, MAX_POSITION
 from ledger.history.objects import Objects
 from ledger.history.trees import GrowingTree
+from ledger.history.upkeep import check_place
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name
 from tests.kit.clones import MemoryTree

@@ -12,17 +12,9 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, FormatError, RemoteError, StorageError
-from ledger.history import (
-    Remote,
-    adopt_plan,
-    check_remote,
-    git_program,
-    plan_sync,
-    push_plan,
-    transport,
-    without_secrets,
-)
+from ledger.history import Remote, check_remote, git_program, transport, without_secrets
 from ledger.history.ancestry import commits_between
+from ledger.history.sharing import adopt_plan, plan_sync, push_plan
 from ledger.ids import CommitId
 from tests.kit.histories import AUTHOR, NOW
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared

@@ -1,0 +1,17 @@
+"""How a history is shared with others: a second face of this package.
+
+Beside the first one, since most programs talk to no remote.
+"""
+
+from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, gained, plan_sync, push_plan
+from ledger.history.tips import accepted_tips
+
+__all__ = [
+    "SyncPlan",
+    "accepted_tips",
+    "adopt_plan",
+    "clone_history",
+    "gained",
+    "plan_sync",
+    "push_plan",
+]
