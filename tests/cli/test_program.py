@@ -52,6 +52,23 @@ def help_of(path: tuple[str, ...]) -> str:
         return COMMANDS[path].get_help(context)
 
 
+GARBAGE = """
+import gc
+from ledger.__main__ import main
+imported = gc.isenabled()
+try:
+    main(["--version"])
+finally:
+    print(imported, gc.isenabled())
+"""
+
+
+def test_garbage_is_looked_for_while_a_command_runs() -> None:
+    """Not while it is imported, which would take longer."""
+    ran = subprocess.run([sys.executable, "-c", GARBAGE], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert "False True" == ran.stdout.splitlines()[-1]
+
+
 def test_a_session(workdir: Path) -> None:
     """Init, save, list, get: what a user types first works in real processes, and says what it should."""
     (workdir / "data.csv").write_text("1")
