@@ -44,10 +44,12 @@ def subclass_named(name: str, roots: Iterable[type]) -> type | None:
     Of several it is Python's own, else the one that its module holds now, else the newest: a notebook cell
     that ran again leaves others behind, and so does unpickling a class that was pickled by value.
     """
-    kinds = list(roots)
-    found = next((kind for kind in kinds if kind in _BUILTINS and qualified_name(kind) == name), None)
-    if found is not None:
-        return found
+    kinds: list[type] = []
+    for kind in roots:  # no further than needed: to find a class by its name takes a while
+        if kind in _BUILTINS and qualified_name(kind) == name:
+            return kind
+        kinds.append(kind)
+    found: type | None = None
     held = loaded_class(name)
     if held is not None and any(kind in held.__mro__ for kind in kinds):
         return held

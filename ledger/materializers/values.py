@@ -8,6 +8,7 @@ nesting gets around it. Knows no store.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from ledger.enums import ArtifactType, TrustClass, VisualizationType
@@ -130,7 +131,7 @@ def _check_type(value: object, materializer: type[BaseMaterializer]) -> None:
 def _class_for(chosen: type[BaseMaterializer], name: str, passed: type | None) -> type | None:
     """The class a record names, where this process has defined it; else what the caller passed."""
     by_name = (loaded_class(root) for root in chosen.ASSOCIATED_TYPE_NAMES)
-    roots = [root for root in (passed, *chosen.ASSOCIATED_TYPES, *by_name) if root is not None]
+    roots = (root for root in chain((passed, *chosen.ASSOCIATED_TYPES), by_name) if root is not None)
     kind = subclass_named(name, roots) or passed
     if kind is None and chosen.NEEDS_TYPE:
         raise unknown_type(name)
