@@ -104,12 +104,16 @@ class Packs:
         """Know the packs that there are now."""
         self._scan()
 
-    def adopt(self, stem: str, count: int) -> None:
-        """Know a pack of ``count`` objects that this process has just put in place."""
+    def adopt(self, stem: str, count: int, *, made_of: Collection[str] = ()) -> None:
+        """Know a pack of ``count`` objects that this process has just put in place.
+
+        It is as old as the newest of the packs that it was made of, if it was.
+        """
         pack = PackFile(f"{self.folder}/{stem}")
         with self._guard:
             self._packs = {stem: pack, **self._packs}
-            self._by_age = (stem, pack), *self._by_age
+            at = next((at for at, (other, _) in enumerate(self._by_age) if other in made_of), 0)
+            self._by_age = *self._by_age[:at], (stem, pack), *self._by_age[at:]
             self._counts = {stem: count, **self._counts}
 
     def drop(self, stems: Collection[str]) -> None:

@@ -66,11 +66,23 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> No
         finally:
             remove_if_there(staging)
     stage_file(folder / f"{stem}.idx", [index], temporary=TEMPORARY)
+    _keep_age(folder / f"{stem}.idx", fold.packs)
     sync_directory(folder)
     if read_file(folder / f"{stem}.idx") != index:
         raise IntegrityError(f"{stem}.idx does not hold what was written to it", where=str(folder / stem))
-    objects.packs.adopt(stem, count)
-    remove_packs(objects, [old.base.name for old in fold.packs if old.base.name != stem])
+    folded = [old.base.name for old in fold.packs if old.base.name != stem]
+    objects.packs.adopt(stem, count, made_of=folded)
+    remove_packs(objects, folded)
+
+
+def _keep_age(index: Path, packs: Sequence[OldPack]) -> None:
+    """Let an index be as old as the newest of those that it takes the place of.
+
+    What a tree names is sought in older packs first (`packs`), and others may have published while this was made.
+    """
+    with contextlib.suppress(OSError):  # one is gone: more packs are asked then
+        newest = max(os.stat(f"{old.base}.idx").st_mtime_ns for old in packs)
+        os.utime(index, ns=(newest, newest))
 
 
 def _is_whole(path: Path, checksum: str) -> bool:

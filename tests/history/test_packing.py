@@ -19,8 +19,10 @@ from ledger.history import History, packing, replacing
 from ledger.history.forms import BLOB, ObjectId, object_id
 from ledger.history.indexing import restore_indexes
 from ledger.history.objects import Objects
+from ledger.history.oldpacks import open_old_packs
 from ledger.history.packfile import PackFile, count_in_index, encode_index
 from ledger.history.packing import FOLD_AT, TIERS, plan_fold, release_pack, write_pack
+from ledger.history.replacing import fold_at_once
 from ledger.records import check_name
 from tests.conftest import check_histories
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
@@ -205,6 +207,24 @@ def test_one_file_marks_pack_after_pack(history: History) -> None:
     spare.rename(packs_of(history)[0].with_suffix(".keep"))
     saves(history, 1)
     assert "ledger\n" == spare.read_text()
+
+
+def test_a_folded_pack_is_as_old_as_what_it_was_made_of(history: History) -> None:
+    """What was published beside a large fold is newer, so that what its trees name is found behind it."""
+    saves(history, 3)
+    objects = Objects(history.git_dir)
+    folded = [path.stem for path in packs_of(history)]
+    for stem in folded:
+        os.utime(objects.pack_directory / f"{stem}.idx", (0, 0))  # two files in a row may be of one moment
+    saves(history, 2)
+    later = {path.stem for path in packs_of(history)} - {*folded}
+    objects.packs.look_again()
+    fold_at_once(objects, open_old_packs(objects.pack_directory, folded), 2)
+    another = Objects(history.git_dir)
+    another.packs.look_again()
+    for known in (objects, another):
+        assert later == {stem for stem, _ in known.packs._by_age[:-1]}
+    assert_whole(history, 5)
 
 
 def test_a_fold_loses_nothing_to_an_index_that_lists_too_little(tmp_path: Path) -> None:
