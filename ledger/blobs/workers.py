@@ -9,11 +9,12 @@ a program that forks between two saves forks no thread of ours. Contents below
 
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from ledger.blobs.requests import Requests
 from ledger.notices import keep_warnings, warn_user
@@ -36,7 +37,7 @@ class Workers(Generic[Result]):
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads or thread_count()
         self._pool: ThreadPoolExecutor | None = None
-        self._under_way: deque[tuple[Future[Result], list[str]]] = deque()
+        self._under_way: deque[_Given[Result]] = deque()
         self._requests = Requests()
 
     def __len__(self) -> int:
@@ -51,13 +52,14 @@ class Workers(Generic[Result]):
         """Start a piece of work, or queue it until a thread is free; where none can be started, do it."""
         from concurrent.futures import Future
 
-        kept: list[str] = []
+        given: _Given[Result] = _Given(Future(), [], [])
         # How durable writes are belongs to the context of whoever gives the work.
         context = copy_context()
-        context.run(keep_warnings, kept)
+        context.run(keep_warnings, given.warnings)
         context.run(self._requests.enter)
-        future: Future[Result] = Future()
-        do = partial(_do_once, [(partial(context.run, work), future)])
+        do = partial(_do_once, [(partial(context.run, work), given)])
+        # Before a thread may begin with it: an interrupt comes while one starts, too.
+        self._under_way.append(given)
         try:
             if self._pool is None:
                 self._pool = _new_pool(self._threads)
@@ -66,39 +68,60 @@ class Workers(Generic[Result]):
             # The machine has no more threads, and one that there is may take the work up as well; or the interpreter
             # is ending: what an exit handler saves is saved still.
             do()
-        self._under_way.append((future, kept))
 
     def take(self) -> Result:
         """The result of the oldest piece of work, once it is there; raises what the work raised, warns as it did."""
-        future, kept = self._under_way.popleft()
+        given = self._under_way[0]
         try:
-            return future.result()
+            return given.future.result()
         finally:
-            for message in kept:
-                warn_user(message)
+            if given.future.done():  # else an interrupt came, and `close` waits for it
+                self._under_way.popleft()
+                for message in given.warnings:
+                    warn_user(message)
 
     def wait(self, seconds: float) -> bool:
         """Whether the oldest piece of work is done, now or within so many seconds."""
         from concurrent.futures import wait
 
-        return bool(wait([self._under_way[0][0]], timeout=seconds).done)
+        return bool(wait([self._under_way[0].future], timeout=seconds).done)
 
     def close(self) -> None:
-        """Drop work that has not begun and wait for the threads to end; nothing may be given afterwards.
+        """Drop work that has not begun and wait for what has, and the threads to end; nothing may be given afterwards.
 
         After an interrupt, or where one comes meanwhile, no answer of a distant store is waited for.
         """
-        self._under_way.clear()
-        if self._pool is None:
-            return
         reason = sys.exc_info()[1]
         if reason is not None and not isinstance(reason, Exception):
             self._requests.take_back()
         try:
-            self._pool.shutdown(cancel_futures=True)
+            try:
+                self._end_work()
+            finally:
+                if self._pool is not None:
+                    self._pool.shutdown(cancel_futures=True)
         except BaseException:
             self._requests.take_back()
             raise
+
+    def _end_work(self) -> None:
+        """Wait until no thread is at work, whatever interrupts come meanwhile, and raise the last of them then.
+
+        Whoever gave the work goes on to free the memory that it reads into, and to close the files that it writes.
+        """
+        interrupt: BaseException | None = None
+        while self._under_way:
+            try:
+                # All at once, so that none begins while another is waited for.
+                begun = [given for given in self._under_way if not given.future.cancel()]
+                for given in begun:
+                    given.wait_until_over()
+                self._under_way.clear()
+            except BaseException as error:  # noqa: BLE001  # raised once nothing is under way
+                self._requests.take_back()
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
 
 def thread_count() -> int:
@@ -127,23 +150,41 @@ def in_order(work: Callable[[Work], Result], pieces: Iterable[Work], *, threads:
         workers.close()
 
 
-def _do_once(waiting: "list[tuple[Callable[[], Result], Future[Result]]]") -> None:
-    """Do the piece of work that waits, for its future, unless another thread has begun it.
+class _Given(NamedTuple, Generic[Result]):
+    """A piece of work: what comes of it, what it warns of, and the thread that does it, once one does."""
+
+    future: "Future[Result]"
+    warnings: list[str]
+    doing: list[threading.Thread]
+
+    def wait_until_over(self) -> None:
+        """Wait for work that has begun, if another thread does it: one from before a fork does not go on."""
+        from concurrent.futures import wait
+
+        if self.doing[0].is_alive() and self.doing[0] is not threading.current_thread():
+            wait([self.future])
+
+
+def _do_once(waiting: "list[tuple[Callable[[], Result], _Given[Result]]]") -> None:
+    """Do the piece of work that waits, unless another thread has begun it or it was dropped.
 
     Nothing waits then any more: a pool without threads keeps what it was given, and would keep the results with it.
     """
     try:
-        work, future = waiting.pop()
+        work, given = waiting.pop()
     except IndexError:
+        return
+    given.doing.append(threading.current_thread())
+    if not given.future.set_running_or_notify_cancel():
         return
     try:
         result = work()
     except BaseException as error:
-        future.set_exception(error)  # raised where the result is taken
+        given.future.set_exception(error)  # raised where the result is taken
         if not isinstance(error, Exception):
             raise  # an interrupt of whoever gave the work and does it: an earlier piece's error would hide it
     else:
-        future.set_result(result)
+        given.future.set_result(result)
 
 
 def _new_pool(threads: int) -> "ThreadPoolExecutor":

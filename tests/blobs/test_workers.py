@@ -1,5 +1,6 @@
 """Work on all cores."""
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import weakref
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,51 @@ def test_closing_drops_what_has_not_begun() -> None:
         workers.give(partial(work, number))
     workers.close()
     assert len(done) <= 2 * thread_count()
+
+
+def test_an_interrupt_while_a_thread_starts_leaves_none_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C comes when a thread has begun and its pool does not know it yet: what it reads into goes only after it."""
+    really, begun = threading.Thread.start, threading.Event()
+    done: list[int] = []
+
+    def start(thread: threading.Thread) -> None:
+        really(thread)
+        begun.wait(5)
+        raise KeyboardInterrupt
+
+    def work(number: int) -> None:
+        begun.set()
+        time.sleep(0.05)
+        done.append(number)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt):
+        list(in_order(work, range(5)))
+    assert [0] == done
+
+
+def test_interrupts_of_the_waiting_leave_no_thread_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often Ctrl-C comes while work is waited for, the interrupt is raised when all that has begun is done."""
+    interrupts, waits = [KeyboardInterrupt, KeyboardInterrupt], concurrent.futures.wait
+    done: list[int] = []
+
+    def wait(futures: Any) -> object:
+        if interrupts:
+            raise interrupts.pop()
+        return waits(futures)
+
+    def work() -> None:
+        time.sleep(0.05)
+        done.append(0)
+
+    workers: Workers[None] = Workers(1)
+    workers.give(work)
+    while not workers._under_way[0].future.running():
+        time.sleep(0.001)
+    monkeypatch.setattr(concurrent.futures, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        workers.close()
+    assert ([0], []) == (done, interrupts)
 
 
 def test_warnings_come_with_the_results() -> None:
