@@ -82,26 +82,22 @@ def refuse_other_refs(git_dir: Path) -> None:
 
 def read_ref(git_dir: Path, ref: str) -> CommitId | None:
     """The commit a ref names, loose or packed; ``None`` only where the system says there is no such file."""
-    # A ref that Git packs at this moment is written to packed-refs before its file goes.
-    for _ in range(2):
-        try:
-            text = read_file(f"{git_dir}/{ref}").decode(errors="replace").strip()
-        except FileNotFoundError:
-            for name, id in read_packed(git_dir):
-                if name == ref and is_object_id(id):
-                    return CommitId(id)
-            continue
-        except StorageError:
-            refuse_other_refs(git_dir)
-            raise
-        if not is_object_id(text):
-            raise IntegrityError(
-                f"the ref {git_dir / ref} holds {text[:60]!r}, not a commit",
-                hint=f"delete that file; then {_CHOOSE_BRANCH}" if ref == BRANCH else "",
-                where=str(git_dir / ref),
-            )
-        return CommitId(text)
-    return None
+    try:
+        text = read_file(f"{git_dir}/{ref}").decode(errors="replace").strip()
+    except FileNotFoundError:
+        # A ref that Git packs at this moment is written to packed-refs before its file goes.
+        packed = (CommitId(id) for name, id in read_packed(git_dir) if name == ref and is_object_id(id))
+        return next(packed, None)
+    except StorageError:
+        refuse_other_refs(git_dir)
+        raise
+    if not is_object_id(text):
+        raise IntegrityError(
+            f"the ref {git_dir / ref} holds {text[:60]!r}, not a commit",
+            hint=f"delete that file; then {_CHOOSE_BRANCH}" if ref == BRANCH else "",
+            where=str(git_dir / ref),
+        )
+    return CommitId(text)
 
 
 def read_packed(git_dir: Path) -> Iterator[tuple[str, str]]:
@@ -112,7 +108,7 @@ def read_packed(git_dir: Path) -> Iterator[tuple[str, str]]:
         return
     for line in text.splitlines():
         id, _, ref = line.partition(" ")
-        if ref.startswith("refs/") and not line.startswith(("#", "^")):
+        if ref.startswith("refs/"):
             yield ref, id
 
 

@@ -52,6 +52,8 @@ class Tips(NamedTuple):
 
 def read_tips(git_dir: Path) -> Tips:
     """The tips of a repository, as far as its refs can be read."""
+    # In this order: a ref that Git packs at this moment is written to packed-refs before its file goes.
+    loose = read_ref_files(git_dir, "refs")
     packed: dict[str, str] = {}
     unread: list[Unread] = []
     try:
@@ -59,7 +61,6 @@ def read_tips(git_dir: Path) -> Tips:
     except StorageError as error:
         raise_unjudged(error)
         unread.append(Unread(PACKED_REFS, error))
-    loose = read_ref_files(git_dir, "refs")
     texts = {**packed, **loose.texts}
     commits = {name: CommitId(text.strip()) for name, text in texts.items() if names_object(text)}
     return Tips(commits, (*unread, *loose.unread))

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ledger.disk import walk
 from ledger.errors import IntegrityError, StorageError
-from ledger.history import History
+from ledger.history import History, accepted_tips
 from ledger.history.refs import (
     BRANCH,
     branch_held,
@@ -107,6 +109,17 @@ def test_a_branch_that_holds_no_commit_is_damage(bare: Path, text: str) -> None:
         read_branch(bare)
 
 
+def test_a_ref_of_no_text_is_damage(bare: Path) -> None:
+    """Bytes that are no UTF-8 are an IntegrityError in a file of its own, and no commit among the packed refs."""
+    (bare / BRANCH).write_bytes(b"\xff" * 40 + b"\n")
+    with pytest.raises(IntegrityError, match="not a commit"):
+        read_branch(bare)
+    (bare / BRANCH).unlink()
+    (bare / "packed-refs").write_bytes(b"\xff" * 40 + f" {BRANCH}\n".encode())
+    with pytest.raises(IntegrityError, match="has lost its branch"):
+        read_branch(bare)
+
+
 def test_a_branch_that_cannot_be_read_is_an_error(bare: Path) -> None:
     """Where the system gives an error for the ref, so do we: a directory in its place is not "no such ref"."""
     (bare / BRANCH).unlink()
@@ -181,6 +194,21 @@ def test_saves_go_on_after_git_packed_the_refs(history: History) -> None:
         assert count == len(versions_of(again(history)))
     publish(history)
     assert history.tip() == git(history, "rev-parse", "main")
+
+
+def test_a_ref_that_git_packs_meanwhile_is_not_missed(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Git writes it to packed-refs before its file goes, so the files are looked at first."""
+    publish(history)
+    write_ref(history.git_dir, known_ref("origin"), history.tip())
+    expected = accepted_tips(history.git_dir)
+
+    def pack_first(folder: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        git(history, "pack-refs", "--all", "--prune")
+        return walk(folder)
+
+    monkeypatch.setattr("ledger.history.tips.walk", pack_first)
+    assert expected == accepted_tips(history.git_dir)
+    assert {BRANCH, known_ref("origin")} == expected.keys()
 
 
 def test_a_dead_writers_lock_file_is_moved_aside_at_once(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,6 +339,22 @@ def test_nobody_else_moves_a_branch_that_is_held(bare: Path) -> None:
         assert not move_held_branch(bare, expected=A, new=B, agreed=lambda: False)
         assert move_held_branch(bare, expected=A, new=B)
     assert (B, False) == (read_branch(bare), is_branch_held(bare))
+
+
+def test_a_held_branch_that_was_moved_lasts(bare: Path, synced: list[str]) -> None:
+    """The folder is synced behind the rename, as with any other move."""
+    with branch_held(bare, patience=0):
+        assert move_held_branch(bare, expected=A, new=B)
+    assert str(bare / "refs" / "heads") == synced[-1]
+
+
+def test_who_wants_to_hold_a_branch_waits_for_its_turn(bare: Path) -> None:
+    """A lock file that goes in time is no reason to give up."""
+    lock = bare / f"{BRANCH}.lock"
+    lock.write_text(f"{B}\n")
+    threading.Timer(0.03, lock.unlink).start()
+    with branch_held(bare, patience=60):
+        assert f"{A}\n" == lock.read_text()
 
 
 def test_who_was_taken_for_dead_leaves_the_next_ones_lock_file_alone(bare: Path) -> None:
