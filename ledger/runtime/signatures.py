@@ -85,7 +85,7 @@ def _resolved(function: Callable[..., Any], key: str, annotation: Any, local: di
     names = getattr(function, "__globals__", {})
     try:
         found = _evaluated(alone, key, names, dict(local))
-    except (NameError, TypeError, AttributeError, SyntaxError) as error:
+    except Exception as error:  # a string is code, which raises what it likes
         if isinstance(annotation, str) and key == "return" and "Annotated" in annotation:
             raise _lost_with(annotation, function, str(error)) from error
         if isinstance(annotation, str) and key == "return" and annotation.startswith("ArtifactConfig("):
@@ -107,6 +107,9 @@ def _evaluated(alone: types.SimpleNamespace, key: str, names: dict[str, Any], lo
 
 class _Unknown:
     """A type that nobody knows at run time, so that any value passes for it. So are its attributes and items."""
+
+    def __repr__(self) -> str:
+        return "Any"  # in errors, as what a list is of
 
     def __getattr__(self, name: str) -> "_Unknown":
         if name.startswith("__"):

@@ -25,6 +25,11 @@ def of_nowhere(given: Unknown) -> Unknown:
 
 
 @step
+def list_of_nowhere(given: int) -> list[Unknown]:
+    return given  # type: ignore[return-value]
+
+
+@step
 def of_half_known(given: Unknown) -> Annotated[int, "named"]:
     return int(bool(given))
 

@@ -247,6 +247,19 @@ def test_a_tuple_whose_names_nothing_will_have_is_told() -> None:
     assert [__file__] == [each.filename for each in caught]
 
 
+def test_a_tuple_whose_members_have_no_names_is_not_told() -> None:
+    """What stands beside a type may be anybody's, and a configuration need not name."""
+
+    def elsewhere() -> tuple[int, int]:
+        return 1, 2
+
+    @step
+    def made() -> tuple[Annotated[int, 3], Annotated[int, ArtifactConfig(tags=["t"])]]:
+        return elsewhere()
+
+    assert ["output"] == keys(made)
+
+
 def test_what_a_type_statement_names_is_read() -> None:
     """A name given by ``type X = …`` stands for what it was given to, alone and inside others."""
     named = TypeAliasType("named", Annotated[int, "x"])
@@ -307,6 +320,38 @@ def test_an_output_of_an_unknown_type_keeps_its_name(late_steps: Any) -> None:
     assert conforms("anything", late_steps.named_of_nowhere.signature.hints["given"])
     any_type, all_of_it = (output.annotation for output in late_steps.named_of_later.signature.outputs)
     assert (True, True, False) == (conforms("any", any_type), conforms([1], all_of_it), conforms(1, all_of_it))
+
+
+@pytest.mark.parametrize(
+    "text", ["int[3]", "sys.nothing", "what it is", "{}['size']", "", "Annotated[sys.nothing, 'size']"]
+)
+def test_a_text_that_says_no_type_is_any_type(text: str) -> None:
+    """Whatever comes of a text that stands for a type: what an argument is called with it names no output."""
+
+    def made(given: Any) -> Any:
+        return given
+
+    made.__annotations__ = {"given": text, "return": Any if "Annotated" in text else text}
+    assert {"given": Any, "return": Any} == step(made).signature.hints
+
+
+@pytest.mark.parametrize("annotation", [list["Unknown"], Optional[list["Unknown"]]])  # type: ignore[name-defined]  # noqa: F821, UP045
+def test_what_holds_an_unknown_type_is_still_judged(annotation: Any, workdir: Path) -> None:  # noqa: ARG001
+    """Only what is in it may be anything, also where only that is written as a string."""
+
+    def made(given: Any) -> Any:
+        return given
+
+    made.__annotations__["return"] = annotation
+    with pytest.raises(StepInterfaceError, match="wrong type for output 'output' of step 'made'"):
+        step(made)(1)
+    assert [1] == step(made)([1])
+
+
+def test_an_unknown_type_is_told_as_any(late_steps: Any, workdir: Path) -> None:  # noqa: ARG001
+    """An error says what a list is to be of in words of the user's."""
+    with pytest.raises(StepInterfaceError, match=r"expected list\[Any\], got int"):
+        late_steps.list_of_nowhere(1)
 
 
 def test_an_output_whose_name_would_be_lost_is_refused(late_steps: Any) -> None:
