@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,27 @@ def test_what_git_finds_is_found(history: History, damage: Callable[[History], N
     damage(history)
     assert fsck(history)
     assert problems(history)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        b"no stream",
+        zlib.compress(b"blob 5\0loose")[:-1],
+        zlib.compress(b"blob 5\0loose") + b"more",
+        zlib.compress(b"blob 6\0loose"),
+        zlib.compress(b"blub 5\0loose"),
+        zlib.compress(b"blob 5\0other"),
+        zlib.compress(b"tree 5\0loose"),
+    ],
+    ids=["no stream", "cut end", "trailing bytes", "other size", "no kind", "other bytes", "other kind"],
+)
+def test_every_byte_of_a_loose_object_is_judged(history: History, stored: bytes) -> None:
+    """Also those that no reader needs, as long as the bytes of the object are right: Git takes none of these files."""
+    id = git(history, "hash-object", "-w", "--stdin", data=b"loose")
+    assert [] == problems(history)
+    overwrite(history.git_dir / "objects" / id[:2] / id[2:], stored)
+    assert (True, [f"objects/{id[:2]}/{id[2:]}"]) == (fsck(history) != 0, problems(history))
 
 
 def test_what_is_derived_of_a_pack_is_held_against_its_checksum(history: History) -> None:

@@ -12,7 +12,8 @@ from ledger.client import Client
 from ledger.enums import ArtifactType
 from ledger.errors import InvalidNameError, NameCollisionError, NameTemplateError, StepInterfaceError
 from ledger.materializers import BaseMaterializer
-from tests.kit.ledgers import last_run
+from tests.kit.contents import noise
+from tests.kit.ledgers import files_below, last_run
 
 
 class _Loud(BaseMaterializer):
@@ -322,6 +323,25 @@ def test_a_materializer_for_an_output_that_is_not_there_is_refused() -> None:
     with pytest.raises(StepInterfaceError, match="no output 'text'") as caught:
         step(output_materializers={"text": _Loud})(made)
     assert "its outputs are: output" == caught.value.hint
+
+
+def test_what_an_output_has_of_an_input_is_not_stored_again(project: Path) -> None:
+    """The output of a step mostly resembles what it was given, and has a name of its own."""
+
+    @step
+    def raw() -> bytes:
+        return noise(2 << 20)
+
+    @step
+    def cleaned(data: bytes) -> bytes:
+        return data[:-1000] + b"changed"
+
+    @pipeline
+    def training() -> None:
+        cleaned(raw())
+
+    training()
+    assert sum(map(len, files_below(project / ".ledger" / "store").values())) < 1.3 * (2 << 20)
 
 
 def _run_alone(made: Any) -> Any:
