@@ -1,5 +1,6 @@
 """The file of the catalog: whatever is put into it, and whatever becomes of it, it says the truth or nothing."""
 
+import itertools
 import os
 import random
 import time
@@ -139,6 +140,44 @@ def test_few_segments_hold_many_additions(tmp_path: Path) -> None:
 def test_segments_are_taken_in_while_they_are_small(sizes: list[int], new: int, taken: int) -> None:
     """A new segment takes in the newest as long as they have at most four times its lines."""
     assert taken == _count_to_take(sizes, new)
+
+
+def is_written_anew(path: Path, lines: list[bytes]) -> bool:
+    """Whether these lines cost the file, or go behind its end."""
+    before = path.stat().st_ino
+    keep_catalog(path, read_catalog(path), [LineChange(line, None) for line in lines], COMMIT)
+    return path.stat().st_ino != before
+
+
+@pytest.mark.parametrize(
+    ("sizes", "new", "expected"), [([4], 1, True), ([5], 1, False), ([200, 7], 2, True), ([200, 6], 2, False)]
+)
+def test_when_a_catalog_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int], new: int, *, expected: bool
+) -> None:
+    """Where one segment alone would come of it, or one of more lines than are held in memory at once."""
+    monkeypatch.setattr(keeping, "RUN_LINES", 8)
+    numbers = itertools.count()
+    first, *others = [[line_of(next(numbers)) for _ in range(size)] for size in (*sizes, new)]
+    keep_catalog(tmp_path / "catalog", None, [LineChange(line, None) for line in first], COMMIT)
+    *before, last = [is_written_anew(tmp_path / "catalog", lines) for lines in others]
+    assert ([False] * len(before), expected) == (before, last)
+
+
+@pytest.mark.parametrize(("spare", "expected"), [(0, True), (1 << 20, False)])
+def test_a_catalog_that_is_mostly_dead_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spare: int, *, expected: bool
+) -> None:
+    """Where more bytes are read by nobody than by somebody, and some more; what is torn counts as well."""
+    monkeypatch.setattr(keeping, "_SPARE_BYTES", spare)
+    path = tmp_path / "catalog"
+    keep_catalog(path, None, [LineChange(line_of(number), None) for number in range(100)], COMMIT)
+    live = path.stat().st_size
+    path.write_bytes(path.read_bytes() + bytes(live // 2))
+    assert not is_written_anew(path, [line_of(100)])
+    path.write_bytes(path.read_bytes() + bytes(live))
+    assert not is_written_anew(path, [line_of(101)])
+    assert expected == is_written_anew(path, [line_of(102)])
 
 
 def damages(data: bytes) -> Iterator[bytes]:

@@ -1,9 +1,7 @@
 """The one ref that publishes."""
 
-import contextlib
 import errno
 import os
-import random
 import resource
 import shutil
 import subprocess
@@ -15,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.disk import walk
+from ledger.disk import make_directory, walk
 from ledger.errors import IntegrityError, StorageError
 from ledger.history import History, accepted_tips
 from ledger.history.refs import (
     BRANCH,
     branch_held,
+    brought_ref,
     clear_dead_lock,
     is_branch_held,
     known_ref,
@@ -62,26 +61,23 @@ def test_a_lock_file_of_somebody_else_is_respected(bare: Path) -> None:
     assert (A, "another writer's") == (read_branch(bare), lock.read_text())
 
 
-def test_a_ref_is_written_while_git_takes_its_empty_folder_away(bare: Path) -> None:
+def test_a_ref_is_written_while_git_takes_its_empty_folder_away(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `git pack-refs` does with every folder of refs that it has emptied."""
-    is_over = threading.Event()
+    left = 3
 
-    def take_away() -> None:
-        while not is_over.is_set():
-            with contextlib.suppress(OSError):
-                (bare / known_ref("origin")).parent.rmdir()
-            time.sleep(random.random() / 100)
+    def take_away(folder: Path) -> None:
+        nonlocal left
+        make_directory(folder)
+        left -= 1
+        if left >= 0:
+            folder.rmdir()
 
-    git_beside = threading.Thread(target=take_away)
-    git_beside.start()
-    try:
-        for _ in range(100):
-            write_ref(bare, known_ref("origin"), B)
-            assert B == read_ref(bare, known_ref("origin"))
-            (bare / known_ref("origin")).unlink()
-    finally:
-        is_over.set()
-        git_beside.join()
+    monkeypatch.setattr("ledger.history.refs.make_directory", take_away)
+    write_ref(bare, known_ref("origin"), B)
+    assert (B, ["refs"]) == (read_ref(bare, known_ref("origin")), os.listdir(bare))
+    left = 1000
+    with pytest.raises(StorageError, match=r"cannot write .*origin: No such file"):
+        write_ref(bare, brought_ref("origin"), C)
     assert ["refs"] == os.listdir(bare)
 
 

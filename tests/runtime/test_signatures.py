@@ -336,7 +336,7 @@ def test_a_text_that_says_no_type_is_any_type(text: str) -> None:
 
 
 @pytest.mark.parametrize("annotation", [list["Unknown"], Optional[list["Unknown"]]])  # type: ignore[name-defined]  # noqa: F821, UP045
-def test_what_holds_an_unknown_type_is_still_judged(annotation: Any, workdir: Path) -> None:  # noqa: ARG001
+def test_what_holds_an_unknown_type_is_still_judged(annotation: Any, workdir: Path) -> None:
     """Only what is in it may be anything, also where only that is written as a string."""
 
     def made(given: Any) -> Any:
@@ -348,7 +348,7 @@ def test_what_holds_an_unknown_type_is_still_judged(annotation: Any, workdir: Pa
     assert [1] == step(made)([1])
 
 
-def test_an_unknown_type_is_told_as_any(late_steps: Any, workdir: Path) -> None:  # noqa: ARG001
+def test_an_unknown_type_is_told_as_any(late_steps: Any, workdir: Path) -> None:
     """An error says what a list is to be of in words of the user's."""
     with pytest.raises(StepInterfaceError, match=r"expected list\[Any\], got int"):
         late_steps.list_of_nowhere(1)
