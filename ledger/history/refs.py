@@ -115,7 +115,6 @@ def read_packed(git_dir: Path) -> Iterator[tuple[str, str]]:
 def create_branch(git_dir: Path, new: CommitId) -> None:
     """Point the branch of a repository that is being made at its first commit."""
     target = git_dir / BRANCH
-    make_directory(target.parent)
     _create(str(target), new)
     sync_directory(target.parent)
 

@@ -221,6 +221,14 @@ def test_no_damage_gives_a_wrong_answer(kept: tuple[Path, Model]) -> None:
     assert noticed > 200
 
 
+def test_a_catalog_of_a_later_format_is_no_help(kept: tuple[Path, Model]) -> None:
+    """Its head says so, whatever follows."""
+    path, _ = kept
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b", format 1\n", b", format 2\n", 1))
+    assert read_catalog(path) is None
+
+
 def test_a_line_without_a_time_is_damage() -> None:
     """What somebody put into the file under right checksums is not built upon."""
     with pytest.raises(CatalogDamage, match="a line has 2 columns, and no time"):

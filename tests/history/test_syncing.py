@@ -50,6 +50,13 @@ def test_a_merge_has_the_remote_first(pair: tuple[Ledger, Ledger], hub: Path) ->
     assert "\nRenumbered: iris@2\nTime: " in message
 
 
+def test_git_is_told_what_the_remote_holds(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """As its own ref of the remote's branch, which no fetch of ours moves."""
+    for ledger in pair:
+        ledger.sync()
+        assert hub_tip(hub) == git(ledger, "rev-parse", "refs/remotes/origin/main")
+
+
 def test_every_commit_only_adds_to_its_first_parent(pair: tuple[Ledger, Ledger]) -> None:
     """Merges, too."""
     _, bob = pair
