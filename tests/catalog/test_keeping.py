@@ -229,6 +229,18 @@ def test_a_catalog_of_a_later_format_is_no_help(kept: tuple[Path, Model]) -> Non
     assert read_catalog(path) is None
 
 
+def test_a_segment_that_builds_on_itself_is_no_help(kept: tuple[Path, Model]) -> None:
+    """Whatever it says of where the one before it ends, reading comes to an end."""
+    path, _ = kept
+    head = path.read_bytes()[:41]
+    token = head[-16:]
+    size = len(b"".join(encode_segment([line_of(1)], (), commit=COMMIT, token=token, builds_on=0)))
+    for builds_on, expected in ((len(head), True), (len(head) + 1, False), (len(head) + size, False)):
+        segment = encode_segment([line_of(1)], (), commit=COMMIT, token=token, builds_on=builds_on)
+        path.write_bytes(head + b"".join(segment))
+        assert expected == (read_catalog(path) is not None)
+
+
 def test_a_line_without_a_time_is_damage() -> None:
     """What somebody put into the file under right checksums is not built upon."""
     with pytest.raises(CatalogDamage, match="a line has 2 columns, and no time"):

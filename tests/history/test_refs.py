@@ -344,6 +344,13 @@ def test_a_held_branch_that_was_moved_lasts(bare: Path, synced: list[str]) -> No
     assert str(bare / "refs" / "heads") == synced[-1]
 
 
+def test_a_ref_that_was_written_lasts(bare: Path, synced: list[str]) -> None:
+    """Its bytes are synced before it has its name, and its folder behind that."""
+    write_ref(bare, known_ref("origin"), B)
+    staged, folder = synced[-2:]
+    assert (True, str(bare / "refs" / "ledger" / "known")) == (staged.startswith(f"{bare}/tmp_ref_"), folder)
+
+
 def test_who_wants_to_hold_a_branch_waits_for_its_turn(bare: Path) -> None:
     """A lock file that goes in time is no reason to give up."""
     lock = bare / f"{BRANCH}.lock"
@@ -360,6 +367,13 @@ def test_who_was_taken_for_dead_leaves_the_next_ones_lock_file_alone(bare: Path)
         clear_dead_lock(bare, holder_died=True)
         lock.write_text(f"{B}\n")
     assert lock.read_text() == f"{B}\n"
+
+
+def test_a_hold_that_was_moved_aside_ends_in_silence(bare: Path) -> None:
+    """What was done in it was done; nobody need know that its lock file is gone."""
+    with branch_held(bare, patience=0):
+        clear_dead_lock(bare, holder_died=True)
+    assert not is_branch_held(bare)
 
 
 def test_a_branch_is_not_moved_where_somebody_disagrees(bare: Path) -> None:
