@@ -266,6 +266,16 @@ def test_a_torn_end_is_passed_over(kept: tuple[Path, Model]) -> None:
     assert path.stat().st_size > size + len(torn)
 
 
+@pytest.mark.parametrize("torn", [b"x", b"x" * 8, b"\x00lcatend", b"\x00lcatend" * 30, b"\x00lcat"])
+def test_little_that_is_torn_hides_nothing(kept: tuple[Path, Model], torn: bytes) -> None:
+    """Nor do a few bytes behind the last segment, whatever they look like."""
+    path, model = kept
+    path.write_bytes(path.read_bytes() + torn)
+    catalog = read_catalog(path)
+    assert catalog is not None
+    assert sorted(line for _, line in model.values()) == list(catalog.live_lines())
+
+
 def test_of_two_additions_at_once_the_last_is_right(kept: tuple[Path, Model]) -> None:
     """Two that start from one catalog both add to the file: what is read is one of them whole."""
     path, model = kept

@@ -182,6 +182,19 @@ def test_half_a_copy_goes_with_its_maker(tmp_path: Path) -> None:
     assert [True] == [(path / "seal").exists() for path in copies.folder.iterdir()]
 
 
+def test_each_file_of_a_content_has_its_copy(tmp_path: Path) -> None:
+    """Copies of several files of one content are told apart, made at first as found later; the limit itself is kept."""
+    files = {"a": noise(1000), "b": noise(1000, 1), "c": noise(1000, 2)}
+    content = save(LocalStore(tmp_path / "store"), files)
+    copies = MappedCopies(tmp_path / "mapped", 3000)
+    for _ in range(2):
+        for path, data in files.items():
+            reader = ContentReader(LocalStore(tmp_path / "store"), content, label="a@1")
+            with copies.open(content.digest, reader, path) as file:
+                assert data == file.read()
+        assert (3, 3000) == copies.usage()
+
+
 def test_the_limit_of_the_settings_is_kept(ledger: Ledger) -> None:
     """A ledger keeps as many bytes of copies as its settings say, and the newest in any case."""
     versions = [ledger.save(np.full(1000, number), "a") for number in range(3)]
