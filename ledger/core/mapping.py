@@ -263,7 +263,8 @@ def _remove(folder: Path, entry: Path) -> None:
 
 def _windows(reader: ContentReader, path: str) -> Iterator[memoryview]:
     """The bytes of a file in large pieces, each to be taken before the next."""
-    buffer = memoryview(bytearray(_WINDOW))
+    size = next(file.size for file in reader.files if file.path == path)
+    buffer = memoryview(bytearray(min(size, _WINDOW)))
     with reader.open(path) as file:
         while count := file.readinto(buffer):  # type: ignore[attr-defined]  # every buffered file has it
             yield buffer[:count]

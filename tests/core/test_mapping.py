@@ -8,6 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -285,6 +286,20 @@ def test_mapping_takes_no_memory_for_the_array(ledger: Ledger) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 16 * 1024
+
+
+def test_a_small_copy_takes_little_memory(tmp_path: Path) -> None:
+    """What a copy is put together in is no larger than the file, be it made in the cache or where nothing is kept."""
+    store = LocalStore(tmp_path / "store")
+    content = save(store, {"data": noise(1000)})
+    tracemalloc.start()
+    try:
+        for limit in (MEBI, 0):
+            copies = MappedCopies(tmp_path / f"mapped-{limit}", limit)
+            copies.open(content.digest, ContentReader(store, content, label="a@1"), "data").close()
+        assert tracemalloc.get_traced_memory()[1] < 4 * MEBI
+    finally:
+        tracemalloc.stop()
 
 
 def test_copies_that_change_places_are_made_anew(ledger: Ledger) -> None:
