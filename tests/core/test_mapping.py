@@ -17,7 +17,7 @@ import pytest
 from ledger import Ledger
 from ledger.blobs import ContentReader, LocalStore
 from ledger.core.mapping import MappedCopies, mapped_folder
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, StorageError
 from ledger.lookup import write_cache_limit
 from tests.kit.contents import noise, save
 from tests.kit.disks import disk_at
@@ -217,14 +217,40 @@ def test_with_a_limit_of_0_nothing_is_kept(ledger: Ledger) -> None:
 
 
 def test_all_copies_can_be_removed(ledger: Ledger) -> None:
-    """Clearing says what was there, leaves what is mapped readable, and a copy that is being made alone."""
+    """Clearing says what was there, leaves what is mapped readable, and a copy that is being made alone.
+
+    What died half-made long ago goes as well.
+    """
     loaded = ledger.save(np.arange(1000), "a").load(mmap=True)
     (folder := mapped_folder(ledger.path)).joinpath("tmp_young").mkdir()
+    (folder / "tmp_old").mkdir()
+    os.utime(folder / "tmp_old", (10**9, 10**9))
     usage = ledger.mapped.usage()
     assert (1, 8128) == usage
     (folder / "half").mkdir()
     assert (usage, (0, 0)) == (ledger.mapped.clear(), ledger.mapped.usage())
     assert (999, ["tmp_young"]) == (loaded[-1], [path.name for path in folder.iterdir()])
+
+
+def test_a_ledger_of_which_nothing_was_mapped_has_no_copies(ledger: Ledger) -> None:
+    """There is no folder then, which is no error."""
+    assert ((0, 0), (0, 0)) == (ledger.mapped.usage(), ledger.mapped.clear())
+
+
+def test_a_copy_that_cannot_be_removed_is_told_where_it_is_to_go(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clearing is an error then, which names it; to make room is tried again the next time."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    ledger.save(np.arange(1000), "a").load(mmap=True)
+    (copy,) = copies(ledger)
+    monkeypatch.setattr(os, "rename", refuse)
+    MappedCopies(mapped_folder(ledger.path), 1).trim()
+    with pytest.raises(StorageError, match=f"cannot delete {copy.parent}: "):
+        ledger.mapped.clear()
 
 
 def test_a_cache_that_is_deleted_while_a_copy_is_made_is_done_without(tmp_path: Path) -> None:
@@ -354,12 +380,14 @@ def test_what_another_user_may_have_made_is_no_copy(ledger: Ledger, place: str, 
 def test_a_folder_of_copies_that_is_a_link_is_left_alone(ledger: Ledger, tmp_path: Path) -> None:
     """Nothing is kept in, or cleared from, a folder that the place of the copies leads to."""
     (mine := tmp_path / "mine").mkdir()
+    mine.chmod(0o755)
     (mine / "letter").write_text("dear")
     (folder := mapped_folder(ledger.path)).parent.mkdir(parents=True)
     folder.symlink_to(mine)
     assert 999 == ledger.save(np.arange(1000), "a").load(mmap=True)[-1]
     assert (0, 0) == ledger.mapped.clear()
     assert ["letter"] == [path.name for path in mine.iterdir()]
+    assert 0o755 == stat.S_IMODE(mine.stat().st_mode)
 
 
 def test_a_ledger_on_a_full_disk_maps_all_the_same(ledger: Ledger) -> None:
