@@ -333,10 +333,25 @@ def test_what_cannot_be_kept_is_in_memory_or_an_error(tmp_path: Path) -> None:
 
 
 def test_what_dead_writers_left_goes_after_an_hour(tmp_path: Path) -> None:
-    """A temporary file that nobody has touched for an hour is removed by the next who writes a catalog anew."""
-    old, new = (tmp_path / f"tmp_catalog_{word}" for word in ("old", "new"))
-    old.write_bytes(b"x")
-    new.write_bytes(b"x")
-    os.utime(old, (time.time() - 4000,) * 2)
+    """A temporary file that nobody has touched for an hour is removed by the next who writes a catalog anew.
+
+    What else is kept beside the catalog stays.
+    """
+    old, new, other = (tmp_path / name for name in ("tmp_catalog_old", "tmp_catalog_new", "other"))
+    for path in (old, new, other):
+        path.write_bytes(b"x")
+    for path in (old, other):
+        os.utime(path, (time.time() - 4000,) * 2)
     keep_catalog(tmp_path / "catalog", None, [put(Model(), 1, "x")], COMMIT)
-    assert (False, True) == (old.exists(), new.exists())
+    assert (False, True, True) == (old.exists(), new.exists(), other.exists())
+
+
+def test_a_catalog_that_nobody_has_any_more_is_closed(kept: tuple[Path, Model]) -> None:
+    """Whoever looks again and again, as a server does, does not run out of open files."""
+    path, _ = kept
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        assert read_catalog(path) is not None
+    path.write_bytes(b"no catalog")
+    assert read_catalog(path) is None
+    assert len(os.listdir("/proc/self/fd")) <= before

@@ -228,6 +228,8 @@ def test_all_copies_can_be_removed(ledger: Ledger) -> None:
     usage = ledger.mapped.usage()
     assert (1, 8128) == usage
     (folder / "half").mkdir()
+    (folder / "stray").write_text("no copy")
+    assert usage == ledger.mapped.usage()
     assert (usage, (0, 0)) == (ledger.mapped.clear(), ledger.mapped.usage())
     assert (999, ["tmp_young"]) == (loaded[-1], [path.name for path in folder.iterdir()])
 
