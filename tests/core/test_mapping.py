@@ -156,6 +156,19 @@ def test_copies_used_longest_ago_go_first(ledger: Ledger) -> None:
     assert {first.name, third.name, "tmp_young"} == {path.name for path in folder.iterdir()}
 
 
+def test_to_load_a_copy_is_to_use_it(ledger: Ledger) -> None:
+    """One that was made first and is mapped again outlives those that nobody has asked for since."""
+    versions = [ledger.save(np.full(1000, number), "a") for number in range(2)]
+    for version in versions:
+        version.load(mmap=True)
+    first, second = copies(ledger)
+    for age, copy in ((20, first), (10, second)):
+        os.utime(copy.with_name("seal"), ns=(0, (10**9 - age) * 10**9))
+    versions[0].load(mmap=True)
+    MappedCopies(mapped_folder(ledger.path), 10_000).trim()
+    assert [first] == copies(ledger)
+
+
 def test_half_a_copy_goes_with_its_maker(tmp_path: Path) -> None:
     """What a maker that was killed left of a copy goes with the next one; what a living one is at stays."""
     store, copies = LocalStore(tmp_path / "store"), MappedCopies(tmp_path / "mapped", 10 * MEBI)
