@@ -23,6 +23,7 @@ from ledger.errors import (
     IntegrityError,
     RemoteError,
     StorageError,
+    UnsupportedFormatError,
 )
 from ledger.history.ancestry import commits_between
 from ledger.history.layout import Claim
@@ -326,6 +327,18 @@ def test_a_branch_that_is_no_commit_is_refused(ledger: Ledger, hub: Path, kind: 
         ledger.sync()
     hub_git(hub, "update-ref", "refs/heads/main", tip)
     assert (tip, True) == (ledger.sync().commit, ledger.verify().ok)
+
+
+def test_a_record_of_a_later_format_is_for_a_later_program(ledger: Ledger, hub: Path) -> None:
+    """Nobody is told to take back what a newer program has pushed: the way out is to read it with one."""
+    later = MANIFEST.replace(b'"format": 1', b'"format": 2')
+    push_by_hand(hub, add={f"{claim(3)}/version.json": later})
+    before = ledger.revision
+    with pytest.raises(UnsupportedFormatError, match="format 2, this program reads up to format 1") as caught:
+        ledger.sync()
+    assert "upgrade ledger" in caught.value.hint
+    assert "refused" not in str(caught.value)
+    assert before == ledger.revision
 
 
 def test_a_disk_that_fails_here_refuses_nothing(ledger: Ledger, hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
