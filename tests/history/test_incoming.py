@@ -235,6 +235,19 @@ def test_a_merge_of_another_tree_is_refused(ledger: Ledger, hub: Path) -> None:
     assert_refused(ledger, hub, commit, FormatError, "merging its parents gives")
 
 
+def test_a_merge_of_three_is_refused(ledger: Ledger, hub: Path) -> None:
+    """What `git merge` makes of several branches at once, though its tree be right."""
+    commit = push_by_hand(hub, parents=("main", "main~1", "main~2"))
+    assert_refused(ledger, hub, commit, FormatError, f"commit {commit} is refused: it has 3 parents")
+
+
+def test_a_second_beginning_is_refused(ledger: Ledger, hub: Path) -> None:
+    """A commit that is built on nothing is the first of its history, and no side of a merge."""
+    other = hub_git(hub, "commit-tree", "main~2^{tree}", "-m", "by hand")
+    commit = push_by_hand(hub, parents=("main", other))
+    assert_refused(ledger, hub, commit, FormatError, f"commit {other} is refused: it has 0 parents")
+
+
 def test_a_merge_by_hand_without_collisions_is_taken(ledger: Ledger, hub: Path) -> None:
     """Plain `git merge` gives the tree that ours gives, as long as nobody claims the same position."""
     tip = hub_tip(hub)
