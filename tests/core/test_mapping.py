@@ -156,6 +156,15 @@ def test_copies_used_longest_ago_go_first(ledger: Ledger) -> None:
     assert {first.name, third.name, "tmp_young"} == {path.name for path in folder.iterdir()}
 
 
+def test_a_copy_is_durable_before_it_is_sealed(ledger: Ledger, synced: list[str]) -> None:
+    """After a power cut there is no seal of bytes that were never written."""
+    version = ledger.save(np.arange(1000), "a")
+    synced.clear()
+    version.load(mmap=True)
+    names = [Path(path).name for path in synced]
+    assert names.index("bytes") < names.index("seal")
+
+
 def test_to_load_a_copy_is_to_use_it(ledger: Ledger) -> None:
     """One that was made first and is mapped again outlives those that nobody has asked for since."""
     versions = [ledger.save(np.full(1000, number), "a") for number in range(2)]
