@@ -25,7 +25,7 @@ from ledger.errors import (
     StorageError,
     UnsupportedFormatError,
 )
-from ledger.history.ancestry import commits_between
+from ledger.history.ancestry import commits_between, common_commit, is_ancestor
 from ledger.history.layout import Claim
 from ledger.ids import CommitId, VersionId, new_uuid
 from ledger.lookup import write_remote
@@ -525,6 +525,18 @@ def test_many_commits_upon_old_ones_are_listed_in_a_few_questions(
     monkeypatch.setattr(subprocess.Popen, "__init__", noted)
     assert {*made, tip} == {*commits_between(hub, CommitId(known), CommitId(tip))}
     assert len(asked) == 2
+
+
+def test_where_git_cannot_tell_what_is_built_on_what_that_is_no_answer(ledger: Ledger) -> None:
+    """A commit that is lost is damage, and whatever else keeps Git from looking an error with Git's words."""
+    tip, lost = CommitId(ledger.revision), CommitId("1" * 40)
+    for ask in (is_ancestor, common_commit):
+        with pytest.raises(IntegrityError, match=lost):
+            ask(ledger.git_dir, lost, tip)
+    (ledger.git_dir / "HEAD").unlink()
+    for ask in (is_ancestor, common_commit):
+        with pytest.raises(RemoteError, match=r"git cannot tell what .* not a git repository"):
+            ask(ledger.git_dir, tip, tip)
 
 
 @pytest.mark.parametrize("is_forced", [False, True])
