@@ -184,6 +184,28 @@ def test_a_sound_copy_is_found_beside_a_damaged_one(tmp_path: Path) -> None:
     assert data == Objects(history.git_dir).get(object_id(BLOB, data), BLOB)
 
 
+def test_a_loose_file_that_cannot_be_read_hides_nothing_else(tmp_path: Path) -> None:
+    """An object is sought on in packs that came since; one that is nowhere else is an error, not absent."""
+    history = new_history(tmp_path)
+    objects = Objects(history.git_dir)
+    objects.read(ObjectId(history.tip()))
+    publish(history)
+    new, lost = ObjectId(history.tip()), ObjectId("1" * 40)
+    for id in (new, lost):
+        (history.git_dir / "objects" / id[:2] / id[2:]).mkdir(parents=True)
+    assert COMMIT == objects.read(new)[0]
+    with pytest.raises(StorageError, match="Is a directory"):
+        objects.read(lost)
+
+
+def test_a_folder_of_loose_objects_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+    """Of ids that begin with its name nobody can say how many there are."""
+    history = new_history(tmp_path)
+    (history.git_dir / "objects" / "ab").write_text("in the way")
+    with pytest.raises(StorageError, match=r"objects/ab: Not a directory"):
+        Objects(history.git_dir).ids_with_prefix("abc")
+
+
 @pytest.mark.parametrize("suffix", [".idx", ".pack"])
 def test_a_pack_that_cannot_be_read_hides_nothing_else(tmp_path: Path, suffix: str) -> None:
     """Saves go on beside it, and all that lies in other packs is found; what only it has is an error, not absent."""
