@@ -235,6 +235,16 @@ def test_a_merge_of_another_tree_is_refused(ledger: Ledger, hub: Path) -> None:
     assert_refused(ledger, hub, commit, FormatError, "merging its parents gives")
 
 
+def test_a_version_without_a_manifest_is_refused(ledger: Ledger, hub: Path) -> None:
+    """An event is a record of its place, and makes no version of a folder that has nothing else."""
+    ledger.log_metadata({"k": 1}, "iris")
+    ledger.sync()
+    [event] = git(ledger, "diff-tree", "-r", "--name-only", "main~1", "main").split()
+    data = git(ledger, "cat-file", "blob", f"main:{event}").encode()
+    commit = push_by_hand(hub, add={f"{claim(3)}/{event.rpartition('/')[2]}": data})
+    assert_refused(ledger, hub, commit, FormatError, "iris@3 at .* has no manifest")
+
+
 def test_a_merge_of_three_is_refused(ledger: Ledger, hub: Path) -> None:
     """What `git merge` makes of several branches at once, though its tree be right."""
     commit = push_by_hand(hub, parents=("main", "main~1", "main~2"))
