@@ -15,7 +15,7 @@ import pytest
 
 from ledger.disk import make_directory, walk
 from ledger.errors import IntegrityError, StorageError
-from ledger.history import History, accepted_tips
+from ledger.history import History
 from ledger.history.refs import (
     BRANCH,
     branch_held,
@@ -29,6 +29,7 @@ from ledger.history.refs import (
     read_ref,
     write_ref,
 )
+from ledger.history.tips import accepted_tips
 from ledger.ids import CommitId
 from tests.crash.survival import in_a_fork
 from tests.kit.histories import ROOT, again, draft, git, new_history, publish, versions_of
