@@ -64,6 +64,7 @@ class Workspace(View):
         self.environment = environment
         self.now = clock
         self.trust = TrustFile(environment)
+        self._stores = _Stores(self)
 
     def refuse_past(self, purpose: str) -> None:
         """Raise `ReadOnlyError` where a revision is fixed; ``purpose`` is the verb for what was to be done."""
@@ -99,30 +100,19 @@ class Workspace(View):
         """The store that the settings name, whichever it is."""
         return open_store(store_url(self.path, self.config), cache=self.cache)
 
-    @functools.cached_property
-    def remotes(self) -> RemoteStores:
-        """The stores of the remotes: what others saved is read there until somebody copies it."""
-        return RemoteStores(
-            self.path,
-            self.config,
-            self.cache,
-            has_published=self.history.has_heard_of,
-            forget=self._forget_remotes,
-        )
-
-    @functools.cached_property
+    @property
     def all_stores(self) -> Store:
         """The store, and those of the remotes behind it: for looking what is there already, and for reading."""
-        return self.remotes.behind(self.store)
+        return self._stores.all
 
     def read_settings_again(self) -> None:
         """Take up remotes that were added or removed since the ledger was opened."""
         self.config = read_config(self.path)
-        self._forget_remotes()
+        self.forget_remotes()
 
-    def _forget_remotes(self) -> None:
-        for derived in ("remotes", "all_stores"):
-            self.__dict__.pop(derived, None)
+    def forget_remotes(self) -> None:
+        """Find and open the stores of the remotes again when they are needed next."""
+        self._stores = _Stores(self)
 
     def afresh(self) -> "Workspace":
         """The same ledger with empty caches, as a process that has just started would see it."""
@@ -132,7 +122,7 @@ class Workspace(View):
         """The store to read a content from; linked data lies whole in one."""
         if content.linked is None:
             return self.all_stores
-        return self.remotes.holding(self.store, content) or self.store
+        return self._stores.remotes.holding(self.store, content) or self.store
 
     def has_at_hand(self, content: Content) -> bool:
         """Whether all bytes of a content are there, without reading them; a remote's store that is away has none."""
@@ -141,7 +131,7 @@ class Workspace(View):
 
     def read_any_store(self) -> None:
         """Take the store as it is from now on, whichever it is: for a check that says what it lacks."""
-        self.__dict__["store"] = self.unchecked_store()
+        self.store = self.unchecked_store()
 
     def store_for_writing(self) -> Store:
         """The store; one in a folder is checked again to be the right one, because its disk may have gone since."""
@@ -152,7 +142,7 @@ class Workspace(View):
 
     def stores_for_saving(self) -> Store:
         """The store for a save, and behind it those of the remotes, whose chunks need not be stored again."""
-        return self.remotes.optionally_behind(self.store_for_writing())
+        return self._stores.remotes.optionally_behind(self.store_for_writing())
 
     def hold_store(self) -> Hold:
         """Keep maintenance from removing objects of the store for as long as this is held; only folders can be."""
@@ -176,3 +166,27 @@ class Workspace(View):
             except (FormatError, IntegrityError):
                 continue  # a damaged version is no help, and no reason to refuse the next one
             yield content
+
+
+class _Stores:
+    """The stores that depend on a ledger's remotes, each once it is needed; others where the remotes change."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    @functools.cached_property
+    def remotes(self) -> RemoteStores:
+        """The stores of the remotes: what others saved is read there until somebody copies it."""
+        workspace = self._workspace
+        return RemoteStores(
+            workspace.path,
+            workspace.config,
+            workspace.cache,
+            has_published=workspace.history.has_heard_of,
+            forget=workspace.forget_remotes,
+        )
+
+    @functools.cached_property
+    def all(self) -> Store:
+        """The own store, and these behind it."""
+        return self.remotes.behind(self._workspace.store)
