@@ -19,7 +19,7 @@ from ledger.blobs.auditing import (
 )
 from ledger.blobs.buckets import BucketStore
 from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
-from ledger.blobs.copying import Copied, copy_content, copy_contents
+from ledger.blobs.copying import Copied, Copier
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
 from ledger.blobs.fsspec_store import FsspecStore
@@ -58,6 +58,7 @@ __all__ = [
     "ContentReader",
     "ContentWriter",
     "Copied",
+    "Copier",
     "Extent",
     "Extents",
     "FallbackStore",
@@ -82,8 +83,6 @@ __all__ = [
     "check_objects",
     "check_table",
     "clock_of",
-    "copy_content",
-    "copy_contents",
     "create_store",
     "extents_of",
     "files_among",

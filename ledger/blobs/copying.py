@@ -42,120 +42,112 @@ def _refuse(error: LedgerError) -> None:
     raise error
 
 
-def copy_contents(
-    contents: Iterable[Copied],
-    target: Store,
-    *,
-    sound: MutableSet[str],
-    refused: Callable[[LedgerError], None] = _refuse,
-) -> None:
-    """Make contents complete in ``target``, in order, as `copy_content` does; small neighbours at the same time.
+class Copier:
+    """Makes contents complete in ``target``, durably.
 
-    ``refused`` is told, from any thread, why a content cannot be copied; the others are if it does not raise.
+    Packs of ``sound`` are known to be whole there, and those that are found so or put there join them: each is looked
+    at once. Objects of ``anew`` are put over what is there.
     """
 
-    def copy_small(copied: Copied) -> int:
-        try:
-            return _copy_small(target, copied)
-        except _REFUSALS as error:
-            refused(error)
-            return copied.content.size
+    def __init__(
+        self, target: Store, *, sound: MutableSet[str] | None = None, anew: Container[str] = frozenset()
+    ) -> None:
+        self._target = target
+        self._sound = set() if sound is None else sound
+        self._anew = anew
 
-    for is_small, group in groupby(contents, _is_small):
-        if is_small:
-            for size in in_order(copy_small, group, threads=small_at_once(target)):
-                advance(size)
-            continue
-        for source, content, label in group:
+    def copy_all(self, contents: Iterable[Copied], *, refused: Callable[[LedgerError], None] = _refuse) -> None:
+        """Make contents complete, in order; small neighbours at the same time.
+
+        ``refused`` is told, from any thread, why a content cannot be copied; the others are if it does not raise.
+        """
+
+        def copy_small(copied: Copied) -> int:
             try:
-                copy_content(source, target, content, label=label, sound=sound)
+                return self._copy_small(copied)
             except _REFUSALS as error:
                 refused(error)
+                return copied.content.size
 
+        for is_small, group in groupby(contents, _is_small):
+            if is_small:
+                for size in in_order(copy_small, group, threads=small_at_once(self._target)):
+                    advance(size)
+                continue
+            for copied in group:
+                try:
+                    self.copy(copied)
+                except _REFUSALS as error:
+                    refused(error)
 
-def copy_content(
-    source: Store, target: Store, content: Content, *, label: str, sound: MutableSet[str] | None = None
-) -> None:
-    """Make a content complete in ``target``, durably; ``label`` names it in errors.
+    def copy(self, copied: Copied) -> None:
+        """Make a content complete.
 
-    ``sound`` are the packs that were found whole in the target; those that this finds or puts there join them.
-    Raises `IntegrityError` where the source's bytes are missing or damaged, and `ArgumentError` for registered
-    data that the target cannot hold.
-    """
-    if content.linked is not None:
-        copy_linked(source, target, content, label)
-        return
-    copy_objects(source, target, content, label=label, sound=sound)
+        Raises `IntegrityError` where the source's bytes are missing or damaged, and `ArgumentError` for registered
+        data that the target cannot hold.
+        """
+        if copied.content.linked is not None:
+            copy_linked(copied.source, self._target, copied.content, copied.label)
+        else:
+            self.copy_objects(copied)
 
+    def copy_objects(self, copied: Copied) -> None:
+        """Put the objects of a content there that the target lacks, and those of ``anew``; no registered files."""
+        source, content, label = copied
+        if not content.has_table:
+            advance(self._copy_small(copied))
+            return
+        table, stored = load_table_as_stored(source, content, label=label)
+        packs = sorted({pack for pack, _, _ in table.runs}.difference(self._sound))
+        copy = partial(self._copy_pack, source, label=label)
+        for number, _ in enumerate(in_order(copy, packs, threads=puts_at_once(self._target))):
+            # How much of the content is in which pack only their indexes say; an even share is near enough for a bar.
+            advance(content.size * (number + 1) // len(packs) - content.size * number // len(packs))
+        self._sound |= set(packs)
+        self._target.put(table_key(content.digest), [stored])
 
-def copy_objects(
-    source: Store,
-    target: Store,
-    content: Content,
-    *,
-    label: str,
-    anew: Container[str] = frozenset(),
-    sound: MutableSet[str] | None = None,
-) -> None:
-    """Put the objects of a content that ``target`` lacks there, and those of ``anew`` over what is there."""
-    if not content.has_table:
-        advance(_copy_small(target, Copied(source, content, label)))
-        return
-    table, stored = load_table_as_stored(source, content, label=label)
-    packs = sorted({pack for pack, _, _ in table.runs} - (sound or set()))
-    copy = partial(_copy_pack, source, target, anew=anew, label=label)
-    for number, _ in enumerate(in_order(copy, packs, threads=puts_at_once(target))):
-        # How much of the content is in which pack only their indexes say; an even share is near enough for a bar.
-        advance(content.size * (number + 1) // len(packs) - content.size * number // len(packs))
-    if sound is not None:
-        sound |= set(packs)
-    target.put(table_key(content.digest), [stored])
+    def _copy_small(self, copied: Copied) -> int:
+        """Copy a content that has no table; returns its size."""
+        for digest, size in copied.content.chunks or ():
+            self._copy_chunk(copied.source, digest, size, copied.label)
+        return copied.content.size
+
+    def _copy_chunk(self, source: Store, digest: Digest, size: int, label: str) -> None:
+        key = chunk_key(digest)
+        sought = Sought(label, "chunk", digest, source, key)
+
+        def read() -> bytes:
+            try:
+                stored = source.get(key, 0, stored_limit(size))
+            except FileNotFoundError as error:
+                raise sought.damaged("is missing") from error
+            open_chunk(stored, size, sought)
+            return stored
+
+        self._target.put(key, [checked_reading(source, key, read)])
+
+    def _copy_pack(self, source: Store, pack: str, *, label: str) -> None:
+        """Copy a pack of ``anew``, or one that is not whole in the target."""
+        key, target = pack_key(pack), self._target
+        if key not in self._anew and _is_whole(target, pack, label):
+            return
+        index = load_index(source, pack, label=label)
+        staged = stage(target)
+        if staged is None:
+            target.put(key, list(_checked_parts(source, index, label)))
+            return
+        try:
+            start = 0
+            for part in _checked_parts(source, index, label):
+                staged.write_at(start, [part])
+                start += len(part)
+            staged.publish(key)
+        finally:
+            staged.drop()
 
 
 def _is_small(copied: Copied) -> bool:
     return copied.content.linked is None and not copied.content.has_table
-
-
-def _copy_small(target: Store, copied: Copied) -> int:
-    """Copy a content that has no table; returns its size."""
-    for digest, size in copied.content.chunks or ():
-        _copy_chunk(copied.source, target, digest, size, copied.label)
-    return copied.content.size
-
-
-def _copy_chunk(source: Store, target: Store, digest: Digest, size: int, label: str) -> None:
-    key = chunk_key(digest)
-    sought = Sought(label, "chunk", digest, source, key)
-
-    def read() -> bytes:
-        try:
-            stored = source.get(key, 0, stored_limit(size))
-        except FileNotFoundError as error:
-            raise sought.damaged("is missing") from error
-        open_chunk(stored, size, sought)
-        return stored
-
-    target.put(key, [checked_reading(source, key, read)])
-
-
-def _copy_pack(source: Store, target: Store, pack: str, *, label: str, anew: Container[str]) -> None:
-    """Copy a pack of ``anew``, or one that is not whole in the target."""
-    key = pack_key(pack)
-    if key not in anew and _is_whole(target, pack, label):
-        return
-    index = load_index(source, pack, label=label)
-    staged = stage(target)
-    if staged is None:
-        target.put(key, list(_checked_parts(source, index, label)))
-        return
-    try:
-        start = 0
-        for part in _checked_parts(source, index, label):
-            staged.write_at(start, [part])
-            start += len(part)
-        staged.publish(key)
-    finally:
-        staged.drop()
 
 
 def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[bytes]:

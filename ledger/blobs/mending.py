@@ -8,10 +8,9 @@ user's own and is left alone.
 
 from collections.abc import Callable, Collection
 from contextvars import copy_context
-from functools import partial
 
 from ledger.blobs.auditing import check_objects, check_table, needs_of, sizes_of
-from ledger.blobs.copying import copy_objects
+from ledger.blobs.copying import Copied, Copier
 from ledger.blobs.layout import kind_of
 from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.store import Store
@@ -59,7 +58,7 @@ def mend_content(
             keep(key, found)
     quiet = copy_context()
     quiet.run(keep_warnings, [])  # that it is damaged is why it is written again
-    quiet.run(partial(copy_objects, source, own, content, label=label, anew=keys))
+    quiet.run(Copier(own, anew=keys).copy_objects, Copied(source, content, label))
 
 
 class _WithOwnTables(ReadOnlyStore):

@@ -12,10 +12,10 @@ from functools import partial
 
 from ledger.blobs import (
     Copied,
+    Copier,
     LocalStore,
     Store,
     are_present,
-    copy_contents,
     create_store,
     hold,
     open_store,
@@ -41,20 +41,21 @@ def uploaded(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, *, so
     ``sound`` are the packs that were found whole there by this sync: each is looked at once.
     """
     with ExitStack() as held:
-        _Upload(workspace, settings, plan).bring(sound, held)
+        _Upload(workspace, settings, plan, sound).bring(held)
         yield
 
 
 class _Upload:
     """The bytes that the plan of a sync asks for."""
 
-    def __init__(self, workspace: Workspace, settings: RemoteConfig, plan: SyncPlan) -> None:
+    def __init__(self, workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, sound: MutableSet[str]) -> None:
         self._workspace = workspace
         self._settings = settings
         self._plan = plan
+        self._sound = sound
         self._url = store_of_remote(workspace.path, settings)
 
-    def bring(self, sound: MutableSet[str], held: ExitStack) -> None:
+    def bring(self, held: ExitStack) -> None:
         """Put into the remote's store what it lacks, and keep everybody from removing it there until ``held`` ends."""
         workspace, plan = self._workspace, self._plan
         passed_by = self._stored_here(plan.passed_by)
@@ -72,7 +73,7 @@ class _Upload:
         else:
             check_noted(workspace.path, target)
         held.callback(hold(target, timeout=workspace.config.lock_timeout).release)
-        self._copy(new, old, target, sound)
+        self._copy(new, old, target)
         note_store(workspace.path, target.url, store_id(target))
 
     def _target(self) -> Store | None:
@@ -136,15 +137,16 @@ class _Upload:
                     f"[remotes.{self._plan.remote.name}] in {self._workspace.path / CONFIG_FILE}"
                 )
 
-    def _copy(self, new: _Contents, old: _Contents, target: Store, sound: MutableSet[str]) -> None:
+    def _copy(self, new: _Contents, old: _Contents, target: Store) -> None:
         """Put versions there: ``new`` ones wherever their bytes lie, of ``old`` ones what lies here."""
         workspace, size = self._workspace, sum(content.size for _, content in (*new, *old))
+        copier = Copier(target, sound=self._sound)
         with ExitStack() as reading, task(f"sync {self._plan.remote.name}", size):
             reading.callback(workspace.hold_store().release)  # what is read goes nowhere else meanwhile
             wanted = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in new)
-            copy_contents(wanted, target, sound=sound)
+            copier.copy_all(wanted)
             besides = (Copied(workspace.store, content, claim.label) for claim, content in old)
-            copy_contents(besides, target, sound=sound, refused=partial(_warn_not_put, target))
+            copier.copy_all(besides, refused=partial(_warn_not_put, target))
 
 
 def _warn_not_put(target: Store, error: LedgerError) -> None:

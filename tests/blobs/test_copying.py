@@ -9,11 +9,12 @@ import pytest
 from ledger.blobs import (
     ContentReader,
     ContentWriter,
+    Copied,
+    Copier,
     FsspecStore,
     LocalStore,
     ObjectCache,
     Store,
-    copy_content,
     create_store,
     link_content,
 )
@@ -22,7 +23,7 @@ from ledger.blobs.retrying import RetryingStore
 from ledger.errors import ArgumentError, IntegrityError
 from ledger.ids import new_uuid
 from ledger.records import Content
-from tests.kit.contents import add, noise
+from tests.kit.contents import add, copy_content, noise
 from tests.kit.ledgers import files_below
 from tests.kit.stores import WholeStore, objects
 
@@ -136,14 +137,15 @@ def test_each_pack_that_is_there_is_read_once(source: LocalStore, target: LocalS
     """Versions that share packs do not have them read again, nor what was just put."""
     contents = [stored(source, noise(2_000_000)), stored(source, noise(2_000_000)[:-1])]
     sound: set[str] = set()
+    copier = Copier(target, sound=sound)
     for content in contents:
-        copy_content(source, target, content, label="iris@1", sound=sound)
+        copier.copy(Copied(source, content, "iris@1"))
     packs = list(target.list("packs"))
     assert sorted(sound) == sorted("".join(pack.split("/")[1:]) for pack in packs)
     for pack in packs:
         (target.root / pack).unlink()
     for content in contents:
-        copy_content(source, target, content, label="iris@1", sound=sound)
+        copier.copy(Copied(source, content, "iris@1"))
     assert [] == list(target.list("packs"))
 
 

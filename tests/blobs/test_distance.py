@@ -8,18 +8,17 @@ import pytest
 from ledger.blobs import (
     ContentWriter,
     Copied,
+    Copier,
     FsspecStore,
     GatheredPuts,
     absent,
     are_present,
     check_objects,
-    copy_content,
-    copy_contents,
     needs_of,
     sizes_of,
 )
 from ledger.ids import new_uuid
-from tests.kit.contents import load, noise, save
+from tests.kit.contents import copy_content, load, noise, save
 
 MIB = 1 << 20
 
@@ -107,7 +106,7 @@ def test_small_contents_are_copied_many_at_a_time() -> None:
     source, target = Meeting(), Meeting(puts=16, meeting="chunks/")
     held = [{"a": noise(size)} for size in [*range(100, 116), 2 * MIB, 200]]
     contents = [save(source, files) for files in held]
-    copy_contents((Copied(source, content, f"iris@{content.size}") for content in contents), target, sound=set())
+    Copier(target).copy_all(Copied(source, content, f"iris@{content.size}") for content in contents)
     assert held == [load(target, content) for content in contents]
 
 

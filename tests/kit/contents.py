@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable, Mapping
 
-from ledger.blobs import ContentReader, ContentWriter, Store
+from ledger.blobs import ContentReader, ContentWriter, Copied, Copier, Store
 from ledger.ids import digest_of
 from ledger.records import Content, FileEntry, content_digest, segments_of
 
@@ -44,3 +44,8 @@ def load(store: Store, content: Content) -> dict[str, bytes]:
     """Every file of a content, read."""
     reader = ContentReader(store, content, label="iris@3")
     return {file.path: reader.read(file.path) for file in reader.files}
+
+
+def copy_content(source: Store, target: Store, content: Content, *, label: str) -> None:
+    """Make a content complete in another store."""
+    Copier(target).copy(Copied(source, content, label))
