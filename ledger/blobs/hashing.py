@@ -1,19 +1,18 @@
 """Digests of many files or objects, on all cores.
 
 Each file is hashed from front to back by one thread, several at the same time, a little ahead of whoever takes the
-results. Small neighbours are hashed by the thread that asked, unless it waits for them long, as over a network: more
-threads would only wait for each other and for the interpreter's lock. Progress is told to `ledger.meters` by the thread
-that asked, also while a single large file takes long. When that thread is interrupted the others stop at their next
-block.
+results. Small neighbours are hashed together, by the thread that asked while their `Pace` is quick. Progress is told to
+`ledger.meters` by the thread that asked, also while a single large file takes long. When that thread is interrupted
+the others stop at their next block.
 """
 
 import hashlib
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
+from ledger.blobs.pace import MOST_TOGETHER, Pace
 from ledger.blobs.workers import PARALLEL_SIZE, Workers
 from ledger.ids import Digest, digest_from_hex
 from ledger.meters import advance
@@ -26,8 +25,6 @@ Hashed = tuple[int, Digest]
 _HashedTogether = tuple[list[Hashed], Exception | None]
 
 _WAIT = 0.05  # seconds
-_MOST_TOGETHER = 128
-_LONG = 0.0005  # seconds for a small source
 
 
 def digests(
@@ -43,17 +40,14 @@ def digests(
     """
     tally = _Tally()
     workers: Workers[_HashedTogether] = Workers()
-    is_quick = True
+    pace = Pace()
     try:
         for together, size in _neighbours(sources, size_of):
             work = partial(_hash_together, together, read=read, tally=tally)
-            if size < PARALLEL_SIZE and is_quick:
+            if size < PARALLEL_SIZE and not pace.is_slow:
                 while workers:
                     yield from _take(workers, tally)
-                began = time.monotonic()
-                found = work()
-                is_quick = time.monotonic() - began < _LONG * len(together)
-                yield from _results(found, tally)
+                yield from _results(pace.watch(work, len(together)), tally)
                 continue
             if workers.is_full:
                 yield from _take(workers, tally)
@@ -72,7 +66,7 @@ def _neighbours(
     first = size = 0
     for end, source in enumerate(sources, 1):
         size += size_of(source)
-        if size >= PARALLEL_SIZE or end - first == _MOST_TOGETHER or end == len(sources):
+        if size >= PARALLEL_SIZE or end - first == MOST_TOGETHER or end == len(sources):
             yield sources[first:end], size
             first, size = end, 0
 
