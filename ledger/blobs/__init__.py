@@ -27,6 +27,7 @@ from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.layout import STORE_KEY
 from ledger.blobs.linked import link_content, linked_path
 from ledger.blobs.linked_objects import link_objects
+from ledger.blobs.links import MOST_LINKS, follow_links
 from ledger.blobs.local import LocalStore
 from ledger.blobs.mending import mend_content, mendable_keys
 from ledger.blobs.opening import create_store, is_deleted, open_store, store_id
@@ -52,6 +53,7 @@ from ledger.blobs.unopened import UnopenedStore
 from ledger.blobs.writer import ContentWriter
 
 __all__ = [
+    "MOST_LINKS",
     "STORE_KEY",
     "BucketStore",
     "CacheUsage",
@@ -86,6 +88,7 @@ __all__ = [
     "create_store",
     "extents_of",
     "files_among",
+    "follow_links",
     "hold",
     "is_deleted",
     "is_present",

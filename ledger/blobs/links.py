@@ -6,15 +6,27 @@ followed through the others.
 """
 
 import os
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
 from ledger.errors import IntegrityError
 
 LEADS_OUT: Final = "which leads out of the folder through another link"
 
-_MOST_LINKS = 40  # that a system follows on one path
+MOST_LINKS: Final = 40
+"""How many links are followed on one path; as many as Linux follows before it calls them a loop."""
+
 _MOST_BYTES = 4096  # of a path, on any system
+
+
+class Followed(NamedTuple):
+    """What a path leads to, ``None`` if through more than `MOST_LINKS`; and whether the way there leaves the top.
+
+    A way that does goes on in the top, as above the root of a file system.
+    """
+
+    path: str | None
+    leads_out: bool
 
 
 def link_problem(path: str, target: str) -> str | None:
@@ -59,23 +71,29 @@ def check_targets(links: Mapping[str, bytes], label: str) -> None:
 
 def leads_out(path: str, targets: Mapping[str, str]) -> bool:
     """Whether the way from the top to a path leaves it, with links followed to their targets."""
+    return follow_links(path, targets.get).leads_out
+
+
+def follow_links(path: str, target_of: Callable[[str], str | None]) -> Followed:
+    """Where a path leads from the top; ``target_of`` says where the link at a path points to, if there is one."""
     here: list[str] = []
     ahead = path.split("/")[::-1]
-    links = 0
-    while ahead and links <= _MOST_LINKS:
+    links, leads_out = 0, False
+    while ahead:
         part = ahead.pop()
         if part == "..":
-            if not here:
-                return True
-            here.pop()
+            leads_out = leads_out or not here
+            del here[-1:]
         elif part not in ("", "."):
             here.append(part)
-            target = targets.get("/".join(here))
+            target = target_of("/".join(here))
             if target is not None:
+                links += 1
+                if links > MOST_LINKS:
+                    return Followed(None, leads_out)
                 here.pop()
                 ahead += target.split("/")[::-1]
-                links += 1
-    return False
+    return Followed("/".join(here), leads_out)
 
 
 def bad_link(path: str, problem: str, label: str) -> IntegrityError:

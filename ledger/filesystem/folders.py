@@ -6,10 +6,9 @@ followed. A link leads nowhere but to a file of the same content, whatever its t
 
 from collections.abc import Callable, Sequence
 
+from ledger.blobs import MOST_LINKS, follow_links
 from ledger.errors import PathNotFoundError
 from ledger.records import FileEntry
-
-_MOST_LINKS = 40  # as many as Linux follows before it calls them a loop
 
 
 class VersionFolders:
@@ -46,25 +45,15 @@ class VersionFolders:
 
         Raises `PathNotFoundError` for links that go round in circles.
         """
-        reached: list[str] = []
-        pending = path.split("/")[::-1]
-        links = 0
-        while pending:
-            part = pending.pop()
-            if part == "..":
-                del reached[-1:]
-            elif part not in ("", "."):
-                reached.append(part)
-                here = self._files.get("/".join(reached))
-                if here is not None and here.kind == "link":
-                    links += 1
-                    if links > _MOST_LINKS:
-                        raise PathNotFoundError(
-                            f"the link {path!r} leads through more than {_MOST_LINKS} links", path=path
-                        )
-                    reached.pop()
-                    pending += self._target_of(here).split("/")[::-1]
-        return "/".join(reached)
+        found = follow_links(path, self._target).path
+        if found is None:
+            raise PathNotFoundError(f"the link {path!r} leads through more than {MOST_LINKS} links", path=path)
+        return found
+
+    def _target(self, path: str) -> str | None:
+        """Where the link at a path points to; ``None`` where there is none."""
+        found = self._files.get(path)
+        return self._target_of(found) if found is not None and found.kind == "link" else None
 
     def _place(self, path: str) -> None:
         """Note a path in its folder, and the folder in its own."""
