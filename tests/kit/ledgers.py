@@ -36,6 +36,11 @@ def values_of(ledger: Ledger) -> list[object]:
     return [version.load() for artifact in fresh.artifacts() for version in artifact.versions]
 
 
+def values_by_version(ledger: Ledger, name: str = "iris") -> dict[str, object]:
+    """The value of every version of an artifact, by what the version is called."""
+    return {version.version: version.load() for version in ledger.versions(name)}
+
+
 def last_run() -> PipelineRun:
     """The newest run of the default ledger."""
     return Client().list_pipeline_runs()[-1]

@@ -1,0 +1,205 @@
+"""Syncs beside other work: overtaken, run at once, killed, interrupted or failed half way."""
+
+import itertools
+import os
+import shutil
+import signal
+import threading
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ledger import Ledger
+from ledger.blobs import LocalStore
+from ledger.blobs.pruning import alone_with
+from ledger.core import Workspace, sharing, uploading
+from ledger.disk import alone
+from ledger.errors import (
+    IntegrityError,
+    LedgerError,
+    LockTimeoutError,
+)
+from ledger.history import History
+from ledger.history.sharing import adopt_plan
+from ledger.meters import Progress, progress
+from tests.kit.contents import noise
+from tests.kit.histories import start
+from tests.kit.hubs import hub_tip
+from tests.kit.ledgers import values_by_version
+
+
+def test_nothing_is_moved_while_it_is_uploaded(pair: tuple[Ledger, Ledger]) -> None:
+    """Who wants to be alone with the own store has to wait for the upload, and no longer than that."""
+    ada, _ = pair
+    store = ada.store
+    assert isinstance(store, LocalStore)
+    ada.save(noise(1 << 20), "large")
+    tried: list[str] = []
+
+    def try_alone(at: Progress) -> None:
+        if not at.finished:
+            with pytest.raises(LockTimeoutError), alone_with(store, timeout=0):
+                pass
+            tried.append(at.label)
+
+    with progress(try_alone):
+        ada.sync()
+    assert ["sync origin"] == sorted(set(tried))
+    with alone_with(store, timeout=0):
+        pass
+
+
+def test_a_lost_race_starts_over(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody pushes between our look and our push: we merge behind them, and nothing is reported twice."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    bob.save("of bob", "iris")
+    raced: list[object] = []
+
+    def uploaded_late(workspace: Workspace, *arguments: Any, **sound: Any) -> AbstractContextManager[None]:
+        if workspace.path == bob.path and not raced:
+            raced.append(ada.sync())
+        return uploaded(workspace, *arguments, **sound)
+
+    uploaded = uploading.uploaded
+    with monkeypatch.context() as patched:
+        patched.setattr(sharing, "uploaded", uploaded_late)
+        report = bob.sync()
+    assert (("iris@3",), ("iris@2",)) == (report.pushed, report.fetched)
+    assert {"1": "first", "2": "of ada", "3": "of bob"} == values_by_version(bob)
+
+
+def test_a_save_during_a_sync_waits_for_the_next(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that is saved while a merge is pushed moves behind it and is pushed as well."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    ada.sync()
+    bob.save("one", "iris")
+    saved: list[object] = []
+
+    def adopt_late(history: History, plan: object) -> bool:
+        if not saved:
+            saved.append(Ledger.open(bob.path).save("two", "iris"))
+        return adopt_plan(history, plan)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sharing, "adopt_plan", adopt_late)
+    assert ("iris@3", "iris@4") == bob.sync().pushed
+    assert {"1": "first", "2": "of ada", "3": "one", "4": "two"} == values_by_version(bob)
+
+
+def test_a_merge_is_written_under_the_ledgers_lock(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Whoever holds the lock may take files without a name away, as those of the dead: so a merge waits for it."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    bob.save("of bob", "iris")
+    ada.sync()
+    before = hub_tip(hub)
+    settings = bob.path / "config.toml"
+    settings.write_text(settings.read_text().replace("lock_timeout = 60.0", "lock_timeout = 0.2"))
+    with Ledger.open(bob.path).workspace.history.exclusively(), pytest.raises(LockTimeoutError):
+        Ledger.open(bob.path).sync()
+    assert before == hub_tip(hub)
+
+
+def test_a_race_that_never_ends_is_given_up(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a number of attempts the error says that nothing is lost."""
+    ada, _ = pair
+    ada.save("x", "iris")
+    monkeypatch.setattr(sharing, "push_plan", lambda *_: False)
+    monkeypatch.setattr(sharing, "_LONGEST_PAUSE", 0.0)
+    with pytest.raises(LockTimeoutError, match="20 attempts to sync were overtaken"):
+        ada.sync()
+
+
+@pytest.mark.parametrize(
+    ("when", "step"),
+    [("before", "uploaded"), *itertools.product(("before", "after"), ("push_plan", "adopt_plan", "_report"))],
+)
+def test_a_sync_that_dies_is_made_good_by_the_next(
+    pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch, when: str, step: str
+) -> None:
+    """Killed before or after any of its steps: the next sync converges, nothing is lost or twice."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    bob.save("of bob", "iris")
+    ada.sync()
+    child = os.fork()
+    if not child:
+        try:
+            whole = getattr(sharing, step)
+
+            def dying(*arguments: object, **_: object) -> object:
+                if when == "after":
+                    whole(*arguments)
+                os.kill(os.getpid(), signal.SIGKILL)
+                return None
+
+            monkeypatch.setattr(sharing, step, dying)
+            bob.sync()
+        finally:
+            os._exit(0)  # a fork never goes on as its parent
+    assert signal.SIGKILL == os.waitpid(child, 0)[1]
+    bob.sync()
+    ada.sync()
+    assert {"1": "first", "2": "of ada", "3": "of bob"} == values_by_version(ada) == values_by_version(bob)
+    assert ada.revision == bob.revision
+
+
+def test_syncs_of_one_ledger_at_once(pair: tuple[Ledger, Ledger]) -> None:
+    """Several processes of one user sync while others publish: each of them fetches for itself."""
+    ada, bob = pair
+    failed: list[BaseException] = []
+
+    def sync() -> None:
+        try:
+            Ledger.open(bob.path).sync()
+        except LedgerError as error:
+            failed.append(error)
+
+    for number in range(4):
+        ada.save(number, "other")
+        ada.sync()
+        threads = [threading.Thread(target=sync) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [] == failed
+    assert ada.revision == Ledger.open(bob.path).revision
+
+
+def test_an_interrupted_sync_leaves_no_lock_in_the_remote(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Git is asked to end before it is ended: it takes away the lock that everybody else would wait for."""
+    ada, bob = pair
+    hook, lock = hub / "hooks" / "reference-transaction", hub / "refs" / "heads" / "main.lock"
+    hook.parent.mkdir(exist_ok=True)
+    # Not as soon as the lock is there: Git takes away what it has noted that it made, and notes it a moment later.
+    hook.write_text(f'#!/bin/sh\n[ "$1" != prepared ] || {{ : > "{hub}/ready"; exec sleep 60; }}\n')
+    hook.chmod(0o755)
+    ada.save("late", "iris")
+    with start("import sys; from ledger import Ledger; Ledger.open(sys.argv[1]).sync()", ada.path) as program:
+        end = time.monotonic() + 30
+        while not (hub / "ready").exists():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert lock.exists()
+        program.send_signal(signal.SIGINT)
+        program.communicate(timeout=30)
+    hook.unlink()
+    assert not lock.exists()
+    bob.sync()
+    assert ("iris@2",) == ada.sync().pushed
+
+
+def test_a_sync_that_fails_lets_go_of_the_remotes_store(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Also while its error is looked at: whoever cleans that store need not wait for it."""
+    ada, _ = pair
+    ada.save("soon gone", "iris")
+    shutil.rmtree(ada.path / "store" / "chunks")
+    with pytest.raises(IntegrityError, match="is missing") as caught:
+        ada.sync()
+    with alone(hub / "ledger-store" / "store.json", timeout=0):
+        assert caught.traceback

@@ -1,0 +1,324 @@
+"""The stores of remotes: where they are, what is read from them while others are away, and what is put there."""
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from ledger import Ledger
+from ledger.blobs import create_store
+from ledger.core import uploading
+from ledger.core.noted_stores import NOTED_STORES_FILE
+from ledger.errors import (
+    ConfigError,
+    HistoryRewrittenError,
+    IntegrityError,
+    MissingDependencyError,
+    StorageError,
+    StoreAccessError,
+    StoreMismatchError,
+    StoreUnavailableError,
+)
+from ledger.history import Remote
+from ledger.history.sharing import plan_sync
+from ledger.lookup import settings_for, store_of_remote, write_remote
+from ledger.maintenance import plan_gc
+from tests.kit.contents import noise
+from tests.kit.git import run_git
+from tests.kit.hubs import hub_tip, new_hub, shared
+from tests.kit.ledgers import files_below, git, values_by_version
+
+
+def test_a_remote_is_read_from_as_long_as_the_settings_name_it(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Whatever an open ledger has read before one is removed or added."""
+    _, bob = pair
+    assert "first" == bob.load("iris")
+    bob.remove_remote("origin")
+    with pytest.raises(IntegrityError, match="is missing"):
+        bob.load("iris")
+    bob.add_remote("origin", str(hub))
+    assert "first" == bob.load("iris")
+
+
+def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Versions whose bytes nobody else could read are not published; settings say where to put them."""
+    ada, _ = pair
+    ada.save("second", "iris")
+    far = settings_for("https://ada:secret@example.com/team.git")
+    assert "" == store_of_remote(ada.path, far)
+    plan = plan_sync(ada.workspace.history, Remote("origin", str(hub)), author=ada.author, now=ada.now())
+    there = structs.replace(plan, remote=Remote("origin", far.url))
+    refused = pytest.raises(ConfigError, match=r"origin \(https://example.com/team.git\) has no store")
+    with refused, uploading.uploaded(ada.workspace, far, there, sound=set()):
+        pytest.fail("they would be pushed now")
+
+
+def test_a_path_that_is_written_as_a_url(tmp_path: Path) -> None:
+    """Bytes and history go to the same place: what Git decodes in a URL is decoded for the store as well."""
+    (team := tmp_path / "the team").mkdir()
+    hub = new_hub(team)
+    ada = Ledger.init(tmp_path / "ada")
+    write_remote(ada.path, "origin", f"file://{hub}".replace(" ", "%20"))
+    ada.save("x", "iris")
+    ada.sync()
+    assert "x" == Ledger.clone(hub, tmp_path / "bob").load("iris")
+
+
+def test_a_remote_with_a_store_of_its_own(tmp_path: Path, hub: Path) -> None:
+    """``store`` in the settings wins over what lies beside the history."""
+    ada = Ledger.init(tmp_path / "ada")
+    write_remote(ada.path, "origin", str(hub), store=str(tmp_path / "bytes"))
+    ada = Ledger.open(ada.path)
+    ada.save("x", "iris")
+    ada.sync()
+    assert not (hub / "ledger-store").exists()
+    assert (tmp_path / "bytes" / "store.json").exists()
+
+
+@pytest.mark.parametrize("what", ["empty", "another"])
+@pytest.mark.parametrize("who", ["first", "cloned"])
+def test_a_store_that_was_unmounted_is_not_made_anew(tmp_path: Path, hub: Path, what: str, who: str) -> None:
+    """Nothing is pushed whose bytes would lie in the mount point; with the disk back, everybody reads everything."""
+    disk, mount = tmp_path / "disk", tmp_path / "mount"
+    disk.mkdir()
+    mount.symlink_to(disk)
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    write_remote(ada.path, "origin", str(hub), store=str(mount))
+    ada.save("first", "iris")
+    ada.sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger", str(mount))
+    one, other = (ada, bob) if who == "first" else (bob, ada)
+    mount.unlink()
+    mount.mkdir()
+    if what == "another":
+        create_store(str(mount))
+    one.save("second", "iris")
+    before, files = hub_tip(hub), files_below(mount)
+    with pytest.raises(StoreMismatchError, match="no artifact store at" if what == "empty" else "it had .* before"):
+        one.sync()
+    assert (before, files) == (hub_tip(hub), files_below(mount))
+    shutil.rmtree(mount)
+    mount.symlink_to(disk)
+    assert ("iris@2",) == one.sync().pushed
+    other.sync()
+    assert {"1": "first", "2": "second"} == values_by_version(other)
+
+
+def with_small_and_large(tmp_path: Path, hub: Path) -> Ledger:
+    """A ledger that shares by the hub, with a text that is one chunk, and the folder ``data``, which is a pack."""
+    ledger = shared(tmp_path / "ada", hub)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "file").write_bytes(noise(300_000))
+    ledger.save("first", "iris")
+    ledger.save(tmp_path / "data", "large")
+    return ledger
+
+
+@pytest.mark.parametrize("what", ["empty", "another", "gone"])
+def test_a_remotes_store_that_is_unmounted_is_away_and_no_damage(tmp_path: Path, hub: Path, what: str) -> None:
+    """What only it has cannot be read, and nothing is said of it, by loads and checks; saves go on without it."""
+    ada = with_small_and_large(tmp_path, hub)
+    ada.sync()
+    store = hub / "ledger-store"
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    store.rename(tmp_path / "away")
+    if what != "gone":
+        store.mkdir()
+    if what == "another":
+        create_store(str(store))
+    said = "it had .* before" if what == "another" else "no artifact store at"
+    for name in ("iris", "large"):
+        with pytest.raises(StoreUnavailableError, match=said) as caught:
+            bob.load(name)
+        assert "mount the right store" in caught.value.hint
+    for deep in (True, False):
+        with pytest.raises(StoreUnavailableError, match=said):
+            bob.verify(deep=deep)
+    with pytest.warns(UserWarning, match=f"going on without what lies in the store .*{said}"):
+        bob.save(tmp_path / "data", "large")
+    assert noise(300_000) == (bob.load("large") / "file").read_bytes()
+    shutil.rmtree(store, ignore_errors=True)
+    (tmp_path / "away").rename(store)
+    assert "first" == bob.load("iris")
+    assert bob.verify().ok
+
+
+@pytest.mark.parametrize("what", ["hub", "peer"])
+def test_a_remotes_path_that_cannot_be_looked_at_is_away(tmp_path: Path, hub: Path, what: str) -> None:
+    """As that of a dead mount: saves and loads of what is here go on, and what only it has is away, and no damage."""
+    ada = with_small_and_large(tmp_path, hub)
+    (ada.path / "store" / "linked").write_bytes(b"linked")
+    ada.register(ada.path / "store" / "linked", "registered")
+    ada.sync()
+    there = hub if what == "hub" else ada.path
+    path = Ledger.clone(there, tmp_path / "bob" / ".ledger").path
+    there.rename(tmp_path / "away")
+    there.symlink_to(there)
+    bob = Ledger.open(path)
+    for wanted in (lambda: bob.load("iris"), bob.sync):
+        with pytest.raises(StorageError, match="Too many levels of symbolic links"):
+            wanted()
+    judging = (lambda: bob.load("iris"), lambda: bob.load("registered"), lambda: plan_gc(bob))
+    for judges in (*judging, bob.verify, lambda: bob.verify(deep=False)):
+        with pytest.raises(StoreUnavailableError, match="Too many levels of symbolic links"):
+            judges()
+    with pytest.warns(UserWarning, match="going on without what lies in the store .*Too many levels"):
+        bob.save(tmp_path / "data", "large")
+    assert noise(300_000) == (bob.load("large") / "file").read_bytes()
+    there.unlink()
+    (tmp_path / "away").rename(there)
+    if what == "peer":  # where its bytes are stands in its settings
+        with pytest.raises(StoreUnavailableError, match="could not be looked for at first"):
+            bob.load("iris")
+    assert "first" == bob.load("iris")
+    assert bob.verify().ok
+
+
+@pytest.mark.parametrize("what", ["absent", "empty"])
+def test_a_peer_whose_disk_is_not_mounted_is_away(tmp_path: Path, hub: Path, what: str) -> None:
+    """Where its bytes are stands in its settings, which are away with them: nothing is said of what it holds."""
+    ada = with_small_and_large(tmp_path, hub)
+    bob = Ledger.open(Ledger.clone(ada.path, tmp_path / "bob" / ".ledger").path)
+    ada.path.rename(tmp_path / "away")
+    if what == "empty":
+        ada.path.mkdir()
+    for judges in (lambda: bob.load("iris"), lambda: bob.load("large"), bob.verify, lambda: bob.verify(deep=False)):
+        with pytest.raises(StoreUnavailableError, match=f"nothing is at {ada.path}, where origin should be") as caught:
+            judges()
+        assert "`ledger remote remove origin`" in caught.value.hint
+    bob.save("own", "own")
+    assert "own" == bob.load("own")
+    shutil.rmtree(ada.path, ignore_errors=True)
+    (tmp_path / "away").rename(ada.path)
+    with pytest.raises(StoreUnavailableError, match="could not be looked for at first") as caught:
+        bob.load("iris")
+    assert "it can be now: try again" == caught.value.hint
+    assert "first" == bob.load("iris")
+
+
+def test_what_one_remote_cannot_give_another_one_does(tmp_path: Path, hub: Path) -> None:
+    """A folder in the first one's store that cannot be looked at keeps nobody from what the second one has."""
+    ada = with_small_and_large(tmp_path, hub)
+    (ada.path / "store" / "linked").write_bytes(b"linked")
+    ada.register(ada.path / "store" / "linked", "registered")
+    ada.sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    bob.add_remote("ada", str(ada.path))
+    store = hub / "ledger-store"
+    for place in ("chunks", "packs", "linked"):
+        (store / place).rename(tmp_path / place)
+        (store / place).symlink_to(store / place)
+    assert "first" == bob.load("iris")
+    assert noise(300_000) == (bob.load("large") / "file").read_bytes()
+    assert b"linked" == bob.load("registered").read_bytes()
+    assert bob.verify().ok
+
+
+def test_a_remotes_store_that_cannot_be_opened_keeps_nobody_from_what_is_elsewhere(tmp_path: Path, hub: Path) -> None:
+    """Where its host is down, or its library missing, what lies here or at another remote is loaded; only it is not."""
+    ada = with_small_and_large(tmp_path, hub)
+    (ada.path / "store" / "linked").write_bytes(b"linked")
+    ada.register(ada.path / "store" / "linked", "registered")
+    bob = Ledger.clone(ada.path, tmp_path / "bob" / ".ledger")
+    bob.remove_remote("origin")
+    write_remote(bob.path, "away", str(hub), store="sftp://127.0.0.1:1/store")
+    bob = Ledger.open(bob.path)
+    bob.save("own", "own")
+    assert "own" == bob.load("own")
+    for wanted in (lambda: bob.load("iris"), lambda: bob.load("registered"), bob.verify):
+        with pytest.raises((StorageError, MissingDependencyError), match=r"sftp://127\.0\.0\.1:1/store"):
+            wanted()
+    bob.add_remote("peer", str(ada.path))
+    assert ("first", b"linked") == (bob.load("iris"), bob.load("registered").read_bytes())
+    assert bob.verify().ok
+
+
+def test_a_folder_of_a_remotes_store_that_is_closed_is_no_damage(tmp_path: Path, hub: Path) -> None:
+    """Who may not look into it is told so, by loads and checks."""
+    with_small_and_large(tmp_path, hub).sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    closed = hub / "ledger-store" / "chunks"
+    closed.chmod(0)
+    try:
+        if os.access(closed, os.X_OK):
+            pytest.skip("root may look everywhere")
+        for judges in (lambda: bob.load("iris"), bob.verify, lambda: bob.verify(deep=False)):
+            with pytest.raises(StoreAccessError, match="Permission denied") as caught:
+                judges()
+            assert "check the permissions of the path" == caught.value.hint
+        assert noise(300_000) == (bob.load("large") / "file").read_bytes()
+    finally:
+        closed.chmod(0o755)
+
+
+def test_a_store_that_was_replaced_on_purpose_is_filled_again(tmp_path: Path, hub: Path) -> None:
+    """Once the note is deleted, as is said, each sync puts there what its ledger stores, be it published or not."""
+    ada = shared(tmp_path / "ada", hub)
+    ada.save("first", "iris")
+    ada.sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    bob.save("second", "iris")
+    bob.sync()
+    shutil.rmtree(hub / "ledger-store")
+    with pytest.warns(UserWarning, match="the bytes at origin cannot be read: no artifact store at"):
+        bob.sync()
+    ada.save("third", "wine")
+    with pytest.raises(StoreMismatchError, match="no artifact store at") as caught:
+        ada.sync()
+    assert f"delete {ada.path / NOTED_STORES_FILE}: the next sync puts there" in caught.value.hint
+    (ada.path / NOTED_STORES_FILE).unlink()
+    with pytest.warns(UserWarning, match="is a new store, without 1 of the versions that others saved"):
+        assert ("wine@1",) == ada.sync().pushed
+    (bob.path / NOTED_STORES_FILE).unlink()
+    bob.sync()
+    assert Ledger.clone(hub, tmp_path / "eve" / ".ledger").verify().ok
+
+
+def test_a_bare_clone_gets_the_bytes_too(tmp_path: Path) -> None:
+    """A remote that Git has made of the history holds all versions and no bytes: the first sync brings them."""
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    ada.save("first", "iris")
+    hub = tmp_path / "bare.git"
+    assert 0 == run_git(tmp_path, "clone", "-q", "--bare", str(ada.path / "history.git"), str(hub)).returncode
+    write_remote(ada.path, "origin", str(hub))
+    assert () == ada.sync().pushed
+    assert "first" == Ledger.clone(hub, tmp_path / "bob" / ".ledger").load("iris")
+
+
+def test_what_plain_git_has_pushed_gets_its_bytes(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
+    """The next sync brings them, and if it fails at that, the one after it."""
+    ada, bob = pair
+    ada.save("second", "iris")
+    assert 0 == run_git(ada.path / "history.git", "push", "-q", str(hub), "main").returncode
+    (hub / "ledger-store").rename(tmp_path / "away")
+    with pytest.raises(StoreMismatchError):
+        ada.sync()
+    (tmp_path / "away").rename(hub / "ledger-store")
+    assert () == ada.sync().pushed
+    bob.sync()
+    assert {"1": "first", "2": "second"} == values_by_version(bob)
+
+
+@pytest.mark.parametrize("what", ["moved back", "gone another way"])
+def test_a_remote_that_was_put_back_gets_its_bytes_again(pair: tuple[Ledger, Ledger], hub: Path, what: str) -> None:
+    """After the command that the refusal names, its store too has what its copy lacked."""
+    ada, bob = pair
+    shutil.copytree(hub, hub.parent / "copy")
+    ada.save("second", "iris")
+    ada.sync()
+    shutil.rmtree(hub)
+    (hub.parent / "copy").rename(hub)
+    if what == "gone another way":
+        other = Ledger.clone(hub, hub.parent / "other" / ".ledger")
+        other.save("instead", "iris")
+        other.sync()
+    with pytest.raises(HistoryRewrittenError) as caught:
+        ada.sync()
+    command = next(each for each in caught.value.hint.split("`") if each.startswith("ledger git push"))
+    git(ada, *shlex.split(command)[2:])
+    ada.sync()
+    bob.sync()
+    assert {"1": "first", "2": "second"} == values_by_version(bob)
