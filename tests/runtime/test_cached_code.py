@@ -1,0 +1,298 @@
+"""What of a step's code is part of its cache key: its source, and what it closes over."""
+
+import datetime as dt
+import functools
+import importlib
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ledger import step
+from ledger.client import Client
+from ledger.runtime import Step
+from tests.kit.ledgers import run_python
+from tests.kit.steps import call, step_of
+
+RAN: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def project(workdir: Path) -> Path:
+    RAN.clear()
+    return workdir
+
+
+def test_changed_source_is_another_key() -> None:
+    """A changed body runs again; the same text from another file does not."""
+    first = "def made() -> int:\n    return 1"
+    assert ["completed", "cached", "completed", "cached"] == [
+        call(step_of(body)) for body in (first, first, first.replace("1", "2"), first)
+    ]
+
+
+def make_closing(over: Any) -> Step:
+    @step
+    def made() -> int:
+        RAN.append(over)
+        return 1
+
+    return made
+
+
+def test_what_is_closed_over_differs_by_its_type_too() -> None:
+    """A step that closes over a tuple is another one than that with a list."""
+    assert ["completed", "completed", "cached"] == [call(make_closing(each)) for each in ((1,), [1], (1,))]
+
+
+class Labels(set[str]):
+    """A set that carries something beside its members."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__({"a"})
+        self.unit = unit
+
+
+def test_what_no_json_shows_of_a_closed_over_value_is_part_of_the_key() -> None:
+    """Moments of one text differ by zone and fold, sets by their attributes."""
+    moment = dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=1)))
+    moments = [moment, moment.replace(tzinfo=ZoneInfo("Europe/Berlin")), moment.replace(fold=1), moment]
+    assert ["completed"] * 3 + ["cached"] == [call(make_closing(each)) for each in moments]
+    labels = [Labels("m"), Labels("s"), Labels("m")]
+    assert ["completed", "completed", "cached"] == [call(make_closing(each)) for each in labels]
+
+
+def test_what_a_step_closes_over_is_part_of_its_key() -> None:
+    """Another value runs the step; a function or class counts by its source; what cannot be told is never a hit."""
+
+    def helper() -> int:
+        return 1
+
+    def changed() -> int:
+        return 2
+
+    values = [1, "1", [1], helper, changed, Path]
+    assert ["completed"] * 6 == [call(make_closing(value)) for value in values]
+    assert ["cached"] * 6 == [call(make_closing(value)) for value in values]
+    unknown = object()
+    assert ["completed", "completed"] == [call(make_closing(unknown)), call(make_closing(unknown))]
+
+
+def test_what_a_step_only_adds_to_does_not_make_it_run_again() -> None:
+    """A list of its calls, a counter and a `nonlocal` that it closes over and never reads are left out of its key."""
+    calls: list[Any] = []
+    seen = defaultdict(dict, {"of": {"runs": 0}})
+    count = 0
+
+    @step
+    def made() -> int:
+        nonlocal count
+        count += 1
+        calls.append(object())
+        seen["of"]["runs"] += 1
+        return 1
+
+    assert ["completed", "cached"] == [call(made), call(made)]
+    assert [1, 1, 1] == [len(calls), seen["of"]["runs"], count]
+
+
+def test_what_a_step_changes_and_reads_counts() -> None:
+    """A setting that it fills in, or a list that it sorts, is what its result depends on."""
+
+    def summed(rows: list[int]) -> int:
+        @step
+        def total() -> int:
+            rows.append(0)
+            rows.sort()
+            return sum(rows)
+
+        return cast("int", total())
+
+    assert [3, 7] == [summed([1, 2]), summed([3, 4])]
+
+
+def make_adding(number: int, extra: Any = None) -> Any:
+    """A function that closes over a number and has a default that its source does not show."""
+
+    def adds(x: int, more: Any = extra) -> int:
+        return x + number if x < 3 or more else adds(x - 1)
+
+    return adds
+
+
+def test_what_a_closed_over_function_closes_over_counts_too() -> None:
+    """However deep a value is captured, and a default as well; a function that calls itself is no trouble."""
+    numbers = [make_adding(1), make_adding(2), make_adding(1, 5), make_adding(1, object())]
+    assert ["completed"] * 4 == [call(make_closing(each)) for each in numbers]
+    assert ["cached", "cached", "cached", "completed"] == [call(make_closing(each)) for each in numbers]
+
+
+def test_a_closed_over_step_counts_by_its_source() -> None:
+    """A step that calls another one is served from the cache until that one is changed."""
+
+    @step
+    def inner() -> int:
+        return 1
+
+    @step(name="inner")
+    def changed() -> int:
+        return 2
+
+    assert ["completed", "cached", "completed"] == [call(make_closing(each)) for each in (inner, inner, changed)]
+
+
+def test_what_a_closed_over_callable_is_given_is_part_of_the_key() -> None:
+    """A step under other parameters is another one; what stands for a function and holds more is never a hit."""
+
+    @step
+    def inner(rate: int = 1) -> int:
+        return rate
+
+    rates = [inner.with_options(parameters={"rate": rate}) for rate in (2, 3)]
+    assert ["completed", "completed", "cached"] == [call(make_closing(each)) for each in (*rates, rates[0])]
+    partials = [functools.update_wrapper(functools.partial(pow, number), make_adding) for number in (2, 3)]
+    kept = functools.cache(make_adding(1))
+    statuses = [call(make_closing(each)) for each in (*partials, partials[0], kept, kept)]
+    assert ["completed", "completed", "completed", "completed", "cached"] == statuses
+
+
+def test_the_key_is_the_same_in_another_process(project: Path) -> None:
+    """A program run twice is served from the cache, with sets, closures and classes of its own in it."""
+    (project / "program.py").write_text(
+        "from collections import namedtuple\n"
+        "from ledger import step\n"
+        "Pair = namedtuple('Pair', 'left right')\n"
+        "def make(words):\n"
+        "    @step\n"
+        "    def made(x: tuple) -> bool:\n"
+        "        return x.left in {1, 2, 3} and 'a' in words\n"
+        "    return made\n"
+        "print(make({'a', 'b', 'c'})(Pair(1, 2)))\n"
+    )
+    run_python("import runpy; runpy.run_path('program.py')", project, PYTHONHASHSEED="1")
+    run_python("import runpy; runpy.run_path('program.py')", project, PYTHONHASHSEED="2")
+    assert ["completed", "cached"] == [run.steps["made"].status for run in Client().list_pipeline_runs()]
+
+
+def test_two_lambdas_of_one_line_are_two_sources() -> None:
+    """What stands beside a lambda in its line is not what it is."""
+    one, two = [step(name="made")(function) for function in (lambda: 1, lambda: 2)]  # fmt: skip
+    assert [1, 2, 1, 2] == [one(), two(), one(), two()]
+    assert ["completed", "completed", "cached", "cached"] == [
+        run.steps["made"].status for run in Client().list_pipeline_runs()
+    ]
+
+
+class Number(int):
+    """A number with a method that is a step."""
+
+    def doubled(self) -> int:
+        RAN.append(int(self))
+        return 2 * self
+
+
+class Trainer:
+    """A value whose method is a step."""
+
+    scale = 2
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+
+    def fit(self) -> int:
+        RAN.append(self.rate)
+        return self.rate
+
+    @classmethod
+    def name_it(cls) -> str:
+        RAN.append(cls.scale)
+        return cls.__name__
+
+
+def test_a_methods_own_object_is_part_of_its_key() -> None:
+    """A method of another object is another step; of an object that cannot be told it is never a hit."""
+    assert [3, 4, 3] == [step(Trainer(rate).fit)() for rate in (3, 4, 3)]
+    assert [6, 8, 6] == [step(Number(number).doubled)() for number in (3, 4, 3)]
+    assert ["Trainer", "Trainer"] == [step(Trainer.name_it)() for _ in range(2)]
+    assert [3, 4, 3, 3, 4, 2] == RAN
+
+
+def wrapped(number: int, inner: Callable[[], int], extra: int = 0) -> Callable[[], int]:
+    """A function wrapped as decorators do, by a wrapper that keeps what it wraps where no closure shows it."""
+
+    @functools.wraps(inner)
+    def wrapper(call: Any = inner, *, more: int = extra) -> int:
+        RAN.append(number + more)
+        return int(call()) + number + more
+
+    return wrapper
+
+
+def test_a_wrapper_and_what_it_wraps_are_both_part_of_the_key() -> None:
+    """A decorator below ``@step`` counts with what it closes over and its defaults, and so does the function inside."""
+
+    def one() -> int:
+        return 1
+
+    def two() -> int:
+        return 2
+
+    made = [wrapped(1, one), wrapped(2, one), wrapped(1, two), wrapped(1, one), wrapped(1, one, 3)]
+    assert [2, 3, 3, 2, 5] == [step(name="made")(each)() for each in made]
+    assert [1, 2, 1, 4] == RAN
+
+
+EDITED = """
+import functools
+from ledger import step
+
+def kept(function):
+    return functools.wraps(function)(lambda: function())
+
+@step
+def plain() -> int:
+    return {0}
+
+@step
+@kept
+def wrapped() -> int:
+    return {0}
+
+def make():
+    def helper():
+        return {0}
+
+    class Model:
+        number = {0}
+
+    @step
+    def calling() -> int:
+        return helper()
+
+    @step
+    def making() -> int:
+        return Model.number
+
+    return calling, making
+
+calling, making = make()
+"""
+
+
+def test_a_file_edited_after_its_import_is_not_the_source(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source is what was imported: an edit counts when it is imported, and never for the code before it."""
+    monkeypatch.syspath_prepend(project)
+    (project / "edited_later.py").write_text(EDITED.format(1))
+    module = importlib.import_module("edited_later")
+    (project / "edited_later.py").write_text(EDITED.format(20))
+    made = ("plain", "wrapped", "calling", "making")
+    assert [1, 1, 1, 1] == [getattr(module, name)() for name in made]
+    assert ("cached", 1) == (call(module.plain), module.plain())
+    importlib.invalidate_caches()
+    sys.modules.pop("edited_later")
+    module = importlib.import_module("edited_later")
+    assert [20, 20, 20, 20] == [getattr(module, name)() for name in made]

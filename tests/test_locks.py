@@ -1,0 +1,280 @@
+"""The lock of a file, and holding one to keep others from being alone with it."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from ledger.disk import (
+    Hold,
+    LockFile,
+    alone,
+    is_abandoned,
+)
+from ledger.errors import LockTimeoutError, StorageError
+from tests.kit.histories import start
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from ledger.disk import LockFile
+with LockFile(Path(sys.argv[1])).hold(timeout=10) as held:
+    print("held", held.holder_died, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_lock_excludes_other_threads(tmp_path: Path) -> None:
+    """Of many threads one at a time is inside, and each gets in."""
+    inside: list[int] = []
+    crowded: list[int] = []
+
+    def enter(number: int) -> None:
+        for _ in range(5):
+            with LockFile(tmp_path / "lock").hold(timeout=30):
+                inside.append(number)
+                time.sleep(0.001)
+                crowded.extend(inside[1:])
+                inside.remove(number)
+
+    threads = [threading.Thread(target=enter, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ([], []) == (inside, crowded)
+
+
+def test_a_stopped_holder_is_named_and_not_robbed(tmp_path: Path) -> None:
+    """A holder that does not move keeps its lock; who waits learns its pid and host."""
+    holder = start(HOLD, tmp_path / "lock")
+    assert holder.stdout is not None
+    assert "held False\n" == holder.stdout.readline()
+    holder.send_signal(signal.SIGSTOP)
+    with pytest.raises(LockTimeoutError) as caught, LockFile(tmp_path / "lock").hold(timeout=0.1):
+        pass
+    expected = f"pid {holder.pid} on {socket.gethostname()}"
+    assert f"the ledger is locked: waited 0.1 s for {tmp_path}/lock, held by {expected}" == str(caught.value)
+    assert {"holder": expected, "path": f"{tmp_path}/lock"} == caught.value.facts
+    holder.send_signal(signal.SIGCONT)
+    holder.communicate("")
+
+
+def test_the_lock_goes_with_a_killed_holder_and_the_next_one_knows(tmp_path: Path) -> None:
+    """The kernel releases the lock at a kill; the next holder learns of the death, the one after does not."""
+    holder = start(HOLD, tmp_path / "lock")
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    holder.kill()
+    holder.communicate()
+    found = []
+    for _ in range(2):
+        with LockFile(tmp_path / "lock").hold(timeout=10) as held:
+            found.append(held.holder_died)
+    assert [True, False] == found
+
+
+def test_a_holder_that_fails_in_order_did_not_die(tmp_path: Path) -> None:
+    """An exception cleans up behind itself; an interrupt may not have, and counts as a death."""
+    found = []
+
+    def enter(error: BaseException) -> None:
+        with LockFile(tmp_path / "lock").hold(timeout=1) as held:
+            found.append(held.holder_died)
+            raise error
+
+    for error in (ValueError("failed"), KeyboardInterrupt(), ValueError("failed")):
+        with pytest.raises(type(error)):
+            enter(error)
+    assert [False, False, True] == found
+
+
+def test_a_fork_made_under_the_lock_does_not_keep_it(tmp_path: Path) -> None:
+    """The lock goes with the block of its holder, though a fork still has the file open; the fork releases nothing."""
+    lock = LockFile(tmp_path / "lock")
+    with lock.hold(timeout=1) as held:
+        child = os.fork()
+        if not child:
+            held.let_go()
+            time.sleep(30)
+            os._exit(0)
+        time.sleep(0.05)
+        assert lock.try_hold() is None
+    try:
+        with lock.hold(timeout=1) as held:
+            assert not held.holder_died
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_a_lock_goes_with_its_killed_holder_though_a_fork_lives(tmp_path: Path) -> None:
+    """A worker that was forked while another thread had the lock does not keep it when the program is killed."""
+    code = (
+        "import os, sys, threading, time\n"
+        "from pathlib import Path\n"
+        "from ledger.disk import LockFile\n"
+        "taken = threading.Event()\n"
+        "def work():\n"
+        "    with LockFile(Path(sys.argv[1])).hold(timeout=5):\n"
+        "        taken.set()\n"
+        "        time.sleep(60)\n"
+        "threading.Thread(target=work, daemon=True).start()\n"
+        "taken.wait()\n"
+        "worker = os.fork()\n"
+        "if worker:\n"
+        "    print(worker, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    program = start(code, tmp_path / "lock")
+    assert program.stdout is not None
+    worker = int(program.stdout.readline())
+    program.kill()
+    program.wait()
+    try:
+        with LockFile(tmp_path / "lock").hold(timeout=5) as held:
+            assert held.holder_died
+    finally:
+        os.kill(worker, signal.SIGKILL)
+        program.communicate()
+
+
+def test_a_hold_ends_with_its_owner_though_a_fork_lives(tmp_path: Path) -> None:
+    """Who wants to be alone does not wait for workers that were forked while somebody else held the file."""
+    path = tmp_path / "held"
+    path.touch()
+    hold = Hold(path, timeout=1)
+    child = os.fork()
+    if not child:
+        time.sleep(30)
+        os._exit(0)
+    try:
+        with pytest.raises(LockTimeoutError), alone(path, timeout=0.05):
+            pass
+        hold.release()
+        with alone(path, timeout=0.05):
+            pass
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def test_who_comes_later_lets_who_waits_to_be_alone_go_first(tmp_path: Path) -> None:
+    """Else those who hold one after the other would leave no gap; what one that died has left keeps nobody waiting."""
+    path, order = tmp_path / "held", list[str]()
+    path.touch()
+    sign = tmp_path / "held.wanted"
+    hold = Hold(path, timeout=1)
+
+    def be_alone() -> None:
+        with alone(path, timeout=10):
+            order.append("alone")
+
+    def hold_too() -> None:
+        later = Hold(path, timeout=10)
+        order.append("held")
+        later.release()
+
+    threads = [threading.Thread(target=be_alone), threading.Thread(target=hold_too)]
+    threads[0].start()
+    while not sign.exists() or is_abandoned(sign):
+        time.sleep(0.001)
+    threads[1].start()
+    time.sleep(0.05)
+    hold.release()
+    for thread in threads:
+        thread.join()
+    sign.touch()
+    be_alone()
+    assert (["alone", "held", "alone"], False) == (order, sign.exists())
+
+
+def test_an_interrupt_at_any_line_of_its_release_leaves_no_lock(tmp_path: Path) -> None:
+    """Wherever Ctrl-C strikes while the lock is let go, the next writer gets it."""
+    lock, met = LockFile(tmp_path / "lock"), set[int]()
+
+    def interrupt(frame: FrameType, event: str, _: object) -> Any:
+        if "/ledger/disk/" not in frame.f_code.co_filename:
+            return None
+        if event == "line" and frame.f_lineno not in met and frame.f_code.co_name in ("let_go", "after_fork"):
+            met.add(frame.f_lineno)
+            raise KeyboardInterrupt
+        return interrupt
+
+    while True:
+        held, before = lock.hold(timeout=0.05), len(met)
+        sys.settrace(interrupt)
+        with contextlib.suppress(KeyboardInterrupt):
+            held.let_go()
+        sys.settrace(None)
+        del held
+        if len(met) == before:
+            break
+    assert len(met) > 6
+
+
+def test_a_lock_that_is_forgotten_is_released(tmp_path: Path) -> None:
+    """Who is interrupted between taking the lock and using it keeps nobody waiting."""
+    lock = LockFile(tmp_path / "lock")
+    assert lock.hold(timeout=1) is not None
+    with lock.hold(timeout=0.1):
+        assert lock.try_hold() is None
+
+
+def test_who_handles_an_interrupt_can_have_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C as the lock is taken lets it go at once, also while the interrupt, with its frames, is being handled."""
+    lock, really = LockFile(tmp_path / "lock"), fcntl.flock
+
+    def interrupt(descriptor: int, operation: int) -> None:
+        really(descriptor, operation)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fcntl, "flock", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        lock.try_hold()
+    assert lock.try_hold() is not None
+    assert caught.value.__traceback__ is not None
+
+
+def test_a_file_system_without_flock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system cannot lock, that is a `StorageError` with the path, and nobody works without the lock."""
+
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StorageError, match=f"cannot lock {tmp_path}/lock") as caught:
+        LockFile(tmp_path / "lock").hold(timeout=1)
+    assert "where files can be locked" in caught.value.hint
+
+
+def test_a_lock_file_with_foreign_bytes_is_no_obstacle(tmp_path: Path) -> None:
+    """Whatever stands in the file, the lock is flock's; an unreadable holder counts as one that died."""
+    (tmp_path / "lock").write_bytes(b"\xff not json")
+    with LockFile(tmp_path / "lock").hold(timeout=1) as held:
+        assert held.holder_died
+
+
+def test_a_holder_that_may_live_is_not_called_dead(tmp_path: Path) -> None:
+    """Where locks are not shared, a name in the file may be a living holder's; the new one's takes its place whole."""
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    host = os.uname().nodename
+    gone, here, there = f"pid {ended.pid} on {host}", f"pid {os.getppid()} on {host}", f"pid 1 on not-the-{host}"
+    for left, died in ((here, False), (there, False), (gone, True), ("half a na", True)):
+        (tmp_path / "lock").write_text(left)
+        with LockFile(tmp_path / "lock").hold(timeout=1) as held:
+            assert died == held.holder_died
+            assert f"pid {os.getpid()} on {host}" == (tmp_path / "lock").read_text()
