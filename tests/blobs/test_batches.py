@@ -1,11 +1,13 @@
 """The files of a folder, read many at a time."""
 
 import os
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentWriter, LocalStore
+from ledger.blobs import ContentWriter, LocalStore, pace
 from ledger.blobs.batches import SMALL_SIZE, Batch, in_batches
 from ledger.blobs.folders import scan_folder
 from ledger.errors import ArgumentError, StorageError, UnsupportedFileError
@@ -53,6 +55,22 @@ def test_small_neighbours_are_read_together(tmp_path: Path) -> None:
     assert isinstance(last, Batch)
     assert ([5, 6], files["0000"] + files["0001"]) == (first.sizes, first.data)
     assert ("0002", files["0003"]) == (large.path, last.data)  # type: ignore[union-attr]  # it is a file
+
+
+@pytest.mark.parametrize(("long", "many"), [(0.002, False), (0.0, True)], ids=["quick", "slow"])
+def test_only_slow_reading_brings_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, long: float, *, many: bool
+) -> None:
+    """However long whoever takes the files is at work on them: on a quick disk no thread reads ahead."""
+    monkeypatch.setattr(pace, "_LONG", long)
+    files = make(tmp_path / "in", [10_000] * 300)
+    read, threads = b"", set[str]()
+    for batch in in_batches(scan_folder(tmp_path / "in")):
+        assert isinstance(batch, Batch)
+        read += batch.data
+        threads |= {thread.name for thread in threading.enumerate() if thread.name.startswith("ledger-bytes")}
+        time.sleep(0 if many else 0.3)
+    assert (b"".join(files.values()), many) == (read, bool(threads))
 
 
 def test_an_unreadable_file_spoils_the_content(store: LocalStore, tmp_path: Path) -> None:
