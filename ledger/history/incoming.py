@@ -122,15 +122,17 @@ def _check_is_commit(history: History, remote: Remote, tip: CommitId) -> None:
 def _check_descent(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
     """The remote's branch goes on from where it was.
 
-    One that was moved may have been put back from a copy, and its store too: the next sync looks what that lacks.
+    One that was moved may have been put back from a copy, and its store too: the next sync looks what that lacks. What
+    it lacked when it was refused before, it may lack still.
     """
     if not is_ancestor(history.git_dir, known, tip):
         check_readable(history.git_dir, known, tip)
         error = _rewritten(remote, known, tip, "which is no part of it")
-        common = common_commit(history.git_dir, known, tip)
+        brought = read_ref(history.git_dir, brought_ref(remote.name)) or known
+        common = common_commit(history.git_dir, brought, tip)
         if common is not None:
             write_ref(history.git_dir, brought_ref(remote.name), common)
-        if common == tip:
+        if is_ancestor(history.git_dir, tip, known):
             error.hint = f"it was moved back: {_restore(remote, known)}; this ledger is unchanged"
         raise error
 

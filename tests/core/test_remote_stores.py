@@ -322,3 +322,25 @@ def test_a_remote_that_was_put_back_gets_its_bytes_again(pair: tuple[Ledger, Led
     ada.sync()
     bob.sync()
     assert {"1": "first", "2": "second"} == values_by_version(bob)
+
+
+def test_a_remote_that_was_put_back_and_went_on_gets_all_its_bytes(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Refused once more, when it holds more again: what it lacked at first is brought as well."""
+    ada, bob = pair
+    shutil.copytree(hub, hub.parent / "copy")
+    ada.save("second", "iris")
+    ada.sync()
+    bob.sync()
+    ada.save("third", "iris")
+    ada.sync()
+    shutil.rmtree(hub)
+    (hub.parent / "copy").rename(hub)
+    with pytest.raises(HistoryRewrittenError):
+        ada.sync()
+    for each in (bob, ada):
+        with pytest.raises(HistoryRewrittenError) as caught:
+            each.sync()
+        git(each, *shlex.split(caught.value.hint.split("`")[1])[2:])
+    ada.sync()
+    bob.sync()
+    assert {"1": "first", "2": "second", "3": "third"} == values_by_version(bob)
