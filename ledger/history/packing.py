@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from stat import S_ISREG
 
 from ledger.disk import (
     MODE,
@@ -212,12 +213,17 @@ def _mark_kept(objects: Objects, stem: str) -> None:
 
     Its name is not synced: after a power cut no housekeeping is under way that it would have to stop.
     """
-    mark = _mark_of(objects, stem)
+    mark, spare = _mark_of(objects, stem), _spare_mark(objects)
     try:
-        # Files that come and go make each new one dearer: ext4 looks past all that were removed in the last minutes.
-        os.rename(_spare_mark(objects), mark)
+        status = os.lstat(spare)
+        # A power cut may have emptied one that was made without fsync: it would be taken for somebody else's.
+        if S_ISREG(status.st_mode) and status.st_size == len(OUR_KEEP):
+            # Files that come and go make each new one dearer: ext4 looks past all that were removed a while ago.
+            os.rename(spare, mark)
+            return
     except OSError:
-        _make_mark(mark)
+        pass  # there is none, or another writer has taken it
+    _make_mark(mark)
 
 
 def _make_mark(path: str) -> None:

@@ -207,6 +207,9 @@ def test_one_file_marks_pack_after_pack(history: History) -> None:
     spare.rename(packs_of(history)[0].with_suffix(".keep"))
     saves(history, 1)
     assert "ledger\n" == spare.read_text()
+    spare.write_text("")  # a power cut, where nothing is synced
+    saves(history, 1)
+    assert "ledger\n" == spare.read_text()
 
 
 def test_a_folded_pack_is_as_old_as_what_it_was_made_of(history: History) -> None:
