@@ -23,6 +23,7 @@ from ledger.disk import (
     is_abandoned,
 )
 from ledger.errors import LockTimeoutError, StorageError
+from tests.crash.survival import in_a_fork
 from tests.kit.histories import start
 
 HOLD = """
@@ -98,6 +99,19 @@ def test_a_holder_that_fails_in_order_did_not_die(tmp_path: Path) -> None:
         with pytest.raises(type(error)):
             enter(error)
     assert [False, False, True] == found
+
+
+def test_a_holder_that_was_interrupted_counts_as_dead_while_it_lives(tmp_path: Path) -> None:
+    """Another process takes at once for a dead one's what Ctrl-C left half-done, though the program goes on."""
+    lock = LockFile(tmp_path / "lock")
+
+    def is_told() -> bool:
+        with lock.hold(timeout=1) as held:
+            return held.holder_died
+
+    with pytest.raises(KeyboardInterrupt), lock.hold(timeout=1):
+        raise KeyboardInterrupt
+    assert [True, False] == [in_a_fork(is_told), in_a_fork(is_told)]
 
 
 def test_a_fork_made_under_the_lock_does_not_keep_it(tmp_path: Path) -> None:

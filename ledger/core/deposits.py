@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ledger.blobs import ContentWriter, GatheredPuts
 from ledger.core.saving import Options, store_value
 from ledger.core.workspace import Workspace
-from ledger.disk import Hold, durability
+from ledger.disk import Hold, durability, locks_end_here
 from ledger.enums import TrustClass
 from ledger.errors import StorageError
 from ledger.forks import ThreadLock
@@ -32,7 +32,7 @@ class Deposit:
 
     def hold(self) -> None:
         """Keep gc away, from before bytes are relied on until they are published (specs/maintenance.md, 3)."""
-        with self._lock:
+        with self._lock, locks_end_here():
             if self._hold is None:
                 self._hold = self._workspace.hold_store()
 

@@ -75,13 +75,13 @@ class Transaction:
         self._events: list[EventDraft] = []
         self._records: list[RecordDraft] = []
         self._subject = subject
-        self._is_over = False
         self._process = os.getpid()
         self._deposit = Deposit(workspace)
         self._lock = ThreadLock()
         self._snapshot = workspace.snapshot()
         self.versions: tuple[ArtifactVersion, ...] = ()
         """The new versions, once the transaction is over."""
+        self._is_over = False
 
     def save(
         self,
@@ -243,10 +243,12 @@ class Transaction:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and not self._is_over:
-            self.commit()
-        self._is_over = True
-        self._deposit.let_go()
+        try:
+            if kind is None and not self._is_over:
+                self.commit()
+        finally:
+            self._is_over = True
+            self._deposit.let_go()
 
     def __del__(self) -> None:
         # Nobody can commit it any more, and what was saved is in no version.

@@ -7,7 +7,7 @@ rules it keeps (specs/concurrency.md).
 from ledger.disk.beside import folder_beside
 from ledger.disk.given import absolute, given_path, given_text, temporary_folder, users_folder, working_directory
 from ledger.disk.holds import Hold, alone, hold_file, hold_open_file, is_abandoned
-from ledger.disk.locks import HeldLock, LockFile
+from ledger.disk.locks import HeldLock, LockFile, locks_end_here
 from ledger.disk.modes import MODE, is_private
 from ledger.disk.reading import (
     close_anyway,
@@ -70,6 +70,7 @@ __all__ = [
     "is_folder",
     "is_private",
     "link_file",
+    "locks_end_here",
     "make_directory",
     "mode_of",
     "move_file",

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.01
 _HOLDER_LIMIT = 4096
 _HOLDER = re.compile(rb"pid ([0-9]{1,9}) on (.+)")
+_LEFT = b"was"
+"""In the place of ``pid``: that process may live, and has left what it was doing half-done."""
 
 
 class HeldLock:
@@ -54,8 +57,15 @@ class HeldLock:
                 # that is durable.
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._file.descriptor, 0)
+            else:
+                self.tell_half_done()
         finally:
             self.let_go()
+
+    def tell_half_done(self) -> None:
+        """Let the next holder take this one for dead: what was done under the lock may lie about half-done."""
+        with contextlib.suppress(OSError):
+            os.pwrite(self._file.descriptor, _LEFT, 0)
 
     def let_go(self) -> None:
         """Release the lock, and leave what stands in the file."""
@@ -66,8 +76,9 @@ class HeldLock:
                 self._waited_for.release()
 
     def __del__(self) -> None:
-        # An interrupt may come before the ``with`` block begins.
-        self.let_go()
+        # An interrupt may come before the ``with`` block begins, or before there is anything to let go of.
+        with contextlib.suppress(AttributeError):
+            self.let_go()
 
     def sign(self) -> None:
         """Learn whether the last holder died, and write who holds the lock now; raises plain ``OSError``."""
@@ -151,6 +162,24 @@ class LockFile:
     def _open(self) -> OwnFile:
         # What a link leads to may be a file of the user's own, which a holder's name would take the place of.
         return OwnFile(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW)
+
+
+@contextlib.contextmanager
+def locks_end_here() -> Iterator[None]:
+    """A block that no lock outlives, also where Ctrl-C comes when one is taken, and in no ``with`` block yet.
+
+    Only the frames of the interrupt hold it then, and they stay while the interrupt is kept, which a notebook does
+    until the next error.
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as interrupt:
+        import traceback
+
+        traceback.clear_frames(interrupt.__traceback__)
+        raise
 
 
 def _may_live(holder: bytes) -> bool:

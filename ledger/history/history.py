@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.disk import HeldLock, LockFile, current_durability, mode_of, settle, settle_everything
+from ledger.disk import HeldLock, LockFile, current_durability, locks_end_here, mode_of, settle, settle_everything
 from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
 from ledger.history.commits import Chain, encode_commit
@@ -152,7 +152,8 @@ class History:
             subject=subject,
             durability=current_durability(),
         )
-        return self._publish_in_turn(publication)
+        with locks_end_here():
+            return self._publish_in_turn(publication)
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
         """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""

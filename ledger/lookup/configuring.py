@@ -45,7 +45,8 @@ def changing_settings(ledger_dir: Path) -> Iterator[None]:
             yield
         finally:
             if lock.holder_died:
-                lock.let_go()  # and the name stays: what that one left is for a writer to clear
+                lock.tell_half_done()  # what that one left is for a writer to clear
+                lock.let_go()
 
 
 def write_cache_limit(ledger_dir: Path, limit: int) -> None:

@@ -80,7 +80,8 @@ def _many(ledger: Ledger) -> None:
         transaction.save(LARGE, "weights")
 
 
-def _fill_a_tier(ledger: Ledger) -> None:
+def fill_a_tier(ledger: Ledger) -> None:
+    """Save until the next save folds packs."""
     while len(list(ledger.git_dir.glob("objects/pack/*.pack"))) < FOLD_AT - 1:
         ledger.save({"number": 1}, "filler")
 
@@ -144,9 +145,9 @@ OPERATIONS = {
     "register": Operation(
         lambda ledger: ledger.register(ledger.path / "store" / "tables-of-2026", "tables"), _put_data_into_the_store
     ),
-    "fold-slices": Operation(_fold_in_slices, _fill_a_tier),
-    "pack": Operation(_pack, _fill_a_tier),
-    "fold": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), _fill_a_tier),
+    "fold-slices": Operation(_fold_in_slices, fill_a_tier),
+    "pack": Operation(_pack, fill_a_tier),
+    "fold": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), fill_a_tier),
     "group": Operation(lambda ledger: ledger.save({"rows": 151}, "iris"), others=2),
     "pipeline": Operation(lambda _: doubling()),
     "gc": Operation(_collect, _waste_room),
