@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,7 @@ def _index_of(path: Path) -> bytes | None:
 
     try:
         os.close(open_regular(path)[0])  # the library would wait for a fifo
-        with contextlib.closing(PackData(str(path), object_format=SHA1)) as pack:
+        with _closing(PackData(str(path), object_format=SHA1)) as pack:
             index = _index_in(pack)
             if index is None:
                 gc.collect()  # what the library was at holds on to the pack's bytes, in a circle: they cannot be closed
@@ -112,6 +112,18 @@ def _index_of(path: Path) -> bytes | None:
     except OSError as error:
         raise_unjudged(error)
         return None
+
+
+@contextlib.contextmanager
+def _closing(pack: "PackData") -> Iterator["PackData"]:
+    """A block at whose end a pack is closed; an interrupt, whose frames hold the pack's bytes, comes out as it is."""
+    try:
+        yield pack
+    finally:
+        try:
+            pack.close()
+        except BufferError:
+            pack.close()  # the file; what is mapped goes with the frames
 
 
 def _index_in(pack: "PackData") -> bytes | None:

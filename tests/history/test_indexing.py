@@ -1,5 +1,6 @@
 """Indexes of packs are derived: deleted or damaged, they are made again when they are missed."""
 
+import gc
 import hashlib
 import os
 import shutil
@@ -69,6 +70,25 @@ def test_a_pack_with_a_damaged_entry_under_a_right_checksum_has_no_index(ledger:
         body = good[:at] + b"\xff" * 12 + good[at + 12 : -20]
         (tmp_path / "bad.pack").write_bytes(body + hashlib.sha1(body, usedforsecurity=False).digest())
         assert not can_be_indexed(tmp_path / "bad")
+
+
+def test_an_interrupt_while_an_index_is_made_comes_out_as_it_is(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its frames hold the bytes of the pack, which cannot be closed then: that hides nothing, keeps nothing open."""
+    base = next(packs_of(ledger).glob("*.pack")).with_suffix("")
+    before = os.listdir("/dev/fd")
+
+    class Interrupted:
+        def decompress(self, *_: object) -> bytes:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(zlib, "decompressobj", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        can_be_indexed(base)
+    monkeypatch.undo()
+    gc.collect()
+    assert (before, True) == (os.listdir("/dev/fd"), can_be_indexed(base))
 
 
 def test_a_pack_whose_deltas_have_no_base_or_no_measure_has_no_index(tmp_path: Path) -> None:
