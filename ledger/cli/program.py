@@ -8,7 +8,6 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from gc import enable, freeze
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -89,8 +88,6 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program on the process's arguments, or on given ones, and exit."""
-    freeze()  # What was imported stays to the end: a collector that looks at it there takes a tenth of a short command.
-    enable()
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
