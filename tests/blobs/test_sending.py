@@ -101,8 +101,8 @@ def test_an_upload_that_fails_shows_nothing(bucket: Bucket, proxy: Proxy, file: 
     proxy.plan = on(Fault("answer", status=403, code="AccessDenied"), number)
     with pytest.raises(StoreAccessError, match=KEY):
         store.put_file(KEY, file)
-    # This server may go on listing an upload that was given up while another part of it came in.
-    assert ({}, int(number > 1)) == (bucket.objects(), proxy.count("DELETE"))
+    # While another part comes in this server may go on listing an upload that was given up, or have to be told twice.
+    assert ({}, number > 1) == (bucket.objects(), proxy.count("DELETE") > 0)
 
 
 def test_a_file_that_cannot_be_read_is_no_object(store: RetryingStore, proxy: Proxy, bucket: Bucket) -> None:
