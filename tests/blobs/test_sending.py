@@ -125,7 +125,7 @@ def test_a_file_that_cannot_be_read_is_no_object(store: RetryingStore, proxy: Pr
         whole.write(DATA)
         with pytest.raises(StorageError, match="Input/output error"):
             store.put_file(KEY, Failing(whole))  # type: ignore[arg-type]  # as much of a file as is asked for
-    assert ({}, 1) == (bucket.objects(), proxy.count("DELETE"))
+    assert ({}, True) == (bucket.objects(), proxy.count("DELETE") > 0)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.2, 0.5])
