@@ -34,6 +34,9 @@ class Client:
             raise ArgumentTypeError(f"a client is given a Ledger, got {type(ledger).__name__}: {shown(ledger)}")
         self._given = ledger
 
+    def __repr__(self) -> str:
+        return f"<Client of {self._given or 'the default ledger'}>"
+
     @property
     def active_stack(self) -> Stack:
         """The stack with the artifact store; asking makes a ledger where there is none."""

@@ -25,6 +25,12 @@ def client(workdir: Path) -> Client:
     return Client()
 
 
+def test_a_client_shows_its_ledger(workdir: Path) -> None:
+    """The one it was given, or that it is the default one, which is found at each call."""
+    shown = repr(Client(Ledger.init(workdir / "given")))
+    assert ("<Client of the default ledger>", f"<Client of <Ledger {workdir / 'given'}>>") == (repr(Client()), shown)
+
+
 def test_an_artifact_has_name_versions_latest_and_value(client: Client) -> None:
     """`get_artifact` gives the name, all versions oldest first, the latest, and the latest value."""
     found = client.get_artifact("x")

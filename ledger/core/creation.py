@@ -72,7 +72,7 @@ def refuse_existing_path(path: Path) -> None:
             f"the ledger directory itself is meant: {path / LEDGER_DIRECTORY}",
         )
     else:
-        what, hint = "something that is not a ledger", "choose another path"
+        what, hint = "something that is not a ledger", "move it out of the way, or choose another path"
     raise LedgerExistsError(f"{path} exists already and is {what}", hint=hint, path=str(path))
 
 

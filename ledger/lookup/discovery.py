@@ -49,7 +49,8 @@ def none_found(environment: Mapping[str, str]) -> LedgerNotFoundError:
     path = place_for_new(environment)
     if environment.get(VARIABLE):
         return not_found(path)
-    return LedgerNotFoundError(f"no ledger at {path}, nor above it", path=str(path))
+    hint = f"move {path} out of the way, or set {VARIABLE} to another place" if _is_no_folder(path) else ""
+    return LedgerNotFoundError(f"no ledger at {path}, nor above it", hint=hint, path=str(path))
 
 
 def not_found(path: Path) -> LedgerNotFoundError:
@@ -64,7 +65,7 @@ def _how_to_have_one(path: Path) -> str:
         return f"the ledger directory itself is meant: {inside}"
     if _is_used(path):
         return f"run `ledger init {shlex.quote(str(inside))}` to make one in that folder"
-    if mode_of(path) and not is_folder(path):
+    if _is_no_folder(path):
         return "name the directory of a ledger; that is a file"
     return f"run `ledger init {shlex.quote(str(path))}` to make one there"
 
@@ -95,6 +96,10 @@ def _has_settings(folder: Path) -> bool:
         return bool(read_config(folder).store_id)
     except ConfigError:
         return False
+
+
+def _is_no_folder(path: Path) -> bool:
+    return bool(mode_of(path)) and not is_folder(path)
 
 
 def _is_used(folder: Path) -> bool:

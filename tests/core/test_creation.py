@@ -152,6 +152,17 @@ def test_opening_nothing_is_an_error(workdir: Path) -> None:
     assert [] == list(workdir.iterdir())
 
 
+def test_a_file_in_the_place_of_a_ledger_is_to_be_moved(workdir: Path) -> None:
+    """Whoever looks is told so, as is who makes one there: no command could make one."""
+    (workdir / ".ledger").touch()
+    with pytest.raises(LedgerNotFoundError) as looked:
+        load_artifact("x")
+    with pytest.raises(LedgerExistsError) as made:
+        Ledger.init(workdir / ".ledger")
+    assert f"move {workdir / '.ledger'} out of the way, or set LEDGER_DIR to another place" in looked.value.hint
+    assert "move it out of the way, or choose another path" == made.value.hint
+
+
 def test_processes_that_make_one_at_once_end_up_with_one(workdir: Path) -> None:
     """Four first writes at the same moment make one ledger, which holds all four versions."""
     processes = [
