@@ -5,6 +5,7 @@ a ledger, or a folder inside a bare repository. A URL does not say where the sto
 (specs/sharing.md, 1).
 """
 
+import os
 from pathlib import Path
 
 from ledger.disk import absolute, given_path, is_file, is_folder, names_in
@@ -23,7 +24,7 @@ _HISTORY = "history.git"
 
 def settings_for(url: str, store: str | None = None) -> RemoteConfig:
     """The settings of a remote that a user names by a URL or a path; a path is made absolute."""
-    where = str(absolute(given_path(url, "a remote"))) if url and not _is_url(url) else url
+    where = _tidied(str(absolute(given_path(url, "a remote")))) if url and not _is_url(url) else url
     return RemoteConfig(url=where, store=given_store(store or ""))
 
 
@@ -103,6 +104,12 @@ def _is_url(text: str) -> bool:
     """Whether Git would take a text for a place on another host, or for a URL."""
     head = text.split("/", maxsplit=1)[0]
     return "://" in text or (":" in head and not Path(text).exists())
+
+
+def _tidied(path: str) -> str:
+    """A path without ``..``, unless that leads elsewhere, as behind a symbolic link."""
+    tidy = os.path.normpath(path)
+    return tidy if os.path.realpath(tidy) == os.path.realpath(path) else path
 
 
 def _local_path(url: str) -> Path | None:

@@ -134,6 +134,19 @@ def test_a_remote_is_remembered(cli: Cli, two: tuple[str, str], workdir: Path) -
     assert "# Seconds to wait for another writer." in (workdir / "a" / "config.toml").read_text()
 
 
+def test_a_remote_beside_the_ledger_is_noted_without_dots(
+    cli: Cli, two: tuple[str, str], workdir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``..`` is worked out, but for what the system has it lead to behind a link."""
+    (workdir / "far" / "off").mkdir(parents=True)
+    (workdir / "link").symlink_to("far/off")
+    monkeypatch.chdir(workdir / "a")
+    for url, noted in (("../hub.git", "hub.git"), ("../link/../hub.git", "a/../link/../hub.git")):
+        cli("--ledger", ".", "remote", "add", "other", url)
+        assert str(workdir / noted) == read_config(workdir / "a").remotes["other"].url
+        cli("--ledger", ".", "remote", "remove", "other")
+
+
 def test_remotes_are_listed(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     """Each with its URL, without secrets, and its store, where that is known."""
     cli("--ledger", "a", "remote", "add", "backup", "https://ada:secret@example.com/x.git")
