@@ -105,7 +105,7 @@ class _Task:
 
     def finish(self) -> None:
         done = self._done if self._total is None else self._total
-        self._listener(Progress(self._label, done, done, finished=True))
+        self._call(Progress(self._label, done, done, finished=True))
 
     def _tell(self) -> None:
         if self._total is not None:
@@ -115,4 +115,11 @@ class _Task:
             # Files are a little more than their value takes in memory: a total that was told is not taken back.
             total = max(self.expected, self._done) if self.expected else None
             at = Progress(self._label, self._done, total, finished=False)
-        self._listener(at)
+        self._call(at)
+
+    def _call(self, at: Progress) -> None:
+        try:
+            self._listener(at)
+        except StopIteration as error:
+            # Whoever iterates at this moment would take it for the end of the bytes, or put it in words of its own.
+            raise RuntimeError("the listener raised StopIteration") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger, Progress, progress
-from ledger.errors import ArgumentTypeError
+from ledger.errors import ArgumentTypeError, MaterializerError
 from ledger.meters import advance, expect, task
 
 MEBI = 1 << 20
@@ -75,6 +75,21 @@ def test_a_listener_can_end_the_work(ledger: Ledger, folder: Path) -> None:
     with progress(stop), pytest.raises(KeyboardInterrupt):
         ledger.save(folder, "raw")
     assert [] == ledger.artifacts()
+
+
+@pytest.mark.parametrize("size", [1, 9 * MEBI])
+def test_a_listener_that_raises_stop_iteration_ends_no_iteration(ledger: Ledger, tmp_path: Path, size: int) -> None:
+    """It would look like the end of the bytes: it is an error that says so, and nothing is published or cut off."""
+    (tmp_path / "file").write_bytes(bytes(size))
+    ledger.save(tmp_path / "file", "kept")
+
+    def stop(_: Progress) -> None:
+        raise StopIteration
+
+    for work in (lambda: ledger.save(tmp_path / "file", "raw"), lambda: ledger.get("kept").download_files("x.zip")):
+        with progress(stop), pytest.raises((RuntimeError, MaterializerError), match="listener raised StopIter"):
+            work()
+    assert ["kept"] == [artifact.name for artifact in ledger.artifacts()]
 
 
 def test_nobody_is_told_outside_of_the_block(ledger: Ledger, folder: Path) -> None:
