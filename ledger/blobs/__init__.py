@@ -30,7 +30,7 @@ from ledger.blobs.linked_objects import link_objects
 from ledger.blobs.links import MOST_LINKS, follow_links
 from ledger.blobs.local import LocalStore
 from ledger.blobs.mending import mend_content, mendable_keys
-from ledger.blobs.opening import create_store, is_deleted, open_store, store_id
+from ledger.blobs.opening import create_store, is_deleted, open_store, store_id, store_record
 from ledger.blobs.optional import OptionalStore
 from ledger.blobs.pruning import (
     Spare,
@@ -106,6 +106,7 @@ __all__ = [
     "repack",
     "sizes_of",
     "store_id",
+    "store_record",
     "stored_keys",
     "uncached",
 ]

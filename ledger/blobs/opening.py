@@ -24,7 +24,7 @@ from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.retrying import ATTEMPTS, RetryingStore
 from ledger.blobs.store import PrunableStore, Store
 from ledger.disk import given_text, make_directory
-from ledger.errors import ArgumentError, FormatError, StoreMismatchError
+from ledger.errors import ArgumentError, FormatError, StoreMismatchError, UnsupportedFormatError
 from ledger.ids import is_uuid
 from ledger.records import FORMAT, decode, encode
 
@@ -68,8 +68,13 @@ def create_store(url: str, *, cache: ObjectCache | None = None, id: str = "") ->
         if isinstance(store, LocalStore):
             # A small save puts one chunk: making its folder, durably, would be a fifth of what it takes.
             store.make_folders(chunk_shards())
-        store.put(STORE_KEY, [encode(_StoreRecord(id=id or str(uuid.uuid4())))])
+        store.put(STORE_KEY, [store_record(id or str(uuid.uuid4()))])
     return store
+
+
+def store_record(id: str) -> bytes:
+    """The ``store.json`` of a store with an id."""
+    return encode(_StoreRecord(id=id))
 
 
 def is_deleted(store: LocalStore) -> bool:
@@ -94,11 +99,17 @@ def store_id(store: Store) -> str:
             "with all its files (specs/stores.md, 7)",
             url=store.url,
         ) from error
-    if len(data) > _MOST_BYTES:
-        raise FormatError(f"{where}: more than {_MOST_BYTES} bytes", where=where)
-    record = decode(data, _StoreRecord, where=where)
-    if not is_uuid(record.id):
-        raise FormatError(f"{where}: id {record.id!r} is not a UUID", where=where)
+    try:
+        if len(data) > _MOST_BYTES:
+            raise FormatError(f"{where}: more than {_MOST_BYTES} bytes", where=where)
+        record = decode(data, _StoreRecord, where=where)
+        if not is_uuid(record.id):
+            raise FormatError(f"{where}: id {record.id!r} is not a UUID", where=where)
+    except UnsupportedFormatError:
+        raise
+    except FormatError as error:
+        error.hint = f"put back a copy of that {STORE_KEY}: it holds the id of the store"
+        raise
     return record.id
 
 

@@ -5,13 +5,14 @@ one. So the id of the store behind a URL is noted the first time that it is seen
 replaces a store on purpose deletes the file, and the next sync fills the new one (`ledger.core.uploading`).
 """
 
+import shlex
 from pathlib import Path
 
 import msgspec
 
-from ledger.blobs import Store, store_id
+from ledger.blobs import STORE_KEY, LocalStore, Store, store_id, store_record
 from ledger.disk import read_file, write_file
-from ledger.errors import StoreMismatchError
+from ledger.errors import FormatError, StoreMismatchError, UnsupportedFormatError
 from ledger.lookup import CONFIG_FILE, changing_settings
 from ledger.records import FORMAT, decode, encode
 
@@ -24,9 +25,9 @@ class _NotedStores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_noted(ledger_dir: Path, store: Store) -> None:
-    """Raise `StoreMismatchError` where another store is noted behind a store's URL, or there is none any more.
+    """Raise `StoreMismatchError` where another store is noted behind a store's URL, none any more, or one without an id.
 
-    `FormatError` for a damaged file.
+    `FormatError` for a damaged file of notes.
     """
     known = _read(ledger_dir).get(store.url, "")
     if not known:
@@ -38,6 +39,15 @@ def check_noted(ledger_dir: Path, store: Store) -> None:
         found = store_id(store)
     except StoreMismatchError as error:
         raise StoreMismatchError(str(error), hint=hint, url=store.url, expected=known) from error
+    except UnsupportedFormatError:
+        raise
+    except FormatError as error:
+        raise StoreMismatchError(
+            f"the remote's store {store.url} cannot be told from another one: {error}",
+            hint=f"if it is the right store, {_record_again(store, known)}",
+            url=store.url,
+            expected=known,
+        ) from error
     if found != known:
         raise StoreMismatchError(
             f"the remote's store {store.url} has the id {found}, it had {known} before",
@@ -73,9 +83,22 @@ def note_store(ledger_dir: Path, url: str, id: str) -> None:
             write_file(ledger_dir / NOTED_STORES_FILE, [encode(_NotedStores(stores=stores))])
 
 
+def _record_again(store: Store, id: str) -> str:
+    """How to give a store the record with its id again."""
+    if not isinstance(store, LocalStore):
+        return f"put back a copy of its {STORE_KEY}, which holds the id {id}"
+    text = store_record(id).decode().replace("\n", r"\n")
+    return f"run `printf {shlex.quote(text)} > {shlex.quote(str(store.root / STORE_KEY))}`"
+
+
 def _read(ledger_dir: Path) -> dict[str, str]:
     path = ledger_dir / NOTED_STORES_FILE
     try:
         return decode(read_file(path), _NotedStores, where=str(path)).stores
     except FileNotFoundError:
         return {}
+    except UnsupportedFormatError:
+        raise
+    except FormatError as error:
+        error.hint = "delete that file: the next sync looks at all versions, and notes the stores again"
+        raise

@@ -3,6 +3,7 @@
 import os
 import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from ledger.core import uploading
 from ledger.core.noted_stores import NOTED_STORES_FILE
 from ledger.errors import (
     ConfigError,
+    FormatError,
     HistoryRewrittenError,
     IntegrityError,
     MissingDependencyError,
@@ -105,6 +107,33 @@ def test_a_store_that_was_unmounted_is_not_made_anew(tmp_path: Path, hub: Path, 
     assert ("iris@2",) == one.sync().pushed
     other.sync()
     assert {"1": "first", "2": "second"} == values_by_version(other)
+
+
+def test_a_damaged_record_of_a_store_is_written_again_by_its_hint(
+    pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path
+) -> None:
+    """A save goes on without such a store, a load names it, and the command that is told makes it what it was."""
+    _, bob = pair
+    (hub / "ledger-store" / "store.json").write_text("{")
+    (tmp_path / "large").write_bytes(noise(300_000))
+    with pytest.warns(UserWarning, match=r"going on without .* cannot be told from another one"):
+        bob.save(tmp_path / "large", "large")
+    with pytest.raises(StoreMismatchError, match=r"ledger-store cannot be told .*store\.json: not JSON") as caught:
+        bob.sync()
+    subprocess.run(caught.value.hint.split("`")[1], shell=True, check=True)  # noqa: S602  # as a user would
+    assert ("large@1",) == bob.sync().pushed
+
+
+def test_a_damaged_file_of_noted_stores_is_named(pair: tuple[Ledger, Ledger]) -> None:
+    """Its hint says what to delete, after which a sync notes the stores again."""
+    _, bob = pair
+    (bob.path / NOTED_STORES_FILE).write_text("{")
+    bob.save(1, "x")
+    with pytest.raises(FormatError) as caught:
+        bob.sync()
+    assert caught.value.hint.startswith("delete that file")
+    (bob.path / NOTED_STORES_FILE).unlink()
+    assert ("x@1",) == bob.sync().pushed
 
 
 def with_small_and_large(tmp_path: Path, hub: Path) -> Ledger:
