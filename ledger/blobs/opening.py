@@ -100,16 +100,21 @@ def store_id(store: Store) -> str:
             url=store.url,
         ) from error
     try:
-        if len(data) > _MOST_BYTES:
-            raise FormatError(f"{where}: more than {_MOST_BYTES} bytes", where=where)
-        record = decode(data, _StoreRecord, where=where)
-        if not is_uuid(record.id):
-            raise FormatError(f"{where}: id {record.id!r} is not a UUID", where=where)
+        return _id_in(data, where)
     except UnsupportedFormatError:
         raise
     except FormatError as error:
         error.hint = f"put back a copy of that {STORE_KEY}: it holds the id of the store"
         raise
+
+
+def _id_in(data: bytes, where: str) -> str:
+    """The id in a ``store.json``; raises `FormatError`."""
+    if len(data) > _MOST_BYTES:
+        raise FormatError(f"{where}: more than {_MOST_BYTES} bytes", where=where)
+    record = decode(data, _StoreRecord, where=where)
+    if not is_uuid(record.id):
+        raise FormatError(f"{where}: id {record.id!r} is not a UUID", where=where)
     return record.id
 
 

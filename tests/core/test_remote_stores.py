@@ -120,7 +120,7 @@ def test_a_damaged_record_of_a_store_is_written_again_by_its_hint(
         bob.save(tmp_path / "large", "large")
     with pytest.raises(StoreMismatchError, match=r"ledger-store cannot be told .*store\.json: not JSON") as caught:
         bob.sync()
-    subprocess.run(caught.value.hint.split("`")[1], shell=True, check=True)  # noqa: S602  # as a user would
+    subprocess.run(caught.value.hint.split("`")[1], shell=True, check=True)  # as a user would
     assert ("large@1",) == bob.sync().pushed
 
 
