@@ -25,7 +25,7 @@ class _NotedStores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_noted(ledger_dir: Path, store: Store) -> None:
-    """Raise `StoreMismatchError` where another store is noted behind a URL, none is there any more, or one without an id.
+    """Raise `StoreMismatchError` where another store is noted behind a URL, none is there, or one without an id.
 
     `FormatError` for a damaged file of notes.
     """
