@@ -23,6 +23,15 @@ import msgspec
 from ledger.disk import HeldLock, LockFile, current_durability, locks_end_here, mode_of, settle, settle_everything
 from ledger.errors import IntegrityError, LedgerError, LockTimeoutError
 from ledger.history import layout
+from ledger.history.branch import (
+    branch_held,
+    clear_dead_lock,
+    create_branch,
+    is_branch_held,
+    move_branch,
+    move_held_branch,
+    read_branch,
+)
 from ledger.history.commits import Chain, encode_commit
 from ledger.history.drafts import Draft, Publication, claims_of
 from ledger.history.folds import Folds
@@ -30,17 +39,7 @@ from ledger.history.forms import BLOB, COMMIT, Commit, ObjectId, object_id
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.packing import release_pack, write_pack
-from ledger.history.refs import (
-    branch_held,
-    clear_dead_lock,
-    create_branch,
-    is_branch_held,
-    known_ref,
-    move_branch,
-    move_held_branch,
-    read_branch,
-    read_ref,
-)
+from ledger.history.refs import known_ref, read_ref
 from ledger.history.remotes import PUBLISHED
 from ledger.history.repository import UNSYNCED, check_format, check_repository, create_repository, find_repository
 from ledger.history.revisions import commit_behind, resolve_revision, walk_commits

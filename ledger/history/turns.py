@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ledger.disk import HeldLock, LockFile
+from ledger.history.branch import branch_held, clear_dead_lock, confirm_branch, read_branch
 from ledger.history.drafts import Publication
 from ledger.history.objects import Objects
-from ledger.history.refs import branch_held, clear_dead_lock, confirm_branch, read_branch
 from ledger.history.revisions import leads_to
 from ledger.history.waiting import Queue, Ticket
 from ledger.ids import CommitId

@@ -14,7 +14,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import LockTimeoutError
-from ledger.history.refs import LIVE_LOCK_SECONDS
+from ledger.history.branch import LIVE_LOCK_SECONDS
 from tests.concurrency.writer import NAME, ROOT, Saved, begin_all, finish
 from tests.kit.git import run_git
 

@@ -1,0 +1,146 @@
+"""The branch: the one ref that publishes, and how it is moved.
+
+A history without its branch is damage, never an empty ledger. Moving the branch is the commit point of every save:
+compare under Git's own lock file, write, fsync, rename, fsync the directory (specs/concurrency.md, 2).
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ledger.disk import make_directory, mode_of, read_file, remove_if_there, status_of, sync_directory
+from ledger.errors import IntegrityError, LedgerError, StorageError
+from ledger.history.refs import BRANCH, CHOOSE_BRANCH, create_ref_file, read_ref, rename_ref_file, replace_ref
+from ledger.ids import CommitId
+
+LIVE_LOCK_SECONDS = 10.0
+"""A lock file of Git younger than this may belong to a live `git push`."""
+
+_FIRST_PAUSE = 0.001
+_LONGEST_PAUSE = 0.1
+
+
+def read_branch(git_dir: Path) -> CommitId:
+    """The commit that is published; raises `IntegrityError` if the branch is missing or unreadable as one."""
+    commit = read_ref(git_dir, BRANCH)
+    if commit is None and not mode_of(git_dir):
+        raise StorageError(
+            f"cannot read {git_dir}: the ledger that was opened there is gone",
+            hint="check that its disk is mounted; if the ledger was moved, open it where it is now",
+            path=str(git_dir),
+        )
+    if commit is None:
+        raise IntegrityError(
+            f"the history {git_dir} has lost its branch {BRANCH}",
+            hint=f"this is damage, not an empty ledger: {CHOOSE_BRANCH}",
+            where=str(git_dir),
+        )
+    return commit
+
+
+def create_branch(git_dir: Path, new: CommitId) -> None:
+    """Point the branch of a repository that is being made at its first commit."""
+    target = git_dir / BRANCH
+    create_ref_file(str(target), new)
+    sync_directory(target.parent)
+
+
+def move_branch(git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Callable[[], bool] = lambda: True) -> bool:
+    """Publish ``new`` if the branch still is ``expected`` and ``agreed`` says so; says whether it did.
+
+    ``agreed`` is asked when nobody else can move the branch any more. Raises ``FileExistsError`` while
+    somebody else holds Git's lock file on the branch. When it returns True, the move is durable.
+    """
+    target = f"{git_dir}/{BRANCH}"
+    lock = f"{target}.lock"
+    create_ref_file(lock, new)
+    try:
+        if read_branch(git_dir) != expected or not agreed():
+            remove_if_there(lock)
+            return False
+        rename_ref_file(lock, target)
+    except LedgerError:
+        remove_if_there(lock)  # what failed was not done: the file is still ours
+        raise
+    except BaseException:
+        _remove_own(lock, new)
+        raise
+    confirm_branch(git_dir)
+    return True
+
+
+def confirm_branch(git_dir: Path) -> None:
+    """Make durable where the branch was moved to, by whomever."""
+    try:
+        sync_directory(os.path.dirname(f"{git_dir}/{BRANCH}"))
+    except StorageError as error:
+        error.hint = "it is published all the same, but may not survive a power cut: look for it before you try again"
+        raise
+
+
+def is_branch_held(git_dir: Path) -> bool:
+    """Whether somebody is about to move the branch."""
+    return status_of(f"{git_dir}/{BRANCH}.lock") is not None
+
+
+@contextlib.contextmanager
+def branch_held(git_dir: Path, *, patience: float) -> Iterator[None]:
+    """A block during which nobody else moves the branch; ``FileExistsError`` where somebody holds it for too long."""
+    lock = f"{git_dir}/{BRANCH}.lock"
+    deadline = time.monotonic() + patience
+    pause = _FIRST_PAUSE
+    while True:
+        tip = read_branch(git_dir)
+        try:
+            create_ref_file(lock, tip)
+            break
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(pause * int.from_bytes(os.urandom(1)) / 255)  # chance spreads those who wait
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    try:
+        yield
+    finally:
+        _remove_own(lock, tip)
+
+
+def move_held_branch(
+    git_dir: Path, *, expected: CommitId, new: CommitId, agreed: Callable[[], bool] = lambda: True
+) -> bool:
+    """As `move_branch`, for whoever is in a `branch_held` block."""
+    if read_branch(git_dir) != expected or not agreed():
+        return False
+    replace_ref(git_dir, BRANCH, new)
+    confirm_branch(git_dir)
+    return True
+
+
+def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_LOCK_SECONDS) -> None:
+    """Move aside a lock file on the branch whose owner is dead; the caller holds the ledger's lock.
+
+    No other ledger writer runs, so the file is a dead writer's (known at once where the ledger's lock
+    says that its holder died), or a real Git's: that one is given ``patience`` seconds, by its age or, where a clock
+    was set back since, from the moment it was seen.
+    """
+    lock = f"{git_dir}/{BRANCH}.lock"
+    seen, since = None, 0.0
+    while (status := status_of(lock)) is not None:
+        if (file := (status.st_ino, status.st_ctime_ns)) != seen:
+            seen, since = file, time.monotonic()
+        if holder_died or max(time.time() - status.st_mtime, time.monotonic() - since) > patience:
+            aside = git_dir / "ledger-stale"
+            make_directory(aside)
+            rename_ref_file(lock, aside / f"main.lock.{time.time_ns()}")
+            return
+        time.sleep(0.05)
+
+
+def _remove_own(lock: str, commit: CommitId) -> None:
+    # One of this name may be another writer's: after an interrupt that came behind the rename, or once a writer
+    # that took ours for a dead one's has moved it aside.
+    with contextlib.suppress(OSError):
+        if read_file(lock) == f"{commit}\n".encode():
+            remove_if_there(lock)
