@@ -185,8 +185,10 @@ class Check:
                 self.found.note_git(check_nothing_taken_back(self._history))
             case "records":
                 self._check_records(self._read(), tuple(filter(None, piece.name.split("/"))))
-            case _:
+            case "artifact":
                 self._versions.check(self._read(), Name(piece.name))
+            case "object":
+                raise AssertionError("objects are read together, by `_check_objects`")
 
     def _read(self) -> Snapshot:
         assert self._snapshot is not None, "without records there are no pieces of them"
