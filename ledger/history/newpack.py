@@ -22,7 +22,10 @@ from ledger.history.packfile import PACK_HEAD, map_file, pack_head, seal_index
 
 _RECORD = struct.Struct(">20sIIQH")
 RECORD_BYTES = _RECORD.size
-_NOT_HERE = bytes(4)
+_NAME, _CRC, _LENGTH, _OFFSET = slice(0, 20), slice(20, 24), slice(24, 28), slice(32, 36)
+"""The fields of an encoded record that go into an index; of the offset the lower half, as a pack is under 2 GiB."""
+
+_NO_LENGTH = bytes(4)
 _READ_SIZE = 1 << 20
 
 
@@ -104,11 +107,11 @@ class NewPack:
         places = itertools.compress(range(0, len(self.records), _RECORD.size), chosen)
         records = bytes(self.records)
         found = sorted(records[at : at + _RECORD.size] for at in places)
-        live = [record for record in found if record[24:28] != _NOT_HERE]
+        with_entry = [record for record in found if record[_LENGTH] != _NO_LENGTH]
         return Columns(
-            b"".join([record[:20] for record in live]),
-            b"".join([record[20:24] for record in live]),
-            b"".join([record[32:36] for record in live]),
+            b"".join([record[_NAME] for record in with_entry]),
+            b"".join([record[_CRC] for record in with_entry]),
+            b"".join([record[_OFFSET] for record in with_entry]),
         )
 
     def seal(self, columns: Sequence[Columns]) -> tuple[str, bytes, int]:
