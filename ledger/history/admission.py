@@ -14,8 +14,9 @@ from ledger.history import layout
 from ledger.history.ancestry import commits_between
 from ledger.history.comparing import compare
 from ledger.history.damage import raise_damage
-from ledger.history.forms import BLOB, ObjectId
+from ledger.history.forms import ObjectId
 from ledger.history.history import History
+from ledger.history.kinds import BLOB
 from ledger.history.layout import Claim
 from ledger.history.merging import Merged, merge_trees
 from ledger.history.placing import check_file

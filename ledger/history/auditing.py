@@ -16,8 +16,9 @@ from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
 from ledger.history.entries import PackDamage
-from ledger.history.forms import BLOB, COMMIT, Commit, is_object_id
+from ledger.history.forms import Commit, is_object_id
 from ledger.history.history import History
+from ledger.history.kinds import BLOB, COMMIT
 from ledger.history.layout import LEDGER_FILE
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ledger.history.drafts import Publication, message_for, place_all
-from ledger.history.forms import COMMIT, ObjectId
+from ledger.history.forms import ObjectId
 from ledger.history.identity import cleaned
+from ledger.history.kinds import COMMIT
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.trees import GrowingTree, emit_into

@@ -9,7 +9,8 @@ import msgspec
 
 from ledger.errors import FormatError, IntegrityError
 from ledger.history.damage import raise_damage
-from ledger.history.forms import TREE, Entry, ObjectId, differing_entries
+from ledger.history.forms import Entry, ObjectId, differing_entries
+from ledger.history.kinds import TREE
 from ledger.history.layout import Path
 from ledger.history.objects import Objects
 

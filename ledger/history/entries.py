@@ -11,10 +11,8 @@ from typing import NamedTuple
 
 from ledger.history.deltas import MOST_BYTES, apply_delta
 from ledger.history.keeping import KeptObjects
+from ledger.history.kinds import KINDS
 from ledger.history.openfiles import FileBytes
-
-KINDS = {1: b"commit", 2: b"tree", 3: b"blob", 4: b"tag"}
-"""The kinds of objects, as numbers and as Git spells them; entries of other kinds are deltas."""
 
 OFFSET_DELTA, NAME_DELTA = 6, 7
 """Deltas that find their base by its distance, which is what we write, and by its name."""

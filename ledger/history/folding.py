@@ -25,7 +25,8 @@ from ledger.history.entries import (
     is_stored,
     read_head,
 )
-from ledger.history.forms import COMMIT, TREE, object_id
+from ledger.history.forms import object_id
+from ledger.history.kinds import COMMIT, TREE
 from ledger.history.newpack import NewPack, Record
 from ledger.history.oldpacks import Entries, OldPack
 from ledger.history.relatives import Relatives
@@ -116,8 +117,9 @@ class Fold:
     def _advance_in(self, at: int, stop: int) -> None:
         """Go through the entries of one pack, up to the ``stop``-th of all."""
         old, first = self.packs[at], self._starts[at]
+        names = old.ordered_names
         for number in range(len(self.new) - first, min(len(old), stop - first)):
-            name = old.ordered_names[number]
+            name = names[number]
             known = self._located(name)
             if known is not None:
                 self.new.add_known(name, known)

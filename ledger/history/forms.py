@@ -11,14 +11,11 @@ from collections.abc import Mapping
 from typing import NamedTuple, NewType
 
 from ledger.history.deltas import common_prefix
-from ledger.history.entries import KINDS
+from ledger.history.kinds import KINDS
 from ledger.ids import CommitId
 
 ObjectId = NewType("ObjectId", str)
 """A Git object's id: 40 hex digits."""
-
-COMMIT, TREE, BLOB, TAG = 1, 2, 3, 4
-"""The kinds of objects that Git has (`KINDS`). A history holds the first three; a tag with a message is its user's."""
 
 NO_NAMES = (b"", b".", b"..", b".git")
 """What no entry of a tree is called."""

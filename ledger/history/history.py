@@ -35,7 +35,8 @@ from ledger.history.branch import (
 from ledger.history.commits import Chain, encode_commit
 from ledger.history.drafts import Draft, Publication, claims_of
 from ledger.history.folds import Folds
-from ledger.history.forms import BLOB, COMMIT, Commit, ObjectId, object_id
+from ledger.history.forms import Commit, ObjectId, object_id
+from ledger.history.kinds import BLOB, COMMIT
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.packing import release_pack, write_pack

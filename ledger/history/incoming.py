@@ -24,10 +24,10 @@ from ledger.history.admission import check_commits
 from ledger.history.ancestry import check_readable, common_commit, is_ancestor
 from ledger.history.comparing import compare
 from ledger.history.damage import raise_damage
-from ledger.history.entries import KINDS
-from ledger.history.forms import COMMIT, ObjectId
+from ledger.history.forms import ObjectId
 from ledger.history.git_program import TRANSFER_SECONDS
 from ledger.history.history import History
+from ledger.history.kinds import COMMIT, KINDS
 from ledger.history.placing import check_file
 from ledger.history.refs import BRANCH, brought_ref, known_ref, note_known, offered_ref, read_ref, write_ref
 from ledger.history.remotes import PUBLISHED, Remote, without_secrets

@@ -13,8 +13,8 @@ from pathlib import Path
 from ledger.disk import mode_of, read_file, remove_if_there, storage_errors
 from ledger.errors import StorageError
 from ledger.history.damage import Damage
-from ledger.history.entries import KINDS
 from ledger.history.forms import ObjectId, is_object_id, object_id
+from ledger.history.kinds import KINDS
 from ledger.system_errors import storage_error
 
 _NUMBERS = {name: number for number, name in KINDS.items()}

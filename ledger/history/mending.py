@@ -27,9 +27,10 @@ from ledger.disk import (
 )
 from ledger.errors import IntegrityError, StorageError
 from ledger.history.entries import PackDamage
-from ledger.history.forms import COMMIT, TAG, TREE, ObjectId, decode_commit, decode_tag, decode_tree
+from ledger.history.forms import ObjectId, decode_commit, decode_tag, decode_tree
 from ledger.history.history import History
 from ledger.history.indexing import can_be_indexed, restore_indexes
+from ledger.history.kinds import COMMIT, TAG, TREE
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.packing import release_pack, write_pack

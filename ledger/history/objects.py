@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 from ledger.errors import IntegrityError
 from ledger.history.damage import Damage
-from ledger.history.entries import KINDS
-from ledger.history.forms import COMMIT, TREE, Commit, Entry, ObjectId, decode_commit, decode_tree
+from ledger.history.forms import Commit, Entry, ObjectId, decode_commit, decode_tree
 from ledger.history.keeping import KeptObjects
+from ledger.history.kinds import COMMIT, KINDS, TREE
 from ledger.history.loose import LooseObjects
 from ledger.history.packs import Packs
 from ledger.ids import CommitId

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from ledger.disk import names_in, read_file
 from ledger.history.entries import PackDamage, read_head
-from ledger.history.forms import COMMIT, decode_commit
+from ledger.history.forms import decode_commit
 from ledger.history.indexing import is_sound
+from ledger.history.kinds import COMMIT
 from ledger.history.packfile import PACK_HEAD, TRAILER, PackFile
 from ledger.history.revisions import time_of
 from ledger.ids import CommitId
@@ -44,6 +45,7 @@ class OldPack:
     def __init__(self, base: Path) -> None:
         self.base = base
         self.pack = PackFile(str(base))
+        self._names: list[bytes] | None = None
 
     def __len__(self) -> int:
         return len(self.pack)
@@ -55,14 +57,16 @@ class OldPack:
         found.append(len(self.pack.content()) - TRAILER)
         return found
 
-    @cached_property
+    @property
     def ordered_names(self) -> list[bytes]:
-        """The names of the objects in the order of their entries."""
-        return [name for _, name in self.pack.places()]
+        """The names of the objects in the order of their entries, kept at hand until `forget_names`."""
+        if self._names is None:
+            self._names = [name for _, name in self.pack.places()]
+        return self._names
 
     def forget_names(self) -> None:
         """Let go of the names, which take most of the memory, once the pack has been gone through."""
-        self.__dict__.pop("ordered_names", None)
+        self._names = None
 
     def entry(self, number: int) -> bytes:
         """The bytes of an entry."""

@@ -15,8 +15,9 @@ from ledger.errors import IntegrityError
 from ledger.forks import ThreadLock
 from ledger.history.damage import Damage
 from ledger.history.entries import PackDamage
-from ledger.history.forms import TREE, ObjectId, object_id
+from ledger.history.forms import ObjectId, object_id
 from ledger.history.indexing import restore_indexes
+from ledger.history.kinds import TREE
 from ledger.history.packfile import PackFile, count_in_index
 from ledger.system_errors import storage_error
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ledger.disk import read_file
 from ledger.errors import IntegrityError, StorageError
-from ledger.history.forms import COMMIT, ObjectId
+from ledger.history.forms import ObjectId
 from ledger.history.history import History
+from ledger.history.kinds import COMMIT
 from ledger.history.refs import BRANCH, PACKED_REFS, read_packed
 from ledger.history.soundness import GitFault, unreadable
 from ledger.history.tips import RefFiles, names_object, read_ref_files, read_tips

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 
 from ledger.errors import AmbiguousIdError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
-from ledger.history.forms import COMMIT, TAG, Commit, ObjectId, decode_tag
+from ledger.history.forms import Commit, ObjectId, decode_tag
+from ledger.history.kinds import COMMIT, TAG
 from ledger.history.objects import Objects
 from ledger.ids import CommitId
 

@@ -15,10 +15,11 @@ from typing import Literal, NamedTuple
 from ledger.disk import is_folder, names_in, open_regular, read_file
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.deltas import MOST_BYTES
-from ledger.history.entries import BASES_BYTES, KINDS, PackDamage
-from ledger.history.forms import COMMIT, NO_NAMES, TREE, is_object_id, object_id
+from ledger.history.entries import BASES_BYTES, PackDamage
+from ledger.history.forms import NO_NAMES, is_object_id, object_id
 from ledger.history.indexing import is_sound
 from ledger.history.keeping import KeptObjects
+from ledger.history.kinds import COMMIT, KINDS, TREE
 from ledger.history.packfile import PackFile
 from ledger.system_errors import raise_unjudged, storage_error
 

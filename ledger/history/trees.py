@@ -10,9 +10,7 @@ from typing import Final, Protocol
 
 from ledger.errors import FormatError, IntegrityError
 from ledger.history.forms import (
-    BLOB,
     NO_NAMES,
-    TREE,
     Entry,
     ObjectId,
     change_tree,
@@ -23,6 +21,7 @@ from ledger.history.forms import (
     object_id,
     put_ids,
 )
+from ledger.history.kinds import BLOB, TREE
 from ledger.history.layout import Path
 
 _OFTEN: Final = 16

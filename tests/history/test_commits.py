@@ -6,7 +6,7 @@ from ledger.errors import IntegrityError, VersionExistsError
 from ledger.history import History
 from ledger.history.commits import Chain
 from ledger.history.drafts import Publication
-from ledger.history.forms import COMMIT
+from ledger.history.kinds import COMMIT
 from tests.kit.histories import AUTHOR, NOW, draft, publish
 
 

@@ -24,7 +24,8 @@ from ledger.history.entries import (
     read_head,
     read_object,
 )
-from ledger.history.forms import BLOB, object_id
+from ledger.history.forms import object_id
+from ledger.history.kinds import BLOB
 from ledger.history.packfile import PackFile, encode_index, seal_pack
 from tests.kit.histories import git
 

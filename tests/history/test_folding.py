@@ -16,7 +16,8 @@ import pytest
 from ledger.history import History, packing, staging
 from ledger.history.entries import is_stored, read_head
 from ledger.history.folding import LONGEST_OWN_CHAIN, NameFilter
-from ledger.history.forms import BLOB, ObjectId, object_id
+from ledger.history.forms import ObjectId, object_id
+from ledger.history.kinds import BLOB
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.packing import FOLD_AT, next_fold, write_pack

@@ -12,8 +12,8 @@ import pytest
 from ledger import Ledger
 from ledger.errors import IntegrityError
 from ledger.history.entries import NAME_DELTA, encode_delta_entry, encode_entry, encode_head
-from ledger.history.forms import BLOB
 from ledger.history.indexing import can_be_indexed, restore_indexes
+from ledger.history.kinds import BLOB
 from ledger.history.packfile import seal_pack
 from ledger.history.soundness import check_index
 from tests.kit.git import run_git

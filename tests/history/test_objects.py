@@ -18,9 +18,6 @@ from hypothesis import strategies as st
 from ledger.errors import IntegrityError, LedgerError, StorageError
 from ledger.history import History, layout
 from ledger.history.forms import (
-    BLOB,
-    COMMIT,
-    TREE,
     Entry,
     ObjectId,
     change_tree,
@@ -32,6 +29,7 @@ from ledger.history.forms import (
     names_in_tree,
     object_id,
 )
+from ledger.history.kinds import BLOB, COMMIT, TREE
 from ledger.history.objects import Objects
 from ledger.history.packing import FOLD_AT
 from ledger.ids import CommitId

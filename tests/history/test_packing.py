@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from ledger.disk import LockFile
 from ledger.errors import IntegrityError, LockTimeoutError
 from ledger.history import History, packing, replacing
-from ledger.history.forms import BLOB, ObjectId, object_id
+from ledger.history.forms import ObjectId, object_id
 from ledger.history.indexing import restore_indexes
+from ledger.history.kinds import BLOB
 from ledger.history.objects import Objects
 from ledger.history.oldpacks import open_old_packs
 from ledger.history.packfile import PackFile, count_in_index, encode_index
