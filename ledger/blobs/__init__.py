@@ -7,21 +7,13 @@ caller gathers himself (`GatheredPuts`), and every byte handed out has been chec
 artifacts, versions or the history.
 """
 
-from ledger.blobs.auditing import (
-    Fault,
-    absent,
-    check_linked,
-    check_objects,
-    check_table,
-    needs_of,
-    sizes_of,
-    stored_keys,
-)
+from ledger.blobs.auditing import absent, check_linked, check_objects, check_table, stored_keys
 from ledger.blobs.buckets import BucketStore
 from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
 from ledger.blobs.copying import Copied, Copier
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
+from ledger.blobs.faults import Fault
 from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.layout import STORE_KEY
@@ -30,6 +22,7 @@ from ledger.blobs.linked_objects import link_objects
 from ledger.blobs.links import MOST_LINKS, follow_links
 from ledger.blobs.local import LocalStore
 from ledger.blobs.mending import mend_content, mendable_keys
+from ledger.blobs.needs import needs_of, sizes_of
 from ledger.blobs.opening import create_store, is_deleted, open_store, store_id, store_record
 from ledger.blobs.optional import OptionalStore
 from ledger.blobs.pruning import (

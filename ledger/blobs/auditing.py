@@ -1,4 +1,4 @@
-"""Stored objects held against their names: which of them a content needs, and which are missing or damaged.
+"""Stored objects held against their names: which of them are missing or damaged.
 
 Owns the reading of whole stores: each object once, however many contents share it, on all
 cores, in bounded memory. A chunk is checked by its digest, a pack by its index and each of
@@ -10,10 +10,11 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from ledger.blobs.codec import PLAIN_LIMIT, codec_of, frame_size, open_chunk, stored_limit
-from ledger.blobs.layout import OBJECT_KINDS, chunk_key, pack_key, parse_key, table_key
+from ledger.blobs.faults import Fault, missing
+from ledger.blobs.layout import OBJECT_KINDS, parse_key, table_key
 from ledger.blobs.packs import PackIndex, load_index, open_entry
 from ledger.blobs.reader import ContentReader
 from ledger.blobs.recent import Recent
@@ -21,9 +22,9 @@ from ledger.blobs.sought import Sought
 from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
 from ledger.blobs.tables import Table, load_table
 from ledger.blobs.workers import in_order
-from ledger.errors import FormatError, IntegrityError, LedgerError, StorageError
+from ledger.errors import IntegrityError, StorageError
 from ledger.ids import Digest, digest_from_hex
-from ledger.records import SEGMENT_CHUNKS, Content, FileEntry, segment_digest
+from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
 from ledger.system_errors import raise_unjudged
 
 PART_SIZE: Final = 8 << 20
@@ -32,22 +33,6 @@ PART_SIZE: Final = 8 << 20
 _LABEL = "the store"
 _KEPT_INDEXES = 16
 
-Stretch = tuple[int, int]
-"""The first of some consecutive chunks of a pack, and the one behind the last."""
-
-
-class Fault(NamedTuple):
-    """What is wrong with an object; ``chunks`` are the damaged chunks of a pack, none where all of it is lost.
-
-    ``cause`` is the error that told that a table cannot say what its content needs.
-    """
-
-    key: str
-    kind: Literal["missing", "corrupt"]
-    message: str
-    chunks: frozenset[int] = frozenset()
-    cause: LedgerError | None = None
-
 
 class Checked(NamedTuple):
     """An object that was read whole, what is wrong with it, and how many of its stored bytes were read."""
@@ -55,43 +40,6 @@ class Checked(NamedTuple):
     key: str
     fault: Fault | None
     size: int
-
-
-class Needs(NamedTuple):
-    """The objects of a content: keys, of packs with the stretches of chunks; and what of it cannot be told.
-
-    ``has_links`` says whether there are links among its files.
-    """
-
-    stretches: Mapping[str, tuple[Stretch, ...]]
-    fault: Fault | None = None
-    has_links: bool = False
-
-
-def needs_of(store: Store, content: Content) -> Needs:
-    """The objects that a content is made of; a fault where its table does not say."""
-    if not content.has_table:
-        return Needs(
-            {chunk_key(digest): () for digest, _ in content.chunks or ()}, None, _has_links(content.files or ())
-        )
-    key = table_key(content.digest)
-    try:
-        table = load_table(store, content, label=_LABEL)
-    except (IntegrityError, StorageError, FormatError) as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return Needs({key: ()}, _missing(store, key))
-        raise_unjudged(error)
-        return Needs({key: ()}, Fault(key, "corrupt", str(error), cause=error))
-    return Needs({key: (), **_stretches(table)}, None, _has_links(table.files))
-
-
-def _has_links(files: Iterable[FileEntry]) -> bool:
-    return any(file.kind == "link" for file in files)
-
-
-def sizes_of(content: Content) -> dict[str, int]:
-    """The plain sizes of the chunk objects of a content that stands whole in its manifest, by their keys."""
-    return {chunk_key(digest): size for digest, size in content.chunks or ()}
 
 
 def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
@@ -103,7 +51,7 @@ def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
 
 def _absence(store: Store, key: str) -> Fault | None:
     try:
-        return None if store.has(key) else _missing(store, key)
+        return None if store.has(key) else missing(store, key)
     except StorageError as error:
         raise_unjudged(error)
         return Fault(key, "corrupt", str(error))
@@ -191,7 +139,7 @@ def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _D
             raise sought.damaged(f"has {size} bytes, over the limit of {PLAIN_LIMIT}")
         open_chunk(stored, size, sought)
     except FileNotFoundError:
-        return _Done(key, 0, [_missing(store, key)])
+        return _Done(key, 0, [missing(store, key)])
     except (IntegrityError, StorageError) as error:
         raise_unjudged(error)
         return _Done(key, 0, [Fault(key, "corrupt", str(error))])
@@ -204,7 +152,7 @@ def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done
     except (IntegrityError, StorageError) as error:
         raise_unjudged(error)
         is_missing = isinstance(error.__cause__, FileNotFoundError)
-        fault = _missing(store, key) if is_missing else Fault(key, "corrupt", str(error))
+        fault = missing(store, key) if is_missing else Fault(key, "corrupt", str(error))
         yield partial(_Done, key, 0, [fault])
         return
     parts = list(_parts(index))
@@ -228,7 +176,7 @@ def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_las
     try:
         data = memoryview(store.get(key, start, stop - start))
     except FileNotFoundError:
-        return _Done(key, 0, [_missing(store, key)], is_last)
+        return _Done(key, 0, [missing(store, key)], is_last)
     except StorageError as error:
         raise_unjudged(error)
         return _Done(key, 0, [Fault(key, "corrupt", str(error), frozenset(part))], is_last)
@@ -251,17 +199,6 @@ def _together(faults: Sequence[Fault]) -> Fault | None:
         return whole or faults[0]
     chunks = frozenset(chain.from_iterable(fault.chunks for fault in faults))
     return faults[0]._replace(message=f"{faults[0].message}, and {len(chunks) - 1} more chunks", chunks=chunks)
-
-
-def _missing(store: Store, key: str) -> Fault:
-    return Fault(key, "missing", f"{store.url}/{key} is missing")
-
-
-def _stretches(table: Table) -> dict[str, tuple[Stretch, ...]]:
-    found: dict[str, list[Stretch]] = {}
-    for pack, first, count in table.runs:
-        found.setdefault(pack_key(pack), []).append((first, first + count))
-    return {key: tuple(stretches) for key, stretches in found.items()}
 
 
 def _segments(store: Store, table: Table) -> Iterator[str]:

@@ -9,9 +9,10 @@ user's own and is left alone.
 from collections.abc import Callable, Collection
 from contextvars import copy_context
 
-from ledger.blobs.auditing import check_objects, check_table, needs_of, sizes_of
+from ledger.blobs.auditing import check_objects, check_table
 from ledger.blobs.copying import Copied, Copier
 from ledger.blobs.layout import kind_of
+from ledger.blobs.needs import needs_of, sizes_of
 from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.store import Store
 from ledger.errors import StorageError

@@ -1,0 +1,24 @@
+"""What can be wrong with an object of a store, as a value."""
+
+from typing import Literal, NamedTuple
+
+from ledger.blobs.store import Store
+from ledger.errors import LedgerError
+
+
+class Fault(NamedTuple):
+    """What is wrong with an object; ``chunks`` are the damaged chunks of a pack, none where all of it is lost.
+
+    ``cause`` is the error that told that a table cannot say what its content needs.
+    """
+
+    key: str
+    kind: Literal["missing", "corrupt"]
+    message: str
+    chunks: frozenset[int] = frozenset()
+    cause: LedgerError | None = None
+
+
+def missing(store: Store, key: str) -> Fault:
+    """The fault of an object that is not there."""
+    return Fault(key, "missing", f"{store.url}/{key} is missing")

@@ -1,0 +1,64 @@
+"""Which objects of a store a content needs, as its manifest and its table say.
+
+Reads the table and nothing else; whether the objects are there and sound, `auditing` finds out.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ledger.blobs.faults import Fault, missing
+from ledger.blobs.layout import chunk_key, pack_key, table_key
+from ledger.blobs.store import Store
+from ledger.blobs.tables import Table, load_table
+from ledger.errors import FormatError, IntegrityError, StorageError
+from ledger.records import Content, FileEntry
+from ledger.system_errors import raise_unjudged
+
+_LABEL = "the store"
+
+Stretch = tuple[int, int]
+"""The first of some consecutive chunks of a pack, and the one behind the last."""
+
+
+class Needs(NamedTuple):
+    """The objects of a content: keys, of packs with the stretches of chunks; and what of it cannot be told.
+
+    ``has_links`` says whether there are links among its files.
+    """
+
+    stretches: Mapping[str, tuple[Stretch, ...]]
+    fault: Fault | None = None
+    has_links: bool = False
+
+
+def needs_of(store: Store, content: Content) -> Needs:
+    """The objects that a content is made of; a fault where its table does not say."""
+    if not content.has_table:
+        return Needs(
+            {chunk_key(digest): () for digest, _ in content.chunks or ()}, None, _has_links(content.files or ())
+        )
+    key = table_key(content.digest)
+    try:
+        table = load_table(store, content, label=_LABEL)
+    except (IntegrityError, StorageError, FormatError) as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return Needs({key: ()}, missing(store, key))
+        raise_unjudged(error)
+        return Needs({key: ()}, Fault(key, "corrupt", str(error), cause=error))
+    return Needs({key: (), **_stretches(table)}, None, _has_links(table.files))
+
+
+def sizes_of(content: Content) -> dict[str, int]:
+    """The plain sizes of the chunk objects of a content that stands whole in its manifest, by their keys."""
+    return {chunk_key(digest): size for digest, size in content.chunks or ()}
+
+
+def _has_links(files: Iterable[FileEntry]) -> bool:
+    return any(file.kind == "link" for file in files)
+
+
+def _stretches(table: Table) -> dict[str, tuple[Stretch, ...]]:
+    found: dict[str, list[Stretch]] = {}
+    for pack, first, count in table.runs:
+        found.setdefault(pack_key(pack), []).append((first, first + count))
+    return {key: tuple(stretches) for key, stretches in found.items()}
