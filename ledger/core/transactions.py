@@ -126,7 +126,7 @@ class Transaction:
             workspace.similar_contents(self._snapshot, request.name), (version.content for version in similar_to)
         )
         saved, content = self._deposit.put(data, options, name=request.name, similar=similar)
-        return self._keep(request, saved, content)
+        return self._add_pending(request, saved, content)
 
     def register(
         self,
@@ -157,7 +157,7 @@ class Transaction:
                 content = link_content(store, local_path(folder_or_file_uri, store=store.url))
             else:
                 content = link_objects(store, key_below(folder_or_file_uri, store=store.url))
-        return self._keep(request, IN_PLACE, content)
+        return self._add_pending(request, IN_PLACE, content)
 
     def log_metadata(self, metadata: Mapping[str, Any], on: Target, version: str | int | None = None) -> None:
         """Log metadata on a version; without one given, on the latest, which may be one that was saved just here."""
@@ -264,7 +264,7 @@ class Transaction:
             self._refuse_late()
             self._deposit.hold()
 
-    def _keep(self, request: Request, saved: SavedValue, content: Content) -> PendingVersion:
+    def _add_pending(self, request: Request, saved: SavedValue, content: Content) -> PendingVersion:
         manifest = manifest_of(request, saved, content, author=self._workspace.author, now=self._workspace.now())
         with self._lock:
             self._refuse_late()

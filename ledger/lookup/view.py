@@ -114,19 +114,10 @@ def _backing_now(view: View) -> Backing:
 class _LookingOnly:
     """The access of a `Reader`: it finds versions and leaves their bytes alone."""
 
-    def reader(self, claim: Claim, facts: Facts) -> NoReturn:
-        """Refuse."""
-        raise _looking_only(claim, facts)
+    def _refuse(self, claim: Claim, facts: Facts, *_: object, **__: object) -> NoReturn:
+        raise ArgumentError(
+            f"{claim.label} ({facts.manifest.content.size} bytes) was looked up without access to its bytes",
+            hint="open the ledger with Ledger.open to load it",
+        )
 
-    def load(self, claim: Claim, facts: Facts, *_: object, **__: object) -> NoReturn:
-        """Refuse."""
-        raise _looking_only(claim, facts)
-
-    download = restore = load
-
-
-def _looking_only(claim: Claim, facts: Facts) -> ArgumentError:
-    return ArgumentError(
-        f"{claim.label} ({facts.manifest.content.size} bytes) was looked up without access to its bytes",
-        hint="open the ledger with Ledger.open to load it",
-    )
+    reader = load = download = restore = _refuse
