@@ -42,7 +42,7 @@ def keep_warnings(kept: list[str]) -> None:
 
 
 def warn_if_done(message: str) -> None:
-    """Issue a warning when the block of `Doing` around has ended well, at once where there is none."""
+    """Issue a warning when the `WarningsIfDone` block around it has ended well; at once where there is none."""
     waiting = _of_success.get()
     if waiting is None:
         warn_user(message)
@@ -70,8 +70,8 @@ def _is_looked_at(stream: TextIO) -> bool:
     return stream.isatty() or type(stream).__module__.startswith("ipykernel.")
 
 
-class Doing:
-    """A block that issues what was said by `warn_if_done` when the outermost of its kind ends well.
+class WarningsIfDone:
+    """A block that issues the warnings of `warn_if_done` when it ends well; one inside another leaves them to that.
 
     A class, because a frame of ``contextlib`` would pass for the caller's.
     """

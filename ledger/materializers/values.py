@@ -19,7 +19,7 @@ from ledger.materializers.known_types import loaded_class, subclass_named, unkno
 from ledger.materializers.libraries import differing_libraries, versions_here
 from ledger.materializers.missing import missing
 from ledger.materializers.registry import is_built_in, materializer_for, materializer_named, qualified_name
-from ledger.notices import Doing, warn_user
+from ledger.notices import WarningsIfDone, warn_user
 from ledger.records import encode_compact, encode_values, normalise
 from ledger.system_errors import raise_of_machine
 
@@ -60,7 +60,7 @@ def save_value(
         _check_type(value, materializer)
     writer = chosen(files)
     try:
-        with Doing():
+        with WarningsIfDone():
             writer.save(value)
     except (LedgerError, Warning):  # a warning is only raised where the caller asked for that
         raise
