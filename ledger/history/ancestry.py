@@ -1,7 +1,7 @@
 """What a commit is built on, asked of Git, which goes through many commits fast.
 
-Git takes a commit that is lost for one that is built on nothing. So whoever draws from its "no" that a history was
-rewritten looks for such commits first (`check_readable`).
+Git treats a lost commit as one that is built on nothing. So before a "no" of Git's is taken for a rewritten history,
+`check_readable` looks for lost commits.
 """
 
 from pathlib import Path
@@ -23,13 +23,13 @@ def is_ancestor(git_dir: Path, older: CommitId, newer: CommitId) -> bool:
 
 
 def common_commit(git_dir: Path, one: CommitId, other: CommitId) -> CommitId | None:
-    """A last commit that two commits are both built on, maybe one of them; ``None`` for those of two histories."""
+    """The newest commit that two commits share, maybe one of them; ``None`` if they have no history in common."""
     done = _ask(git_dir, one, other, "merge-base")
     return CommitId(done.output.strip()) if done.code == 0 else None
 
 
 def check_readable(git_dir: Path, *tips: CommitId) -> None:
-    """Raise `IntegrityError` for a commit that is lost or damaged among all that some tips are built on, read anew."""
+    """Raise `IntegrityError` if any commit that these tips are built on is lost or damaged; all are read anew."""
     objects = Objects(git_dir)
     try:
         for tip in tips:

@@ -181,9 +181,9 @@ def check_commit(history: History, id: CommitId) -> GitFault | None:
 def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     """A fault for each commit that was built on, and so was published once, and that no ref reaches any more.
 
-    What a writer that died or lost a race leaves builds on what was published, and nothing builds on it but what
-    was to be published together with it. What a fetch or a push brings that dies was published elsewhere. Notes of
-    Git, and what else it fetched from other branches, are no ledger's.
+    Commits that a writer left when it died or lost a race are no such commits: nothing builds on them but commits that
+    were to be published together with them. Nor are those of a fetch or push that died, which were published
+    elsewhere, nor Git's notes and whatever else was fetched from other branches, which belong to no ledger.
     """
     on_disk = set(_commits_on_disk(history.objects))
     tips = read_tips(history.git_dir)

@@ -70,9 +70,9 @@ class Bell:
 
 
 def take_rope(path: Path) -> int | None:
-    """A descriptor to ring a bell with, or ``None`` where nobody listens any more; it is let go of by closing it.
+    """A descriptor to ring a bell with, to be closed by the caller; ``None`` where nobody listens any more.
 
-    Nobody listens to what is no FIFO: what is rung would be written into it.
+    A file that is no FIFO is left alone: ringing would write into it.
     """
     with storage_errors(path, "open"):
         try:

@@ -149,7 +149,7 @@ def _place_version(draft: VersionDraft, snapshot: Snapshot, tree: GrowingTree) -
 
 
 def refuse_collision(name: Name, snapshot: Snapshot) -> None:
-    """Raise `NameCollisionError` if the name differs only in case from another; one that exists was asked when new."""
+    """Raise `NameCollisionError` if a new name differs only in case from one that exists."""
     if snapshot.has_artifact(name):
         return
     for other in snapshot.names_like(name):

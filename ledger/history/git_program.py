@@ -50,9 +50,9 @@ _SETTINGS = (
     "http.lowSpeedTime=30",
 )
 _SHOWN_LINES = 9
-"""The last words of Git begin so far back with the path of a lock file that it found, and with what to do."""
+"""So many last lines of Git's words: where a lock file is in its way, they name it and say what to do."""
 _KEPT_BYTES = 1 << 16
-"""So much of the end of what a remote says: it may talk for as long as a transfer may take."""
+"""How much of the end of its words is kept: a remote may talk for as long as a transfer takes."""
 _READ_BYTES = 1 << 16
 _LEAVE_SECONDS = 2.0
 _LOOK_SECONDS = 0.01
@@ -69,7 +69,7 @@ class Done(NamedTuple):
 def run_git(
     git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS, is_whole: bool = False, ssh: str = SSH
 ) -> Done:
-    """What Git answers; of its output the end, or all of it where it ``is_whole``, of its words the end."""
+    """Run Git; only the end of its words is returned, and of its output, unless the output ``is_whole``."""
     import shutil
     import subprocess
 

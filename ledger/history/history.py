@@ -116,7 +116,7 @@ class History:
         return resolve_revision(self.objects, self.tip(), revision)
 
     def commit_behind(self, id: str) -> CommitId | None:
-        """The commit that a ref means which names an object; ``None`` where that is a tree or a file."""
+        """The commit that an object is or, if it is a tag, leads to; ``None`` if that is a tree or a file."""
         return commit_behind(self.objects, id)
 
     def log(self, commit: CommitId | None = None) -> Iterator[Commit]:

@@ -120,10 +120,10 @@ def _check_is_commit(history: History, remote: Remote, tip: CommitId) -> None:
 
 
 def _check_descent(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
-    """The remote's branch goes on from where it was.
+    """Check that the remote's branch goes on from where it was.
 
-    One that was moved may have been put back from a copy, and its store too: the next sync looks what that lacks. What
-    it lacked when it was refused before, it may lack still.
+    A branch that does not may have been put back from a backup, together with its store. So `brought_ref` moves back to
+    what both sides share, and never ahead again here: the next sync then looks what that store lacks.
     """
     if not is_ancestor(history.git_dir, known, tip):
         check_readable(history.git_dir, known, tip)
@@ -138,7 +138,7 @@ def _check_descent(history: History, remote: Remote, known: CommitId, tip: Commi
 
 
 def _check_kind(history: History, remote: Remote, tip: CommitId) -> None:
-    """It is a ledger's, and of a format that is read here: what else is found in it follows from that."""
+    """Check that it is a ledger's, in a format that is read here; this comes before all that depends on the format."""
     marker = CommittedTree(history.objects, history.objects.commit(tip).tree).read(layout.LEDGER_FILE)
     if marker is None:
         raise FormatError(
@@ -151,7 +151,7 @@ def _check_kind(history: History, remote: Remote, tip: CommitId) -> None:
 
 
 def _check_kinship(history: History, remote: Remote, tip: CommitId, local: CommitId) -> None:
-    """Of a remote that was never heard of, the branch goes on from somewhere in this history."""
+    """Check that the branch of a remote that is new here has a commit in common with this history."""
     if common_commit(history.git_dir, local, tip) is None:
         check_readable(history.git_dir, local, tip)
         raise ArgumentError(
@@ -163,7 +163,7 @@ def _check_kinship(history: History, remote: Remote, tip: CommitId, local: Commi
 
 
 def _taking_back(history: History, remote: Remote, local: CommitId | None, commit: CommitId) -> str | None:
-    """How the remote gets rid of a commit that is refused; one that nothing stands before cannot be taken back."""
+    """How to take a refused commit back from the remote; ``None`` for a first commit, which cannot be."""
     before = next(iter(history.objects.commit(commit).parents), None)
     if before is None:
         return None
@@ -173,7 +173,7 @@ def _taking_back(history: History, remote: Remote, local: CommitId | None, commi
 
 
 def _check_published(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
-    """What was published under a path is there still: no merge has put other versions in front of it."""
+    """Check that what was published under a path is still there: no merge has put other versions in front of it."""
     change = compare(history.objects, history.objects.commit(known).tree, history.objects.commit(tip).tree)
     if change.breach is not None:
         raise _rewritten(remote, known, tip, f"which had {change.breach[1]}")

@@ -74,7 +74,7 @@ def _restore(folder: Path, stem: str) -> bool:
     except ReadOnlyError:
         return False  # the caller reports the object that it could not find
     if not mode_of(folder / f"{stem}.pack"):
-        # A writer has folded the pack meanwhile: an index by itself is nobody's.
+        # A writer has folded the pack meanwhile, and an index without its pack is of no use.
         remove_if_there(folder / f"{stem}.idx")
     return True
 
@@ -105,7 +105,7 @@ def _index_of(path: Path) -> bytes | None:
         with _closing(PackData(str(path), object_format=SHA1)) as pack:
             index = _index_in(pack)
             if index is None:
-                gc.collect()  # what the library was at holds on to the pack's bytes, in a circle: they cannot be closed
+                gc.collect()  # the library holds on to the pack's bytes in a cycle, which keeps them from being closed
             return index
     except (FileNotFoundError, *_DAMAGE):
         return None  # reading what is in it says what is wrong with it

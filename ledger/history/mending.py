@@ -106,7 +106,7 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
 
 def _bad_files(git_dir: Path, faults: Iterable[GitFault], lost: Collection[str]) -> Iterator[str]:
     """The files that are there and have to go: those with faults, and refs of syncs whose commit is lost."""
-    # Without the list of where it is cut off Git would read no part of a history that stays so.
+    # A history that stays cut off keeps its list of where: without it Git could read no part of the history.
     mended = [fault for fault in faults if not (lost and fault.where == SHALLOW)]
     names = [name for fault in mended for name in _files_of(git_dir, fault)]
     tips = read_tips(git_dir).commits

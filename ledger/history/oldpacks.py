@@ -19,17 +19,17 @@ from ledger.ids import CommitId
 from ledger.system_errors import storage_error
 
 OUR_KEEP = b"ledger\n"
-"""What our own ``.keep`` files hold: a dead writer's, for whoever holds the ledger's lock."""
+"""What our own ``.keep`` files hold. Who holds the ledger's lock and finds one knows that its writer died."""
 
 _OTHERS_MARKS = (".promisor", ".mtimes")
 _COMMITS_COME_EARLY = 64
 
 FEW = 16_384
-"""So many objects, and a list of all their names takes little: about 2 MB."""
+"""A list of the names of this many objects is small: about 2 MB."""
 
 _MANY_PACKS = 64
 _MANY_NAMES = 131_072
-"""Names of so many packs that are listed, about 20 MB of them: to ask each pack for each name would take hours."""
+"""The most names that are listed of more packs than that, about 20 MB: asking each pack for each would take hours."""
 
 
 class Tip(NamedTuple):

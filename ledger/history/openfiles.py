@@ -3,8 +3,8 @@
 A look-up wants a few bytes of files that may be large. Each place that is read costs one system call; a mapping
 costs several, and a page fault at each place, which takes longer than all of them.
 
-Descriptors are few, for all of a process, and a history that writers without the lock made has packs by the
-thousands: who opens a file says so to the `OpenLimit`, by which whoever has kept one open for longest lets go of it.
+A process has few descriptors, while a history may have thousands of packs, if writers without the lock made it. So
+each file that is opened is reported to the `OpenLimit`, which closes the one that has been open for longest.
 """
 
 import contextlib

@@ -41,7 +41,7 @@ _NAME = 20
 class PackFile:
     """A pack on the disk. Opened when it is first asked; threads may share it, and it may vanish from its folder."""
 
-    # Of the class until they are set: most packs of many are never asked.
+    # Defaults of the class, so that many packs are cheap to make: most of them are never asked.
     _head = b""
     _count = 0
     _index: OpenFile | None = None
@@ -82,7 +82,7 @@ class PackFile:
         return None if place is None else self._offset(place)
 
     def may_be(self, name: bytes, kind: int) -> bool:
-        """Whether an object can be of a kind, going by heads alone: a delta is of its base's, one by name of any."""
+        """Whether an object may be of a kind. Only heads are read: a delta whose base is given by name may be any."""
         offset = self.find(name)
         try:
             while offset is not None:
@@ -133,7 +133,7 @@ class PackFile:
     def _place(self, name: bytes, low: int, high: int) -> int | None:
         """The place of a name in the index, between the bounds of its first byte.
 
-        Names are chance: one stands about as far between the bounds as its next bytes say, so little is read.
+        Names are random, so the bytes after the first tell about where one stands, and only that part is read.
         """
         spread = 2 * math.isqrt(high - low) + _LEAST_SPREAD
         likely = low + ((high - low) * int.from_bytes(name[1:5]) >> 32)

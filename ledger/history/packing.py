@@ -66,7 +66,7 @@ SLICE = 512
 """Objects that a slice goes through, or several times what was just written, if that is more."""
 
 EACH = 8
-"""After one of so many small saves a large fold goes on: most saves take no notice of it."""
+"""A large fold goes on after one small save in this many, so that most saves are not slowed by it."""
 
 _SLICE_PER_WRITTEN = 4
 _MOST_LOOSE = 1024

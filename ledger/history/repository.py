@@ -37,7 +37,7 @@ _CONFIG = """\
 REQUIRED_SETTINGS = {"core.repositoryformatversion": ("0", "1"), "core.bare": ("true",)}
 """What the configuration of every history says; the rest is for Git's housekeeping and for whoever pushes here.
 
-Of format 1 are those with extensions, of which `other_kind` knows which a history may have.
+Repositories with extensions have format 1; `other_kind` knows which extensions a history may have.
 """
 
 # Compiled by `re` when they are first used: most programs read no configuration of Git's.
@@ -60,13 +60,13 @@ _OWN_KEYS = (
 """The keys of `_CONFIG`."""
 
 UNSYNCED = "unsynced"
-"""The file beside a history that says: there are saves that nobody has made durable."""
+"""The file beside a history which says that there are saves that nobody has made durable."""
 
 SHALLOW = "shallow"
-"""The file by which Git takes a history for cut off, whether it is or not."""
+"""The file whose presence tells Git that a history is cut off, whether it is or not."""
 
 OTHER_KIND = "which makes it another kind of repository than a history is"
-# Of worktrees beside the history, and of a housekeeping that removes nothing.
+# These concern worktrees beside the history, and a housekeeping that removes nothing.
 _KNOWN_EXTENSIONS = "noop|preciousobjects|relativeworktrees"
 _OTHER_KIND = rf"extensions\.(?!({_KNOWN_EXTENSIONS})$).+|remote\..+\.(promisor|partialclonefilter)"
 _HARMLESS = "|".join(

@@ -49,7 +49,7 @@ def resolve_revision(objects: Objects, tip: CommitId, revision: str | dt.datetim
 
 
 def commit_behind(objects: Objects, id: str) -> CommitId | None:
-    """The commit that a ref means by the object it names, or by the tags that lead on from there; ``None`` for another.
+    """The commit that an object is or, if it is a tag, leads to; ``None`` if that is a tree or a file.
 
     Raises `IntegrityError` or `StorageError` for what cannot be read.
     """

@@ -35,7 +35,7 @@ _DERIVED = (".rev", ".bitmap", ".mtimes")
 
 
 class GitFault(NamedTuple):
-    """What is wrong with a file or object of the history; ``objects`` are the ids that are not to be had from it."""
+    """What is wrong with a file or object of the history; ``objects`` are the ids that cannot be read from it."""
 
     where: str
     kind: Literal["missing", "corrupt"]
@@ -105,7 +105,7 @@ def _without_pack(base: Path, name: str) -> Iterator[GitFault]:
 
 
 def _listed(base: Path) -> frozenset[str]:
-    """The objects that a damaged pack should hold, as far as its index tells, and that are not to be had from it."""
+    """The objects that a damaged pack should hold, as far as its index tells, and that cannot be read from it."""
     try:
         return frozenset(id for id, _ in _damaged(base))
     except (OSError, ValueError) as error:
@@ -114,7 +114,7 @@ def _listed(base: Path) -> frozenset[str]:
 
 
 def _damaged(base: Path) -> Iterator[tuple[str, str]]:
-    """The objects of a pack that are not to be had, and why; raises ``FileNotFoundError`` for a pack that went."""
+    """The objects of a pack that cannot be read, and why; raises ``FileNotFoundError`` for a pack that went."""
     pack = PackFile(str(base))
     bases = KeptObjects(BASES_BYTES)
     for name in pack.names():

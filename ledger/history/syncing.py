@@ -38,9 +38,9 @@ class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The commit that both sides are to hold, and what each side gains by it.
 
     ``theirs`` is what the remote holds, ``None`` for a remote without a branch. ``moved`` are the claims that change
-    here: from where, to where. Of the records that are no versions, those of tags, metadata and runs, each side gains
-    its ``other`` ones. ``passed_by`` are the versions that this clone had and the remote holds, though no sync of this
-    clone brought them there: plain Git did, perhaps without their bytes.
+    here: from where, to where. The ``other`` paths are the records of tags, metadata and runs that each side gains.
+    ``passed_by`` are the versions that this clone had and the remote holds, though no sync of this clone brought them
+    there: plain Git did, perhaps without their bytes.
     """
 
     remote: Remote

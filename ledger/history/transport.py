@@ -19,18 +19,18 @@ from ledger.history.repository import UNSYNCED
 from ledger.ids import CommitId
 
 _RECEIVE = "git -c core.fsync=all -c core.fsyncMethod=fsync -c receive.unpackLimit=1 receive-pack"
-"""What takes a push to a path: Git hands no settings on to another repository.
+"""The program that receives a push to a path, with its settings: Git hands none on to another repository.
 
-By itself it syncs next to nothing, and puts a small push into loose objects, which `git gc --prune=now` there may take
-away before the branch has moved, and says yes; a pack it keeps until then.
+Without them it syncs next to nothing. It would also store a small push as loose objects, which a `git gc --prune=now`
+there may delete before the branch has moved, and still report success; a pack is kept until then.
 """
 _PACKS = "objects/pack"
 _MADE = ("HEAD", "config", PACKED_REFS, BRANCH)
-"""Without which a repository is none, or has no branch."""
+"""The files without which a repository is none, or has no branch."""
 _NAMED_IN = (_PACKS, os.path.dirname(BRANCH), "reftable")
 """The folders in which Git names what it takes: packs, and refs, which a remote may keep as it likes."""
 _GIT_ENDS = ("/.git", "", ".git")
-"""Behind a path, where Git looks for its repository, in this order."""
+"""What Git appends to a path to find the repository there, in this order."""
 # Patterns are compiled by `re` when they are first used: most programs ask no remote.
 _LINE = r"([0-9a-f]{40})\t" + re.escape(BRANCH)
 
@@ -52,7 +52,7 @@ def remote_tip(git_dir: Path, remote: Remote) -> CommitId | None:
 def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
     """Bring a remote's branch here, durably, under a ref that nothing reads before it is checked; raises `RemoteError`.
 
-    Git says yes, too, and writes no ref, where the remote is a shallow clone.
+    If the remote is a shallow clone, Git reports success and writes no ref.
     """
     options = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
     done = _talk(git_dir, remote, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}", seconds=TRANSFER_SECONDS)
@@ -90,8 +90,9 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
 def settle_remote(remote: Remote, before: CommitId | None) -> None:
     """Make durable what is shared with a remote on this machine; ``before`` is what its branch held.
 
-    Of what it takes Git syncs files there, and no folders; of what it made before, when the remote was made or by a
-    plain push of loose objects, nothing. Nor does a ledger there whose saves are relaxed, of its bytes either.
+    Git has synced the files that it received there, but not their folders, and nothing that was there before: what it
+    made with the repository, or the loose objects of a plain push. A ledger there with relaxed saves has synced
+    nothing, not even its bytes.
     """
     if not _is_near(remote):
         return
@@ -103,7 +104,7 @@ def settle_remote(remote: Remote, before: CommitId | None) -> None:
     if is_pushed or mode_of(Path(git_dir).parent / UNSYNCED):
         settle_everything()
     if not os.access(git_dir, os.W_OK):
-        return  # nothing of a disk that is only read is yet to be written, and some cannot be asked
+        return  # a read-only disk has nothing left to sync, and some cannot be asked to
     made, named = ([f"{git_dir}/{name}" for name in names] for names in (_MADE, _NAMED_IN))
     settle_files(filter(is_file, made), [*filter(is_folder, named), git_dir])
 
@@ -111,7 +112,7 @@ def settle_remote(remote: Remote, before: CommitId | None) -> None:
 _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
 _LOCKED = r"Unable to create '([^']+\.lock)': File exists"
 _SWEPT = r"unable to migrate objects|No such file or directory.*\(unpacker error\)"
-"""What a push is refused with whose objects Git's housekeeping in the remote took away as they arrived."""
+"""What Git says when the remote's own housekeeping deleted the objects of a push as they arrived."""
 _FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)"
 _LOST = (
     "the remote has lost objects: `rsync -a` of a whole ledger's history.git/objects/ to its objects/ brings them back"
@@ -145,16 +146,16 @@ _HTTP_VARIABLES = {
     "GIT_SSL_NO_VERIFY": "http.sslVerify",
     "GIT_ASKPASS": "credential.helper",
 }
-"""What a variable that Git is not given would have set."""
+"""Variables that are kept from Git, and the setting that replaces each."""
 
 
 def advice(words: str, default: str) -> str:
     """What to do about a remote that did not do what was asked, by its words and Git's."""
     owned = re.search(_OWNER, words)
-    if owned is not None:  # Git reads no other user's unasked
+    if owned is not None:  # by default Git reads no repository of another user
         return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
     locked = re.search(_LOCKED, words)
-    if locked is not None:  # Git never takes another's away
+    if locked is not None:  # Git never removes another's lock
         return f"if {locked[1]} is still there in a minute, its push has died: remove it in the remote, and try again"
     return next((hint for known, hint in _ADVICE.items() if known in words), default)
 

@@ -25,7 +25,7 @@ from ledger.history.kinds import BLOB, TREE
 from ledger.history.layout import Path
 
 _OFTEN: Final = 16
-"""After so many names that were sought in one folder, it is decoded: each search looks through all of it."""
+"""After this many look-ups in one folder it is decoded, as each look-up until then searches all of its bytes."""
 
 
 class Folders(Protocol):
