@@ -27,7 +27,7 @@ from ledger.history.sharing import clone_history
 from ledger.lookup import DEFAULT_STORE, LEDGER_DIRECTORY, Config, RemoteConfig, given_store, write_config
 
 _LOCKS = ("lock", "fold.lock")
-"""Made at once: by whoever takes them first they would become that user's, as root's who makes a backup."""
+"""Lock files, made with the ledger. Otherwise whoever takes them first would own them, such as root for a backup."""
 
 
 def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetime) -> None:
@@ -87,10 +87,10 @@ def _fill(folder: Path, store: str | None, remotes: dict[str, RemoteConfig]) -> 
 
 
 def _take_after(path: Path, folder: str) -> None:
-    """Give a folder the group and the mode of the empty one whose place it takes: it stays as private, or as shared."""
+    """Give a folder the group and mode of the empty one that it replaces, so that it stays as private or as shared."""
     before = status_of(path)
     if before is not None:
-        with contextlib.suppress(PermissionError):  # of a group that its user is not in nobody can make it
+        with contextlib.suppress(PermissionError):  # only a member of a group may give a folder to it
             os.chown(folder, -1, before.st_gid)
         os.chmod(folder, stat.S_IMODE(before.st_mode) | stat.S_IRWXU)
 

@@ -42,7 +42,7 @@ class Deposit:
         """Write a value; ``similar`` are contents that it may share bytes with."""
         workspace = self._workspace
         with task(f"save {name}"), durability(workspace.config.durability):
-            # Without the ledger: in a folder around it, it would save itself, and all that was saved before.
+            # A folder around the ledger is saved without it, or the ledger would save itself with all it holds.
             writer = ContentWriter(
                 workspace.stores_for_saving(), similar=similar, without=workspace.path, gathered=self._gather()
             )

@@ -63,7 +63,7 @@ def _write_zip(reader: ContentReader, path: Path) -> None:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
             for entry in reader.files:
                 _add(archive, reader, entry)
-        # Before it has its name: of what was renamed first, a power cut leaves the name alone.
+        # Before it is renamed: otherwise a power cut could leave the name without the bytes.
         file.flush()
         sync_file(file.fileno())
 
@@ -75,7 +75,7 @@ def _add(archive: "zipfile.ZipFile", reader: ContentReader, entry: FileEntry) ->
     if entry.kind == "directory":
         archive.mkdir(entry.path, 0o755)
         return
-    # What does not shrink grows a little: one that has just less than the 2 GiB of the plain form does not fit it.
+    # The plain form ends at 2 GiB, and bytes that do not compress grow a little: so zip64 begins well before that.
     is_large = entry.size >= 1 << 30
     with reader.open(entry.path) as source:
         name = entry.path if _shrinks(source, entry.size) else zipfile.ZipInfo(entry.path)

@@ -47,14 +47,14 @@ class SavingFiles:
         return self._folder
 
     def drop_folder(self) -> None:
-        """Nothing: what lies in the folder joins the content first."""
+        """Do nothing: what lies in the folder joins the content first."""
 
     def local(self, path: str) -> BinaryIO:
-        """Refuse: what is being saved streams away."""
+        """Refuse: what is being saved goes into the store as a stream."""
         raise ArgumentError(f"file {path!r} is being saved, it cannot be read yet")
 
     def paths(self) -> tuple[str, ...]:
-        """Nothing: a value that is being saved has no files to read."""
+        """No paths: a value that is being saved has no files to read."""
         return ()
 
     def below(self, prefix: str) -> "SavingFiles":
@@ -64,7 +64,7 @@ class SavingFiles:
         return child
 
     def require_trust(self, what: str) -> None:
-        """Nothing: saving runs no code but the caller's own."""
+        """Do nothing: saving runs no code but the caller's own."""
 
     def collect(self) -> None:
         """Take what lies in the local folders into the content."""

@@ -25,9 +25,9 @@ class _NotedStores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_noted(ledger_dir: Path, store: Store) -> None:
-    """Raise `StoreMismatchError` where another store is noted behind a URL, none is there, or one without an id.
+    """Raise `StoreMismatchError` if a store was noted behind this URL and is no longer the one that is there.
 
-    `FormatError` for a damaged file of notes.
+    There may be another one now, one without an id, or none. Raises `FormatError` for a damaged file of notes.
     """
     known = _read(ledger_dir).get(store.url, "")
     if not known:
@@ -59,9 +59,9 @@ def check_noted(ledger_dir: Path, store: Store) -> None:
 
 
 def recognise(ledger_dir: Path, store: Store) -> bool:
-    """Whether one is noted behind this URL, whatever is there now, or this store behind another, from where it moved.
+    """Whether a store is noted behind this URL, or this very store behind another URL, from which it has moved.
 
-    The URL that it has moved to is noted then. `FormatError` as `check_noted`.
+    In the second case the new URL is noted. Raises `FormatError` as `check_noted` does.
     """
     known = _read(ledger_dir)
     if store.url in known or not known:

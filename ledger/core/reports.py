@@ -23,7 +23,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
-    """Something in the store that no version names: no problem, only room; what is damaged of it is of no use."""
+    """An object in the store that no version names: it takes room, and even damage to it is no problem."""
 
     object: str
     is_damaged: bool = False

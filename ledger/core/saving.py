@@ -54,7 +54,7 @@ IN_PLACE = SavedValue(
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What a user asked to be saved beside the bytes, checked and normalised."""
+    """What a user asked to be saved along with the bytes, checked and normalised."""
 
     name: Name
     version: VersionString | None

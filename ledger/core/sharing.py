@@ -58,7 +58,7 @@ class Renumbered(msgspec.Struct, frozen=True, kw_only=True):
 class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a sync did: the versions it published and received, as ``NAME@VERSION``, and those that moved.
 
-    ``commit`` is what both sides hold now. The ``other`` records are those of tags, metadata and runs: how many.
+    ``commit`` is what both sides hold now. The ``other`` numbers count records of tags, metadata and runs.
     """
 
     remote: str

@@ -58,13 +58,13 @@ from ledger.records import (
 from ledger.wording import shown
 
 _PATH_LIMIT = 4096
-"""So many characters no path has. A text of them is not asked whether it is one: that would copy it."""
+"""No path is longer than this. A longer text is not tried as a path, which would copy it."""
 
 
 class Transaction:
     """Saves, tags and metadata that are published together when the ``with`` block ends well.
 
-    Threads may share it. It is its own process's: a fork publishes nothing of it.
+    Threads may share it. It belongs to the process that made it: a fork publishes nothing of it.
     """
 
     def __init__(self, workspace: Workspace, *, subject: str = "") -> None:

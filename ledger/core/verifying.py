@@ -76,12 +76,12 @@ class Check:
         """What is wrong, as far as pieces are done."""
         self._without_index: frozenset[str] = frozenset()
         if deep:
-            # Before anything is read: what reads objects makes a lost index again.
+            # Before anything is read, as reading objects makes a lost index again.
             self.found.note_git(check_indexes(self._history))
             self._without_index = without_index(self._history)
         self._snapshot = self._open()
         self._open_store()
-        # What this machine has kept of them says nothing about what they hold.
+        # This machine's cache says nothing about what the stores hold.
         self._store = uncached(self._workspace.store)
         self._stores = uncached(self._workspace.all_stores)
         self._listed: frozenset[str] = frozenset(stored_keys(self._store))
@@ -96,12 +96,12 @@ class Check:
             found += [Piece("commit", id) for id in all_commits(self._history)]
             found.append(Piece("branch", "main"))
         if self._snapshot is None:
-            return found  # what is in the store is needed by nobody knows whom
+            return found  # without records nobody knows who needs what is in the store
         try:
             found += [Piece("records", "/".join(place)) for place in places_of(self._snapshot.folders)]
         except (IntegrityError, StorageError) as error:
             self.found.note_error("records", error)
-        try:  # by itself: where runs are lost, artifacts may be, too
+        try:  # apart from the above: lost records of runs do not hide the artifacts
             found += [Piece("artifact", name) for name in self._snapshot.artifact_names()]
         except (IntegrityError, StorageError) as error:
             self.found.note_error("artifacts", error)
@@ -165,7 +165,7 @@ class Check:
             return None
 
     def _open_store(self) -> None:
-        """Look into the store, be it damaged or another one: what versions lack there is for the report."""
+        """Open the store, even if it is damaged or the wrong one: the report says what versions lack there."""
         try:
             self._workspace.store  # noqa: B018  # opening is the check
         except StoreMismatchError as error:

@@ -88,7 +88,7 @@ class VersionCheck:
             self._found.note_error(claim.label, error)
             return
         if self._check_content_once(content) and self._deep and content.linked is None:
-            # Of registered data they were judged with its files.
+            # The links of registered data were checked with its files.
             self._check_links(claim, manifest)
 
     def _check_content_once(self, content: Content) -> bool:

@@ -1,6 +1,6 @@
-"""What a handle does with the bytes of its version.
+"""What a handle can do with the bytes of its version.
 
-Only protocols: the ledger above fulfils them, as finding a version needs none of it.
+Only protocols, which `core.access` implements: finding a version needs no bytes, so nothing here depends on stores.
 """
 
 from pathlib import Path
@@ -41,7 +41,7 @@ class FileReader(Protocol):
 
 
 class Access(Protocol):
-    """What a handle does with bytes; given from above, because finding a version needs none."""
+    """Reads the bytes of versions; `core` gives it to each handle."""
 
     def reader(self, claim: Claim, facts: Facts) -> FileReader:
         """The files of a version."""

@@ -102,8 +102,8 @@ class CatalogKeeper:
     def _brought_up(self, before: Catalog | None, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
         """The catalog of a commit, and its file brought up to it, or else made anew; ``None`` where neither can be."""
         for base in dict.fromkeys((before, None)):
-            # The commit that it stood at may have gone with a history that was rewritten; or there is no
-            # place to write, or the history is damaged, of which walking says where.
+            # The catalog's commit may be gone, if the history was rewritten; its folder may not be writable; or the
+            # history is damaged, and then the walk that follows says where.
             with contextlib.suppress(IntegrityError, FormatError, StorageError):
                 return self._written(base, snapshot, commit)
         return None

@@ -92,7 +92,7 @@ def _unusable(path: Path, values: dict[str, object]) -> ConfigError:
 
 
 def _fits(value: object, form: type[msgspec.Struct], key: str) -> bool:
-    """Whether a value is what a setting takes; of remotes, that there are some, as each is looked at by itself."""
+    """Whether a setting takes this value; for ``remotes``, only that it is a table: each remote is checked apart."""
     if key == "remotes":
         return isinstance(value, dict)
     kind = next(field.type for field in msgspec.structs.fields(form) if field.name == key)
@@ -121,7 +121,7 @@ def store_url(ledger_dir: Path, config: Config) -> str:
 
 
 def given_store(store: str) -> str:
-    """A store as a user names it: a URL, of whose slashes pathlib leaves one, or a path, made absolute."""
+    """A store as a user names it: a path, made absolute, or a URL, which may have lost a slash in a ``Path``."""
     if "://" in store or not store.strip():
         return store
     url = re.match(r"([a-z][a-z0-9+.-]+):/(.*)", store, re.DOTALL)

@@ -20,7 +20,7 @@ VARIABLE = "LEDGER_DIR"
 
 
 def find_ledger(environment: Mapping[str, str]) -> Path | None:
-    """The ledger directory to use, or ``None`` where there is none yet; an empty folder is none yet."""
+    """The ledger directory to use, or ``None`` where there is none yet; an empty folder does not count as one."""
     named = environment.get(VARIABLE)
     if named:
         path = absolute(given_path(named, VARIABLE))

@@ -73,10 +73,10 @@ def store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
 
 
 def likely_store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
-    """As `store_of_remote`; where the remote's path cannot be looked at, where the store of a bare repository is.
+    """As `store_of_remote`, but if the remote's path cannot be read, the place of a bare repository's store.
 
-    A mount that died or a folder that is closed to this user keeps nobody from what is here: whoever asks that store
-    gets the error.
+    A dead mount or a closed folder must not get in the way of what is stored here: only a look into that store raises
+    the error.
     """
     try:
         return store_of_remote(ledger_dir, settings)
@@ -86,7 +86,7 @@ def likely_store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
 
 
 def remotes_of(settings: RemoteConfig) -> tuple[tuple[RemoteConfig, str], ...]:
-    """The remotes of a ledger that is one itself, and where their stores are, as its own settings say."""
+    """The remotes of a remote that is a ledger itself, each with its store, as that ledger's settings say."""
     found = _ledger_at(settings.url)
     if found is None:
         return ()
@@ -95,7 +95,7 @@ def remotes_of(settings: RemoteConfig) -> tuple[tuple[RemoteConfig, str], ...]:
 
 
 def is_absent(settings: RemoteConfig) -> bool:
-    """Whether a remote is a path at which nothing is, or an empty folder, as a mount point without its disk is."""
+    """Whether a remote is a path with nothing there but maybe an empty folder, such as an unused mount point."""
     path = _local_path(settings.url)
     return path is not None and not names_in(path)
 
