@@ -32,7 +32,7 @@ _TRANSIENT_CODES = frozenset(
     # An upload in parts that is over: completed, if the answer that said so was lost, and the object shows it.
     | {"NoSuchUpload", "Throttling", "ThrottlingException", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
-_ABOUT_ONE_OBJECT = ("read", "delete")  # of anything else that is not found, nobody says what it is
+_ABOUT_ONE_OBJECT = ("read", "delete")  # any other answer "not found" does not say what was not found
 _MISSING_PLACES = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _KEYS_OF_THE_BUCKET = "KMS."  # how the codes begin of what encrypts the objects of a bucket
 _LOG_IN = "log in again: the credentials are no longer valid"

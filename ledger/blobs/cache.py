@@ -69,7 +69,7 @@ class ObjectCache:
         self.limit = limit
         self._is_usable: bool | None = None
         self._lock = ThreadLock()
-        # A process that keeps little has to look now and then as well: the first look comes by chance.
+        # The first look comes at a random time, so that processes that store little look now and then, too.
         self._until_look = int(chance() * limit / _LOOKS)
         self._folders: set[str] = set()
 

@@ -9,7 +9,7 @@ from ledger.errors import LedgerError
 class Fault(NamedTuple):
     """What is wrong with an object; ``chunks`` are the damaged chunks of a pack, none where all of it is lost.
 
-    ``cause`` is the error that told that a table cannot say what its content needs.
+    ``cause`` is set where a table cannot say what its content needs: the error that it failed with.
     """
 
     key: str

@@ -27,7 +27,7 @@ from ledger.notices import warn_user
 from ledger.records import Content
 
 KNOWN_LIMIT: Final = 1 << 17
-"""Most chunks remembered, some 20 MiB: all of 9 GiB, or the more widely spread of more."""
+"""The most chunks remembered, in some 20 MiB: all chunks of 9 GiB, or a sample of more, evenly spread."""
 
 _KEPT_INDEXES = 16
 _NEAR_PACKS = 8

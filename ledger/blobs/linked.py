@@ -3,7 +3,7 @@
 Linked data lies in a store beside the store's own objects and belongs to the user, who may change
 it: then reading says so and hands nothing out (specs/format.md, 5.4). This is about local
 folders; objects are `linked_objects`. Paths come from manifests that others may have written, so
-a path is followed only where it leads to without any symbolic link.
+a path is followed only if no part of it is a symbolic link.
 """
 
 import os

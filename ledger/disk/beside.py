@@ -14,11 +14,11 @@ _LEAD = ".ledger-"
 
 @contextlib.contextmanager
 def folder_beside(target: str | os.PathLike[str]) -> Iterator[str]:
-    """A new folder beside a target, for what is then renamed: the folder, or what is in it. Raises plain ``OSError``.
+    """A new folder beside a target, in which the target is made before it is renamed. Raises plain ``OSError``.
 
-    What is left of it goes with the block. Of one target it always has the same name on one machine, so that what a
-    program left that was killed goes when the same is made again; another name while a living one makes it. Another
-    machine has a name of its own: a file system that both have may keep a lock from it.
+    What is left of the folder is removed when the block ends. On one machine its name depends only on the target, so
+    that what a killed program left is removed by the next one that makes the same; while a living one is at it, another
+    name is used. The name also depends on the machine, since locks may not be seen across a shared file system.
     """
     parent, name = os.path.split(target)
     maker = hashlib.sha256(os.fsencode(f"{name}\0{os.uname().nodename}")).hexdigest()
@@ -30,7 +30,7 @@ def folder_beside(target: str | os.PathLike[str]) -> Iterator[str]:
     try:
         yield path
     finally:
-        if _is_at(path, held):  # else it was renamed, and what has the name by now is another one's
+        if _is_at(path, held):  # else it was renamed, and what has the name now belongs to another
             remove_folder(path)
         held.let_go()
 

@@ -18,18 +18,18 @@ from ledger.system_errors import storage_error
 
 _POLL_SECONDS = 0.01
 _COURTESY_SECONDS = 2.0
-"""How long who wants a `Hold` lets who waits to be alone go first. No longer: that one may wait for the same work."""
+"""How long a new `Hold` gives way to one who waits to be alone; no longer, as that one may depend on this one."""
 
 _WAITING = ".wanted"
-"""What the name of a file has behind it that tells that somebody waits to be alone with the file."""
+"""The suffix of a second file, which shows that somebody waits to be alone with the first."""
 
 
 class Hold:
     """A shared hold on a file: while anybody has one, `alone` waits.
 
-    It costs a writer three system calls and lets any number of writers in at once; a new one gives way to who waits to
-    be alone, since writers that follow each other would leave no gap. Let go by `release`, at the latest when this
-    object or its process ends. Where the file system has no such locks, or where there is no such file, nothing is
+    It costs a writer three system calls and lets any number of writers in at once. A new hold gives way to one who
+    waits to be alone, since writers that follow each other would leave no gap. It ends with `release`, at the latest
+    when this object or its process ends. Where the file system has no such locks, or there is no such file, nothing is
     held.
     """
 

@@ -160,7 +160,7 @@ class LockFile:
         return held
 
     def _open(self) -> OwnFile:
-        # What a link leads to may be a file of the user's own, which a holder's name would take the place of.
+        # No link is followed: it may lead to a file of the user's own, which the holder's name would overwrite.
         return OwnFile(self.path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW)
 
 

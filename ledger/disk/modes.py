@@ -1,7 +1,7 @@
-"""Who may read and write the files of a ledger: whom the user's umask lets.
+"""Who may read and write the files of a ledger: the user's umask decides.
 
 A group that shares a ledger directory gives it the setgid bit and works with the umask 002, as with a repository of Git
-(specs/format.md, 2). What is one user's alone, such as copies to be mapped, says so with a mode of its own.
+(specs/format.md, 2). Files for one user alone, such as copies to be mapped, are made with a mode of their own.
 """
 
 import os

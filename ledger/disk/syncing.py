@@ -14,10 +14,10 @@ from contextvars import ContextVar
 from ledger.enums import Durability
 from ledger.system_errors import storage_error
 
-# Shared folders of virtual machines and 9p have no fsync for a folder: its names last as that system has them last.
+# Shared folders of virtual machines and 9p have no fsync for folders: how long names last is up to that system.
 _NOT_FOR_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
 
-# macOS: what fsync leaves in the cache of the drive, this call of its own takes out; some file systems lack it.
+# macOS: fsync leaves bytes in the drive's cache, and this call flushes that as well; some file systems lack it.
 _FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 _NO_FULL_FSYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOTTY})
 

@@ -10,7 +10,7 @@ from ledger.errors import ArgumentError
 from ledger.wording import shown
 
 _TRUTH_OF_NUMPY_1 = "numpy.bool_"
-"""What has a number there, with a warning; that of numpy 2 has none."""
+"""The bool of numpy 1, which has an ``__index__`` (with a warning); that of numpy 2 has none."""
 
 
 def whole_number(value: object) -> int | None:

@@ -93,7 +93,7 @@ class Recording:
         self.call = next(_calls)
         self.invocations: dict[str, Invocation] = {}
         self._counts: dict[str, int] = {}
-        """By which number a step was told from its other calls last."""
+        """The number that the last call of each step has in its name."""
         self._after: dict[str, list[_Followed]] = {}
         """What each call is to run after."""
         self._said: list[tuple[DeclaredStep, Order, list[_Followed]]] = []
@@ -107,10 +107,10 @@ class Recording:
             given = {key: _argument_of(value, step=chosen, name=key) for key, value in arguments.items()}
             for key, argument in given.items():
                 self._refuse_strange(argument, f"argument {key!r} of step {chosen!r}")
-            self._after[chosen] = self._followed(after)  # before it is there itself: it cannot mean this call
+            self._after[chosen] = self._followed(after)  # before this call is added, which it cannot mean
             invocation = Invocation(name=chosen, step=step, arguments=given)
             self.invocations[chosen] = invocation
-            # What `step.after(…)` gave is called itself: it was no word about the calls of the step it was made of.
+            # The step that `step.after(…)` returned is being called itself, so that order was not for all calls.
             self._said = [said for said in self._said if not any(said[1] is each for each in after)]
         outputs = tuple(LazyOutput(self, invocation, output.key) for output in step.signature.outputs)
         if not outputs:
