@@ -40,7 +40,7 @@ def check_readable(git_dir: Path, *tips: CommitId) -> None:
 
 
 def _ask(git_dir: Path, one: CommitId, other: CommitId, *question: str) -> Done:
-    """What Git says, yes by the code 0 and no by 1; where it could not tell, which is no "no", raises why."""
+    """What Git says: code 0 is yes, 1 is no. Raises an error where Git could not tell, which is not a no."""
     done = run_git(git_dir, *question, one, other)
     if done.code not in (0, 1):
         check_readable(git_dir, one, other)

@@ -17,9 +17,9 @@ class Damage(list[str]):
 
 
 def raise_damage(error: LedgerError) -> None:
-    """Raise an error again that says that an object here is lost or damaged.
+    """Raise an error again if it says that an object here is lost or damaged.
 
-    It says nothing about what names the object: who judges commits has not judged these.
+    It says nothing about the commits that name the object, which are then not judged.
     """
     if isinstance(error, IntegrityError) and "is_missing" in error.facts:
         raise error

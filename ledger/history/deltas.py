@@ -16,7 +16,7 @@ _COPY = 0x80
 _OFFSET_BYTES, _SIZE_BYTES = 4, 2
 _BITS = tuple(1 << place for place in range(_OFFSET_BYTES + _SIZE_BYTES))
 _SHIFTS = tuple(tuple(8 * bit for bit in range(_OFFSET_BYTES) if bits >> bit & 1) for bits in range(1 << _OFFSET_BYTES))
-"""Where the bytes belong that a copy says it has: looked up, since to read a history is mostly this."""
+"""By how much each byte that a copy has is shifted; a table, since reading a history is mostly this."""
 
 _SIZE_OF_NOTHING = 0x10000  # what a copy without any size byte copies
 _LONGEST_COPY = 0xFFFF

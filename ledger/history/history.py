@@ -174,7 +174,7 @@ class History:
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
-        """A block under the ledger's lock, what a dead holder left out of the way; then the next writer is woken."""
+        """A block under the ledger's lock, begun once a dead holder's leftovers are gone; it wakes the next writer."""
         try:
             with self._lock.hold(timeout=self._lock_timeout) as lock:
                 if lock.holder_died:
@@ -226,10 +226,10 @@ class History:
         deadline = time.monotonic() + self._lock_timeout
         self._clear_dead_lock(holder_died=holder_died)
         published = None
-        # All are let go of together: what is tried again may be the same pack, and Git's housekeeping, which saw it
-        # let go of and reached by nothing, would take it away by its name when it is published.
+        # All packs are released together: another attempt may make the same pack again, and Git's housekeeping, if it
+        # had seen that one released and unreachable, would remove it by its name once it is published.
         with ExitStack() as packs:
-            # Work that is going to be spoilt is not begun.
+            # With the branch held, the attempt would be in vain.
             if not is_branch_held(self.git_dir):
                 published = self._attempt(publication, waiters, move_branch, packs)
             while published is None:
@@ -276,7 +276,7 @@ class History:
         return Published(commit=own.commit, claims=own.claims)
 
     def _settle(self, base: CommitId) -> None:
-        """Make durable what a commit upon ``base`` builds on. A loose one is Git's, which does not sync what is."""
+        """Make durable what a commit upon ``base`` builds on. If it is loose, Git made it, without syncing it."""
         settle(self._unsynced)
         if self.objects.loose.has(base):
             settle_everything()
@@ -292,7 +292,7 @@ class History:
         entry = tree.find(layout.LEDGER_FILE)
         if entry is None:
             raise IntegrityError(f"{where} is missing: this is not a ledger's history", where=str(self.git_dir))
-        # Its id says what it holds. The oldest object of all would be looked for in every pack.
+        # The id alone says what it holds: it is the oldest object, and finding it would take a look into every pack.
         if entry.id != _MARKER_ID:
             marker = decode(tree.read(layout.LEDGER_FILE) or b"", dict[str, object], where=where)
             check_format(marker.get("format"), marker.get("features"), where)

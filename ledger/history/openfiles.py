@@ -16,7 +16,7 @@ from typing import Protocol
 from ledger.disk import open_regular
 
 MOST_OPEN = 64
-"""Most files that the readers of a process keep open, of any ledgers: a quarter of what mean systems allow."""
+"""Most files that the readers of a process keep open, of any ledgers: a quarter of what strict systems allow."""
 
 _WINDOW = 4096
 

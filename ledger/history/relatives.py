@@ -47,7 +47,7 @@ class Relatives:
         return found
 
     def _walk(self, names: Collection[bytes], root: bytes) -> Iterator[tuple[bytes, bytes | None]]:
-        """Every object of a pack below a root, with its base; objects of other packs are no way to objects of this."""
+        """Every object of a pack below a root, with its base; the walk does not go through objects of other packs."""
         waiting: list[tuple[bytes, bytes | None, Path]] = [(root, self._newest, ())]
         seen: set[bytes] = set()
         while waiting:
