@@ -98,7 +98,7 @@ def _uuid7(time_ms: int, random: int) -> int:
 
 def _above(previous: uuid.UUID, random: int) -> int:
     """A UUIDv7 above another: of its millisecond, where there is room, with the next count in the first random bits."""
-    count = (previous.int >> 64) + 1 & 0xFFF  # from the last one back to 0, and so below the other
+    count = (previous.int >> 64) + 1 & 0xFFF  # wraps round to 0, and is then below the other
     number = _uuid7(previous.int >> 80, count << 62 | random & ((1 << 62) - 1))
     return number if number > previous.int else _following(previous, random)
 
@@ -116,5 +116,5 @@ def _successor(previous: uuid.UUID) -> int:
     low = previous.int & ((1 << 62) - 1)
     count = (time_ms << _UUID7_RANDOM_BITS | high << 62 | low) + 1
     number = _uuid7(count >> _UUID7_RANDOM_BITS & ((1 << 48) - 1), count & ((1 << _UUID7_RANDOM_BITS) - 1))
-    # A UUID of another version, made by other hands, may still be above: then the next millisecond is.
+    # A UUID of another version, which somebody else made, may still be larger: then take the next millisecond.
     return number if number > previous.int else _uuid7(time_ms + 1 & ((1 << 48) - 1), 0)

@@ -21,7 +21,7 @@ _READ_ONLY = frozenset({errno.EROFS, *_CLOSED})
 _READING = frozenset({"read", "list", "look at"})
 _SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP})
-_NO_PARTS = errno.ENOTSUP  # by a server without HTTP ranges (`ledger.blobs.answers`)
+_NO_PARTS = errno.ENOTSUP  # from a server without HTTP ranges (`ledger.blobs.answers`)
 _PATH_HINTS = {
     errno.EACCES: "check the permissions of the path",
     errno.EPERM: "check the permissions of the path",
@@ -56,23 +56,23 @@ def raise_of_machine(error: Exception, doing: str, what: str) -> None:
 
 
 def raise_unjudged(error: Exception) -> None:
-    """Raise an error again where this process is short of descriptors or memory, or cannot get at a store.
+    """Raise an error again if it only says that this process is short of descriptors or memory, or has no access.
 
-    A store may be away, let nobody in, or be behind a server that gives no parts of files. It says
-    nothing about the file that was to be read: who judges files has not judged this one.
+    A store may be away, let nobody in, or be behind a server that gives no parts of files. Such an error says nothing
+    about the file that was to be read, which is then not judged.
     """
     if isinstance(error, StoreUnavailableError | StoreAccessError):
         raise error
     if isinstance(error, OSError) and error.errno in (*_SHORTAGE, _NO_PARTS):
-        # A read of an open file names none.
+        # An error of reading an open file names no file.
         where = error.filename or "the files of the ledger"
         raise error if isinstance(error, LedgerError) else storage_error(error, where, "read") from error
 
 
 def raise_closed(error: StorageError) -> None:
-    """Raise as `StoreAccessError` that a path in a store of somebody else is closed to this user.
+    """Raise an error as `StoreAccessError` if it says that a path in somebody else's store is closed to this user.
 
-    It says nothing about what lies there. In one's own store it is damage like any other: to be mended.
+    It says nothing about what lies there. In one's own store such a path is damage, to be mended like any other.
     """
     if error.errno in _CLOSED:
         raise StoreAccessError(str(error), hint=error.hint, **error.facts) from error

@@ -14,7 +14,7 @@ from ledger.errors import LedgerError, StorageError, StoreAccessError, StoreMism
 CONFLICT: Final = 409
 NOT_IMPLEMENTED: Final = 501
 
-_STATUS = re.compile(r"(?:status |\()code: (\d{3})")  # the second is that of one of several deletions
+_STATUS = re.compile(r"(?:status |\()code: (\d{3})")  # the second form is for one of several deletions
 _CODE = re.compile(r"<Code>([\w.]+)</Code>")
 _MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _REASON = re.compile(r"status code: \d{3} ([A-Za-z ]+)")
@@ -29,12 +29,12 @@ _UNAVAILABLE = frozenset({408, 425, 429})
 _NEVER_BETTER = frozenset({NOT_IMPLEMENTED, 505})
 _TRANSIENT_CODES = frozenset(
     {"BadDigest", "ConditionalRequestConflict", "IncompleteBody", "OperationAborted", "RequestTimeout", "SlowDown"}
-    # An upload in parts that is over: completed, if the answer that said so was lost, and the object shows it.
+    # The upload in parts is over. If it was completed and only the answer was lost, trying again finds the object.
     | {"NoSuchUpload", "Throttling", "ThrottlingException", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
 _ABOUT_ONE_OBJECT = ("read", "delete")  # any other answer "not found" does not say what was not found
 _MISSING_PLACES = frozenset({"NoSuchBucket", "ContainerNotFound"})
-_KEYS_OF_THE_BUCKET = "KMS."  # how the codes begin of what encrypts the objects of a bucket
+_KEYS_OF_THE_BUCKET = "KMS."  # how codes about a bucket's encryption begin
 _LOG_IN = "log in again: the credentials are no longer valid"
 _ACCESS_HINTS = {
     "ExpiredToken": _LOG_IN,

@@ -86,7 +86,7 @@ class BucketStore:
         return None if head is None else int(head["size"])
 
     def etag(self, key: str, *, just_put: bool = False) -> str | None:
-        """The object's ETag and size, those of its put where that told them; ``None`` for no object or no such tag."""
+        """The object's ETag and size, from its put if that told them; ``None`` without an object or a usable tag."""
         if just_put and self._told.key == key:
             return self._told.etag
         head = self._head(key)

@@ -204,7 +204,7 @@ class ObjectCache:
         if folder not in self._folders:
             os.makedirs(self.folder, mode=0o700, exist_ok=True)
             for each in (os.path.dirname(folder), folder):
-                # None above it: the cache's own, cleared at this moment, would come back for others to enter.
+                # Only these two: the cache's own folder, if it is being cleared now, would come back open to others.
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(each, 0o700)
             self._folders.add(folder)

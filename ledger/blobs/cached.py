@@ -57,10 +57,10 @@ class CachedStore:
 
     @property
     def fresh(self) -> "CachedStore":
-        """The same store, its parts from the cache only where the store is known to have them.
+        """The same store, with only those parts from the cache that the store is known to have.
 
-        This process has taken them from there or put them, or the object's ETag says that it was not written since
-        another one did. So that what somebody is to rely on is looked at in the store, but not again and again.
+        Either this process has read or put them there, or the object's ETag says that it was not written since another
+        process did. So what somebody is going to rely on is looked up in the store, but not again and again.
         """
         other = copy.copy(self)
         other._is_fresh = True  # noqa: SLF001  # ours
@@ -118,7 +118,7 @@ class CachedStore:
     def _keep_all(self, key: str, pieces: Iterable[bytes]) -> None:
         """Keep the pieces of an object that was put, if its key says for ever what they are."""
         if names_its_bytes(key):
-            self.forget(key)  # those of what it replaced, if it did
+            self.forget(key)  # the pieces of an object that it may have replaced
             for number, piece in enumerate(pieces):
                 self._keep(key, number, piece)
             with contextlib.suppress(StorageError):  # without it the next process reads the pack again
@@ -149,7 +149,7 @@ class CachedStore:
         self._own.note(key, number)
 
     def _kept(self, key: str, number: int) -> bytes | None:
-        """A piece from the cache, if it is there and may be used; one that is too long is none of ours."""
+        """A piece from the cache, if it is there and may be used; one that is too long was not written by us."""
         found = self._cache.get(_name(key, number)) if self._may_use(key, number) else None
         return found if found is None or len(found) <= PIECE_SIZE else None
 

@@ -1,7 +1,7 @@
 """What this process has put or compared lately.
 
-So that a small value that is saved again and again is not fetched each time to be compared.
-Forgets soon: others may remove an object that nothing names, though none that is younger than
+A small value that is saved again and again need not be fetched each time to be compared.
+What is known is forgotten soon, as others may remove an object that nothing names, though none that is younger than
 14 days (specs/maintenance.md, 3). For any thread.
 """
 

@@ -114,7 +114,7 @@ def is_inside(root: str, path: str) -> bool:
 
 
 def _walk(root: str, left_out: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:
-    """What each folder in a folder holds, but the folders that are not empty, and what its paths begin with.
+    """For each folder in a folder, how its paths begin and what it holds: files, links and empty folders.
 
     The folder ``left_out`` is passed over.
     """

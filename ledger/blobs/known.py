@@ -177,7 +177,7 @@ class KnownChunks:
 
 
 def _warn_unless_away(message: str, error: Exception) -> None:
-    """Warn of stored chunks that are of no use; that a store is away has been told."""
+    """Warn that stored chunks cannot be used, unless their store is away: that has been told already."""
     if not is_away(error):
         warn_user(message)
 

@@ -213,7 +213,7 @@ def _scan(path: str) -> list[FolderFile]:
 
 
 def _settle(store: LocalStore, found: Sequence[FolderFile]) -> None:
-    """Make durable what is going to be registered: whoever wrote it has hardly done so."""
+    """Make durable what is going to be registered: the program that wrote it has probably not done so."""
     places = [Path(file.source) for file in found]
     files = [place for place, file in zip(places, found, strict=True) if file.kind in ("file", "executable")]
     empty = [place for place, file in zip(places, found, strict=True) if file.kind == "directory"]
@@ -270,7 +270,7 @@ class _InPlace:
 
 
 def _state(path: str) -> tuple[int, ...]:
-    """What the system says of a file and says otherwise once it was changed; nothing where there is none."""
+    """What ``lstat`` says of a file that changes whenever the file does; empty if there is no file."""
     with storage_errors(path, "read"):
         try:
             status = os.lstat(path)

@@ -185,9 +185,9 @@ def _ranges(store: Store, key: str) -> Iterator[bytes]:
 
 
 def _ranges_of(file: FileEntry) -> list[tuple[int, int]]:
-    """Where each request for an object starts and how many bytes it asks for; the last one for one more.
+    """Where each request for an object starts and how many bytes it asks for; none for an empty folder.
 
-    So that an object that grew does not look like what it was. An empty folder is no object.
+    The last one asks for a byte more than there should be, so that an object that has grown is noticed.
     """
     size = file.size
     starts = range(0, max(size, 1), FETCH_SIZE) if file.kind != "directory" else ()

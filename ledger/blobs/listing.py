@@ -1,7 +1,7 @@
 """Which keys a bucket has.
 
 Some programs mark a folder by an empty object whose name ends in a slash, which the library shows without it: so each
-empty object is asked for by its name. What comes of a service that never ends is bounded.
+empty object is asked for by its name. A listing that does not end is given up.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from ledger.errors import StorageError
 
 _HEADS_AT_ONCE = 16  # of empty objects, of which a data set may have thousands
-_MOST_IDLE = 3  # pages of keys that were told before, such as the mark of a folder behind an object of its name
+_MOST_IDLE = 3  # pages without a new key, such as one with the mark of a folder behind an object of its name
 
 
 class Listing:

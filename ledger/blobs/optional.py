@@ -67,7 +67,7 @@ class OptionalStore:
 
     @property
     def fresh(self) -> "OptionalStore":
-        """The same store, of its cache only what this process has put there."""
+        """The same store; of cached copies only those that this process has made."""
         return self._seen_as(fresh)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:

@@ -74,7 +74,7 @@ class PackWriter:
             self._staged.drop()
 
     def _complete_pack(self) -> None:
-        """Let the pack be published as soon as it is written and so many before it are published."""
+        """Let the pack be published once it is written, and once there is room among those on their way."""
         start, name, parts = self._pack.drained_size, *self._pack.build()
         if self._staged is not None:
             self._write(partial(self._staged.write_at, start, parts))

@@ -30,7 +30,7 @@ _held: weakref.WeakSet[Any] = weakref.WeakSet()
 """What is under way, as long as threads of the library have anything to do with it."""
 
 _END_SECONDS = 1.0
-"""What is taken back is let go of in milliseconds; a put that a silent service holds on to hardly ends just then."""
+"""How long the end of what was taken back is waited for: it takes milliseconds, unless a silent service holds a put."""
 
 
 class Requests:

@@ -26,7 +26,7 @@ UNHEARD_ATTEMPTS: Final = 6
 PATIENCE: Final = 300.0
 """Seconds after which no further attempt begins."""
 
-_TOLD_SECONDS = 1.0  # of waiting, that which is to come included, from which on it is told, and between two lines
+_TOLD_SECONDS = 1.0  # a wait at least this long, with the pause to come, is told; and so long again until the next line
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
 

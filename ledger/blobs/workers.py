@@ -65,8 +65,8 @@ class Workers(Generic[Result]):
                 self._pool = _new_pool(self._threads)
             self._pool.submit(do)
         except RuntimeError:
-            # The machine has no more threads, and one that there is may take the work up as well; or the interpreter
-            # is ending: what an exit handler saves is saved still.
+            # The machine has no more threads (another thread may take up the work, too), or the interpreter is ending,
+            # when an exit handler may still save something.
             do()
 
     def take(self) -> Result:

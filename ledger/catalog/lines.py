@@ -38,7 +38,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 Needle = tuple[bytes, ...]
-"""Texts of which one is in every line that is sought."""
+"""Every line that is sought holds at least one of these texts."""
 
 
 class Place(NamedTuple):
@@ -116,7 +116,7 @@ def time_column(moment: dt.datetime) -> str:
 
 
 def plain_numbers(value: Any) -> Any:
-    """An encoded value in which equal numbers look alike: 1 and 1.0 are one value to a search."""
+    """An encoded value in which equal numbers look alike: to a search, 1 and 1.0 are the same."""
     if isinstance(value, dict):
         return {key: plain_numbers(child) for key, child in value.items()}
     if isinstance(value, list):
@@ -127,7 +127,7 @@ def plain_numbers(value: Any) -> Any:
 
 
 def needles_of(metadata: Mapping[str, Any]) -> Iterator[Needle]:
-    """Texts that every line holds whose metadata have these values; more lines than those may hold them."""
+    """Texts that every line with these metadata holds; other lines may hold them, too."""
     for key, value in metadata.items():
         start = encode_compact(encode_values({key: 0}))[1:-2]
         if isinstance(value, Mapping):

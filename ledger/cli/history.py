@@ -73,8 +73,8 @@ def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
         )
     check_settings(git_dir)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    if sys.stdout is not None:  # none where the program was started without
+    if sys.stdout is not None:  # the program may have been started without one
         sys.stdout.flush()
-    # Nor do the hooks that a history may bring along run, as little as in a sync.
+    # As in a sync, hooks that a history may bring along do not run.
     command = ["git", "-c", "core.hooksPath=/dev/null", f"--git-dir={git_dir}", *arguments]
     os.execve(program, command, environment)  # noqa: S606  # no shell, on purpose

@@ -38,7 +38,7 @@ def print_made(text: str, path: Path) -> None:
     print_line(text)
     here = status_of(os.curdir)
     if here is not None and os.path.samestat(here, os.stat(path)):
-        # This process followed; the shell still stands in the empty folder whose place it took.
+        # The shell is still in the empty folder that the ledger has replaced.
         print_line("run `cd .` first: it took the place of the folder you are in")
 
 

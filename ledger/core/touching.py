@@ -14,7 +14,7 @@ from ledger.system_errors import raise_unjudged
 
 
 def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[str, Content | LedgerError]]:
-    """The content of every version, or why it cannot be told; of an artifact, where its versions cannot be."""
+    """Every version's label with its content, or the error of reading it; so for an artifact that cannot be listed."""
     try:
         names = snapshot.artifact_names()
     except LedgerError as error:

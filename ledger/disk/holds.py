@@ -107,7 +107,7 @@ def is_abandoned(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _waiting_openly(path: Path) -> Iterator[None]:
-    """A block in which a file tells who comes that somebody waits; where that cannot be, the wait may be long."""
+    """A block in which a file tells newcomers that somebody waits; where none can be made, the wait may be long."""
     if is_abandoned(path):
         remove_if_there(path)
     with contextlib.ExitStack() as stack:

@@ -101,8 +101,8 @@ class StagedFile:
 def stage_together(files: Sequence[tuple[str, bytes]], *, temporary: str) -> None:
     """Put files in place in their order, their bytes durable, their names not yet: the caller syncs the directory.
 
-    The disk begins with all of them before one is waited for: where a file system keeps a journal, what the first one
-    waits for mostly holds the others. ``temporary`` is the prefix of the temporary names.
+    The disk begins with all of them before one is waited for: on a file system with a journal, the wait for the first
+    mostly covers the others. ``temporary`` is the prefix of the temporary names.
     """
     with contextlib.ExitStack() as stack:
         staged = []

@@ -239,9 +239,9 @@ def remove_if_there(path: str | os.PathLike[str]) -> bool:
 
 
 def remove_abandoned(folder: str | os.PathLike[str], lead: str, *, seconds: float) -> None:
-    """Remove the files of a folder whose names begin so and that nobody has written to for so long: nothing reads them.
+    """Remove the files whose names begin with ``lead`` and that nobody has written to for ``seconds``: none is read.
 
-    A time that lies as far ahead counts as well: the clock was set back since.
+    So are files with a time that far in the future: the clock has been set back since.
     """
     for path in (os.path.join(folder, name) for name in names_in(folder) if name.startswith(lead)):
         with storage_errors(path, "look at"), contextlib.suppress(FileNotFoundError):

@@ -1,7 +1,7 @@
 """Versions as a file system of fsspec: ``ledger://iris@3/data.parquet`` (specs/access.md, 1).
 
-So that pandas, polars, pyarrow, dask and duckdb read versions where they take a URL. fsspec finds it by an
-entry point; nothing of the package imports it. It reads, through the core, and writes nothing.
+With it pandas, polars, pyarrow, dask and duckdb read versions wherever they take a URL. fsspec finds it by an
+entry point; nothing else in this project imports it. It reads, through the core, and writes nothing.
 """
 
 from ledger.filesystem.addresses import Address, parse_address

@@ -36,7 +36,7 @@ class VersionFolders:
         return None if found is None else sorted(found)
 
     def place(self, path: str) -> str:
-        """Where a path lies: links on the way to it are followed, and it is not if it is one itself."""
+        """Where a path lies: links on the way to it are followed, but not the path itself if it is a link."""
         folder, _, name = path.rpartition("/")
         return f"{self.follow(folder)}/{name}".removeprefix("/")
 

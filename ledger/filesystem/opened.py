@@ -126,7 +126,7 @@ class OpenedFile(io.BufferedReader):
 
     @closed.setter
     def closed(self, is_closed: bool) -> None:
-        """Nothing: a cache of fsspec notes so what it has just closed."""
+        """Ignored: a cache of fsspec sets it on a file that it has just closed."""
 
     def _reserved_read(self, read: Callable[[_Asked], _Read], asked: _Asked) -> _Read:
         if self._reservation.is_free:

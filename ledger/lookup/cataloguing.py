@@ -80,7 +80,7 @@ class CatalogKeeper:
         elif before is not None or not are_few(snapshot.all_claims()):
             found = self._brought_up(before, snapshot, commit)
         if found is not None:
-            # As the file is now: where nothing could be written, it is as it was.
+            # The identity that the file has now: if it could not be written, that is the old one.
             self._asked = _Known(_identity_of(self._path), found)
         return found
 

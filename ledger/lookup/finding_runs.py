@@ -115,7 +115,7 @@ def _read_step(run: str, file: str, data: bytes) -> StepRecord:
 
 
 def _begun(view: "View", run: str | None = None) -> Mapping[str, RunRecord]:
-    """How a run, or each, began that may have published nothing. Ask before the history, so that none is missed."""
+    """The beginnings of runs that may have published nothing, by id. Ask before the history, so that none is missed."""
     if view.revision is not None:
         return {}
     if run is None:

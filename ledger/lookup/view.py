@@ -107,7 +107,7 @@ def _reopened(kind: type[View], path: Path, revision: CommitId | None) -> View:
 
 
 def _backing_now(view: View) -> Backing:
-    """What the handles of a ledger that was opened anew work with."""
+    """The backing of handles that come from a pickle, whose ledger was opened anew."""
     return view.backing(view.snapshot())
 
 

@@ -35,7 +35,7 @@ class Declared:
         return self
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """By module and name where it stands there, for processes that import the module too."""
+        """By module and name, if it is found there, for processes that import the module as well."""
         module, name = getattr(self, "__module__", _PROGRAM), getattr(self, "__qualname__", "")
         if _standing(module, name) is not self:
             return super().__reduce_ex__(protocol)
@@ -43,10 +43,10 @@ class Declared:
 
     @functools.cached_property
     def _maker(self) -> Callable[[], Any]:
-        """A function that makes it again, and stands in the program that was started as an attribute of it.
+        """A function that makes it again; its name makes it an attribute of this object in the program's main module.
 
-        A worker of multiprocessing has the program's main module: pickle names the function. One of joblib or dask has
-        another: cloudpickle writes the function out, with all that it needs.
+        A worker of multiprocessing has the same main module, so that pickle only names the function. A worker of joblib
+        or dask has another one: there cloudpickle writes the function out, with all that it needs.
         """
         kind, state = type(self), dict(vars(self))
 
@@ -60,7 +60,7 @@ class Declared:
 
 
 def _restored(maker: Callable[[], Any]) -> Any:
-    """What a maker makes: the very one that stands here, where the maker itself does."""
+    """What a maker makes; if it is an attribute of an object in this program, that very object."""
     name = maker.__qualname__
     stands = _standing(_PROGRAM, name) is maker
     return _standing(_PROGRAM, name.removesuffix(f".{_MAKER}")) if stands else maker()
@@ -122,7 +122,7 @@ def named_parameters(function: Callable[..., Any], owner: str) -> Mapping[str, i
 def is_handed_class(args: Sequence[Any], parameters: Iterable[str]) -> bool:
     """Whether a class method hands its class on with the call.
 
-    It does since Python 3.13. Before, it asks for a step or pipeline that is of the class.
+    Python does so from 3.13 on; before, it asks the step or pipeline for one that is bound to the class.
     """
     return bool(args) and isinstance(args[0], type) and next(iter(parameters), None) == _OWNERS[-1]
 

@@ -24,7 +24,7 @@ _ADDING = {"add", "append", "appendleft", "extend", "extendleft", "insert", "upd
 _LAMBDA = "<lambda>"
 _CONSTANTS = frozenset({"LOAD_CONST", "LOAD_COMMON_CONSTANT"})
 _EXIT = frozenset({"PRECALL", "CALL", "GET_AWAITABLE", "SEND", "YIELD_VALUE", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT"})
-"""What stands in the exit of a ``with`` or ``async with`` beside instructions without argument, or of ``None``."""
+"""What the exit of a ``with`` consists of, beside instructions without an argument or with ``None``."""
 
 
 def source_text(function: Callable[..., Any]) -> str | None:
