@@ -9,6 +9,8 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 
+from ledger.history.kinds import ID_BYTES
+
 MOST_BYTES = 1 << 28
 """No object of a ledger is nearly as large."""
 
@@ -24,7 +26,6 @@ _LONGEST_INSERT = 0x7F
 _WORTH_A_COPY = 8
 """Fewer bytes from elsewhere in the base cost as much as themselves."""
 
-_ID = 20
 _SHORT = 64
 
 _ENTRIES = re.compile(rb"[0-7]{5,6} [^\0]+\0.{20}", re.DOTALL)
@@ -92,7 +93,7 @@ def _pieces_of_tree(base: bytes, target: bytes) -> Iterator[Piece]:
     start = common_prefix(base, target)
     end = _common_suffix(base[start:], target[start:])
     stop = len(target) - end
-    if stop - start > _ID and len(base) != len(target):
+    if stop - start > ID_BYTES and len(base) != len(target):
         entries, others = _ENTRIES.findall(base), _ENTRIES.findall(target)
         if (b"".join(entries), b"".join(others)) == (base, target):
             yield from _matched(entries, others)
@@ -117,8 +118,8 @@ def _pieces_of_text(base: bytes, target: bytes) -> Iterator[Piece]:
 def _other_ids(base: bytes, target: bytes, at: int, stop: int) -> Iterator[Piece]:
     """The pieces of two that are equally long: what differs is taken to be an id."""
     while at < stop:
-        yield target[at : min(at + _ID, stop)]
-        at = min(at + _ID, stop)
+        yield target[at : min(at + ID_BYTES, stop)]
+        at = min(at + ID_BYTES, stop)
         end = _alike_until(base, target, at, stop)
         yield (at, end - at) if end - at >= _WORTH_A_COPY else target[at:end]
         at = end

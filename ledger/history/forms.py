@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple, NewType
 
 from ledger.history.deltas import common_prefix
-from ledger.history.kinds import KINDS
+from ledger.history.kinds import ID_BYTES, KINDS
 from ledger.ids import CommitId
 
 ObjectId = NewType("ObjectId", str)
@@ -29,7 +29,6 @@ _COMMIT_HEAD = re.compile(
     rb"author ([^<>\n]*<[^<>\n]*>)[^\n]*\ncommitter [^<>\n]*<[^<>\n]*> ([0-9]+) [^\n]*(?:\n|\Z)"
 )
 _TAG_HEAD = re.compile(rb"object ([0-9a-f]{40})\ntype (?:commit|tree|blob|tag)\n")
-_ID_BYTES = 20
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}")
 
 
@@ -83,7 +82,7 @@ def change_tree(data: bytes, changed: Mapping[str, Entry]) -> bytes:
 def put_ids(data: bytes, ids: Mapping[int, ObjectId]) -> bytes:
     """A tree with other ids at some places, as `find_in_tree` tells them."""
     for at, id in ids.items():
-        data = data[:at] + bytes.fromhex(id) + data[at + _ID_BYTES :]
+        data = data[:at] + bytes.fromhex(id) + data[at + ID_BYTES :]
     return data
 
 
@@ -156,7 +155,7 @@ def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
             at = next((found.start() for found in _TREE_ENTRY.finditer(data) if found[0].startswith(head)), -1)
         if at >= 0:
             at += len(head)
-            return at, Entry(is_directory, ObjectId(data[at : at + _ID_BYTES].hex()))
+            return at, Entry(is_directory, ObjectId(data[at : at + ID_BYTES].hex()))
     check_tree(data)
     return None
 

@@ -18,6 +18,7 @@ from ledger.errors import IntegrityError
 from ledger.history.entries import BASES_BYTES, PackDamage, read_object
 from ledger.history.forms import object_id
 from ledger.history.keeping import KeptObjects
+from ledger.history.kinds import ID_BYTES
 from ledger.history.packfile import PACK_HEAD, map_file, pack_head, seal_index
 
 _RECORD = struct.Struct(">20sIIQH")
@@ -119,7 +120,7 @@ class NewPack:
 
         Raises `IntegrityError` where an entry is no longer what was written: a fold may have begun long ago.
         """
-        count = sum(len(names) for names, _, _ in columns) // 20
+        count = sum(len(names) for names, _, _ in columns) // ID_BYTES
         head = pack_head(count)
         digest = hashlib.sha1(head, usedforsecurity=False)
         for entry in self._read_back():
@@ -153,8 +154,9 @@ class NewPack:
 
 def split_columns(data: bytes) -> Columns:
     """The columns that were written one after another."""
-    count = len(data) // (20 + 4 + 4)
-    return Columns(data[: 20 * count], data[20 * count : 24 * count], data[24 * count :])
+    count = len(data) // (ID_BYTES + 4 + 4)
+    crcs, offsets = ID_BYTES * count, (ID_BYTES + 4) * count
+    return Columns(data[:crcs], data[crcs:offsets], data[offsets:])
 
 
 def _no_name(_: bytes) -> None:

@@ -20,9 +20,12 @@ from ledger.disk import open_regular
 from ledger.history import openfiles
 from ledger.history.entries import NAME_DELTA, PackDamage, read_head, read_object
 from ledger.history.keeping import KeptObjects
+from ledger.history.kinds import ID_BYTES
 from ledger.history.openfiles import FileBytes, OpenFile
 
 TRAILER = 20
+"""The length of the SHA-1 at the end of a pack or an index, over what is before it."""
+
 PACK_HEAD = 12
 INDEX_MAGIC = b"\xfftOc\x00\x00\x00\x02"
 
@@ -35,7 +38,6 @@ _LEAST_SPREAD = 16
 _INDEX_TRAILER = 40
 _ENTRY_BYTES = 28
 _LARGE = 0x80000000
-_NAME = 20
 
 
 class PackFile:
@@ -75,10 +77,10 @@ class PackFile:
         high = min(high, self._count)
         if low >= high:
             return None
-        if _NAMES_AT + _NAME * high > len(head):
+        if _NAMES_AT + ID_BYTES * high > len(head):
             place = self._place(name, low, high)
         else:
-            place = _place_in(head, name, _NAMES_AT + _NAME * low, _NAMES_AT + _NAME * high, low)
+            place = _place_in(head, name, _NAMES_AT + ID_BYTES * low, _NAMES_AT + ID_BYTES * high, low)
         return None if place is None else self._offset(place)
 
     def may_be(self, name: bytes, kind: int) -> bool:
@@ -96,8 +98,8 @@ class PackFile:
 
     def names(self) -> Iterator[bytes]:
         """The names of all objects, sorted."""
-        names = self._part(_NAMES_AT, _NAME * len(self))
-        return (names[at : at + _NAME] for at in range(0, len(names), _NAME))
+        names = self._part(_NAMES_AT, ID_BYTES * len(self))
+        return (names[at : at + ID_BYTES] for at in range(0, len(names), ID_BYTES))
 
     def offsets(self) -> "array[int]":
         """Where the entries of the objects begin, in the order of their names."""
@@ -138,9 +140,9 @@ class PackFile:
         spread = 2 * math.isqrt(high - low) + _LEAST_SPREAD
         likely = low + ((high - low) * int.from_bytes(name[1:5]) >> 32)
         start, stop = max(low, likely - spread), min(high, likely + spread)
-        names = self._part(_NAMES_AT + _NAME * start, _NAME * (stop - start))
-        if (start > low and name < names[:_NAME]) or (stop < high and name > names[-_NAME:]):
-            start, names = low, self._part(_NAMES_AT + _NAME * low, _NAME * (high - low))
+        names = self._part(_NAMES_AT + ID_BYTES * start, ID_BYTES * (stop - start))
+        if (start > low and name < names[:ID_BYTES]) or (stop < high and name > names[-ID_BYTES:]):
+            start, names = low, self._part(_NAMES_AT + ID_BYTES * low, ID_BYTES * (high - low))
         return _place_in(names, name, 0, len(names), start)
 
     def _offset(self, place: int) -> int:
@@ -231,7 +233,7 @@ def encode_index(listed: Iterable[tuple[bytes, int, int]], checksum: bytes) -> b
 
 def seal_index(names: Sequence[bytes], crcs: Sequence[bytes], offsets: Sequence[bytes], checksum: bytes) -> bytes:
     """An index of its sorted columns, each in one part or several."""
-    fan_out = _fan_out(b"".join(part[::_NAME] for part in names))
+    fan_out = _fan_out(b"".join(part[::ID_BYTES] for part in names))
     body = b"".join([INDEX_MAGIC, fan_out, *names, *crcs, *offsets, checksum])
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
 
@@ -264,9 +266,9 @@ def _mapped(path: str) -> mmap.mmap:
 def _place_in(names: bytes, name: bytes, start: int, stop: int, first: int) -> int | None:
     """The place of a name between two places of some bytes, of which the first is that of the ``first`` name there."""
     at = names.find(name, start, stop)
-    while at > 0 and (at - start) % _NAME:
+    while at > 0 and (at - start) % ID_BYTES:
         at = names.find(name, at + 1, stop)
-    return None if at < 0 else first + (at - start) // _NAME
+    return None if at < 0 else first + (at - start) // ID_BYTES
 
 
 def _number(data: bytes, at: int = 0) -> int:

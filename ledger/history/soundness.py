@@ -20,11 +20,10 @@ from ledger.history.forms import NO_NAMES, is_object_id, object_id
 from ledger.history.indexing import is_sound
 from ledger.history.keeping import KeptObjects
 from ledger.history.kinds import COMMIT, KINDS, TREE
-from ledger.history.packfile import PackFile
+from ledger.history.packfile import TRAILER, PackFile
 from ledger.system_errors import raise_unjudged, storage_error
 
 _BLOCK = 1 << 20
-_TRAILER = 20
 _SHOWN = 3
 _PERSON = rb"[^<>\n\0]* <[^<>\n\0]*> (?:0|[1-9][0-9]*) [+-][0-9]{4}\n"
 _COMMIT_HEAD = re.compile(rb"tree [0-9a-f]{40}\n(?:parent [0-9a-f]{40}\n)*author " + _PERSON + rb"committer " + _PERSON)
@@ -75,7 +74,7 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
         raise_unjudged(error)
         yield GitFault(f"{name}.pack", "corrupt", str(error), _listed(base))
         return
-    if size < _TRAILER or not is_whole:
+    if size < TRAILER or not is_whole:
         yield GitFault(f"{name}.pack", "corrupt", f"{base}.pack has another checksum than it ends in", _listed(base))
         return
     bad_index = check_index(base, name)
@@ -201,7 +200,7 @@ def check_trailer(path: Path, name: str) -> Iterator[GitFault]:
         size, is_whole = _hash(str(path))
     except FileNotFoundError:
         return
-    if size < _TRAILER or not is_whole:
+    if size < TRAILER or not is_whole:
         yield GitFault(
             name, "corrupt", f"{path} has another checksum than it ends in; it is derived and may be deleted"
         )
@@ -214,7 +213,7 @@ def _hash(path: str) -> tuple[int, bool]:
         descriptor, status = open_regular(path)
         with open(descriptor, "rb") as file:
             size = status.st_size
-            left = size - _TRAILER
+            left = size - TRAILER
             while left > 0 and (block := file.read(min(_BLOCK, left))):
                 digest.update(block)
                 left -= len(block)
