@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ledger.disk import HeldLock, LockFile
 from ledger.errors import LedgerError
-from ledger.history.objects import Objects
 from ledger.history.packing import FoldStep, is_fold_due, next_fold
+from ledger.history.staging import StagingArea
 from ledger.history.waiting import Queue
 from ledger.notices import warn_user
 
@@ -22,9 +22,9 @@ FOLD_LOCK = "fold.lock"
 class Folds:
     """The folds of one history. Threads may share it."""
 
-    def __init__(self, objects: Objects, folder: Path, queue: Queue, *, timeout: float) -> None:
+    def __init__(self, staging: StagingArea, folder: Path, queue: Queue, *, timeout: float) -> None:
         """``folder`` is where the locks are, ``timeout`` how many seconds `hold` waits."""
-        self._objects = objects
+        self._staging = staging
         self._lock = LockFile(folder / FOLD_LOCK)
         self._queue = queue
         self._timeout = timeout
@@ -38,13 +38,13 @@ class Folds:
 
         The caller holds the ledger's lock.
         """
-        if not is_fold_due(self._objects):
+        if not is_fold_due(self._staging.objects):
             return None
         with _told_as_warning():
             held = self._lock.try_hold()
             if held is not None:
                 stack.enter_context(held)
-                return next_fold(self._objects)
+                return next_fold(self._staging)
         return None
 
     def do(self, step: FoldStep) -> None:

@@ -45,6 +45,7 @@ from ledger.history.remotes import PUBLISHED
 from ledger.history.repository import UNSYNCED, check_format, check_repository, create_repository, find_repository
 from ledger.history.revisions import commit_behind, resolve_revision, walk_commits
 from ledger.history.snapshot import Snapshot
+from ledger.history.staging import StagingArea
 from ledger.history.trees import CommittedTree, GrowingTree, emit_into
 from ledger.history.turns import Turns
 from ledger.history.waiting import Queue, Waiter
@@ -74,8 +75,10 @@ class History:
         self._unsynced = lock.parent / UNSYNCED
         self.objects = Objects(git_dir)
         """The objects of the repository, for the rest of this package."""
+        self.staging = StagingArea(self.objects)
+        """Where folds that take several steps stand, for the rest of this package."""
         self._turns = Turns(git_dir, self.objects, self._lock, self._queue, timeout=lock_timeout)
-        self._folds = Folds(self.objects, lock.parent, self._queue, timeout=lock_timeout)
+        self._folds = Folds(self.staging, lock.parent, self._queue, timeout=lock_timeout)
         self._checked_format = False
         # Replaced as one, for threads: many versions in a row ask about one commit, and lie near each other.
         self._published: tuple[CommitId, Snapshot] | None = None

@@ -12,7 +12,6 @@ Owns every read of Git's object files. Rules it keeps:
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ledger.errors import IntegrityError
 from ledger.history.damage import Damage
@@ -22,9 +21,6 @@ from ledger.history.kinds import COMMIT, KINDS, TREE
 from ledger.history.loose import LooseObjects
 from ledger.history.packs import Packs
 from ledger.ids import CommitId
-
-if TYPE_CHECKING:
-    from ledger.history.staging import StagedFold
 
 _CACHE_BYTES = 8 << 20
 _CACHED_COMMITS = 100
@@ -40,8 +36,6 @@ class Objects:
         self.pack_directory = self.directory / "pack"
         self.loose = LooseObjects(self.directory)
         self.packs = Packs(self.pack_directory)
-        self.fold_at_hand: StagedFold | None = None
-        """The fold in slices that this process was at last, for `staging`, which alone reads and sets it."""
         self._cache = KeptObjects(_CACHE_BYTES)
         self._commits: dict[CommitId, Commit] = {}
         self._trees: dict[ObjectId, dict[str, Entry]] = {}

@@ -39,15 +39,7 @@ from ledger.history.objects import Objects
 from ledger.history.oldpacks import OUR_KEEP, OldPack, open_old_packs
 from ledger.history.packfile import PackFile, encode_pack
 from ledger.history.replacing import TEMPORARY, fold_at_once
-from ledger.history.staging import (
-    DEAD_SECONDS,
-    StagedFold,
-    begin_fold,
-    discard_fold,
-    has_died,
-    plan_under_way,
-    resume_fold,
-)
+from ledger.history.staging import DEAD_SECONDS, StagedFold, StagingArea
 from ledger.system_errors import storage_error
 
 TIERS = (64, 512, 4096, 32768, 131072)
@@ -127,17 +119,18 @@ def is_fold_due(objects: Objects) -> bool:
     return bool(plan_fold(counts)) or _is_turn(counts, _written_last(counts))
 
 
-def next_fold(objects: Objects) -> FoldStep | None:
+def next_fold(staging: StagingArea) -> FoldStep | None:
     """The next step towards few packs, if one is due.
 
     The caller holds the ledger's lock, so that what is chosen was written by no writer that is still at it; and the
     lock of those who fold, which it keeps until the step is done. Packs that somebody marked with ``.keep`` and
     damaged packs are left as they are. What writers left that died is seen to first.
     """
+    objects = staging.objects
     written = _written_last(objects.packs.counts())
     objects.packs.look_again()  # Git's housekeeping may have been here, and others that fold
     with _folding(objects):
-        under_way = plan_under_way(objects)
+        under_way = staging.plan_under_way()
         counts = _without(objects.packs.counts(), under_way.packs if under_way is not None else ())
         stems = plan_fold(counts)
         if stems and sum(counts[stem] for stem in stems) <= AT_ONCE:
@@ -145,12 +138,12 @@ def next_fold(objects: Objects) -> FoldStep | None:
             pack_loose_objects(objects)
             return partial(_fold_at_once, objects, open_old_packs(objects.pack_directory, stems))
         if under_way is None and stems:
-            return partial(_advance, objects, begin_fold(objects, stems, by_hand=False), written)
+            return partial(_advance, objects, staging.begin(stems, by_hand=False), written)
         if under_way is not None and _is_turn(counts, written):
             if not under_way.by_hand:
-                return partial(_advance, objects, resume_fold(objects, under_way), written)
-            if has_died(objects, under_way):
-                discard_fold(objects)
+                return partial(_advance, objects, staging.resume(under_way), written)
+            if staging.has_died(under_way):
+                staging.discard()
     return None
 
 

@@ -17,7 +17,6 @@ from ledger.history.history import History
 from ledger.history.objects import Objects
 from ledger.history.oldpacks import open_old_packs
 from ledger.history.packing import pack_loose_objects, tidy
-from ledger.history.staging import begin_fold
 
 MOST_PACKED = 1_000_000
 """Most objects of a pack: what is kept in memory meanwhile is some 80 bytes of each."""
@@ -126,15 +125,14 @@ def execute_packing(history: History, plan: PackingPlan, progress: Callable[[int
 
 def _fold_group(history: History, stems: Sequence[str], progress: Callable[[int], None]) -> None:
     """Fold packs into one, letting writers in between the slices."""
-    objects = history.objects
     with history.undisturbed():
-        fold = begin_fold(objects, stems, by_hand=True)
+        fold = history.staging.begin(stems, by_hand=True)
     while fold is not None:
         before = fold.done
         with history.undisturbed():
             if not fold.is_current():
                 # A writer took this program for dead, as when it was stopped for long.
-                fold = begin_fold(objects, stems, by_hand=True)
+                fold = history.staging.begin(stems, by_hand=True)
                 continue
             is_over = fold.advance(_BY_HAND)
         progress(fold.done - before)

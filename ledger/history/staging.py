@@ -71,15 +71,14 @@ class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
 class StagedFold:
     """A fold under way, as far as it has come on the disk."""
 
-    def __init__(self, objects: Objects, plan: FoldPlan, packs: Sequence[OldPack], records: bytes = b"") -> None:
+    def __init__(self, area: "StagingArea", plan: FoldPlan, packs: Sequence[OldPack], records: bytes = b"") -> None:
         self.plan = plan
         self.successor: StagedFold | None = None
-        self._objects = objects
-        self._folder = _folder_of(objects)
+        self._area = area
         self._saved = len(records)
         self._written: tuple[_State | None, _State | None] = None, None
         related = _UNLIMITED if plan.by_hand else _MOST_RELATED
-        self._fold = Fold(packs, NewPack(self._folder / _PACK, records), most_related=related)
+        self._fold = Fold(packs, NewPack(area.folder / _PACK, records), most_related=related)
 
     @property
     def done(self) -> int:
@@ -98,7 +97,7 @@ class StagedFold:
 
     def is_current(self) -> bool:
         """Whether this is the fold that is under way."""
-        plan = plan_under_way(self._objects)
+        plan = self._area.plan_under_way()
         return plan is not None and plan.id == self.plan.id
 
     def advance(self, most: int) -> bool:
@@ -115,34 +114,34 @@ class StagedFold:
                 columns = self._fold.new.columns(part * 256 // _PARTS, (part + 1) * 256 // _PARTS)
                 write_file(self._part(part), columns)
             if missing:
-                self._objects.fold_at_hand = self
+                self._area.fold_at_hand = self
                 return False
-            put_in_place(self._objects, self._fold, self._columns())
+            put_in_place(self._area.objects, self._fold, self._columns())
         except OldPackDamage as damage:
             sound = [old.base.name for old in self._fold.packs if old is not damage.pack]
-            self.successor = begin_fold(self._objects, sound, by_hand=self.plan.by_hand)
+            self.successor = self._area.begin(sound, by_hand=self.plan.by_hand)
             return True
         except FileNotFoundError:
             pass  # Git's housekeeping took a pack: nothing is lost but work.
         except IntegrityError:
-            discard_fold(self._objects)
+            self._area.discard()
             raise
-        discard_fold(self._objects)
+        self._area.discard()
         return True
 
     def _copy(self, most: int) -> None:
         self._fold.advance(most, durably=True)
         records = bytes(self._fold.new.records[self._saved :])
-        patch_file(self._folder / _RECORDS, [(self._saved, records)], durably=True)
+        patch_file(self._area.folder / _RECORDS, [(self._saved, records)], durably=True)
         self._saved += len(records)
         self._written = self._state()
-        self._objects.fold_at_hand = self
+        self._area.fold_at_hand = self
 
     def _state(self) -> tuple[_State | None, _State | None]:
-        return _state_of(self._folder / _PACK), _state_of(self._folder / _RECORDS)
+        return _state_of(self._area.folder / _PACK), _state_of(self._area.folder / _RECORDS)
 
     def _part(self, part: int) -> Path:
-        return self._folder / f"{_INDEX}{part:02}"
+        return self._area.folder / f"{_INDEX}{part:02}"
 
     def _missing_parts(self) -> list[int]:
         if len(self._fold) <= _SMALL:
@@ -155,78 +154,83 @@ class StagedFold:
         return [split_columns(read_file(self._part(part))) for part in range(_PARTS)]
 
 
-def begin_fold(objects: Objects, stems: Sequence[str], *, by_hand: bool) -> StagedFold | None:
-    """Begin to fold packs, in place of any fold that is under way; ``None`` if fewer than two of them can be folded."""
-    discard_fold(objects)
-    packs = open_old_packs(objects.pack_directory, stems)
-    if len(packs) < 2:  # noqa: PLR2004  # one pack is one pack already
+class StagingArea:
+    """The folder of the fold that is under way, and what this process has at hand of it."""
+
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
+        self.folder = objects.directory.parent / "ledger-fold"
+        self.fold_at_hand: StagedFold | None = None
+        """The fold that this process was at last, with what it read for it; set by its steps."""
+
+    def begin(self, stems: Sequence[str], *, by_hand: bool) -> StagedFold | None:
+        """Begin to fold packs, in place of any fold that is under way; ``None`` if fewer than two can be folded."""
+        self.discard()
+        packs = open_old_packs(self.objects.pack_directory, stems)
+        if len(packs) < 2:  # noqa: PLR2004  # one pack is one pack already
+            return None
+        plan = FoldPlan(id=fresh_name(""), packs=tuple(old.base.name for old in packs), by_hand=by_hand)
+        make_directory(self.folder)
+        write_file(self.folder / _PLAN, [encode(plan)])
+        return StagedFold(self, plan, packs)
+
+    def plan_under_way(self) -> FoldPlan | None:
+        """What is being folded, or ``None``."""
+        path = self.folder / _PLAN
+        try:
+            plan = decode(read_file(path), FoldPlan, where=str(path))
+        except FileNotFoundError:
+            return None
+        except FormatError:
+            plan = None  # of a program of another time, or never durable
+        if plan is None or self._is_linked():
+            self.discard()
+            return None
+        return plan
+
+    def resume(self, plan: FoldPlan) -> StagedFold | None:
+        """Take up the fold that is under way; ``None``, and it is thrown away, if what is there does not fit.
+
+        The process that made the last slice still has at hand what it read for it.
+        """
+        # Taken away until a step has gone well: after one that failed, only what is on the disk was checked.
+        at_hand, self.fold_at_hand = self.fold_at_hand, None
+        if at_hand is not None and at_hand.plan == plan and at_hand.is_as_left():
+            return at_hand
+        try:
+            records = _read_if_there(self.folder / _RECORDS)
+            records = records[: len(records) - len(records) % RECORD_BYTES]
+            packs = [OldPack(self.objects.pack_directory / stem) for stem in plan.packs]
+            fold = StagedFold(self, plan, packs, records)
+            if fold.fits():
+                return fold
+        except (FileNotFoundError, PackDamage):
+            pass
+        self.discard()
         return None
-    plan = FoldPlan(id=fresh_name(""), packs=tuple(old.base.name for old in packs), by_hand=by_hand)
-    make_directory(_folder_of(objects))
-    write_file(_folder_of(objects) / _PLAN, [encode(plan)])
-    return StagedFold(objects, plan, packs)
 
+    def has_died(self, plan: FoldPlan) -> bool:
+        """Whether a fold is one by hand whose program died: nothing has moved in it for long."""
+        with storage_errors(self.folder, "read"):
+            moved = max(entry.stat().st_mtime for entry in os.scandir(self.folder))
+        return plan.by_hand and abs(time.time() - moved) > DEAD_SECONDS
 
-def plan_under_way(objects: Objects) -> FoldPlan | None:
-    """What is being folded, or ``None``."""
-    path = _folder_of(objects) / _PLAN
-    try:
-        plan = decode(read_file(path), FoldPlan, where=str(path))
-    except FileNotFoundError:
-        return None
-    except FormatError:
-        plan = None  # of a program of another time, or never durable
-    if plan is None or _is_linked(path.parent):
-        discard_fold(objects)
-        return None
-    return plan
+    def discard(self) -> None:
+        """Throw away what there is of a fold: the plan first, without which the rest is nothing.
 
+        In the place of the folder there may be a link to one that is not ours to empty: then only the link goes.
+        """
+        self.fold_at_hand = None
+        if self._is_linked():
+            remove_if_there(self.folder)
+            return
+        remove_if_there(self.folder / _PLAN)
+        with storage_errors(self.folder, "list"), contextlib.suppress(FileNotFoundError):
+            for name in os.listdir(self.folder):
+                remove_if_there(self.folder / name)
 
-def resume_fold(objects: Objects, plan: FoldPlan) -> StagedFold | None:
-    """Take up the fold that is under way; ``None``, and it is thrown away, if what is there does not fit.
-
-    The process that made the last slice still has at hand what it read for it.
-    """
-    # Taken away until a step has gone well: after one that failed, only what is on the disk was checked.
-    at_hand, objects.fold_at_hand = objects.fold_at_hand, None
-    if at_hand is not None and at_hand.plan == plan and at_hand.is_as_left():
-        return at_hand
-    folder = _folder_of(objects)
-    try:
-        records = _read_if_there(folder / _RECORDS)
-        records = records[: len(records) - len(records) % RECORD_BYTES]
-        packs = [OldPack(objects.pack_directory / stem) for stem in plan.packs]
-        fold = StagedFold(objects, plan, packs, records)
-        if fold.fits():
-            return fold
-    except (FileNotFoundError, PackDamage):
-        pass
-    discard_fold(objects)
-    return None
-
-
-def has_died(objects: Objects, plan: FoldPlan) -> bool:
-    """Whether a fold is one by hand whose program died: nothing has moved in it for long."""
-    folder = _folder_of(objects)
-    with storage_errors(folder, "read"):
-        moved = max(entry.stat().st_mtime for entry in os.scandir(folder))
-    return plan.by_hand and abs(time.time() - moved) > DEAD_SECONDS
-
-
-def discard_fold(objects: Objects) -> None:
-    """Throw away what there is of a fold: the plan first, without which the rest is nothing.
-
-    In the place of the folder there may be a link to one that is not ours to empty: then only the link goes.
-    """
-    objects.fold_at_hand = None
-    folder = _folder_of(objects)
-    if _is_linked(folder):
-        remove_if_there(folder)
-        return
-    remove_if_there(folder / _PLAN)
-    with storage_errors(folder, "list"), contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(folder):
-            remove_if_there(folder / name)
+    def _is_linked(self) -> bool:
+        return stat.S_ISLNK(mode_of(self.folder, follow=False))
 
 
 def _state_of(path: Path) -> _State | None:
@@ -235,16 +239,8 @@ def _state_of(path: Path) -> _State | None:
     return (status.st_size, status.st_mtime_ns) if status is not None else None
 
 
-def _is_linked(folder: Path) -> bool:
-    return stat.S_ISLNK(mode_of(folder, follow=False))
-
-
 def _read_if_there(path: Path) -> bytes:
     try:
         return read_file(path)
     except FileNotFoundError:
         return b""
-
-
-def _folder_of(objects: Objects) -> Path:
-    return objects.directory.parent / "ledger-fold"

@@ -22,7 +22,6 @@ from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.packing import FOLD_AT, next_fold, write_pack
 from ledger.history.relatives import families_of
-from ledger.history.staging import begin_fold, plan_under_way
 from ledger.records import check_name
 from tests.conftest import check_histories
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
@@ -136,7 +135,7 @@ def test_a_large_fold_takes_several_saves(history: History) -> None:
     for number in range(1, 3 * FOLD_AT):
         before = objects_of(history)
         publish(again(history), draft("iris", size=number))
-        slices += plan_under_way(history.objects) is not None
+        slices += history.staging.plan_under_way() is not None
         assert before.items() <= objects_of(history).items()
         assert number == len(versions_of(again(history)))
     assert slices > 3
@@ -148,10 +147,10 @@ def begun(history: History) -> None:
     """A fold that has gone through some entries and not through others."""
     saves(history, FOLD_AT)
     while not (folder_of(history) / "records").exists():
-        step = next_fold(history.objects)
+        step = next_fold(history.staging)
         assert step is not None
         step()
-    assert plan_under_way(history.objects) is not None
+    assert history.staging.plan_under_way() is not None
 
 
 @pytest.mark.usefixtures("small_slices")
@@ -169,13 +168,13 @@ def test_writers_go_on_with_one_fold_in_turns(history: History) -> None:
 def test_a_slice_that_failed_is_done_anew_from_what_is_on_the_disk(history: History) -> None:
     """What a failed step left in memory was never read back: nobody goes on with it."""
     saves(history, FOLD_AT - 1)
-    was_at_hand = history.objects.fold_at_hand
+    was_at_hand = history.staging.fold_at_hand
     pack = folder_of(history) / "pack"
     aside = pack.rename(pack.with_name("aside"))
     pack.symlink_to(aside)
     with pytest.warns(UserWarning, match="could not be folded"):
         saves(history, 1)
-    assert (True, None) == (was_at_hand is not None, history.objects.fold_at_hand)
+    assert (True, None) == (was_at_hand is not None, history.staging.fold_at_hand)
     aside.rename(pack)
     saves(history, 2 * FOLD_AT)
     assert len(packs_of(history)) < 3 * FOLD_AT
@@ -187,7 +186,7 @@ def test_a_slice_that_failed_is_done_anew_from_what_is_on_the_disk(history: Hist
 def test_what_a_fold_in_slices_has_written_is_checked_once_more_in_the_end(history: History, damage: str) -> None:
     """A slice that goes bad between two saves costs the fold: the packs it was made from stay, and all objects."""
     saves(history, FOLD_AT - 1)
-    assert history.objects.fold_at_hand is not None
+    assert history.staging.fold_at_hand is not None
     pack, before = folder_of(history) / "pack", objects_of(history)
     data = bytearray(pack.read_bytes())
     data[-5] ^= 1
@@ -283,7 +282,7 @@ def test_a_fold_by_hand_is_nobody_elses(history: History, monkeypatch: pytest.Mo
     """Saves leave the packs of a living `ledger pack` alone, and throw away what a dead one left."""
     saves(history, 3)
     stems = [pack.stem for pack in packs_of(history)]
-    assert begin_fold(history.objects, stems, by_hand=True) is not None
+    assert history.staging.begin(stems, by_hand=True) is not None
     saves(history, 2 * FOLD_AT)
     assert set(stems) <= {pack.stem for pack in packs_of(history)}
     monkeypatch.setattr(staging, "DEAD_SECONDS", -1.0)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from ledger.errors import ArgumentError
 from ledger.history import History, repacking
 from ledger.history.repacking import MOST_PACKED, PackSize, group_packs
-from ledger.history.staging import plan_under_way
 from ledger.history.upkeep import execute_packing, plan_packing
 from tests.conftest import check_histories
 from tests.history.test_folding import EVENTS, objects_of, saves
@@ -48,7 +47,7 @@ def test_packing_leaves_one_pack_of_what_there_was(history: History) -> None:
     assert before == objects_of(history)
     assert 60 == len(versions_of(again(history)))
     assert [] == plan_packing(again(history)).groups
-    assert not plan_under_way(history.objects)
+    assert not history.staging.plan_under_way()
 
 
 def test_a_plan_changes_nothing_and_is_executed_once(history: History) -> None:
