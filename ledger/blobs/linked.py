@@ -9,6 +9,7 @@ a path is followed only if no part of it is a symbolic link.
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -28,6 +29,7 @@ from ledger.disk import absolute, is_folder, mode_of, read_file, settle_files, s
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.meters import expect
 from ledger.records import Content, FileEntry, FileKind
+from ledger.system_errors import raise_closed, raise_unjudged
 
 _BLOCK_SIZE = 1 << 20
 
@@ -94,6 +96,7 @@ class LinkedFiles:
     def __init__(self, store: LocalStore, content: Content, files: tuple[FileEntry, ...], *, label: str) -> None:
         self.path = _full_path(store, content.linked or "")
         self._label = label
+        self._is_of_others = store.is_of_others
         self._registered = registered_of(content, files, label=label, location=self.path)
         if os.path.realpath(self.path) != self.path:
             raise IntegrityError(
@@ -114,7 +117,8 @@ class LinkedFiles:
         """A file to read and seek in, checked as a whole first, and again when it was touched; a link's target."""
         if file.kind == "link":
             return unnamed_copy(self.blocks(file))
-        return readable_file(file.size, _InPlace(self._source(file), partial(self._check_file, file)))
+        with self._looking():
+            return readable_file(file.size, _InPlace(self._source(file), partial(self._check_file, file)))
 
     def separate(self) -> Self:
         """These files themselves: nothing is kept between two reads."""
@@ -140,7 +144,8 @@ class LinkedFiles:
         if not mode_of(self.path, follow=False):
             raise IntegrityError(f"{self._label}: {self.path} is missing", location=self.path)
         try:
-            return _scan(self.path)
+            with self._looking():
+                return _scan(self.path)
         except UnsupportedFileError as error:
             raise IntegrityError(
                 f"{self._label}: changed since it was registered: {error}", location=self.path
@@ -159,14 +164,30 @@ class LinkedFiles:
         if real_path(os.path.dirname(source)) != os.path.dirname(source):
             raise self._registered.changed(file.path, "lies behind a symbolic link")
         try:
-            yield from read_source(source, follow=False)
+            with self._looking():
+                yield from read_source(source, follow=False)
         except (StorageError, UnsupportedFileError) as error:
-            raise self._registered.changed(file.path, f"cannot be read: {error}") from error
+            raise_unjudged(error)
+            hint = error.hint if isinstance(error.__cause__, PermissionError) else ""
+            raise self._registered.changed(file.path, f"cannot be read: {error}", hint) from error
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """A block that looks at files: what is closed to this user in somebody else's store was not changed."""
+        try:
+            yield
+        except StorageError as error:
+            if self._is_of_others:
+                raise_closed(error)
+            raise
 
     def _link_target(self, file: FileEntry) -> bytes:
+        source = self._source(file)
         try:
-            return os.fsencode(os.readlink(self._source(file)))
+            with self._looking(), storage_errors(source, "read"):
+                return os.fsencode(os.readlink(source))
         except OSError as error:
+            raise_unjudged(error)
             raise self._registered.changed(file.path, "is no link any more") from error
 
 

@@ -37,12 +37,16 @@ _TABLES = "tables"
 
 
 class LocalStore:
-    """Objects as files below ``root``; see `Store` for what each call promises."""
+    """Objects as files below ``root``; see `Store` for what each call promises.
+
+    ``is_of_others`` where somebody else keeps it: what is closed to this user there is not damaged.
+    """
 
     root: Path
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_of_others: bool = False) -> None:
         self.root = root.absolute()
+        self.is_of_others = is_of_others
 
     @property
     def url(self) -> str:

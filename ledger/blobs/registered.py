@@ -24,12 +24,12 @@ class Registered(NamedTuple):
     location: str
     files: Mapping[str, FileEntry]
 
-    def changed(self, path: str, what: str) -> IntegrityError:
+    def changed(self, path: str, what: str, hint: str = "") -> IntegrityError:
         """The error for a file that is not what was registered; its digest is the registered one, if there is one."""
         registered = self.files.get(path)
         return IntegrityError(
             f"{self.label}: the file {path!r} {what}, in {self.location}",
-            hint="registered data was changed in place; put it back, or register it again as a new version",
+            hint=hint or "registered data was changed in place; put it back, or register it again as a new version",
             label=self.label,
             digest=registered.digest if registered is not None else None,
             location=self.location,

@@ -108,9 +108,10 @@ class RemoteStores:
     def _opened(self, url: str) -> Store:
         open_it = functools.partial(open_store, url, cache=self._cache)
         try:
-            return open_it()
+            store = open_it()
         except (MissingDependencyError, StorageError):
             return UnopenedStore(without_secrets(url), open_it)
+        return LocalStore(store.root, is_of_others=True) if isinstance(store, LocalStore) else store
 
     def _open(self, url: str) -> Store:
         """A store; one in a folder is checked to be the one that is noted, as its disk may be away."""

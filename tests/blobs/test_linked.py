@@ -1,12 +1,13 @@
 """Data registered in place."""
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
 
 from ledger.blobs import ContentReader, LocalStore, is_present, link_content, linked_path
-from ledger.errors import IntegrityError, OutsideStoreError, UnsupportedFileError
+from ledger.errors import IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.ids import Digest, digest_of
 from ledger.records import Content, FileEntry, linked_digest
 from tests.kit.stores import objects
@@ -100,6 +101,18 @@ def test_changed_bytes_are_not_handed_out(store: LocalStore, folder: Path, tmp_p
         with pytest.raises(IntegrityError, match=r"'a\.csv' has 4 bytes"):
             read()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_shortage_of_descriptors_is_no_change(store: LocalStore, folder: Path) -> None:
+    """A file that this process cannot open just now was not changed in place."""
+    reader = ContentReader(store, link_content(store, folder), label="raw@1")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(StorageError, match="Too many open files"):
+            reader.read("a.csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_an_open_file_that_changes_is_not_read_on(store: LocalStore, folder: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -281,6 +282,43 @@ def test_a_folder_of_a_remotes_store_that_is_closed_is_no_damage(tmp_path: Path,
         assert noise(300_000) == (bob.load("large") / "file").read_bytes()
     finally:
         closed.chmod(0o755)
+
+
+@pytest.mark.parametrize("closed", ["raw", "raw/sub", "raw/file"])
+def test_registered_data_of_a_remote_that_is_closed_is_no_damage(tmp_path: Path, hub: Path, closed: str) -> None:
+    """Who may not read it is told so, by loads and checks, as of every other object there."""
+    ada = shared(tmp_path / "ada", hub)
+    (data := ada.path / "store" / "raw").joinpath("sub").mkdir(parents=True)
+    for path in ("file", "sub/other"):
+        (data / path).write_text("x")
+    (data / "sub" / "link").symlink_to("other")
+    ada.register(data, "raw")
+    ada.sync()
+    Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    code = (
+        "from ledger import Ledger\n"
+        "from ledger.errors import StoreAccessError\n"
+        f"bob = Ledger.open({str(tmp_path / 'bob' / '.ledger')!r})\n"
+        "raw = bob.get('raw')\n"
+        f"there = {str(tmp_path / 'there')!r}\n"
+        "def reads():\n"
+        "    return [raw.open(path).read() for path in ('sub/link', 'file')]\n"
+        "for judges in (bob.verify, raw.load, reads, lambda: raw.restore(there)):\n"
+        "    try:\n"
+        "        print(judges())\n"
+        "    except StoreAccessError as error:\n"
+        "        print(str(error).endswith(': Permission denied'), error.hint)\n"
+    )
+    # Root may read anything, unless it gives up its capabilities.
+    plain = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    if plain and not shutil.which(plain[0]):
+        pytest.skip("needs setpriv, to be root without its powers")
+    blocked = hub / "ledger-store" / closed
+    mode = blocked.stat().st_mode
+    blocked.chmod(0)
+    done = subprocess.run([*plain, sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    blocked.chmod(mode)
+    assert "True check the permissions of the path\n" * 4 == done.stdout, done.stderr
 
 
 def test_a_store_that_was_replaced_on_purpose_is_filled_again(tmp_path: Path, hub: Path) -> None:
