@@ -6,7 +6,7 @@ is certain: chunks and tables are compared; a pack is read whole in a folder, an
 store. The table comes last, so that where a table is, everything it names is.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, MutableSet
+from collections.abc import Callable, Container, Iterable, Iterator, MutableSet, Sequence
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple
@@ -15,7 +15,16 @@ from ledger.blobs.codec import open_chunk, stored_limit
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked_copies import copy_linked
 from ledger.blobs.local import LocalStore
-from ledger.blobs.packs import FOOTER_SIZE, PackIndex, encode_footer, encode_index, load_index, open_entry, parse_index
+from ledger.blobs.packs import (
+    FOOTER_SIZE,
+    PackEntry,
+    PackIndex,
+    encode_footer,
+    encode_index,
+    load_index,
+    open_entry,
+    parse_index,
+)
 from ledger.blobs.sought import Sought
 from ledger.blobs.spooled import stage
 from ledger.blobs.store import Store, checked_reading, keep, puts_at_once, size_of, small_at_once, uncached
@@ -114,11 +123,11 @@ class Copier:
 
     def _copy_chunk(self, source: Store, digest: Digest, size: int, label: str) -> None:
         key = chunk_key(digest)
-        sought = Sought(label, "chunk", digest, source, key)
 
-        def read() -> bytes:
+        def read(store: Store) -> bytes:
+            sought = Sought(label, "chunk", digest, store, key)
             try:
-                stored = source.get(key, 0, stored_limit(size))
+                stored = store.get(key, 0, stored_limit(size))
             except FileNotFoundError as error:
                 raise sought.damaged("is missing") from error
             open_chunk(stored, size, sought)
@@ -153,25 +162,41 @@ def _is_small(copied: Copied) -> bool:
 def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[bytes]:
     """The bytes of a pack as they lie in the store, its chunks checked, a few at a time, and its index at the end."""
     key, chunks = pack_key(index.pack), list(zip(index.entries, index.offsets, strict=False))
-    sought = Sought(label, "pack", digest_from_hex(index.pack), source, key)
-    # Whoever copies reads once: nothing of it is worth a place in a cache.
-    whole = uncached(source)
+    while chunks:
+        start = chunks[0][1]
+        count = max(1, sum(at + entry.stored_size - start <= _COPIED_SIZE for entry, at in chunks))
+        yield checked_reading(source, key, partial(_read_chunks, index.pack, chunks[:count], label))
+        del chunks[:count]
+    yield checked_reading(source, key, partial(_read_end, index, label))
+
+
+def _read_chunks(pack: str, chunks: Sequence[tuple[PackEntry, int]], label: str, store: Store) -> bytes:
+    """The stored bytes of neighbouring chunks of a pack, given with where they begin, each checked."""
+    start, stop = chunks[0][1], chunks[-1][1] + chunks[-1][0].stored_size
+    data = _read_part(store, pack, label, start, stop - start)
+    for entry, at in chunks:
+        found = memoryview(data)[at - start : at - start + entry.stored_size]
+        open_entry(found, entry, Sought(label, "chunk", entry.digest, store, pack_key(pack)))
+    return data[: stop - start]
+
+
+def _read_end(index: PackIndex, label: str, store: Store) -> bytes:
+    """The index of a pack as it is stored, checked, with a footer that fits it."""
+    lines = _read_part(store, index.pack, label, index.offsets[-1], None)[:-FOOTER_SIZE]
+    parse_index(index.pack, lines, _sought(index.pack, label, store))
+    return lines + encode_footer(lines)
+
+
+def _read_part(store: Store, pack: str, label: str, start: int, length: int | None) -> bytes:
+    """A part of a pack; whoever copies reads once, so nothing of it is worth a place in a cache."""
     try:
-        while chunks:
-            start = chunks[0][1]
-            count = max(1, sum(at + entry.stored_size - start <= _COPIED_SIZE for entry, at in chunks))
-            group, chunks = chunks[:count], chunks[count:]
-            data = whole.get(key, start, group[-1][1] + group[-1][0].stored_size - start)
-            for entry, at in group:
-                found = memoryview(data)[at - start : at - start + entry.stored_size]
-                open_entry(found, entry, Sought(label, "chunk", entry.digest, source, key))
-            yield data[: group[-1][1] + group[-1][0].stored_size - start]
-        tail = whole.get(key, index.offsets[-1])
+        return uncached(store).get(pack_key(pack), start, length)
     except FileNotFoundError as error:
-        raise sought.damaged("is missing") from error
-    lines = tail[:-FOOTER_SIZE]
-    parse_index(index.pack, lines, sought)
-    yield lines + encode_footer(lines)
+        raise _sought(pack, label, store).damaged("is missing") from error
+
+
+def _sought(pack: str, label: str, store: Store) -> Sought:
+    return Sought(label, "pack", digest_from_hex(pack), store, pack_key(pack))
 
 
 def _is_whole(store: Store, pack: str, label: str) -> bool:

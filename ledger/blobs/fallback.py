@@ -2,7 +2,8 @@
 
 So that what other people saved is read where they put it, and nothing is fetched before
 somebody asks for it. Where one of the others fails, the next may have the object: the failure is
-an error only if none has. Knows nothing of digests: whoever reads an object checks it.
+an error only if none has. Knows nothing of digests: whoever reads an object checks it, and may look for a sound one
+in each.
 """
 
 import contextlib
@@ -41,13 +42,23 @@ class FallbackStore:
 
     ``missed`` is called before an object is said to be in none of them, or not to be readable in one of the others, and
     may raise: a store may be away. One that was waited for in vain, or let nobody in, is asked last from then on.
+    ``tries_all`` is for who only reads: what is damaged in one of them may be sound in another. Who judges or relies
+    on what is there takes the first that has it.
     """
 
-    def __init__(self, own: Store, others: Sequence[Store], missed: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        own: Store,
+        others: Sequence[Store],
+        missed: Callable[[], None] = lambda: None,
+        *,
+        tries_all: bool = False,
+    ) -> None:
         self._own = own
         self._others = tuple(others)
         self._missed = missed
         self._silent: set[Store] = set()
+        self._tries_all = tries_all
         self.puts_at_once = puts_at_once(own)
 
     @property
@@ -66,6 +77,11 @@ class FallbackStore:
     def gets_at_once(self) -> int | None:
         """As many as the store that takes longest to answer is best asked for."""
         return max((each for each in map(gets_at_once, self._stores) if each is not None), default=None)
+
+    @property
+    def copies(self) -> tuple[Store, ...]:
+        """The stores one by one, for who tries all."""
+        return (self._own, *self._others_in_order()) if self._tries_all else ()
 
     @property
     def uncached(self) -> "FallbackStore":

@@ -109,7 +109,7 @@ def parse_index(pack: str, index: bytes, sought: Sought) -> PackIndex:
 
 def load_index(store: Store, pack: str, *, label: str) -> PackIndex:
     """Read and check the index of a pack; `IntegrityError` where the pack is missing or damaged."""
-    return checked_reading(store, pack_key(pack), lambda: _read_index(store, pack, label))
+    return checked_reading(store, pack_key(pack), lambda each: _read_index(each, pack, label))
 
 
 def open_entry(stored: bytes | memoryview, entry: PackEntry, sought: Sought) -> bytes | memoryview:

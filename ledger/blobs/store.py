@@ -6,16 +6,18 @@ deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
 `StorageError` or one of its kinds for everything else. Calls may come from any thread.
 
 What a store may be able to do besides is asked through the functions below, which make do without it: `get_into`,
-`size_of`, `etag_of`, `location_of`, `keep`, `puts_at_once`, `gets_at_once`, `uncached` and `fresh`. They look for a
-method or attribute of that name instead of asking whether the store fulfils a protocol, which would take a twentieth
-of a small load; that stores here use no other is checked by `tests/blobs/test_abilities.py`. There is no base class for
-stores in front of others, because each does something of its own in nearly every call.
+`size_of`, `etag_of`, `location_of`, `keep`, `puts_at_once`, `gets_at_once`, `copies_of`, `uncached` and `fresh`. They
+look for a method or attribute of that name instead of asking whether the store fulfils a protocol, which would take a
+twentieth of a small load; that stores here use no other is checked by `tests/blobs/test_abilities.py`. There is no base
+class for stores in front of others, because each does something of its own in nearly every call.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, MissingDependencyError, StorageError, StoreMismatchError
+from ledger.notices import warn_user
 
 _Result = TypeVar("_Result")
 
@@ -183,12 +185,31 @@ def fresh(store: Store) -> Store:
     return other
 
 
-def checked_reading(store: Store, key: str, read: Callable[[], _Result]) -> _Result:
-    """The result of ``read``, which reads an object and checks it; where a cached copy is bad, of the object itself."""
+def copies_of(store: Store) -> Sequence[Store]:
+    """The stores of which each may have an object; none where only this store is to be asked."""
+    copies: Sequence[Store] = getattr(store, "copies", ())
+    return copies
+
+
+def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) -> _Result:
+    """The result of ``read``, which reads an object of a store and checks it.
+
+    Where a cached copy is bad, of the object itself; where that is damaged, too, of the first sound one in the stores
+    that are to be asked, with a warning that names what is damaged.
+    """
     try:
-        return read()
-    except IntegrityError:
-        if not isinstance(store, CachingStore):
+        return read(store)
+    except IntegrityError as error:
+        if isinstance(error.__cause__, FileNotFoundError) or not isinstance(store, CachingStore):
             raise
-        store.forget(key)
-        return read()
+    store.forget(key)
+    try:
+        return read(store)
+    except IntegrityError as error:
+        for copy in copies_of(store):
+            # Of those that fail, the first one's damage is what there is to be told.
+            with contextlib.suppress(IntegrityError, StorageError, StoreMismatchError, MissingDependencyError):
+                result = read(copy)
+                warn_user(f"{error}; it was read from {copy.url}; {error.hint}")
+                return result
+        raise

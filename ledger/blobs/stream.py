@@ -89,84 +89,84 @@ class ChunkStream:
         for size in self._in_order(partial(self._checked, self._check_group), groups):
             advance(size)
 
-    def _checked(self, work: Callable[[list[Place]], _Result], group: list[Place]) -> _Result:
-        """The result of reading neighbouring chunks; where a cached copy is bad, of the object itself."""
+    def _checked(self, work: Callable[[list[Place], Store], _Result], group: list[Place]) -> _Result:
+        """The result of reading neighbouring chunks, from wherever they are sound."""
         return checked_reading(self._store, group[0].key, partial(work, group))
 
-    def _open_kept(self, group: list[Place]) -> list[tuple[Place, bytes | memoryview]]:
+    def _open_kept(self, group: list[Place], store: Store) -> list[tuple[Place, bytes | memoryview]]:
         """The plain bytes of neighbouring chunks, those used last from memory; for the thread that asks."""
         names = [(place.entry.digest, place.entry.plain_size) for place in group]
         cached = [self._chunks.get(name) for name in names]
-        data = b"" if None not in cached else self._fetch(group)
+        data = b"" if None not in cached else self._fetch(group, store)
         opened = []
         for place, name, known in zip(group, names, cached, strict=True):
             plain = known
             if plain is None:
-                plain = self._open(place, _stored(data, group, place))
+                plain = self._open(place, _stored(data, group, place), store)
                 self._chunks.keep(name, plain, weight=len(plain))
             opened.append((place, plain))
         return opened
 
-    def _open_group(self, group: list[Place]) -> list[tuple[Place, bytes | memoryview]]:
+    def _open_group(self, group: list[Place], store: Store) -> list[tuple[Place, bytes | memoryview]]:
         """The plain bytes of neighbouring chunks, fetched with one request; for any thread."""
-        data = memoryview(self._fetch(group))
-        return [(place, self._open(place, _stored(data, group, place))) for place in group]
+        data = memoryview(self._fetch(group, store))
+        return [(place, self._open(place, _stored(data, group, place), store)) for place in group]
 
-    def _check_group(self, group: list[Place]) -> int:
+    def _check_group(self, group: list[Place], store: Store) -> int:
         """Check neighbouring chunks; how many bytes they are."""
-        data = self._fetch_briefly(group)
+        data = self._fetch_briefly(group, store)
         for place in group:
-            self._open(place, _stored(data, group, place))
+            self._open(place, _stored(data, group, place), store)
         return group[-1].stop - group[0].start
 
-    def _fill_from(self, group: list[Place], *, start: int, target: memoryview) -> int:
+    def _fill_from(self, group: list[Place], store: Store, *, start: int, target: memoryview) -> int:
         """Put what neighbouring chunks hold of ``target`` into it, and say how much; it starts at ``start``."""
         first, stop = group[0].start - start, group[-1].stop - start
         is_whole = first >= 0 and stop <= len(target)
         if is_whole and self._places.are_in_packs and all(place.entry.codec == "none" for place in group):
             # What is stored plain is read to where it belongs, and checked there.
             part = target[first:stop]
-            part = part[: self._fetch_into(group, part)]
+            part = part[: self._fetch_into(group, store, part)]
             for place in group:
-                self._open(place, _stored(part, group, place))
+                self._open(place, _stored(part, group, place), store)
             return stop - first
-        data = self._fetch_briefly(group)
+        data = self._fetch_briefly(group, store)
         for place in group:
-            plain = memoryview(self._open(place, _stored(data, group, place)))
+            plain = memoryview(self._open(place, _stored(data, group, place), store))
             at = place.start - start
             piece = plain[max(0, -at) : len(target) - at]
             target[max(0, at) : max(0, at) + len(piece)] = piece
         return min(stop, len(target)) - max(0, first)
 
-    def _fetch(self, group: list[Place]) -> bytes:
+    def _fetch(self, group: list[Place], store: Store) -> bytes:
         try:
-            return self._store.get(group[0].key, group[0].offset, _stored_size(group))
+            return store.get(group[0].key, group[0].offset, _stored_size(group))
         except FileNotFoundError as error:
-            raise self._sought(group[0]).damaged("is missing") from error
+            raise self._sought(group[0], store).damaged("is missing") from error
 
-    def _fetch_briefly(self, group: list[Place]) -> memoryview:
+    def _fetch_briefly(self, group: list[Place], store: Store) -> memoryview:
         """The stored bytes of a group, until the same thread asks for the next."""
         size = _stored_size(group)
         if size > FETCH_SIZE:
-            return memoryview(self._fetch(group))
+            return memoryview(self._fetch(group, store))
         part = _scratch.buffer[:size]
-        return part[: self._fetch_into(group, part)]
+        return part[: self._fetch_into(group, store, part)]
 
-    def _fetch_into(self, group: list[Place], part: memoryview) -> int:
+    def _fetch_into(self, group: list[Place], store: Store, part: memoryview) -> int:
         try:
-            return get_into(self._store, group[0].key, group[0].offset, part)
+            return get_into(store, group[0].key, group[0].offset, part)
         except FileNotFoundError as error:
-            raise self._sought(group[0]).damaged("is missing") from error
+            raise self._sought(group[0], store).damaged("is missing") from error
 
-    def _open(self, place: Place, stored: bytes | memoryview) -> bytes | memoryview:
+    def _open(self, place: Place, stored: bytes | memoryview, store: Store) -> bytes | memoryview:
         if place.entry.codec == "none" and is_plain_chunk(stored, place.entry.digest, place.entry.plain_size):
             return stored  # without working out what an error would say
         if self._places.are_in_packs:
-            return open_entry(stored, place.entry, self._sought(place))
-        return open_chunk(stored, place.entry.plain_size, self._sought(place))
+            return open_entry(stored, place.entry, self._sought(place, store))
+        return open_chunk(stored, place.entry.plain_size, self._sought(place, store))
 
-    def _sought(self, place: Place) -> Sought:
-        return Sought(self._label, "chunk", place.entry.digest, self._store, place.key)
+    def _sought(self, place: Place, store: Store) -> Sought:
+        return Sought(self._label, "chunk", place.entry.digest, store, place.key)
 
 
 def _groups(places: Iterable[Place], most: int) -> Iterator[list[Place]]:

@@ -68,7 +68,7 @@ def load_table(store: Store, content: Content, *, label: str) -> Table:
 
 def load_table_as_stored(store: Store, content: Content, *, label: str) -> tuple[Table, bytes]:
     """The checked table of a content, and the very bytes that it was read from, for whoever passes them on."""
-    return checked_reading(store, table_key(content.digest), lambda: _load(store, content, label))
+    return checked_reading(store, table_key(content.digest), lambda each: _load(each, content, label))
 
 
 def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:

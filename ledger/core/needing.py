@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from ledger.blobs import Fault, needs_of
+from ledger.blobs import Fault, needs_of, uncached
 from ledger.core.touching import every_content
 from ledger.core.workspace import Workspace
 from ledger.errors import IntegrityError, LedgerError, StorageError
@@ -43,7 +43,7 @@ def needed_objects(workspace: Workspace) -> Needed:
             raise _untold(label, found)
         if found.digest in contents:
             continue
-        needs = needs_of(workspace.all_stores, found)
+        needs = needs_of(uncached(workspace.all_stores), found)
         if needs.fault is not None:
             raise _untold(label, needs.fault)
         contents[found.digest] = found
@@ -64,7 +64,7 @@ def needed_by(workspace: Workspace, contents: Iterable[Content]) -> set[str]:
     """The keys of the objects that some contents need, as their tables are now; raises as `needed_objects` does."""
     keys: set[str] = set()
     for content in contents:
-        needs = needs_of(workspace.all_stores, content)
+        needs = needs_of(uncached(workspace.all_stores), content)
         if needs.fault is not None:
             raise _untold(f"content {content.digest}", needs.fault)
         keys |= needs.stretches.keys()

@@ -67,7 +67,7 @@ class RemoteStores:
 
     def behind(self, own: Store) -> Store:
         """A store, and these behind it, to read from."""
-        return FallbackStore(own, self.stores, self.check) if self._config.remotes else own
+        return FallbackStore(own, self.stores, self.check, tries_all=True) if self._config.remotes else own
 
     def optionally_behind(self, own: Store) -> Store:
         """A store, and these behind it as a save needs them: asked once, and done without where they are away."""

@@ -24,6 +24,7 @@ ASKED: dict[str, Callable[..., Any]] = {
     "location_of": abilities.location_of,
     "puts_at_once": abilities.puts_at_once,
     "gets_at_once": abilities.gets_at_once,
+    "copies": abilities.copies_of,
     "uncached": abilities.uncached,
     "fresh": abilities.fresh,
 }

@@ -6,15 +6,25 @@ from typing import NoReturn
 
 import pytest
 
-from ledger.blobs import BucketStore, ContentWriter, FallbackStore, FsspecStore, LocalStore, ObjectCache
+from ledger.blobs import (
+    BucketStore,
+    ContentReader,
+    ContentWriter,
+    FallbackStore,
+    FsspecStore,
+    LocalStore,
+    ObjectCache,
+    Store,
+)
 from ledger.blobs.cached import CachedStore
 from ledger.blobs.retrying import RetryingStore
 from ledger.blobs.spooled import SpooledObject
 from ledger.blobs.store import gets_at_once, puts_at_once
-from ledger.errors import StorageError, StoreAccessError, StoreMismatchError, StoreUnavailableError
+from ledger.errors import IntegrityError, StorageError, StoreAccessError, StoreMismatchError, StoreUnavailableError
 from ledger.ids import new_uuid
+from ledger.records import Content
 from ledger.system_errors import storage_error
-from tests.kit.contents import add, noise, save
+from tests.kit.contents import add, copy_content, load, noise, save
 from tests.kit.stores import KEY, OTHER_KEY, WholeStore, objects
 
 
@@ -176,3 +186,60 @@ def test_a_distant_store_behind_it_is_asked_for_much_at_once(own: LocalStore) ->
     both = FallbackStore(own, [distant])
     assert (puts_at_once(own), gets_at_once(distant)) == (puts_at_once(both), gets_at_once(both))
     assert (1, None) == (puts_at_once(FallbackStore(own, [])), gets_at_once(FallbackStore(own, [])))
+
+
+FILES = {"a": noise(3 << 20), "b": b"text\n" * 400_000, "c": b"small"}
+
+
+def damage(store: LocalStore, kind: str) -> None:
+    """Change each object of a kind in the middle, and at its end, where a pack has its index."""
+    for path in store.root.glob(f"{kind}/*/*"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        data[-1] ^= 1
+        path.write_bytes(data)
+
+
+def read_from(store: Store, content: Content, start: int) -> bytes:
+    """The file ``a`` of a content from a position on."""
+    file = ContentReader(store, content, label="iris@3").open("a")
+    file.seek(start)
+    return file.read()
+
+
+@pytest.mark.parametrize(
+    ("files", "kind", "elsewhere"),
+    [({"a": b"small"}, "chunks", "packs"), (FILES, "packs", "tables"), (FILES, "tables", "packs")],
+)
+def test_what_is_damaged_in_one_is_read_from_another(
+    own: LocalStore, other: LocalStore, tmp_path: Path, files: dict[str, bytes], kind: str, elsewhere: str
+) -> None:
+    """Each object from wherever it is sound, with a warning; who judges the stores meets the damage."""
+    content = save(own, files)
+    save(other, files)
+    damage(own, kind)
+    damage(other, elsewhere)
+    stores = FallbackStore(own, [LocalStore(tmp_path / "none"), other], tries_all=True)
+    with pytest.warns(UserWarning, match=f"iris@3: .* in {own.url}/.*; it was read from {other.url}; run"):
+        assert files == load(stores, content)
+    with pytest.warns(UserWarning, match=f"; it was read from {other.url}"):
+        assert files["a"][2:] == read_from(stores, content, 2)
+    with pytest.warns(UserWarning, match=f"; it was read from {other.url}"):
+        ContentReader(stores, content, label="iris@3").check()
+    with pytest.warns(UserWarning, match=f"; it was read from {other.url}"):
+        copy_content(stores, whole := LocalStore(tmp_path / "whole"), content, label="iris@3")
+    assert files == load(whole, content)
+    for view in (stores.uncached, stores.fresh):
+        with pytest.raises(IntegrityError, match=own.url):
+            ContentReader(view, content, label="iris@3").check()
+
+
+def test_what_is_damaged_everywhere_is_an_error(own: LocalStore, other: LocalStore, tmp_path: Path) -> None:
+    """The damage of the first that has it is told, whatever else the others do."""
+    content = save(own, {"c": b"small"})
+    save(other, {"c": b"small"})
+    damage(own, "chunks")
+    damage(other, "chunks")
+    stores = FallbackStore(own, [Failing(tmp_path / "away", SILENT), other], tries_all=True)
+    with pytest.raises(IntegrityError, match=own.url):
+        load(stores, content)

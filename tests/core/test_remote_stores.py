@@ -147,6 +147,43 @@ def with_small_and_large(tmp_path: Path, hub: Path) -> Ledger:
     return ledger
 
 
+def damage(store: Path, *kinds: str) -> None:
+    """Change a byte of each object of some kinds."""
+    for path in (path for kind in kinds for path in store.glob(f"{kind}/*/*")):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
+def test_what_is_damaged_here_or_at_one_remote_is_loaded_from_another(tmp_path: Path, hub: Path, kind: str) -> None:
+    """With a warning; a check tells the damage, and where what versions need cannot be told nothing is cleared."""
+    ada = with_small_and_large(tmp_path, hub)
+    ada.sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    bob.add_remote("ada", str(ada.path))
+    name = "iris" if kind == "chunks" else "large"
+    expected = loaded(ada, name)
+    damage(hub / "ledger-store", kind)
+    with pytest.warns(UserWarning, match=f"{name}@1: .*/ledger-store/{kind}/.*; it was read from .*/ada/.ledger/store"):
+        assert expected == loaded(Ledger.open(bob.path), name)
+    assert [f"{name}@1"] == [problem.label for problem in bob.verify().problems]
+    shutil.copytree(ada.path / "store" / kind, hub / "ledger-store" / kind, dirs_exist_ok=True)
+    damage(ada.path / "store", kind)
+    with pytest.warns(UserWarning, match=f"{name}@1: .*/store/{kind}/.*; it was read from .*/ledger-store"):
+        assert expected == loaded(Ledger.open(ada.path), name)
+    assert [f"{name}@1"] == [problem.label for problem in ada.verify().problems]
+    if kind == "tables":
+        with pytest.raises(IntegrityError, match="what large@1 needs cannot be told"):
+            plan_gc(ada)
+
+
+def loaded(ledger: Ledger, name: str) -> object:
+    """A version's value, or the bytes of its one file."""
+    value = ledger.load(name)
+    return (value / "file").read_bytes() if isinstance(value, Path) else value
+
+
 @pytest.mark.parametrize("what", ["empty", "another", "gone"])
 def test_a_remotes_store_that_is_unmounted_is_away_and_no_damage(tmp_path: Path, hub: Path, what: str) -> None:
     """What only it has cannot be read, and nothing is said of it, by loads and checks; saves go on without it."""
