@@ -9,6 +9,7 @@ from ledger.blobs import FallbackStore, LocalStore, OptionalStore, Store, create
 from ledger.blobs.optional import AWAY_SECONDS, AwayError
 from ledger.errors import (
     ArgumentError,
+    FormatError,
     MissingDependencyError,
     StoreAccessError,
     StoreMismatchError,
@@ -23,6 +24,7 @@ FAILURES = [
     StoreAccessError("expired"),
     StoreMismatchError("no bucket"),
     MissingDependencyError("no library"),
+    FormatError("it cannot be told which store it is"),
 ]
 
 

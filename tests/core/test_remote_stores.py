@@ -125,14 +125,16 @@ def test_a_damaged_record_of_a_store_is_written_again_by_its_hint(
     assert ("large@1",) == bob.sync().pushed
 
 
-def test_a_damaged_file_of_noted_stores_is_named(pair: tuple[Ledger, Ledger]) -> None:
-    """Its hint says what to delete, after which a sync notes the stores again."""
+@pytest.mark.parametrize("harm", ["{", '{"format": 7, "stores": {}}'])
+def test_a_damaged_file_of_noted_stores_is_named(pair: tuple[Ledger, Ledger], harm: str) -> None:
+    """A save goes on without those stores; a sync says what to do, such as to delete it, and notes them again then."""
     _, bob = pair
-    (bob.path / NOTED_STORES_FILE).write_text("{")
-    bob.save(1, "x")
+    (bob.path / NOTED_STORES_FILE).write_text(harm)
+    with pytest.warns(UserWarning, match=f"going on without .*/ledger-store: .*/{NOTED_STORES_FILE}: "):
+        bob.save(noise(300_000), "x")
     with pytest.raises(FormatError) as caught:
         bob.sync()
-    assert caught.value.hint.startswith("delete that file")
+    assert caught.value.hint.startswith(("delete that file", "upgrade ledger"))
     (bob.path / NOTED_STORES_FILE).unlink()
     assert ("x@1",) == bob.sync().pushed
 
