@@ -7,8 +7,10 @@ in each.
 """
 
 import contextlib
+import functools
+import time
 from collections.abc import Callable, Sequence
-from typing import NoReturn, TypeVar
+from typing import Final, NamedTuple, NoReturn, TypeVar
 
 from ledger.blobs.optional import AwayError
 from ledger.blobs.spooled import stage
@@ -34,14 +36,25 @@ from ledger.errors import (
 )
 from ledger.system_errors import raise_closed, raise_unjudged
 
+SILENT_SECONDS: Final = 10.0
+"""How long one of the others that was waited for in vain is not waited for again: of many objects each would be."""
+
 _Result = TypeVar("_Result")
+
+
+class _Silence(NamedTuple):
+    """Until when a store is not waited for, and its failure again."""
+
+    until: float
+    again: Callable[[], StorageError]
 
 
 class FallbackStore:
     """The objects of ``own``, and of ``others`` where it lacks them.
 
     ``missed`` is called before an object is said to be in none of them, or not to be readable in one of the others, and
-    may raise: a store may be away. One that was waited for in vain, or let nobody in, is asked last from then on.
+    may raise: a store may be away. One that was waited for in vain, or let nobody in, is asked last from then on, and
+    for a moment not at all if it was waited for.
     ``tries_all`` is for who only reads: what is damaged in one of them may be sound in another. Who judges or relies
     on what is there takes the first that has it.
     """
@@ -53,11 +66,13 @@ class FallbackStore:
         missed: Callable[[], None] = lambda: None,
         *,
         tries_all: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._own = own
         self._others = tuple(others)
         self._missed = missed
-        self._silent: set[Store] = set()
+        self._clock = clock
+        self._silent: dict[Store, _Silence] = {}
         self._tries_all = tries_all
         self.puts_at_once = puts_at_once(own)
 
@@ -120,7 +135,7 @@ class FallbackStore:
         for store in (self._own, *self._others_in_order()):
             # What is told about is another failure.
             with contextlib.suppress(StorageError, StoreMismatchError, MissingDependencyError):
-                if store.has(key):
+                if self._asked(store, lambda store: store.has(key)):
                     return location_of(store, key)
         return location_of(self._own, key)
 
@@ -163,11 +178,9 @@ class FallbackStore:
         failure: AwayError | StorageError | MissingDependencyError | None = None
         for store in self._others_in_order():
             try:
-                answer = ask(store)
+                answer = self._asked(store, ask)
             except (AwayError, StorageError, MissingDependencyError) as error:
                 failure = failure or error  # it may be there, unless another one has it
-                if isinstance(error, StoreUnavailableError | StoreAccessError):
-                    self._silent.add(store)
             except (FileNotFoundError, StoreMismatchError):
                 continue  # where its bucket is gone, `missed` knows whether it should be there
             else:
@@ -177,6 +190,20 @@ class FallbackStore:
             self._raise(failure)
         self._missed()
         return None
+
+    def _asked(self, store: Store, ask: Callable[[Store], _Result]) -> _Result:
+        """What a store answers; one that was waited for in vain a moment ago fails as it did."""
+        silence = self._silent.get(store)
+        if silence is not None and self._clock() < silence.until:
+            raise silence.again()
+        try:
+            return ask(store)
+        except (StoreAccessError, StoreUnavailableError) as error:
+            until = self._clock() + SILENT_SECONDS if isinstance(error, StoreUnavailableError) else 0.0
+            # Without the error itself, which would keep what it was raised in.
+            again = functools.partial(type(error), str(error), hint=error.hint, **error.facts)
+            self._silent[store] = _Silence(until, again)
+            raise
 
     def _others_in_order(self) -> list[Store]:
         return sorted(self._others, key=self._silent.__contains__)

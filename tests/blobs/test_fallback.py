@@ -17,6 +17,7 @@ from ledger.blobs import (
     Store,
 )
 from ledger.blobs.cached import CachedStore
+from ledger.blobs.fallback import SILENT_SECONDS
 from ledger.blobs.retrying import RetryingStore
 from ledger.blobs.spooled import SpooledObject
 from ledger.blobs.store import gets_at_once, puts_at_once
@@ -155,6 +156,19 @@ def test_where_one_fails_the_next_may_have_it(
         with pytest.raises(expected) as caught:
             ask(OTHER_KEY)
         assert (expected, str(error)) == (type(caught.value), str(caught.value))
+
+
+def test_a_silent_store_is_waited_for_once_in_a_moment(own: LocalStore, tmp_path: Path) -> None:
+    """Of many objects that only it can have each would be waited for, by who goes on without them."""
+    now = [0.0]
+    silent = Failing(tmp_path / "silent", SILENT)
+    stores = FallbackStore(own, [silent], clock=lambda: now[0])
+    for moment, asked in ((0.0, 1), (SILENT_SECONDS - 0.1, 1), (SILENT_SECONDS, 2)):
+        now[0] = moment
+        for key in (KEY, OTHER_KEY):
+            with pytest.raises(StoreUnavailableError, match=str(SILENT)):
+                stores.has(key)
+        assert asked == silent.asked
 
 
 def test_a_failure_of_the_own_store_is_an_error(own: LocalStore, other: LocalStore) -> None:
