@@ -18,6 +18,7 @@ from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
 from ledger.errors import IntegrityError, MissingDependencyError, StorageError, StoreMismatchError
 from ledger.notices import warn_user
+from ledger.system_errors import raise_unjudged
 
 _Result = TypeVar("_Result")
 
@@ -194,22 +195,35 @@ def copies_of(store: Store) -> Sequence[Store]:
 def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) -> _Result:
     """The result of ``read``, which reads an object of a store and checks it.
 
-    Where a cached copy is bad, of the object itself; where that is damaged, too, of the first sound one in the stores
-    that are to be asked, with a warning that names what is damaged.
+    Where a cached copy is bad, of the object itself; where that is damaged, too, or cannot be read, of the first sound
+    one in the stores that are to be asked, with a warning.
     """
     try:
-        return read(store)
-    except IntegrityError as error:
-        if isinstance(error.__cause__, FileNotFoundError) or not isinstance(store, CachingStore):
+        return _read_past_cache(store, key, read)
+    except (IntegrityError, StorageError) as error:
+        raise_unjudged(error)
+        if _is_missing(error):
             raise
-    store.forget(key)
-    try:
-        return read(store)
-    except IntegrityError as error:
         for copy in copies_of(store):
             # Of those that fail, the first one's damage is what there is to be told.
             with contextlib.suppress(IntegrityError, StorageError, StoreMismatchError, MissingDependencyError):
                 result = read(copy)
-                warn_user(f"{error}; it was read from {copy.url}; {error.hint}")
+                where = error.facts.get("location", error.facts.get("path"))
+                # Once for an object, however many of its chunks are read.
+                warn_user(f"{where} is damaged: it was read from {copy.url}; {IntegrityError.usual_hint}")
                 return result
         raise
+
+
+def _read_past_cache(store: Store, key: str, read: Callable[[Store], _Result]) -> _Result:
+    try:
+        return read(store)
+    except IntegrityError as error:
+        if _is_missing(error) or not isinstance(store, CachingStore):
+            raise
+        store.forget(key)
+        return read(store)
+
+
+def _is_missing(error: Exception) -> bool:
+    return isinstance(error.__cause__, FileNotFoundError)

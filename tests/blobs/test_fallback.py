@@ -234,18 +234,30 @@ def test_what_is_damaged_in_one_is_read_from_another(
     damage(own, kind)
     damage(other, elsewhere)
     stores = FallbackStore(own, [LocalStore(tmp_path / "none"), other], tries_all=True)
-    with pytest.warns(UserWarning, match=f"iris@3: .* in {own.url}/.*; it was read from {other.url}; run"):
+    with pytest.warns(UserWarning, match=f"{own.url}/{kind}/.* is damaged: it was read from {other.url}; run"):
         assert files == load(stores, content)
-    with pytest.warns(UserWarning, match=f"; it was read from {other.url}"):
+    with pytest.warns(UserWarning, match=f": it was read from {other.url}"):
         assert files["a"][2:] == read_from(stores, content, 2)
-    with pytest.warns(UserWarning, match=f"; it was read from {other.url}"):
+    with pytest.warns(UserWarning, match=f": it was read from {other.url}"):
         ContentReader(stores, content, label="iris@3").check()
-    with pytest.warns(UserWarning, match=f"; it was read from {other.url}"):
+    with pytest.warns(UserWarning, match=f": it was read from {other.url}"):
         copy_content(stores, whole := LocalStore(tmp_path / "whole"), content, label="iris@3")
     assert files == load(whole, content)
     for view in (stores.uncached, stores.fresh):
         with pytest.raises(IntegrityError, match=own.url):
             ContentReader(view, content, label="iris@3").check()
+
+
+def test_what_cannot_be_read_in_the_own_store_is_read_from_another(own: LocalStore, other: LocalStore) -> None:
+    """As from a bad sector of its disk; not so where this process is short of descriptors."""
+    content = save(other, {"c": b"small"})
+    failing = Failing(own.root, BROKEN)
+    stores = FallbackStore(failing, [other], tries_all=True)
+    with pytest.warns(UserWarning, match=f"{KEY} is damaged: it was read from {other.url}; run"):
+        assert {"c": b"small"} == load(stores, content)
+    failing.error = storage_error(OSError(errno.EMFILE, "Too many open files"), KEY, "read")
+    with pytest.raises(StorageError, match="Too many"):
+        load(stores, content)
 
 
 def test_what_is_damaged_everywhere_is_an_error(own: LocalStore, other: LocalStore, tmp_path: Path) -> None:

@@ -167,12 +167,12 @@ def test_what_is_damaged_here_or_at_one_remote_is_loaded_from_another(tmp_path: 
     name = "iris" if kind == "chunks" else "large"
     expected = loaded(ada, name)
     damage(hub / "ledger-store", kind)
-    with pytest.warns(UserWarning, match=f"{name}@1: .*/ledger-store/{kind}/.*; it was read from .*/ada/.ledger/store"):
+    with pytest.warns(UserWarning, match=f"/ledger-store/{kind}/.* is damaged: it was read from .*/ada/.ledger/store"):
         assert expected == loaded(Ledger.open(bob.path), name)
     assert [f"{name}@1"] == [problem.label for problem in bob.verify().problems]
     shutil.copytree(ada.path / "store" / kind, hub / "ledger-store" / kind, dirs_exist_ok=True)
     damage(ada.path / "store", kind)
-    with pytest.warns(UserWarning, match=f"{name}@1: .*/store/{kind}/.*; it was read from .*/ledger-store"):
+    with pytest.warns(UserWarning, match=f"/store/{kind}/.* is damaged: it was read from .*/ledger-store"):
         assert expected == loaded(Ledger.open(ada.path), name)
     assert [f"{name}@1"] == [problem.label for problem in ada.verify().problems]
     if kind == "tables":
