@@ -37,7 +37,10 @@ from ledger.errors import (
 from ledger.system_errors import raise_closed, raise_unjudged
 
 SILENT_SECONDS: Final = 10.0
-"""How long one of the others that was waited for in vain is not waited for again: of many objects each would be."""
+"""How long one of the others that was waited for in vain is not waited for again, and no longer than it was waited for.
+
+Of many objects each would be waited for.
+"""
 
 _Result = TypeVar("_Result")
 
@@ -194,15 +197,16 @@ class FallbackStore:
     def _asked(self, store: Store, ask: Callable[[Store], _Result]) -> _Result:
         """What a store answers; one that was waited for in vain a moment ago fails as it did."""
         silence = self._silent.get(store)
-        if silence is not None and self._clock() < silence.until:
+        began = self._clock()
+        if silence is not None and began < silence.until:
             raise silence.again()
         try:
             return ask(store)
         except (StoreAccessError, StoreUnavailableError) as error:
-            until = self._clock() + SILENT_SECONDS if isinstance(error, StoreUnavailableError) else 0.0
+            now = self._clock()
             # Without the error itself, which would keep what it was raised in.
             again = functools.partial(type(error), str(error), hint=error.hint, **error.facts)
-            self._silent[store] = _Silence(until, again)
+            self._silent[store] = _Silence(now + min(now - began, SILENT_SECONDS), again)
             raise
 
     def _others_in_order(self) -> list[Store]:

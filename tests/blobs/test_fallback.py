@@ -161,10 +161,16 @@ def test_where_one_fails_the_next_may_have_it(
 def test_a_silent_store_is_waited_for_once_in_a_moment(own: LocalStore, tmp_path: Path) -> None:
     """Of many objects that only it can have each would be waited for, by who goes on without them."""
     now = [0.0]
-    silent = Failing(tmp_path / "silent", SILENT)
+
+    class Waiting(Failing):
+        def has(self, *_: object, **__: object) -> NoReturn:
+            now[0] += 100.0
+            self.get()
+
+    silent = Waiting(tmp_path / "silent", SILENT)
     stores = FallbackStore(own, [silent], clock=lambda: now[0])
-    for moment, asked in ((0.0, 1), (SILENT_SECONDS - 0.1, 1), (SILENT_SECONDS, 2)):
-        now[0] = moment
+    for later, asked in ((0.0, 1), (SILENT_SECONDS - 0.1, 1), (0.1, 2)):
+        now[0] += later
         for key in (KEY, OTHER_KEY):
             with pytest.raises(StoreUnavailableError, match=str(SILENT)):
                 stores.has(key)
