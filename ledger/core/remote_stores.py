@@ -42,7 +42,7 @@ class RemoteStores:
     """Where the bytes are that the remotes in some settings have published; each store is opened when it is needed.
 
     ``has_published`` says whether a remote of some name is known to hold anything. ``forget`` is called where a path
-    leads to another store than it did at first: whoever keeps these makes new ones.
+    leads to another store than it did at first, or a store can be opened: whoever keeps these makes new ones.
     """
 
     def __init__(
@@ -110,8 +110,14 @@ class RemoteStores:
         try:
             store = open_it()
         except (MissingDependencyError, StorageError):
-            return UnopenedStore(without_secrets(url), open_it)
+            return UnopenedStore(without_secrets(url), functools.partial(self._open_after_all, open_it))
         return LocalStore(store.root, is_of_others=True) if isinstance(store, LocalStore) else store
+
+    def _open_after_all(self, open_it: Callable[[], Store]) -> Store:
+        """A store that could not be opened at first; who asks for the stores from now on gets it as it is."""
+        store = open_it()
+        self._forget()
+        return store
 
     def _open(self, url: str) -> Store:
         """A store; one in a folder is checked to be the one that is noted, as its disk may be away."""

@@ -1,13 +1,17 @@
 """The stores of remotes: where they are, what is read from them while others are away, and what is put there."""
 
+import errno
 import os
 import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import pytest
+from fsspec.implementations.local import LocalFileSystem
 from msgspec import structs
 
 from ledger import Ledger
@@ -303,6 +307,44 @@ def test_a_remotes_store_that_cannot_be_opened_keeps_nobody_from_what_is_elsewhe
     bob.add_remote("peer", str(ada.path))
     assert ("first", b"linked") == (bob.load("iris"), bob.load("registered").read_bytes())
     assert bob.verify().ok
+
+
+class Late(LocalFileSystem):  # type: ignore[misc]  # of a library without types
+    """A host behind fsspec that may be down."""
+
+    protocol = "late"
+    is_up = True
+
+    def __init__(self, **options: Any) -> None:
+        if not self.is_up:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+        super().__init__(**options)
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(LocalFileSystem._strip_protocol(path.removeprefix("late://")))
+
+
+def test_a_remotes_store_that_could_not_be_opened_at_first_is_one_like_others(
+    tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once its host is up again: a bad copy in the cache is read anew, too."""
+    fsspec.register_implementation("late", Late, clobber=True)
+    ada, url = with_small_and_large(tmp_path, hub), f"late://{tmp_path}/bytes"
+    ada.remove_remote("origin")
+    write_remote(ada.path, "origin", str(hub), store=url)
+    Ledger.open(ada.path).sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger", store=url)
+    Late.clear_instance_cache()
+    monkeypatch.setattr(Late, "is_up", False)
+    bob = Ledger.open(bob.path)
+    with pytest.raises(StoreUnavailableError, match="Connection refused"):
+        loaded(bob, "large")
+    monkeypatch.setattr(Late, "is_up", True)
+    assert noise(300_000) == loaded(bob, "large")
+    for piece in Path(os.environ["XDG_CACHE_HOME"]).glob("ledger/objects/packs/*/*"):
+        piece.write_bytes(bytes(piece.stat().st_size))
+    assert noise(300_000) == loaded(bob, "large")
 
 
 def test_a_folder_of_a_remotes_store_that_is_closed_is_no_damage(tmp_path: Path, hub: Path) -> None:
