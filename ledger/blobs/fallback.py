@@ -37,9 +37,9 @@ from ledger.errors import (
 from ledger.system_errors import raise_closed, raise_unjudged
 
 SILENT_SECONDS: Final = 10.0
-"""How long one of the others that was waited for in vain is not waited for again, and no longer than it was waited for.
+"""How long a store that did not answer is not asked again, and never longer than it was waited for.
 
-Of many objects each would be waited for.
+So that of many objects not each costs a wait.
 """
 
 _Result = TypeVar("_Result")
@@ -57,7 +57,8 @@ class FallbackStore:
 
     ``missed`` is called before an object is said to be in none of them, or not to be readable in one of the others, and
     may raise: a store may be away. One that was waited for in vain, or let nobody in, is asked last from then on, and
-    for a moment not at all if it was waited for.
+    not at all for as long as that took, at most `SILENT_SECONDS`.
+
     ``tries_all`` is for who only reads: what is damaged in one of them may be sound in another. Who judges or relies
     on what is there takes the first that has it.
     """
@@ -195,7 +196,7 @@ class FallbackStore:
         return None
 
     def _asked(self, store: Store, ask: Callable[[Store], _Result]) -> _Result:
-        """What a store answers; one that was waited for in vain a moment ago fails as it did."""
+        """What a store answers; one that did not answer a moment ago fails at once as it did then."""
         silence = self._silent.get(store)
         began = self._clock()
         if silence is not None and began < silence.until:
