@@ -231,8 +231,8 @@ class Ledger(Reader):
     def at(self, revision: str | dt.datetime) -> "Ledger":
         """The ledger as it was at a commit or a moment, read-only.
 
-        A revision is ``HEAD``, ``main`` or 4 to 40 digits of a commit, with Git's ``~N`` and ``^N`` behind it; a moment
-        without a time zone is local time. Raises `RevisionNotFoundError`.
+        A revision is ``HEAD``, ``main``, a tag that `ledger git tag` made, or 4 to 40 digits of a commit, with Git's
+        ``~N`` and ``^N`` behind it; a moment without a time zone is local time. Raises `RevisionNotFoundError`.
         """
         workspace = self._workspace
         past = Workspace(

@@ -40,7 +40,7 @@ from ledger.history.kinds import BLOB, COMMIT
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.packing import release_pack, write_pack
-from ledger.history.refs import known_ref, read_ref
+from ledger.history.refs import known_ref, read_ref, read_tag
 from ledger.history.remotes import PUBLISHED
 from ledger.history.repository import UNSYNCED, check_format, check_repository, create_repository, find_repository
 from ledger.history.revisions import commit_behind, resolve_revision, walk_commits
@@ -116,7 +116,7 @@ class History:
 
     def resolve(self, revision: str | dt.datetime) -> CommitId:
         """The commit that a revision or a moment means; raises `RevisionNotFoundError`."""
-        return resolve_revision(self.objects, self.tip(), revision)
+        return resolve_revision(self.objects, self.tip(), lambda name: read_tag(self.git_dir, name), revision)
 
     def commit_behind(self, id: str) -> CommitId | None:
         """The commit that an object is or, if it is a tag, leads to; ``None`` if that is a tree or a file."""

@@ -26,6 +26,7 @@ from ledger.system_errors import storage_error
 
 BRANCH = "refs/heads/main"
 PACKED_REFS = "packed-refs"
+TAGS = "refs/tags"
 
 OFFERED = "ledger-offered"
 """A folder beside Git's refs: among them, Git would take a ref whose commit has not arrived yet for damage."""
@@ -37,6 +38,8 @@ CHOOSE_BRANCH = (
 """What a person does about a branch that is lost: which commit was its last, nobody else can say."""
 
 _ATTEMPTS = 20
+_LONGEST_TAG = 255
+"""In bytes, as of the name of a file."""
 _TABLES = "reftable"
 
 
@@ -88,6 +91,16 @@ def read_ref(git_dir: Path, ref: str) -> CommitId | None:
             where=str(git_dir / ref),
         )
     return CommitId(text)
+
+
+def read_tag(git_dir: Path, name: str) -> str | None:
+    """What a tag of Git's names, a commit or a tag with a message; ``None`` where there is none of that name."""
+    is_path = name.isprintable() and {"", ".", ".."}.isdisjoint(name.split("/"))
+    if not is_path or len(name.encode()) > _LONGEST_TAG:
+        return None
+    if os.path.isdir(git_dir / TAGS / name):
+        return None  # a part of other tags' names
+    return read_ref(git_dir, f"{TAGS}/{name}")
 
 
 def read_packed(git_dir: Path) -> Iterator[tuple[str, str]]:

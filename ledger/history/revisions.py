@@ -8,15 +8,16 @@ message tells.
 import datetime as dt
 import heapq
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ledger.errors import AmbiguousIdError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
-from ledger.history.forms import Commit, ObjectId, decode_tag
+from ledger.history.forms import Commit, ObjectId, decode_tag, is_object_id
 from ledger.history.kinds import COMMIT, TAG
 from ledger.history.objects import Objects
 from ledger.ids import CommitId
 
-_REVISION = re.compile(r"(HEAD|main|[0-9a-f]{4,40})((?:[~^][0-9]{0,9})*)")
+_REVISION = re.compile(r"([^~^]+)((?:[~^][0-9]{0,9})*)")
+_BEGINNING = re.compile(r"[0-9a-f]{4,40}")
 _STEP = re.compile(r"([~^])([0-9]*)")
 _SEE_LOG = "see `ledger git log --oneline` for the commits there are"
 _TIME = re.compile(r"^Time: (\S+)$", re.MULTILINE)
@@ -25,11 +26,14 @@ LAST_SECOND = 253_402_300_799
 """The end of the year 9999, in seconds: no moment is later. Git's own times may be."""
 
 
-def resolve_revision(objects: Objects, tip: CommitId, revision: str | dt.datetime) -> CommitId:
+def resolve_revision(
+    objects: Objects, tip: CommitId, tagged: Callable[[str], str | None], revision: str | dt.datetime
+) -> CommitId:
     """The commit that a revision names, or that was published last at a moment.
 
-    A revision is ``HEAD``, ``main`` or 4 to 40 digits of a commit, with Git's ``~N`` and ``^N`` behind it.
-    A moment without a time zone is local time. Raises `RevisionNotFoundError`.
+    A revision is ``HEAD``, ``main``, a tag of Git's, of which ``tagged`` says what it names, or 4 to 40 digits of a
+    commit, with Git's ``~N`` and ``^N`` behind it. A moment without a time zone is local time.
+    Raises `RevisionNotFoundError`.
     """
     if isinstance(revision, dt.datetime):
         return _at_moment(objects, tip, revision)
@@ -37,8 +41,8 @@ def resolve_revision(objects: Objects, tip: CommitId, revision: str | dt.datetim
         raise ArgumentTypeError(f"a revision is a str or a datetime, got {type(revision).__name__}: {revision!r}")
     match = _REVISION.fullmatch(revision)
     if match is None:
-        raise _not_found(revision, "it is neither HEAD, main nor a commit", hint=_way_to_one(revision))
-    commit = tip if match[1] in ("HEAD", "main") else _by_prefix(objects, match[1])
+        raise _unknown(revision)
+    commit = tip if match[1] in ("HEAD", "main") else _named(objects, tagged, match[1], revision)
     for mark, digits in _STEP.findall(match[2]):
         number = int(digits or 1)
         if mark == "~":
@@ -125,6 +129,19 @@ def _at_moment(objects: Objects, tip: CommitId, moment: dt.datetime) -> CommitId
     raise _not_found(moment.isoformat(), "the history begins later")
 
 
+def _named(objects: Objects, tagged: Callable[[str], str | None], word: str, revision: str) -> CommitId:
+    """The commit of a tag, or the one that begins so; a whole id is no tag, as with Git."""
+    named = None if is_object_id(word) else tagged(word)
+    if named is not None:
+        commit = commit_behind(objects, named)
+        if commit is None:
+            raise _not_found(revision, "the tag names no commit")
+        return commit
+    if not _BEGINNING.fullmatch(word):
+        raise _unknown(revision)
+    return _by_prefix(objects, word)
+
+
 def _by_prefix(objects: Objects, prefix: str) -> CommitId:
     found = []
     for name in sorted(objects.ids_with_prefix(prefix)):
@@ -160,6 +177,10 @@ def _ancestor(objects: Objects, commit: CommitId, steps: int, revision: str) -> 
 
 def _not_found(revision: str, reason: str, *, hint: str = _SEE_LOG) -> RevisionNotFoundError:
     return RevisionNotFoundError(f"no revision {revision!r} in this ledger: {reason}", hint=hint, revision=revision)
+
+
+def _unknown(revision: str) -> RevisionNotFoundError:
+    return _not_found(revision, "it is neither HEAD, main, a Git tag nor a commit", hint=_way_to_one(revision))
 
 
 def _way_to_one(revision: str) -> str:

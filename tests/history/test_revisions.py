@@ -77,6 +77,57 @@ def test_other_revisions_are_not_found(story: History, revision: str) -> None:
     assert {"revision": revision} == caught.value.facts
 
 
+@pytest.fixture
+def tagged(history: History) -> History:
+    """A history with tags: of commits, with a message, of a tag, of a tree, and named as a commit might begin."""
+    for number in range(1, 4):
+        publish(history, seconds=10 * number)
+    says = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    git(history, "tag", "paper", "main~1")
+    git(history, *says, "tag", "-a", "-m", "sent", "sent/2026.1", "main~2")
+    git(history, *says, "tag", "-a", "-m", "again", "again", "sent/2026.1")
+    git(history, "tag", "tree", "main^{tree}")
+    git(history, "tag", "2026", "main~1")
+    git(history, "tag", "\u00e9t\u00e9", "main~3")
+    return history
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_tag_of_gits_is_a_revision(tagged: History, *, packed: bool) -> None:
+    """Tags lead where `git rev-parse` says, with steps behind, loose and packed, and before a commit that begins so."""
+    if packed:
+        git(tagged, "pack-refs", "--all")
+    for revision in ("paper", "paper~1", "sent/2026.1", "sent/2026.1^", "again", "2026", "\u00e9t\u00e9"):
+        assert git(tagged, "rev-parse", f"{revision}^{{commit}}") == tagged.resolve(revision), revision
+
+
+@pytest.mark.parametrize(
+    "revision",
+    [
+        "sent",
+        "sent/",
+        "/paper",
+        "../heads/main",
+        "sent/../paper",
+        "./paper",
+        "x/" * 3000 + "x",
+        "x" * 300,
+        "pap\0er",
+        "\ud800",
+    ],
+)
+def test_what_is_no_tag_is_not_found(tagged: History, revision: str) -> None:
+    """A folder of tags, or a path that leads out of them, is none."""
+    with pytest.raises(RevisionNotFoundError, match="neither HEAD, main, a Git tag nor a commit"):
+        tagged.resolve(revision)
+
+
+def test_a_tag_of_a_tree_is_no_commit(tagged: History) -> None:
+    """It is told as that."""
+    with pytest.raises(RevisionNotFoundError, match="no revision 'tree' in this ledger: the tag names no commit"):
+        tagged.resolve("tree")
+
+
 def test_trees_and_blobs_are_no_revisions(story: History) -> None:
     """An object of another kind is no commit to go to."""
     with pytest.raises(RevisionNotFoundError, match="no commit begins so"):
