@@ -431,9 +431,15 @@ def test_a_pipeline_in_a_pipelines_body_is_refused(project: Path) -> None:
     def outer() -> None:
         inner()
 
-    with pytest.raises(StepInterfaceError, match="'inner' was called in the body of another pipeline"):
+    @pipeline
+    def joined() -> None:
+        inner.entrypoint()
+
+    with pytest.raises(StepInterfaceError, match="'inner' was called in the body of another pipeline") as caught:
         outer()
     assert ["inner"] == [inner().name]
+    assert "`inner.entrypoint(...)` calls its steps as part of that one" in caught.value.hint
+    assert ["one"] == list(joined().steps)
 
 
 def test_a_pipeline_that_cannot_name_its_arguments_is_refused() -> None:
