@@ -7,7 +7,7 @@ failure that has a name, silence for an interrupt or a reader that went away.
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -38,11 +38,29 @@ from ledger.errors import LedgerError, StorageError
 class Program(click.Group):
     """The group of all commands; its help ends with the exit codes."""
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; of what is a command of groups alone, such as ``list``, the error says which have it."""
+        places = [] if ctx.resilient_parsing or args[0] in self.commands else list(_places(args[0], self, "ledger"))
+        if places:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {', '.join(f'`{place}`' for place in places)}?")
+        return super().resolve_command(ctx, args)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each exit code means."""
         super().format_epilog(ctx, formatter)
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+
+def _places(word: str, group: click.Group, path: str) -> Iterator[str]:
+    """The commands below a group that have a name, each as it is typed."""
+    if word in group.commands:
+        yield f"{path} {word}"
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _places(word, command, f"{path} {name}")
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

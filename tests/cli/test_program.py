@@ -194,6 +194,17 @@ def test_bad_usage_exits_with_2(cli: Cli, words: list[str]) -> None:
     assert hint.startswith("Hint: run `ledger ")
 
 
+@pytest.mark.parametrize(
+    ("word", "places"),
+    [("clear", "`ledger cache clear`"), ("version", "`ledger artifact version`")]
+    + [("show", "`ledger artifact show`, `ledger artifact version show`, `ledger run show`, `ledger cache show`")],
+)
+def test_a_command_of_a_group_is_found_without_it(cli: Cli, word: str, places: str) -> None:
+    """Who leaves out the group is told which groups have such a command."""
+    assert f"Error: No such command {word!r}. Did you mean {places}?" in cli(word, "iris", code=2).err
+    assert "Did you mean `" not in cli("nowhere", code=2).err
+
+
 def test_a_missing_choice_is_told_in_words(cli: Cli) -> None:
     """What may be chosen is one line, without the marks of a list."""
     assert "Choose from: bash, zsh, fish" in cli("completion", code=2).err
