@@ -29,13 +29,13 @@ from ledger.cli.packing import pack
 from ledger.cli.repairing import repair
 from ledger.cli.runs import run as run_group
 from ledger.cli.saving import get, save
-from ledger.cli.session import Session, json_option, pass_session
+from ledger.cli.session import Session, UsageCommand, json_option, pass_session
 from ledger.cli.sharing import clone, remote, sync
 from ledger.cli.verifying import verify
 from ledger.errors import LedgerError, StorageError
 
 
-class Program(click.Group):
+class Program(UsageCommand, click.Group):
     """The group of all commands; its help ends with the exit codes."""
 
     def resolve_command(

@@ -43,7 +43,19 @@ class Session:
 pass_session = click.make_pass_decorator(Session, ensure=True)
 
 
-class ExampleCommand(click.Command):
+class UsageCommand(click.Command):
+    """A command whose errors of usage say how it is used, those too of which click does not."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; an option without its argument is an error of this command."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
+
+class ExampleCommand(UsageCommand):
     """A command whose help ends with an example that runs."""
 
     def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:

@@ -182,12 +182,21 @@ def test_no_summary_of_a_command_is_cut(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["bogus"], ["--bogus"], ["artifact", "list", "--bogus"], ["save"], ["completion", "sh"]]
+    "words",
+    [
+        ["bogus"],
+        ["--bogus"],
+        ["--ledger"],
+        ["artifact", "list", "--bogus"],
+        ["artifact", "list", "--tag"],
+        ["save"],
+        ["completion", "sh"],
+    ],
 )
 def test_bad_usage_exits_with_2(cli: Cli, words: list[str]) -> None:
-    """Unknown commands, unknown options and missing arguments are usage errors, as text or as JSON."""
+    """Unknown commands and options, missing arguments and options without theirs are usage errors, as text or JSON."""
     usage, error, hint = cli(*words, code=2).err.splitlines()
-    told = json.loads(cli(*words, "--json", code=2).err)["error"]
+    told = json.loads(cli("--json", *words, code=2).err)["error"]
     assert usage.startswith("Usage: ledger ")
     assert error.startswith("Error: ")
     assert ("usage", hint) == (told["kind"], f"Hint: {told['hint']}")
@@ -196,8 +205,11 @@ def test_bad_usage_exits_with_2(cli: Cli, words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("word", "places"),
-    [("clear", "`ledger cache clear`"), ("version", "`ledger artifact version`")]
-    + [("show", "`ledger artifact show`, `ledger artifact version show`, `ledger run show`, `ledger cache show`")],
+    [
+        ("clear", "`ledger cache clear`"),
+        ("version", "`ledger artifact version`"),
+        ("show", "`ledger artifact show`, `ledger artifact version show`, `ledger run show`, `ledger cache show`"),
+    ],
 )
 def test_a_command_of_a_group_is_found_without_it(cli: Cli, word: str, places: str) -> None:
     """Who leaves out the group is told which groups have such a command."""
