@@ -13,7 +13,8 @@ import msgspec
 class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One logged value, with when and by whom it was logged last.
 
-    Compared, asked for its truth, gone through and printed as its plain value, so that code may leave `.value` out.
+    Compared, asked for its truth, made a number of, gone through and printed as its plain value, so that code may leave
+    `.value` out.
     """
 
     value: Any
@@ -44,6 +45,12 @@ class MetadataEntry(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
     def __bool__(self) -> bool:
         return bool(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
 
     def __getitem__(self, key: Any) -> Any:
         """A member of a group, or an element of a list."""

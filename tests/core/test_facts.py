@@ -184,7 +184,7 @@ def test_an_entry_equals_its_raw_value(ledger: Ledger) -> None:
 
 
 def test_an_entry_is_used_as_its_raw_value(ledger: Ledger) -> None:
-    """Truth, order, members and format are those of the value: a `False` that counts as true would mislead."""
+    """Truth, order, number, members and format are those of the value: a `False` that counts as true would mislead."""
     metadata = {"no": False, "acc": 0.5, "shape": (150, 5), "g": {"a": 1}, "empty": {}}
     entries = ledger.save(0, "x", run_metadata=metadata).run_metadata
     assert [False, True, True, True, False] == [bool(entries[key]) for key in metadata]
@@ -193,6 +193,10 @@ def test_an_entry_is_used_as_its_raw_value(ledger: Ledger) -> None:
     assert ([150, 5], 2, ["a"]) == (list(entries["shape"]), len(entries["shape"]), list(entries["g"]))
     assert "a" in entries["g"]
     assert "50%" == f"{entries['acc']:.0%}"
+    assert [0.5, 1.0] == [float(entries["acc"]), math.ldexp(entries["acc"], 1)]
+    assert [0, 150] == [int(entries["acc"]), int(entries["shape"][0])]
+    with pytest.raises(TypeError, match="list"):
+        float(entries["shape"])
 
 
 def test_metadata_is_a_copy(ledger: Ledger) -> None:
