@@ -25,6 +25,7 @@ from ledger.materializers.known_types import FACTORIES, fields_of, is_named_tupl
 from ledger.materializers.leaves import encode_leaf
 from ledger.materializers.registry import DATACLASS, is_built_in, materializer_for, qualified_name
 from ledger.materializers.values import save_value
+from ledger.records import MetadataEntry
 
 _SEQUENCES: dict[type, str] = {tuple: "$tuple", set: "$set", frozenset: "$frozenset"}
 _PAIRED: dict[type, str] = {OrderedDict: "$ordereddict", Counter: "$counter"}
@@ -60,6 +61,7 @@ class TreeEncoder:
             deque: self._deque,
             **dict.fromkeys(_PAIRED, self._special_dict),
             defaultdict: self._defaultdict,
+            MetadataEntry: lambda entry: self.encode(entry.value),
         }
 
     def encode(self, value: Any) -> Json:

@@ -20,7 +20,7 @@ from ledger.materializers.libraries import differing_libraries, versions_here
 from ledger.materializers.missing import missing
 from ledger.materializers.registry import is_built_in, materializer_for, materializer_named, qualified_name
 from ledger.notices import WarningsIfDone, warn_user
-from ledger.records import encode_compact, encode_values, normalise
+from ledger.records import encode_compact, encode_values, normalise, raw_value
 from ledger.system_errors import raise_of_machine
 
 _REASON_LIMIT = 300
@@ -49,12 +49,13 @@ def save_value(
     extract_metadata: bool = True,
     visualizations: Files | None = None,
 ) -> SavedValue:
-    """Write a value to ``files`` and say how it is to be read.
+    """Write a value to ``files`` and say how it is to be read; of an entry of metadata, the value that was logged.
 
     Raises `MaterializerTypeError` where an explicit materializer is not made for the type,
     `MissingDependencyError` where a library that it needs is not there, and `MaterializerError` where saving fails;
     whatever has been written then is to be thrown away. Metadata and visualizations that fail cost a warning only.
     """
+    value = raw_value(value)
     chosen = materializer or materializer_for(type(value))
     if materializer is not None:
         _check_type(value, materializer)

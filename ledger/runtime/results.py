@@ -4,6 +4,7 @@ from typing import Any
 
 from ledger.errors import StepInterfaceError
 from ledger.materializers import BaseMaterializer
+from ledger.records import raw_value
 from ledger.runtime.annotations import conforms, hint_for, spelled, told_of
 from ledger.runtime.plan import PlannedStep
 
@@ -23,6 +24,7 @@ def split_result(planned: PlannedStep, returned: Any) -> dict[str, Any]:
         values = tuple(returned)
     if len(values) != len(outputs):
         raise _wrong_number(planned, f"{len(values)} values")
+    values = tuple(map(raw_value, values))
     for output, value in zip(outputs, values, strict=True):
         if not conforms(value, output.annotation):
             raise StepInterfaceError(

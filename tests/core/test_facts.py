@@ -199,6 +199,15 @@ def test_an_entry_is_used_as_its_raw_value(ledger: Ledger) -> None:
         float(entries["shape"])
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_entry_is_saved_as_its_raw_value(ledger: Ledger) -> None:
+    """By itself and in what holds it: never as an object of ours, which only a pickle could keep."""
+    entry = ledger.save(0, "x", run_metadata={"acc": 0.5}).run_metadata["acc"]
+    for given, expected in [(entry, 0.5), ([entry, (entry,)], [0.5, (0.5,)]), ({entry: {entry}}, {0.5: {0.5}})]:
+        saved = ledger.save(given, "y")
+        assert ("data", repr(expected)) == (saved.trust_class, repr(saved.load()))
+
+
 def test_metadata_is_a_copy(ledger: Ledger) -> None:
     """Changing what a handle returned changes neither the handle nor the ledger."""
     saved = ledger.save(0, "x", run_metadata={"g": {"a": 1}})

@@ -144,6 +144,25 @@ def test_a_logged_value_stands_for_itself() -> None:
     assert 1 == save_artifact(1, "part", run_metadata=group).metadata["a"]
 
 
+def test_a_logged_value_is_returned_as_itself() -> None:
+    """An entry of `run_metadata` that a step returns is its value, also for the check of the output's type."""
+    source = save_artifact(1, "source", run_metadata={"rate": 0.5, "n": 3})
+
+    @step
+    def read() -> tuple[Annotated[float, "rate"], Annotated[int, "n"]]:
+        metadata: Any = source.run_metadata
+        return metadata["rate"], metadata["n"]
+
+    @step
+    def mistaken() -> str:
+        metadata: Any = source.run_metadata
+        return metadata["rate"]  # type: ignore[no-any-return]
+
+    assert (0.5, 3) == read()
+    with pytest.raises(StepInterfaceError, match="expected str, got float"):
+        mistaken()
+
+
 def test_what_cannot_be_copied_is_refused() -> None:
     """A dict with a lock in it is no parameter, and the error says where it can go."""
 
