@@ -156,6 +156,6 @@ def _parse_lines(text: str, sought: Sought) -> tuple[PackEntry, ...]:
 
 def _is_possible(entry: PackEntry) -> bool:
     """Whether a chunk can have the sizes that an index says it has."""
-    most = entry.plain_size if entry.codec == "none" else stored_limit(entry.plain_size)
-    is_plain_or_frame = entry.stored_size == entry.plain_size or entry.codec == "zstd"
-    return entry.plain_size <= PLAIN_LIMIT and entry.stored_size <= most and is_plain_or_frame
+    if entry.codec == "none" and entry.stored_size != entry.plain_size:
+        return False
+    return entry.plain_size <= PLAIN_LIMIT and entry.stored_size <= stored_limit(entry.plain_size)

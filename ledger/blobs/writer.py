@@ -241,7 +241,7 @@ class ContentWriter:
 
     def _close(self, direct: "_Direct", size: int) -> None:
         """The file that was being written into the stream is complete."""
-        if self._over or direct is not self._current:
+        if self._over:
             return  # closed by the garbage collector after an abort
         self._files.append(FileEntry(path=direct.path, size=size, kind=direct.kind))
         self._current = None

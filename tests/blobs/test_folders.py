@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentReader, ContentWriter, LocalStore
-from ledger.blobs.folders import scan_folder
-from ledger.blobs.sources import read_source
 from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.meters import Progress, progress, task
 from tests.kit.ledgers import write_files
@@ -152,14 +150,18 @@ def test_devices_are_refused(store: LocalStore, tmp_path: Path) -> None:
     assert "'disk': a block device" in message
 
 
-def test_a_file_that_becomes_a_link_is_refused(store: LocalStore, tmp_path: Path) -> None:
-    """What was a file when the folder was looked at and is a link when it is read is not followed."""
-    folder = write_files(tmp_path / "in", {"x": b"x"})
-    (file,) = scan_folder(folder)
-    (folder / "x").unlink()
-    (folder / "x").symlink_to("/etc/passwd")
-    with pytest.raises(StorageError, match="cannot read"):
-        list(read_source(file.source, follow=False))
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_a_file_that_becomes_a_link_is_refused(store: LocalStore, tmp_path: Path, size: int) -> None:
+    """What was a file when the folder was looked at and is a link when it is read is not followed, large or small."""
+    folder = write_files(tmp_path / "in", {"a": os.urandom(3 << 20), "b": bytes(size)})
+    (tmp_path / "secret").write_bytes(bytes(size))
+
+    def replace(_: Progress) -> None:
+        (folder / "b").unlink()
+        (folder / "b").symlink_to(tmp_path / "secret")
+
+    with progress(replace), task("save"), pytest.raises(StorageError, match=r"cannot read .*in/b"):
+        ContentWriter(store).add_folder("", folder)
 
 
 def test_a_file_that_goes_while_the_folder_is_read_is_named(store: LocalStore, tmp_path: Path) -> None:

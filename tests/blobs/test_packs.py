@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from ledger.blobs import FsspecStore, LocalStore
 from ledger.blobs.codec import Encoder
 from ledger.blobs.layout import pack_key
-from ledger.blobs.packs import PACK_LIMIT, PackBuilder, load_index, open_entry, parse_index
+from ledger.blobs.packs import (
+    INDEX_LIMIT,
+    PACK_LIMIT,
+    PackBuilder,
+    PackEntry,
+    load_index,
+    open_entry,
+    parse_index,
+)
 from ledger.blobs.sought import Sought
 from ledger.errors import IntegrityError
 from ledger.ids import digest_of
@@ -107,6 +115,26 @@ def test_an_index_that_breaks_the_format_is_refused(index: bytes) -> None:
         parse_index(hashlib.sha256(index).hexdigest(), index, SOUGHT)
 
 
+def test_the_error_names_the_line_that_breaks_the_form() -> None:
+    """Of an index that may have thousands, the first bad line is shown."""
+    for bad in ("some line", f"{'a' * 64} none 5 6"):
+        index = LINE + f"{bad}\n".encode() + LINE
+        with pytest.raises(IntegrityError, match=f"'{bad}'"):
+            parse_index(hashlib.sha256(index).hexdigest(), index, SOUGHT)
+
+
+def test_a_chunk_of_another_codec_than_its_index_says_is_refused() -> None:
+    """Even if its plain bytes are right: what is said to be stored plain is read to where it belongs as it is."""
+    plain = bytes(4)
+    frame = Encoder().frame(plain)
+    for stored, entry in (
+        (frame, PackEntry(digest_of(plain), "none", len(plain), len(frame))),
+        (plain, PackEntry(digest_of(plain), "zstd", len(plain), len(plain))),
+    ):
+        with pytest.raises(IntegrityError, match=f"expected {entry.codec}"):
+            open_entry(stored, entry, SOUGHT)
+
+
 def test_an_index_under_another_name_is_refused() -> None:
     """A pack's name is the SHA-256 of its index."""
     with pytest.raises(IntegrityError, match="expected " + "0" * 64):
@@ -130,4 +158,12 @@ def test_a_damaged_pack_is_refused(store: LocalStore, damage: object) -> None:
     name, data = build([noise(50)])
     store.put(pack_key(name), [damage(data)])  # type: ignore[operator]  # one of the functions above
     with pytest.raises(IntegrityError):
+        load_index(store, name, label="iris@3")
+
+
+def test_an_index_over_the_limit_is_not_read(store: LocalStore) -> None:
+    """What a footer says of the length of an index is judged before so many bytes are asked for."""
+    name, data = build([noise(50)])
+    store.put(pack_key(name), [data[:-32] + b"ledger-pack-1 index %011d\n" % (INDEX_LIMIT + 1)])
+    with pytest.raises(IntegrityError, match=f"over the limit of {INDEX_LIMIT}"):
         load_index(store, name, label="iris@3")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import zstandard
 
-from ledger.blobs import ContentReader, LocalStore
+from ledger.blobs import ContentReader, LocalStore, tables
 from ledger.blobs.codec import Encoder
 from ledger.blobs.layout import table_key
 from ledger.blobs.tables import Table, load_runs, load_table, put_table
-from ledger.errors import IntegrityError, UnsupportedFormatError
+from ledger.errors import FormatError, IntegrityError, UnsupportedFormatError
 from ledger.ids import Digest
 from ledger.records import Content, FileEntry, content_digest, decode_compact, encode_compact, segments_of
 
@@ -138,6 +138,19 @@ def test_a_table_that_is_none_is_refused(store: LocalStore, text: str) -> None:
     store.put(table_key(content.digest), [Encoder().frame(text.encode())])
     with pytest.raises(IntegrityError):
         load_table(store, content, label="iris@3")
+
+
+def test_a_table_is_written_up_to_the_limit_that_is_read(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that nobody could read again is an error of the save, and not put; one of just the limit comes back."""
+    table, content = make()
+    size = len(encode_compact(table))
+    monkeypatch.setattr(tables, "TABLE_LIMIT", size - 1)
+    with pytest.raises(FormatError, match=f"has {size} bytes, over the limit of {size - 1}") as caught:
+        put_table(store, table, Encoder())
+    assert ("save the folder in several parts", []) == (caught.value.hint, list(store.list("tables")))
+    monkeypatch.setattr(tables, "TABLE_LIMIT", size)
+    put_table(store, table, Encoder())
+    assert table == load_table(store, content, label="iris@3")
 
 
 def test_a_huge_table_is_refused_before_decompression(store: LocalStore) -> None:

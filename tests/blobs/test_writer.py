@@ -19,6 +19,8 @@ from ledger.records import content_digest, segments_of
 from tests.kit.contents import add, load, noise, save
 from tests.kit.stores import CountingStore, objects
 
+LARGE = noise(5 << 20)
+
 
 def test_a_small_content_stands_in_the_manifest(store: LocalStore) -> None:
     """One chunk and few files: the content lists them, and the store has one object."""
@@ -155,8 +157,9 @@ def test_open_files_take_bytes_as_they_come(store: LocalStore) -> None:
         assert (file.seekable(), file.write(b"12345"), file.tell()) == (False, 5, 5)
         with pytest.raises(io.UnsupportedOperation):
             file.seek(0)
-    assert (writer.size, [entry.kind for entry in writer.files]) == (5, ["executable"])
-    assert load(store, writer.finish()) == {"a": b"12345"}
+    add(writer, "b", b"67")
+    assert (writer.size, [entry.kind for entry in writer.files]) == (7, ["executable", "file"])
+    assert load(store, writer.finish()) == {"a": b"12345", "b": b"67"}
 
 
 def test_libraries_write_into_open_files(store: LocalStore) -> None:
@@ -184,6 +187,7 @@ def test_files_open_at_once_wait_for_their_turn(store: LocalStore) -> None:
     third.close()
     second.close()
     first.close()
+    assert ["a", "b", "c", "d"] == [file.path for file in writer.files]
     content = writer.finish()
     assert load(store, content) == {"a": b"first", "b": large, "c": b"third", "d": b"fourth"}
 
@@ -193,6 +197,69 @@ def test_an_open_file_is_not_finished(store: LocalStore) -> None:
     writer = ContentWriter(store)
     with writer.open("a"), pytest.raises(ArgumentError, match="'a' is still open"):
         writer.finish()
+
+
+def test_a_file_that_is_closed_last_joins_last(store: LocalStore) -> None:
+    """One that was opened beside another goes into the stream at once when it is closed after that."""
+    writer = ContentWriter(store)
+    first, second = writer.open("a"), writer.open("b")
+    first.close()
+    second.write(b"second")
+    second.close()
+    assert {"a": b"", "b": b"second"} == load(store, writer.finish())
+
+
+def test_what_could_not_be_taken_is_missed_by_no_content(store: LocalStore) -> None:
+    """Once a write has failed, the writer makes no content without its bytes, whatever is written afterwards."""
+    away = store.root.with_name("away")
+    writer = ContentWriter(store)
+    file = writer.open("a")
+    store.root.rename(away)
+    store.root.write_bytes(b"in the way")
+    with pytest.raises(StorageError):
+        file.write(LARGE)
+    store.root.unlink()
+    away.rename(store.root)
+    file.write(b"more")
+    file.close()
+    with pytest.raises(ArgumentError, match="broken by an error"):
+        writer.finish()
+    writer.abort()
+
+
+def test_a_file_that_waits_is_not_left_out(store: LocalStore) -> None:
+    """Finishing names also an open file that came beside another one, which is closed by now."""
+    writer = ContentWriter(store)
+    first, second = writer.open("a"), writer.open("b")
+    first.close()
+    with second, pytest.raises(ArgumentError, match="'b' is still open"):
+        writer.finish()
+
+
+def test_a_finished_writer_takes_nothing_more(store: LocalStore) -> None:
+    """What came after the content would be in none."""
+    writer = ContentWriter(store)
+    writer.finish()
+    with pytest.raises(ArgumentError, match="finished"):
+        writer.open("a")
+
+
+def test_a_folder_that_comes_while_a_file_is_open_waits(store: LocalStore, tmp_path: Path) -> None:
+    """No byte of its files gets between those of the file, small as they are."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    files = {"x": b"1", "y": noise(100_000)}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    (folder / "z").symlink_to("x")
+    writer = ContentWriter(store)
+    with writer.open("a") as file:
+        file.write(b"before")
+        file.flush()
+        writer.add_folder("folder", folder)
+        file.write(b" and after")
+    expected = {"a": b"before and after", "folder/x": b"1", "folder/y": files["y"], "folder/z": b"x"}
+    assert expected == load(store, writer.finish())
 
 
 def test_nothing_is_stored_after_an_abort(store: LocalStore) -> None:
@@ -241,21 +308,47 @@ def test_what_a_folder_brings_keeps_its_paths(store: LocalStore, tmp_path: Path,
 
 
 def test_a_file_is_copied_with_its_executable_bit(store: LocalStore, tmp_path: Path) -> None:
-    """A file keeps its bytes and says whether it can be executed."""
-    source = tmp_path / "run.sh"
+    """A file keeps its bytes and says whether it can be executed; a link that was named stands for its file."""
+    source, link = tmp_path / "run.sh", tmp_path / "link"
     source.write_bytes(noise(3 << 20))
     source.chmod(0o755)
+    (tmp_path / "text").write_bytes(b"text")
+    link.symlink_to("text")
     writer = ContentWriter(store)
     writer.add_file("bin/run.sh", source)
+    writer.add_file("link", link)
     content = writer.finish()
-    assert load(store, content) == {"bin/run.sh": noise(3 << 20)}
-    assert [entry.kind for entry in writer.files] == ["executable"]
+    assert load(store, content) == {"bin/run.sh": noise(3 << 20), "link": b"text"}
+    assert [entry.kind for entry in writer.files] == ["executable", "file"]
+
+
+def test_a_copied_file_is_in_the_way_of_others(store: LocalStore, tmp_path: Path) -> None:
+    """No path stands twice, whether its file is copied or written, and nothing is copied below a file."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "small").write_bytes(b"1")
+    for act in (
+        lambda writer: writer.add_file("a", folder / "small"),
+        lambda writer: writer.add_folder("a/b", folder),
+        lambda writer: add(writer, "a", b"2"),
+    ):
+        writer = ContentWriter(store)
+        writer.add_file("a", folder / "small")
+        with pytest.raises(ArgumentError, match="cannot add the file"):
+            act(writer)
 
 
 def test_a_missing_file_is_named(store: LocalStore, tmp_path: Path) -> None:
     """A source that is not there is a SourceNotFoundError."""
     with pytest.raises(SourceNotFoundError, match="gone"):
         ContentWriter(store).add_file("a", tmp_path / "gone")
+
+
+def test_a_path_through_a_file_is_named(store: LocalStore, tmp_path: Path) -> None:
+    """A source that cannot even be asked for is a StorageError."""
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="file/below"):
+        ContentWriter(store).add_file("a", tmp_path / "file" / "below")
 
 
 def test_a_fifo_is_no_file(store: LocalStore, tmp_path: Path) -> None:
