@@ -89,6 +89,7 @@ def _tree(history: History, *names: str) -> None:
 def test_a_folder_is_in_order_as_if_its_name_ended_in_a_slash(history: History) -> None:
     """So Git sorts a tree, and any other order is a fault."""
     _tree(history, "a.b", "a/", "a0", "b")
+    _tree(history, "a", "a.b", "b/")
     assert (0, []) == (fsck(history), problems(history))
     _tree(history, "a/", "a.b", "a0")
     assert fsck(history)
@@ -204,6 +205,28 @@ def _git_in_tree(history: History) -> None:
     _tree(history, ".git")
 
 
+def _slash_in_tree(history: History) -> None:
+    _tree(history, "a/b")
+
+
+def _more_behind_tree(history: History) -> None:
+    blob = git(history, "hash-object", "-w", "--stdin", data=b"")
+    data = b"100644 a\0" + bytes.fromhex(blob) + b"100644 b\0"
+    git(history, "hash-object", "-w", "-t", "tree", "--literally", "--stdin", data=data)
+
+
+def _commit_with_zero(history: History) -> None:
+    data = git(history, "cat-file", "commit", "main").encode() + b"\0\n"
+    git(history, "hash-object", "-w", "-t", "commit", "--literally", "--stdin", data=data)
+
+
+def _folder_for_loose(history: History) -> None:
+    id = git(history, "hash-object", "-w", "--stdin", data=b"loose")
+    path = history.git_dir / "objects" / id[:2] / id[2:]
+    path.unlink()
+    path.mkdir()
+
+
 def _commit_without_committer(history: History) -> None:
     text = git(history, "cat-file", "commit", "main")
     data = "".join(f"{line}\n" for line in text.splitlines() if not line.startswith("committer ")).encode()
@@ -234,6 +257,10 @@ DAMAGES: list[Callable[[History], None]] = [
     _misplace_in_tree,
     _double_in_tree,
     _git_in_tree,
+    _slash_in_tree,
+    _more_behind_tree,
+    _folder_for_loose,
+    _commit_with_zero,
     _commit_without_committer,
     _misname_in_index,
 ]
@@ -266,6 +293,44 @@ def test_every_byte_of_a_loose_object_is_judged(history: History, stored: bytes)
     assert [] == problems(history)
     overwrite(history.git_dir / "objects" / id[:2] / id[2:], stored)
     assert (True, [f"objects/{id[:2]}/{id[2:]}"]) == (fsck(history) != 0, problems(history))
+
+
+def faults_of(history: History, pack: Path) -> list[tuple[str, frozenset[str]]]:
+    """Of what kind the faults of a pack itself are, and which objects each takes away."""
+    found = list(check_git_file(again(history), f"objects/pack/{pack.stem}"))
+    assert {f"objects/pack/{pack.name}"} >= {fault.where for fault in found}
+    return [(fault.kind, fault.objects) for fault in found]
+
+
+def test_every_byte_of_a_pack_is_judged(history: History) -> None:
+    """Also those of its head and its checksum, of which no object is the worse; those that are lost are named."""
+    pack = packs_of(history)[0]
+    sound = pack.read_bytes()
+    assert [] == faults_of(history, pack)
+    lost: list[frozenset[str]] = []
+    for at in range(len(sound)):
+        flip(pack, at)
+        [(kind, objects)] = faults_of(history, pack)
+        assert "corrupt" == kind
+        lost.append(objects)
+        overwrite(pack, sound)
+    named = frozenset(git(history, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split())
+    assert {1} == {len(objects) for objects in lost[20:30]}
+    assert frozenset().union(*lost) <= named
+    assert {frozenset[str]()} == {*lost[8:12], *lost[-20:]}
+
+
+def test_a_pack_that_cannot_be_read_takes_its_objects_away(history: History) -> None:
+    """One that is gone while its index is there is missing; any other is damaged, whatever its index says by then."""
+    pack = packs_of(history)[0]
+    index = pack.with_suffix(".idx")
+    held = frozenset(line.split()[1] for line in git(history, "show-index", data=index.read_bytes()).splitlines())
+    pack.unlink()
+    assert [("missing", frozenset())] == faults_of(history, pack)
+    pack.mkdir()
+    assert [("corrupt", held)] == faults_of(history, pack)
+    overwrite(index, b"no index")
+    assert [("corrupt", frozenset())] == faults_of(history, pack)
 
 
 def test_what_is_derived_of_a_pack_is_held_against_its_checksum(history: History) -> None:
@@ -327,8 +392,10 @@ def test_a_branch_that_went_back_is_noticed(history: History) -> None:
 
 
 def test_what_a_dead_writer_left_is_no_fault(history: History) -> None:
-    """A commit on top of the branch that was never published is nothing to worry about."""
+    """A commit on top of the branch that was never published, or a part of a file, is nothing to worry about."""
     git(history, "update-ref", "refs/heads/main", "main~1")
+    (history.git_dir / "objects" / "ab").mkdir()
+    (history.git_dir / "objects" / "ab" / "tmp_obj_AbCdEf").write_bytes(b"part")
     assert [] == problems(history)
 
 
