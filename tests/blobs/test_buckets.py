@@ -74,6 +74,7 @@ def test_an_object_with_other_bytes_has_another_etag(store: RetryingStore, bucke
     store.put(KEY, [b"one"])
     told, tag = store.etag(KEY, just_put=True), store.etag(KEY)
     assert (False, tag, tag) == (tag is None, told, store.etag(KEY))
+    assert store.etag(OTHER_KEY, just_put=True) is None
     bucket.plant(KEY, b"two")
     assert (False, None) == (tag == store.etag(KEY), store.etag(OTHER_KEY))
 

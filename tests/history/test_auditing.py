@@ -220,13 +220,6 @@ def _commit_with_zero(history: History) -> None:
     git(history, "hash-object", "-w", "-t", "commit", "--literally", "--stdin", data=data)
 
 
-def _folder_for_loose(history: History) -> None:
-    id = git(history, "hash-object", "-w", "--stdin", data=b"loose")
-    path = history.git_dir / "objects" / id[:2] / id[2:]
-    path.unlink()
-    path.mkdir()
-
-
 def _commit_without_committer(history: History) -> None:
     text = git(history, "cat-file", "commit", "main")
     data = "".join(f"{line}\n" for line in text.splitlines() if not line.startswith("committer ")).encode()
@@ -259,7 +252,6 @@ DAMAGES: list[Callable[[History], None]] = [
     _git_in_tree,
     _slash_in_tree,
     _more_behind_tree,
-    _folder_for_loose,
     _commit_with_zero,
     _commit_without_committer,
     _misname_in_index,
@@ -331,6 +323,18 @@ def test_a_pack_that_cannot_be_read_takes_its_objects_away(history: History) -> 
     assert [("corrupt", held)] == faults_of(history, pack)
     overwrite(index, b"no index")
     assert [("corrupt", frozenset())] == faults_of(history, pack)
+
+
+def test_a_loose_object_that_cannot_be_read_hides_no_other(history: History) -> None:
+    """Each is named, one in whose place a folder is and the damaged one beside it."""
+    git(history, "hash-object", "-w", "--stdin", data=b"loose")
+    [path] = (history.git_dir / "objects").glob("??/*")
+    other = path.with_name("f" * 38)
+    path.rename(other)
+    path.mkdir()
+    folder = path.parent
+    found = {(each.where, each.objects) for each in check_git_file(history, f"objects/{folder.name}")}
+    assert {(f"objects/{folder.name}/{each}", frozenset([folder.name + each])) for each in os.listdir(folder)} == found
 
 
 def test_what_is_derived_of_a_pack_is_held_against_its_checksum(history: History) -> None:

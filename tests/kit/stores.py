@@ -13,7 +13,7 @@ import pytest
 
 from ledger.blobs import PrunableStore, Store
 from ledger.blobs.spooled import put_file
-from ledger.blobs.store import get_into
+from ledger.blobs.store import get_into, size_of
 from tests.kit.contents import noise
 
 KEY = "chunks/ab/" + "c" * 62
@@ -92,13 +92,21 @@ class StoreContract:
         assert list(store.list("chunks/")) == [KEY, OTHER_KEY]
         assert list(store.list("tables/")) == []
 
+    def test_says_how_large_an_object_is(self, store: PrunableStore) -> None:
+        """The bytes of what is there, none of an empty object, and nothing of what is not there."""
+        store.put(KEY, [b"0123456789"])
+        store.put(OTHER_KEY, [])
+        assert (10, 0, None) == (size_of(store, KEY), size_of(store, OTHER_KEY), size_of(store, KEY[:-1] + "e"))
+
     def test_delete_removes_one(self, store: PrunableStore) -> None:
-        """A deleted object is gone, its neighbour is not, and deleting it again is no error."""
+        """A deleted object is gone, its neighbour is not, and deleting it again is no error; put again, it is there."""
         store.put(KEY, [b"1"])
         store.put(OTHER_KEY, [b"2"])
         store.delete(KEY)
         store.delete(KEY)
         assert (store.has(KEY), store.get(OTHER_KEY)) == (False, b"2")
+        store.put(KEY, [b"1"])
+        assert store.get(KEY) == b"1"
 
     def test_a_large_object_comes_back(self, store: PrunableStore) -> None:
         """Objects of several MiB keep their bytes."""
