@@ -29,9 +29,12 @@ def leftovers(store: LocalStore) -> list[str]:
 
 
 def test_both_ways_give_the_same_packs(store: LocalStore, tmp_path: Path) -> None:
-    """A store that takes packs in parts and one that takes them whole end up with the same objects."""
-    whole = LocalStore(tmp_path / "whole")
-    assert save(store, {"a": LARGE}) == save(WholeStore(whole), {"a": LARGE})
+    """A store that takes packs in parts and one that takes them whole end up with the same objects.
+
+    Also where the memory that chunks were cut in is used again before the pack goes to the store.
+    """
+    whole, files = LocalStore(tmp_path / "whole"), {"a": noise(24 << 20)}
+    assert save(store, files) == save(WholeStore(whole), files)
     assert objects(store) == objects(whole)
     assert [] == leftovers(store)
 

@@ -28,7 +28,7 @@ from ledger.catalog import (
 )
 from ledger.catalog.keeping import _count_to_take, extend
 from ledger.catalog.lines import EPOCH
-from ledger.catalog.segments import encode_segment
+from ledger.catalog.segments import TRAILER_BYTES, Segment, encode_segment, read_trailer
 from ledger.errors import StorageError
 from ledger.ids import VersionId
 
@@ -219,6 +219,40 @@ def test_no_damage_gives_a_wrong_answer(kept: tuple[Path, Model]) -> None:
         except CatalogDamage:
             noticed += 1
     assert noticed > 200
+
+
+def test_every_byte_of_a_trailer_is_judged(kept: tuple[Path, Model]) -> None:
+    """It says up to which commit the lines go: where it is altered, the catalog is the one of a step before."""
+    path, _ = kept
+    data = path.read_bytes()
+    for at in range(len(data) - TRAILER_BYTES, len(data)):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        catalog = read_catalog(path)
+        assert catalog is not None
+        assert 2 == len(catalog.segments)
+
+
+def test_a_question_reads_few_blocks() -> None:
+    """An id is found by the blocks that may hold it, and a moment rules blocks out, without reading the others."""
+    lines = [line_of(number) for number in range(3000)]
+    data = b"".join(encode_segment(lines, (), commit=COMMIT, token=bytes(16), builds_on=0))
+    read: list[int] = []
+
+    def source(at: int, length: int) -> bytes:
+        read.append(length)
+        return data[at : at + length]
+
+    segment = Segment(source, len(data), read_trailer(source, len(data), bytes(16)))
+    read.clear()
+    assert lines == list(segment.all_lines())
+    assert sum(read) > 300_000
+    for number in (0, 1500, 2999):
+        read.clear()
+        assert [lines[number]] == list(segment.lines_beginning(lines[number][:36]))
+        assert sum(read) < 140_000
+    read.clear()
+    assert [] == list(segment.candidates(make_query(Filter(created_after=EPOCH))))
+    assert [] == read
 
 
 def test_a_catalog_of_a_later_format_is_no_help(kept: tuple[Path, Model]) -> None:
