@@ -1,16 +1,21 @@
 """How packs get to a store."""
 
 import os
+import threading
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentWriter, FsspecStore, LocalStore
+from ledger.blobs import ContentWriter, FsspecStore, LocalStore, packs
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT, load_index
 from ledger.blobs.retrying import RetryingStore
+from ledger.blobs.store import puts_at_once
+from ledger.blobs.workers import thread_count
 from ledger.disk import StagedFile, durability
 from ledger.enums import Durability
 from ledger.errors import StorageError
@@ -58,6 +63,57 @@ def test_a_full_pack_is_followed_by_another(store: LocalStore) -> None:
         assert digest_of(each) == load_index(store, names[pack], label="iris@3").entries[number].digest
     assert all(len(store.get(pack_key(name))) <= PACK_LIMIT + 1000 for name in names)
     assert store.get(pack_key(names[0]), 15 << 20, 15 << 20) == plain[1]
+
+
+def filled(writer: PackWriter, going: threading.Event) -> tuple[int, list[int]]:
+    """How many of 20 blocks of a chunk were taken before the store goes on, and those whose memory is free then."""
+    taken, free = list[int](), list[int]()
+
+    def fill() -> None:
+        for number in range(20):
+            chunk = noise(60, number)
+            writer.add(digest_of(chunk), len(chunk), chunk)
+            writer.write(partial(free.append, number))
+            taken.append(number)
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    thread.join(0.3)
+    before = len(taken)
+    going.set()
+    thread.join()
+    writer.finish()
+    writer.close()
+    return before, free
+
+
+def test_few_packs_wait_for_a_store(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow one is that takes whole packs, no more are filled than it takes at once."""
+    monkeypatch.setattr(packs, "PACK_LIMIT", 100)
+    going = threading.Event()
+
+    class Slow(WholeStore):
+        def put(self, key: str, parts: Sequence[bytes]) -> None:
+            going.wait(20)
+            super().put(key, parts)
+
+    before, free = filled(PackWriter(Slow(store), is_large=True), going)
+    assert (list(range(20)), 20) == (free, len(list(store.list("packs"))))
+    assert before <= puts_at_once(store) + 1
+
+
+def test_few_blocks_wait_for_a_disk(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow it is, no more blocks are in memory than threads may write, and one."""
+    going, write_at = threading.Event(), StagedFile.write_at
+
+    def slowly(file: StagedFile, start: int, parts: Sequence[bytes | memoryview]) -> None:
+        going.wait(20)
+        write_at(file, start, parts)
+
+    monkeypatch.setattr(StagedFile, "write_at", slowly)
+    before, free = filled(PackWriter(store, is_large=True), going)
+    assert list(range(20)) == sorted(free)
+    assert before <= thread_count() + 1
 
 
 def test_an_equal_pack_stays_and_a_damaged_one_is_replaced(store: LocalStore) -> None:
