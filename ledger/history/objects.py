@@ -79,7 +79,7 @@ class Objects:
         if entries is None:
             try:
                 entries = decode_tree(self.get(id, TREE))
-            except (ValueError, UnicodeDecodeError) as error:
+            except ValueError as error:
                 raise IntegrityError(f"git tree {id} is not one of a ledger: {error}", digest=id) from error
             self.remember_tree(id, entries)
         return entries

@@ -134,6 +134,16 @@ def test_changed_bytes_are_not_handed_out(raw: FsspecStore, tmp_path: Path) -> N
         with pytest.raises(IntegrityError, match=r"'a\.csv' has 4 bytes"):
             read()
     assert not (tmp_path / "out").exists()
+    remove(raw, "raw/a.csv")
+    with pytest.raises(IntegrityError, match=r"'a\.csv' is missing"):
+        reader.read("a.csv")
+
+
+def test_an_object_whose_key_is_no_path_of_a_file_is_not_registered(raw: FsspecStore) -> None:
+    """No content that names it could be read again."""
+    put(raw, f"raw/{'x' * 1025}", b"x")
+    with pytest.raises(OutsideStoreError, match="xxx'"):
+        link_objects(raw, "raw")
 
 
 @pytest.mark.parametrize("linked", ["nothing", "ra", "", "chunks", "store.json", "tables/ab", "../x"])

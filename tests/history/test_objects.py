@@ -102,17 +102,29 @@ def test_names_that_look_like_entries_cost_no_more_than_others() -> None:
     assert time.process_time() - before < 2
 
 
-def test_commits_with_long_messages_do_not_fill_the_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("count", "size"), [(8, 4 << 20), (400, 60_000)])
+def test_commits_with_long_messages_do_not_fill_the_memory(tmp_path: Path, count: int, size: int) -> None:
     """Anybody who may push can write megabytes into each message, of which a pack shows nothing."""
     objects = Objects(new_history(tmp_path).git_dir)
     head = f"tree {'0' * 40}\nauthor Eve <> 1 +0000\ncommitter Eve <> 1 +0000\n\n".encode()
-    ids = [loose(objects, COMMIT, head + bytes([48 + number]) * (4 << 20)) for number in range(8)]
+    ids = [loose(objects, COMMIT, head + b"%04d" % number + b"x" * (size - 4)) for number in range(count)]
     tracemalloc.start()
     try:
-        assert all(len(objects.commit(CommitId(id)).message) == 4 << 20 for id in ids)
-        assert tracemalloc.get_traced_memory()[0] < 12 << 20
+        assert all(len(objects.commit(CommitId(id)).message) == size for id in ids)
+        assert tracemalloc.get_traced_memory()[0] < 16 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_few_entries_of_trees_stay_at_hand(tmp_path: Path) -> None:
+    """Those of the newest trees, however many are read: a history has millions."""
+    objects = Objects(new_history(tmp_path).git_dir)
+    for number in range(8):
+        id = ObjectId(f"{number:040x}")
+        tree = dict.fromkeys(map(str, range(15_000)), Entry(is_directory=False, id=id))
+        objects.remember_tree(id, tree)
+        assert tree is objects.tree(id)
+        assert sum(map(len, objects._trees.values())) <= 40_000
 
 
 def test_a_tree_has_the_id_that_git_gives_it(history: History) -> None:
