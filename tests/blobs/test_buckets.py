@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import BucketStore, ContentReader, create_store, open_store, store_id
+from ledger.blobs.buckets import _etag
 from ledger.blobs.endpoints import open_bucket
 from ledger.blobs.retrying import RetryingStore
 from ledger.errors import (
@@ -77,6 +78,12 @@ def test_an_object_with_other_bytes_has_another_etag(store: RetryingStore, bucke
     assert store.etag(OTHER_KEY, just_put=True) is None
     bucket.plant(KEY, b"two")
     assert (False, None) == (tag == store.etag(KEY), store.etag(OTHER_KEY))
+
+
+@pytest.mark.parametrize(("tag", "expected"), [(None, None), ('W/"1"', None), ('"1"', '"1" 5')])
+def test_a_tag_that_may_stay_while_bytes_change_is_none(tag: str | None, expected: str | None) -> None:
+    """A service that tells a weak tag promises less than a store does; nor does every service tell one."""
+    assert expected == _etag({"e_tag": tag}, 5)
 
 
 def test_only_one_creates(bucket: Bucket) -> None:

@@ -73,10 +73,11 @@ class StoreContract:
             store.get(KEY, start)
 
     @pytest.mark.filterwarnings("ignore:.*is written again:UserWarning")
-    def test_put_replaces_other_bytes(self, store: PrunableStore) -> None:
-        """An object with other bytes under its name is damaged, and is replaced."""
-        store.put(KEY, [b"damaged!"])
-        store.put(KEY, [b"expected"])
+    @pytest.mark.parametrize("damaged", [b"damaged!", b"expected and more", b"expect", b""])
+    def test_put_replaces_other_bytes(self, store: PrunableStore, damaged: bytes) -> None:
+        """An object with other bytes under its name, or more or fewer, is damaged, and is replaced."""
+        store.put(KEY, [damaged])
+        store.put(KEY, [b"expec", b"ted"])
         assert store.get(KEY) == b"expected"
 
     def test_put_twice_is_put_once(self, store: PrunableStore) -> None:
