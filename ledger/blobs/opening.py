@@ -6,7 +6,6 @@ is fsspec's; what is not local is asked again when it fails, and read through th
 store's own ``store.json`` tells it from an empty or a swapped one.
 """
 
-import os
 import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,7 +22,7 @@ from ledger.blobs.local import LocalStore
 from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.retrying import ATTEMPTS, RetryingStore
 from ledger.blobs.store import PrunableStore, Store
-from ledger.disk import given_text, make_directory
+from ledger.disk import given_text, is_folder, make_directory, mode_of
 from ledger.errors import ArgumentError, FormatError, StoreMismatchError, UnsupportedFormatError
 from ledger.ids import is_uuid
 from ledger.records import FORMAT, decode, encode
@@ -78,10 +77,13 @@ def store_record(id: str) -> bytes:
 
 
 def is_deleted(store: LocalStore) -> bool:
-    """Whether somebody deleted a store, or its ``store.json``; an empty folder may be that of a disk that is away."""
-    if os.path.lexists(store.root / STORE_KEY):
+    """Whether somebody deleted a store, or its ``store.json``; an empty folder may be that of a disk that is away.
+
+    Raises `StorageError` where that cannot be told.
+    """
+    if mode_of(store.root / STORE_KEY, follow=False):
         return False
-    return not os.path.lexists(store.root) or any((store.root / kind).is_dir() for kind in OBJECT_KINDS)
+    return not mode_of(store.root, follow=False) or any(is_folder(store.root / kind) for kind in OBJECT_KINDS)
 
 
 def store_id(store: Store) -> str:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ledger.blobs import LocalStore, Store, create_store, is_deleted, store_id
-from ledger.disk import fresh_name, remove_folder, storage_errors, sync_directory
+from ledger.disk import fresh_name, mode_of, remove_folder, storage_errors, sync_directory
 from ledger.errors import FormatError, StoreMismatchError, UnsupportedFormatError
 from ledger.lookup import DEFAULT_STORE, Config
 from ledger.notices import warn_user
@@ -57,7 +57,7 @@ def _is_inside(config: Config) -> bool:
 def _remake(path: Path, *, id: str) -> None:
     """Make the store inside a ledger directory again, under the id that it had; several processes may at once."""
     store = path / DEFAULT_STORE
-    if os.path.lexists(store):
+    if mode_of(store, follow=False):
         create_store(str(store), id=id)
         return
     staging = path / fresh_name(f"{DEFAULT_STORE}.")

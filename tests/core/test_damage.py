@@ -1,5 +1,6 @@
 """Damaged, missing, foreign: an error that says what and where, and never wrong bytes."""
 
+import errno
 import os
 import pickle
 import shutil
@@ -8,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ledger.errors import (
     FormatError,
     IntegrityError,
     LedgerError,
+    StorageError,
     StoreMismatchError,
     UnsupportedFormatError,
 )
@@ -428,6 +431,23 @@ def test_a_store_whose_name_is_deleted_is_whole(three: Ledger) -> None:
     (store_of(three) / "store.json").unlink()
     three.save("four", "x")
     assert ["one", "two", "three", "four"] == [version.load() for version in Ledger.open(three.path).versions("x")]
+
+
+def test_a_store_that_cannot_be_looked_at_was_not_deleted(three: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save says what cannot be read, where the disk fails or is closed to this user, and makes no store again."""
+    look_at = os.stat
+
+    def fail(path: Any, **options: Any) -> os.stat_result:
+        if isinstance(path, (str, Path)) and store_of(three) in Path(path).parents:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), os.fspath(path))
+        return look_at(path, **options)
+
+    monkeypatch.setattr(os, "stat", fail)
+    monkeypatch.setattr(os, "lstat", partial(fail, follow_symlinks=False))
+    with pytest.raises(StorageError, match=r"cannot read .*store\.json"):
+        three.save("four", "x")
+    monkeypatch.undo()
+    assert "4" == three.save("four", "x").version
 
 
 @pytest.mark.filterwarnings("ignore:.* was deleted and is made again:UserWarning")
