@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ledger.history.objects import Objects
 from ledger.history.oldpacks import open_old_packs
 from ledger.history.packfile import PackFile, count_in_index, encode_index
 from ledger.history.packing import FOLD_AT, TIERS, plan_fold, release_pack, write_pack
+from ledger.history.repacking import execute_packing, plan_packing
 from ledger.history.replacing import fold_at_once
 from ledger.records import check_name
 from tests.conftest import check_histories
@@ -229,6 +231,30 @@ def test_a_folded_pack_is_as_old_as_what_it_was_made_of(history: History) -> Non
     for known in (objects, another):
         assert later == {stem for stem, _ in known.packs._by_age[:-1]}
     assert_whole(history, 5)
+
+
+@pytest.mark.parametrize(
+    "time_of",
+    [lambda _: 1, lambda number: 1_000 - number, lambda number: number % 3 << 33],
+    ids=["one moment", "backwards", "leaping"],
+)
+def test_the_times_of_indexes_cost_nothing(history: History, time_of: Callable[[int], int]) -> None:
+    """Where packs are of one moment, or the clock was set back, everything is found and folded, by hand too."""
+    reader, timed = again(history), set[Path]()
+    for number in range(3 * FOLD_AT):
+        publish(history, draft("iris", size=100 + number), seconds=-number)
+        for path in packs_of(history):
+            if path not in timed:
+                os.utime(path.with_suffix(".idx"), (time_of(number), time_of(number)))
+                timed.add(path)
+        claims = [*reader.snapshot().claims(check_name("iris"))]
+        assert number + 1 == len(claims)
+        assert all(reader.snapshot().manifest(claim) for claim in claims)
+    assert len(packs_of(history)) < 2 * FOLD_AT
+    execute_packing(history, plan_packing(history), lambda _: None)
+    assert 1 == len(packs_of(history))
+    assert_whole(reader, 3 * FOLD_AT)
+    check_histories(history.git_dir.parent)
 
 
 def test_a_fold_loses_nothing_to_an_index_that_lists_too_little(tmp_path: Path) -> None:
