@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
@@ -99,7 +100,9 @@ class Workers(Generic[Result]):
                 self._end_work()
             finally:
                 if self._pool is not None:
-                    self._pool.shutdown(cancel_futures=True)
+                    # Collected as garbage in one of these threads, which cannot wait for itself.
+                    with suppress(RuntimeError):
+                        self._pool.shutdown(cancel_futures=True)
         except BaseException:
             self._requests.take_back()
             raise

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.disk import names_in, read_file
+from ledger.errors import StorageError
 from ledger.history.entries import PackDamage, read_head
 from ledger.history.forms import decode_commit
 from ledger.history.indexing import is_sound
@@ -186,8 +187,13 @@ def _open(base: Path, names: Collection[str]) -> OldPack | None:
 
 
 def _is_others_keep(base: Path) -> bool:
-    """Whether somebody wants a pack to stay; a mark of ours is a dead writer's, while the caller holds the lock."""
+    """Whether somebody wants a pack to stay; a mark of ours is a dead writer's, while the caller holds the lock.
+
+    What cannot be read may be anybody's.
+    """
     try:
         return read_file(f"{base}.keep") != OUR_KEEP
     except FileNotFoundError:
         return False
+    except StorageError:
+        return True

@@ -1,6 +1,7 @@
 """Work on all cores."""
 
 import concurrent.futures
+import gc
 import os
 import subprocess
 import sys
@@ -74,6 +75,28 @@ def test_closing_drops_what_has_not_begun() -> None:
         workers.give(partial(work, number))
     workers.close()
     assert len(done) <= 2 * thread_count()
+
+
+def test_an_iterator_that_is_collected_in_a_thread_of_its_own_ends_quietly() -> None:
+    """Nobody takes the results of an iterator in a circle of garbage, which Python may find in any thread."""
+    collected = threading.Event()
+    dropped = threading.Event()
+
+    def work(number: int) -> int:
+        if number:
+            dropped.wait(10)
+            gc.collect()
+            collected.set()
+        return number
+
+    def take_one() -> None:
+        circle: list[Any] = [in_order(work, range(2), threads=1)]
+        circle.append(circle)
+        assert 0 == next(circle[0])
+
+    take_one()
+    dropped.set()
+    assert collected.wait(10)
 
 
 def test_an_interrupt_while_a_thread_starts_leaves_none_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
