@@ -19,6 +19,9 @@ from typing import TextIO
 
 from ledger.wording import one_line
 
+_NOT_THE_CALLER = ("ledger.", "contextlib")
+"""The modules whose frames lie between what warns and who called: ours, and the one that carries our blocks."""
+
 _kept: ContextVar[list[str] | None] = ContextVar("ledger_kept_warnings", default=None)
 _of_success: ContextVar[list[str] | None] = ContextVar("ledger_warnings_of_success", default=None)
 
@@ -31,7 +34,7 @@ def warn_user(message: str) -> None:
         return
     depth = 1
     frame = sys._getframe(0)  # noqa: SLF001  # the standard way to look at one's callers
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("ledger."):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_NOT_THE_CALLER):
         frame, depth = frame.f_back, depth + 1
     warnings.warn(one_line(message), UserWarning, stacklevel=depth)
 
@@ -71,10 +74,7 @@ def _is_looked_at(stream: TextIO) -> bool:
 
 
 class WarningsIfDone:
-    """A block that issues the warnings of `warn_if_done` when it ends well; one inside another leaves them to that.
-
-    A class, because a frame of ``contextlib`` would pass for the caller's.
-    """
+    """A block that issues the warnings of `warn_if_done` when it ends well; one inside another leaves them to that."""
 
     def __enter__(self) -> None:
         is_outermost = _of_success.get() is None

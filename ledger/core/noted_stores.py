@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from ledger.blobs import STORE_KEY, LocalStore, Store, store_id, store_record
-from ledger.disk import read_file, write_file
+from ledger.disk import locks_end_here, read_file, write_file
 from ledger.errors import FormatError, StoreMismatchError, UnsupportedFormatError
 from ledger.lookup import CONFIG_FILE, changing_settings
 from ledger.records import FORMAT, decode, encode
@@ -75,6 +75,7 @@ def recognise(ledger_dir: Path, store: Store) -> bool:
     return id in known.values()
 
 
+@locks_end_here()
 def note_store(ledger_dir: Path, url: str, id: str) -> None:
     """Remember the id of the store behind a URL."""
     if _read(ledger_dir).get(url) != id:

@@ -17,6 +17,7 @@ from ledger.core.creation import create_clone, refuse_existing_path
 from ledger.core.noted_stores import note_store
 from ledger.core.uploading import uploaded
 from ledger.core.workspace import Workspace
+from ledger.disk import locks_end_here
 from ledger.errors import (
     ArgumentTypeError,
     FormatError,
@@ -107,6 +108,7 @@ def _note_store_of_origin(path: Path, settings: RemoteConfig) -> str:
     return ""
 
 
+@locks_end_here()
 def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     """Bring a ledger and a remote to the same commit; starts over, within bounds, while others are faster."""
     workspace.refuse_past("sync")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.disk import TEMPORARY_PREFIX, LockFile, names_in, read_file, remove_if_there, write_file
+from ledger.disk import TEMPORARY_PREFIX, LockFile, locks_end_here, names_in, read_file, remove_if_there, write_file
 from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
 from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config
 
@@ -49,6 +49,7 @@ def changing_settings(ledger_dir: Path) -> Iterator[None]:
                 lock.let_go()
 
 
+@locks_end_here()
 def write_cache_limit(ledger_dir: Path, limit: int) -> None:
     """Write how many bytes may be kept in caches; everything else in the settings stays as it is."""
     with changing_settings(ledger_dir):
@@ -65,6 +66,7 @@ def _with_setting(text: str, key: str, value: str) -> str:
     return (changed if count else f"{line}\n{text[:at]}") + text[at:]
 
 
+@locks_end_here()
 def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:
     """Write a remote into the settings, behind what stands there; raises `ArgumentError` for a name that is taken."""
     with changing_settings(ledger_dir):
@@ -79,6 +81,7 @@ def append_remote(ledger_dir: Path, name: str, remote: RemoteConfig) -> None:
         _put(ledger_dir, text.lstrip(), msgspec.structs.replace(before, remotes={**before.remotes, name: remote}))
 
 
+@locks_end_here()
 def remove_remote(ledger_dir: Path, name: str) -> None:
     """Take a remote out of the settings, whose other lines stay; raises `RemoteNotFoundError`."""
     with changing_settings(ledger_dir):

@@ -26,6 +26,7 @@ from ledger.blobs import (
     repack,
 )
 from ledger.core import Ledger, Needed, Workspace, needed_by, needed_objects, needed_since
+from ledger.disk import locks_end_here
 from ledger.errors import ArgumentError, ReadOnlyError
 from ledger.lookup import DEFAULT_STORE
 from ledger.records import Content
@@ -110,6 +111,7 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
     )
 
 
+@locks_end_here()
 def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Collected:
     """Do what was planned, as far as it is still right; raises `LockTimeoutError` while others are saving."""
     workspace = ledger.workspace.afresh()

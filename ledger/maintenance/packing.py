@@ -4,6 +4,7 @@ The work is done in `ledger.history`; this is the interface for programs and for
 """
 
 from ledger.core import Ledger
+from ledger.disk import locks_end_here
 from ledger.history.upkeep import Packed, PackingPlan
 from ledger.history.upkeep import execute_packing as pack_history
 from ledger.history.upkeep import plan_packing as plan_of_history
@@ -15,6 +16,7 @@ def plan_packing(ledger: Ledger) -> PackingPlan:
     return plan_of_history(ledger.workspace.history)
 
 
+@locks_end_here()
 def execute_packing(ledger: Ledger, plan: PackingPlan) -> Packed:
     """Do what was planned, while others go on saving; `ledger.progress` is told how far it is.
 

@@ -13,7 +13,7 @@ import msgspec
 
 from ledger.blobs import STORE_KEY, LocalStore, Store, mend_content, mendable_keys, open_store, store_id
 from ledger.core import Ledger, Problem, Report
-from ledger.disk import make_directory, move_file, write_file
+from ledger.disk import locks_end_here, make_directory, move_file, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
 from ledger.history.upkeep import HistoryMending, mend, plan_mending
 from ledger.lookup import history_at, settings_for, store_of_remote
@@ -122,6 +122,7 @@ def plan_repair(ledger: Ledger, source: Source) -> RepairPlan:
     )
 
 
+@locks_end_here()
 def execute_repair(ledger: Ledger, plan: RepairPlan, *, now: dt.datetime) -> Repaired:
     """Do what was planned, then check everything again.
 

@@ -24,6 +24,7 @@ from ledger.history.packing import FOLD_AT, next_fold, write_pack
 from ledger.history.relatives import families_of
 from ledger.records import check_name
 from tests.conftest import check_histories
+from tests.kit import histories
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
 
 _SECONDS = itertools.count()
@@ -172,8 +173,9 @@ def test_a_slice_that_failed_is_done_anew_from_what_is_on_the_disk(history: Hist
     pack = folder_of(history) / "pack"
     aside = pack.rename(pack.with_name("aside"))
     pack.symlink_to(aside)
-    with pytest.warns(UserWarning, match="could not be folded"):
+    with pytest.warns(UserWarning, match="could not be folded") as told:
         saves(history, 1)
+    assert [histories.__file__] == [each.filename for each in told]  # whoever saved
     assert (True, None) == (was_at_hand is not None, history.staging.fold_at_hand)
     aside.rename(pack)
     saves(history, 2 * FOLD_AT)
