@@ -22,6 +22,7 @@ from ledger.blobs.linked_objects import link_objects
 from ledger.blobs.links import MOST_LINKS, follow_links
 from ledger.blobs.local import LocalStore
 from ledger.blobs.mending import mend_content, mendable_keys
+from ledger.blobs.moving import packs_in, repack
 from ledger.blobs.needs import needs_of, sizes_of
 from ledger.blobs.opening import create_store, is_deleted, open_store, store_id, store_record
 from ledger.blobs.optional import OptionalStore
@@ -36,9 +37,7 @@ from ledger.blobs.pruning import (
     hold,
     is_within,
     live_bytes,
-    packs_in,
     point_anew,
-    repack,
 )
 from ledger.blobs.reader import ContentReader, are_present, is_present
 from ledger.blobs.store import PrunableStore, Store, uncached

@@ -45,7 +45,7 @@ def needs_of(store: Store, content: Content) -> Needs:
             return Needs({key: ()}, missing(store, key))
         raise_unjudged(error)
         return Needs({key: ()}, Fault(key, "corrupt", str(error), cause=error))
-    return Needs({key: (), **_stretches(table)}, None, _has_links(table.files))
+    return Needs({key: (), **stretches_of(table)}, None, _has_links(table.files))
 
 
 def sizes_of(content: Content) -> dict[str, int]:
@@ -57,7 +57,8 @@ def _has_links(files: Iterable[FileEntry]) -> bool:
     return any(file.kind == "link" for file in files)
 
 
-def _stretches(table: Table) -> dict[str, tuple[Stretch, ...]]:
+def stretches_of(table: Table) -> dict[str, tuple[Stretch, ...]]:
+    """The chunks that a table names, by the key of their pack."""
     found: dict[str, list[Stretch]] = {}
     for pack, first, count in table.runs:
         found.setdefault(pack_key(pack), []).append((first, first + count))

@@ -11,15 +11,16 @@ Rules it keeps (specs/maintenance.md, 3):
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY, pack_key, parse_key, table_key
+from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY, parse_key, table_key
 from ledger.blobs.local import LocalStore
-from ledger.blobs.packs import PackBuilder, PackIndex, load_index, open_entry
-from ledger.blobs.sought import Sought
+from ledger.blobs.moving import Moves, moved_runs, numbers_in, pack_of
+from ledger.blobs.needs import Stretch
+from ledger.blobs.packs import load_index
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Run, load_table, put_runs
 from ledger.disk import Hold, alone, fresh_name, remove_if_there, status_of, storage_errors, walk, write_new_file
@@ -27,9 +28,6 @@ from ledger.records import Content
 
 _LABEL = "the store"
 _LEFTOVER = re.compile(r"tmp_[0-9a-f]{16}")
-
-Moves = Mapping[tuple[str, int], tuple[str, int]]
-"""Where chunks went: pack and number before, pack and number now."""
 
 
 class Spare(NamedTuple):
@@ -97,33 +95,10 @@ def is_within(store: LocalStore, folder: Path) -> bool:
         return all(Path(place).is_relative_to(os.path.realpath(folder)) for place in places)
 
 
-def live_bytes(store: Store, key: str, stretches: Sequence[tuple[int, int]]) -> tuple[int, int]:
+def live_bytes(store: Store, key: str, stretches: Sequence[Stretch]) -> tuple[int, int]:
     """The stored bytes of a pack's chunks that some stretches name, and of all its chunks."""
-    index = load_index(store, _name(key), label=_LABEL)
-    return sum(index.entries[number].stored_size for number in _numbers(index, stretches)), index.offsets[-1]
-
-
-def repack(store: LocalStore, needed: Mapping[str, Sequence[tuple[int, int]]]) -> Moves:
-    """Put the chunks that are needed of some packs, given by their keys, into new packs, each checked on its way."""
-    places: dict[tuple[str, int], tuple[str, int]] = {}
-    builder, waiting = PackBuilder(), dict[tuple[str, int], int]()
-    for key, stretches in needed.items():
-        index = load_index(store, _name(key), label=_LABEL)
-        for number in _numbers(index, stretches):
-            stored = _checked(store, index, number)
-            if not builder.has_room(len(stored)):
-                places |= _put(store, builder, waiting)
-                builder, waiting = PackBuilder(), {}
-            entry = index.entries[number]
-            waiting[index.pack, number] = builder.add(entry.digest, entry.plain_size, stored)
-    if len(builder):
-        places |= _put(store, builder, waiting)
-    return places
-
-
-def packs_in(places: Moves) -> set[str]:
-    """The keys of the packs that chunks went to."""
-    return {pack_key(pack) for pack, _ in places.values()}
+    index = load_index(store, pack_of(key), label=_LABEL)
+    return sum(index.entries[number].stored_size for number in numbers_in(index, stretches)), index.offsets[-1]
 
 
 def point_anew(store: LocalStore, content: Content, places: Moves, *, timeout: float) -> bool:
@@ -147,56 +122,8 @@ def age_anew(store: LocalStore, key: str) -> None:
         os.utime(path)
 
 
-def _numbers(index: PackIndex, stretches: Sequence[tuple[int, int]]) -> list[int]:
-    """The chunks of a pack that some stretches name, in order."""
-    named = {number for first, stop in stretches for number in range(first, min(stop, len(index.entries)))}
-    return sorted(named)
-
-
-def _name(key: str) -> str:
-    kind, name = parse_key(key) or ("", "")
-    assert kind == "packs", f"{key} is no pack"
-    return name
-
-
-def _checked(store: Store, index: PackIndex, number: int) -> bytes:
-    """The stored bytes of a chunk, once they are what its digest says."""
-    entry, start = index.entries[number], index.offsets[number]
-    key = pack_key(index.pack)
-    stored = store.get(key, start, entry.stored_size)
-    open_entry(stored, entry, Sought(_LABEL, "chunk", entry.digest, store, key))
-    return stored
-
-
-def _put(
-    store: Store, builder: PackBuilder, waiting: Mapping[tuple[str, int], int]
-) -> dict[tuple[str, int], tuple[str, int]]:
-    name, parts = builder.build()
-    store.put(pack_key(name), [b"".join(parts)])
-    return {before: (name, number) for before, number in waiting.items()}
-
-
 def _runs_now(store: Store, content: Content, places: Moves) -> tuple[Run, ...] | None:
     """The runs of a table as they should be, or ``None`` where they are so."""
     table = load_table(store, content, label=_LABEL)
-    runs = tuple(_joined(_moved(table.runs, places)))
+    runs = moved_runs(table.runs, places)
     return runs if runs != table.runs else None
-
-
-def _moved(runs: Sequence[Run], places: Moves) -> Iterator[tuple[str, int]]:
-    for pack, first, count in runs:
-        yield from (places.get((pack, number), (pack, number)) for number in range(first, first + count))
-
-
-def _joined(chunks: Iterator[tuple[str, int]]) -> Iterator[Run]:
-    """Chunks as runs: those that follow each other in one pack together."""
-    run: Run | None = None
-    for pack, number in chunks:
-        if run is not None and (run[0], run[1] + run[2]) == (pack, number):
-            run = (pack, run[1], run[2] + 1)
-            continue
-        if run is not None:
-            yield run
-        run = (pack, number, 1)
-    if run is not None:
-        yield run

@@ -119,9 +119,14 @@ def put_runs(store: Store, content: Content, runs: Sequence[Run], *, label: str)
     """Publish a content's table again with other runs of the same chunks; what else it says stays as it is."""
     key = table_key(content.digest)
     sought = Sought(label, "table", content.digest, store, key)
-    frame = store.get(key, 0, stored_limit(TABLE_LIMIT))
-    record = decode_compact(open_frame(frame, frame_size(frame, sought), sought), dict[str, object], where=str(sought))
-    store.put(key, [Encoder().frame(encode_compact({**record, "runs": runs}))])
+    store.put(key, [with_runs(store.get(key, 0, stored_limit(TABLE_LIMIT)), runs, sought)])
+
+
+def with_runs(stored: bytes, runs: Sequence[Run], sought: Sought) -> bytes:
+    """A table as it is stored, with other runs of the same chunks; what else it says stays as it is."""
+    data = open_frame(stored, frame_size(stored, sought), sought)
+    record = decode_compact(data, dict[str, object], where=str(sought))
+    return Encoder().frame(encode_compact({**record, "runs": runs}))
 
 
 def _problem(table: Table, content: Content) -> str | None:

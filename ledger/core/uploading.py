@@ -23,7 +23,7 @@ from ledger.blobs import (
 )
 from ledger.core.noted_stores import check_noted, note_store, recognise
 from ledger.core.workspace import Workspace
-from ledger.errors import ConfigError, LedgerError, StoreMismatchError
+from ledger.errors import ConfigError, IntegrityError, LedgerError, StoreMismatchError
 from ledger.history import Claim, Snapshot, without_secrets
 from ledger.history.sharing import SyncPlan
 from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, RemoteConfig, store_of_remote, store_url
@@ -32,6 +32,13 @@ from ledger.notices import warn_user
 from ledger.records import Content
 
 _Contents = list[tuple[Claim, Content]]
+
+_BRING_BACK = (
+    "nothing is published without it: save the same bytes again, put registered data back as it was, or run "
+    "`ledger repair --from` a backup or clone; `ledger verify` lists all that is damaged, and what nobody has any more "
+    "is left out in a new clone (specs/sharing.md, 3)"
+)
+"""What to do where the bytes of a version that only this ledger holds are missing or damaged."""
 
 
 @contextmanager
@@ -144,9 +151,16 @@ class _Upload:
         with ExitStack() as reading, task(f"sync {self._plan.remote.name}", size):
             reading.callback(workspace.hold_store().release)  # what is read goes nowhere else meanwhile
             wanted = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in new)
-            copier.copy_all(wanted)
+            copier.copy_all(wanted, refused=_refuse)
             besides = (Copied(workspace.store, content, claim.label) for claim, content in old)
             copier.copy_all(besides, refused=partial(_warn_not_put, target))
+
+
+def _refuse(error: LedgerError) -> None:
+    """Publish nothing, since a version may not be left out of what is built on it; say how it gets its bytes back."""
+    if isinstance(error, IntegrityError):
+        error.hint = _BRING_BACK
+    raise error
 
 
 def _warn_not_put(target: Store, error: LedgerError) -> None:

@@ -28,9 +28,10 @@ from ledger.errors import (
 )
 from ledger.lookup import write_remote
 from ledger.records import Name
+from tests.kit.contents import noise
 from tests.kit.git import run_git
 from tests.kit.hubs import hub_git, hub_tip, shared
-from tests.kit.ledgers import git, values_by_version
+from tests.kit.ledgers import git, store_of, values_by_version
 
 ROOT = Path(__file__).parents[2]
 
@@ -161,9 +162,37 @@ def test_damaged_bytes_are_not_published(pair: tuple[Ledger, Ledger], hub: Path)
         if path.is_file() and path not in known:
             path.write_bytes(b"x" * path.stat().st_size)
     before = hub_tip(hub)
-    with pytest.raises(IntegrityError, match="iris@2: chunk"):
+    with pytest.raises(IntegrityError, match="iris@2: chunk") as caught:
         ada.sync()
     assert before == hub_tip(hub)
+    assert "save the same bytes again" in caught.value.hint
+    with pytest.warns(UserWarning, match="is written again"):
+        ada.save("precious", "iris")
+    assert ("iris@2", "iris@3") == ada.sync().pushed
+
+
+@pytest.mark.parametrize("is_shared", [False, True], ids=["saved again", "of another version"])
+def test_damage_that_no_version_needs_keeps_nothing_back(pair: tuple[Ledger, Ledger], *, is_shared: bool) -> None:
+    """Of a pack with a damaged chunk a sync puts what is needed elsewhere, so that others load what is sound here."""
+    ada, bob = pair
+    data = noise(400_000)
+    ada.save(data, "big")
+    [pack] = (path for path in store_of(ada).glob("packs/*/*"))
+    harmed = bytearray(pack.read_bytes())
+    harmed[1000] ^= 1
+    pack.chmod(0o644)
+    pack.write_bytes(harmed)
+    expected = [data, data]
+    with pytest.warns(UserWarning, match="is written again"):
+        ada.save(data, "big")
+    if is_shared:
+        expected.append(data[200_000:])
+        ada.save(expected[-1], "big")
+    assert ada.verify().ok
+    assert [f"big@{number + 1}" for number, _ in enumerate(expected)] == [*ada.sync().pushed]
+    bob.sync()
+    assert expected == [version.load() for version in bob.versions("big")]
+    assert (True, True) == (ada.verify().ok, bob.verify().ok)
 
 
 def test_tags_on_one_version_join(pair: tuple[Ledger, Ledger]) -> None:

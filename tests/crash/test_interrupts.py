@@ -49,9 +49,8 @@ def strike_everywhere(ledger: Ledger, act: Callable[[], object], prepare: Callab
         sys.settrace(strike)
         try:
             act()
-        except KeyboardInterrupt as interrupt:
+        except KeyboardInterrupt:  # kept meanwhile, with its frames
             sys.settrace(None)
-            assert interrupt is not None  # kept, with its frames
             held |= {name for name in ("lock", "fold.lock", "store/store.json") if is_locked(ledger.path / name)}
         sys.settrace(None)
     assert set() == held

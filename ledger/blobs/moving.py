@@ -1,0 +1,96 @@
+"""Chunks that go into other packs: the new packs, and the runs of a table that says so."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ledger.blobs.layout import pack_key, parse_key
+from ledger.blobs.needs import Stretch
+from ledger.blobs.packs import PackBuilder, PackIndex, load_index, open_entry
+from ledger.blobs.sought import Sought
+from ledger.blobs.store import Store
+from ledger.blobs.tables import Run
+
+Moves = Mapping[tuple[str, int], tuple[str, int]]
+"""Where chunks went: pack and number before, pack and number now."""
+
+
+def repack(
+    store: Store, needed: Mapping[str, Sequence[Stretch]], target: Store | None = None, *, label: str = "the store"
+) -> Moves:
+    """Put the chunks that are needed of some packs, given by their keys, into new packs, each checked on its way.
+
+    They go to ``target``, by default the same store. Raises `IntegrityError`, which calls them ``label``.
+    """
+    target = target or store
+    places: dict[tuple[str, int], tuple[str, int]] = {}
+    builder, waiting = PackBuilder(), dict[tuple[str, int], int]()
+    for key, stretches in needed.items():
+        index = load_index(store, pack_of(key), label=label)
+        for number in numbers_in(index, stretches):
+            stored = _checked(store, index, number, label)
+            if not builder.has_room(len(stored)):
+                places |= _put(target, builder, waiting)
+                builder, waiting = PackBuilder(), {}
+            entry = index.entries[number]
+            waiting[index.pack, number] = builder.add(entry.digest, entry.plain_size, stored)
+    if len(builder):
+        places |= _put(target, builder, waiting)
+    return places
+
+
+def packs_in(places: Moves) -> set[str]:
+    """The keys of the packs that chunks went to."""
+    return {pack_key(pack) for pack, _ in places.values()}
+
+
+def moved_runs(runs: Sequence[Run], places: Moves) -> tuple[Run, ...]:
+    """Runs of the same chunks where they are now."""
+    return tuple(_joined(_moved(runs, places)))
+
+
+def _moved(runs: Sequence[Run], places: Moves) -> Iterator[tuple[str, int]]:
+    for pack, first, count in runs:
+        yield from (places.get((pack, number), (pack, number)) for number in range(first, first + count))
+
+
+def _joined(chunks: Iterator[tuple[str, int]]) -> Iterator[Run]:
+    """Chunks as runs: those that follow each other in one pack together."""
+    run: Run | None = None
+    for pack, number in chunks:
+        if run is not None and (run[0], run[1] + run[2]) == (pack, number):
+            run = (pack, run[1], run[2] + 1)
+            continue
+        if run is not None:
+            yield run
+        run = (pack, number, 1)
+    if run is not None:
+        yield run
+
+
+def numbers_in(index: PackIndex, stretches: Sequence[Stretch]) -> list[int]:
+    """The chunks of a pack that some stretches name, in order."""
+    named = {number for first, stop in stretches for number in range(first, min(stop, len(index.entries)))}
+    return sorted(named)
+
+
+def pack_of(key: str) -> str:
+    """The name of the pack that has a key."""
+    kind, name = parse_key(key) or ("", "")
+    assert kind == "packs", f"{key} is no pack"
+    return name
+
+
+def _checked(store: Store, index: PackIndex, number: int, label: str) -> bytes:
+    """The stored bytes of a chunk, once they are what its digest says."""
+    entry, start = index.entries[number], index.offsets[number]
+    key = pack_key(index.pack)
+    stored = store.get(key, start, entry.stored_size)
+    open_entry(stored, entry, Sought(label, "chunk", entry.digest, store, key))
+    return stored
+
+
+def _put(
+    store: Store, builder: PackBuilder, waiting: Mapping[tuple[str, int], int]
+) -> dict[tuple[str, int], tuple[str, int]]:
+    name, parts = builder.build()
+    store.put(pack_key(name), [b"".join(parts)])
+    return {before: (name, number) for before, number in waiting.items()}
