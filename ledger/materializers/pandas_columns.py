@@ -247,7 +247,8 @@ def _objects(column: Any) -> Any:
 def _decode_numpy(column: Any, held: Json) -> Any:
     import numpy as np
 
-    return column.to_numpy().astype(np.dtype(held["numpy"]), copy=False)
+    array = column.to_numpy().astype(np.dtype(held["numpy"]), copy=False)
+    return array if array.flags.writeable else array.copy()  # the memory of one chunk is Arrow's
 
 
 def _decode_objects(column: Any, held: Json) -> Any:

@@ -150,15 +150,27 @@ def _to_pandas(table: Any) -> Any:
     index = _decode_index(facts["index"], table, len(arrays))
     value: pd.DataFrame | pd.Series[Any]
     if facts["kind"] == "Series":
-        value = pd.Series(arrays[0], index=index, name=decode_plain(facts["labels"]), dtype=arrays[0].dtype)
+        value = _as_series(arrays[0], index)
+        value.name = decode_plain(facts["labels"])
     else:
         # A series each: a frame would guess dtypes for arrays of objects anew.
-        columns = {place: pd.Series(array, index=index, dtype=array.dtype) for place, array in enumerate(arrays)}
+        columns = {place: _as_series(array, index) for place, array in enumerate(arrays)}
         value = pd.DataFrame(columns, index=index, copy=False)
         value.columns = decode_labels(facts["labels"])
     value.attrs = decode_plain(facts["attrs"])
     value.flags.allows_duplicate_labels = bool(facts.get("allows_duplicate_labels", True))
     return value
+
+
+def _as_series(array: Any, index: Any) -> Any:
+    """A decoded array as a series, without a copy where that is nobody else's.
+
+    An array of pandas' own may lie in memory of Arrow's, which nobody can write to.
+    """
+    import numpy as np
+    import pandas as pd
+
+    return pd.Series(array, index=index, dtype=array.dtype, copy=not isinstance(array, np.ndarray))
 
 
 def _column_names(labels: Any) -> list[str]:

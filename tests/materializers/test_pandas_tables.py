@@ -6,6 +6,7 @@ import io
 import json
 import math
 import threading
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -481,6 +482,32 @@ def test_loading_keeps_little_more_memory_than_the_frame(tmp_path: Path) -> None
     """What Arrow needed meanwhile, for the file and for its table, is given back to the system."""
     run_python(_SAVING, tmp_path)
     assert float(run_python(_LOADING, tmp_path).stdout) < 2
+
+
+def test_numbers_are_copied_once(bench: Bench) -> None:
+    """Out of the file's pages, by Arrow; pandas and numpy take no memory of their own for them."""
+    frame = pd.DataFrame(np.random.default_rng(0).random((200_000, 4)))
+    saved, files = bench.save(frame)
+    tracemalloc.start()
+    try:
+        loaded = bench.load(saved, files)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.5 * loaded.memory_usage().sum()
+
+
+@pytest.mark.parametrize("rows", [3, 200_000])
+def test_what_is_loaded_can_be_written_to(bench: Bench, rows: int) -> None:
+    """In columns of one chunk and of several, of numpy's kinds and of pandas' own, and in a series."""
+    zone = pd.date_range("2026-01-01", periods=rows, tz="UTC")
+    frame = pd.DataFrame({"f": np.arange(rows, dtype=float), "i": pd.array(range(rows), dtype="Int64"), "z": zone})
+    for column in (loaded := bench.round_trip(frame)):
+        loaded.loc[0, column] = loaded[column].iloc[-1]
+        assert loaded[column].iloc[0] == loaded[column].iloc[-1]
+    series = bench.round_trip(frame["f"])
+    series.iloc[0] = 7.0
+    assert series.iloc[0] == 7.0
 
 
 def test_texts_of_older_releases_come_back() -> None:
