@@ -48,6 +48,9 @@ TIERS = (64, 512, 4096, 32768, 131072)
 FOLD_AT = 8
 """Packs of one tier that are folded into one of the next."""
 
+_FEWEST = FOLD_AT // 2
+"""Fewest packs that are folded at once: some of a full tier may have to stay as they are."""
+
 MOST_FOLDED = 262_144
 """Most objects that are folded into one pack by themselves."""
 
@@ -99,14 +102,17 @@ def release_pack(objects: Objects, stem: str) -> None:
         remove_if_there(mark)
 
 
-def plan_fold(counts: Mapping[str, int]) -> list[str]:
-    """Which packs to fold into one, given how many objects each holds: of the lowest tier that is full. Pure."""
+def plan_fold(counts: Mapping[str, int], most: int = MOST_FOLDED) -> list[str]:
+    """Which packs to fold into one, given how many objects each holds: of the lowest tier that is full. Pure.
+
+    As many of that tier as hold at most ``most`` objects together, the smallest first.
+    """
     tiers: list[list[tuple[int, str]]] = [[] for _ in (*TIERS, "too large")]
     for stem, count in counts.items():
         tiers[bisect_left(TIERS, count)].append((count, stem))
     full = next((sorted(tier) for tier in tiers[:-1] if len(tier) >= FOLD_AT), [])
     totals = itertools.accumulate(count for count, _ in full)
-    return [stem for (_, stem), total in zip(full, totals, strict=True) if total <= MOST_FOLDED]
+    return [stem for (_, stem), total in zip(full, totals, strict=True) if total <= most]
 
 
 FoldStep = Callable[[], None]
@@ -132,8 +138,9 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
     with _folding(objects):
         under_way = staging.plan_under_way()
         counts = _without(objects.packs.counts(), under_way.packs if under_way is not None else ())
-        stems = plan_fold(counts)
-        if stems and sum(counts[stem] for stem in stems) <= AT_ONCE:
+        # Beside a fold that is under way only what is folded at once, however many packs have gathered meanwhile.
+        stems = plan_fold(counts, MOST_FOLDED if under_way is None else AT_ONCE)
+        if len(stems) >= _FEWEST and sum(counts[stem] for stem in stems) <= AT_ONCE:
             tidy(objects)
             pack_loose_objects(objects)
             return partial(_fold_at_once, objects, open_old_packs(objects.pack_directory, stems))
@@ -191,7 +198,7 @@ def _folding(objects: Objects) -> Iterator[None]:
 
 def _fold_at_once(objects: Objects, packs: Sequence[OldPack]) -> None:
     with _folding(objects):
-        fold_at_once(objects, packs, FOLD_AT // 2)
+        fold_at_once(objects, packs, _FEWEST)
 
 
 def _advance(objects: Objects, fold: StagedFold | None, written: int) -> None:

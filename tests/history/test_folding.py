@@ -155,6 +155,21 @@ def begun(history: History) -> None:
 
 
 @pytest.mark.usefixtures("small_slices")
+def test_packs_that_gather_beside_a_large_fold_are_folded(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few at a time, where all of them are more than is folded at once: the large fold may take long."""
+    begun(history)
+    plan = history.staging.plan_under_way()
+    with history._folds.hold():  # as `ledger pack` does, or a writer that was stopped
+        saves(history, 4 * FOLD_AT)
+    gathered = len(packs_of(history))
+    monkeypatch.setattr(packing, "AT_ONCE", 10 * FOLD_AT)
+    monkeypatch.setattr(packing, "SLICE", 1)
+    saves(history, FOLD_AT)
+    assert plan == history.staging.plan_under_way()
+    assert len(packs_of(history)) < gathered - 2 * FOLD_AT
+
+
+@pytest.mark.usefixtures("small_slices")
 def test_writers_go_on_with_one_fold_in_turns(history: History) -> None:
     """Who made the last slice goes on with what it knows, unless somebody else has made one since."""
     writers = history, again(history)
