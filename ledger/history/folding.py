@@ -120,7 +120,7 @@ class Fold:
         names = old.ordered_names
         for number in range(len(self.new) - first, min(len(old), stop - first)):
             name = names[number]
-            known = self._located(name)
+            known = self._located(name, first)  # what this pack holds is in it once
             if known is not None:
                 self.new.add_known(name, known)
                 continue
@@ -149,7 +149,7 @@ class Fold:
         bases, heights = self._relations(at)
         length = old.offsets[number + 1] - old.offsets[number]
         base = self._relatives.of_commit(name) if head.kind == COMMIT else bases.get(name)
-        place = self._located(base) if base is not None and length >= _LEAST_ENTRY else None
+        place = self._located(base, len(self.new)) if base is not None and length >= _LEAST_ENTRY else None
         if base is None or place is None or place.depth + heights.get(number, 0) >= LONGEST_OWN_CHAIN:
             return False
         data = inflate(old.pack.content(), head)
@@ -160,12 +160,12 @@ class Fold:
         self.new.add(name, entry, depth=place.depth + 1)
         return True
 
-    def _located(self, name: bytes) -> Record | None:
-        """Where an object went, or ``None`` if its turn is still to come."""
+    def _located(self, name: bytes, stop: int) -> Record | None:
+        """Where an object went that one of the entries before ``stop`` held; ``None`` if none of them did."""
         if not self._filter.may_hold(name):
             return None
-        number = self._entries.number_of(name)
-        return self.new[number] if number is not None and number < len(self.new) else None
+        number = self._entries.number_of(name, stop)
+        return self.new[number] if number is not None else None
 
     def _base(self, name: bytes) -> bytes:
         """The bytes of a base, checked: the delta is made of them."""

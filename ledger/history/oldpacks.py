@@ -120,16 +120,18 @@ class Entries:
         """Which pack an entry is of, by the entry's number in the row."""
         return bisect_right(self.starts, number) - 1
 
-    def number_of(self, name: bytes) -> int | None:
-        """The first entry of an object, or ``None`` if it is in none of the packs."""
-        listed = self._numbers.get(name)
+    def number_of(self, name: bytes, stop: int | None = None) -> int | None:
+        """The first entry of an object, or ``None`` if none of the packs, or no entry before ``stop``, holds it."""
+        stop = len(self) if stop is None else stop
+        first = self._numbers.get(name, stop)
         for at in self._unlisted:
-            if listed is not None and listed < self.starts[at]:
+            if min(first, stop) <= self.starts[at]:
                 break
             offset = self.packs[at].pack.find(name)
             if offset is not None:
-                return self.starts[at] + self.packs[at].number_at(offset)
-        return listed
+                first = self.starts[at] + self.packs[at].number_at(offset)
+                break
+        return first if first < stop else None
 
     def read(self, name: bytes) -> tuple[int, bytes] | None:
         """The kind and bytes of an object, unchecked, or ``None`` if it is in none of the packs."""
