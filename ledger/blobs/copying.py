@@ -6,7 +6,7 @@ is certain: chunks and tables are compared; a pack is read whole in a folder, an
 store. The table comes last, so that where a table is, everything it names is.
 """
 
-from collections.abc import Callable, Container, Iterable, Iterator, MutableSet, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, MutableSet, Sequence
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple
@@ -15,8 +15,8 @@ from ledger.blobs.codec import open_chunk, stored_limit
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.linked_copies import copy_linked
 from ledger.blobs.local import LocalStore
-from ledger.blobs.moving import moved_runs, pack_of, repack
-from ledger.blobs.needs import stretches_of
+from ledger.blobs.moving import Moves, moved_runs, numbers_in, pack_of, repack
+from ledger.blobs.needs import Stretch, stretches_of
 from ledger.blobs.packs import (
     FOOTER_SIZE,
     PackEntry,
@@ -30,7 +30,7 @@ from ledger.blobs.packs import (
 from ledger.blobs.sought import Sought
 from ledger.blobs.spooled import stage
 from ledger.blobs.store import Store, checked_reading, keep, puts_at_once, size_of, small_at_once, uncached
-from ledger.blobs.tables import Table, load_table_as_stored, with_runs
+from ledger.blobs.tables import load_table_as_stored, with_runs
 from ledger.blobs.workers import in_order
 from ledger.errors import ArgumentError, IntegrityError, LedgerError
 from ledger.ids import Digest, digest_from_hex
@@ -66,6 +66,8 @@ class Copier:
         self._target = target
         self._sound = set() if sound is None else sound
         self._anew = anew
+        self._moves: dict[tuple[str, int], tuple[str, int]] = {}
+        """Where chunks of packs with damage were put."""
 
     def copy_all(self, contents: Iterable[Copied], *, refused: Callable[[LedgerError], None] = _refuse) -> None:
         """Make contents complete, in order; small neighbours at the same time.
@@ -109,43 +111,42 @@ class Copier:
             advance(self._copy_small(copied))
             return
         table, stored = load_table_as_stored(source, content, label=label)
-        try:
-            self._copy_packs(copied, table)
-        except IntegrityError as error:
-            stored = self._copy_needed(copied, table, stored, error)
+        self._copy_packs(copied, stretches_of(table))
+        runs = moved_runs(table.runs, self._moves) if self._moves else table.runs
+        if runs != table.runs:
+            stored = with_runs(stored, runs, Sought(label, "table", table.digest, source, table_key(table.digest)))
         self._target.put(table_key(content.digest), [stored])
 
-    def _copy_packs(self, copied: Copied, table: Table) -> None:
-        """Copy the packs that a table names."""
-        source, content, label = copied
-        packs = sorted({pack for pack, _, _ in table.runs}.difference(self._sound))
-        copy = partial(self._copy_pack, source, label=label)
-        for number, _ in enumerate(in_order(copy, packs, threads=puts_at_once(self._target))):
+    def _copy_packs(self, copied: Copied, needed: Mapping[str, Sequence[Stretch]]) -> None:
+        """Copy the packs that a table names, given by their keys with the chunks that it needs."""
+        packs = sorted({pack_of(key) for key in needed}.difference(self._sound))
+        copy = partial(self._copy_pack_or_chunks, copied, needed)
+        for number, moves in enumerate(in_order(copy, packs, threads=puts_at_once(self._target))):
             # How much of the content is in which pack only their indexes say; an even share is near enough for a bar.
-            advance(content.size * (number + 1) // len(packs) - content.size * number // len(packs))
-        self._sound |= set(packs)
+            advance(copied.content.size * (number + 1) // len(packs) - copied.content.size * number // len(packs))
+            if moves is None:
+                self._sound.add(packs[number])
+            else:
+                self._moves |= moves
 
-    def _copy_needed(self, copied: Copied, table: Table, stored: bytes, error: IntegrityError) -> bytes:
-        """Put what a table needs of packs with damage into other packs, and return the table that says so.
+    def _copy_pack_or_chunks(self, copied: Copied, needed: Mapping[str, Sequence[Stretch]], pack: str) -> Moves | None:
+        """Copy a pack; of one with damage only the chunks that are needed, into other packs, and say where they went.
 
-        The damage may be in chunks of other contents, or in some that were stored again since. Raises ``error`` where
-        this content needs them.
+        The damage may be in chunks of other contents, or in some that were stored again since.
         """
         source, _, label = copied
-        damaged = {
-            key: stretches
-            for key, stretches in stretches_of(table).items()
-            if not (self._has_whole(pack_of(key), label) or _is_sound(source, pack_of(key), label))
-        }
         try:
-            runs = moved_runs(table.runs, repack(uncached(source), damaged, self._target, label=label))
-        except IntegrityError:
-            raise error from None
-        if not damaged or any(pack_key(pack) in damaged for pack, _, _ in runs):
-            raise error
-        for pack in {pack for pack, _, _ in runs}:
             self._copy_pack(source, pack, label=label)
-        return with_runs(stored, runs, Sought(label, "table", table.digest, source, table_key(table.digest)))
+        except IntegrityError as error:
+            damage = error
+        else:
+            return None
+        key = pack_key(pack)
+        index = load_index(source, pack, label=label)
+        if any(stop > len(index.entries) for _, stop in needed[key]):
+            raise damage
+        chunks = (number for number in numbers_in(index, needed[key]) if (pack, number) not in self._moves)
+        return repack(source, {key: [(number, number + 1) for number in chunks]}, self._target, label=label)
 
     def _copy_small(self, copied: Copied) -> int:
         """Copy a content that has no table; returns its size."""
@@ -167,14 +168,10 @@ class Copier:
 
         self._target.put(key, [checked_reading(source, key, read)])
 
-    def _has_whole(self, pack: str, label: str) -> bool:
-        """Whether nothing is to be put for a pack."""
-        return pack_key(pack) not in self._anew and _is_whole(self._target, pack, label)
-
     def _copy_pack(self, source: Store, pack: str, *, label: str) -> None:
         """Copy a pack of ``anew``, or one that is not whole in the target."""
         key, target = pack_key(pack), self._target
-        if self._has_whole(pack, label):
+        if key not in self._anew and _is_whole(target, pack, label):
             return
         index = load_index(source, pack, label=label)
         staged = stage(target)
@@ -233,16 +230,6 @@ def _read_part(store: Store, pack: str, label: str, start: int, length: int | No
 
 def _sought(pack: str, label: str, store: Store) -> Sought:
     return Sought(label, "pack", digest_from_hex(pack), store, pack_key(pack))
-
-
-def _is_sound(store: Store, pack: str, label: str) -> bool:
-    """Whether every chunk of a pack is what its index says."""
-    try:
-        for _ in _checked_parts(store, load_index(store, pack, label=label), label):
-            pass
-    except IntegrityError:
-        return False
-    return True
 
 
 def _is_whole(store: Store, pack: str, label: str) -> bool:

@@ -1,5 +1,6 @@
 """What can be wrong with an object of a store, as a value."""
 
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from ledger.blobs.store import Store
@@ -17,6 +18,10 @@ class Fault(NamedTuple):
     message: str
     chunks: frozenset[int] = frozenset()
     cause: LedgerError | None = None
+
+    def touches(self, stretches: Iterable[tuple[int, int]]) -> bool:
+        """Whether it is in one of the chunks that a content needs of the object."""
+        return not self.chunks or any(first <= chunk < stop for first, stop in stretches for chunk in self.chunks)
 
 
 def missing(store: Store, key: str) -> Fault:

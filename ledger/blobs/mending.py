@@ -83,7 +83,8 @@ def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str
             return None
         wanted = [key for key in needs.stretches if key in faulty or _is_table(key) or not own.has(key)]
         checked = check_objects(source, {key: sizes.get(key) for key in wanted if not _is_table(key)})
-        return None if any(done.fault is not None for done in checked) else tuple(wanted)
+        is_hit = any(done.fault is not None and done.fault.touches(needs.stretches[done.key]) for done in checked)
+        return None if is_hit else tuple(wanted)
     except StorageError:
         return None  # it cannot be read: as good as not there
 

@@ -6,7 +6,7 @@ from ledger.blobs.layout import pack_key, parse_key
 from ledger.blobs.needs import Stretch
 from ledger.blobs.packs import PackBuilder, PackIndex, load_index, open_entry
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store
+from ledger.blobs.store import Store, checked_reading, uncached
 from ledger.blobs.tables import Run
 
 Moves = Mapping[tuple[str, int], tuple[str, int]]
@@ -80,12 +80,16 @@ def pack_of(key: str) -> str:
 
 
 def _checked(store: Store, index: PackIndex, number: int, label: str) -> bytes:
-    """The stored bytes of a chunk, once they are what its digest says."""
+    """The stored bytes of a chunk, once they are what its digest says; they are read once, and kept in no cache."""
     entry, start = index.entries[number], index.offsets[number]
     key = pack_key(index.pack)
-    stored = store.get(key, start, entry.stored_size)
-    open_entry(stored, entry, Sought(label, "chunk", entry.digest, store, key))
-    return stored
+
+    def read(each: Store) -> bytes:
+        stored = uncached(each).get(key, start, entry.stored_size)
+        open_entry(stored, entry, Sought(label, "chunk", entry.digest, each, key))
+        return stored
+
+    return checked_reading(store, key, read)
 
 
 def _put(

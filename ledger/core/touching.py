@@ -3,7 +3,7 @@
 Takes a pass over the records of every version, so it is asked only where something is wrong.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from ledger.blobs import Fault, Store, needs_of
 from ledger.core.workspace import Workspace
@@ -78,10 +78,5 @@ def _touching(stores: Store, content: Content, faults: Mapping[str, Fault]) -> I
     """The keys of the damaged objects of which a content needs a damaged part."""
     for key, stretches in needs_of(stores, content).stretches.items():
         fault = faults.get(key)
-        if fault is not None and _is_hit(fault, stretches):
+        if fault is not None and fault.touches(stretches):
             yield key
-
-
-def _is_hit(fault: Fault, stretches: Iterable[tuple[int, int]]) -> bool:
-    """Whether a fault is in the chunks that a content needs of an object."""
-    return not fault.chunks or any(first <= chunk < stop for first, stop in stretches for chunk in fault.chunks)

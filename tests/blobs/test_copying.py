@@ -11,6 +11,7 @@ from ledger.blobs import (
     ContentWriter,
     Copied,
     Copier,
+    FallbackStore,
     FsspecStore,
     LocalStore,
     ObjectCache,
@@ -23,7 +24,7 @@ from ledger.blobs.retrying import RetryingStore
 from ledger.errors import ArgumentError, IntegrityError
 from ledger.ids import new_uuid
 from ledger.records import Content
-from tests.kit.contents import add, copy_content, noise
+from tests.kit.contents import add, copy_content, noise, save
 from tests.kit.ledgers import files_below
 from tests.kit.stores import WholeStore, objects
 
@@ -147,6 +148,38 @@ def test_each_pack_that_is_there_is_read_once(source: LocalStore, target: LocalS
     for content in contents:
         copier.copy(Copied(source, content, "iris@1"))
     assert [] == list(target.list("packs"))
+
+
+def test_chunks_of_a_pack_with_damage_are_put_once(source: LocalStore, target: LocalStore) -> None:
+    """Contents that share its sound chunks share them in the target, too, whichever each needs."""
+    data = noise(2_000_000)
+    whole = stored(source, data)
+    [pack] = source.list("packs")
+    rest = [save(source, {"data.bin": data[start:]}, similar=[whole]) for start in (500_000, 800_000, 200_000)]
+    (source.root / pack).write_bytes(b"damaged" + source.get(pack)[7:])
+    copier = Copier(target)
+    for content in rest:
+        copier.copy(Copied(source, content, "iris@1"))
+        assert data[-content.size :] == ContentReader(target, content, label="iris@1").read("data.bin")
+    assert sum(len(target.get(key)) for key in target.list("packs")) < 3_000_000
+    with pytest.raises(IntegrityError, match="iris@1: chunk"):
+        copier.copy(Copied(source, whole, "iris@1"))
+
+
+@pytest.mark.filterwarnings("ignore:.*is damaged. it was read from")
+def test_a_chunk_is_taken_from_where_it_is_sound_though_its_pack_is_so_nowhere(
+    source: LocalStore, target: LocalStore, tmp_path: Path
+) -> None:
+    """Each store may have damage in the same pack, as long as it is in other chunks, or in some that nobody needs."""
+    data = noise(2_000_000)
+    whole = stored(source, data)
+    [pack] = source.list("packs")
+    rest = save(source, {"data.bin": data[500_000:]}, similar=[whole])
+    other = LocalStore(tmp_path / "other")
+    other.put(pack, [b"damaged" + source.get(pack)[7:]])
+    (source.root / pack).write_bytes(b"damaged" + source.get(pack)[7:1_500_000] + b"x" + source.get(pack)[1_500_001:])
+    copy_content(FallbackStore(source, [other], tries_all=True), target, rest, label="iris@1")
+    assert data[500_000:] == ContentReader(target, rest, label="iris@1").read("data.bin")
 
 
 @pytest.mark.filterwarnings("ignore:.*is written again")

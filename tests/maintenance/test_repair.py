@@ -326,6 +326,23 @@ def test_a_damaged_source_is_no_help(kept: Ledger) -> None:
     shutil.copy(next(iter((copy.path / "history.git").glob("HEAD"))), kept.git_dir / "HEAD")
 
 
+def test_a_damaged_pack_gives_what_is_sound_in_it(kept: Ledger) -> None:
+    """A version whose chunks in it are sound is brought back without the others."""
+    data, before = noise(400_000, seed=5), {*store_of(kept).glob("packs/*/*")}
+    kept.save(data, "big")
+    [pack] = {*store_of(kept).glob("packs/*/*")} - before
+    kept.save(data[200_000:], "big")
+    copy = kept.path.parent / "other"
+    shutil.copytree(kept.path, copy)
+    harmed = copy / pack.relative_to(kept.path)
+    harmed.chmod(0o644)
+    harmed.write_bytes(b"damaged" + harmed.read_bytes()[7:])
+    pack.unlink()
+    assert ("big@1",) == plan_repair(kept, find_source(kept, str(copy))).hopeless
+    assert {"big@1"} == {version for problem in repair(kept, str(copy)).report.problems for version in problem.versions}
+    assert data[200_000:] == kept.load("big", 2)
+
+
 def test_a_plan_changes_nothing(kept: Ledger) -> None:
     """Planning reads both sides and writes nowhere."""
     damage(stored(kept, "packs"))
