@@ -7,6 +7,7 @@ in each.
 """
 
 import contextlib
+import copy
 import functools
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ from ledger.blobs.store import (
     uncached,
 )
 from ledger.errors import (
+    FormatError,
+    IntegrityError,
     MissingDependencyError,
     StorageError,
     StoreAccessError,
@@ -43,6 +46,8 @@ So that of many objects not each costs a wait.
 """
 
 _Result = TypeVar("_Result")
+
+_FAILURES = (StorageError, StoreMismatchError, MissingDependencyError)
 
 
 class _Silence(NamedTuple):
@@ -76,7 +81,7 @@ class FallbackStore:
         self._others = tuple(others)
         self._missed = missed
         self._clock = clock
-        self._silent: dict[Store, _Silence] = {}
+        self._silent: dict[str, _Silence] = {}  # by URL, as views of one store are as silent as it is
         self._tries_all = tries_all
         self.puts_at_once = puts_at_once(own)
 
@@ -98,21 +103,14 @@ class FallbackStore:
         return max((each for each in map(gets_at_once, self._stores) if each is not None), default=None)
 
     @property
-    def copies(self) -> tuple[Store, ...]:
-        """The stores one by one, for who tries all."""
-        return (self._own, *self._others_in_order()) if self._tries_all else ()
-
-    @property
     def uncached(self) -> "FallbackStore":
         """The same stores, each without its cache."""
-        own, *others = map(uncached, self._stores)
-        return FallbackStore(own, others, self._missed)
+        return self._seen_as(uncached)
 
     @property
     def fresh(self) -> "FallbackStore":
         """The same stores, of each one's cache only what this process has put there."""
-        own, *others = map(fresh, self._stores)
-        return FallbackStore(own, others, self._missed)
+        return self._seen_as(fresh)
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of an object, or a part of them, from the first store that has it."""
@@ -138,7 +136,7 @@ class FallbackStore:
         """The URL of an object in the first store that has it, or where it would be in the own one."""
         for store in (self._own, *self._others_in_order()):
             # What is told about is another failure.
-            with contextlib.suppress(StorageError, StoreMismatchError, MissingDependencyError):
+            with contextlib.suppress(*_FAILURES):
                 if self._asked(store, lambda store: store.has(key)):
                     return location_of(store, key)
         return location_of(self._own, key)
@@ -162,6 +160,19 @@ class FallbackStore:
         for store in self._stores:
             if isinstance(store, CachingStore):
                 store.forget(key)
+
+    def from_any(self, read: Callable[[Store], _Result]) -> tuple[_Result, Store] | None:
+        """What ``read`` gives of the first store that it does not fail with, and that store; for who tries all."""
+        for store in (self._own, *self._others_in_order()) if self._tries_all else ():
+            with contextlib.suppress(IntegrityError, FormatError, *_FAILURES):
+                return self._asked(store, read), store
+        return None
+
+    def _seen_as(self, view: Callable[[Store], Store]) -> "FallbackStore":
+        other = copy.copy(self)
+        other._own, *others = map(view, self._stores)  # noqa: SLF001  # ours
+        other._others, other._tries_all = tuple(others), False  # noqa: SLF001
+        return other
 
     def _read(self, key: str, read: Callable[[Store], _Result]) -> _Result:
         """What reading an object gives from the first store that has it."""
@@ -197,7 +208,7 @@ class FallbackStore:
 
     def _asked(self, store: Store, ask: Callable[[Store], _Result]) -> _Result:
         """What a store answers; one that did not answer a moment ago fails at once as it did then."""
-        silence = self._silent.get(store)
+        silence = self._silent.get(store.url)
         began = self._clock()
         if silence is not None and began < silence.until:
             raise silence.again()
@@ -207,11 +218,11 @@ class FallbackStore:
             now = self._clock()
             # Without the error itself, which would keep what it was raised in.
             again = functools.partial(type(error), str(error), hint=error.hint, **error.facts)
-            self._silent[store] = _Silence(now + min(now - began, SILENT_SECONDS), again)
+            self._silent[store.url] = _Silence(now + min(now - began, SILENT_SECONDS), again)
             raise
 
     def _others_in_order(self) -> list[Store]:
-        return sorted(self._others, key=self._silent.__contains__)
+        return sorted(self._others, key=lambda store: store.url in self._silent)
 
     def _raise(self, failure: AwayError | StorageError | MissingDependencyError) -> NoReturn:
         """Raise the failure of another store; if all of it is away, or closed, it says nothing about what it holds."""

@@ -6,17 +6,16 @@ deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
 `StorageError` or one of its kinds for everything else. Calls may come from any thread.
 
 What a store may be able to do besides is asked through the functions below, which make do without it: `get_into`,
-`size_of`, `etag_of`, `location_of`, `keep`, `puts_at_once`, `gets_at_once`, `copies_of`, `uncached` and `fresh`. They
+`size_of`, `etag_of`, `location_of`, `keep`, `puts_at_once`, `gets_at_once`, `from_any`, `uncached` and `fresh`. They
 look for a method or attribute of that name instead of asking whether the store fulfils a protocol, which would take a
 twentieth of a small load; that stores here use no other is checked by `tests/blobs/test_abilities.py`. There is no base
 class for stores in front of others, because each does something of its own in nearly every call.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
-from ledger.errors import IntegrityError, MissingDependencyError, StorageError, StoreMismatchError
+from ledger.errors import IntegrityError, StorageError
 from ledger.notices import warn_user
 from ledger.system_errors import raise_unjudged
 
@@ -186,10 +185,13 @@ def fresh(store: Store) -> Store:
     return other
 
 
-def copies_of(store: Store) -> Sequence[Store]:
-    """The stores of which each may have an object; none where only this store is to be asked."""
-    copies: Sequence[Store] = getattr(store, "copies", ())
-    return copies
+def from_any(store: Store, read: Callable[[Store], _Result]) -> tuple[_Result, Store] | None:
+    """What ``read`` gives of the first of several stores that it does not fail with, and which that is.
+
+    ``None`` where it fails with each, or only this store is to be asked.
+    """
+    find: Callable[[Callable[[Store], _Result]], tuple[_Result, Store] | None] | None = getattr(store, "from_any", None)
+    return find(read) if find is not None else None
 
 
 def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) -> _Result:
@@ -204,15 +206,14 @@ def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) ->
         raise_unjudged(error)
         if _is_missing(error):
             raise
-        for copy in copies_of(store):
-            # Of those that fail, the first one's damage is what there is to be told.
-            with contextlib.suppress(IntegrityError, StorageError, StoreMismatchError, MissingDependencyError):
-                result = read(copy)
-                where = error.facts.get("location", error.facts.get("path"))
-                # Once for an object, however many of its chunks are read.
-                warn_user(f"{where} is damaged: it was read from {copy.url}; {IntegrityError.usual_hint}")
-                return result
-        raise
+        found = from_any(store, read)
+        if found is None:
+            raise  # of those that fail, the first one's damage is what there is to be told
+        result, other = found
+        # Once for an object, however many of its chunks are read.
+        what = f"{error.facts['location']} is damaged" if "location" in error.facts else error
+        warn_user(f"{what}: it was read from {other.url}; {IntegrityError.usual_hint}")
+        return result
 
 
 def _read_past_cache(store: Store, key: str, read: Callable[[Store], _Result]) -> _Result:

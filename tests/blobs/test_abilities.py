@@ -24,7 +24,7 @@ ASKED: dict[str, Callable[..., Any]] = {
     "location_of": abilities.location_of,
     "puts_at_once": abilities.puts_at_once,
     "gets_at_once": abilities.gets_at_once,
-    "copies": abilities.copies_of,
+    "from_any": abilities.from_any,
     "uncached": abilities.uncached,
     "fresh": abilities.fresh,
 }

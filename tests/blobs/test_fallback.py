@@ -177,6 +177,30 @@ def test_a_silent_store_is_waited_for_once_in_a_moment(own: LocalStore, tmp_path
         assert asked == silent.asked
 
 
+def test_a_silent_store_is_not_waited_for_in_each_view_nor_for_each_damage(
+    own: LocalStore, other: LocalStore, tmp_path: Path
+) -> None:
+    """What is read past a cache, and what is read because it is damaged elsewhere, waits no longer than anything."""
+    now = [0.0]
+
+    class Waiting(Failing):
+        def get(self, *_: object, **__: object) -> NoReturn:
+            now[0] += 100.0
+            super().get()
+
+    content = save(own, FILES)
+    save(other, FILES)
+    damage(own, "packs")
+    silent = Waiting(tmp_path / "silent", SILENT)
+    stores = FallbackStore(own, [silent, other], tries_all=True, clock=lambda: now[0])
+    with pytest.warns(UserWarning, match=f": it was read from {other.url}"):
+        assert FILES == load(stores, content)
+    for view in (stores, stores.uncached, stores.fresh):
+        with pytest.raises(StoreUnavailableError):
+            view.get(OTHER_KEY)
+    assert 1 == silent.asked
+
+
 def test_a_failure_of_the_own_store_is_an_error(own: LocalStore, other: LocalStore) -> None:
     """What it holds is not known then, and damage there is to be mended."""
     other.put(KEY, [b"other"])
@@ -259,7 +283,7 @@ def test_what_cannot_be_read_in_the_own_store_is_read_from_another(own: LocalSto
     content = save(other, {"c": b"small"})
     failing = Failing(own.root, BROKEN)
     stores = FallbackStore(failing, [other], tries_all=True)
-    with pytest.warns(UserWarning, match=f"{KEY} is damaged: it was read from {other.url}; run"):
+    with pytest.warns(UserWarning, match=f"{KEY}: Input/output error: it was read from {other.url}; run"):
         assert {"c": b"small"} == load(stores, content)
     failing.error = storage_error(OSError(errno.EMFILE, "Too many open files"), KEY, "read")
     with pytest.raises(StorageError, match="Too many"):
