@@ -100,7 +100,12 @@ def read_tag(git_dir: Path, name: str) -> str | None:
         return None
     if os.path.isdir(git_dir / TAGS / name):
         return None  # a part of other tags' names
-    return read_ref(git_dir, f"{TAGS}/{name}")
+    try:
+        return read_ref(git_dir, f"{TAGS}/{name}")
+    except StorageError as error:
+        if error.errno == errno.ENOTDIR:
+            return None  # a tag has the name of a folder that it would be in
+        raise
 
 
 def read_packed(git_dir: Path) -> Iterator[tuple[str, str]]:
@@ -109,7 +114,7 @@ def read_packed(git_dir: Path) -> Iterator[tuple[str, str]]:
         text = read_file(git_dir / PACKED_REFS).decode(errors="replace")
     except FileNotFoundError:
         return
-    for line in text.splitlines():
+    for line in text.split("\n"):  # and at no other character, which a name may hold
         id, _, ref = line.partition(" ")
         if ref.startswith("refs/"):
             yield ref, id

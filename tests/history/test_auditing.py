@@ -102,6 +102,7 @@ def test_refs_that_name_no_commit_are_sound(history: History) -> None:
     for name, of in (("release", "main"), ("again", "release"), ("file", "main:ledger.json"), ("folder", "main:")):
         git(history, *ada, "tag", "-a", "-m", "by hand", name, of)
     git(history, "tag", "plain", "main:ledger.json")
+    git(history, "tag", "gr\u00f6\u00dfe\u2028", "main")
     git(history, *ada, "notes", "add", "-m", "by hand", "main")
     git(history, "replace", "main", "main~1")
     git(history, "symbolic-ref", "refs/heads/same", "refs/heads/main")

@@ -110,6 +110,7 @@ def test_a_tag_of_gits_is_a_revision(tagged: History, *, packed: bool) -> None:
         "../heads/main",
         "sent/../paper",
         "./paper",
+        "paper/again",
         "x/" * 3000 + "x",
         "x" * 300,
         "pap\0er",
