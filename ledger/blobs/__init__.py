@@ -40,11 +40,13 @@ from ledger.blobs.pruning import (
     point_anew,
 )
 from ledger.blobs.reader import ContentReader, are_present, is_present
+from ledger.blobs.registered import CHANGED_IN_PLACE
 from ledger.blobs.store import PrunableStore, Store, uncached
 from ledger.blobs.unopened import UnopenedStore
 from ledger.blobs.writer import ContentWriter
 
 __all__ = [
+    "CHANGED_IN_PLACE",
     "MOST_LINKS",
     "STORE_KEY",
     "BucketStore",

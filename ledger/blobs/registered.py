@@ -16,6 +16,9 @@ from ledger.ids import Digest, digest_from_hex
 from ledger.meters import advance
 from ledger.records import Content, FileEntry, FileKind, linked_digest
 
+CHANGED_IN_PLACE = "registered data was changed in place; put it back, or register it again as a new version"
+"""What to do where nothing more is known of why registered data is not what it was."""
+
 
 class Registered(NamedTuple):
     """Registered data: what its version is called, where it lies, and its files by path."""
@@ -29,7 +32,7 @@ class Registered(NamedTuple):
         registered = self.files.get(path)
         return IntegrityError(
             f"{self.label}: the file {path!r} {what}, in {self.location}",
-            hint=hint or "registered data was changed in place; put it back, or register it again as a new version",
+            hint=hint or CHANGED_IN_PLACE,
             label=self.label,
             digest=registered.digest if registered is not None else None,
             location=self.location,

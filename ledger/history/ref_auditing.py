@@ -22,7 +22,9 @@ _OUR_OWN = "refs/ledger/"
 _POINTER = re.compile(r"ref: refs/[\x21-\x7e]+\n")
 _LOG_LINE = re.compile(r"[0-9a-f]{40} [0-9a-f]{40} [^<>\n\0]*<[^<>\n\0]*> [0-9]+ [+-][0-9]{4}(?:\t[^\n]*)?")
 # Git takes no other comment than that in front.
-_PACKED_REFS = re.compile(r"(?:# pack-refs with:[^\n]*\n)?(?:(?:[0-9a-f]{40} refs/[^\x00-\x20\x7f]+|\^[0-9a-f]{40})\n)*")
+_PACKED_REFS = re.compile(
+    r"(?:# pack-refs with:[^\n]*\n)?(?:(?:[0-9a-f]{40} refs/[^\x00-\x20\x7f]+|\^[0-9a-f]{40})\n)*"
+)
 
 
 def check_refs(history: History, name: str) -> Iterator[GitFault]:

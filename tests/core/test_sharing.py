@@ -148,9 +148,21 @@ def test_changed_registered_data_is_not_published(pair: tuple[Ledger, Ledger], h
     ada.register(ada.store.root / "a.csv", "raw")
     (ada.store.root / "a.csv").write_text("2\n")
     before = hub_tip(hub)
-    with pytest.raises(IntegrityError, match=r"raw@1: the file 'a.csv' has"):
+    with pytest.raises(IntegrityError, match=r"raw@1: the file 'a.csv' has") as caught:
         ada.sync()
     assert before == hub_tip(hub)
+    assert "put registered data back" in caught.value.hint
+
+
+def test_what_lies_where_registered_data_should_go_is_told_as_that(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Nothing here is damaged, and saving it again would not help."""
+    ada, _ = pair
+    for root in (ada.path / "store", hub / "ledger-store"):
+        (root / "a.csv").write_text(root.name)
+    ada.register(ada.path / "store" / "a.csv", "raw")
+    with pytest.raises(IntegrityError, match=r"'a.csv' is another thing in file://") as caught:
+        ada.sync()
+    assert caught.value.hint.startswith("if it belongs to no version, give it another place")
 
 
 def test_damaged_bytes_are_not_published(pair: tuple[Ledger, Ledger], hub: Path) -> None:
