@@ -203,7 +203,7 @@ def recording(pipeline: str) -> Iterator[Recording]:
     if _current.get() is not None:
         raise StepInterfaceError(
             f"pipeline {pipeline!r} was called in the body of another pipeline",
-            hint=f"`{pipeline}.entrypoint(...)` calls its steps as part of that one; or run it by itself",
+            hint="its `.entrypoint(...)` calls its steps as part of that one; or run it by itself",
         )
     started = Recording(pipeline)
     token = _current.set(started)
