@@ -45,6 +45,9 @@ SILENT_SECONDS: Final = 10.0
 So that of many objects not each costs a wait.
 """
 
+WAITED_SECONDS: Final = 1.0
+"""What fails sooner is a refusal, which may be of one object alone, such as one that is archived."""
+
 _Result = TypeVar("_Result")
 
 _FAILURES = (StorageError, StoreMismatchError, MissingDependencyError)
@@ -62,7 +65,7 @@ class FallbackStore:
 
     ``missed`` is called before an object is said to be in none of them, or not to be readable in one of the others, and
     may raise: a store may be away. One that was waited for in vain, or let nobody in, is asked last from then on, and
-    not at all for as long as that took, at most `SILENT_SECONDS`.
+    if that took `WAITED_SECONDS` not at all for as long, at most `SILENT_SECONDS`.
 
     ``tries_all`` is for who only reads: what is damaged in one of them may be sound in another. Who judges or relies
     on what is there takes the first that has it.
@@ -81,7 +84,7 @@ class FallbackStore:
         self._others = tuple(others)
         self._missed = missed
         self._clock = clock
-        self._silent: dict[str, _Silence] = {}  # by URL, as views of one store are as silent as it is
+        self._silent: dict[int, _Silence] = {}  # by the place of a store, which is the same in each view
         self._tries_all = tries_all
         self.puts_at_once = puts_at_once(own)
 
@@ -208,21 +211,23 @@ class FallbackStore:
 
     def _asked(self, store: Store, ask: Callable[[Store], _Result]) -> _Result:
         """What a store answers; one that did not answer a moment ago fails at once as it did then."""
-        silence = self._silent.get(store.url)
+        place = self._stores.index(store)
+        silence = self._silent.get(place)
         began = self._clock()
         if silence is not None and began < silence.until:
             raise silence.again()
         try:
             return ask(store)
         except (StoreAccessError, StoreUnavailableError) as error:
-            now = self._clock()
+            waited = (now := self._clock()) - began
+            silent = min(waited, SILENT_SECONDS) if waited >= WAITED_SECONDS else 0.0
             # Without the error itself, which would keep what it was raised in.
             again = functools.partial(type(error), str(error), hint=error.hint, **error.facts)
-            self._silent[store.url] = _Silence(now + min(now - began, SILENT_SECONDS), again)
+            self._silent[place] = _Silence(now + silent, again)
             raise
 
     def _others_in_order(self) -> list[Store]:
-        return sorted(self._others, key=lambda store: store.url in self._silent)
+        return sorted(self._others, key=lambda store: self._stores.index(store) in self._silent)
 
     def _raise(self, failure: AwayError | StorageError | MissingDependencyError) -> NoReturn:
         """Raise the failure of another store; if all of it is away, or closed, it says nothing about what it holds."""

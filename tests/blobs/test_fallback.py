@@ -177,6 +177,25 @@ def test_a_silent_store_is_waited_for_once_in_a_moment(own: LocalStore, tmp_path
         assert asked == silent.asked
 
 
+def test_what_is_refused_at_once_says_nothing_about_other_objects(own: LocalStore, other: LocalStore) -> None:
+    """One of them may be archived: the next is read without a pause."""
+
+    class Refusing(LocalStore):
+        def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+            now[0] += 0.5
+            if key == KEY:
+                message = "archived"
+                raise StoreAccessError(message)
+            return super().get(key, start, length)
+
+    now = [0.0]
+    other.put(OTHER_KEY, [b"other"])
+    stores = FallbackStore(own, [Refusing(other.root)], clock=lambda: now[0])
+    with pytest.raises(StoreAccessError):
+        stores.get(KEY)
+    assert b"other" == stores.get(OTHER_KEY)
+
+
 def test_a_silent_store_is_not_waited_for_in_each_view_nor_for_each_damage(
     own: LocalStore, other: LocalStore, tmp_path: Path
 ) -> None:
