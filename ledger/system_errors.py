@@ -49,13 +49,13 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
     return kind(message, hint=hint, errno=cause.errno, filename=str(path), path=str(path))
 
 
-def raise_of_machine(error: Exception, doing: str, what: str) -> None:
-    """Raise as `StorageError` what a full or failing disk, or a shortage of this process, did to others' code."""
+def raise_if_machine_failed(error: Exception, doing: str, what: str) -> None:
+    """Raise an error of others' code as `StorageError` if a full or failing disk, or a shortage, is what it says."""
     if isinstance(error, OSError) and error.errno in (*_FULL, *_SHORTAGE, errno.EIO):
         raise storage_error(error, error.filename or what, doing) from error
 
 
-def raise_unjudged(error: Exception) -> None:
+def raise_if_inconclusive(error: Exception) -> None:
     """Raise an error again if it only says that this process is short of descriptors or memory, or has no access.
 
     A store may be away, let nobody in, or be behind a server that gives no parts of files. Such an error says nothing
@@ -69,7 +69,7 @@ def raise_unjudged(error: Exception) -> None:
         raise error if isinstance(error, LedgerError) else storage_error(error, where, "read") from error
 
 
-def raise_closed(error: StorageError) -> None:
+def raise_if_access_denied(error: StorageError) -> None:
     """Raise an error as `StoreAccessError` if it says that a path in somebody else's store is closed to this user.
 
     It says nothing about what lies there. In one's own store such a path is damage, to be mended like any other.

@@ -10,7 +10,7 @@ import pytest
 
 from ledger import errors
 from ledger.errors import DiskFullError, IntegrityError, LedgerError, ReadOnlyError, StorageError
-from ledger.system_errors import raise_unjudged, storage_error
+from ledger.system_errors import raise_if_inconclusive, storage_error
 
 ROOT = Path(__file__).parents[1]
 CLASSES = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, LedgerError)]
@@ -159,4 +159,4 @@ def test_a_message_is_one_printable_line(given: str, told: str) -> None:
 def test_a_shortage_while_an_open_file_is_read_names_what_was_read() -> None:
     """The system names no path then, and nobody is told of ``None``."""
     with pytest.raises(StorageError, match="cannot read the files of the ledger: Cannot allocate memory"):
-        raise_unjudged(OSError(errno.ENOMEM, "Cannot allocate memory"))
+        raise_if_inconclusive(OSError(errno.ENOMEM, "Cannot allocate memory"))

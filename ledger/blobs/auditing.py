@@ -25,7 +25,7 @@ from ledger.blobs.workers import in_order
 from ledger.errors import IntegrityError, StorageError
 from ledger.ids import Digest, digest_from_hex
 from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 PART_SIZE: Final = 8 << 20
 """Most stored bytes of a pack that are read at once."""
@@ -53,7 +53,7 @@ def _absence(store: Store, key: str) -> Fault | None:
     try:
         return None if store.has(key) else missing(store, key)
     except StorageError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return Fault(key, "corrupt", str(error))
 
 
@@ -69,7 +69,7 @@ def check_table(store: Store, content: Content) -> Fault | None:
         table = load_table(store, content, label=_LABEL)
         found = tuple(_segments(store, table))
     except (IntegrityError, StorageError) as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return None  # the fault of the pack, or of the table, is told by itself
     if found == table.segments:
         return None
@@ -141,7 +141,7 @@ def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _D
     except FileNotFoundError:
         return _Done(key, 0, [missing(store, key)])
     except (IntegrityError, StorageError) as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return _Done(key, 0, [Fault(key, "corrupt", str(error))])
     return _Done(key, len(stored), ())
 
@@ -150,7 +150,7 @@ def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done
     try:
         index = load_index(store, pack, label=_LABEL)
     except (IntegrityError, StorageError) as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         is_missing = isinstance(error.__cause__, FileNotFoundError)
         fault = missing(store, key) if is_missing else Fault(key, "corrupt", str(error))
         yield partial(_Done, key, 0, [fault])
@@ -178,7 +178,7 @@ def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_las
     except FileNotFoundError:
         return _Done(key, 0, [missing(store, key)], is_last)
     except StorageError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return _Done(key, 0, [Fault(key, "corrupt", str(error), frozenset(part))], is_last)
     for number in part:
         entry, at = index.entries[number], index.offsets[number] - start

@@ -37,7 +37,7 @@ from ledger.errors import (
     StoreMismatchError,
     StoreUnavailableError,
 )
-from ledger.system_errors import raise_closed, raise_unjudged
+from ledger.system_errors import raise_if_access_denied, raise_if_inconclusive
 
 SILENT_SECONDS: Final = 10.0
 """How long a store that did not answer is not asked again, and never longer than it was waited for.
@@ -232,7 +232,7 @@ class FallbackStore:
     def _raise(self, failure: AwayError | StorageError | MissingDependencyError) -> NoReturn:
         """Raise the failure of another store; if all of it is away, or closed, it says nothing about what it holds."""
         if isinstance(failure, StorageError):
-            raise_unjudged(failure)
+            raise_if_inconclusive(failure)
             self._missed()
-            raise_closed(failure)
+            raise_if_access_denied(failure)
         raise failure

@@ -29,7 +29,7 @@ from ledger.disk import absolute, is_folder, mode_of, read_file, settle_files, s
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.meters import expect
 from ledger.records import Content, FileEntry, FileKind
-from ledger.system_errors import raise_closed, raise_unjudged
+from ledger.system_errors import raise_if_access_denied, raise_if_inconclusive
 
 _BLOCK_SIZE = 1 << 20
 
@@ -167,7 +167,7 @@ class LinkedFiles:
             with self._looking():
                 yield from read_source(source, follow=False)
         except (StorageError, UnsupportedFileError) as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             hint = error.hint if isinstance(error.__cause__, PermissionError) else ""
             raise self._registered.changed(file.path, f"cannot be read: {error}", hint) from error
 
@@ -178,7 +178,7 @@ class LinkedFiles:
             yield
         except StorageError as error:
             if self._is_of_others:
-                raise_closed(error)
+                raise_if_access_denied(error)
             raise
 
     def _link_target(self, file: FileEntry) -> bytes:
@@ -187,7 +187,7 @@ class LinkedFiles:
             with self._looking(), storage_errors(source, "read"):
                 return os.fsencode(os.readlink(source))
         except OSError as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             raise self._registered.changed(file.path, "is no link any more") from error
 
 

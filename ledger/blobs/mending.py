@@ -18,7 +18,7 @@ from ledger.blobs.store import Store
 from ledger.errors import StorageError
 from ledger.notices import keep_warnings
 from ledger.records import Content
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 
 def mendable_keys(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
@@ -52,7 +52,7 @@ def mend_content(
         except FileNotFoundError:
             continue
         except StorageError as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             move(key)
             continue
         if found != source.get(key):

@@ -12,7 +12,7 @@ from ledger.blobs.store import Store
 from ledger.blobs.tables import Table, load_table
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.records import Content, FileEntry
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 _LABEL = "the store"
 
@@ -43,7 +43,7 @@ def needs_of(store: Store, content: Content) -> Needs:
     except (IntegrityError, StorageError, FormatError) as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return Needs({key: ()}, missing(store, key))
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return Needs({key: ()}, Fault(key, "corrupt", str(error), cause=error))
     return Needs({key: (), **stretches_of(table)}, None, _has_links(table.files))
 

@@ -17,7 +17,7 @@ from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
 
 from ledger.errors import IntegrityError, StorageError
 from ledger.notices import warn_user
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 _Result = TypeVar("_Result")
 
@@ -203,7 +203,7 @@ def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) ->
     try:
         return _read_past_cache(store, key, read)
     except (IntegrityError, StorageError) as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         if _is_missing(error):
             raise
         found = from_any(store, read)

@@ -10,7 +10,7 @@ from ledger.blobs import Fault
 from ledger.core.reports import Damage, Problem, problem_at
 from ledger.errors import IntegrityError, LedgerError
 from ledger.history.upkeep import GitFault
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 
 class Findings:
@@ -63,7 +63,7 @@ class Findings:
 
     def note_error(self, label: str, error: LedgerError) -> None:
         """Note an error as what it says is wrong; raises one that has judged nothing."""
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         id = error.facts.get("digest")
         if isinstance(error, IntegrityError) and "is_missing" in error.facts:
             kind: Damage = "missing" if error.facts["is_missing"] else "corrupt"

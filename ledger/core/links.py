@@ -10,7 +10,7 @@ from ledger.blobs import ContentReader, Store
 from ledger.errors import IntegrityError, StorageError
 from ledger.materializers import PathMaterializer
 from ledger.records import FileEntry, Manifest
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 
 def is_wrapped(manifest: Manifest) -> bool:
@@ -39,7 +39,7 @@ def check_links(store: Store, manifest: Manifest, *, label: str) -> None:
     try:
         judge_links(ContentReader(store, manifest.content, label=label), is_wrapped=is_wrapped(manifest))
     except (IntegrityError, StorageError) as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         if "link" in error.facts:
             raise
         # What is wrong with an object is told of the object.

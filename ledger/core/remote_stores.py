@@ -35,7 +35,7 @@ from ledger.lookup import (
     store_url,
 )
 from ledger.records import Content
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 
 class RemoteStores:
@@ -88,7 +88,7 @@ class RemoteStores:
             for name, remote in self._config.remotes.items():
                 self._check_place(name, remote)
         except (StoreMismatchError, StorageError) as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             raise StoreUnavailableError(str(error), hint=error.hint, **error.facts) from error
         if self._config.store != DEFAULT_STORE:
             return  # those who share a store need not say so

@@ -10,7 +10,7 @@ from ledger.core.workspace import Workspace
 from ledger.errors import LedgerError
 from ledger.history import Snapshot
 from ledger.records import Content
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 
 def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[str, Content | LedgerError]]:
@@ -18,7 +18,7 @@ def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[st
     try:
         names = snapshot.artifact_names()
     except LedgerError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         yield "artifacts", error
         return
     for name in names:
@@ -28,10 +28,10 @@ def every_content(workspace: Workspace, snapshot: Snapshot) -> Iterator[tuple[st
                     snapshot.claim_of(name, claim.version)  # its pointer may be what cannot be read
                     yield claim.label, workspace.facts(snapshot, claim).manifest.content
                 except LedgerError as error:
-                    raise_unjudged(error)
+                    raise_if_inconclusive(error)
                     yield claim.label, error
         except LedgerError as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             yield name, error
 
 

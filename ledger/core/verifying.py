@@ -46,7 +46,7 @@ from ledger.history.upkeep import (
 )
 from ledger.ids import CommitId
 from ledger.records import Content, Name
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 PieceKind = Literal["git file", "commit", "branch", "records", "artifact", "object"]
 
@@ -160,7 +160,7 @@ class Check:
         except UnsupportedFormatError:
             raise
         except (IntegrityError, FormatError, StorageError) as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             self.found.add(Problem(kind="corrupt", label="history", message=str(error), object="history"))
             return None
 

@@ -13,7 +13,7 @@ from ledger.errors import FormatError, LedgerError, StorageError, UnsupportedFor
 from ledger.history import layout
 from ledger.history.ancestry import commits_between
 from ledger.history.comparing import compare
-from ledger.history.damage import raise_damage
+from ledger.history.damage import raise_if_object_damaged
 from ledger.history.forms import ObjectId
 from ledger.history.history import History
 from ledger.history.kinds import BLOB
@@ -70,7 +70,7 @@ def _refusing(commit: CommitId, way_out: Callable[[CommitId], str | None]) -> It
     except (UnsupportedFormatError, StorageError):
         raise
     except LedgerError as error:
-        raise_damage(error)
+        raise_if_object_damaged(error)
         hint = way_out(commit) or error.hint
         raise FormatError(f"commit {commit} is refused: {error}", hint=hint, commit=commit) from error
 

@@ -7,7 +7,7 @@ Git treats a lost commit as one that is built on nothing. So before a "no" of Gi
 from pathlib import Path
 
 from ledger.errors import IntegrityError, RemoteError
-from ledger.history.damage import raise_damage
+from ledger.history.damage import raise_if_object_damaged
 from ledger.history.git_program import TRANSFER_SECONDS, Done, run_git
 from ledger.history.objects import Objects
 from ledger.history.revisions import walk_commits
@@ -36,7 +36,7 @@ def check_readable(git_dir: Path, *tips: CommitId) -> None:
             for _ in walk_commits(objects, tip):
                 pass
     except IntegrityError as error:
-        raise_damage(error)  # what is odd about a commit that could be read is for others to judge
+        raise_if_object_damaged(error)  # what is odd about a commit that could be read is for others to judge
 
 
 def _ask(git_dir: Path, one: CommitId, other: CommitId, *question: str) -> Done:

@@ -31,7 +31,7 @@ from ledger.history.soundness import GitFault, check_index, check_loose, check_p
 from ledger.history.tips import offered_tips, read_tips
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 _GITS_OWN = "refs/remotes/"
 _ARRIVING = (b"fetch-pack ", b"receive-pack ")
@@ -95,7 +95,7 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
         with storage_errors(path, "read"):
             yield from _check_file(history, path, name)
     except StorageError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         if not isinstance(error.__cause__, FileNotFoundError):  # else folded, or packed by Git, at this moment
             yield GitFault(name, "corrupt", str(error))
 
@@ -137,7 +137,7 @@ def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
         try:
             parents = history.objects.commit(id).parents
         except (IntegrityError, StorageError) as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             continue  # `check_commit` says what is wrong with it
         for parent in parents:
             if parent not in seen:
@@ -151,7 +151,7 @@ def _commits_behind(history: History, named: Iterable[CommitId]) -> Iterator[Com
         try:
             commit = commit_behind(history.objects, id)
         except (IntegrityError, StorageError) as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             commit = CommitId(str(error.facts.get("digest", id)))  # `check_commit` says what is wrong with it
         if commit is not None:
             yield commit
@@ -209,7 +209,7 @@ def _commit_of_a_ledger(objects: Objects, id: CommitId) -> Commit | None:
         commit = objects.commit(id)
         return commit if LEDGER_FILE[0] in objects.tree(commit.tree) else None
     except (IntegrityError, StorageError) as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return None  # `check_git_file` says so, where it is damaged
 
 
@@ -249,7 +249,7 @@ def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
             try:
                 yield from (CommitId(name.hex()) for name in pack.names() if pack.may_be(name, COMMIT))
             except (PackDamage, OSError) as error:
-                raise_unjudged(error)
+                raise_if_inconclusive(error)
                 continue  # `check_git_file` says so
 
 
@@ -260,5 +260,5 @@ def _is_arriving(keep: Path) -> bool:
     except FileNotFoundError:
         return False
     except StorageError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return False

@@ -8,7 +8,7 @@ would cost a long walk, and there would be nothing to report at its end.
 import msgspec
 
 from ledger.errors import FormatError, IntegrityError
-from ledger.history.damage import raise_damage
+from ledger.history.damage import raise_if_object_damaged
 from ledger.history.forms import Entry, ObjectId, differing_entries
 from ledger.history.kinds import TREE
 from ledger.history.layout import Path
@@ -93,7 +93,7 @@ class _Walk:
         try:
             return self._objects.get(entry.id, TREE)
         except IntegrityError as error:
-            raise_damage(error)
+            raise_if_object_damaged(error)
             raise FormatError(f"{_shown(path)}: {error}", where=_shown(path)) from error
 
     def _note(self, paths: list[Path], path: Path) -> None:

@@ -1,7 +1,7 @@
 """Why an object was not found where it was sought."""
 
 from ledger.errors import IntegrityError, LedgerError, StorageError
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 
 class Damage(list[str]):
@@ -12,11 +12,11 @@ class Damage(list[str]):
     def note_unread(self, error: StorageError, cause: OSError | None = None) -> None:
         """Note a file that could not be read: unless the object lies elsewhere, nobody can say that it is not there."""
         error.__cause__ = cause or error.__cause__
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         self.unread = self.unread or error
 
 
-def raise_damage(error: LedgerError) -> None:
+def raise_if_object_damaged(error: LedgerError) -> None:
     """Raise an error again if it says that an object here is lost or damaged.
 
     It says nothing about the commits that name the object, which are then not judged.

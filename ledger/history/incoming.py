@@ -23,7 +23,7 @@ from ledger.history import layout
 from ledger.history.admission import check_commits
 from ledger.history.ancestry import check_readable, common_commit, is_ancestor
 from ledger.history.comparing import compare
-from ledger.history.damage import raise_damage
+from ledger.history.damage import raise_if_object_damaged
 from ledger.history.forms import ObjectId
 from ledger.history.git_program import TRANSFER_SECONDS
 from ledger.history.history import History
@@ -101,7 +101,7 @@ def _accept(
     except StorageError:
         raise  # it could not be judged
     except LedgerError as error:
-        raise_damage(error)  # of what lies here
+        raise_if_object_damaged(error)  # of what lies here
         write_ref(git_dir, f"refs/ledger/quarantine/{fetched}", fetched)
         raise
     note_known(git_dir, remote.name, fetched)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ledger.disk import mode_of, open_regular, read_file, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.errors import ReadOnlyError, StorageError
 from ledger.history.packfile import INDEX_MAGIC, PACK_HEAD, TRAILER, count_in_index, encode_index
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 if TYPE_CHECKING:
     from dulwich.pack import PackData
@@ -54,7 +54,7 @@ def _is_readable(base: Path) -> bool:
     try:
         return bool(is_sound(base))
     except StorageError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return False
 
 
@@ -110,7 +110,7 @@ def _index_of(path: Path) -> bytes | None:
     except (FileNotFoundError, *_DAMAGE):
         return None  # reading what is in it says what is wrong with it
     except OSError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return None
 
 

@@ -40,7 +40,7 @@ from ledger.history.repository import SHALLOW, write_head, write_settings
 from ledger.history.soundness import GitFault
 from ledger.history.tips import read_tips
 from ledger.ids import CommitId
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 _PACK_OBJECTS = 10_000
 _PACK = "objects/pack/pack-"
@@ -122,7 +122,7 @@ def _keep(path: Path, target: Path) -> None:
     except FileNotFoundError:
         return  # somebody else has taken it away
     except StorageError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         if stat.S_ISDIR(mode_of(path, follow=False)):
             move_file(path, target)
         else:
@@ -188,7 +188,7 @@ def _good_in(history: History, name: str) -> Iterator[str]:
         try:
             names = list(PackFile(str((history.git_dir / name).with_suffix(""))).names())
         except (OSError, PackDamage) as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             return
         yield from (found.hex() for found in names if _can_read(history.objects, found.hex()))
 
@@ -197,7 +197,7 @@ def _read(objects: Objects, id: str) -> tuple[int, bytes] | None:
     try:
         return objects.read(ObjectId(id))
     except (IntegrityError, StorageError) as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return None  # whether that matters is the caller's to say
 
 

@@ -21,7 +21,7 @@ from ledger.history.indexing import is_sound
 from ledger.history.keeping import KeptObjects
 from ledger.history.kinds import COMMIT, KINDS, TREE
 from ledger.history.packfile import TRAILER, PackFile
-from ledger.system_errors import raise_unjudged, storage_error
+from ledger.system_errors import raise_if_inconclusive, storage_error
 
 _BLOCK = 1 << 20
 _SHOWN = 3
@@ -44,7 +44,7 @@ class GitFault(NamedTuple):
 
 def unreadable(where: str, error: IntegrityError | FormatError | StorageError) -> GitFault:
     """The fault of what could not be read, with the object that it failed at."""
-    raise_unjudged(error)
+    raise_if_inconclusive(error)
     source = error if "digest" in error.facts or not isinstance(error.__cause__, IntegrityError) else error.__cause__
     id = source.facts.get("digest")
     kind: Literal["missing", "corrupt"] = "missing" if source.facts.get("is_missing") else "corrupt"
@@ -57,7 +57,7 @@ def check_index(base: Path, name: str) -> GitFault | None:
         if is_sound(base) is not False:
             return None
     except StorageError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return GitFault(f"{name}.idx", "corrupt", str(error))
     what = "is not the index of its pack; it is made again when an object is missed"
     return GitFault(f"{name}.idx", "corrupt", f"{base}.idx {what}")
@@ -71,7 +71,7 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
         yield from _without_pack(base, name)
         return
     except StorageError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         yield GitFault(f"{name}.pack", "corrupt", str(error), _listed(base))
         return
     if size < TRAILER or not is_whole:
@@ -108,7 +108,7 @@ def _listed(base: Path) -> frozenset[str]:
     try:
         return frozenset(id for id, _ in _damaged(base))
     except (OSError, ValueError) as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         return frozenset()
 
 
@@ -123,7 +123,7 @@ def _damaged(base: Path) -> Iterator[tuple[str, str]]:
         except FileNotFoundError:
             raise
         except (PackDamage, OSError) as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             problem = str(error)
         if problem:
             yield name.hex(), f"object {name.hex()} {problem}"
@@ -167,7 +167,7 @@ def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
         except FileNotFoundError:
             continue  # packed at this moment
         except StorageError as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             problem = str(error)
         if problem:
             message = f"{folder / file}: loose object {problem}"

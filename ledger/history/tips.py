@@ -14,7 +14,7 @@ from ledger.history.forms import is_object_id
 from ledger.history.refs import OFFERED, PACKED_REFS, read_packed
 from ledger.history.soundness import GitFault
 from ledger.ids import CommitId
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 _NOT_ACCEPTED = ("refs/ledger/quarantine/", "refs/ledger/incoming/")
 
@@ -59,7 +59,7 @@ def read_tips(git_dir: Path) -> Tips:
     try:
         packed = dict(read_packed(git_dir))
     except StorageError as error:
-        raise_unjudged(error)
+        raise_if_inconclusive(error)
         unread.append(Unread(PACKED_REFS, error))
     texts = {**packed, **loose.texts}
     commits = {name: CommitId(text.strip()) for name, text in texts.items() if names_object(text)}
@@ -98,6 +98,6 @@ def read_ref_files(git_dir: Path, folder: str) -> RefFiles:
         except FileNotFoundError:
             continue  # packed or removed by Git at this moment
         except StorageError as error:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             unread.append(Unread(name, error))
     return RefFiles(texts, tuple(unread))

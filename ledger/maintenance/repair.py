@@ -18,7 +18,7 @@ from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, Stora
 from ledger.history.upkeep import HistoryMending, mend, plan_mending
 from ledger.lookup import history_at, settings_for, store_of_remote
 from ledger.records import Content
-from ledger.system_errors import raise_unjudged
+from ledger.system_errors import raise_if_inconclusive
 
 QUARANTINE = "quarantine"
 """The folder of a ledger directory where bad copies are kept."""
@@ -83,7 +83,7 @@ def find_source(ledger: Ledger, where: str) -> Source:
             store_id(store)
     except (StoreMismatchError, FormatError, StorageError, ArgumentError) as error:
         if git_dir is None:
-            raise_unjudged(error)
+            raise_if_inconclusive(error)
             raise LedgerNotFoundError(
                 f"neither a store nor a ledger at {where}: {error}",
                 hint="give a folder or URL that holds a store.json, a ledger directory, or a bare repository",

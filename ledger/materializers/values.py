@@ -21,7 +21,7 @@ from ledger.materializers.missing import missing
 from ledger.materializers.registry import is_built_in, materializer_for, materializer_named, qualified_name
 from ledger.notices import WarningsIfDone, warn_user
 from ledger.records import encode_compact, encode_values, normalise, raw_value
-from ledger.system_errors import raise_of_machine
+from ledger.system_errors import raise_if_machine_failed
 
 _REASON_LIMIT = 300
 
@@ -68,7 +68,7 @@ def save_value(
     except ImportError as error:
         raise missing("save", writer.at_work(), qualified_name(type(value)), error) from error
     except Exception as error:  # whatever a library or a user's materializer raises
-        raise_of_machine(error, "write", f"the temporary files of a {qualified_name(type(value))}")
+        raise_if_machine_failed(error, "write", f"the temporary files of a {qualified_name(type(value))}")
         raise _failure("save", chosen, qualified_name(type(value)), error, _way_out(chosen)) from error
     return SavedValue(
         key=writer.key,
@@ -108,7 +108,7 @@ def load_value(
     except ImportError as error:
         raise missing("load", chosen, data_type_name, error, hint=differing_libraries(files)) from error
     except Exception as error:  # whatever a library or a user's materializer raises
-        raise_of_machine(error, "read", f"the local files of a {data_type_name}")
+        raise_if_machine_failed(error, "read", f"the local files of a {data_type_name}")
         hint = differing_libraries(files) or _hint_of_library(chosen)
         raise _failure("load", chosen, data_type_name, error, hint) from error
 
