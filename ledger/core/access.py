@@ -23,7 +23,6 @@ from ledger.errors import (
     StoreMismatchError,
     UntrustedArtifactError,
 )
-from ledger.history import Claim
 from ledger.lookup import Facts
 from ledger.materializers import load_value
 from ledger.meters import task
@@ -39,33 +38,32 @@ class VersionAccess:
     def __init__(self, workspace: "Workspace") -> None:
         self._workspace = workspace
 
-    def reader(self, claim: Claim, facts: Facts) -> ContentReader:
+    def reader(self, facts: Facts) -> ContentReader:
         """The files of a version."""
         content = facts.manifest.content
-        with self._naming(claim, content):
-            return ContentReader(self._workspace.store_holding(content), content, label=claim.label)
+        with self._naming(facts):
+            return ContentReader(self._workspace.store_holding(content), content, label=facts.claim.label)
 
-    def load(self, claim: Claim, facts: Facts, *, trust: bool, mmap: bool, data_type: type | None) -> Any:
+    def load(self, facts: Facts, *, trust: bool, mmap: bool, data_type: type | None) -> Any:
         """The value of a version, its bytes verified."""
         content = facts.manifest.content
-        with self._naming(claim, content), task(f"load {claim.label}", content.size):
+        with self._naming(facts), task(f"load {facts.claim.label}", content.size):
             if content.linked is not None:
-                return self._load_linked(content, claim.label)
-            return self._load_stored(claim, facts, trust=trust, mmap=mmap, data_type=data_type)
+                return self._load_linked(content, facts.claim.label)
+            return self._load_stored(facts, trust=trust, mmap=mmap, data_type=data_type)
 
-    def download(self, claim: Claim, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
+    def download(self, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
         """The files of a version as one zip."""
-        content = facts.manifest.content
-        with self._naming(claim, content), task(f"get {claim.label}", content.size):
-            reader = self.reader(claim, facts)
+        with self._naming(facts), task(f"get {facts.claim.label}", facts.manifest.content.size):
+            reader = self.reader(facts)
             return download_zip(reader, path, is_wrapped=is_wrapped(facts.manifest), overwrite=overwrite)
 
-    def restore(self, claim: Claim, facts: Facts, path: str | Path, *, only: FileEntry | None, overwrite: bool) -> Path:
+    def restore(self, facts: Facts, path: str | Path, *, only: FileEntry | None, overwrite: bool) -> Path:
         """The files of a version as a file or folder, without what shows the value; or one of them."""
         manifest = facts.manifest
         size = manifest.content.size if only is None else only.size
-        with self._naming(claim, manifest.content), task(f"get {claim.label}", size):
-            reader = self.reader(claim, facts)
+        with self._naming(facts), task(f"get {facts.claim.label}", size):
+            reader = self.reader(facts)
             if only is not None:
                 return restore_one(reader, only, path, overwrite=overwrite)
             return restore(
@@ -73,12 +71,13 @@ class VersionAccess:
             )
 
     @contextmanager
-    def _naming(self, claim: Claim, content: Content) -> Iterator[None]:
+    def _naming(self, facts: Facts) -> Iterator[None]:
         """A block in which damage, or a value that cannot be made, is a version's: the error names it.
 
         One that names a version already is about another one, which was loaded on the way.
         """
-        named = {"name": claim.name, "version": claim.version, "digest": content.digest}
+        claim = facts.claim
+        named = {"name": claim.name, "version": claim.version, "digest": facts.manifest.content.digest}
         try:
             yield
         except (MaterializerError, MissingDependencyError) as error:
@@ -108,19 +107,19 @@ class VersionAccess:
         reader.check_listing()
         return local_copy(reader, PurePosixPath(content.linked or "").name)
 
-    def _load_stored(self, claim: Claim, facts: Facts, *, trust: bool, mmap: bool, data_type: type | None) -> Any:
+    def _load_stored(self, facts: Facts, *, trust: bool, mmap: bool, data_type: type | None) -> Any:
         manifest = facts.manifest
-        reader = self.reader(claim, facts)
+        reader = self.reader(facts)
         visualizations = _visualizations(manifest)
         paths = tuple(entry.path for entry in reader.files if entry.path not in visualizations)
-        ask = functools.partial(self._ask_trust, claim, facts, trust=trust)
+        ask = functools.partial(self._ask_trust, facts, trust=trust)
         local = functools.partial(self._workspace.mapped.open, manifest.content.digest, reader)
         files = LoadingFiles(reader, ContentPaths(paths), ask=ask, local_of=local)
         return load_value(manifest.materializer, manifest.data_type, files, data_type=data_type, mmap=mmap)
 
-    def _ask_trust(self, claim: Claim, facts: Facts, what: str, *, trust: bool) -> None:
+    def _ask_trust(self, facts: Facts, what: str, *, trust: bool) -> None:
         """Deny by default: only this call's word or the local trust file lets code run."""
-        digest = facts.manifest.content.digest
+        claim, digest = facts.claim, facts.manifest.content.digest
         if trust is True or self._workspace.trust.holds(digest):  # a text such as 'no' is no falsehood either
             return
         raise UntrustedArtifactError(

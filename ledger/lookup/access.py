@@ -6,7 +6,6 @@ Only protocols, which `core.access` implements: finding a version needs no bytes
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from ledger.history import Claim
 from ledger.lookup.facts import Facts
 from ledger.records import FileEntry
 
@@ -43,18 +42,18 @@ class FileReader(Protocol):
 class Access(Protocol):
     """Reads the bytes of versions; `core` gives it to each handle."""
 
-    def reader(self, claim: Claim, facts: Facts) -> FileReader:
+    def reader(self, facts: Facts) -> FileReader:
         """The files of a version."""
         ...
 
-    def load(self, claim: Claim, facts: Facts, *, trust: bool, mmap: bool, data_type: PythonType | None) -> Any:
+    def load(self, facts: Facts, *, trust: bool, mmap: bool, data_type: PythonType | None) -> Any:
         """The value of a version."""
         ...
 
-    def download(self, claim: Claim, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
+    def download(self, facts: Facts, path: str | Path, *, overwrite: bool) -> Path:
         """The files of a version as one zip."""
         ...
 
-    def restore(self, claim: Claim, facts: Facts, path: str | Path, *, only: FileEntry | None, overwrite: bool) -> Path:
+    def restore(self, facts: Facts, path: str | Path, *, only: FileEntry | None, overwrite: bool) -> Path:
         """The files of a version as a file or folder, or one of them."""
         ...

@@ -1,4 +1,4 @@
-"""What is known about a version: its manifest, with what later events changed.
+"""What is known about a version: where it stands, its manifest, and what later events changed.
 
 Pure. The handle shows these facts; searches decide by them.
 """
@@ -27,8 +27,9 @@ _WORDS: dict[type[StrEnum], frozenset[str]] = {kind: frozenset(kind) for kind in
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """A version's manifest, and its tags and metadata as they are by now."""
+    """A version's claim and manifest, and its tags and metadata as they are by now."""
 
+    claim: Claim
     manifest: Manifest
     tags: tuple[str, ...]
     entries: Mapping[str, MetadataEntry]
@@ -39,7 +40,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return {key: entry.value for key, entry in self.entries.items()}
 
 
-def facts_of(manifest: Manifest, events: Iterable[Event]) -> Facts:
+def facts_of(claim: Claim, manifest: Manifest, events: Iterable[Event]) -> Facts:
     """The facts after all events, which are given in the order of their ids."""
     tags = set(manifest.tags)
     entries: dict[str, MetadataEntry] = {}
@@ -50,7 +51,7 @@ def facts_of(manifest: Manifest, events: Iterable[Event]) -> Facts:
             tags.update(event.add)
         elif isinstance(event, MetadataEvent):
             _log(entries, event.metadata, event.created_at, event.created_by)
-    return Facts(manifest=manifest, tags=tuple(sorted(tags)), entries=entries)
+    return Facts(claim=claim, manifest=manifest, tags=tuple(sorted(tags)), entries=entries)
 
 
 def check_claim(manifest: Manifest, claim: Claim) -> None:

@@ -176,7 +176,7 @@ class ArtifactVersion:
         Raises `UntrustedArtifactError` for a value that only code can rebuild, `IntegrityError` for bytes that are
         missing or damaged, and `UnknownMaterializerError` where nothing here can read the files.
         """
-        return self._backing.access.load(self._claim, self._facts, trust=trust, mmap=mmap, data_type=data_type)
+        return self._backing.access.load(self._facts, trust=trust, mmap=mmap, data_type=data_type)
 
     def files(self) -> tuple[FileEntry, ...]:
         """The files of the version, with their sizes in bytes."""
@@ -197,7 +197,7 @@ class ArtifactVersion:
         Raises ``ValueError`` unless the path ends in ``.zip``, and ``FileExistsError`` if the file is there already and
         ``overwrite`` is not set.
         """
-        return self._backing.access.download(self._claim, self._facts, path, overwrite=overwrite)
+        return self._backing.access.download(self._facts, path, overwrite=overwrite)
 
     def restore(
         self,
@@ -213,7 +213,7 @@ class ArtifactVersion:
         and ``overwrite`` is not set, and `PathNotFoundError` for a file that the version does not have.
         """
         only = self._entry(file) if file is not None else None
-        return self._backing.access.restore(self._claim, self._facts, path, only=only, overwrite=overwrite)
+        return self._backing.access.restore(self._facts, path, only=only, overwrite=overwrite)
 
     def visualize(self) -> Visualized:
         """The visualizations of the value, in the form in which a notebook or a terminal can show them."""
@@ -238,7 +238,7 @@ class ArtifactVersion:
 
     @functools.cached_property
     def _reader(self) -> FileReader:
-        return self._backing.access.reader(self._claim, self._facts)
+        return self._backing.access.reader(self._facts)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{self._claim.label} is immutable; log metadata or tags on it, or save a new version")

@@ -56,7 +56,7 @@ class View:
         manifest = decode_manifest(snapshot.manifest(claim), where=f"the manifest of {claim.label}")
         check_claim(manifest, claim)
         events = [decode_event(data, where=f"event {id} on {claim.label}") for id, data in snapshot.events(claim)]
-        return facts_of(manifest, events)
+        return facts_of(claim, manifest, events)
 
     def is_published(self, claim: Claim) -> bool:
         """Whether the remote's branch, as last heard of, holds a version."""
@@ -114,9 +114,9 @@ def _backing_now(view: View) -> Backing:
 class _LookingOnly:
     """The access of a `Reader`: it finds versions and leaves their bytes alone."""
 
-    def _refuse(self, claim: Claim, facts: Facts, *_: object, **__: object) -> NoReturn:
+    def _refuse(self, facts: Facts, *_: object, **__: object) -> NoReturn:
         raise ArgumentError(
-            f"{claim.label} ({facts.manifest.content.size} bytes) was looked up without access to its bytes",
+            f"{facts.claim.label} ({facts.manifest.content.size} bytes) was looked up without access to its bytes",
             hint="open the ledger with Ledger.open to load it",
         )
 

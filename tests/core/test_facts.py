@@ -13,9 +13,10 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentTypeError, ArtifactNotFoundError, InvalidTagError, MetadataError, VersionNotFoundError
+from ledger.history import Claim
 from ledger.ids import EventId, VersionId
 from ledger.lookup.facts import facts_of
-from ledger.records import TagsEvent, decode_manifest
+from ledger.records import Name, TagsEvent, VersionString, decode_manifest
 from tests.kit.clones import manifest_bytes
 from tests.kit.ledgers import git, manifest_of, state_of
 
@@ -138,8 +139,9 @@ def test_a_version_of_many_tags_is_read_once_through() -> None:
         TagsEvent(id=EventId(str(ID)), created_at="", created_by="", add=(f"tag {number}",), remove=())
         for number in range(20_000)
     ]
+    claim = Claim(Name(manifest.name), 1, VersionString("1"), 1, manifest.id)
     before = time.process_time()
-    assert len(facts_of(manifest, events).tags) == 20_000 + len(manifest.tags)
+    assert len(facts_of(claim, manifest, events).tags) == 20_000 + len(manifest.tags)
     assert time.process_time() - before < 1
 
 
