@@ -1,6 +1,10 @@
 """The closed sets of words that users and records share."""
 
 from enum import StrEnum
+from typing import Literal
+
+FaultKind = Literal["missing", "corrupt"]
+"""What is wrong with something: it is not there, or it is not what it should be."""
 
 
 class ArtifactType(StrEnum):

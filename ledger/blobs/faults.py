@@ -1,9 +1,10 @@
 """What can be wrong with an object of a store, as a value."""
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ledger.blobs.store import Store
+from ledger.enums import FaultKind
 from ledger.errors import LedgerError
 
 
@@ -14,7 +15,7 @@ class Fault(NamedTuple):
     """
 
     key: str
-    kind: Literal["missing", "corrupt"]
+    kind: FaultKind
     message: str
     chunks: frozenset[int] = frozenset()
     cause: LedgerError | None = None

@@ -7,7 +7,7 @@ nor what is to be checked (`verifying`).
 from collections.abc import Container, Iterable, Mapping
 
 from ledger.blobs import Fault
-from ledger.core.reports import Damage, Problem, problem_at
+from ledger.core.reports import Problem, problem_at
 from ledger.errors import IntegrityError, LedgerError
 from ledger.history.upkeep import GitFault
 from ledger.system_errors import raise_if_inconclusive
@@ -66,8 +66,13 @@ class Findings:
         raise_if_inconclusive(error)
         id = error.facts.get("digest")
         if isinstance(error, IntegrityError) and "is_missing" in error.facts:
-            kind: Damage = "missing" if error.facts["is_missing"] else "corrupt"
-            self.note_git([GitFault(f"object {id}", kind, str(error), frozenset([str(id)]))])
+            fault = GitFault(
+                where=f"object {id}",
+                kind="missing" if error.facts["is_missing"] else "corrupt",
+                message=str(error),
+                objects=frozenset([str(id)]),
+            )
+            self.note_git([fault])
             return
         self.add(Problem(kind="corrupt", label=label, message=str(error), versions=(label,)))
 

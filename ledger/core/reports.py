@@ -4,18 +4,16 @@ Owns the form of the result and nothing else: `verifying` finds what is wrong, `
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 
-Damage = Literal["missing", "corrupt"]
-"""What is wrong with something: it is not there, or it is not what it should be."""
+from ledger.enums import FaultKind
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is wrong: what it is, and the versions it touches, of which ``label`` is the first."""
 
-    kind: Damage
+    kind: FaultKind
     label: str
     message: str
     object: str = ""
@@ -48,7 +46,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return not self.problems
 
 
-def problem_at(kind: Damage, where: str, message: str, touched: Mapping[str, list[str]]) -> Problem:
+def problem_at(kind: FaultKind, where: str, message: str, touched: Mapping[str, list[str]]) -> Problem:
     """The problem of a fault at a place; ``touched`` are the versions that the fault of each place touches."""
     versions = tuple(dict.fromkeys(touched.get(where, ())))
     return Problem(

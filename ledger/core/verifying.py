@@ -19,7 +19,7 @@ from ledger.blobs import (
     uncached,
 )
 from ledger.core.findings import Findings
-from ledger.core.reports import Damage, Orphan, Problem, Report
+from ledger.core.reports import Orphan, Problem, Report
 from ledger.core.touching import touched_contents, touched_versions
 from ledger.core.version_checking import VersionCheck
 from ledger.core.workspace import Workspace
@@ -172,8 +172,11 @@ class Check:
             self._workspace.read_any_store()
             if not isinstance(self._workspace.store, LocalStore):
                 raise  # a place that does not even answer for itself
-            kind: Damage = "missing" if isinstance(error.__cause__, FileNotFoundError) else "corrupt"
-            self.found.add(Problem(kind=kind, label="store", message=str(error), object=STORE_KEY))
+            is_missing = isinstance(error.__cause__, FileNotFoundError)
+            problem = Problem(
+                kind="missing" if is_missing else "corrupt", label="store", message=str(error), object=STORE_KEY
+            )
+            self.found.add(problem)
 
     def _check(self, piece: Piece) -> None:
         match piece.kind:

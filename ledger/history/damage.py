@@ -1,6 +1,7 @@
-"""Why an object was not found where it was sought."""
+"""What is wrong with an object of the history: why it was not found where it was sought, or is not one of a ledger."""
 
 from ledger.errors import IntegrityError, LedgerError, StorageError
+from ledger.history.forms import ObjectId
 from ledger.system_errors import raise_if_inconclusive
 
 
@@ -14,6 +15,11 @@ class Damage(list[str]):
         error.__cause__ = cause or error.__cause__
         raise_if_inconclusive(error)
         self.unread = self.unread or error
+
+
+def bad_tree(id: ObjectId, error: ValueError) -> IntegrityError:
+    """The error of a tree that Git may know, and no ledger writes."""
+    return IntegrityError(f"git tree {id} is not one of a ledger: {error}", digest=id)
 
 
 def raise_if_object_damaged(error: LedgerError) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ledger.errors import IntegrityError
-from ledger.history.damage import Damage
+from ledger.history.damage import Damage, bad_tree
 from ledger.history.forms import Commit, Entry, ObjectId, decode_commit, decode_tree
 from ledger.history.keeping import KeptObjects
 from ledger.history.kinds import COMMIT, KINDS, TREE
@@ -80,7 +80,7 @@ class Objects:
             try:
                 entries = decode_tree(self.get(id, TREE))
             except ValueError as error:
-                raise IntegrityError(f"git tree {id} is not one of a ledger: {error}", digest=id) from error
+                raise bad_tree(id, error) from error
             self.remember_tree(id, entries)
         return entries
 

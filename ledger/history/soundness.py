@@ -10,9 +10,10 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from ledger.disk import is_folder, names_in, open_regular, read_file
+from ledger.enums import FaultKind
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.deltas import MOST_BYTES
 from ledger.history.entries import BASES_BYTES, PackDamage
@@ -37,7 +38,7 @@ class GitFault(NamedTuple):
     """What is wrong with a file or object of the history; ``objects`` are the ids that cannot be read from it."""
 
     where: str
-    kind: Literal["missing", "corrupt"]
+    kind: FaultKind
     message: str
     objects: frozenset[str] = frozenset()
 
@@ -47,7 +48,7 @@ def unreadable(where: str, error: IntegrityError | FormatError | StorageError) -
     raise_if_inconclusive(error)
     source = error if "digest" in error.facts or not isinstance(error.__cause__, IntegrityError) else error.__cause__
     id = source.facts.get("digest")
-    kind: Literal["missing", "corrupt"] = "missing" if source.facts.get("is_missing") else "corrupt"
+    kind: FaultKind = "missing" if source.facts.get("is_missing") else "corrupt"
     return GitFault(f"object {id}" if id else where, kind, f"{where}: {error}", frozenset([str(id)] if id else ()))
 
 

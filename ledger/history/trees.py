@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from ledger.errors import FormatError, IntegrityError
+from ledger.history.damage import bad_tree
 from ledger.history.forms import (
     NO_NAMES,
     Entry,
@@ -68,7 +69,7 @@ class CommittedTree:
             data = self._get(entry, TREE)
             return names_beginning(data, start) if start else names_in_tree(data)
         except ValueError as error:
-            raise _not_of_a_ledger(entry.id, error) from error
+            raise bad_tree(entry.id, error) from error
 
     def read(self, path: Path) -> bytes | None:
         """The bytes of a file."""
@@ -116,7 +117,7 @@ class CommittedTree:
                 entries = decode_tree(data)
                 self._asked = folder.id, times, entries
         except ValueError as error:
-            raise _not_of_a_ledger(folder.id, error) from error
+            raise bad_tree(folder.id, error) from error
         return entries.get(name)
 
 
@@ -200,10 +201,6 @@ def emit_into(collected: dict[ObjectId, tuple[int, bytes]]) -> Callable[[int, by
         return id
 
     return emit
-
-
-def _not_of_a_ledger(id: ObjectId, error: ValueError) -> IntegrityError:
-    return IntegrityError(f"git tree {id} is not one of a ledger: {error}", digest=id)
 
 
 def _is_name(segment: str) -> bool:
