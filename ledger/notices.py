@@ -22,15 +22,15 @@ from ledger.wording import one_line
 _NOT_THE_CALLER = ("ledger.", "contextlib")
 """The modules whose frames lie between what warns and who called: ours, and the one that carries our blocks."""
 
-_kept: ContextVar[list[str] | None] = ContextVar("ledger_kept_warnings", default=None)
+_collected: ContextVar[list[str] | None] = ContextVar("ledger_collected_warnings", default=None)
 _of_success: ContextVar[list[str] | None] = ContextVar("ledger_warnings_of_success", default=None)
 
 
 def warn_user(message: str) -> None:
     """Issue a ``UserWarning`` of one printable line where the ledger was called, in the thread that did."""
-    kept = _kept.get()
-    if kept is not None:
-        kept.append(message)
+    collected = _collected.get()
+    if collected is not None:
+        collected.append(message)
         return
     depth = 1
     frame = sys._getframe(0)  # noqa: SLF001  # the standard way to look at one's callers
@@ -39,9 +39,9 @@ def warn_user(message: str) -> None:
     warnings.warn(one_line(message), UserWarning, stacklevel=depth)
 
 
-def keep_warnings(kept: list[str]) -> None:
+def collect_warnings(collected: list[str]) -> None:
     """Let the warnings of this context, which is to be a worker's, be added to a list instead of being issued."""
-    _kept.set(kept)
+    _collected.set(collected)
 
 
 def warn_if_done(message: str) -> None:

@@ -210,7 +210,7 @@ def _segments(store: Store, table: Table) -> Iterator[str]:
             index = indexes.get(pack)
             if index is None:
                 index = load_index(store, pack, label=_LABEL)
-                indexes.keep(pack, index)
+                indexes.put(pack, index)
             # A run that goes beyond its pack gives fewer chunks, and so another segment.
             yield from ((entry.digest, entry.plain_size) for entry in index.entries[first : first + count])
 

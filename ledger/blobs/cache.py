@@ -94,8 +94,8 @@ class ObjectCache:
         """Whether there is a piece of that name."""
         return self._usable() and os.path.exists(self._path(name))
 
-    def keep(self, name: str, data: bytes | memoryview) -> None:
-        """Keep a piece, if that is possible."""
+    def remember(self, name: str, data: bytes | memoryview) -> None:
+        """Remember a piece, if that is possible."""
         if len(data) > self.limit or not self._usable():
             return
         path = self._path(name)

@@ -95,12 +95,12 @@ class CachedStore:
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Publish an object in the store, then keep its pieces."""
         self._store.put(key, parts)
-        self._keep_all(key, _pieces_of(parts))
+        self._remember_all(key, _pieces_of(parts))
 
     def put_file(self, key: str, file: BinaryIO) -> None:
         """Publish the bytes of a file in the store, then keep their pieces."""
         put_file(self._store, key, file)
-        self._keep_all(key, _pieces_of(blocks_of(file)))
+        self._remember_all(key, _pieces_of(blocks_of(file)))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder of the store."""
@@ -115,19 +115,19 @@ class CachedStore:
         """Drop the pieces of an object."""
         self._cache.forget(f"{key}.")
 
-    def _keep_all(self, key: str, pieces: Iterable[bytes]) -> None:
-        """Keep the pieces of an object that was put, if its key says for ever what they are."""
+    def _remember_all(self, key: str, pieces: Iterable[bytes]) -> None:
+        """Remember the pieces of an object that was put, if its key says for ever what they are."""
         if names_its_bytes(key):
             self.forget(key)  # the pieces of an object that it may have replaced
             for number, piece in enumerate(pieces):
-                self._keep(key, number, piece)
+                self._remember(key, number, piece)
             with contextlib.suppress(StorageError):  # without it the next process reads the pack again
                 tag = etag_of(self._store, key, just_put=True) if kind_of(key) == "packs" else None
                 if tag is not None:
-                    self._keep_etag(key, tag)
+                    self._remember_etag(key, tag)
 
-    def _keep_etag(self, key: str, tag: str) -> None:
-        self._cache.keep(f"{key}.etag", tag.encode())
+    def _remember_etag(self, key: str, tag: str) -> None:
+        self._cache.remember(f"{key}.etag", tag.encode())
 
     def _is_unchanged(self, key: str) -> bool:
         """Whether a pack is in the store as it was when its pieces were kept; asked once in a process."""
@@ -139,16 +139,16 @@ class CachedStore:
         is_same = tag is not None and tag.encode() == self._cache.get(f"{key}.etag")
         if tag is not None and not is_same:
             self.forget(key)
-            self._keep_etag(key, tag)  # for the pieces that are read from now on
+            self._remember_etag(key, tag)  # for the pieces that are read from now on
         with self._lock:
-            self._unchanged.keep(key, is_same)
+            self._unchanged.put(key, is_same)
         return is_same
 
-    def _keep(self, key: str, number: int, piece: bytes | memoryview) -> None:
-        self._cache.keep(_name(key, number), piece)
+    def _remember(self, key: str, number: int, piece: bytes | memoryview) -> None:
+        self._cache.remember(_name(key, number), piece)
         self._own.note(key, number)
 
-    def _kept(self, key: str, number: int) -> bytes | None:
+    def _cached(self, key: str, number: int) -> bytes | None:
         """A piece from the cache, if it is there and may be used; one that is too long was not written by us."""
         found = self._cache.get(_name(key, number)) if self._may_use(key, number) else None
         return found if found is None or len(found) <= PIECE_SIZE else None
@@ -163,7 +163,7 @@ class CachedStore:
         found = self._cache.get(end) if self._may_use(key, 0, end=end) else None
         if found is None:
             found = self._store.get(key, start)
-            self._cache.keep(end, found)
+            self._cache.remember(end, found)
             self._own.note(end, 0)
         return found
 
@@ -180,8 +180,8 @@ class CachedStore:
         """The pieces with these numbers, up to the last one of the object."""
         number = first
         while number < stop:
-            kept = self._kept(key, number)
-            fetched = [kept] if kept is not None else self._fetch(key, number, stop)
+            cached = self._cached(key, number)
+            fetched = [cached] if cached is not None else self._fetch(key, number, stop)
             for piece in fetched:
                 yield piece
                 if len(piece) < PIECE_SIZE:
@@ -197,7 +197,7 @@ class CachedStore:
         data = memoryview(self._store.get(key, start, size))
         fetched = [data[at : at + PIECE_SIZE] for at in range(0, min(size, len(data) + 1), PIECE_SIZE)]
         for number, piece in enumerate(fetched, first):
-            self._keep(key, number, piece)
+            self._remember(key, number, piece)
         return fetched
 
 
@@ -210,7 +210,7 @@ class _OwnPieces:
 
     def note(self, key: str, number: int) -> None:
         with self._lock:
-            self._numbers.keep(key, (self._numbers.get(key) or 0) | 1 << number)
+            self._numbers.put(key, (self._numbers.get(key) or 0) | 1 << number)
 
     def has(self, key: str, number: int) -> bool:
         with self._lock:

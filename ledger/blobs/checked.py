@@ -40,12 +40,12 @@ class CheckedObjects:
         """Remember that an object holds these bytes now."""
         if sum(map(len, parts)) <= _LARGEST:
             with self._lock:
-                self._known.keep(key, (_fingerprint(parts), self._clock() + REMEMBERED_SECONDS))
+                self._known.put(key, (_fingerprint(parts), self._clock() + REMEMBERED_SECONDS))
 
     def forget(self, key: str) -> None:
         """Take it back: the object was deleted."""
         with self._lock:
-            self._known.keep(key, (b"", 0.0))
+            self._known.put(key, (b"", 0.0))
 
 
 def _fingerprint(parts: Sequence[bytes]) -> bytes:

@@ -29,7 +29,7 @@ from ledger.blobs.packs import (
 )
 from ledger.blobs.sought import Sought
 from ledger.blobs.spooled import stage
-from ledger.blobs.store import Store, checked_reading, keep, puts_at_once, size_of, small_at_once, uncached
+from ledger.blobs.store import Store, checked_reading, puts_at_once, settle, size_of, small_at_once, uncached
 from ledger.blobs.tables import load_table_as_stored, with_runs
 from ledger.blobs.workers import in_order
 from ledger.errors import ArgumentError, IntegrityError, LedgerError
@@ -246,5 +246,5 @@ def _is_whole(store: Store, pack: str, label: str) -> bool:
         return False  # putting it again replaces it
     is_whole = size_of(itself, key) == index.offsets[-1] + len(encode_index(index.entries)) + FOOTER_SIZE
     if is_whole:
-        keep(itself, key)
+        settle(itself, key)
     return is_whole

@@ -22,9 +22,9 @@ from ledger.blobs.store import (
     fresh,
     get_into,
     gets_at_once,
-    keep,
     location_of,
     puts_at_once,
+    settle,
     size_of,
     uncached,
 )
@@ -148,11 +148,11 @@ class FallbackStore:
         """Publish an object in the own store."""
         self._own.put(key, parts)
 
-    def keep(self, key: str) -> None:
+    def settle(self, key: str) -> None:
         """Make an object last in the first store that has it, where it is read from."""
         store = self.first_of(lambda store: store.has(key))
         if store is not None:
-            keep(store, key)
+            settle(store, key)
 
     def stage(self) -> StagedObject | None:
         """A new object of the own store, ``None`` where that takes only whole ones."""

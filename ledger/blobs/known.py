@@ -118,7 +118,7 @@ class KnownChunks:
         """Remember all chunks of a pack for a while."""
         if number < len(self._packs) and self._near.get(number) is None:
             index = self._index(self._packs[number])
-            self._near.keep(number, {} if index is None else dict(_names(index, number)))
+            self._near.put(number, {} if index is None else dict(_names(index, number)))
 
     def _index(self, pack: str) -> PackIndex | None:
         known = self._indexes.get(pack)
@@ -131,7 +131,7 @@ class KnownChunks:
             except (IntegrityError, StorageError) as error:
                 _warn_unless_away(f"stored chunks are written again: {error}", error)
                 return None
-            self._indexes.keep(pack, known)
+            self._indexes.put(pack, known)
         return known
 
     def _verified(self, first: PackedChunk, plain: Sequence[memoryview]) -> list[PackedChunk | None]:

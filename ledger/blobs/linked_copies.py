@@ -21,7 +21,7 @@ from ledger.blobs.local import LocalStore
 from ledger.blobs.reader import ContentReader
 from ledger.blobs.restoring import Restoration, restore_files
 from ledger.blobs.spooled import holds_file, put_file
-from ledger.blobs.store import Store, keep
+from ledger.blobs.store import Store, settle
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.disk import (
@@ -56,7 +56,7 @@ def copy_linked(source: Store, target: Store, content: Content, label: str) -> N
         copy.to_objects()
     # Last, so that where the list is, the files are.
     if content.has_table and target.has(table_key(content.digest)):
-        keep(target, table_key(content.digest))
+        settle(target, table_key(content.digest))
     elif content.has_table:
         target.put(table_key(content.digest), [load_table_as_stored(source, content, label=label)[1]])
 

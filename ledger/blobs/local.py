@@ -117,7 +117,7 @@ class LocalStore:
             make_directory(os.path.dirname(path))
             write_file(path, parts)
 
-    def keep(self, key: str) -> None:
+    def settle(self, key: str) -> None:
         """Make a file durable that is there, with its name; whoever put it may not have done so."""
         if self.has(key):
             settle_file(self._path(key))

@@ -16,7 +16,7 @@ from ledger.blobs.needs import needs_of, sizes_of
 from ledger.blobs.readonly import ReadOnlyStore
 from ledger.blobs.store import Store
 from ledger.errors import StorageError
-from ledger.notices import keep_warnings
+from ledger.notices import collect_warnings
 from ledger.records import Content
 from ledger.system_errors import raise_if_inconclusive
 
@@ -37,12 +37,12 @@ def mend_content(
     keys: Collection[str],
     *,
     label: str,
-    keep: Callable[[str, bytes], None],
-    move: Callable[[str], None],
+    copy_aside: Callable[[str, bytes], None],
+    move_aside: Callable[[str], None],
 ) -> None:
-    """Make a content whole in ``own``; ``keep`` is given what is there in place of ``keys``, before it is replaced.
+    """Make a content whole in ``own``; ``copy_aside`` is given what lies at ``keys`` before it is replaced.
 
-    What cannot be read, such as a folder in the place of a file, is for ``move`` to take out of the way.
+    What cannot be read, such as a folder in the place of a file, is for ``move_aside`` to take out of the way.
     """
     if content.has_table and not any(map(_is_table, keys)):
         source = _WithOwnTables(source, own)
@@ -53,12 +53,12 @@ def mend_content(
             continue
         except StorageError as error:
             raise_if_inconclusive(error)
-            move(key)
+            move_aside(key)
             continue
         if found != source.get(key):
-            keep(key, found)
+            copy_aside(key, found)
     quiet = copy_context()
-    quiet.run(keep_warnings, [])  # that it is damaged is why it is written again
+    quiet.run(collect_warnings, [])  # that it is damaged is why it is written again
     quiet.run(Copier(own, anew=keys).copy_objects, Copied(source, content, label))
 
 

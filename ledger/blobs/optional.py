@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from ledger.blobs.store import CachingStore, Store, fresh, get_into, gets_at_once, keep, size_of, uncached
+from ledger.blobs.store import CachingStore, Store, fresh, get_into, gets_at_once, settle, size_of, uncached
 from ledger.errors import FormatError, MissingDependencyError, StorageError, StoreMismatchError
 from ledger.forks import ThreadLock
 from ledger.notices import warn_user
@@ -92,9 +92,9 @@ class OptionalStore:
         except AwayError:
             return None
 
-    def keep(self, key: str) -> None:
+    def settle(self, key: str) -> None:
         """Make an object last; raises `AwayError` where nobody can be asked."""
-        self._ask(lambda store: keep(store, key))
+        self._ask(lambda store: settle(store, key))
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Publish an object; what fails then is an error as everywhere."""

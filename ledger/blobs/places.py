@@ -106,7 +106,7 @@ class Places:
         if len(self._starts) == number + 1:
             self._note_end(starts[-1], is_last=number + 1 == len(self._segments))
         places = tuple(Place(start, *rest) for start, rest in zip(starts[:-1], placed, strict=True))
-        self._known.keep(number, places)
+        self._known.put(number, places)
         return places
 
     def _note_end(self, end: int, *, is_last: bool) -> None:
@@ -137,7 +137,7 @@ class Places:
         index = self._indexes.get(pack)
         if index is None:
             index = load_index(self._store, pack, label=self._label)
-            self._indexes.keep(pack, index)
+            self._indexes.put(pack, index)
         return index
 
     def _damaged(self, what: str) -> IntegrityError:

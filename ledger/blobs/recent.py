@@ -31,7 +31,7 @@ class Recent(Generic[Key, Value]):
         """All values kept."""
         return [value for value, _ in self._values.values()]
 
-    def keep(self, key: Key, value: Value, *, weight: int = 1) -> None:
+    def put(self, key: Key, value: Value, *, weight: int = 1) -> None:
         """Keep a value, and forget the oldest ones that no longer fit."""
         self._weight += weight - self._values.pop(key, (None, 0))[1]
         self._values[key] = (value, weight)

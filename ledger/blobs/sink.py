@@ -23,7 +23,7 @@ from ledger.blobs.optional import is_away
 from ledger.blobs.packing import PackWriter
 from ledger.blobs.packs import PACK_LIMIT
 from ledger.blobs.reader import is_present
-from ledger.blobs.store import Store, fresh, keep
+from ledger.blobs.store import Store, fresh, settle
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Run, Table, load_table, put_table
 from ledger.blobs.workers import Workers
@@ -189,7 +189,7 @@ class ChunkSink:
             expect(content.size)
             ChunkStream(store, content, table, label=f"content {content.digest}").check()
             for key in (table_key(content.digest), *map(pack_key, sorted({pack for pack, _, _ in table.runs}))):
-                keep(store, key)
+                settle(store, key)
         except (StoreAccessError, StoreUnavailableError):
             raise  # writing it again would go no better
         except (IntegrityError, StorageError) as error:

@@ -137,14 +137,14 @@ def get_into(store: Store, key: str, start: int, target: memoryview) -> int:
     return len(data)
 
 
-def keep(store: Store, key: str) -> None:
+def settle(store: Store, key: str) -> None:
     """Make an object last that is there already, and is going to be relied on, as if it were put now.
 
-    Whoever put it may have died, or be about to make it durable. In a store without a ``keep`` what is there lasts.
+    Whoever put it may have died, or be about to make it durable. In a store without a ``settle`` what is there lasts.
     """
-    last: Callable[[str], None] | None = getattr(store, "keep", None)
-    if last is not None:
-        last(key)
+    settle_in: Callable[[str], None] | None = getattr(store, "settle", None)
+    if settle_in is not None:
+        settle_in(key)
 
 
 def puts_at_once(store: Store) -> int:

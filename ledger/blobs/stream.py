@@ -103,7 +103,7 @@ class ChunkStream:
             plain = known
             if plain is None:
                 plain = self._open(place, _stored(data, group, place), store)
-                self._chunks.keep(name, plain, weight=len(plain))
+                self._chunks.put(name, plain, weight=len(plain))
             opened.append((place, plain))
         return opened
 

@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from ledger.blobs.requests import Requests
-from ledger.notices import keep_warnings, warn_user
+from ledger.notices import collect_warnings, warn_user
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -56,7 +56,7 @@ class Workers(Generic[Result]):
         given: _Given[Result] = _Given(Future(), [], [])
         # How durable writes are belongs to the context of whoever gives the work.
         context = copy_context()
-        context.run(keep_warnings, given.warnings)
+        context.run(collect_warnings, given.warnings)
         context.run(self._requests.enter)
         do = partial(_do_once, [(partial(context.run, work), given)])
         # Before a thread may begin with it: an interrupt comes while one starts, too.

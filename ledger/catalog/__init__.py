@@ -3,9 +3,9 @@
 Takes plain values and knows no history: `ledger.lookup` brings it up to one.
 """
 
+from ledger.catalog.catalog_file import LineChange, overlay, read_catalog, update_catalog
 from ledger.catalog.catalogs import Catalog
 from ledger.catalog.damage import CatalogDamage
-from ledger.catalog.keeping import LineChange, keep_catalog, overlay, read_catalog
 from ledger.catalog.lines import Place, Traits, encode_line, key_of
 from ledger.catalog.queries import make_query
 from ledger.catalog.search import Filter, matches
@@ -18,10 +18,10 @@ __all__ = [
     "Place",
     "Traits",
     "encode_line",
-    "keep_catalog",
     "key_of",
     "make_query",
     "matches",
     "overlay",
     "read_catalog",
+    "update_catalog",
 ]

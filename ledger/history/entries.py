@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ledger.history.deltas import MOST_BYTES, apply_delta
-from ledger.history.keeping import KeptObjects
 from ledger.history.kinds import KINDS
 from ledger.history.openfiles import FileBytes
+from ledger.history.recent_objects import RecentObjects
 
 OFFSET_DELTA, NAME_DELTA = 6, 7
 """Deltas that find their base by its distance, which is what we write, and by its name."""
@@ -104,7 +104,7 @@ def read_object(
     pack: Buffer,
     offset: int,
     find: Callable[[bytes], int | None],
-    bases: KeptObjects | None = None,
+    bases: RecentObjects | None = None,
 ) -> tuple[int, bytes]:
     """The kind and bytes of the object at an offset, its chain of deltas followed; raises `PackDamage`.
 

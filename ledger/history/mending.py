@@ -86,7 +86,7 @@ def plan_mending(history: History, source: Path | None, faults: Iterable[GitFaul
 def mend(history: History, source: Path | None, plan: HistoryMending, quarantine: Path) -> None:
     """Do what was planned: keep bad files in ``quarantine``, bring in good objects, durably, then drop bad files."""
     for name in plan.aside:
-        _keep(history.git_dir / name, quarantine / name)
+        _copy_aside(history.git_dir / name, quarantine / name)
     make_directory(history.objects.pack_directory)
     made = _bring_in(history, history.objects, plan.kept)
     if source is not None:
@@ -114,8 +114,8 @@ def _bad_files(git_dir: Path, faults: Iterable[GitFault], lost: Collection[str])
     yield from (name for name in names if mode_of(git_dir / name, follow=False))
 
 
-def _keep(path: Path, target: Path) -> None:
-    """Keep a file as it is, durably; one that cannot be read gets a second name, and a folder is moved."""
+def _copy_aside(path: Path, target: Path) -> None:
+    """Copy a file as it is, durably; one that cannot be read gets a second name, and a folder is moved."""
     make_directory(target.parent)
     try:
         write_file(target, [read_file(path)])

@@ -17,9 +17,9 @@ from ledger.disk import patch_file, read_file, storage_errors
 from ledger.errors import IntegrityError
 from ledger.history.entries import BASES_BYTES, PackDamage, read_object
 from ledger.history.forms import object_id
-from ledger.history.keeping import KeptObjects
 from ledger.history.kinds import ID_BYTES
 from ledger.history.packfile import PACK_HEAD, map_file, pack_head, seal_index
+from ledger.history.recent_objects import RecentObjects
 
 _RECORD = struct.Struct(">20sIIQH")
 RECORD_BYTES = _RECORD.size
@@ -88,7 +88,7 @@ class NewPack:
         """The first record from ``start`` on whose object is not on the disk as its name says; ``None`` if all are."""
         with storage_errors(self.path, "read"):
             pack = map_file(os.fspath(self.path))
-        bases = KeptObjects(BASES_BYTES)
+        bases = RecentObjects(BASES_BYTES)
         for number in range(start, len(self)):
             name, _, length, offset, _ = self[number]
             if not length:

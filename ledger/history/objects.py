@@ -16,10 +16,10 @@ from pathlib import Path
 from ledger.errors import IntegrityError
 from ledger.history.damage import Damage, bad_tree
 from ledger.history.forms import Commit, Entry, ObjectId, decode_commit, decode_tree
-from ledger.history.keeping import KeptObjects
 from ledger.history.kinds import COMMIT, KINDS, TREE
 from ledger.history.loose import LooseObjects
 from ledger.history.packs import Packs
+from ledger.history.recent_objects import RecentObjects
 from ledger.ids import CommitId
 
 _CACHE_BYTES = 8 << 20
@@ -36,7 +36,7 @@ class Objects:
         self.pack_directory = self.directory / "pack"
         self.loose = LooseObjects(self.directory)
         self.packs = Packs(self.pack_directory)
-        self._cache = KeptObjects(_CACHE_BYTES)
+        self._cache = RecentObjects(_CACHE_BYTES)
         self._commits: dict[CommitId, Commit] = {}
         self._trees: dict[ObjectId, dict[str, Entry]] = {}
         self._tree_entries = 0

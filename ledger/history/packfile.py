@@ -19,9 +19,9 @@ from sys import byteorder
 from ledger.disk import open_regular
 from ledger.history import openfiles
 from ledger.history.entries import NAME_DELTA, PackDamage, read_head, read_object
-from ledger.history.keeping import KeptObjects
 from ledger.history.kinds import ID_BYTES
 from ledger.history.openfiles import FileBytes, OpenFile
+from ledger.history.recent_objects import RecentObjects
 
 TRAILER = 20
 """The length of the SHA-1 at the end of a pack or an index, over what is before it."""
@@ -53,7 +53,7 @@ class PackFile:
     def __init__(self, base: str) -> None:
         self.base = base
 
-    def read(self, name: bytes, bases: KeptObjects | None = None) -> tuple[int, bytes] | None:
+    def read(self, name: bytes, bases: RecentObjects | None = None) -> tuple[int, bytes] | None:
         """The kind and bytes of an object by its 20-byte name, or ``None`` if it is not in this pack.
 
         Raises ``FileNotFoundError`` if the pack is gone, `PackDamage` if it cannot be read as one.
@@ -61,7 +61,7 @@ class PackFile:
         offset = self.find(name)
         return None if offset is None else self.read_at(offset, bases)
 
-    def read_at(self, offset: int, bases: KeptObjects | None = None) -> tuple[int, bytes]:
+    def read_at(self, offset: int, bases: RecentObjects | None = None) -> tuple[int, bytes]:
         """The kind and bytes of the object whose entry begins at an offset."""
         try:
             return read_object(self._mapping or self._bytes or self._open(), offset, self.find, bases)

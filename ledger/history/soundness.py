@@ -19,9 +19,9 @@ from ledger.history.deltas import MOST_BYTES
 from ledger.history.entries import BASES_BYTES, PackDamage
 from ledger.history.forms import NO_NAMES, is_object_id, object_id
 from ledger.history.indexing import is_sound
-from ledger.history.keeping import KeptObjects
 from ledger.history.kinds import COMMIT, KINDS, TREE
 from ledger.history.packfile import TRAILER, PackFile
+from ledger.history.recent_objects import RecentObjects
 from ledger.system_errors import raise_if_inconclusive, storage_error
 
 _BLOCK = 1 << 20
@@ -116,7 +116,7 @@ def _listed(base: Path) -> frozenset[str]:
 def _damaged(base: Path) -> Iterator[tuple[str, str]]:
     """The objects of a pack that cannot be read, and why; raises ``FileNotFoundError`` for a pack that went."""
     pack = PackFile(str(base))
-    bases = KeptObjects(BASES_BYTES)
+    bases = RecentObjects(BASES_BYTES)
     for name in pack.names():
         try:
             found = pack.read(name, bases)

@@ -20,10 +20,10 @@ from ledger.catalog import (
     Place,
     Traits,
     encode_line,
-    keep_catalog,
     key_of,
     overlay,
     read_catalog,
+    update_catalog,
 )
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history import Claim, ClaimChange, History, Snapshot, claim_changes
@@ -110,7 +110,7 @@ class CatalogKeeper:
 
     def _written(self, before: Catalog | None, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
         with task("catalog the history"):
-            catalog = keep_catalog(self._path, before, self._line_changes(before, snapshot, commit), commit)
+            catalog = update_catalog(self._path, before, self._line_changes(before, snapshot, commit), commit)
         if catalog is None or catalog.commit == commit:
             return catalog
         return self._aside(catalog, snapshot, commit)  # somebody else has written another one meanwhile

@@ -146,12 +146,12 @@ def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
     """Mend the history, then the bytes; what was there goes into the quarantine."""
     workspace = ledger.workspace.afresh()
 
-    def keep(key: str, data: bytes) -> None:
+    def copy_aside(key: str, data: bytes) -> None:
         target = quarantine / "store" / key
         make_directory(target.parent)
         write_file(target, [data])
 
-    def move(key: str) -> None:
+    def move_aside(key: str) -> None:
         if isinstance(workspace.store, LocalStore):
             with suppress(FileNotFoundError):
                 move_file(workspace.store.root / key, quarantine / "store" / key)
@@ -166,6 +166,6 @@ def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
                 repair.content,
                 repair.keys,
                 label=repair.label,
-                keep=keep,
-                move=move,
+                copy_aside=copy_aside,
+                move_aside=move_aside,
             )

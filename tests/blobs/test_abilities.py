@@ -20,7 +20,7 @@ ASKED: dict[str, Callable[..., Any]] = {
     "size": abilities.size_of,
     "etag": abilities.etag_of,
     "get_into": abilities.get_into,
-    "keep": abilities.keep,
+    "settle": abilities.settle,
     "location_of": abilities.location_of,
     "puts_at_once": abilities.puts_at_once,
     "gets_at_once": abilities.gets_at_once,

@@ -269,7 +269,7 @@ def test_the_size_is_bounded(tmp_path: Path) -> None:
     """What is kept never goes far beyond the limit, and what was used last stays."""
     cache = ObjectCache(tmp_path, 100_000)
     for number in range(300):
-        cache.keep(f"packs/ab/{number}", bytes(1000))
+        cache.remember(f"packs/ab/{number}", bytes(1000))
         assert cache.usage().size <= 106_000
     cache.trim()
     assert (True, False) == (cache.has("packs/ab/299"), cache.has("packs/ab/0"))
@@ -279,11 +279,11 @@ def test_a_use_is_noted(tmp_path: Path) -> None:
     """A piece that is read counts as used now."""
     cache = ObjectCache(tmp_path, 100_000)
     for number in range(100):
-        cache.keep(f"packs/ab/{number}", bytes(1000))
+        cache.remember(f"packs/ab/{number}", bytes(1000))
         long_ago = time.time() - 100_000 + number
         os.utime(tmp_path / f"packs/ab/{number}", (long_ago, long_ago))
     cache.get("packs/ab/0")
-    cache.keep("packs/ab/100", bytes(1000))
+    cache.remember("packs/ab/100", bytes(1000))
     cache.trim()
     assert (True, False) == (cache.has("packs/ab/0"), cache.has("packs/ab/1"))
 
@@ -291,7 +291,7 @@ def test_a_use_is_noted(tmp_path: Path) -> None:
 def test_short_processes_look_at_the_size_too(tmp_path: Path) -> None:
     """Processes that keep little each keep the bound together: the first look comes by chance."""
     for number in range(400):
-        ObjectCache(tmp_path, 100_000).keep(f"packs/ab/{number}", bytes(1000))
+        ObjectCache(tmp_path, 100_000).remember(f"packs/ab/{number}", bytes(1000))
     assert ObjectCache(tmp_path, 1 << 30).usage().size <= 150_000
 
 
@@ -321,7 +321,7 @@ def test_a_file_in_its_place_is_told_once(tmp_path: Path, place: str) -> None:
 
 def test_what_cannot_be_listed_is_not_called_empty(cache: ObjectCache) -> None:
     """Without a descriptor left for its folders, the cache is neither told as empty nor as cleared."""
-    cache.keep(f"{KEY}.0", b"piece")
+    cache.remember(f"{KEY}.0", b"piece")
 
     def ask() -> list[str]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
@@ -359,10 +359,10 @@ def test_it_may_be_deleted_while_it_is_used(cache: ObjectCache) -> None:
 
 def test_a_cache_that_was_deleted_comes_back_as_the_users_alone(cache: ObjectCache) -> None:
     """Whoever used it when it went makes it again for itself, and the next process uses it without a word."""
-    cache.keep(f"{KEY}.0", b"piece")
+    cache.remember(f"{KEY}.0", b"piece")
     shutil.rmtree(cache.folder)
     for number in range(3):
-        cache.keep(f"{KEY}.{number}", b"piece")
+        cache.remember(f"{KEY}.{number}", b"piece")
     modes = {path.stat().st_mode & 0o777 for path in (cache.folder, *cache.folder.rglob("*")) if path.is_dir()}
     assert ({0o700}, b"piece") == (modes, ObjectCache(cache.folder, cache.limit).get(f"{KEY}.2"))
 

@@ -22,7 +22,7 @@ def kept(cli: Cli) -> ObjectCache:
     cli("init")
     cache = ObjectCache(cache_folder(os.environ), 1 << 30)
     for number in range(3):
-        cache.keep(f"packs/ab/{number}", bytes(100_000))
+        cache.remember(f"packs/ab/{number}", bytes(100_000))
     return cache
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 
 
-class KeptObjects:
+class RecentObjects:
     """The kind and bytes of the objects that were met last; too many, and all are dropped. Threads may share it.
 
     One that is larger than the limit is kept by itself, until the next one comes.

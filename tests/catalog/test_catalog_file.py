@@ -18,15 +18,15 @@ from ledger.catalog import (
     LineChange,
     Place,
     Traits,
+    catalog_file,
     encode_line,
-    keep_catalog,
-    keeping,
     key_of,
     make_query,
     overlay,
     read_catalog,
+    update_catalog,
 )
-from ledger.catalog.keeping import _count_to_take, extend
+from ledger.catalog.catalog_file import _count_to_take, extend
 from ledger.catalog.lines import EPOCH
 from ledger.catalog.segments import TRAILER_BYTES, Segment, encode_segment, read_trailer
 from ledger.errors import StorageError
@@ -82,8 +82,8 @@ def test_a_catalog_says_what_was_put_into_it(
     path = tmp_path_factory.mktemp("catalog") / "catalog"
     catalog, model = None, Model()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keeping, "RUN_LINES", 4)
-        patch.setattr(keeping, "_SPARE_BYTES", 300)
+        patch.setattr(catalog_file, "RUN_LINES", 4)
+        patch.setattr(catalog_file, "_SPARE_BYTES", 300)
         for number, step in enumerate(steps):
             changes = [
                 put(model, n, tag) if tag != "-" else drop(model, n)
@@ -94,7 +94,7 @@ def test_a_catalog_says_what_was_put_into_it(
             if catalog is not None:
                 agrees(extend(catalog, changes, commit).catalog, model)
                 agrees(overlay(catalog, changes, commit), model)
-            after = keep_catalog(path, catalog, changes, commit)
+            after = update_catalog(path, catalog, changes, commit)
             assert after is not None
             agrees(after, model)
             catalog = read_catalog(path)
@@ -107,11 +107,11 @@ def test_a_catalog_says_what_was_put_into_it(
 def kept(tmp_path: Path) -> tuple[Path, Model]:
     """A catalog of 3,000 lines in many blocks and three segments."""
     path, model = tmp_path / "cache" / "catalog", Model()
-    keep_catalog(path, None, [put(model, number, "x") for number in range(3000)], COMMIT)
+    update_catalog(path, None, [put(model, number, "x") for number in range(3000)], COMMIT)
     for size in (100, 3):
         before = read_catalog(path)
         assert before is not None
-        keep_catalog(path, before, [put(model, number, "y") for number in range(size)], COMMIT)
+        update_catalog(path, before, [put(model, number, "y") for number in range(size)], COMMIT)
     again = read_catalog(path)
     assert again is not None
     assert 3 == len(again.segments)
@@ -121,11 +121,11 @@ def kept(tmp_path: Path) -> tuple[Path, Model]:
 def test_few_segments_hold_many_additions(tmp_path: Path) -> None:
     """A thousand additions of one line leave few segments, and a file not much larger than its lines."""
     path, model = tmp_path / "catalog", Model()
-    keep_catalog(path, None, [put(model, 0, "x")], COMMIT)
+    update_catalog(path, None, [put(model, 0, "x")], COMMIT)
     for number in range(1, 1000):
         before = read_catalog(path)
         assert before is not None
-        keep_catalog(path, before, [put(model, number, "x")], COMMIT)
+        update_catalog(path, before, [put(model, number, "x")], COMMIT)
     catalog = read_catalog(path)
     assert catalog is not None
     assert list(range(999, -1, -1)) == tagged(catalog, "x")
@@ -145,7 +145,7 @@ def test_segments_are_taken_in_while_they_are_small(sizes: list[int], new: int, 
 def is_written_anew(path: Path, lines: list[bytes]) -> bool:
     """Whether these lines cost the file, or go behind its end."""
     before = path.stat().st_ino
-    keep_catalog(path, read_catalog(path), [LineChange(line, None) for line in lines], COMMIT)
+    update_catalog(path, read_catalog(path), [LineChange(line, None) for line in lines], COMMIT)
     return path.stat().st_ino != before
 
 
@@ -156,10 +156,10 @@ def test_when_a_catalog_is_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int], new: int, *, expected: bool
 ) -> None:
     """Where one segment alone would come of it, or one of more lines than are held in memory at once."""
-    monkeypatch.setattr(keeping, "RUN_LINES", 8)
+    monkeypatch.setattr(catalog_file, "RUN_LINES", 8)
     numbers = itertools.count()
     first, *others = [[line_of(next(numbers)) for _ in range(size)] for size in (*sizes, new)]
-    keep_catalog(tmp_path / "catalog", None, [LineChange(line, None) for line in first], COMMIT)
+    update_catalog(tmp_path / "catalog", None, [LineChange(line, None) for line in first], COMMIT)
     *before, last = [is_written_anew(tmp_path / "catalog", lines) for lines in others]
     assert ([False] * len(before), expected) == (before, last)
 
@@ -169,9 +169,9 @@ def test_a_catalog_that_is_mostly_dead_is_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spare: int, *, expected: bool
 ) -> None:
     """Where more bytes are read by nobody than by somebody, and some more; what is torn counts as well."""
-    monkeypatch.setattr(keeping, "_SPARE_BYTES", spare)
+    monkeypatch.setattr(catalog_file, "_SPARE_BYTES", spare)
     path = tmp_path / "catalog"
-    keep_catalog(path, None, [LineChange(line_of(number), None) for number in range(100)], COMMIT)
+    update_catalog(path, None, [LineChange(line_of(number), None) for number in range(100)], COMMIT)
     live = path.stat().st_size
     path.write_bytes(path.read_bytes() + bytes(live // 2))
     assert not is_written_anew(path, [line_of(100)])
@@ -293,7 +293,7 @@ def test_a_torn_end_is_passed_over(kept: tuple[Path, Model]) -> None:
     assert before is not None
     agrees_with_file = sorted(line for _, line in model.values())
     assert agrees_with_file == list(before.live_lines())
-    keep_catalog(path, before, [put(model, 7, "x")], COMMIT)
+    update_catalog(path, before, [put(model, 7, "x")], COMMIT)
     after = read_catalog(path)
     assert after is not None
     assert sorted(line for _, line in model.values()) == list(after.live_lines())
@@ -317,8 +317,8 @@ def test_of_two_additions_at_once_the_last_is_right(kept: tuple[Path, Model]) ->
     assert one is not None
     assert other is not None
     models = [dict(model), dict(model)]
-    keep_catalog(path, one, [put(models[0], 1, "x")], "1" * 40)
-    keep_catalog(path, other, [put(models[1], 2, "x")], "2" * 40)
+    update_catalog(path, one, [put(models[0], 1, "x")], "1" * 40)
+    update_catalog(path, other, [put(models[1], 2, "x")], "2" * 40)
     after = read_catalog(path)
     assert after is not None
     assert "2" * 40 == after.commit
@@ -330,8 +330,8 @@ def test_an_addition_to_another_file_is_none(kept: tuple[Path, Model]) -> None:
     path, model = kept
     old = read_catalog(path)
     assert old is not None
-    keep_catalog(path, None, [put(Model(), 1, "y")], COMMIT)
-    keep_catalog(path, old, [put(model, 1, "x")], COMMIT)
+    update_catalog(path, None, [put(Model(), 1, "y")], COMMIT)
+    update_catalog(path, old, [put(model, 1, "x")], COMMIT)
     after = read_catalog(path)
     assert after is not None
     assert [line_of(1, "y")] == list(after.live_lines())
@@ -344,7 +344,7 @@ def test_a_catalog_outlives_its_file(kept: tuple[Path, Model]) -> None:
     assert catalog is not None
     path.unlink()
     assert sorted(line for _, line in model.values()) == list(catalog.live_lines())
-    after = keep_catalog(path, catalog, [put(model, 1, "x")], COMMIT)
+    after = update_catalog(path, catalog, [put(model, 1, "x")], COMMIT)
     assert after is not None
     assert sorted(line for _, line in model.values()) == list(after.live_lines())
 
@@ -352,17 +352,17 @@ def test_a_catalog_outlives_its_file(kept: tuple[Path, Model]) -> None:
 def test_what_cannot_be_kept_is_in_memory_or_an_error(tmp_path: Path) -> None:
     """Where nothing can be written, an addition is in memory; a first catalog is an error that names the path."""
     path, model = tmp_path / "cache" / "catalog", Model()
-    keep_catalog(path, None, [put(model, number, "x") for number in range(9)], COMMIT)
+    update_catalog(path, None, [put(model, number, "x") for number in range(9)], COMMIT)
     catalog = read_catalog(path)
     assert catalog is not None
     path.unlink()
     path.mkdir()
     for number in range(12):
-        catalog = keep_catalog(path, catalog, [put(model, number, "y")], COMMIT)
+        catalog = update_catalog(path, catalog, [put(model, number, "y")], COMMIT)
         assert catalog is not None
         agrees(catalog, model)
     with pytest.raises(StorageError, match=str(path)):
-        keep_catalog(path, None, [put(Model(), 1, "x")], COMMIT)
+        update_catalog(path, None, [put(Model(), 1, "x")], COMMIT)
     assert ["catalog"] == os.listdir(path.parent)
 
 
@@ -376,7 +376,7 @@ def test_what_dead_writers_left_goes_after_an_hour(tmp_path: Path) -> None:
         path.write_bytes(b"x")
     for path in (old, other):
         os.utime(path, (time.time() - 4000,) * 2)
-    keep_catalog(tmp_path / "catalog", None, [put(Model(), 1, "x")], COMMIT)
+    update_catalog(tmp_path / "catalog", None, [put(Model(), 1, "x")], COMMIT)
     assert (False, True, True) == (old.exists(), new.exists(), other.exists())
 
 

@@ -70,7 +70,7 @@ def read_catalog(path: Path) -> Catalog | None:
         return None  # whoever asks makes another one, or does without
 
 
-def keep_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], commit: str) -> Catalog | None:
+def update_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], commit: str) -> Catalog | None:
     """The catalog with changes up to a commit, kept in its file; without a catalog, the changes are all there is.
 
     Where nothing can be written, few changes are in memory only; many, or a first catalog, are a `StorageError`.
