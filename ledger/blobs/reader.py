@@ -196,12 +196,12 @@ def _whole_files(content: Content, label: str) -> tuple[FileEntry, ...]:
     chunks = content.chunks or ()
     sizes = sum(size for _, size in chunks), sum(file.size for file in files)
     if content.linked is None:
-        found = content_digest(files, segments_of(chunks))
-        if found != content.digest:
+        digest = content_digest(files, segments_of(chunks))
+        if digest != content.digest:
             raise IntegrityError(
-                f"{label}: the manifest describes the content {found}, expected {content.digest}",
+                f"{label}: the manifest describes the content {digest}, expected {content.digest}",
                 digest=content.digest,
-                found=found,
+                found=digest,
             )
         if sizes != (content.size, content.size) or len(chunks) > 1:
             raise IntegrityError(

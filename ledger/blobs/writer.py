@@ -109,11 +109,11 @@ class ContentWriter:
         if prefix and not files:
             self._copy(FolderFile(prefix.rstrip("/"), "directory", os.fspath(folder)), follow=False)
         with self._broken_by_errors():
-            for found in in_batches(files) if self._current is None else files:
-                if isinstance(found, Batch):
-                    self._add_batch(lead, found)
+            for entry in in_batches(files) if self._current is None else files:
+                if isinstance(entry, Batch):
+                    self._add_batch(lead, entry)
                 else:
-                    self._copy(msgspec.structs.replace(found, path=lead + found.path), follow=False)
+                    self._copy(msgspec.structs.replace(entry, path=lead + entry.path), follow=False)
 
     def finish(self) -> Content:
         """The content of all files; everything is durable that ``gathered`` does not have. The writer is used up."""

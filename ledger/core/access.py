@@ -94,8 +94,8 @@ class VersionAccess:
             message = f"{claim.label}: {error}"
             raise StoreLostError(message, hint=error.hint, **{**error.facts, **named, "location": where}) from error
         except IntegrityError as error:
-            found = {fact: value for fact, value in error.facts.items() if value is not None}
-            error.add_facts(**{**named, "location": self._workspace.store.url, **found})
+            own_facts = {fact: value for fact, value in error.facts.items() if value is not None}
+            error.add_facts(**{**named, "location": self._workspace.store.url, **own_facts})
             raise
 
     def _load_linked(self, content: Content, label: str) -> Path:

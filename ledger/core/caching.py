@@ -32,11 +32,11 @@ def find_cached(workspace: Workspace, key: str) -> CacheHit | None:
 
 def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecord) -> dict[str, ArtifactVersion] | None:
     outputs: dict[str, ArtifactVersion] = {}
-    for given in entry.outputs:
-        claim = snapshot.claim_by_id(Name(given.name), given.id)
+    for output in entry.outputs:
+        claim = snapshot.claim_by_id(Name(output.name), output.id)
         if claim is None or not _can_be_loaded(workspace, snapshot, claim):
             return None
-        outputs[given.output] = workspace.version(snapshot, claim)
+        outputs[output.output] = workspace.version(snapshot, claim)
     return outputs
 
 

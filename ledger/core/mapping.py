@@ -73,34 +73,34 @@ class MappedCopies:
         """
         number = next(number for number, file in enumerate(reader.files) if file.path == path)
         entry = self.folder / f"{hex_of(digest)}-{number}"
-        found = _open_sealed(entry)
-        if found is not None:
-            return found
+        copy = _open_sealed(entry)
+        if copy is not None:
+            return copy
         if self.limit == 0:
             return unnamed_copy(_windows(reader, path))
         try:
             if not self._prepare():
                 return unnamed_copy(_windows(reader, path))
-            made = _make(self.folder, entry, reader, path)
+            new_copy = _make(self.folder, entry, reader, path)
         except (StoreAccessError, StoreUnavailableError):
             raise  # the bytes cannot be had, wherever they were to go
         except StorageError:
             # All of the cache may be deleted at any time, also now. What the store cannot read fails once more.
             return unnamed_copy(_windows(reader, path))
         self.trim(keep=entry.name)
-        return made
+        return new_copy
 
     def usage(self) -> CacheUsage:
         """How many copies there are and how many bytes they have."""
-        kept = self._copies()
-        return CacheUsage(len(kept), sum(copy.size for copy in kept))
+        copies = self._copies()
+        return CacheUsage(len(copies), sum(copy.size for copy in copies))
 
     def trim(self, *, keep: str = "") -> None:
         """Remove what died half-made, and the copies used longest ago until the rest fits; ``keep`` stays."""
         self._remove_abandoned()
-        kept = self._copies()
-        total = sum(copy.size for copy in kept)
-        for copy in sorted(kept):
+        copies = self._copies()
+        total = sum(copy.size for copy in copies)
+        for copy in sorted(copies):
             if total > self.limit and copy.name != keep:
                 with contextlib.suppress(OSError):  # the next one tries again
                     _remove(self.folder, self.folder / copy.name)
@@ -135,7 +135,7 @@ class MappedCopies:
 
     def _copies(self) -> "list[_Copy]":
         """The copies that are whole."""
-        kept = []
+        copies = []
         for name in self._names():
             # Whatever vanishes meanwhile was removed by another process; half a copy is replaced when it is asked for;
             # another user's is for them to count.
@@ -145,8 +145,8 @@ class MappedCopies:
             ):
                 if not name.startswith(TEMPORARY_PREFIX):
                     used = os.stat(self.folder / name / _SEAL).st_mtime
-                    kept.append(_Copy(used, os.stat(self.folder / name / _BYTES).st_size, name))
-        return kept
+                    copies.append(_Copy(used, os.stat(self.folder / name / _BYTES).st_size, name))
+        return copies
 
     def _remove_abandoned(self) -> None:
         """Remove what makers left that died; what one that lives is at stays."""
@@ -211,32 +211,32 @@ def _make(folder: Path, entry: Path, reader: ContentReader, path: str) -> Binary
     with storage_errors(staging, "write"):
         try:
             staging.mkdir(mode=0o700)
-            made = _write(staging / _BYTES, _windows(reader, path))
+            file = _write(staging / _BYTES, _windows(reader, path))
             try:
-                write_new_file(str(staging / _SEAL), [_seal(entry.name, os.fstat(made.fileno()))], mode=_SEAL_MODE)
+                write_new_file(str(staging / _SEAL), [_seal(entry.name, os.fstat(file.fileno()))], mode=_SEAL_MODE)
                 _publish(folder, staging, entry)
             except BaseException:
-                made.close()
+                file.close()
                 raise
         finally:
             remove_folder(staging)
-    return made
+    return file
 
 
 def _write(path: Path, windows: Iterator[memoryview]) -> BinaryIO:
     """Write a file that nobody may write again, durably; gives that file, and not what has its name by then."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-    made = open(os.open(path, flags, stat.S_IRUSR), "rb")  # noqa: SIM115  # the caller's
-    hold_open_file(made.fileno())
+    file = open(os.open(path, flags, stat.S_IRUSR), "rb")  # noqa: SIM115  # the caller's
+    hold_open_file(file.fileno())
     try:
         for window in windows:
-            write_all(made.fileno(), window)
-        sync_file(made.fileno())
-        made.seek(0)
+            write_all(file.fileno(), window)
+        sync_file(file.fileno())
+        file.seek(0)
     except BaseException:
-        made.close()
+        file.close()
         raise
-    return made
+    return file
 
 
 def _publish(folder: Path, staging: Path, entry: Path) -> None:

@@ -38,15 +38,15 @@ def needed_objects(workspace: Workspace) -> Needed:
     tip = workspace.history.tip()
     stretches: dict[str, set[tuple[int, int]]] = {}
     contents: dict[str, Content] = {}
-    for label, found in _contents(workspace, tip):
-        if isinstance(found, LedgerError):
-            raise _untold(label, found)
-        if found.digest in contents:
+    for label, content in _contents(workspace, tip):
+        if isinstance(content, LedgerError):
+            raise _untold(label, content)
+        if content.digest in contents:
             continue
-        needs = needs_of(uncached(workspace.all_stores), found)
+        needs = needs_of(uncached(workspace.all_stores), content)
         if needs.fault is not None:
             raise _untold(label, needs.fault)
-        contents[found.digest] = found
+        contents[content.digest] = content
         for key, named in needs.stretches.items():
             stretches.setdefault(key, set()).update(named)
     with_tables = tuple(content for content in contents.values() if content.has_table and content.linked is None)
@@ -74,12 +74,12 @@ def needed_by(workspace: Workspace, contents: Iterable[Content]) -> set[str]:
 def _contents(workspace: Workspace, tip: CommitId) -> Iterator[tuple[str, Content | LedgerError]]:
     """The contents of all versions of the branch, and of what other refs have beside it."""
     yield from every_content(workspace, workspace.history.snapshot(tip))
-    held = _ancestors(workspace.history, tip)
-    for ref, named in sorted(accepted_tips(workspace.history.git_dir).items()):
+    commits = _ancestors(workspace.history, tip)
+    for ref, target in sorted(accepted_tips(workspace.history.git_dir).items()):
         try:
-            commit = workspace.history.commit_behind(named)
-            if commit is not None and commit not in held:
-                held.add(commit)
+            commit = workspace.history.commit_behind(target)
+            if commit is not None and commit not in commits:
+                commits.add(commit)
                 yield from every_content(workspace, workspace.history.snapshot(commit))
         except LedgerError as error:
             yield ref, error
@@ -91,8 +91,8 @@ def _ancestors(history: History, tip: CommitId) -> set[CommitId]:
 
 def _untold(label: str, why: LedgerError | Fault) -> LedgerError:
     """The error for needs that cannot be told: a `StorageError` where the system did not let them be read."""
-    told, cause = (why.message, why.cause) if isinstance(why, Fault) else (why, why)
-    message = f"what {label} needs cannot be told, so nothing can be told to be spare: {told}"
+    reason, cause = (why.message, why.cause) if isinstance(why, Fault) else (why, why)
+    message = f"what {label} needs cannot be told, so nothing can be told to be spare: {reason}"
     if isinstance(cause, StorageError):
         return StorageError(message, hint=cause.hint, **cause.facts)
     return IntegrityError(message, hint="run `ledger verify`, then `ledger repair --from SOURCE`", label=label)

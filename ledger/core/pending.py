@@ -55,8 +55,8 @@ class PendingVersion(msgspec.Struct, eq=False):
         return self.request.version
 
     def __repr__(self) -> str:
-        told = self.published.claim.label if self.published is not None else f"{self.name}, not published yet,"
-        return f"<PendingVersion {told} id={self.id}>"
+        label = self.published.claim.label if self.published is not None else f"{self.name}, not published yet,"
+        return f"<PendingVersion {label} id={self.id}>"
 
     def change(self, **fields: Any) -> None:
         """Give the manifest other fields; one over the limit of a record is refused, and the old one stays."""

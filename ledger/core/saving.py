@@ -145,13 +145,13 @@ def _with_visualizations_there(saved: SavedValue, writer: ContentWriter) -> Save
     if not saved.visualizations:
         return saved
     there = {file.path for file in writer.files}
-    kept = {}
+    visualizations = {}
     for path, kind in saved.visualizations.items():
         if f"{VISUALIZATIONS}/{path}" in there:
-            kept[path] = kind
+            visualizations[path] = kind
         else:
             warn_user(f"visualization {path!r} of the {saved.data_type} is left out: there is no such file")
-    return replace(saved, visualizations=kept)
+    return replace(saved, visualizations=visualizations)
 
 
 def manifest_of(request: Request, saved: SavedValue, content: Content, *, author: str, now: dt.datetime) -> Manifest:

@@ -20,11 +20,11 @@ class Share(NamedTuple):
     shared: int
 
 
-def shares(held: Mapping[Holder, Iterable[Extent]]) -> dict[Holder, Share]:
+def shares(extents_by_holder: Mapping[Holder, Iterable[Extent]]) -> dict[Holder, Share]:
     """What each holder's stretches add up to, and how much of it lies in another's too."""
-    holders = list(held)
+    holders = list(extents_by_holder)
     stored, unique = [0] * len(holders), [0] * len(holders)
-    for spans in _by_object(held).values():
+    for spans in _by_object(extents_by_holder).values():
         edges: list[tuple[int, int, int]] = []
         for number, start, stop in _merged(spans):
             stored[number] += stop - start
@@ -36,14 +36,14 @@ def shares(held: Mapping[Holder, Iterable[Extent]]) -> dict[Holder, Share]:
     }
 
 
-def _by_object(held: Mapping[Holder, Iterable[Extent]]) -> dict[str, list[tuple[int, int, int]]]:
+def _by_object(extents_by_holder: Mapping[Holder, Iterable[Extent]]) -> dict[str, list[tuple[int, int, int]]]:
     """The stretches of each object, with the number of the holder."""
-    found: dict[str, list[tuple[int, int, int]]] = {}
-    for number, extents in enumerate(held.values()):
+    spans: dict[str, list[tuple[int, int, int]]] = {}
+    for number, extents in enumerate(extents_by_holder.values()):
         for key, start, stop in extents:
             if start < stop:  # what is empty has no beginning and no end
-                found.setdefault(key, []).append((number, start, stop))
-    return found
+                spans.setdefault(key, []).append((number, start, stop))
+    return spans
 
 
 def _merged(spans: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:

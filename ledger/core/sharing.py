@@ -101,8 +101,8 @@ def _note_store_of_origin(path: Path, settings: RemoteConfig) -> str:
     if not where:
         return "nobody has said where they lie"
     try:
-        found = open_store(where, attempts=1)
-        note_store(path, found.url, store_id(found))
+        store = open_store(where, attempts=1)
+        note_store(path, store.url, store_id(store))
     except (FormatError, MissingDependencyError, StorageError, StoreMismatchError) as error:
         return str(error)
     return ""

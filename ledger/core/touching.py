@@ -43,10 +43,10 @@ def touched_contents(
     ``faults`` are by the key of the object that has them.
     """
     seen: set[str] = set()
-    for label, found in every_content(workspace, snapshot):
-        if isinstance(found, Content) and found.digest not in seen and any(_touching(stores, found, faults)):
-            seen.add(found.digest)
-            yield label, found
+    for label, content in every_content(workspace, snapshot):
+        if isinstance(content, Content) and content.digest not in seen and any(_touching(stores, content, faults)):
+            seen.add(content.digest)
+            yield label, content
 
 
 def touched_versions(

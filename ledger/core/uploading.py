@@ -136,11 +136,11 @@ class _Upload:
         try:
             store_id(open_store(self._url))
         except StoreMismatchError:
-            made = create_store(self._url, cache=self._workspace.cache)
+            store = create_store(self._url, cache=self._workspace.cache)
             lacking = sum(1 for _ in self._snapshot().all_claims()) - count
             if lacking:
                 warn_user(
-                    f"{made.url} is a new store, without {lacking} of the versions that others saved: their syncs "
+                    f"{store.url} is a new store, without {lacking} of the versions that others saved: their syncs "
                     f"bring them; if it should be another one, correct `store` below "
                     f"[remotes.{self._plan.remote.name}] in {self._workspace.path / CONFIG_FILE}"
                 )
@@ -151,10 +151,10 @@ class _Upload:
         copier = Copier(target, sound=self._sound)
         with ExitStack() as reading, task(f"sync {self._plan.remote.name}", size):
             reading.callback(workspace.hold_store().release)  # what is read goes nowhere else meanwhile
-            wanted = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in new)
-            copier.copy_all(wanted, refused=_refuse)
-            besides = (Copied(workspace.store, content, claim.label) for claim, content in old)
-            copier.copy_all(besides, refused=partial(_warn_not_put, target))
+            copies_of_new = (Copied(workspace.store_holding(content), content, claim.label) for claim, content in new)
+            copier.copy_all(copies_of_new, refused=_refuse)
+            copies_of_old = (Copied(workspace.store, content, claim.label) for claim, content in old)
+            copier.copy_all(copies_of_old, refused=partial(_warn_not_put, target))
 
 
 def _refuse(error: LedgerError) -> None:

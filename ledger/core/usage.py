@@ -55,20 +55,20 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 def measure(workspace: Workspace) -> Usage:
     """The bytes of every artifact and version, now or at the revision that is read."""
     contents = _contents(workspace)
-    found = extents_of(workspace.all_stores, contents.values())
-    held: dict[Claim, Extents] = {}
+    by_digest = extents_of(workspace.all_stores, contents.values())
+    by_claim: dict[Claim, Extents] = {}
     for claim, content in contents.items():
-        extents = found[content.digest]
+        extents = by_digest[content.digest]
         if isinstance(extents, LedgerError):
             _warn(claim, extents)
         else:
-            held[claim] = extents
+            by_claim[claim] = extents
     by_name: dict[str, list[Claim]] = {}
-    for claim in held:
+    for claim in by_claim:
         by_name.setdefault(claim.name, []).append(claim)
-    together = {name: [extent for claim in claims for extent in held[claim]] for name, claims in by_name.items()}
-    each, artifacts = shares(held), shares(together)
-    whole = shares({None: [extent for extents in held.values() for extent in extents]})
+    together = {name: [extent for claim in claims for extent in by_claim[claim]] for name, claims in by_name.items()}
+    each, artifacts = shares(by_claim), shares(together)
+    whole = shares({None: [extent for extents in by_claim.values() for extent in extents]})
     return Usage(
         artifacts=tuple(
             _artifact(name, [_version(claim, contents[claim], each[claim]) for claim in claims], artifacts[name])

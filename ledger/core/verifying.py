@@ -91,23 +91,23 @@ class Check:
 
     def pieces(self) -> list[Piece]:
         """Everything there is to check, in the order in which a whole check does it."""
-        found = [Piece("git file", name) for name in git_files(self._history)] if self._deep else []
+        pieces = [Piece("git file", name) for name in git_files(self._history)] if self._deep else []
         if self._deep:
-            found += [Piece("commit", id) for id in all_commits(self._history)]
-            found.append(Piece("branch", "main"))
+            pieces += [Piece("commit", id) for id in all_commits(self._history)]
+            pieces.append(Piece("branch", "main"))
         if self._snapshot is None:
-            return found  # without records nobody knows who needs what is in the store
+            return pieces  # without records nobody knows who needs what is in the store
         try:
-            found += [Piece("records", "/".join(place)) for place in places_of(self._snapshot.folders)]
+            pieces += [Piece("records", "/".join(place)) for place in places_of(self._snapshot.folders)]
         except (IntegrityError, StorageError) as error:
             self.found.note_error("records", error)
         try:  # apart from the above: lost records of runs do not hide the artifacts
-            found += [Piece("artifact", name) for name in self._snapshot.artifact_names()]
+            pieces += [Piece("artifact", name) for name in self._snapshot.artifact_names()]
         except (IntegrityError, StorageError) as error:
             self.found.note_error("artifacts", error)
         if self._deep:
-            found += [Piece("object", key) for key in sorted(self._listed)]
-        return found
+            pieces += [Piece("object", key) for key in sorted(self._listed)]
+        return pieces
 
     def run(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
         """Check pieces in order, objects last and on all cores; gives each when it is done, and all are at the end."""
@@ -226,6 +226,6 @@ class Check:
         if isinstance(self._store, LocalStore):
             now = self._workspace.now().timestamp()
             for key in files_among(self._store)[1]:
-                found = age_of(self._store, key, now)
-                if found is not None and found.age >= _LEFT_SECONDS:
+                file = age_of(self._store, key, now)
+                if file is not None and file.age >= _LEFT_SECONDS:
                     yield Orphan(object=key)

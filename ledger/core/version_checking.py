@@ -95,10 +95,10 @@ class VersionCheck:
         """Check a content as `_check_content` does, but of equal ones that have a table only the first."""
         if not content.has_table:
             return self._check_content(content)
-        told = (bytes.fromhex(hex_of(content.digest)), content.size, content.file_count)
-        if told not in self._with_links:
-            self._with_links[told] = self._check_content(content)
-        return self._with_links[told]
+        identity = (bytes.fromhex(hex_of(content.digest)), content.size, content.file_count)
+        if identity not in self._with_links:
+            self._with_links[identity] = self._check_content(content)
+        return self._with_links[identity]
 
     def _check_content(self, content: Content) -> bool:
         """Check what a content needs; says whether it has links, as far as that can be told."""

@@ -46,12 +46,12 @@ class Objects:
 
         ``named_by`` is the tree that names it, where that is known and was just read: nothing it names is newer.
         """
-        found, data = self._cache.get(id) or self.read(ObjectId(id), named_by)
-        if found != kind:
+        actual, data = self._cache.get(id) or self.read(ObjectId(id), named_by)
+        if actual != kind:
             raise IntegrityError(
-                f"git object {id} is a {KINDS[found].decode()}, expected a {KINDS[kind].decode()}", digest=id
+                f"git object {id} is a {KINDS[actual].decode()}, expected a {KINDS[kind].decode()}", digest=id
             )
-        self._cache.put(id, found, data)
+        self._cache.put(id, actual, data)
         return data
 
     def read(self, id: ObjectId, named_by: ObjectId | None = None) -> tuple[int, bytes]:

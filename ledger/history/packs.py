@@ -181,7 +181,7 @@ def _names(pack: PackFile) -> list[bytes]:
 
 def _indexes_in(folder: str) -> list[tuple[int, str, int]]:
     """When the index of each pack of a folder was made, the pack's name, and the size of the index."""
-    found = []
+    indexes = []
     # By names in an open folder: a path is walked anew each time.
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -192,9 +192,9 @@ def _indexes_in(folder: str) -> list[tuple[int, str, int]]:
                 except FileNotFoundError:
                     continue  # folded at this moment
                 except OSError:
-                    found.append((0, name[:-4], 0))  # who reads it says why that cannot be
+                    indexes.append((0, name[:-4], 0))  # who reads it says why that cannot be
                     continue
-                found.append((status.st_mtime_ns, name[:-4], status.st_size))
+                indexes.append((status.st_mtime_ns, name[:-4], status.st_size))
     finally:
         os.close(descriptor)
-    return found
+    return indexes

@@ -72,17 +72,17 @@ class CatalogKeeper:
         if asked is not None and (asked.identity, asked.catalog.commit) == (identity, commit):
             return asked.catalog
         before = self._from_file(identity)
-        found: Catalog | None = None
+        catalog: Catalog | None = None
         if before is not None and before.commit == commit:
-            found = before
+            catalog = before
         elif is_past:
-            found = self._looked_back(before, snapshot, commit)
+            catalog = self._looked_back(before, snapshot, commit)
         elif before is not None or not are_few(snapshot.all_claims()):
-            found = self._brought_up(before, snapshot, commit)
-        if found is not None:
+            catalog = self._brought_up(before, snapshot, commit)
+        if catalog is not None:
             # The identity that the file has now: if it could not be written, that is the old one.
-            self._asked = _Known(_identity_of(self._path), found)
-        return found
+            self._asked = _Known(_identity_of(self._path), catalog)
+        return catalog
 
     def made_again(self, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
         """A catalog in the place of one that is damaged."""

@@ -46,10 +46,10 @@ def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
     begun = _begun(view)
     snapshot = view.snapshot()
     runs = dict.fromkeys((*snapshot.runs(), *sorted(begun)))
-    found = [run for run in runs if run.startswith(text) or undashed(run).startswith(text)]
-    if len(found) > 1:
-        raise AmbiguousIdError(f"run id {text!r} fits {len(found)} runs: {', '.join(found[:5])}")
-    return _read_run(view, snapshot, found[0] if found else text, begun)
+    matches = [run for run in runs if run.startswith(text) or undashed(run).startswith(text)]
+    if len(matches) > 1:
+        raise AmbiguousIdError(f"run id {text!r} fits {len(matches)} runs: {', '.join(matches[:5])}")
+    return _read_run(view, snapshot, matches[0] if matches else text, begun)
 
 
 def list_runs(view: "View", *, pipeline: str | None, status: str | None, limit: int | None) -> list[PipelineRun]:
@@ -59,12 +59,12 @@ def list_runs(view: "View", *, pipeline: str | None, status: str | None, limit: 
     if status is not None and status not in _STATUSES:
         raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {' or '.join(_STATUSES)}")
     begun = _begun(view)
-    found = (
+    matches = (
         run
         for run in _readable_runs(view, view.snapshot(), begun)
         if pipeline in (None, run.name) and status in (None, run.status)
     )
-    return list(itertools.islice(found, check_limit(limit)))[::-1]
+    return list(itertools.islice(matches, check_limit(limit)))[::-1]
 
 
 def producer_of(view: "View", producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:

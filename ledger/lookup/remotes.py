@@ -38,15 +38,15 @@ def write_remote(ledger_dir: Path, name: str, url: str, *, store: str | None = N
 
 def remote_for_git(name: str, settings: RemoteConfig) -> Remote:
     """The remote as Git is given it: for a ledger directory, the history inside."""
-    found = _ledger_at(settings.url)
-    return check_remote(name, str(found / _HISTORY) if found is not None else settings.url)
+    directory = _ledger_at(settings.url)
+    return check_remote(name, str(directory / _HISTORY) if directory is not None else settings.url)
 
 
 def history_at(settings: RemoteConfig) -> Path | None:
     """The repository of a remote that is a path: a ledger's history, or a bare repository; else ``None``."""
-    found, path = _ledger_at(settings.url), _local_path(settings.url)
-    if found is not None:
-        return found / _HISTORY
+    directory, path = _ledger_at(settings.url), _local_path(settings.url)
+    if directory is not None:
+        return directory / _HISTORY
     return path if path is not None and is_file(path / "HEAD") and is_folder(path / "objects") else None
 
 
@@ -65,9 +65,9 @@ def store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
         return absolute_store(ledger_dir, settings.store)
     if (local := _local_path(settings.url)) is None:
         return ""
-    if (found := _ledger_at(settings.url)) is not None:
+    if (directory := _ledger_at(settings.url)) is not None:
         # Somebody else's settings may point anywhere; only a folder is followed.
-        url = store_url(found, read_config(found))
+        url = store_url(directory, read_config(directory))
         return url if "://" not in url or url.startswith(_FILE) else ""
     return str(local / HUB_STORE)
 
@@ -87,11 +87,11 @@ def likely_store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
 
 def remotes_of(settings: RemoteConfig) -> tuple[tuple[RemoteConfig, str], ...]:
     """The remotes of a remote that is a ledger itself, each with its store, as that ledger's settings say."""
-    found = _ledger_at(settings.url)
-    if found is None:
+    directory = _ledger_at(settings.url)
+    if directory is None:
         return ()
-    others = read_config(found).remotes.values()
-    return tuple((other, likely_store_of_remote(found, other)) for other in others)
+    others = read_config(directory).remotes.values()
+    return tuple((other, likely_store_of_remote(directory, other)) for other in others)
 
 
 def is_absent(settings: RemoteConfig) -> bool:

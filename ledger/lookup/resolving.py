@@ -86,8 +86,8 @@ def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
 def _as_elsewhere(snapshot: Snapshot, wanted: str) -> list[str]:
     """The version that ``NAME:VERSION`` or ``NAME/VERSION`` means, as other programs write it."""
     parts = (wanted.rpartition(mark) for mark in ":/")
-    found = ((_name_or_none(name), version) for name, _, version in parts if number_of(version) is not None)
-    return [f"{name}@{version}" for name, version in found if name and snapshot.claim_of(name, check_version(version))]
+    pairs = ((_name_or_none(name), version) for name, _, version in parts if number_of(version) is not None)
+    return [f"{name}@{version}" for name, version in pairs if name and snapshot.claim_of(name, check_version(version))]
 
 
 def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim:

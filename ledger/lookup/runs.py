@@ -83,34 +83,34 @@ class StepRun:
     @functools.cached_property
     def inputs(self) -> dict[str, ArtifactVersion]:
         """The versions that the step took, by argument."""
-        taken = (given for given in self._record.inputs if given.argument)
-        return self._by_name("input", ((given.argument, self._version(given.name, given.id)) for given in taken))
+        arguments = (input for input in self._record.inputs if input.argument)
+        return self._by_name("input", ((input.argument, self._version(input.name, input.id)) for input in arguments))
 
     @functools.cached_property
     def loaded(self) -> tuple[ArtifactVersion, ...]:
         """The versions that the step's body loaded by itself."""
-        return tuple(self._version(given.name, given.id) for given in self._record.inputs if not given.argument)
+        return tuple(self._version(input.name, input.id) for input in self._record.inputs if not input.argument)
 
     @functools.cached_property
     def outputs(self) -> dict[str, ArtifactVersion]:
         """The versions that the step gave, by output."""
-        given = ((given.output, self._version(given.name, given.id)) for given in self._record.outputs)
-        return self._by_name("output", given)
+        versions = ((output.output, self._version(output.name, output.id)) for output in self._record.outputs)
+        return self._by_name("output", versions)
 
     @property
     def output(self) -> ArtifactVersion:
         """The only output; raises `StepInterfaceError` (a ``ValueError``) if there are none or several."""
         if len(self.outputs) != 1:
-            told = f"{len(self.outputs)} outputs ({', '.join(self.outputs)})" if self.outputs else "no outputs"
+            what = f"{len(self.outputs)} outputs ({', '.join(self.outputs)})" if self.outputs else "no outputs"
             raise StepInterfaceError(
-                f"step {self.name!r} has {told}, so .output means none of them", hint="use .outputs", step=self.name
+                f"step {self.name!r} has {what}, so .output means none of them", hint="use .outputs", step=self.name
             )
         return next(iter(self.outputs.values()))
 
     @functools.cached_property
     def saved(self) -> tuple[ArtifactVersion, ...]:
         """The versions that the step's body saved by itself."""
-        return tuple(self._version(given.name, given.id) for given in self._record.saved)
+        return tuple(self._version(saved.name, saved.id) for saved in self._record.saved)
 
     @property
     def cache_key(self) -> str | None:
@@ -236,8 +236,8 @@ class PipelineRun:
     @property
     def artifact_versions(self) -> list[ArtifactVersion]:
         """Every version that the run's steps gave or saved, cached ones included."""
-        found = (version for step in self.steps.values() for version in (*step.outputs.values(), *step.saved))
-        return list(dict.fromkeys(found))
+        versions = (version for step in self.steps.values() for version in (*step.outputs.values(), *step.saved))
+        return list(dict.fromkeys(versions))
 
     def __reduce__(self) -> tuple[Any, ...]:
         rebuilt = functools.partial(_rebuilt_run, is_recorded=self.is_recorded)
