@@ -7,6 +7,7 @@ which keeps blocks and fetches those that it lacks.
 import io
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any, Protocol, TypeVar, cast
 
 from ledger.filesystem.reservations import Reservation
@@ -87,8 +88,7 @@ class OpenedFile(io.BufferedReader):
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         """Go to a place, where the next read of this thread begins; returns the place."""
-        self._reservation.take()
-        return super().seek(offset, whence)
+        return self._reservation.seek(super().tell, partial(super().seek, offset, whence))
 
     def read(self, size: int | None = -1, /) -> bytes:
         """The next bytes, as many as ``size`` or all that are left."""

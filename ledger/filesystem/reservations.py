@@ -4,14 +4,18 @@ duckdb seeks and reads in two calls, from several threads in one file. So a thre
 before another one seeks. Whoever calls in order notices nothing: a read begins where the file stands, whoever sought
 that place, and a thread that seeks and does not read keeps others waiting for a moment only: for a number of short
 waits, since a thread that was kept from running, by whoever held the interpreter, runs between two of them.
+
+Arrow asks for the size of a file by going to its end and back, in a thread that does not read then. Who has gone back
+to where the file stood is waited for a few times only.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _WAIT = 0.01  # seconds
 _WAITS = 20
+_WAITS_IF_BACK = 2
 
 
 class Reservation:
@@ -20,6 +24,8 @@ class Reservation:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._owner: int | None = None
+        self._stood_at = 0
+        self._is_back = False
         self._is_reading = False
 
     @property
@@ -27,15 +33,27 @@ class Reservation:
         """Whether no thread has sought its place without having read there."""
         return self._owner is None
 
-    def take(self) -> None:
-        """Wait until the file is free, and reserve it for this thread."""
+    def seek(self, tell: Callable[[], int], seek: Callable[[], int]) -> int:
+        """Wait until the file is free, reserve it for this thread, and have it seek; returns the place."""
         own = threading.get_ident()
-        waits = 0
         with self._changed:
-            while self._owner not in (None, own) and waits < _WAITS:
-                is_told = self._changed.wait(_WAIT)
-                waits = 0 if is_told or self._is_reading else waits + 1
+            self._wait(own)
+            is_new, self._is_back = self._owner != own, False
             self._owner = own
+        if is_new:
+            self._stood_at = tell()
+        place = seek()
+        if not is_new and place == self._stood_at:
+            with self._changed:
+                self._is_back = True
+                self._changed.notify_all()  # those that wait begin to count anew
+        return place
+
+    def _wait(self, own: int) -> None:
+        waits = 0
+        while self._owner not in (None, own) and waits < (_WAITS_IF_BACK if self._is_back else _WAITS):
+            is_told = self._changed.wait(_WAIT)
+            waits = 0 if is_told or self._is_reading else waits + 1
 
     @contextmanager
     def reading(self) -> Iterator[None]:

@@ -408,6 +408,34 @@ def test_every_way_to_read_ends_a_reservation(
         assert time.monotonic() - start < 50
 
 
+def test_who_only_asks_for_the_size_keeps_no_other_thread_waiting(
+    ledger: Ledger, files: LedgerFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrow goes to the end and back in one thread, and then reads in others: they need not wait until it reads."""
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(reservations, "_WAITS", 6000)  # a minute for each
+    table = pa.table({"a": [1, 2], "b": [3, 4]})
+    parquet.write_table(table, ledger.path.parent / "data.parquet")
+    ledger.save(ledger.path.parent / "data.parquet", "table")
+    start = time.monotonic()
+    assert table.select(["b"]) == parquet.read_table("table@1/data.parquet", columns=["b"], filesystem=files)
+    assert time.monotonic() - start < 50
+
+
+def test_a_thread_that_reads_after_it_asked_for_the_size_keeps_its_place(
+    ledger: Ledger, files: LedgerFileSystem
+) -> None:
+    """Who goes to the end and back, and then reads, is waited for, if only for a moment."""
+    ledger.save(b"0123456789", "blob")
+    with files.open(files.ls("blob", detail=False)[0]) as shared_file, ThreadPoolExecutor(1) as other:
+        shared_file.seek(0, os.SEEK_END)
+        shared_file.seek(0)
+        sought = other.submit(lambda: (shared_file.seek(1), shared_file.read(1)))
+        time.sleep(0.005)
+        assert b"0" == shared_file.read(1)
+        assert (1, b"1") == sought.result()
+
+
 def test_a_thread_that_was_kept_from_running_keeps_its_place(ledger: Ledger, files: LedgerFileSystem) -> None:
     """A thread reads at the place that it sought, though the interpreter was held for long before it came to read."""
     ledger.save(b"0123456789", "blob")
