@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 16  # numbers: what is worked out of them on the way stays in a processor's cache
 _TEXT_BLOCK = 1 << 12  # texts: each may be long
+_WORDS_LIMIT = 1 << 18  # different ones, some 40 MB of memory
 _LABEL_LIMIT = 255  # of a key of metadata
 
 
@@ -60,12 +61,14 @@ def describe_numbers(array: "np.ndarray[Any, Any]", *, hidden: "np.ndarray[Any, 
 
 
 def describe_words(array: "np.ndarray[Any, Any]") -> dict[str, Any]:
-    """How many words an array of texts has, and which is the most common; nothing for one without words."""
+    """How many words an array of texts has, and which is the most common; nothing for none and for very many."""
     words: Counter[str] = Counter()
     for start in range(0, array.size, _TEXT_BLOCK):
         texts = array.flat[start : start + _TEXT_BLOCK].tolist()
         # A line each, split and counted in one go: an array may have very many.
         words.update("\n".join(map(repr, texts) if array.dtype.kind == "S" else texts).split())
+        if len(words) > _WORDS_LIMIT:
+            return {}
     if not words:
         return {}
     ((word, count),) = words.most_common(1)

@@ -310,3 +310,11 @@ def test_words_of_very_many_texts_take_little_memory(bench: Bench, text: str | b
     tracemalloc.stop()
     assert [1, 20_000, word] == [noted[name] for name in ("unique_words", "total_words", "most_common_word")]
     assert peak < 35 * texts.size
+
+
+def test_words_that_differ_without_end_are_not_counted(bench: Bench) -> None:
+    """Of an array of ids only shape and type are noted: memory for the words would grow with it."""
+    described = NumpyMaterializer(bench.files())
+    texts = np.arange(1 << 18).astype("U7")
+    assert 1 << 18 == described.extract_metadata(texts)["unique_words"]
+    assert {"shape", "dtype"} == described.extract_metadata(np.append(texts, "one more")).keys()
