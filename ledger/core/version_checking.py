@@ -43,6 +43,7 @@ class VersionCheck:
         """The objects that those need, chunks with their plain size."""
         self._elsewhere: dict[str, int | None] = {}  # those that were not listed and not looked for yet
         self._with_links: dict[tuple[bytes, int, int | None], bool] = {}  # by what a manifest says of a content
+        self._whole: set[Content] = set()  # of registered data, whose files were read
         self._ids: set[bytes] = set()
 
     def check(self, snapshot: Snapshot, name: Name) -> None:
@@ -81,11 +82,13 @@ class VersionCheck:
     def _check_version(self, snapshot: Snapshot, claim: Claim) -> None:
         try:
             manifest = self._workspace.facts(snapshot, claim).manifest
-            content = manifest.content
-            if content.linked is not None:
-                self._check_linked(claim, content)
         except LedgerError as error:
             self._found.note_error(claim.label, error)
+            return
+        content = manifest.content
+        if content.linked is not None and not self._is_linked_whole(claim, content):
+            # That its files are damaged is told once; the objects that list them are needed all the same.
+            self.named.update(dict.fromkeys(needs_of(self._stores, content).stretches))
             return
         if self._check_content_once(content) and self._deep and content.linked is None:
             # The links of registered data were checked with its files.
@@ -118,10 +121,20 @@ class VersionCheck:
         except LedgerError as error:
             self._found.note_error(claim.label, error)
 
-    def _check_linked(self, claim: Claim, content: Content) -> None:
-        store = self._workspace.store_holding(content)
-        if self._deep:
-            check_linked(store, content, label=claim.label)
-        elif not is_present(store, content):
-            message = f"its files ({content.linked}) are not in {store.url}"
-            self._found.add(Problem(kind="missing", label=claim.label, message=message, versions=(claim.label,)))
+    def _is_linked_whole(self, claim: Claim, content: Content) -> bool:
+        """Whether registered data is whole; notes what is wrong. Equal data of many versions is read once."""
+        if content in self._whole:
+            return True
+        try:
+            store = self._workspace.store_holding(content)
+            if self._deep:
+                check_linked(store, content, label=claim.label)
+            elif not is_present(store, content):
+                message = f"its files ({content.linked}) are not in {store.url}"
+                self._found.add(Problem(kind="missing", label=claim.label, message=message, versions=(claim.label,)))
+                return True  # of what lists it nothing is known yet
+        except LedgerError as error:
+            self._found.note_error(claim.label, error)
+            return False
+        self._whole.add(content)
+        return True

@@ -11,8 +11,11 @@ import fsspec
 import pytest
 
 from ledger import ArtifactVersion, Ledger, Progress, progress
+from ledger.blobs import Store, check_linked
+from ledger.core import version_checking
 from ledger.enums import ArtifactType
 from ledger.errors import IntegrityError, LedgerError, OutsideStoreError, VersionExistsError
+from ledger.records import Content
 from tests.kit.ledgers import files_below, git, state_of, store_of
 
 
@@ -148,6 +151,23 @@ def test_the_same_data_can_be_registered_twice(ledger: Ledger, raw: Path, regist
     assert registered.digest == ledger.register(raw, "other").digest
 
 
+def test_a_check_reads_equal_data_once(ledger: Ledger, raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many versions it has; where it is damaged, each of them is named."""
+    for name in ("raw", "raw", "other"):
+        ledger.register(raw, name)
+    read: list[str] = []
+
+    def noting(store: Store, content: Content, *, label: str) -> None:
+        read.append(label)
+        check_linked(store, content, label=label)
+
+    monkeypatch.setattr(version_checking, "check_linked", noting)
+    assert ledger.verify().ok
+    assert 1 == len(read)
+    (raw / "a.csv").write_text("a,b\n3,4\n")
+    assert {"raw@1", "raw@2", "other@1"} == {problem.label for problem in ledger.verify().problems}
+
+
 def test_a_taken_version_is_refused(ledger: Ledger, raw: Path, registered: ArtifactVersion) -> None:
     """Registering obeys the same rule for versions as saving."""
     with pytest.raises(VersionExistsError):
@@ -165,6 +185,8 @@ def test_many_files_can_be_registered(ledger: Ledger) -> None:
     (folder / "077.txt").write_text("changed")
     with pytest.raises(IntegrityError, match=r"077\.txt"):
         ledger.get(saved.id).load()
+    # The table that lists them is needed, though the files are not what it says.
+    assert () == ledger.verify().orphans
 
 
 def test_a_ledger_behind_a_link_finds_its_store(tmp_path: Path) -> None:
