@@ -224,7 +224,9 @@ class ArtifactVersion:
         """The file of a path in the version; raises `PathNotFoundError`."""
         found = next((entry for entry in self._reader.files if entry.path == path), None)
         if found is None:
-            known = ", ".join(entry.path for entry in self._reader.files[:8])
+            # Those of the same name first: the paths of a folder that was saved begin with its own name.
+            files = sorted(self._reader.files, key=lambda file: _name_in(file.path) != _name_in(path))
+            known = ", ".join(entry.path for entry in files[:8])
             raise PathNotFoundError(
                 f"{self._claim.label} has no file {path!r}; it has {known}",
                 hint=f"run `ledger artifact version show {self._claim.label}` to see its files",
@@ -321,3 +323,7 @@ class Artifact:
 
     def _repr_html_(self) -> str:
         return self.latest._repr_html_()
+
+
+def _name_in(path: str) -> str:
+    return path.rpartition("/")[2]

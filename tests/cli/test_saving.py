@@ -148,6 +148,8 @@ def test_one_file_of_a_folder_is_had_by_its_path(cli: Cli, workdir: Path) -> Non
     assert ("one", b"two") == ((workdir / "first.csv").read_text(), (workdir / "2.zip").read_bytes())
     told = cli("get", "raw", "--file", "days", "-o", "x", code=3).err
     assert "raw@1 has no file 'days'" in told
+    # The nearest are named first.
+    assert "it has raw/days/2.zip, " in cli("get", "raw", "--file", "days/2.zip", "-o", "x", code=3).err
     assert "Hint: run `ledger artifact version show raw@1` to see its files" in told
     assert "is a link" in cli("get", "raw", "--file", "raw/latest", "-o", "x", code=3).err
 
