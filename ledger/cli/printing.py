@@ -84,7 +84,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 def human_size(size: int) -> str:
     """A number of bytes for people: ``12345`` is ``12.1 KiB``."""
     number, unit = float(size), 0
-    while number >= _STEP and unit < len(_UNITS) - 1:
+    while round(number, 1) >= _STEP and unit < len(_UNITS) - 1:
         number, unit = number / _STEP, unit + 1
     return f"{size} B" if unit == 0 else f"{number:.1f} {_UNITS[unit]}"
 
