@@ -77,7 +77,7 @@ class _Upload:
             self._look_at(target, is_new=is_new)
             return
         if is_new:
-            self._make(len(new) + len(old))
+            self._make(len(new), len(old))
         else:
             check_noted(workspace.path, target)
         held.callback(hold(target, timeout=workspace.config.lock_timeout).release)
@@ -131,18 +131,27 @@ class _Upload:
             if not is_new:
                 warn_user(f"the bytes at {self._plan.remote.name} cannot be read: {error}; {error.hint}")
 
-    def _make(self, count: int) -> None:
-        """Make the remote's store where there is none; ``count`` versions are about to be put there."""
+    def _make(self, new: int, old: int) -> None:
+        """Make the remote's store where there is none; ``new`` and ``old`` versions are about to be put there.
+
+        Not where others have published, and nothing of that lies here: they know of a store that is elsewhere.
+        """
         try:
             store_id(open_store(self._url))
-        except StoreMismatchError:
+        except StoreMismatchError as error:
+            where = f"`store` below [remotes.{self._plan.remote.name}] in {self._workspace.path / CONFIG_FILE}"
+            lacking = sum(1 for _ in self._snapshot().all_claims()) - new - old
+            if lacking and not old and not self._settings.store:
+                error.hint = (
+                    "nothing is published: the bytes of what others saved are elsewhere; write the URL of their store "
+                    f"as {where}, or this one, if a store is to be made here, or have them sync first"
+                )
+                raise
             store = create_store(self._url, cache=self._workspace.cache)
-            lacking = sum(1 for _ in self._snapshot().all_claims()) - count
             if lacking:
                 warn_user(
                     f"{store.url} is a new store, without {lacking} of the versions that others saved: their syncs "
-                    f"bring them; if it should be another one, correct `store` below "
-                    f"[remotes.{self._plan.remote.name}] in {self._workspace.path / CONFIG_FILE}"
+                    f"bring them; if it should be another one, correct {where}"
                 )
 
     def _copy(self, new: _Contents, old: _Contents, target: Store) -> None:

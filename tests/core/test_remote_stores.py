@@ -425,6 +425,27 @@ def test_a_store_that_was_replaced_on_purpose_is_filled_again(tmp_path: Path, hu
     assert Ledger.clone(hub, tmp_path / "eve" / ".ledger").verify().ok
 
 
+def test_a_clone_that_knows_of_no_store_makes_none_of_its_own(tmp_path: Path, hub: Path) -> None:
+    """Where the bytes of what others saved are elsewhere, nothing is published until somebody says where."""
+    ada = Ledger.init(tmp_path / "ada" / ".ledger")
+    ada.add_remote("origin", str(hub), store=str(tmp_path / "bucket"))
+    ada.save("first", "iris")
+    ada.sync()
+    with pytest.warns(UserWarning, match="the bytes of what was cloned cannot be read yet"):
+        bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    bob.save("second", "iris")
+    with pytest.raises(StoreMismatchError, match="no artifact store at") as caught:
+        bob.sync()
+    assert "the bytes of what others saved are elsewhere" in caught.value.hint
+    assert not (hub / "ledger-store").exists()
+    assert () == ada.sync().fetched
+    bob.remove_remote("origin")
+    bob.add_remote("origin", str(hub), store=str(tmp_path / "bucket"))
+    assert ("iris@2",) == bob.sync().pushed
+    ada.sync()
+    assert "second" == ada.load("iris")
+
+
 def test_a_bare_clone_gets_the_bytes_too(tmp_path: Path) -> None:
     """A remote that Git has made of the history holds all versions and no bytes: the first sync brings them."""
     ada = Ledger.init(tmp_path / "ada" / ".ledger")
