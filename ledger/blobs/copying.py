@@ -19,13 +19,14 @@ from ledger.blobs.moving import Moves, moved_runs, numbers_in, pack_of, repack
 from ledger.blobs.needs import Stretch, stretches_of
 from ledger.blobs.packs import (
     FOOTER_SIZE,
-    PackEntry,
     PackIndex,
     encode_footer,
     encode_index,
     load_index,
-    open_entry,
+    pack_sought,
     parse_index,
+    read_chunks,
+    read_part,
 )
 from ledger.blobs.sought import Sought
 from ledger.blobs.spooled import stage
@@ -33,7 +34,7 @@ from ledger.blobs.store import Store, checked_reading, puts_at_once, settle, siz
 from ledger.blobs.tables import load_table_as_stored, with_runs
 from ledger.blobs.workers import in_order
 from ledger.errors import ArgumentError, IntegrityError, LedgerError
-from ledger.ids import Digest, digest_from_hex
+from ledger.ids import Digest
 from ledger.meters import advance
 from ledger.records import Content
 
@@ -198,38 +199,16 @@ def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[byte
     while chunks:
         start = chunks[0][1]
         count = max(1, sum(at + entry.stored_size - start <= _COPIED_SIZE for entry, at in chunks))
-        yield checked_reading(source, key, partial(_read_chunks, index.pack, chunks[:count], label))
+        yield checked_reading(source, key, partial(read_chunks, index.pack, chunks[:count], label))
         del chunks[:count]
     yield checked_reading(source, key, partial(_read_end, index, label))
 
 
-def _read_chunks(pack: str, chunks: Sequence[tuple[PackEntry, int]], label: str, store: Store) -> bytes:
-    """The stored bytes of neighbouring chunks of a pack, given with where they begin, each checked."""
-    start, stop = chunks[0][1], chunks[-1][1] + chunks[-1][0].stored_size
-    data = _read_part(store, pack, label, start, stop - start)
-    for entry, at in chunks:
-        found = memoryview(data)[at - start : at - start + entry.stored_size]
-        open_entry(found, entry, Sought(label, "chunk", entry.digest, store, pack_key(pack)))
-    return data[: stop - start]
-
-
 def _read_end(index: PackIndex, label: str, store: Store) -> bytes:
     """The index of a pack as it is stored, checked, with a footer that fits it."""
-    lines = _read_part(store, index.pack, label, index.offsets[-1], None)[:-FOOTER_SIZE]
-    parse_index(index.pack, lines, _sought(index.pack, label, store))
+    lines = read_part(store, index.pack, label, index.offsets[-1], None)[:-FOOTER_SIZE]
+    parse_index(index.pack, lines, pack_sought(store, index.pack, label))
     return lines + encode_footer(lines)
-
-
-def _read_part(store: Store, pack: str, label: str, start: int, length: int | None) -> bytes:
-    """A part of a pack; whoever copies reads once, so nothing of it is worth a place in a cache."""
-    try:
-        return uncached(store).get(pack_key(pack), start, length)
-    except FileNotFoundError as error:
-        raise _sought(pack, label, store).damaged("is missing") from error
-
-
-def _sought(pack: str, label: str, store: Store) -> Sought:
-    return Sought(label, "pack", digest_from_hex(pack), store, pack_key(pack))
 
 
 def _is_whole(store: Store, pack: str, label: str) -> bool:

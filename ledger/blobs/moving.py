@@ -1,12 +1,12 @@
 """Chunks that go into other packs: the new packs, and the runs of a table that says so."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from ledger.blobs.layout import pack_key, parse_key
 from ledger.blobs.needs import Stretch
-from ledger.blobs.packs import PackBuilder, PackIndex, load_index, open_entry
-from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store, checked_reading, uncached
+from ledger.blobs.packs import PackBuilder, PackIndex, load_index, read_chunks
+from ledger.blobs.store import Store, checked_reading
 from ledger.blobs.tables import Run
 
 Moves = Mapping[tuple[str, int], tuple[str, int]]
@@ -80,16 +80,9 @@ def pack_of(key: str) -> str:
 
 
 def _checked(store: Store, index: PackIndex, number: int, label: str) -> bytes:
-    """The stored bytes of a chunk, once they are what its digest says; they are read once, and kept in no cache."""
-    entry, start = index.entries[number], index.offsets[number]
-    key = pack_key(index.pack)
-
-    def read(each: Store) -> bytes:
-        stored = uncached(each).get(key, start, entry.stored_size)
-        open_entry(stored, entry, Sought(label, "chunk", entry.digest, each, key))
-        return stored
-
-    return checked_reading(store, key, read)
+    """The stored bytes of a chunk, once they are what its digest says."""
+    chunk = index.entries[number], index.offsets[number]
+    return checked_reading(store, pack_key(index.pack), partial(read_chunks, index.pack, [chunk], label))
 
 
 def _put(

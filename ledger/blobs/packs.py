@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from ledger.blobs.codec import PLAIN_LIMIT, Codec, codec_of, open_chunk, stored_limit
 from ledger.blobs.layout import pack_key
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store, checked_reading
+from ledger.blobs.store import Store, checked_reading, uncached
 from ledger.ids import Digest, digest_from_hex, hex_of
 
 PACK_LIMIT: Final = 64 << 20
@@ -120,9 +120,31 @@ def open_entry(stored: bytes | memoryview, entry: PackEntry, sought: Sought) -> 
     return open_chunk(stored, entry.plain_size, sought)
 
 
+def read_chunks(pack: str, chunks: Sequence[tuple[PackEntry, int]], label: str, store: Store) -> bytes:
+    """The stored bytes of neighbouring chunks of a pack, given with where they begin, each checked."""
+    start, stop = chunks[0][1], chunks[-1][1] + chunks[-1][0].stored_size
+    data = read_part(store, pack, label, start, stop - start)
+    for entry, at in chunks:
+        stored = memoryview(data)[at - start : at - start + entry.stored_size]
+        open_entry(stored, entry, Sought(label, "chunk", entry.digest, store, pack_key(pack)))
+    return data[: stop - start]
+
+
+def read_part(store: Store, pack: str, label: str, start: int, length: int | None) -> bytes:
+    """A part of a pack; whoever copies reads once, so nothing of it is worth a place in a cache."""
+    try:
+        return uncached(store).get(pack_key(pack), start, length)
+    except FileNotFoundError as error:
+        raise pack_sought(store, pack, label).damaged("is missing") from error
+
+
+def pack_sought(store: Store, pack: str, label: str) -> Sought:
+    """What errors say of a pack."""
+    return Sought(label, "pack", digest_from_hex(pack), store, pack_key(pack))
+
+
 def _read_index(store: Store, pack: str, label: str) -> PackIndex:
-    key = pack_key(pack)
-    sought = Sought(label, "pack", digest_from_hex(pack), store, key)
+    key, sought = pack_key(pack), pack_sought(store, pack, label)
     try:
         tail = store.get(key, -_FIRST_READ)
         footer = _FOOTER.fullmatch(tail[-FOOTER_SIZE:])

@@ -6,7 +6,7 @@ deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
 `StorageError` or one of its kinds for everything else. Calls may come from any thread.
 
 What a store may be able to do besides is asked through the functions below, which make do without it: `get_into`,
-`size_of`, `etag_of`, `location_of`, `keep`, `puts_at_once`, `gets_at_once`, `from_any`, `uncached` and `fresh`. They
+`size_of`, `etag_of`, `location_of`, `settle`, `puts_at_once`, `gets_at_once`, `from_any`, `uncached` and `fresh`. They
 look for a method or attribute of that name instead of asking whether the store fulfils a protocol, which would take a
 twentieth of a small load; that stores here use no other is checked by `tests/blobs/test_abilities.py`. There is no base
 class for stores in front of others, because each does something of its own in nearly every call.

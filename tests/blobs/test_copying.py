@@ -178,8 +178,11 @@ def test_a_chunk_is_taken_from_where_it_is_sound_though_its_pack_is_so_nowhere(
     other = LocalStore(tmp_path / "other")
     other.put(pack, [b"damaged" + source.get(pack)[7:]])
     (source.root / pack).write_bytes(b"damaged" + source.get(pack)[7:1_500_000] + b"x" + source.get(pack)[1_500_001:])
-    copy_content(FallbackStore(source, [other], tries_all=True), target, rest, label="iris@1")
+    stores = FallbackStore(source, [target, other], tries_all=True)  # of which one lacks it
+    copy_content(stores, target, rest, label="iris@1")
     assert data[500_000:] == ContentReader(target, rest, label="iris@1").read("data.bin")
+    with pytest.raises(IntegrityError, match="iris@1: chunk"):
+        copy_content(stores, target, whole, label="iris@1")
 
 
 @pytest.mark.filterwarnings("ignore:.*is written again")
