@@ -58,7 +58,7 @@ class Copier:
     """Makes contents complete in ``target``, durably.
 
     Packs of ``sound`` are known to be whole there, and those that are found so or put there join them: each is looked
-    at once. Objects of ``anew`` are put over what is there.
+    at once, and so is one with damage. Objects of ``anew`` are put over what is there.
     """
 
     def __init__(
@@ -67,6 +67,8 @@ class Copier:
         self._target = target
         self._sound = set() if sound is None else sound
         self._anew = anew
+        self._damaged: set[str] = set()
+        """Packs that cannot be copied whole."""
         self._moves: dict[tuple[str, int], tuple[str, int]] = {}
         """Where chunks of packs with damage were put."""
 
@@ -136,16 +138,17 @@ class Copier:
         The damage may be in chunks of other contents, or in some that were stored again since.
         """
         source, _, label = copied
-        try:
-            self._copy_pack(source, pack, label=label)
-        except IntegrityError as error:
-            damage = error
-        else:
-            return None
+        if pack not in self._damaged:
+            try:
+                self._copy_pack(source, pack, label=label)
+            except IntegrityError:
+                self._damaged.add(pack)
+            else:
+                return None
         key = pack_key(pack)
         index = load_index(source, pack, label=label)
         if any(stop > len(index.entries) for _, stop in needed[key]):
-            raise damage
+            raise pack_sought(source, pack, label).damaged("has fewer chunks than a table needs of it")
         chunks = (number for number in numbers_in(index, needed[key]) if (pack, number) not in self._moves)
         return repack(source, {key: [(number, number + 1) for number in chunks]}, self._target, label=label)
 

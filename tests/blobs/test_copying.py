@@ -151,16 +151,26 @@ def test_each_pack_that_is_there_is_read_once(source: LocalStore, target: LocalS
 
 
 def test_chunks_of_a_pack_with_damage_are_put_once(source: LocalStore, target: LocalStore) -> None:
-    """Contents that share its sound chunks share them in the target, too, whichever each needs."""
+    """Contents that share its sound chunks share them in the target, too, whichever each needs; it is read once."""
+
+    class Counted(LocalStore):
+        read = 0
+
+        def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
+            found = super().get(key, start, length)
+            self.read += len(found)
+            return found
+
     data = noise(2_000_000)
     whole = stored(source, data)
     [pack] = source.list("packs")
     rest = [save(source, {"data.bin": data[start:]}, similar=[whole]) for start in (500_000, 800_000, 200_000)]
     (source.root / pack).write_bytes(b"damaged" + source.get(pack)[7:])
-    copier = Copier(target)
+    copier, counted = Copier(target), Counted(source.root)
     for content in rest:
-        copier.copy(Copied(source, content, "iris@1"))
+        copier.copy(Copied(counted, content, "iris@1"))
         assert data[-content.size :] == ContentReader(target, content, label="iris@1").read("data.bin")
+    assert counted.read < 7_500_000
     assert sum(len(target.get(key)) for key in target.list("packs")) < 3_000_000
     with pytest.raises(IntegrityError, match="iris@1: chunk"):
         copier.copy(Copied(source, whole, "iris@1"))
