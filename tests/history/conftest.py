@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ledger.history import History
+from ledger.history.refs import BRANCH
 from tests.conftest import check_histories
 from tests.kit.histories import new_history
 
@@ -14,3 +15,11 @@ from tests.kit.histories import new_history
 def history(tmp_path: Path) -> Iterator[History]:
     yield new_history(tmp_path)
     check_histories(tmp_path)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A directory with a branch in it that names a commit of ``a`` alone, which there is not."""
+    (tmp_path / "refs" / "heads").mkdir(parents=True)
+    (tmp_path / BRANCH).write_text("a" * 40 + "\n")
+    return tmp_path

@@ -30,14 +30,6 @@ from tests.kit.histories import ROOT, again, draft, git, new_history, publish, v
 A, B, C = (CommitId(letter * 40) for letter in "abc")
 
 
-@pytest.fixture
-def bare(tmp_path: Path) -> Path:
-    """A directory with a branch in it that names no commit there is."""
-    (tmp_path / "refs" / "heads").mkdir(parents=True)
-    (tmp_path / BRANCH).write_text(f"{A}\n")
-    return tmp_path
-
-
 def test_the_branch_is_moved_if_it_is_what_was_expected(bare: Path) -> None:
     """A compare that fails changes nothing and leaves no lock file; one that holds moves the branch."""
     assert not move_branch(bare, expected=B, new=C)

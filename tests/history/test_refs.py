@@ -18,14 +18,6 @@ from tests.kit.histories import git, publish
 A, B, C = (CommitId(letter * 40) for letter in "abc")
 
 
-@pytest.fixture
-def bare(tmp_path: Path) -> Path:
-    """A directory with a branch in it that names no commit there is."""
-    (tmp_path / "refs" / "heads").mkdir(parents=True)
-    (tmp_path / BRANCH).write_text(f"{A}\n")
-    return tmp_path
-
-
 def test_a_ref_is_written_while_git_takes_its_empty_folder_away(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `git pack-refs` does with every folder of refs that it has emptied."""
     left = 3
