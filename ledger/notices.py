@@ -13,6 +13,7 @@ terminal or the page of a notebook, it is printed there; a program that reads st
 import contextlib
 import sys
 import warnings
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import TextIO
@@ -61,10 +62,15 @@ def tell_user(line: str) -> None:
     log = logging.getLogger("ledger")
     if log.hasHandlers():
         log.info(line)
-    elif sys.stderr is not None:
-        # A terminal that is gone is no reason for the work to fail.
+    else:
+        write_on_stderr(line, only_if=_is_looked_at)
+
+
+def write_on_stderr(line: str, *, only_if: Callable[[TextIO], bool] = lambda _: True) -> None:
+    """Write a line on stderr. That there is none, a full disk behind it or its terminal gone fails no work."""
+    if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
-            if _is_looked_at(sys.stderr):
+            if only_if(sys.stderr):
                 sys.stderr.write(f"{line}\n")  # at once: another thread or process may write there, too
 
 

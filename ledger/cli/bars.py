@@ -7,7 +7,7 @@ nothing left behind when it is over. The library that draws is loaded when there
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, TextIO
 
 from ledger.meters import Progress, progress
@@ -77,9 +77,18 @@ class Bar:
             self.draw(at.label, at.done, at.total)
 
     def draw(self, label: str, done: int, total: int | None) -> None:
-        """Draw how far the work with this label is, once it takes long."""
+        """Draw how far the work with this label is, once it takes long. A terminal that is gone fails no work."""
+        with suppress(OSError):
+            self._draw(label, done, total)
+
+    def close(self) -> None:
+        """Wipe the line."""
+        with suppress(OSError):
+            self._close()
+
+    def _draw(self, label: str, done: int, total: int | None) -> None:
         if label != self._label:
-            self.close()
+            self._close()
             self._label, self._begun = label, self._clock()
         if self._drawn is None and self._clock() - self._begun >= PATIENCE:
             self._drawn = _new_bar(self._file, self._columns())
@@ -90,12 +99,11 @@ class Bar:
             (task,) = self._drawn.task_ids
             self._drawn.update(task, completed=done, total=total)
 
-    def close(self) -> None:
-        """Wipe the line."""
+    def _close(self) -> None:
         self._label = ""
-        if self._drawn is not None:
-            self._drawn.stop()
-            self._drawn = None
+        drawn, self._drawn = self._drawn, None
+        if drawn is not None:
+            drawn.stop()
 
 
 def _is_terminal() -> bool:

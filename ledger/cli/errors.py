@@ -11,6 +11,7 @@ import click
 
 from ledger.cli.printing import as_json
 from ledger.errors import LedgerError
+from ledger.notices import write_on_stderr
 from ledger.wording import one_line
 
 EXIT_CODES = {
@@ -61,14 +62,14 @@ def report_usage(error: click.ClickException, *, wants_json: bool) -> int:
         error.show()
     else:
         if context is not None:
-            click.echo(context.get_usage(), err=True)
+            write_on_stderr(context.get_usage())
         _print_lines(message, hint)
     return error.exit_code
 
 
 def print_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Say a Python warning as a line on stderr; takes the place of ``warnings.showwarning``."""
-    click.echo(one_line(f"Warning: {message}"), err=True)
+    write_on_stderr(one_line(f"Warning: {message}"))
 
 
 def _on_ledger(hint: str, ledger: str) -> str:
@@ -77,10 +78,10 @@ def _on_ledger(hint: str, ledger: str) -> str:
 
 
 def _print_lines(message: str, hint: str) -> None:
-    click.echo(one_line(f"Error: {message}"), err=True)
+    write_on_stderr(one_line(f"Error: {message}"))
     if hint:
-        click.echo(one_line(f"Hint: {hint}"), err=True)
+        write_on_stderr(one_line(f"Hint: {hint}"))
 
 
 def _print_object(kind: str, message: str, hint: str) -> None:
-    click.echo(as_json({"error": {"kind": kind, "message": message, "hint": hint}}), err=True)
+    write_on_stderr(as_json({"error": {"kind": kind, "message": message, "hint": hint}}))

@@ -7,7 +7,6 @@ saves is part of the run, whose records name it.
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +18,7 @@ from ledger.core.workspace import user_identity, utc_now
 from ledger.disk import storage_errors
 from ledger.errors import LedgerExistsError
 from ledger.lookup import CONFIG_FILE, find_ledger, is_ledger, none_found, place_for_new
+from ledger.notices import write_on_stderr
 
 _fixed: ContextVar[Ledger | None] = ContextVar("ledger_default", default=None)
 _State = tuple[Path, int, int, tuple[str | None, ...]]
@@ -73,7 +73,7 @@ def _make() -> Path:
         if not path.is_dir():
             raise
         return path  # another process made it first
-    print(f"ledger: made a new ledger in {path}", file=sys.stderr)  # noqa: T201  # the promise of the first write
+    write_on_stderr(f"ledger: made a new ledger in {path}")
     return path
 
 

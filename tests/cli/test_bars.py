@@ -1,5 +1,6 @@
 """The bar on a terminal, and what an interrupt leaves."""
 
+import errno
 import io
 import os
 import pty
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -76,6 +78,20 @@ def test_long_work_is_shown_and_wiped(terminal: Terminal, clock: Clock, total: i
     assert "save raw" in drawn
     assert ("100.0/300.0 MiB" if total else "100.0/? MiB") in drawn
     assert terminal.getvalue().endswith("\x1b[2K")
+
+
+def test_a_terminal_that_is_gone_fails_no_work(terminal: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bar whose terminal was closed meanwhile is drawn no more, and the work goes on."""
+    bar = Bar(terminal, clock=clock)
+    for done in range(4):
+        bar.show(Progress("save raw", done, 10, finished=done == 3))
+        clock.now += PATIENCE
+        if done == 1:
+            monkeypatch.setattr(terminal, "write", Mock(side_effect=OSError(errno.EIO, "Input/output error")))
+    bar.show(Progress("save more", 1, 10, finished=False))
+    clock.now += PATIENCE
+    bar.show(Progress("save more", 2, 10, finished=False))
+    bar.close()
 
 
 IMPATIENT = "from ledger.cli import bars, main; bars.PATIENCE = 0; main()"

@@ -252,6 +252,23 @@ def test_output_that_cannot_be_written_is_an_error(iris: dict[str, Any]) -> None
     assert hint.startswith("Hint: ")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&-"])
+def test_what_cannot_be_said_on_stderr_changes_nothing(workdir: Path, stderr: str) -> None:
+    """Notices, warnings and errors that nobody can be told cost no save, no exit code, and are not in the output."""
+    (workdir / "x").write_text("x")
+    for words, code in (
+        ("--json save x --name x --tag a", 0),
+        ("--json tag x a", 0),  # it has that tag already, which is a warning
+        ("--json artifact show nope", 3),
+        ("--json nope", 2),
+    ):
+        shell = f"exec {shlex.join(PROGRAM)} {words} {stderr}"
+        done = subprocess.run(["sh", "-c", shell], stdout=subprocess.PIPE, text=True, check=False)
+        assert code == done.returncode
+        assert code or json.loads(done.stdout)["tags"] == ["a"]
+
+
 def test_stdout_may_be_closed(iris: dict[str, Any]) -> None:
     """Without an output nothing is printed, by Git neither, and failures keep their codes."""
     for words, code in (("log", 0), ("git log", 0), ("artifact show nope", 3)):
