@@ -11,7 +11,13 @@ import pytest
 
 from ledger import Artifact, ArtifactVersion, Ledger, load_artifact, save_artifact
 from ledger.client import Client
-from ledger.errors import AmbiguousIdError, ArtifactNotFoundError, InvalidTagError, VersionNotFoundError
+from ledger.errors import (
+    AmbiguousIdError,
+    ArgumentTypeError,
+    ArtifactNotFoundError,
+    InvalidTagError,
+    VersionNotFoundError,
+)
 from tests.kit.ledgers import forge, git
 
 
@@ -121,6 +127,17 @@ def test_versions_after_a_moment_are_listed(client: Client) -> None:
     time.sleep(0.002)
     late = save_artifact("late", "z")
     assert [late] == client.list_artifact_versions(created_after=moment)
+
+
+@pytest.mark.parametrize("given", ["2026-11-28", dt.date(2026, 11, 28)])
+def test_what_is_no_moment_is_told_how_it_becomes_one(client: Client, given: Any) -> None:
+    """A date, and a text of one, are refused with what to write instead."""
+    with pytest.raises(ArgumentTypeError, match="created_after is a datetime") as caught:
+        client.list_artifact_versions(created_after=given)
+    assert "write created_after=datetime.fromisoformat('2026-11-28')" == caught.value.hint
+    with pytest.raises(ArgumentTypeError) as caught:
+        client.list_artifact_versions(created_after="yesterday")  # type: ignore[arg-type]
+    assert ArgumentTypeError.usual_hint == caught.value.hint
 
 
 def test_tags_are_updated_in_one_commit(client: Client) -> None:

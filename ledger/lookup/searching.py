@@ -103,13 +103,24 @@ def make_filter(
     """The filter that a user's words ask for, each checked."""
     kind = check_type(type)
     if created_after is not None and not isinstance(created_after, dt.datetime):
-        raise ArgumentTypeError(f"created_after is a datetime, got {created_after!r}")
+        raise ArgumentTypeError(
+            f"created_after is a datetime, got {created_after!r}", hint=_moment_of(str(created_after))
+        )
     return Filter(
         tags=check_tags([tag] if isinstance(tag, str) else tag),
         type=kind.value if kind is not None else None,
         metadata=normalise(run_metadata),
         created_after=in_utc(created_after) if created_after is not None else None,
     )
+
+
+def _moment_of(text: str) -> str:
+    """How what was given instead of a moment becomes one, if it can."""
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:
+        return ""
+    return f"write created_after=datetime.fromisoformat({text!r})"
 
 
 def _found(view: View, snapshot: CataloguedSnapshot, search: Search) -> list[Claim]:

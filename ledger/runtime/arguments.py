@@ -125,9 +125,11 @@ def _fact(planned: PlannedStep, name: str, version: ArtifactVersion, path: FactP
         if isinstance(error, LedgerError):
             raise
         asked = "".join(f".{key}" if how == "attribute" else f"[{key!r}]" for how, key in path)
+        tags = f"its tags are {', '.join(version.tags) or 'none'}"
+        metadata = f"its metadata has {', '.join(version.metadata) or 'no keys'}"
         raise StepInterfaceError(
             f"argument {name!r} of step {planned.name!r}: {version.claim.label} has no {asked}",
-            hint=f"its metadata has {', '.join(version.metadata) or 'no keys'}",
+            hint=tags if path[0] == ("attribute", "tags") else metadata,
             step=planned.name,
             argument=name,
         ) from error

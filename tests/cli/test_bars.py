@@ -80,7 +80,9 @@ def test_long_work_is_shown_and_wiped(terminal: Terminal, clock: Clock, total: i
     assert terminal.getvalue().endswith("\x1b[2K")
 
 
-def test_a_terminal_that_is_gone_fails_no_work(terminal: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_that_is_gone_fails_no_work(
+    terminal: Terminal, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A bar whose terminal was closed meanwhile is drawn no more, and the work goes on."""
     bar = Bar(terminal, clock=clock)
     for done in range(4):

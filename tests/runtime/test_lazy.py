@@ -272,22 +272,23 @@ def test_a_missing_artifact_fails_the_step_that_takes_it(
 
 
 @pytest.mark.parametrize(
-    ("ask", "told"),
+    ("ask", "told", "hint"),
     [
-        (lambda lazy: lazy.run_metadata["loss"], r"x@1 has no .run_metadata\['loss'\]"),
-        (lambda lazy: lazy.run_metadata["k"]["m"], r"\['k'\]\['m'\]"),
-        (lambda lazy: lazy.tags[5], r"\.tags\[5\]"),
-        (lambda lazy: lazy.tags["a"], r"\.tags\['a'\]"),
+        (lambda lazy: lazy.run_metadata["loss"], r"x@1 has no .run_metadata\['loss'\]", "its metadata has k"),
+        (lambda lazy: lazy.run_metadata["k"]["m"], r"\['k'\]\['m'\]", "its metadata has k"),
+        (lambda lazy: lazy.tags[5], r"\.tags\[5\]", "its tags are "),
+        (lambda lazy: lazy.tags["a"], r"\.tags\['a'\]", "its tags are "),
     ],
 )
-def test_a_fact_that_a_version_does_not_have_is_told(ask: Callable[[Any], Any], told: str) -> None:
-    """The error names step, argument, version and what was asked."""
+def test_a_fact_that_a_version_does_not_have_is_told(ask: Callable[[Any], Any], told: str, hint: str) -> None:
+    """The error names step, argument, version and what was asked, and the hint what there is."""
 
     def body() -> None:
         takes(ask(produces()))
 
-    with pytest.raises(StepInterfaceError, match=f"argument 'given' of step 'takes': .*{told}"):
+    with pytest.raises(StepInterfaceError, match=f"argument 'given' of step 'takes': .*{told}") as caught:
         run_body(body)
+    assert caught.value.hint.startswith(hint)
 
 
 def test_an_unknown_attribute_of_a_placeholder_is_an_attribute_error() -> None:
