@@ -1,7 +1,7 @@
 """How many bytes versions and artifacts are, and how many are stored for them.
 
 Every table and index is read once; the arithmetic is in `shares`. A version whose record or bytes are damaged
-is left out with a warning: what is known of the others is no less true.
+is left out with a warning, one for each reason: what is known of the others is no less true.
 """
 
 from collections.abc import Sequence
@@ -57,12 +57,15 @@ def measure(workspace: Workspace) -> Usage:
     contents = _contents(workspace)
     by_digest = extents_of(workspace.all_stores, contents.values())
     by_claim: dict[Claim, Extents] = {}
+    left_out: dict[str, list[Claim]] = {}
     for claim, content in contents.items():
         extents = by_digest[content.digest]
         if isinstance(extents, LedgerError):
-            _warn(claim, extents)
+            left_out.setdefault(str(extents), []).append(claim)
         else:
             by_claim[claim] = extents
+    for reason, claims in left_out.items():
+        _warn(claims, reason)
     by_name: dict[str, list[Claim]] = {}
     for claim in by_claim:
         by_name.setdefault(claim.name, []).append(claim)
@@ -87,7 +90,7 @@ def _contents(workspace: Workspace) -> dict[Claim, Content]:
             try:
                 contents[claim] = workspace.facts(snapshot, claim).manifest.content
             except (FormatError, IntegrityError) as error:
-                _warn(claim, error)
+                _warn([claim], str(error))
     return contents
 
 
@@ -99,5 +102,7 @@ def _artifact(name: str, versions: Sequence[VersionUsage], share: Share) -> Arti
     return ArtifactUsage(name=name, versions=tuple(versions), stored=share.stored, shared=share.shared)
 
 
-def _warn(claim: Claim, error: LedgerError) -> None:
-    warn_user(f"{claim.label} is left out: {error}")
+def _warn(claims: Sequence[Claim], reason: str) -> None:
+    """One warning for all versions with one reason: a store that is away may be that of thousands."""
+    others = f" and {len(claims) - 1} more versions are" if len(claims) > 1 else " is"
+    warn_user(f"{claims[0].label}{others} left out: {reason}")

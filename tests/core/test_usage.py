@@ -94,6 +94,17 @@ def test_a_damaged_version_is_left_out(ledger: Ledger, file: Path) -> None:
     assert ["b@1"] == list(sizes(usage))
 
 
+def test_versions_that_are_left_out_for_one_reason_are_one_warning(ledger: Ledger, file: Path) -> None:
+    """However many versions it touches, what is wrong is said once."""
+    for _ in range(3):
+        ledger.save(file, "a")
+    (table,) = [path for path in (store_of(ledger) / "tables").rglob("*") if path.is_file()]
+    table.unlink()
+    with pytest.warns(UserWarning, match="is missing") as caught:
+        ledger.usage()
+    assert ["a@1 and 2 more versions are left out"] == [str(each.message).split(":")[0] for each in caught]
+
+
 def test_the_past_has_its_own_sum(ledger: Ledger) -> None:
     """At a revision only its versions count; an empty ledger stores nothing."""
     empty = ledger.revision
