@@ -148,6 +148,9 @@ _HTTP_VARIABLES = {
 }
 """Variables that are kept from Git, and the setting that replaces each."""
 
+_CONFIG_VARIABLES = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS")
+"""Those that hold settings, or say where they are; with one, `git config --global` may write where nobody reads."""
+
 
 def advice(words: str, default: str) -> str:
     """What to do about a remote that did not do what was asked, by its words and Git's."""
@@ -165,8 +168,9 @@ def _reach(remote: Remote) -> str:
     if _is_near(remote):
         return REACH
     variables = _HTTP_VARIABLES if remote.url.startswith("http") else _SSH_VARIABLES
-    unused = next((name for name in variables if name in os.environ), "")
-    told = f"; {unused} is not used: say the same by `git config --global {variables[unused]}`" if unused else ""
+    ways = {name: f"by `git config --global {setting}`" for name, setting in variables.items()}
+    ways |= dict.fromkeys(_CONFIG_VARIABLES, "in ~/.gitconfig")
+    told = next((f"; {name} is not used: say the same {way}" for name, way in ways.items() if name in os.environ), "")
     return f"{REACH}{told}"
 
 

@@ -101,6 +101,11 @@ def test_what_the_environment_says_to_git_is_told_not_to_be_used(
         Ledger.open(ada.path).sync("web")
     unused = "GIT_SSL_CAINFO is not used: say the same by `git config --global http.sslCAInfo`"
     assert f"{REACH}; {unused}" == caught.value.hint
+    monkeypatch.delenv("GIT_SSL_CAINFO")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
+    with pytest.raises(RemoteError) as caught:
+        Ledger.open(ada.path).sync("web")
+    assert f"{REACH}; GIT_CONFIG_COUNT is not used: say the same in ~/.gitconfig" == caught.value.hint
 
 
 def test_objects_are_checked_though_the_user_asks_for_no_check(ada: Ledger, hub: Path) -> None:
