@@ -6,7 +6,15 @@ import click
 
 from ledger.cli.arguments import limit_option, metadata_option, moment, type_option
 from ledger.cli.printing import Shape, print_fields, print_json, print_table
-from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session, version_argument
+from ledger.cli.session import (
+    ExampleCommand,
+    Session,
+    complete_name,
+    complete_version,
+    json_option,
+    pass_session,
+    version_argument,
+)
 from ledger.cli.shapes import (
     artifact_shape,
     file_shape,
@@ -80,7 +88,7 @@ def show_artifact(session: Session, name: str) -> None:
 
 
 @versions.command("list", cls=ExampleCommand, example="ledger artifact version list iris --tag best --limit 10")
-@click.argument("name", required=False, shell_complete=complete_name)
+@click.argument("name", required=False, shell_complete=complete_version)
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only versions with this tag; may be repeated.")
 @metadata_option("Only versions with this metadata, JSON or text; may be repeated.")
 @type_option("Only of this type, such as ModelArtifact.")

@@ -46,7 +46,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print a script for shell completion. It knows commands, options and artifact names.
+    """Print a script for shell completion. It knows commands, options, artifact names and versions.
 
     In bash, put `eval "$(ledger completion bash)"` into ~/.bashrc.
     """

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ledger.cli.printing import Shape, print_json, print_table
-from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session
+from ledger.cli.session import ExampleCommand, Session, complete_version, json_option, pass_session
 
 if TYPE_CHECKING:
     from ledger.core import ArtifactUsage, Usage, VersionUsage
@@ -19,7 +19,7 @@ _TOTAL = "total"
 @click.command(
     cls=ExampleCommand, short_help="Show what versions take, and what sharing saves.", example="ledger du iris"
 )
-@click.argument("name", metavar="[NAME[@VERSION]]", required=False, shell_complete=complete_name)
+@click.argument("name", metavar="[NAME[@VERSION]]", required=False, shell_complete=complete_version)
 @json_option
 @pass_session
 def du(session: Session, name: str | None) -> None:

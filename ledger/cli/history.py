@@ -9,7 +9,7 @@ import click
 
 from ledger.cli.arguments import limit_option
 from ledger.cli.printing import print_json, print_table
-from ledger.cli.session import ExampleCommand, Session, complete_name, json_option, pass_session
+from ledger.cli.session import ExampleCommand, Session, complete_version, json_option, pass_session
 from ledger.cli.shapes import commit_shape, labels_in
 from ledger.errors import MissingDependencyError
 from ledger.history import check_settings
@@ -32,7 +32,7 @@ class PassThrough(ExampleCommand):
 
 
 @click.command(cls=ExampleCommand, example="ledger log iris --limit 20")
-@click.argument("name", required=False, shell_complete=complete_name)
+@click.argument("name", required=False, shell_complete=complete_version)
 @limit_option("Only the newest N commits.")
 @json_option
 @pass_session

@@ -79,16 +79,30 @@ def json_option(command: _Decorated) -> _Decorated:
 
 def version_argument(command: _Decorated) -> _Decorated:
     """The argument ``NAME[@VERSION]``, which may be an id or the beginning of one as well."""
-    return click.argument("version", metavar="NAME[@VERSION]", shell_complete=complete_name)(command)
+    return click.argument("version", metavar="NAME[@VERSION]", shell_complete=complete_version)(command)
 
 
 def complete_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The names of artifacts that begin so, for the shell."""
+    return _complete(context, lambda reader: [artifact.name for artifact in reader.artifacts()], incomplete)
+
+
+def complete_version(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The names that begin so, for the shell; after a name and its ``@`` the versions, newest first."""
+    name, mark, _ = incomplete.partition("@")
+    if not mark:
+        return complete_name(context, parameter, incomplete)
+    return _complete(
+        context, lambda reader: [f"{name}@{each.version}" for each in reversed(reader.versions(name))], incomplete
+    )
+
+
+def _complete(context: click.Context, choices: Callable[[Reader], list[str]], incomplete: str) -> list[str]:
     try:
-        artifacts = Reader.open(context.find_root().params.get("ledger")).artifacts()
+        found = choices(Reader.open(context.find_root().params.get("ledger")))
     except LedgerError:
         return []  # a shell that completes has no place for an error; the command itself will say it
-    return [artifact.name for artifact in artifacts if artifact.name.startswith(incomplete)]
+    return [each for each in found if each.startswith(incomplete)]
 
 
 def _ask_for_json(context: click.Context, _: click.Parameter, value: bool) -> None:

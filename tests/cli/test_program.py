@@ -338,6 +338,17 @@ def test_completion_knows_names(iris: dict[str, Any], workdir: Path) -> None:
     assert "" == complete(words="ledger log i", LEDGER_DIR=str(workdir / "nowhere"))
 
 
+def test_completion_knows_versions(iris: dict[str, Any]) -> None:
+    """After the ``@`` of a name come its versions, the newest first."""
+    save_artifact(1, "iris", "raw")
+    save_artifact(2, "iris")
+    lines = [f"plain,iris@{version}" for version in ("2", "raw", "1")]
+    assert lines == complete(words="ledger get iris@").split()
+    assert lines[1:2] == complete(words="ledger log iris@r").split()
+    for words in ("ledger get nothing@", "ledger get @", "ledger artifact show iris@"):
+        assert "" == complete(words=words)
+
+
 def complete_in_bash(cli: Cli, workdir: Path, *words: str) -> list[str]:
     """What bash is offered for the last word, the words being cut as bash cuts them and joined where they touch."""
     (workdir / "ledger").write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {shlex.join(PROGRAM)} "$@"\n')
@@ -360,6 +371,7 @@ def test_completion_in_bash_knows_whole_words(cli: Cli, workdir: Path) -> None:
     assert ["load::output", "test::output"] == complete_in_bash(cli, workdir, "ledger", " get", " training", "::")
     assert ["test::output"] == complete_in_bash(cli, workdir, "ledger", "  get", " training", "::", "t")
     assert ["other"] == complete_in_bash(cli, workdir, "ledger", " log", " o")
+    assert ["@1"] == complete_in_bash(cli, workdir, "ledger", " log", " other", "@")
     assert ["ModelArtifact"] == complete_in_bash(cli, workdir, "ledger", " save", " x", " --type", "=", "M")
 
 
