@@ -48,7 +48,8 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 def completion(context: click.Context, shell: str) -> None:
     """Print a script for shell completion. It knows commands, options, artifact names and versions.
 
-    In bash, put `eval "$(ledger completion bash)"` into ~/.bashrc.
+    In bash, put `eval "$(ledger completion bash)"` into ~/.bashrc; in zsh the same with zsh into ~/.zshrc, below
+    compinit; in fish `ledger completion fish | source` into config.fish.
     """
     kind = _Bash if shell == "bash" else get_completion_class(shell)
     assert kind is not None
