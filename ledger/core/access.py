@@ -67,7 +67,12 @@ class VersionAccess:
             if only is not None:
                 return restore_one(reader, only, path, overwrite=overwrite)
             return restore(
-                reader, path, without=_visualizations(manifest), is_wrapped=is_wrapped(manifest), overwrite=overwrite
+                reader,
+                path,
+                without=_visualizations(manifest),
+                is_wrapped=is_wrapped(manifest),
+                has_own_folder=manifest.content.linked is not None and not reader.is_one,
+                overwrite=overwrite,
             )
 
     @contextmanager

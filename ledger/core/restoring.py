@@ -1,7 +1,7 @@
 """The files of a version as a file or a folder of the user's.
 
-A version whose files are one file becomes that file; any other, and a link, becomes a folder that
-appears when it is complete. What shows a value is no part of it and stays behind.
+A version whose files are one file becomes that file; any other, a link, and a folder with one file, becomes a folder
+that appears when it is complete. What shows a value is no part of it and stays behind.
 Nothing is loaded, so nothing of the version runs.
 """
 
@@ -19,19 +19,26 @@ _NO_FILES = ("directory", "link")
 
 
 def restore(
-    reader: ContentReader, path: str | Path, *, without: Collection[str], is_wrapped: bool, overwrite: bool
+    reader: ContentReader,
+    path: str | Path,
+    *,
+    without: Collection[str],
+    is_wrapped: bool,
+    has_own_folder: bool,
+    overwrite: bool,
 ) -> Path:
     """Put the files of a content at ``path``, or one file into it if it is a folder; returns what was made.
 
     ``is_wrapped`` says that all paths begin with the name of the one file or folder that was saved:
-    such a folder becomes ``path`` itself. Only a file is ever overwritten.
+    such a folder becomes ``path`` itself. ``has_own_folder`` says that a folder was registered, whose name no path
+    begins with and in which there may be one file. Only a file is ever overwritten.
     """
     target = given_path(path, "the path to restore to")
     with storage_errors(target, "write"):
         has_folder = is_folder(target)
     files = [file for file in reader.files if file.path not in without]
     top = top_of(files) if is_wrapped else ""
-    if len(files) == 1 and files[0].kind not in _NO_FILES and "/" not in files[0].path:
+    if len(files) == 1 and files[0].kind not in _NO_FILES and "/" not in files[0].path and not has_own_folder:
         return restore_one(reader, files[0], path, overwrite=overwrite)
     if has_folder:
         needs = "1 file needs a folder of its" if len(files) == 1 else f"{len(files)} files need a folder of their"

@@ -206,7 +206,7 @@ class ArtifactVersion:
         *,
         file: str | None = None,
     ) -> Path:
-        """Put the files at ``path``: one file becomes that file, several become that folder; returns what was made.
+        """Put the files at ``path``: one file becomes that file, several or a folder that folder. Returns its path.
 
         ``file`` is the only one to be put there, by its path in the version; nothing else is read. No code of the
         version runs, and its visualizations are left out. Raises `TargetExistsError` if something is there already

@@ -187,6 +187,21 @@ def test_registered_data_is_restored_too(cli: Cli, workdir: Path) -> None:
     assert ["a", "b"] == sorted(os.listdir("back/only"))
 
 
+def test_a_registered_folder_is_one_with_a_single_file_too(cli: Cli, workdir: Path) -> None:
+    """It becomes PATH as one with more files does, also where both have one name; a registered file becomes a file."""
+    ledger = Ledger.init(".ledger")
+    for name in ("last.ckpt", "mine"):
+        place = ledger.path / "store" / name.removesuffix(".ckpt") / "mine"
+        place.mkdir(parents=True)
+        (place / name).write_text(name)
+        ledger.register(place, "folder")
+        cli("get", "folder", "-o", f"folder of {name}")
+        assert [name] == os.listdir(f"folder of {name}")
+        ledger.register(place / name, "file")
+        cli("get", "file", "-o", f"file of {name}")
+        assert name == Path(f"file of {name}").read_text()
+
+
 def test_a_link_that_leaves_is_refused(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
     """A folder with a link to a file outside is not saved."""
     (workdir / "folder").mkdir()
