@@ -10,7 +10,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from ledger.errors import ArgumentTypeError, InvalidNameError, StepInterfaceError
 from ledger.records import Name, check_name
@@ -23,10 +23,17 @@ _OWNERS = ("self", "cls")
 _LATER = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 
 
-class Declared:
-    """A step or a pipeline, which stands for a function under the function's own name."""
+Function = TypeVar("Function", bound=Callable[..., Any])
 
-    entrypoint: Callable[..., Any]
+
+class Declared(Generic[Function]):
+    """A step or a pipeline, which stands for a function under the function's own name.
+
+    A type checker knows the function's own types of ``entrypoint``. A call of the whole has none: in the body of a
+    pipeline it takes and gives placeholders.
+    """
+
+    entrypoint: Function
 
     def __copy__(self) -> Self:
         return self  # nothing of it changes

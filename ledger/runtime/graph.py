@@ -69,10 +69,13 @@ Argument = Plain | FromStep | FromLookup | FromVersion | FromOutside
 class DeclaredStep(Protocol):
     """A step as whoever records, plans and runs it sees it: `Step`, which stands above all of them."""
 
-    entrypoint: Callable[..., Any]
     name: str
     options: StepOptions
     signature: Signature
+
+    @property
+    def entrypoint(self) -> Callable[..., Any]:
+        """The plain function."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,15 @@ from ledger.core import PipelineRun
 from ledger.errors import StepInterfaceError
 from ledger.runtime.annotations import signature_of
 from ledger.runtime.configuration_files import read_run_configuration
-from ledger.runtime.declarations import Declared, checked_name, is_handed_class, is_of_owner, name_of, named_parameters
+from ledger.runtime.declarations import (
+    Declared,
+    Function,
+    checked_name,
+    is_handed_class,
+    is_of_owner,
+    name_of,
+    named_parameters,
+)
 from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import recordable
 from ledger.runtime.recording import recording
@@ -24,11 +32,11 @@ from ledger.runtime.settings import Settings
 from ledger.runtime.signatures import resolve_hints
 
 
-class Pipeline(Declared):
+class Pipeline(Declared[Function]):
     """A function as a pipeline. ``entrypoint`` is the plain function."""
 
     def __init__(
-        self, function: Callable[..., Any], *, name: str, settings: Settings, config_path: str | Path | None = None
+        self, function: Function, *, name: str, settings: Settings, config_path: str | Path | None = None
     ) -> None:
         self.entrypoint = function
         self.name = name
@@ -68,7 +76,7 @@ class Pipeline(Declared):
         enable_artifact_metadata: bool | None = None,
         enable_artifact_visualization: bool | None = None,
         substitutions: Mapping[str, str] | None = None,
-    ) -> "Pipeline":
+    ) -> "Pipeline[Function]":
         """The same pipeline under other options; ``config_path`` is a YAML file, which wins over the code."""
         settings = self.settings.under(
             Settings(
@@ -85,7 +93,7 @@ class Pipeline(Declared):
             config_path=config_path if config_path is not None else self.config_path,
         )
 
-    def __get__(self, owner: object, _: type | None = None) -> "Pipeline":
+    def __get__(self, owner: object, _: type | None = None) -> "Pipeline[Any]":
         """The pipeline of a method, as one of the object or class that it is asked of; any other is itself."""
         if owner is None or not is_of_owner(signature_of(self.entrypoint).parameters):
             return self
@@ -122,7 +130,7 @@ class Pipeline(Declared):
 
 
 @overload
-def pipeline(function: Callable[..., Any]) -> Pipeline: ...
+def pipeline(function: Function) -> Pipeline[Function]: ...
 @overload
 def pipeline(
     function: None = None,
@@ -132,18 +140,18 @@ def pipeline(
     enable_artifact_metadata: bool | None = None,
     enable_artifact_visualization: bool | None = None,
     substitutions: Mapping[str, str] | None = None,
-) -> Callable[[Callable[..., Any]], Pipeline]: ...
+) -> Callable[[Function], Pipeline[Function]]: ...
 
 
 def pipeline(
-    function: Callable[..., Any] | None = None,
+    function: Function | None = None,
     *,
     name: str | None = None,
     enable_cache: bool | None = None,
     enable_artifact_metadata: bool | None = None,
     enable_artifact_visualization: bool | None = None,
     substitutions: Mapping[str, str] | None = None,
-) -> Pipeline | Callable[[Callable[..., Any]], Pipeline]:
+) -> Pipeline[Any] | Callable[[Function], Pipeline[Function]]:
     """Make a function a pipeline: its body calls steps, and a call of the pipeline runs them and returns the run.
 
     ``with_options(config_path=…)`` is the pipeline under a YAML file (specs/runtime.md, 3).
@@ -157,7 +165,7 @@ def pipeline(
         substitutions={} if substitutions is None else substitutions,
     )
 
-    def decorate(plain: Callable[..., Any]) -> Pipeline:
+    def decorate(plain: Function) -> Pipeline[Function]:
         chosen = name_of(plain, name, "pipeline")
         named_parameters(plain, f"pipeline {chosen!r}")
         return Pipeline(plain, name=chosen, settings=settings)

@@ -17,7 +17,7 @@ from ledger.records import raw_value
 from ledger.runtime.annotations import class_of, signature_of
 from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import current_step
-from ledger.runtime.declarations import Declared, checked_name, is_handed_class, is_of_owner, name_of
+from ledger.runtime.declarations import Declared, Function, checked_name, is_handed_class, is_of_owner, name_of
 from ledger.runtime.fingerprint import read_sources
 from ledger.runtime.graph import Graph
 from ledger.runtime.parameters import beyond_record, is_json
@@ -30,12 +30,12 @@ from ledger.wording import shown
 Materializers = type[BaseMaterializer] | Iterable[type[BaseMaterializer]] | Mapping[str, Any] | None
 
 
-class Step(Declared):
+class Step(Declared[Function]):
     """A function as a step. ``entrypoint`` is the plain function."""
 
     def __init__(
         self,
-        function: Callable[..., Any],
+        function: Function,
         *,
         name: str,
         options: StepOptions,
@@ -78,7 +78,7 @@ class Step(Declared):
         output_materializers: Materializers = None,
         parameters: Mapping[str, Any] | None = None,
         substitutions: Mapping[str, str] | None = None,
-    ) -> "Step":
+    ) -> "Step[Function]":
         """The same step under other options; what is left out stays as it is."""
         settings = self.options.settings.under(
             Settings(
@@ -102,7 +102,7 @@ class Step(Declared):
             after=self._after,
         )
 
-    def after(self, *others: Any) -> "Step":
+    def after(self, *others: Any) -> "Step[Function]":
         """The same step, to run after others: calls, outputs, steps or names.
 
         In a pipeline's body this counts for the calls of this step, too, if what it returns is not called.
@@ -120,7 +120,7 @@ class Step(Declared):
             recording.say(self, order)
         return changed
 
-    def __get__(self, owner: object, _: type | None = None) -> "Step":
+    def __get__(self, owner: object, _: type | None = None) -> "Step[Any]":
         """The step of a method, as one of the object or class that it is asked of; any other step is itself."""
         names = list(self.signature.parameters)
         if owner is None or not is_of_owner(names):
@@ -194,7 +194,7 @@ def _for_run_alone(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @overload
-def step(function: Callable[..., Any]) -> Step: ...
+def step(function: Function) -> Step[Function]: ...
 @overload
 def step(
     function: None = None,
@@ -205,11 +205,11 @@ def step(
     enable_artifact_visualization: bool | None = None,
     output_materializers: Materializers = None,
     substitutions: Mapping[str, str] | None = None,
-) -> Callable[[Callable[..., Any]], Step]: ...
+) -> Callable[[Function], Step[Function]]: ...
 
 
 def step(
-    function: Callable[..., Any] | None = None,
+    function: Function | None = None,
     *,
     name: str | None = None,
     enable_cache: bool | None = None,
@@ -217,7 +217,7 @@ def step(
     enable_artifact_visualization: bool | None = None,
     output_materializers: Materializers = None,
     substitutions: Mapping[str, str] | None = None,
-) -> Step | Callable[[Callable[..., Any]], Step]:
+) -> Step[Any] | Callable[[Function], Step[Function]]:
     """Make a function a step: what it returns becomes versions, named and described as its annotation says.
 
     In a pipeline's body a call takes ``id``, its name in the run, and ``after``, what it waits for, beside the
@@ -239,7 +239,7 @@ def step(
         substitutions={} if substitutions is None else substitutions,
     )
 
-    def decorate(plain: Callable[..., Any]) -> Step:
+    def decorate(plain: Function) -> Step[Function]:
         chosen = name_of(plain, name, "step")
         signature = read_signature(plain, chosen)
         read_sources(plain)

@@ -7,13 +7,13 @@ from ledger.runtime import Step
 from tests.kit.ledgers import last_run
 
 
-def call(made: Step, *arguments: Any) -> str:
+def call(made: Step[Any], *arguments: Any) -> str:
     """The status of a direct call."""
     made(*arguments)
     return last_run().steps[made.name].status
 
 
-def step_of(body: str, extra: str = "") -> Step:
+def step_of(body: str, extra: str = "") -> Step[Any]:
     """The step ``made`` of source text, which stands in a file of its own below the working directory."""
     folder = Path("code")
     folder.mkdir(exist_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ledger import step
 
@@ -58,7 +58,7 @@ def configured_alone() -> ArtifactConfig(name="named"):  # type: ignore[valid-ty
     return 1
 
 
-def make_local() -> Step:
+def make_local() -> Step[Any]:
     """A step that speaks of a class which only this function knows."""
 
     class Here:

@@ -35,7 +35,7 @@ def test_changed_source_is_another_key() -> None:
     ]
 
 
-def make_closing(over: Any) -> Step:
+def make_closing(over: Any) -> Step[Any]:
     @step
     def made() -> int:
         RAN.append(over)

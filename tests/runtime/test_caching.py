@@ -223,7 +223,7 @@ def test_a_changed_config_is_another_key() -> None:
 def test_outputs_that_change_places_are_another_key() -> None:
     """Which of the values an output gets is part of the key, also where only variables were exchanged."""
 
-    def made(left: str, right: str) -> Step:
+    def made(left: str, right: str) -> Step[Any]:
         @step
         def pair() -> tuple[Annotated[int, left], Annotated[int, right]]:
             return 1, 2

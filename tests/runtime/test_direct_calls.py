@@ -7,7 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_type
 
 import numpy as np
 import pytest
@@ -189,6 +189,20 @@ def test_a_pipeline_in_a_steps_body_is_a_run_of_its_own() -> None:
     assert {"inner": ["add"], "outer": ["outer"]} == {
         run.name: list(run.steps) for run in Client().list_pipeline_runs()
     }
+
+
+def test_the_entrypoint_has_the_types_of_the_function() -> None:
+    """A type checker knows what it takes and gives, of a step and a pipeline under other options as well."""
+    assert_type(add.entrypoint(1, b=2), int)
+    assert_type(add.with_options(enable_cache=False).after("x").entrypoint(1), int)
+    with pytest.raises(TypeError):
+        add.entrypoint("1", 2)  # type: ignore[arg-type]
+
+    @pipeline(enable_cache=False)
+    def nothing(number: int) -> int:
+        return number
+
+    assert_type(nothing.with_options(name="x").entrypoint(1), int)
 
 
 def test_the_entrypoint_is_the_plain_function(project: Path) -> None:

@@ -41,7 +41,7 @@ def training(epochs: int = 1, title: str = "none") -> None:
     trains(loads())
 
 
-def run_with(text: str, of: Pipeline = training, **arguments: Any) -> PipelineRun:
+def run_with(text: str, of: Pipeline[Any] = training, **arguments: Any) -> PipelineRun:
     Path("run.yaml").write_text(text)
     return of.with_options(config_path="run.yaml")(**arguments)
 

@@ -26,7 +26,7 @@ from tests.kit.ledgers import run_python
 from tests.runtime import future_steps
 
 
-def keys(made: Step) -> list[str]:
+def keys(made: Step[Any]) -> list[str]:
     return [output.key for output in made.signature.outputs]
 
 
