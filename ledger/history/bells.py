@@ -26,7 +26,7 @@ class Bell:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._is_gone = False
+        self._is_deaf = False
         with storage_errors(path, "make"):
             os.mkfifo(path, MODE)
             try:
@@ -37,7 +37,7 @@ class Bell:
 
     def wait(self, seconds: float) -> bytes | None:
         """What was rung: nothing where somebody let go of the rope without a word; ``None`` if it was left alone."""
-        if self._is_gone:
+        if self._is_deaf:
             time.sleep(seconds)
             return None
         ears = select.poll()
@@ -62,8 +62,10 @@ class Bell:
         # opened anew, before the old descriptor is closed: what is rung meanwhile is kept, and nobody finds it unread.
         try:
             fresh = _listen(self._path)
-        except FileNotFoundError:
-            self._is_gone = True  # taken away, as from another machine, where nobody was seen to listen
+        except OSError:
+            # Taken away, as from another machine, where nobody was seen to listen; or this process has no descriptor
+            # left. What was heard, which may be that all is done, is known all the same.
+            self._is_deaf = True
             return
         close_anyway(self._descriptor)
         self._descriptor = fresh

@@ -9,6 +9,8 @@ each file that is opened is reported to the `OpenLimit`, which closes the one th
 
 import contextlib
 import os
+import resource
+import sys
 import weakref
 from collections import deque
 from typing import Protocol
@@ -16,7 +18,10 @@ from typing import Protocol
 from ledger.disk import open_regular
 
 MOST_OPEN = 64
-"""Most files that the readers of a process keep open, of any ledgers: a quarter of what strict systems allow."""
+"""Most files that the readers of a process keep open, of any ledgers: a quarter of what strict systems allow.
+
+Where still less is allowed, it is a quarter of that.
+"""
 
 _WINDOW = 4096
 
@@ -94,8 +99,9 @@ class OpenLimit:
     def note(self, owner: Closing) -> None:
         """Know that a file was opened; if that is one too many, the one who opened one longest ago closes its own."""
         self._order.append(weakref.ref(owner))
+        most = min(self._most, _allowed() // 4)
         for _ in range(len(self._order)):
-            if len(self._order) <= self._most:
+            if len(self._order) <= most:
                 return
             note = self._order.popleft()
             oldest = note()
@@ -103,6 +109,12 @@ class OpenLimit:
                 self._order.append(note)  # the files that it has open already, one of which it is about to use
             elif oldest is not None:
                 oldest.close()
+
+
+def _allowed() -> int:
+    """How many files the system lets this process have open."""
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return soft if soft != resource.RLIM_INFINITY else sys.maxsize
 
 
 PROCESS = OpenLimit()

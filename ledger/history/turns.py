@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from ledger.disk import HeldLock, LockFile
+from ledger.errors import LockTimeoutError, StorageError
 from ledger.history.branch import branch_held, clear_dead_lock, confirm_branch, read_branch
 from ledger.history.drafts import Publication
 from ledger.history.objects import Objects
@@ -46,7 +47,10 @@ class Turns:
         if ticket is None:
             return self._lock.hold(timeout=self._timeout)
         with ticket:
-            return self._wait_for_turn(ticket, since)
+            try:
+                return self._wait_for_turn(ticket, since)
+            except (LockTimeoutError, StorageError) as error:
+                return self._give_up(ticket, since, error)
 
     def _wait_for_turn(self, ticket: Ticket, since: CommitId) -> HeldLock | CommitId:
         deadline = time.monotonic() + self._timeout
@@ -55,7 +59,7 @@ class Turns:
         while (turn := self._try_turn(ticket, since)) is None:
             left = deadline - time.monotonic()
             if left <= 0:
-                return self._give_up(ticket, since)
+                raise self._lock.timed_out(self._timeout)
             is_woken = ticket.wait(min(left, pause))
             if ticket.published_as is not None:
                 return ticket.published_as
@@ -88,9 +92,8 @@ class Turns:
         confirm_branch(self._git_dir)
         return commit
 
-    def _give_up(self, ticket: Ticket, since: CommitId) -> CommitId:
-        """Take a publication back after the lock's timeout; its commit, if it was published at the last moment."""
-        error = self._lock.timed_out(self._timeout)
+    def _give_up(self, ticket: Ticket, since: CommitId, error: LockTimeoutError | StorageError) -> CommitId:
+        """Take a publication back for an error; its commit, if it was published at the last moment."""
         ticket.withdraw()
         if ticket.taken_up_as() is None:
             raise error
@@ -98,8 +101,8 @@ class Turns:
             # A holder looks for the ticket when it holds the branch: while we do, it has not looked, or has moved it.
             with branch_held(self._git_dir, patience=_DOUBT_SECONDS):
                 commit = self._published_as(ticket, since)
-        except FileExistsError:
-            error.hint = "that process was about to publish this and may still do so: look for it before you try again"
+        except (FileExistsError, StorageError):
+            error.hint = "who holds the lock was about to publish this and may still do so: look before you try again"
             raise error from None
         if commit is None:
             raise error

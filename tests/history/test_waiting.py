@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from ledger.disk import LockFile, durability
 from ledger.enums import Durability
-from ledger.errors import FormatError, LockTimeoutError, NameCollisionError, VersionExistsError
-from ledger.history import UNPLACED, EventDraft, History, RecordDraft
+from ledger.errors import FormatError, LockTimeoutError, NameCollisionError, StorageError, VersionExistsError
+from ledger.history import UNPLACED, EventDraft, History, RecordDraft, bells
+from ledger.history.bells import Bell, take_rope
 from ledger.history.drafts import Publication, decode_publication, encode_publication
 from ledger.history.packing import FOLD_AT
 from ledger.history.refs import BRANCH
-from ledger.history.waiting import Queue
+from ledger.history.waiting import Queue, Ticket
 from ledger.ids import CommitId
 from ledger.records import encode
 from tests.kit.histories import AUTHOR, NOW, again, draft, git, packs_of, publish, versions_of
@@ -270,11 +272,68 @@ def test_who_gives_up_is_not_published_later(history: History, impatient: Histor
     assert (["iris"], []) == (again(history).snapshot().artifact_names(), list(queue.iterdir()))
 
 
+_SHORTAGE = StorageError("cannot read it: Too many open files")
+
+
+def test_who_fails_while_it_waits_is_not_published_later(
+    history: History, lock: Path, queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer without a descriptor left takes its publication back before it says so."""
+    raised: list[StorageError] = []
+
+    def fail() -> None:
+        with pytest.raises(StorageError) as caught:
+            publish(history, draft("failed"))
+        raised.append(caught.value)
+
+    with LockFile(lock).hold(timeout=1):
+        threads = queue_up(queue, fail)
+        monkeypatch.setattr(LockFile, "try_hold", Mock(side_effect=_SHORTAGE))
+        join_all(threads)
+    monkeypatch.undo()
+    publish(history)
+    assert ([_SHORTAGE], ["iris"], []) == (raised, again(history).snapshot().artifact_names(), list(queue.iterdir()))
+
+
+def test_who_fails_once_it_is_published_is_told_so(
+    history: History, lock: Path, queue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that runs short of descriptors when a holder has published it finds that out, and does not fail."""
+    really = Ticket.wait
+
+    def wait(ticket: Ticket, seconds: float) -> bool:
+        heard = really(ticket, seconds)
+        if ticket.published_as is not None:
+            raise _SHORTAGE
+        return heard
+
+    monkeypatch.setattr(Ticket, "wait", wait)
+    found: list[str] = []
+    acts = [lambda: found.extend(claim.label for claim in publish(history, draft("iris")).claims)] * 2
+    with LockFile(lock).hold(timeout=1):
+        threads = queue_up(queue, *acts)
+    join_all(threads)
+    assert (["iris@1", "iris@2"], ["1", "2"]) == (sorted(found), versions_of(history))
+
+
+def test_what_a_bell_rang_is_heard_where_no_descriptor_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what is rung after that is not, and whoever waits looks for itself."""
+    bell = Bell(tmp_path / "bell")
+    rope = take_rope(tmp_path / "bell")
+    assert rope is not None
+    os.write(rope, b"next")
+    os.close(rope)
+    monkeypatch.setattr(bells, "_listen", Mock(side_effect=OSError(errno.EMFILE, "Too many open files")))
+    assert (b"next", None) == (bell.wait(10), bell.wait(0.01))
+    bell.close()
+    assert [] == list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("stop", "hint", "names"),
     [
         (".idx", "wait for that process or end it", ["a"]),
-        (BRANCH, "may still do so: look for it before you try again", ["a", "late"]),
+        (BRANCH, "may still do so: look before you try again", ["a", "late"]),
     ],
 )
 def test_a_holder_that_was_stopped_does_not_surprise_who_gave_up(
