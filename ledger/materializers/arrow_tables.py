@@ -31,9 +31,10 @@ class ArrowMaterializer(BaseMaterializer):
     EXTRA: ClassVar[str] = "pandas"
 
     def save(self, value: Any) -> None:
-        """Write ``data.arrows``."""
+        """Write ``data.arrows``, of a table that would be read again."""
         import pyarrow as pa
 
+        value.validate(full=True)
         with self.open("data.arrows", "wb") as file, pa.ipc.new_stream(file, value.schema) as writer:
             writer.write_table(value)
 

@@ -52,6 +52,14 @@ class TestArrow(MaterializerContract):
         return bool(left.equals(right, check_metadata=True))
 
 
+def test_a_table_that_could_not_be_read_again_is_refused(bench: Bench) -> None:
+    """Arrow makes tables that are not valid, such as of bytes that are no text."""
+    texts = pa.array([b"\xff"]).view(pa.string())
+    for column in (texts, pa.array([1], pa.date64())):
+        with pytest.raises(MaterializerError, match=r"cannot save .*: ArrowInvalid"):
+            bench.save(pa.table({"a": column}))
+
+
 def test_a_lazy_frame_is_refused(bench: Bench) -> None:
     """A polars plan is no data, and the hint says what to save."""
     with pytest.raises(MaterializerTypeError) as caught:
