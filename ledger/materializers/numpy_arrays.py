@@ -122,8 +122,10 @@ class NumpyMaterializer(BaseMaterializer):
             facts["hard_mask"] = bool(value.hardmask)
             if value.mask is not np.ma.nomask:
                 self._write("mask.npy", np.asarray(value.mask))
-            if value._fill_value is not None:  # noqa: SLF001  # the public one makes up a default and keeps it
-                self._write("fill_value.npy", np.asarray(value._fill_value))  # noqa: SLF001
+            fill = value._fill_value  # noqa: SLF001  # the public one makes up a default and keeps it
+            # One that was made up is not of the array's dtype, which would cut it: 999999 to 63 in a byte.
+            if fill is not None and (fill.dtype == value.dtype or fill != np.ma.default_fill_value(value.dtype)):
+                self._write("fill_value.npy", np.asarray(fill))
         with self.open("array.json", "w") as file:
             json.dump(facts, file)
 

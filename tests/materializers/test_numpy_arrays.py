@@ -103,6 +103,14 @@ class TestObjectArrays(MaterializerContract):
         return layouts[0] == layouts[1] and repr(left.tolist()) == repr(right.tolist())
 
 
+@pytest.mark.parametrize("dtype", ["i1", "f2", "U1", "S2", "i8"])
+def test_a_masked_array_that_was_shown_keeps_its_fill_value(bench: Bench, dtype: str) -> None:
+    """A fill value that numpy made up, wider than the array's dtype, is made up anew, and not cut to the dtype."""
+    array = np.ma.array(np.zeros(2, dtype), mask=[1, 0])
+    shown = repr(array)
+    assert repr(bench.round_trip(array)) == shown
+
+
 @pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 1 has no texts of any length")
 def test_texts_of_any_length_come_back(bench: Bench) -> None:
     """Numpy's own variable texts are texts in JSON."""
