@@ -23,6 +23,7 @@ from ledger.materializers.atoms import (
     Json,
     decode_integer,
     encode_bytes,
+    encode_text,
     from_base64,
     to_base64,
 )
@@ -71,9 +72,19 @@ _PURE_PATHS: dict[str, type[pathlib.PurePath]] = {
 }
 
 
+def _encode_path(kind: str, path: pathlib.PurePath) -> Json:
+    """The name of a path, in which bytes that are no text are lone surrogates."""
+    return {"$purepath": [kind, encode_text(str(path))]}
+
+
+def _decode_path(held: Json) -> pathlib.PurePath:
+    kind, name = held
+    return _PURE_PATHS[kind](name if isinstance(name, str) else ATOM_DECODERS["$str"](name["$str"]))
+
+
 def _encode_local_path(path: pathlib.Path) -> Json | None:
     """A path at which nothing lies is only a name; anything else is saved with what lies there."""
-    return None if os.path.lexists(path) else {"$purepath": ["local", str(path)]}
+    return None if os.path.lexists(path) else _encode_path("local", path)
 
 
 _ENCODERS: dict[type, Callable[[Any], Json]] = {
@@ -88,8 +99,8 @@ _ENCODERS: dict[type, Callable[[Any], Json]] = {
     uuid.UUID: lambda identity: {"$uuid": str(identity)},
     decimal.Decimal: lambda number: {"$decimal": str(number)},
     fractions.Fraction: lambda number: {"$fraction": [hex(number.numerator), hex(number.denominator)]},
-    pathlib.PurePosixPath: lambda path: {"$purepath": ["posix", str(path)]},
-    pathlib.PureWindowsPath: lambda path: {"$purepath": ["windows", str(path)]},
+    pathlib.PurePosixPath: lambda path: _encode_path("posix", path),
+    pathlib.PureWindowsPath: lambda path: _encode_path("windows", path),
     type(pathlib.Path()): _encode_local_path,
     type(...): lambda _: {"$ellipsis": None},
     range: lambda span: {"$range": [hex(span.start), hex(span.stop), hex(span.step)]},
@@ -106,7 +117,7 @@ _DECODERS: dict[str, Callable[[Json], Any]] = {
     "$uuid": uuid.UUID,
     "$decimal": decimal.Decimal,
     "$fraction": _fraction,
-    "$purepath": lambda held: _PURE_PATHS[held[0]](held[1]),
+    "$purepath": _decode_path,
     "$ellipsis": lambda _: ...,
     "$range": lambda held: range(*(int(bound, 16) for bound in held)),
     "$numpy": decode_numpy,

@@ -12,6 +12,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.errors import MaterializerError
@@ -123,7 +124,8 @@ def _encode_category(column: "pd.Series[Any]") -> tuple[Any, Json]:
     array = pa.array(codes, mask=codes < 0)
     labels = categories.tolist()
     if labels and set(map(type, labels)) == {str}:
-        return pa.DictionaryArray.from_arrays(array, pa.array(labels, pa.large_string())), held
+        with suppress(UnicodeEncodeError):  # lone surrogates, which Arrow's texts do not hold
+            return pa.DictionaryArray.from_arrays(array, pa.array(labels, pa.large_string())), held
     return array, held
 
 

@@ -140,7 +140,8 @@ class TestJson(MaterializerContract):
                 ...,
             ],
             {Color.RED: Level.LOW, Word.YES: Rights.READ | Rights.WRITE, "none": Rights(0)},
-            [pathlib.PurePosixPath("a/b"), pathlib.PureWindowsPath("c:/d"), pathlib.Path("no/such/file")],
+            [pathlib.PurePosixPath("a/b"), pathlib.PureWindowsPath("c:/d")],
+            [pathlib.Path("no/such/file"), pathlib.Path("no/such/\udcff")],
             {"settings": Settings(0.1, (1, 2), {"deep": Frozen("x")})},
         ]
 

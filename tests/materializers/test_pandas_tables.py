@@ -54,6 +54,7 @@ def _columns() -> dict[str, Any]:
         "object date and more": pd.Series([dt.date(2020, 1, 1), None, decimal.Decimal("1.10")], dtype=object),
         "object stamps": pd.Series([pd.Timestamp("2020", tz="Europe/Paris"), pd.NaT, pd.NA], dtype=object),
         "surrogate": pd.Series(["\ud800", "a", "b"], dtype=object),
+        "surrogate category": pd.Categorical(pd.Series(["\ud800", "a", "b"], dtype=object)),
         "Int64": pd.array([1, None, 2**60 + 1], dtype="Int64"),
         "Float32": pd.array([1.5, None, 2], dtype="Float32"),
         "boolean": pd.array([True, None, False], dtype="boolean"),
