@@ -74,16 +74,16 @@ def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, 
 
     first_names: dict[int, str] = {}
     aliases: dict[str, str] = {}
-    held: dict[str, Any] = {}
+    distinct: dict[str, Any] = {}
     flags: dict[str, list[bool]] = {}
-    taken: set[int] = set()
     for name, tensor in tensors.items():
         first = first_names.setdefault(id(tensor), name)
         if first != name:
             aliases[name] = first
             continue
         flags[name] = [_is_parameter(tensor), bool(tensor.requires_grad)]
-        held[name] = _in_a_row(tensor, taken)
+        distinct[name] = tensor
+    held = _in_rows(distinct)
     pairs = [name for name, tensor in held.items() if tensor.dtype in (torch.complex32, torch.complex128)]
     held |= {name: torch.view_as_real(held[name]) for name in pairs}
     noted = {**facts, "aliases": aliases, "flags": flags, **({"pairs": pairs} if pairs else {})}
@@ -114,20 +114,24 @@ def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
     return tensors, facts
 
 
-def _in_a_row(tensor: Any, taken: set[int]) -> Any:
-    """A tensor's numbers in a row on the CPU, copied where they lie otherwise, or in memory that another one has.
+def _in_rows(tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """Each tensor's numbers in a row on the CPU: copied only where they lie otherwise, or where another one's lie.
 
-    safetensors refuses what shares memory; ``taken`` are the addresses of what was given out.
+    safetensors refuses what shares memory, but not parts of one memory beside each other.
     """
     import torch
 
-    plain = tensor.detach().resolve_conj().resolve_neg().cpu()
-    memory = plain.untyped_storage()
-    is_whole = plain.is_contiguous() and memory.nbytes() == plain.numel() * plain.element_size()
-    if is_whole and memory.data_ptr() not in taken:
-        taken.add(memory.data_ptr())
-        return plain
-    return plain.clone(memory_format=torch.contiguous_format)
+    rows = {}
+    for name, tensor in tensors.items():
+        plain = tensor.detach().resolve_conj().resolve_neg().cpu()
+        rows[name] = plain if plain.is_contiguous() else plain.clone(memory_format=torch.contiguous_format)
+    end = 0
+    for name, row in sorted(rows.items(), key=lambda pair: (pair[1].data_ptr(), -pair[1].numel())):
+        if row.data_ptr() < end:
+            rows[name] = row.clone()
+        else:
+            end = row.data_ptr() + row.numel() * row.element_size()
+    return rows
 
 
 def _is_parameter(tensor: Any) -> bool:

@@ -60,6 +60,7 @@ class TestStateDict(MaterializerContract):
             OrderedDict(z=shared, a=shared),
             {"left": base[:2], "right": base[1:]},
             {"left": base, "right": base.view(2, 2), "half": base[:2]},
+            {"last": base[3:], "none": base[2:2], "first": base[:2], "turned": base.view(2, 2).T},
             torch.nn.BatchNorm1d(2).state_dict(),
         ]
 
@@ -92,9 +93,12 @@ def _module() -> Any:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for the peak of the memory")
-def test_tensors_are_written_without_a_copy(bench: Bench) -> None:
-    """Saving a state dict takes no memory for a second one."""
+@pytest.mark.parametrize("is_one_memory", [False, True])
+def test_tensors_are_written_without_a_copy(bench: Bench, *, is_one_memory: bool) -> None:
+    """Saving a state dict takes no memory for a second one, where its tensors are parts of one memory as well."""
     value = {name: torch.ones(8 << 20) for name in "ab"}  # 64 MiB
+    if is_one_memory:
+        value = dict(zip("ab", torch.ones(2, 8 << 20), strict=True))
 
     def told(what: str) -> int:
         lines = Path("/proc/self/status").read_text().splitlines()
