@@ -39,12 +39,19 @@ _ARROW_TYPES: Final = {str: "large_string", bytes: "large_binary", dt.date: "dat
 """The names of Arrow's types for columns of objects of one type, of which Arrow makes the same objects again."""
 
 _MASKED_FLOATS = ("Float32", "Float64")
+_LENGTH_LIMIT = 2**31 - 2**20  # bytes of one value: parquet counts those of a page in 32 bits
 _SECONDS_LIMIT = (2**63 - 1) // 1000 - 1  # the one farther back loses its sign in numpy
 _TO_TEXT = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def encode_column(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
     """The Arrow array of a column, and what `decode_column` needs besides; ``label`` names it in errors."""
+    array, held = _encode(column, label)
+    _check_limits(array, label)
+    return array, held
+
+
+def _encode(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -53,14 +60,12 @@ def encode_column(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
     if isinstance(dtype, np.dtype):
         native = dtype.newbyteorder("=")  # Arrow has no other
         if dtype.kind in "biuMm" or native in (np.float16, np.float32, np.float64):
-            array = pa.array(column.to_numpy().astype(native, copy=False), from_pandas=False)
-            _check_seconds(array, label)
-            return array, {"numpy": str(dtype)}
+            return pa.array(column.to_numpy().astype(native, copy=False), from_pandas=False), {"numpy": str(dtype)}
         return _encode_objects(column, label)
     if isinstance(dtype, pd.CategoricalDtype):
         return _encode_category(column)
     if isinstance(dtype, pd.SparseDtype):
-        array, held = encode_column(column.sparse.to_dense(), label)
+        array, held = _encode(column.sparse.to_dense(), label)
         return array, {"sparse": held, "fill": encode_plain(dtype.fill_value)}
     return _encode_extension(column, label)
 
@@ -157,7 +162,6 @@ def _encode_extension(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
         array = array.combine_chunks()
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
-    _check_seconds(array, label)
     if isinstance(dtype, pd.ArrowDtype):
         return array, _encode_arrow_type(dtype.pyarrow_dtype, label)
     if str(dtype) in _MASKED_FLOATS:  # whose NaN Arrow would take for null
@@ -176,18 +180,31 @@ def _encode_extension(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
     return array, {"extension": held}
 
 
-def _check_seconds(array: Any, label: str) -> None:
-    """Refuse times that parquet, which knows no seconds, cannot count: Arrow would end the process."""
+def _check_limits(array: Any, label: str) -> None:
+    """Refuse what parquet cannot hold, where Arrow would end the process: times it cannot count, and long values."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    if "timestamp[s" not in str(array.type):
+    text = str(array.type)
+    is_long = array.nbytes > _LENGTH_LIMIT and ("large_string" in text or "large_binary" in text)
+    if not is_long and "timestamp[s" not in text:
         return
     if pa.types.is_nested(array.type):
         parts = [array.keys, array.items] if pa.types.is_map(array.type) else array.flatten()
         for part in parts if isinstance(parts, list) else [parts]:
-            _check_seconds(part, label)
-        return
+            _check_limits(part, label)
+    elif pa.types.is_dictionary(array.type):
+        _check_limits(array.dictionary, label)
+    elif pa.types.is_timestamp(array.type) and array.type.unit == "s":
+        _check_seconds(array, label)
+    elif is_long:
+        _check_lengths(array, label)
+
+
+def _check_seconds(array: Any, label: str) -> None:
+    """Refuse times that parquet, which knows no seconds, cannot count."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     for bound in pc.min_max(array.cast(pa.int64())).as_py().values():
         if bound is not None and abs(bound) > _SECONDS_LIMIT:
             raise MaterializerError(
@@ -195,6 +212,19 @@ def _check_seconds(array: Any, label: str) -> None:
                 hint="convert the column to whole numbers",
                 column=label,
             )
+
+
+def _check_lengths(array: Any, label: str) -> None:
+    """Refuse a value of more bytes than parquet writes."""
+    import pyarrow.compute as pc
+
+    longest = pc.max(pc.binary_length(array)).as_py()
+    if longest is not None and longest > _LENGTH_LIMIT:
+        raise MaterializerError(
+            f"column {label} holds a value of {longest} bytes, over the {_LENGTH_LIMIT} of parquet",
+            hint="save that value as an artifact of its own, or in parts",
+            column=label,
+        )
 
 
 def _encode_arrow_type(kind: Any, label: str) -> Json:

@@ -16,7 +16,7 @@ import pytest
 
 from ledger.enums import VisualizationType
 from ledger.errors import MaterializerError
-from ledger.materializers import load_value
+from ledger.materializers import load_value, pandas_columns
 from ledger.materializers.pandas_labels import decode_dtype
 from tests.kit.ledgers import run_python
 from tests.kit.materializing import Bench, MaterializerContract, MemoryFiles
@@ -330,6 +330,25 @@ def test_large_numbers_beside_a_missing_one_stay_apart(bench: Bench, dtype: str)
         held = loaded.columns if len(loaded) == 1 else loaded.index
         assert [level[code] for code in labels.codes[0][:2]] == [held.levels[0][code] for code in held.codes[0][:2]]
         assert (dtype, -1) == (held.levels[0].dtype, held.codes[0][2])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(["ab", "abcdefgh"], dtype=object),
+        pd.Series([b"abcdefgh", None], dtype=object),
+        pd.Series([1, "abcdefgh"], dtype=object),
+        pd.Series(pd.Categorical(["abcdefgh"])),
+        pd.Series([["abcdefgh"]], dtype=pd.ArrowDtype(pa.list_(pa.large_string()))),
+    ],
+)
+def test_a_value_that_is_too_long_for_parquet_is_refused(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, column: Any
+) -> None:
+    """Arrow would end the process over a value of 2 GiB; the limit is a small one here."""
+    monkeypatch.setattr(pandas_columns, "_LENGTH_LIMIT", 7)
+    with pytest.raises(MaterializerError, match=r"column 'x' holds a value of .* bytes, over the 7 of parquet"):
+        bench.save(pd.DataFrame({"x": column}))
 
 
 def test_what_parquet_cannot_hold_is_refused(bench: Bench) -> None:
