@@ -134,6 +134,7 @@ def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_
             aside = git_dir / "ledger-stale"
             make_directory(aside)
             rename_ref_file(lock, aside / f"main.lock.{time.time_ns()}")
+            remove_if_there(git_dir / "HEAD.lock")  # which a push takes next; it would stop every later one
             return
         time.sleep(0.05)
 

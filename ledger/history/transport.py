@@ -7,9 +7,10 @@ known of it, so real Git does this part, and its words say what to do where it f
 import os
 import re
 import shlex
+import time
 from pathlib import Path
 
-from ledger.disk import is_file, is_folder, mode_of, settle_everything, settle_files, sync_directory
+from ledger.disk import is_file, is_folder, mode_of, remove_if_there, settle_everything, settle_files, status_of, sync_directory
 from ledger.errors import DiskFullError, RemoteError
 from ledger.history.git_program import ASK_SECONDS, REACH, SSH, TRANSFER_SECONDS, Done, run_git
 from ledger.history.loose import LooseObjects
@@ -82,7 +83,7 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
         options.append(f"--receive-pack={_RECEIVE}")
     command = ("push", *options, "--", remote.url, f"{commit}:{BRANCH}")
     done = _talk(git_dir, remote, *command, seconds=TRANSFER_SECONDS)
-    if done.code and re.search(_SWEPT, done.words):
+    if done.code and (re.search(_SWEPT, done.words) or _clear_dead_locks(remote, done.words)):
         done = _talk(git_dir, remote, *command, seconds=TRANSFER_SECONDS)
     return done.words if done.code else None
 
@@ -94,10 +95,7 @@ def settle_remote(remote: Remote, before: CommitId | None) -> None:
     made with the repository, or the loose objects of a plain push. A ledger there with relaxed saves has synced
     nothing, not even its bytes.
     """
-    if not _is_near(remote):
-        return
-    path = path_in(remote.url)
-    git_dir = next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/{_PACKS}")), None)
+    git_dir = _repository_near(remote)
     if git_dir is None:
         return
     is_pushed = before is not None and LooseObjects(Path(git_dir, "objects")).has(before)
@@ -110,6 +108,8 @@ def settle_remote(remote: Remote, before: CommitId | None) -> None:
 
 
 _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
+_LOCKED_BY_PUSHES = (BRANCH, "HEAD")
+_DEAD_LOCK_SECONDS = 60.0
 _LOCKED = r"Unable to create '([^']+\.lock)': File exists"
 _SWEPT = r"unable to migrate objects|No such file or directory.*\(unpacker error\)"
 """What Git says when the remote's own housekeeping deleted the objects of a push as they arrived."""
@@ -159,7 +159,7 @@ def advice(words: str, default: str) -> str:
         return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
     locked = re.search(_LOCKED, words)
     if locked is not None:  # Git never removes another's lock
-        return f"if {locked[1]} is still there in a minute, its push has died: remove it in the remote, and try again"
+        return f"try again in a minute; if {locked[1]} is still there then, its push has died: remove it in the remote"
     return next((hint for known, hint in _ADVICE.items() if known in words), default)
 
 
@@ -187,6 +187,29 @@ def _is_damaged_here(done: Done) -> bool:
 def _is_near(remote: Remote) -> bool:
     """Whether a remote is a path, which Git asks without ssh."""
     return remote.url.startswith(("/", FILE))
+
+
+def _repository_near(remote: Remote) -> str | None:
+    """Where the repository of a remote on this machine lies; ``None`` for any other, and where there is none."""
+    if not _is_near(remote):
+        return None
+    path = path_in(remote.url)
+    return next((f"{path}{end}" for end in _GIT_ENDS if is_folder(f"{path}{end}/{_PACKS}")), None)
+
+
+def _clear_dead_locks(remote: Remote, refusal: str) -> bool:
+    """Take away the locks that a killed push left in a remote on this machine, and that stopped a push; says if any.
+
+    They are known by their names: the words that name one may be those of a remote's hook. A live push has them for a
+    moment. One that stood still for a minute, and goes on, finds its own gone and fails, or finds another's, which
+    holds what was checked as its own was; what the branch holds then is what counts.
+    """
+    git_dir = _repository_near(remote)
+    if git_dir is None or not re.search(_LOCKED, refusal):
+        return False
+    found = {lock: status_of(lock) for lock in (f"{git_dir}/{ref}.lock" for ref in _LOCKED_BY_PUSHES)}
+    old = [lock for lock, status in found.items() if status and time.time() - status.st_mtime > _DEAD_LOCK_SECONDS]
+    return any([remove_if_there(lock) for lock in old])
 
 
 def _talk(git_dir: Path, remote: Remote, *arguments: str, seconds: float) -> Done:

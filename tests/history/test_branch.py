@@ -176,6 +176,14 @@ def test_patience_ends(bare: Path, ahead: int) -> None:
     clear_dead_lock(bare, holder_died=True)
 
 
+def test_of_a_push_that_died_no_lock_stays(bare: Path) -> None:
+    """Git locks HEAD, too, which leads to the branch: that stops no save, but every later push."""
+    for lock in (bare / f"{BRANCH}.lock", bare / "HEAD.lock"):
+        lock.touch()
+    clear_dead_lock(bare, holder_died=False, patience=0.0)
+    assert [] == list(bare.rglob("*main.lock")) + list(bare.rglob("HEAD.lock"))
+
+
 def test_real_git_may_move_the_branch_beside_us(history: History) -> None:
     """A push into the history by real Git is one more writer: what it published is built upon."""
     publish(history)

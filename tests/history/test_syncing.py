@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import socket
+import time
 import tracemalloc
 from functools import partial
 from pathlib import Path
@@ -184,17 +185,38 @@ def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger]
         tracemalloc.stop()
 
 
-def test_a_lock_that_a_killed_push_left_in_a_remote_is_named(pair: tuple[Ledger, Ledger], hub: Path) -> None:
-    """Git takes none away: the error and its hint say which file, and when it may go; then a sync works."""
+def test_a_lock_that_a_killed_push_left_in_a_remote_goes_a_minute_later(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Until then it may be a live push's: the error and its hint say which file; then a sync takes it away."""
     ada, _ = pair
     ada.save("x", "iris")
-    (hub / "refs" / "heads" / "main.lock").touch()
+    locks = hub / "HEAD.lock", hub / "refs" / "heads" / "main.lock"
+    for lock in locks:
+        lock.touch()
     with pytest.raises(RemoteError, match=r"Unable to create '.*main\.lock'") as caught:
         ada.sync()
-    named = re.match("if (.*) is still there in a minute, its push has died: remove it", caught.value.hint)
+    named = re.search("if (.*) is still there then, its push has died: remove it", caught.value.hint)
     assert named is not None
-    Path(named[1]).unlink()
+    assert Path(named[1]) in locks
+    for lock in locks:
+        os.utime(lock, (time.time() - 61, time.time() - 61))
     ada.sync()
+    assert ada.revision == hub_tip(hub)
+    assert [] == list(hub.rglob("*.lock"))
+
+
+def test_a_hooks_words_take_no_file_away(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
+    """What a remote says is a lock need not be one."""
+    ada, _ = pair
+    ada.save("x", "iris")
+    other = tmp_path / "poetry.lock"
+    other.touch()
+    os.utime(other, (0, 0))
+    hook = hub / "hooks" / "pre-receive"
+    hook.write_text(f"#!/bin/sh\necho \"Unable to create '{other}': File exists\" >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(RemoteError, match="poetry"):
+        ada.sync()
+    assert other.exists()
 
 
 def test_what_git_lists_is_kept_whole(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
