@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -207,6 +208,17 @@ def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with pytest.raises(StorageError, match=r"cannot read .*/fifo: Not a regular file"):
         read_file(tmp_path / "fifo")
+
+
+def test_an_interrupt_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C as a file that was opened is looked at: a notebook, which goes on, has it closed."""
+    (tmp_path / "file").touch()
+    before = os.listdir("/dev/fd")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            read_file(tmp_path / "file")
+    assert before == os.listdir("/dev/fd")
 
 
 def test_a_write_into_a_missing_folder_names_the_file(tmp_path: Path) -> None:

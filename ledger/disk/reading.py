@@ -44,7 +44,7 @@ def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
     descriptor = os.open(path, _FLAGS)
     try:
         status = os.fstat(descriptor)
-    except OSError:
+    except BaseException:
         os.close(descriptor)
         raise
     if stat.S_ISREG(status.st_mode):
