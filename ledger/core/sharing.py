@@ -7,7 +7,7 @@ is downloaded; what others saved is read from where they put it.
 
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,7 +29,7 @@ from ledger.errors import (
     StoreMismatchError,
 )
 from ledger.history import Claim, Remote, is_remote_name
-from ledger.history.sharing import SyncPlan, adopt_plan, plan_sync, push_plan
+from ledger.history.sharing import SyncPlan, adopt_plan, join_plan, plan_sync, push_plan
 from ledger.lookup import (
     CONFIG_FILE,
     RemoteConfig,
@@ -123,6 +123,7 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
             name=name,
         )
     remote = remote_for_git(name, settings)
+    adopted: list[SyncPlan] = []
     pushed: dict[str, Claim] = {}
     other_pushed: frozenset[tuple[str, ...]] = frozenset()
     sound: set[str] = set()
@@ -134,7 +135,9 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
             pushed |= {claim.id: claim for claim in plan.unpublished}
             other_pushed |= plan.other_unpublished
             if adopt_plan(workspace.history, plan):
-                return _report(plan, pushed, other_pushed)
+                return _report([*adopted, plan], pushed, other_pushed)
+            joined = join_plan(workspace.history, plan, author=workspace.author, now=workspace.now())
+            adopted += [joined] if joined is not None else []
         time.sleep(random.random() * _LONGEST_PAUSE)  # noqa: S311  # chance spreads those who sync at once
     raise LockTimeoutError(
         f"others kept publishing to {remote} or saving here: {ATTEMPTS} attempts to sync were overtaken",
@@ -157,19 +160,26 @@ def _plan(workspace: Workspace, remote: Remote) -> SyncPlan:
         ) from error
 
 
-def _report(plan: SyncPlan, pushed: dict[str, Claim], other_pushed: frozenset[tuple[str, ...]]) -> SyncReport:
+def _report(
+    adopted: Sequence[SyncPlan], pushed: dict[str, Claim], other_pushed: frozenset[tuple[str, ...]]
+) -> SyncReport:
+    """What the plans that were adopted, one after another, come to."""
+    fetched = {claim.id: claim for plan in adopted for claim in plan.fetched}
+    moved: dict[str, tuple[Claim, Claim]] = {}
+    for before, after in (move for plan in adopted for move in plan.moved):
+        moved[before.id] = moved.get(before.id, (before,))[0], after
     return SyncReport(
-        remote=plan.remote.name,
-        commit=plan.tip,
+        remote=adopted[-1].remote.name,
+        commit=adopted[-1].tip,
         pushed=_labels(pushed.values()),
-        fetched=_labels(claim for claim in plan.fetched if claim.id not in pushed),
+        fetched=_labels(claim for claim in fetched.values() if claim.id not in pushed),
         renumbered=tuple(
             Renumbered(id=after.id, before=before.label, after=after.label)
-            for before, after in plan.moved
+            for before, after in moved.values()
             if before.label != after.label
         ),
         other_pushed=len(other_pushed),
-        other_fetched=len(plan.other_fetched - other_pushed),
+        other_fetched=len(frozenset[tuple[str, ...]]().union(*(plan.other_fetched for plan in adopted)) - other_pushed),
     )
 
 

@@ -161,12 +161,16 @@ class History:
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
         """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
         with self.exclusively():
-            self._clear_dead_lock(holder_died=False)
-            self._settle(expected)
-            try:
-                return move_branch(self.git_dir, expected=expected, new=commit)
-            except FileExistsError:
-                return False
+            return self.move_exclusively(commit, expected=expected)
+
+    def move_exclusively(self, commit: CommitId, *, expected: CommitId) -> bool:
+        """As `move_to`, for whoever is in an `exclusively` block."""
+        self._clear_dead_lock(holder_died=False)
+        self._settle(expected)
+        try:
+            return move_branch(self.git_dir, expected=expected, new=commit)
+        except FileExistsError:
+            return False
 
     def settle(self) -> None:
         """Make durable what saves without fsync have left, and what was pushed here by Git itself."""

@@ -3,7 +3,7 @@
 Beside the first one, since most programs talk to no remote.
 """
 
-from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, gained, plan_sync, push_plan
+from ledger.history.syncing import SyncPlan, adopt_plan, clone_history, gained, join_plan, plan_sync, push_plan
 from ledger.history.tips import accepted_tips
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "adopt_plan",
     "clone_history",
     "gained",
+    "join_plan",
     "plan_sync",
     "push_plan",
 ]

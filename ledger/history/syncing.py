@@ -4,13 +4,15 @@ The steps of specs/sharing.md, 2; whoever drives them uploads bytes between the 
 
 1. `plan_sync`: fetch and check what the remote holds; decide which commit both are to hold;
 2. `push_plan`: ask the remote to move forward to it, never by force, and look whether it did;
-3. `adopt_plan`: move the own branch there by compare-and-swap.
+3. `adopt_plan`: move the own branch there by compare-and-swap; where somebody saved here meanwhile, `join_plan` moves
+   it to a merge of that behind it.
 
 A step that finds that somebody was faster says so, and the caller plans anew. A crash between
 the steps loses nothing: the next plan starts from what is there.
 """
 
 import datetime as dt
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
 from pathlib import Path
 
@@ -63,8 +65,20 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
     local = history.tip()
     brought = _brought(history, remote)
     theirs = receive(history, remote, local=local)
-    tip = _agree(history, remote, local, theirs, author, now)
+    tip = _agree(history, remote, local, theirs, author, now, under=history.exclusively())
     _refuse_moving_published(history, remote, tip)
+    return _plan_for(history, remote, local, theirs, tip, brought)
+
+
+def _plan_for(
+    history: History,
+    remote: Remote,
+    local: CommitId,
+    theirs: CommitId | None,
+    tip: CommitId,
+    brought: CommitId | None = None,
+) -> SyncPlan:
+    """What it comes to that both are to hold one commit."""
     added = cache(partial(_added, history))
     before = {claim.id: claim for claim in _claims_in(added(tip, local))}
     here = _by_id(added(local, tip))
@@ -126,6 +140,20 @@ def adopt_plan(history: History, plan: SyncPlan) -> bool:
     return history.move_to(plan.tip, expected=plan.local)
 
 
+def join_plan(history: History, plan: SyncPlan, *, author: str, now: dt.datetime) -> SyncPlan | None:
+    """Merge what was saved here meanwhile behind a plan's commit, and move the own branch there; what that comes to.
+
+    Under the ledger's lock, and nobody else is asked: who syncs beside saves without a pause loses the race against
+    them once, as this ledger holds all of the remote's then. ``None`` where somebody pushed into this history.
+    """
+    with history.exclusively():
+        local = history.tip()
+        tip = _agree(history, plan.remote, local, plan.tip, author, now, under=nullcontext())
+        _refuse_moving_published(history, plan.remote, tip)
+        is_moved = history.move_exclusively(tip, expected=local)
+    return _plan_for(history, plan.remote, local, plan.tip, tip) if is_moved else None
+
+
 def clone_history(ledger_dir: Path, remote: Remote) -> None:
     """Make the history of a ledger that is being made: everything a remote holds, checked.
 
@@ -153,7 +181,14 @@ def _brought(history: History, remote: Remote) -> CommitId | None:
 
 
 def _agree(
-    history: History, remote: Remote, local: CommitId, theirs: CommitId | None, author: str, now: dt.datetime
+    history: History,
+    remote: Remote,
+    local: CommitId,
+    theirs: CommitId | None,
+    author: str,
+    now: dt.datetime,
+    *,
+    under: AbstractContextManager[None],
 ) -> CommitId:
     """The commit that both are to hold: the one that holds the other, or a merge behind the remote's.
 
@@ -174,20 +209,30 @@ def _agree(
             commit=local,
             remote=remote.name,
         )
-    return _merge_behind(history, remote, theirs, local, author, now)
+    return _merge_behind(history, remote, theirs, local, author, now, under=under)
 
 
 def _merge_behind(
-    history: History, remote: Remote, theirs: CommitId, local: CommitId, author: str, now: dt.datetime
+    history: History,
+    remote: Remote,
+    theirs: CommitId,
+    local: CommitId,
+    author: str,
+    now: dt.datetime,
+    *,
+    under: AbstractContextManager[None],
 ) -> CommitId:
-    """A new commit, durable and named by a ref, that adds to the remote's what only this history holds."""
+    """A new commit, durable and named by a ref, that adds to the remote's what only this history holds.
+
+    It is written ``under`` the ledger's lock: a save that tidies up takes files without a name for those of the dead.
+    """
     objects = history.objects
     tree, merged = merge_roots(history, objects.commit(theirs).tree, objects.commit(local).tree)
     lines = [f"Artifact: {after.label}\nId: {after.id}\nRenumbered: {before.label}" for before, after in merged.moved]
     count = len(merged.moved)
     what = f", {count} version{'s' if count > 1 else ''} renumbered" if count else ""
     message = "\n".join([f"merge behind {remote.name}{what}", "", *lines, f"Time: {format_time(now)}", ""])
-    with history.exclusively():  # a save that tidies up takes files without a name for those of the dead
+    with under:
         commit, pack = history.write_commit(tree, (theirs, local), author=author, now=now, message=message)
         try:
             # Named before its pack is let go: Git's housekeeping must not take it while it is pushed.

@@ -90,6 +90,29 @@ def test_a_save_during_a_sync_waits_for_the_next(pair: tuple[Ledger, Ledger], mo
     assert {"1": "first", "2": "of ada", "3": "one", "4": "two"} == values_by_version(bob)
 
 
+def test_a_sync_beside_saves_without_a_pause_ends(
+    pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who saves more often than a sync takes does not keep it from ending, and the report says all that happened."""
+    ada, bob = pair
+    ada.save("of ada", "iris", tags=["new"])
+    ada.sync()
+    bob.save("one", "iris")
+    saved: list[str] = []
+
+    def adopt_late(history: History, plan: object) -> bool:
+        saved.append(Ledger.open(bob.path).save(len(saved), "iris").version)
+        return adopt_plan(history, plan)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sharing, "adopt_plan", adopt_late)
+    report = bob.sync()
+    assert ["3", "5"] == saved, "the first is number 4 now; the second waits for the next sync"
+    assert (("iris@2",), ("iris@3", "iris@4")) == (report.fetched, report.pushed)
+    assert [("iris@2", "iris@3"), ("iris@3", "iris@4")] == [(each.before, each.after) for each in report.renumbered]
+    assert {"1": "first", "2": "of ada", "3": "one", "4": 0, "5": 1} == values_by_version(bob)
+    assert bob.verify().ok
+
+
 def test_a_merge_is_written_under_the_ledgers_lock(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Whoever holds the lock may take files without a name away, as those of the dead: so a merge waits for it."""
     ada, bob = pair
