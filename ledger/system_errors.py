@@ -15,7 +15,7 @@ from ledger.errors import (
     StoreUnavailableError,
 )
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _CLOSED = frozenset({errno.EACCES, errno.EPERM})
 _READ_ONLY = frozenset({errno.EROFS, *_CLOSED})
 _READING = frozenset({"read", "list", "look at"})
@@ -40,7 +40,7 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
     reason = cause.strerror or str(cause)
     message = f"cannot {doing} {path}: {reason}"
     kind, hint = StorageError, _PATH_HINTS.get(cause.errno or 0, "")
-    if cause.errno in _FULL:
+    if cause.errno in FULL:
         kind, hint = DiskFullError, "free some space and try again; nothing was published"
     elif cause.errno in _READ_ONLY and doing not in _READING:
         kind, hint = ReadOnlyError, "check the permissions of the path and whether the disk is mounted read-only"
@@ -51,7 +51,7 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
 
 def raise_if_machine_failed(error: Exception, doing: str, what: str) -> None:
     """Raise an error of others' code as `StorageError` if a full or failing disk, or a shortage, is what it says."""
-    if isinstance(error, OSError) and error.errno in (*_FULL, *_SHORTAGE, errno.EIO):
+    if isinstance(error, OSError) and error.errno in (*FULL, *_SHORTAGE, errno.EIO):
         raise storage_error(error, error.filename or what, doing) from error
 
 

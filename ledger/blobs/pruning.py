@@ -24,6 +24,7 @@ from ledger.blobs.packs import load_index
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Run, load_table, put_runs
 from ledger.disk import Hold, alone, fresh_name, remove_if_there, status_of, storage_errors, walk, write_new_file
+from ledger.errors import DiskFullError
 from ledger.records import Content
 
 _LABEL = "the store"
@@ -56,12 +57,18 @@ def alone_with(store: LocalStore, *, timeout: float) -> Iterator[None]:
 def clock_of(store: LocalStore) -> float:
     """The time of the store's own disk, in seconds since 1970."""
     path = str(store.root / fresh_name())
-    with storage_errors(path, "write"):
-        write_new_file(path, [])
-        try:
+    try:
+        with storage_errors(path, "write"):
+            write_new_file(path, [])
+            try:
+                return os.stat(path).st_mtime
+            finally:
+                remove_if_there(path)
+    except DiskFullError:
+        path = str(store.root / STORE_KEY)  # a file that is there needs no room to be told the time
+        with storage_errors(path, "write"):
+            os.utime(path)
             return os.stat(path).st_mtime
-        finally:
-            remove_if_there(path)
 
 
 def age_of(store: LocalStore, key: str, now: float) -> Spare | None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 from ledger.disk.own_files import OwnFile
 from ledger.disk.reading import read_file, storage_errors
 from ledger.errors import LockTimeoutError
-from ledger.system_errors import storage_error
+from ledger.system_errors import FULL, storage_error
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -88,7 +88,12 @@ class HeldLock:
         # In place: the lock is on this inode. Not synced: after a power cut nobody holds it.
         if last:
             os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
+        try:
+            os.pwrite(descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
+        except OSError as error:
+            # A full disk is no reason not to lock: room is made under the lock, too.
+            if error.errno not in FULL:
+                raise
 
 
 class LockFile:

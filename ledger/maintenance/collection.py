@@ -116,12 +116,11 @@ def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Coll
     """Do what was planned, as far as it is still right; raises `LockTimeoutError` while others are saving."""
     workspace = ledger.workspace.afresh()
     store = _own_store(workspace, exclusive=exclusive)
-    tables, filled = _rewrite(store, plan, timeout=workspace.config.lock_timeout)
-    # The chunks that are alive may be all that a spare pack holds: then that is the new one.
-    spare = [each for each in plan.spare if each.key not in filled]
+    # First what makes room, as the disk may be full.
     removed: list[Spare] = []
-    for start in range(0, len(spare), _TOGETHER):
-        removed += _remove(workspace, store, plan, spare[start : start + _TOGETHER])
+    for start in range(0, len(plan.spare), _TOGETHER):
+        removed += _remove(workspace, store, plan, plan.spare[start : start + _TOGETHER])
+    tables = _rewrite(store, plan, timeout=workspace.config.lock_timeout)
     return Collected(
         packs=len(plan.rewrites),
         tables=tables,
@@ -158,19 +157,18 @@ def _mostly_dead(store: LocalStore, listed: Iterable[str], needed: Needed) -> It
                 yield PackRewrite(key=key, size=size, live=live)
 
 
-def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> tuple[int, set[str]]:
-    """Move what is alive out of the packs; how many tables were told, and the packs that hold it now.
+def _rewrite(store: LocalStore, plan: GcPlan, *, timeout: float) -> int:
+    """Move what is alive out of the packs; how many tables were told.
 
     The packs that it came from stay for whoever has read an old table.
     """
     if not plan.rewrites:
-        return 0, set()
+        return 0
     keys = [rewrite.key for rewrite in plan.rewrites]
     places = repack(store, {key: sorted(plan.needed.stretches[key]) for key in keys})
-    filled = packs_in(places)
-    for key in (*keys, *filled):
+    for key in (*keys, *packs_in(places)):
         age_anew(store, key)
-    return sum(point_anew(store, content, places, timeout=timeout) for content in plan.needed.contents), filled
+    return sum(point_anew(store, content, places, timeout=timeout) for content in plan.needed.contents)
 
 
 def _remove(workspace: Workspace, store: LocalStore, plan: GcPlan, spare: Iterable[Spare]) -> list[Spare]:
