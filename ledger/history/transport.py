@@ -10,7 +10,16 @@ import shlex
 import time
 from pathlib import Path
 
-from ledger.disk import is_file, is_folder, mode_of, remove_if_there, settle_everything, settle_files, status_of, sync_directory
+from ledger.disk import (
+    is_file,
+    is_folder,
+    mode_of,
+    remove_if_there,
+    settle_everything,
+    settle_files,
+    status_of,
+    sync_directory,
+)
 from ledger.errors import DiskFullError, RemoteError
 from ledger.history.git_program import ASK_SECONDS, REACH, SSH, TRANSFER_SECONDS, Done, run_git
 from ledger.history.loose import LooseObjects

@@ -90,9 +90,7 @@ def test_a_save_during_a_sync_waits_for_the_next(pair: tuple[Ledger, Ledger], mo
     assert {"1": "first", "2": "of ada", "3": "one", "4": "two"} == values_by_version(bob)
 
 
-def test_a_sync_beside_saves_without_a_pause_ends(
-    pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sync_beside_saves_without_a_pause_ends(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
     """Who saves more often than a sync takes does not keep it from ending, and the report says all that happened."""
     ada, bob = pair
     ada.save("of ada", "iris", tags=["new"])

@@ -1,6 +1,7 @@
 """Room comes back from what nobody needs, and nothing that anybody relies on goes."""
 
 import errno
+import itertools
 import os
 import shutil
 import threading
@@ -55,6 +56,12 @@ def collect(ledger: Ledger, **options: Any) -> Collected:
     return execute_gc(fresh, plan_gc(fresh, **options))
 
 
+def fill(disk: Path, data: bytes) -> None:
+    """Make files with some bytes until there is no room for more."""
+    for number in itertools.count():
+        (disk / str(number)).write_bytes(data)
+
+
 def give_up(ledger: Ledger) -> None:
     """Save in a transaction that nobody refers to any more."""
     ledger.transaction().save("never published", "wasted")
@@ -97,11 +104,8 @@ def test_a_disk_that_is_full_gets_room(tmp_path: Path, size: str) -> None:
         waste(ledger)
         make_mostly_dead(ledger, "weights")
         grow_old(ledger)
-        with pytest.raises(OSError, match="No space left"), (disk / "filling").open("wb", buffering=0) as filling:
-            while "nr_inodes" not in size:
-                filling.write(b"x" * 4096)
-            for number in range(1000):
-                (disk / str(number)).touch()
+        with pytest.raises(OSError, match="No space left"):
+            fill(disk, b"" if "nr_inodes" in size else b"x" * 4096)
         collected = collect(ledger)
         assert (2, 1) == (len(collected.removed), collected.packs)
         assert LARGE == Ledger.open(ledger.path).load("weights")
