@@ -218,7 +218,8 @@ def _clear_dead_locks(remote: Remote, refusal: str) -> bool:
         return False
     found = {lock: status_of(lock) for lock in (f"{git_dir}/{ref}.lock" for ref in _LOCKED_BY_PUSHES)}
     old = [lock for lock, status in found.items() if status and time.time() - status.st_mtime > _DEAD_LOCK_SECONDS]
-    return any([remove_if_there(lock) for lock in old])
+    removed = [lock for lock in old if remove_if_there(lock)]
+    return bool(removed)
 
 
 def _talk(git_dir: Path, remote: Remote, *arguments: str, seconds: float) -> Done:
