@@ -6,6 +6,8 @@ import gc
 gc.disable()
 try:
     from ledger.cli import main
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 finally:
     gc.freeze()
     gc.enable()

@@ -317,6 +317,24 @@ def test_an_interrupt_is_silent(iris: dict[str, Any], workdir: Path) -> None:
     assert ["1"] == [version.version for version in Ledger.open().versions("iris")]
 
 
+STRUCK = """
+import runpy, sys
+class Struck:
+    def find_spec(self, name, *_):
+        if name == "ledger.cli.care":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Struck())
+runpy.run_module("ledger", run_name="__main__")
+"""
+
+
+def test_an_interrupt_is_silent_while_the_program_is_loaded() -> None:
+    """Loading takes longest of a short command, so it is where Ctrl-C often strikes."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", STRUCK], env=environment, capture_output=True, text=True, check=False)
+    assert (130, "") == (done.returncode, done.stderr)
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.filterwarnings("ignore")
 def test_completion_is_printed(cli: Cli, shell: str) -> None:
