@@ -100,9 +100,9 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
             raise FormatError(f"its tree is {commit.tree}, merging its parents gives {expected}, as `ledger sync` does")
 
 
-def _check_artifacts(tree: CommittedTree, added: tuple[layout.Path, ...]) -> None:
+def _check_artifacts(tree: CommittedTree, added: tuple[layout.TreePath, ...]) -> None:
     """The artifacts that new files belong to are whole, as a reader would meet them."""
-    touched = dict[Name, set[layout.Path]]()
+    touched = dict[Name, set[layout.TreePath]]()
     for path in added:
         name = layout.artifact_of(path)
         if name is not None:
@@ -124,7 +124,7 @@ def _check_spellings(tree: CommittedTree, touched: Mapping[Name, object]) -> Non
                 raise FormatError(f"artifact {new!r} stands beside {old!r}")
 
 
-def _check_artifact(tree: CommittedTree, name: Name, *, new: set[layout.Path], ids: set[str]) -> None:
+def _check_artifact(tree: CommittedTree, name: Name, *, new: set[layout.TreePath], ids: set[str]) -> None:
     """One artifact is whole; versions in ``new`` folders are found, and none has one of ``ids``, which gain theirs."""
     snapshot = Snapshot(tree)
     strays = snapshot.strays(name)
@@ -132,7 +132,7 @@ def _check_artifact(tree: CommittedTree, name: Name, *, new: set[layout.Path], i
         raise FormatError(f"artifact {name!r} stands beside {strays[0]!r}")
     before: Claim | None = None
     versions: set[str] = set()
-    pointers: set[layout.Path] = set()
+    pointers: set[layout.TreePath] = set()
     for claim in snapshot.claims(name):
         problem = claim_problem(claim, before)
         if claim.id in ids or claim.version in versions:

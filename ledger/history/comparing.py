@@ -11,7 +11,7 @@ from ledger.errors import FormatError, IntegrityError
 from ledger.history.damage import raise_if_object_damaged
 from ledger.history.forms import Entry, ObjectId, differing_entries
 from ledger.history.kinds import TREE
-from ledger.history.layout import Path
+from ledger.history.layout import TreePath
 from ledger.history.objects import Objects
 
 DEPTH_LIMIT = 12
@@ -27,9 +27,9 @@ _NAME_SHOWN = 40
 class Difference(msgspec.Struct, frozen=True):
     """Files that only the second tree has, that only the first has, and that both have with other bytes."""
 
-    added: tuple[Path, ...]
-    removed: tuple[Path, ...]
-    edited: tuple[Path, ...]
+    added: tuple[TreePath, ...]
+    removed: tuple[TreePath, ...]
+    edited: tuple[TreePath, ...]
 
     @property
     def breach(self) -> tuple[str, str] | None:
@@ -54,12 +54,12 @@ class _Walk:
     """A walk through two trees at once, and what it has met."""
 
     def __init__(self, objects: Objects) -> None:
-        self.added: list[Path] = []
-        self.removed: list[Path] = []
-        self.edited: list[Path] = []
+        self.added: list[TreePath] = []
+        self.removed: list[TreePath] = []
+        self.edited: list[TreePath] = []
         self._objects = objects
 
-    def descend(self, path: Path, before: Entry | None, after: Entry | None) -> None:
+    def descend(self, path: TreePath, before: Entry | None, after: Entry | None) -> None:
         """Note what differs at a path and below it; equal trees are not read."""
         if before == after:
             return
@@ -85,7 +85,7 @@ class _Walk:
                 raise FormatError(f"{where}: a name of {len(name)} characters, over {_NAME_LIMIT}", where=where)
             self.descend((*path, name), one, other)
 
-    def _read(self, path: Path, entry: Entry | None) -> bytes:
+    def _read(self, path: TreePath, entry: Entry | None) -> bytes:
         if entry is None or not entry.is_directory:
             return b""
         if len(path) > DEPTH_LIMIT:
@@ -96,11 +96,11 @@ class _Walk:
             raise_if_object_damaged(error)
             raise FormatError(f"{_shown(path)}: {error}", where=_shown(path)) from error
 
-    def _note(self, paths: list[Path], path: Path) -> None:
+    def _note(self, paths: list[TreePath], path: TreePath) -> None:
         paths.append(path)
         if len(paths) > PATH_LIMIT:
             raise FormatError(f"{'/'.join(path)}: more than {PATH_LIMIT} files differ", where="/".join(path))
 
 
-def _shown(path: Path) -> str:
+def _shown(path: TreePath) -> str:
     return "/".join(path) or "the root"

@@ -55,7 +55,7 @@ class EventDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class RecordDraft(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="record"):
     """Any other record, at a path of its own."""
 
-    path: layout.Path
+    path: layout.TreePath
     data: bytes
     trailers: tuple[str, ...] = ()
 

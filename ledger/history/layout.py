@@ -16,13 +16,13 @@ from ledger.errors import FormatError
 from ledger.ids import EventId, VersionId, dashed, is_uuid, undashed
 from ledger.records import Name, VersionString, decode_name, encode_name
 
-Path = tuple[str, ...]
+TreePath = tuple[str, ...]
 """A path in a tree, segment by segment."""
 
-LEDGER_FILE: Path = ("ledger.json",)
-ARTIFACTS: Path = ("artifacts",)
-RUNS: Path = ("runs",)
-CACHE: Path = ("cache",)
+LEDGER_FILE: TreePath = ("ledger.json",)
+ARTIFACTS: TreePath = ("artifacts",)
+RUNS: TreePath = ("runs",)
+CACHE: TreePath = ("cache",)
 MANIFEST = "version.json"
 NAMES = "names"
 EVENTS = "events"
@@ -61,12 +61,12 @@ class Claim(NamedTuple):
         return f"{claim_start(self.position)}{self.version}~{self.counter}~{undashed(self.id)}"
 
     @property
-    def path(self) -> Path:
+    def path(self) -> TreePath:
         """The directory of the version's manifest and events."""
         return (*artifact_path(self.name), *page_of(self.position), self.directory)
 
     @property
-    def pointer(self) -> Path | None:
+    def pointer(self) -> TreePath | None:
         """The empty file that finds the version string, where that is not the position."""
         if self.version == str(self.position):
             return None
@@ -82,18 +82,18 @@ def shard_of(name: str) -> str:
 
 
 @lru_cache(1024)
-def artifact_path(name: Name) -> Path:
+def artifact_path(name: Name) -> TreePath:
     """The directory of an artifact."""
     return (*ARTIFACTS, shard_of(name), encode_name(name))
 
 
-def page_of(position: int) -> Path:
+def page_of(position: int) -> TreePath:
     """The two directory levels that hold a hundred positions."""
     digits = f"{position // _PAGE:06d}"
     return digits[:4], digits[4:]
 
 
-def pointer_page(name: Name, version: str) -> Path:
+def pointer_page(name: Name, version: str) -> TreePath:
     """The directory of the pointer of a version string."""
     return (*artifact_path(name), NAMES, hashlib.sha256(version.encode()).hexdigest()[:2])
 
@@ -113,7 +113,7 @@ def is_page(segment: str) -> bool:
     return _PAGE_NAME.fullmatch(segment) is not None
 
 
-def artifact_of(path: Path) -> Name | None:
+def artifact_of(path: TreePath) -> Name | None:
     """The artifact that a path belongs to as part of a claim or as a pointer, or ``None`` for any other path."""
     if path[:1] != ARTIFACTS or len(path) not in (_CLAIM_FILE_DEPTH, _POINTER_DEPTH):
         return None
@@ -121,18 +121,18 @@ def artifact_of(path: Path) -> Name | None:
     return parse_name(path[2]) if is_placed else None
 
 
-def run_path(run: str) -> Path:
+def run_path(run: str) -> TreePath:
     """The directory of a run's records: the day is in the run's id, a UUIDv7."""
     day = dt.datetime.fromtimestamp((uuid.UUID(run).int >> 80) / 1000, dt.UTC)
     return (*RUNS, f"{day:%Y-%m-%d}", run)
 
 
-def run_file(run: str, part: str) -> Path:
+def run_file(run: str, part: str) -> TreePath:
     """The record of a run's beginning or end: ``part`` is ``run`` or ``end``."""
     return (*run_path(run), f"{part}.json")
 
 
-def step_file(run: str, step: Name) -> Path:
+def step_file(run: str, step: Name) -> TreePath:
     """The record of a step; ``run`` and ``end`` are spelled so that they are no run's own records."""
     encoded = encode_name(step)
     if encoded in ("run", "end"):
@@ -140,12 +140,12 @@ def step_file(run: str, step: Name) -> Path:
     return (*run_path(run), f"{encoded}.json")
 
 
-def cache_folder(key: str) -> Path:
+def cache_folder(key: str) -> TreePath:
     """The directory of the cache entries whose keys begin alike."""
     return (*CACHE, key[:2])
 
 
-def cache_file(key: str, run: str) -> Path:
+def cache_file(key: str, run: str) -> TreePath:
     """The cache entry that one run made for a key."""
     return (*cache_folder(key), f"{key}~{run}.json")
 

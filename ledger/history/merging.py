@@ -18,7 +18,7 @@ import msgspec
 from ledger.errors import IntegrityError
 from ledger.history import layout
 from ledger.history.drafts import allocate, refuse_collision
-from ledger.history.layout import Claim, Path
+from ledger.history.layout import Claim, TreePath
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import Folders
 from ledger.ids import EventId, VersionId, derived_uuid, undashed
@@ -41,11 +41,13 @@ _ID_DIGITS = 32
 class Merged(msgspec.Struct, frozen=True):
     """What is to be added to the published side, and the claims that moved: from where, to where."""
 
-    added: dict[Path, bytes]
+    added: dict[TreePath, bytes]
     moved: tuple[tuple[Claim, Claim], ...]
 
 
-def merge_trees(theirs: Folders, ours: Folders, only_ours: Iterable[Path], only_theirs: Iterable[Path]) -> Merged:
+def merge_trees(
+    theirs: Folders, ours: Folders, only_ours: Iterable[TreePath], only_theirs: Iterable[TreePath]
+) -> Merged:
     """What ``ours`` adds to ``theirs``, which is published and stays.
 
     ``only_ours`` and ``only_theirs`` are the files that the other side lacks.
@@ -53,10 +55,10 @@ def merge_trees(theirs: Folders, ours: Folders, only_ours: Iterable[Path], only_
     Raises `NameCollisionError` where two names differ only in case, and `IntegrityError` where one
     record has two forms.
     """
-    added: dict[Path, bytes] = {}
+    added: dict[TreePath, bytes] = {}
     moved: list[tuple[Claim, Claim]] = []
     elsewhere = {claim.id: claim for claim in filter(None, map(_claim_at, only_theirs))}
-    touched: dict[Name, set[Path]] = {}
+    touched: dict[Name, set[TreePath]] = {}
     for path in only_ours:
         name = layout.artifact_of(path)
         if name is None:
@@ -78,7 +80,7 @@ class _Artifact:
         """``elsewhere`` are the claims of the other side that ours lacks: a version of ours may be among them."""
         self._published = Snapshot(theirs)
         refuse_collision(name, self._published)
-        self.added: dict[Path, bytes] = {}
+        self.added: dict[TreePath, bytes] = {}
         self.moved: list[tuple[Claim, Claim]] = []
         self._name = name
         self._theirs = theirs
@@ -87,7 +89,7 @@ class _Artifact:
         self._given = set[VersionString]()
         self._latest = self._published.latest(name)
 
-    def merge(self, touched: set[Path]) -> None:
+    def merge(self, touched: set[TreePath]) -> None:
         """Join the versions of our side whose directories hold something that the other side lacks."""
         for path in sorted(touched):
             claim = _claim_at((*path, layout.MANIFEST))
@@ -136,7 +138,7 @@ class _Artifact:
         )
         self.added[*place.path, f"{id}.json"] = encode(event)
 
-    def _join(self, source: Path, target: Path) -> None:
+    def _join(self, source: TreePath, target: TreePath) -> None:
         data, existing = _bytes(self._ours, source), self._theirs.read(target)
         if existing is None:
             self.added[target] = data
@@ -147,7 +149,7 @@ class _Artifact:
             )
 
 
-def _claim_at(path: Path) -> Claim | None:
+def _claim_at(path: TreePath) -> Claim | None:
     """The claim whose manifest stands at a path; ``None`` for another file, or one that is not in its place."""
     name = layout.artifact_of(path)
     if name is None or path[-1] != layout.MANIFEST or not layout.is_claim(path[-2]):
@@ -167,7 +169,7 @@ def _variant(wanted: VersionString, id: VersionId, is_taken: Callable[[VersionSt
     raise IntegrityError(f"every variant of version {wanted!r} for id {id} is taken", id=id, version=wanted)
 
 
-def _bytes(folders: Folders, path: Path) -> bytes:
+def _bytes(folders: Folders, path: TreePath) -> bytes:
     data = folders.read(path)
     if data is None:
         raise IntegrityError(f"{'/'.join(path)} is missing from the history", where="/".join(path))

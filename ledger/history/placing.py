@@ -6,7 +6,7 @@ that others wrote. Pure: what a file's neighbours are is not its concern.
 
 from ledger.errors import FormatError
 from ledger.history import layout
-from ledger.history.layout import Path
+from ledger.history.layout import TreePath
 from ledger.history.repository import check_format
 from ledger.records import (
     Name,
@@ -24,7 +24,7 @@ _NAMED_DEPTH = 3
 """Segments of the shortest path that names an artifact: ``artifacts``, the shard, the name."""
 
 
-def check_file(path: Path, data: bytes) -> None:
+def check_file(path: TreePath, data: bytes) -> None:
     """Raise `FormatError` unless ``data`` is a record that belongs at ``path``."""
     where = "/".join(path)
     if path == layout.LEDGER_FILE:
@@ -41,7 +41,7 @@ def check_file(path: Path, data: bytes) -> None:
         raise FormatError(f"{where}: no record of a ledger has this place", where=where)
 
 
-def _check_artifact_file(path: Path, data: bytes, where: str) -> None:
+def _check_artifact_file(path: TreePath, data: bytes, where: str) -> None:
     """Raise unless a file below the artifacts is an event, a pointer or a manifest, as its place says."""
     name = layout.parse_name(path[2]) if len(path) > _NAMED_DEPTH else None
     if name is None:
@@ -75,7 +75,7 @@ def _check_event(data: bytes, id: str, where: str) -> None:
         raise FormatError(f"{where}: holds the event {event.id}", where=where)
 
 
-def _check_run_file(path: Path, data: bytes, where: str) -> None:
+def _check_run_file(path: TreePath, data: bytes, where: str) -> None:
     kind = decode(data, dict[str, object], where=where).get("kind")
     if kind == "run":
         expected = _run_part(decode_run(data, where=where).id, "run", where)
@@ -88,13 +88,13 @@ def _check_run_file(path: Path, data: bytes, where: str) -> None:
     _expect(path, expected, where)
 
 
-def _run_part(run: str, part: str, where: str) -> Path:
+def _run_part(run: str, part: str, where: str) -> TreePath:
     try:
         return layout.run_file(run, part)
     except (ValueError, OverflowError, OSError) as error:
         raise FormatError(f"{where}: the run's id {run!r} is no UUIDv7", where=where) from error
 
 
-def _expect(path: Path, expected: Path, where: str) -> None:
+def _expect(path: TreePath, expected: TreePath, where: str) -> None:
     if path != expected:
         raise FormatError(f"{where}: the record belongs at {'/'.join(expected)}", where=where)

@@ -17,7 +17,9 @@ _NAME_AT = 2
 _MOST_KEPT = 64
 _SPECIAL = (b"version.json", b"run.json", b"end.json")
 
-Path = tuple[bytes, ...]
+Segments = tuple[bytes, ...]
+"""A path in a tree, by the bytes of the names."""
+
 Family = tuple[bytes, bytes, bytes]
 
 
@@ -48,7 +50,7 @@ class Relatives:
 
     def _walk(self, names: Collection[bytes], root: bytes) -> Iterator[tuple[bytes, bytes | None]]:
         """Every object of a pack below a root, with its base; the walk does not go through objects of other packs."""
-        waiting: list[tuple[bytes, bytes | None, Path]] = [(root, self._newest, ())]
+        waiting: list[tuple[bytes, bytes | None, Segments]] = [(root, self._newest, ())]
         seen: set[bytes] = set()
         while waiting:
             tree, newer, path = waiting.pop()
@@ -76,7 +78,7 @@ class Relatives:
             self._kept[tree] = ids
         return ids
 
-    def _of_blob(self, id: bytes, path: Path) -> bytes:
+    def _of_blob(self, id: bytes, path: Segments) -> bytes:
         """The first file of its kind that was met of the same artifact, or else of any."""
         own, others = families_of(path)
         base = self._families.get(own) or self._families.get(others) or id
@@ -85,7 +87,7 @@ class Relatives:
         return base
 
 
-def families_of(path: Path) -> tuple[Family, Family]:
+def families_of(path: Segments) -> tuple[Family, Family]:
     """What files a file resembles: those of its kind in its artifact, and those of its kind."""
     kind = path[-1] if path[-1] in _SPECIAL else b""
     artifact = path[_NAME_AT] if path[0] == _ARTIFACTS and len(path) > _NAME_AT else b""

@@ -3,7 +3,7 @@
 Owns what must hold of an artifact as a whole (positions dense, counters right, version strings found,
 a pointer exactly where one is needed, no name that differs only in case) and of every other record
 (in its place, in canonical form, within its limits). Reports everything that is wrong, each error with the
-version, artifact or place that it touches; `incoming` stops at the first.
+version, artifact or place that it touches; `admission` stops at the first.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from itertools import chain, islice
 from ledger.errors import FormatError, InvalidVersionError, LedgerError
 from ledger.history import layout
 from ledger.history.comparing import DEPTH_LIMIT, PATH_LIMIT
-from ledger.history.layout import Claim, Path
+from ledger.history.layout import Claim, TreePath
 from ledger.history.placing import check_file
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import Folders
@@ -24,7 +24,7 @@ Wrong = tuple[str, LedgerError]
 _KNOWN = (layout.NAMES, layout.EVENTS)
 
 
-def places_of(folders: Folders) -> Iterator[Path]:
+def places_of(folders: Folders) -> Iterator[TreePath]:
     """Every part of a tree that `check_place` takes: the root, and each folder of runs, cache entries and artifacts."""
     yield ()
     for top in (layout.RUNS, layout.CACHE):
@@ -32,7 +32,7 @@ def places_of(folders: Folders) -> Iterator[Path]:
     yield layout.ARTIFACTS
 
 
-def check_place(folders: Folders, place: Path) -> Iterator[Wrong]:
+def check_place(folders: Folders, place: TreePath) -> Iterator[Wrong]:
     """What is wrong with the records of one place, those of artifacts apart."""
     if place == layout.ARTIFACTS:
         yield from _check_shards(folders)
@@ -57,7 +57,7 @@ def check_artifact(folders: Folders, name: Name) -> Iterator[Wrong]:
             yield name, FormatError(f"artifact {name!r}: {entry!r} is no part of one")
     for entry in snapshot.strays(name):
         yield name, FormatError(f"{entry!r} stands among its versions and is not a claim on a position")
-    pointers: set[Path] = set()
+    pointers: set[TreePath] = set()
     before: Claim | None = None
     for claim in snapshot.claims(name):
         problem = claim_problem(claim, before)
@@ -81,7 +81,7 @@ def claim_problem(claim: Claim, before: Claim | None) -> str | None:
     return f"counter {claim.counter} where {counter} was due" if claim.counter != counter else None
 
 
-def pointer_problems(folders: Folders, name: Name, expected: set[Path]) -> Iterator[str]:
+def pointer_problems(folders: Folders, name: Name, expected: set[TreePath]) -> Iterator[str]:
     """Each pointer of an artifact that is there and not expected, or the other way round."""
     folder = (*layout.artifact_path(name), layout.NAMES)
     found = {(*folder, page, entry) for page in folders.names(folder) for entry in folders.names((*folder, page))}
@@ -112,7 +112,7 @@ def _check_shards(folders: Folders) -> Iterator[Wrong]:
                 yield where, FormatError(f"{where}: this is no artifact's folder")
 
 
-def _check_files(folders: Folders, place: Path) -> Iterator[Wrong]:
+def _check_files(folders: Folders, place: TreePath) -> Iterator[Wrong]:
     """Every file at or below a place is the record that its path says; `LedgerError` of what cannot be read."""
     where = "/".join(place)
     try:
@@ -132,7 +132,7 @@ def _check_files(folders: Folders, place: Path) -> Iterator[Wrong]:
             yield "/".join(path), error
 
 
-def _paths(folders: Folders, place: Path) -> Iterator[Path]:
+def _paths(folders: Folders, place: TreePath) -> Iterator[TreePath]:
     """A file, or the files below a folder, which is not too deep; Git has no empty folders."""
     names = folders.names(place)
     if not names:

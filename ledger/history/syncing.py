@@ -53,8 +53,8 @@ class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
     passed_by: tuple[Claim, ...]
     fetched: tuple[Claim, ...]
     moved: tuple[tuple[Claim, Claim], ...]
-    other_unpublished: frozenset[layout.Path]
-    other_fetched: frozenset[layout.Path]
+    other_unpublished: frozenset[layout.TreePath]
+    other_fetched: frozenset[layout.TreePath]
 
 
 def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime) -> SyncPlan:
@@ -247,7 +247,7 @@ def gained(history: History, before: CommitId | None, after: CommitId) -> dict[V
     return _by_id(_added(history, before, after))
 
 
-def _added(history: History, before: CommitId | None, after: CommitId) -> tuple[layout.Path, ...]:
+def _added(history: History, before: CommitId | None, after: CommitId) -> tuple[layout.TreePath, ...]:
     """The paths that one commit has and another lacks."""
     return _compare(history, before, after).added
 
@@ -258,18 +258,18 @@ def _compare(history: History, before: CommitId | None, after: CommitId) -> Diff
     return compare(objects, base, objects.commit(after).tree)
 
 
-def _by_id(paths: tuple[layout.Path, ...]) -> dict[VersionId, Claim]:
+def _by_id(paths: tuple[layout.TreePath, ...]) -> dict[VersionId, Claim]:
     return {claim.id: claim for claim in sorted(_claims_in(paths))}
 
 
-def _others_in(paths: tuple[layout.Path, ...]) -> frozenset[layout.Path]:
+def _others_in(paths: tuple[layout.TreePath, ...]) -> frozenset[layout.TreePath]:
     """The events and the records of runs; an event by its own name, as its version may move."""
     records = [path for path in paths if path[-1].endswith(".json") and path[-1] != layout.MANIFEST]
     events = frozenset(path[-1:] for path in records if path[:1] == layout.ARTIFACTS)
     return events.union(path for path in records if path[:1] == layout.RUNS)
 
 
-def _claims_in(paths: tuple[layout.Path, ...]) -> list[Claim]:
+def _claims_in(paths: tuple[layout.TreePath, ...]) -> list[Claim]:
     names = ((layout.artifact_of(path), path) for path in paths if path[-1] == layout.MANIFEST)
     return [layout.parse_claim(name, path[-2]) for name, path in names if name is not None]
 

@@ -23,7 +23,7 @@ from ledger.history.forms import (
     put_ids,
 )
 from ledger.history.kinds import BLOB, TREE
-from ledger.history.layout import Path
+from ledger.history.layout import TreePath
 
 _OFTEN: Final = 16
 """After this many look-ups in one folder it is decoded, as each look-up until then searches all of its bytes."""
@@ -32,11 +32,11 @@ _OFTEN: Final = 16
 class Folders(Protocol):
     """Named files in folders."""
 
-    def names(self, path: Path, start: str = "") -> list[str]:
+    def names(self, path: TreePath, start: str = "") -> list[str]:
         """The names in a folder that begin with a text, in order; none if there is no such folder."""
         ...
 
-    def read(self, path: Path) -> bytes | None:
+    def read(self, path: TreePath) -> bytes | None:
         """The bytes of a file, or ``None`` if there is no such file."""
         ...
 
@@ -56,11 +56,11 @@ class CommittedTree:
         self._objects = objects
         self.root = root
         # The way to what was asked for last, in one value, for threads: what is asked for next lies near it.
-        self._way: tuple[Path, tuple[Entry, ...]] = (), ()
+        self._way: tuple[TreePath, tuple[Entry, ...]] = (), ()
         # The folder that was last looked into, how often in a row, and its entries once that was often.
         self._asked: tuple[ObjectId, int, dict[str, Entry] | None] = root, 0, None
 
-    def names(self, path: Path, start: str = "") -> list[str]:
+    def names(self, path: TreePath, start: str = "") -> list[str]:
         """The names in a folder that begin with a text, in Git's order."""
         entry = self.find(path)
         if entry is None or not entry.is_directory:
@@ -71,12 +71,12 @@ class CommittedTree:
         except ValueError as error:
             raise bad_tree(entry.id, error) from error
 
-    def read(self, path: Path) -> bytes | None:
+    def read(self, path: TreePath) -> bytes | None:
         """The bytes of a file."""
         entry = self.find(path)
         return None if entry is None or entry.is_directory else self._get(entry, BLOB)
 
-    def find(self, path: Path) -> Entry | None:
+    def find(self, path: TreePath) -> Entry | None:
         """The entry at a path, or ``None``."""
         known, entries = self._way
         depth = 0
@@ -129,7 +129,7 @@ class GrowingTree:
         self._base = CommittedTree(objects, base) if base is not None else None
         self._root = _Folder()
 
-    def add(self, path: Path, data: bytes) -> None:
+    def add(self, path: TreePath, data: bytes) -> None:
         """Add a file; one that exists is never replaced. Raises `FormatError` for a path that no tree of Git has."""
         if not path or not all(map(_is_name, path)):
             raise FormatError(f"{'/'.join(path)!r}: no path of a tree", where="/".join(path))
@@ -142,7 +142,7 @@ class GrowingTree:
             folder = folder.folders.setdefault(segment, _Folder())
         folder.files[path[-1]] = data
 
-    def names(self, path: Path, start: str = "") -> list[str]:
+    def names(self, path: TreePath, start: str = "") -> list[str]:
         """The names in a folder that begin with a text, committed and added, in order."""
         committed = self._base.names(path, start) if self._base is not None else []
         folder = self._folder(path)
@@ -151,7 +151,7 @@ class GrowingTree:
         added = (name for name in (*folder.files, *folder.folders) if name.startswith(start))
         return sorted({*committed, *added})
 
-    def read(self, path: Path) -> bytes | None:
+    def read(self, path: TreePath) -> bytes | None:
         """The bytes of a file, committed or added."""
         folder = self._folder(path[:-1])
         if folder is not None and path[-1] in folder.files:
@@ -162,7 +162,7 @@ class GrowingTree:
         """Hand every new blob and tree to ``emit``, which gives their ids; returns the id of the root."""
         return self._write(self._root, self._base.root if self._base is not None else None, emit)
 
-    def _folder(self, path: Path) -> "_Folder | None":
+    def _folder(self, path: TreePath) -> "_Folder | None":
         folder: _Folder | None = self._root
         for segment in path:
             folder = folder.folders.get(segment) if folder is not None else None

@@ -13,7 +13,7 @@ from ledger.errors import (
 )
 from ledger.history import UNPLACED, Claim, Draft, EventDraft, History, RecordDraft
 from ledger.history.drafts import allocate, message_for, place_all
-from ledger.history.layout import Path
+from ledger.history.layout import TreePath
 from ledger.history.objects import Objects
 from ledger.history.snapshot import Snapshot
 from ledger.history.trees import GrowingTree
@@ -140,7 +140,7 @@ class CountingTree(GrowingTree):
 
     looked = 0
 
-    def names(self, path: Path, start: str = "") -> list[str]:
+    def names(self, path: TreePath, start: str = "") -> list[str]:
         self.looked += 1
         return super().names(path, start)
 

@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass, field
 
 from ledger.history.drafts import allocate
-from ledger.history.layout import MANIFEST, Claim, Path
+from ledger.history.layout import MANIFEST, Claim, TreePath
 from ledger.history.merging import Merged, merge_trees
 from ledger.history.snapshot import Snapshot
 from ledger.ids import Digest, EventId, VersionId, new_uuid
@@ -17,7 +17,7 @@ MILLISECONDS = 1_795_000_000_000
 
 _numbers = itertools.count()
 
-Files = dict[Path, bytes]
+Files = dict[TreePath, bytes]
 
 
 class MemoryTree:
@@ -26,11 +26,11 @@ class MemoryTree:
     def __init__(self, files: Files) -> None:
         self.files = files
 
-    def names(self, path: Path, start: str = "") -> list[str]:
+    def names(self, path: TreePath, start: str = "") -> list[str]:
         below = (file[len(path)] for file in self.files if file[: len(path)] == path and len(file) > len(path))
         return sorted({name for name in below if name.startswith(start)})
 
-    def read(self, path: Path) -> bytes | None:
+    def read(self, path: TreePath) -> bytes | None:
         return self.files.get(path)
 
 
