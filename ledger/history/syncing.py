@@ -24,6 +24,7 @@ from ledger.history.admission import check_commits, merge_roots
 from ledger.history.ancestry import check_readable, common_commit, is_ancestor
 from ledger.history.branch import create_branch
 from ledger.history.comparing import Difference, compare
+from ledger.history.git_words import advice
 from ledger.history.history import History
 from ledger.history.incoming import receive
 from ledger.history.layout import Claim
@@ -31,7 +32,7 @@ from ledger.history.packing import release_pack
 from ledger.history.refs import brought_ref, known_ref, note_known, read_ref, write_ref
 from ledger.history.remotes import PUBLISHED, Remote
 from ledger.history.repository import create_repository
-from ledger.history.transport import advice, push, remote_tip, settle_remote
+from ledger.history.transport import push, remote_tip, settle_remote
 from ledger.ids import CommitId, VersionId
 from ledger.records import format_time
 

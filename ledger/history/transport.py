@@ -1,12 +1,11 @@
 """Talking to remotes: asking what they hold, fetching and pushing.
 
 dulwich's clients report rejected pushes as successful and let a remote rewind what was
-known of it, so real Git does this part, and its words say what to do where it fails.
+known of it, so real Git does this part. What its words mean where it fails, `git_words` knows.
 """
 
 import os
 import re
-import shlex
 import time
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ledger.disk import (
 )
 from ledger.errors import DiskFullError, RemoteError
 from ledger.history.git_program import ASK_SECONDS, REACH, SSH, TRANSFER_SECONDS, Done, run_git
+from ledger.history.git_words import advice, is_damaged_here, is_full_here, is_locked, was_swept
 from ledger.history.loose import LooseObjects
 from ledger.history.refs import BRANCH, PACKED_REFS
 from ledger.history.remotes import FILE, Remote, path_in
@@ -41,8 +41,25 @@ _NAMED_IN = (_PACKS, os.path.dirname(BRANCH), "reftable")
 """The folders in which Git names what it takes: packs, and refs, which a remote may keep as it likes."""
 _GIT_ENDS = ("/.git", "", ".git")
 """What Git appends to a path to find the repository there, in this order."""
-# Patterns are compiled by `re` when they are first used: most programs ask no remote.
-_LINE = r"([0-9a-f]{40})\t" + re.escape(BRANCH)
+_LINE = r"([0-9a-f]{40})\t" + re.escape(BRANCH)  # compiled by `re` when it is first used
+_LOCKED_BY_PUSHES = (BRANCH, "HEAD")
+_DEAD_LOCK_SECONDS = 60.0
+_MEND = (
+    "run `ledger verify`; where it finds damage here, `ledger repair --from` the remote or a clone mends it, "
+    "else the damage is in the remote"
+)
+_SSH_VARIABLES = {"GIT_SSH_COMMAND": "core.sshCommand", "GIT_SSH": "core.sshCommand"}
+_HTTP_VARIABLES = {
+    "GIT_SSL_CAINFO": "http.sslCAInfo",
+    "GIT_SSL_CAPATH": "http.sslCAPath",
+    "GIT_SSL_CERT": "http.sslCert",
+    "GIT_SSL_NO_VERIFY": "http.sslVerify",
+    "GIT_ASKPASS": "credential.helper",
+}
+"""Variables that are kept from Git, and the setting that replaces each."""
+
+_CONFIG_VARIABLES = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS")
+"""Those that hold settings, or say where they are; with one, `git config --global` may write where nobody reads."""
 
 
 def remote_tip(git_dir: Path, remote: Remote) -> CommitId | None:
@@ -66,7 +83,7 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
     """
     options = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
     done = _talk(git_dir, remote, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}", seconds=TRANSFER_SECONDS)
-    if done.code and _is_full(done):
+    if done.code and is_full_here(done.words):
         raise DiskFullError(
             f"cannot fetch from {remote}: {done.words}",
             hint="free some space and try again; nothing changed here",
@@ -75,7 +92,7 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
     if done.code:
         raise RemoteError(
             f"cannot fetch from {remote}: {done.words}",
-            hint=_MEND if _is_damaged_here(done) else advice(done.words, _reach(remote)),
+            hint=_MEND if is_damaged_here(done.words) else advice(done.words, _reach(remote)),
             remote=remote.name,
             url=str(remote),
         )
@@ -92,7 +109,7 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
         options.append(f"--receive-pack={_RECEIVE}")
     command = ("push", *options, "--", remote.url, f"{commit}:{BRANCH}")
     done = _talk(git_dir, remote, *command, seconds=TRANSFER_SECONDS)
-    if done.code and (re.search(_SWEPT, done.words) or _clear_dead_locks(remote, done.words)):
+    if done.code and (was_swept(done.words) or _clear_dead_locks(remote, done.words)):
         done = _talk(git_dir, remote, *command, seconds=TRANSFER_SECONDS)
     return done.words if done.code else None
 
@@ -116,62 +133,6 @@ def settle_remote(remote: Remote, before: CommitId | None) -> None:
     settle_files(filter(is_file, made), [*filter(is_folder, named), git_dir])
 
 
-_OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
-_LOCKED_BY_PUSHES = (BRANCH, "HEAD")
-_DEAD_LOCK_SECONDS = 60.0
-_LOCKED = r"Unable to create '([^']+\.lock)': File exists"
-_SWEPT = r"unable to migrate objects|No such file or directory.*\(unpacker error\)"
-"""What Git says when the remote's own housekeeping deleted the objects of a push as they arrived."""
-_FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)"
-_LOST = (
-    "the remote has lost objects: `rsync -a` of a whole ledger's history.git/objects/ to its objects/ brings them back"
-)
-_MEND = (
-    "run `ledger verify`; where it finds damage here, `ledger repair --from` the remote or a clone mends it, "
-    "else the damage is in the remote"
-)
-_UNFIT = ("unresolved delta", "did not receive expected", "existing object", "is corrupt", "COLLISION", "expected type")
-"""What Git says of objects that lie here already, when those that came are joined with them."""
-_THERE = "on the remote side"
-_ADVICE = {
-    _THERE: _LOST,
-    "missing necessary objects": _LOST,
-    "unresolved delta": _LOST,
-    "fsck error": "what Git itself refuses was pushed there: `git fsck --strict` in the remote names it",
-    "upload-pack: not our ref": _LOST,
-    "unable to migrate objects": "try again when Git's housekeeping there is done; else who syncs may not write there",
-    "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
-    "unknown option": "Git is too old here: install 2.29 or a later one",
-    "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1`",
-    "does not appear to be a git repository": "check the path; `git init --bare` makes a new remote there",
-    "matches more than one": "another ref there ends in refs/heads/main: `git push URL --delete REF` takes it away",
-    "branch is currently checked out": "share through a bare repository: `git init --bare` makes one",
-}
-_SSH_VARIABLES = {"GIT_SSH_COMMAND": "core.sshCommand", "GIT_SSH": "core.sshCommand"}
-_HTTP_VARIABLES = {
-    "GIT_SSL_CAINFO": "http.sslCAInfo",
-    "GIT_SSL_CAPATH": "http.sslCAPath",
-    "GIT_SSL_CERT": "http.sslCert",
-    "GIT_SSL_NO_VERIFY": "http.sslVerify",
-    "GIT_ASKPASS": "credential.helper",
-}
-"""Variables that are kept from Git, and the setting that replaces each."""
-
-_CONFIG_VARIABLES = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAMETERS")
-"""Those that hold settings, or say where they are; with one, `git config --global` may write where nobody reads."""
-
-
-def advice(words: str, default: str) -> str:
-    """What to do about a remote that did not do what was asked, by its words and Git's."""
-    owned = re.search(_OWNER, words)
-    if owned is not None:  # by default Git reads no repository of another user
-        return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
-    locked = re.search(_LOCKED, words)
-    if locked is not None:  # Git never removes another's lock
-        return f"try again in a minute; if {locked[1]} is still there then, its push has died: remove it in the remote"
-    return next((hint for known, hint in _ADVICE.items() if known in words), default)
-
-
 def _reach(remote: Remote) -> str:
     """What to do where Git does not get through to a remote."""
     if _is_near(remote):
@@ -181,16 +142,6 @@ def _reach(remote: Remote) -> str:
     ways |= dict.fromkeys(_CONFIG_VARIABLES, "in ~/.gitconfig")
     told = next((f"; {name} is not used: say the same {way}" for name, way in ways.items() if name in os.environ), "")
     return f"{REACH}{told}"
-
-
-def _is_full(done: Done) -> bool:
-    """Whether it was the disk here that had no room."""
-    return re.search(_FULL, done.words) is not None
-
-
-def _is_damaged_here(done: Done) -> bool:
-    """Whether it may be an object here that Git found lost or damaged."""
-    return _THERE not in done.words and any(known in done.words for known in _UNFIT)
 
 
 def _is_near(remote: Remote) -> bool:
@@ -214,7 +165,7 @@ def _clear_dead_locks(remote: Remote, refusal: str) -> bool:
     holds what was checked as its own was; what the branch holds then is what counts.
     """
     git_dir = _repository_near(remote)
-    if git_dir is None or not re.search(_LOCKED, refusal):
+    if git_dir is None or not is_locked(refusal):
         return False
     found = {lock: status_of(lock) for lock in (f"{git_dir}/{ref}.lock" for ref in _LOCKED_BY_PUSHES)}
     old = [lock for lock, status in found.items() if status and time.time() - status.st_mtime > _DEAD_LOCK_SECONDS]

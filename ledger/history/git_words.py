@@ -1,0 +1,66 @@
+"""What the words of Git and of a remote mean where something was not done, and what to do about it.
+
+Pure. Words are all there is: Git ends most failures with one code. They are English, as `git_program` has Git speak it.
+"""
+
+import re
+import shlex
+from typing import Final
+
+# Patterns are compiled by `re` when they are first used: most programs ask no remote.
+_OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
+_LOCKED = r"Unable to create '([^']+\.lock)': File exists"
+_SWEPT = r"unable to migrate objects|No such file or directory.*\(unpacker error\)"
+_FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)"
+_UNFIT = ("unresolved delta", "did not receive expected", "existing object", "is corrupt", "COLLISION", "expected type")
+"""What Git says of objects that lie here already, when those that came are joined with them."""
+
+_THERE = "on the remote side"
+_LOST = (
+    "the remote has lost objects: `rsync -a` of a whole ledger's history.git/objects/ to its objects/ brings them back"
+)
+_ADVICE: Final = {
+    _THERE: _LOST,
+    "missing necessary objects": _LOST,
+    "unresolved delta": _LOST,
+    "fsck error": "what Git itself refuses was pushed there: `git fsck --strict` in the remote names it",
+    "upload-pack: not our ref": _LOST,
+    "unable to migrate objects": "try again when Git's housekeeping there is done; else who syncs may not write there",
+    "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
+    "unknown option": "Git is too old here: install 2.29 or a later one",
+    "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1`",
+    "does not appear to be a git repository": "check the path; `git init --bare` makes a new remote there",
+    "matches more than one": "another ref there ends in refs/heads/main: `git push URL --delete REF` takes it away",
+    "branch is currently checked out": "share through a bare repository: `git init --bare` makes one",
+}
+
+
+def advice(words: str, default: str) -> str:
+    """What to do about a remote that did not do what was asked; ``default`` where its words and Git's do not tell."""
+    owned = re.search(_OWNER, words)
+    if owned is not None:  # by default Git reads no repository of another user
+        return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
+    locked = re.search(_LOCKED, words)
+    if locked is not None:  # Git never removes another's lock
+        return f"try again in a minute; if {locked[1]} is still there then, its push has died: remove it in the remote"
+    return next((hint for known, hint in _ADVICE.items() if known in words), default)
+
+
+def is_full_here(words: str) -> bool:
+    """Whether it was the disk here that had no room, and not the remote's."""
+    return re.search(_FULL, words) is not None
+
+
+def is_damaged_here(words: str) -> bool:
+    """Whether it may be an object here that Git found lost or damaged."""
+    return _THERE not in words and any(known in words for known in _UNFIT)
+
+
+def is_locked(words: str) -> bool:
+    """Whether another push holds a lock in the remote, or left it there when it was killed."""
+    return re.search(_LOCKED, words) is not None
+
+
+def was_swept(words: str) -> bool:
+    """Whether the remote's own housekeeping deleted the objects of a push as they arrived."""
+    return re.search(_SWEPT, words) is not None
