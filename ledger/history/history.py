@@ -39,7 +39,7 @@ from ledger.history.forms import Commit, ObjectId, object_id
 from ledger.history.kinds import BLOB, COMMIT
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
-from ledger.history.packing import release_pack, write_pack
+from ledger.history.pack_writing import release_pack, write_pack
 from ledger.history.refs import known_ref, read_ref, read_tag
 from ledger.history.remotes import PUBLISHED
 from ledger.history.repository import UNSYNCED, check_format, check_repository, create_repository, find_repository

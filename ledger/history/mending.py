@@ -32,8 +32,8 @@ from ledger.history.history import History
 from ledger.history.indexing import can_be_indexed, restore_indexes
 from ledger.history.kinds import COMMIT, TAG, TREE
 from ledger.history.objects import Objects
+from ledger.history.pack_writing import release_pack, write_pack
 from ledger.history.packfile import PackFile
-from ledger.history.packing import release_pack, write_pack
 from ledger.history.refs import BRANCH, PACKED_REFS
 from ledger.history.replacing import MULTI_PACK_INDEX, remove_multi_pack_index
 from ledger.history.repository import SHALLOW, write_head, write_settings

@@ -1,8 +1,4 @@
-"""Packs of the history: written durably, and folded together when there are many.
-
-A commit's objects go into one small pack, two files and one directory to sync,
-instead of a loose file each. Until the branch names the commit, a ``.keep`` file beside the
-pack tells Git's housekeeping, which may run at any moment, to leave it alone.
+"""Which packs of the history are folded together, and when.
 
 Packs are folded in tiers, eight of about one size into one, so that a look-up never meets
 more than a few dozen. A small fold is done at once; a large one in slices, each after a few saves or after
@@ -10,39 +6,21 @@ a large one (`staging`).
 """
 
 import itertools
-import os
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from stat import S_ISREG
 
-from ledger.disk import (
-    MODE,
-    durability,
-    names_in,
-    remove_abandoned,
-    remove_if_there,
-    stage_together,
-    storage_errors,
-    sync_directory,
-    sync_file,
-    write_all,
-)
+from ledger.disk import durability, names_in, remove_abandoned, storage_errors
 from ledger.enums import Durability
-from ledger.errors import IntegrityError
-from ledger.history.damage import Damage
-from ledger.history.entries import encode_entry, encode_new_entry
-from ledger.history.forms import ObjectId
 from ledger.history.indexing import index_orphans
 from ledger.history.objects import Objects
-from ledger.history.oldpacks import OUR_KEEP, OldPack, open_old_packs
-from ledger.history.packfile import PackFile, encode_pack
+from ledger.history.oldpacks import OldPack, open_old_packs
+from ledger.history.pack_writing import SMALL, pack_loose_objects
 from ledger.history.replacing import TEMPORARY, fold_at_once
 from ledger.history.staging import DEAD_SECONDS, StagedFold, StagingArea
-from ledger.system_errors import storage_error
 
-TIERS = (64, 512, 4096, 32768, 131072)
+TIERS = (SMALL, 512, 4096, 32768, 131072)
 """Most objects of a pack of each tier; larger packs are left to `ledger pack`."""
 
 FOLD_AT = 8
@@ -64,42 +42,8 @@ EACH = 8
 """A large fold goes on after one small save in this many, so that most saves are not slowed by it."""
 
 _SLICE_PER_WRITTEN = 4
-_MOST_LOOSE = 1024
 _DEAD_AFTER = {TEMPORARY: DEAD_SECONDS, "tmp_": 3600.0}
 """Seconds after which a file that nobody writes to is a dead writer's, by how its name begins: ours, and Git's."""
-
-
-def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) -> str:
-    """Make objects durable as one pack, kept from Git's housekeeping until `release_pack`; returns its name.
-
-    ``contents`` comes from the leaves to the commit, or several commits one after another. It is written the other
-    way round, as Git orders a pack: what comes first is newest.
-    """
-    newest_first = reversed(contents.items())
-    encode = encode_new_entry if len(contents) <= TIERS[0] else encode_entry
-    entries = {bytes.fromhex(name): encode(kind, data) for name, (kind, data) in newest_first}
-    checksum, pack, index = encode_pack(entries)
-    stem = f"pack-{checksum.hex()}"
-    folder = objects.pack_directory
-    _mark_kept(objects, stem)
-    try:
-        # Git knows a pack by its index: that one comes last.
-        stage_together([(f"{folder}/{stem}.pack", pack), (f"{folder}/{stem}.idx", index)], temporary=TEMPORARY)
-        sync_directory(folder)
-    except BaseException:
-        release_pack(objects, stem)
-        raise
-    objects.packs.adopt(stem, len(entries))
-    return stem
-
-
-def release_pack(objects: Objects, stem: str) -> None:
-    """Let a pack be folded and repacked: its objects are published by now, or nobody wants them."""
-    mark = _mark_of(objects, stem)
-    try:
-        os.rename(mark, _spare_mark(objects))
-    except OSError:
-        remove_if_there(mark)
 
 
 def plan_fold(counts: Mapping[str, int], most: int = MOST_FOLDED) -> list[str]:
@@ -154,30 +98,22 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
     return None
 
 
-def pack_loose_objects(objects: Objects, most: int = _MOST_LOOSE) -> int:
-    """Bring loose objects, which real Git makes, into a pack, and remove their files; returns how many."""
-    found = {
-        id: content
-        for id in itertools.islice(objects.loose.ids(), most)
-        if (content := objects.loose.read(id, Damage()))
-    }
-    if not found:
-        return 0
-    stem = write_pack(objects, found)
-    pack = PackFile(str(objects.pack_directory / stem))
-    for id, content in found.items():
-        if pack.read(bytes.fromhex(id)) != content:
-            raise IntegrityError(f"{stem}.pack does not hold what was written to it", where=pack.base)
-    for id in found:
-        objects.loose.remove(id)
-    release_pack(objects, stem)
-    return len(found)
+def tidy(objects: Objects) -> None:
+    """See to what writers left that died; the caller holds the ledger's lock, and that of those who fold.
+
+    Whoever writes a file now is on a machine with which this one does not share the lock.
+    """
+    folder = objects.pack_directory
+    names = frozenset(names_in(folder))
+    for lead, seconds in _DEAD_AFTER.items():
+        remove_abandoned(folder, lead, seconds=seconds)
+    index_orphans(folder, names)
 
 
 def _is_turn(counts: Mapping[str, int], written: int) -> bool:
     """Whether a large fold goes on after a save that wrote so many objects; between two small folds once."""
-    few = sum(count <= TIERS[0] for count in counts.values())
-    return written > TIERS[0] or few % EACH == EACH // 2
+    few = sum(count <= SMALL for count in counts.values())
+    return written > SMALL or few % EACH == EACH // 2
 
 
 def _written_last(counts: Mapping[str, int]) -> int:
@@ -206,55 +142,3 @@ def _advance(objects: Objects, fold: StagedFold | None, written: int) -> None:
     with _folding(objects):
         if fold is not None:
             fold.advance(max(SLICE, _SLICE_PER_WRITTEN * written))
-
-
-def _mark_kept(objects: Objects, stem: str) -> None:
-    """Put a ``.keep`` of ours beside a pack: the one that the last pack had, if it is there.
-
-    Its name is not synced: after a power cut no housekeeping is under way that it would have to stop.
-    """
-    mark, spare = _mark_of(objects, stem), _spare_mark(objects)
-    try:
-        status = os.lstat(spare)
-        # A power cut may have emptied one that was made without fsync: it would be taken for somebody else's.
-        if S_ISREG(status.st_mode) and status.st_size == len(OUR_KEEP):
-            # Files that come and go make each new one dearer: ext4 looks past all that were removed a while ago.
-            os.rename(spare, mark)
-            return
-    except OSError:
-        pass  # there is none, or another writer has taken it
-    _make_mark(mark)
-
-
-def _make_mark(path: str) -> None:
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
-        try:
-            write_all(descriptor, OUR_KEEP)
-            sync_file(descriptor)  # used again and again, and known by what it holds
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        remove_if_there(path)
-        raise storage_error(error, path, "write") from error
-
-
-def _mark_of(objects: Objects, stem: str) -> str:
-    return f"{objects.pack_directory}/{stem}.keep"
-
-
-def _spare_mark(objects: Objects) -> str:
-    """Where the ``.keep`` file lies that no pack needs now."""
-    return f"{objects.directory.parent}/ledger-keep"
-
-
-def tidy(objects: Objects) -> None:
-    """See to what writers left that died; the caller holds the ledger's lock, and that of those who fold.
-
-    Whoever writes a file now is on a machine with which this one does not share the lock.
-    """
-    folder = objects.pack_directory
-    names = frozenset(names_in(folder))
-    for lead, seconds in _DEAD_AFTER.items():
-        remove_abandoned(folder, lead, seconds=seconds)
-    index_orphans(folder, names)

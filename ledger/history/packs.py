@@ -3,7 +3,7 @@
 Packs may be replaced by other processes at any moment: what has gone is sought again among what is there now. An
 object is handed out only if its SHA-1 is the id it was asked for by; what other packs had instead is told as damage.
 
-`packfile` reads one pack; `packing` and `replacing` say here what they have put in place and taken away.
+`packfile` reads one pack; `pack_writing` and `replacing` say here what they have put in place and taken away.
 """
 
 import os

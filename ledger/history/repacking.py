@@ -16,7 +16,8 @@ from ledger.errors import ArgumentError
 from ledger.history.history import History
 from ledger.history.objects import Objects
 from ledger.history.oldpacks import open_old_packs
-from ledger.history.packing import pack_loose_objects, tidy
+from ledger.history.pack_writing import pack_loose_objects
+from ledger.history.packing import tidy
 
 MOST_PACKED = 1_000_000
 """Most objects of a pack: what is kept in memory meanwhile is some 80 bytes of each."""

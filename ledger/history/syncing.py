@@ -28,7 +28,7 @@ from ledger.history.git_words import advice
 from ledger.history.history import History
 from ledger.history.incoming import receive
 from ledger.history.layout import Claim
-from ledger.history.packing import release_pack
+from ledger.history.pack_writing import release_pack
 from ledger.history.refs import brought_ref, known_ref, note_known, read_ref, write_ref
 from ledger.history.remotes import PUBLISHED, Remote
 from ledger.history.repository import create_repository

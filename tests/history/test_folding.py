@@ -19,8 +19,9 @@ from ledger.history.folding import LONGEST_OWN_CHAIN, NameFilter
 from ledger.history.forms import ObjectId, object_id
 from ledger.history.kinds import BLOB
 from ledger.history.objects import Objects
+from ledger.history.pack_writing import write_pack
 from ledger.history.packfile import PackFile
-from ledger.history.packing import FOLD_AT, next_fold, write_pack
+from ledger.history.packing import FOLD_AT, next_fold
 from ledger.history.relatives import families_of
 from ledger.records import check_name
 from tests.conftest import check_histories

@@ -22,8 +22,9 @@ from ledger.history.indexing import restore_indexes
 from ledger.history.kinds import BLOB
 from ledger.history.objects import Objects
 from ledger.history.oldpacks import open_old_packs
+from ledger.history.pack_writing import release_pack, write_pack
 from ledger.history.packfile import PackFile, count_in_index, encode_index
-from ledger.history.packing import FOLD_AT, TIERS, plan_fold, release_pack, write_pack
+from ledger.history.packing import FOLD_AT, TIERS, plan_fold
 from ledger.history.repacking import execute_packing, plan_packing
 from ledger.history.replacing import fold_at_once
 from ledger.records import check_name
