@@ -58,7 +58,7 @@ class Ticket:
         """The commit that a holder has told to have published this as, durably."""
         self._path = folder / name
         # The bell first: whoever sees the publication can tell whether its writer lives.
-        self._bell = Bell(folder / f"{name}{_BELL}")
+        self._bell = Bell(_bell_of(self._path))
         self._descriptor = -1
         try:
             with storage_errors(self._path, "write"):
@@ -183,19 +183,18 @@ class Queue:
                 continue
             ticket = self._folder / match[0]
             try:
-                rope = take_rope(self._folder / f"{match[0]}{_BELL}")
+                rope = take_rope(_bell_of(ticket))
             except StorageError:
                 continue  # another user's, who may live
             if rope is not None:
                 close_anyway(rope)
-                continue
-            remove_if_there(ticket)
-            remove_if_there(f"{ticket}{_BELL}")
+            else:
+                _remove(ticket)
 
     def _ring(self, ticket: str) -> bool:
         """Wake one writer; says whether somebody listened whom this user may wake."""
         try:
-            rope = take_rope(self._folder / f"{ticket}{_BELL}")
+            rope = take_rope(_bell_of(self._folder / ticket))
         except StorageError:
             return False
         if rope is None:
@@ -210,27 +209,34 @@ class Queue:
 
     def _look_at(self, ticket: Path) -> Waiter | None:
         """A publication that can be taken up, or ``None``: its own writer gets the lock in time, if it lives."""
-        try:
-            rope = take_rope(Path(f"{ticket}{_BELL}"))
-            if rope is None:
-                remove_if_there(ticket)
-                remove_if_there(f"{ticket}{_BELL}")
+        with contextlib.ExitStack() as opened:
+            try:
+                rope = take_rope(_bell_of(ticket))
+                if rope is None:
+                    _remove(ticket)
+                    return None
+                opened.callback(close_anyway, rope)
+                with storage_errors(ticket, "open"):
+                    descriptor = os.open(ticket, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+                    opened.callback(close_anyway, descriptor)
+                    data = os.pread(descriptor, min(os.fstat(descriptor).st_size, MOST_BYTES), 0)
+                # With a commit below it, which fails here, a holder that is gone has taken it up: whether it is
+                # published only its writer may judge, when nobody else can publish it.
+                publication = decode_publication(data, where=str(ticket))
+            except LedgerError:
                 return None
-        except StorageError:
-            return None
-        descriptor = -1
-        try:
-            with storage_errors(ticket, "open"):
-                descriptor = os.open(ticket, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
-                data = os.pread(descriptor, min(os.fstat(descriptor).st_size, MOST_BYTES), 0)
-            # With a commit below it, a holder has taken it up that is gone: only its writer may judge whether it is
-            # published, since only then nobody publishes it meanwhile. It is no publication either, so it fails here.
-            publication = decode_publication(data, where=str(ticket))
-        except LedgerError:
-            publication = None
-        if publication is None or publication.durability is not current_durability():
-            if descriptor >= 0:
-                close_anyway(descriptor)
-            close_anyway(rope)
-            return None
+            if publication.durability is not current_durability():
+                return None
+            opened.pop_all()
         return Waiter(publication, ticket, descriptor, rope)
+
+
+def _bell_of(ticket: Path) -> Path:
+    """Where the bell of a publication's writer is."""
+    return ticket.with_name(f"{ticket.name}{_BELL}")
+
+
+def _remove(ticket: Path) -> None:
+    """Remove the publication of a writer that died, and its bell."""
+    remove_if_there(ticket)
+    remove_if_there(_bell_of(ticket))
