@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, Protocol, cast
 
 from ledger.blobs.spooled import blocks_of
 from ledger.disk import storage_errors, temporary_folder
+from ledger.records import FileKind
 
 BUFFER_SIZE: Final = 256 << 10
 """Bytes gathered before they are passed on."""
@@ -63,7 +64,9 @@ def writable_file(receiver: Receiver) -> BinaryIO:
 class Spool:
     """A file that waits for its turn in the stream, in memory while it is small, else in a temporary file."""
 
-    def __init__(self, when_closed: Callable[["Spool"], None]) -> None:
+    def __init__(self, path: str, kind: FileKind, when_closed: Callable[[], None]) -> None:
+        self.path = path
+        self.kind = kind
         self._file = tempfile.SpooledTemporaryFile(max_size=_SPOOL_SIZE)  # noqa: SIM115  # closed when it has joined the stream
         self._when_closed = when_closed
         self.is_complete = False
@@ -78,7 +81,7 @@ class Spool:
     def close(self, size: int) -> None:  # noqa: ARG002  # the size shows when the bytes join the stream
         """The file is complete; it waits."""
         self.is_complete = True
-        self._when_closed(self)
+        self._when_closed()
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes, from the beginning."""

@@ -53,7 +53,7 @@ class ContentWriter:
         self._taken: set[str] = set()
         self._folders: set[str] = set()
         self._current: _Direct | None = None
-        self._waiting: list[tuple[str, FileKind, Spool]] = []
+        self._waiting: list[Spool] = []
         self._over = ""
 
     @property
@@ -74,9 +74,7 @@ class ContentWriter:
         self._reserve(path)
         kind: FileKind = "executable" if executable else "file"
         if self._current is not None:
-            spool = Spool(self._join)
-            self._waiting.append((path, kind, spool))
-            return writable_file(spool)
+            return writable_file(self._new_spool(path, kind))
         self._current = _Direct(path, kind, self._take_direct, self._close)
         return writable_file(self._current)
 
@@ -119,7 +117,7 @@ class ContentWriter:
         """The content of all files; everything is durable that ``gathered`` does not have. The writer is used up."""
         self._check_usable()
         if self._current is not None or self._waiting:
-            path = self._current.path if self._current is not None else self._waiting[0][0]
+            path = (self._current or self._waiting[0]).path
             raise ArgumentError(f"the file {path!r} is still open", hint="close every file before finishing", path=path)
         self._over = "finished"
         last = self._cutter.finish()
@@ -129,7 +127,7 @@ class ContentWriter:
     def abort(self) -> None:
         """Drop everything that is not in the store yet; nothing refers to the rest."""
         self._over = self._over or "aborted"
-        for _, _, spool in self._waiting:
+        for spool in self._waiting:
             spool.drop()
         self._waiting.clear()
         self._sink.close()
@@ -223,8 +221,7 @@ class ContentWriter:
             self._take(data)
             self._files.append(FileEntry(path=file.path, size=len(data), kind=file.kind))
             return
-        spool = Spool(self._join)
-        self._waiting.append((file.path, file.kind, spool))
+        spool = self._new_spool(file.path, file.kind)
         spool.take(data)
         spool.close(len(data))
 
@@ -247,17 +244,21 @@ class ContentWriter:
         self._current = None
         self._join_complete()
 
-    def _join(self, _spool: Spool) -> None:
-        if self._current is None and not self._over:
-            self._join_complete()
+    def _new_spool(self, path: str, kind: FileKind) -> Spool:
+        """A file that waits outside of the stream until it is complete, and no other one is written into the stream."""
+        spool = Spool(path, kind, self._join_complete)
+        self._waiting.append(spool)
+        return spool
 
     def _join_complete(self) -> None:
-        """Let the waiting files that are complete into the stream, in the order they were opened."""
-        for path, kind, spool in [waiting for waiting in self._waiting if waiting[2].is_complete]:
+        """Let the waiting files that are complete into the stream, if it is free, in the order they were opened."""
+        if self._current is not None or self._over:
+            return
+        for spool in [spool for spool in self._waiting if spool.is_complete]:
             size = self._pour(spool.blocks(), self._take)
             spool.drop()
-            self._files.append(FileEntry(path=path, size=size, kind=kind))
-        self._waiting = [waiting for waiting in self._waiting if not waiting[2].is_complete]
+            self._files.append(FileEntry(path=spool.path, size=size, kind=spool.kind))
+        self._waiting = [spool for spool in self._waiting if not spool.is_complete]
 
 
 class _Direct:
