@@ -15,9 +15,8 @@ from typing import Final, NamedTuple
 from ledger.blobs.codec import PLAIN_LIMIT, codec_of, frame_size, open_chunk, stored_limit
 from ledger.blobs.faults import Fault, missing
 from ledger.blobs.layout import OBJECT_KINDS, parse_key, table_key
-from ledger.blobs.packs import PackIndex, load_index, open_entry
+from ledger.blobs.packs import PackIndex, RecentIndexes, load_index, open_entry
 from ledger.blobs.reader import ContentReader
-from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
 from ledger.blobs.tables import Table, load_table
@@ -31,7 +30,6 @@ PART_SIZE: Final = 8 << 20
 """Most stored bytes of a pack that are read at once."""
 
 _LABEL = "the store"
-_KEPT_INDEXES = 16
 
 
 class Checked(NamedTuple):
@@ -203,16 +201,12 @@ def _together(faults: Sequence[Fault]) -> Fault | None:
 
 def _segments(store: Store, table: Table) -> Iterator[str]:
     """The digests of the segments, as the indexes of the packs have them."""
-    indexes: Recent[str, PackIndex] = Recent(_KEPT_INDEXES)
+    indexes = RecentIndexes(store, label=_LABEL)
 
     def chunks() -> Iterator[tuple[Digest, int]]:
         for pack, first, count in table.runs:
-            index = indexes.get(pack)
-            if index is None:
-                index = load_index(store, pack, label=_LABEL)
-                indexes.put(pack, index)
             # A run that goes beyond its pack gives fewer chunks, and so another segment.
-            yield from ((entry.digest, entry.plain_size) for entry in index.entries[first : first + count])
+            yield from ((entry.digest, entry.plain_size) for entry in indexes.get(pack).entries[first : first + count])
 
     every = chunks()
     while segment := list(islice(every, SEGMENT_CHUNKS)):

@@ -31,7 +31,7 @@ from ledger.blobs.packs import (
 from ledger.blobs.sought import Sought
 from ledger.blobs.spooled import stage
 from ledger.blobs.store import Store, checked_reading, puts_at_once, settle, size_of, small_at_once, uncached
-from ledger.blobs.tables import load_table_as_stored, with_runs
+from ledger.blobs.tables import load_table_as_stored, table_sought, with_runs
 from ledger.blobs.workers import in_order
 from ledger.errors import ArgumentError, IntegrityError, LedgerError
 from ledger.ids import Digest
@@ -117,7 +117,7 @@ class Copier:
         self._copy_packs(copied, stretches_of(table))
         runs = moved_runs(table.runs, self._moves) if self._moves else table.runs
         if runs != table.runs:
-            stored = with_runs(stored, runs, Sought(label, "table", table.digest, source, table_key(table.digest)))
+            stored = with_runs(stored, runs, table_sought(source, table.digest, label))
         self._target.put(table_key(content.digest), [stored])
 
     def _copy_packs(self, copied: Copied, needed: Mapping[str, Sequence[Stretch]]) -> None:

@@ -24,7 +24,7 @@ from ledger.blobs.readable_files import readable_file
 from ledger.blobs.registered import checked_blocks, registered_of
 from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
-from ledger.blobs.tables import load_table
+from ledger.blobs.tables import listed_files
 from ledger.disk import absolute, is_folder, mode_of, read_file, settle_files, storage_errors, unnamed_copy
 from ledger.errors import ArgumentError, IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.meters import expect
@@ -59,8 +59,7 @@ def linked_path(store: Store, content: Content, *, label: str) -> Path:
     """
     if not isinstance(store, LocalStore):
         raise ArgumentError(f"{label}: {content.linked!r} lies in {store.url}, which has no local path")
-    files = load_table(store, content, label=label).files if content.has_table else content.files or ()
-    source = LinkedFiles(store, content, files, label=label)
+    source = LinkedFiles(store, content, listed_files(store, content, label=label), label=label)
     source.check()
     return Path(source.path)
 
@@ -81,7 +80,7 @@ def is_linked_present(store: Store, content: Content) -> bool:
     if isinstance(store, LocalStore):
         return bool(mode_of(_full_path(store, content.linked)))
     try:
-        files = load_table(store, content, label="registered data").files if content.has_table else content.files or ()
+        files = listed_files(store, content, label="registered data")
     except IntegrityError:
         return False  # a damaged table is as good as none; reading the content says what is wrong
     return has_first_object(store, content.linked, files)

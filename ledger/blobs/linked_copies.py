@@ -165,7 +165,10 @@ def _move(staging: Path, files: Iterable[FileEntry], places: Mapping[str, Path])
 
 
 def _make_durable(copies: Path) -> None:
-    """Sync what was copied into a folder: files first, their folders behind them."""
+    """Sync what was copied into a folder: files first, their folders behind them.
+
+    Each by itself, however many there are: these bytes were just written, and only ``fsync`` says which were lost.
+    """
     for folder, _, names in walk(copies, topdown=False):
         for name in names:
             if not os.path.islink(os.path.join(folder, name)):

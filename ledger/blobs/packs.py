@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from ledger.blobs.codec import PLAIN_LIMIT, Codec, codec_of, open_chunk, stored_limit
 from ledger.blobs.layout import pack_key
+from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store, checked_reading, uncached
 from ledger.ids import Digest, digest_from_hex, hex_of
@@ -29,6 +30,7 @@ FOOTER_SIZE: Final = 32
 _FOOTER = re.compile(rb"ledger-pack-1 index ([0-9]{11})\n")
 _LINE = re.compile(r"^([0-9a-f]{64}) (none|zstd) ([1-9][0-9]{0,8}) ([1-9][0-9]{0,8})$", re.MULTILINE)
 _LINE_LIMIT = 64 + 6 + 2 * 10 + 1
+_KEPT_INDEXES = 16
 _FIRST_READ = 96 << 10  # bytes: the index and footer of a pack of 64 MiB in chunks of usual size
 
 
@@ -47,6 +49,23 @@ class PackIndex(NamedTuple):
     pack: str
     entries: tuple[PackEntry, ...]
     offsets: tuple[int, ...]
+
+
+class RecentIndexes:
+    """The indexes of a store's packs, those used last kept; one thread at a time. ``label`` names them in errors."""
+
+    def __init__(self, store: Store, *, label: str) -> None:
+        self._store = store
+        self._label = label
+        self._kept: Recent[str, PackIndex] = Recent(_KEPT_INDEXES)
+
+    def get(self, pack: str) -> PackIndex:
+        """The index of a pack; raises as `load_index`."""
+        index = self._kept.get(pack)
+        if index is None:
+            index = load_index(self._store, pack, label=self._label)
+            self._kept.put(pack, index)
+        return index
 
 
 class PackBuilder:

@@ -12,17 +12,16 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from ledger.blobs.codec import PLAIN_LIMIT, stored_limit
-from ledger.blobs.layout import chunk_key, pack_key, table_key
-from ledger.blobs.packs import PackEntry, PackIndex, load_index
+from ledger.blobs.layout import chunk_key, pack_key
+from ledger.blobs.packs import PackEntry, RecentIndexes
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
-from ledger.blobs.tables import Table
+from ledger.blobs.tables import Table, table_sought
 from ledger.errors import IntegrityError
 from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
 
 _CACHED_SEGMENTS = 8
-_CACHED_INDEXES = 16
 
 
 class Place(NamedTuple):
@@ -54,7 +53,7 @@ class Places:
         self._segments = table.segments if table is not None else ()
         self._starts = [0]  # of the segments known so far, and of the next one
         self._known: Recent[int, tuple[Place, ...]] = Recent(_CACHED_SEGMENTS)
-        self._indexes: Recent[str, PackIndex] = Recent(_CACHED_INDEXES)
+        self._indexes = RecentIndexes(store, label=label)
 
     @property
     def are_in_packs(self) -> bool:
@@ -121,7 +120,7 @@ class Places:
         while first < stop:
             pack, run_first, count = self._runs[number]
             run_start = self._run_ends[number] - count
-            index = self._index(pack)
+            index = self._indexes.get(pack)
             if run_first + count > len(index.entries):
                 raise self._damaged(
                     f"needs {run_first + count} chunks of the pack {pack}, which has {len(index.entries)}"
@@ -133,14 +132,6 @@ class Places:
             first = self._run_ends[number]
             number += 1
 
-    def _index(self, pack: str) -> PackIndex:
-        index = self._indexes.get(pack)
-        if index is None:
-            index = load_index(self._store, pack, label=self._label)
-            self._indexes.put(pack, index)
-        return index
-
     def _damaged(self, what: str) -> IntegrityError:
         """The error for a content whose parts do not fit together."""
-        digest = self._content.digest
-        return Sought(self._label, "table", digest, self._store, table_key(digest)).damaged(what)
+        return table_sought(self._store, self._content.digest, self._label).damaged(what)

@@ -71,6 +71,11 @@ def load_table_as_stored(store: Store, content: Content, *, label: str) -> tuple
     return checked_reading(store, table_key(content.digest), lambda each: _load(each, content, label))
 
 
+def listed_files(store: Store, content: Content, *, label: str) -> tuple[FileEntry, ...]:
+    """The files of a content, from its table if it has one; `IntegrityError` as `load_table`."""
+    return load_table(store, content, label=label).files if content.has_table else content.files or ()
+
+
 def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
     """Where the chunks of a content are said to lie, for whoever compares what lies there with bytes of their own.
 
@@ -81,6 +86,11 @@ def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
     if problem is not None:
         raise sought.damaged(problem)
     return table.runs
+
+
+def table_sought(store: Store, digest: Digest, label: str) -> Sought:
+    """What errors say of the table of a content."""
+    return Sought(label, "table", digest, store, table_key(digest))
 
 
 def _load(store: Store, content: Content, label: str) -> tuple[Table, bytes]:
@@ -98,10 +108,9 @@ def _load(store: Store, content: Content, label: str) -> tuple[Table, bytes]:
 
 def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought, bytes]:
     """The table of a content in its right form, what errors about it name, and its bytes as they are stored."""
-    key = table_key(content.digest)
-    sought = Sought(label, "table", content.digest, store, key)
+    sought = table_sought(store, content.digest, label)
     try:
-        frame = store.get(key, 0, stored_limit(TABLE_LIMIT))
+        frame = store.get(sought.key, 0, stored_limit(TABLE_LIMIT))
     except FileNotFoundError as error:
         raise sought.damaged("is missing") from error
     size = frame_size(frame, sought)
@@ -117,9 +126,8 @@ def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought, by
 
 def put_runs(store: Store, content: Content, runs: Sequence[Run], *, label: str) -> None:
     """Publish a content's table again with other runs of the same chunks; what else it says stays as it is."""
-    key = table_key(content.digest)
-    sought = Sought(label, "table", content.digest, store, key)
-    store.put(key, [with_runs(store.get(key, 0, stored_limit(TABLE_LIMIT)), runs, sought)])
+    sought = table_sought(store, content.digest, label)
+    store.put(sought.key, [with_runs(store.get(sought.key, 0, stored_limit(TABLE_LIMIT)), runs, sought)])
 
 
 def with_runs(stored: bytes, runs: Sequence[Run], sought: Sought) -> bytes:

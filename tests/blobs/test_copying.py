@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -298,6 +299,17 @@ def test_linked_files_are_durable_before_they_have_their_names(
     copy_content(source, target, content, label="raw@1")
     beside = [path.partition(f"{target.root}/raw/tmp_")[2] for path in synced]
     assert {"", "0.csv", "empty", "run"} == {path.partition("/")[2] for path in beside if path}
+
+
+def test_each_linked_file_that_was_copied_is_synced_however_many_there_are(
+    source: LocalStore, target: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was just written is synced file by file: ``sync`` reports no bytes that did not reach the disk."""
+    content = registered(source, 100)
+    synced: list[bool] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(stat.S_ISREG(os.fstat(descriptor).st_mode)))
+    copy_content(source, target, content, label="raw@1")
+    assert sum(synced) >= 100
 
 
 @pytest.fixture
