@@ -5,8 +5,7 @@ Takes plain values and knows no history: `ledger.lookup` brings it up to one.
 
 from ledger.catalog.catalog_file import LineChange, overlay, read_catalog, update_catalog
 from ledger.catalog.catalogs import Catalog
-from ledger.catalog.damage import CatalogDamage
-from ledger.catalog.lines import Place, Traits, encode_line, key_of
+from ledger.catalog.lines import CatalogDamage, Place, Traits, encode_line, key_of
 from ledger.catalog.queries import make_query
 from ledger.catalog.search import Filter, matches
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ledger.catalog.catalogs import Catalog
-from ledger.catalog.damage import CatalogDamage
+from ledger.catalog.lines import CatalogDamage
 from ledger.catalog.segments import (
     MAGIC,
     TOKEN_BYTES,

@@ -32,7 +32,7 @@ class Catalog:
 
     def search(self, query: Query) -> Iterator[Found]:
         """The answers to a query, newest first; raises `CatalogDamage`."""
-        streams = [self._live(place, segment.candidates(query)) for place, segment in enumerate(self.segments)]
+        streams = [self._live(number, segment.candidates(query)) for number, segment in enumerate(self.segments)]
         answers = _judged(query, heapq.merge(*streams, reverse=True))
         if query.version is not None:
             # One version of each name at most: nothing stands before where its id would put it.
@@ -51,18 +51,18 @@ class Catalog:
         """Every line that still holds, by id; ``newest`` limits them to that many of the newest segments."""
         first = 0 if newest is None else len(self.segments) - newest
         streams = (
-            self._live(place, segment.all_lines()) for place, segment in enumerate(self.segments) if place >= first
+            self._live(number, segment.all_lines()) for number, segment in enumerate(self.segments) if number >= first
         )
         return heapq.merge(*streams)
 
     def _lines_of(self, prefix: str) -> Iterator[bytes]:
         start = dashed(prefix).encode()
-        streams = (self._live(place, segment.lines_beginning(start)) for place, segment in enumerate(self.segments))
+        streams = (self._live(number, segment.lines_beginning(start)) for number, segment in enumerate(self.segments))
         return heapq.merge(*streams)
 
-    def _live(self, place: int, lines: Iterator[bytes]) -> Iterator[bytes]:
+    def _live(self, number: int, lines: Iterator[bytes]) -> Iterator[bytes]:
         """Those of a segment's lines that no newer segment replaces."""
-        replaced = self._replaced_after[place]
+        replaced = self._replaced_after[number]
         return (line for line in lines if key_of(line) not in replaced) if replaced else lines
 
     @functools.cached_property

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from ledger.catalog.damage import CatalogDamage
 from ledger.ids import VersionId, is_uuid
 from ledger.records import decode_values, encode_compact, encode_values
 
@@ -39,6 +38,10 @@ _decode = msgspec.json.Decoder().decode
 
 Needle = tuple[bytes, ...]
 """Every line that is sought holds at least one of these texts."""
+
+
+class CatalogDamage(ValueError):  # noqa: N818  # a signal, not an error that a user sees
+    """Bytes of a catalog that are not what was written; caught where the catalog is made again."""
 
 
 class Place(NamedTuple):

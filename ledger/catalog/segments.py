@@ -15,8 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from ledger.catalog.damage import CatalogDamage
-from ledger.catalog.lines import TIME
+from ledger.catalog.lines import TIME, CatalogDamage
 from ledger.catalog.queries import Query
 
 ReadAt = Callable[[int, int], bytes]
