@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PATIENCE: Final = 0.5
 """Seconds of work before a bar appears."""
 
+_CHECKING = "checking"
+
 
 @contextmanager
 def bar_on_terminal() -> Iterator[None]:
@@ -30,14 +32,14 @@ def bar_on_terminal() -> Iterator[None]:
 
 
 @contextmanager
-def pieces_on_terminal(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A block that says how many pieces are done and how many there are, which is shown in the same way."""
+def pieces_on_terminal() -> Iterator[Callable[[int, int], None]]:
+    """A block that says how many pieces of a check are done, and of how many, which is shown in the same way."""
     if not _is_terminal():
         yield lambda _done, _total: None
         return
     with closing(Bar(sys.stderr, columns=_columns_of_pieces)) as bar:
-        bar.draw(label, 0, None)
-        yield lambda done, total: bar.draw(label, done, total)
+        bar.draw(_CHECKING, 0, None)
+        yield lambda done, total: bar.draw(_CHECKING, done, total)
 
 
 def _columns_of_bytes() -> "Iterable[rich_progress.ProgressColumn]":

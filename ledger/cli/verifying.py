@@ -70,7 +70,7 @@ def verify(
     if quick and deep:
         raise click.UsageError("--quick and --deep exclude each other", context)
     opened = session.ledger()
-    with pieces_on_terminal("checking") as show:
+    with pieces_on_terminal() as show:
         if sample is None and seconds is None:
             check = opened.checking(deep=not quick)
             pieces = check.pieces()

@@ -53,16 +53,16 @@ def changing_settings(ledger_dir: Path) -> Iterator[None]:
 def write_cache_limit(ledger_dir: Path, limit: int) -> None:
     """Write how many bytes may be kept in caches; everything else in the settings stays as it is."""
     with changing_settings(ledger_dir):
-        changed = _with_setting(_text(ledger_dir), "cache_limit", str(limit))
+        changed = _with_cache_limit(_text(ledger_dir), limit)
         _put(ledger_dir, changed, msgspec.structs.replace(read_config(ledger_dir), cache_limit=limit))
 
 
-def _with_setting(text: str, key: str, value: str) -> str:
-    """The text of a TOML file in which a key of the top level has this value, in its old line or a first one."""
-    line = f"{key} = {value}"
+def _with_cache_limit(text: str, limit: int) -> str:
+    """The settings with this limit, in its old line or a first one; no line of a section is meant."""
+    line = f"cache_limit = {limit}"
     section = re.search(r"^\[", text, re.MULTILINE)
     at = section.start() if section else len(text)
-    changed, count = re.subn(rf"^{key}\s*=.*$", line, text[:at], count=1, flags=re.MULTILINE)
+    changed, count = re.subn(r"^cache_limit\s*=.*$", line, text[:at], count=1, flags=re.MULTILINE)
     return (changed if count else f"{line}\n{text[:at]}") + text[at:]
 
 

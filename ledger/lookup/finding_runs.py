@@ -8,7 +8,6 @@ import heapq
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -78,9 +77,7 @@ def producer_of(view: "View", producer: Producer) -> tuple[PipelineRun | None, S
     return run, run.steps.get(producer.step)
 
 
-def _read_run(
-    view: "View", snapshot: Snapshot, run: str, begun: Mapping[str, RunRecord] = MappingProxyType({})
-) -> PipelineRun:
+def _read_run(view: "View", snapshot: Snapshot, run: str, begun: Mapping[str, RunRecord]) -> PipelineRun:
     """The run of an id, be it one of those that have ``begun`` and published nothing; raises `RunNotFoundError`."""
     files = snapshot.run_records(run) if _can_be_run(run) else {}
     begin, end = (run_file(run, part)[-1] if files else "" for part in ("run", "end"))

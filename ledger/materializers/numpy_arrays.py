@@ -71,7 +71,7 @@ class NumpyMaterializer(BaseMaterializer):
             with self.open("array.json") as file:
                 facts = json.load(file)
         kind = facts["kind"]
-        array = self._map("data.npy") if self.mmap else self._read("data.npy")
+        array = self._map() if self.mmap else self._read("data.npy")
         if kind == "masked":
             fill: Any = self._read("fill_value.npy")[()] if "fill_value.npy" in self.files.paths() else None
             mask: Any = self._read("mask.npy") if "mask.npy" in self.files.paths() else np.ma.nomask
@@ -133,9 +133,9 @@ class NumpyMaterializer(BaseMaterializer):
         with self.open(name, "wb") as file:
             write_npy(file, array)
 
-    def _map(self, name: str) -> "np.ndarray[Any, Any]":
-        with self.files.local(name) as file:
-            return map_npy(file, name)
+    def _map(self) -> "np.ndarray[Any, Any]":
+        with self.files.local("data.npy") as file:
+            return map_npy(file, "data.npy")
 
     def _read(self, name: str) -> "np.ndarray[Any, Any]":
         with self.open(name, "rb") as file:

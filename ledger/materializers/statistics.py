@@ -28,15 +28,15 @@ def describe_columns(columns: Iterable[tuple[object, object, dict[str, Any]]]) -
     return noted
 
 
-def describe_numbers(array: "np.ndarray[Any, Any]", *, hidden: "np.ndarray[Any, Any] | None" = None) -> dict[str, Any]:
-    """``mean``, ``std``, ``min`` and ``max`` of integers or floats; nothing for other arrays and for none of them.
+def describe_numbers(array: "np.ndarray[Any, Any]", *, hidden: "np.ndarray[Any, Any] | None") -> dict[str, Any]:
+    """``mean``, ``std``, ``min`` and ``max`` of an array of integers or floats; nothing of an empty one.
 
     ``hidden`` says of each number whether it is left out.
     """
     import numpy as np
 
     count = array.size if hidden is None else array.size - int(np.count_nonzero(hidden))
-    if array.dtype.kind not in "iuf" or not count:
+    if not count:
         return {}
 
     def blocks() -> "Iterator[np.ndarray[Any, Any]]":
