@@ -22,12 +22,12 @@ from ledger.disk import (
     write_file,
 )
 from ledger.errors import LedgerExistsError
-from ledger.history import History, Remote
+from ledger.history import FOLD_LOCK, LOCK, History, Remote
 from ledger.history.sharing import clone_history
 from ledger.lookup import DEFAULT_STORE, LEDGER_DIRECTORY, Config, RemoteConfig, given_store, write_config
 
-_LOCKS = ("lock", "fold.lock")
-"""Lock files, made with the ledger. Otherwise whoever takes them first would own them, such as root for a backup."""
+_LOCKS = (LOCK, FOLD_LOCK)
+"""Made with the ledger. Otherwise whoever takes them first would own them, such as root for a backup."""
 
 
 def create_ledger(path: Path, *, store: str | None, author: str, now: dt.datetime) -> None:

@@ -20,16 +20,21 @@ from ledger.history.drafts import (
     refuse_collision,
     refuse_existing,
 )
+from ledger.history.folds import FOLD_LOCK
 from ledger.history.forms import Commit
+from ledger.history.git_settings import check_settings
 from ledger.history.history import History, Published
 from ledger.history.identity import git_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
 from ledger.history.remotes import Remote, check_remote, is_remote_name, path_in, remote_url, without_secrets
-from ledger.history.repository import check_settings
+from ledger.history.repository import LOCK, REPOSITORY
 from ledger.history.revisions import in_utc, time_of
 from ledger.history.snapshot import Snapshot
 
 __all__ = [
+    "FOLD_LOCK",
+    "LOCK",
+    "REPOSITORY",
     "UNPLACED",
     "Claim",
     "ClaimChange",

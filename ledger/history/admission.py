@@ -64,7 +64,7 @@ def merge_roots(history: History, theirs: ObjectId, ours: ObjectId) -> tuple[Gro
 
 @contextmanager
 def _refusing(commit: CommitId, way_out: Callable[[CommitId], str | None]) -> Iterator[None]:
-    """A block that judges a commit: what it raises says why that is refused, unless it says that nothing was judged."""
+    """A block that judges a commit: an error says why it is refused, unless it says that it could not be judged."""
     try:
         yield
     except (UnsupportedFormatError, StorageError):

@@ -9,7 +9,6 @@ can be checked at a time and little is in memory. Changes nothing.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
 
 from ledger.disk import mode_of, names_in, read_file, storage_errors
 from ledger.errors import FormatError, IntegrityError, StorageError
@@ -17,15 +16,16 @@ from ledger.history.commits import TOGETHER
 from ledger.history.comparing import compare
 from ledger.history.entries import PackDamage
 from ledger.history.forms import Commit, is_object_id
+from ledger.history.git_settings import OTHER_KIND, REQUIRED_SETTINGS, other_kind, read_settings
 from ledger.history.history import History
 from ledger.history.kinds import BLOB, COMMIT
 from ledger.history.layout import LEDGER_FILE
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
 from ledger.history.ref_auditing import check_refs
-from ledger.history.refs import BRANCH, PACKED_REFS
+from ledger.history.refs import PACKED_REFS
 from ledger.history.replacing import MULTI_PACK_INDEX
-from ledger.history.repository import OTHER_KIND, REQUIRED_SETTINGS, SHALLOW, other_kind, read_settings
+from ledger.history.repository import HEAD, SHALLOW
 from ledger.history.revisions import commit_behind
 from ledger.history.soundness import GitFault, check_index, check_loose, check_pack, check_trailer, unreadable
 from ledger.history.tips import offered_tips, read_tips
@@ -36,7 +36,6 @@ from ledger.system_errors import raise_if_inconclusive
 _GITS_OWN = "refs/remotes/"
 _ARRIVING = (b"fetch-pack ", b"receive-pack ")
 """How the ``.keep`` begins that Git puts beside a pack until a ref names what has come in it."""
-_HEAD: Final = f"ref: {BRANCH}\n".encode()
 
 
 def git_files(history: History) -> Iterator[str]:
@@ -181,13 +180,13 @@ def check_commit(history: History, id: CommitId) -> GitFault | None:
 def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
     """A fault for each commit that was built on, and so was published once, and that no ref reaches any more.
 
-    Commits that a writer left when it died or lost a race are no such commits: nothing builds on them but commits that
-    were to be published together with them. Nor are those of a fetch or push that died, which were published
-    elsewhere, nor Git's notes and whatever else was fetched from other branches, which belong to no ledger.
+    Commits that a writer left when it died or lost a race do not count: nothing builds on them but commits that were to
+    be published together with them. Nor do those of a fetch or push that died, which were published elsewhere, or Git's
+    notes and whatever else was fetched from other branches, which belong to no ledger.
     """
     on_disk = set(_commits_on_disk(history.objects))
     tips = read_tips(history.git_dir)
-    # Only what is here: a look for what is not makes indexes again of packs that dead writers left.
+    # Only commits that are here: to look for others makes the indexes again of packs that dead writers left.
     offered = on_disk.intersection(offered_tips(history.git_dir))
     # After the list: what comes meanwhile is no loss.
     reached = set(_reached(history, (*tips.commits.values(), *offered)))
@@ -221,8 +220,8 @@ def _check_small(path: Path, name: str) -> Iterator[GitFault]:
         yield GitFault(name, "missing", f"{path} is missing")
         return
     if name == "HEAD":
-        if data != _HEAD:
-            yield GitFault(name, "corrupt", f"{path} holds {data[:60]!r}, expected {_HEAD!r}")
+        if data != HEAD:
+            yield GitFault(name, "corrupt", f"{path} holds {data[:60]!r}, expected {HEAD!r}")
         return
     try:
         found = read_settings(data)

@@ -121,9 +121,9 @@ def move_held_branch(
 def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_LOCK_SECONDS) -> None:
     """Move aside a lock file on the branch whose owner is dead; the caller holds the ledger's lock.
 
-    No other ledger writer runs, so the file is a dead writer's (known at once where the ledger's lock
-    says that its holder died), or a real Git's: that one is given ``patience`` seconds, by its age or, where a clock
-    was set back since, from the moment it was seen.
+    No other ledger writer runs. So the file is a dead writer's, which is known at once where ``holder_died``, or a real
+    Git's. Git is given ``patience`` seconds: by the age of the file or, where a clock was set back since, from the
+    moment it was seen.
     """
     lock = f"{git_dir}/{BRANCH}.lock"
     seen, since = None, 0.0

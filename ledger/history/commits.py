@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ledger.history.drafts import Publication, message_for, place_all
 from ledger.history.forms import ObjectId
 from ledger.history.identity import cleaned
-from ledger.history.kinds import COMMIT
+from ledger.history.kinds import COMMIT, RawObject
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.trees import GrowingTree, emit_into
@@ -29,7 +29,7 @@ class Link(NamedTuple):
     commit: CommitId
     claims: tuple[Claim, ...]
     root: ObjectId
-    new: dict[ObjectId, tuple[int, bytes]]
+    new: dict[ObjectId, RawObject]
 
 
 class Chain:
@@ -37,7 +37,7 @@ class Chain:
 
     def __init__(self, objects: Objects, base: CommitId) -> None:
         self.tip = self._base = base
-        self.new: dict[ObjectId, tuple[int, bytes]] = {}
+        self.new: dict[ObjectId, RawObject] = {}
         """Every object that the chain adds, by its id."""
         self._objects = objects
         self._root = objects.commit(base).tree
@@ -53,7 +53,7 @@ class Chain:
         message = message_for(publication.drafts, claims, format_time(now), publication.subject)
         if self.tip != self._base:
             message += f"{TOGETHER}: {self.tip}\n"
-        new: dict[ObjectId, tuple[int, bytes]] = {}
+        new: dict[ObjectId, RawObject] = {}
         emit = emit_into(new)
         root = tree.write(emit)
         commit = emit(COMMIT, encode_commit(root, (self.tip,), publication.author, now, message))
@@ -72,7 +72,7 @@ class Chain:
 class _Unwritten:
     """The objects of a repository, and over them those of a chain."""
 
-    def __init__(self, objects: Objects, new: dict[ObjectId, tuple[int, bytes]]) -> None:
+    def __init__(self, objects: Objects, new: dict[ObjectId, RawObject]) -> None:
         self._objects = objects
         self._new = new
 

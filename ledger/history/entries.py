@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ledger.history.deltas import MOST_BYTES, apply_delta
-from ledger.history.kinds import KINDS
+from ledger.history.kinds import KINDS, RawObject
 from ledger.history.openfiles import FileBytes
 from ledger.history.recent_objects import RecentObjects
 
@@ -105,7 +105,7 @@ def read_object(
     offset: int,
     find: Callable[[bytes], int | None],
     bases: RecentObjects | None = None,
-) -> tuple[int, bytes]:
+) -> RawObject:
     """The kind and bytes of the object at an offset, its chain of deltas followed; raises `PackDamage`.
 
     ``find`` says where an object is by its name; in ``bases`` what was met is kept by its offset.

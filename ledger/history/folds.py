@@ -16,7 +16,7 @@ from ledger.history.waiting import Queue
 from ledger.notices import warn_user
 
 FOLD_LOCK = "fold.lock"
-"""The file, beside that of the ledger's lock, whose lock those hold who fold packs."""
+"""The file whose lock those hold who fold packs; it lies beside that of the ledger's lock."""
 
 
 class Folds:

@@ -16,8 +16,9 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from ledger.disk import storage_errors
 from ledger.errors import MissingDependencyError, RemoteError
+from ledger.history.git_settings import check_settings
 from ledger.history.remotes import without_secrets
-from ledger.history.repository import check_depth, check_settings
+from ledger.history.repository import check_depth
 
 if TYPE_CHECKING:
     import subprocess

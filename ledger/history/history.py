@@ -36,13 +36,21 @@ from ledger.history.commits import Chain, encode_commit
 from ledger.history.drafts import Draft, Publication, claims_of
 from ledger.history.folds import Folds
 from ledger.history.forms import Commit, ObjectId, object_id
-from ledger.history.kinds import BLOB, COMMIT
+from ledger.history.kinds import BLOB, COMMIT, RawObject
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.pack_writing import release_pack, write_pack
 from ledger.history.refs import known_ref, read_ref, read_tag
 from ledger.history.remotes import PUBLISHED
-from ledger.history.repository import UNSYNCED, check_format, check_repository, create_repository, find_repository
+from ledger.history.repository import (
+    LOCK,
+    REPOSITORY,
+    UNSYNCED,
+    check_format,
+    check_repository,
+    create_repository,
+    find_repository,
+)
 from ledger.history.revisions import commit_behind, resolve_revision, walk_commits
 from ledger.history.snapshot import Snapshot
 from ledger.history.staging import StagingArea
@@ -86,23 +94,28 @@ class History:
     @classmethod
     def create(cls, ledger_dir: Path, *, author: str, now: dt.datetime) -> "History":
         """Make the history of a new ledger, with the commit that states its format."""
-        git_dir = ledger_dir / "history.git"
-        create_repository(git_dir)
-        history = cls(git_dir, ledger_dir / "lock")
+        history = cls.without_branch(ledger_dir)
         tree = GrowingTree(history.objects, None)
         tree.add(layout.LEDGER_FILE, _MARKER)
         message = f"start a ledger\n\nTime: {format_time(now)}\n"
         commit, pack = history.write_commit(tree, (), author=author, now=now, message=message)
-        create_branch(git_dir, commit)
+        create_branch(history.git_dir, commit)
         release_pack(history.objects, pack)
         return history
+
+    @classmethod
+    def without_branch(cls, ledger_dir: Path) -> "History":
+        """Make the repository of a history whose first commit is still to come."""
+        git_dir = ledger_dir / REPOSITORY
+        create_repository(git_dir)
+        return cls(git_dir, ledger_dir / LOCK)
 
     @classmethod
     def open(cls, ledger_dir: Path, *, lock_timeout: float = 60.0) -> "History":
         """Open the history of a ledger that exists."""
         git_dir = find_repository(ledger_dir)
         check_repository(git_dir)
-        return cls(git_dir, ledger_dir / "lock", lock_timeout=lock_timeout)
+        return cls(git_dir, ledger_dir / LOCK, lock_timeout=lock_timeout)
 
     def tip(self) -> CommitId:
         """The commit that is published now."""
@@ -204,7 +217,7 @@ class History:
 
         The caller names the commit by a ref, then releases the pack.
         """
-        new: dict[ObjectId, tuple[int, bytes]] = {}
+        new: dict[ObjectId, RawObject] = {}
         emit = emit_into(new)
         root = tree.write(emit)
         commit = emit(COMMIT, encode_commit(root, parents, author, now, message))
@@ -233,8 +246,8 @@ class History:
         deadline = time.monotonic() + self._lock_timeout
         self._clear_dead_lock(holder_died=holder_died)
         published = None
-        # All packs are released together: another attempt may make the same pack again, and Git's housekeeping, if it
-        # had seen that one released and unreachable, would remove it by its name once it is published.
+        # All packs are released together, since another attempt may make the same pack again. If Git's housekeeping had
+        # seen the first one released and unreachable, it would remove the second by its name once that is published.
         with ExitStack() as packs:
             # With the branch held, the attempt would be in vain.
             if not is_branch_held(self.git_dir):
@@ -321,7 +334,7 @@ def _take_up(waiter: Waiter, chain: Chain) -> CommitId | None:
         link = chain.place(waiter.publication)
         waiter.take_up(link.commit)
     except LedgerError:
-        # Not this writer's to report: the other one tries for itself in its turn, and gets the error if it stands.
+        # It is not for this writer to report: the other one tries for itself in its turn, and meets the error then.
         return None
     chain.append(link)
     return link.commit

@@ -29,14 +29,24 @@ from ledger.history.git_program import TRANSFER_SECONDS
 from ledger.history.history import History
 from ledger.history.kinds import COMMIT, KINDS
 from ledger.history.placing import check_file
-from ledger.history.refs import BRANCH, brought_ref, known_ref, note_known, offered_ref, read_ref, write_ref
+from ledger.history.refs import (
+    BRANCH,
+    INCOMING,
+    QUARANTINE,
+    STAGED,
+    brought_ref,
+    known_ref,
+    note_known,
+    offered_ref,
+    read_ref,
+    write_ref,
+)
 from ledger.history.remotes import PUBLISHED, Remote, without_secrets
 from ledger.history.transport import fetch, remote_tip
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
 
-_INCOMING = "refs/ledger/incoming"
-_LEFT_IN = {_INCOMING: "", "": "tmp_ref_"}
+_LEFT_IN = {INCOMING: "", "": STAGED}
 """Where syncs that were killed leave files, and how the names of those begin."""
 _ABANDONED_SECONDS = 2 * TRANSFER_SECONDS
 
@@ -66,7 +76,7 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
         remove_abandoned(git_dir / folder, lead, seconds=_ABANDONED_SECONDS)
     write_ref(git_dir, offered_ref(remote.name), tip)
     # A ref of this sync's own: another one may be under way here, and one that was killed may have left Git's lock.
-    incoming = fresh_name(f"{_INCOMING}/{remote.name}-")
+    incoming = fresh_name(f"{INCOMING}/{remote.name}-")
     try:
         fetch(git_dir, remote, incoming)
         fetched = read_ref(git_dir, incoming)
@@ -102,7 +112,7 @@ def _accept(
         raise  # it could not be judged
     except LedgerError as error:
         raise_if_object_damaged(error)  # of what lies here
-        write_ref(git_dir, f"refs/ledger/quarantine/{fetched}", fetched)
+        write_ref(git_dir, f"{QUARANTINE}/{fetched}", fetched)
         raise
     note_known(git_dir, remote.name, fetched)
 
@@ -190,7 +200,7 @@ def _rewritten(remote: Remote, known: CommitId, tip: CommitId, what: str) -> His
         f"{remote} was rewritten: its branch is at {tip}, and was at {known}, {what}",
         hint="nothing changed here; if the remote is right, clone it anew, save there what only this ledger holds, and "
         f"go on in the clone (specs/sharing.md, 3); if not, `{force}` brings back what it held. What it holds now is "
-        f"kept as refs/ledger/quarantine/{tip}",
+        f"kept as {QUARANTINE}/{tip}",
         remote=remote.name,
         known=known,
         commit=tip,

@@ -14,7 +14,7 @@ from ledger.disk import mode_of, read_file, remove_if_there, storage_errors
 from ledger.errors import StorageError
 from ledger.history.damage import Damage
 from ledger.history.forms import ObjectId, is_object_id, object_id
-from ledger.history.kinds import KINDS
+from ledger.history.kinds import KINDS, RawObject
 from ledger.system_errors import storage_error
 
 _NUMBERS = {name: number for number, name in KINDS.items()}
@@ -29,7 +29,7 @@ class LooseObjects:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def read(self, id: ObjectId, damage: Damage) -> tuple[int, bytes] | None:
+    def read(self, id: ObjectId, damage: Damage) -> RawObject | None:
         """The kind and bytes of an object, checked; ``None`` if there is none, or it says in ``damage`` why not."""
         try:
             packed = read_file(self._directory / id[:2] / id[2:])

@@ -28,15 +28,16 @@ from ledger.disk import (
 from ledger.errors import IntegrityError, StorageError
 from ledger.history.entries import PackDamage
 from ledger.history.forms import ObjectId, decode_commit, decode_tag, decode_tree
+from ledger.history.git_settings import write_settings
 from ledger.history.history import History
 from ledger.history.indexing import can_be_indexed, restore_indexes
-from ledger.history.kinds import COMMIT, TAG, TREE
+from ledger.history.kinds import COMMIT, TAG, TREE, RawObject
 from ledger.history.objects import Objects
 from ledger.history.pack_writing import release_pack, write_pack
 from ledger.history.packfile import PackFile
 from ledger.history.refs import BRANCH, PACKED_REFS
 from ledger.history.replacing import MULTI_PACK_INDEX, remove_multi_pack_index
-from ledger.history.repository import SHALLOW, write_head, write_settings
+from ledger.history.repository import SHALLOW, write_head
 from ledger.history.soundness import GitFault
 from ledger.history.tips import read_tips
 from ledger.ids import CommitId
@@ -173,7 +174,7 @@ def _files_of(git_dir: Path, fault: GitFault) -> list[str]:
 
 
 def _has_to_stay(git_dir: Path, name: str) -> bool:
-    """Whether what a fault is in is no file, or one that may hold what is nowhere else."""
+    """Whether a fault is in no file, or in one that may hold what is nowhere else."""
     if name == BRANCH or name.startswith(("object ", "commit ", "artifacts")):
         return True
     if name == PACKED_REFS and not mode_of(git_dir / BRANCH, follow=False):
@@ -193,7 +194,7 @@ def _good_in(history: History, name: str) -> Iterator[str]:
         yield from (found.hex() for found in names if _can_read(history.objects, found.hex()))
 
 
-def _read(objects: Objects, id: str) -> tuple[int, bytes] | None:
+def _read(objects: Objects, id: str) -> RawObject | None:
     try:
         return objects.read(ObjectId(id))
     except (IntegrityError, StorageError) as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 from ledger.errors import IntegrityError
 from ledger.history.damage import Damage, bad_tree
 from ledger.history.forms import Commit, Entry, ObjectId, decode_commit, decode_tree
-from ledger.history.kinds import COMMIT, KINDS, TREE
+from ledger.history.kinds import COMMIT, KINDS, TREE, RawObject
 from ledger.history.loose import LooseObjects
 from ledger.history.packs import Packs
 from ledger.history.recent_objects import RecentObjects
@@ -54,7 +54,7 @@ class Objects:
         self._cache.put(id, actual, data)
         return data
 
-    def read(self, id: ObjectId, named_by: ObjectId | None = None) -> tuple[int, bytes]:
+    def read(self, id: ObjectId, named_by: ObjectId | None = None) -> RawObject:
         """The kind and bytes of an object, checked: from known packs, loose files, or packs there are by now."""
         damage = Damage()
         found = self.packs.read(id, damage, named_by)
@@ -100,7 +100,7 @@ class Objects:
             self._commits[id] = commit
         return commit
 
-    def remember(self, new: Mapping[ObjectId, tuple[int, bytes]]) -> None:
+    def remember(self, new: Mapping[ObjectId, RawObject]) -> None:
         """Keep at hand what this process has made durable: its saver looks at it, and the next save builds on it."""
         for id, (kind, data) in new.items():
             self._cache.put(id, kind, data)

@@ -13,7 +13,7 @@ from ledger.errors import StorageError
 from ledger.history.entries import PackDamage, read_head
 from ledger.history.forms import decode_commit
 from ledger.history.indexing import is_sound
-from ledger.history.kinds import COMMIT
+from ledger.history.kinds import COMMIT, RawObject
 from ledger.history.packfile import PACK_HEAD, TRAILER, PackFile
 from ledger.history.revisions import time_of
 from ledger.ids import CommitId
@@ -83,7 +83,7 @@ class OldPack:
 
     @cached_property
     def tip(self) -> Tip | None:
-        """The newest commit, which comes first in what we and Git write; ``None`` where it does not."""
+        """The newest commit, which we and Git write first; ``None`` where there is none at the beginning."""
         try:
             for offset in self.offsets[: min(len(self), _COMMITS_COME_EARLY)]:
                 kind, data = self.pack.read_at(offset)
@@ -133,7 +133,7 @@ class Entries:
                 break
         return first if first < stop else None
 
-    def read(self, name: bytes) -> tuple[int, bytes] | None:
+    def read(self, name: bytes) -> RawObject | None:
         """The kind and bytes of an object, unchecked, or ``None`` if it is in none of the packs."""
         number = self.number_of(name)
         if number is None:

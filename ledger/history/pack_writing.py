@@ -14,6 +14,7 @@ from ledger.errors import IntegrityError
 from ledger.history.damage import Damage
 from ledger.history.entries import encode_entry, encode_new_entry
 from ledger.history.forms import ObjectId
+from ledger.history.kinds import RawObject
 from ledger.history.objects import Objects
 from ledger.history.oldpacks import OUR_KEEP
 from ledger.history.packfile import PackFile, encode_pack
@@ -26,7 +27,7 @@ SMALL = 64
 _MOST_LOOSE = 1024
 
 
-def write_pack(objects: Objects, contents: dict[ObjectId, tuple[int, bytes]]) -> str:
+def write_pack(objects: Objects, contents: dict[ObjectId, RawObject]) -> str:
     """Make objects durable as one pack, kept from Git's housekeeping until `release_pack`; returns its name.
 
     ``contents`` comes from the leaves to the commit, or several commits one after another. It is written the other

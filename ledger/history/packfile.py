@@ -19,7 +19,7 @@ from sys import byteorder
 from ledger.disk import open_regular
 from ledger.history import openfiles
 from ledger.history.entries import NAME_DELTA, PackDamage, read_head, read_object
-from ledger.history.kinds import ID_BYTES
+from ledger.history.kinds import ID_BYTES, RawObject
 from ledger.history.openfiles import FileBytes, OpenFile
 from ledger.history.recent_objects import RecentObjects
 
@@ -53,7 +53,7 @@ class PackFile:
     def __init__(self, base: str) -> None:
         self.base = base
 
-    def read(self, name: bytes, bases: RecentObjects | None = None) -> tuple[int, bytes] | None:
+    def read(self, name: bytes, bases: RecentObjects | None = None) -> RawObject | None:
         """The kind and bytes of an object by its 20-byte name, or ``None`` if it is not in this pack.
 
         Raises ``FileNotFoundError`` if the pack is gone, `PackDamage` if it cannot be read as one.
@@ -61,7 +61,7 @@ class PackFile:
         offset = self.find(name)
         return None if offset is None else self.read_at(offset, bases)
 
-    def read_at(self, offset: int, bases: RecentObjects | None = None) -> tuple[int, bytes]:
+    def read_at(self, offset: int, bases: RecentObjects | None = None) -> RawObject:
         """The kind and bytes of the object whose entry begins at an offset."""
         try:
             return read_object(self._mapping or self._bytes or self._open(), offset, self.find, bases)
@@ -264,7 +264,7 @@ def _mapped(path: str) -> mmap.mmap:
 
 
 def _place_in(names: bytes, name: bytes, start: int, stop: int, first: int) -> int | None:
-    """The place of a name between two places of some bytes, of which the first is that of the ``first`` name there."""
+    """The number of a name in a row of names from ``start`` to ``stop``, the first of which is number ``first``."""
     at = names.find(name, start, stop)
     while at > 0 and (at - start) % ID_BYTES:
         at = names.find(name, at + 1, stop)

@@ -72,9 +72,9 @@ def is_fold_due(objects: Objects) -> bool:
 def next_fold(staging: StagingArea) -> FoldStep | None:
     """The next step towards few packs, if one is due.
 
-    The caller holds the ledger's lock, so that what is chosen was written by no writer that is still at it; and the
-    lock of those who fold, which it keeps until the step is done. Packs that somebody marked with ``.keep`` and
-    damaged packs are left as they are. What writers left that died is seen to first.
+    The caller holds the ledger's lock, so that no writer is still at what is chosen, and the lock of those who fold,
+    which it keeps until the step is done. Packs that somebody marked with ``.keep`` and damaged packs are left as they
+    are. What writers left that died is seen to first.
     """
     objects = staging.objects
     written = _written_last(objects.packs.counts())
@@ -99,7 +99,7 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
 
 
 def tidy(objects: Objects) -> None:
-    """See to what writers left that died; the caller holds the ledger's lock, and that of those who fold.
+    """Clear up what dead writers left; the caller holds the ledger's lock, and the one of those who fold.
 
     Whoever writes a file now is on a machine with which this one does not share the lock.
     """
@@ -138,7 +138,7 @@ def _fold_at_once(objects: Objects, packs: Sequence[OldPack]) -> None:
 
 
 def _advance(objects: Objects, fold: StagedFold | None, written: int) -> None:
-    """Do a step whose size is that of what was written: who publishes much has time for much."""
+    """Do a step as large as what was written: who publishes much has time for much."""
     with _folding(objects):
         if fold is not None:
             fold.advance(max(SLICE, _SLICE_PER_WRITTEN * written))

@@ -17,7 +17,7 @@ from ledger.history.damage import Damage
 from ledger.history.entries import PackDamage
 from ledger.history.forms import ObjectId, object_id
 from ledger.history.indexing import restore_indexes
-from ledger.history.kinds import TREE
+from ledger.history.kinds import TREE, RawObject
 from ledger.history.packfile import PackFile, count_in_index
 from ledger.system_errors import storage_error
 
@@ -41,7 +41,7 @@ class Packs:
         self._judged: int | None = None
         self._guard = ThreadLock()
 
-    def read(self, id: ObjectId, damage: Damage, named_by: ObjectId | None = None) -> tuple[int, bytes] | None:
+    def read(self, id: ObjectId, damage: Damage, named_by: ObjectId | None = None) -> RawObject | None:
         """The kind and bytes of an object, from a known pack; ``damage`` is told what others had in its place."""
         if not self._scanned:
             self._scan()
@@ -66,7 +66,7 @@ class Packs:
                 damage.append(f"altered in {stem}.pack")
         return None
 
-    def read_from_new(self, id: ObjectId, damage: Damage) -> tuple[int, bytes] | None:
+    def read_from_new(self, id: ObjectId, damage: Damage) -> RawObject | None:
         """The same, from the packs that there are by now."""
         # A pack that was just listed may be gone when it is opened, its objects in one that was not there yet.
         for _ in range(_RESCANS):
@@ -76,7 +76,7 @@ class Packs:
                 return found
         return None
 
-    def read_again(self, id: ObjectId, damage: Damage) -> tuple[int, bytes] | None:
+    def read_again(self, id: ObjectId, damage: Damage) -> RawObject | None:
         """The same, once indexes that are missing or damaged were made again, here or by another process.
 
         What this process has open may be a file that was replaced since. Each state of the folder is judged once.

@@ -2,6 +2,8 @@
 
 from collections.abc import Hashable
 
+from ledger.history.kinds import RawObject
+
 
 class RecentObjects:
     """The kind and bytes of the objects that were met last; too many, and all are dropped. Threads may share it.
@@ -12,9 +14,9 @@ class RecentObjects:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
-        self._kept: dict[Hashable, tuple[int, bytes]] = {}
+        self._kept: dict[Hashable, RawObject] = {}
 
-    def get(self, key: Hashable) -> tuple[int, bytes] | None:
+    def get(self, key: Hashable) -> RawObject | None:
         """The kind and bytes of an object, or ``None`` if it is not here any more."""
         return self._kept.get(key)
 

@@ -28,6 +28,15 @@ BRANCH = "refs/heads/main"
 PACKED_REFS = "packed-refs"
 TAGS = "refs/tags"
 
+INCOMING = "refs/ledger/incoming"
+"""The folder of what is being fetched, and not judged yet."""
+
+QUARANTINE = "refs/ledger/quarantine"
+"""The folder of what was refused, kept as evidence."""
+
+STAGED = "tmp_ref_"
+"""How the file of a ref is called until it has its name: outside of ``refs``, where Git would take it for one."""
+
 OFFERED = "ledger-offered"
 """A folder beside Git's refs: among them, Git would take a ref whose commit has not arrived yet for damage."""
 
@@ -46,7 +55,7 @@ _TABLES = "reftable"
 def known_ref(remote: str) -> str:
     """The ref that says what a remote's branch held when it was last heard of and accepted.
 
-    Not Git's own ref for that, which a plain `git fetch` moves to whatever there is.
+    It is not Git's own ref for this, which a plain `git fetch` moves to whatever there is.
     """
     return f"refs/ledger/known/{remote}"
 
@@ -57,8 +66,13 @@ def offered_ref(remote: str) -> str:
 
 
 def brought_ref(remote: str) -> str:
-    """The ref that says up to which commit the remote's store has been given the bytes that lie here."""
+    """The ref of the newest commit whose bytes, as far as they lie here, the remote's store has been given."""
     return f"refs/ledger/brought/{remote}"
+
+
+def merged_ref(remote: str) -> str:
+    """The ref that keeps a merge behind a remote while it is pushed there."""
+    return f"refs/ledger/merged/{remote}"
 
 
 def refuse_other_refs(git_dir: Path) -> None:
@@ -134,15 +148,14 @@ def write_ref(git_dir: Path, ref: str, commit: CommitId) -> None:
 
 
 def note_known(git_dir: Path, remote: str, commit: CommitId) -> None:
-    """Remember what a remote's branch holds, once that is accepted, and tell Git as well, for whoever asks it."""
+    """Remember what a remote's branch holds, once that is accepted, and note it in Git's own ref as well."""
     write_ref(git_dir, known_ref(remote), commit)
     write_ref(git_dir, f"refs/remotes/{remote}/main", commit)
 
 
 def replace_ref(git_dir: Path, ref: str, commit: CommitId) -> None:
     """Point a ref at a commit. Its bytes are durable, its name is not yet: the caller syncs the folder."""
-    # Made outside refs/, where Git would take a leftover for a ref.
-    staging = str(git_dir / fresh_name("tmp_ref_"))
+    staging = str(git_dir / fresh_name(STAGED))
     create_ref_file(staging, commit)
     try:
         rename_ref_file(staging, git_dir / ref)

@@ -1,8 +1,8 @@
 """A folded pack takes the place of those that it was made from.
 
-The order is what makes it safe: the new pack and its index durable in their folder, both read back, and
-only then the old ones go, each index first, since without it nobody looks for the pack. This holds, too, where a
-file system keeps the ledger's lock to one machine, and two of them fold at once.
+The order makes it safe: first the new pack and its index are durable in their folder, and read back. Then the old ones
+go, each index before its pack, since without it nobody looks for the pack. This holds, too, where a file system keeps
+the ledger's lock to one machine, and two of them fold at once.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> No
     folder = objects.pack_directory
     checksum, index, count = fold.new.seal(columns)
     stem = f"pack-{checksum}"
-    # Under a name that only we know, so that what gets its place is what was read.
+    # Under a name that only we know: what is read here, and nothing else, gets the place of the pack.
     staging = folder / fresh_name(TEMPORARY)
     with storage_errors(folder / f"{stem}.pack", "write"):
         os.rename(fold.new.path, staging)

@@ -31,9 +31,8 @@ def resolve_revision(
 ) -> CommitId:
     """The commit that a revision names, or that was published last at a moment.
 
-    A revision is ``HEAD``, ``main``, a tag of Git's, of which ``tagged`` says what it names, or 4 to 40 digits of a
-    commit, with Git's ``~N`` and ``^N`` behind it. A moment without a time zone is local time.
-    Raises `RevisionNotFoundError`.
+    A revision is ``HEAD``, ``main``, a tag of Git's, or 4 to 40 digits of a commit, with Git's ``~N`` and ``^N`` behind
+    it. ``tagged`` says what a tag names. A moment without a time zone is local time. Raises `RevisionNotFoundError`.
     """
     if isinstance(revision, dt.datetime):
         return _at_moment(objects, tip, revision)

@@ -1,8 +1,8 @@
 """A fold that takes several saves: where it stands, on the disk, for whichever writer goes on with it.
 
-It lies in ``ledger-fold`` beside the objects: which packs are folded, the new pack as far as it is
-written, and its records, durable slice by slice. Nobody reads it but the next slice, so it can be thrown away at any
-time; it is when it does not fit what is there, such as after Git's housekeeping took one of the packs.
+It lies in ``ledger-fold`` beside the objects: which packs are folded, the new pack as far as it is written, and its
+records, durable slice by slice. Nobody reads it but the next slice, so it can be thrown away at any time. That happens
+where it no longer fits the packs that are there, as when Git's housekeeping took one of them.
 
 Steps: slice after slice of the entries (`folding`); then the index, a part of all names at a time; then the
 finished pack takes the place of the others (`replacing`).

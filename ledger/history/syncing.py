@@ -29,9 +29,8 @@ from ledger.history.history import History
 from ledger.history.incoming import receive
 from ledger.history.layout import Claim
 from ledger.history.pack_writing import release_pack
-from ledger.history.refs import brought_ref, known_ref, note_known, read_ref, write_ref
+from ledger.history.refs import brought_ref, known_ref, merged_ref, note_known, read_ref, write_ref
 from ledger.history.remotes import PUBLISHED, Remote
-from ledger.history.repository import create_repository
 from ledger.history.transport import push, remote_tip, settle_remote
 from ledger.ids import CommitId, VersionId
 from ledger.records import format_time
@@ -125,7 +124,7 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
                 remote=plan.remote.name,
                 commit=plan.tip,
             )
-    # Of what it held already, too: who pushed that may have died before this.
+    # Also of what it held already: whoever pushed that may have died before this.
     settle_remote(plan.remote, plan.theirs)
     note_known(history.git_dir, plan.remote.name, plan.tip)
     if _brought(history, plan.remote) != plan.tip:
@@ -160,9 +159,7 @@ def clone_history(ledger_dir: Path, remote: Remote) -> None:
 
     Raises `LedgerNotFoundError` where the remote has no branch, and what `receive` raises.
     """
-    git_dir = ledger_dir / "history.git"
-    create_repository(git_dir)
-    history = History(git_dir, ledger_dir / "lock")
+    history = History.without_branch(ledger_dir)
     tip = receive(history, remote, local=None)
     if tip is None:
         raise LedgerNotFoundError(
@@ -172,8 +169,8 @@ def clone_history(ledger_dir: Path, remote: Remote) -> None:
         )
     settle_remote(remote, tip)
     history.snapshot(tip)  # a ledger of another format is refused before there is a branch
-    write_ref(git_dir, brought_ref(remote.name), tip)
-    create_branch(git_dir, tip)
+    write_ref(history.git_dir, brought_ref(remote.name), tip)
+    create_branch(history.git_dir, tip)
 
 
 def _brought(history: History, remote: Remote) -> CommitId | None:
@@ -237,7 +234,7 @@ def _merge_behind(
         commit, pack = history.write_commit(tree, (theirs, local), author=author, now=now, message=message)
         try:
             # Named before its pack is let go: Git's housekeeping must not take it while it is pushed.
-            write_ref(history.git_dir, f"refs/ledger/merged/{remote.name}", commit)
+            write_ref(history.git_dir, merged_ref(remote.name), commit)
         finally:
             release_pack(objects, pack)
     return commit

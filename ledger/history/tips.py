@@ -11,12 +11,12 @@ from typing import NamedTuple
 from ledger.disk import read_file, walk
 from ledger.errors import StorageError
 from ledger.history.forms import is_object_id
-from ledger.history.refs import OFFERED, PACKED_REFS, read_packed
+from ledger.history.refs import INCOMING, OFFERED, PACKED_REFS, QUARANTINE, read_packed
 from ledger.history.soundness import GitFault
 from ledger.ids import CommitId
 from ledger.system_errors import raise_if_inconclusive
 
-_NOT_ACCEPTED = ("refs/ledger/quarantine/", "refs/ledger/incoming/")
+_NOT_ACCEPTED = (f"{QUARANTINE}/", f"{INCOMING}/")
 
 
 class Unread(NamedTuple):
@@ -46,7 +46,7 @@ class Tips(NamedTuple):
 
     @property
     def accepted(self) -> dict[str, CommitId]:
-        """Those that belong to this history: what a remote offered and what was refused are evidence, and no part."""
+        """Those that belong to this history; what a remote offered, or what was refused, is only kept as evidence."""
         return {ref: commit for ref, commit in self.commits.items() if not ref.startswith(_NOT_ACCEPTED)}
 
 
@@ -75,7 +75,7 @@ def accepted_tips(git_dir: Path) -> dict[str, CommitId]:
 
 
 def offered_tips(git_dir: Path) -> list[CommitId]:
-    """The commits that remotes offered when last fetched: what a fetch that died has brought, no ref may reach."""
+    """The commits that remotes offered when last fetched: no ref may reach them where the fetch died."""
     return [CommitId(text.strip()) for text in read_ref_files(git_dir, OFFERED).texts.values() if names_object(text)]
 
 

@@ -22,7 +22,7 @@ from ledger.history.forms import (
     object_id,
     put_ids,
 )
-from ledger.history.kinds import BLOB, TREE
+from ledger.history.kinds import BLOB, TREE, RawObject
 from ledger.history.layout import TreePath
 
 _OFTEN: Final = 16
@@ -192,7 +192,7 @@ class _Folder:
         self.folders: dict[str, _Folder] = {}
 
 
-def emit_into(collected: dict[ObjectId, tuple[int, bytes]]) -> Callable[[int, bytes], ObjectId]:
+def emit_into(collected: dict[ObjectId, RawObject]) -> Callable[[int, bytes], ObjectId]:
     """What `GrowingTree.write` is handed to collect the kind and bytes of every new object by its id."""
 
     def emit(kind: int, data: bytes) -> ObjectId:

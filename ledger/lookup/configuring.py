@@ -10,6 +10,7 @@ import msgspec
 
 from ledger.disk import TEMPORARY_PREFIX, LockFile, locks_end_here, names_in, read_file, remove_if_there, write_file
 from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
+from ledger.history import LOCK
 from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config
 
 
@@ -37,7 +38,7 @@ def changing_settings(ledger_dir: Path) -> Iterator[None]:
 
     Raises `ConfigError` for settings that cannot be read: they are not edited either.
     """
-    with LockFile(ledger_dir / "lock").hold(timeout=read_config(ledger_dir).lock_timeout) as lock:
+    with LockFile(ledger_dir / LOCK).hold(timeout=read_config(ledger_dir).lock_timeout) as lock:
         try:
             for name in names_in(ledger_dir):
                 if name.startswith(TEMPORARY_PREFIX):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ledger.disk import absolute, given_path, is_file, is_folder, names_in
 from ledger.errors import StorageError
-from ledger.history import Remote, check_remote, path_in, remote_url
+from ledger.history import REPOSITORY, Remote, check_remote, path_in, remote_url
 from ledger.lookup.config import CONFIG_FILE, RemoteConfig, absolute_store, given_store, read_config, store_url
 from ledger.lookup.configuring import append_remote
 from ledger.lookup.discovery import LEDGER_DIRECTORY
@@ -19,7 +19,6 @@ HUB_STORE = "ledger-store"
 """The folder of a bare repository that holds the bytes of the versions pushed to it."""
 
 _FILE = "file://"
-_HISTORY = "history.git"
 
 
 def settings_for(url: str, store: str | None = None) -> RemoteConfig:
@@ -39,14 +38,14 @@ def write_remote(ledger_dir: Path, name: str, url: str, *, store: str | None = N
 def remote_for_git(name: str, settings: RemoteConfig) -> Remote:
     """The remote as Git is given it: for a ledger directory, the history inside."""
     directory = _ledger_at(settings.url)
-    return check_remote(name, str(directory / _HISTORY) if directory is not None else settings.url)
+    return check_remote(name, str(directory / REPOSITORY) if directory is not None else settings.url)
 
 
 def history_at(settings: RemoteConfig) -> Path | None:
     """The repository of a remote that is a path: a ledger's history, or a bare repository; else ``None``."""
     directory, path = _ledger_at(settings.url), _local_path(settings.url)
     if directory is not None:
-        return directory / _HISTORY
+        return directory / REPOSITORY
     return path if path is not None and is_file(path / "HEAD") and is_folder(path / "objects") else None
 
 
@@ -122,4 +121,4 @@ def _ledger_at(url: str) -> Path | None:
     if path is None:
         return None
     candidates = (path, path.parent if path.name.endswith(".git") else path, path / LEDGER_DIRECTORY)
-    return next((each for each in candidates if is_file(each / CONFIG_FILE) and is_folder(each / _HISTORY)), None)
+    return next((each for each in candidates if is_file(each / CONFIG_FILE) and is_folder(each / REPOSITORY)), None)

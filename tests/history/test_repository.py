@@ -16,7 +16,8 @@ from ledger.errors import (
     UnsupportedFormatError,
 )
 from ledger.history import History
-from ledger.history.repository import check_format, check_settings, write_settings
+from ledger.history.git_settings import check_settings, write_settings
+from ledger.history.repository import check_format
 from ledger.history.upkeep import check_git_file
 from tests.conftest import check_histories
 from tests.kit.histories import AUTHOR, NOW, git, new_history, publish, versions_of
