@@ -68,9 +68,9 @@ def new_uuid(time_ms: int, *, after: str | None = None) -> str:
     """A new UUIDv7 (RFC 9562) for a time in milliseconds since 1970.
 
     A clock before 1970 counts as 1970. The id sorts after ``after`` whatever the clock says, so that a newer event
-    never loses to an older one: where the clock stands still or runs back, the new id is of the same millisecond as
-    long as 12 bits count on, and so hardly runs ahead of what others make later. Chance keeps two clones that follow
-    the same event apart.
+    never loses to an older one. Where the clock stands still or runs back, the new id is of the same millisecond, with
+    the next count in 12 of its bits: so it hardly runs ahead of ids that others make later. Chance keeps the ids of two
+    clones apart that follow the same event.
     """
     random = int.from_bytes(os.urandom(10), "big") & ((1 << _UUID7_RANDOM_BITS) - 1)
     number = _uuid7(max(0, time_ms) & ((1 << 48) - 1), random)

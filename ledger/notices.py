@@ -21,7 +21,7 @@ from typing import TextIO
 from ledger.wording import one_line
 
 _NOT_THE_CALLER = ("ledger.", "contextlib")
-"""The modules whose frames lie between what warns and who called: ours, and the one that carries our blocks."""
+"""The modules of the frames between a warning and the caller: our own, and the one that runs our ``with`` blocks."""
 
 _collected: ContextVar[list[str] | None] = ContextVar("ledger_collected_warnings", default=None)
 _of_success: ContextVar[list[str] | None] = ContextVar("ledger_warnings_of_success", default=None)

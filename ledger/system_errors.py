@@ -1,7 +1,7 @@
 """From an error of the operating system to one of `ledger.errors`.
 
-Owns which error numbers mean a full disk, a place that can only be read, or a shortage of this process or machine,
-which errors say nothing about the file that was to be read, and what to do about a path that is at fault.
+Owns what error numbers mean: a full disk, a place that can only be read, a shortage of this process or machine. Owns as
+well which errors say nothing about the file that was to be read, and what to do about a path that is at fault.
 """
 
 import errno

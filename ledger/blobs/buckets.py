@@ -212,7 +212,7 @@ class BucketStore:
             self._upload(key, parts, "overwrite")
 
     def _create(self, key: str, parts: Sequence[bytes]) -> bool:
-        """Whether an object was made that was not there; notes where the service cannot promise that."""
+        """Whether a new object was made; notes it where the service cannot create without replacing."""
         library = _library()
         with self._mapped(key, "write"):
             try:

@@ -57,8 +57,8 @@ def _refuse(error: LedgerError) -> None:
 class Copier:
     """Makes contents complete in ``target``, durably.
 
-    Packs of ``sound`` are known to be whole there, and those that are found so or put there join them: each is looked
-    at once, and so is one with damage. Objects of ``anew`` are put over what is there.
+    Packs of ``sound`` are known to be whole there; those that are found so, or put there, join them. So each pack is
+    looked at once, also one with damage. Objects of ``anew`` are put over what is there.
     """
 
     def __init__(

@@ -63,9 +63,9 @@ class _Silence(NamedTuple):
 class FallbackStore:
     """The objects of ``own``, and of ``others`` where it lacks them.
 
-    ``missed`` is called before an object is said to be in none of them, or not to be readable in one of the others, and
-    may raise: a store may be away. One that was waited for in vain, or let nobody in, is asked last from then on, and
-    if that took `WAITED_SECONDS` not at all for as long, at most `SILENT_SECONDS`.
+    ``missed`` is called before an object is said to be in none of them, or not to be readable in one of the others; it
+    may raise, as a store may be away. A store that did not answer, or let nobody in, is asked last from then on. If
+    that took `WAITED_SECONDS` or more, it is not asked at all for as long as it took, at most for `SILENT_SECONDS`.
 
     ``tries_all`` is for who only reads: what is damaged in one of them may be sound in another. Who judges or relies
     on what is there takes the first that has it.
@@ -165,7 +165,7 @@ class FallbackStore:
                 store.forget(key)
 
     def from_any(self, read: Callable[[Store], _Result]) -> tuple[_Result, Store] | None:
-        """What ``read`` gives of the first store that it does not fail with, and that store; for who tries all."""
+        """What ``read`` gives of the first store that it succeeds with, and that store; only if all are tried."""
         for store in (self._own, *self._others_in_order()) if self._tries_all else ():
             with contextlib.suppress(IntegrityError, FormatError, *_FAILURES):
                 return self._asked(store, read), store

@@ -1,10 +1,8 @@
 """A store behind any other URL that fsspec understands: SFTP, WebDAV, HDFS, memory and so on.
 
-The only module of a store that imports fsspec. Publishes complete bytes only: in one call
-where the service shows an object when it is complete, under a temporary name
-and by renaming elsewhere; never through a writer under the object's own name, which would
-publish half an object when it is closed by an exception. Every foreign exception becomes one of
-`ledger.errors` here.
+The only module of a store that imports fsspec. Publishes complete bytes only: in one call where the service shows an
+object when it is complete, elsewhere under a temporary name and by renaming. A writer under the object's own name would
+publish half of it when an exception closes it. Every foreign exception becomes one of `ledger.errors` here.
 """
 
 import contextlib

@@ -1,9 +1,9 @@
 """Registered data, from a store to the same place below the root of another one.
 
-Whichever stores they are, the files that were registered are copied, each checked on the way like everything else, and
-no others: what was added beside them since belongs to whoever added it, and is told by who loads the version. What
-lies there already is compared and never replaced. In a folder that is not there yet all of it appears at once, by
-renaming, otherwise file after file, and what an attempt left there is used by the next one. An object store keeps no
+Whichever stores they are, only the files that were registered are copied, each checked on the way like everything else.
+What was added beside them since belongs to whoever added it; an error tells of it when the version is loaded. What lies
+there already is compared and never replaced. Where the folder is not there yet all of it appears at once, by renaming;
+otherwise it comes file after file, and what an attempt left there is used by the next one. An object store keeps no
 links, so data with links goes to folders only; executable bits and empty folders are in the list of files, which goes
 along.
 """
@@ -54,7 +54,7 @@ def copy_linked(source: Store, target: Store, content: Content, label: str) -> N
         copy.to_folder(target)
     else:
         copy.to_objects()
-    # Last, so that where the list is, the files are.
+    # The list comes last, so that wherever it is, the files are as well.
     if content.has_table and target.has(table_key(content.digest)):
         settle(target, table_key(content.digest))
     elif content.has_table:

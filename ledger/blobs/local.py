@@ -123,7 +123,7 @@ class LocalStore:
             settle_file(self._path(key))
 
     def stage(self) -> StagedObject:
-        """A file that gets its name later, in the folder of the packs, which are what is large."""
+        """A file that gets its name later. It lies in the folder of the packs, as only packs are so large."""
         folder = self._path(_STAGING)
         make_directory(folder)
         return _StagedFile(StagedFile(folder), self._path)

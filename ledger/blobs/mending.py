@@ -1,9 +1,9 @@
 """Good copies of what is damaged or missing in a store, out of another store.
 
-Owns whether another store can make a content whole again, content by content: the other store may hold the same
-chunks in other packs, and then its table comes with them; or it has lost the table, and one's own says which packs it
-gives. Everything is checked by its digests before it is counted on and again as it is copied. Registered data is the
-user's own and is left alone.
+Owns whether another store can make a content whole again, content by content. The other store may hold the same chunks
+in other packs: then its table comes with them. Or it has lost the table: then one's own says which packs it gives.
+Everything is checked by its digests before it is counted on and again as it is copied. Registered data is the user's
+own and is left alone.
 """
 
 from collections.abc import Callable, Collection
@@ -22,7 +22,7 @@ from ledger.system_errors import raise_if_inconclusive
 
 
 def mendable_keys(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
-    """The objects that ``source`` would give so that a content is whole in ``own`` again; ``None`` where it cannot."""
+    """The objects of ``source`` that would make a content whole again in ``own``; ``None`` where they cannot."""
     keys = _keys_of(source, own, content, faulty)
     if keys is None and content.has_table:
         found = _keys_of(_WithOwnTables(source, own), own, content, faulty) or ()

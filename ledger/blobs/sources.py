@@ -1,9 +1,9 @@
 """The user's own files, read for a content.
 
 A file whose size or time of change differs before and after it is read is an error, not a mixture of two states. That
-is only as precise as the file system's clock: a write within the same tick as the one before, or one that had begun
-already and goes on, changes no time. To wait for the next tick would cost a fresh file more than its save, and would
-not help against the second case.
+is as precise as the file system's clock: a write in the same tick as the one before changes no time, nor does one that
+had begun already and goes on. To wait for the next tick would cost a fresh file more than its save, and would not help
+against the second case.
 
 Nothing but regular files is read, and a symbolic link is followed only where the user named it themselves.
 

@@ -1,9 +1,9 @@
 """Objects that wait on this machine's disk until they are whole.
 
-For stores that must know an object's key before its first byte, as buckets do: the name of a pack follows from
-what is in it. So a pack is collected in a file, which has no name and is gone with whoever made it, and sent from
-there; memory holds what is on its way, never a pack. Local stores have a better way (`StagingStore`), and a
-store that takes only whole objects is given what the file holds.
+For stores that must know an object's key before its first byte, as buckets do: the name of a pack follows from what is
+in it. So a pack is collected in a file without a name, which is gone with whoever made it, and is sent from there.
+Memory holds only what is on its way, never a whole pack. Local stores have a better way (`StagingStore`), and a store
+that takes only whole objects is given what the file holds.
 """
 
 import os

@@ -186,7 +186,7 @@ def fresh(store: Store) -> Store:
 
 
 def from_any(store: Store, read: Callable[[Store], _Result]) -> tuple[_Result, Store] | None:
-    """What ``read`` gives of the first of several stores that it does not fail with, and which that is.
+    """What ``read`` gives of the first of several stores that it succeeds with, and that store.
 
     ``None`` where it fails with each, or only this store is to be asked.
     """
@@ -197,8 +197,8 @@ def from_any(store: Store, read: Callable[[Store], _Result]) -> tuple[_Result, S
 def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) -> _Result:
     """The result of ``read``, which reads an object of a store and checks it.
 
-    Where a cached copy is bad, of the object itself; where that is damaged, too, or cannot be read, of the first sound
-    one in the stores that are to be asked, with a warning.
+    A cached copy that is bad is dropped, and the object itself is read. Where that is damaged or cannot be read, the
+    first sound one in the stores that may be asked is taken, with a warning.
     """
     try:
         return _read_past_cache(store, key, read)

@@ -1,9 +1,9 @@
 """The catalog's file: how it is read, extended, and replaced.
 
-The file is only ever appended to, or replaced as a whole. It needs no lock: every segment names the place of the
-segment that it builds on, so two segments that are appended at once are each right by themselves, and what a dead
-writer left at the end is skipped. What is appended is not synced to disk: the file is derived, every block has a
-checksum, and where one fails, the catalog is made again.
+The file is only ever appended to, or replaced as a whole. It needs no lock. Every segment names the place of the
+segment that it builds on, so that of two that are appended at once each is right by itself. What a dead writer left at
+the end is skipped. What is appended is not synced to disk: the file is derived, every block has a checksum, and where
+one fails, the catalog is made again.
 """
 
 import itertools

@@ -16,7 +16,7 @@ from ledger.ids import dashed
 
 
 class Found(NamedTuple):
-    """A version that is an answer; where that is not certain, its records must be asked."""
+    """A version that is an answer, for certain or as far as its line tells: then its records must be asked."""
 
     place: Place
     is_certain: bool
@@ -88,7 +88,7 @@ def _judged(query: Query, lines: Iterator[bytes]) -> Iterator[tuple[list[bytes],
 def _in_order(judged: Iterator[tuple[list[bytes], bool]]) -> Iterator[Found]:
     """Answers that come by their ids, the last first, in the order of all versions.
 
-    A version that stands before where its id would put it waits until what comes is no longer newer.
+    A version whose place is before that of its id waits until the answers that come are no longer newer.
     """
     waiting: list[_Waiting] = []
     for columns, is_certain in judged:

@@ -50,7 +50,7 @@ def list_runs(session: Session, pipeline: str | None, status: str | None, limit:
 def show_run(session: Session, id: str | None) -> None:
     """Show a run as a tree: steps, inputs, outputs.
 
-    ID is an id, the beginning of one, or a pipeline, whose latest run it is then; without it, the latest of all.
+    ID is an id, the beginning of one, or a pipeline, whose latest run is shown; without it, the latest of all.
     """
     reader = session.reader()
     found = _run_of(reader, id) if id is not None else _latest(reader)

@@ -1,8 +1,8 @@
 """Values on their way: in the store already, and in no version yet.
 
-Owns what a transaction must not forget on that way: that gc leaves alone what no record names yet, that small objects
-which wait for each other are in the store before the commit, and that what this user saves is trusted by this user.
-Makes no records: `core.transactions` does, and says when they are published.
+Owns what a transaction must not forget on that way: gc leaves alone what no record names yet; small objects that wait
+for each other are in the store before the commit; and this user trusts what this user saves. Makes no records:
+`core.transactions` does, and says when they are published.
 """
 
 from collections.abc import Iterable

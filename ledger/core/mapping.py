@@ -4,10 +4,10 @@ A file of a version lies in chunks, compressed and anywhere in packs, so it has 
 mapped. That is done once, into the ledger's cache, and every byte is checked on its way.
 
 To check gigabytes again at every load would cost what mapping is meant to save, so a complete copy is *sealed* instead.
-The seal notes which file of which content it is, and what the file system said of the copy then: size, inode, and
-the times of its last changes, one of which (ctime) no program can set. A copy that differs from its seal in any of
-these was touched, and is made anew. A seal is only as good as the list of those who can write it: each user has a
-folder of their own, and what belongs to others in it, or may be written by others, does not count as a copy.
+The seal notes which file of which content it is, and what the file system said of the copy then: size, inode, and the
+times of its last changes, one of which, ctime, no program can set. A copy that differs from its seal was touched, and
+is made anew. Whoever can write a seal can forge it. So each user has a folder of their own, and what belongs to others
+in it, or may be written by others, does not count as a copy.
 
 The cache is disposable. The copies used longest ago go when there are too many; one that is mapped while it goes stays
 readable until it is unmapped.
@@ -68,8 +68,8 @@ class MappedCopies:
     def open(self, digest: Digest, reader: ContentReader, path: str) -> BinaryIO:
         """The copy of a file of the content with that digest, made if there is none: for reading and mapping.
 
-        Where the cache cannot be written or fails, is full or another user's, is deleted meanwhile, or is to keep
-        nothing, it is a temporary file without a name.
+        It is a temporary file without a name where the cache is to keep nothing, is another user's, or cannot be used,
+        as on a full disk.
         """
         number = next(number for number, file in enumerate(reader.files) if file.path == path)
         entry = self.folder / f"{hex_of(digest)}-{number}"
@@ -149,7 +149,7 @@ class MappedCopies:
         return copies
 
     def _remove_abandoned(self) -> None:
-        """Remove what makers left that died; what one that lives is at stays."""
+        """Remove the unfinished copies of makers that died; those of living ones stay."""
         for name in self._names():
             with contextlib.suppress(OSError):  # another process may be at it, too
                 if name.startswith(TEMPORARY_PREFIX) and _is_abandoned(self.folder / name):
@@ -271,7 +271,7 @@ def _windows(reader: ContentReader, path: str) -> Iterator[memoryview]:
 
 
 def _seal(name: str, status: os.stat_result) -> bytes:
-    """What the file system says of the copy of that name, which says what it is a copy of."""
+    """What the file system says of a copy; its name says which file of which content it is."""
     seen = {
         "changed": status.st_ctime_ns,
         "copy": name,

@@ -157,7 +157,7 @@ class RemoteStores:
             self._refuse_stores_behind(name, remote)
 
     def _refuse_stores_behind(self, name: str, remote: RemoteConfig) -> None:
-        """Raise where a remote is a ledger that reads what others saved from stores that are not read here."""
+        """Raise where a remote is a ledger that reads bytes of others from stores that are not read here."""
         read_here = {_place(url) for url in (store_url(self._ledger_dir, self._config), *self._urls)}
         for other, store in remotes_of(remote):
             if store and _place(store) not in read_here:

@@ -50,7 +50,7 @@ IN_PLACE = SavedValue(
     metadata={},
     visualizations={},
 )
-"""What a record says about data that is registered where it is, which no materializer has written."""
+"""What a record says about data that is registered in place, and that no materializer has written."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,9 @@
 """The bytes of a sync: what the remote's store lacks is put there before the history that names it is pushed.
 
-Owns which bytes those are. Of a store that this ledger has put bytes to before, only those of the versions that are to
-be published, and of those that plain Git has published since. Of any other also all that this ledger's own store holds:
-a remote may have got another store since it was last heard of, as after a disk that died or an address that was wrong,
-or may be a copy of a history without its bytes.
+Owns which bytes those are. A store that this ledger has put bytes to before is given those of the versions that are to
+be published, and of those that plain Git has published since. Any other is given all that this ledger's own store
+holds, too: the remote may have got another store, as after a disk that died or an address that was wrong, or may be a
+copy of a history without its bytes.
 """
 
 from collections.abc import Iterable, Iterator, MutableSet
@@ -44,7 +44,7 @@ _BRING_BACK = (
 
 @contextmanager
 def uploaded(workspace: Workspace, settings: RemoteConfig, plan: SyncPlan, *, sound: MutableSet[str]) -> Iterator[None]:
-    """A block in which the bytes of what is to be published are where others will look for them, and are held there.
+    """A block for publishing: the bytes lie where others will look for them, and nobody removes them there.
 
     ``sound`` are the packs that were found whole there by this sync: each is looked at once.
     """
@@ -119,7 +119,7 @@ class _Upload:
         return self._workspace.history.snapshot(self._plan.tip)
 
     def _look_at(self, target: Store, *, is_new: bool) -> None:
-        """Where nothing is to be put: note a store in a folder, or warn that it is not the one that is noted."""
+        """Where nothing is to be put, note a store in a folder, or warn that it is not the one that was noted."""
         if not isinstance(target, LocalStore):
             return  # it may be far away, or not let this user in, and nothing is asked of it
         try:
@@ -134,7 +134,7 @@ class _Upload:
     def _make(self, new: int, old: int) -> None:
         """Make the remote's store where there is none; ``new`` and ``old`` versions are about to be put there.
 
-        Not where others have published, and nothing of that lies here: they know of a store that is elsewhere.
+        None is made where others have published and nothing of that lies here: they know of a store elsewhere.
         """
         try:
             store_id(open_store(self._url))

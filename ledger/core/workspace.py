@@ -130,7 +130,7 @@ class Workspace(View):
         return is_present(self.store_holding(content) if is_linked else self.stores_for_saving(), content)
 
     def read_any_store(self) -> None:
-        """Take the store as it is from now on, whichever it is: for a check that says what it lacks."""
+        """Use the store that is there from now on, whichever it is: for a check that says what it lacks."""
         self.store = self.unchecked_store()
 
     def store_for_writing(self) -> Store:

@@ -66,7 +66,7 @@ def alone(path: str | os.PathLike[str], *, timeout: float) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hold_file(path: Path, data: bytes) -> Iterator[None]:
-    """Hold a new file that tells others that this process lives; raises plain ``OSError`` where that cannot be.
+    """Make and hold a file that tells others that this process lives; raises plain ``OSError`` where that fails.
 
     Whoever finds ``data`` in it can rely on what `is_abandoned` says. Not the writers' lock: nobody waits for it, and
     its holder takes it away in the end.

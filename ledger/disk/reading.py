@@ -120,7 +120,7 @@ def walk(folder: str | os.PathLike[str], *, topdown: bool = True) -> Iterator[tu
 
 
 def close_anyway(descriptor: int) -> None:
-    """Close a file through which nothing was written that has to last: where that fails, nothing is lost."""
+    """Close a file through which nothing was written that has to last, so that a failure loses nothing."""
     with contextlib.suppress(OSError):
         os.close(descriptor)
 

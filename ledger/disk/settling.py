@@ -14,7 +14,7 @@ _MOST_BY_THEMSELVES = 64
 
 
 def settle(mark: Path) -> None:
-    """Make sure that nothing durable builds on files that are not; called before what was written becomes visible.
+    """Make durable what others wrote without fsync, before something visible is built on it.
 
     A writer without fsync leaves the file ``mark``. A writer with fsync that finds it calls ``sync``, which makes every
     file of every program durable, and removes the mark.

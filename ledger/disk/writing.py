@@ -250,7 +250,7 @@ def remove_abandoned(folder: str | os.PathLike[str], lead: str, *, seconds: floa
 
 
 def remove_folder(path: str | os.PathLike[str]) -> None:
-    """Remove a folder of ours that nobody needs, with what is in it, as far as that can be."""
+    """Remove a folder of ours that nobody needs, with everything in it, as far as possible."""
     import shutil
 
     # A folder that cannot be closed is raised all the same, in place of the failure that matters.

@@ -2,8 +2,8 @@
 
 duckdb seeks and reads in two calls, from several threads in one file. So a thread that has sought its place reads there
 before another one seeks. Whoever calls in order notices nothing: a read begins where the file stands, whoever sought
-that place, and a thread that seeks and does not read keeps others waiting for a moment only: for a number of short
-waits, since a thread that was kept from running, by whoever held the interpreter, runs between two of them.
+that place. A thread that seeks and does not read keeps others waiting for a moment only. They wait several times and
+briefly, so that a thread that could not run, because another one held the interpreter, gets its turn in between.
 
 Arrow asks for the size of a file by going to its end and back, in a thread that does not read then. Who has gone back
 to where the file stood is waited for a few times only.

@@ -41,7 +41,7 @@ class RemoteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Settings: where bytes go, which store that must be, the lock's timeout (seconds), durability, remotes by name.
+    """Settings: where bytes go, the id of that store, the lock's timeout in seconds, durability, and remotes by name.
 
     ``cache_limit`` is how many bytes of distant stores may be kept on this machine, and how many of files that
     were put together to be mapped; 0 keeps nothing.

@@ -22,8 +22,8 @@ _FOLDER = "running"
 def present(ledger: Path, run: RunRecord, *, is_over: Callable[[], bool]) -> Iterator[None]:
     """A block in which a run is known to have a living process; best effort, as nothing in the history depends on it.
 
-    The file stays if the run is not over when the block is left. That is so in a fork, whose parent goes on with the
-    run, and where the end of the run could not be recorded: the file then shows that the run no longer goes on.
+    The file stays if the run is not over when the block is left: in a fork, whose parent goes on with the run, and
+    where the end of the run could not be recorded. In the second case it shows that the run no longer goes on.
     """
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError, FormatError):

@@ -41,8 +41,8 @@ _BUILTINS = frozenset(kind for kind in vars(builtins).values() if isinstance(kin
 def subclass_named(name: str, roots: Iterable[type]) -> type | None:
     """The class of that name among some classes and all that derive from them.
 
-    Of several it is Python's own, else the one that its module holds now, else the newest: a notebook cell
-    that ran again leaves others behind, and so does unpickling a class that was pickled by value.
+    Of several it is Python's own, else the one that its module holds now, else the newest. There are several where a
+    notebook cell ran again, or where a class was unpickled that was pickled by value.
     """
     kinds: list[type] = []
     for kind in roots:  # no further than needed: to find a class by its name takes a while
@@ -80,10 +80,10 @@ def known_class(
 ) -> type:
     """The class that a record names, if it is of the wanted kind.
 
-    Sought among what the caller passed, what derives from ``roots``, and the attributes of
-    loaded modules, then in the module of what was passed where a program that was started has
-    saved the value; ``instead`` is taken under whatever name where nothing is found. At last among
-    all classes, as one that a function has defined is in no module. Raises `UnknownTypeError` otherwise.
+    It is sought in this order: what the caller passed, and what derives from ``roots``; the attributes of loaded
+    modules; where the program that was started has saved the value, the module of what was passed; ``instead``,
+    whatever its name; and all classes, as one that a function has defined is in no module. Raises `UnknownTypeError`
+    where none fits.
     """
     given = () if passed is None else (passed,)
     candidates = (subclass_named(name, (*given, *roots)), loaded_class(name), _beside(passed, name), instead)

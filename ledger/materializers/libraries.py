@@ -24,7 +24,7 @@ def versions_here(modules: Iterable[str]) -> dict[str, str]:
 
 
 def write_libraries(files: Files, modules: Iterable[str]) -> None:
-    """Write ``libraries.txt`` for a value that takes what is in some modules; none where no library is among them."""
+    """Write ``libraries.txt`` for a value that uses some modules; no file where none of them is a library's."""
     versions = versions_here(modules)
     if versions:
         with files.open(FILE, "w") as file:

@@ -1,8 +1,8 @@
 """Tables of Arrow as parquet, streamed into a file.
 
-Owns that Arrow never meets what goes wrong with that file. Where pages are cut by content, Arrow takes an error of
-what it writes to for a fault of its own and ends the process: a full disk would, and an interrupt. So it writes in a
-thread of its own, which no signal interrupts, to what cannot fail, and the caller's thread passes the bytes on.
+Keeps from Arrow whatever goes wrong with that file. Where pages are cut by content, Arrow takes any error of the file
+that it writes to for a fault of its own and ends the process: a full disk would end it, and an interrupt. So it writes
+in a thread of its own, which no signal interrupts, to what cannot fail, and the caller's thread passes the bytes on.
 """
 
 import inspect

@@ -1,9 +1,8 @@
 """Models of pydantic, as the JSON that pydantic itself writes and validates.
 
-A model is read by its class, which must be defined where it is loaded. Whether it comes
-back is tried when it is saved: a model that leaves out or changes what it holds on its way
-through JSON, under the names of its fields and under their aliases, is left to the last
-resort. Which fields were set, and which have their defaults, JSON does not tell: that is
+A model is read by its class, which must be defined where it is loaded. Whether it comes back is tried when it is saved.
+A model that loses or changes what it holds on its way through JSON, both under the names of its fields and under their
+aliases, is left to the last resort. Which fields were set, and which have their defaults, JSON does not tell: that is
 in a file of its own, where it matters.
 """
 
@@ -73,12 +72,12 @@ class PydanticMaterializer(BaseMaterializer):
 
 
 def _dumped(value: Any, *, by_alias: bool) -> tuple[str, Any] | None:
-    """A model's JSON and what its class reads from it, if that is just that value."""
+    """A model's JSON and what its class reads from it, if both are the same value."""
     from pydantic import ValidationError
     from pydantic_core import PydanticSerializationError
 
     try:
-        # The warnings are about what may come back different, which is what is looked at here.
+        # Pydantic warns of what may come back different, and that is compared below.
         text: str = value.model_dump_json(round_trip=True, by_alias=by_alias, warnings=False)
         loaded = [type(value).model_validate_json(text), _by_either_name(type(value), text)]
     except (PydanticSerializationError, ValidationError):

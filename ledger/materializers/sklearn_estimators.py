@@ -1,10 +1,9 @@
 """Estimators of scikit-learn, by skops.
 
-skops rebuilds objects from an allow-list of types. A model of scikit-learn's own types
-loads without further ado; one with others asks for trust and says which they are. Whether
-an estimator comes back is tried when it is saved: what skops cannot take apart, puts
-together as something else, or names by classes that only this program has, is left to the
-last resort, with its warning. No safe loader ever falls back to an unsafe one.
+skops rebuilds objects from an allow-list of types. A model of scikit-learn's own types loads without further ado; one
+with others asks for trust and says which they are. Whether an estimator comes back is tried when it is saved. It is
+left to the last resort, with its warning, if skops cannot take it apart, makes something else of it, or names classes
+that only this program has. No safe loader ever falls back to an unsafe one.
 """
 
 import io

@@ -1,9 +1,8 @@
 """Save a value through the materializer in charge, and load it again.
 
-Owns the order of things around a materializer: which one, in which words its failures
-reach the caller, what of its metadata is kept, and the one place where trust is asked
-before code runs. Elements of containers come through here as well, so that no depth of
-nesting gets around it. Knows no store.
+Owns what happens around a materializer: which one is chosen, in which words its failures reach the caller, what of its
+metadata is kept, and that trust is asked for before code runs, here and nowhere else. Elements of containers come
+through here as well, so that no depth of nesting gets around it. Knows no store.
 """
 
 from collections.abc import Mapping

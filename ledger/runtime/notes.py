@@ -25,7 +25,7 @@ def noted(note: str) -> Iterator[None]:
 
 @contextmanager
 def saving(what: str, **facts: object) -> Iterator[None]:
-    """A block that saves a value: the error of one that cannot become files begins with ``what`` it is."""
+    """A block that saves a value: the error of one that cannot become files begins with ``what``."""
     try:
         yield
     except (MaterializerError, MissingDependencyError) as error:

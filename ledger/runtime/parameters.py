@@ -176,8 +176,8 @@ def _copied(value: Any) -> Any:
 def recordable(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments of a pipeline that its record can tell: the plain ones, as far as there is room.
 
-    A pipeline may take anything, as its body alone sees it; what is left out stands in the records of the
-    steps or of the versions that it went into.
+    A pipeline may take anything, as only its body sees it. What is left out here stands in the records of the steps, or
+    of the versions, that it went into.
     """
     told: dict[str, Any] = {}
     for name, value in arguments.items():

@@ -1,8 +1,8 @@
 """What a function's source says: its text, what it closes over, and what its return statements return.
 
-Pure but for reading the source. Where Python has none (a program on standard input, an older
-prompt) the compiled code answers instead: less to the point, as it knows no comments and no names
-of types, but the same in every process of one version of Python.
+Pure but for reading the source. Where Python has none, as of a program on standard input or at an older prompt, the
+compiled code answers instead. It knows no comments and no names of types, but is the same in every process of one
+version of Python.
 """
 
 import ast

@@ -223,12 +223,12 @@ def step(
     In a pipeline's body a call takes ``id``, its name in the run, and ``after``, what it waits for, beside the
     function's arguments; elsewhere it runs as a run of its own and returns the value.
 
-    ``name`` is the step's name, by default the function's. The three switches say whether a result of an earlier run
-    may be taken instead of running (where source, inputs, parameters and settings are the same; functions and globals
-    of a module that the step uses are not looked at), whether materializers note metadata about outputs, and whether
-    they draw visualizations; ``None`` leaves a switch to the pipeline, and there it is on. ``output_materializers`` is
-    a class, a list of classes to choose from by the value's type, or a dict with either for each output.
-    ``substitutions`` fill templates in the names of outputs, beside ``{date}`` and ``{time}``.
+    ``name`` is the step's name, by default the function's. ``enable_cache`` says whether the result of an earlier run
+    may be taken instead of running: one with the same source, inputs, parameters and settings. Functions and globals of
+    a module that the step uses are not looked at. The other two switches say whether materializers note metadata about
+    outputs, and whether they draw visualizations. ``None`` leaves a switch to the pipeline, where it is on by default.
+    ``output_materializers`` is a class, a list of classes to choose from by the value's type, or a dict with either for
+    each output. ``substitutions`` fill templates in the names of outputs, beside ``{date}`` and ``{time}``.
 
     Raises `StepInterfaceError` for a signature that cannot be a step's.
     """
