@@ -17,7 +17,7 @@ from ledger.blobs.faults import Fault, missing
 from ledger.blobs.layout import OBJECT_KINDS, parse_key, table_key
 from ledger.blobs.packs import PackIndex, RecentIndexes, load_index, open_entry
 from ledger.blobs.reader import ContentReader
-from ledger.blobs.sought import Sought
+from ledger.blobs.sought import THE_STORE, Sought
 from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
 from ledger.blobs.tables import Table, load_table
 from ledger.blobs.workers import in_order
@@ -28,8 +28,6 @@ from ledger.system_errors import raise_if_inconclusive
 
 PART_SIZE: Final = 8 << 20
 """Most stored bytes of a pack that are read at once."""
-
-_LABEL = "the store"
 
 
 class Checked(NamedTuple):
@@ -64,7 +62,7 @@ def check_table(store: Store, content: Content) -> Fault | None:
         return None
     key = table_key(content.digest)
     try:
-        table = load_table(store, content, label=_LABEL)
+        table = load_table(store, content, label=THE_STORE)
         found = tuple(_segments(store, table))
     except (IntegrityError, StorageError) as error:
         raise_if_inconclusive(error)
@@ -128,7 +126,7 @@ def _work(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Callable[[]
 
 
 def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _Done:
-    sought = Sought(_LABEL, "chunk", digest, store, key)
+    sought = Sought(THE_STORE, "chunk", digest, store, key)
     try:
         stored = store.get(key, 0, stored_limit(PLAIN_LIMIT if size is None else size))
         if size is None:
@@ -146,7 +144,7 @@ def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _D
 
 def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done]]:
     try:
-        index = load_index(store, pack, label=_LABEL)
+        index = load_index(store, pack, label=THE_STORE)
     except (IntegrityError, StorageError) as error:
         raise_if_inconclusive(error)
         is_missing = isinstance(error.__cause__, FileNotFoundError)
@@ -180,7 +178,7 @@ def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_las
         return _Done(key, 0, [Fault(key, "corrupt", str(error), frozenset(part))], is_last)
     for number in part:
         entry, at = index.entries[number], index.offsets[number] - start
-        sought = Sought(_LABEL, "chunk", entry.digest, store, key)
+        sought = Sought(THE_STORE, "chunk", entry.digest, store, key)
         try:
             open_entry(data[at : at + entry.stored_size], entry, sought)
         except IntegrityError as error:
@@ -201,7 +199,7 @@ def _together(faults: Sequence[Fault]) -> Fault | None:
 
 def _segments(store: Store, table: Table) -> Iterator[str]:
     """The digests of the segments, as the indexes of the packs have them."""
-    indexes = RecentIndexes(store, label=_LABEL)
+    indexes = RecentIndexes(store, label=THE_STORE)
 
     def chunks() -> Iterator[tuple[Digest, int]]:
         for pack, first, count in table.runs:

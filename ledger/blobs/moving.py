@@ -6,6 +6,7 @@ from functools import partial
 from ledger.blobs.layout import pack_key, parse_key
 from ledger.blobs.needs import Stretch
 from ledger.blobs.packs import PackBuilder, PackIndex, load_index, read_chunks
+from ledger.blobs.sought import THE_STORE
 from ledger.blobs.store import Store, checked_reading
 from ledger.blobs.tables import Run
 
@@ -14,7 +15,7 @@ Moves = Mapping[tuple[str, int], tuple[str, int]]
 
 
 def repack(
-    store: Store, needed: Mapping[str, Sequence[Stretch]], target: Store | None = None, *, label: str = "the store"
+    store: Store, needed: Mapping[str, Sequence[Stretch]], target: Store | None = None, *, label: str = THE_STORE
 ) -> Moves:
     """Put the chunks that are needed of some packs, given by their keys, into new packs, each checked on its way.
 

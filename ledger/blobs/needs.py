@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 from ledger.blobs.faults import Fault, missing
 from ledger.blobs.layout import chunk_key, pack_key, table_key
+from ledger.blobs.sought import THE_STORE
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Table, load_table
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.records import Content, FileEntry
 from ledger.system_errors import raise_if_inconclusive
-
-_LABEL = "the store"
 
 Stretch = tuple[int, int]
 """The first of some consecutive chunks of a pack, and the one behind the last."""
@@ -39,7 +38,7 @@ def needs_of(store: Store, content: Content) -> Needs:
         )
     key = table_key(content.digest)
     try:
-        table = load_table(store, content, label=_LABEL)
+        table = load_table(store, content, label=THE_STORE)
     except (IntegrityError, StorageError, FormatError) as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return Needs({key: ()}, missing(store, key))

@@ -21,13 +21,13 @@ from ledger.blobs.local import LocalStore
 from ledger.blobs.moving import Moves, moved_runs, numbers_in, pack_of
 from ledger.blobs.needs import Stretch
 from ledger.blobs.packs import load_index
+from ledger.blobs.sought import THE_STORE
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Run, load_table, put_runs
 from ledger.disk import Hold, alone, fresh_name, remove_if_there, status_of, storage_errors, walk, write_new_file
 from ledger.errors import DiskFullError
 from ledger.records import Content
 
-_LABEL = "the store"
 _LEFTOVER = re.compile(r"tmp_[0-9a-f]{16}")
 
 
@@ -104,7 +104,7 @@ def is_within(store: LocalStore, folder: Path) -> bool:
 
 def live_bytes(store: Store, key: str, stretches: Sequence[Stretch]) -> tuple[int, int]:
     """The stored bytes of a pack's chunks that some stretches name, and of all its chunks."""
-    index = load_index(store, pack_of(key), label=_LABEL)
+    index = load_index(store, pack_of(key), label=THE_STORE)
     return sum(index.entries[number].stored_size for number in numbers_in(index, stretches)), index.offsets[-1]
 
 
@@ -118,7 +118,7 @@ def point_anew(store: LocalStore, content: Content, places: Moves, *, timeout: f
     with alone_with(store, timeout=timeout):
         runs = _runs_now(store, content, places)
         if runs is not None:
-            put_runs(store, content, runs, label=_LABEL)
+            put_runs(store, content, runs, label=THE_STORE)
     return runs is not None
 
 
@@ -131,6 +131,6 @@ def age_anew(store: LocalStore, key: str) -> None:
 
 def _runs_now(store: Store, content: Content, places: Moves) -> tuple[Run, ...] | None:
     """The runs of a table as they should be, or ``None`` where they are so."""
-    table = load_table(store, content, label=_LABEL)
+    table = load_table(store, content, label=THE_STORE)
     runs = moved_runs(table.runs, places)
     return runs if runs != table.runs else None

@@ -5,10 +5,13 @@ chunk, pack or table, its digest, and the URL it was sought at, in the message a
 facts. Which of several stores has an object is asked only once something is wrong with it.
 """
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from ledger.blobs.store import Store, location_of
 from ledger.errors import IntegrityError
+
+THE_STORE: Final = "the store"
+"""The label where no content asks: the store itself is checked, mended or cleaned."""
 
 
 class Sought(NamedTuple):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from ledger.blobs.requests import Requests
 from ledger.notices import collect_warnings, warn_user
@@ -53,7 +53,7 @@ class Workers(Generic[Result]):
         """Start a piece of work, or queue it until a thread is free; where none can be started, do it."""
         from concurrent.futures import Future
 
-        given: _Given[Result] = _Given(Future(), [], [])
+        given: _Given[Result] = _Given(Future())
         # How durable writes are belongs to the context of whoever gives the work.
         context = copy_context()
         context.run(collect_warnings, given.warnings)
@@ -153,18 +153,19 @@ def in_order(work: Callable[[Work], Result], pieces: Iterable[Work], *, threads:
         workers.close()
 
 
-class _Given(NamedTuple, Generic[Result]):
+class _Given(Generic[Result]):
     """A piece of work: what comes of it, what it warns of, and the thread that does it, once one does."""
 
-    future: "Future[Result]"
-    warnings: list[str]
-    doing: list[threading.Thread]
+    def __init__(self, future: "Future[Result]") -> None:
+        self.future = future
+        self.warnings: list[str] = []
+        self.thread: threading.Thread | None = None
 
     def wait_until_over(self) -> None:
         """Wait for work that has begun, if another thread does it: one from before a fork does not go on."""
         from concurrent.futures import wait
 
-        if self.doing[0].is_alive() and self.doing[0] is not threading.current_thread():
+        if self.thread is not None and self.thread.is_alive() and self.thread is not threading.current_thread():
             wait([self.future])
 
 
@@ -177,7 +178,7 @@ def _do_once(waiting: "list[tuple[Callable[[], Result], _Given[Result]]]") -> No
         work, given = waiting.pop()
     except IndexError:
         return
-    given.doing.append(threading.current_thread())
+    given.thread = threading.current_thread()
     if not given.future.set_running_or_notify_cancel():
         return
     try:
