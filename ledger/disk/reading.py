@@ -13,7 +13,7 @@ from ledger.errors import LedgerError, StorageError
 from ledger.system_errors import storage_error
 
 _READ_SIZE = 1 << 20
-_OPENED_AGAIN = 3
+_ATTEMPTS = 4
 
 # Opening a fifo would wait for its writer without O_NONBLOCK.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -61,14 +61,14 @@ def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | Non
     Raises ``FileNotFoundError`` as it is, so that the caller says what is missing,
     and ``StorageError`` for everything else, also for what is no regular file.
     """
-    for left in reversed(range(_OPENED_AGAIN + 1)):
+    for attempt in range(1, _ATTEMPTS + 1):
         try:
             return _read_opened(path, start, length)
         except FileNotFoundError:
             raise
         except OSError as error:
             # On a network file system another machine may replace a file between its opening and its reading.
-            if error.errno != errno.ESTALE or not left:
+            if error.errno != errno.ESTALE or attempt == _ATTEMPTS:
                 raise storage_error(error, path, "read") from error
     raise AssertionError(path)
 

@@ -20,7 +20,9 @@ ObjectId = NewType("ObjectId", str)
 NO_NAMES = (b"", b".", b"..", b".git")
 """What no entry of a tree is called."""
 
-_DIRECTORY, _FILE = b"40000", b"100644"
+DIRECTORY, _FILE = b"40000", b"100644"
+"""The modes of the entries of a tree."""
+
 _TREE_ENTRY = re.compile(rb"(40000|100644) ([^\0]+)\0(.{20})", re.DOTALL)
 _TREE_NAME = re.compile(rb"(?:40000|100644) ([^\0]+)\0.{20}", re.DOTALL)
 _WHOLE_TREE = re.compile(rb"(?:(?:40000|100644) [^\0]+\0.{20})*", re.DOTALL)
@@ -95,7 +97,7 @@ def _place_in(data: bytes, order: bytes) -> int:
     """Where in a tree an entry begins that is sorted by ``order``."""
     check_tree(data)
     entries = [*_TREE_ENTRY.finditer(data)]
-    at = bisect(entries, order, key=lambda found: _order_of(found[2], is_directory=found[1] == _DIRECTORY))
+    at = bisect(entries, order, key=lambda found: _order_of(found[2], is_directory=found[1] == DIRECTORY))
     return entries[at].start() if at < len(entries) else len(data)
 
 
@@ -104,17 +106,22 @@ def _line(name: str, entry: Entry) -> bytes:
 
 
 def _head_of(name: str, *, is_directory: bool) -> bytes:
-    return b"%s %s\0" % (_DIRECTORY if is_directory else _FILE, name.encode())
+    return b"%s %s\0" % (DIRECTORY if is_directory else _FILE, name.encode())
 
 
 def decode_tree(data: bytes) -> dict[str, Entry]:
     """The entries of a tree in its order; raises ``ValueError`` for anything but files and directories, each once."""
     check_tree(data)
-    found = _TREE_ENTRY.findall(data)
-    entries = {name.decode(): Entry(mode == _DIRECTORY, ObjectId(id.hex())) for mode, name, id in found}
+    found = raw_entries(data)
+    entries = {name.decode(): Entry(mode == DIRECTORY, ObjectId(id.hex())) for mode, name, id in found}
     if len(entries) != len(found):
         raise ValueError("a name stands twice in it")
     return entries
+
+
+def raw_entries(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """The mode, name and 20-byte id of each entry of a tree that was checked before."""
+    return _TREE_ENTRY.findall(data)
 
 
 def names_in_tree(data: bytes) -> list[str]:
@@ -131,8 +138,8 @@ def names_beginning(data: bytes, start: str) -> list[str]:
     sound = 0
     at = data.find(wanted)
     while at >= 0:
-        for head in (at - len(_DIRECTORY), at - len(_FILE)):
-            if head >= sound and data[head:at] in (_DIRECTORY, _FILE) and _WHOLE_TREE.fullmatch(data, sound, head):
+        for head in (at - len(DIRECTORY), at - len(_FILE)):
+            if head >= sound and data[head:at] in (DIRECTORY, _FILE) and _WHOLE_TREE.fullmatch(data, sound, head):
                 found.append(data[at + 1 : data.index(b"\0", at)].decode())
                 sound = head
         at = data.find(wanted, at + 1)
@@ -181,7 +188,7 @@ def check_tree(data: bytes) -> None:
     while at < len(data):
         end = data.index(b"\0", at)
         mode, _, name = data[at:end].decode().partition(" ")
-        if mode.encode() not in (_DIRECTORY, _FILE):
+        if mode.encode() not in (DIRECTORY, _FILE):
             raise ValueError(f"{name!r} has mode {mode}")
         at = end + 21
     raise ValueError("an entry is cut short")

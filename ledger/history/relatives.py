@@ -7,11 +7,10 @@ Every base is newer than what builds on it and has no base itself in the same fo
 delta with each fold it goes through, and the newest objects, which are read most, stay whole.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterator
 
-_ENTRIES = re.compile(rb"(40000|100644) ([^\0]+)\0(.{20})", re.DOTALL)
-_DIRECTORY = b"40000"
+from ledger.history.forms import DIRECTORY, raw_entries
+
 _ARTIFACTS = b"artifacts"
 _NAME_AT = 2
 _MOST_KEPT = 64
@@ -59,10 +58,10 @@ class Relatives:
             seen.add(tree)
             yield tree, newer
             now = self._ids_in(newer) if newer is not None and newer != tree else None
-            for mode, name, id in _ENTRIES.findall(self._read_tree(tree) or b""):
+            for mode, name, id in raw_entries(self._read_tree(tree) or b""):
                 if id not in names:
                     continue
-                if mode != _DIRECTORY:
+                if mode != DIRECTORY:
                     yield id, self._of_blob(id, (*path, name))
                 else:
                     counterpart = id if now is None and newer is not None else (now or {}).get(name)
@@ -72,7 +71,7 @@ class Relatives:
         """What stands in a tree of the newest state, which most packs are compared with."""
         ids = self._kept.get(tree)
         if ids is None:
-            ids = {name: id for _, name, id in _ENTRIES.findall(self._read_tree(tree) or b"")}
+            ids = {name: id for _, name, id in raw_entries(self._read_tree(tree) or b"")}
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             self._kept[tree] = ids
