@@ -120,7 +120,7 @@ def decode_tree(data: bytes) -> dict[str, Entry]:
 
 
 def raw_entries(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
-    """The mode, name and 20-byte id of each entry of a tree that was checked before."""
+    """The mode, name and 20-byte id of each entry of a tree; checks nothing, and passes over what is no entry."""
     return _TREE_ENTRY.findall(data)
 
 
