@@ -157,6 +157,26 @@ def test_what_keeps_failing_is_given_up(
     assert (True, times) == (isinstance(caught.value, ConnectionError), len(proxy.requests))
 
 
+def test_what_is_forbidden_is_named_and_what_is_too_early_tried_again(
+    store: RetryingStore, bucket: Bucket, proxy: Proxy
+) -> None:
+    """Writing an object anew and deleting it fail as reading it does: by an access error, or not in the end."""
+    bucket.plant(KEY, b"expectee")
+    forbidden = Fault("answer", status=403, code="AccessDenied")
+    proxy.plan = on(forbidden, 1, method="PUT")
+    with (
+        pytest.warns(UserWarning, match=f"{KEY} held other bytes"),
+        pytest.raises(StoreAccessError, match=f"cannot write {bucket.url}/{KEY}"),
+    ):
+        store.put(KEY, [b"expected"])
+    proxy.plan = on(forbidden)
+    with pytest.raises(StoreAccessError, match=f"cannot delete {bucket.url}/{KEY}"):
+        store.delete(KEY)
+    proxy.plan = on(FAULTS["slow down"], 0)
+    store.delete(KEY)
+    assert {} == bucket.objects()
+
+
 def test_a_stall_ends_with_the_timeout(bucket: Bucket, proxy: Proxy) -> None:
     """A service that accepts a request and says nothing is given up when the time is over."""
     proxy.plan = on(Fault("stall"))

@@ -31,6 +31,7 @@ from ledger.catalog.lines import EPOCH
 from ledger.catalog.segments import TRAILER_BYTES, Segment, encode_segment, read_trailer
 from ledger.errors import StorageError
 from ledger.ids import VersionId
+from tests.kit.histories import die_at
 
 COMMIT = "c" * 40
 
@@ -378,6 +379,17 @@ def test_what_dead_writers_left_goes_after_an_hour(tmp_path: Path) -> None:
         os.utime(path, (time.time() - 4000,) * 2)
     update_catalog(tmp_path / "catalog", None, [put(Model(), 1, "x")], COMMIT)
     assert (False, True, True) == (old.exists(), new.exists(), other.exists())
+
+
+def test_a_killed_writer_leaves_what_the_next_one_knows(tmp_path: Path) -> None:
+    """What is left of one that dies before its file has its name goes after an hour, too."""
+    path = tmp_path / "catalog"
+    assert die_at(1, frozenset({"os.rename"}), lambda: update_catalog(path, None, [put(Model(), 1, "x")], COMMIT))
+    (left,) = tmp_path.iterdir()
+    assert read_catalog(path) is None
+    os.utime(left, (time.time() - 4000,) * 2)
+    update_catalog(path, None, [put(Model(), 1, "x")], COMMIT)
+    assert [path] == list(tmp_path.iterdir())
 
 
 def test_a_catalog_that_nobody_has_any_more_is_closed(kept: tuple[Path, Model]) -> None:

@@ -1,6 +1,7 @@
 """A line says of a version what its records say, and no question passes over a line that is an answer."""
 
 import datetime as dt
+import itertools
 import math
 from typing import Any
 
@@ -66,6 +67,15 @@ def test_a_line_is_judged_as_its_records_are(metadata: dict[str, Any], data: st.
     verdict = query.judge(made.split(b"\t"))
     assert verdict is expected or (verdict is None and len(str(metadata)) > COLUMN_LIMIT // 6)
     assert query.candidates(made) or not expected
+
+
+@pytest.mark.parametrize("number", [0, 3, 2**53 - 1, 2**53, -(2**53), 2**53 + 2, 10**22])
+def test_a_whole_number_is_found_in_either_spelling(number: int) -> None:
+    """An int finds the float that equals it, and that the int, also where a line holds them in two spellings."""
+    for held, wanted in itertools.product((number, float(number)), repeat=2):
+        made, query = line({"n": held}), make_query(Filter(metadata={"n": wanted}))
+        assert [made] == query.candidates(made)
+        assert query.judge(made.split(b"\t"))
 
 
 @given(METADATA_OF_ALL_KINDS)

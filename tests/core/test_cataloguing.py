@@ -444,6 +444,25 @@ def test_processes_build_and_extend_it_at_once(filled: Ledger) -> None:
     assert len(filled.search()) == len(list(kept.live_lines()))
 
 
+def test_what_another_adds_while_one_builds_is_not_in_its_answer(
+    filled: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the file is of a later commit by the time it is read again, a search answers by its own commit."""
+    expected, other, rename = walk(filled, tag="x"), Ledger.open(filled.path), os.rename
+    catalog_of(filled).unlink()
+
+    def rename_and_be_overtaken(source: str, target: str) -> None:
+        rename(source, target)
+        if target == str(catalog_of(filled)):
+            monkeypatch.setattr(os, "rename", rename)
+            other.save(1, "a", tags=["x"])
+            assert len(expected) + 1 == len(other.search(tag="x"))
+
+    monkeypatch.setattr(os, "rename", rename_and_be_overtaken)
+    assert expected == search(filled, tag="x")
+    assert len(expected) + 1 == len(search(filled, tag="x"))
+
+
 FILE_EVENTS = frozenset({"open", "os.rename", "os.remove", "os.listdir", "os.scandir", "os.mkdir"})
 
 

@@ -4,6 +4,7 @@ import contextvars
 import multiprocessing
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +51,29 @@ def test_threads_run_pipelines_side_by_side() -> None:
         assert [str(n) for n in range(1, 13)] == [each.version for each in Client().get_artifact(name).versions]
     assert 12 == len(Client().list_pipeline_runs())
     assert 25 == int(git(Ledger.open(), "rev-list", "--count", "main"))
+
+
+def test_runs_in_their_first_steps_are_listed_by_their_start() -> None:
+    """Of several runs that have published nothing yet each is listed once, the oldest first, behind those that ended."""
+    met = threading.Barrier(5)
+
+    @step(enable_cache=False)
+    def waits(x: int) -> Annotated[int, "x"]:
+        met.wait(60)
+        met.wait(60)
+        return x
+
+    before = training(1)
+    with ThreadPoolExecutor(4) as threads:
+        ended = [threads.submit(waits, x) for x in range(4)]
+        met.wait(60)
+        runs = Client().list_pipeline_runs()
+        newest = Client().list_pipeline_runs(limit=2)
+        met.wait(60)
+    assert list(range(4)) == [each.result() for each in ended]
+    assert (5, before, [False] * 4) == (len(runs), runs[0], [run.is_recorded for run in runs[1:]])
+    assert sorted({str(run.id) for run in runs}) == [str(run.id) for run in runs]
+    assert (runs, runs[-2:]) == (Client().list_pipeline_runs(), newest)
 
 
 def test_a_thread_of_a_step_knows_the_step_in_a_copy_of_its_context() -> None:

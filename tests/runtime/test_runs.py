@@ -16,6 +16,7 @@ from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
     FormatError,
+    IntegrityError,
     RunNotFoundError,
     StepInterfaceError,
 )
@@ -355,6 +356,18 @@ def test_runs_can_be_pickled() -> None:
     assert (run, repr(run), run.artifact_versions) == (again, repr(again), again.artifact_versions)
     assert next(iter(run.steps.values())).outputs == first_step.outputs
     assert all(version.load() is not None for version in again.artifact_versions)
+
+
+def test_a_version_that_the_history_lost_is_told_with_the_step_that_names_it() -> None:
+    """Where the history went back by hand, a run that is kept says which version is not there any more."""
+    save_artifact(1, "before")
+    before = git(Ledger.open(), "rev-parse", "main")
+    kept = pickle.dumps(pipeline(name="short")(lambda: first(1))())
+    git(Ledger.open(), "update-ref", "refs/heads/main", before)
+    again = pickle.loads(kept)
+    with pytest.raises(IntegrityError, match=r"step 'first' names x \(id .*\), which is not in the history"):
+        assert again.steps["first"].outputs
+    assert "completed" == again.status
 
 
 def test_a_name_that_a_run_does_not_have_is_told() -> None:
