@@ -54,7 +54,7 @@ def test_threads_run_pipelines_side_by_side() -> None:
 
 
 def test_runs_in_their_first_steps_are_listed_by_their_start() -> None:
-    """Of several runs that have published nothing yet each is listed once, the oldest first, behind those that ended."""
+    """Runs that have published nothing yet are each listed once, the oldest first, after those that ended."""
     met = threading.Barrier(5)
 
     @step(enable_cache=False)

@@ -84,6 +84,7 @@ def test_a_name_stands_in_a_string_or_in_the_config(extras: Any, name: str | Non
         Annotated[int, "a", ArtifactConfig(name="b")],
         Annotated[int, "a", ArtifactConfig(), "c"],
         Annotated[int, 3],
+        Annotated[int, "a", 3] | None,
         Annotated[int, ""],
     ],
 )
@@ -237,7 +238,7 @@ def test_a_tuple_whose_names_nothing_will_have_is_told() -> None:
     with pytest.warns(UserWarning, match="step 'made' gives one tuple, and no outputs 'a', 'b'") as caught:
 
         @step
-        def made() -> tuple[Annotated[int, "a"], Annotated[int, "b"]] | None:
+        def made() -> tuple[Annotated[int, "a"], Annotated[int, ArtifactConfig(name="b")]] | None:
             return elsewhere()
 
     def elsewhere() -> tuple[int, int]:
