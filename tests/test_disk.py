@@ -18,13 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.disk import (
+    TEMPORARY_PREFIX,
     LockFile,
     StagedFile,
     add_to_file,
     create_file,
     folder_beside,
     is_file,
+    link_file,
     make_directory,
+    move_file,
     names_in,
     patch_file,
     read_file,
@@ -43,6 +46,15 @@ from tests.kit.disks import disk_at, remount
 from tests.kit.histories import die_at, start
 
 
+def refusing(error: int) -> Callable[..., None]:
+    """A call that the system answers with an error."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    return refuse
+
+
 def test_a_file_is_written_whole_and_replaces_another(tmp_path: Path) -> None:
     """The parts come one after another, the old bytes go, and nothing temporary stays."""
     target = tmp_path / "file"
@@ -54,24 +66,24 @@ def test_a_file_is_written_whole_and_replaces_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [0, errno.EPERM, errno.ENOTSUP])
 def test_a_file_is_created_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
     """The first one gets its name, whatever the file system has of links; a second one changes nothing."""
-
-    def refuse(_source: str, _target: str) -> None:
-        raise OSError(error, os.strerror(error))
-
     if error:
-        monkeypatch.setattr(os, "link", refuse)
+        monkeypatch.setattr(os, "link", refusing(error))
     target = tmp_path / "file"
     assert (True, False) == (create_file(target, [b"fi", b"rst"]), create_file(target, [b"second"]))
     assert (b"first", ["file"]) == (target.read_bytes(), names_in(tmp_path))
 
 
+def test_a_file_that_is_created_or_found_is_there_for_good(tmp_path: Path, synced: list[str]) -> None:
+    """Its bytes are durable before its name, and so is the name of another one's, who may have died before that."""
+    target = tmp_path / "file"
+    assert (True, False) == (create_file(target, [b"first"]), create_file(target, [b"second"]))
+    assert [True, False] * 2 == [Path(path).name.startswith(TEMPORARY_PREFIX) for path in synced]
+    assert [str(tmp_path)] * 2 == synced[1::2]
+
+
 def test_a_file_that_cannot_be_created_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the disk fills up there is no file, and no temporary one."""
-
-    def refuse(_source: str, _target: str) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "link", refusing(errno.ENOSPC))
     with pytest.raises(DiskFullError, match="file"):
         create_file(tmp_path / "file", [b"bytes"])
     assert [] == names_in(tmp_path)
@@ -326,19 +338,15 @@ def test_a_folder_beside_a_place_is_left_to_another_machine_and_needs_no_locks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where locks reach no other machine, and where there are none, who makes the same keeps a folder of its own."""
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-
     with monkeypatch.context() as patch:
         patch.setattr(fcntl, "flock", lambda *_: None)
         with folder_beside(tmp_path / "target") as here:
             patch.setattr(os, "uname", lambda: SimpleNamespace(nodename="elsewhere"))
             with folder_beside(tmp_path / "target") as there:
-                assert {here, there} == {str(path) for path in tmp_path.iterdir()}
-        patch.setattr(fcntl, "flock", refuse)
+                assert sorted([here, there]) == sorted(map(str, tmp_path.iterdir()))
+        patch.setattr(fcntl, "flock", refusing(errno.EBADF))
         with folder_beside(tmp_path / "target") as first, folder_beside(tmp_path / "target") as second:
-            assert {first, second} == {str(path) for path in tmp_path.iterdir()}
+            assert sorted([first, second]) == sorted(map(str, tmp_path.iterdir()))
     assert [] == names_in(tmp_path)
 
 
@@ -351,6 +359,63 @@ def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match=f"cannot make the folder {target}"):
             make_directory(target)
     assert ["a", "file"] == names_in(tmp_path)
+
+
+def test_a_folder_that_another_makes_meanwhile_is_as_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that make one folder at once neither fails."""
+    really = os.mkdir
+
+    def overtaken(path: str, mode: int) -> None:
+        really(path, mode)
+        really(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", overtaken)
+    make_directory(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_file_is_moved_for_good(tmp_path: Path, synced: list[str]) -> None:
+    """The name that it gets is durable, with the folder made for it, and so is that the old one is gone."""
+    write_new_file(str(tmp_path / "file"), [b"bytes"])
+    synced.clear()
+    move_file(tmp_path / "file", tmp_path / "aside" / "file")
+    assert b"bytes" == (tmp_path / "aside" / "file").read_bytes()
+    assert [str(tmp_path), str(tmp_path / "aside"), str(tmp_path)] == synced
+
+
+def test_what_cannot_be_moved_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the disk names the file; that there is none is left to the caller."""
+    with pytest.raises(FileNotFoundError):
+        move_file(tmp_path / "file", tmp_path / "aside")
+    write_new_file(str(tmp_path / "file"), [b"bytes"])
+    monkeypatch.setattr(os, "rename", refusing(errno.EIO))
+    with pytest.raises(StorageError, match=f"cannot move {tmp_path / 'file'}: "):
+        move_file(tmp_path / "file", tmp_path / "aside")
+    assert ["file"] == names_in(tmp_path)
+
+
+@pytest.mark.parametrize(("error", "names"), [(0, ["aside", "file"]), (errno.EPERM, ["aside"])])
+def test_a_second_name_is_the_only_one_without_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, synced: list[str], error: int, names: list[str]
+) -> None:
+    """Where a file system has no hard links the file is moved; either way its name is durable."""
+    write_new_file(str(tmp_path / "file"), [b"bytes"])
+    if error:
+        monkeypatch.setattr(os, "link", refusing(error))
+    link_file(tmp_path / "file", tmp_path / "aside" / "file")
+    assert (names, b"bytes") == (names_in(tmp_path), (tmp_path / "aside" / "file").read_bytes())
+    assert str(tmp_path / "aside") == synced[-1]
+
+
+def test_a_second_name_that_the_disk_refuses_costs_not_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that says nothing of links is one, and the file stays where it is."""
+    write_new_file(str(tmp_path / "file"), [b"bytes"])
+    monkeypatch.setattr(os, "link", refusing(errno.EIO))
+    with pytest.raises(StorageError, match=f"cannot link {tmp_path / 'file'}: "):
+        link_file(tmp_path / "file", tmp_path / "aside" / "file")
+    assert (["aside", "file"], []) == (names_in(tmp_path), names_in(tmp_path / "aside"))
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])

@@ -122,6 +122,21 @@ def test_what_is_registered_is_durable_before_it_is_named(ledger: Ledger, syncs:
     assert ["file", *["folder"] * 3, "file", "file", "folder", "file", "folder"] == syncs
 
 
+def test_many_files_that_are_registered_are_made_durable_at_once(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of more than 64 everything that the system holds back is written, before a version names them."""
+    ledger.save(1, "number")
+    before, tips = ledger.revision, list[str]()
+    monkeypatch.setattr(os, "sync", lambda: tips.append(ledger.revision))
+    for count, expected in ((65, [before]), (64, [before])):
+        (folder := ledger.path / "store" / f"runs-{count}").mkdir()
+        for number in range(count):
+            (folder / f"{number}.csv").write_text("a,b\n")
+        ledger.register(folder, f"runs-{count}")
+        assert expected == tips
+
+
 def test_a_sync_makes_durable_what_relaxed_saves_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What others have from now on does not get lost here, also where the branch stays where it is."""
     ledger = with_durability(shared(tmp_path / "laptop", new_hub(tmp_path)), '"relaxed"')
