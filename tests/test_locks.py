@@ -274,6 +274,20 @@ def test_a_file_system_without_flock_is_named(tmp_path: Path, monkeypatch: pytes
     assert "where files can be locked" in caught.value.hint
 
 
+def test_where_nothing_can_be_held_nobody_is_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system without flock writers go on, and who has to be alone with them is refused."""
+
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    (path := tmp_path / "store.json").touch()
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    Hold(path, timeout=0).release()
+    with pytest.raises(StorageError, match=f"cannot lock {path}") as caught, alone(path, timeout=0):
+        pass
+    assert "where files can be locked" in caught.value.hint
+
+
 def test_a_lock_file_with_foreign_bytes_is_no_obstacle(tmp_path: Path) -> None:
     """Whatever stands in the file, the lock is flock's; an unreadable holder counts as one that died."""
     (tmp_path / "lock").write_bytes(b"\xff not json")
