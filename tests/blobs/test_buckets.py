@@ -99,6 +99,14 @@ def test_one_store_is_made(bucket: Bucket) -> None:
     assert (1, ["store.json"]) == (len(ids), list(bucket.objects()))
 
 
+def test_a_conflict_that_says_so_means_that_it_is_there(store: RetryingStore, proxy: Proxy, bucket: Bucket) -> None:
+    """Azure refuses by 409 what S3 refuses by 412: what is there is compared, and that is all."""
+    bucket.plant(KEY, b"bytes")
+    proxy.plan = on(Fault("answer", status=409, code="BlobAlreadyExists"), method="PUT")
+    store.put(KEY, [b"bytes"])
+    assert ["PUT", "GET"] == [request.method for request in proxy.requests]
+
+
 def test_a_table_is_replaced_without_a_word(store: RetryingStore, bucket: Bucket) -> None:
     """Where the chunks of a content lie may be written anew; that is no damage."""
     key = KEY.replace("chunks", "tables")
