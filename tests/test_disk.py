@@ -33,8 +33,10 @@ from ledger.disk import (
     read_file,
     remove_folder,
     scratch_file,
+    settle_file,
     stage_file,
     stage_together,
+    status_of,
     storage_errors,
     sync_directory,
     write_file,
@@ -208,6 +210,14 @@ def test_a_file_that_is_not_there_is_left_to_the_caller(tmp_path: Path) -> None:
         read_file(tmp_path)
 
 
+def test_what_cannot_be_looked_at_is_not_called_absent(tmp_path: Path) -> None:
+    """There is no status only of a name that a folder does not have; below a file, nobody can say."""
+    (tmp_path / "file").touch()
+    assert None is status_of(tmp_path / "missing")
+    with pytest.raises(StorageError, match=f"cannot read {tmp_path}/file/below: Not a directory"):
+        status_of(tmp_path / "file" / "below")
+
+
 def test_a_name_that_no_file_can_have_is_an_error_of_ours(tmp_path: Path) -> None:
     """What the encoding of file names lacks cannot be looked at, such as a remote's path in the settings."""
     with pytest.raises(StorageError, match=r"cannot read .* file names are utf-8 here") as caught:
@@ -231,6 +241,26 @@ def test_an_interrupt_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.Mo
         with pytest.raises(KeyboardInterrupt):
             read_file(tmp_path / "file")
     assert before == os.listdir("/dev/fd")
+
+
+def test_what_was_used_is_closed(tmp_path: Path) -> None:
+    """Whoever reads, compares, adds to or settles files again and again does not run out of descriptors."""
+    path, fifo = tmp_path / "file", tmp_path / "fifo"
+    write_file(path, [b"bytes"])
+    os.mkfifo(fifo)
+    before = set(os.listdir("/dev/fd"))
+    add_to_file(path, b" more")
+    patch_file(path, [(0, b"b")], durably=True)
+    settle_file(path)
+    assert b"b" == read_file(path)
+    for other in (fifo, tmp_path):
+        with pytest.raises(StorageError):
+            read_file(other)
+    staged = StagedFile(tmp_path)
+    assert not staged.holds_what(path)
+    staged.publish(path)
+    assert b"" == read_file(path)
+    assert set(os.listdir("/dev/fd")) <= before
 
 
 def test_a_write_into_a_missing_folder_names_the_file(tmp_path: Path) -> None:

@@ -300,7 +300,11 @@ def test_a_holder_that_may_live_is_not_called_dead(tmp_path: Path) -> None:
     with subprocess.Popen(["true"]) as ended:
         pass
     host = os.uname().nodename
-    gone, here, there = f"pid {ended.pid} on {host}", f"pid {os.getppid()} on {host}", f"pid {ended.pid} on not-the-{host}"
+    gone, here, there = (
+        f"pid {ended.pid} on {host}",
+        f"pid {os.getppid()} on {host}",
+        f"pid {ended.pid} on not-the-{host}",
+    )
     for left, died in ((here, False), (there, False), (gone, True), ("half a na", True)):
         (tmp_path / "lock").write_text(left)
         with LockFile(tmp_path / "lock").hold(timeout=1) as held:
