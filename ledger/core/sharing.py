@@ -7,7 +7,8 @@ is downloaded; what others saved is read from where they put it.
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -126,18 +127,24 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     adopted: list[SyncPlan] = []
     pushed: dict[str, Claim] = {}
     other_pushed: frozenset[tuple[str, ...]] = frozenset()
+    own_records: frozenset[tuple[str, ...]] = frozenset()
     sound: set[str] = set()
     for _ in range(ATTEMPTS):
-        plan = _plan(workspace, remote)
+        with _collisions_told(remote):
+            plan = plan_sync(workspace.history, remote, author=workspace.author, now=workspace.now())
+        own_records |= plan.own_records
         with uploaded(workspace, settings, plan, sound=sound):
             is_pushed = push_plan(workspace.history, plan)
         if is_pushed:
             pushed |= {claim.id: claim for claim in plan.unpublished}
             other_pushed |= plan.other_unpublished
             if adopt_plan(workspace.history, plan):
-                return _report([*adopted, plan], pushed, other_pushed)
-            joined = join_plan(workspace.history, plan, author=workspace.author, now=workspace.now())
-            adopted += [joined] if joined is not None else []
+                return _report([*adopted, plan], pushed, other_pushed, own_records)
+            with _collisions_told(remote):
+                joined = join_plan(workspace.history, plan, author=workspace.author, now=workspace.now())
+            if joined is not None:
+                adopted.append(joined)
+                own_records |= joined.own_records
         time.sleep(random.random() * _LONGEST_PAUSE)  # noqa: S311  # chance spreads those who sync at once
     raise LockTimeoutError(
         f"others kept publishing to {remote} or saving here: {ATTEMPTS} attempts to sync were overtaken",
@@ -146,10 +153,11 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     )
 
 
-def _plan(workspace: Workspace, remote: Remote) -> SyncPlan:
-    """What is to be done; names that differ only in case can be neither merged nor changed here any more."""
+@contextmanager
+def _collisions_told(remote: Remote) -> Iterator[None]:
+    """A block that merges: names that differ only in case can be neither merged nor changed here any more."""
     try:
-        return plan_sync(workspace.history, remote, author=workspace.author, now=workspace.now())
+        yield
     except NameCollisionError as error:
         name, existing = error.facts["name"], error.facts["existing"]
         raise NameCollisionError(
@@ -161,9 +169,13 @@ def _plan(workspace: Workspace, remote: Remote) -> SyncPlan:
 
 
 def _report(
-    adopted: Sequence[SyncPlan], pushed: dict[str, Claim], other_pushed: frozenset[tuple[str, ...]]
+    adopted: Sequence[SyncPlan],
+    pushed: dict[str, Claim],
+    other_pushed: frozenset[tuple[str, ...]],
+    own_records: frozenset[tuple[str, ...]],
 ) -> SyncReport:
-    """What the plans that were adopted, one after another, come to."""
+    """What the plans that were adopted, one after another, come to, without the records of this sync's own merges."""
+    other_fetched = frozenset[tuple[str, ...]]().union(*(plan.other_fetched for plan in adopted))
     fetched = {claim.id: claim for plan in adopted for claim in plan.fetched}
     moved: dict[str, tuple[Claim, Claim]] = {}
     for before, after in (move for plan in adopted for move in plan.moved):
@@ -178,8 +190,8 @@ def _report(
             for before, after in moved.values()
             if before.label != after.label
         ),
-        other_pushed=len(other_pushed),
-        other_fetched=len(frozenset[tuple[str, ...]]().union(*(plan.other_fetched for plan in adopted)) - other_pushed),
+        other_pushed=len(other_pushed - own_records),
+        other_fetched=len(other_fetched - other_pushed - own_records),
     )
 
 

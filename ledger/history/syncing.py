@@ -42,7 +42,7 @@ class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
     ``theirs`` is what the remote holds, ``None`` for a remote without a branch. ``moved`` are the claims that change
     here: from where, to where. The ``other`` paths are the records of tags, metadata and runs that each side gains.
     ``passed_by`` are the versions that this clone had and the remote holds, though no sync of this clone brought them
-    there: plain Git did, perhaps without their bytes.
+    there: plain Git did, perhaps without their bytes. ``own_records`` are those that the merge itself made.
     """
 
     remote: Remote
@@ -55,6 +55,7 @@ class SyncPlan(msgspec.Struct, frozen=True, kw_only=True):
     moved: tuple[tuple[Claim, Claim], ...]
     other_unpublished: frozenset[layout.TreePath]
     other_fetched: frozenset[layout.TreePath]
+    own_records: frozenset[layout.TreePath]
 
 
 def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime) -> SyncPlan:
@@ -85,7 +86,7 @@ def _plan_for(
     unpublished = _by_id(added(theirs, tip))
     fetched = {id: claim for id, claim in here.items() if id not in before}
     since = _by_id(added(brought, tip)) if brought is not None else {}
-    # Not from the tip: a merge has records of its own, of the versions that it moves.
+    # Not from the tip: a merge has records of its own, of the versions that it moves. A second round finds them there.
     others_here = _others_in(added(theirs, local))
     others_there = _others_in(added(local, theirs)) if theirs is not None else frozenset()
     return SyncPlan(
@@ -99,6 +100,7 @@ def _plan_for(
         moved=tuple((before[claim.id], claim) for claim in here.values() if claim.id in before),
         other_unpublished=others_here - others_there,
         other_fetched=others_there - others_here,
+        own_records=(_others_in(added(local, tip)) & _others_in(added(theirs, tip))) - others_here - others_there,
     )
 
 
@@ -120,7 +122,7 @@ def push_plan(history: History, plan: SyncPlan) -> bool:
                 return False
             raise RemoteError(
                 f"{plan.remote} does not take {plan.tip}: {refusal or 'it said yes, and its branch did not move'}",
-                hint=advice(refusal or "", "nothing changed here; ask whoever runs the remote"),
+                hint=advice(refusal or "", "nothing is lost here; ask whoever runs the remote"),
                 remote=plan.remote.name,
                 commit=plan.tip,
             )

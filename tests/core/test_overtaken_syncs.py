@@ -21,6 +21,7 @@ from ledger.errors import (
     IntegrityError,
     LedgerError,
     LockTimeoutError,
+    NameCollisionError,
 )
 from ledger.history import History
 from ledger.history.sharing import adopt_plan
@@ -107,8 +108,27 @@ def test_a_sync_beside_saves_without_a_pause_ends(pair: tuple[Ledger, Ledger], m
     assert ["3", "5"] == saved, "the first is number 4 now; the second waits for the next sync"
     assert (("iris@2",), ("iris@3", "iris@4")) == (report.fetched, report.pushed)
     assert [("iris@2", "iris@3"), ("iris@3", "iris@4")] == [(each.before, each.after) for each in report.renumbered]
+    assert (0, 0) == (report.other_pushed, report.other_fetched), "what its own merges noted is nobody's news"
     assert {"1": "first", "2": "of ada", "3": "one", "4": 0, "5": 1} == values_by_version(bob)
     assert bob.verify().ok
+
+
+def test_a_name_saved_during_a_sync_may_collide(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that differs in case from one that is being fetched is told as one that was there before the sync."""
+    ada, bob = pair
+    ada.save("of ada", "Wine")
+    ada.sync()
+
+    def adopt_late(history: History, plan: object) -> bool:
+        Ledger.open(bob.path).save("of bob", "wine")
+        return adopt_plan(history, plan)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sharing, "adopt_plan", adopt_late)
+    for _ in ("during", "before"):
+        with pytest.raises(
+            NameCollisionError, match="cannot sync with origin .*'wine' differs only in case from 'Wine'"
+        ):
+            bob.sync()
 
 
 def test_a_merge_is_written_under_the_ledgers_lock(pair: tuple[Ledger, Ledger], hub: Path) -> None:
