@@ -10,6 +10,7 @@ from ledger.cli.session import ExampleCommand, Session, json_option, pass_sessio
 from ledger.cli.shapes import label_of, version_shape
 from ledger.disk import mode_of
 from ledger.errors import SourceNotFoundError
+from ledger.lookup import ArtifactVersion
 
 
 @click.command(cls=ExampleCommand, example="ledger save data.csv --name iris --tag raw --meta rows=150")
@@ -64,11 +65,16 @@ def get(session: Session, version: str, output: str, file: str | None, overwrite
     if output == "-":  # it appears whole or not at all, which a stream cannot
         raise click.UsageError("the files go to a path, not to standard output; a file of the name - is ./-")
     found = session.ledger().get(version)
-    files = found.files()
-    is_one_file = file is not None or (len(files) == 1 and files[0].path.endswith(".zip"))
-    zipped = output.endswith(".zip") and not is_one_file
+    zipped = output.endswith(".zip") and file is None and not _is_zip(found)
     made = found.download_files(output, overwrite) if zipped else found.restore(output, overwrite, file=file)
     if session.json:
         print_json({**version_shape(found), "path": str(made.absolute())})
     else:
         print_line(f"{label_of(found)}  {made}")
+
+
+def _is_zip(version: ArtifactVersion) -> bool:
+    """Whether a version is one zip by itself, not a folder that was saved or registered with one in it."""
+    paths, linked = [file.path for file in version.files()], version.content.linked
+    is_by_itself = len(paths) == 1 and (f"/{linked}".endswith(f"/{paths[0]}") if linked else "/" not in paths[0])
+    return is_by_itself and paths[0].endswith(".zip")

@@ -238,6 +238,21 @@ def test_zips(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
     cli("get", "iris", "-o", "x.zip", "--overwrite")
 
 
+def test_a_folder_with_a_zip_is_zipped(cli: Cli, workdir: Path) -> None:
+    """A folder in which one zip lies, saved or registered, is no zip by itself; a zip that was registered is one."""
+    place = Ledger.init(".ledger").path / "store" / "raw"
+    place.mkdir()
+    with zipfile.ZipFile(place / "days.zip", "w") as archive:
+        archive.writestr("day", "one")
+    cli("save", str(place), "--name", "saved")
+    Ledger.open(".ledger").register(place, "registered")
+    Ledger.open(".ledger").register(place / "days.zip", "alone")
+    for name, inside in (("saved", "raw/days.zip"), ("registered", "days.zip"), ("alone", "day")):
+        cli("get", name, "-o", f"{name}.zip")
+        with zipfile.ZipFile(f"{name}.zip") as archive:
+            assert [inside] == archive.namelist()
+
+
 def test_get_as_json(cli: Cli, iris: dict[str, Any], workdir: Path) -> None:
     """``get --json`` is the version with the path that was made."""
     assert {**iris, "path": str(workdir / "o")} == json.loads(cli("get", "iris", "-o", "o", "--json").out)
