@@ -59,7 +59,7 @@ def report_usage(error: click.ClickException, *, wants_json: bool) -> int:
     if wants_json:
         _print_object(_USAGE, message, hint)
     elif isinstance(error, _NO_ARGUMENTS):
-        error.show()
+        write_on_stderr(error.format_message())
     else:
         if context is not None:
             write_on_stderr(context.get_usage())

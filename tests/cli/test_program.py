@@ -262,6 +262,7 @@ def test_what_cannot_be_said_on_stderr_changes_nothing(workdir: Path, stderr: st
         ("--json tag x a", 0),  # it has that tag already, which is a warning
         ("--json artifact show nope", 3),
         ("--json nope", 2),
+        ("artifact", 2),  # which is told all that it can do
     ):
         shell = f"exec {shlex.join(PROGRAM)} {words} {stderr}"
         done = subprocess.run(["sh", "-c", shell], stdout=subprocess.PIPE, text=True, check=False)
