@@ -126,7 +126,7 @@ def test_a_name_saved_during_a_sync_may_collide(pair: tuple[Ledger, Ledger], mon
     monkeypatch.setattr(sharing, "adopt_plan", adopt_late)
     for _ in ("during", "before"):
         with pytest.raises(
-            NameCollisionError, match="cannot sync with origin .*'wine' differs only in case from 'Wine'"
+            NameCollisionError, match=r"cannot sync with origin .*'wine' differs only in case from 'Wine'"
         ):
             bob.sync()
 
