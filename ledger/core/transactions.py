@@ -35,6 +35,7 @@ from ledger.history import (
     Draft,
     EventDraft,
     RecordDraft,
+    once_published,
     refuse_collision,
     refuse_existing,
 )
@@ -226,8 +227,9 @@ class Transaction:
                 published = workspace.history.publish(
                     drafts, author=workspace.author, now=workspace.now(), subject=self._subject
                 )
-            snapshot = workspace.history.snapshot(published.commit)
-            self.versions = tuple(workspace.version(snapshot, claim) for claim in published.claims)
+            with once_published():
+                snapshot = workspace.history.snapshot(published.commit)
+                self.versions = tuple(workspace.version(snapshot, claim) for claim in published.claims)
             for pending, handle in zip(self._pending, self.versions, strict=True):
                 pending.published = handle
 

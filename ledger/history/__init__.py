@@ -10,6 +10,7 @@ Two parts that few programs need have faces of their own, so that the others nee
 The only package that knows dulwich and Git's files. Knows nothing of stores, values or searches.
 """
 
+from ledger.history.branch import once_published
 from ledger.history.changes import ClaimChange, claim_changes
 from ledger.history.drafts import (
     UNPLACED,
@@ -54,6 +55,7 @@ __all__ = [
     "git_identity",
     "in_utc",
     "is_remote_name",
+    "once_published",
     "path_in",
     "refuse_collision",
     "refuse_existing",

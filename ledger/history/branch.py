@@ -80,6 +80,16 @@ def confirm_branch(git_dir: Path) -> None:
         raise
 
 
+@contextlib.contextmanager
+def once_published() -> Iterator[None]:
+    """A block in which what has just been published is looked at; an error there says that it is published."""
+    try:
+        yield
+    except StorageError as error:
+        error.hint = "it is published all the same: look for it before you try again"
+        raise
+
+
 def is_branch_held(git_dir: Path) -> bool:
     """Whether somebody is about to move the branch."""
     return status_of(f"{git_dir}/{BRANCH}.lock") is not None

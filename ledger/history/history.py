@@ -30,6 +30,7 @@ from ledger.history.branch import (
     is_branch_held,
     move_branch,
     move_held_branch,
+    once_published,
     read_branch,
 )
 from ledger.history.commits import Chain, encode_commit
@@ -229,7 +230,8 @@ class History:
         """Publish under the ledger's lock, and for those who wait for it as well; or have its holder do so."""
         turn = self._turns.take(publication)
         if not isinstance(turn, HeldLock):
-            return Published(commit=turn, claims=claims_of(publication.drafts, self.snapshot(turn)))
+            with once_published():
+                return Published(commit=turn, claims=claims_of(publication.drafts, self.snapshot(turn)))
         with ExitStack() as stack:
             try:
                 with turn, self._queue.waiters() as waiters:

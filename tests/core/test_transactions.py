@@ -3,6 +3,7 @@
 import os
 import pickle
 import threading
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,11 @@ from ledger.errors import (
     ArtifactNotFoundError,
     InvalidTagError,
     NameCollisionError,
+    StorageError,
     VersionExistsError,
 )
+from ledger.history import History
+from ledger.history.turns import Turns
 from ledger.materializers import BaseMaterializer
 from tests.crash.survival import in_a_fork
 from tests.kit.ledgers import git, state_of, store_of
@@ -365,3 +369,34 @@ def test_a_transaction_that_is_forgotten_says_so(ledger: Ledger) -> None:
         ledger.transaction()
     with pytest.raises(ZeroDivisionError), ledger.transaction() as ended:
         ended.save(1 // 0, "a")
+
+
+@pytest.mark.parametrize("publisher", ["the save itself", "the holder of the lock"])
+def test_what_was_published_and_cannot_be_read_is_told_as_that(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, publisher: str
+) -> None:
+    """No descriptor is left for it: whoever tried again, as the error of a full system says, would save it twice."""
+    take, publish = Turns.take, History.publish
+
+    def fail(*_: object) -> None:
+        raise StorageError("cannot read: Too many open files", hint="try again")
+
+    def take_late(turns: Turns, publication: Any) -> Any:
+        monkeypatch.setattr(Turns, "take", take)
+        History.publish(ledger.workspace.history, publication.drafts, author="a <a@b>", now=publication.now)
+        monkeypatch.setattr(History, "snapshot", fail)
+        return ledger.workspace.history.tip()
+
+    def publish_late(history: History, *arguments: Any, **facts: Any) -> Any:
+        published = publish(history, *arguments, **facts)
+        monkeypatch.setattr(History, "snapshot", fail)
+        return published
+
+    monkeypatch.setattr(
+        *((Turns, "take", take_late) if publisher == "the holder of the lock" else (History, "publish", publish_late))
+    )
+    with pytest.raises(StorageError) as caught:
+        ledger.save(1, "x")
+    assert "published all the same" in caught.value.hint
+    monkeypatch.undo()
+    assert 1 == Ledger.open(ledger.path).load("x")
