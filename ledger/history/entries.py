@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ledger.history.deltas import MOST_BYTES, apply_delta
 from ledger.history.kinds import KINDS, RawObject
-from ledger.history.openfiles import FileBytes
+from ledger.history.open_files import FileBytes
 from ledger.history.recent_objects import RecentObjects
 
 OFFSET_DELTA, NAME_DELTA = 6, 7

@@ -27,8 +27,8 @@ from ledger.history.entries import (
 )
 from ledger.history.forms import object_id
 from ledger.history.kinds import COMMIT, TREE
-from ledger.history.newpack import NewPack, Record
-from ledger.history.oldpacks import Entries, OldPack
+from ledger.history.new_pack import NewPack, Record
+from ledger.history.old_packs import Entries, OldPack
 from ledger.history.relatives import Relatives
 
 LONGEST_OWN_CHAIN = 48

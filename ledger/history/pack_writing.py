@@ -16,7 +16,7 @@ from ledger.history.entries import encode_entry, encode_new_entry
 from ledger.history.forms import ObjectId
 from ledger.history.kinds import RawObject
 from ledger.history.objects import Objects
-from ledger.history.oldpacks import OUR_KEEP
+from ledger.history.old_packs import OUR_KEEP
 from ledger.history.packfile import PackFile, encode_pack
 from ledger.history.replacing import TEMPORARY
 from ledger.system_errors import storage_error

@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sys import byteorder
 
 from ledger.disk import open_regular
-from ledger.history import openfiles
+from ledger.history import open_files
 from ledger.history.entries import NAME_DELTA, PackDamage, read_head, read_object
 from ledger.history.kinds import ID_BYTES, RawObject
-from ledger.history.openfiles import FileBytes, OpenFile
+from ledger.history.open_files import FileBytes, OpenFile
 from ledger.history.recent_objects import RecentObjects
 
 TRAILER = 20
@@ -120,7 +120,7 @@ class PackFile:
         mapping = self._mapping
         if mapping is None:
             self._mapping = mapping = map_file(f"{self.base}.pack")
-            openfiles.PROCESS.note(self)
+            open_files.PROCESS.note(self)
         return mapping
 
     def close(self) -> None:
@@ -180,19 +180,19 @@ class PackFile:
             raise PackDamage(f"{self.base}.idx lists more objects than it has room for")
         if len(head) < size and self._index is None:
             self._index = file
-            openfiles.PROCESS.note(self)
+            open_files.PROCESS.note(self)
         # The head last: another thread that sees it goes by the count.
         self._count, self._head = count, head
         return head
 
     def _open_index(self) -> OpenFile:
         self._index = file = OpenFile(f"{self.base}.idx")
-        openfiles.PROCESS.note(self)
+        open_files.PROCESS.note(self)
         return file
 
     def _open(self) -> FileBytes:
         self._bytes = found = FileBytes(f"{self.base}.pack")
-        openfiles.PROCESS.note(self)
+        open_files.PROCESS.note(self)
         return found
 
 

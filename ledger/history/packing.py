@@ -15,7 +15,7 @@ from ledger.disk import durability, names_in, remove_abandoned, storage_errors
 from ledger.enums import Durability
 from ledger.history.indexing import index_orphans
 from ledger.history.objects import Objects
-from ledger.history.oldpacks import OldPack, open_old_packs
+from ledger.history.old_packs import OldPack, open_old_packs
 from ledger.history.pack_writing import SMALL, pack_loose_objects
 from ledger.history.replacing import TEMPORARY, fold_at_once
 from ledger.history.staging import DEAD_SECONDS, StagedFold, StagingArea

@@ -15,7 +15,7 @@ from ledger.disk import storage_errors
 from ledger.errors import ArgumentError
 from ledger.history.history import History
 from ledger.history.objects import Objects
-from ledger.history.oldpacks import open_old_packs
+from ledger.history.old_packs import open_old_packs
 from ledger.history.pack_writing import pack_loose_objects
 from ledger.history.packing import tidy
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from ledger.disk import fresh_name, names_in, read_file, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.errors import IntegrityError, StorageError
 from ledger.history.folding import Fold, OldPackDamage
-from ledger.history.newpack import Columns, NewPack
+from ledger.history.new_pack import Columns, NewPack
 from ledger.history.objects import Objects
-from ledger.history.oldpacks import OldPack
+from ledger.history.old_packs import OldPack
 from ledger.history.packfile import TRAILER, map_file
 
 # Not `tmp_`: `git prune --expire=now` removes files of that name while they are being written.

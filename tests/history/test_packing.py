@@ -21,7 +21,7 @@ from ledger.history.forms import ObjectId, object_id
 from ledger.history.indexing import restore_indexes
 from ledger.history.kinds import BLOB
 from ledger.history.objects import Objects
-from ledger.history.oldpacks import open_old_packs
+from ledger.history.old_packs import open_old_packs
 from ledger.history.pack_writing import release_pack, write_pack
 from ledger.history.packfile import PackFile, count_in_index, encode_index
 from ledger.history.packing import FOLD_AT, TIERS, plan_fold

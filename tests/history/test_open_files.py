@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from ledger.disk import durability
 from ledger.enums import Durability
-from ledger.history import History, openfiles
-from ledger.history.openfiles import MOST_OPEN, FileBytes, OpenFile, OpenLimit
+from ledger.history import History, open_files
+from ledger.history.open_files import MOST_OPEN, FileBytes, OpenFile, OpenLimit
 from ledger.history.packfile import PackFile
 from tests.kit.histories import draft, git, new_history, packs_of, publish, start, unlocked, versions_of
 
@@ -75,7 +75,7 @@ def scattered(tmp_path_factory: pytest.TempPathFactory) -> History:
 
 def test_who_opened_a_file_longest_ago_lets_go_of_it(scattered: History, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many packs are read, no more files are open than the limit says; all can be read again."""
-    monkeypatch.setattr(openfiles, "PROCESS", OpenLimit(10))
+    monkeypatch.setattr(open_files, "PROCESS", OpenLimit(10))
     packs = [PackFile(str(path.with_suffix(""))) for path in packs_of(scattered)]
     before = len(os.listdir("/dev/fd"))
     for _ in range(2):
@@ -88,7 +88,7 @@ def test_who_opens_more_files_keeps_those_it_has_in_the_count(
     scattered: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Packs that are read one after another, then mapped, keep no more files open than the limit says."""
-    monkeypatch.setattr(openfiles, "PROCESS", OpenLimit(10))
+    monkeypatch.setattr(open_files, "PROCESS", OpenLimit(10))
     packs = [PackFile(str(path.with_suffix(""))) for path in packs_of(scattered)[:10]]
     before = len(os.listdir("/dev/fd"))
     for pack in packs:
