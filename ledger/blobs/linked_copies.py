@@ -147,8 +147,9 @@ def _compare(there: LinkedFiles | LinkedObjects, files: Iterable[FileEntry], pla
     """Read what lies in the places of files; raises `IntegrityError` where it is not what was registered."""
     for file in files:
         mode = mode_of(places[file.path], follow=False)
-        if stat.S_ISDIR(mode) and file.kind != "directory":
-            raise IntegrityError(f"{file.path!r} is a folder there", path=file.path)
+        if mode and stat.S_ISDIR(mode) != (file.kind == "directory"):
+            what = "a folder" if stat.S_ISDIR(mode) else "no folder"
+            raise IntegrityError(f"{file.path!r} is {what} there", path=file.path)
         if mode:
             for _ in there.blocks(file):
                 pass  # checking is the point

@@ -1,5 +1,6 @@
 """A content goes from one store to another whole, checked on the way, and only as far as it is missing."""
 
+import errno
 import os
 import shutil
 import stat
@@ -22,7 +23,7 @@ from ledger.blobs import (
 )
 from ledger.blobs.cached import CachedStore
 from ledger.blobs.retrying import RetryingStore
-from ledger.errors import ArgumentError, IntegrityError
+from ledger.errors import ArgumentError, DiskFullError, IntegrityError
 from ledger.ids import new_uuid
 from ledger.records import Content
 from tests.kit.contents import add, copy_content, noise, save
@@ -290,6 +291,17 @@ def test_linked_files_that_lie_there_are_durable(source: LocalStore, target: Loc
     assert {str(target.root / place) for place in ("raw", "raw/in", "raw/in/0.csv", "raw/in/run")} == set(synced)
 
 
+def test_the_list_of_linked_files_that_lies_there_is_durable(
+    source: LocalStore, target: LocalStore, synced: list[str]
+) -> None:
+    """Whoever put the table may have died before it was synced."""
+    content = registered(source, 70)
+    copy_content(source, target, content, label="raw@1")
+    synced.clear()
+    copy_content(source, target, content, label="raw@1")
+    assert any(path.startswith(str(target.root / "tables")) for path in synced)
+
+
 def test_linked_files_are_durable_before_they_have_their_names(
     source: LocalStore, target: LocalStore, synced: list[str]
 ) -> None:
@@ -346,12 +358,12 @@ def test_linked_objects_go_on(source: LocalStore, far: FsspecStore, target: Loca
 
 
 def test_one_linked_file_goes_by_itself(source: LocalStore, far: FsspecStore, target: LocalStore) -> None:
-    """To an object store and back, under its name."""
+    """To an object store and back, under its name; a second copy finds it there."""
     (source.root / "raw").mkdir()
     (source.root / "raw/a.csv").write_text("1\n")
     content = link_content(source, source.root / "raw/a.csv")
-    copy_content(source, far, content, label="raw@1")
-    copy_content(far, target, content, label="raw@1")
+    for start, goal in ((source, far), (source, far), (far, target), (far, target)):
+        copy_content(start, goal, content, label="raw@1")
     assert (b"1\n", "1\n") == (far.get("raw/a.csv"), (target.root / "raw/a.csv").read_text())
 
 
@@ -373,20 +385,63 @@ def test_linked_files_replace_no_object(source: LocalStore, far: FsspecStore, ke
     assert b"another" == far.get(key)
 
 
-@pytest.mark.parametrize("what", ["a file", "another file", "a folder"])
-def test_linked_files_replace_no_file(source: LocalStore, target: LocalStore, what: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("raw/in", "a file"),
+        ("raw/in/1.csv", "a file"),
+        ("raw/in/1.csv", "a folder"),
+        ("raw/in/1.csv", "a link to nothing"),
+        ("raw/in/empty", "a file"),
+    ],
+)
+def test_linked_files_replace_no_file(source: LocalStore, target: LocalStore, name: str, what: str) -> None:
     """Nor where a folder is to be completed, and something else has the name of one of its files, or its own."""
     content = registered(source, 3)
-    place = target.root / ("raw/in" if what == "a file" else "raw/in/1.csv")
+    place = target.root / name
     place.parent.mkdir(parents=True)
     if what == "a folder":
         (place / "inside").mkdir(parents=True)
+    elif what == "a link to nothing":
+        place.symlink_to("nothing")
     else:
         place.write_text("another")
     before = sorted((target.root / "raw").rglob("*"))
     with pytest.raises(IntegrityError, match="'raw/in' is another thing in file://"):
         copy_content(source, target, content, label="raw@1")
     assert before == sorted((target.root / "raw").rglob("*"))
+
+
+def test_a_folder_that_is_there_is_completed(source: LocalStore, target: LocalStore) -> None:
+    """What is lacking of it comes beside what is there, with the folders that it lies in."""
+    content = registered(source, 1)
+    (source.root / "raw/in/sub").mkdir()
+    (source.root / "raw/in/sub/b.csv").write_text("2\n")
+    content = link_content(source, source.root / "raw/in")
+    (target.root / "raw/in").mkdir(parents=True)
+    (target.root / "raw/in/0.csv").write_text("0\n")
+    copy_content(source, target, content, label="raw@1")
+    assert content == link_content(target, target.root / "raw/in")
+
+
+def test_a_folder_that_is_not_there_appears_at_once(
+    source: LocalStore, target: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One renaming brings all of it; one that fails is an error of ours, and leaves nothing beside its place."""
+    content = registered(source, 3)
+    rename, renamed = os.rename, list[str]()
+
+    def full(source: str, goal: Path) -> None:
+        if os.path.basename(goal).startswith("tmp_"):
+            return rename(source, goal)
+        renamed.append(str(goal))
+        raise OSError(errno.ENOSPC, "No space left on device", str(source))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", full)
+        with pytest.raises(DiskFullError, match="cannot write"):
+            copy_content(source, target, content, label="raw@1")
+    assert ([str(target.root / "raw/in")], []) == (renamed, list((target.root / "raw").iterdir()))
 
 
 def test_a_folder_behind_a_link_is_not_filled(source: LocalStore, target: LocalStore, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import resource
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,7 @@ def test_a_file_is_registered_by_its_name(store: LocalStore, folder: Path) -> No
     """A single file has the one path that is its name."""
     content = link_content(store, folder / "a.csv")
     assert (content.linked, [file.path for file in content.files or ()]) == ("raw/2023/a.csv", ["a.csv"])
+    assert [file.kind for file in content.files or ()] == ["file"]
     assert linked_path(store, content, label="raw@1") == folder / "a.csv"
     assert ContentReader(store, content, label="raw@1").read("a.csv") == b"1,2\n"
 
@@ -101,6 +104,59 @@ def test_changed_bytes_are_not_handed_out(store: LocalStore, folder: Path, tmp_p
         with pytest.raises(IntegrityError, match=r"'a\.csv' has 4 bytes"):
             read()
     assert not (tmp_path / "out").exists()
+
+
+def _by_a_link(path: Path) -> None:
+    """Put what lies at a path elsewhere, and a link to it in its place."""
+    elsewhere = path.rename(path.with_name("elsewhere"))
+    path.symlink_to(elsewhere)
+
+
+def _by_a_file(path: Path) -> None:
+    """Put a file in the place of a link, with the bytes that the link's digest is about."""
+    target = os.readlink(path)
+    path.unlink()
+    path.write_text(target)
+
+
+@pytest.mark.parametrize(
+    ("changed", "change", "read", "said"),
+    [
+        ("sub", _by_a_link, "sub/b.csv", "lies behind a symbolic link"),
+        ("a.csv", _by_a_link, "a.csv", "cannot be read"),
+        ("link", _by_a_file, "link", "is no link any more"),
+    ],
+)
+def test_what_is_now_a_link_or_none_is_not_handed_out(
+    store: LocalStore, folder: Path, changed: str, change: Callable[[Path], None], read: str, said: str
+) -> None:
+    """Though the bytes that a link leads to would be those that were registered."""
+    reader = ContentReader(store, link_content(store, folder), label="raw@1")
+    change(folder / changed)
+    with pytest.raises(IntegrityError, match=f"the file '{read}' {said}"):
+        reader.read(read)
+
+
+def test_one_file_is_not_a_folder_of_such_files(store: LocalStore) -> None:
+    """Where a file lies in the place of a folder, it is none of the files of that, whatever its bytes."""
+    folder = store.root / "raw"
+    folder.mkdir()
+    for name in ("a", "b"):
+        (folder / name).write_bytes(b"1")
+    content = link_content(store, folder)
+    shutil.rmtree(folder)
+    folder.write_bytes(b"1")
+    with pytest.raises(IntegrityError, match="the file 'a' cannot be read"):
+        ContentReader(store, content, label="raw@1").read("a")
+
+
+def test_a_folder_without_files_may_be_gone_too(store: LocalStore) -> None:
+    """It is present as long as it is there."""
+    (store.root / "raw").mkdir()
+    content = link_content(store, store.root / "raw")
+    assert is_present(store, content)
+    (store.root / "raw").rmdir()
+    assert not is_present(store, content)
 
 
 def test_a_shortage_of_descriptors_is_no_change(store: LocalStore, folder: Path) -> None:
@@ -207,6 +263,14 @@ def test_a_forged_path_is_not_followed(store: LocalStore, tmp_path: Path, linked
     content = Content(digest=linked_digest(files), size=0, files=files, linked=linked)
     with pytest.raises(IntegrityError, match="invalid path"):
         ContentReader(store, content, label="raw@1")
+
+
+@pytest.mark.parametrize("linked", ["../outside", "/etc"])
+def test_what_lies_outside_is_not_present(store: LocalStore, tmp_path: Path, linked: str) -> None:
+    """Whatever a manifest says: nobody looks there."""
+    (tmp_path / "outside").mkdir()
+    content = Content(digest=linked_digest(()), size=0, files=(), linked=linked)
+    assert not is_present(store, content)
 
 
 def test_forged_files_are_noticed(store: LocalStore, folder: Path) -> None:
