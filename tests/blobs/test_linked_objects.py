@@ -8,8 +8,9 @@ import fsspec
 import pytest
 
 from ledger.blobs import ContentReader, FsspecStore, is_present, link_objects
+from ledger.blobs.layout import table_key
 from ledger.blobs.linked_objects import FETCH_SIZE
-from ledger.errors import IntegrityError, OutsideStoreError
+from ledger.errors import IntegrityError, OutsideStoreError, StorageError
 from ledger.ids import digest_of
 from ledger.records import Content, FileEntry, linked_digest
 
@@ -99,12 +100,17 @@ def test_an_object_of_another_size_is_noticed(store: FsspecStore, size: int, cha
 
 
 def test_many_objects_are_listed_in_a_table(store: FsspecStore) -> None:
-    """More than 64 objects stand in the store's table."""
-    for number in range(65):
+    """More than 64 objects stand in the store's table; where that is damaged they are not present."""
+    for number in range(64):
         put(store, f"many/{number:03}", b"x")
+    assert 64 == len(link_objects(store, "many").files or ())
+    put(store, "many/064", b"x")
     content = link_objects(store, "many")
     assert (None, 65) == (content.files, content.file_count)
     ContentReader(store, content, label="many@1").check()
+    assert is_present(store, content)
+    put(store, table_key(content.digest), b"no table")
+    assert not is_present(store, content)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +130,58 @@ def test_a_change_in_place_is_noticed(raw: FsspecStore, change: object, said: st
         reader.check()
     assert said in str(caught.value)
     assert "register it again" in caught.value.hint
+
+
+def test_a_listing_shows_what_is_missing(raw: FsspecStore) -> None:
+    """Before a byte of the others is read."""
+    reader = ContentReader(raw, link_objects(raw, "raw"), label="raw@1")
+    reader.check_listing()
+    remove(raw, "raw/a.csv")
+    with pytest.raises(IntegrityError, match=r"'a\.csv' is missing"):
+        reader.check_listing()
+
+
+def test_an_object_beside_a_folder_of_its_name_takes_nothing_away(raw: FsspecStore) -> None:
+    """What was registered as a folder is read below it."""
+    content = link_objects(raw, "raw")
+    put(raw, "raw", b"x")
+    assert b"1,2\n" == ContentReader(raw, content, label="raw@1").read("a.csv")
+
+
+@pytest.mark.parametrize("path", ["../a.csv", "/a.csv"])
+def test_what_lies_outside_is_not_present(raw: FsspecStore, path: str) -> None:
+    """Whatever a manifest says: nobody asks for it."""
+    put(raw, "a.csv", b"")
+    put(raw, "raw//a.csv", b"")
+    files = (FileEntry(path=path, size=0, digest=digest_of(b"")),)
+    assert not is_present(raw, Content(digest=linked_digest(files), size=0, files=files, linked="raw"))
+
+
+@pytest.mark.parametrize("names", [("empty",), ("empty", "file")])
+def test_an_empty_folder_is_present_where_nothing_shows_it(raw: FsspecStore, names: tuple[str, ...]) -> None:
+    """Of data that came from a folder the first object counts, if there is one."""
+    empty, file = (
+        FileEntry(path="empty", size=0, kind="directory", digest=digest_of(b"")),
+        FileEntry(path="file", size=1, digest=digest_of(b"x")),
+    )
+    files = tuple(each for each in (empty, file) if each.path in names)
+    put(raw, "copied/file", b"x")
+    content = Content(digest=linked_digest(files), size=len(names) - 1, files=files, linked="copied")
+    assert is_present(raw, content)
+    remove(raw, "copied/file")
+    assert ("file" not in names) == is_present(raw, content)
+
+
+def test_a_folder_on_a_disk_is_no_object(tmp_path: Path) -> None:
+    """Behind a URL of fsspec too; what can be neither listed nor read there is an error."""
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.csv").write_bytes(b"1,2\n")
+    (tmp_path / "loop").symlink_to("loop")
+    store = FsspecStore(f"file://{tmp_path}")
+    content = link_objects(store, "raw")
+    assert ["a.csv"] == [file.path for file in content.files or ()]
+    with pytest.raises(StorageError, match="Too many levels"):
+        link_objects(store, "loop")
 
 
 def test_changed_bytes_are_not_handed_out(raw: FsspecStore, tmp_path: Path) -> None:
