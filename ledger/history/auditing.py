@@ -239,9 +239,12 @@ def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
     """The id of every object that may be a commit, in loose files and in packs that have arrived."""
     for name in names_in(objects.directory):
         if len(name) == len("ab"):
-            yield from (
-                CommitId(name + file) for file in names_in(objects.directory / name) if is_object_id(name + file)
-            )
+            try:
+                files = names_in(objects.directory / name)
+            except StorageError as error:
+                raise_if_inconclusive(error)
+                continue  # `check_git_file` says so
+            yield from (CommitId(name + file) for file in files if is_object_id(name + file))
     for file in names_in(objects.pack_directory):
         if file.endswith(".idx") and not _is_arriving(objects.pack_directory / file.replace(".idx", ".keep")):
             pack = PackFile(str(objects.pack_directory / file.removesuffix(".idx")))

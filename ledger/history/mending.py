@@ -179,8 +179,8 @@ def _has_to_stay(git_dir: Path, name: str) -> bool:
         return True
     if name == PACKED_REFS and not mode_of(git_dir / BRANCH, follow=False):
         return True  # the branch may be in it
-    # Of a folder that cannot be listed nobody knows what good there is in it.
-    return bool(_FOLDER.fullmatch(name)) and stat.S_ISDIR(mode_of(git_dir / name, follow=False))
+    # Of a folder that cannot be listed nobody knows what good there is in it; a link may lead to one on another disk.
+    return bool(_FOLDER.fullmatch(name)) and not stat.S_ISREG(mode_of(git_dir / name, follow=False))
 
 
 def _good_in(history: History, name: str) -> Iterator[str]:

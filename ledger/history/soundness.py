@@ -7,12 +7,13 @@ at work, or may have died: a pack that has no index yet, or none any more, is no
 import hashlib
 import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.disk import is_folder, names_in, open_regular, read_file
+from ledger.disk import is_folder, mode_of, names_in, open_regular, read_file
 from ledger.enums import FaultKind
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.deltas import MOST_BYTES
@@ -159,6 +160,9 @@ def _is_tree(data: bytes) -> bool:
 
 def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
     """What is wrong with the loose objects of a folder."""
+    mode = mode_of(folder, follow=False)
+    if mode and not stat.S_ISDIR(mode) and not is_folder(folder):
+        yield GitFault(name, "corrupt", f"{folder} is no folder: which loose objects belong there nobody can tell")
     for file in names_in(folder):
         id = folder.name + file
         if not is_object_id(id):

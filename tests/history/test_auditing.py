@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from ledger.errors import IntegrityError
 from ledger.history import History
+from ledger.history.branch import read_branch
 from ledger.history.refs import offered_ref, write_ref
 from ledger.history.upkeep import (
     all_commits,
@@ -20,6 +22,7 @@ from ledger.history.upkeep import (
     check_missed,
     check_nothing_taken_back,
     git_files,
+    plan_mending,
     without_index,
 )
 from ledger.ids import CommitId
@@ -394,6 +397,52 @@ def test_a_branch_that_went_back_is_noticed(history: History) -> None:
     assert 0 == fsck(history)
     git(history, "update-ref", "refs/heads/main", tip)
     assert [] == problems(history)
+
+
+def _went_back_in_loose_files(history: History) -> tuple[str, Path]:
+    """Move the branch back by two commits, all in loose files; the one that is lost, and the folder that it is in."""
+    id = git(history, "rev-parse", "main~1")
+    for pack in packs_of(history):
+        data = pack.read_bytes()
+        for suffix in (".pack", ".idx"):
+            pack.with_suffix(suffix).unlink()
+        git(history, "unpack-objects", "-q", data=data)
+    git(history, "update-ref", "refs/heads/main", "main~2")
+    return id, history.git_dir / "objects" / id[:2]
+
+
+def test_a_lost_publication_is_found_behind_a_link(history: History, tmp_path: Path) -> None:
+    """As Git finds objects in a folder that is kept elsewhere, or has all of them there."""
+    id, folder = _went_back_in_loose_files(history)
+    for place in (folder, history.git_dir / "objects"):
+        place.symlink_to(place.rename(tmp_path / f"elsewhere-{place.name}"))
+        assert [f"commit {id}"] == problems(history)
+
+
+@pytest.mark.parametrize("target", ["nowhere", "../HEAD", "{}"])
+def test_a_folder_of_objects_behind_a_link_that_leads_to_none_is_a_fault(
+    history: History, tmp_path: Path, target: str
+) -> None:
+    """It is not called empty: a publication that was taken back may be there, and its link stays for whoever mends."""
+    _, folder = _went_back_in_loose_files(history)
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(target.format(folder.name))
+    assert [f"objects/{folder.name}"] == problems(history)
+    faults = list(check_git_file(history, f"objects/{folder.name}"))
+    assert () == plan_mending(again(history), None, faults).aside
+
+
+def test_without_a_folder_of_objects_nothing_is_judged(history: History, tmp_path: Path) -> None:
+    """A history that has lost it is refused; one that was opened before lacks its newest commit, and is not empty."""
+    opened = again(history)
+    (history.git_dir / "objects").rename(tmp_path / "elsewhere")
+    with pytest.raises(IntegrityError, match="no refs or no objects"):
+        problems(history)
+    tip = read_branch(history.git_dir)
+    assert [tip] == list(all_commits(opened))
+    fault = check_commit(opened, tip)
+    assert fault is not None
+    assert "objects" in fault.message
 
 
 def test_what_a_dead_writer_left_is_no_fault(history: History) -> None:
