@@ -168,7 +168,7 @@ def test_what_keeps_failing_is_given_up(
 def test_what_is_forbidden_is_named_and_what_is_too_early_tried_again(
     store: RetryingStore, bucket: Bucket, proxy: Proxy
 ) -> None:
-    """Writing an object anew and deleting it fail as reading it does: by an access error, or not in the end."""
+    """Writing anew, deleting and asking of an object fail as reading it does: by an access error, or not in the end."""
     bucket.plant(KEY, b"expectee")
     forbidden = Fault("answer", status=403, code="AccessDenied")
     proxy.plan = on(forbidden, 1, method="PUT")
@@ -180,6 +180,9 @@ def test_what_is_forbidden_is_named_and_what_is_too_early_tried_again(
     proxy.plan = on(forbidden)
     with pytest.raises(StoreAccessError, match=f"cannot delete {bucket.url}/{KEY}"):
         store.delete(KEY)
+    for ask in (store.size, store.etag):
+        with pytest.raises(StoreAccessError, match=f"cannot read {bucket.url}/{KEY}"):
+            ask(KEY)
     proxy.plan = on(FAULTS["slow down"], 0)
     store.delete(KEY)
     assert {} == bucket.objects()
@@ -365,6 +368,23 @@ def test_a_service_that_cannot_create_only_is_used_all_the_same(store: RetryingS
     store.put(KEY, [b"1"])
     store.put(OTHER_KEY, [b"2"])
     assert (b"1", b"2", 3) == (store.get(KEY), store.get(OTHER_KEY), proxy.count("PUT"))
+
+
+def test_a_put_that_failed_is_not_made_without_its_condition(bucket: Bucket, proxy: Proxy) -> None:
+    """Only a service that has no such condition is asked without: others might have made the object meanwhile."""
+    proxy.plan = on(Fault("answer", status=500), 0, method="PUT")
+    with pytest.raises(StoreUnavailableError):
+        BucketStore(bucket.url).put(KEY, [b"bytes"])
+    assert ({}, 1) == (bucket.objects(), proxy.count("PUT"))
+
+
+def test_what_goes_while_it_is_compared_is_put_again(store: RetryingStore, bucket: Bucket, proxy: Proxy) -> None:
+    """Nobody takes an object for what it was a moment ago."""
+    bucket.plant(KEY, b"bytes")
+    proxy.plan = on(Fault("answer", status=404, code="NoSuchKey"), method="GET")
+    with pytest.warns(UserWarning, match="written again"):
+        store.put(KEY, [b"bytes"])
+    assert 2 == proxy.count("PUT")
 
 
 @pytest.mark.parametrize("url", ["s3://key:canary@bucket/folder", "s3://canary@bucket", "https://me:canary@host/store"])

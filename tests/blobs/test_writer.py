@@ -245,12 +245,13 @@ def test_a_finished_writer_takes_nothing_more(store: LocalStore) -> None:
 
 
 def test_a_folder_that_comes_while_a_file_is_open_waits(store: LocalStore, tmp_path: Path) -> None:
-    """No byte of its files gets between those of the file, small as they are."""
+    """No byte of its files gets between those of the file, small as they are; each stays what it is."""
     folder = tmp_path / "folder"
     folder.mkdir()
     files = {"x": b"1", "y": noise(100_000)}
     for name, data in files.items():
         (folder / name).write_bytes(data)
+    (folder / "x").chmod(0o755)
     (folder / "z").symlink_to("x")
     writer = ContentWriter(store)
     with writer.open("a") as file:
@@ -260,6 +261,7 @@ def test_a_folder_that_comes_while_a_file_is_open_waits(store: LocalStore, tmp_p
         file.write(b" and after")
     expected = {"a": b"before and after", "folder/x": b"1", "folder/y": files["y"], "folder/z": b"x"}
     assert expected == load(store, writer.finish())
+    assert ["file", "executable", "file", "link"] == [entry.kind for entry in writer.files]
 
 
 def test_nothing_is_stored_after_an_abort(store: LocalStore) -> None:
@@ -323,17 +325,21 @@ def test_a_file_is_copied_with_its_executable_bit(store: LocalStore, tmp_path: P
 
 
 def test_a_copied_file_is_in_the_way_of_others(store: LocalStore, tmp_path: Path) -> None:
-    """No path stands twice, whether its file is copied or written, and nothing is copied below a file."""
+    """No path stands twice, whether its file is copied or written; nothing is copied below a file, or over a folder."""
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "small").write_bytes(b"1")
     for act in (
         lambda writer: writer.add_file("a", folder / "small"),
         lambda writer: writer.add_folder("a/b", folder),
+        lambda writer: writer.add_folder("..", folder),
         lambda writer: add(writer, "a", b"2"),
+        lambda writer: writer.add_file("folders", folder / "small"),
+        lambda writer: writer.add_folder("folders", folder),
     ):
         writer = ContentWriter(store)
         writer.add_file("a", folder / "small")
+        add(writer, "folders/small/b", b"3")
         with pytest.raises(ArgumentError, match="cannot add the file"):
             act(writer)
 

@@ -276,6 +276,20 @@ def test_a_segment_that_builds_on_itself_is_no_help(kept: tuple[Path, Model]) ->
         assert expected == (read_catalog(path) is not None)
 
 
+def test_a_segment_names_what_it_replaces_and_is_whole_or_damage() -> None:
+    """The keys that were given and no other; an end behind which too little lies is no segment's."""
+    data = b"".join(encode_segment([line_of(1)], [b"one", b"two"], commit=COMMIT, token=bytes(16), builds_on=0))
+
+    def source(start: int, length: int) -> bytes:
+        return data[start : start + length]
+
+    trailer = read_trailer(source, len(data), bytes(16))
+    assert [b"one", b"two"] == Segment(source, len(data), trailer).replaced
+    for end in (0, TRAILER_BYTES - 1, len(data) + 1):
+        with pytest.raises(CatalogDamage):
+            read_trailer(source, end, bytes(16))
+
+
 def test_a_line_without_a_time_is_damage() -> None:
     """What somebody put into the file under right checksums is not built upon."""
     with pytest.raises(CatalogDamage, match="a line has 2 columns, and no time"):

@@ -87,6 +87,15 @@ def test_an_existing_file_is_kept(tree: ArtifactVersion, tmp_path: Path) -> None
     assert len(FILES) == len(_unzipped(tmp_path / "x.zip"))
 
 
+def test_what_is_there_is_not_restored_over(tree: ArtifactVersion, tmp_path: Path) -> None:
+    """Nor is it replaced by one file of the version, unless overwriting is asked for."""
+    (tmp_path / "x").write_bytes(b"mine")
+    for file in (None, tree.files()[0].path):
+        with pytest.raises(TargetExistsError):
+            tree.restore(tmp_path / "x", file=file)
+    assert b"mine" == (tmp_path / "x").read_bytes()
+
+
 def test_a_folder_is_never_replaced(tree: ArtifactVersion, tmp_path: Path) -> None:
     """A folder of that name is in the way, whether files may be overwritten or not."""
     (tmp_path / "x.zip").mkdir()

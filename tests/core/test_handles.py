@@ -8,11 +8,12 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ledger import Artifact, ArtifactVersion, Ledger, load_artifact
 from ledger.enums import ArtifactType, VisualizationType
-from ledger.errors import ArgumentTypeError, LedgerNotFoundError, MaterializerError
+from ledger.errors import ArgumentTypeError, LedgerNotFoundError, MaterializerError, PathNotFoundError
 from ledger.materializers import BaseMaterializer
 from ledger.types import CSVString, HTMLString, MarkdownString
 from tests.kit.ledgers import git, run_python, store_of
@@ -206,8 +207,26 @@ def test_an_artifact_has_versions_latest_and_load(ledger: Ledger, saved: Artifac
     assert [saved, second] == found.versions
     assert (second, "two") == (found.latest, found.load())
     assert found == ledger.artifact("iris/train")
+    ledger.save(1, "other")
+    assert found not in (ledger.artifact("other"), "iris/train")
     assert 1 == len({found, ledger.artifact("iris/train")})
     assert second._repr_html_() == found._repr_html_()
+
+
+def test_an_artifact_loads_as_its_latest_version_does(ledger: Ledger) -> None:
+    """Mapped from a file where that is asked for."""
+    ledger.save(np.arange(1000), "array")
+    assert isinstance(ledger.artifact("array").load(mmap=True), np.memmap)
+
+
+def test_an_unknown_file_names_those_of_its_name_first(ledger: Ledger, tmp_path: Path) -> None:
+    """The paths of a saved folder begin with its own name, which a caller may have left out."""
+    (tmp_path / "data" / "z").mkdir(parents=True)
+    for name in ("z/a.csv", *(f"{number}.csv" for number in range(9))):
+        (tmp_path / "data" / name).write_text("1\n")
+    version = ledger.save(tmp_path / "data", "folder")
+    with pytest.raises(PathNotFoundError, match=r"it has data/z/a\.csv, data/0\.csv, .*, data/6\.csv\n"):
+        version.open("a.csv")
 
 
 def test_a_file_can_be_opened(ledger: Ledger) -> None:

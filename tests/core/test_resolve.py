@@ -78,6 +78,12 @@ def test_a_short_prefix_is_none(saved: Ledger) -> None:
             saved.get(wanted)
 
 
+def test_a_prefix_of_no_id_finds_nothing(saved: Ledger) -> None:
+    """Ids begin with a time, and no time of ours with those digits."""
+    with pytest.raises(ArtifactNotFoundError, match="no artifact has the name, id or id prefix 'ffff'"):
+        saved.get("ffff")
+
+
 def test_a_name_comes_before_a_prefix(ledger: Ledger) -> None:
     """An artifact named like the beginning of another's id is found by its name."""
     victim = ledger.save("victim", "victim")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ledger import Ledger
 from ledger.core.noted_stores import NOTED_STORES_FILE, note_store
-from ledger.errors import ConfigError
+from ledger.disk import LockFile
+from ledger.errors import ConfigError, LockTimeoutError
 from ledger.lookup import CONFIG_FILE, read_config, write_cache_limit, write_remote
 
 LINES = ["# a note", "", 'store = "store"', "cache_limit = 5", "cache_limit=6  # mine", "lock_timeout = 1.5"]
@@ -114,3 +115,10 @@ def test_a_setting_that_cannot_be_used_is_named_with_what_it_is(tmp_path: Path, 
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path)
     assert f"{tmp_path / CONFIG_FILE}: {told}" == str(caught.value)
+
+
+def test_a_save_waits_as_long_as_the_settings_say(ledger: Ledger) -> None:
+    """For a lock that another one holds."""
+    (ledger.path / CONFIG_FILE).write_text("lock_timeout = 0.05\n")
+    with LockFile(ledger.path / "lock").hold(timeout=1), pytest.raises(LockTimeoutError):
+        Ledger.open(ledger.path).save(1, "x")
