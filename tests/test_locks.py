@@ -22,6 +22,7 @@ from ledger.disk import (
     alone,
     is_abandoned,
 )
+from ledger.disk.own_files import OwnFile
 from ledger.errors import LockTimeoutError, StorageError
 from tests.crash.survival import in_a_fork
 from tests.kit.histories import start
@@ -310,3 +311,17 @@ def test_a_holder_that_may_live_is_not_called_dead(tmp_path: Path) -> None:
         with LockFile(tmp_path / "lock").hold(timeout=1) as held:
             assert died == held.holder_died
             assert f"pid {os.getpid()} on {host}" == (tmp_path / "lock").read_text()
+
+
+def test_an_open_file_that_nobody_holds_any_more_is_free(tmp_path: Path) -> None:
+    """Whoever forgets it has let go of it; one that could not be opened closes nothing of anybody's."""
+    path = tmp_path / "lock"
+    own, other = (OwnFile(path, os.O_RDWR | os.O_CREAT) for _ in range(2))
+    fcntl.flock(own.descriptor, fcntl.LOCK_EX)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(other.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    del own
+    fcntl.flock(other.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with pytest.raises(FileNotFoundError):
+        OwnFile(tmp_path / "missing", os.O_RDWR)
+    assert os.fstat(1)

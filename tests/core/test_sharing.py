@@ -54,6 +54,16 @@ def test_two_laptops_and_a_hub(pair: tuple[Ledger, Ledger]) -> None:
     assert (True, True) == (ada.verify().ok, bob.verify().ok)
 
 
+def test_a_custom_version_that_comes_behind_others_is_not_renumbered(pair: tuple[Ledger, Ledger]) -> None:
+    """Its place changes, and not what it is called."""
+    ada, bob = pair
+    bob.save("of bob", "iris", "raw")
+    ada.save("of ada", "iris")
+    ada.sync()
+    report = bob.sync()
+    assert (("iris@raw",), ("iris@2",), ()) == (report.pushed, report.fetched, report.renumbered)
+
+
 def test_a_version_is_published_once_the_remote_holds_it(pair: tuple[Ledger, Ledger]) -> None:
     """Until then its number is provisional."""
     ada, bob = pair
