@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ledger.core import ArtifactVersion, Ledger, Transaction, check_request, ledger_for_reading, ledger_for_writing
+from ledger.core import ArtifactVersion, Ledger, check_request, ledger_for_reading, ledger_for_writing
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentError, ArtifactNotFoundError, LedgerNotFoundError
 from ledger.materializers import BaseMaterializer
-from ledger.runtime import StepContext, current_recording, current_step, lazy_lookup
+from ledger.runtime import current_recording, current_step, lazy_lookup
 
 
 def save_artifact(
@@ -42,21 +42,17 @@ def save_artifact(
     """
     # Judged before the ledger is found: a refused first save makes none.
     request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
-    context = current_step()
-    with ledger_for_writing().transaction() as transaction:
-        transaction.save(
-            data,
-            request.name,
-            request.version,
-            artifact_type=request.type,
-            tags=request.tags,
-            run_metadata=request.metadata,
-            materializer=materializer,
-            extract_metadata=extract_metadata,
-            include_visualizations=include_visualizations,
-            producer=context.producer(request.name) if context is not None else None,
-        )
-    return _noted(transaction, context)
+    return ledger_for_writing().save(
+        data,
+        request.name,
+        request.version,
+        artifact_type=request.type,
+        tags=request.tags,
+        run_metadata=request.metadata,
+        materializer=materializer,
+        extract_metadata=extract_metadata,
+        include_visualizations=include_visualizations,
+    )
 
 
 def load_artifact(name_or_id: str | UUID, version: str | int | None = None, *, trust: bool = False) -> Any:
@@ -71,11 +67,7 @@ def load_artifact(name_or_id: str | UUID, version: str | int | None = None, *, t
     """
     if current_recording() is not None:
         return lazy_lookup(name_or_id, version).load()
-    found = ledger_for_reading().get(name_or_id, version)
-    context = current_step()
-    if context is not None:
-        context.note_loaded(found)
-    return found.load(trust=trust)
+    return ledger_for_reading().load(name_or_id, version, trust=trust)
 
 
 def register_artifact(
@@ -94,18 +86,14 @@ def register_artifact(
     arguments.
     """
     request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
-    context = current_step()
-    with ledger_for_writing().transaction() as transaction:
-        transaction.register(
-            folder_or_file_uri,
-            request.name,
-            request.version,
-            artifact_type=request.type,
-            tags=request.tags,
-            run_metadata=request.metadata,
-            producer=context.producer(request.name) if context is not None else None,
-        )
-    return _noted(transaction, context)
+    return ledger_for_writing().register(
+        folder_or_file_uri,
+        request.name,
+        request.version,
+        artifact_type=request.type,
+        tags=request.tags,
+        run_metadata=request.metadata,
+    )
 
 
 def log_artifact_metadata(
@@ -155,11 +143,3 @@ def _ledger_with(artifact_name: str | UUID) -> Ledger:
     except LedgerNotFoundError as error:
         name = str(artifact_name)
         raise ArtifactNotFoundError(f"no artifact {name!r}: {error}", hint=error.hint, name=name) from error
-
-
-def _noted(transaction: Transaction, context: StepContext | None) -> ArtifactVersion:
-    """The version that a transaction of one has published, tied to the step that is running."""
-    version = transaction.versions[0]
-    if context is not None:
-        context.note_saved(version)
-    return version

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from ledger.core.bodies import Body, body_on
 from ledger.core.creation import create_ledger, refuse_existing_path
 from ledger.core.ledger import Ledger
 from ledger.core.workspace import user_identity, utc_now
@@ -29,11 +30,12 @@ _USER = ("HOME", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_CONFIG_GLOBAL", "XD
 
 
 @contextmanager
-def default_ledger(ledger: Ledger) -> Iterator[None]:
-    """A block in which a ledger is the default one."""
+def default_ledger(ledger: Ledger, body: Body) -> Iterator[None]:
+    """A block that is a step's body, in which the ledger of the run is the default one."""
     token = _fixed.set(ledger)
     try:
-        yield
+        with body_on(ledger.path, body):
+            yield
     finally:
         _fixed.reset(token)
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from ledger.blobs import ObjectCache, Store
 from ledger.core import sharing
+from ledger.core.bodies import running_body
 from ledger.core.caching import CacheHit, find_cached
 from ledger.core.creation import create_ledger
 from ledger.core.mapping import MappedCopies
@@ -172,11 +173,15 @@ class Ledger(Reader):
     ) -> Any:
         """The value of a version, with every byte checked against its digest.
 
-        The version is given as to `get`, the rest as to `ArtifactVersion.load`; raises what both raise.
+        The version is given as to `get`, the rest as to `ArtifactVersion.load`; raises what both raise. In a step it is
+        recorded as an input.
         """
         snapshot = self._workspace.snapshot()
         claim = resolve(snapshot, name_or_id, version)
-        return self._workspace.version(snapshot, claim).load(trust=trust, mmap=mmap, data_type=data_type)
+        found = self._workspace.version(snapshot, claim)
+        if (body := running_body(self.path)) is not None:
+            body.note_loaded(found)
+        return found.load(trust=trust, mmap=mmap, data_type=data_type)
 
     def log_metadata(self, metadata: Mapping[str, Any], on: Target, version: str | int | None = None) -> None:
         """Log metadata, a dict of plain values, on a version; what was logged before stays in the history.

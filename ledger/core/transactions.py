@@ -12,7 +12,10 @@ from types import TracebackType
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
+import msgspec
+
 from ledger.blobs import LocalStore, link_content, link_objects
+from ledger.core.bodies import running_body
 from ledger.core.deposits import Deposit
 from ledger.core.locations import key_below, local_path
 from ledger.core.pending import PendingVersion, PendingVersions, Target
@@ -60,6 +63,8 @@ from ledger.wording import shown
 
 _PATH_LIMIT = 4096
 """No path is longer than this. A longer text is not tried as a path, which would copy it."""
+_BY_HAND = (SaveType.MANUAL, SaveType.PREEXISTING)
+"""How the body of a step saves by itself; what it returns is saved by who runs it."""
 
 
 class Transaction:
@@ -78,6 +83,7 @@ class Transaction:
         self._subject = subject
         self._process = os.getpid()
         self._deposit = Deposit(workspace)
+        self._body = running_body(workspace.path)
         self._lock = ThreadLock()
         self._snapshot = workspace.snapshot()
         self.versions: tuple[ArtifactVersion, ...] = ()
@@ -138,7 +144,6 @@ class Transaction:
         artifact_type: ArtifactType | str | None = None,
         tags: Iterable[str] | None = None,
         run_metadata: Mapping[str, Any] | None = None,
-        producer: Producer | None = None,
     ) -> PendingVersion:
         """Link data that lies inside the store already; it becomes a version when the transaction ends."""
         request = check_request(
@@ -148,7 +153,6 @@ class Transaction:
             tags=tags,
             metadata=run_metadata,
             save_type=SaveType.PREEXISTING,
-            producer=producer,
         )
         self._refuse_taken(request)
         store = self._workspace.store_for_writing()
@@ -232,6 +236,8 @@ class Transaction:
                 self.versions = tuple(workspace.version(snapshot, claim) for claim in published.claims)
             for pending, handle in zip(self._pending, self.versions, strict=True):
                 pending.published = handle
+                if self._body is not None and pending.request.save_type in _BY_HAND:
+                    self._body.note_saved(handle)
 
     def __reduce__(self) -> NoReturn:
         raise ArgumentTypeError(
@@ -267,6 +273,8 @@ class Transaction:
             self._deposit.hold()
 
     def _add_pending(self, request: Request, saved: SavedValue, content: Content) -> PendingVersion:
+        if self._body is not None and request.save_type in _BY_HAND:
+            request = msgspec.structs.replace(request, producer=self._body.producer(request.name))
         manifest = manifest_of(request, saved, content, author=self._workspace.author, now=self._workspace.now())
         with self._lock:
             self._refuse_late()

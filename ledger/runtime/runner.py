@@ -188,7 +188,7 @@ def _execute(run: Run, attempt: Attempt) -> None:
         outputs={output.key: (output.declared, output.name) for output in planned.outputs},
         publish_run=partial(publish_waiting, run),
     )
-    with running(context), default_ledger(run.ledger):
+    with running(context), default_ledger(run.ledger, context):
         returned = planned.step.entrypoint(**values)
     if not run.is_own:
         raise StepInterfaceError(

@@ -11,7 +11,9 @@ import pytest
 
 from ledger import (
     ArtifactConfig,
+    Ledger,
     get_step_context,
+    ledger_for_writing,
     load_artifact,
     log_artifact_metadata,
     pipeline,
@@ -312,6 +314,62 @@ def test_what_a_step_saves_registers_and_loads_is_tied_to_it() -> None:
         assert (run, "made") == (version.run, version.step.name)
     assert "x" == done.output.name
     assert {} == done.inputs
+
+
+def test_what_a_step_does_with_its_ledger_is_tied_to_it_too() -> None:
+    """Saves, registrations and loads of a `Ledger` on the run's directory, and transactions, also of threads."""
+    before = save_artifact("data", "before")
+
+    @step
+    def made() -> Annotated[int, "x"]:
+        ledger = Ledger.open()
+        ledger.save(1, "aside")
+        folder = Path(Client().active_stack.artifact_store.path) / "linked"
+        folder.mkdir()
+        (folder / "a.txt").write_text("a")
+        with ledger.transaction() as transaction:
+            transaction.register(folder, "linked")
+            thread = threading.Thread(target=transaction.save, args=(2, "together"))
+            thread.start()
+            thread.join()
+        assert "data" == ledger.load("before")
+        return 1
+
+    made()
+    (done,) = last_run().steps.values()
+    assert ["aside", "linked", "together"] == [version.name for version in done.saved]
+    assert [("made", last_run())] * 3 == [(version.step and version.step.name, version.run) for version in done.saved]
+    assert (before,) == done.loaded
+
+
+def test_what_a_step_does_with_another_ledger_is_not_tied_to_it(tmp_path: Path) -> None:
+    """No record of that ledger could say which run it was."""
+    other = Ledger.init(tmp_path / "other")
+
+    @step
+    def made() -> Annotated[int, "x"]:
+        other.save(1, "aside")
+        return int(other.load("aside"))
+
+    made()
+    (done,) = last_run().steps.values()
+    assert ((), ()) == (done.saved, done.loaded)
+    assert other.get("aside").run is None
+
+
+def test_what_a_transaction_publishes_elsewhere_is_not_of_the_step_that_runs_meanwhile() -> None:
+    """A transaction is of the body in which it began, and of none where it began outside."""
+    ledger = ledger_for_writing()
+
+    @step
+    def made() -> Annotated[int, "x"]:
+        transaction.save(1, "outside")
+        return 1
+
+    with ledger.transaction() as transaction:
+        made()
+    assert ledger.get("outside").run is None
+    assert () == last_run().steps["made"].saved
 
 
 def test_a_version_knows_its_run_at_once_and_its_step_when_that_is_recorded() -> None:
