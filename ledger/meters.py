@@ -4,8 +4,7 @@ Owns the one listener that a block of a program may have. `progress` sets it, wo
 take long is a `task`, and whatever moves bytes says so with `advance`; without a
 listener all that costs a look at a variable. A listener is called in the thread that asked
 for the work, never in one of its workers, and at most some twenty times a second. What it
-raises ends the work like any other error (`KeyboardInterrupt` comes out as it is), so that
-a program can stop what it has started.
+raises ends the work and comes out of it as it is, so that a program can stop what it has started.
 Knows nothing of what is worked on, and shows nothing.
 """
 
@@ -44,7 +43,8 @@ def progress(listener: Listener) -> Iterator[None]:
         with ledger.progress(lambda at: print(at.label, at.done, at.total)):
             save_artifact(Path("data"), "raw")
 
-    A piece of work that ends well is told of once more, with ``finished``. Holds for the thread of the block.
+    A piece of work that ends well is told of once more, with ``finished``. What the listener raises ends the work, and
+    comes out of it. Holds for the thread of the block.
     """
     if not callable(listener):
         raise ArgumentTypeError(f"a listener is a function, got {type(listener).__name__}: {shown(listener)}")
@@ -62,11 +62,15 @@ def task(label: str, total: int | None = None) -> Iterator[None]:
     if listener is None:
         yield
         return
-    running = _Task(label, total, listener)
+    running, is_part = _Task(label, total, listener), _running.get() is not None
     token = _running.set(running)
     try:
         yield
         running.finish()
+    except _Raised as raised:
+        if is_part:
+            raise
+        raise raised.error from raised.error.__cause__
     finally:
         _running.reset(token)
 
@@ -83,6 +87,14 @@ def advance(size: int) -> None:
     running = _running.get()
     if running is not None:
         running.advance(size)
+
+
+class _Raised(BaseException):
+    """Carries what a listener raised out of its task, past whoever takes an exception for a failure of the work."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class _Task:
@@ -121,5 +133,9 @@ class _Task:
         try:
             self._listener(at)
         except StopIteration as error:
-            # Whoever iterates at this moment would take it for the end of the bytes, or put it in words of its own.
-            raise RuntimeError("the listener raised StopIteration") from error
+            # Whoever iterates around the work would take it for the end.
+            told = RuntimeError("the listener raised StopIteration")
+            told.__cause__ = error
+            raise _Raised(told) from None
+        except Exception as error:  # noqa: BLE001  # it is raised again where the task ends
+            raise _Raised(error) from None
