@@ -74,6 +74,8 @@ def test_versions_are_a_table(cli: Cli, iris: dict[str, Any]) -> None:
         (["--limit", "0"], []),
         (["--since", "2020-01-01"], ["1", "2"]),
         (["--since", "2999-01-01T00:00:00Z"], []),
+        (["--since", "0001-01-01"], ["1", "2"]),
+        (["--since", "9999-12-31T23:59:59-12:00"], []),
     ],
 )
 def test_versions_are_chosen(cli: Cli, iris: dict[str, Any], words: list[str], expected: list[str]) -> None:
