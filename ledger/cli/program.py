@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -41,10 +41,15 @@ class Program(UsageCommand, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does; of what is a command of groups alone, such as ``list``, the error says which have it."""
-        places = [] if ctx.resilient_parsing or args[0] in self.commands else list(_places(args[0], self, "ledger"))
+        """As click does; of a word that other programs or groups alone have, the error says what it is here."""
+        word = args[0]
+        if ctx.resilient_parsing or word in self.commands:
+            return super().resolve_command(ctx, args)
+        if word in _DELETING:
+            ctx.fail(f"No such command {word!r}: versions are never deleted. `ledger tag` takes a tag off.")
+        places = [*_ELSEWHERE.get(word, ()), *_places(word, self, "ledger")]
         if places:
-            ctx.fail(f"No such command {args[0]!r}. Did you mean {', '.join(f'`{place}`' for place in places)}?")
+            ctx.fail(f"No such command {word!r}. Did you mean {', '.join(f'`{place}`' for place in places)}?")
         return super().resolve_command(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -52,6 +57,22 @@ class Program(UsageCommand, click.Group):
         super().format_epilog(ctx, formatter)
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
+
+
+_ELSEWHERE: Final = {
+    "add": ("ledger save",),
+    "checkout": ("ledger get",),
+    "commit": ("ledger save",),
+    "fetch": ("ledger sync",),
+    "fsck": ("ledger verify",),
+    "prune": ("ledger gc",),
+    "pull": ("ledger sync",),
+    "push": ("ledger sync",),
+    "restore": ("ledger get",),
+    "untag": ("ledger tag --remove",),
+}
+"""What the commands of Git and DVC are called here."""
+_DELETING: Final = frozenset({"delete", "rm"})
 
 
 def _places(word: str, group: click.Group, path: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from ledger import Ledger, errors, save_artifact, step
 from ledger.cli.collecting import gc
 from ledger.cli.errors import EXIT_CODES
-from ledger.cli.program import program
+from ledger.cli.program import _DELETING, _ELSEWHERE, program
 from ledger.maintenance import GRACE_DAYS
 from tests.cli.conftest import Cli
 
@@ -215,6 +215,27 @@ def test_a_command_of_a_group_is_found_without_it(cli: Cli, word: str, places: s
     """Who leaves out the group is told which groups have such a command."""
     assert f"Error: No such command {word!r}. Did you mean {places}?" in cli(word, "iris", code=2).err
     assert "Did you mean `" not in cli("nowhere", code=2).err
+
+
+@pytest.mark.parametrize(
+    ("word", "places"),
+    [("push", "`ledger sync`"), ("checkout", "`ledger get`"), ("add", "`ledger save`, `ledger remote add`")],
+)
+def test_the_words_of_other_programs_lead_on(cli: Cli, word: str, places: str) -> None:
+    """Who types a command of Git or DVC is told what it is called here."""
+    assert f"Error: No such command {word!r}. Did you mean {places}?" in cli(word, "iris", code=2).err
+
+
+@pytest.mark.parametrize("word", ["rm", "delete"])
+def test_who_would_delete_is_told_that_nothing_is(cli: Cli, word: str) -> None:
+    """There is no command that deletes a version, and the error says so."""
+    assert f"Error: No such command {word!r}: versions are never deleted." in cli(word, "iris@1", code=2).err
+
+
+def test_the_commands_here_are_not_called_as_elsewhere() -> None:
+    """A word that is explained is no command, and what it is said to be called is one."""
+    assert not ({*_ELSEWHERE, *_DELETING} & {*program.commands})
+    assert {place.split()[1] for places in _ELSEWHERE.values() for place in places} <= {*program.commands}
 
 
 def test_a_missing_choice_is_told_in_words(cli: Cli) -> None:
