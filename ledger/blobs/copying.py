@@ -166,7 +166,7 @@ class Copier:
             try:
                 stored = store.get(key, 0, stored_limit(size))
             except FileNotFoundError as error:
-                raise sought.damaged("is missing") from error
+                raise sought.missing() from error
             open_chunk(stored, size, sought)
             return stored
 

@@ -62,7 +62,7 @@ def _whole_objects(store: Store, content: Content) -> _Whole | LedgerError:
 def _size(store: Store, key: str, content: Content) -> int:
     size = size_of(store, key)
     if size is None:
-        raise Sought(f"content {content.digest}", "chunk", content.digest, store, key).damaged("is missing")
+        raise Sought(f"content {content.digest}", "chunk", content.digest, store, key).missing()
     return size
 
 

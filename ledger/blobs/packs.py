@@ -154,7 +154,7 @@ def read_part(store: Store, pack: str, label: str, start: int, length: int | Non
     try:
         return uncached(store).get(pack_key(pack), start, length)
     except FileNotFoundError as error:
-        raise pack_sought(store, pack, label).damaged("is missing") from error
+        raise pack_sought(store, pack, label).missing() from error
 
 
 def pack_sought(store: Store, pack: str, label: str) -> Sought:
@@ -175,7 +175,7 @@ def _read_index(store: Store, pack: str, label: str) -> PackIndex:
         if size + FOOTER_SIZE > len(tail):
             tail = store.get(key, -(size + FOOTER_SIZE))
     except FileNotFoundError as error:
-        raise sought.damaged("is missing") from error
+        raise sought.missing() from error
     return parse_index(pack, tail[-(size + FOOTER_SIZE) : -FOOTER_SIZE], sought)
 
 

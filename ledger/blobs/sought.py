@@ -37,3 +37,9 @@ class Sought(NamedTuple):
             location=location,
             **facts,
         )
+
+    def missing(self) -> IntegrityError:
+        """The error that it is not there: lost, or not brought yet, as after a plain ``git push``."""
+        error = self.damaged("is missing")
+        error.hint = f"{error.hint}; where somebody else saved it, their next `ledger sync` may bring it"
+        return error

@@ -142,7 +142,7 @@ class ChunkStream:
         try:
             return store.get(group[0].key, group[0].offset, _stored_size(group))
         except FileNotFoundError as error:
-            raise self._sought(group[0], store).damaged("is missing") from error
+            raise self._sought(group[0], store).missing() from error
 
     def _fetch_briefly(self, group: list[Place], store: Store) -> memoryview:
         """The stored bytes of a group, until the same thread asks for the next."""
@@ -156,7 +156,7 @@ class ChunkStream:
         try:
             return get_into(store, group[0].key, group[0].offset, part)
         except FileNotFoundError as error:
-            raise self._sought(group[0], store).damaged("is missing") from error
+            raise self._sought(group[0], store).missing() from error
 
     def _open(self, place: Place, stored: bytes | memoryview, store: Store) -> bytes | memoryview:
         if place.entry.codec == "none" and is_plain_chunk(stored, place.entry.digest, place.entry.plain_size):

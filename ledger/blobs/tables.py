@@ -112,7 +112,7 @@ def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought, by
     try:
         frame = store.get(sought.key, 0, stored_limit(TABLE_LIMIT))
     except FileNotFoundError as error:
-        raise sought.damaged("is missing") from error
+        raise sought.missing() from error
     size = frame_size(frame, sought)
     if size > TABLE_LIMIT:
         raise sought.damaged(f"declares {size} bytes, over the limit of {TABLE_LIMIT}")

@@ -115,6 +115,21 @@ def test_a_missing_table_names_the_version(ledger: Ledger, way: str) -> None:
     assert ("x", "1", saved.digest) == (error.name, error.version, error.digest)
 
 
+@pytest.mark.parametrize("value", ["small", LARGE])
+def test_the_hint_for_missing_bytes_names_who_may_bring_them(ledger: Ledger, value: object) -> None:
+    """Bytes may be missing because a plain push of Git brought none; what is damaged nobody else's sync mends."""
+    ledger.save(value, "x")
+    [path] = [*_objects(ledger, "packs"), *_objects(ledger, "chunks")][:1]
+    damage(path)
+    assert "ledger sync" not in _error_of("load", Ledger.open(ledger.path).get("x"), ledger.path.parent).hint
+    path.unlink()
+    error = _error_of("load", Ledger.open(ledger.path).get("x"), ledger.path.parent)
+    assert (
+        f"{IntegrityError.usual_hint}; where somebody else saved it, their next `ledger sync` may bring it"
+        == error.hint
+    )
+
+
 @pytest.mark.parametrize("way", ["load", "download_files", "restore", "open"])
 @pytest.mark.parametrize("harm", ["changed", "missing"])
 def test_registered_data_names_the_version_and_the_digest(ledger: Ledger, way: str, harm: str) -> None:
