@@ -1,12 +1,18 @@
 """The documents say what the code does."""
 
 import re
+import shlex
+import shutil
+import subprocess
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from random import Random
 
 import click
+import pytest
 
+from ledger import Ledger
 from ledger.cli.program import program
 from ledger.enums import ArtifactType, SaveType, TrustClass, VisualizationType
 from ledger.lookup import Config
@@ -49,6 +55,34 @@ def test_the_format_has_every_word_that_a_manifest_may_hold() -> None:
     page = (ROOT / "specs" / "format.md").read_text()
     words = [*ArtifactType, *SaveType, *TrustClass, *VisualizationType]
     assert [] == [word for word in words if f"`{word}`" not in page]
+
+
+@pytest.mark.skipif(not all(map(shutil.which, ("git", "jq", "zstd"))), reason="needs git, jq and zstd")
+def test_a_larger_content_is_read_without_us_as_the_format_says(ledger: Ledger) -> None:
+    """The script of specs/format.md, 7 gives the stream of a content with a table, also of one that shares chunks."""
+    first = Random(7).randbytes(1_500_000)
+    (ledger.path.parent / "value").write_bytes(first)
+    ledger.save(ledger.path.parent / "value", "first")
+    (ledger.path.parent / "value").write_bytes(second := first[:700_000] + b"between" + first[700_000:])
+    saved = ledger.save(ledger.path.parent / "value", "second")
+    (script,) = re.findall(r"(?s)```bash\n(.*?)```", (ROOT / "specs" / "format.md").read_text())
+    digest = saved.digest.removeprefix("sha256:")
+    subprocess.run(["bash", "-ec", f"digest={digest}\n{script}"], cwd=ledger.path, check=True, timeout=60)
+    assert second == (ledger.path / "stream").read_bytes()
+
+
+def test_nothing_taken_away_is_seen_without_us_as_the_format_says(ledger: Ledger) -> None:
+    """The line of specs/format.md, 7 prints nothing of a sound history, and the commit that edits or removes."""
+    for name in ("one", "two"):
+        ledger.save(1, name)
+    (line,) = re.findall(r"(?m)^(git .* --diff-filter=.*? main) ", (ROOT / "specs" / "format.md").read_text())
+    git = ["git", f"--git-dir={ledger.path}/history.git", "-c", "user.name=x", "-c", "user.email=x@y"]
+    assert subprocess.check_output(shlex.split(line), cwd=ledger.path) == b""
+    tree = subprocess.check_output([*git, "rev-parse", "main~1^{tree}"], text=True).strip()
+    commit = subprocess.check_output([*git, "commit-tree", tree, "-p", "main", "-m", "less"], text=True).strip()
+    subprocess.run([*git, "update-ref", "refs/heads/main", commit], check=True)
+    assert b"less" in subprocess.check_output(shlex.split(line), cwd=ledger.path)
+    subprocess.run([*git, "update-ref", "refs/heads/main", "main~1"], check=True)
 
 
 def test_the_format_has_every_setting() -> None:
