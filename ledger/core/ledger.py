@@ -237,7 +237,8 @@ class Ledger(Reader):
         """The ledger as it was at a commit or a moment, read-only.
 
         A revision is ``HEAD``, ``main``, a tag that `ledger git tag` made, or 4 to 40 digits of a commit, with Git's
-        ``~N`` and ``^N`` behind it; a moment without a time zone is local time. Raises `RevisionNotFoundError`.
+        ``~N`` and ``^N`` behind it; a moment without a time zone is local time. What was published by then is there:
+        a version is so a little after its ``created_at``. Raises `RevisionNotFoundError`.
         """
         workspace = self._workspace
         past = Workspace(
