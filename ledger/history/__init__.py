@@ -27,7 +27,15 @@ from ledger.history.git_settings import check_settings
 from ledger.history.history import History, Published
 from ledger.history.identity import git_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
-from ledger.history.remotes import Remote, check_remote, is_remote_name, path_in, remote_url, without_secrets
+from ledger.history.remotes import (
+    Remote,
+    check_remote,
+    is_remote_name,
+    path_in,
+    refuse_password,
+    remote_url,
+    without_secrets,
+)
 from ledger.history.repository import LOCK, REPOSITORY
 from ledger.history.revisions import in_utc, time_of
 from ledger.history.snapshot import Snapshot
@@ -59,6 +67,7 @@ __all__ = [
     "path_in",
     "refuse_collision",
     "refuse_existing",
+    "refuse_password",
     "remote_url",
     "run_file",
     "step_file",

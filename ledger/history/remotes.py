@@ -14,6 +14,7 @@ PUBLISHED = "origin"
 FILE = "file://"
 
 _USERINFO = re.compile(r"(?<=://)[^/\s]*@")
+_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s]+@")
 _QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
@@ -44,6 +45,18 @@ def check_remote(name: str, url: str) -> Remote:
             name=name,
         )
     return Remote(name, url)
+
+
+def refuse_password(url: str) -> None:
+    """Raise `ArgumentError` for a URL with a password, before it is written anywhere.
+
+    A rule of Git's own, which it leaves to the user to switch on: ``transfer.credentialsInUrl=die``.
+    """
+    if _PASSWORD.search(url):
+        raise ArgumentError(
+            f"the URL {without_secrets(url)!r} was given with a password, which is kept in no settings",
+            hint="leave the password out; Git asks its credential helper for it (git help credentials)",
+        )
 
 
 def without_secrets(text: str) -> str:

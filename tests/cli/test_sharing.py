@@ -126,7 +126,7 @@ def test_a_clone_goes_where_init_would_make_one(cli: Cli, two: tuple[str, str], 
 
 def test_a_remote_is_remembered(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     """With its store, under its name, once; what was in the settings stays."""
-    words = ("--ledger", "a", "remote", "add", "backup", "https://ada:secret@example.com/x.git", "--store", "bytes")
+    words = ("--ledger", "a", "remote", "add", "backup", "https://ada@example.com/x.git", "--store", "bytes")
     found = json.loads(cli(*words, "--json").out)
     expected = {"name": "backup", "url": "https://example.com/x.git", "store": str(workdir / "bytes")}
     assert expected == found
@@ -149,7 +149,7 @@ def test_a_remote_beside_the_ledger_is_noted_without_dots(
 
 def test_remotes_are_listed(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     """Each with its URL, without secrets, and its store, where that is known."""
-    cli("--ledger", "a", "remote", "add", "backup", "https://ada:secret@example.com/x.git")
+    cli("--ledger", "a", "remote", "add", "backup", "https://ada@example.com/x.git")
     backup = {"name": "backup", "url": "https://example.com/x.git", "store": None}
     origin = {"name": "origin", "url": str(workdir / "hub.git"), "store": str(workdir / "hub.git" / "ledger-store")}
     assert [backup, origin] == json.loads(cli("--ledger", "a", "remote", "list", "--json").out)
@@ -160,7 +160,7 @@ def test_a_remote_is_removed(cli: Cli, two: tuple[str, str], workdir: Path) -> N
     """It is gone, and every other line of the settings is as it was; what is no such line is left to its writer."""
     settings = workdir / "a" / "config.toml"
     before = settings.read_text()
-    cli("--ledger", "a", "remote", "add", "backup", "https://ada:secret@example.com/x.git", "--store", "bytes")
+    cli("--ledger", "a", "remote", "add", "backup", "https://ada@example.com/x.git", "--store", "bytes")
     settings.write_text(f"{settings.read_text()}\n# mine\n[remotes.more]\nurl = '/more.git'\n")
     found = json.loads(cli("--ledger", "a", "remote", "remove", "backup", "--json").out)
     assert {"name": "backup", "url": "https://example.com/x.git", "store": str(workdir / "bytes")} == found
@@ -171,10 +171,14 @@ def test_a_remote_is_removed(cli: Cli, two: tuple[str, str], workdir: Path) -> N
 
 
 def test_a_bad_remote_is_not_written(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
-    """A URL that runs something changes no setting, nor does a store that nobody understands."""
+    """A URL that runs something changes no setting, nor does a store that nobody understands, nor a password."""
     before = (workdir / "a" / "config.toml").read_bytes()
     cli("--ledger", "a", "remote", "add", "evil", "ext::sh -c true", code=2)
     cli("--ledger", "a", "remote", "add", "team", "hub.git", "--store", "nonsense://bytes", code=2)
+    for words in (("--ledger", "a", "remote", "add", "team"), ("clone",)):
+        said = cli(*words, "https://ada:canary@example.com/x.git", code=2).err
+        assert "'https://example.com/x.git' was given with a password" in said
+        assert "canary" not in said
     assert before == (workdir / "a" / "config.toml").read_bytes()
 
 

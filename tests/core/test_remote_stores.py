@@ -31,7 +31,7 @@ from ledger.errors import (
 )
 from ledger.history import Remote
 from ledger.history.sharing import plan_sync
-from ledger.lookup import settings_for, store_of_remote, write_remote
+from ledger.lookup import RemoteConfig, store_of_remote, write_remote
 from ledger.maintenance import plan_gc
 from tests.kit.contents import noise
 from tests.kit.git import run_git
@@ -54,7 +54,7 @@ def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger], hub
     """Versions whose bytes nobody else could read are not published; settings say where to put them."""
     ada, _ = pair
     ada.save("second", "iris")
-    far = settings_for("https://ada:secret@example.com/team.git")
+    far = RemoteConfig(url="https://ada:secret@example.com/team.git")
     assert "" == store_of_remote(ada.path, far)
     plan = plan_sync(ada.workspace.history, Remote("origin", str(hub)), author=ada.author, now=ada.now())
     there = structs.replace(plan, remote=Remote("origin", far.url))

@@ -13,7 +13,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, FormatError, RemoteError, StorageError
-from ledger.history import Remote, check_remote, git_program, transport, without_secrets
+from ledger.history import Remote, check_remote, git_program, refuse_password, transport, without_secrets
 from ledger.history.ancestry import commits_between
 from ledger.history.sharing import adopt_plan, plan_sync, push_plan
 from ledger.ids import CommitId
@@ -136,6 +136,22 @@ def test_names_that_are_no_ref_are_refused(name: str) -> None:
     """A remote's name is part of a ref and of a setting."""
     with pytest.raises(ArgumentError, match="remote name"):
         check_remote(name, "/srv/hub.git")
+
+
+@pytest.mark.parametrize("url", ["https://ada:p@ss@host/x.git", "https://:token@host/x.git", "ssh://git:secret@host/x"])
+def test_a_password_in_a_url_is_refused(url: str) -> None:
+    """It would stand in the settings, where nobody expects one; the error does not show it."""
+    with pytest.raises(ArgumentError, match=r"^the URL '(https|ssh)://host/x(\.git)?' was given with a password"):
+        refuse_password(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://ada@host:8443/a:b@c.git", "ssh://git@[::1]:22/x", "git@host:team/x.git", "/srv/a:b@c", "file:///a:b@c"],
+)
+def test_a_url_with_a_user_or_a_port_has_no_password(url: str) -> None:
+    """Nor has a path, whatever its name."""
+    refuse_password(url)
 
 
 def test_secrets_in_urls_are_not_shown() -> None:
