@@ -29,6 +29,12 @@ SHALLOW = "shallow"
 HEAD = f"ref: {BRANCH}\n".encode()
 """What the file of that name holds in every history."""
 
+_WAYS_OUT = {
+    "objects": "run `ledger repair --from SOURCE`, which fetches what it held from another clone",
+    "refs": "run `ledger verify`, which tells what it held that is gone",
+}
+"""The folders without which a directory is no repository, and what brings back the content of one that was lost."""
+
 
 def create_repository(git_dir: Path) -> None:
     """Make an empty bare repository; raises `LedgerExistsError` if something is there."""
@@ -54,8 +60,13 @@ def check_repository(git_dir: Path) -> None:
 
     Nothing here reads ``HEAD``: one that is lost hides no version, and a repair writes it anew.
     """
-    if not is_folder(git_dir / "refs") or not is_folder(git_dir / "objects"):
-        raise IntegrityError(f"{git_dir} is not a Git repository: it has no refs or no objects", where=str(git_dir))
+    for name, way_out in _WAYS_OUT.items():
+        if not is_folder(git_dir / name):
+            raise IntegrityError(
+                f"{git_dir} is not a Git repository: it has no folder {name}",
+                hint=f"put it back from a backup, or by mounting its disk; or make it anew, empty, and {way_out}",
+                where=str(git_dir / name),
+            )
     refuse_other_refs(git_dir)
     alternates = git_dir / "objects" / "info" / "alternates"
     if mode_of(alternates):

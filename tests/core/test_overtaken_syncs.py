@@ -18,13 +18,15 @@ from ledger.blobs.pruning import alone_with
 from ledger.core import Workspace, sharing, uploading
 from ledger.disk import alone
 from ledger.errors import (
+    ArgumentError,
     IntegrityError,
     LedgerError,
     LockTimeoutError,
     NameCollisionError,
 )
 from ledger.history import History
-from ledger.history.sharing import adopt_plan
+from ledger.history.sharing import SyncPlan, adopt_plan
+from ledger.lookup import write_remote
 from ledger.meters import Progress, progress
 from tests.kit.contents import noise
 from tests.kit.histories import start
@@ -129,6 +131,29 @@ def test_a_name_saved_during_a_sync_may_collide(pair: tuple[Ledger, Ledger], mon
             NameCollisionError, match=r"cannot sync with origin .*'wine' differs only in case from 'Wine'"
         ):
             bob.sync()
+
+
+def test_a_number_that_origin_publishes_during_a_sync_with_another_stays(
+    pair: tuple[Ledger, Ledger], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a save and a sync beside it have published is not merged behind the other remote."""
+    _, bob = pair
+    peer = Ledger.clone(bob.path, tmp_path / "peer")
+    peer.save("of peer", "iris")
+    write_remote(bob.path, "peer", str(peer.path))
+    published: list[str] = []
+
+    def adopt_late(history: History, plan: SyncPlan) -> bool:
+        if plan.remote.name == "peer":
+            other = Ledger.open(bob.path)
+            other.save("of bob", "iris")
+            published.extend(other.sync().pushed)
+        return adopt_plan(history, plan)
+
+    monkeypatch.setattr(sharing, "adopt_plan", adopt_late)
+    with pytest.raises(ArgumentError, match="peer .* holds another version in the place of iris@2, which origin has"):
+        bob.sync("peer")
+    assert (["iris@2"], {"1": "first", "2": "of bob"}) == (published, values_by_version(bob))
 
 
 def test_a_merge_is_written_under_the_ledgers_lock(pair: tuple[Ledger, Ledger], hub: Path) -> None:

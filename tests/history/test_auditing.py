@@ -436,7 +436,7 @@ def test_without_a_folder_of_objects_nothing_is_judged(history: History, tmp_pat
     """A history that has lost it is refused; one that was opened before lacks its newest commit, and is not empty."""
     opened = again(history)
     (history.git_dir / "objects").rename(tmp_path / "elsewhere")
-    with pytest.raises(IntegrityError, match="no refs or no objects"):
+    with pytest.raises(IntegrityError, match="no folder objects"):
         problems(history)
     tip = read_branch(history.git_dir)
     assert [tip] == list(all_commits(opened))

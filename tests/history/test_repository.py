@@ -185,13 +185,14 @@ def test_what_git_itself_writes_is_no_reason_to_refuse(history: History, tmp_pat
     check_settings(clone)
 
 
-@pytest.mark.parametrize("missing", ["refs", "objects"])
-def test_a_directory_that_is_no_repository_is_refused(tmp_path: Path, missing: str) -> None:
-    """Without refs or objects nothing is opened."""
+@pytest.mark.parametrize(("missing", "way_out"), [("refs", "ledger verify"), ("objects", "ledger repair --from")])
+def test_a_directory_that_is_no_repository_is_refused(tmp_path: Path, missing: str, way_out: str) -> None:
+    """Without refs or objects nothing is opened, and what checks or mends a ledger has something to open first."""
     history = new_history(tmp_path)
     (history.git_dir / missing).rename(tmp_path / "aside")
-    with pytest.raises(IntegrityError, match="is not a Git repository"):
+    with pytest.raises(IntegrityError, match=f"is not a Git repository: it has no folder {missing}") as caught:
         History.open(history.git_dir.parent)
+    assert f"make it anew, empty, and run `{way_out}" in caught.value.hint
 
 
 def rewrite_marker(history: History, text: str | None) -> None:

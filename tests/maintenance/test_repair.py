@@ -124,9 +124,16 @@ def _no_folder_of_packs(ledger: Ledger) -> None:
     shutil.rmtree(ledger.git_dir / "objects" / "pack")
 
 
+def _empty_folder_of_objects(ledger: Ledger) -> None:
+    """As whoever has lost it makes it anew; without it nothing is opened."""
+    shutil.rmtree(ledger.git_dir / "objects")
+    (ledger.git_dir / "objects").mkdir()
+
+
 HISTORY = [
     _no_head_and_settings,
     _no_folder_of_packs,
+    _empty_folder_of_objects,
     _lose_pack,
     _damage_every_pack,
     _damage_packs_and_indexes,
