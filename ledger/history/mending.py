@@ -180,7 +180,8 @@ def _has_to_stay(git_dir: Path, name: str) -> bool:
     if name == PACKED_REFS and not mode_of(git_dir / BRANCH, follow=False):
         return True  # the branch may be in it
     # Of a folder that cannot be listed nobody knows what good there is in it; a link may lead to one on another disk.
-    return bool(_FOLDER.fullmatch(name)) and not stat.S_ISREG(mode_of(git_dir / name, follow=False))
+    mode = mode_of(git_dir / name, follow=False)
+    return bool(_FOLDER.fullmatch(name)) and (stat.S_ISDIR(mode) or stat.S_ISLNK(mode))
 
 
 def _good_in(history: History, name: str) -> Iterator[str]:

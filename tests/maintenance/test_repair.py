@@ -209,6 +209,16 @@ def test_what_cannot_be_read_is_mended(kept: Ledger, place: str, spoil: Callable
     assert expected == values_of(kept)
 
 
+@pytest.mark.parametrize("spoil", [Path.touch, os.mkfifo], ids=["file", "fifo"])
+def test_what_is_no_folder_of_loose_objects_makes_way(kept: Ledger, spoil: Callable[[Path], None]) -> None:
+    """Nothing can lie in it."""
+    spoil(kept.git_dir / "objects" / "ab")
+    assert not kept.verify().ok
+    found = repair(kept, str(kept.path.parent / "copy"))
+    assert found.report.ok
+    assert os.path.lexists(found.quarantine / "history/objects/ab")
+
+
 @pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
 @pytest.mark.parametrize("spoil", UNREADABLE, ids=["circle", "folder", "fifo"])
 def test_what_is_no_file_in_the_store_makes_way(kept: Ledger, kind: str, spoil: Callable[[Path], None]) -> None:
