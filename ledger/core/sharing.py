@@ -184,14 +184,14 @@ def _report(
         remote=adopted[-1].remote.name,
         commit=adopted[-1].tip,
         pushed=_labels(pushed.values()),
-        fetched=_labels(claim for claim in fetched.values() if claim.id not in pushed),
+        fetched=_labels(fetched.values()),
         renumbered=tuple(
             Renumbered(id=after.id, before=before.label, after=after.label)
             for before, after in moved.values()
             if before.label != after.label
         ),
         other_pushed=len(other_pushed - own_records),
-        other_fetched=len(other_fetched - other_pushed - own_records),
+        other_fetched=len(other_fetched - own_records),
     )
 
 

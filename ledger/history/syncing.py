@@ -100,7 +100,7 @@ def _plan_for(
         moved=tuple((before[claim.id], claim) for claim in here.values() if claim.id in before),
         other_unpublished=others_here - others_there,
         other_fetched=others_there - others_here,
-        own_records=(_others_in(added(local, tip)) & _others_in(added(theirs, tip))) - others_here - others_there,
+        own_records=_others_in(added(local, tip)) - others_here - others_there,
     )
 
 

@@ -115,6 +115,30 @@ def test_a_sync_beside_saves_without_a_pause_ends(pair: tuple[Ledger, Ledger], m
     assert bob.verify().ok
 
 
+def test_what_a_sync_that_died_has_published_is_not_reported_as_published_again(
+    pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one reports what each side lacked then; the record that a version was moved came with the merge."""
+    ada, bob = pair
+    ada.save("of ada", "iris")
+    ada.tag("iris", ["hers"])
+    ada.sync()
+    bob.save("of bob", "iris")
+    bob.tag("iris", ["his"])
+
+    def interrupted(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(sharing, "adopt_plan", interrupted)
+        bob.sync()
+    bob.tag("iris", ["later"])
+    report = bob.sync()
+    assert ((), ("iris@2",)) == (report.pushed, report.fetched)
+    assert [("iris@2", "iris@3")] == [(each.before, each.after) for each in report.renumbered]
+    assert (1, 2) == (report.other_pushed, report.other_fetched)
+
+
 def test_a_name_saved_during_a_sync_may_collide(pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that differs in case from one that is being fetched is told as one that was there before the sync."""
     ada, bob = pair
