@@ -99,6 +99,19 @@ def test_a_push_whose_answer_is_lost_counts_if_the_remote_has_it(pair: tuple[Led
     assert plan.tip == bob.revision == git(bob, "rev-parse", "refs/ledger/known/origin")
 
 
+def test_a_push_that_the_remote_only_says_it_took_is_an_error(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """What its branch holds decides here, too: nothing moves in the ledger, nor in what it knows of the remote."""
+    _, bob = pair
+    hook = hub / "hooks" / "post-receive"
+    hook.write_text('#!/bin/sh\nwhile read before after name; do git update-ref "$name" "$before"; done\n')
+    hook.chmod(0o755)
+    before, published = bob.revision, hub_tip(hub)
+    with pytest.raises(RemoteError, match="it said yes, and its branch did not move"):
+        bob.sync()
+    assert (before, published) == (bob.revision, hub_tip(hub))
+    assert published == git(bob, "rev-parse", "refs/ledger/known/origin")
+
+
 def test_a_plan_is_not_adopted_over_a_new_save(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """The own branch moves by compare-and-swap."""
     _, bob = pair
