@@ -49,6 +49,7 @@ def test_a_merge_has_the_remote_first(pair: tuple[Ledger, Ledger], hub: Path) ->
     message = git(bob, "log", "-1", "--format=%B", "main")
     assert message.startswith("merge behind origin, 1 version renumbered\n\nArtifact: iris@3\nId: ")
     assert "\nRenumbered: iris@2\nTime: " in message
+    assert [] == list((bob.git_dir / "objects" / "pack").glob("*.keep")), "Git's housekeeping may have its pack now"
 
 
 def test_git_is_told_what_the_remote_holds(pair: tuple[Ledger, Ledger], hub: Path) -> None:
