@@ -6,6 +6,7 @@ is fsspec's; what is not local is asked again when it fails, and read through th
 store's own ``store.json`` tells it from an empty or a swapped one.
 """
 
+import contextlib
 import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -86,11 +87,26 @@ def is_deleted(store: LocalStore) -> bool:
     return not mode_of(store.root, follow=False) or any(is_folder(store.root / kind) for kind in OBJECT_KINDS)
 
 
-def store_id(store: Store) -> str:
+def store_id(store: Store, *, expected: str = "") -> str:
     """The id that a store was given when it was made.
 
+    Where it is not the ``expected`` one, or cannot be told, it is read once more: one bad transfer is no other store.
     Raises `StoreMismatchError` where there is no store, and `FormatError` for a damaged ``store.json``.
     """
+    with contextlib.suppress(FormatError):
+        found = _read_id(store)
+        if expected in ("", found):
+            return found
+    try:
+        return _read_id(store)
+    except UnsupportedFormatError:
+        raise
+    except FormatError as error:
+        error.hint = f"put back a copy of that {STORE_KEY}: it holds the id of the store"
+        raise
+
+
+def _read_id(store: Store) -> str:
     where = f"{store.url}/{STORE_KEY}"
     try:
         data = store.get(STORE_KEY, 0, _MOST_BYTES + 1)
@@ -101,13 +117,7 @@ def store_id(store: Store) -> str:
             "with all its files (specs/stores.md, 7)",
             url=store.url,
         ) from error
-    try:
-        return _id_in(data, where)
-    except UnsupportedFormatError:
-        raise
-    except FormatError as error:
-        error.hint = f"put back a copy of that {STORE_KEY}: it holds the id of the store"
-        raise
+    return _id_in(data, where)
 
 
 def _id_in(data: bytes, where: str) -> str:

@@ -3,9 +3,10 @@
 A wrapper with a store's own interface. Every call of a store can be repeated: reading changes
 nothing, and putting the same bytes again is putting them once. Bounded in number and in
 time, and told to a person who waits for long; sooner given up where nobody was ever there. What is refused for good
-(no access, no bucket, bad input) is not tried again.
+(no access, no bucket, bad input) is not tried again; an answer that cannot be used is asked for once more.
 """
 
+import errno
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import BinaryIO, Final, TypeVar
 from ledger.blobs.requests import pause
 from ledger.blobs.spooled import put_file
 from ledger.blobs.store import PrunableStore, etag_of, get_into, gets_at_once, puts_at_once, size_of
-from ledger.errors import StoreUnavailableError
+from ledger.errors import StorageError, StoreUnavailableError
 from ledger.notices import tell_user
 
 ATTEMPTS: Final = 12
@@ -26,6 +27,7 @@ UNHEARD_ATTEMPTS: Final = 6
 PATIENCE: Final = 300.0
 """Seconds after which no further attempt begins."""
 
+_ATTEMPTS_AT_PARTS = 2  # a server between that has not got the object yet gives all of it, once, without its length
 _TOLD_SECONDS = 1.0  # a wait at least this long, with the pause to come, is told; and so long again until the next line
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 10.0
@@ -121,6 +123,10 @@ class RetryingStore:
                 if waited + wait >= _TOLD_SECONDS <= now - self._told_at:
                     self._told_at = now  # many threads may wait for one service
                     tell_user(f"{error}; asking again, {attempt + 1} of {attempts} times")
+            except StorageError as error:
+                if error.errno != errno.ENOTSUP or attempt >= min(self._attempts, _ATTEMPTS_AT_PARTS):
+                    raise
+                wait = _FIRST_PAUSE
             else:
                 self._is_heard = True
                 return result

@@ -197,8 +197,8 @@ def from_any(store: Store, read: Callable[[Store], _Result]) -> tuple[_Result, S
 def checked_reading(store: Store, key: str, read: Callable[[Store], _Result]) -> _Result:
     """The result of ``read``, which reads an object of a store and checks it.
 
-    A cached copy that is bad is dropped, and the object itself is read. Where that is damaged or cannot be read, the
-    first sound one in the stores that may be asked is taken, with a warning.
+    A cached copy that is bad is dropped, and the object itself is read, of a distant store once more. Where that is
+    damaged or cannot be read, the first sound one in the stores that may be asked is taken, with a warning.
     """
     try:
         return _read_past_cache(store, key, read)
@@ -220,9 +220,12 @@ def _read_past_cache(store: Store, key: str, read: Callable[[Store], _Result]) -
     try:
         return read(store)
     except IntegrityError as error:
-        if _is_missing(error) or not isinstance(store, CachingStore):
+        if _is_missing(error):
             raise
-        store.forget(key)
+        if isinstance(store, CachingStore):
+            store.forget(key)
+        elif gets_at_once(store) is None:
+            raise
         return read(store)
 
 

@@ -36,7 +36,7 @@ def check_noted(ledger_dir: Path, store: Store) -> None:
     where = f"mount the right store, or correct its URL in {ledger_dir / CONFIG_FILE}"
     hint = f"{where}; if it was replaced for good, {note}"
     try:
-        found = store_id(store)
+        found = store_id(store, expected=known)
     except StoreMismatchError as error:
         raise StoreMismatchError(str(error), hint=hint, url=store.url, expected=known) from error
     except UnsupportedFormatError:

@@ -13,7 +13,7 @@ from ledger.notices import warn_user
 def check_own_store(store: Store, ledger_dir: Path, config: Config) -> None:
     """Raise `StoreMismatchError` where the settings' store is another one than the ledger was made with, or none."""
     try:
-        found = store_id(store)
+        found = store_id(store, expected=config.store_id)
     except UnsupportedFormatError:
         raise
     except StoreMismatchError as error:

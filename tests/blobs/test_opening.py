@@ -132,6 +132,16 @@ def test_a_damaged_store_record_is_refused(tmp_path: Path, text: str) -> None:
         store_id(open_store(str(tmp_path)))
 
 
+@pytest.mark.parametrize("bad", [b"", b'{"format":1,"id":"5ca1ab1e-0000-4000-8000-000000000000"}\n'])
+def test_one_bad_transfer_is_no_other_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: bytes) -> None:
+    """A store.json that comes altered is read once more before the store is called another one."""
+    store = create_store(str(tmp_path))
+    id = store_id(store)
+    answers = [bad, store.get("store.json")]
+    monkeypatch.setattr(LocalStore, "get", lambda *_: answers.pop(0))
+    assert (id, []) == (store_id(store, expected=id), answers)
+
+
 def test_a_store_record_without_end_is_not_read(tmp_path: Path) -> None:
     """Of an enormous store.json, which costs whoever made it nothing, only the beginning is read."""
     with (tmp_path / "store.json").open("wb") as file:

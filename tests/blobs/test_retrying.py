@@ -199,12 +199,18 @@ def test_a_part_beyond_the_end_is_known_by_its_answer(text: str, expected: bool)
     assert expected == is_beyond_the_end(text)
 
 
-def test_a_web_server_that_tells_no_lengths_is_not_asked_again() -> None:
-    """It would say the same again; the hint says what it lacks, and nothing is damaged by it."""
+def test_a_web_server_that_tells_no_lengths_is_asked_only_once_more() -> None:
+    """One between may not have had the object yet; else the same comes again, and the hint says what is lacking."""
     error = refusal("Generic HTTP error: Content-Length Header missing from response", "http://h/k", "read")
     assert isinstance(error, StorageError)
     assert not isinstance(error, StoreUnavailableError)
     assert ("with their lengths" in error.hint, errno.ENOTSUP) == (True, error.errno)
+    assert b"bytes" == RetryingStore(Failing(error), sleep=lambda _: None).get(KEY)
+    for attempts, asked in ((1, 1), (ATTEMPTS, 2)):
+        failing = Failing(*[error] * ATTEMPTS)
+        with pytest.raises(StorageError, match="Content-Length"):
+            RetryingStore(failing, attempts=attempts, sleep=lambda _: None).get(KEY)
+        assert asked == failing.asked
 
 
 @pytest.mark.parametrize(
