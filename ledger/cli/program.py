@@ -144,7 +144,7 @@ def run(arguments: Sequence[str]) -> int:
                 code = program.main(list(arguments), prog_name="ledger", standalone_mode=False, obj=session)
         except LedgerError as error:
             return report_error(error, wants_json=wants_json, ledger=session.path)
-        except click.Abort:
+        except (click.Abort, KeyboardInterrupt):  # the second is pressed while click or the bar deals with the first
             return INTERRUPTED
         except click.ClickException as error:
             return report_usage(error, wants_json=wants_json)

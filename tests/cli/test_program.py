@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from ledger import Ledger, errors, save_artifact, step
 from ledger.cli.collecting import gc
 from ledger.cli.errors import EXIT_CODES
-from ledger.cli.program import _DELETING, _ELSEWHERE, program
+from ledger.cli.program import _DELETING, _ELSEWHERE, program, run
 from ledger.maintenance import GRACE_DAYS
 from tests.cli.conftest import Cli
 
@@ -355,6 +355,17 @@ def test_an_interrupt_is_silent_while_the_program_is_loaded() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", STRUCK], env=environment, capture_output=True, text=True, check=False)
     assert (130, "") == (done.returncode, done.stderr)
+
+
+def test_a_second_interrupt_is_silent_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C pressed again while the first one is being told ends the program in the same way."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ledger.cli.session.Session.reader", interrupt)
+    monkeypatch.setattr("click.core.echo", interrupt)
+    assert 130 == run(["log"])
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
