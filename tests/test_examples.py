@@ -26,7 +26,7 @@ def test_digits_tells_versions_and_accuracy(workdir: Path, scripts: ScriptServer
         [sys.executable, "-m", "ledger", "git", "log", "--format=%s"], capture_output=True, text=True, check=True
     )
     expected = [
-        "log metadata on my_model@2",
+        "log metadata on my_model@2: metrics",
         "save my_model@2",
         "save my_model@1",
         "save my_dataset@1",

@@ -7,7 +7,7 @@ that waits for the ledger's lock is placed by another process: the one that hold
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,6 +29,12 @@ from ledger.records import (
     encode_compact,
     number_of,
 )
+
+_TOLD_EACH = 2
+"""Most events that a commit's subject tells one by one: a tag moves from one version to another."""
+
+_TOLD_WORDS = 60
+"""Most characters of the tags or keys that a subject names of an event."""
 
 UNPLACED = EventId("00000000-0000-7000-8000-000000000000")
 """The id of an event in its draft: the one it gets follows those that are there when it is placed."""
@@ -211,8 +217,20 @@ def _subject(claims: Sequence[Claim], events: Sequence[EventDraft]) -> str:
         return f"save {claims[0].label}"
     if claims:
         return f"save {len(claims)} versions"
+    if len(events) <= _TOLD_EACH:
+        return "; ".join(dict.fromkeys(map(_told, events)))
     labels = list(dict.fromkeys(event.claim.label for event in events))
     verbs = list(dict.fromkeys(event.verb for event in events))
-    if not labels:
-        return ""
     return f"{' and '.join(verbs)} {labels[0] if len(labels) == 1 else f'{len(labels)} versions'}"
+
+
+def _told(event: EventDraft) -> str:
+    """An event in words: on which version, and the tags or the keys of metadata that it has."""
+    fields = decode(event.record, dict[str, Any], where=f"an event on {event.claim.label}")
+    added, removed, logged = (tuple(fields.get(key, ())) for key in ("add", "remove", "metadata"))
+    words = ", ".join((*added, *(f"not {tag}" if added else tag for tag in removed), *logged))
+    if len(words) > _TOLD_WORDS:
+        words = f"{words[: _TOLD_WORDS - 3]}..."
+    if not words.isprintable():
+        words = repr(words)  # a key may hold any text, and a line of its own would be read as a trailer
+    return f"{event.verb} {event.claim.label}" + (f": {words}" if words else "")

@@ -18,7 +18,7 @@ def test_the_log_is_newest_first(cli: Cli, iris: dict[str, Any]) -> None:
     cli("tag", "iris", "best")
     lines = cli("log").out.splitlines()
     assert ["COMMIT", "TIME", "AUTHOR", "SUBJECT"] == lines[0].split()
-    assert ["tag iris@1", "save iris@1", "start a ledger"] == [
+    assert ["tag iris@1: best", "save iris@1", "start a ledger"] == [
         line.split("Ada <ada@example.com>  ")[1] for line in lines[1:]
     ]
     assert Ledger.open().revision[:10] == lines[1].split()[0]
@@ -33,8 +33,8 @@ def test_the_log_of_an_artifact(cli: Cli, iris: dict[str, Any]) -> None:
     cli("save", "data.csv", "--name", "iris2")
     cli("tag", "iris2", "best")
     assert ["save iris@1"] == subjects(cli, "iris")
-    assert ["tag iris2@1", "save iris2@1"] == subjects(cli, "iris2")
-    assert ["tag iris2@1"] == subjects(cli, "--limit", "1")
+    assert ["tag iris2@1: best", "save iris2@1"] == subjects(cli, "iris2")
+    assert ["tag iris2@1: best"] == subjects(cli, "--limit", "1")
     assert [] == subjects(cli, "--limit", "0")
     assert subjects(cli) == subjects(cli, "--limit", "9" * 30)
     assert cli("log", "nope", code=3).err.startswith("Error: no artifact")

@@ -114,8 +114,13 @@ def test_names_that_differ_only_in_case_cannot_coexist(history: History, publish
     assert {"name": "iris", "existing": "Iris"} == caught.value.facts
 
 
-def tag(claim: Claim, verb: str = "tag") -> EventDraft:
-    return EventDraft(claim=claim, verb=verb, record=encode({"id": UNPLACED}))
+def tag(claim: Claim, *tags: str, verb: str = "tag", **fields: object) -> EventDraft:
+    added = {"add": tags} if tags else {}
+    return EventDraft(claim=claim, verb=verb, record=encode({"id": UNPLACED, **added, **fields}))
+
+
+def logged(claim: Claim, *keys: str) -> EventDraft:
+    return tag(claim, verb="log metadata on", metadata=dict.fromkeys(keys, 1))
 
 
 def test_an_event_on_a_version_that_is_not_there_is_refused(history: History) -> None:
@@ -177,16 +182,23 @@ RECORD = RecordDraft(path=("x",), data=b"", trailers=("Run: r",))
         ([draft(), draft()], [ONE, CAT], "", "save 2 versions"),
         ([draft(), tag(CAT)], [ONE], "", "save iris@1"),
         ([tag(ONE)], [], "", "tag iris@1"),
-        ([tag(ONE), tag(ONE)], [], "", "tag iris@1"),
-        ([tag(ONE), tag(ONE, "log metadata on")], [], "", "tag and log metadata on iris@1"),
-        ([tag(ONE), tag(CAT)], [], "", "tag 2 versions"),
+        ([tag(ONE, "a", "b c")], [], "", "tag iris@1: a, b c"),
+        ([tag(ONE, "a", remove=("b",))], [], "", "tag iris@1: a, not b"),
+        ([tag(ONE, verb="untag", remove=("a",)), tag(CAT, "a")], [], "", "untag iris@1: a; tag iris@cat: a"),
+        ([tag(ONE, "a"), tag(ONE, "a")], [], "", "tag iris@1: a"),
+        ([logged(ONE, "acc", "lr")], [], "night", "night: log metadata on iris@1: acc, lr"),
+        ([logged(ONE, "x" * 60)], [], "", f"log metadata on iris@1: {'x' * 60}"),
+        ([logged(ONE, "x" * 61)], [], "", f"log metadata on iris@1: {'x' * 57}..."),
+        ([logged(ONE, "\nArtifact: it@1")], [], "", r"log metadata on iris@1: '\nArtifact: it@1'"),
+        ([tag(ONE, "a"), tag(ONE, "b"), logged(ONE, "c")], [], "", "tag and log metadata on iris@1"),
+        ([tag(ONE, "a"), tag(CAT, "a"), tag(CAT, "b")], [], "", "tag 2 versions"),
         ([RECORD], [], "", "add records"),
         ([RECORD], [], "run training", "run training"),
         ([draft(), RECORD], [ONE], "run training", "run training: save iris@1"),
     ],
 )
 def test_the_subject_says_what_happened(drafts: list[Draft], claims: list[Claim], subject: str, expected: str) -> None:
-    """One version by its label, several by their number, events by their verbs."""
+    """One version by its label, several by their number; one or two events by what they say, more by their verbs."""
     lines = message_for(drafts, claims, "T", subject).split("\n")
     assert [expected, "", "Time: T", ""] == [*lines[:2], *lines[-2:]]
 
