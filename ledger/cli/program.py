@@ -7,9 +7,9 @@ failure that has a name, silence for an interrupt or a reader that went away.
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Final, NoReturn
+from typing import NoReturn
 
 import click
 
@@ -31,6 +31,7 @@ from ledger.cli.runs import run as run_group
 from ledger.cli.saving import get, save
 from ledger.cli.session import Session, UsageCommand, json_option, pass_session
 from ledger.cli.sharing import clone, remote, sync
+from ledger.cli.suggesting import suggestion_for
 from ledger.cli.verifying import verify
 from ledger.errors import LedgerError, StorageError
 
@@ -43,13 +44,8 @@ class Program(UsageCommand, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does; of a word that other programs or groups alone have, the error says what it is here."""
         word = args[0]
-        if ctx.resilient_parsing or word in self.commands:
-            return super().resolve_command(ctx, args)
-        if word in _DELETING:
-            ctx.fail(f"No such command {word!r}: versions are never deleted. `ledger tag` takes a tag off.")
-        places = [*_ELSEWHERE.get(word, ()), *_places(word, self, "ledger")]
-        if places:
-            ctx.fail(f"No such command {word!r}. Did you mean {', '.join(f'`{place}`' for place in places)}?")
+        if not ctx.resilient_parsing and word not in self.commands and (suggestion := suggestion_for(word, self)):
+            ctx.fail(suggestion)
         return super().resolve_command(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -57,31 +53,6 @@ class Program(UsageCommand, click.Group):
         super().format_epilog(ctx, formatter)
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES.items()])
-
-
-_ELSEWHERE: Final = {
-    "add": ("ledger save",),
-    "checkout": ("ledger get",),
-    "commit": ("ledger save",),
-    "fetch": ("ledger sync",),
-    "fsck": ("ledger verify",),
-    "prune": ("ledger gc",),
-    "pull": ("ledger sync",),
-    "push": ("ledger sync",),
-    "restore": ("ledger get",),
-    "untag": ("ledger tag --remove",),
-}
-"""What the commands of Git and DVC are called here."""
-_DELETING: Final = frozenset({"delete", "rm"})
-
-
-def _places(word: str, group: click.Group, path: str) -> Iterator[str]:
-    """The commands below a group that have a name, each as it is typed."""
-    if word in group.commands:
-        yield f"{path} {word}"
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from _places(word, command, f"{path} {name}")
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})

@@ -19,7 +19,8 @@ from click.testing import CliRunner
 from ledger import Ledger, errors, save_artifact, step
 from ledger.cli.collecting import gc
 from ledger.cli.errors import EXIT_CODES
-from ledger.cli.program import _DELETING, _ELSEWHERE, program, run
+from ledger.cli.program import program, run
+from ledger.cli.suggesting import DELETING, ELSEWHERE
 from ledger.maintenance import GRACE_DAYS
 from tests.cli.conftest import Cli
 
@@ -234,8 +235,8 @@ def test_who_would_delete_is_told_that_nothing_is(cli: Cli, word: str) -> None:
 
 def test_the_commands_here_are_not_called_as_elsewhere() -> None:
     """A word that is explained is no command, and what it is said to be called is one."""
-    assert not ({*_ELSEWHERE, *_DELETING} & {*program.commands})
-    assert {place.split()[1] for places in _ELSEWHERE.values() for place in places} <= {*program.commands}
+    assert not ({*ELSEWHERE, *DELETING} & {*program.commands})
+    assert {place.split()[1] for places in ELSEWHERE.values() for place in places} <= {*program.commands}
 
 
 def test_a_missing_choice_is_told_in_words(cli: Cli) -> None:

@@ -1,0 +1,40 @@
+"""What a word that is no command is told: what it is called here, and which groups have a command of that name."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import click
+
+ELSEWHERE: Final = {
+    "add": ("ledger save",),
+    "checkout": ("ledger get",),
+    "commit": ("ledger save",),
+    "fetch": ("ledger sync",),
+    "fsck": ("ledger verify",),
+    "prune": ("ledger gc",),
+    "pull": ("ledger sync",),
+    "push": ("ledger sync",),
+    "restore": ("ledger get",),
+    "untag": ("ledger tag --remove",),
+}
+"""What the commands of Git and DVC are called here."""
+
+DELETING: Final = frozenset({"delete", "rm"})
+"""What they call that which there is not here."""
+
+
+def suggestion_for(word: str, program: click.Group) -> str:
+    """The message for a command that the program does not have; empty where nothing better than click's is known."""
+    if word in DELETING:
+        return f"No such command {word!r}: versions are never deleted. `ledger tag` takes a tag off."
+    places = [*ELSEWHERE.get(word, ()), *_places(word, program, "ledger")]
+    return f"No such command {word!r}. Did you mean {', '.join(f'`{place}`' for place in places)}?" if places else ""
+
+
+def _places(word: str, group: click.Group, path: str) -> Iterator[str]:
+    """The commands below a group that have a name, each as it is typed."""
+    if word in group.commands:
+        yield f"{path} {word}"
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _places(word, command, f"{path} {name}")
