@@ -147,12 +147,13 @@ def _compare(there: LinkedFiles | LinkedObjects, files: Iterable[FileEntry], pla
     """Read what lies in the places of files; raises `IntegrityError` where it is not what was registered."""
     for file in files:
         mode = mode_of(places[file.path], follow=False)
-        if mode and stat.S_ISDIR(mode) != (file.kind == "directory"):
+        if not mode:
+            continue
+        if stat.S_ISDIR(mode) != (file.kind == "directory"):
             what = "a folder" if stat.S_ISDIR(mode) else "no folder"
             raise IntegrityError(f"{file.path!r} is {what} there", path=file.path)
-        if mode:
-            for _ in there.blocks(file):
-                pass  # checking is the point
+        for _ in there.blocks(file):
+            pass  # checking is the point
 
 
 def _move(staging: Path, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:

@@ -160,11 +160,11 @@ def _is_tree(data: bytes) -> bool:
 
 def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
     """What is wrong with the loose objects of a folder."""
-    mode = mode_of(folder, follow=False)
-    if mode and not stat.S_ISDIR(mode) and not is_folder(folder):
+    if (mode := mode_of(folder, follow=False)) and not is_folder(folder):
         way_out = "; remove that link, or mount the disk that it leads to" if stat.S_ISLNK(mode) else ""
-        problem = "is no folder, so that which loose objects belong there nobody can tell"
-        yield GitFault(name, "corrupt", f"{folder} {problem}{way_out}")
+        message = f"{folder} is no folder, so that which loose objects belong there nobody can tell{way_out}"
+        yield GitFault(name, "corrupt", message)
+        return
     for file in names_in(folder):
         id = folder.name + file
         if not is_object_id(id):
