@@ -208,7 +208,7 @@ class PathNotFoundError(LedgerError, FileNotFoundError):
 
     kind = "path-not-found"
     exit_code = 3
-    usual_hint = "a path is ledger://NAME@VERSION/PATH; `ledger artifact version show` lists the files of a version"
+    usual_hint = "a path is ledger://NAME@VERSION/PATH; `ledger artifact version show NAME@VERSION` lists its files"
 
 
 class LedgerExistsError(LedgerError, FileExistsError):

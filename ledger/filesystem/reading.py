@@ -26,6 +26,7 @@ from ledger.errors import (
 from ledger.filesystem.addresses import PROTOCOL, Address, parse_address, quote_name, without_protocol
 from ledger.filesystem.folders import VersionFolders
 from ledger.filesystem.opened import OpenedFile
+from ledger.lookup import no_file
 from ledger.records import FileEntry
 
 Info = dict[str, Any]
@@ -158,8 +159,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         goal = folders.follow(address.path)
         file = folders.file(goal)
         if file is None:
-            what = "is a folder" if folders.children(goal) is not None else "is not there"
-            raise PathNotFoundError(f"no file {PROTOCOL}://{asked}: it {what}", path=asked)
+            raise _missing_in(version, asked, goal)
         return _opened(version, file, asked, block_size)
 
     def _refuse(self, path: Any, *_: Any, **__: Any) -> NoReturn:
@@ -210,13 +210,7 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
         goal = folders.follow(path)
         file = folders.file(goal)
         if file is None and folders.children(goal) is None:
-            raise PathNotFoundError(
-                f"nothing at {PROTOCOL}://{name}: {version.claim.label} has no file {path!r}",
-                hint=f"run `ledger artifact version show {version.claim.label}` to see its files",
-                path=path,
-                name=version.name,
-                version=version.version,
-            )
+            raise _missing_in(version, name, path)
         kind = {"type": "file", "size": file.size, "kind": file.kind} if file is not None else {}
         return _folder(name) | kind | {"islink": goal != path} | _facts(version)
 
@@ -256,6 +250,17 @@ def _opened(version: ArtifactVersion, file: FileEntry, path: str, block_size: ob
         size=file.size,
         reopen=partial(_opened, version, file, path, block_size),
         block_size=block_size,
+    )
+
+
+def _missing_in(version: ArtifactVersion, asked: str, path: str) -> PathNotFoundError:
+    """The error of a path of a version at which there is no file."""
+    return PathNotFoundError(
+        f"no file {PROTOCOL}://{asked}: {no_file(version.claim.label, path, version.files())}",
+        hint=f"run `ledger artifact version show {version.claim.label}` to see its files",
+        path=path,
+        name=version.name,
+        version=version.version,
     )
 
 

@@ -18,6 +18,7 @@ from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup.access import FileReader, PythonType
 from ledger.lookup.facts import Facts, leaves
+from ledger.lookup.missing_files import no_file
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.visualized import Visualized
 from ledger.records import Content, FileEntry, MetadataEntry, number_of, parse_time
@@ -224,11 +225,8 @@ class ArtifactVersion:
         """The file of a path in the version; raises `PathNotFoundError`."""
         found = next((entry for entry in self._reader.files if entry.path == path), None)
         if found is None:
-            # Those of the same name first: the paths of a folder that was saved begin with its own name.
-            files = sorted(self._reader.files, key=lambda file: _name_in(file.path) != _name_in(path))
-            known = ", ".join(entry.path for entry in files[:8])
             raise PathNotFoundError(
-                f"{self._claim.label} has no file {path!r}; it has {known}",
+                no_file(self._claim.label, path, self._reader.files),
                 hint=f"run `ledger artifact version show {self._claim.label}` to see its files",
                 path=path,
             )
@@ -323,7 +321,3 @@ class Artifact:
 
     def _repr_html_(self) -> str:
         return self.latest._repr_html_()
-
-
-def _name_in(path: str) -> str:
-    return path.rpartition("/")[2]

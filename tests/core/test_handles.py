@@ -219,14 +219,18 @@ def test_an_artifact_loads_as_its_latest_version_does(ledger: Ledger) -> None:
     assert isinstance(ledger.artifact("array").load(mmap=True), np.memmap)
 
 
-def test_an_unknown_file_names_those_of_its_name_first(ledger: Ledger, tmp_path: Path) -> None:
-    """The paths of a saved folder begin with its own name, which a caller may have left out."""
+def test_an_unknown_file_names_what_it_may_have_meant(ledger: Ledger, tmp_path: Path) -> None:
+    """Those of its name come first, as a saved folder's own is easily left out, then those like it. A folder is one."""
     (tmp_path / "data" / "z").mkdir(parents=True)
     for name in ("z/a.csv", *(f"{number}.csv" for number in range(9))):
         (tmp_path / "data" / name).write_text("1\n")
     version = ledger.save(tmp_path / "data", "folder")
-    with pytest.raises(PathNotFoundError, match=r"it has data/z/a\.csv, data/0\.csv, .*, data/6\.csv\n"):
+    with pytest.raises(PathNotFoundError, match=r"it has data/z/a\.csv, data/0\.csv, .*, data/6\.csv and 2 more\n"):
         version.open("a.csv")
+    with pytest.raises(PathNotFoundError, match=r"has no file 'data/8\.cvs'; it has data/8\.csv, "):
+        version.open("data/8.cvs")
+    with pytest.raises(PathNotFoundError, match=r"has no file 'data/z': that is a folder\n"):
+        version.restore(tmp_path / "z", file="data/z")
 
 
 def test_a_file_can_be_opened(ledger: Ledger) -> None:

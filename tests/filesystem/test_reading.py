@@ -218,8 +218,19 @@ def test_what_is_not_there_is_a_file_not_found(ledger: Ledger, files: LedgerFile
 def test_a_folder_cannot_be_opened(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
     """A folder is no file, and the error says so."""
     ledger.save(folder, "parts")
-    with pytest.raises(PathNotFoundError, match="it is a folder"):
+    with pytest.raises(PathNotFoundError, match="that is a folder"):
         files.open("parts@1/parts/sub")
+
+
+@pytest.mark.parametrize("look", ["open", "info", "ls"])
+def test_a_misspelt_file_is_told_what_the_version_has(ledger: Ledger, files: LedgerFileSystem, look: str) -> None:
+    """And the command of its hint can be run as it stands."""
+    ledger.save("one", "text")
+    with pytest.raises(
+        PathNotFoundError, match=r"^no file ledger://text@1/data\.jsn: .*; it has data\.json\n"
+    ) as caught:
+        getattr(files, look)("text@1/data.jsn")
+    assert "`ledger artifact version show text@1`" in caught.value.hint
 
 
 def test_a_ledger_that_is_not_there_is_no_absence(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""What a path is told at which a version has no file. Pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ledger.records import FileEntry
+
+_SHOWN: Final = 8
+_COMPARED: Final = 10_000
+"""How many paths are compared with one that is misspelt: that takes about 0.1 s."""
+
+
+def no_file(label: str, path: str, files: Sequence[FileEntry]) -> str:
+    """That the version ``label`` has no file of this path, and what it has there or near it."""
+    missing = f"{label} has no file {path!r}"
+    if path.strip("/") and any(file.path.startswith(f"{path.rstrip('/')}/") for file in files):
+        return f"{missing}: that is a folder"
+    known = _nearest_first(path, [file.path for file in files])
+    more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+    return f"{missing}; it has {', '.join(known[:_SHOWN]) or 'none'}{more}"
+
+
+def _nearest_first(path: str, known: list[str]) -> list[str]:
+    """Those of the same name first, as the paths of a saved folder begin with its own; then those that are like it."""
+    import difflib
+
+    same = [each for each in known if _name_in(each) == _name_in(path)]
+    near = [] if same else difflib.get_close_matches(path, known[:_COMPARED], n=3)
+    return list(dict.fromkeys([*same, *near, *known]))
+
+
+def _name_in(path: str) -> str:
+    return path.rpartition("/")[2]
