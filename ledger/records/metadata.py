@@ -26,6 +26,10 @@ _LEVELS = DEPTH_LIMIT - 8  # a record wraps its metadata into levels of its own
 _BEYOND_DIGITS = 10**INTEGER_DIGITS
 _LARGE = re.compile(rf"-?[1-9][0-9]{{0,{INTEGER_DIGITS - 1}}}")
 
+_VALUES = "values are str, int, float, bool, None, lists and dicts of these; save anything else as an artifact"
+_TO_LIST = "write its .tolist() if it is small, or save it as an artifact"
+_RENAME = "name the value in 1 to 255 characters"
+
 _ORDER = ("bool", "float", "str", "NoneType", "list", "dict")
 
 Value = Any
@@ -107,9 +111,10 @@ def _normalise_group(group: Mapping[Any, Any], path: tuple[str, ...]) -> dict[st
     result: dict[str, Value] = {}
     for key, value in group.items():
         if not isinstance(key, str):
-            raise _error((*path, repr(key)), f"a key is a str, got {type(key).__name__}")
+            where, got = (*path, repr(key)), type(key).__name__
+            raise _error(where, f"a key is a str, got {got}", hint="write keys as text, such as {str(key): value}")
         if not 1 <= len(key) <= KEY_LIMIT:
-            raise _error((*path, key), f"a key has 1 to {KEY_LIMIT} characters, got {len(key)}")
+            raise _error((*path, key), f"a key has 1 to {KEY_LIMIT} characters, got {len(key)}", hint=_RENAME)
         result[_text(key, (*path, repr(key)))] = _normalise(value, (*path, key))
     return result
 
@@ -167,7 +172,12 @@ def _normalise_numpy(value: object, path: tuple[str, ...]) -> Value:
         plain = value.item() if hasattr(value, "item") else value
         if isinstance(plain, (bool, int, float, str, dt.date)):
             return _normalise(plain, path)
-    raise _error(path, f"a value of type {kind.__module__}.{kind.__qualname__} is not metadata: {shown(value)}")
+    has_list = callable(getattr(kind, "tolist", None)) and hasattr(kind, "__len__")
+    raise _error(
+        path,
+        f"a value of type {kind.__module__}.{kind.__qualname__} is not metadata: {shown(value)}",
+        hint=_TO_LIST if has_list else _VALUES,
+    )
 
 
 def _text(text: str, path: tuple[str, ...]) -> str:
@@ -194,10 +204,6 @@ def _rank(value: Value) -> int:
     return 0 if is_number else 1 + _ORDER.index(type(value).__name__)
 
 
-def _error(path: tuple[str, ...], reason: str) -> MetadataError:
+def _error(path: tuple[str, ...], reason: str, hint: str = _VALUES) -> MetadataError:
     place = ".".join(path)
-    return MetadataError(
-        f"metadata {place!r}: {reason}",
-        hint="values are str, int, float, bool, None, lists and dicts of these; save anything else as an artifact",
-        path=place,
-    )
+    return MetadataError(f"metadata {place!r}: {reason}", hint=hint, path=place)

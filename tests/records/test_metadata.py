@@ -182,6 +182,23 @@ def test_everything_else_is_refused_with_its_key_path(metadata: dict[Any, Any], 
     assert f"metadata {place!r}: " == str(caught.value)[: len(f"metadata {place!r}: ")]
 
 
+@pytest.mark.parametrize(
+    ("metadata", "hint"),
+    [
+        ({"f1": {0: 0.9}}, "{str(key): value}"),
+        ({"": 1}, "name the value"),
+        ({"loss": np.zeros(3)}, ".tolist()"),
+        ({"loss": pd.Series([1.0])}, ".tolist()"),
+        ({"z": np.complex64(1)}, "save anything else"),
+    ],
+)
+def test_the_hint_fits_what_was_refused(metadata: dict[Any, Any], hint: str) -> None:
+    """Keys that are classes, and arrays where a number was meant, are what most often comes."""
+    with pytest.raises(MetadataError) as caught:
+        normalise(metadata)
+    assert hint in caught.value.hint
+
+
 def test_a_key_that_is_no_unicode_is_refused() -> None:
     """Half a surrogate pair cannot stand in a record, in a key as little as in a value."""
     with pytest.raises(MetadataError, match="not valid Unicode") as caught:
