@@ -9,6 +9,7 @@ from typing import Final
 
 # Patterns are compiled by `re` when they are first used: most programs ask no remote.
 _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
+_ABSENT = r"fatal: '(.+?)' does not appear to be a git repository"
 _LOCKED = r"Unable to create '([^']+\.lock)': File exists"
 _SWEPT = r"unable to migrate objects|No such file or directory.*\(unpacker error\)"
 _FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)"
@@ -28,10 +29,9 @@ _ADVICE: Final = {
     "unable to migrate objects": "try again when Git's housekeeping there is done; else who syncs may not write there",
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "unknown option": "Git is too old here: install 2.29 or a later one",
-    "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1`",
-    "does not appear to be a git repository": "check the path; `git init --bare` makes a new remote there",
+    "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1 PATH`",
     "matches more than one": "another ref there ends in refs/heads/main: `git push URL --delete REF` takes it away",
-    "branch is currently checked out": "share through a bare repository: `git init --bare` makes one",
+    "branch is currently checked out": "share through a bare repository: `git init --bare -b main PATH` makes one",
 }
 
 
@@ -40,6 +40,9 @@ def advice(words: str, default: str) -> str:
     owned = re.search(_OWNER, words)
     if owned is not None:  # by default Git reads no repository of another user
         return f"if you trust who owns it, run `git config --global --add safe.directory {shlex.quote(owned[1])}`"
+    absent = re.search(_ABSENT, words)
+    if absent is not None:  # without its path the command would make one of the folder it is run in
+        return f"check the path; where it is, `git init --bare -b main {shlex.quote(absent[1])}` makes a new remote"
     locked = re.search(_LOCKED, words)
     if locked is not None:  # Git never removes another's lock
         return f"try again in a minute; if {locked[1]} is still there then, its push has died: remove it in the remote"

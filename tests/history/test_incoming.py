@@ -391,7 +391,7 @@ def test_an_unreachable_remote(ledger: Ledger, hub: Path, tmp_path: Path) -> Non
     hub.rename(tmp_path / "gone.git")
     with pytest.raises(RemoteError, match=r"cannot ask origin .*does not appear to be a git repository") as caught:
         ledger.sync()
-    assert "git init --bare" in caught.value.hint
+    assert f"`git init --bare -b main {hub}` makes" in caught.value.hint
 
 
 def test_a_corrupt_remote(ledger: Ledger, hub: Path) -> None:
