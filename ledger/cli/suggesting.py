@@ -11,6 +11,7 @@ ELSEWHERE: Final = {
     "commit": ("ledger save",),
     "fetch": ("ledger sync",),
     "fsck": ("ledger verify",),
+    "ls": ("ledger artifact list",),
     "prune": ("ledger gc",),
     "pull": ("ledger sync",),
     "push": ("ledger sync",),
