@@ -1,7 +1,8 @@
 """Good copies of what is damaged or missing in a store, out of another store.
 
 Owns whether another store can make a content whole again, content by content. The other store may hold the same chunks
-in other packs: then its table comes with them. Or it has lost the table: then one's own says which packs it gives.
+in other packs: then its table comes with them. Or it has no such table: then the one that is read otherwise, from one's
+own store or a remote's, says which packs it gives.
 Everything is checked by its digests before it is counted on and again as it is copied. Registered data is the user's
 own and is left alone.
 """
@@ -21,11 +22,16 @@ from ledger.records import Content
 from ledger.system_errors import raise_if_inconclusive
 
 
-def mendable_keys(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:
-    """The objects of ``source`` that would make a content whole again in ``own``; ``None`` where they cannot."""
+def mendable_keys(
+    source: Store, own: Store, content: Content, faulty: Collection[str], *, read: Store
+) -> tuple[str, ...] | None:
+    """The objects of ``source`` that would make a content whole again in ``own``; ``None`` where they cannot.
+
+    ``read`` is what the ledger reads from: ``own``, and the stores of the remotes behind it.
+    """
     keys = _keys_of(source, own, content, faulty)
     if keys is None and content.has_table:
-        found = _keys_of(_WithOwnTables(source, own), own, content, faulty) or ()
+        found = _keys_of(_WithTablesOf(source, read), own, content, faulty) or ()
         keys = tuple(key for key in found if not _is_table(key)) or None
     return keys
 
@@ -36,6 +42,7 @@ def mend_content(
     content: Content,
     keys: Collection[str],
     *,
+    read: Store,
     label: str,
     copy_aside: Callable[[str, bytes], None],
     move_aside: Callable[[str], None],
@@ -45,7 +52,7 @@ def mend_content(
     What cannot be read, such as a folder in the place of a file, is for ``move_aside`` to take out of the way.
     """
     if content.has_table and not any(map(_is_table, keys)):
-        source = _WithOwnTables(source, own)
+        source = _WithTablesOf(source, read)
     for key in keys:
         try:
             found = own.get(key)
@@ -62,16 +69,16 @@ def mend_content(
     quiet.run(Copier(own, anew=keys).copy_objects, Copied(source, content, label))
 
 
-class _WithOwnTables(ReadOnlyStore):
-    """The objects of another store, but the tables of one's own."""
+class _WithTablesOf(ReadOnlyStore):
+    """The objects of another store, but the tables that the ledger reads."""
 
-    def __init__(self, store: Store, own: Store) -> None:
+    def __init__(self, store: Store, read: Store) -> None:
         super().__init__(store)
-        self._own = own
+        self._read = read
 
     def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of an object, or a part of them."""
-        return (self._own if _is_table(key) else self._store).get(key, start, length)
+        return (self._read if _is_table(key) else self._store).get(key, start, length)
 
 
 def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str]) -> tuple[str, ...] | None:

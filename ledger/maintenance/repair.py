@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.blobs import STORE_KEY, LocalStore, Store, mend_content, mendable_keys, open_store, store_id
+from ledger.blobs import STORE_KEY, LocalStore, Store, mend_content, mendable_keys, open_store, store_id, uncached
 from ledger.core import Ledger, Problem, Report
 from ledger.disk import locks_end_here, make_directory, move_file, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
@@ -108,7 +108,8 @@ def plan_repair(ledger: Ledger, source: Source) -> RepairPlan:
     for label, content in check.touched_contents():
         keys = None
         if source.store is not None:
-            keys = mendable_keys(source.store, ledger.store, content, check.found.store.keys())
+            read = uncached(ledger.workspace.all_stores)
+            keys = mendable_keys(source.store, ledger.store, content, check.found.store.keys(), read=read)
         if keys is None:
             hopeless.append(label)
         else:
@@ -165,6 +166,7 @@ def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
                 workspace.store,
                 repair.content,
                 repair.keys,
+                read=uncached(workspace.all_stores),
                 label=repair.label,
                 copy_aside=copy_aside,
                 move_aside=move_aside,

@@ -330,6 +330,20 @@ def test_a_source_without_the_table_gives_the_packs(kept: Ledger) -> None:
     assert expected == values_of(kept)
 
 
+def test_the_table_may_lie_in_the_store_of_a_remote(kept: Ledger, tmp_path: Path) -> None:
+    """A clone that reads from a hub which has lost its packs: whoever has the packs alone can make all of it whole."""
+    hub, copy = new_hub(tmp_path), Ledger.open(kept.path.parent / "copy")
+    write_remote(kept.path, "origin", str(hub))
+    Ledger.open(kept.path).sync()
+    clone = Ledger.clone(str(hub), tmp_path / "clone")
+    shutil.rmtree(hub / "ledger-store" / "packs")
+    shutil.rmtree(store_of(copy) / "tables")
+    plan = plan_repair(clone, find_source(clone, str(copy.path)))
+    assert ((), True) == (plan.hopeless, plan.is_enough)
+    assert repair(clone, str(copy.path)).report.ok
+    assert values_of(Ledger.open(kept.path)) == values_of(Ledger.open(clone.path))
+
+
 def test_a_damaged_source_is_no_help(kept: Ledger) -> None:
     """What the source cannot give whole is not taken: the plan says so, and nothing changes."""
     copy = Ledger.open(kept.path.parent / "copy")
