@@ -90,7 +90,9 @@ def show_artifact(session: Session, name: str) -> None:
 @versions.command("list", cls=ExampleCommand, example="ledger artifact version list iris --tag best --limit 10")
 @click.argument("name", required=False, shell_complete=complete_version)
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="Only versions with this tag; may be repeated.")
-@metadata_option("Only versions with this metadata, JSON or text; may be repeated.")
+@metadata_option(
+    "Only versions with this metadata, JSON or text, of a group as 'metrics={\"accuracy\": 0.97}'; may be repeated."
+)
 @type_option("Only of this type, such as ModelArtifact.")
 @click.option("--since", type=moment, metavar="TIME", help="Only versions saved after this time (ISO 8601).")
 @limit_option("Only the newest N.")
