@@ -36,11 +36,12 @@ _ABOUT_ONE_OBJECT = ("read", "delete")  # any other answer "not found" does not 
 _MISSING_PLACES = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _KEYS_OF_THE_BUCKET = "KMS."  # how codes about a bucket's encryption begin
 _LOG_IN = "log in again: the credentials are no longer valid"
+_SET_THE_REGION = "set AWS_REGION to where the bucket is"
 _ACCESS_HINTS = {
     "ExpiredToken": _LOG_IN,
     "InvalidToken": _LOG_IN,
     "TokenRefreshRequired": _LOG_IN,
-    "AuthorizationHeaderMalformed": "set AWS_REGION to where the bucket is",
+    "AuthorizationHeaderMalformed": _SET_THE_REGION,
     "InvalidObjectState": "bring that object back from the archive, and let no rule of the bucket move the store there",
     "QuotaExceeded": "make room in the bucket, or ask whoever keeps it for more",
     "RequestTimeTooSkewed": "set this machine's clock: the service refuses requests signed at another time",
@@ -50,14 +51,15 @@ _DETAILS = re.compile(r'(?:message|error): "([^"]+)"')
 _KIND = re.compile(r"HttpError \{\s+kind: (\w+)")
 _KINDS = {"Timeout": "no answer in time", "Interrupted": "the connection was cut", "Connect": "cannot connect"}
 _CERTIFICATE = re.compile(r"InvalidCertificate\(\s*(\w+)")
-_CONNECTION_HINTS = {
+_REFUSAL_HINTS = {
     "InvalidCertificate": "let SSL_CERT_FILE name the certificate of the authority behind it, or behind your proxy",
     "ProxyAuthRequired": "give user and password in the URL of the proxy, in HTTPS_PROXY",
+    "incorrectly configured region": _SET_THE_REGION,
 }
-"""What to do about connections that are refused for good, by the library's words."""
+"""What to do where one is refused for good without a status, by the library's words."""
 _UNAUTHENTICATED = "lacked valid authentication credentials"
 _METADATA_SERVICES = ("169.254.169.254", "metadata.google.internal")
-_ACCESS_WORDS = (_UNAUTHENTICATED, *_METADATA_SERVICES, *_CONNECTION_HINTS)
+_ACCESS_WORDS = (_UNAUTHENTICATED, *_METADATA_SERVICES, *_REFUSAL_HINTS)
 _NO_PARTS = "serve the store's files with their lengths and with HTTP ranges: parts of them are asked for"
 _BAD_KEY = "give that object a key without empty parts, `.`, `..` and control characters"
 _SETUP_HINTS = {
@@ -66,7 +68,6 @@ _SETUP_HINTS = {
     "Content-Length Header missing": _NO_PARTS,
     "object with invalid path": _BAD_KEY,
     "Could not parse path": _BAD_KEY,
-    "incorrectly configured region": "set AWS_REGION to where the bucket is",
 }
 """Failures without a status that trying again does not mend, by words in them."""
 
@@ -141,7 +142,7 @@ def _access_error(answer: Answer, text: str, place: str, doing: str) -> StoreAcc
         hint = "set the service's environment variables, or log in with its own tool (specs/stores.md, 2)"
         return StoreAccessError(f"cannot {doing} {place}: no credentials found", hint=hint, path=place)
     message = f"cannot {doing} {place}: {answer.reason}"
-    refused = (hint for words, hint in _CONNECTION_HINTS.items() if words in text)
+    refused = (hint for words, hint in _REFUSAL_HINTS.items() if words in text)
     return StoreAccessError(message, hint=_ACCESS_HINTS.get(answer.code) or next(refused, ""), path=place)
 
 

@@ -315,6 +315,7 @@ REFUSALS = [
     (403, "RequestTimeTooSkewed", StoreAccessError, "clock"),
     (400, "ExpiredToken", StoreAccessError, "log in again"),
     (400, "AuthorizationHeaderMalformed", StoreAccessError, "AWS_REGION"),
+    (301, "PermanentRedirect", StoreAccessError, "AWS_REGION"),
     (400, "KMS.DisabledException", StoreAccessError, "credentials"),
     (403, "InvalidObjectState", StoreAccessError, "archive"),
     (407, "", StoreAccessError, "credentials"),

@@ -431,8 +431,9 @@ def test_registered_data_is_read_over_the_web(tmp_path: Path) -> None:
     [
         (Fault("answer", status=503, code="SlowDown"), StoreUnavailableError),
         (Fault("answer", status=403, code="AccessDenied"), StoreAccessError),
+        (Fault("answer", status=301, code="PermanentRedirect"), StoreAccessError),
     ],
-    ids=["away", "closed"],
+    ids=["away", "closed", "elsewhere"],
 )
 def test_a_store_out_of_reach_is_no_damage(
     tmp_path: Path,
