@@ -28,6 +28,7 @@ def mendable_keys(
     """The objects of ``source`` that would make a content whole again in ``own``; ``None`` where they cannot.
 
     ``read`` is what the ledger reads from: ``own``, and the stores of the remotes behind it.
+    Raises `StoreUnavailableError` or `StoreAccessError` where a store does not say what it holds.
     """
     keys = _keys_of(source, own, content, faulty)
     if keys is None and content.has_table:
@@ -62,7 +63,7 @@ def mend_content(
             raise_if_inconclusive(error)
             move_aside(key)
             continue
-        if found != source.get(key):
+        if found != _given(source, key):
             copy_aside(key, found)
     quiet = copy_context()
     quiet.run(collect_warnings, [])  # that it is damaged is why it is written again
@@ -92,8 +93,17 @@ def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str
         checked = check_objects(source, {key: sizes.get(key) for key in wanted if not _is_table(key)})
         is_hit = any(done.fault is not None and done.fault.touches(needs.stretches[done.key]) for done in checked)
         return None if is_hit else tuple(wanted)
-    except StorageError:
+    except StorageError as error:
+        raise_if_inconclusive(error)
         return None  # it cannot be read: as good as not there
+
+
+def _given(source: Store, key: str) -> bytes | None:
+    """An object of ``source``, or ``None`` where it went since: whoever copies it says so."""
+    try:
+        return source.get(key)
+    except FileNotFoundError:
+        return None
 
 
 def _is_table(key: str) -> bool:

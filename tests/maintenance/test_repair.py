@@ -10,13 +10,24 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import ArgumentError, LedgerNotFoundError, RemoteError, StorageError
+from ledger.errors import (
+    ArgumentError,
+    IntegrityError,
+    LedgerError,
+    LedgerNotFoundError,
+    RemoteError,
+    StorageError,
+    StoreAccessError,
+    StoreUnavailableError,
+)
 from ledger.history.waiting import Ticket
 from ledger.lookup import write_remote
 from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source, plan_repair
 from tests.kit.contents import noise
+from tests.kit.faults import Fault, Proxy, nothing, on
 from tests.kit.hubs import new_hub
 from tests.kit.ledgers import damage, files_below, git, plant, store_of, values_of
+from tests.kit.s3 import Bucket
 from tests.kit.web import served
 from tests.maintenance.corruption import Sound
 from tests.maintenance.varied import make_varied
@@ -401,6 +412,19 @@ def test_what_no_source_has_is_left_and_said(kept: Ledger) -> None:
     assert (True, False) == (plan.is_empty, plan.is_enough)
 
 
+@pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
+def test_what_the_source_lost_since_the_plan_is_told(kept: Ledger, kind: str) -> None:
+    """Its copy is no longer there to be compared with what is bad here, which stays."""
+    path = stored(kept, kind)
+    damage(path)
+    bad, fresh = path.read_bytes(), Ledger.open(kept.path)
+    plan = plan_repair(fresh, find_source(fresh, str(kept.path.parent / "copy")))
+    (kept.path.parent / "copy" / path.relative_to(kept.path)).unlink()
+    with pytest.raises(IntegrityError):
+        execute_repair(fresh, plan, now=NOW)
+    assert bad == path.read_bytes()
+
+
 def test_a_repair_is_done_again_without_harm(kept: Ledger) -> None:
     """The same plan executed twice, as after a crash in the middle, gives the same ledger."""
     damage(stored(kept, "packs"))
@@ -432,6 +456,30 @@ def test_a_source_that_cannot_be_asked_is_not_called_none(kept: Ledger) -> None:
     """Nobody is sent to look for another one."""
     with served(store_of(kept), parts=False) as url, pytest.raises(StorageError, match="Range request not supported"):
         find_source(kept, url)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (Fault("answer", status=503, code="SlowDown"), StoreUnavailableError),
+        (Fault("answer", status=403, code="ExpiredToken"), StoreAccessError),
+    ],
+    ids=["away", "closed"],
+)
+def test_a_source_that_fails_meanwhile_is_not_called_empty(
+    kept: Ledger, bucket: Bucket, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, fault: Fault, kind: type[LedgerError]
+) -> None:
+    """What a bucket did not answer is its own error, and not said to be lost; asked later, it mends."""
+    monkeypatch.setattr("ledger.blobs.retrying._FIRST_PAUSE", 0.0)
+    for key, data in files_below(store_of(kept)).items():
+        bucket.plant(key, data)
+    stored(kept, "packs").unlink()
+    source = find_source(kept, bucket.url)
+    proxy.plan = on(fault)
+    with pytest.raises(kind):
+        plan_repair(kept, source)
+    proxy.plan = nothing
+    assert repair(kept, bucket.url).report.ok
 
 
 @pytest.mark.parametrize("count", [6, pytest.param(1_000, marks=LONG)])
