@@ -23,6 +23,7 @@ from ledger.ids import VersionId, is_uuid, undashed
 from ledger.records import Name, check_name, check_version, number_of
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
+_SHORT_PREFIX = re.compile(r"[0-9a-f]{1,3}")
 _SHOWN = 8
 _NEAREST = 3
 
@@ -76,11 +77,12 @@ def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
     names = snapshot.artifact_names()
     near = [name for name in names if name.lower() == wanted.lower()] or difflib.get_close_matches(wanted, names, n=3)
     near = _as_elsewhere(snapshot, wanted) or near
-    return ArtifactNotFoundError(
-        f"no artifact has the name, id or id prefix {wanted!r}",
-        hint=f"did you mean {' or '.join(map(repr, near))}?" if near else "",
-        name=wanted,
-    )
+    hint = ""
+    if near:
+        hint = f"did you mean {' or '.join(map(repr, near))}?"
+    elif _SHORT_PREFIX.fullmatch(wanted.lower()):
+        hint = "an id is found by its first 4 digits or more"
+    return ArtifactNotFoundError(f"no artifact has the name, id or id prefix {wanted!r}", hint=hint, name=wanted)
 
 
 def _as_elsewhere(snapshot: Snapshot, wanted: str) -> list[str]:
