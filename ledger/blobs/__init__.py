@@ -7,13 +7,13 @@ caller gathers himself (`GatheredPuts`), and every byte handed out has been chec
 artifacts, versions or the history.
 """
 
-from ledger.blobs.auditing import absent, check_linked, check_objects, check_table, stored_keys
+from ledger.blobs.auditing import Checked, absent, check_linked, check_objects, check_table, stored_keys
 from ledger.blobs.buckets import BucketStore
 from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
 from ledger.blobs.copying import Copied, Copier
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
-from ledger.blobs.faults import Fault
+from ledger.blobs.faults import Fault, missized
 from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.layout import STORE_KEY
@@ -39,7 +39,7 @@ from ledger.blobs.pruning import (
     live_bytes,
     point_anew,
 )
-from ledger.blobs.reader import ContentReader, are_present, is_present
+from ledger.blobs.reader import ContentReader, are_present, is_present, whole_files
 from ledger.blobs.registered import CHANGED_IN_PLACE
 from ledger.blobs.store import PrunableStore, Store, uncached
 from ledger.blobs.unopened import UnopenedStore
@@ -51,6 +51,7 @@ __all__ = [
     "STORE_KEY",
     "BucketStore",
     "CacheUsage",
+    "Checked",
     "ContentReader",
     "ContentWriter",
     "Copied",
@@ -93,6 +94,7 @@ __all__ = [
     "live_bytes",
     "mend_content",
     "mendable_keys",
+    "missized",
     "needs_of",
     "open_store",
     "packs_in",
@@ -103,4 +105,5 @@ __all__ = [
     "store_record",
     "stored_keys",
     "uncached",
+    "whole_files",
 ]

@@ -7,7 +7,7 @@ which contents there are, and whom a fault touches. Changes nothing.
 """
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import Final, NamedTuple
@@ -19,7 +19,7 @@ from ledger.blobs.packs import PackIndex, RecentIndexes, load_index, open_entry
 from ledger.blobs.reader import ContentReader
 from ledger.blobs.sought import THE_STORE, Sought
 from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
-from ledger.blobs.tables import Table, load_table
+from ledger.blobs.tables import Table, read_table
 from ledger.blobs.workers import in_order
 from ledger.errors import IntegrityError, StorageError
 from ledger.ids import Digest, digest_from_hex
@@ -31,11 +31,15 @@ PART_SIZE: Final = 8 << 20
 
 
 class Checked(NamedTuple):
-    """An object that was read whole, what is wrong with it, and how many of its stored bytes were read."""
+    """An object that was read whole, what is wrong with it, and how many of its stored bytes were read.
+
+    ``plain`` is the plain size of a sound chunk.
+    """
 
     key: str
     fault: Fault | None
     size: int
+    plain: int | None = None
 
 
 def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
@@ -62,7 +66,7 @@ def check_table(store: Store, content: Content) -> Fault | None:
         return None
     key = table_key(content.digest)
     try:
-        table = load_table(store, content, label=THE_STORE)
+        table, _ = read_table(store, content.digest, label=THE_STORE)
         found = tuple(_segments(store, table))
     except (IntegrityError, StorageError) as error:
         raise_if_inconclusive(error)
@@ -84,25 +88,27 @@ def stored_keys(store: Store) -> Iterator[str]:
             yield from store.list(kind)
 
 
-def check_objects(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Checked]:
+def check_objects(store: Store, keys: Iterable[str]) -> Iterator[Checked]:
     """Read chunk objects and packs whole, on all cores; what came of each, in order but packs last.
 
-    ``sizes`` has the keys, with the plain size that a chunk should have where that is known.
+    A chunk is judged by its digest alone: what a manifest says of its size may be what is wrong.
     """
-    packs = {key: size for key, size in sizes.items() if key.startswith("packs/")}
-    small = {key: size for key, size in sizes.items() if key not in packs}
+    packs: list[str] = []
+    small: list[str] = []
+    for key in keys:
+        (packs if key.startswith("packs/") else small).append(key)
     yield from _check_each(store, small, small_at_once(store))
     yield from _check_each(store, packs, gets_at_once(store))
 
 
-def _check_each(store: Store, sizes: Mapping[str, int | None], threads: int | None) -> Iterator[Checked]:
+def _check_each(store: Store, keys: Iterable[str], threads: int | None) -> Iterator[Checked]:
     found: dict[str, list[Fault]] = {}
     read: dict[str, int] = {}
-    for done in in_order(operator.call, _work(store, sizes), threads=threads):
+    for done in in_order(operator.call, _work(store, keys), threads=threads):
         found.setdefault(done.key, []).extend(done.faults)
         read[done.key] = read.get(done.key, 0) + done.size
         if done.is_last:
-            yield Checked(done.key, _together(found.pop(done.key)), read.pop(done.key))
+            yield Checked(done.key, _together(found.pop(done.key)), read.pop(done.key), done.plain)
 
 
 class _Done(NamedTuple):
@@ -112,34 +118,36 @@ class _Done(NamedTuple):
     size: int
     faults: Sequence[Fault]
     is_last: bool = True
+    plain: int | None = None
 
 
-def _work(store: Store, sizes: Mapping[str, int | None]) -> Iterator[Callable[[], _Done]]:
-    for key, size in sizes.items():
+def _work(store: Store, keys: Iterable[str]) -> Iterator[Callable[[], _Done]]:
+    for key in keys:
         kind, name = parse_key(key) or ("", "")
         if kind == "chunks":
-            yield partial(_check_chunk, store, key, digest_from_hex(name), size)
+            yield partial(_check_chunk, store, key, digest_from_hex(name))
         elif kind == "packs":
             yield from _pack_work(store, key, name)
         else:
             yield partial(_Done, key, 0, ())  # tables are checked with their contents
 
 
-def _check_chunk(store: Store, key: str, digest: Digest, size: int | None) -> _Done:
+def _check_chunk(store: Store, key: str, digest: Digest) -> _Done:
     sought = Sought(THE_STORE, "chunk", digest, store, key)
     try:
-        stored = store.get(key, 0, stored_limit(PLAIN_LIMIT if size is None else size))
-        if size is None:
-            size = frame_size(stored, sought) if codec_of(stored) == "zstd" else len(stored)
+        stored = store.get(key, 0, stored_limit(PLAIN_LIMIT))
+        size = frame_size(stored, sought) if codec_of(stored) == "zstd" else len(stored)
         if size > PLAIN_LIMIT:
             raise sought.damaged(f"has {size} bytes, over the limit of {PLAIN_LIMIT}")
+        if len(stored) > stored_limit(size):
+            raise sought.damaged(f"takes {len(stored)} bytes for {size}, over the limit of {stored_limit(size)}")
         open_chunk(stored, size, sought)
     except FileNotFoundError:
         return _Done(key, 0, [missing(store, key)])
     except (IntegrityError, StorageError) as error:
         raise_if_inconclusive(error)
         return _Done(key, 0, [Fault(key, "corrupt", str(error))])
-    return _Done(key, len(stored), ())
+    return _Done(key, len(stored), (), plain=size)
 
 
 def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done]]:

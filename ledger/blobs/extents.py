@@ -33,19 +33,20 @@ Extents = Sequence[Extent]
 _Whole = tuple[list[Extent], Sequence[Run]]  # objects that are a content's as a whole, and runs of chunks in packs
 
 
-def extents_of(store: Store, contents: Iterable[Content]) -> dict[Digest, Extents | LedgerError]:
-    """The stored bytes of each content by its digest, or what is wrong with it; several may share them.
+def extents_of(store: Store, contents: Iterable[Content]) -> dict[Content, Extents | LedgerError]:
+    """The stored bytes of each content, or what is wrong with it; several may share them.
 
-    Linked data is the user's own: only its table counts.
+    Linked data is the user's own: only its table counts. A digest alone does not tell contents apart: of two manifests
+    with one digest, one may say what is not so.
     """
-    distinct = {content.digest: content for content in contents}
+    distinct = dict.fromkeys(contents)
     threads = small_at_once(store)
-    found = in_order(partial(_whole_objects, store), distinct.values(), threads=threads)
+    found = in_order(partial(_whole_objects, store), distinct, threads=threads)
     whole = dict(zip(distinct, found, strict=True))
     packs = {pack for each in whole.values() if not isinstance(each, LedgerError) for pack, _, _ in each[1]}
     named = sorted(packs)
     offsets = dict(zip(named, in_order(partial(_offsets, store), named, threads=threads), strict=True))
-    return {digest: _together(each, offsets, digest) for digest, each in whole.items()}
+    return {content: _together(each, offsets, content.digest) for content, each in whole.items()}
 
 
 def _whole_objects(store: Store, content: Content) -> _Whole | LedgerError:

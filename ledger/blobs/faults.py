@@ -11,7 +11,8 @@ from ledger.errors import LedgerError
 class Fault(NamedTuple):
     """What is wrong with an object; ``chunks`` are the damaged chunks of a pack, none where all of it is lost.
 
-    ``cause`` is set where a table cannot say what its content needs: the error that it failed with.
+    ``cause`` is set where a table cannot say what its content needs: the error that it failed with. ``sizes`` are set
+    where a sound chunk is not what is said of it: the sizes that some give it, which are the only ones it fails.
     """
 
     key: str
@@ -19,10 +20,22 @@ class Fault(NamedTuple):
     message: str
     chunks: frozenset[int] = frozenset()
     cause: LedgerError | None = None
+    sizes: frozenset[int] = frozenset()
 
-    def touches(self, stretches: Iterable[tuple[int, int]]) -> bool:
-        """Whether it is in one of the chunks that a content needs of the object."""
+    def touches(self, stretches: Iterable[tuple[int, int]], size: int | None = None) -> bool:
+        """Whether it is in one of the chunks that a content needs of the object, which it says to be of a ``size``."""
+        if self.sizes:
+            return size in self.sizes
         return not self.chunks or any(first <= chunk < stop for first, stop in stretches for chunk in self.chunks)
+
+
+def missized(store: Store, key: str, size: int | None, said: Iterable[int | None]) -> Fault | None:
+    """The fault of a sound chunk that is said to be of another ``size``; ``None`` where it is not, or is no chunk."""
+    wrong = frozenset(each for each in said if each is not None and each != size)
+    if size is None or not wrong:
+        return None
+    numbers = ", ".join(map(str, sorted(wrong)))
+    return Fault(key, "corrupt", f"{store.url}/{key} has {size} bytes, and by a manifest {numbers}", sizes=wrong)
 
 
 def missing(store: Store, key: str) -> Fault:

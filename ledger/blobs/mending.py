@@ -12,6 +12,7 @@ from contextvars import copy_context
 
 from ledger.blobs.auditing import check_objects, check_table
 from ledger.blobs.copying import Copied, Copier
+from ledger.blobs.faults import missized
 from ledger.blobs.layout import kind_of
 from ledger.blobs.needs import needs_of, sizes_of
 from ledger.blobs.readonly import ReadOnlyStore
@@ -87,12 +88,15 @@ def _keys_of(source: Store, own: Store, content: Content, faulty: Collection[str
     sizes = sizes_of(content)
     try:
         needs = needs_of(source, content)
-        if needs.fault is not None or check_table(source, content) is not None:
+        if needs.fault is not None or needs.contradiction is not None or check_table(source, content) is not None:
             return None
         wanted = [key for key in needs.stretches if key in faulty or _is_table(key) or not own.has(key)]
-        checked = check_objects(source, {key: sizes.get(key) for key in wanted if not _is_table(key)})
-        is_hit = any(done.fault is not None and done.fault.touches(needs.stretches[done.key]) for done in checked)
-        return None if is_hit else tuple(wanted)
+        for done in check_objects(source, (key for key in wanted if not _is_table(key))):
+            size = sizes.get(done.key)
+            fault = done.fault or missized(source, done.key, done.plain, [size])
+            if fault is not None and fault.touches(needs.stretches[done.key], size):
+                return None
+        return tuple(wanted)
     except StorageError as error:
         raise_if_inconclusive(error)
         return None  # it cannot be read: as good as not there

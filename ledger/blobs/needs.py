@@ -10,7 +10,7 @@ from ledger.blobs.faults import Fault, missing
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.sought import THE_STORE
 from ledger.blobs.store import Store
-from ledger.blobs.tables import Table, load_table
+from ledger.blobs.tables import Table, contradiction, read_table
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.records import Content, FileEntry
 from ledger.system_errors import raise_if_inconclusive
@@ -22,12 +22,14 @@ Stretch = tuple[int, int]
 class Needs(NamedTuple):
     """The objects of a content: keys, of packs with the stretches of chunks; and what of it cannot be told.
 
-    ``has_links`` says whether there are links among its files.
+    ``has_links`` says whether there are links among its files, ``contradiction`` what the manifest says otherwise
+    than a sound table: the objects are those of the table then, since other versions may name it.
     """
 
     stretches: Mapping[str, tuple[Stretch, ...]]
     fault: Fault | None = None
     has_links: bool = False
+    contradiction: str | None = None
 
 
 def needs_of(store: Store, content: Content) -> Needs:
@@ -38,13 +40,13 @@ def needs_of(store: Store, content: Content) -> Needs:
         )
     key = table_key(content.digest)
     try:
-        table = load_table(store, content, label=THE_STORE)
+        table, _ = read_table(store, content.digest, label=THE_STORE)
     except (IntegrityError, StorageError, FormatError) as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return Needs({key: ()}, missing(store, key))
         raise_if_inconclusive(error)
         return Needs({key: ()}, Fault(key, "corrupt", str(error), cause=error))
-    return Needs({key: (), **stretches_of(table)}, None, _has_links(table.files))
+    return Needs({key: (), **stretches_of(table)}, None, _has_links(table.files), contradiction(content, table))
 
 
 def sizes_of(content: Content) -> dict[str, int]:

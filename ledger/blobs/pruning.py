@@ -23,7 +23,7 @@ from ledger.blobs.needs import Stretch
 from ledger.blobs.packs import load_index
 from ledger.blobs.sought import THE_STORE
 from ledger.blobs.store import Store
-from ledger.blobs.tables import Run, load_table, put_runs
+from ledger.blobs.tables import Run, put_runs, read_table
 from ledger.disk import Hold, alone, fresh_name, remove_if_there, status_of, storage_errors, walk, write_new_file
 from ledger.errors import DiskFullError
 from ledger.records import Content
@@ -131,6 +131,6 @@ def age_anew(store: LocalStore, key: str) -> None:
 
 def _runs_now(store: Store, content: Content, places: Moves) -> tuple[Run, ...] | None:
     """The runs of a table as they should be, or ``None`` where they are so."""
-    table = load_table(store, content, label=THE_STORE)
+    table, _ = read_table(store, content.digest, label=THE_STORE)
     runs = moved_runs(table.runs, places)
     return runs if runs != table.runs else None

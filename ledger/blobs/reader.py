@@ -39,7 +39,7 @@ class ContentReader:
 
     def __init__(self, store: Store, content: Content, *, label: str) -> None:
         table = load_table(store, content, label=label) if content.has_table else None
-        self.files = table.files if table is not None else _whole_files(content, label)
+        self.files = table.files if table is not None else whole_files(content, label=label)
         self._store = store
         self._content = content
         self._label = label
@@ -186,7 +186,7 @@ class _InStream:
         self._stream.fill(self._at + start, target)
 
 
-def _whole_files(content: Content, label: str) -> tuple[FileEntry, ...]:
+def whole_files(content: Content, *, label: str) -> tuple[FileEntry, ...]:
     """The files of a content that stands whole in its manifest, once its parts agree."""
     files = content.files or ()
     try:

@@ -2,7 +2,8 @@
 
 Owns the form of tables (specs/format.md, 5.3) and what must hold before one is
 believed: a table comes from a store that others may write, so its digest, counts,
-sums and paths are checked before anything is read for it.
+sums and paths are checked before anything is read for it. What a manifest says of a
+sound table that is not so is the manifest's fault: others may name the same content.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from ledger.blobs.layout import is_hex, table_key
 from ledger.blobs.paths import check_files
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store, checked_reading
-from ledger.errors import FormatError, UnsupportedFormatError
+from ledger.errors import FormatError, IntegrityError, UnsupportedFormatError
 from ledger.ids import Digest
 from ledger.records import (
     FORMAT,
@@ -49,6 +50,11 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         """How many chunks the stream has."""
         return sum(count for _, _, count in self.runs)
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether it lists registered data: each of its files has a digest of its own."""
+        return any(file.digest is not None for file in self.files)
+
 
 def put_table(store: Store | GatheredPuts, table: Table, encoder: Encoder) -> None:
     """Publish a table under the digest of its content."""
@@ -62,13 +68,39 @@ def put_table(store: Store | GatheredPuts, table: Table, encoder: Encoder) -> No
 
 
 def load_table(store: Store, content: Content, *, label: str) -> Table:
-    """The checked table of a content that has one; `IntegrityError` where it is missing or is not that content's."""
+    """The checked table of a content that has one.
+
+    `IntegrityError` where it is missing, damaged, or not what the manifest says.
+    """
     return load_table_as_stored(store, content, label=label)[0]
 
 
 def load_table_as_stored(store: Store, content: Content, *, label: str) -> tuple[Table, bytes]:
     """The checked table of a content, and the very bytes that it was read from, for whoever passes them on."""
-    return checked_reading(store, table_key(content.digest), lambda each: _load(each, content, label))
+    table, stored = read_table(store, content.digest, label=label)
+    problem = contradiction(content, table)
+    if problem is not None:
+        raise IntegrityError(f"{label}: {problem}", label=label, digest=content.digest)
+    return table, stored
+
+
+def read_table(store: Store, digest: Digest, *, label: str) -> tuple[Table, bytes]:
+    """The checked table of a digest, whatever manifests say of it, and the bytes that it was read from."""
+    return checked_reading(store, table_key(digest), lambda each: _load(each, digest, label))
+
+
+def contradiction(content: Content, table: Table) -> str | None:
+    """What a manifest says of its content that the sound table of that digest does not, or ``None``."""
+    if (content.linked is not None) != table.is_linked:
+        what = "stored" if table.is_linked else "registered"
+        return f"the manifest says that the content {content.digest} is {what}, its table that it is not"
+    said, found = (content.size, content.file_count), (table.size, len(table.files))
+    if said != found:
+        return (
+            f"the manifest says bytes: {said[0]}, files: {said[1]} of the content {content.digest}, "
+            f"its table bytes: {found[0]}, files: {found[1]}"
+        )
+    return None
 
 
 def listed_files(store: Store, content: Content, *, label: str) -> tuple[FileEntry, ...]:
@@ -81,8 +113,8 @@ def load_runs(store: Store, content: Content, *, label: str) -> tuple[Run, ...]:
 
     Nothing but the form of the table is checked; `IntegrityError` where it is missing or has another.
     """
-    table, sought, _ = _read(store, content, label)
-    problem = _runs_problem(table, content)
+    table, sought, _ = _read(store, content.digest, label)
+    problem = _runs_problem(table)
     if problem is not None:
         raise sought.damaged(problem)
     return table.runs
@@ -93,10 +125,10 @@ def table_sought(store: Store, digest: Digest, label: str) -> Sought:
     return Sought(label, "table", digest, store, table_key(digest))
 
 
-def _load(store: Store, content: Content, label: str) -> tuple[Table, bytes]:
-    table, sought, frame = _read(store, content, label)
+def _load(store: Store, digest: Digest, label: str) -> tuple[Table, bytes]:
+    table, sought, frame = _read(store, digest, label)
     try:
-        problem = _problem(table, content)
+        problem = _problem(table, digest)
         if problem is None:
             check_files(table.files, where=str(sought))
     except FormatError as error:
@@ -106,9 +138,9 @@ def _load(store: Store, content: Content, label: str) -> tuple[Table, bytes]:
     return table, frame
 
 
-def _read(store: Store, content: Content, label: str) -> tuple[Table, Sought, bytes]:
+def _read(store: Store, digest: Digest, label: str) -> tuple[Table, Sought, bytes]:
     """The table of a content in its right form, what errors about it name, and its bytes as they are stored."""
-    sought = table_sought(store, content.digest, label)
+    sought = table_sought(store, digest, label)
     try:
         frame = store.get(sought.key, 0, stored_limit(TABLE_LIMIT))
     except FileNotFoundError as error:
@@ -137,27 +169,24 @@ def with_runs(stored: bytes, runs: Sequence[Run], sought: Sought) -> bytes:
     return Encoder().frame(encode_compact({**record, "runs": runs}))
 
 
-def _problem(table: Table, content: Content) -> str | None:
-    """What in a table contradicts itself or the manifest, or ``None``."""
-    is_linked = content.linked is not None
-    found = linked_digest(table.files) if is_linked else content_digest(table.files, table.segments)
-    if not found == table.digest == content.digest:
-        return f"is of the content {found}, expected {content.digest}"
+def _problem(table: Table, digest: Digest) -> str | None:
+    """What in a table contradicts itself or its name, or ``None``."""
+    found = linked_digest(table.files) if table.is_linked else content_digest(table.files, table.segments)
+    if not found == table.digest == digest:
+        return f"is of the content {found}, expected {digest}"
     total = sum(file.size for file in table.files)
-    if not total == table.size == content.size:
-        return f"has {total} bytes of files, expected {content.size}"
-    if len(table.files) != content.file_count:
-        return f"has {len(table.files)} files, expected {content.file_count}"
-    return _runs_problem(table, content)
+    if total != table.size:
+        return f"has {total} bytes of files, expected {table.size}"
+    return _runs_problem(table)
 
 
-def _runs_problem(table: Table, content: Content) -> str | None:
+def _runs_problem(table: Table) -> str | None:
     for pack, first, count in table.runs:
         if not is_hex(pack) or first < 0 or count < 1:
             return f"holds the impossible run {[pack, first, count]}"
     chunks = table.chunk_count
     # Each chunk has at least a byte; linked data has none.
-    least, most = (0, 0) if content.linked is not None else (min(1, content.size), content.size)
+    least, most = (0, 0) if table.is_linked else (min(1, table.size), table.size)
     if not least <= chunks <= most or -(-chunks // SEGMENT_CHUNKS) != len(table.segments):
-        return f"has {chunks} chunks in {len(table.segments)} segments for {content.size} bytes"
+        return f"has {chunks} chunks in {len(table.segments)} segments for {table.size} bytes"
     return None

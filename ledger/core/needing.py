@@ -37,20 +37,22 @@ def needed_objects(workspace: Workspace) -> Needed:
     """
     tip = workspace.history.tip()
     stretches: dict[str, set[tuple[int, int]]] = {}
-    contents: dict[str, Content] = {}
+    seen: set[Content] = set()  # of two with one digest, one may say what is not so, and name other objects
+    with_tables: dict[str, Content] = {}
     for label, content in _contents(workspace, tip):
         if isinstance(content, LedgerError):
             raise _untold(label, content)
-        if content.digest in contents:
+        if content in seen:
             continue
         needs = needs_of(uncached(workspace.all_stores), content)
         if needs.fault is not None:
             raise _untold(label, needs.fault)
-        contents[content.digest] = content
+        seen.add(content)
+        if content.has_table and content.linked is None:
+            with_tables[content.digest] = content
         for key, named in needs.stretches.items():
             stretches.setdefault(key, set()).update(named)
-    with_tables = tuple(content for content in contents.values() if content.has_table and content.linked is None)
-    return Needed(tip=tip, stretches=stretches, contents=with_tables)
+    return Needed(tip=tip, stretches=stretches, contents=tuple(with_tables.values()))
 
 
 def needed_since(workspace: Workspace, before: CommitId, after: CommitId) -> set[str]:

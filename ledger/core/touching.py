@@ -5,7 +5,7 @@ Takes a pass over the records of every version, so it is asked only where someth
 
 from collections.abc import Iterator, Mapping
 
-from ledger.blobs import Fault, Store, needs_of
+from ledger.blobs import Fault, Store, needs_of, sizes_of
 from ledger.core.workspace import Workspace
 from ledger.errors import LedgerError
 from ledger.history import Snapshot
@@ -42,10 +42,10 @@ def touched_contents(
 
     ``faults`` are by the key of the object that has them.
     """
-    seen: set[str] = set()
+    seen: set[Content] = set()
     for label, content in every_content(workspace, snapshot):
-        if isinstance(content, Content) and content.digest not in seen and any(_touching(stores, content, faults)):
-            seen.add(content.digest)
+        if isinstance(content, Content) and content not in seen and any(_touching(stores, content, faults)):
+            seen.add(content)
             yield label, content
 
 
@@ -76,7 +76,8 @@ def touched_versions(
 
 def _touching(stores: Store, content: Content, faults: Mapping[str, Fault]) -> Iterator[str]:
     """The keys of the damaged objects of which a content needs a damaged part."""
+    sizes = sizes_of(content)
     for key, stretches in needs_of(stores, content).stretches.items():
         fault = faults.get(key)
-        if fault is not None and fault.touches(stretches):
+        if fault is not None and fault.touches(stretches, sizes.get(key)):
             yield key

@@ -55,11 +55,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 def measure(workspace: Workspace) -> Usage:
     """The bytes of every artifact and version, now or at the revision that is read."""
     contents = _contents(workspace)
-    by_digest = extents_of(workspace.all_stores, contents.values())
+    found = extents_of(workspace.all_stores, contents.values())
     by_claim: dict[Claim, Extents] = {}
     left_out: dict[str, list[Claim]] = {}
     for claim, content in contents.items():
-        extents = by_digest[content.digest]
+        extents = found[content]
         if isinstance(extents, LedgerError):
             left_out.setdefault(str(extents), []).append(claim)
         else:

@@ -207,11 +207,12 @@ class Check:
     def _check_objects(self, pieces: list[Piece]) -> Iterator[Piece]:
         """Read objects of the store on all cores; those that nothing names are no problem, whatever they hold."""
         by_key = {piece.name: piece for piece in pieces}
-        for done in check_objects(self._store, {key: self._versions.named.get(key) for key in by_key}):
+        for done in check_objects(self._store, by_key):
             self._objects += 1
             self._bytes += done.size
-            if done.fault is not None and not (done.fault.kind == "missing" and done.key not in self._versions.named):
-                self.found.note([done.fault])
+            fault = self._versions.fault_of(done)
+            if fault is not None and not (fault.kind == "missing" and done.key not in self._versions.named):
+                self.found.note([fault])
             yield by_key[done.key]
 
     def _touched(self) -> tuple[dict[str, list[str]], bool]:

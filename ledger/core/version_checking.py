@@ -3,25 +3,31 @@
 Objects that the store has listed are read by themselves, not here: many versions may need one.
 """
 
+from collections.abc import Iterable, Mapping
+
 from ledger.blobs import (
+    Checked,
+    Fault,
     Store,
     absent,
     check_linked,
     check_objects,
     check_table,
     is_present,
+    missized,
     needs_of,
     sizes_of,
+    whole_files,
 )
 from ledger.core.findings import Findings
 from ledger.core.links import check_links
 from ledger.core.reports import Problem
 from ledger.core.workspace import Workspace
-from ledger.errors import FormatError, LedgerError
+from ledger.errors import FormatError, IntegrityError, LedgerError
 from ledger.history import Claim, Snapshot
 from ledger.history.upkeep import check_artifact
 from ledger.ids import hex_of, undashed
-from ledger.records import Content, Manifest, Name
+from ledger.records import Content, Name
 
 _TOGETHER = 256  # objects, of which a distant store is asked about many at a time
 
@@ -40,9 +46,11 @@ class VersionCheck:
         self.count = 0
         """How many versions were checked."""
         self.named: dict[str, int | None] = {}
-        """The objects that those need, chunks with their plain size."""
-        self._elsewhere: dict[str, int | None] = {}  # those that were not listed and not looked for yet
-        self._with_links: dict[tuple[bytes, int, int | None], bool] = {}  # by what a manifest says of a content
+        """The objects that those need, chunks with the plain size that the first manifest gives them."""
+        self._other_sizes: dict[str, set[int]] = {}  # that later manifests give chunks
+        self._elsewhere: set[str] = set()  # those that were not listed and not looked for yet
+        self._with_tables: dict[tuple[bytes, int, int | None, bool], tuple[bool, str | None]] = {}
+        """What was found of contents that have a table, by what a manifest says of them."""
         self._whole: set[Content] = set()  # of registered data, whose files were read
         self._ids: set[bytes] = set()
 
@@ -65,12 +73,17 @@ class VersionCheck:
 
     def finish(self) -> None:
         """Look for what lies in the stores of remotes, or in a store that cannot be listed: many at a time."""
-        elsewhere = {key: size for key, size in self._elsewhere.items() if key not in self._found.store}
+        elsewhere = sorted(self._elsewhere - self._found.store.keys())
         self._elsewhere.clear()
         if self._deep:
-            self._found.note(done.fault for done in check_objects(self._stores, elsewhere))
+            self._found.note(map(self.fault_of, check_objects(self._stores, elsewhere)))
         else:
             self._found.note(absent(self._stores, elsewhere))
+
+    def fault_of(self, done: Checked) -> Fault | None:
+        """What is wrong with an object that was read, by itself or by what manifests say of its size."""
+        said = (self.named.get(done.key), *self._other_sizes.get(done.key, ()))
+        return done.fault or missized(self._stores, done.key, done.plain, said)
 
     def _check_id(self, claim: Claim) -> None:
         id = bytes.fromhex(undashed(claim.id))  # of a million versions there are a million
@@ -86,40 +99,62 @@ class VersionCheck:
             self._found.note_error(claim.label, error)
             return
         content = manifest.content
-        if content.linked is not None and not self._is_linked_whole(claim, content):
-            # That its files are damaged is told once; the objects that list them are needed all the same.
-            self.named.update(dict.fromkeys(needs_of(self._stores, content).stretches))
+        if not self._is_whole(claim, content):
+            # That is told once; the objects that it names are needed all the same.
+            self._name(needs_of(self._stores, content).stretches, {})
             return
-        if self._check_content_once(content) and self._deep and content.linked is None:
-            # The links of registered data were checked with its files.
-            self._check_links(claim, manifest)
+        has_links, contradiction = self._check_content_once(content)
+        try:
+            if contradiction is not None:
+                raise IntegrityError(f"{claim.label}: {contradiction}", label=claim.label)
+            if has_links and self._deep and content.linked is None:
+                # The links of registered data were checked with its files.
+                check_links(self._stores, manifest, label=claim.label)
+        except LedgerError as error:
+            self._found.note_error(claim.label, error)
 
-    def _check_content_once(self, content: Content) -> bool:
+    def _check_content_once(self, content: Content) -> tuple[bool, str | None]:
         """Check a content as `_check_content` does, but of equal ones that have a table only the first."""
         if not content.has_table:
             return self._check_content(content)
-        identity = (bytes.fromhex(hex_of(content.digest)), content.size, content.file_count)
-        if identity not in self._with_links:
-            self._with_links[identity] = self._check_content(content)
-        return self._with_links[identity]
+        identity = (bytes.fromhex(hex_of(content.digest)), content.size, content.file_count, content.linked is not None)
+        if identity not in self._with_tables:
+            self._with_tables[identity] = self._check_content(content)
+        return self._with_tables[identity]
 
-    def _check_content(self, content: Content) -> bool:
-        """Check what a content needs; says whether it has links, as far as that can be told."""
+    def _check_content(self, content: Content) -> tuple[bool, str | None]:
+        """Check what a content needs; whether it has links, as far as that can be told, and what contradicts it."""
         needs = needs_of(self._stores, content)
-        sizes = sizes_of(content)
-        new = needs.stretches.keys() - self.named.keys()
-        self.named.update({key: sizes.get(key) for key in needs.stretches})
-        self._elsewhere.update({key: sizes.get(key) for key in new - self._listed})
+        self._elsewhere |= self._name(needs.stretches, sizes_of(content)) - self._listed
         self._found.note([needs.fault])
         if self._deep and needs.fault is None:
             self._found.note([check_table(self._stores, content)])
-        return needs.fault is None and needs.has_links
+        return needs.fault is None and needs.has_links, needs.contradiction
 
-    def _check_links(self, claim: Claim, manifest: Manifest) -> None:
+    def _name(self, keys: Iterable[str], sizes: Mapping[str, int]) -> set[str]:
+        """Note which objects a content needs; those of which nobody has said so yet, or of a chunk not that size."""
+        new: set[str] = set()
+        for key in keys:
+            size = sizes.get(key)
+            if key not in self.named:
+                self.named[key] = size
+                new.add(key)
+            elif size is not None and size != self.named[key]:
+                self._other_sizes.setdefault(key, set()).add(size)
+                new.add(key)
+        return new
+
+    def _is_whole(self, claim: Claim, content: Content) -> bool:
+        """Whether what stands in the manifest agrees, and registered data is whole; notes what is wrong."""
+        if content.linked is not None:
+            return self._is_linked_whole(claim, content)
         try:
-            check_links(self._stores, manifest, label=claim.label)
+            if not content.has_table:
+                whole_files(content, label=claim.label)
         except LedgerError as error:
             self._found.note_error(claim.label, error)
+            return False
+        return True
 
     def _is_linked_whole(self, claim: Claim, content: Content) -> bool:
         """Whether registered data is whole; notes what is wrong. Equal data of many versions is read once."""

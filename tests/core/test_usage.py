@@ -7,7 +7,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.core import Usage
-from tests.kit.ledgers import damage, files_below, store_of
+from tests.kit.ledgers import LIES, damage, files_below, lie, store_of
 
 MEBI = 1 << 20
 
@@ -92,6 +92,17 @@ def test_a_damaged_version_is_left_out(ledger: Ledger, file: Path) -> None:
     with pytest.warns(UserWarning, match="a@1 is left out"):
         usage = ledger.usage()
     assert ["b@1"] == list(sizes(usage))
+
+
+@pytest.mark.filterwarnings("ignore:b@2 is left out:UserWarning")
+@pytest.mark.parametrize("about", LIES)
+def test_what_a_manifest_says_falsely_changes_no_other(ledger: Ledger, file: Path, about: str) -> None:
+    """Whatever a version says of the bytes of others, these are counted as they were."""
+    large, small = ledger.save(file, "a"), ledger.save(1, "b")
+    before = {label: (logical, stored) for label, (logical, stored, _) in sizes(ledger.usage()).items()}
+    lie(ledger, about, small, large)
+    after = {label: (logical, stored) for label, (logical, stored, _) in sizes(ledger.usage()).items()}
+    assert before == {label: after[label] for label in before}
 
 
 def test_versions_that_are_left_out_for_one_reason_are_one_warning(ledger: Ledger, file: Path) -> None:

@@ -14,12 +14,25 @@ import pytest
 
 from ledger import Ledger
 from ledger.blobs import LocalStore
+from ledger.blobs.layout import table_key
 from ledger.core.findings import Findings
 from ledger.core.version_checking import VersionCheck
 from ledger.core.workspace import Workspace
-from ledger.records import Name
+from ledger.errors import IntegrityError
+from ledger.records import FileEntry, Name, content_digest, segments_of
 from tests.kit.contents import noise
-from tests.kit.ledgers import canonical, damage, git, plant, store_of, waste
+from tests.kit.ledgers import (
+    LIES,
+    canonical,
+    damage,
+    forge,
+    git,
+    lie,
+    manifest_of,
+    plant,
+    store_of,
+    waste,
+)
 
 # Bytes that no version names are made by transactions that nobody commits.
 pytestmark = pytest.mark.filterwarnings("ignore:a transaction with .* was never committed")
@@ -134,6 +147,51 @@ def test_damage_to_a_record_names_its_version(shared: Ledger) -> None:
     assert ("corrupt", 1) == (problem.kind, len(problem.versions))
     assert problem.versions[0] in ("iris@1", "weights@1", "weights@2")
     shutil.rmtree(shared.path)  # it is beyond what the fixture expects
+
+
+@pytest.mark.parametrize("deep", [True, False])
+@pytest.mark.parametrize("about", LIES)
+def test_what_a_manifest_says_falsely_is_its_own_fault(shared: Ledger, about: str, *, deep: bool) -> None:
+    """A version that names the content or chunk of others, and not as it is, is the only one that is blamed."""
+    label = lie(shared, about, shared.get("iris"), shared.get("weights"))
+    blamed = {problem.versions for problem in shared.verify(deep=deep).problems}
+    # What size a chunk has is known once it is read.
+    assert (set() if about == "chunk" and not deep else {(label,)}) == blamed
+    with pytest.raises(IntegrityError, match=label):
+        shared.load("iris", 2)
+    assert {"rows": 1} == shared.load("iris", 1)
+
+
+def test_each_that_says_something_false_is_named(shared: Ledger) -> None:
+    """Two versions with one false size are two problems; those that call a chunk larger than it is are one."""
+    small, large = shared.get("iris"), shared.get("weights")
+    labels = [lie(shared, about, small, large) for about in ("size", "size", "chunk", "chunk")]
+    assert ["iris@2", "iris@3", "iris@4", "iris@5"] == labels
+    problems = shared.verify().problems
+    assert [("iris@2",), ("iris@3",), ("iris@4", "iris@5")] == [problem.versions for problem in problems]
+    assert {"corrupt"} == {problem.kind for problem in problems}
+
+
+def test_what_is_damaged_is_told_of_those_that_say_something_false_too(shared: Ledger) -> None:
+    """Where a table or a chunk is damaged, it is so for all that need it, whatever they say of it."""
+    lie(shared, "size", shared.get("iris"), shared.get("weights", 1))
+    lie(shared, "chunk", shared.get("iris", 1), shared.get("weights"))
+    damage(store_of(shared) / table_key(shared.get("weights", 1).content.digest))
+    [chunk] = stored(shared, "chunks")
+    damage(chunk)
+    assert {("iris@2", "weights@1"), ("iris@1", "iris@3")} == {each.versions for each in shared.verify().problems}
+
+
+def test_paths_that_lead_elsewhere_are_found(shared: Ledger) -> None:
+    """A manifest whose files have impossible paths is read by nobody, and a check says so."""
+    model = shared.get("iris")
+    whole = manifest_of(shared, model)["content"]
+    [[chunk, size]] = whole["chunks"]
+    digest = content_digest([FileEntry(path="../x", size=size)], segments_of([(chunk, size)]))
+    label = forge(shared, model, content={**whole, "digest": digest, "files": [{"path": "../x", "size": size}]})
+    for deep in (True, False):
+        [problem] = shared.verify(deep=deep).problems
+        assert ("corrupt", label, (label,)) == (problem.kind, problem.label, problem.versions)
 
 
 def test_nothing_that_was_read_before_is_believed(ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ from ledger import ArtifactVersion, Ledger, PipelineRun
 from ledger.blobs import ContentWriter
 from ledger.client import Client
 from ledger.core.saving import Options, store_value
+from ledger.records import FileEntry, content_digest, segments_of
 from tests.kit.git import git_says
 
 
@@ -93,6 +94,30 @@ def forge(ledger: Ledger, model: ArtifactVersion, **changes: Any) -> str:
     claim = f"{position:08d}~{position}~{position}~{id.replace('-', '')}"
     plant(ledger, {f"{folder}/{claim}/version.json": canonical(manifest)})
     return f"{model.name}@{position}"
+
+
+LIES = ["size", "files", "registered", "digest", "registered digest", "chunk"]
+"""What `lie` may be about."""
+
+
+def lie(ledger: Ledger, about: str, small: ArtifactVersion, large: ArtifactVersion) -> str:
+    """Plant a version of what ``small`` is of that says something false of the bytes of sound ones; its label."""
+    whole, summed_up = manifest_of(ledger, small)["content"], manifest_of(ledger, large)["content"]
+    [[chunk, _]], [file] = whole["chunks"], whole["files"]
+    content = {
+        "size": {**summed_up, "size": 5},
+        "files": {**summed_up, "file_count": 7},
+        "registered": {**summed_up, "linked": "elsewhere"},
+        "digest": {**whole, "digest": summed_up["digest"]},
+        "registered digest": {**whole, "digest": summed_up["digest"], "linked": "elsewhere"},
+        "chunk": {
+            "chunks": [[chunk, 100]],
+            "digest": content_digest([FileEntry(path=file["path"], size=100)], segments_of([(chunk, 100)])),
+            "files": [{**file, "size": 100}],
+            "size": 100,
+        },
+    }[about]
+    return forge(ledger, small, content=content)
 
 
 def canonical(record: dict[str, Any]) -> bytes:

@@ -33,7 +33,7 @@ from ledger.maintenance import Collected, GcPlan, execute_gc, plan_gc
 from ledger.records import decode_compact, encode_compact
 from tests.kit.contents import noise
 from tests.kit.disks import disk_at, remount
-from tests.kit.ledgers import damage, files_below, git, store_of, values_of, waste
+from tests.kit.ledgers import LIES, damage, files_below, git, lie, store_of, values_of, waste
 from tests.kit.sparse import make_mostly_dead
 
 # Bytes that no version names are made by transactions that nobody commits.
@@ -234,6 +234,20 @@ def test_damage_that_hides_what_is_needed_is_refused(used: Ledger, kind: str) ->
     if kind == "history":
         shutil.rmtree(used.git_dir)
         (used.path.parent / "aside").rename(used.git_dir)
+
+
+@pytest.mark.parametrize("about", LIES)
+def test_what_a_manifest_says_falsely_takes_nothing_from_others(used: Ledger, about: str) -> None:
+    """A version that gives a digest to other bytes than it is of hides nothing that sound versions need."""
+    before = files_below(store_of(used))
+    lie(used, about, used.get("iris"), used.get("weights", 1))
+    grow_old(used)
+    assert plan_gc(used).is_empty
+    make_mostly_dead(used, "weights")
+    grow_old(used)
+    assert (1, ()) == (collect(used).packs, collect(used).removed)
+    assert before.keys() <= files_below(store_of(used)).keys()
+    assert LARGE == used.load("weights", 1)
 
 
 def test_what_other_refs_hold_is_needed(used: Ledger) -> None:

@@ -26,7 +26,7 @@ from ledger.maintenance import QUARANTINE, Repaired, execute_repair, find_source
 from tests.kit.contents import noise
 from tests.kit.faults import Fault, Proxy, nothing, on
 from tests.kit.hubs import new_hub
-from tests.kit.ledgers import damage, files_below, git, plant, store_of, values_of
+from tests.kit.ledgers import LIES, damage, files_below, git, lie, plant, store_of, values_of
 from tests.kit.s3 import Bucket
 from tests.kit.web import served
 from tests.maintenance.corruption import Sound
@@ -67,6 +67,18 @@ def test_objects_of_the_store_come_back(kept: Ledger, kind: str, how: Callable[[
     assert not kept.verify().ok
     assert repair(kept, str(kept.path.parent / source)).report.ok
     assert (before, expected) == (files_below(store_of(kept)), values_of(kept))
+
+
+@pytest.mark.parametrize("about", LIES)
+def test_what_a_manifest_says_falsely_keeps_nothing_from_coming_back(kept: Ledger, about: str) -> None:
+    """What others need is mended; of the version that says it, which nothing mends, a problem is left."""
+    label = lie(kept, about, kept.get("iris"), kept.get("weights", 1))
+    for kind in ("chunks", "packs", "tables"):
+        damage(stored(kept, kind))
+    plan = plan_repair(kept, find_source(kept, str(kept.path.parent / "copy")))
+    assert not plan.is_enough
+    report = repair(kept, str(kept.path.parent / "copy")).report
+    assert {(label,)} == {problem.versions for problem in report.problems}
 
 
 @pytest.mark.filterwarnings("ignore:.* was deleted and is made again:UserWarning")
