@@ -8,13 +8,14 @@ import datetime as dt
 
 def format_time(moment: dt.datetime) -> str:
     """A moment as records hold it: ``2026-11-23T10:00:00.000000Z``."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not by `strftime`, which on some systems gives the year 1 one digit.
+    return f"{moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def parse_time(text: str) -> dt.datetime:
     """A record's time; the beginning of 1970 where the record holds none that can be read."""
     try:
         moment = dt.datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(dt.UTC) if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError):  # in UTC it may lie beyond every calendar
         return dt.datetime.fromtimestamp(0, dt.UTC)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
