@@ -108,8 +108,14 @@ def refuse(folder: Path, problems: Sequence[str]) -> None:
 
 
 def is_inside(root: str, path: str) -> bool:
-    """Whether a path, all links followed, stays below a folder, whose own path holds no links."""
-    real = os.path.realpath(path)
+    """Whether a path, all links followed, stays below a folder, whose own path holds no links.
+
+    One that leads over a thousand links, which no system follows, does not.
+    """
+    try:
+        real = os.path.realpath(path)
+    except RecursionError:  # up to Python 3.12
+        return False
     return real == root or real.startswith(root.rstrip("/") + "/")
 
 

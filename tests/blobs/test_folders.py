@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentReader, ContentWriter, LocalStore
+from ledger.blobs.folders import is_inside
 from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.meters import Progress, progress, task
 from tests.kit.ledgers import write_files
@@ -89,6 +90,14 @@ def test_links_that_leave_the_folder_together_are_refused(store: LocalStore, tmp
     (folder / "p" / "q" / "here").symlink_to(".")
     (folder / "far").symlink_to("p/q/here/../../..")
     assert "through another link" in str(refused(store, folder))
+
+
+def test_a_chain_of_links_that_no_system_follows_is_judged(tmp_path: Path) -> None:
+    """Where Python itself cannot follow a thousand links, they do not stay in the folder; newer ones can."""
+    for number in range(1200):
+        (tmp_path / str(number)).symlink_to(str(number + 1))
+    root = os.path.realpath(tmp_path)
+    assert is_inside(root, f"{root}/0") is (sys.version_info >= (3, 13))
 
 
 def test_special_files_are_refused(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
