@@ -31,7 +31,7 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
     try:
         fields = [field for _, field, _, _ in string.Formatter().parse(template) if field is not None]
     except ValueError as error:
-        raise StepInterfaceError(f"cannot read the name template {template!r}: {error}") from error
+        raise _unreadable(template, error) from error
     for field in fields:
         if field not in values:
             known = ", ".join(f"{{{key}}}" for key in values)
@@ -40,4 +40,13 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
                 hint=f"use {known}, or give substitutions={{{field!r}: ...}}",
                 template=template,
             )
-    return template.format(**values)
+    try:
+        return template.format(**values)
+    except (ValueError, LookupError) as error:
+        raise _unreadable(template, error) from error
+
+
+def _unreadable(template: str, error: Exception) -> StepInterfaceError:
+    return StepInterfaceError(
+        f"cannot read the name template {template!r}: {error}", hint="braces belong to {date}, {time} or a substitution"
+    )
