@@ -3,7 +3,11 @@
 The lowest layer: everything that words a message stands on it, `ledger.errors` first.
 """
 
+import re
+
 _SHOWN = 80
+_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
+_QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
 
 
 def one_line(text: str) -> str:
@@ -20,3 +24,8 @@ def shown(value: object) -> str:
     except Exception as error:  # noqa: BLE001  # what a user's class raises; the message is about something else
         return f"<{type(value).__name__} whose repr fails: {type(error).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def without_secrets(text: str) -> str:
+    """A text whose URLs have lost user, password and query."""
+    return _QUERY.sub("", _USERINFO.sub("", text)) if "://" in text else text

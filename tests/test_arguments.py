@@ -14,6 +14,7 @@ from ledger.errors import (
     ArgumentTypeError,
     LedgerError,
     MetadataError,
+    RemoteNotFoundError,
     StepInterfaceError,
     StorageError,
 )
@@ -70,6 +71,23 @@ def test_a_path_that_no_system_takes_is_refused(held: Ledger, workdir: Path, cal
         TAKES_A_PATH[call](held, given)
     assert repr(given) in str(caught.value)
     assert before == state(workdir, held)
+
+
+@pytest.mark.parametrize("call", ["open", "init", "clone", "download_files", "restore"])
+def test_a_url_is_no_path(held: Ledger, workdir: Path, call: str) -> None:
+    """It would be one from the working directory; the error shows it without its secrets."""
+    before = state(workdir, held)
+    with pytest.raises(ArgumentError, match=r"is on this machine, got the URL 'https://host/x\.zip'") as caught:
+        TAKES_A_PATH[call](held, "https://ada:canary@host/x.zip?sig=canary")
+    assert "canary" not in f"{caught.value}{caught.value.hint}{caught.value.facts}"
+    assert before == state(workdir, held)
+
+
+def test_a_url_is_no_remote(held: Ledger) -> None:
+    """Remotes have names; who gives a URL for one sees it without its secrets."""
+    with pytest.raises(RemoteNotFoundError, match=r"no remote 'https://host/x\.git'") as caught:
+        held.sync("https://ada:canary@host/x.git?sig=canary")
+    assert "canary" not in f"{caught.value}{caught.value.hint}{caught.value.facts}"
 
 
 @pytest.mark.parametrize("call", ["open", "init", "clone", "download_files", "restore"])

@@ -10,8 +10,8 @@ import ledger
 from ledger.cli.arguments import PATH
 from ledger.cli.printing import counted, print_json, print_line, print_made, print_table
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
-from ledger.history import without_secrets
 from ledger.lookup import RemoteConfig, likely_store_of_remote, place_for_new, read_config
+from ledger.wording import without_secrets
 
 _MOST_LINES = 50
 

@@ -22,7 +22,6 @@ from ledger.blobs import (
 )
 from ledger.core.noted_stores import check_noted
 from ledger.errors import MissingDependencyError, StorageError, StoreMismatchError, StoreUnavailableError
-from ledger.history import without_secrets
 from ledger.lookup import (
     CONFIG_FILE,
     DEFAULT_STORE,
@@ -36,6 +35,7 @@ from ledger.lookup import (
 )
 from ledger.records import Content
 from ledger.system_errors import raise_if_inconclusive
+from ledger.wording import without_secrets
 
 
 class RemoteStores:

@@ -41,7 +41,7 @@ from ledger.lookup import (
     write_remote,
 )
 from ledger.notices import warn_user
-from ledger.wording import shown
+from ledger.wording import shown, without_secrets
 
 ATTEMPTS = 20
 """How often a sync starts over because somebody was faster."""
@@ -119,9 +119,9 @@ def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     settings = find_remote(workspace.path, workspace.history.git_dir, name)
     if settings is None:
         raise RemoteNotFoundError(
-            f"no remote {name!r} in {workspace.path / CONFIG_FILE}",
+            f"no remote {without_secrets(name)!r} in {workspace.path / CONFIG_FILE}",
             hint=f"run `ledger remote add {name} URL`" if is_remote_name(name) else "",
-            name=name,
+            name=without_secrets(name),
         )
     remote = remote_for_git(name, settings)
     adopted: list[SyncPlan] = []

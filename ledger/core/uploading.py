@@ -25,12 +25,13 @@ from ledger.blobs import (
 from ledger.core.noted_stores import check_noted, note_store, recognise
 from ledger.core.workspace import Workspace
 from ledger.errors import ConfigError, IntegrityError, LedgerError, StoreMismatchError
-from ledger.history import Claim, Snapshot, without_secrets
+from ledger.history import Claim, Snapshot
 from ledger.history.sharing import SyncPlan
 from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, RemoteConfig, store_of_remote, store_url
 from ledger.meters import task
 from ledger.notices import warn_user
 from ledger.records import Content
+from ledger.wording import without_secrets
 
 _Contents = list[tuple[Claim, Content]]
 

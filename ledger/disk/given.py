@@ -5,17 +5,29 @@ nor what to do instead.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from ledger.errors import ArgumentError, ArgumentTypeError, StorageError
 from ledger.system_errors import storage_error
-from ledger.wording import shown
+from ledger.wording import shown, without_secrets
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def given_path(path: object, what: str) -> Path:
-    """The path that a user means, ``~`` at its beginning being the home directory; raises as `given_text`."""
-    return Path(os.path.expanduser(given_text(path, what)))
+    """The path that a user means, ``~`` at its beginning being the home directory.
+
+    Raises as `given_text`, and `ArgumentError` for a URL, which would be taken for a path from the working directory.
+    """
+    text = given_text(path, what)
+    if _URL.match(text):
+        raise ArgumentError(
+            f"{what} is on this machine, got the URL {without_secrets(text)!r}",
+            hint="give a path; what is at a URL is brought here first, a ledger by `ledger clone URL`",
+        )
+    return Path(os.path.expanduser(text))
 
 
 def given_text(path: object, what: str) -> str:

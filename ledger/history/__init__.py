@@ -32,9 +32,8 @@ from ledger.history.remotes import (
     check_remote,
     is_remote_name,
     path_in,
-    refuse_password,
+    refuse_secrets,
     remote_url,
-    without_secrets,
 )
 from ledger.history.repository import LOCK, REPOSITORY
 from ledger.history.revisions import in_utc, time_of
@@ -67,10 +66,9 @@ __all__ = [
     "path_in",
     "refuse_collision",
     "refuse_existing",
-    "refuse_password",
+    "refuse_secrets",
     "remote_url",
     "run_file",
     "step_file",
     "time_of",
-    "without_secrets",
 ]

@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from ledger.disk import storage_errors
 from ledger.errors import MissingDependencyError, RemoteError
 from ledger.history.git_settings import check_settings
-from ledger.history.remotes import without_secrets
 from ledger.history.repository import check_depth
+from ledger.wording import without_secrets
 
 if TYPE_CHECKING:
     import subprocess

@@ -41,10 +41,11 @@ from ledger.history.refs import (
     read_ref,
     write_ref,
 )
-from ledger.history.remotes import PUBLISHED, Remote, without_secrets
+from ledger.history.remotes import PUBLISHED, Remote
 from ledger.history.transport import fetch, remote_tip
 from ledger.history.trees import CommittedTree
 from ledger.ids import CommitId
+from ledger.wording import without_secrets
 
 _LEFT_IN = {INCOMING: "", "": STAGED}
 """Where syncs that were killed leave files, and how the names of those begin."""

@@ -7,15 +7,15 @@ import msgspec
 
 from ledger.disk import storage_errors
 from ledger.errors import ArgumentError, ConfigError
+from ledger.wording import without_secrets
 
 PUBLISHED = "origin"
 """The remote whose numbers are published: what it held under a number, it holds for ever."""
 
 FILE = "file://"
 
-_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
 _PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s]+@")
-_QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
+_HTTP_QUERY = re.compile(r"https?://[^#]*\?")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 
 
@@ -37,7 +37,8 @@ def is_remote_name(text: str) -> bool:
 def check_remote(name: str, url: str) -> Remote:
     """The remote of a name and URL; raises `ArgumentError` where either could mean something else to Git."""
     if not is_remote_name(name):
-        raise ArgumentError(f"remote name {name!r} is not 1 to 64 of letters, digits, '_' and '-'", name=name)
+        told = without_secrets(name)
+        raise ArgumentError(f"remote name {told!r} is not 1 to 64 of letters, digits, '_' and '-'", name=told)
     if not url or url.startswith("-") or "::" in url.split("/", maxsplit=1)[0] or not url.isprintable():
         raise ArgumentError(
             f"the URL {without_secrets(url)!r} of remote {name!r} is not one to share through",
@@ -47,21 +48,22 @@ def check_remote(name: str, url: str) -> Remote:
     return Remote(name, url)
 
 
-def refuse_password(url: str) -> None:
-    """Raise `ArgumentError` for a URL with a password, before it is written anywhere.
+def refuse_secrets(url: str) -> None:
+    """Raise `ArgumentError` for a URL with a password or a query, before it is written anywhere.
 
-    A rule of Git's own, which it leaves to the user to switch on: ``transfer.credentialsInUrl=die``.
+    For passwords it is a rule of Git's own, which that leaves to the user to switch on:
+    ``transfer.credentialsInUrl=die``. A query is how signatures and tokens are given.
     """
+    if _HTTP_QUERY.match(url):
+        raise ArgumentError(
+            f"the URL {without_secrets(url)!r} was given with a query, which is kept in no settings",
+            hint="leave the query out; Git asks its credential helper for a password or token (git help credentials)",
+        )
     if _PASSWORD.search(url):
         raise ArgumentError(
             f"the URL {without_secrets(url)!r} was given with a password, which is kept in no settings",
             hint="leave the password out; Git asks its credential helper for it (git help credentials)",
         )
-
-
-def without_secrets(text: str) -> str:
-    """A text whose URLs have lost user, password and query."""
-    return _QUERY.sub("", _USERINFO.sub("", text)) if "://" in text else text
 
 
 def path_in(url: str) -> str:

@@ -12,6 +12,7 @@ from ledger.disk import TEMPORARY_PREFIX, LockFile, locks_end_here, names_in, re
 from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
 from ledger.history import LOCK
 from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config
+from ledger.wording import without_secrets
 
 
 def write_config(ledger_dir: Path, config: Config) -> None:
@@ -88,7 +89,8 @@ def remove_remote(ledger_dir: Path, name: str) -> None:
     with changing_settings(ledger_dir):
         before = read_config(ledger_dir)
         if name not in before.remotes:
-            raise RemoteNotFoundError(f"no remote {name!r} in {ledger_dir / CONFIG_FILE}", name=name)
+            told = without_secrets(name)
+            raise RemoteNotFoundError(f"no remote {told!r} in {ledger_dir / CONFIG_FILE}", name=told)
         others = {other: remote for other, remote in before.remotes.items() if other != name}
         changed = _without_remote(_text(ledger_dir), name)
         _put(ledger_dir, changed, msgspec.structs.replace(before, remotes=others))

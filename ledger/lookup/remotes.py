@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ledger.disk import absolute, given_path, is_file, is_folder, names_in
 from ledger.errors import StorageError
-from ledger.history import REPOSITORY, Remote, check_remote, path_in, refuse_password, remote_url
+from ledger.history import REPOSITORY, Remote, check_remote, path_in, refuse_secrets, remote_url
 from ledger.lookup.config import CONFIG_FILE, RemoteConfig, absolute_store, given_store, read_config, store_url
 from ledger.lookup.configuring import append_remote
 from ledger.lookup.discovery import LEDGER_DIRECTORY
@@ -24,9 +24,9 @@ _FILE = "file://"
 def settings_for(url: str, store: str | None = None) -> RemoteConfig:
     """The settings of a remote that a user names by a URL or a path; a path is made absolute.
 
-    Raises `ArgumentError` for a URL with a password.
+    Raises `ArgumentError` for a URL with a password or a query.
     """
-    refuse_password(url)
+    refuse_secrets(url)
     where = _tidied(str(absolute(given_path(url, "a remote")))) if url and not _is_url(url) else url
     return RemoteConfig(url=where, store=given_store(store or ""))
 

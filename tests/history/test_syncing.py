@@ -13,10 +13,11 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, FormatError, RemoteError, StorageError
-from ledger.history import Remote, check_remote, git_program, refuse_password, transport, without_secrets
+from ledger.history import Remote, check_remote, git_program, refuse_secrets, transport
 from ledger.history.ancestry import commits_between
 from ledger.history.sharing import adopt_plan, plan_sync, push_plan
 from ledger.ids import CommitId
+from ledger.wording import without_secrets
 from tests.kit.histories import AUTHOR, NOW
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import git
@@ -156,16 +157,31 @@ def test_names_that_are_no_ref_are_refused(name: str) -> None:
 def test_a_password_in_a_url_is_refused(url: str) -> None:
     """It would stand in the settings, where nobody expects one; the error does not show it."""
     with pytest.raises(ArgumentError, match=r"^the URL '(https|ssh)://host/x(\.git)?' was given with a password"):
-        refuse_password(url)
+        refuse_secrets(url)
+
+
+@pytest.mark.parametrize("url", ["https://host/x.git?X-Amz-Signature=canary", "http://host/a/b?sv=1&sig=canary"])
+def test_a_query_in_a_url_is_refused(url: str) -> None:
+    """It is how signatures and tokens are given, and no part of where a history is."""
+    with pytest.raises(ArgumentError, match="was given with a query") as caught:
+        refuse_secrets(url)
+    assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "url",
-    ["https://ada@host:8443/a:b@c.git", "ssh://git@[::1]:22/x", "git@host:team/x.git", "/srv/a:b@c", "file:///a:b@c"],
+    [
+        "https://ada@host:8443/a:b@c.git",
+        "ssh://git@[::1]:22/x",
+        "git@host:team/x.git",
+        "/srv/a:b@c",
+        "file:///a:b@c",
+        "/srv/a?b",
+    ],
 )
 def test_a_url_with_a_user_or_a_port_has_no_password(url: str) -> None:
     """Nor has a path, whatever its name."""
-    refuse_password(url)
+    refuse_secrets(url)
 
 
 def test_secrets_in_urls_are_not_shown() -> None:
