@@ -49,11 +49,12 @@ class FolderFile(msgspec.Struct, frozen=True, gc=False):
     target: str = ""
 
 
-def scan_folder(folder: Path, *, without: Path | None = None) -> list[FolderFile]:
+def scan_folder(folder: Path, *, without: Path | None = None, portable: bool = False) -> list[FolderFile]:
     """Everything in a folder but ``without``, by the UTF-8 bytes of its path; empty folders are kept.
 
     Raises `SourceNotFoundError` where there is no folder, and `UnsupportedFileError` with
-    all devices, fifos, sockets, links that leave the folder and paths no content may hold.
+    all devices, fifos, sockets, links that leave the folder and paths no content may hold,
+    and with ``portable`` all that Windows or macOS could not hold.
     """
     mode = mode_of(folder)
     if not mode:
@@ -78,19 +79,21 @@ def scan_folder(folder: Path, *, without: Path | None = None) -> list[FolderFile
                 files.append(file)
             if problem is not None:
                 problems.append(f"{path!r}: {problem}")
+    files.sort(key=_order)
+    if portable:
+        problems += _not_portable([file.path for file in files])
     refuse(folder, problems)
-    return sorted(files, key=_order)
+    return files
 
 
-def check_portable(folder: Path, files: Sequence[FolderFile]) -> None:
-    """Refuse files that Windows or macOS could not hold; `UnsupportedFileError` with all of them."""
-    paths = [file.path for file in files]
+def _not_portable(paths: Sequence[str]) -> list[str]:
+    """What Windows or macOS could not hold of the paths of a folder."""
     groups = (paths[start : start + _JUDGED_TOGETHER] for start in range(0, len(paths), _JUDGED_TOGETHER))
     suspicious = chain.from_iterable(group for group in groups if not are_portable(group))
     problems = [f"{path!r}: {problem}" for path in suspicious if (problem := portability_problem(path)) is not None]
     pairs = case_collisions(paths)
     problems += [f"{first!r} and {second!r} differ only in case or in their form of Unicode" for first, second in pairs]
-    refuse(folder, problems)
+    return problems
 
 
 def refuse(folder: Path, problems: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from ledger.blobs.batches import Batch, in_batches
 from ledger.blobs.chunking import Cutter
-from ledger.blobs.folders import FolderFile, check_portable, scan_folder
+from ledger.blobs.folders import FolderFile, scan_folder
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.paths import are_usual, parents_of, path_problem
 from ledger.blobs.sink import ChunkSink
@@ -100,8 +100,7 @@ class ContentWriter:
         Raises `UnsupportedFileError` with everything that cannot be saved, before a byte is read.
         """
         self._check_usable()
-        files = scan_folder(folder, without=self._without)
-        check_portable(folder, files)
+        files = scan_folder(folder, without=self._without, portable=True)
         expect(sum(file.size for file in files))
         lead = f"{prefix.rstrip('/')}/" if prefix else ""
         if prefix and not files:

@@ -241,13 +241,15 @@ def test_a_name_that_is_not_text_is_refused(store: LocalStore, tmp_path: Path) -
 
 
 def test_everything_wrong_is_said_at_once(store: LocalStore, tmp_path: Path) -> None:
-    """All problems of one look are in the error, and in its facts."""
+    """What is no file, links that leave and names that others cannot hold are in one error, and in its facts."""
     folder = write_files(tmp_path / "in", {f"bad{number}?": b"" for number in range(25)})
+    os.mkfifo(folder / "fifo")
+    (folder / "out").symlink_to("..")
     error = refused(store, folder)
     problems = error.facts["problems"]
     assert isinstance(problems, tuple)
-    assert len(problems) == 25
-    assert "and 5 more" in str(error)
+    assert len(problems) == 27
+    assert "and 7 more" in str(error)
 
 
 def test_a_missing_folder_is_named(store: LocalStore, tmp_path: Path) -> None:
