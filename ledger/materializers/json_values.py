@@ -70,7 +70,9 @@ class JsonMaterializer(_TreeMaterializer):
             super().save(value)
 
     def extract_metadata(self, value: Any) -> dict[str, Any]:
-        """``string_representation`` of a number, ``length`` of a container."""
+        """``string_representation`` of a number, ``length`` of a container, ``parameters`` of a state dict as well."""
+        if is_state_dict(value):
+            return materializer_named(TENSORS)(self.files).extract_metadata(value)
         if isinstance(value, _CONTAINERS):
             return {"length": len(value)}
         is_number = isinstance(value, _NUMBERS) or qualified_name(type(value)).startswith("numpy.")

@@ -9,6 +9,7 @@ cannot say (labels, index, dtypes, names, attrs) is JSON in the schema's metadat
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import IO, Any, ClassVar, cast
 
@@ -37,6 +38,7 @@ _FRAMES = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
 _SERIES = ("pandas.Series", "pandas.core.series.Series")
 _META = b"ledger"
 _MOST_DESCRIBED = 1000  # columns: nobody reads more, and each takes pandas longer than it takes to be saved
+_NOT_DESCRIBED = (TypeError, ValueError, ArithmeticError, NotImplementedError)
 _LONGEST_TEXT = 2**31 - 1  # bytes of a text in what parquet says of a file; no file has one longer than itself
 
 
@@ -88,13 +90,12 @@ class PandasMaterializer(BaseMaterializer):
 
         if value.size == 0 or (value.ndim > 1 and value.shape[1] > _MOST_DESCRIBED):
             return {}
-        columns = [value.iloc[:, place] for place in range(value.shape[1])] if value.ndim > 1 else [value]
-        describable = [_is_describable(column) for column in columns]
-        if not any(describable):
+        with np.errstate(all="ignore"):  # as of infinities
+            described = _described(value)
+        if described is None:
             return {}
-        shown = value.loc[:, describable] if value.ndim > 1 else value
-        with self.open("describe.csv", "w") as file, np.errstate(all="ignore"):  # as of infinities
-            shown.describe().to_csv(file)
+        with self.open("describe.csv", "w") as file:
+            described.to_csv(file)
         return {"describe.csv": VisualizationType.CSV}
 
 
@@ -226,18 +227,49 @@ def _encode_attrs(attrs: dict[Any, Any]) -> Json:
     return encode_plain(kept)
 
 
+def _described(value: Any) -> Any:
+    """What pandas describes of a frame or series, without the columns that it cannot; ``None`` if there are no others."""
+    columns = [value.iloc[:, place] for place in range(value.shape[1])] if value.ndim > 1 else [value]
+    for can_be_described in (_is_describable, _was_described):
+        kept = [can_be_described(column) for column in columns]
+        if not any(kept):
+            break
+        with suppress(*_NOT_DESCRIBED):
+            return (value.loc[:, kept] if value.ndim > 1 else value).describe()
+    return None
+
+
+def _was_described(column: Any) -> bool:
+    """Whether pandas describes a column: it does not those of some types of Arrow, as lists and decimals."""
+    if not _is_describable(column):
+        return False
+    try:
+        column.describe()
+    except _NOT_DESCRIBED:
+        return False
+    return True
+
+
 def _is_describable(column: Any) -> bool:
     """Whether a column has an order, or tells apart what it holds by hash: pandas would compare each with each."""
     import pandas as pd
 
     if column.dtype != object:
-        return not pd.api.types.is_complex_dtype(column.dtype)
+        return not _is_of(pd.api.types.is_complex_dtype, column)
     try:
         for held in column:
             hash(held)
     except TypeError:
         return False
     return True
+
+
+def _is_of(kind: Callable[[Any], bool], column: Any) -> bool:
+    """What pandas says of a column's dtype; of some types of Arrow it says nothing, none of which is a number."""
+    try:
+        return kind(column.dtype)
+    except NotImplementedError:
+        return False
 
 
 _STATISTICS: dict[str, Callable[[Any], Any]] = {
@@ -253,8 +285,8 @@ def _describe(column: Any) -> dict[str, Any]:
     import numpy as np
     import pandas as pd
 
-    is_number = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
-    if not is_number or pd.api.types.is_complex_dtype(column.dtype) or not len(column):
+    is_number = _is_of(pd.api.types.is_numeric_dtype, column) and not pd.api.types.is_bool_dtype(column.dtype)
+    if not is_number or _is_of(pd.api.types.is_complex_dtype, column) or not len(column):
         return {}
     noted = {}
     for name, statistic in _STATISTICS.items():

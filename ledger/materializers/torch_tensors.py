@@ -19,11 +19,12 @@ from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.decoding import TreeDecoder
 from ledger.materializers.encoding import TreeEncoder
 from ledger.materializers.files import Files
-from ledger.materializers.registry import TENSORS
+from ledger.materializers.registry import LAST_RESORT, TENSORS, materializer_named, qualified_name
 
 FILE = "tensors.safetensors"
 
 _SINGLE = "tensor"
+_KNOWN = ("torch.Tensor", "torch.nn.parameter.Parameter")
 
 
 class TorchTensorMaterializer(BaseMaterializer):
@@ -36,6 +37,9 @@ class TorchTensorMaterializer(BaseMaterializer):
 
     def save(self, value: Any) -> None:
         """Write the tensors."""
+        if not isinstance(value, dict) and qualified_name(type(value)) not in _KNOWN:
+            self.save_as(materializer_named(LAST_RESORT), value)
+            return
         for tensor in value.values() if isinstance(value, dict) else [value]:
             _check_class(tensor)
         if isinstance(value, dict):

@@ -449,6 +449,19 @@ def test_numbers_without_an_order_or_a_float_cost_the_others_nothing(bench: Benc
     assert b",plain" == pictures.held["describe.csv"].splitlines()[0]
 
 
+@pytest.mark.parametrize("kind", [pa.list_(pa.int8()), pa.struct([("x", pa.int8())]), pa.float16(), pa.binary_view()])
+def test_arrow_types_that_pandas_cannot_describe_cost_the_others_nothing(bench: Bench, kind: Any) -> None:
+    """Their columns are left out, as those of lists that are objects, and alone they have no description."""
+    nulls = pd.Series(pd.arrays.ArrowExtensionArray(pa.array([None, None], kind)))
+    shown = bench.files()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        bench.save(pd.DataFrame({"odd": nulls, "text": ["a", "b"]}), visualizations=shown)
+        alone = bench.save(nulls, visualizations=bench.files())[0]
+    assert b",text" == shown.held["describe.csv"].splitlines()[0]
+    assert ({}, [2]) == (alone.visualizations, alone.metadata["shape"])
+
+
 def test_a_very_wide_frame_is_not_described(bench: Bench) -> None:
     """Statistics of thousands of columns, which pandas takes longer for than the save, are no table for anybody."""
     frame = pd.DataFrame(np.zeros((1, 1001)))

@@ -76,6 +76,28 @@ def test_a_state_dict_keeps_what_torch_does_not_give_one(bench: Bench) -> None:
     assert vars(bench.round_trip(state)) == {"epoch": 3}
 
 
+def test_a_state_dict_notes_how_many_numbers_it_has(bench: Bench) -> None:
+    """Its length is that of the dict; an optimizer's state and the like are no state dicts."""
+    noted = bench.save(torch.nn.Linear(3, 2).state_dict())[0].metadata
+    assert {"length": 2, "parameters": 8} == noted
+    assert {"length": 2} == bench.save({"weight": torch.ones(2), "epoch": 3})[0].metadata
+
+
+class _Marked(torch.Tensor):
+    """A tensor of the user's own."""
+
+
+def test_a_derived_tensor_stays_one(bench: Bench) -> None:
+    """It is not made its base class, alone or in a list."""
+    value = torch.ones(2).as_subclass(_Marked)
+    value.unit = "cm"
+    for held in (value, [value]):
+        with pytest.warns(UserWarning, match="_Marked is saved by cloudpickle"):
+            back = bench.round_trip(held, trusted=True)
+        [one] = back if isinstance(held, list) else [back]
+        assert (_Marked, "cm", [1.0, 1.0]) == (type(one), one.unit, one.tolist())
+
+
 def test_pairs_of_numbers_lie_where_torch_may_read_them(bench: Bench) -> None:
     """Complex numbers of 128 bits lie at a multiple of 16 bytes, wherever the header of their file has put them."""
     for name in ("a", "aa", "aaa", "aaaa"):
