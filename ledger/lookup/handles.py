@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from ledger.enums import ArtifactType, VisualizationType
-from ledger.errors import FormatError, IntegrityError, PathNotFoundError
+from ledger.errors import ArgumentTypeError, FormatError, IntegrityError, PathNotFoundError
 from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup.access import FileReader, PythonType
@@ -22,6 +22,7 @@ from ledger.lookup.missing_files import no_file
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.visualized import Visualized
 from ledger.records import Content, FileEntry, MetadataEntry, number_of, parse_time
+from ledger.wording import shown
 
 if TYPE_CHECKING:
     from ledger.lookup.runs import PipelineRun, StepRun
@@ -223,6 +224,8 @@ class ArtifactVersion:
 
     def _entry(self, path: str) -> FileEntry:
         """The file of a path in the version; raises `PathNotFoundError`."""
+        if not isinstance(path, str):
+            raise ArgumentTypeError(f"a version's file is named by a str, got {type(path).__name__}: {shown(path)}")
         found = next((entry for entry in self._reader.files if entry.path == path), None)
         if found is None:
             raise PathNotFoundError(

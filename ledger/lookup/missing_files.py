@@ -13,8 +13,12 @@ _COMPARED: Final = 10_000
 def no_file(label: str, path: str, files: Sequence[FileEntry]) -> str:
     """That the version ``label`` has no file of this path, and what it has there or near it."""
     missing = f"{label} has no file {path!r}"
-    if path.strip("/") and any(file.path.startswith(f"{path.rstrip('/')}/") for file in files):
+    inside = f"{path.rstrip('/')}/"
+    if path.strip("/") and any(file.path.startswith(inside) for file in files):
         return f"{missing}: that is a folder"
+    kind = next((file.kind for file in files if file.path == path), None)
+    if kind is not None:  # of no file, or it would have been found
+        return f"{missing}: that is {'an empty folder' if kind == 'directory' else 'a link that leads nowhere'}"
     known = _nearest_first(path, [file.path for file in files])
     more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
     return f"{missing}; it has {', '.join(known[:_SHOWN]) or 'none'}{more}"

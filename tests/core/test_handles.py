@@ -233,6 +233,13 @@ def test_an_unknown_file_names_what_it_may_have_meant(ledger: Ledger, tmp_path: 
         version.restore(tmp_path / "z", file="data/z")
 
 
+@pytest.mark.parametrize("path", [b"a.csv", None, Path("a.csv")])
+def test_a_file_is_named_by_a_text(ledger: Ledger, path: Any) -> None:
+    """Of anything else the error says so, and none of Python's own reaches the user."""
+    with pytest.raises(ArgumentTypeError, match=f"named by a str, got {type(path).__name__}"):
+        ledger.save(b"1", "x").open(path)
+
+
 def test_a_file_can_be_opened(ledger: Ledger) -> None:
     """`open` is a seekable stream of one file; an unknown path is a `FileNotFoundError` that lists the known ones."""
     version = ledger.save(b"0123456789", "x")

@@ -115,6 +115,10 @@ def test_a_link_that_leads_nowhere_hides_nothing(ledger: Ledger, files: LedgerFi
     ]
     assert ["parts/parts/a.csv", "parts/parts/sub/b@2.csv"] == files.find("parts")
     assert [False, False] == [files.exists(f"parts/parts/{name}") for name in ("gone", "one")]
+    with pytest.raises(PathNotFoundError, match=r"has no file 'parts/gone': that is a link that leads nowhere\n"):
+        files.info("parts/parts/gone")
+    with pytest.raises(PathNotFoundError, match=r"has no file 'parts/empty': that is an empty folder\n"):
+        files.open("parts/parts/empty")
 
 
 def test_a_walk_calls_no_damage_an_absence(ledger: Ledger, files: LedgerFileSystem, folder: Path) -> None:
