@@ -228,7 +228,7 @@ def _encode_attrs(attrs: dict[Any, Any]) -> Json:
 
 
 def _described(value: Any) -> Any:
-    """What pandas describes of a frame or series, without the columns that it cannot; ``None`` if there are no others."""
+    """What pandas describes of a frame or series, without the columns that it cannot; ``None`` where all are such."""
     columns = [value.iloc[:, place] for place in range(value.shape[1])] if value.ndim > 1 else [value]
     for can_be_described in (_is_describable, _was_described):
         kept = [can_be_described(column) for column in columns]
