@@ -75,9 +75,10 @@ def trust(session: Session, version: str, yes: bool) -> None:
         "trust_class": found.trust_class,
         "created_by": found.created_by,
     }
-    if not session.json:
-        print_fields(shape.items())
-    if not yes and sys.stdin is not None and sys.stdin.isatty():
+    asks = not yes and sys.stdin is not None and sys.stdin.isatty()
+    if asks or not session.json:
+        print_fields(shape.items(), err=session.json)
+    if asks:
         click.confirm(_question(found), err=True, abort=True)
     opened.trust(found.id)
     if session.json:

@@ -67,10 +67,10 @@ def print_table(columns: Mapping[str, str], shapes: Iterable[Shape]) -> None:
             click.echo(line)
 
 
-def print_fields(fields: Iterable[tuple[str, object]]) -> None:
-    """Print one thing as a name and a value per line."""
+def print_fields(fields: Iterable[tuple[str, object]], *, err: bool = False) -> None:
+    """Print one thing as a name and a value per line; with ``err`` on standard error."""
     for line in aligned([[one_line(name), one_line(_cell(name, value))] for name, value in fields]):
-        click.echo(line)
+        click.echo(line, err=err)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -180,6 +180,14 @@ def test_trust_asks_on_a_terminal(foreign: Ledger, words: list[str], typed: str,
     assert (code == 0) == trust_file().exists() == ("trusted loud@1" in shown)
 
 
+def test_trust_shows_what_it_asks_about(foreign: Ledger) -> None:
+    """With ``--json`` too: nobody can answer for a version without its digest and who saved it."""
+    _, shown = on_a_terminal("trust", "loud", "--json", typed="n\n")
+    before, question, _ = shown.partition("Let loud@1 run code")
+    assert question
+    assert foreign.get("loud").digest in before
+
+
 def test_trust_in_data_is_another_question(iris: dict[str, Any]) -> None:
     """Of what is said to be data, ``trust`` does not claim that it runs code."""
     _, shown = on_a_terminal("trust", "iris", typed="n\n")
