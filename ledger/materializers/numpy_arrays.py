@@ -99,7 +99,10 @@ class NumpyMaterializer(BaseMaterializer):
         if "matplotlib" not in sys.modules or value.dtype.kind not in "iuf" or not 0 < value.size <= _PICTURE_LIMIT:
             return {}
         if value.ndim == 1:
-            return self._draw("histogram.png", lambda axes: axes.hist(value, bins=min(value.size, 100)))
+            import numpy as np
+
+            row = np.ma.masked_invalid(value).compressed()  # a histogram has no place for NaN and infinities
+            return self._draw("histogram.png", lambda axes: axes.hist(row, bins=min(row.size, 100))) if row.size else {}
         if value.ndim == 3 and value.shape[2] in (3, 4):  # noqa: PLR2004  # height, width, RGB or RGBA
             return self._draw("image.png", lambda axes: axes.imshow(value))
         return {}

@@ -62,11 +62,12 @@ def describe_numbers(array: "np.ndarray[Any, Any]", *, hidden: "np.ndarray[Any, 
 
 def describe_words(array: "np.ndarray[Any, Any]") -> dict[str, Any]:
     """How many words an array of texts has, and which is the most common; nothing for none and for very many."""
-    words: Counter[str] = Counter()
+    words: Counter[str | bytes] = Counter()
+    line: Any = b"\n" if array.dtype.kind == "S" else "\n"
     for start in range(0, array.size, _TEXT_BLOCK):
         texts = array.flat[start : start + _TEXT_BLOCK].tolist()
         # A line each, split and counted in one go: an array may have very many.
-        words.update("\n".join(map(repr, texts) if array.dtype.kind == "S" else texts).split())
+        words.update(line.join(texts).split())
         if len(words) > _WORDS_LIMIT:
             return {}
     if not words:
@@ -75,6 +76,6 @@ def describe_words(array: "np.ndarray[Any, Any]") -> dict[str, Any]:
     return {
         "unique_words": len(words),
         "total_words": words.total(),
-        "most_common_word": word,
+        "most_common_word": word if isinstance(word, str) else repr(word),
         "most_common_count": count,
     }

@@ -4,6 +4,7 @@ import io
 import re
 import textwrap
 import tracemalloc
+import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -305,6 +306,25 @@ def test_pictures_are_drawn_where_matplotlib_is_loaded(bench: Bench) -> None:
     picture = np.zeros((2, 2, 3), dtype="u1")
     assert bench.save(picture, visualizations=shown)[0].visualizations == {"image.png": VisualizationType.IMAGE}
     assert shown.held["image.png"].startswith(b"\x89PNG")
+
+
+def test_a_histogram_is_of_the_numbers_that_it_has_a_place_for(bench: Bench) -> None:
+    """NaN, infinities and masked numbers cost neither the picture nor a warning; of nothing else there is none."""
+    pytest.importorskip("matplotlib")
+    hidden = np.ma.array([1.0, 2.0], mask=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for value, drawn in ([1.0, np.inf, np.nan], 1), ([np.nan], 0), ([-np.inf, np.inf], 0), (hidden, 0):
+            saved, _ = bench.save(np.asanyarray(value), extract_metadata=False, visualizations=bench.files())
+            assert drawn == len(saved.visualizations)
+
+
+def test_texts_of_bytes_are_split_into_words_as_others_are(bench: Bench) -> None:
+    """What Python writes around bytes is in no word's way."""
+    noted = bench.save(np.array([b"a b", b"c a", b"it's a"]))[0].metadata
+    assert ["b'a'", 3, 4, 6] == [
+        noted[name] for name in ("most_common_word", "most_common_count", "unique_words", "total_words")
+    ]
 
 
 @pytest.mark.parametrize(("text", "word"), [("ab", "ab"), (b"ab", "b'ab'")])
