@@ -35,7 +35,7 @@ INTERRUPTED = 130
 _USAGE = "usage"
 
 _COMMAND = re.compile(r"`ledger (?!init\b)")
-"""The beginning of a command in a hint that is about the ledger at hand."""
+"""The beginning of a command in a hint or warning that is about the ledger at hand."""
 
 _NO_ARGUMENTS: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """What click raises where a command without arguments shows its help; before 8.2 it shows that by itself."""
@@ -43,7 +43,7 @@ _NO_ARGUMENTS: type[click.ClickException] | tuple[()] = getattr(click.exceptions
 
 def report_error(error: LedgerError, *, wants_json: bool, ledger: str | None = None) -> int:
     """Say on stderr what went wrong and what to do next, on the ``ledger`` that was named; returns the exit code."""
-    hint = error.hint if ledger is None else _on_ledger(error.hint, ledger)
+    hint = _on_ledger(error.hint, ledger)
     if wants_json:
         _print_object(error.kind, str(error), hint)
     else:
@@ -67,14 +67,16 @@ def report_usage(error: click.ClickException, *, wants_json: bool) -> int:
     return error.exit_code
 
 
-def print_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """Say a Python warning as a line on stderr; takes the place of ``warnings.showwarning``."""
-    write_on_stderr(one_line(f"Warning: {message}"))
+def print_warning(message: Warning | str, *_: object, ledger: str | None = None, **__: object) -> None:
+    """Say a warning about the ``ledger`` that was named as a line on stderr."""
+    write_on_stderr(one_line(f"Warning: {_on_ledger(str(message), ledger)}"))
 
 
-def _on_ledger(hint: str, ledger: str) -> str:
-    """A hint whose commands name the ledger as the user did; one that makes a ledger names its own place."""
-    return _COMMAND.sub(lambda found: f"{found[0]}--ledger {shlex.quote(ledger)} ", hint)
+def _on_ledger(text: str, ledger: str | None) -> str:
+    """A text whose commands name the ledger as the user did; one that makes a ledger names its own place."""
+    if ledger is None:
+        return text
+    return _COMMAND.sub(lambda found: f"{found[0]}--ledger {shlex.quote(ledger)} ", text)
 
 
 def _print_lines(message: str, hint: str) -> None:

@@ -109,7 +109,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no failure
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = print_warning
+        warnings.showwarning = lambda message, *_, **__: print_warning(message, ledger=session.path)
         try:
             with bar_on_terminal():
                 code = program.main(list(arguments), prog_name="ledger", standalone_mode=False, obj=session)

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,6 +96,15 @@ def test_a_hint_is_about_the_ledger_that_was_named(cli: Cli, workdir: Path) -> N
     assert "iris" in cli(*command[1:]).out
     missing = cli("--ledger", str(workdir / "none"), "artifact", "list", code=3)
     assert "`ledger init" in missing.err
+
+
+def test_a_warning_is_about_the_ledger_that_was_named(cli: Cli, workdir: Path) -> None:
+    """With ``--ledger`` the command that a warning names has it as well."""
+    (workdir / "data.csv").write_text("1")
+    cli("init", "named")
+    shutil.rmtree(workdir / "named/store")
+    found = start("--ledger", "named", "save", "data.csv", "--name", "iris")
+    assert "was deleted and is made again; `ledger --ledger named verify` says" in found.stderr
 
 
 @pytest.mark.usefixtures("workdir")
