@@ -95,13 +95,18 @@ class VersionAccess:
         except StoreLostError:
             raise
         except StoreMismatchError as error:
-            where = self._workspace.unchecked_store().url
-            message = f"{claim.label}: {error}"
-            raise StoreLostError(message, hint=error.hint, **{**error.facts, **named, "location": where}) from error
+            raise self._store_lost(error, claim.label, named) from error
         except IntegrityError as error:
+            gone = self._workspace.store_mismatch()
+            if gone is not None:
+                raise self._store_lost(gone, claim.label, named) from error
             own_facts = {fact: value for fact, value in error.facts.items() if value is not None}
             error.add_facts(**{**named, "location": self._workspace.store.url, **own_facts})
             raise
+
+    def _store_lost(self, error: StoreMismatchError, label: str, named: dict[str, Any]) -> StoreLostError:
+        facts = {**error.facts, **named, "location": self._workspace.unchecked_store().url}
+        return StoreLostError(f"{label}: {error}", hint=error.hint, **facts)
 
     def _load_linked(self, content: Content, label: str) -> Path:
         """Where registered data lies, checked; of data in an object store, where a checked copy of it lies."""

@@ -18,7 +18,7 @@ from ledger.core.own_store import bring_back_store, check_own_store
 from ledger.core.remote_stores import RemoteStores
 from ledger.core.trust import TrustFile
 from ledger.disk import Hold
-from ledger.errors import FormatError, IntegrityError, ReadOnlyError
+from ledger.errors import FormatError, IntegrityError, LedgerError, ReadOnlyError, StoreMismatchError
 from ledger.history import History, Snapshot, git_identity
 from ledger.ids import CommitId
 from ledger.lookup import Access, View, read_config, store_url
@@ -132,6 +132,16 @@ class Workspace(View):
     def read_any_store(self) -> None:
         """Use the store that is there from now on, whichever it is: for a check that says what it lacks."""
         self.store = self.unchecked_store()
+
+    def store_mismatch(self) -> StoreMismatchError | None:
+        """What is wrong with the place of the store by now, as where its disk went; ``None`` if nothing can be told."""
+        try:
+            check_own_store(open_store(store_url(self.path, self.config), attempts=1), self.path, self.config)
+        except StoreMismatchError as error:
+            return error
+        except LedgerError:
+            return None
+        return None
 
     def store_for_writing(self) -> Store:
         """The store; one in a folder is checked again to be the right one, because its disk may have gone since."""

@@ -21,6 +21,7 @@ from ledger.errors import (
     IntegrityError,
     LedgerError,
     StorageError,
+    StoreLostError,
     StoreMismatchError,
     UnsupportedFormatError,
 )
@@ -414,6 +415,25 @@ def test_a_store_that_cannot_be_told_is_damage(three: Ledger, harm: Callable[[Pa
     assert (kind, "store") in found
     with pytest.raises(IntegrityError):
         Ledger.open(three.path).get("x", 1).download_files(three.path / "x.zip")
+
+
+def test_a_store_that_goes_while_it_is_used_is_no_damage(three: Ledger) -> None:
+    """Also a ledger that is open says that the store is away, or another one, and not that one file is missing."""
+    other = Ledger.init(three.path.parent / "other")
+    store_of(three).rename(three.path / "away")
+    for _ in range(2):  # no folder, then an empty one, as where a disk is mounted
+        with pytest.raises(StoreLostError, match=r"x@1: no artifact store at .*: store\.json is missing") as caught:
+            three.load("x", 1)
+        store_of(three).mkdir(exist_ok=True)
+    error: Any = caught.value
+    assert ("x", "1", f"file://{store_of(three)}") == (error.name, error.version, error.location)
+    store_of(three).rmdir()
+    store_of(other).rename(store_of(three))
+    with pytest.raises(StoreLostError, match="this ledger was made with"):
+        three.get("x", 1).download_files(three.path / "x.zip")
+    store_of(three).rename(store_of(other))
+    (three.path / "away").rename(store_of(three))
+    assert "one" == three.load("x", 1)
 
 
 @pytest.mark.filterwarnings("ignore:.* was deleted and is made again:UserWarning")
