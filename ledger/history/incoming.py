@@ -195,13 +195,14 @@ def _restore(remote: Remote, known: CommitId) -> str:
 
 
 def _rewritten(remote: Remote, known: CommitId, tip: CommitId, what: str) -> HistoryRewrittenError:
-    """The way on is theirs, in a new clone, or ours, by force: only a person can say which."""
+    """The way on is theirs, in a new clone, or ours, by force, or it is another remote: only a person can say which."""
     force = f"ledger git push --force {shlex.quote(without_secrets(remote.url))} {known}:{BRANCH}"
     return HistoryRewrittenError(
         f"{remote} was rewritten: its branch is at {tip}, and was at {known}, {what}",
-        hint="nothing changed here; if the remote is right, clone it anew, save there what only this ledger holds, and "
-        f"go on in the clone (specs/sharing.md, 3); if not, `{force}` brings back what it held. What it holds now is "
-        f"kept as {QUARANTINE}/{tip}",
+        hint="nothing changed here; if it is another one than had this name before, add it under a name of its own; if "
+        "what it holds is right, clone it anew, save there what only this ledger holds, and go on in the clone "
+        f"(specs/sharing.md, 3); only if it has lost what it held, `{force}` puts that in the place of what it holds "
+        f"now, which is kept here as {QUARANTINE}/{tip}",
         remote=remote.name,
         known=known,
         commit=tip,

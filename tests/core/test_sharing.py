@@ -30,7 +30,7 @@ from ledger.lookup import write_remote
 from ledger.records import Name
 from tests.kit.contents import noise
 from tests.kit.git import run_git
-from tests.kit.hubs import hub_git, hub_tip, shared
+from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import git, store_of, values_by_version
 
 ROOT = Path(__file__).parents[2]
@@ -295,6 +295,29 @@ def test_a_remote_that_went_another_way_has_a_way_out(pair: tuple[Ledger, Ledger
     words = shlex.split(caught.value.hint.split("`")[1])
     assert 0 == run_git(ada.git_dir, *words[2:]).returncode
     assert () == ada.sync().fetched
+
+
+def test_another_remote_of_the_same_name_has_a_way_out(pair: tuple[Ledger, Ledger], hub: Path, tmp_path: Path) -> None:
+    """What it holds is not offered to be thrown away first: under a name of its own it is merged with."""
+    ada, bob = pair
+    other = new_hub(tmp_path / "other")
+    ada.add_remote("other", str(other))
+    ada.save("of ada", "there")
+    ada.sync("other")
+    bob.save("of bob", "here")
+    bob.sync()
+    bob.remove_remote("origin")
+    bob.add_remote("origin", str(other))
+    with pytest.raises(HistoryRewrittenError) as caught:
+        bob.sync()
+    way_out, _, force = caught.value.hint.partition("add it under a name of its own")
+    assert force
+    assert "--force" not in way_out
+    bob.remove_remote("origin")
+    bob.add_remote("origin", str(hub))
+    bob.add_remote("other", str(other))
+    assert ("there@1",) == bob.sync("other").fetched
+    assert ("here@1",) == ada.sync("other").fetched
 
 
 def test_ledgers_sync_without_a_hub(pair: tuple[Ledger, Ledger]) -> None:
