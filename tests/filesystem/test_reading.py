@@ -438,9 +438,10 @@ def test_who_only_asks_for_the_size_keeps_no_other_thread_waiting(
 
 
 def test_a_thread_that_reads_after_it_asked_for_the_size_keeps_its_place(
-    ledger: Ledger, files: LedgerFileSystem
+    ledger: Ledger, files: LedgerFileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who goes to the end and back, and then reads, is waited for, if only for a moment."""
+    """Who goes to the end and back, and then reads, is waited for."""
+    monkeypatch.setattr(reservations, "_WAITS_IF_BACK", 6000)  # a minute, on a machine that is busy
     ledger.save(b"0123456789", "blob")
     with files.open(files.ls("blob", detail=False)[0]) as shared_file, ThreadPoolExecutor(1) as other:
         shared_file.seek(0, os.SEEK_END)

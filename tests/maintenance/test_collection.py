@@ -245,7 +245,8 @@ def test_what_a_manifest_says_falsely_takes_nothing_from_others(used: Ledger, ab
     assert plan_gc(used).is_empty
     make_mostly_dead(used, "weights")
     grow_old(used)
-    assert (1, ()) == (collect(used).packs, collect(used).removed)
+    collected = collect(used)
+    assert (1, ()) == (collected.packs, collected.removed)
     assert before.keys() <= files_below(store_of(used)).keys()
     assert LARGE == used.load("weights", 1)
 
