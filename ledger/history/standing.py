@@ -21,8 +21,6 @@ from ledger.records import Name, number_of
 Wrong = tuple[str, LedgerError]
 """The version, artifact or place that is touched, and what is wrong."""
 
-_KNOWN = (layout.NAMES, layout.EVENTS)
-
 
 def places_of(folders: Folders) -> Iterator[TreePath]:
     """Every part of a tree that `check_place` takes: the root, and each folder of runs, cache entries and artifacts."""
@@ -41,7 +39,7 @@ def check_place(folders: Folders, place: TreePath) -> Iterator[Wrong]:
     else:
         known = {path[0] for path in (layout.ARTIFACTS, layout.RUNS, layout.CACHE)}
         for name in folders.names(()):
-            if name not in known:
+            if name not in known or folders.read((name,)) is not None:
                 yield from _check_files(folders, (name,))
 
 
@@ -52,11 +50,7 @@ def check_artifact(folders: Folders, name: Name) -> Iterator[Wrong]:
     for other in snapshot.names_like(name):
         if other != name:
             yield name, FormatError(f"artifact {name!r} differs only in case from {other!r}")
-    for entry in folders.names(root):
-        if not layout.is_page(entry) and entry not in _KNOWN:
-            yield name, FormatError(f"artifact {name!r}: {entry!r} is no part of one")
-    for entry in snapshot.strays(name):
-        yield name, FormatError(f"{entry!r} stands among its versions and is not a claim on a position")
+    yield from ((name, FormatError(problem)) for problem in _intruders(folders, snapshot, name))
     pointers: set[TreePath] = set()
     before: Claim | None = None
     for claim in snapshot.claims(name):
@@ -87,6 +81,23 @@ def pointer_problems(folders: Folders, name: Name, expected: set[TreePath]) -> I
     found = {(*folder, page, entry) for page in folders.names(folder) for entry in folders.names((*folder, page))}
     for path in sorted(found ^ expected):
         yield f"{'/'.join(path)}: a pointer that {'leads nowhere' if path in found else 'is missing'}"
+
+
+def _intruders(folders: Folders, snapshot: Snapshot, name: Name) -> Iterator[str]:
+    """What stands in the folders of an artifact and is no part of it, and each file that stands for such a folder."""
+    root = layout.artifact_path(name)
+    tops = list[TreePath]()
+    for entry in folders.names(root):
+        if layout.is_page(entry) or entry == layout.NAMES:
+            tops.append((*root, entry))
+        elif entry != layout.EVENTS:
+            yield f"artifact {name!r}: {entry!r} is no part of one"
+    below = ((*top, entry) for top in tops for entry in folders.names(top))
+    for path in (root, *tops, *below):
+        if folders.read(path) is not None:
+            yield f"{'/'.join(path)}: a file where a folder belongs"
+    for entry in snapshot.strays(name):
+        yield f"{entry!r} stands among its versions and is not a claim on a position"
 
 
 def _check_claim(folders: Folders, snapshot: Snapshot, claim: Claim) -> Iterator[Wrong]:

@@ -4,10 +4,10 @@ import pytest
 
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import Claim, History, Snapshot
-from ledger.history.layout import MANIFEST, MAX_POSITION
+from ledger.history.layout import MANIFEST, MAX_POSITION, artifact_path
 from ledger.history.objects import Objects
 from ledger.history.trees import GrowingTree
-from ledger.history.upkeep import check_place
+from ledger.history.upkeep import check_artifact, check_place
 from ledger.ids import VersionId, new_uuid
 from ledger.records import VersionString, check_name
 from tests.kit.clones import MemoryTree
@@ -57,6 +57,20 @@ def test_folders_that_nest_without_end_are_told_in_one_finding(history: History)
     tree.add(("runs", "2026-01-01", *["d"] * 5000), b"{}")
     ((place, error),) = check_place(tree, ("runs", "2026-01-01"))
     assert ("runs/2026-01-01", True) == (place, "folders nest deeper than 12" in str(error))
+
+
+@pytest.mark.parametrize("below", [(), ("0000",), ("0000", "00"), ("names",), ("names", "98")])
+def test_a_file_where_an_artifact_has_a_folder_is_found(below: tuple[str, ...]) -> None:
+    """Such a file hides what belongs in the folder, so a check of the artifact tells it."""
+    path = (*artifact_path(IRIS), *below)
+    ((name, error),) = check_artifact(MemoryTree({path: b""}), IRIS)
+    assert ("iris", True) == (name, f"{'/'.join(path)}: a file where a folder belongs" in str(error))
+
+
+@pytest.mark.parametrize("top", ["artifacts", "runs", "cache"])
+def test_a_file_where_the_records_of_one_kind_belong_is_found(top: str) -> None:
+    """A check of the root tells a file that stands for all artifacts, all runs or the whole cache."""
+    assert [top] == [place for place, _ in check_place(MemoryTree({(top,): b""}), ())]
 
 
 def test_names_in_other_cases_are_found(history: History) -> None:
