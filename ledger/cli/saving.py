@@ -53,19 +53,22 @@ def save(
     required=True,
     help="Where the files go; a path that ends in .zip gets a zip.",
 )
-@click.option("--file", metavar="FILE", help="Only this file, by its path in the version.")
+@click.option("--file", metavar="FILE", help="Only this file or folder, by its path in the version.")
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @json_option
 @pass_session
 def get(session: Session, version: str, output: str, file: str | None, overwrite: bool) -> None:
     """Restore the files of a version. Every byte is checked and nothing is run.
 
-    One file becomes PATH, or goes into it if it is a folder; several become the new folder PATH.
+    One file becomes PATH, or goes into it if it is a folder; several, or a folder, become the new folder PATH.
     """
     if output == "-":  # it appears whole or not at all, which a stream cannot
         raise click.UsageError("the files go to a path, not to standard output; a file of the name - is ./-")
     found = session.ledger().get(version)
-    zipped = output.endswith(".zip") and file is None and not _is_zip(found)
+    wants_zip = output.endswith(".zip")
+    if wants_zip and file is not None and any(each.path.startswith(f"{file.rstrip('/')}/") for each in found.files()):
+        raise click.UsageError("a folder of a version becomes a folder; choose a path that does not end in .zip")
+    zipped = wants_zip and file is None and not _is_zip(found)
     made = found.download_files(output, overwrite) if zipped else found.restore(output, overwrite, file=file)
     if session.json:
         print_json({**version_shape(found), "path": str(made.absolute())})

@@ -14,7 +14,7 @@ from ledger.blobs import ContentReader, LocalStore, linked_path
 from ledger.core.downloads import download_zip
 from ledger.core.files import ContentPaths, LoadingFiles, local_copy
 from ledger.core.links import is_wrapped
-from ledger.core.restoring import restore, restore_one
+from ledger.core.restoring import restore, restore_part
 from ledger.errors import (
     IntegrityError,
     MaterializerError,
@@ -23,10 +23,10 @@ from ledger.errors import (
     StoreMismatchError,
     UntrustedArtifactError,
 )
-from ledger.lookup import Facts
+from ledger.lookup import Facts, Part
 from ledger.materializers import load_value
 from ledger.meters import task
-from ledger.records import Content, FileEntry, Manifest
+from ledger.records import Content, Manifest
 
 if TYPE_CHECKING:
     from ledger.core.workspace import Workspace
@@ -58,14 +58,14 @@ class VersionAccess:
             reader = self.reader(facts)
             return download_zip(reader, path, is_wrapped=is_wrapped(facts.manifest), overwrite=overwrite)
 
-    def restore(self, facts: Facts, path: str | Path, *, only: FileEntry | None, overwrite: bool) -> Path:
-        """The files of a version as a file or folder, without what shows the value; or one of them."""
+    def restore(self, facts: Facts, path: str | Path, *, only: Part | None, overwrite: bool) -> Path:
+        """The files of a version as a file or folder, without what shows the value; or a part of them."""
         manifest = facts.manifest
         size = manifest.content.size if only is None else only.size
         with self._naming(facts), task(f"get {facts.claim.label}", size):
             reader = self.reader(facts)
             if only is not None:
-                return restore_one(reader, only, path, overwrite=overwrite)
+                return restore_part(reader, only, path, overwrite=overwrite)
             return restore(
                 reader,
                 path,

@@ -6,13 +6,14 @@ Nothing is loaded, so nothing of the version runs.
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ledger.blobs import ContentReader
 from ledger.core.links import top_of
 from ledger.disk import absolute, folder_beside, given_path, is_folder, settle_files, storage_errors
-from ledger.errors import PathNotFoundError, SourceNotFoundError, TargetExistsError
+from ledger.errors import ArgumentError, IntegrityError, PathNotFoundError, SourceNotFoundError, TargetExistsError
+from ledger.lookup import Part
 from ledger.records import FileEntry
 
 _NO_FILES = ("directory", "link")
@@ -34,12 +35,33 @@ def restore(
     begins with and in which there may be one file. Only a file is ever overwritten.
     """
     target = given_path(path, "the path to restore to")
-    with storage_errors(target, "write"):
-        has_folder = is_folder(target)
     files = [file for file in reader.files if file.path not in without]
     top = top_of(files) if is_wrapped else ""
     if len(files) == 1 and files[0].kind not in _NO_FILES and "/" not in files[0].path and not has_own_folder:
-        return restore_one(reader, files[0], path, overwrite=overwrite)
+        return _restore_one(reader, files[0], path, overwrite=overwrite)
+    return _restore_folder(reader, files, top, target)
+
+
+def restore_part(reader: ContentReader, part: Part, path: str | Path, *, overwrite: bool) -> Path:
+    """Put one file of a content, or one of its folders, at ``path``; returns what was made."""
+    if not part.is_folder:
+        return _restore_one(reader, part.files[0], path, overwrite=overwrite)
+    try:
+        return _restore_folder(reader, part.files, part.path, given_path(path, "the path to restore to"))
+    except IntegrityError as error:
+        if "link" not in error.facts:
+            raise
+        raise ArgumentError(
+            f"the link {error.facts['link']!r} leads out of {part.path!r}",
+            hint="restore all of the version: what the link leads to comes along then",
+            path=part.path,
+        ) from error
+
+
+def _restore_folder(reader: ContentReader, files: Sequence[FileEntry], top: str, target: Path) -> Path:
+    """Make the folder ``target`` with these files, which all lie below the folder ``top`` of the content."""
+    with storage_errors(target, "write"):
+        has_folder = is_folder(target)
     if has_folder:
         needs = "1 file needs a folder of its" if len(files) == 1 else f"{len(files)} files need a folder of their"
         raise TargetExistsError(
@@ -52,7 +74,7 @@ def restore(
     return target
 
 
-def restore_one(reader: ContentReader, file: FileEntry, path: str | Path, *, overwrite: bool) -> Path:
+def _restore_one(reader: ContentReader, file: FileEntry, path: str | Path, *, overwrite: bool) -> Path:
     """Put one file of a content at ``path``, or into it if it is a folder; returns what was made."""
     if file.kind in _NO_FILES:
         raise PathNotFoundError(f"{file.path!r} is a {file.kind} and no file", hint="name a file", path=file.path)

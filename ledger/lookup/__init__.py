@@ -17,7 +17,7 @@ from ledger.lookup.configuring import changing_settings, remove_remote, write_ca
 from ledger.lookup.discovery import LEDGER_DIRECTORY, find_ledger, is_ledger, none_found, place_for_new
 from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.handles import Artifact, ArtifactVersion
-from ledger.lookup.missing_files import no_file
+from ledger.lookup.parts import Part, no_file
 from ledger.lookup.presence import present
 from ledger.lookup.reader import Reader, find_path
 from ledger.lookup.remotes import (
@@ -44,6 +44,7 @@ __all__ = [
     "ArtifactVersion",
     "Config",
     "Facts",
+    "Part",
     "PipelineRun",
     "Reader",
     "RemoteConfig",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from ledger.lookup.facts import Facts
+from ledger.lookup.parts import Part
 from ledger.records import FileEntry
 
 PythonType = type
@@ -54,6 +55,6 @@ class Access(Protocol):
         """The files of a version as one zip."""
         ...
 
-    def restore(self, facts: Facts, path: str | Path, *, only: FileEntry | None, overwrite: bool) -> Path:
-        """The files of a version as a file or folder, or one of them."""
+    def restore(self, facts: Facts, path: str | Path, *, only: Part | None, overwrite: bool) -> Path:
+        """The files of a version as a file or folder, or one of them, or of its folders."""
         ...

@@ -18,8 +18,8 @@ from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup.access import FileReader, PythonType
 from ledger.lookup.facts import Facts, leaves
-from ledger.lookup.missing_files import no_file
 from ledger.lookup.notebook import as_fields
+from ledger.lookup.parts import Part, no_file, part_at
 from ledger.lookup.visualized import Visualized
 from ledger.records import Content, FileEntry, MetadataEntry, number_of, parse_time
 from ledger.wording import shown
@@ -190,7 +190,7 @@ class ArtifactVersion:
         Different streams may be read in different threads, but one stream only in one thread at a time. Raises
         `PathNotFoundError` (a ``FileNotFoundError``) for a path that the version does not have.
         """
-        self._entry(path)
+        self._part(path, folders=False)
         return self._reader.separate().open(path)
 
     def download_files(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # api
@@ -210,11 +210,11 @@ class ArtifactVersion:
     ) -> Path:
         """Put the files at ``path``: one file becomes that file, several or a folder that folder. Returns its path.
 
-        ``file`` is the only one to be put there, by its path in the version; nothing else is read. No code of the
-        version runs, and its visualizations are left out. Raises `TargetExistsError` if something is there already
-        and ``overwrite`` is not set, and `PathNotFoundError` for a file that the version does not have.
+        ``file`` is the only one to be put there, or the only folder, by its path in the version; nothing else is read.
+        No code of the version runs, and its visualizations are left out. Raises `TargetExistsError` if something is
+        there already and ``overwrite`` is not set, and `PathNotFoundError` for what the version does not have.
         """
-        only = self._entry(file) if file is not None else None
+        only = self._part(file, folders=True) if file is not None else None
         return self._backing.access.restore(self._facts, path, only=only, overwrite=overwrite)
 
     def visualize(self) -> Visualized:
@@ -222,12 +222,12 @@ class ArtifactVersion:
         shown = [(path, kind, self._reader.read(path)) for path, kind in self.visualizations.items()]
         return Visualized(self._claim.label, shown)
 
-    def _entry(self, path: str) -> FileEntry:
-        """The file of a path in the version; raises `PathNotFoundError`."""
+    def _part(self, path: str, *, folders: bool) -> Part:
+        """What the version has at a path, a file or perhaps a folder; raises `PathNotFoundError`."""
         if not isinstance(path, str):
             raise ArgumentTypeError(f"a version's file is named by a str, got {type(path).__name__}: {shown(path)}")
-        found = next((entry for entry in self._reader.files if entry.path == path), None)
-        if found is None:
+        found = part_at(path, self._reader.files)
+        if found is None or (found.is_folder and not folders):
             raise PathNotFoundError(
                 no_file(self._claim.label, path, self._reader.files),
                 hint=f"run `ledger artifact version show {self._claim.label}` to see its files",

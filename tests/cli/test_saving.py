@@ -13,6 +13,7 @@ import pytest
 from ledger import Ledger
 from ledger.cli.program import run
 from tests.cli.conftest import Cli
+from tests.kit.ledgers import files_below, write_files
 
 
 def test_a_save_says_which_version_it_made(cli: Cli, workdir: Path) -> None:
@@ -152,6 +153,17 @@ def test_one_file_of_a_folder_is_had_by_its_path(cli: Cli, workdir: Path) -> Non
     assert "it has raw/days/2.zip, " in cli("get", "raw", "--file", "days/2.zip", "-o", "x", code=3).err
     assert "Hint: run `ledger artifact version show raw@1` to see its files" in told
     assert "is a link" in cli("get", "raw", "--file", "raw/latest", "-o", "x", code=3).err
+
+
+def test_one_folder_of_a_folder_is_had_by_its_path(cli: Cli, workdir: Path) -> None:
+    """It becomes a folder, and no zip, which only all of a version does."""
+    write_files(workdir / "raw", {"days/1.csv": b"one", "days/2.csv": b"two", "notes": b""})
+    cli("init")
+    cli("save", "raw", "--name", "raw")
+    cli("get", "raw", "--file", "raw/days/", "-o", "days")
+    assert {"1.csv": b"one", "2.csv": b"two"} == files_below(workdir / "days")
+    assert "becomes a folder" in cli("get", "raw", "--file", "raw/days", "-o", "days.zip", code=2).err
+    assert not (workdir / "days.zip").exists()
 
 
 def test_a_folder_of_one_file_is_a_folder(cli: Cli, workdir: Path) -> None:

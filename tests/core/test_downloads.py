@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger import ArtifactVersion, Ledger
-from ledger.errors import IntegrityError, TargetExistsError
+from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
 from tests.kit.ledgers import damage, files_below, store_of, write_files
 
 FILES = {
@@ -94,6 +94,46 @@ def test_what_is_there_is_not_restored_over(tree: ArtifactVersion, tmp_path: Pat
         with pytest.raises(TargetExistsError):
             tree.restore(tmp_path / "x", file=file)
     assert b"mine" == (tmp_path / "x").read_bytes()
+
+
+@pytest.mark.parametrize("folder", ["d/sub", "d/sub/", "d/empty", "d"])
+def test_a_folder_of_a_version_is_restored_alone(ledger: Ledger, tmp_path: Path, folder: str) -> None:
+    """With its executable files, links and empty folders, and without what lies beside it."""
+    sub = tmp_path / "d" / "sub" / "deep"
+    sub.mkdir(parents=True)
+    (sub / "run.sh").write_text("x")
+    (sub / "run.sh").chmod(0o755)
+    (sub / "link").symlink_to("run.sh")
+    (tmp_path / "d" / "sub.txt").write_text("beside")
+    (tmp_path / "d" / "empty").mkdir()
+    made = ledger.save(tmp_path / "d", "d").restore(tmp_path / "out", file=folder)
+    assert _walked(tmp_path / folder) == _walked(made)
+
+
+def test_a_link_out_of_the_folder_that_is_restored_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    """It leads to what the version has beside that folder, and would lead anywhere without; nothing is made."""
+    (tmp_path / "d" / "sub").mkdir(parents=True)
+    (tmp_path / "d" / "a").write_text("x")
+    (tmp_path / "d" / "sub" / "link").symlink_to("../a")
+    with pytest.raises(ArgumentError, match="the link 'link' leads out of 'd/sub'"):
+        ledger.save(tmp_path / "d", "d").restore(tmp_path / "out", file="d/sub")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_a_version_goes_beside_what_is_there(tree: ArtifactVersion, tmp_path: Path) -> None:
+    """It is never mixed with a folder of the user's, whether files may be overwritten or not."""
+    (tmp_path / "x").mkdir()
+    for overwrite in (False, True):
+        with pytest.raises(TargetExistsError, match="a folder of their own"):
+            tree.restore(tmp_path / "x", overwrite, file=tree.files()[0].path.partition("/")[0])
+
+
+def _walked(root: Path) -> dict[str, tuple[int, str]]:
+    """Each path below a folder, with its mode and what it holds."""
+    return {
+        str(path.relative_to(root)): (path.lstat().st_mode, path.read_text() if path.is_file() else "")
+        for path in sorted(root.rglob("*"))
+    }
 
 
 def test_a_folder_is_never_replaced(tree: ArtifactVersion, tmp_path: Path) -> None:

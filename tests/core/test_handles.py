@@ -230,7 +230,7 @@ def test_an_unknown_file_names_what_it_may_have_meant(ledger: Ledger, tmp_path: 
     with pytest.raises(PathNotFoundError, match=r"has no file 'data/8\.cvs'; it has data/8\.csv, "):
         version.open("data/8.cvs")
     with pytest.raises(PathNotFoundError, match=r"has no file 'data/z': that is a folder\n"):
-        version.restore(tmp_path / "z", file="data/z")
+        version.open("data/z")
 
 
 @pytest.mark.parametrize("path", [b"a.csv", None, Path("a.csv")])

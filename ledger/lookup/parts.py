@@ -1,13 +1,36 @@
-"""What a path is told at which a version has no file. Pure."""
+"""What a version has at a path, and what is told of one at which it has no file. Pure."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger.records import FileEntry
 
 _SHOWN: Final = 8
 _COMPARED: Final = 10_000
 """How many paths are compared with one that is misspelt: that takes about 0.1 s."""
+
+
+class Part(NamedTuple):
+    """A file of a version; or a folder of it, and what lies below that."""
+
+    path: str
+    files: Sequence[FileEntry]
+    is_folder: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(file.size for file in self.files)
+
+
+def part_at(path: str, files: Sequence[FileEntry]) -> Part | None:
+    """The part of a version that has a path, which of a folder may end in a slash; ``None`` where it has none."""
+    folder = path.rstrip("/")
+    one = next((file for file in files if file.path == path and file.kind != "directory"), None)
+    if one is not None:
+        return Part(path, [one], is_folder=False)
+    below = [file for file in files if f"{file.path}/".startswith(f"{folder}/")] if folder else []
+    return Part(folder, below, is_folder=True) if below else None
 
 
 def no_file(label: str, path: str, files: Sequence[FileEntry]) -> str:
