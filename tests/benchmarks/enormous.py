@@ -10,7 +10,6 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from ledger.blobs import ContentReader, ContentWriter
 from ledger.blobs.codec import codec_of
 from ledger.blobs.layout import table_key
 from ledger.records import Content
-from tests.benchmarks.measuring import MIB, resident, spent_by
+from tests.benchmarks.measuring import MIB, peak_begins, resident, spent_by
 
 BLOCK = 1 << 20
 _BASE = np.random.default_rng(0).integers(0, 2**64, BLOCK // 8, dtype=np.uint64)
@@ -154,7 +153,7 @@ def report(gigabytes: int) -> Iterator[str]:
                 note(number)
         content = writer.finish()
 
-    before = resident()["VmRSS"]
+    before = peak_begins()
     spent = spent_by(save)
     assert isinstance(content, Content)
     size = len(store.tables[table_key(content.digest)])
@@ -163,8 +162,7 @@ def report(gigabytes: int) -> Iterator[str]:
         f"table {size:,} bytes = {size / content.size * 100e9:,.0f} for 100 GB; peak memory above the beginning, "
         f"quarter by quarter: {', '.join(f'{(peak - before) / MIB:.0f}' for peak in peaks)} MiB"
     )
-    Path("/proc/self/clear_refs").write_text("5")
-    before = resident()["VmRSS"]
+    before = peak_begins()
     spent = spent_by(lambda: _read(store, content))
     yield (
         f"load it: {spent.wall:.0f} s [{spent.cpu / content.size * 1e9:.2f} a GB]; "

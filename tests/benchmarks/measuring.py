@@ -56,11 +56,15 @@ def measure(case: Case, memory: int, rounds: int = ROUNDS) -> dict[str, Spent]:
 def measure_memory(case: Case) -> int:
     """Bytes by which a case raises the peak of the process's memory above what it takes before."""
     case.before()
-    # From here on the kernel counts the peak anew.
-    Path("/proc/self/clear_refs").write_text("5")
-    before = resident()["VmRSS"]
+    before = peak_begins()
     case.measured()
     return resident()["VmHWM"] - before
+
+
+def peak_begins() -> int:
+    """The memory that this process has now, in bytes; the kernel counts its peak anew from here on."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return resident()["VmRSS"]
 
 
 def resident() -> dict[str, int]:
