@@ -5,9 +5,10 @@ for what a history holds: trees in which a few entries differ, and texts of whic
 It finds what begins and ends alike, then whole lines (or entries of a tree) that both have.
 """
 
+import functools
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from ledger.history.kinds import ID_BYTES
 
@@ -27,6 +28,10 @@ _WORTH_A_COPY = 8
 """Fewer bytes from elsewhere in the base cost as much as themselves."""
 
 _SHORT = 64
+
+_FEW = 64
+"""So many deltas we apply ourselves, which takes as long as to import what applies the others."""
+_asked = itertools.count()
 
 _ENTRIES = re.compile(rb"[0-7]{5,6} [^\0]+\0.{20}", re.DOTALL)
 
@@ -48,35 +53,64 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
         expected, at = _decode_size(delta, at)
         if size != len(base):
             raise ValueError(f"a delta of a base of {size} bytes, got one of {len(base)}")
-        parts: list[bytes] = []
-        total = 0
-        while at < len(delta) and total <= expected:
-            code = delta[at]
-            at += 1
-            if code & _COPY:
-                start = length = 0
-                for shift in _SHIFTS[code & 0xF]:
-                    start |= delta[at] << shift
-                    at += 1
-                for shift in _SHIFTS[code >> _OFFSET_BYTES & 0x7]:
-                    length |= delta[at] << shift
-                    at += 1
-                length = length or _SIZE_OF_NOTHING
-                part = base[start : start + length]
-                if len(part) != length:
-                    raise ValueError(f"a delta copies beyond the {len(base)} bytes of its base")
-            else:
-                part = delta[at : at + code]
-                at += code
-                if not code or len(part) != code:
-                    raise ValueError(f"a delta says to insert {code} bytes and has {len(part)}")
-            total += len(part)
-            parts.append(part)
+        compiled = _compiled() if next(_asked) >= _FEW else None
+        made = compiled(base, delta) if compiled is not None else None
+        return _apply(base, delta, at, expected) if made is None else made
     except IndexError as error:
         raise ValueError("a delta is cut short") from error
+
+
+def _apply(base: bytes, delta: bytes, at: int, expected: int) -> bytes:
+    """What the instructions of a delta make of its base, which begin at ``at``; says what is wrong with them."""
+    parts: list[bytes] = []
+    total = 0
+    while at < len(delta) and total <= expected:
+        code = delta[at]
+        at += 1
+        if code & _COPY:
+            start = length = 0
+            for shift in _SHIFTS[code & 0xF]:
+                start |= delta[at] << shift
+                at += 1
+            for shift in _SHIFTS[code >> _OFFSET_BYTES & 0x7]:
+                length |= delta[at] << shift
+                at += 1
+            length = length or _SIZE_OF_NOTHING
+            part = base[start : start + length]
+            if len(part) != length:
+                raise ValueError(f"a delta copies beyond the {len(base)} bytes of its base")
+        else:
+            part = delta[at : at + code]
+            at += code
+            if not code or len(part) != code:
+                raise ValueError(f"a delta says to insert {code} bytes and has {len(part)}")
+        total += len(part)
+        parts.append(part)
     if total != expected:
         raise ValueError(f"a delta makes {total} bytes or more, expected {expected}")
     return b"".join(parts)
+
+
+@functools.cache
+def _compiled() -> Callable[[bytes, bytes], bytes | None] | None:
+    """What dulwich has compiled for this, ten to fifty times as fast as `_apply`; ``None`` where it was built without.
+
+    It gives ``None`` for what is no delta, or of nonsense bytes as many as are promised, which have another name. Its
+    caller looks at the sizes first: it makes room for any that it is told.
+    """
+    try:
+        from dulwich._pack import apply_delta as apply
+    except ImportError:
+        return None
+    from dulwich.errors import ApplyDeltaError
+
+    def try_apply(base: bytes, delta: bytes) -> bytes | None:
+        try:
+            return b"".join(apply(base, delta))
+        except ApplyDeltaError:
+            return None
+
+    return try_apply
 
 
 def common_prefix(one: bytes, other: bytes) -> int:

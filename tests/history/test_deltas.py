@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.history import deltas
 from ledger.history.deltas import apply_delta, encode_delta
 from ledger.history.entries import encode_delta_entry, encode_entry
 from ledger.history.forms import Entry, ObjectId, encode_tree
@@ -78,6 +80,43 @@ def test_what_a_record_shares_with_its_relative_costs_nothing() -> None:
     assert len(delta) <= 32
 
 
+INSTRUCTIONS = st.lists(
+    st.builds(deltas._encode_copy, st.integers(0, 40), st.integers(1, 40))
+    | st.binary(min_size=1, max_size=9).map(lambda text: bytes([len(text)]) + text)
+)
+
+
+@given(st.binary(max_size=40), st.integers(0, 90), INSTRUCTIONS, st.binary(max_size=4))
+def test_the_compiled_function_makes_the_same(base: bytes, size: int, instructions: list[bytes], end: bytes) -> None:
+    """Whatever a delta says, dulwich's function makes of it what our own code makes.
+
+    Of nonsense it makes nothing, or bytes as many as are promised: it stops at a copy from beyond the base.
+    """
+    head = deltas._encode_size(len(base)) + deltas._encode_size(size)
+    delta = b"".join([head, *instructions, end])
+    compiled = deltas._compiled()
+    assert compiled is not None
+    made = compiled(base, delta)
+    try:
+        expected = deltas._apply(base, delta, len(head), size)
+    except (ValueError, IndexError):
+        assert made is None or len(made) == size
+    else:
+        assert expected == made
+
+
+def test_a_program_without_the_compiled_function_reads_deltas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dulwich that was built without it changes nothing but the time that it takes."""
+    monkeypatch.setitem(sys.modules, "dulwich._pack", None)
+    monkeypatch.setattr(deltas, "_FEW", 0)
+    deltas._compiled.cache_clear()
+    try:
+        assert deltas._compiled() is None
+        assert b"new text" == apply_delta(b"base", encode_delta(b"base", b"new text"))
+    finally:
+        deltas._compiled.cache_clear()
+
+
 @given(TEXTS, st.binary(max_size=30))
 def test_nonsense_is_refused_or_something(base: bytes, delta: bytes) -> None:
     """Any bytes taken for a delta are refused as one, or make bytes of the size that they promise."""
@@ -88,6 +127,7 @@ def test_nonsense_is_refused_or_something(base: bytes, delta: bytes) -> None:
     assert isinstance(made, bytes)
 
 
+@pytest.mark.parametrize("few", [0, 1 << 60], ids=["compiled", "ours"])
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -96,14 +136,17 @@ def test_nonsense_is_refused_or_something(base: bytes, delta: bytes) -> None:
         (lambda delta: b"\x05" + delta[1:], "base of 5 bytes, got one of 4"),
         (lambda delta: delta + b"\x01x", "makes"),
         (lambda delta: delta + b"\0", "insert 0 bytes"),
-        (lambda delta: delta + b"\x91\x03\x05", "beyond the 4 bytes"),
+        (lambda delta: delta[:2] + b"\x91\x03\x05", "beyond the 4 bytes"),
         (lambda delta: delta[:2], "makes 0 bytes or more, expected 8"),
         (lambda _: b"\x04\xff\xff\xff\xff\x7f" + b"\x80" * 1000, "more than any object"),
         (lambda _: b"\xff" * 100_000 + b"\1", "more than any object"),
     ],
 )
-def test_what_is_no_delta_of_this_base_is_refused(damage: Callable[[bytes], bytes], reason: str) -> None:
-    """The error says what is wrong."""
+def test_what_is_no_delta_of_this_base_is_refused(
+    damage: Callable[[bytes], bytes], reason: str, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error says what is wrong, whichever code met it."""
+    monkeypatch.setattr(deltas, "_FEW", few)
     delta = encode_delta(b"base", b"new text")
     with pytest.raises(ValueError, match=reason):
         apply_delta(b"base", damage(delta))
