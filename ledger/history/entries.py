@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ledger.history.deltas import MOST_BYTES, apply_delta
 from ledger.history.kinds import KINDS, RawObject
 from ledger.history.open_files import FileBytes
-from ledger.history.recent_objects import RecentObjects
+from ledger.history.recent_objects import RecentObjects, RecentOf
 
 OFFSET_DELTA, NAME_DELTA = 6, 7
 """Deltas that find their base by its distance, which is what we write, and by its name."""
@@ -55,6 +55,9 @@ class Head(NamedTuple):
 
 Buffer = bytes | memoryview | FileBytes
 """A pack that is read, mapped or open; slicing costs nothing or little."""
+
+Bases = RecentObjects | RecentOf
+"""Objects of one pack that are kept at hand, by where they begin."""
 
 
 def read_head(pack: Buffer, offset: int) -> Head:
@@ -104,7 +107,7 @@ def read_object(
     pack: Buffer,
     offset: int,
     find: Callable[[bytes], int | None],
-    bases: RecentObjects | None = None,
+    bases: Bases | None = None,
 ) -> RawObject:
     """The kind and bytes of the object at an offset, its chain of deltas followed; raises `PackDamage`.
 

@@ -19,10 +19,13 @@ from ledger.history.forms import ObjectId, object_id
 from ledger.history.indexing import restore_indexes
 from ledger.history.kinds import TREE, RawObject
 from ledger.history.packfile import PackFile, count_in_index
+from ledger.history.recent_objects import RecentObjects, RecentOf
 from ledger.system_errors import storage_error
 
 _RESCANS = 10
 _KNOWN_PLACES = 4096
+_BASES_BYTES = 4 << 20
+"""Bytes of objects kept at hand, by where they are in which pack: whoever goes through a history meets few bases."""
 
 
 class Packs:
@@ -36,6 +39,7 @@ class Packs:
         self._packs: Mapping[str, PackFile] = {}
         self._by_age: Sequence[tuple[str, PackFile]] = ()
         self._found_in: dict[ObjectId, str] = {}
+        self._bases = RecentObjects(_BASES_BYTES)
         self._counts: Mapping[str, int] = {}
         self._scanned = False
         self._judged: int | None = None
@@ -48,7 +52,7 @@ class Packs:
         name = bytes.fromhex(id)
         for stem, pack in self._in_order(named_by):
             try:
-                found = pack.read(name)
+                found = pack.read(name, RecentOf(self._bases, stem))
             except FileNotFoundError:
                 continue
             except PackDamage as error:
@@ -89,6 +93,7 @@ class Packs:
         self.has_restored |= restore_indexes(self.folder)
         with self._guard:
             self._packs, self._by_age = {}, ()
+            self._bases = RecentObjects(_BASES_BYTES)
         return self.read_from_new(id, damage)
 
     def ids_beginning(self, prefix: str) -> Iterator[ObjectId]:
