@@ -111,12 +111,7 @@ def _head_of(name: str, *, is_directory: bool) -> bytes:
 
 def decode_tree(data: bytes) -> dict[str, Entry]:
     """The entries of a tree in its order; raises ``ValueError`` for anything but files and directories, each once."""
-    check_tree(data)
-    found = raw_entries(data)
-    entries = {name.decode(): Entry(mode == DIRECTORY, ObjectId(id.hex())) for mode, name, id in found}
-    if len(entries) != len(found):
-        raise ValueError("a name stands twice in it")
-    return entries
+    return {name.decode(): Entry(mode == DIRECTORY, ObjectId(id.hex())) for name, (mode, id) in _by_name(data).items()}
 
 
 def raw_entries(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
@@ -170,14 +165,29 @@ def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
 def differing_entries(one: bytes, other: bytes) -> list[tuple[str, Entry | None, Entry | None]]:
     """The names of which two trees do not say the same, with what each says; raises ``ValueError`` as `decode_tree`.
 
-    What both begin with is not decoded: mostly one entry of many is new.
+    What is the same is not decoded: mostly one entry of many is new.
     """
     found = _WHOLE_TREE.match(one, 0, common_prefix(one, other))
     shared = found[0] if found is not None else b""
-    old, new = decode_tree(one[len(shared) :]), decode_tree(other[len(shared) :])
-    if not {name.encode() for name in old.keys() | new.keys()}.isdisjoint(_TREE_NAME.findall(shared)):
+    old, new = _by_name(one[len(shared) :]), _by_name(other[len(shared) :])
+    if not (old.keys() | new.keys()).isdisjoint(_TREE_NAME.findall(shared)):
         raise ValueError("a name stands twice in it")
-    return [(name, old.get(name), new.get(name)) for name in sorted({name for name, _ in old.items() ^ new.items()})]
+    names = sorted({name for name, _ in old.items() ^ new.items()})
+    return [(name.decode(), _entry(old.get(name)), _entry(new.get(name))) for name in names]
+
+
+def _by_name(data: bytes) -> dict[bytes, tuple[bytes, bytes]]:
+    """The mode and 20-byte id of each name in a tree; raises ``ValueError`` as `decode_tree` does."""
+    check_tree(data)
+    found = raw_entries(data)
+    entries = {name: (mode, id) for mode, name, id in found}
+    if len(entries) != len(found):
+        raise ValueError("a name stands twice in it")
+    return entries
+
+
+def _entry(raw: tuple[bytes, bytes] | None) -> Entry | None:
+    return None if raw is None else Entry(raw[0] == DIRECTORY, ObjectId(raw[1].hex()))
 
 
 def check_tree(data: bytes) -> None:
