@@ -71,7 +71,8 @@ def _ask(folder: Path) -> "subprocess.Popen[str] | None":
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # the name of a branch, and with core.quotePath=false of a file, may be any bytes
         )
     except OSError:
         return None  # no Git here: the run is recorded without it

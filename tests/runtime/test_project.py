@@ -52,6 +52,14 @@ def test_the_commit_is_recorded(project: Path) -> None:
     assert Project(commit=commit, dirty=False) == training().project
 
 
+def test_a_branch_may_have_a_name_in_any_letters(project: Path) -> None:
+    """Git passes on the bytes of a name as they are; that they are no UTF-8 ends no run."""
+    commit = in_project("rev-parse", "HEAD")
+    branch = os.fsdecode(b"caf\xe9")
+    in_project("checkout", "-q", "-b", branch)
+    assert Project(commit=commit, dirty=False) == training().project
+
+
 def test_changes_beside_the_commit_are_recorded(project: Path) -> None:
     """A tracked file that was changed makes the project dirty; one that nobody tracks does not."""
     (project / "notes.txt").write_text("untracked")
