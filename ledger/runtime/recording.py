@@ -124,7 +124,8 @@ class Recording:
 
     def order(self, invocation: Invocation, others: Iterable[Any]) -> None:
         """Let one call run after others."""
-        self._after[invocation.name] += self._followed(others)
+        with self._lock:
+            self._after[invocation.name] += self._followed(others)
 
     def in_order(self) -> tuple[Invocation, ...]:
         """The calls in the order they run, once the body is over."""

@@ -14,6 +14,7 @@ import pytest
 from ledger import Ledger, PipelineRun, get_step_context, log_artifact_metadata, pipeline, save_artifact, step
 from ledger.client import Client
 from ledger.errors import StepContextError
+from ledger.runtime.recording import recording
 from tests.kit.ledgers import git, last_run
 
 
@@ -51,6 +52,28 @@ def test_threads_run_pipelines_side_by_side() -> None:
         assert [str(n) for n in range(1, 13)] == [each.version for each in Client().get_artifact(name).versions]
     assert 12 == len(Client().list_pipeline_runs())
     assert 25 == int(git(Ledger.open(), "rev-list", "--count", "main"))
+
+
+def test_threads_of_a_body_may_order_steps_while_others_call_them() -> None:
+    """Who a step is to run after is sought among the calls there are, of which there are ever more."""
+
+    @step
+    def made(x: int) -> int:
+        return x
+
+    def call(first: int) -> None:
+        for x in range(first, first + 300):
+            made(x).after(made)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with recording("wide") as recorded, ThreadPoolExecutor(4) as threads:
+            ended = [threads.submit(contextvars.copy_context().run, call, 300 * n) for n in range(4)]
+            assert [None] * 4 == [each.result() for each in ended]
+    finally:
+        sys.setswitchinterval(interval)
+    assert 1200 == len(recorded.invocations)
 
 
 def test_runs_in_their_first_steps_are_listed_by_their_start() -> None:
