@@ -6,13 +6,12 @@ layout: ``parameters``, ``enable_cache`` and ``steps.<step>`` with ``parameters`
 """
 
 import math
-import os
 import re
 from collections.abc import Mapping
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
+from ledger.disk import given_path
 from ledger.errors import ArgumentTypeError, ConfigError, LedgerError, SourceNotFoundError
 from ledger.runtime.configuration import ArtifactConfig
 from ledger.runtime.run_configuration import Place, RunConfiguration, StepConfiguration
@@ -27,14 +26,13 @@ _MOST_NODES = 1_000_000
 _POWER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$")
 
 
-def read_run_configuration(path: object) -> RunConfiguration:
+def read_run_configuration(config_path: object) -> RunConfiguration:
     """The configuration in the YAML file at a path; raises `ConfigError` with file and line."""
     import yaml
 
-    if not isinstance(path, (str, os.PathLike)):
-        raise ArgumentTypeError(f"config_path is a path, got {type(path).__name__}: {shown(path)}")
+    path = given_path(config_path, "config_path")
     try:
-        text = Path(path).read_bytes().decode()  # a pipe of the shell's will do
+        text = path.read_bytes().decode()  # a pipe of the shell's will do
     except FileNotFoundError as error:
         raise SourceNotFoundError(
             f"no run configuration at {path}", hint="check config_path", path=str(path)

@@ -10,7 +10,7 @@ import pytest
 from ledger import ArtifactConfig, PipelineRun, pipeline, step
 from ledger.client import Client
 from ledger.enums import ArtifactType
-from ledger.errors import ArgumentTypeError, ConfigError, SourceNotFoundError
+from ledger.errors import ArgumentError, ArgumentTypeError, ConfigError, SourceNotFoundError
 from ledger.runtime import Pipeline
 
 RAN: list[Any] = []
@@ -325,10 +325,12 @@ def test_a_file_that_is_not_there_is_a_file_not_found_error(project: Path) -> No
 
 
 def test_a_configuration_is_given_by_its_path(project: Path) -> None:
-    """A number, which Python would read as an open file, and the configuration itself are refused."""
+    """A number, which Python would read as an open file, the configuration itself, and what is no path are refused."""
     for given in (5, {"enable_cache": False}):
-        with pytest.raises(ArgumentTypeError, match="config_path is a path, got"):
+        with pytest.raises(ArgumentTypeError, match="config_path is a str or a Path, got"):
             training.with_options(config_path=given)()  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="config_path cannot be"):
+        training.with_options(config_path="run\0.yaml")()
     assert [] == list(project.iterdir())
 
 
