@@ -200,6 +200,18 @@ def test_a_name_that_cannot_be_filled_is_refused_before_anything_runs(
     assert [] == list(project.iterdir())
 
 
+def test_a_substitution_that_cannot_be_formatted_so_is_refused(project: Path) -> None:
+    """What is no text has other formats than a text, and Python's own error names no template."""
+
+    @step(substitutions={"x": None})  # type: ignore[dict-item]
+    def made() -> Annotated[int, "x_{x:>5}"]:
+        raise AssertionError
+
+    with pytest.raises(StepInterfaceError, match="template"):
+        made()
+    assert [] == list(project.iterdir())
+
+
 def test_two_templates_with_one_value_are_refused() -> None:
     """Outputs stay apart when their names are filled in."""
 
