@@ -1,5 +1,7 @@
 """What an earlier step gave for a cache key, if all of it is still there."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from ledger.core.workspace import Workspace
@@ -19,15 +21,24 @@ class CacheHit(msgspec.Struct, frozen=True, kw_only=True):
 def find_cached(workspace: Workspace, key: str) -> CacheHit | None:
     """What an earlier step gave for a cache key, if all of it can still be loaded; the newest such."""
     snapshot = workspace.snapshot()
-    for data in snapshot.cache_entries(key):
-        try:
-            entry = decode_cache(data, where=f"cache entry {key[:12]}")
-        except FormatError:
-            continue  # a damaged entry costs one run of its step, not the pipeline
+    for entry in _readable_entries(snapshot, key):
         outputs = _present_outputs(workspace, snapshot, entry) if entry.key == key else None
         if outputs is not None:
             return CacheHit(run=entry.run, outputs=outputs)
     return None
+
+
+def _readable_entries(snapshot: Snapshot, key: str) -> Iterator[CacheRecord]:
+    """The cache entries of a key, newest first; a damaged one costs a run of its step, not the pipeline."""
+    try:
+        for data in snapshot.cache_entries(key):
+            try:
+                entry = decode_cache(data, where=f"cache entry {key[:12]}")
+            except FormatError:
+                continue
+            yield entry
+    except IntegrityError:
+        return  # of older entries nothing is known any more; the next run's is newer
 
 
 def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecord) -> dict[str, ArtifactVersion] | None:

@@ -145,9 +145,14 @@ def cache_folder(key: str) -> TreePath:
     return (*CACHE, key[:2])
 
 
+def cache_start(key: str) -> str:
+    """What the cache entries of a key begin with."""
+    return f"{key}~"
+
+
 def cache_file(key: str, run: str) -> TreePath:
     """The cache entry that one run made for a key."""
-    return (*cache_folder(key), f"{key}~{run}.json")
+    return (*cache_folder(key), f"{cache_start(key)}{run}.json")
 
 
 def is_claim(directory: str) -> bool:

@@ -121,11 +121,11 @@ class Snapshot:
         folder = layout.run_path(run)
         return {name: self._folders.read((*folder, name)) or b"" for name in self._folders.names(folder)}
 
-    def cache_entries(self, key: str) -> list[bytes]:
-        """The cache entries of a key, newest first."""
+    def cache_entries(self, key: str) -> Iterator[bytes]:
+        """The cache entries of a key, newest first; each is read when it is asked for."""
         folder = layout.cache_folder(key)
-        names = [name for name in self._folders.names(folder) if name.startswith(f"{key}~")]
-        return [self._folders.read((*folder, name)) or b"" for name in sorted(names, reverse=True)]
+        for name in sorted(self._folders.names(folder, layout.cache_start(key)), reverse=True):
+            yield self._folders.read((*folder, name)) or b""
 
     def claim_by_id(self, name: Name, id: VersionId) -> Claim | None:
         """The version of an artifact that has an id, sought from the newest on."""

@@ -355,6 +355,20 @@ def test_a_damaged_entry_costs_a_run_of_its_step() -> None:
     assert ["cached", "cached"] == statuses(training())
 
 
+def test_an_entry_that_cannot_be_read_costs_a_run_of_its_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only entry of a key is lost: the step runs, and is found again by the entry of that run."""
+    key = str(training().steps["loads"].cache_key)
+    field = f'"key": "{key}"'.encode()
+    (pack,) = (each for each in (Ledger.open().git_dir / "objects/pack").glob("*.pack") if field in each.read_bytes())
+    data = pack.read_bytes()
+    pack.chmod(0o644)
+    pack.write_bytes(data.replace(field, field.upper()))
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "Another")  # whose ledger is opened anew
+    assert ["completed", "completed"] == statuses(training())
+    assert ["cached", "cached"] == statuses(training())
+    pack.write_bytes(data)
+
+
 def test_a_fixed_version_is_a_hit_the_second_time() -> None:
     """``raw_2023`` is made once and reused; without the cache the second run is refused."""
 
