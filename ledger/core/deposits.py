@@ -58,9 +58,9 @@ class Deposit:
 
     def let_go(self) -> None:
         """Let gc at what was put: it is published, or nobody's."""
-        if self._hold is not None:
-            self._hold.release()
-            self._hold = None
+        hold, self._hold = self._hold, None  # at once: two threads may let go
+        if hold is not None:
+            hold.release()
 
     def _gather(self) -> GatheredPuts:
         """Where small objects wait for each other until the commit."""

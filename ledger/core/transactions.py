@@ -271,6 +271,9 @@ class Transaction:
         with self._lock:
             self._refuse_late()
             self._deposit.hold()
+            if self._is_over:  # an error ended the block in another thread, while this one waited for gc
+                self._deposit.let_go()
+                self._refuse_late()
 
     def _add_pending(self, request: Request, saved: SavedValue, content: Content) -> PendingVersion:
         if self._body is not None and request.save_type in _BY_HAND:

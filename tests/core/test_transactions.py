@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ledger import Ledger
+from ledger.blobs import LocalStore, alone_with
 from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -324,6 +325,31 @@ def test_a_fork_publishes_nothing_of_its_parents(ledger: Ledger) -> None:
                 in_a_fork(act)
     assert (["stored", "x"], ()) == (sorted(found.name for found in ledger.artifacts()), ledger.get("stored").tags)
     assert ledger.verify().ok
+
+
+def test_a_block_that_failed_keeps_gc_away_no_longer(ledger: Ledger) -> None:
+    """Also where another thread of it was waiting for gc at that moment, and somebody still has the transaction."""
+    store = ledger.store
+    assert isinstance(store, LocalStore)
+    transaction = ledger.transaction()
+
+    def save() -> None:
+        with pytest.raises(ArgumentError, match="is over"):
+            transaction.save(1, "x")
+
+    saving = threading.Thread(target=save)
+
+    def fail() -> None:
+        with transaction:
+            saving.start()
+            saving.join(0.2)
+            raise KeyError
+
+    with alone_with(store, timeout=10), pytest.raises(KeyError):
+        fail()
+    saving.join()
+    with alone_with(store, timeout=0):
+        assert () == transaction.versions
 
 
 def test_what_a_thread_saves_too_late_is_refused(ledger: Ledger) -> None:
