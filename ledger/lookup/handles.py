@@ -226,7 +226,7 @@ class ArtifactVersion:
         """What the version has at a path, a file or perhaps a folder; raises `PathNotFoundError`."""
         if not isinstance(path, str):
             raise ArgumentTypeError(f"a version's file is named by a str, got {type(path).__name__}: {shown(path)}")
-        found = part_at(path, self._reader.files)
+        found = part_at(path, self._by_path)
         if found is None or (found.is_folder and not folders):
             raise PathNotFoundError(
                 no_file(self._claim.label, path, self._reader.files),
@@ -242,6 +242,10 @@ class ArtifactVersion:
     @functools.cached_property
     def _reader(self) -> FileReader:
         return self._backing.access.reader(self._facts)
+
+    @functools.cached_property
+    def _by_path(self) -> dict[str, FileEntry]:
+        return {file.path: file for file in self._reader.files}
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{self._claim.label} is immutable; log metadata or tags on it, or save a new version")

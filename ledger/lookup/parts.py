@@ -1,6 +1,6 @@
 """What a version has at a path, and what is told of one at which it has no file. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from ledger.records import FileEntry
@@ -23,13 +23,16 @@ class Part(NamedTuple):
         return sum(file.size for file in self.files)
 
 
-def part_at(path: str, files: Sequence[FileEntry]) -> Part | None:
-    """The part of a version that has a path, which of a folder may end in a slash; ``None`` where it has none."""
+def part_at(path: str, files: Mapping[str, FileEntry]) -> Part | None:
+    """The part of a version that has a path, which of a folder may end in a slash; ``None`` where it has none.
+
+    ``files`` are the version's by their paths, so that many are opened one after another without a look at all of them.
+    """
     folder = path.rstrip("/")
-    one = next((file for file in files if file.path == path and file.kind != "directory"), None)
-    if one is not None:
+    one = files.get(path)
+    if one is not None and one.kind != "directory":
         return Part(path, [one], is_folder=False)
-    below = [file for file in files if f"{file.path}/".startswith(f"{folder}/")] if folder else []
+    below = [file for file in files.values() if f"{file.path}/".startswith(f"{folder}/")] if folder else []
     return Part(folder, below, is_folder=True) if below else None
 
 
