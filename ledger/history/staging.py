@@ -212,7 +212,7 @@ class StagingArea:
     def has_died(self, plan: FoldPlan) -> bool:
         """Whether a fold is one by hand whose program died: nothing has moved in it for long."""
         with storage_errors(self.folder, "read"):
-            moved = max(entry.stat().st_mtime for entry in os.scandir(self.folder))
+            moved = max((entry.stat().st_mtime for entry in os.scandir(self.folder)), default=0.0)
         return plan.by_hand and abs(time.time() - moved) > DEAD_SECONDS
 
     def discard(self) -> None:
