@@ -46,7 +46,8 @@ class StepContext:
         self._tags: dict[str, set[str]] = {output: set() for output in self._metadata}
         others = {name: output for output, names in outputs.items() for name in names}
         self._outputs: dict[str, str] = {**others, **{output: output for output in outputs}}
-        self.loaded: list[StepInput] = []
+        self.loaded: dict[StepInput, None] = {}
+        """What the body loaded by itself, each once, in order."""
         self.saved: list[VersionRef] = []
         self._publish_run = publish_run
         self._process = os.getpid()
@@ -106,8 +107,7 @@ class StepContext:
         """Record that the body loaded a version."""
         found = StepInput(argument="", name=version.name, id=version.claim_id, kind="manual")
         with self._lock:
-            if found not in self.loaded:
-                self.loaded.append(found)
+            self.loaded[found] = None
 
     def show_run(self) -> None:
         """Publish what the run has done so far and not said yet, for a body that looks at the run it is part of."""

@@ -6,10 +6,27 @@ published.
 
 import datetime as dt
 import os
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
+import msgspec
+
 from ledger.core import ArtifactVersion, Ledger, PendingVersion
-from ledger.records import EndRecord, Project, RunRecord, Status, StepOutput, StepRecord, encode_values, format_time
+from ledger.errors import FormatError
+from ledger.notices import warn_user
+from ledger.records import (
+    EndRecord,
+    Project,
+    RunRecord,
+    Status,
+    StepInput,
+    StepOutput,
+    StepRecord,
+    VersionRef,
+    encode,
+    encode_values,
+    format_time,
+)
 from ledger.runtime.arguments import Inputs
 from ledger.runtime.context import StepContext
 from ledger.runtime.graph import Graph
@@ -77,21 +94,51 @@ def step_record(
 ) -> StepRecord:
     """The record of a step that ends now; ``cached_from`` is the run whose versions it gives."""
     inputs, context = attempt.inputs, attempt.context
-    return StepRecord(
+    record = StepRecord(
         run=run.id,
         name=attempt.planned.name,
         status=status,
         started_at=format_time(attempt.started),
         ended_at=format_time(run.ledger.now()),
         parameters=encode_values(inputs.parameters if inputs is not None else {}),
-        inputs=(*(inputs.records if inputs is not None else ()), *(context.loaded if context is not None else ())),
+        inputs=inputs.records if inputs is not None else (),
         outputs=outputs,
-        saved=tuple(context.saved) if context is not None else (),
+        saved=(),
         source=attempt.source or "unknown",
         cache_key=attempt.key,
         cached_from=cached_from,
         error=attempt.error,
     )
+    return record if context is None else _naming(record, tuple(context.loaded), tuple(context.saved))
+
+
+def _naming(record: StepRecord, loaded: tuple[StepInput, ...], saved: tuple[VersionRef, ...]) -> StepRecord:
+    """The record with what the body loaded and saved by itself, the first of each if it has no room for all.
+
+    A body may load any number of versions, and is not to have done its work in vain for that.
+    """
+
+    def first(most: int) -> StepRecord:
+        return msgspec.structs.replace(record, inputs=(*record.inputs, *loaded[:most]), saved=saved[:most])
+
+    most = max(len(loaded), len(saved))
+    whole = first(most)
+    if most == 0 or _fits(whole):
+        return whole
+    kept = bisect_left(range(1, most), True, key=lambda count: not _fits(first(count)))
+    warn_user(
+        f"step {record.name!r} loaded {len(loaded)} and saved {len(saved)} versions by itself: "
+        f"its record has room for the first {kept} of each"
+    )
+    return first(kept)
+
+
+def _fits(record: StepRecord) -> bool:
+    try:
+        encode(record)
+    except FormatError:
+        return False
+    return True
 
 
 def output_record(output: str, version: ArtifactVersion | PendingVersion) -> StepOutput:

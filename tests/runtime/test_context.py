@@ -316,6 +316,25 @@ def test_what_a_step_saves_registers_and_loads_is_tied_to_it() -> None:
     assert {} == done.inputs
 
 
+def test_a_body_may_load_and_save_more_than_its_record_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record names the first of them, with a warning; the work of the body is not lost."""
+    with ledger_for_writing().transaction() as transaction:
+        for number in range(40):
+            transaction.save(number, "many")
+
+    @step
+    def sums() -> Annotated[int, "total"]:
+        save_artifact("a", "aside")
+        return sum(load_artifact("many", number) for number in range(1, 41))
+
+    monkeypatch.setattr("ledger.records.canonical.RECORD_LIMIT", 4096)
+    with pytest.warns(UserWarning, match=r"loaded 40 and saved 1 .*: its record has room for the first \d\d of each"):
+        assert sum(range(40)) == sums()
+    done = last_run().steps["sums"]
+    assert [str(number) for number in range(1, len(done.loaded) + 1)] == [each.version for each in done.loaded]
+    assert (True, ["aside"]) == (10 < len(done.loaded) < 40, [each.name for each in done.saved])
+
+
 def test_what_a_step_does_with_its_ledger_is_tied_to_it_too() -> None:
     """Saves, registrations and loads of a `Ledger` on the run's directory, and transactions, also of threads."""
     before = save_artifact("data", "before")
