@@ -73,6 +73,8 @@ class PendingVersions:
 
     def __init__(self) -> None:
         self._versions: list[PendingVersion] = []
+        self._by_id: dict[str, PendingVersion] = {}
+        self._by_name: dict[str, list[PendingVersion]] = {}
         self._taken: set[tuple[str, str | None]] = set()
 
     def __iter__(self) -> Iterator[PendingVersion]:
@@ -80,6 +82,9 @@ class PendingVersions:
 
     def __len__(self) -> int:
         return len(self._versions)
+
+    def __contains__(self, pending: PendingVersion) -> bool:
+        return self._by_id.get(pending.claim_id) is pending
 
     def add(self, request: Request, manifest: Manifest) -> PendingVersion:
         """Take one more; a manifest over the limit of a record is refused, and what `refuse_twice` refuses."""
@@ -90,6 +95,8 @@ class PendingVersions:
             manifest = msgspec.structs.replace(manifest, id=later)
         pending = PendingVersion(request, manifest, draft_of(request, manifest))
         self._versions.append(pending)
+        self._by_id[pending.claim_id] = pending
+        self._by_name.setdefault(pending.name, []).append(pending)
         self._taken.add((request.name, request.version))
         return pending
 
@@ -105,8 +112,6 @@ class PendingVersions:
     def find(self, name_or_id: str | UUID, version: str | int | None) -> PendingVersion | None:
         """The one of a name or an id; by a name alone the last of it, the latest to be."""
         given, wanted = split_label(str(name_or_id), version)
-        for pending in reversed(self._versions):
-            is_meant = given in (pending.name, pending.claim_id)
-            if is_meant and (wanted is None or pending.request.version == str(wanted)):
-                return pending
-        return None
+        meant = [self._by_id[given]] if given in self._by_id else self._by_name.get(given, [])
+        asked = (each for each in reversed(meant) if wanted is None or each.request.version == str(wanted))
+        return next(asked, None)
