@@ -111,8 +111,8 @@ def log_artifact_metadata(
     values; nested dicts merge key by key with what was logged before. ``artifact_version`` is another word for
     ``version``.
 
-    Raises `ArgumentError` (a ``ValueError``) where no name is given and none can be meant, `MetadataError` for a value
-    that cannot be recorded, and `ArtifactNotFoundError` (a ``KeyError``).
+    Raises `ArgumentError` (a ``ValueError``) without a name outside of a step, and in one that has not exactly one
+    output, `MetadataError` for a value that cannot be recorded, and `ArtifactNotFoundError` (a ``KeyError``).
     """
     if version is not None and artifact_version is not None and str(version) != str(artifact_version):
         raise ArgumentError(f"version is {version!r}, but artifact_version is {artifact_version!r}; give one of them")

@@ -130,7 +130,7 @@ class ArgumentTypeError(LedgerError, TypeError):
 
 
 class ConfigError(LedgerError, ValueError):
-    """A ``config.toml``, a history's or a run's configuration, that cannot be used as it is."""
+    """A configuration that cannot be used as it is: ``config.toml``, that of a history, or the file of a run."""
 
     kind = "config"
     exit_code = 2
@@ -164,7 +164,7 @@ class VersionNotFoundError(ArtifactNotFoundError):
 
 
 class AmbiguousIdError(LedgerError, KeyError):
-    """An id prefix that several versions share."""
+    """An id, or the beginning of one, that several versions, runs or commits have."""
 
     kind = "ambiguous-id"
     exit_code = 3
@@ -196,7 +196,7 @@ class OutsideStoreError(LedgerError, FileNotFoundError):
 
 
 class SourceNotFoundError(LedgerError, FileNotFoundError):
-    """A file or folder to save that does not exist."""
+    """A file or folder that does not exist: to save, to restore into, or the configuration of a run."""
 
     kind = "source-not-found"
     exit_code = 3
@@ -371,14 +371,14 @@ class StepInterfaceError(LedgerError, TypeError, ValueError):
 
 
 class StepOutputsError(StepInterfaceError, RuntimeError):
-    """A step whose outputs cannot be told apart or counted: two of one name, or as many as it likes."""
+    """A step whose outputs cannot be told apart or counted: two have one name, or how many there are is left open."""
 
     kind = "step-outputs"
     usual_hint = "annotate each value that the step returns, under a name of its own"
 
 
 class NameTemplateError(StepInterfaceError, KeyError):
-    """A template in an output's name that nothing is known to fill."""
+    """A template in an output's name with a placeholder that has no value."""
 
     kind = "name-template"
     usual_hint = "use {date} or {time}, or give substitutions"
@@ -448,7 +448,7 @@ class StoreUnavailableError(StorageError, ConnectionError):
 
 
 class LockTimeoutError(LedgerError, TimeoutError):
-    """Another process holds the ledger's lock, or keeps moving its history."""
+    """Another process holds the ledger's lock or works in its store, or others keep moving the history."""
 
     kind = "lock-timeout"
     exit_code = 9

@@ -41,6 +41,6 @@ def body_on(path: Path, body: Body) -> Iterator[None]:
 
 
 def running_body(path: Path) -> Body | None:
-    """The body that is running on the ledger at a path; of what is saved in another ledger, no record here tells."""
+    """The body that is running on the ledger at a path; ``None`` for another ledger, which its run does not record."""
     found = _running.get()
     return found[1] if found is not None and found[0] == path else None

@@ -148,7 +148,7 @@ class ArtifactVersion:
 
     @property
     def published(self) -> bool:
-        """Whether the remote's branch holds this version, so that its number can never change."""
+        """Whether the remote ``origin``, as last heard of, holds this version, so that its number can never change."""
         return self._backing.is_published(self._claim)
 
     @property

@@ -59,7 +59,7 @@ class View:
         return facts_of(claim, manifest, events)
 
     def is_published(self, claim: Claim) -> bool:
-        """Whether the remote's branch, as last heard of, holds a version."""
+        """Whether the remote ``origin``, as last heard of, holds a version."""
         published = self.history.published_snapshot()
         return published is not None and published.holds(claim)
 
@@ -85,7 +85,7 @@ class Backing:
         return self._view.facts(self._snapshot, claim)
 
     def is_published(self, claim: Claim) -> bool:
-        """Whether the remote's branch holds a version."""
+        """Whether the remote ``origin``, as last heard of, holds a version."""
         return self._view.is_published(claim)
 
     def producer(self, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:

@@ -80,7 +80,7 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool = False) -> GcPlan:
-    """What could go. ``exclusive`` says that no other ledger uses the store, where that cannot be told.
+    """What could go. ``exclusive``: the caller knows that no other ledger uses a store outside of this one's directory.
 
     ``grace_days`` is how old a file must be to go. The command line takes none below `GRACE_DAYS`: a younger object may
     still be named by a save that is under way, or by a clone.
