@@ -53,7 +53,9 @@ def map_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
 
     dtype, shape, is_fortran = _checked_header(file, name)
     if not math.prod(shape) * dtype.itemsize:
-        return _new_array(shape, dtype)  # nothing to map
+        empty = _new_array(shape, dtype)  # nothing to map
+        empty.flags.writeable = False
+        return empty
     return np.memmap(file, dtype, "r", file.tell(), shape, "F" if is_fortran else "C")
 
 

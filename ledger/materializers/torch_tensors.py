@@ -92,7 +92,13 @@ def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, 
     held |= {name: torch.view_as_real(held[name]) for name in pairs}
     noted = {**facts, "aliases": aliases, "flags": flags, **({"pairs": pairs} if pairs else {})}
     header = json.dumps(noted, sort_keys=True)
-    save_file(held, files.folder() / FILE, metadata={"ledger": header})
+    try:
+        save_file(held, files.folder() / FILE, metadata={"ledger": header})
+    except KeyError as unknown:  # in its table of dtypes
+        raise MaterializerError(
+            f"a tensor of dtype {unknown.args[0]} is nothing that safetensors can hold",
+            hint="save tensor.view(torch.uint8), and the dtype beside it",
+        ) from unknown
 
 
 def read_tensors(files: Files) -> tuple[dict[str, Any], dict[str, Json]]:
@@ -155,8 +161,16 @@ def can_hold(tensor: Any) -> bool:
 
 
 def _check_class(tensor: Any) -> None:
-    if not can_hold(tensor):
-        raise MaterializerError(
-            f"a {type(tensor).__module__}.{type(tensor).__qualname__} of layout {tensor.layout} is no plain tensor",
-            hint="save tensor.to_dense() or tensor.dequantize() instead",
-        )
+    if can_hold(tensor):
+        return
+    if tensor.is_meta:
+        what, hint = "on the device meta", "it has no numbers: load or make them first"
+    elif tensor.is_quantized:
+        what, hint = "that is quantized", "save tensor.dequantize() instead"
+    elif tensor.is_nested:
+        what, hint = "that is nested", "save tensor.unbind(), its parts, instead"
+    else:
+        what, hint = f"of layout {tensor.layout}", "save tensor.to_dense() instead"
+    raise MaterializerError(
+        f"a {type(tensor).__module__}.{type(tensor).__qualname__} {what} is no plain tensor", hint=hint
+    )

@@ -216,6 +216,14 @@ def test_an_array_can_be_mapped(bench: Bench) -> None:
     loaded = bench.load(saved, held, mmap=True)
     assert type(loaded) is np.memmap
     assert loaded.tolist() == [0, 1, 2, 3, 4]
+    assert not loaded.flags.writeable
+
+
+def test_an_array_without_numbers_cannot_be_written_where_it_would_be_mapped(bench: Bench) -> None:
+    """With mmap no array can be written, one in which there is nothing to map neither."""
+    saved, held = bench.save(np.zeros((0, 3)))
+    assert not bench.load(saved, held, mmap=True).flags.writeable
+    assert bench.load(saved, held).flags.writeable
 
 
 @pytest.mark.parametrize("dtype", ["U0", "S0"])

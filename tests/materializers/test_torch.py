@@ -1,7 +1,9 @@
 """Tensors, state dicts and modules of torch keep their numbers; only a module's structure is code."""
 
+import re
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -195,13 +197,26 @@ def test_code_in_a_list_is_not_run_without_trust(bench: Bench) -> None:
     assert not [event for event in seen if event.startswith("pickle")]
 
 
-def test_a_sparse_tensor_is_refused_with_a_hint(bench: Bench) -> None:
-    """What safetensors cannot hold is an error that says what to save instead, also in a state dict."""
-    sparse = torch.eye(2).to_sparse()
-    for value in (sparse, {"weight": sparse}):
-        with pytest.raises(MaterializerError, match="no plain tensor") as caught:
-            bench.save(value)
-        assert "to_dense" in caught.value.hint
+@pytest.mark.parametrize(
+    ("value", "what", "instead"),
+    [
+        (lambda: torch.eye(2).to_sparse(), "of layout torch.sparse_coo", "tensor.to_dense()"),
+        (lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.quint8), "quantized", "tensor.dequantize()"),
+        (lambda: torch.nested.nested_tensor([torch.ones(1), torch.ones(2)]), "nested", "tensor.unbind()"),
+        (lambda: torch.ones(2, device="meta"), "on the device meta", "no numbers"),
+        (lambda: torch.zeros(2, dtype=torch.uint8).view(torch.bits8), "dtype torch.bits8", "view(torch.uint8)"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*(prototype|deprecated)", "ignore:the structure of a")
+def test_a_tensor_that_safetensors_cannot_hold_is_refused_with_a_hint(
+    bench: Bench, value: Callable[[], Any], what: str, instead: str
+) -> None:
+    """The error says what the tensor is and what to save instead, also in a state dict."""
+    tensor = value()
+    for refused in (tensor, {"weight": tensor}):
+        with pytest.raises(MaterializerError, match=re.escape(what)) as caught:
+            bench.save(refused)
+        assert instead in caught.value.hint
 
 
 def test_a_broken_file_is_an_error_of_ours(bench: Bench) -> None:
