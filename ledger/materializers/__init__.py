@@ -21,7 +21,7 @@ from ledger.materializers.numpy_arrays import NumpyMaterializer
 from ledger.materializers.pandas_tables import PandasMaterializer
 from ledger.materializers.paths import PathMaterializer
 from ledger.materializers.pydantic_models import PydanticMaterializer
-from ledger.materializers.registry import materializer_for, materializer_named, qualified_name
+from ledger.materializers.registry import is_called, materializer_for, materializer_named, qualified_name
 from ledger.materializers.scipy_matrices import ScipySparseMaterializer
 from ledger.materializers.sklearn_estimators import SklearnMaterializer
 from ledger.materializers.texts import CsvMaterializer, HtmlMaterializer, JsonTextMaterializer, MarkdownMaterializer
@@ -85,6 +85,7 @@ __all__ = [
     "TorchModuleMaterializer",
     "TorchTensorMaterializer",
     "UuidMaterializer",
+    "is_called",
     "load_value",
     "materializer_for",
     "materializer_named",

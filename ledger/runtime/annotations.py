@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable
 from typing import Annotated, Any, ForwardRef, Literal, Union, get_args, get_origin
 
+from ledger.materializers import is_called, qualified_name
 from ledger.wording import shown
 
 if sys.version_info >= (3, 14):
@@ -42,7 +43,8 @@ def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
 def conforms(value: object, annotation: Any) -> bool:
     """Whether a value has the annotated type, as ``isinstance`` sees it; what cannot be checked passes.
 
-    Containers are judged by themselves, not by their elements; an int is a float (PEP 484).
+    Containers are judged by themselves, not by their elements; an int is a float (PEP 484). A class is known by its
+    name: a script that runs again, and a notebook's cell that does, define each of theirs anew.
     """
     annotation = without_extras(annotation)
     if annotation is Any or annotation is typing.NoReturn:
@@ -129,6 +131,6 @@ def _is_instance(value: object, kind: Any) -> bool:
     if kind is float and type(value) is int:
         return True
     try:
-        return isinstance(value, kind)
+        return isinstance(value, kind) or any(is_called(kind, qualified_name(base)) for base in type(value).__mro__)
     except TypeError:
         return True  # a protocol that cannot be checked at run time

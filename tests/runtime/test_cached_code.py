@@ -296,3 +296,40 @@ def test_a_file_edited_after_its_import_is_not_the_source(project: Path, monkeyp
     sys.modules.pop("edited_later")
     module = importlib.import_module("edited_later")
     assert [20, 20, 20, 20] == [getattr(module, name)() for name in made]
+
+
+PICKLED = """
+import warnings
+
+from ledger import pipeline, step
+
+warnings.filterwarnings("ignore", ".* is saved by cloudpickle")
+
+class Model:
+    def predict(self):
+        return 7
+
+class Larger(Model):
+    pass
+
+@step
+def made() -> Model:
+    return Larger()
+
+@step(enable_cache=False)
+def used(model: Model | None) -> Model:
+    assert model.predict() == 7
+    return model
+
+@pipeline
+def both():
+    used(made())
+
+print([each.status for each in both().steps.values()])
+"""
+
+
+def test_a_script_that_runs_again_takes_what_it_has_pickled(project: Path) -> None:
+    """What a cached step gave of a class of the script is of that class's pickled copy, and yet as annotated."""
+    first, second = (run_python(PICKLED, project).stdout.strip() for _ in range(2))
+    assert ("['completed', 'completed']", "['cached', 'completed']") == (first, second)
