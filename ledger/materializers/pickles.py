@@ -15,6 +15,7 @@ from typing import IO, Any
 from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.libraries import write_libraries
+from ledger.materializers.programs import SPAWNED
 from ledger.notices import warn_user
 
 _PYTHON = "python.txt"
@@ -24,8 +25,15 @@ _NAMED = (type, types.FunctionType, types.BuiltinFunctionType)
 
 @functools.cache
 def pickler_class() -> Any:
-    """The pickler of cloudpickle, which has in ``modules`` those whose classes and functions it met."""
+    """The pickler of cloudpickle, which has in ``modules`` those whose classes and functions it met.
+
+    What the program defines is pickled whole, in a worker that it has spawned too: no other program has that name.
+    """
     import cloudpickle
+
+    spawned = sys.modules.get(SPAWNED)
+    if spawned is not None and spawned.__name__ == SPAWNED:  # in the parent it is another name of the program's own
+        cloudpickle.register_pickle_by_value(spawned)
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc, unused-ignore]
         def __init__(self, file: IO[bytes]) -> None:

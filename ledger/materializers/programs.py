@@ -11,8 +11,9 @@ import types
 from typing import Final
 
 PROGRAM: Final = "__main__"
+SPAWNED: Final = "__mp_main__"
 
-_ALIASES = frozenset({PROGRAM, "__mp_main__"})
+_ALIASES = frozenset({PROGRAM, SPAWNED})
 
 
 def module_name_of(kind: type) -> str:

@@ -183,3 +183,32 @@ def test_an_estimator_of_a_programs_own_classes_is_of_use_elsewhere(app: Path, s
     (app / "app" / "estimators.py").write_text(ESTIMATORS)
     assert "builtin.cloudpickle/1 ModelArtifact\n" == _run(app, *start)
     assert "[-2, -4]\n" == _run(app, "-c", "from ledger import load_artifact as l; print(l('pipe').transform([1, 2]))")
+
+
+PICKLED = """
+import multiprocessing
+
+from ledger import Ledger
+
+
+class Model:
+    def predict(self):
+        return 7
+
+
+def save(name):
+    Ledger.open().save([Model(), Model().predict], name)
+
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        pool.map(save, ["pickled"])
+"""
+
+
+def test_what_a_spawned_worker_pickles_is_loaded_by_any_program(app: Path) -> None:
+    """A class of the script is pickled whole, as by the script itself: nobody else could import it."""
+    (app / "train.py").write_text(PICKLED)
+    _run(app, "-W", "ignore", "train.py")
+    load = "from ledger import load_artifact; model, method = load_artifact('pickled')"
+    assert "7 7\n" == _run(app, "-c", f"{load}; print(model.predict(), method())")
