@@ -5,6 +5,7 @@ Pure. Words are all there is: Git ends most failures with one code. They are Eng
 
 import re
 import shlex
+from pathlib import Path
 from typing import Final
 
 # Patterns are compiled by `re` when they are first used: most programs ask no remote.
@@ -12,7 +13,9 @@ _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
 _ABSENT = r"fatal: '(.+?)' does not appear to be a git repository"
 _LOCKED = r"Unable to create '([^']+\.lock)': File exists"
 _SWEPT = r"unable to migrate objects|No such file or directory.*\(unpacker error\)"
-_FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Disk quota exceeded)"
+_FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Out of diskspace|Disk quota exceeded|File too large)"
+_FAILING = ("Input/output error", "Read-only file system", "Permission denied", "couldn't write")
+"""What Git says of a file that it cannot use; of a ref that it cannot write, such as on a full disk, not why."""
 _UNFIT = ("unresolved delta", "did not receive expected", "existing object", "is corrupt", "COLLISION", "expected type")
 """What Git says of objects that lie here already, when those that came are joined with them."""
 
@@ -52,6 +55,12 @@ def advice(words: str, default: str) -> str:
 def is_full_here(words: str) -> bool:
     """Whether it was the disk here that had no room, and not the remote's."""
     return re.search(_FULL, words) is not None
+
+
+def is_failing_here(words: str, git_dir: Path) -> bool:
+    """Whether it was a file of the history here that Git could not use."""
+    here = [said for said in words.split("; ") if f"{git_dir}/" in said and not said.startswith("remote: ")]
+    return any(known in said for said in here for known in _FAILING)
 
 
 def is_damaged_here(words: str) -> bool:

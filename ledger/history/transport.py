@@ -19,9 +19,9 @@ from ledger.disk import (
     status_of,
     sync_directory,
 )
-from ledger.errors import DiskFullError, RemoteError
+from ledger.errors import DiskFullError, RemoteError, StorageError
 from ledger.history.git_program import ASK_SECONDS, REACH, SSH, TRANSFER_SECONDS, Done, run_git
-from ledger.history.git_words import advice, is_damaged_here, is_full_here, is_locked, was_swept
+from ledger.history.git_words import advice, is_damaged_here, is_failing_here, is_full_here, is_locked, was_swept
 from ledger.history.loose import LooseObjects
 from ledger.history.refs import BRANCH, PACKED_REFS
 from ledger.history.remotes import FILE, Remote, path_in
@@ -87,6 +87,12 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
         raise DiskFullError(
             f"cannot fetch from {remote}: {done.words}",
             hint="free some space and try again; nothing changed here",
+            path=str(git_dir),
+        )
+    if done.code and is_failing_here(done.words, git_dir):
+        raise StorageError(
+            f"cannot fetch from {remote}: {done.words}",
+            hint="see whether the disk here has room, can be written to and is sound; nothing changed here",
             path=str(git_dir),
         )
     if done.code:

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ledger.errors import (
     HistoryRewrittenError,
     IntegrityError,
     RemoteError,
+    StorageError,
     UnsupportedFormatError,
 )
 from ledger.history.git_program import REACH
@@ -252,3 +254,36 @@ def test_a_disk_that_fills_up_while_git_fetches(ada: Ledger, hub: Path, tmp_path
             Ledger.clone(hub, disk / "copy")
         remount(disk, "size=16m")
         assert ada.revision == Ledger.clone(hub, disk / "copy").revision
+
+
+def test_a_fetch_that_runs_out_of_room_at_any_page_fails_for_the_disk_here(
+    ada: Ledger, hub: Path, tmp_path: Path
+) -> None:
+    """Of an index Git says it in other words, and of a ref not why; neither is a remote that cannot be reached."""
+    ada.save("first", "first")
+    ada.sync()
+    with disk_at(tmp_path / "disk", "16m") as disk:
+        ben = Ledger.clone(hub, disk / "ben")
+        ada.save("second", "second")
+        ada.sync()
+        failures = 0
+        for pages in range(64):
+            for left in ben.git_dir.glob("objects/pack/tmp_*"):
+                left.unlink()
+            with (disk / "filler").open("wb") as filler:
+                os.posix_fallocate(filler.fileno(), 0, shutil.disk_usage(disk).free - pages * 4096 or 1)
+            try:
+                ben.sync()
+                break
+            except StorageError:
+                failures += 1
+        assert failures > 1
+        assert ada.revision == ben.revision
+
+
+@pytest.mark.usefixtures("ada")
+def test_a_limit_on_the_size_of_files_is_what_git_fails_for(hub: Path, tmp_path: Path) -> None:
+    """A limit (`ulimit -f`) ends no Git before it can say so; it counts as a full disk, as it does in a save."""
+    program = f"ulimit -f 1 && exec {shlex.quote(sys.executable)} -m ledger clone {hub} {tmp_path / 'copy'}"
+    done = subprocess.run(["bash", "-c", program], check=False, capture_output=True, text=True)
+    assert (8, True) == (done.returncode, "File too large" in done.stderr)
