@@ -105,7 +105,8 @@ def run_git(
             if isinstance(error, (TimeoutError, subprocess.TimeoutExpired)):
                 raise RemoteError(f"git {arguments[0]} did not end within {seconds:g} s", hint=REACH) from error
             raise
-    return Done(process.returncode, output.decode(errors="replace"), _words(words))
+    said = _words(words) or (f"ended by signal {-process.returncode}" if process.returncode < 0 else "no reason given")
+    return Done(process.returncode, output.decode(errors="replace"), said)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -156,7 +157,7 @@ def _environment(ssh: str) -> dict[str, str]:
 
 
 def _words(data: bytes) -> str:
-    """What Git and the remote said, in one line."""
+    """What Git and the remote said, in one line; empty where they said nothing."""
     lines = [line.strip() for line in data.decode(errors="replace").splitlines()]
     told = [line for line in lines if line not in ("", "remote:") and not line.startswith("hint:")]
-    return without_secrets("; ".join(told[-_SHOWN_LINES:])) or "no reason given"
+    return without_secrets("; ".join(told[-_SHOWN_LINES:]))

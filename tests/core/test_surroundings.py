@@ -192,6 +192,17 @@ def test_a_git_that_is_too_old_is_told(ada: Ledger, hub: Path, tmp_path: Path, m
     monkeypatch.undo()
 
 
+def test_a_git_that_was_killed_is_told_from_one_that_gives_no_reason(
+    ada: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that has run out of memory kills it without a word."""
+    killed = program(tmp_path / "bin" / "git", "#!/bin/sh\nkill -KILL $$\n")
+    monkeypatch.setenv("PATH", f"{killed.parent}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(RemoteError, match=r"cannot ask origin \(.*\): ended by signal 9"):
+        ada.sync()
+    monkeypatch.undo()
+
+
 def test_a_remote_that_holds_no_ledger_is_called_so(ada: Ledger, tmp_path: Path) -> None:
     """Whether it is met by a sync or by a clone."""
     project = new_hub(tmp_path / "project")
