@@ -5,6 +5,7 @@ well which errors say nothing about the file that was to be read, and what to do
 """
 
 import errno
+import os
 
 from ledger.errors import (
     DiskFullError,
@@ -49,8 +50,16 @@ def storage_error(cause: OSError, path: object, doing: str) -> StorageError:
     return kind(message, hint=hint, errno=cause.errno, filename=str(path), path=str(path))
 
 
+def memory_error(cause: MemoryError, failed: str) -> StorageError:
+    """The typed form of a shortage of memory, which Python mostly tells without a word."""
+    reason = str(cause) or os.strerror(errno.ENOMEM)
+    return StorageError(f"{failed}: {reason}", hint="end other programs, or try where more memory may be used")
+
+
 def raise_if_machine_failed(error: Exception, doing: str, what: str) -> None:
     """Raise an error of others' code as `StorageError` if a full or failing disk, or a shortage, is what it says."""
+    if isinstance(error, MemoryError):
+        raise memory_error(error, f"cannot {doing} {what}") from error
     if isinstance(error, OSError) and error.errno in (*FULL, *_SHORTAGE, errno.EIO):
         raise storage_error(error, error.filename or what, doing) from error
 

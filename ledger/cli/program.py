@@ -34,6 +34,7 @@ from ledger.cli.sharing import clone, remote, sync
 from ledger.cli.suggesting import suggestion_for
 from ledger.cli.verifying import verify
 from ledger.errors import LedgerError, StorageError
+from ledger.system_errors import memory_error
 
 
 class Program(UsageCommand, click.Group):
@@ -119,6 +120,8 @@ def run(arguments: Sequence[str]) -> int:
             return INTERRUPTED
         except click.ClickException as error:
             return report_usage(error, wants_json=wants_json)
+        except MemoryError as error:
+            return report_error(memory_error(error, "too little memory"), wants_json=wants_json, ledger=session.path)
         except OSError as error:
             _drop_output()
             lost = StorageError(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")

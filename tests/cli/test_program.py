@@ -1,8 +1,10 @@
 """The program as a whole: real processes, its help, its exit codes, its ways out."""
 
+import errno
 import fcntl
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -141,6 +143,26 @@ def test_every_example_runs(workdir: Path, cli: Cli) -> None:
         if path == ("init",):
             step(name="nothing")(lambda: None)()  # a run for the commands that show runs
     assert (workdir / "restored.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "short"), [(("save", "data.txt", "--name", "data"), "mmap.mmap"), (("verify",), "hashlib.sha256")]
+)
+def test_too_little_memory_is_told_in_a_line(
+    cli: Cli, workdir: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], short: str
+) -> None:
+    """Whether a value is being saved or not, it has a name, and is no fault of the value."""
+    (workdir / "data.txt").write_bytes(os.urandom(3 << 20))
+    cli("init")
+    cli("save", "data.txt", "--name", "first")
+
+    def starve(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)) if short == "mmap.mmap" else MemoryError
+
+    monkeypatch.setattr(short, starve)
+    done = cli(*words, code=8)
+    monkeypatch.undo()
+    assert re.search(r"^Error: .*(Cannot allocate memory|no 2 MiB are left).*\nHint: end other programs", done.err)
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:
