@@ -80,11 +80,14 @@ class Encoder:
 
     def frame(self, plain: bytes | memoryview) -> bytes:
         """One frame around some bytes, whether that saves anything or not."""
-        if _own.compressor is None:
-            from zstandard import ZstdCompressor
+        from zstandard import ZstdCompressor, ZstdError
 
+        if _own.compressor is None:
             _own.compressor = ZstdCompressor(level=_LEVEL, write_content_size=True)
-        return _own.compressor.compress(plain)
+        try:
+            return _own.compressor.compress(plain)
+        except ZstdError as error:  # of any bytes a frame can be made, where there is room for it
+            raise MemoryError(str(error)) from error
 
 
 def _is_worth_it(plain: bytes | memoryview, frame: bytes) -> bool:

@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.blobs import FsspecStore
+from ledger.blobs import FsspecStore, codec
 from ledger.blobs.codec import Encoder, codec_of, frame_size, open_chunk, open_frame
 from ledger.blobs.layout import chunk_key
 from ledger.blobs.sought import Sought
@@ -149,3 +149,15 @@ def test_old_frames_stay_readable() -> None:
     digest = Digest(f"sha256:{GOLDEN['zstd_plain_sha256']}")
     plain = open_chunk(bytes.fromhex(GOLDEN["zstd_bytes"]), GOLDEN["zstd_plain_size"], SOUGHT._replace(digest=digest))
     assert digest_of(plain) == digest
+
+
+def test_a_chunk_that_there_is_no_memory_to_compress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a shortage of memory, as everywhere else, and no error of zstandard's."""
+
+    class Starved:
+        def compress(self, _: bytes) -> bytes:
+            raise zstandard.ZstdError("cannot compress: Allocation error : not enough memory")
+
+    monkeypatch.setattr(codec._own, "compressor", Starved())
+    with pytest.raises(MemoryError, match="not enough memory"):
+        Encoder().frame(b"plain")
