@@ -12,7 +12,7 @@ import click
 from ledger.cli.printing import as_json
 from ledger.errors import LedgerError
 from ledger.notices import write_on_stderr
-from ledger.wording import one_line
+from ledger.wording import one_line, without_secrets
 
 EXIT_CODES = {
     0: "done",
@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 _USAGE = "usage"
 
-_COMMAND = re.compile(r"`ledger (?!init\b)")
+_COMMAND = re.compile(r"`ledger (?!(?:init|clone)\b)")
 """The beginning of a command in a hint or warning that is about the ledger at hand."""
 
 _NO_ARGUMENTS: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -76,7 +76,7 @@ def _on_ledger(text: str, ledger: str | None) -> str:
     """A text whose commands name the ledger as the user did; one that makes a ledger names its own place."""
     if ledger is None:
         return text
-    return _COMMAND.sub(lambda found: f"{found[0]}--ledger {shlex.quote(ledger)} ", text)
+    return _COMMAND.sub(lambda found: f"{found[0]}--ledger {shlex.quote(without_secrets(ledger))} ", text)
 
 
 def _print_lines(message: str, hint: str) -> None:

@@ -8,7 +8,7 @@ from ledger.cli.arguments import PATH, metadata_option, type_option
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
 from ledger.cli.shapes import label_of, version_shape
-from ledger.disk import mode_of
+from ledger.disk import given_path, mode_of
 from ledger.errors import SourceNotFoundError
 from ledger.lookup import ArtifactVersion
 
@@ -32,6 +32,7 @@ def save(
     type_: str | None,
 ) -> None:
     """Save a file or folder as a new version."""
+    given_path(path, "a path to save")
     if not mode_of(path, follow=False):  # before the first save makes a ledger
         raise SourceNotFoundError(f"{path!r} does not exist, nothing can be saved", path=path)
     saved = session.ledger_for_writing().save(

@@ -98,6 +98,9 @@ def test_a_hint_is_about_the_ledger_that_was_named(cli: Cli, workdir: Path) -> N
     assert "iris" in cli(*command[1:]).out
     missing = cli("--ledger", str(workdir / "none"), "artifact", "list", code=3)
     assert "`ledger init" in missing.err
+    distant = cli("--ledger", "https://ada:canary@host/x", "status", code=2)
+    assert "`ledger clone URL`" in distant.err
+    assert "canary" not in distant.err
 
 
 def test_a_warning_is_about_the_ledger_that_was_named(cli: Cli, workdir: Path) -> None:

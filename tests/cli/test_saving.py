@@ -57,6 +57,11 @@ def test_metadata_is_json_or_text(cli: Cli, iris: dict[str, Any]) -> None:
     ("words", "code", "message"),
     [
         (["save", "nowhere", "--name", "x"], 3, "Error: 'nowhere' does not exist, nothing can be saved\n"),
+        (
+            ["save", "https://u:p@host/x?s", "--name", "x"],
+            2,
+            "Error: a path to save is on this machine, got the URL 'https://host/x'",
+        ),
         (["save", "data.csv", "--name", "a b"], 2, "Error: invalid artifact name 'a b'"),
         (["save", "data.csv", "--name", "IRIS"], 2, "Error: "),
         (["save", "data.csv", "--name", "iris", "--version", "1"], 4, "Error: "),
