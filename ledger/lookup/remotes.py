@@ -27,6 +27,11 @@ def settings_for(url: str, store: str | None = None) -> RemoteConfig:
     Raises `ArgumentError` for a URL with a password or a query.
     """
     refuse_secrets(url)
+    return place_named(url, store)
+
+
+def place_named(url: str, store: str | None = None) -> RemoteConfig:
+    """What a URL or a path means, as `settings_for` says, for one that is written nowhere."""
     where = _tidied(str(absolute(given_path(url, "a remote")))) if url and not _is_url(url) else url
     return RemoteConfig(url=where, store=given_store(store or ""))
 

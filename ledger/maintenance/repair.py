@@ -16,9 +16,10 @@ from ledger.core import Ledger, Problem, Report
 from ledger.disk import locks_end_here, make_directory, move_file, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
 from ledger.history.upkeep import HistoryMending, mend, plan_mending
-from ledger.lookup import history_at, settings_for, store_of_remote
+from ledger.lookup import history_at, place_named, store_of_remote
 from ledger.records import Content
 from ledger.system_errors import raise_if_inconclusive
+from ledger.wording import without_secrets
 
 QUARANTINE = "quarantine"
 """The folder of a ledger directory where bad copies are kept."""
@@ -73,8 +74,12 @@ class Repaired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_source(ledger: Ledger, where: str) -> Source:
-    """The store, ledger or clone that a path or a store's URL means; raises `LedgerNotFoundError` where neither is."""
-    settings = settings_for(where)
+    """The store, ledger or clone that a path or a store's URL means; raises `LedgerNotFoundError` where neither is.
+
+    The URL may have a password where that of a store may; it is not shown.
+    """
+    settings = place_named(where)
+    where = without_secrets(where)
     git_dir = history_at(settings)
     url = store_of_remote(ledger.path, settings) if git_dir is not None else settings.url
     store: Store | None = open_store(url) if url else None

@@ -456,6 +456,15 @@ def test_who_waits_for_the_lock_is_woken(kept: Ledger) -> None:
         assert ticket.wait(0)
 
 
+def test_a_source_may_need_a_password(kept: Ledger) -> None:
+    """It is read and written nowhere: so its URL may have what that of a store may have, which is not shown."""
+    url = f"memory://ada:canary@{kept.path.parent.name}"
+    Ledger.init(kept.path.parent / "other", store=url)
+    source = find_source(kept, url)
+    assert source.store is not None
+    assert "canary" not in source.where
+
+
 def test_a_source_that_is_none_is_refused(kept: Ledger, tmp_path: Path) -> None:
     """A folder that is neither a store nor a ledger, and the ledger itself."""
     with pytest.raises(LedgerNotFoundError, match="neither a store nor a ledger"):
