@@ -20,8 +20,10 @@ from ledger.materializers.files import Files
 from ledger.materializers.known_types import FACTORIES, is_named_tuple, is_plain_dataclass, known_class, slots_of
 from ledger.materializers.leaves import decode_leaf, is_leaf_tag
 from ledger.materializers.values import load_value
+from ledger.wording import shown
 
 _LEAVES = frozenset({str, bool, int, float, type(None)})
+_REASON_LIMIT = 300
 _STARTS_OF_TAGS = ('"$', "\\u0024")  # as JSON may write them
 _FACTORIES: dict[str | None, type | None] = {None: None, **{kind.__name__: kind for kind in FACTORIES}}
 
@@ -94,7 +96,7 @@ class TreeDecoder:
         except (LedgerError, ImportError, RecursionError, Warning):
             raise
         except Exception as error:
-            raise _malformed(tag, f"holds what it should not: {error}") from error
+            raise _malformed(tag, f"holds what it should not: {str(error)[:_REASON_LIMIT]}") from error
 
     def _filled(self, make: Callable[[], dict[Any, Any]], pairs: Json) -> dict[Any, Any]:
         made = make()
@@ -170,7 +172,7 @@ def _plain_key(key: str) -> str:
 
 def _malformed(tag: str, reason: str) -> MaterializerError:
     return MaterializerError(
-        f"data.json: {tag!r} {reason}", hint="it was written by a newer program, or damaged", tag=tag
+        f"data.json: {shown(tag)} {reason}", hint="it was written by a newer program, or damaged", tag=tag
     )
 
 

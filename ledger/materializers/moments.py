@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ledger.errors import MaterializerError
 from ledger.materializers.atoms import Json
+from ledger.wording import shown
 
 _Moment = TypeVar("_Moment", dt.datetime, dt.time)
 
@@ -83,5 +84,5 @@ def _zone(held: Json) -> dt.tzinfo:
         return unnamed if name == unnamed.tzname(None) else dt.timezone(offset * MICROSECOND, name)
     # zoneinfo may look for the key as a path and as a resource of the tzdata package.
     if not _ZONE.fullmatch(held):
-        raise MaterializerError(f"{held!r} is not the name of a time zone", zone=held)
+        raise MaterializerError(f"{shown(held)} is not the name of a time zone", zone=held)
     return zoneinfo.ZoneInfo(held)

@@ -17,6 +17,7 @@ from ledger.materializers.atoms import (
     encode_text,
     to_base64,
 )
+from ledger.wording import shown
 
 
 def encode_numpy(value: Any) -> Json | None:
@@ -45,17 +46,17 @@ def decode_numpy(held: Json) -> Any:
 
     dtype, value = np.dtype(held[0]), held[1]
     if dtype.hasobject:
-        raise MaterializerError(f"a numpy scalar of dtype {held[0]!r} holds Python objects", dtype=held[0])
+        raise MaterializerError(f"a numpy scalar of dtype {shown(held[0])} holds Python objects", dtype=held[0])
     if isinstance(value, dict):
         ((tag, inner),) = value.items()
         value = ATOM_DECODERS[tag](inner)
     if dtype.kind in "SV" and not isinstance(value, bytes):  # numpy would take a number for a size
-        raise MaterializerError(f"a numpy scalar of dtype {held[0]!r} is no {type(value).__name__}", dtype=held[0])
+        raise MaterializerError(f"a numpy scalar of dtype {shown(held[0])} is no {type(value).__name__}", dtype=held[0])
     if isinstance(value, bytes) and dtype.kind == "S":
         return dtype.type(value[: dtype.itemsize])  # an array would take NULs at the end for padding
     if isinstance(value, bytes):
         if len(value) != dtype.itemsize:  # memory is taken for what is there, not for what a dtype says
-            raise MaterializerError(f"a numpy scalar of dtype {held[0]!r} has {len(value)} bytes", dtype=held[0])
+            raise MaterializerError(f"a numpy scalar of dtype {shown(held[0])} has {len(value)} bytes", dtype=held[0])
         return np.ndarray(1, dtype, value)[0]
     if dtype.kind in "mM":
         return np.array(value, dtype="i8").view(dtype)[()]

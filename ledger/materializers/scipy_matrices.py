@@ -12,6 +12,7 @@ from ledger.errors import MaterializerError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.npy import read_npy, write_npy
 from ledger.materializers.registry import LAST_RESORT, materializer_named
+from ledger.wording import shown
 
 _PARTS = {
     "csr": ("data", "indices", "indptr"),
@@ -73,7 +74,7 @@ class ScipySparseMaterializer(BaseMaterializer):
         layout, shape = facts["format"], tuple(facts["shape"])
         if layout not in _PARTS or facts["container"] not in ("array", "matrix"):
             raise MaterializerError(
-                f"sparse.json names the format {layout!r}, which scipy does not have", format=layout
+                f"sparse.json names the format {shown(layout)}, which scipy does not have", format=layout
             )
         through = "coo" if layout in ("dok", "lil") else layout
         make = getattr(scipy.sparse, f"{through}_{facts['container']}")

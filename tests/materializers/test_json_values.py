@@ -5,6 +5,7 @@ import datetime as dt
 import decimal
 import enum
 import fractions
+import json
 import math
 import pathlib
 import re
@@ -394,6 +395,18 @@ def test_an_element_is_not_taken_for_the_passed_class(bench: Bench) -> None:
     held["data.json"] = held["data.json"].replace(b".Frozen", b".Gone")
     with pytest.raises(UnknownTypeError, match="Gone"):
         bench.load(saved, held, data_type=Settings)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [{"$" + "a" * 9999: 1}, {"$numpy": ["i8," * 9999 + "i8", 1]}, {"$date": "1" * 9999}],
+    ids=lambda tree: min(tree)[:9],
+)
+def test_what_is_malformed_is_told_in_a_line(bench: Bench, tree: dict[str, Any]) -> None:
+    """However long it is."""
+    with pytest.raises(MaterializerError) as caught:
+        load_value("builtin.json/1", "dict", bench.files({"data.json": json.dumps(tree).encode()}))
+    assert len(str(caught.value)) < 400
 
 
 def test_an_evil_name_reaches_no_function(bench: Bench) -> None:
