@@ -6,7 +6,7 @@ The lowest layer: everything that words a message stands on it, `ledger.errors` 
 import re
 
 _SHOWN = 80
-_USERINFO = re.compile(r"(?<=://)[^/\s]*@")
+_USERINFO = re.compile(r"(?:(?<=://)|(?<=http:/)|(?<=https:/))[^/\s]*@")  # a Path of a URL has one slash
 _QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
 
 
@@ -28,4 +28,4 @@ def shown(value: object) -> str:
 
 def without_secrets(text: str) -> str:
     """A text whose URLs have lost user, password and query."""
-    return _QUERY.sub("", _USERINFO.sub("", text)) if "://" in text else text
+    return _QUERY.sub("", _USERINFO.sub("", text)) if ":/" in text else text

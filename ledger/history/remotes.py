@@ -14,7 +14,7 @@ PUBLISHED = "origin"
 
 FILE = "file://"
 
-_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s]+@")
+_PASSWORD = re.compile(r"(?::/|^https?:)/[^/\s:@]*:[^/\s]+@")
 _HTTP_QUERY = re.compile(r"https?://[^#]*\?")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 

@@ -153,10 +153,13 @@ def test_names_that_are_no_ref_are_refused(name: str) -> None:
         check_remote(name, "/srv/hub.git")
 
 
-@pytest.mark.parametrize("url", ["https://ada:p@ss@host/x.git", "https://:token@host/x.git", "ssh://git:secret@host/x"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://ada:p@ss@host/x.git", "https://:token@host/x.git", "ssh://git:secret@host/x", "https:/ada:secret@host/x"],
+)
 def test_a_password_in_a_url_is_refused(url: str) -> None:
     """It would stand in the settings, where nobody expects one; the error does not show it."""
-    with pytest.raises(ArgumentError, match=r"^the URL '(https|ssh)://host/x(\.git)?' was given with a password"):
+    with pytest.raises(ArgumentError, match=r"^the URL '(https|ssh)://?host/x(\.git)?' was given with a password"):
         refuse_secrets(url)
 
 
