@@ -104,6 +104,13 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     return stat.S_ISREG(mode_of(path))
 
 
+def link_on_way(folder: str | os.PathLike[str], path: str) -> str:
+    """The first part of a relative path below a folder that is a symbolic link; empty where none is."""
+    parts = path.split("/")
+    ways = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return next((way for way in ways if stat.S_ISLNK(mode_of(f"{os.fspath(folder)}/{way}", follow=False))), "")
+
+
 def names_in(folder: str | os.PathLike[str]) -> list[str]:
     """The names in a folder, sorted; none where there is no such folder."""
     try:

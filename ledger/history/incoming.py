@@ -10,7 +10,7 @@ What is refused stays under ``refs/ledger/quarantine/`` as evidence.
 import shlex
 from functools import partial
 
-from ledger.disk import fresh_name, remove_abandoned, remove_if_there
+from ledger.disk import fresh_name, link_on_way, remove_abandoned, remove_if_there
 from ledger.errors import (
     ArgumentError,
     FormatError,
@@ -74,7 +74,8 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
     if tip == known:
         return tip
     for folder, lead in _LEFT_IN.items():
-        remove_abandoned(git_dir / folder, lead, seconds=_ABANDONED_SECONDS)
+        if not link_on_way(git_dir, folder):  # behind one lies what is the user's own
+            remove_abandoned(git_dir / folder, lead, seconds=_ABANDONED_SECONDS)
     write_ref(git_dir, offered_ref(remote.name), tip)
     # A ref of this sync's own: another one may be under way here, and one that was killed may have left Git's lock.
     incoming = fresh_name(f"{INCOMING}/{remote.name}-")

@@ -16,6 +16,7 @@ import msgspec
 
 from ledger.disk import (
     link_file,
+    link_on_way,
     make_directory,
     mode_of,
     move_file,
@@ -48,6 +49,8 @@ _PACK = "objects/pack/pack-"
 _WRITTEN = {"HEAD": write_head, "config": write_settings}
 _OF_SYNCS = ("refs/ledger/", "refs/remotes/")  # the next sync writes what it needs of them
 _LAYERS = (f"objects/pack/{MULTI_PACK_INDEX}.d/", "objects/info/commit-graphs/")
+_DERIVED = (f"objects/pack/{MULTI_PACK_INDEX}", "objects/info/commit-graph")
+_OBJECT_FILE = re.compile(r"objects/(?:pack/pack-[0-9a-f]{40}\.[a-z]+|[0-9a-f]{2}/[0-9a-f]{38})")
 _FOLDER = re.compile(r"refs|logs|objects/[0-9a-f]{2}")
 
 
@@ -112,7 +115,21 @@ def _bad_files(git_dir: Path, faults: Iterable[GitFault], lost: Collection[str])
     names = [name for fault in mended for name in _files_of(git_dir, fault)]
     tips = read_tips(git_dir).commits
     names += [ref for ref, commit in tips.items() if commit in lost and ref.startswith(_OF_SYNCS)]
-    yield from (name for name in names if mode_of(git_dir / name, follow=False))
+    for name in names:
+        if mode_of(git_dir / name, follow=False):
+            yield from _without_links(git_dir, name)
+
+
+def _without_links(git_dir: Path, name: str) -> Iterator[str]:
+    """A file that has to go, unless a link leads to it: then, in the place of a derived file, the link.
+
+    A ledger may come from anybody: what lies behind a link may be the user's own. Objects behind one are the history's.
+    """
+    link = link_on_way(git_dir, os.path.dirname(name))
+    if not link or _OBJECT_FILE.fullmatch(name):
+        yield name
+    elif link.startswith(_DERIVED):
+        yield link
 
 
 def _copy_aside(path: Path, target: Path) -> None:

@@ -105,8 +105,9 @@ def tidy(objects: Objects) -> None:
     """
     folder = objects.pack_directory
     names = frozenset(names_in(folder))
-    for lead, seconds in _DEAD_AFTER.items():
-        remove_abandoned(folder, lead, seconds=seconds)
+    if not folder.is_symlink():  # behind one other programs may have files of such names
+        for lead, seconds in _DEAD_AFTER.items():
+            remove_abandoned(folder, lead, seconds=seconds)
     index_orphans(folder, names)
 
 

@@ -1,5 +1,6 @@
 """What a remote offers is judged before anything relies on it; what is refused is kept as evidence."""
 
+import contextlib
 import errno
 import json
 import os
@@ -21,6 +22,7 @@ from ledger.errors import (
     FormatError,
     HistoryRewrittenError,
     IntegrityError,
+    LedgerError,
     RemoteError,
     StorageError,
     UnsupportedFormatError,
@@ -601,6 +603,23 @@ def test_leftovers_of_a_killed_sync_are_no_obstacle(ledger: Ledger, hub: Path) -
     push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
     assert ("iris@3",) == ledger.sync().fetched
     assert [young] == [path for path in (*left, young) if path.exists()]
+
+
+@pytest.mark.parametrize(("link", "own"), [("refs/ledger", "incoming/letter"), ("refs/ledger/incoming", "letter")])
+def test_a_linked_folder_of_incoming_refs_is_not_emptied(
+    ledger: Ledger, hub: Path, tmp_path: Path, link: str, own: str
+) -> None:
+    """A ledger may come from anybody: what lies behind a link in the place of the folder is the user's own."""
+    letter = tmp_path / "own" / own
+    letter.parent.mkdir(parents=True)
+    letter.write_text("dear")
+    os.utime(letter, (0, 0))
+    shutil.rmtree(ledger.git_dir / link, ignore_errors=True)
+    (ledger.git_dir / link).symlink_to(tmp_path / "own")
+    push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
+    with contextlib.suppress(LedgerError):
+        ledger.sync()
+    assert letter.is_file()
 
 
 def test_what_a_killed_fetch_brought_is_nobodys_loss(

@@ -346,6 +346,18 @@ def test_a_linked_scratch_folder_is_not_emptied(history: History, tmp_path: Path
     assert not (history.git_dir / "ledger-fold").is_symlink()
 
 
+def test_behind_a_link_nothing_is_tidied(history: History, tmp_path: Path) -> None:
+    """Other programs have files of such names, too."""
+    shutil.copytree(history.objects.pack_directory, own := tmp_path / "own", dirs_exist_ok=True)
+    (own / "tmp_letter").write_text("dear")
+    os.utime(own / "tmp_letter", (0, 0))
+    shutil.rmtree(history.objects.pack_directory)
+    history.objects.pack_directory.symlink_to(own)
+    for _ in range(2 * FOLD_AT):
+        publish(history, draft())
+    assert (own / "tmp_letter").is_file()
+
+
 def test_loose_objects_behind_a_link_stay(history: History, tmp_path: Path) -> None:
     """They are another repository's: a fold neither takes them in nor removes them."""
     other = new_history(tmp_path / "other")

@@ -541,6 +541,18 @@ def test_a_list_of_where_a_history_is_cut_off_stays_while_it_is(kept: Ledger, tm
     assert 1 == len(git(kept, "rev-list", "main").split())
 
 
+@pytest.mark.parametrize("place", ["objects/info/commit-graphs", "objects/info/commit-graph"])
+def test_what_lies_behind_a_link_stays(kept: Ledger, tmp_path: Path, place: str) -> None:
+    """A ledger may come from anybody: of a link to a folder of the user's goes the link, and no file."""
+    (own := tmp_path / "own").mkdir()
+    (own / "letter").write_text("dear")
+    link = kept.git_dir / place
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(own)
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert ["letter"] == os.listdir(own)
+
+
 @pytest.mark.parametrize("place", ["objects/pack/multi-pack-index.d", "objects/info/commit-graphs"])
 def test_layers_that_build_on_a_damaged_one_go_with_it(kept: Ledger, place: str) -> None:
     """What Git keeps in layers is derived: the chain and every layer make way together."""
