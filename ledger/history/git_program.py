@@ -10,6 +10,7 @@
 
 import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -28,6 +29,12 @@ ASK_SECONDS = 60.0
 
 TRANSFER_SECONDS = 1800.0
 """How long a fetch or a push may take."""
+
+ASK_MEMORY = 1 << 30
+"""The bytes of memory that Git and its helpers may each take to hear what a branch holds: a remote may talk on."""
+
+TRANSFER_MEMORY = 1 << 33
+"""The bytes that each may take for a fetch or a push; it takes some 200 for an object."""
 
 REACH = "check the URL, the network, and that `git ls-remote` of it works without a question"
 SSH = "ssh -oBatchMode=yes -oConnectTimeout=10 -oServerAliveInterval=15 -oServerAliveCountMax=2"
@@ -68,7 +75,12 @@ class Done(NamedTuple):
 
 
 def run_git(
-    git_dir: Path, *arguments: str, seconds: float = ASK_SECONDS, is_whole: bool = False, ssh: str = SSH
+    git_dir: Path,
+    *arguments: str,
+    seconds: float = ASK_SECONDS,
+    memory: int | None = None,
+    is_whole: bool = False,
+    ssh: str = SSH,
 ) -> Done:
     """Run Git; only the end of its words is returned, and of its output, unless the output ``is_whole``."""
     import shutil
@@ -95,6 +107,8 @@ def run_git(
             restore_signals=False,  # SIGXFSZ stays ignored: Git says that a file got too large, where it would just die
         ) as process,
     ):
+        if memory is not None:
+            _limit_memory(process.pid, memory)
         try:
             assert process.stdout is not None, "it is a pipe"
             assert process.stderr is not None, "it is a pipe"
@@ -107,6 +121,16 @@ def run_git(
             raise
     said = _words(words) or (f"ended by signal {-process.returncode}" if process.returncode < 0 else "no reason given")
     return Done(process.returncode, output.decode(errors="replace"), said)
+
+
+def _limit_memory(pid: int, memory: int) -> None:
+    """Have a process, and those that it starts from now on, take no more memory of their own; only Linux can do so."""
+    import resource
+
+    if sys.platform == "linux":
+        # It may have ended, or this program may have been given less.
+        with contextlib.suppress(OSError, ValueError):
+            resource.prlimit(pid, resource.RLIMIT_DATA, (memory, memory))
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -20,7 +20,16 @@ from ledger.disk import (
     sync_directory,
 )
 from ledger.errors import DiskFullError, RemoteError, StorageError
-from ledger.history.git_program import ASK_SECONDS, REACH, SSH, TRANSFER_SECONDS, Done, run_git
+from ledger.history.git_program import (
+    ASK_MEMORY,
+    ASK_SECONDS,
+    REACH,
+    SSH,
+    TRANSFER_MEMORY,
+    TRANSFER_SECONDS,
+    Done,
+    run_git,
+)
 from ledger.history.git_words import advice, is_damaged_here, is_failing_here, is_full_here, is_locked, was_swept
 from ledger.history.loose import LooseObjects
 from ledger.history.refs import BRANCH, PACKED_REFS
@@ -64,7 +73,7 @@ _CONFIG_VARIABLES = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_COUNT", "GIT_CONFIG_PARAME
 
 def remote_tip(git_dir: Path, remote: Remote) -> CommitId | None:
     """The commit that a remote's branch holds now, or ``None`` where it has no such branch; raises `RemoteError`."""
-    done = _talk(git_dir, remote, "ls-remote", "--", remote.url, BRANCH, seconds=ASK_SECONDS)
+    done = _talk(git_dir, remote, "ls-remote", "--", remote.url, BRANCH, seconds=ASK_SECONDS, memory=ASK_MEMORY)
     if done.code:
         raise RemoteError(
             f"cannot ask {remote}: {done.words}",
@@ -82,7 +91,7 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
     If the remote is a shallow clone, Git reports success and writes no ref.
     """
     options = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
-    done = _talk(git_dir, remote, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}", seconds=TRANSFER_SECONDS)
+    done = _talk(git_dir, remote, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}")
     if done.code and is_full_here(done.words):
         raise DiskFullError(
             f"cannot fetch from {remote}: {done.words}",
@@ -114,9 +123,9 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
     if _is_near(remote):
         options.append(f"--receive-pack={_RECEIVE}")
     command = ("push", *options, "--", remote.url, f"{commit}:{BRANCH}")
-    done = _talk(git_dir, remote, *command, seconds=TRANSFER_SECONDS)
+    done = _talk(git_dir, remote, *command)
     if done.code and (was_swept(done.words) or _clear_dead_locks(remote, done.words)):
-        done = _talk(git_dir, remote, *command, seconds=TRANSFER_SECONDS)
+        done = _talk(git_dir, remote, *command)
     return done.words if done.code else None
 
 
@@ -179,11 +188,13 @@ def _clear_dead_locks(remote: Remote, refusal: str) -> bool:
     return bool(removed)
 
 
-def _talk(git_dir: Path, remote: Remote, *arguments: str, seconds: float) -> Done:
+def _talk(
+    git_dir: Path, remote: Remote, *arguments: str, seconds: float = TRANSFER_SECONDS, memory: int = TRANSFER_MEMORY
+) -> Done:
     """What Git answers that has to ask a remote, through the ssh that the user's own configuration names."""
     chosen = "" if _is_near(remote) else run_git(git_dir, "config", "--get", "core.sshCommand").output.strip()
     try:
-        return run_git(git_dir, *arguments, seconds=seconds, ssh=chosen or SSH)
+        return run_git(git_dir, *arguments, seconds=seconds, memory=memory, ssh=chosen or SSH)
     except RemoteError as error:  # it did not end in its time
         words = f"cannot reach {remote}: {error}"
         raise RemoteError(words, hint=_reach(remote), remote=remote.name, url=str(remote)) from error

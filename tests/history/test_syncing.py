@@ -1,9 +1,12 @@
 """The steps between two histories: what is planned, pushed and adopted, and in which order."""
 
+import contextlib
 import os
 import re
 import shutil
 import socket
+import sys
+import threading
 import time
 import tracemalloc
 from functools import partial
@@ -215,6 +218,26 @@ def test_a_git_that_cannot_be_started_is_an_error_with_its_path(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StorageError, match=f"cannot run {re.escape(str(program))}: Exec format error"):
         pair[0].sync()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of another process")
+def test_a_remote_that_tells_without_end_takes_little_memory(
+    pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git keeps what a remote says that it can do; it is ended before it takes the memory of the machine."""
+    told = b"version 2\n", *[b"x" * 60_000] * 4000  # 240 MB
+    monkeypatch.setattr(transport, "ASK_MEMORY", 1 << 26)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def tell() -> None:
+            with server.accept()[0] as caller, contextlib.suppress(OSError):
+                for line in told:
+                    caller.sendall(b"%04x%s" % (len(line) + 4, line))
+
+        threading.Thread(target=tell, daemon=True).start()
+        url = f"git://127.0.0.1:{server.getsockname()[1]}/x"
+        with pytest.raises(RemoteError, match="Out of memory"):
+            transport.remote_tip(pair[0].git_dir, Remote("endless", url))
 
 
 def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger], hub: Path) -> None:
