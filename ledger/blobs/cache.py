@@ -161,7 +161,12 @@ class ObjectCache:
         return os.path.join(self.folder, name)
 
     def _pieces(self) -> Iterator[CachedPiece]:
-        """Every file of the cache; those of writers that died are there too, and go like the others."""
+        """Every file of the cache; those of writers that died are there too, and go like the others.
+
+        A link in its place has never been used: what lies behind it is no part of the cache.
+        """
+        if os.path.islink(self.folder):
+            return
         for folder, _, names in walk(self.folder):
             for name in names:
                 path = os.path.join(folder, name)

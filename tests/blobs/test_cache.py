@@ -367,6 +367,17 @@ def test_a_cache_that_was_deleted_comes_back_as_the_users_alone(cache: ObjectCac
     assert ({0o700}, b"piece") == (modes, ObjectCache(cache.folder, cache.limit).get(f"{KEY}.2"))
 
 
+def test_behind_a_link_nothing_is_cleared(tmp_path: Path) -> None:
+    """Such a folder is not used: what lies there is the user's own."""
+    (letter := tmp_path / "own" / "letter").parent.mkdir()
+    letter.write_text("dear")
+    (tmp_path / "cache").symlink_to(letter.parent)
+    cache = ObjectCache(tmp_path / "cache", 0)
+    cache.trim()
+    assert (0, 0) == cache.clear() == cache.usage()
+    assert letter.is_file()
+
+
 def test_processes_share_it(tmp_path: Path) -> None:
     """Processes that fill and clear one small cache at once all read the right bytes."""
     program = f"""
