@@ -4,13 +4,13 @@ Owns the protocol and nothing else: `ContentReader` works against it, and each k
 """
 
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol
 
 from ledger.records import FileEntry
 
 
 class FileSource(Protocol):
-    """The files of one content, every byte checked against its digest before it is trusted."""
+    """The files of one content, every byte checked against its digest before it is trusted; for any thread."""
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """All bytes of a file; the last piece comes only if all of them are right."""
@@ -26,6 +26,3 @@ class FileSource(Protocol):
 
     def check(self) -> None:
         """Read everything again; raises `IntegrityError` at the first byte that is another one."""
-
-    def separate(self) -> Self:
-        """The same files, for another thread."""

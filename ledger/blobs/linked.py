@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 from ledger.blobs.folders import FolderFile, scan_folder
 from ledger.blobs.hashing import digests
@@ -118,10 +118,6 @@ class LinkedFiles:
             return unnamed_copy(self.blocks(file))
         with self._looking():
             return readable_file(file.size, _InPlace(self._source(file), partial(self._check_file, file)))
-
-    def separate(self) -> Self:
-        """These files themselves: nothing is kept between two reads."""
-        return self
 
     def check(self) -> None:
         """Compare what lies there with what was registered, byte by byte, on all cores."""

@@ -9,7 +9,7 @@ place is fetched whole and checked first, into a temporary file, because a later
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
 from ledger.blobs.codec import Encoder
 from ledger.blobs.hashing import digests
@@ -147,10 +147,6 @@ class LinkedObjects:
         for blocks in self.each(list(self._registered.files.values())):
             for _ in blocks:
                 pass  # checking is the point
-
-    def separate(self) -> Self:
-        """These objects themselves: nothing is kept between two reads."""
-        return self
 
     def _fetch(self, part: tuple[FileEntry, int, int]) -> bytes:
         file, start, length = part

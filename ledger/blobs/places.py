@@ -19,6 +19,7 @@ from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store
 from ledger.blobs.tables import Table, table_sought
 from ledger.errors import IntegrityError
+from ledger.forks import ThreadLock
 from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
 
 _CACHED_SEGMENTS = 8
@@ -42,12 +43,13 @@ _stop_of = attrgetter("stop")
 
 
 class Places:
-    """The chunks of a content by their position in its stream; one thread at a time."""
+    """The chunks of a content by their position in its stream; for any thread."""
 
     def __init__(self, store: Store, content: Content, table: Table | None, *, label: str) -> None:
         self._store = store
         self._content = content
         self._label = label
+        self._lock = ThreadLock()
         self._runs = table.runs if table is not None else ()
         self._run_ends = list(accumulate(count for _, _, count in self._runs))
         self._segments = table.segments if table is not None else ()
@@ -67,9 +69,11 @@ class Places:
         if not self._segments:
             yield from self._whole_in_manifest()
             return
-        number = self._segment_at(start)
+        with self._lock:
+            number = self._segment_at(start)
         while number < len(self._segments):
-            places = self._segment(number)
+            with self._lock:
+                places = self._segment(number)
             # A segment has very many, and a content may have very many small files.
             first = bisect_right(places, start, key=_stop_of)
             for place in islice(places, first, None):

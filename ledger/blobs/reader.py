@@ -4,12 +4,13 @@
 registered in place. Nothing is handed out that has not been checked against its digest.
 """
 
-import copy
-from collections.abc import Iterable, Iterator, Sequence
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final
 
 from ledger.blobs.file_source import FileSource
 from ledger.blobs.layout import chunk_key, pack_key, table_key
@@ -26,9 +27,15 @@ from ledger.blobs.workers import in_order
 from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.records import Content, FileEntry, content_digest, segments_of
 
+_used_last: Final[deque[ChunkStream]] = deque(maxlen=2)
+"""The streams that were used last, so that of two contents file after file can be opened and no chunk is read twice.
+
+Of all others only open files keep what they have read: somebody may hold very many versions.
+"""
+
 
 class ContentReader:
-    """Gives back a content's files, every byte checked against its digest.
+    """Gives back a content's files, every byte checked against its digest; for any thread.
 
     ``label``, such as ``iris@3``, names the content in errors. Raises `IntegrityError`
     where the content, or the table it refers to, contradicts itself.
@@ -67,12 +74,6 @@ class ContentReader:
     def open(self, path: str) -> BinaryIO:
         """A file to read and seek in, buffered; only the chunks it touches are fetched."""
         return self._source.open(self._file(path))
-
-    def separate(self) -> Self:
-        """A reader of the same files that another thread may use at the same time; the table is read once."""
-        other = copy.copy(self)
-        other._source = self._source.separate()  # noqa: SLF001  # ours
-        return other
 
     def restore(self, target: Path, *, paths: Sequence[str] | None = None, strip: str = "") -> None:
         """Make the folder ``target`` with all files, or those of ``paths``, without the leading folder ``strip``.
@@ -133,18 +134,29 @@ class _StoredFiles:
         self, store: Store, content: Content, table: Table | None, files: tuple[FileEntry, ...], label: str
     ) -> None:
         self._new_stream = partial(ChunkStream, store, content, table, label=label)
-        self._stream = self._new_stream()
+        self._shared: Callable[[], ChunkStream | None] = lambda: None
         starts = accumulate((file.size for file in files), initial=0)
         self._starts = {file.path: start for file, start in zip(files, starts, strict=False)}
+
+    @property
+    def _stream(self) -> ChunkStream:
+        """The stream by which the files are read: all who read at the same time, or right after others, share one."""
+        stream = self._shared()
+        if stream is None:
+            stream = self._new_stream()
+            self._shared = weakref.ref(stream)
+        _used_last.append(stream)
+        return stream
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         start = self._starts[file.path]
         return self._stream.blocks(start, start + file.size)
 
     def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
+        stream = self._stream
         for stretch in self._stretches(files):
             stop = self._starts[stretch[-1].path] + stretch[-1].size
-            yield from split(self._stream.blocks(self._starts[stretch[0].path], stop), [file.size for file in stretch])
+            yield from split(stream.blocks(self._starts[stretch[0].path], stop), [file.size for file in stretch])
 
     def open(self, file: FileEntry) -> BinaryIO:
         return readable_file(file.size, _InStream(self._stream, self._starts[file.path]))
@@ -154,11 +166,6 @@ class _StoredFiles:
 
     def check(self) -> None:
         self._new_stream().check()
-
-    def separate(self) -> Self:
-        other = copy.copy(self)
-        other._stream = self._new_stream()  # noqa: SLF001  # ours
-        return other
 
     def _stretches(self, files: Sequence[FileEntry]) -> Iterator[list[FileEntry]]:
         """The files in order, those together that lie one after another in the stream."""

@@ -19,6 +19,7 @@ from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store, checked_reading, get_into, gets_at_once
 from ledger.blobs.tables import Table
 from ledger.blobs.workers import PARALLEL_SIZE, in_order
+from ledger.forks import ThreadLock
 from ledger.ids import Digest
 from ledger.meters import advance
 from ledger.records import Content
@@ -47,7 +48,7 @@ _scratch = _Scratch()
 
 
 class ChunkStream:
-    """The bytes of a content by their position in its stream; one thread at a time."""
+    """The bytes of a content by their position in its stream; for any thread."""
 
     def __init__(self, store: Store, content: Content, table: Table | None, *, label: str) -> None:
         self._store = store
@@ -56,6 +57,7 @@ class ChunkStream:
         self._places = Places(store, content, table, label=label)
         self._in_order = partial(in_order, threads=gets_at_once(store))
         self._ahead_size = _NEAR_SIZE if gets_at_once(store) is None else FETCH_SIZE
+        self._lock = ThreadLock()
         self._chunks: Recent[ChunkName, bytes | memoryview] = Recent(_CACHE_SIZE)
 
     def blocks(self, start: int, stop: int) -> Iterator[memoryview]:
@@ -96,14 +98,16 @@ class ChunkStream:
     def _open_kept(self, group: list[Place], store: Store) -> list[tuple[Place, bytes | memoryview]]:
         """The plain bytes of neighbouring chunks, those used last from memory; for the thread that asks."""
         names = [(place.entry.digest, place.entry.plain_size) for place in group]
-        cached = [self._chunks.get(name) for name in names]
+        with self._lock:
+            cached = [self._chunks.get(name) for name in names]
         data = b"" if None not in cached else self._fetch(group, store)
         opened = []
         for place, name, known in zip(group, names, cached, strict=True):
             plain = known
             if plain is None:
                 plain = self._open(place, _stored(data, group, place), store)
-                self._chunks.put(name, plain, weight=len(plain))
+                with self._lock:
+                    self._chunks.put(name, plain, weight=len(plain))
             opened.append((place, plain))
         return opened
 

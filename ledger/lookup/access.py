@@ -15,7 +15,7 @@ PythonType = type
 
 
 class FileReader(Protocol):
-    """The files of a version, every byte checked."""
+    """The files of a version, every byte checked; for any thread."""
 
     @property
     def files(self) -> tuple[FileEntry, ...]:
@@ -33,10 +33,6 @@ class FileReader(Protocol):
 
     def open(self, path: str) -> IO[bytes]:
         """A file as a seekable stream."""
-        ...
-
-    def separate(self) -> "FileReader":
-        """The same files, for another thread."""
         ...
 
 

@@ -191,7 +191,7 @@ class ArtifactVersion:
         `PathNotFoundError` (a ``FileNotFoundError``) for a path that the version does not have.
         """
         self._part(path, folders=False)
-        return self._reader.separate().open(path)
+        return self._reader.open(path)
 
     def download_files(self, path: str | Path, overwrite: bool = False) -> Path:  # noqa: FBT001, FBT002  # api
         """Write every file into one zip, which appears whole or not at all; returns its path.

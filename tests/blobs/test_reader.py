@@ -96,6 +96,19 @@ def test_only_touched_chunks_are_fetched(store: LocalStore) -> None:
     assert counting.bytes_read < 700_000
 
 
+def test_what_was_read_is_kept_of_two_contents(store: LocalStore) -> None:
+    """Who holds very many versions, and has read a little of each, has the chunks of the last two in memory."""
+    readers = [reader_of(store, {"a": noise(300_000, seed)}) for seed in range(20)]
+    tracemalloc.start()
+    try:
+        for reader in readers:
+            with reader.open("a") as file:
+                file.read(299_999)
+        assert tracemalloc.get_traced_memory()[0] < 5 * 300_000
+    finally:
+        tracemalloc.stop()
+
+
 class DistantStore(CountingStore):
     gets_at_once = 4
 

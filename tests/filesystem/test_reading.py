@@ -15,6 +15,7 @@ import fsspec
 import pytest
 
 from ledger import Ledger
+from ledger.blobs import LocalStore
 from ledger.errors import ArgumentTypeError, IntegrityError, LedgerNotFoundError, PathNotFoundError, ReadOnlyError
 from ledger.filesystem import LedgerFileSystem, reservations
 from tests.kit.hubs import new_hub, shared
@@ -193,6 +194,28 @@ def test_only_what_is_touched_is_read(ledger: Ledger, files: LedgerFileSystem) -
         pack.write_bytes(raw)
         file.seek(4 * MEBI)
         assert (data[-10:], data[4 * MEBI : 4 * MEBI + 10]) == (end, file.read(10))
+
+
+def test_many_small_files_are_read_from_the_store_at_once(
+    ledger: Ledger, files: LedgerFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads a folder file by file reads its table, and each index and chunk, once."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    contents = {f"many@1/many/{number:02}": os.urandom(5000) for number in range(40)}
+    for path, data in contents.items():
+        (tmp_path / path.removeprefix("many@1/")).write_bytes(data)
+    ledger.save(folder, "many")
+    gets: list[str] = []
+    get = LocalStore.get
+
+    def counted(store: LocalStore, key: str, start: int = 0, length: int | None = None) -> bytes:
+        gets.append(key)
+        return get(store, key, start, length)
+
+    monkeypatch.setattr(LocalStore, "get", counted)
+    assert contents == files.cat("many@1/many/*")
+    assert len(gets) <= 2 + 200_000 // (16 << 10)  # no chunk but the last is smaller
 
 
 def test_damaged_bytes_are_never_handed_out(ledger: Ledger, files: LedgerFileSystem) -> None:
