@@ -16,7 +16,7 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from ledger.blobs.folders import FolderFile
-from ledger.disk import storage_errors
+from ledger.disk import close_anyway, storage_errors
 from ledger.errors import LedgerError, StorageError, UnsupportedFileError
 from ledger.system_errors import storage_error
 
@@ -45,7 +45,8 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
                 )
             # A read that gives less than it was asked for has reached the end: small files need one.
             asked = min(before.st_size + 1, _BLOCK_SIZE)
-            while block := os.read(descriptor, asked):
+            # One that grows is not followed: a program that writes as quickly as it is read here would be for ever.
+            while total <= before.st_size and (block := os.read(descriptor, asked)):
                 total += len(block)
                 yield block
                 if len(block) < asked and total == before.st_size:
@@ -109,5 +110,5 @@ def _read_at_once(files: Sequence[FolderFile]) -> Sequence[bytes | None]:
         return [None] * len(files)  # which of them it was, and why, is said when each is read by itself
     finally:
         for descriptor in descriptors:
-            os.close(descriptor)
+            close_anyway(descriptor)
     return read

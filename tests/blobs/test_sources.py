@@ -76,6 +76,22 @@ def test_a_fifo_among_files_is_refused(tmp_path: Path, number: int) -> None:
     assert before == open_files()
 
 
+def test_a_file_that_grows_is_not_followed(tmp_path: Path) -> None:
+    """Who writes as quickly as it is read would be read for ever: it is an error soon after its end as it was."""
+    (file,) = make(tmp_path, [3 << 20])
+    read = []
+
+    def chase() -> None:
+        with open(file.source, "ab", buffering=0) as writer:
+            for block in read_source(file.source, follow=False):
+                read.append(block)
+                writer.write(b"x" * (2 << 20) if len(read) < 20 else b"")
+
+    with pytest.raises(StorageError, match="changed while it was read"):
+        chase()
+    assert len(read) < 6
+
+
 def test_a_file_that_changes_while_it_is_read_is_an_error(tmp_path: Path) -> None:
     """A file that others write to between two blocks is not given as if it had ever been so."""
     (file,) = make(tmp_path, [3 << 20])
