@@ -20,6 +20,9 @@ _POLL_SECONDS = 0.01
 _COURTESY_SECONDS = 2.0
 """How long a new `Hold` gives way to one who waits to be alone; no longer, as that one may depend on this one."""
 
+# Opening a fifo would wait for its writer without O_NONBLOCK.
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK
+
 _WAITING = ".wanted"
 """The suffix of a second file, which shows that somebody waits to be alone with the first."""
 
@@ -73,8 +76,12 @@ def hold_file(path: Path, data: bytes) -> Iterator[None]:
     """
     file = OwnFile(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
     try:
-        fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        write_all(file.descriptor, data)
+        try:
+            fcntl.flock(file.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            write_all(file.descriptor, data)
+        except BaseException:
+            remove_if_there(path)  # others would take it for one that is held
+            raise
         yield
     finally:
         file.let_go()
@@ -92,7 +99,7 @@ def hold_open_file(descriptor: int) -> None:
 def is_abandoned(path: Path) -> bool:
     """Whether a file lies there that its holder left by dying."""
     try:
-        file = OwnFile(path, os.O_RDONLY)
+        file = OwnFile(path, _FLAGS)
     except OSError:
         return False
     try:
@@ -128,7 +135,7 @@ def _give_way(path: str) -> None:
 
 def _open_to_hold(path: str | os.PathLike[str]) -> OwnFile:
     try:
-        return OwnFile(path, os.O_RDONLY)
+        return OwnFile(path, _FLAGS)
     except FileNotFoundError:
         raise
     except OSError as error:
