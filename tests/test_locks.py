@@ -287,6 +287,29 @@ def test_where_nothing_can_be_held_nobody_is_alone(tmp_path: Path, monkeypatch: 
     with pytest.raises(StorageError, match=f"cannot lock {path}") as caught, alone(path, timeout=0):
         pass
     assert "where files can be locked" in caught.value.hint
+    assert [path] == list(tmp_path.iterdir())  # else everybody would give way to one who waits for ever
+
+
+def test_a_fifo_in_the_place_of_who_waits_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Who may write to a shared folder can put one there; it is passed over, and goes when somebody waits."""
+    path, sign = tmp_path / "held", tmp_path / "held.wanted"
+    path.touch()
+    os.mkfifo(sign)
+    Hold(path, timeout=1).release()
+    assert sign.exists()
+    with alone(path, timeout=1):
+        pass
+    assert not sign.exists()
+
+
+def test_a_host_may_have_any_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system lets a host be called by any bytes, and a holder there is known by them."""
+    named = os.uname_result(("Linux", "h\udce9te", "", "", ""))
+    monkeypatch.setattr(os, "uname", lambda: named)
+    (tmp_path / "lock").write_bytes(b"pid 1 on h\xe9te")
+    with LockFile(tmp_path / "lock").hold(timeout=1) as held:
+        assert b"pid %d on h\xe9te" % os.getpid() == (tmp_path / "lock").read_bytes()
+        assert not held.holder_died
 
 
 def test_a_lock_file_with_foreign_bytes_is_no_obstacle(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ledger.core.remote_stores import RemoteStores
 from ledger.core.trust import TrustFile
 from ledger.disk import Hold
 from ledger.errors import FormatError, IntegrityError, LedgerError, ReadOnlyError, StoreMismatchError
-from ledger.history import History, Snapshot, git_identity
+from ledger.history import History, Snapshot, git_identity, host_identity
 from ledger.ids import CommitId
 from ledger.lookup import Access, View, read_config, store_url
 from ledger.records import Content, Name
@@ -44,8 +44,7 @@ def user_identity(start: Path, environment: Mapping[str, str]) -> str:
         user = getpass.getuser()
     except (OSError, KeyError):
         user = str(os.getuid())  # a user without an entry, as in many containers
-    address = f"{user}@{os.uname().nodename}"
-    return f"{address} <{address}>"
+    return host_identity(user, os.uname().nodename)
 
 
 class Workspace(View):

@@ -89,7 +89,7 @@ class HeldLock:
         if last:
             os.ftruncate(descriptor, 0)
         try:
-            os.pwrite(descriptor, f"pid {os.getpid()} on {os.uname().nodename}".encode(), 0)
+            os.pwrite(descriptor, os.fsencode(f"pid {os.getpid()} on {os.uname().nodename}"), 0)
         except OSError as error:
             # A full disk is no reason not to lock: room is made under the lock, too.
             if error.errno not in FULL:
@@ -192,7 +192,7 @@ def _may_live(holder: bytes) -> bool:
     named = _HOLDER.fullmatch(holder)
     if named is None:
         return False
-    pid, host = int(named[1]), named[2].decode(errors="replace")
+    pid, host = int(named[1]), os.fsdecode(named[2])
     if host != os.uname().nodename:
         return True
     try:

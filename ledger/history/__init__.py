@@ -25,7 +25,7 @@ from ledger.history.folds import FOLD_LOCK
 from ledger.history.forms import Commit
 from ledger.history.git_settings import check_settings
 from ledger.history.history import History, Published
-from ledger.history.identity import git_identity
+from ledger.history.identity import git_identity, host_identity
 from ledger.history.layout import Claim, cache_file, run_file, step_file
 from ledger.history.remotes import (
     Remote,
@@ -60,6 +60,7 @@ __all__ = [
     "check_settings",
     "claim_changes",
     "git_identity",
+    "host_identity",
     "in_utc",
     "is_remote_name",
     "once_published",

@@ -34,13 +34,19 @@ def git_identity(start: Path, environment: Mapping[str, str]) -> str | None:
         address = address or cleaned(configuration.get("email", ""))
     if not name or not address:
         return None
-    # Bytes of another encoding reach an environment as surrogates, which no record can hold.
-    return f"{name} <{address}>".encode(errors="surrogateescape").decode(errors="replace")
+    return f"{name} <{address}>"
+
+
+def host_identity(user: str, host: str) -> str:
+    """``user@host``, as name and as address: of a user for whom Git has no identity."""
+    address = cleaned(f"{user}@{host}")
+    return f"{address} <{address}>"
 
 
 def cleaned(part: str) -> str:
-    """A name or an address without what would end it where Git writes it down."""
-    return _UNSAFE.sub("", part).strip()
+    """A name or an address without what would end it where Git writes it down, in Unicode."""
+    # Bytes of another encoding come from the system as surrogates, which no record can hold.
+    return _UNSAFE.sub("", part.encode(errors="surrogateescape").decode(errors="replace")).strip()
 
 
 def _git_dir(start: Path) -> Path | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.history import History, git_identity
+from ledger.history import History, git_identity, host_identity
 from tests.kit.histories import NOW, again, draft, git
 
 CONFIG = "[user]\n\tname = {name}\n\temail = {name}@example.com\n"
@@ -177,6 +177,11 @@ def test_bytes_that_are_no_unicode_become_marks(home: Path, tmp_path: Path) -> N
     found = git_identity(tmp_path, environment)
     assert found is not None
     assert "J�rg <j@k>".encode() == found.encode()
+
+
+def test_a_host_and_its_users_may_have_any_names() -> None:
+    """Who has no identity of Git's is called by names that the system may have in any bytes."""
+    assert "g�ev@h�te <g�ev@h�te>" == host_identity("g\udce9\n<ev>", "h\udce9te")
 
 
 @pytest.mark.parametrize(
