@@ -16,7 +16,7 @@ from fsspec.config import apply_config
 from fsspec.spec import AbstractFileSystem
 
 from ledger.core import ArtifactVersion, Ledger, ledger_for_reading
-from ledger.disk import given_path
+from ledger.disk import absolute, given_path
 from ledger.errors import (
     ArgumentTypeError,
     ArtifactNotFoundError,
@@ -43,7 +43,7 @@ class _OneForEachPlace(type(AbstractFileSystem)):  # type: ignore[misc]  # fsspe
             options["ledger_dir"] = ledger_dir
         options = apply_config(cls, options)
         if options.get("ledger_dir") is not None:
-            options["ledger_dir"] = os.path.abspath(given_path(options["ledger_dir"], "ledger_dir"))
+            options["ledger_dir"] = os.path.normpath(absolute(given_path(options["ledger_dir"], "ledger_dir")))
         return super().__call__(**options)
 
 

@@ -16,7 +16,14 @@ import pytest
 
 from ledger import Ledger
 from ledger.blobs import LocalStore
-from ledger.errors import ArgumentTypeError, IntegrityError, LedgerNotFoundError, PathNotFoundError, ReadOnlyError
+from ledger.errors import (
+    ArgumentTypeError,
+    IntegrityError,
+    LedgerNotFoundError,
+    PathNotFoundError,
+    ReadOnlyError,
+    StorageError,
+)
 from ledger.filesystem import LedgerFileSystem, reservations
 from tests.kit.hubs import new_hub, shared
 from tests.kit.ledgers import damage, run_python, store_of
@@ -371,6 +378,15 @@ def test_a_relative_option_means_the_working_directory_of_the_moment(
         files = fsspec.filesystem("ledger", **options)
         assert [name] == files.ls("", detail=False)
         assert files is fsspec.filesystem("ledger", ledger_dir=ledger.path)
+
+
+def test_a_relative_option_needs_a_working_directory(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the working directory was removed, that is what the error says."""
+    (gone := workdir / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(StorageError, match="cannot find the working directory"):
+        fsspec.filesystem("ledger", ledger_dir=".ledger")
 
 
 def test_the_option_is_a_path_as_elsewhere(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
