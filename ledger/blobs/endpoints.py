@@ -112,8 +112,7 @@ def _endpoint(protocol: str, url: str) -> str:
     if name is None:
         return "" if names else url
     endpoint = os.environ[name]
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.netloc or not endpoint.isprintable():
+    if not _is_endpoint(endpoint):
         # The library would end in a panic at its first request.
         raise ArgumentError(
             f"cannot open the store {url}: {name} is {endpoint!r}, which is no URL of a service",
@@ -121,6 +120,15 @@ def _endpoint(protocol: str, url: str) -> str:
             url=url,
         )
     return endpoint
+
+
+def _is_endpoint(url: str) -> bool:
+    """Whether a text is the URL of a service."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # as of brackets around what is no address
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc) and url.isprintable()
 
 
 def _s3_options(url: str) -> dict[str, Any]:

@@ -54,17 +54,17 @@ def _whole_objects(store: Store, content: Content) -> _Whole | LedgerError:
         if content.has_table:
             table, stored = load_table_as_stored(store, content, label=f"content {content.digest}")
             return [Extent(table_key(content.digest), 0, len(stored))], table.runs
-        keys = [chunk_key(digest) for digest, _ in content.chunks or ()]
-        return [Extent(key, 0, _size(store, key, content)) for key in keys], ()
+        return [_chunk(store, digest, content) for digest, _ in content.chunks or ()], ()
     except (IntegrityError, StorageError, UnsupportedFormatError) as error:
         return error
 
 
-def _size(store: Store, key: str, content: Content) -> int:
+def _chunk(store: Store, digest: Digest, content: Content) -> Extent:
+    key = chunk_key(digest)
     size = size_of(store, key)
     if size is None:
-        raise Sought(f"content {content.digest}", "chunk", content.digest, store, key).missing()
-    return size
+        raise Sought(f"content {content.digest}", "chunk", digest, store, key).missing()
+    return Extent(key, 0, size)
 
 
 def _offsets(store: Store, pack: str) -> tuple[int, ...] | LedgerError:

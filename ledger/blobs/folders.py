@@ -131,18 +131,18 @@ def _walk(root: str, left_out: str) -> Iterator[tuple[str, list[os.DirEntry[str]
     while pending:
         prefix, folder = pending.pop()
         path = root if folder is None else folder.path
+        folders: list[os.DirEntry[str]] = []
+        others: list[os.DirEntry[str]] = []
         with storage_errors(path, "list"), os.scandir(path) as entries:
-            found = [entry for entry in entries if entry.path != left_out]
-        if not found and folder is not None:
-            yield prefix.removesuffix(f"{folder.name}/"), [folder]
-        others = []
-        for entry in found:
-            if entry.is_dir(follow_symlinks=False):
-                pending.append((f"{prefix}{entry.name}/", entry))
-            else:
-                others.append(entry)
+            for entry in entries:
+                if entry.path != left_out:
+                    # The system is asked where a file system does not list what its entries are.
+                    (folders if entry.is_dir(follow_symlinks=False) else others).append(entry)
+        pending += [(f"{prefix}{entry.name}/", entry) for entry in folders]
         if others:
             yield prefix, others
+        elif not folders and folder is not None:
+            yield prefix.removesuffix(f"{folder.name}/"), [folder]
 
 
 def _look_at(path: str, entry: os.DirEntry[str], root: str) -> tuple[FolderFile, str | None]:

@@ -198,7 +198,8 @@ class FsspecStore:
                     yield
                 except FileNotFoundError:
                     raise
-                except Exception:
+                except BaseException:
+                    # After an interrupt, too: the rest of an answer may be on its way, and is none to the next request.
                     self._is_connected = False
                     raise
         except (FileNotFoundError, LedgerError):

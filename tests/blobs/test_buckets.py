@@ -213,7 +213,9 @@ def test_nobody_there_is_named(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) 
         BucketStore(bucket.url).get(KEY)
 
 
-@pytest.mark.parametrize("endpoint", ["127.0.0.1:9000", "minio:9000", "http://", "http:///a", "http://a\nb", "s3"])
+@pytest.mark.parametrize(
+    "endpoint", ["127.0.0.1:9000", "minio:9000", "http://", "http:///a", "http://a\nb", "http://[a", "s3"]
+)
 def test_an_endpoint_that_is_no_url_is_refused(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     """What is in the variable is told, before the library ends in a panic of its own."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)

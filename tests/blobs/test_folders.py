@@ -1,5 +1,7 @@
 """What of a folder can be saved."""
 
+import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ledger.blobs import ContentReader, ContentWriter, LocalStore
-from ledger.blobs.folders import is_inside
+from ledger.blobs.folders import is_inside, scan_folder
 from ledger.errors import ArgumentError, SourceNotFoundError, StorageError, UnsupportedFileError
 from ledger.meters import Progress, progress, task
 from tests.kit.ledgers import write_files
@@ -229,6 +231,20 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, unreadable: str) -> None:
     blocked.chmod(0o755)
     doing = "read" if unreadable == "file" else "list"
     assert f"cannot {doing} {blocked}: Permission denied []\n" == done.stdout, done.stderr
+
+
+def test_what_cannot_be_told_from_a_folder_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system that does not list what its entries are, each is looked at, which may fail as anything may."""
+
+    class Entry:
+        name, path = "a", str(tmp_path / "a")
+
+        def is_dir(self, **_: bool) -> bool:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self.path)
+
+    monkeypatch.setattr(os, "scandir", lambda _: contextlib.nullcontext(iter([Entry()])))
+    with pytest.raises(StorageError, match=f"cannot list {tmp_path}: Permission denied"):
+        scan_folder(tmp_path)
 
 
 def test_a_name_that_is_not_text_is_refused(store: LocalStore, tmp_path: Path) -> None:

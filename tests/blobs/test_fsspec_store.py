@@ -66,8 +66,18 @@ def test_a_service_is_asked_in_turn_and_from_the_beginning(monkeypatch: pytest.M
     assert ([b"6789"] * 4, [6] * 4, 1) == (read, starts, most[0])
 
 
-@pytest.mark.parametrize("error", [ConnectionResetError(), EOFError(), OSError("Socket is closed")])
-def test_a_connection_that_was_cut_is_made_again(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ConnectionResetError(), StoreUnavailableError),
+        (EOFError(), StoreUnavailableError),
+        (OSError("Socket is closed"), StoreUnavailableError),
+        (KeyboardInterrupt(f"cannot read memory://, of {KEY}"), KeyboardInterrupt),
+    ],
+)
+def test_a_connection_that_was_cut_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, error: BaseException, told: type[BaseException]
+) -> None:
     """A connection that fsspec would give again for ever, as that of SFTP, is not used after a failure."""
     cat, store = MemoryFileSystem.cat_file, FsspecStore(f"memory://{uuid.uuid4().hex}/store")
     store.put(KEY, [b"bytes"])
@@ -81,7 +91,7 @@ def test_a_connection_that_was_cut_is_made_again(monkeypatch: pytest.MonkeyPatch
         return bytes(cat(files, path, **part))
 
     monkeypatch.setattr(MemoryFileSystem, "cat_file", cut)
-    with pytest.raises(StoreUnavailableError, match=f"cannot read memory://.*{KEY}"):
+    with pytest.raises(told, match=f"cannot read memory://.*{KEY}"):
         store.get(KEY)
     assert b"bytes" == store.get(KEY)
 

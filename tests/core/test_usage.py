@@ -116,6 +116,15 @@ def test_versions_that_are_left_out_for_one_reason_are_one_warning(ledger: Ledge
     assert ["a@1 and 2 more versions are left out"] == [str(each.message).split(":")[0] for each in caught]
 
 
+def test_a_missing_chunk_is_named(ledger: Ledger) -> None:
+    """What a small value lacks is told by the digest of the chunk, as elsewhere."""
+    ledger.save(os.urandom(1000), "a")
+    (chunk,) = [path for path in (store_of(ledger) / "chunks").rglob("*") if path.is_file()]
+    chunk.unlink()
+    with pytest.warns(UserWarning, match=f"chunk sha256:{chunk.parent.name}{chunk.name} .* is missing"):
+        ledger.usage()
+
+
 def test_the_past_has_its_own_sum(ledger: Ledger) -> None:
     """At a revision only its versions count; an empty ledger stores nothing."""
     empty = ledger.revision
