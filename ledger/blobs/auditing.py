@@ -20,7 +20,7 @@ from ledger.blobs.reader import ContentReader
 from ledger.blobs.sought import THE_STORE, Sought
 from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
 from ledger.blobs.tables import Table, read_table
-from ledger.blobs.workers import in_order
+from ledger.blobs.workers import ask_each, in_order
 from ledger.errors import IntegrityError, StorageError
 from ledger.ids import Digest, digest_from_hex
 from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
@@ -44,9 +44,7 @@ class Checked(NamedTuple):
 
 def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
     """A fault for each object that is not there, or cannot be looked at."""
-    look = partial(_absence, store)
-    threads = small_at_once(store)
-    yield from filter(None, map(look, keys) if threads is None else in_order(look, keys, threads=threads))
+    yield from filter(None, ask_each(store, partial(_absence, store), keys))
 
 
 def _absence(store: Store, key: str) -> Fault | None:

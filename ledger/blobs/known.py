@@ -16,11 +16,12 @@ from typing import Final, NamedTuple
 from ledger.blobs.codec import codec_of, open_frame
 from ledger.blobs.layout import pack_key
 from ledger.blobs.optional import is_away
-from ledger.blobs.packs import PACK_LIMIT, PackEntry, PackIndex, load_index, open_entry
+from ledger.blobs.packs import KEPT_CHUNKS, PACK_LIMIT, PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store, fresh
 from ledger.blobs.tables import load_runs
+from ledger.blobs.workers import ask_each
 from ledger.errors import IntegrityError, StorageError, UnsupportedFormatError
 from ledger.ids import Digest, hex_of
 from ledger.notices import warn_user
@@ -29,7 +30,6 @@ from ledger.records import Content
 KNOWN_LIMIT: Final = 1 << 17
 """The most chunks remembered, in some 20 MiB: all chunks of 9 GiB, or a sample of more, evenly spread."""
 
-_KEPT_INDEXES = 16
 _NEAR_PACKS = 8
 
 
@@ -49,7 +49,7 @@ class KnownChunks:
         self._packs: list[str] = []
         self._chunks: dict[bytes, int] = {}  # the number of a pack and that of a chunk in it, in one
         self._spread = 1  # of how many chunks one is remembered
-        self._indexes: Recent[str, PackIndex] = Recent(_KEPT_INDEXES)
+        self._indexes: Recent[str, PackIndex] = Recent(KEPT_CHUNKS)
         self._near: Recent[int, dict[bytes, int]] = Recent(_NEAR_PACKS)
         self._looking = threading.Lock()
 
@@ -64,9 +64,10 @@ class KnownChunks:
                 except (IntegrityError, StorageError, UnsupportedFormatError) as error:
                     _warn_unless_away(f"stored chunks are not used again: {error}", error)
         self._spread = max(1, -(-sum(count for _, _, count in runs) // KNOWN_LIMIT))
-        for pack in dict.fromkeys(pack for pack, _, _ in runs):
-            index = self._index(pack)
+        packs = list(dict.fromkeys(pack for pack, _, _ in runs))
+        for pack, index in zip(packs, ask_each(self._store, self._read_index, packs), strict=True):
             if index is not None:
+                self._keep(index)
                 self._packs.append(pack)
                 for name, place in _names(index, len(self._packs) - 1):
                     if name[0] % self._spread == 0 and len(self._chunks) < KNOWN_LIMIT:
@@ -123,16 +124,22 @@ class KnownChunks:
     def _index(self, pack: str) -> PackIndex | None:
         known = self._indexes.get(pack)
         if known is None:
-            try:
-                known = load_index(self._store, pack, label="similar content")
-                # What was read earlier may come from a cache, and a new content relies on the store.
-                if not self._store.has(pack_key(pack)):
-                    return None
-            except (IntegrityError, StorageError) as error:
-                _warn_unless_away(f"stored chunks are written again: {error}", error)
-                return None
-            self._indexes.put(pack, known)
+            known = self._read_index(pack)
+            if known is not None:
+                self._keep(known)
         return known
+
+    def _keep(self, index: PackIndex) -> None:
+        self._indexes.put(index.pack, index, weight=len(index.entries))
+
+    def _read_index(self, pack: str) -> PackIndex | None:
+        """The index of a pack that is in the store, and not only in its cache; for any thread."""
+        try:
+            index = load_index(self._store, pack, label="similar content")
+            return index if self._store.has(pack_key(pack)) else None
+        except (IntegrityError, StorageError) as error:
+            _warn_unless_away(f"stored chunks are written again: {error}", error)
+            return None
 
     def _verified(self, first: PackedChunk, plain: Sequence[memoryview]) -> list[PackedChunk | None]:
         """The chunks of a pack from ``first`` on, ``None`` for each that does not hold the bytes it should."""

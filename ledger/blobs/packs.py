@@ -24,13 +24,18 @@ PACK_LIMIT: Final = 64 << 20
 INDEX_LIMIT: Final = PACK_LIMIT + PLAIN_LIMIT
 """Most bytes of an index we read."""
 
+KEPT_CHUNKS: Final = 1 << 14
+"""How many chunks the kept indexes have, in some 5 MiB: those of a few large packs, or of very many small ones.
+
+A content that was changed now and then has its chunks in as many packs, and goes from one to another all the time.
+"""
+
 FOOTER_SIZE: Final = 32
 """Bytes of the footer."""
 
 _FOOTER = re.compile(rb"ledger-pack-1 index ([0-9]{11})\n")
 _LINE = re.compile(r"^([0-9a-f]{64}) (none|zstd) ([1-9][0-9]{0,8}) ([1-9][0-9]{0,8})$", re.MULTILINE)
 _LINE_LIMIT = 64 + 6 + 2 * 10 + 1
-_KEPT_INDEXES = 16
 _FIRST_READ = 96 << 10  # bytes: the index and footer of a pack of 64 MiB in chunks of usual size
 
 
@@ -57,14 +62,14 @@ class RecentIndexes:
     def __init__(self, store: Store, *, label: str) -> None:
         self._store = store
         self._label = label
-        self._kept: Recent[str, PackIndex] = Recent(_KEPT_INDEXES)
+        self._kept: Recent[str, PackIndex] = Recent(KEPT_CHUNKS)
 
     def get(self, pack: str) -> PackIndex:
         """The index of a pack; raises as `load_index`."""
         index = self._kept.get(pack)
         if index is None:
             index = load_index(self._store, pack, label=self._label)
-            self._kept.put(pack, index)
+            self._kept.put(pack, index, weight=len(index.entries))
         return index
 
 

@@ -20,10 +20,10 @@ from ledger.blobs.links import check_size, check_targets
 from ledger.blobs.paths import check_files
 from ledger.blobs.readable_files import readable_file
 from ledger.blobs.restoring import plan_restore, restore_files, split
-from ledger.blobs.store import Store, location_of, small_at_once
+from ledger.blobs.store import Store, location_of
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Table, load_table
-from ledger.blobs.workers import in_order
+from ledger.blobs.workers import ask_each
 from ledger.errors import ArgumentError, FormatError, IntegrityError
 from ledger.records import Content, FileEntry, content_digest, segments_of
 
@@ -123,8 +123,7 @@ def is_present(store: Store, content: Content) -> bool:
 
 def are_present(store: Store, contents: Iterable[Content]) -> Iterator[bool]:
     """What `is_present` says of each content; a distant store is asked about many at a time."""
-    ask, threads = partial(is_present, store), small_at_once(store)
-    return map(ask, contents) if threads is None else in_order(ask, contents, threads=threads)
+    return ask_each(store, partial(is_present, store), contents)
 
 
 class _StoredFiles:

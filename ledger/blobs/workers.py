@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from ledger.blobs.requests import Requests
+from ledger.blobs.store import Store, small_at_once
 from ledger.notices import collect_warnings, warn_user
 
 if TYPE_CHECKING:
@@ -151,6 +152,12 @@ def in_order(work: Callable[[Work], Result], pieces: Iterable[Work], *, threads:
             yield workers.take()
     finally:
         workers.close()
+
+
+def ask_each(store: Store, ask: Callable[[Work], Result], pieces: Iterable[Work]) -> Iterator[Result]:
+    """What a store says of each of some small pieces, in order; a distant one is asked about many at a time."""
+    threads = small_at_once(store)
+    return map(ask, pieces) if threads is None else in_order(ask, pieces, threads=threads)
 
 
 class _Given(Generic[Result]):

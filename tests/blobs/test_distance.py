@@ -101,6 +101,15 @@ def test_packs_are_copied_two_at_a_time() -> None:
     assert {"a": noise(4 * MIB - 100_000)} == load(target, content)
 
 
+def test_what_a_similar_content_lies_in_is_looked_for_many_at_a_time() -> None:
+    """Before a large content is stored again in part, sixteen packs of the old one are asked for at once."""
+    store = Meeting()
+    old = save(store, {"a": noise(17 * MIB)})
+    store._looks = _Appointment(16)
+    new = save(store, {"a": noise(17 * MIB), "b": b"more"}, similar=[old])
+    assert {"a": noise(17 * MIB), "b": b"more"} == load(store, new)
+
+
 def test_small_contents_are_copied_many_at_a_time() -> None:
     """A sync of many small versions waits for the answers of a distant store together; large ones keep their places."""
     source, target = Meeting(), Meeting(puts=16, meeting="chunks/")

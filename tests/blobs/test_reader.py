@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentReader, LocalStore, is_present, workers
+from ledger.blobs import ContentReader, LocalStore, Store, is_present, packs, workers
 from ledger.blobs.layout import table_key
+from ledger.blobs.packs import PackIndex, load_index
 from ledger.blobs.workers import thread_count
 from ledger.errors import ArgumentError, IntegrityError, TargetExistsError
 from ledger.ids import Digest, digest_of
@@ -94,6 +95,24 @@ def test_only_touched_chunks_are_fetched(store: LocalStore) -> None:
         file.seek(9_000_000)
         file.read(10)
     assert counting.bytes_read < 700_000
+
+
+def test_a_content_in_many_packs_reads_each_index_once(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was changed again and again lies in as many packs, and goes from one to another all the time."""
+    data, places, content = bytearray(noise(4 << 20)), random.Random(1), save(store, {})
+    for _ in range(40):
+        for start in (places.randrange(len(data) - 50) for _ in range(4)):
+            data[start : start + 50] = noise(50, start)
+        content = save(store, {"a": bytes(data)}, similar=[content])
+    read: list[str] = []
+
+    def counted(store: Store, pack: str, *, label: str) -> PackIndex:
+        read.append(pack)
+        return load_index(store, pack, label=label)
+
+    monkeypatch.setattr(packs, "load_index", counted)
+    assert bytes(data) == ContentReader(store, content, label="iris@40").read("a")
+    assert 20 < len(read) == len(set(read))
 
 
 def test_what_was_read_is_kept_of_two_contents(store: LocalStore) -> None:
