@@ -121,9 +121,8 @@ class LinkedObjects:
 
     def each(self, files: Sequence[FileEntry]) -> Iterator[Iterator[memoryview]]:
         """The bytes of each of some objects, fetched a little ahead with several requests at once."""
-        ranges = [(file, start, length) for file in files for start, length in _ranges_of(file)]
-        fetched = in_order(self._fetch, ranges)
-        return (checked_blocks(self._registered, file, islice(fetched, len(_ranges_of(file)))) for file in files)
+        fetched = in_order(self._fetch, ((file, start) for file in files for start in _starts_of(file)))
+        return (checked_blocks(self._registered, file, islice(fetched, len(_starts_of(file)))) for file in files)
 
     def open(self, file: FileEntry) -> BinaryIO:
         """A checked copy of an object, to read and seek in; it lasts as long as it is open."""
@@ -148,12 +147,19 @@ class LinkedObjects:
             for _ in blocks:
                 pass  # checking is the point
 
-    def _fetch(self, part: tuple[FileEntry, int, int]) -> bytes:
-        file, start, length = part
+    def _fetch(self, part: tuple[FileEntry, int]) -> bytes:
+        """A part of an object, and of the last one a byte more, so that one that has grown is noticed."""
+        file, start = part
+        is_last = start + FETCH_SIZE >= file.size
+        length = file.size - start + 1 if is_last else FETCH_SIZE
         try:
-            return self._store.get(object_key(self._linked, file.path, is_one=self.is_one), start, length)
+            block = self._store.get(object_key(self._linked, file.path, is_one=self.is_one), start, length)
         except FileNotFoundError as error:
             raise self._registered.changed(file.path, "is missing") from error
+        if len(block) < length and not is_last:
+            # Nothing is asked for behind its end: how large it should be is only said.
+            raise self._registered.changed(file.path, f"has {start + len(block)} bytes, expected {file.size}")
+        return block
 
 
 def _collision(paths: Sequence[str]) -> str | None:
@@ -180,14 +186,9 @@ def _ranges(store: Store, key: str) -> Iterator[bytes]:
         start += len(block)
 
 
-def _ranges_of(file: FileEntry) -> list[tuple[int, int]]:
-    """Where each request for an object starts and how many bytes it asks for; none for an empty folder.
-
-    The last one asks for a byte more than there should be, so that an object that has grown is noticed.
-    """
-    size = file.size
-    starts = range(0, max(size, 1), FETCH_SIZE) if file.kind != "directory" else ()
-    return [(start, FETCH_SIZE if start + FETCH_SIZE < size else size - start + 1) for start in starts]
+def _starts_of(file: FileEntry) -> range:
+    """Where each request for an object starts; none for an empty folder."""
+    return range(0, max(file.size, 1) if file.kind != "directory" else 0, FETCH_SIZE)
 
 
 def _name(linked: str) -> str:

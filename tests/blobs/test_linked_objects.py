@@ -13,6 +13,7 @@ from ledger.blobs.linked_objects import FETCH_SIZE
 from ledger.errors import IntegrityError, OutsideStoreError, StorageError
 from ledger.ids import digest_of
 from ledger.records import Content, FileEntry, linked_digest
+from tests.kit.stores import CountingStore
 
 
 @pytest.fixture
@@ -97,6 +98,17 @@ def test_an_object_of_another_size_is_noticed(store: FsspecStore, size: int, cha
     put(store, "large", bytes(abs(size + change)))
     with pytest.raises(IntegrityError, match="'large' has"):
         reader.read("large")
+
+
+def test_nothing_is_asked_for_behind_the_end_of_an_object(raw: FsspecStore) -> None:
+    """An object that was cut off, or of which a forged manifest says that it is larger than any, costs few requests."""
+    size = 2**53 - 1
+    files = (FileEntry(path="a.csv", size=size, digest=digest_of(b"1,2\n")),)
+    content = Content(digest=linked_digest(files), size=size, files=files, linked="raw")
+    counting = CountingStore(raw)
+    with pytest.raises(IntegrityError, match=f"'a.csv' has 4 bytes, expected {size}"):
+        ContentReader(counting, content, label="raw@1").read("a.csv")
+    assert len(counting.gets) < 20
 
 
 def test_many_objects_are_listed_in_a_table(store: FsspecStore) -> None:
