@@ -25,11 +25,10 @@ from ledger.blobs.store import Store, settle
 from ledger.blobs.tables import load_table_as_stored
 from ledger.blobs.workers import in_order
 from ledger.disk import (
-    fresh_name,
+    folder_beside,
     is_folder,
     make_directory,
     mode_of,
-    remove_folder,
     settle_files,
     storage_errors,
     sync_directory,
@@ -95,18 +94,15 @@ class _Copy:
 
     def _restore(self, goal: Path, lacking: Sequence[FileEntry], places: Mapping[str, Path]) -> None:
         make_directory(goal.parent)
-        staging = goal.parent / fresh_name()
-        with storage_errors(goal, "write"):
-            try:
-                wanted = [Restoration(file, file.path) for file in lacking]
-                restore_files(staging, wanted, self._found.each, label=self._label)
-                _make_durable(staging)
-                if mode_of(goal) or self._found.is_one:
-                    _move(staging, lacking, places)
-                else:
-                    os.rename(staging, goal)
-            finally:
-                remove_folder(staging)
+        with storage_errors(goal, "write"), folder_beside(goal) as folder:
+            copies = Path(folder, "files")
+            wanted = [Restoration(file, file.path) for file in lacking]
+            restore_files(copies, wanted, self._found.each, label=self._label)
+            _make_durable(copies)
+            if mode_of(goal) or self._found.is_one:
+                _move(copies, lacking, places)
+            else:
+                os.rename(copies, goal)
 
     def to_objects(self) -> None:
         """Put what is lacking there, file after file."""
@@ -156,14 +152,14 @@ def _compare(there: LinkedFiles | LinkedObjects, files: Iterable[FileEntry], pla
             pass  # checking is the point
 
 
-def _move(staging: Path, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
+def _move(copies: Path, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
     """Bring files to their places beside what is there."""
     for file in files:
         folder = places[file.path].parent
         make_directory(folder)
         if os.path.realpath(folder) != str(folder):
             raise IntegrityError(f"{folder} lies behind a symbolic link", path=file.path, location=str(folder))
-        os.rename(staging / file.path, places[file.path])
+        os.rename(copies / file.path, places[file.path])
 
 
 def _make_durable(copies: Path) -> None:

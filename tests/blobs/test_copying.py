@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import signal
 import stat
 from pathlib import Path
 
@@ -309,8 +310,27 @@ def test_linked_files_are_durable_before_they_have_their_names(
     content = registered(source, 1)
     synced.clear()
     copy_content(source, target, content, label="raw@1")
-    beside = [path.partition(f"{target.root}/raw/tmp_")[2] for path in synced]
-    assert {"", "0.csv", "empty", "run"} == {path.partition("/")[2] for path in beside if path}
+    beside = [path.partition(f"{target.root}/raw/.ledger-")[2] for path in synced]
+    assert {"files", "files/0.csv", "files/empty", "files/run"} == {path.partition("/")[2] for path in beside if path}
+
+
+def test_linked_files_of_a_killed_copy_go_with_the_next(
+    source: LocalStore, target: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was half brought lies beside its place, where no maintenance looks for it."""
+    content = registered(source, 1)
+    (target.root / "raw").mkdir()
+    child = os.fork()
+    if not child:
+        try:
+            monkeypatch.setattr(os, "fsync", lambda _: os.kill(os.getpid(), signal.SIGKILL))
+            copy_content(source, target, content, label="raw@1")
+        finally:
+            os._exit(1)
+    os.waitpid(child, 0)
+    assert [".ledger-"] == [path.name[:8] for path in (target.root / "raw").iterdir()]
+    copy_content(source, target, content, label="raw@1")
+    assert ["in"] == [path.name for path in (target.root / "raw").iterdir()]
 
 
 def test_each_linked_file_that_was_copied_is_synced_however_many_there_are(
@@ -432,7 +452,7 @@ def test_a_folder_that_is_not_there_appears_at_once(
     rename, renamed = os.rename, list[str]()
 
     def full(source: str, goal: Path) -> None:
-        if os.path.basename(goal).startswith("tmp_"):
+        if os.path.basename(goal) == "files":
             return rename(source, goal)
         renamed.append(str(goal))
         raise OSError(errno.ENOSPC, "No space left on device", str(source))
