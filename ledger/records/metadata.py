@@ -22,6 +22,7 @@ from ledger.wording import shown
 KEY_LIMIT = 255
 INTEGER_DIGITS = 4000
 
+_SHOWN = 2 * KEY_LIMIT  # characters of a path of keys in an error
 _LEVELS = DEPTH_LIMIT - 8  # a record wraps its metadata into levels of its own
 _BEYOND_DIGITS = 10**INTEGER_DIGITS
 _LARGE = re.compile(rf"-?[1-9][0-9]{{0,{INTEGER_DIGITS - 1}}}")
@@ -111,7 +112,7 @@ def _normalise_group(group: Mapping[Any, Any], path: tuple[str, ...]) -> dict[st
     result: dict[str, Value] = {}
     for key, value in group.items():
         if not isinstance(key, str):
-            where, got = (*path, repr(key)), type(key).__name__
+            where, got = (*path, shown(key)), type(key).__name__
             raise _error(where, f"a key is a str, got {got}", hint="write keys as text, such as {str(key): value}")
         if not 1 <= len(key) <= KEY_LIMIT:
             raise _error((*path, key), f"a key has 1 to {KEY_LIMIT} characters, got {len(key)}", hint=_RENAME)
@@ -137,7 +138,8 @@ def _normalise(value: object, path: tuple[str, ...]) -> Value:
 
 def _normalise_scalar(value: object, path: tuple[str, ...]) -> Value:  # noqa: PLR0911  # one line per type reads best
     if isinstance(value, Enum):
-        return _text(value.value, path) if isinstance(value.value, str) else value.name
+        has_name = value.name is not None and not isinstance(value.value, str)
+        return value.name if has_name else _normalise(value.value, path)  # flags of no member have none
     if isinstance(value, str):
         return _text(value, path)
     if isinstance(value, int):
@@ -206,4 +208,4 @@ def _rank(value: Value) -> int:
 
 def _error(path: tuple[str, ...], reason: str, hint: str = _VALUES) -> MetadataError:
     place = ".".join(path)
-    return MetadataError(f"metadata {place!r}: {reason}", hint=hint, path=place)
+    return MetadataError(f"metadata {place[:_SHOWN]!r}: {reason}", hint=hint, path=place)

@@ -98,7 +98,7 @@ def _digits_of(number: int) -> str:
 
 
 def _bad_version(version: object, reason: str) -> InvalidVersionError:
-    told = repr(version) if isinstance(version, str) else "of an int"
+    told = shown(version) if isinstance(version, str) else "of an int"
     return InvalidVersionError(f"invalid version {told}: {reason}", version=version)
 
 
@@ -144,4 +144,4 @@ def check_type(type: object) -> ArtifactType | None:
         return ArtifactType(str(type))
     except ValueError as error:
         known = ", ".join(member.value for member in ArtifactType)
-        raise ArgumentError(f"unknown artifact type {type!r}", hint=f"the types are {known}", type=type) from error
+        raise ArgumentError(f"unknown artifact type {shown(type)}", hint=f"the types are {known}", type=type) from error

@@ -4,7 +4,7 @@ import datetime as dt
 import math
 import uuid
 from collections.abc import Callable
-from enum import Enum, IntEnum, StrEnum
+from enum import Enum, IntEnum, IntFlag, StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -51,6 +51,10 @@ class Shade(Enum):
 
 class Level(IntEnum):
     HIGH = 3
+
+
+class Access(IntFlag):
+    READ = 1
 
 
 class Colour(StrEnum):
@@ -100,6 +104,8 @@ def show(value: object) -> str:
         (Shade.DARK, "dark"),
         (Shade.LIGHT, "LIGHT"),
         (Level.HIGH, "HIGH"),
+        (Access.READ, "READ"),
+        (Access(0), 0),
         (Colour.RED, "red"),
         ({"a": {"b": (1,)}}, {"a": {"b": [1]}}),
         (np.float64(0.5), 0.5),
@@ -204,6 +210,13 @@ def test_a_key_that_is_no_unicode_is_refused() -> None:
     with pytest.raises(MetadataError, match="not valid Unicode") as caught:
         normalise({"a": {"\ud800": 1}})
     assert {"path": r"a.'\ud800'"} == caught.value.facts
+
+
+def test_a_key_that_is_too_long_is_not_shown_whole() -> None:
+    """An error is no longer for a key that is."""
+    with pytest.raises(MetadataError, match="got 1000000") as caught:
+        normalise({"k" * 1_000_000: 1})
+    assert len(str(caught.value)) < 1000
 
 
 def test_the_longest_key_is_taken() -> None:
