@@ -5,6 +5,7 @@ A moment with any other zone is not a leaf.
 """
 
 import datetime as dt
+import pickle
 import re
 from typing import TypeVar
 
@@ -72,7 +73,16 @@ def _encode_zone(zone: dt.tzinfo | None) -> Json | None:
         return [name, offset // MICROSECOND]
     import zoneinfo
 
-    return zone.key if type(zone) is zoneinfo.ZoneInfo else None
+    return zone.key if type(zone) is zoneinfo.ZoneInfo and _is_of_database(zone) else None
+
+
+def _is_of_database(zone: dt.tzinfo) -> bool:
+    """Whether a zone is found by its key again; one that was read from a file may have any key."""
+    try:
+        zone.__reduce__()
+    except pickle.PicklingError:
+        return False
+    return True
 
 
 def _zone(held: Json) -> dt.tzinfo:

@@ -43,7 +43,11 @@ class _Claims:
     names: dict[str, "type[BaseMaterializer]"] = field(default_factory=dict)
 
     def find(self, kind: type) -> "type[BaseMaterializer] | None":
-        return self.types.get(kind) or self.names.get(qualified_name(kind))
+        try:
+            found = self.types.get(kind)
+        except TypeError:  # a class of classes may say that its classes have no hash
+            found = None
+        return found or self.names.get(qualified_name(kind))
 
     def add(self, materializer: "type[BaseMaterializer]") -> None:
         self.types.update(dict.fromkeys(materializer.ASSOCIATED_TYPES, materializer))
@@ -116,7 +120,8 @@ def declares_fields(kind: type) -> bool:
 
 def materializer_named(key: str) -> "type[BaseMaterializer]":
     """The materializer that a record names; `UnknownMaterializerError` if it is not registered here."""
-    found = _by_key.get(key) or next(filter(functools.partial(_is_keyed, key), _by_key.values()), None)
+    # A list: another thread may define a materializer meanwhile.
+    found = _by_key.get(key) or next(filter(functools.partial(_is_keyed, key), list(_by_key.values())), None)
     if found is not None:
         return found
     named = f"define it with REGISTRY_KEY = {key!r}"

@@ -21,6 +21,7 @@ from ledger.materializers.registry import is_built_in, materializer_for, materia
 from ledger.notices import WarningsIfDone, warn_user
 from ledger.records import encode_compact, encode_values, normalise, raw_value
 from ledger.system_errors import raise_if_machine_failed
+from ledger.wording import shown
 
 _REASON_LIMIT = 300
 
@@ -141,7 +142,7 @@ def _class_for(chosen: type[BaseMaterializer], name: str, passed: type | None) -
 def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
     """What the materializer notes about the value, each key in the one form of metadata."""
     try:
-        found = _dict_of(writer, "extract_metadata", writer.extract_metadata(value))
+        found = dict(_dict_of(writer, "extract_metadata", writer.extract_metadata(value)))
     except Exception as error:  # noqa: BLE001  # metadata is a courtesy: no failure of it costs the value
         warn_user(f"no metadata of the {qualified_name(type(value))}: {_reason(error)}")
         return {}
@@ -155,8 +156,9 @@ def _metadata(writer: BaseMaterializer, value: object) -> dict[str, Any]:
                 raise MetadataError(f"{size} bytes, over what is left of {_METADATA_LIMIT}")  # noqa: TRY301  # one way to leave out
             kept.update(plain)
             left -= size
-        except MetadataError as error:
-            warn_user(f"metadata {key!r} of the {qualified_name(type(value))} is left out: {error}")
+        except Exception as error:  # noqa: BLE001  # what a user's dict or key raises costs no more than what is no metadata
+            told = error if isinstance(error, MetadataError) else _reason(error)
+            warn_user(f"metadata {shown(key)} of the {qualified_name(type(value))} is left out: {told}")
     return kept
 
 

@@ -5,10 +5,12 @@ import datetime as dt
 import decimal
 import enum
 import fractions
+import io
 import json
 import math
 import pathlib
 import re
+import struct
 import sys
 import threading
 import types
@@ -569,6 +571,14 @@ def test_what_cannot_be_saved_at_all_is_an_error_of_ours(bench: Bench) -> None:
     with pytest.raises(MaterializerError, match=r"_thread\.lock") as caught:
         bench.save({"lock": threading.Lock()})
     assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_a_zone_from_a_file_is_not_taken_for_the_one_of_its_key(bench: Bench) -> None:
+    """A zone that was read from a file may have any key, which would lead to another zone."""
+    one_hour = b"TZif" + bytes(16) + struct.pack(">6l", 0, 0, 0, 0, 1, 4) + struct.pack(">lBB", 3600, 0, 0) + b"CET\0"
+    zone = zoneinfo.ZoneInfo.from_file(io.BytesIO(one_hour), key="Asia/Tokyo")
+    with pytest.raises(MaterializerError, match="ZoneInfo"):
+        bench.save(dt.datetime(2020, 1, 2, tzinfo=zone))
 
 
 def test_an_enum_member_that_is_gone_is_named(bench: Bench) -> None:

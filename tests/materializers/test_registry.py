@@ -55,6 +55,21 @@ def test_the_nearest_class_wins() -> None:
     assert (materializer_for(Base), materializer_for(Derived)) == (Far, Near)
 
 
+def test_a_class_without_a_hash_is_left_to_the_last_resort() -> None:
+    """A metaclass may compare its classes, which Python then takes the hash from."""
+
+    class Comparing(type):
+        def __eq__(cls, other: object) -> bool:
+            return cls is other
+
+        __hash__ = None  # type: ignore[assignment]  # as Python sets it
+
+    class Odd(metaclass=Comparing):
+        pass
+
+    assert "builtin.cloudpickle/1" == materializer_for(Odd).REGISTRY_KEY
+
+
 def test_the_users_materializer_beats_the_built_in_one() -> None:
     """For a type that has a built-in materializer the user's is taken."""
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -64,6 +65,8 @@ class ShapeMaterializer(BaseMaterializer):
     def extract_metadata(self, value: Shape) -> dict[str, Any]:
         if value.sides == 13:
             raise RuntimeError("no luck")
+        if value.sides == 15:
+            return {"sides": 15, "bad": Unreadable(), 10**5000: 1}  # type: ignore[dict-item]  # as users do
         return {"sides": value.sides, "bad": object(), "": 1}
 
     def save_visualizations(self, value: Shape) -> dict[str, VisualizationType]:
@@ -75,6 +78,19 @@ class ShapeMaterializer(BaseMaterializer):
         with self.open(path, "w") as file:
             file.write("# shape")
         return {path: VisualizationType.MARKDOWN}
+
+
+class Unreadable(Mapping[str, Any]):
+    """A dict that fails when it is read."""
+
+    def __getitem__(self, key: str) -> Any:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("no luck")
+
+    def __len__(self) -> int:
+        return 1
 
 
 class Anything:
@@ -117,6 +133,16 @@ def test_metadata_that_is_none_costs_only_its_own_key(bench: Bench) -> None:
         saved, _ = bench.save(Shape(3))
     assert saved.metadata == {"sides": 3}
     assert [str(warning.message).split("'")[1] for warning in caught] == ["bad", ""]
+
+
+def test_metadata_that_fails_when_it_is_read_costs_only_its_own_key(bench: Bench) -> None:
+    """A dict that raises, or a key that Python will not write, is left out by name; the others stay."""
+    with pytest.warns(UserWarning, match="is left out") as caught:
+        saved, _ = bench.save(Shape(15))
+    assert {"sides": 15} == saved.metadata
+    assert ["'bad'", "<int whose repr fails: ValueError>"] == [
+        str(warning.message).removeprefix("metadata ").partition(" of the ")[0] for warning in caught
+    ]
 
 
 def test_a_failing_extractor_or_picture_costs_a_warning(bench: Bench) -> None:
