@@ -1,6 +1,8 @@
 """What several commands take: their options, and what words for metadata and moments mean."""
 
 import datetime as dt
+import math
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -10,7 +12,20 @@ from ledger.enums import ArtifactType
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
-PATH = click.Path(readable=False)
+
+class _Path(click.Path):
+    """A path, which an empty word is not: that is a variable of the shell's without a value, not the folder here."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """As click does."""
+        if not value:
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(readable=False)
 """A path, which the shell completes; what is there is found out, and its errors are told, by whoever uses it."""
 
 
@@ -22,9 +37,17 @@ def key_value(text: str) -> tuple[str, object]:
     import json
 
     try:
-        return key, json.loads(value)
+        return key, json.loads(value, parse_float=_finite)
     except (ValueError, RecursionError):
         return key, value
+
+
+def _finite(text: str) -> float:
+    """A float that is not taken for infinite because it is too large for one."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is beyond every float")
+    return number
 
 
 def moment(text: str) -> dt.datetime:

@@ -1,12 +1,14 @@
 """The commands for the local caches: pieces of distant stores, and files that are mapped into memory."""
 
 import re
+import sys
 
 import click
 
 from ledger.cli.printing import counted, human_size, print_fields, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.lookup import write_cache_limit
+from ledger.wording import shown
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
@@ -21,7 +23,10 @@ def size(text: str) -> int:
     if match is None:
         raise click.BadParameter(f"{text!r} is no size; write it like 20GiB")
     is_decimal = text.upper().endswith("B") and not match[3]
-    return int(float(match[1]) * (1000 if is_decimal else 1024) ** _POWERS[match[2].upper()])
+    number = float(match[1]) * (1000 if is_decimal else 1024) ** _POWERS[match[2].upper()]
+    if number > sys.maxsize:
+        raise click.BadParameter(f"{shown(text)} is more than any disk holds; with 0 nothing is kept")
+    return int(number)
 
 
 @click.group(short_help="What is kept on this machine, and how much may be.")

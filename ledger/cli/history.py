@@ -15,6 +15,7 @@ from ledger.errors import MissingDependencyError
 from ledger.history import check_settings
 from ledger.lookup import split_label
 from ledger.records import check_limit
+from ledger.system_errors import storage_error
 
 _COMMIT_COLUMNS = {"COMMIT": "commit", "TIME": "time", "AUTHOR": "author", "SUBJECT": "subject"}
 
@@ -77,4 +78,7 @@ def git(session: Session, arguments: tuple[str, ...]) -> NoReturn:
         sys.stdout.flush()
     # As in a sync, hooks that a history may bring along do not run.
     command = ["git", "-c", "core.hooksPath=/dev/null", f"--git-dir={git_dir}", *arguments]
-    os.execve(program, command, environment)  # noqa: S606  # no shell, on purpose
+    try:
+        os.execve(program, command, environment)  # noqa: S606  # no shell, on purpose
+    except OSError as error:
+        raise storage_error(error, program, "run") from error

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+import ledger
 from ledger.cli.arguments import PATH, metadata_option, type_option
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
@@ -35,9 +36,9 @@ def save(
     given_path(path, "a path to save")
     if not mode_of(path, follow=False):  # before the first save makes a ledger
         raise SourceNotFoundError(f"{path!r} does not exist, nothing can be saved", path=path)
-    saved = session.ledger_for_writing().save(
-        Path(path), name, version, tags=tags, run_metadata=dict(meta), artifact_type=type_
-    )
+    # The default ledger is made if need be, for what can be saved; one that was named must exist.
+    save_in_ledger = session.ledger().save if session.path is not None else ledger.save_artifact
+    saved = save_in_ledger(Path(path), name, version, tags=tags, run_metadata=dict(meta), artifact_type=type_)
     if session.json:
         print_json(version_shape(saved))
     else:

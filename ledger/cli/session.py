@@ -35,10 +35,6 @@ class Session:
         """The ledger with its values; raises `LedgerNotFoundError`."""
         return ledger.Ledger.open(self.path)
 
-    def ledger_for_writing(self) -> "Ledger":
-        """The ledger to save to: one that was named must exist, the default one is made if need be."""
-        return ledger.Ledger.open(self.path) if self.path is not None else ledger.ledger_for_writing()
-
 
 pass_session = click.make_pass_decorator(Session, ensure=True)
 

@@ -96,7 +96,7 @@ def _least(key: str, size: int, stage: _Stage) -> int:
 def _widened(widths: Sequence[int], full: Sequence[int], room: int) -> list[int]:
     """The widths with what is left of the room, bit by bit for the narrowest of those that need more."""
     widened = list(widths)
-    for _ in range(room - sum(widths)):
+    for _ in range(min(room, sum(full)) - sum(widths)):  # a terminal may say that it has any number of columns
         needy = [place for place, size in enumerate(full) if widened[place] < size]
         if needy:
             widened[min(needy, key=widened.__getitem__)] += 1

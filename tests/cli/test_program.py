@@ -239,6 +239,13 @@ def test_bad_usage_exits_with_2(cli: Cli, words: list[str]) -> None:
     assert hint.startswith("Hint: run `ledger ")
 
 
+@pytest.mark.parametrize("words", [["init", ""], ["--ledger", "", "status"], ["get", "iris", "-o", ""], ["clone", ""]])
+def test_an_empty_path_is_a_mistake(cli: Cli, workdir: Path, words: list[str]) -> None:
+    """It is a variable of the shell's that was never set, and not the folder one is in."""
+    assert "the path is empty" in cli(*words, code=2).err
+    assert [] == os.listdir(workdir)
+
+
 @pytest.mark.parametrize(
     ("word", "places"),
     [

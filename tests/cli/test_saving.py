@@ -34,9 +34,19 @@ def test_the_first_save_makes_the_ledger(workdir: Path, cli: Cli, capsys: pytest
     assert "made a new ledger" in _run(capsys, "save", "x", "--name", "x")
 
 
+@pytest.mark.parametrize(
+    "words", [["--name", "a b"], ["--name", "x", "--tag", ""], ["--name", "x", "--version", "a b"]]
+)
+def test_a_refused_first_save_makes_no_ledger(workdir: Path, cli: Cli, words: list[str]) -> None:
+    """What cannot be recorded is refused before there is a ledger, as in Python."""
+    (workdir / "x").write_text("x")
+    cli("save", "x", *words, code=2)
+    assert ["x"] == os.listdir(workdir)
+
+
 def test_metadata_is_json_or_text(cli: Cli, iris: dict[str, Any]) -> None:
     """A value of ``--meta`` that is JSON is read as JSON; any other, with ``=`` in it or not, is a string."""
-    words = ["a=1", "b=1.5", "c=[1, 2]", 'd={"e": null}', "f=yes=no", "g=", "h=true", 'i="quoted"', "j=007"]
+    words = ["a=1", "b=1.5", "c=[1, 2]", 'd={"e": null}', "f=yes=no", "g=", "h=true", 'i="quoted"', "j=007", "k=1e999"]
     cli("save", "data.csv", "--name", "m", *(word for text in words for word in ("--meta", text)))
     found = Ledger.open().get("m").metadata
     expected = {
@@ -49,6 +59,7 @@ def test_metadata_is_json_or_text(cli: Cli, iris: dict[str, Any]) -> None:
         "h": True,
         "i": "quoted",
         "j": "007",
+        "k": "1e999",
     }
     assert expected == {key: found[key] for key in expected}
 

@@ -102,6 +102,12 @@ def test_the_only_name_of_a_thing_stays() -> None:
     assert ("id", "status") == fit({"RUN": "id", "STATUS": "status", "STARTED": "created_at"}, [row], 10).keys
 
 
+def test_a_terminal_may_say_that_it_is_endless() -> None:
+    """What is not needed of a width takes no time: some set COLUMNS to a huge number, so that nothing is cut."""
+    row = dict.fromkeys(COLUMNS.values(), "1")
+    assert fit(COLUMNS, [row], 10**3) == fit(COLUMNS, [row], 10**12)
+
+
 def test_room_is_used() -> None:
     """What is left of the width goes to the texts that were cut."""
     assert 80 == fit(COLUMNS, [ROW], 80).width
