@@ -138,8 +138,8 @@ def _normalise(value: object, path: tuple[str, ...]) -> Value:
 
 def _normalise_scalar(value: object, path: tuple[str, ...]) -> Value:  # noqa: PLR0911  # one line per type reads best
     if isinstance(value, Enum):
-        has_name = value.name is not None and not isinstance(value.value, str)
-        return value.name if has_name else _normalise(value.value, path)  # flags of no member have none
+        is_by_name = value.name and not isinstance(value.value, str)  # flags of no member have none
+        return value.name if is_by_name else _normalise(value.value, path)
     if isinstance(value, str):
         return _text(value, path)
     if isinstance(value, int):
