@@ -10,6 +10,7 @@ import datetime as dt
 import functools
 import inspect
 import json
+import operator
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -22,6 +23,7 @@ from ledger.materializers.known_types import fields_of
 from ledger.materializers.registry import LAST_RESORT, declares_fields, materializer_named, qualified_name
 
 _ATOMS = frozenset({type(None), bool, int, str, bytes})
+_WITHOUT_MODELS = _ATOMS | {float}
 _PARTS = ("__dict__", "__pydantic_extra__", "__pydantic_private__")
 
 
@@ -113,12 +115,11 @@ def _note_set_fields(value: Any, fields: Json) -> None:
 
 def _models(value: Any) -> Iterator[Any]:
     """The models that a value is or holds, in an order that is always the same."""
-    if type(value) in _ATOMS:
-        return
     if _is_model(value):
         yield value
     for element in _elements(value) or ():
-        yield from _models(element)
+        if type(element) not in _WITHOUT_MODELS:
+            yield from _models(element)
 
 
 def _is_same(left: Any, right: Any) -> bool:
@@ -129,11 +130,22 @@ def _is_same(left: Any, right: Any) -> bool:
         return bool(left == right)
     elements, others = _elements(left), _elements(right)
     if elements is not None and others is not None:
-        return len(elements) == len(others) and all(map(_is_same, elements, others))
+        return len(elements) == len(others) and _are_same(elements, others)
     try:
         return bool(_comparable(left) == _comparable(right))
     except (ValueError, TypeError):  # frames and the like have no single truth value
         return False
+
+
+def _are_same(elements: list[Any], others: list[Any]) -> bool:
+    """Whether as many values are the same, each and each; told of many at once, where they are of one type."""
+    kinds = set(map(type, elements))
+    if kinds == set(map(type, others)) and len(kinds) == 1:
+        if kinds <= _ATOMS:
+            return elements == others
+        if float in kinds:
+            return all(map(operator.eq, map(repr, elements), map(repr, others)))
+    return all(map(_is_same, elements, others))
 
 
 def _elements(value: Any) -> list[Any] | None:
