@@ -8,6 +8,7 @@ it comes back as an image, because only pickle could bring back the figure.
 
 import io
 import json
+import struct
 from typing import Any, ClassVar
 
 from ledger.enums import ArtifactType, VisualizationType
@@ -19,6 +20,8 @@ from ledger.materializers.encoding import TreeEncoder
 from ledger.notices import warn_if_done
 
 _PNG_PIXELS = 89_478_485  # pillow warns of a larger PNG, and refuses one of twice as many
+_NOTED = ("exif", "icc_profile", "dpi", "transparency")
+_NOT_WRITTEN = (OSError, ValueError, TypeError, struct.error)
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
 
@@ -146,13 +149,25 @@ def _facts(image: Any) -> dict[str, Json]:
 
 
 def _png(image: Any) -> bytes:
-    """A PNG in memory: pillow wants a stream that can seek."""
-    buffer = io.BytesIO()
-    kept = {name: image.info[name] for name in ("exif", "icc_profile", "dpi", "transparency") if name in image.info}
+    """A PNG in memory, with what is noted beside the pixels; without it, where PNG cannot hold that."""
+    kept = {name: image.info[name] for name in _NOTED if name in image.info}
     try:
-        image.save(buffer, format="PNG", **kept)
-    except (OSError, ValueError, TypeError) as error:
+        return _written(image, kept)
+    except _NOT_WRITTEN as error:
+        unusable = error
+    try:
+        plain = _written(image, {})
+    except _NOT_WRITTEN as error:
         raise MaterializerError(f"an image of mode {image.mode} cannot be written as PNG: {error}") from error
+    # Such as a resolution of 0/0, which scanners write.
+    warn_if_done(f"{', '.join(kept)} of an image is left out, PNG cannot hold it: {unusable}")
+    return plain
+
+
+def _written(image: Any, noted: dict[str, Any]) -> bytes:
+    """The bytes of a PNG; pillow wants a stream that can seek."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", **noted)
     return buffer.getvalue()
 
 

@@ -1,6 +1,7 @@
 """Images keep mode and pixels; figures are kept as what they look like."""
 
 import io
+import math
 from typing import Any
 
 import pytest
@@ -86,6 +87,15 @@ def test_frames_that_are_left_out_are_told(bench: Bench) -> None:
     with pytest.warns(UserWarning, match="of the 3 frames"):
         loaded = bench.round_trip(animation)
     assert 50 == loaded.convert("L").getpixel((0, 0))
+
+
+def test_a_resolution_that_is_none_does_not_cost_the_image(bench: Bench) -> None:
+    """A scan may say 0/0 dots per inch, which PNG has no place for: the pixels are kept, with a warning."""
+    image = images.new("RGB", (2, 2), "red")
+    image.info["dpi"] = (math.nan, math.nan)
+    with pytest.warns(UserWarning, match="dpi of an image is left out"):
+        saved, held = bench.save(image)
+    assert image.tobytes() == bench.load(saved, held).tobytes()
 
 
 def test_an_image_notes_its_size_and_shows_itself(bench: Bench) -> None:
