@@ -13,6 +13,7 @@ from ledger.core import ArtifactVersion, Ledger, check_request, ledger_for_readi
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentError, ArtifactNotFoundError, LedgerNotFoundError
 from ledger.materializers import BaseMaterializer
+from ledger.records import check_version
 from ledger.runtime import current_recording, current_step, lazy_lookup
 
 
@@ -114,7 +115,7 @@ def log_artifact_metadata(
     Raises `ArgumentError` (a ``ValueError``) without a name outside of a step, and in one that has not exactly one
     output, `MetadataError` for a value that cannot be recorded, and `ArtifactNotFoundError` (a ``KeyError``).
     """
-    if version is not None and artifact_version is not None and str(version) != str(artifact_version):
+    if None not in (version, artifact_version) and check_version(version) != check_version(artifact_version):
         raise ArgumentError(f"version is {version!r}, but artifact_version is {artifact_version!r}; give one of them")
     chosen = version if version is not None else artifact_version
     context = current_step()

@@ -72,6 +72,31 @@ def test_an_unknown_artifact_is_a_key_error(client: Client) -> None:
             assert wanted in str(caught.value)
 
 
+class Silent:
+    """What cannot be shown: Python raises as well for the repr of a very long int."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no luck")
+
+
+@pytest.mark.parametrize("wrong", [Silent(), 10**5000], ids=["object", "int"])
+def test_what_cannot_be_shown_is_refused_as_what_it_is(client: Client, wrong: Any) -> None:
+    """An argument of a wrong type is an error of ours, also where its repr fails."""
+    calls: list[Any] = [
+        lambda: client.get_artifact(wrong),
+        lambda: client.get_artifact_version(wrong),
+        lambda: client.get_pipeline_run(wrong),
+        lambda: client.update_artifact_version(wrong, add_tags=["a"]),
+        lambda: client.list_artifact_versions(created_after=wrong),
+        lambda: Ledger.open().at(wrong),
+        lambda: Ledger.open().log_metadata({"a": 1}, wrong),
+        lambda: save_artifact(1, "x", materializer=wrong),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError, match="repr fails"):
+            call()
+
+
 def test_a_version_is_looked_up_by_one_rule(client: Client) -> None:
     """Name, name and version, label, id and prefix lead to the version; a missing one is named."""
     version = client.get_artifact_version("x", 2)

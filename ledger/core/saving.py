@@ -39,6 +39,7 @@ from ledger.records import (
     normalise,
     normalise_given,
 )
+from ledger.wording import shown
 
 VISUALIZATIONS = ".visualizations"
 
@@ -108,7 +109,7 @@ def check_logged(metadata: object) -> dict[str, Any]:
 def check_options(materializer: object, *, extract_metadata: bool, include_visualizations: bool) -> Options:
     """The options of a save; a materializer is given as its class."""
     if materializer is not None and not (isinstance(materializer, type) and issubclass(materializer, BaseMaterializer)):
-        raise ArgumentTypeError(f"a materializer is a subclass of BaseMaterializer, got {materializer!r}")
+        raise ArgumentTypeError(f"a materializer is a subclass of BaseMaterializer, got {shown(materializer)}")
     return Options(
         materializer=materializer, extract_metadata=extract_metadata, include_visualizations=include_visualizations
     )

@@ -315,7 +315,9 @@ class Transaction:
         if isinstance(on, ArtifactVersion):
             return self._snapshot.claim_now(on.claim) or resolve(self._snapshot, on.id, version)
         if not isinstance(on, (str, UUID)):
-            raise ArgumentTypeError(f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {on!r}")
+            raise ArgumentTypeError(
+                f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {shown(on)}"
+            )
         own = self._pending.find(on, version)
         return own if own is not None else resolve(self._snapshot, on, version)
 

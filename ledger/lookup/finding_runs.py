@@ -37,7 +37,7 @@ _STATUSES = ("completed", "failed", "running")
 def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
     """The run of an id, or of the beginning of one; raises `RunNotFoundError`."""
     if not isinstance(wanted, (str, UUID)):
-        raise ArgumentTypeError(f"a run is found by a str or a UUID, got {type(wanted).__name__}: {wanted!r}")
+        raise ArgumentTypeError(f"a run is found by a str or a UUID, got {type(wanted).__name__}: {shown(wanted)}")
     text = str(wanted).lower()
     if is_uuid(text) or not _PREFIX.fullmatch(text):
         begun = _begun(view, text)

@@ -21,6 +21,7 @@ from ledger.errors import (
 from ledger.history import Claim, Snapshot
 from ledger.ids import VersionId, is_uuid, undashed
 from ledger.records import Name, check_name, check_version, number_of
+from ledger.wording import shown
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
 _SHORT_PREFIX = re.compile(r"[0-9a-f]{1,3}")
@@ -33,7 +34,9 @@ def resolve(snapshot: Snapshot, wanted: object, version: str | int | None = None
     if isinstance(wanted, UUID):
         return _by_id(snapshot, VersionId(str(wanted)), version)
     if not isinstance(wanted, str):
-        raise ArgumentTypeError(f"an artifact is found by a str or a UUID, got {type(wanted).__name__}: {wanted!r}")
+        raise ArgumentTypeError(
+            f"an artifact is found by a str or a UUID, got {type(wanted).__name__}: {shown(wanted)}"
+        )
     wanted, version = split_label(wanted, version)
     if is_uuid(wanted.lower()):
         return _by_id(snapshot, VersionId(wanted.lower()), version)

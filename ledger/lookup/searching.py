@@ -34,6 +34,7 @@ from ledger.records import (
     normalise,
     parse_time,
 )
+from ledger.wording import shown
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +105,7 @@ def make_filter(
     kind = check_type(type)
     if created_after is not None and not isinstance(created_after, dt.datetime):
         raise ArgumentTypeError(
-            f"created_after is a datetime, got {created_after!r}", hint=_moment_of(str(created_after))
+            f"created_after is a datetime, got {shown(created_after)}", hint=_moment_of(created_after)
         )
     return Filter(
         tags=check_tags([tag] if isinstance(tag, str) else tag),
@@ -114,8 +115,9 @@ def make_filter(
     )
 
 
-def _moment_of(text: str) -> str:
+def _moment_of(given: object) -> str:
     """How what was given instead of a moment becomes one, if it can."""
+    text = str(given) if isinstance(given, (str, dt.date)) else ""
     try:
         dt.datetime.fromisoformat(text)
     except ValueError:

@@ -18,6 +18,7 @@ from ledger.records import (
     merge,
     normalise,
 )
+from ledger.wording import shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,9 @@ class ArtifactConfig:
 
     def __post_init__(self) -> None:
         if self.name is not None and not isinstance(self.name, str):
-            raise ArgumentTypeError(f"the name of an output is a str, got {type(self.name).__name__}: {self.name!r}")
+            raise ArgumentTypeError(
+                f"the name of an output is a str, got {type(self.name).__name__}: {shown(self.name)}"
+            )
         if self.name is not None and "{" not in self.name:
             check_name(self.name)  # one with templates is judged when they are filled in
         checked = {

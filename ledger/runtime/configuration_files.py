@@ -145,7 +145,7 @@ class _Node:
         """A value that is true or false."""
         value = self.value()
         if not isinstance(value, bool):
-            raise self.place.error(f"{what} is true or false, got {value!r}")
+            raise self.place.error(f"{what} is true or false, got {shown(value)}")
         return value
 
 

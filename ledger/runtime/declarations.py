@@ -95,7 +95,7 @@ def name_of(function: Callable[..., Any], given: str | None, what: str) -> Name:
     if not (inspect.isfunction(function) or inspect.ismethod(function)):
         is_method = isinstance(function, (staticmethod, classmethod))
         hint = f"put @{type(function).__name__} above @{what}" if is_method else f"decorate a function with @{what}"
-        raise StepInterfaceError(f"a {what} is made of a function, got {function!r}", hint=hint)
+        raise StepInterfaceError(f"a {what} is made of a function, got {shown(function)}", hint=hint)
     name = checked_name(given, what) if given is not None else _own_name(function, what)
     if any(test(function) for test in _LATER):
         raise StepInterfaceError(

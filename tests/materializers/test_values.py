@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +23,7 @@ from ledger.errors import (
     UnknownTypeError,
     UntrustedArtifactError,
 )
-from ledger.materializers import BaseMaterializer, load_value, save_value
+from ledger.materializers import BaseMaterializer, SavedValue, load_value, save_value
 from ledger.materializers.pickles import python_version
 from ledger.materializers.registry import materializer_named, qualified_name
 from tests.kit.materializing import Bench, MaterializerContract, Watch
@@ -193,6 +194,16 @@ def test_what_gives_no_dict_costs_a_warning(bench: Bench) -> None:
     assert ["no metadata", "no visualization"] == told
     assert all("gives a dict, got NoneType" in str(warning.message) for warning in caught)
     assert ({}, {}) == (saved.metadata, saved.visualizations)
+
+
+@pytest.mark.parametrize("name", [None, 3])
+def test_a_caller_may_have_any_name(bench: Bench, name: object) -> None:
+    """What runs code for others, such as a template, gives it what name it likes; Python warns nobody without one."""
+    names = {"__name__": name, "save": save_value, "value": Anything(1), "files": bench.files()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec("saved = save(value, files)", names)
+    assert isinstance(names["saved"], SavedValue)
 
 
 def test_warnings_point_at_the_caller(bench: Bench) -> None:
