@@ -20,7 +20,7 @@ from ledger.materializers.encoding import TreeEncoder
 from ledger.notices import warn_if_done
 
 _PNG_PIXELS = 89_478_485  # pillow warns of a larger PNG, and refuses one of twice as many
-_NOTED = ("exif", "icc_profile", "dpi", "transparency")
+_NOTED = ("exif", "icc_profile", "dpi")
 _NOT_WRITTEN = (OSError, ValueError, TypeError, struct.error)
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 
@@ -149,18 +149,19 @@ def _facts(image: Any) -> dict[str, Json]:
 
 
 def _png(image: Any) -> bytes:
-    """A PNG in memory, with what is noted beside the pixels; without it, where PNG cannot hold that."""
-    kept = {name: image.info[name] for name in _NOTED if name in image.info}
+    """A PNG in memory, with what is noted beside the pixels; without what of that PNG cannot hold."""
+    seen = {name: image.info[name] for name in ("transparency",) if name in image.info}
+    noted = {name: image.info[name] for name in _NOTED if name in image.info}
     try:
-        return _written(image, kept)
+        return _written(image, seen | noted)
     except _NOT_WRITTEN as error:
         unusable = error
     try:
-        plain = _written(image, {})
+        plain = _written(image, seen)
     except _NOT_WRITTEN as error:
         raise MaterializerError(f"an image of mode {image.mode} cannot be written as PNG: {error}") from error
     # Such as a resolution of 0/0, which scanners write.
-    warn_if_done(f"{', '.join(kept)} of an image is left out, PNG cannot hold it: {unusable}")
+    warn_if_done(f"{', '.join(noted)} of an image is left out, PNG cannot hold it: {unusable}")
     return plain
 
 
