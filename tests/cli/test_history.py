@@ -101,6 +101,16 @@ def test_without_git(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
         cli("status")
 
 
+@pytest.mark.usefixtures("iris")
+def test_a_git_that_cannot_be_run_is_named(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no program is not taken for output that could not be written."""
+    (tmp_path / "git").write_bytes(b"\0")
+    (tmp_path / "git").chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", str(tmp_path))
+        assert cli("git", "log", code=8).err.startswith(f"Error: cannot run {tmp_path / 'git'}: ")
+
+
 @pytest.mark.usefixtures("workdir")
 def test_git_without_a_ledger(cli: Cli) -> None:
     """Where there is no ledger, Git is not run at all."""
