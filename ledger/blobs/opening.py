@@ -7,6 +7,7 @@ store's own ``store.json`` tells it from an empty or a swapped one.
 """
 
 import contextlib
+import stat
 import uuid
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -80,11 +81,12 @@ def store_record(id: str) -> bytes:
 def is_deleted(store: LocalStore) -> bool:
     """Whether somebody deleted a store, or its ``store.json``; an empty folder may be that of a disk that is away.
 
-    Raises `StorageError` where that cannot be told.
+    So may what a link leads to, or it is no store at all, and nothing is to be made there. Raises `StorageError` where that cannot be told.
     """
     if mode_of(store.root / STORE_KEY, follow=False):
         return False
-    return not mode_of(store.root, follow=False) or any(is_folder(store.root / kind) for kind in OBJECT_KINDS)
+    mode = mode_of(store.root, follow=False)
+    return not mode or (not stat.S_ISLNK(mode) and any(is_folder(store.root / kind) for kind in OBJECT_KINDS))
 
 
 def store_id(store: Store, *, expected: str = "") -> str:

@@ -29,6 +29,7 @@ from ledger.disk import (
     close_anyway,
     make_directory,
     open_regular,
+    refuse_linked,
     remove_abandoned,
     scratch_file,
     stage_file,
@@ -116,6 +117,7 @@ def extend(catalog: Catalog, changes: Iterable[LineChange], commit: str) -> Exte
 
 def write_catalog(path: Path, catalog: Catalog | None, changes: Iterable[LineChange], commit: str) -> None:
     """Write a catalog with changes anew; it appears whole or not at all. Of many changes, few are in memory."""
+    refuse_linked(path.parent)
     make_directory(path.parent)
     remove_abandoned(path.parent, _TEMPORARY, seconds=_ABANDONED_SECONDS)
     token = os.urandom(TOKEN_BYTES)

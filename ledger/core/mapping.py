@@ -32,6 +32,7 @@ from ledger.disk import (
     is_abandoned,
     is_private,
     make_directory,
+    refuse_linked,
     remove_folder,
     storage_errors,
     sync_file,
@@ -118,6 +119,8 @@ class MappedCopies:
 
     def _prepare(self) -> bool:
         """Make the folder and close it to others; says whether it is this user's at all."""
+        for folder in self.folder.parents[:2]:  # in the ledger directory
+            refuse_linked(folder)
         make_directory(self.folder)
         with storage_errors(self.folder, "write"):
             is_own = _is_own_folder(self.folder)

@@ -7,7 +7,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ledger.errors import LedgerError, StorageError
 from ledger.system_errors import storage_error
@@ -109,6 +109,22 @@ def link_on_way(folder: str | os.PathLike[str], path: str) -> str:
     parts = path.split("/")
     ways = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
     return next((way for way in ways if stat.S_ISLNK(mode_of(f"{os.fspath(folder)}/{way}", follow=False))), "")
+
+
+def links_below(folder: str | os.PathLike[str], enters: Callable[[str], bool]) -> Iterator[str]:
+    """The relative paths of the symbolic links below a folder, in those folders there that ``enters`` says yes to.
+
+    No link is followed; folders that vanish meanwhile have none.
+    """
+    waiting = [""]
+    while waiting:
+        lead = waiting.pop()
+        with storage_errors(f"{os.fspath(folder)}/{lead}", "list"), contextlib.suppress(FileNotFoundError):
+            with os.scandir(f"{os.fspath(folder)}/{lead}") as entries:
+                found = list(entries)
+            yield from (lead + entry.name for entry in found if entry.is_symlink())
+            folders = (f"{lead}{entry.name}" for entry in found if entry.is_dir(follow_symlinks=False))
+            waiting += [f"{path}/" for path in folders if enters(path)]
 
 
 def names_in(folder: str | os.PathLike[str]) -> list[str]:

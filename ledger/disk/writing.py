@@ -8,6 +8,7 @@ import contextlib
 import errno
 import itertools
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -16,7 +17,7 @@ from typing import IO, BinaryIO
 
 from ledger.disk.given import temporary_folder
 from ledger.disk.modes import MODE
-from ledger.disk.reading import is_folder, names_in, storage_errors
+from ledger.disk.reading import is_folder, mode_of, names_in, storage_errors
 from ledger.disk.syncing import sync_directory, sync_file
 from ledger.errors import StorageError
 from ledger.system_errors import storage_error
@@ -194,6 +195,19 @@ def make_directory(path: str | os.PathLike[str]) -> None:
             sync_directory(folder.parent)
         if missing and not is_folder(target):
             target.mkdir()  # raises, and says what is in the way
+
+
+def refuse_linked(folder: str | os.PathLike[str]) -> None:
+    """Raise `StorageError` where a link is in the place of a folder of a ledger, in which files have well-known names.
+
+    A ledger may come from anybody: where the link leads, files of such names are the user's own.
+    """
+    if stat.S_ISLNK(mode_of(folder, follow=False)):
+        raise StorageError(
+            f"cannot write in {folder}: it is a link, and what it leads to may be somebody's own",
+            hint="remove the link, and the folder is made anew",
+            path=os.fspath(folder),
+        )
 
 
 def move_file(source: str | os.PathLike[str], target: Path) -> None:

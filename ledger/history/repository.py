@@ -5,9 +5,12 @@ configuration) decides what a history is; plain Git reads it like any other. Wha
 `git_settings` knows.
 """
 
+import itertools
+import os
+import re
 from pathlib import Path
 
-from ledger.disk import is_folder, make_directory, mode_of, storage_errors, write_file
+from ledger.disk import is_folder, links_below, make_directory, mode_of, names_in, storage_errors, write_file
 from ledger.errors import FormatError, IntegrityError, LedgerExistsError, UnsupportedFormatError
 from ledger.history.git_settings import write_settings
 from ledger.history.refs import BRANCH, refuse_other_refs
@@ -34,6 +37,12 @@ _WAYS_OUT = {
     "refs": "run `ledger verify`, which tells what it held that is gone",
 }
 """The folders without which a directory is no repository, and what brings back the content of one that was lost."""
+
+_UNWRITTEN = ("hooks", "ledger-fold")
+"""What nobody writes to through a link: no hook is written at all, and of a fold under way the link goes."""
+
+_OBJECTS = r"objects(/pack|/[0-9a-f]{2})?"  # compiled by `re` when they are first used
+_OF_OBJECTS = r"(pack|tmp_|multi-pack-index).*|info|[0-9a-f]{2}|[0-9a-f]{38}"
 
 
 def create_repository(git_dir: Path) -> None:
@@ -75,6 +84,33 @@ def check_repository(git_dir: Path) -> None:
             hint="run `git repack -a -d` there and remove the file, so that the ledger stands on its own",
             where=str(git_dir),
         )
+    _refuse_links(git_dir)
+
+
+def _refuse_links(git_dir: Path) -> None:
+    """Refuse a history out of which a link leads to files that it, or Git, would write to: they are the user's own.
+
+    A ledger may come from anybody. Objects may lie behind a link, in a folder of nothing else.
+    """
+    others = links_below(git_dir, lambda folder: folder not in (*_UNWRITTEN, "objects"))
+    objects = (f"objects/{name}" for name in links_below(git_dir / "objects", lambda _: False))
+    link = next((path for path in itertools.chain(others, objects) if _leads_astray(git_dir, path)), None)
+    if link is not None:
+        raise FormatError(
+            f"{git_dir / link} is a link out of the history, which would write to what is there",
+            hint="look where it leads: remove the link, or move what the history needs from there into its place",
+            where=str(git_dir / link),
+        )
+
+
+def _leads_astray(git_dir: Path, link: str) -> bool:
+    """Whether a link leads out of a history, to something that is there and is no folder of objects."""
+    place = git_dir / link
+    if link in _UNWRITTEN or not os.path.exists(place):
+        return False
+    names = names_in(place) if re.fullmatch(_OBJECTS, link) else []
+    is_of_objects = bool(names) and all(re.fullmatch(_OF_OBJECTS, name) for name in names)
+    return not (is_of_objects or Path(os.path.realpath(place)).is_relative_to(os.path.realpath(git_dir)))
 
 
 def check_depth(git_dir: Path) -> None:

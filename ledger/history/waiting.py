@@ -26,6 +26,7 @@ from ledger.disk import (
     current_durability,
     make_directory,
     names_in,
+    refuse_linked,
     remove_if_there,
     storage_errors,
     write_all,
@@ -147,6 +148,7 @@ class Queue:
             data = encode_publication(publication)
             if len(data) > MOST_BYTES:
                 return None
+            refuse_linked(self._folder)
             make_directory(self._folder)
             return Ticket(self._folder, data)
         except (FormatError, StorageError):

@@ -13,7 +13,7 @@ import msgspec
 
 from ledger.blobs import STORE_KEY, LocalStore, Store, mend_content, mendable_keys, open_store, store_id, uncached
 from ledger.core import Ledger, Problem, Report
-from ledger.disk import locks_end_here, make_directory, move_file, write_file
+from ledger.disk import locks_end_here, make_directory, move_file, refuse_linked, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
 from ledger.history.upkeep import HistoryMending, mend, plan_mending
 from ledger.lookup import history_at, place_named, store_of_remote
@@ -150,6 +150,7 @@ def execute_repair(ledger: Ledger, plan: RepairPlan, *, now: dt.datetime) -> Rep
 
 def _execute(ledger: Ledger, plan: RepairPlan, quarantine: Path) -> None:
     """Mend the history, then the bytes; what was there goes into the quarantine."""
+    refuse_linked(ledger.path / QUARANTINE)
     workspace = ledger.workspace.afresh()
 
     def copy_aside(key: str, data: bytes) -> None:

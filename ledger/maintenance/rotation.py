@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from ledger.core import Ledger, Piece, Report
-from ledger.disk import make_directory, read_file, write_file
+from ledger.disk import make_directory, read_file, refuse_linked, write_file
 from ledger.errors import ArgumentError, StorageError
 from ledger.notices import warn_user
 
@@ -88,6 +88,7 @@ def _keep_position(ledger_dir: Path, word: str, key: str) -> bool:
     path = ledger_dir / _FILE
     positions = {**_read_positions(ledger_dir), word: key}
     try:
+        refuse_linked(path.parent)
         make_directory(path.parent)
         write_file(path, [msgspec.json.encode(positions)])
     except StorageError as error:

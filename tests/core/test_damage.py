@@ -582,3 +582,13 @@ def test_a_fifo_in_place_of_a_file_is_not_waited_for(ledger: Ledger, where: str)
         path.unlink()
         path.write_bytes(data)
     assert done.stdout.split() in (["True", "False"], ["True", "error"])
+
+
+def test_no_store_is_made_where_a_link_leads(ledger: Ledger, tmp_path: Path) -> None:
+    """A ledger may come from anybody, and the user may have a folder of that name."""
+    (own := tmp_path / "own" / "tables").mkdir(parents=True)
+    shutil.rmtree(ledger.path / "store")
+    (ledger.path / "store").symlink_to(own.parent)
+    with pytest.raises(StoreMismatchError):
+        Ledger.open(ledger.path).save("one", "iris")
+    assert [own] == list(own.parent.iterdir())

@@ -261,3 +261,40 @@ def test_the_environment_of_git_changes_nothing(tmp_path: Path, monkeypatch: pyt
     assert before == sorted(trap.rglob("*"))
     monkeypatch.undo()
     check_histories(tmp_path / "home")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "ledger-offered",
+        "refs/ledger/known",
+        "refs/remotes/origin",
+        "refs/heads",
+        "logs/refs",
+        "packed-refs",
+        "objects/ab",
+        "objects/info",
+        "objects/pack",
+    ],
+)
+def test_a_link_out_of_a_history_is_refused(tmp_path: Path, place: str) -> None:
+    """A ledger may come from anybody: a sync wrote the ref of a remote over the user's file of its name."""
+    history = new_history(tmp_path / "with-ledger")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "origin").write_text("dear")
+    link = history.git_dir / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.exists():
+        link.rename(tmp_path / "moved")
+    link.symlink_to(tmp_path / "own")
+    with pytest.raises(FormatError, match=rf"{place} is a link out of the history"):
+        History.open(history.git_dir.parent)
+
+
+def test_links_that_lead_nowhere_else_are_none_of_them(history: History, tmp_path: Path) -> None:
+    """Git's own refs may be links, hooks may lie elsewhere, and so may the ledger, its history, and its objects."""
+    (history.git_dir / "refs" / "heads" / "alias").symlink_to("main")
+    (history.git_dir / "hooks").symlink_to("/usr")
+    for place in (history.objects.pack_directory, history.git_dir / "objects", history.git_dir, history.git_dir.parent):
+        place.symlink_to(place.rename(tmp_path / f"moved-{place.name}"))
+    assert history.tip() == History.open(history.git_dir.parent).tip()

@@ -427,3 +427,12 @@ def test_a_bell_that_is_a_file_is_not_rung(
     publish(history, draft())
     assert b"precious" == own.read_bytes()
     assert [] == in_queue(queue)
+
+
+def test_nobody_waits_behind_a_link(tmp_path: Path) -> None:
+    """A ledger may come from anybody: what a link in the queue's place leads to is the user's own."""
+    (own := tmp_path / "own").mkdir()
+    (folder := tmp_path / "queue").symlink_to(own)
+    publication = Publication(drafts=(), author=AUTHOR, now=NOW, subject="", durability=Durability.FULL)
+    assert Queue(folder).join(publication) is None
+    assert [] == list(own.iterdir())

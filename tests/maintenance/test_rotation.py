@@ -132,3 +132,14 @@ def test_a_ledger_that_cannot_be_written_can_be_checked(
     with pytest.warns(UserWarning, match="begin anywhere"):
         reports = [verify_part(twenty, Part(share=0.01)) for _ in range(40)]
     assert {0, 1} == {report.objects for report in reports}
+
+
+def test_the_position_is_not_kept_behind_a_link(ledger: Ledger, tmp_path: Path) -> None:
+    """A ledger may come from anybody: the user's own file of that name, where the link leads, stays as it is."""
+    (own := tmp_path / "own").mkdir()
+    (own / "verify.json").write_text("mine")
+    (ledger.path / "cache").rmdir()
+    (ledger.path / "cache").symlink_to(own)
+    with pytest.warns(UserWarning, match="it is a link"):
+        verify_part(ledger, Part(share=0.5))
+    assert "mine" == (own / "verify.json").read_text()
