@@ -81,7 +81,8 @@ def store_record(id: str) -> bytes:
 def is_deleted(store: LocalStore) -> bool:
     """Whether somebody deleted a store, or its ``store.json``; an empty folder may be that of a disk that is away.
 
-    So may what a link leads to, or it is no store at all, and nothing is to be made there. Raises `StorageError` where that cannot be told.
+    So may what a link leads to, or it was never a store: none is to be made there. Raises `StorageError` where it
+    cannot be told.
     """
     if mode_of(store.root / STORE_KEY, follow=False):
         return False

@@ -59,7 +59,7 @@ class Packs:
                 damage.append(str(error))
                 continue
             except OSError as error:
-                damage.note_unread(storage_error(error, self.folder / stem, "read"), error)
+                damage.note_unread(storage_error(error, error.filename or self.folder / stem, "read"), error)
                 continue
             if found is not None and object_id(*found) == id:
                 self._bring_forward(stem)
@@ -179,7 +179,7 @@ def _names(pack: PackFile) -> list[bytes]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise storage_error(error, pack.base, "read") from error
+        raise storage_error(error, error.filename or pack.base, "read") from error
     except PackDamage as error:
         raise IntegrityError(f"the index of a pack of the history is damaged: {error}", where=pack.base) from error
 

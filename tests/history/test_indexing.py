@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, StorageError
 from ledger.history.entries import NAME_DELTA, encode_delta_entry, encode_entry, encode_head
 from ledger.history.indexing import can_be_indexed, restore_indexes
 from ledger.history.kinds import BLOB
@@ -142,3 +142,14 @@ def test_sound_indexes_are_not_written_again(ledger: Ledger) -> None:
     """Nothing is written while all is well."""
     ledger.save(1, "one")
     assert restore_indexes(packs_of(ledger)) is False
+
+
+def test_a_folder_in_the_place_of_an_index_is_named(tmp_path: Path) -> None:
+    """As it is called: whoever has to take it away looks for that."""
+    ledger = Ledger.init(tmp_path / ".ledger")
+    ledger.save("one", "iris")
+    for index in (ledger.git_dir / "objects" / "pack").glob("*.idx"):
+        index.unlink()
+        index.mkdir()
+    with pytest.raises(StorageError, match=r"\.idx: Is a directory"):
+        Ledger.open(ledger.path).load("iris")
