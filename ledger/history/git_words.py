@@ -23,7 +23,14 @@ _THERE = "on the remote side"
 _LOST = (
     "the remote has lost objects: `rsync -a` of a whole ledger's history.git/objects/ to its objects/ brings them back"
 )
+_SIGN_IN = (
+    "Git has no user name and password for it, or a wrong one: `git config --global credential.helper` says which "
+    "program has them (gitcredentials(7)); no question is asked here, and GIT_ASKPASS is not used"
+)
 _ADVICE: Final = {
+    "could not read Username": _SIGN_IN,
+    "could not read Password": _SIGN_IN,
+    "Authentication failed": _SIGN_IN,
     _THERE: _LOST,
     "missing necessary objects": _LOST,
     "unresolved delta": _LOST,

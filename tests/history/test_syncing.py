@@ -16,7 +16,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, FormatError, RemoteError, StorageError
-from ledger.history import Remote, check_remote, git_program, refuse_secrets, transport
+from ledger.history import Remote, check_remote, git_program, refuse_secrets, syncing, transport
 from ledger.history.ancestry import commits_between
 from ledger.history.sharing import adopt_plan, plan_sync, push_plan
 from ledger.ids import CommitId
@@ -361,3 +361,16 @@ def test_a_remote_that_lost_objects(pair: tuple[Ledger, Ledger], hub: Path, tmp_
     shutil.copytree(ada.git_dir / "objects", hub / "objects", dirs_exist_ok=True)
     ada.sync()
     assert "more" == Ledger.clone(hub, tmp_path / "new").load("iris")
+
+
+def test_a_remote_that_asks_who_pushes_is_told_with_a_way(
+    pair: tuple[Ledger, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hosted repository that anybody may read asks for a name first when something is pushed."""
+    ada, _ = pair
+    words = "fatal: could not read Username for 'https://host': terminal prompts disabled"
+    monkeypatch.setattr(syncing, "push", lambda *_: words)
+    ada.save("x", "iris")
+    with pytest.raises(RemoteError, match="could not read Username") as caught:
+        ada.sync()
+    assert "`git config --global credential.helper`" in caught.value.hint
