@@ -583,3 +583,13 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match=f"{tmp_path}/link: Too many levels of symbolic links"):
             write(tmp_path / "link")
     assert b"precious" == (tmp_path / "own").read_bytes()
+
+
+def test_a_file_that_is_larger_than_any_such_is_not_read(tmp_path: Path) -> None:
+    """With holes it may be of any size and take no room, in a ledger from elsewhere: parts of it are read as before."""
+    (path := tmp_path / "file").write_bytes(b"x" * 10)
+    assert b"x" * 10 == read_file(path, most=10)
+    os.truncate(path, 1 << 36)
+    with pytest.raises(StorageError, match=r"cannot read .*/file: larger than any such file, with 68,719,476,736 bytes"):
+        read_file(path)
+    assert (b"x", b"\0") == (read_file(path, length=1), read_file(path, start=-1))

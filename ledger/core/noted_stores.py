@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from ledger.blobs import STORE_KEY, LocalStore, Store, store_id, store_record
-from ledger.disk import locks_end_here, read_file, write_file
+from ledger.disk import SMALL, locks_end_here, read_file, write_file
 from ledger.errors import FormatError, StoreMismatchError, UnsupportedFormatError
 from ledger.lookup import CONFIG_FILE, changing_settings
 from ledger.records import FORMAT, decode, encode
@@ -95,7 +95,7 @@ def _record_again(store: Store, id: str) -> str:
 def _read(ledger_dir: Path) -> dict[str, str]:
     path = ledger_dir / NOTED_STORES_FILE
     try:
-        return decode(read_file(path), _NotedStores, where=str(path)).stores
+        return decode(read_file(path, most=SMALL), _NotedStores, where=str(path)).stores
     except FileNotFoundError:
         return {}
     except UnsupportedFormatError:

@@ -15,6 +15,12 @@ from ledger.system_errors import storage_error
 _READ_SIZE = 1 << 20
 _ATTEMPTS = 4
 
+LARGEST = 1 << 30
+"""The bytes of the largest file that is read into memory as a whole."""
+
+SMALL = 1 << 20
+"""The bytes of the largest file of settings, or of what is noted beside them."""
+
 # Opening a fifo would wait for its writer without O_NONBLOCK.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -55,15 +61,17 @@ def open_regular(path: str | os.PathLike[str]) -> tuple[int, os.stat_result]:
     raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
 
 
-def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | None = None) -> bytes:
+def read_file(path: str | os.PathLike[str], *, start: int = 0, length: int | None = None, most: int = LARGEST) -> bytes:
     """The bytes of a file, or of a part of it; a negative ``start`` counts from its end.
+
+    One of more than ``most`` bytes is not read as a whole: with holes, it may be of any size and take no room.
 
     Raises ``FileNotFoundError`` as it is, so that the caller says what is missing,
     and ``StorageError`` for everything else, also for what is no regular file.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _read_opened(path, start, length)
+            return _read_opened(path, start, length, most)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -154,10 +162,12 @@ def _refuse_unlisted(error: OSError) -> None:
         raise storage_error(error, error.filename, "list") from error
 
 
-def _read_opened(path: str | os.PathLike[str], start: int, length: int | None) -> bytes:
+def _read_opened(path: str | os.PathLike[str], start: int, length: int | None, most: int) -> bytes:
     """What `read_file` gives; raises plain ``OSError``."""
     descriptor, status = open_regular(path)
     try:
+        if length is None and start >= 0 and status.st_size > most:
+            raise OSError(errno.EINVAL, f"larger than any such file, with {status.st_size:,} bytes", os.fspath(path))
         if start:
             os.lseek(descriptor, max(0, status.st_size + start) if start < 0 else start, os.SEEK_SET)
         return _read_up_to(descriptor, length)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ledger.disk import mode_of, read_file, write_file
+from ledger.disk import SMALL, mode_of, read_file, write_file
 from ledger.errors import ConfigError
 
 # No automatic gc: Git's own prunes by age, ours never deletes what is reachable.
@@ -93,7 +93,7 @@ def check_settings(git_dir: Path) -> None:
             path=str(git_dir / "commondir"),
         )
     try:
-        found = read_settings(read_file(path))
+        found = read_settings(read_file(path, most=SMALL))
     except FileNotFoundError:
         return  # Git takes its defaults
     except ValueError as error:

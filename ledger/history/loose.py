@@ -19,6 +19,7 @@ from ledger.system_errors import storage_error
 
 _NUMBERS = {name: number for number, name in KINDS.items()}
 _LOOSE_LIMIT = 8 << 20
+_LOOSE_FILE = 2 * _LOOSE_LIMIT  # no compression makes more of what it cannot shrink
 
 _FOLDER = re.compile(r"[0-9a-f]{2}")
 
@@ -32,7 +33,7 @@ class LooseObjects:
     def read(self, id: ObjectId, damage: Damage) -> RawObject | None:
         """The kind and bytes of an object, checked; ``None`` if there is none, or it says in ``damage`` why not."""
         try:
-            packed = read_file(self._directory / id[:2] / id[2:])
+            packed = read_file(self._directory / id[:2] / id[2:], length=_LOOSE_FILE)
         except FileNotFoundError:
             return None
         except StorageError as error:

@@ -49,6 +49,7 @@ CHOOSE_BRANCH = (
 _ATTEMPTS = 20
 _LONGEST_TAG = 255
 """In bytes, as of the name of a file."""
+_LONGEST_REF = 1024
 _TABLES = "reftable"
 
 
@@ -90,7 +91,7 @@ def refuse_other_refs(git_dir: Path) -> None:
 def read_ref(git_dir: Path, ref: str) -> CommitId | None:
     """The commit a ref names, loose or packed; ``None`` only where the system says there is no such file."""
     try:
-        text = read_file(f"{git_dir}/{ref}").decode(errors="replace").strip()
+        text = read_file(f"{git_dir}/{ref}", length=_LONGEST_REF).decode(errors="replace").strip()
     except FileNotFoundError:
         # A ref that Git packs at this moment is written to packed-refs before its file goes.
         packed = (CommitId(id) for name, id in read_packed(git_dir) if name == ref and is_object_id(id))

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from ledger.disk import absolute, given_path, read_file
+from ledger.disk import SMALL, absolute, given_path, read_file
 from ledger.enums import Durability
 from ledger.errors import ConfigError
 from ledger.wording import shown
@@ -59,7 +59,7 @@ def read_config(ledger_dir: Path) -> Config:
     """The settings of a ledger; the defaults where there is no file. Raises `ConfigError`."""
     path = ledger_dir / CONFIG_FILE
     try:
-        text = read_file(path).decode()
+        text = read_file(path, most=SMALL).decode()
         values = tomllib.loads(text)
     except FileNotFoundError:
         return Config()

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import msgspec
 
-from ledger.disk import TEMPORARY_PREFIX, LockFile, locks_end_here, names_in, read_file, remove_if_there, write_file
+from ledger.disk import (
+    SMALL,
+    TEMPORARY_PREFIX,
+    LockFile,
+    locks_end_here,
+    names_in,
+    read_file,
+    remove_if_there,
+    write_file,
+)
 from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
 from ledger.history import LOCK
 from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config
@@ -121,7 +130,7 @@ def _says(text: str, config: Config) -> bool:
 def _text(ledger_dir: Path) -> str:
     """What stands in the settings; empty where there is no file."""
     try:
-        return read_file(ledger_dir / CONFIG_FILE).decode()
+        return read_file(ledger_dir / CONFIG_FILE, most=SMALL).decode()
     except FileNotFoundError:
         return ""
 

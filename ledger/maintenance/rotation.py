@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from ledger.core import Ledger, Piece, Report
-from ledger.disk import make_directory, read_file, refuse_linked, write_file
+from ledger.disk import SMALL, make_directory, read_file, refuse_linked, write_file
 from ledger.errors import ArgumentError, StorageError
 from ledger.notices import warn_user
 
@@ -78,7 +78,7 @@ def choose(pieces: Sequence[Piece], *, behind: str, share: float) -> list[Piece]
 def _read_positions(ledger_dir: Path) -> dict[str, str]:
     """Behind which piece the next check goes on, quick and deep ones apart."""
     try:
-        return msgspec.json.decode(read_file(ledger_dir / _FILE), type=dict[str, str])
+        return msgspec.json.decode(read_file(ledger_dir / _FILE, most=SMALL), type=dict[str, str])
     except (FileNotFoundError, msgspec.DecodeError, StorageError):
         return {}  # derived: the next check begins anywhere
 

@@ -1,5 +1,6 @@
 """Damaged, missing, foreign: an error that says what and where, and never wrong bytes."""
 
+import contextlib
 import errno
 import os
 import pickle
@@ -592,3 +593,14 @@ def test_no_store_is_made_where_a_link_leads(ledger: Ledger, tmp_path: Path) -> 
     with pytest.raises(StoreMismatchError):
         Ledger.open(ledger.path).save("one", "iris")
     assert [own] == list(own.parent.iterdir())
+
+
+@pytest.mark.parametrize("place", ["config.toml", "remote-stores.json", "history.git/config", "history.git/HEAD"])
+def test_a_file_with_holes_takes_no_memory(ledger: Ledger, tmp_path: Path, place: str) -> None:
+    """A ledger may come from anybody; a file of 64 GiB may take no room in it."""
+    ledger.save("one", "iris")
+    copy = Path(shutil.copytree(ledger.path, tmp_path / "copy"))
+    with open(copy / place, "a") as file:
+        file.truncate(1 << 36)
+    with contextlib.suppress(StorageError):
+        assert not Ledger.open(copy).verify().ok or place == "remote-stores.json"
