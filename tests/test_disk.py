@@ -590,6 +590,8 @@ def test_a_file_that_is_larger_than_any_such_is_not_read(tmp_path: Path) -> None
     (path := tmp_path / "file").write_bytes(b"x" * 10)
     assert b"x" * 10 == read_file(path, most=10)
     os.truncate(path, 1 << 36)
-    with pytest.raises(StorageError, match=r"cannot read .*/file: larger than any such file, with 68,719,476,736 bytes"):
+    with pytest.raises(
+        StorageError, match=r"cannot read .*/file: larger than any such file, with 68,719,476,736 bytes"
+    ):
         read_file(path)
     assert (b"x", b"\0") == (read_file(path, length=1), read_file(path, start=-1))

@@ -16,7 +16,7 @@ from ledger.blobs.fallback import FallbackStore
 from ledger.blobs.faults import Fault, missized
 from ledger.blobs.fsspec_store import FsspecStore
 from ledger.blobs.gathered_puts import GatheredPuts
-from ledger.blobs.layout import STORE_KEY
+from ledger.blobs.layout import OBJECT_KINDS, STORE_KEY
 from ledger.blobs.linked import link_content, linked_path
 from ledger.blobs.linked_objects import link_objects
 from ledger.blobs.links import MOST_LINKS, follow_links
@@ -48,6 +48,7 @@ from ledger.blobs.writer import ContentWriter
 __all__ = [
     "CHANGED_IN_PLACE",
     "MOST_LINKS",
+    "OBJECT_KINDS",
     "STORE_KEY",
     "BucketStore",
     "CacheUsage",

@@ -1,13 +1,25 @@
 """The store that a ledger was made with: told from any other one, and made again where it was deleted."""
 
 import os
+import re
 from pathlib import Path
 
-from ledger.blobs import LocalStore, Store, create_store, is_deleted, store_id
-from ledger.disk import fresh_name, mode_of, remove_folder, storage_errors, sync_directory
+from ledger.blobs import OBJECT_KINDS, LocalStore, Store, create_store, is_deleted, store_id
+from ledger.disk import (
+    fresh_name,
+    links_below,
+    mode_of,
+    names_in,
+    refuse_linked,
+    remove_folder,
+    storage_errors,
+    sync_directory,
+)
 from ledger.errors import FormatError, StoreMismatchError, UnsupportedFormatError
 from ledger.lookup import DEFAULT_STORE, Config
 from ledger.notices import warn_user
+
+_OF_OBJECTS = r"[0-9a-f]{2}|[0-9a-f]{62}|tmp_.*"  # compiled by `re` when it is first used
 
 
 def check_own_store(store: Store, ledger_dir: Path, config: Config) -> None:
@@ -47,6 +59,21 @@ def bring_back_store(ledger_dir: Path, config: Config) -> None:
         if is_deleted(store):
             _remake(ledger_dir, id=config.store_id)
             warn_user(f"{store.root} was deleted and is made again; `ledger verify` says which bytes are lost")
+
+
+def refuse_foreign_folders(ledger_dir: Path, config: Config) -> None:
+    """Raise `StorageError` where a link in the store inside the ledger directory leads to more than a store's objects.
+
+    A ledger may come from anybody: what lies there is the user's own, and nothing is to be put beside it.
+    """
+    if not _is_inside(config):
+        return
+    root = ledger_dir / DEFAULT_STORE
+    for kind in OBJECT_KINDS:
+        shards = links_below(root / kind, lambda _: False)
+        for folder in (root / kind, *(root / kind / name for name in shards)):
+            if folder.is_symlink() and not all(re.fullmatch(_OF_OBJECTS, name) for name in names_in(folder)):
+                refuse_linked(folder)
 
 
 def _is_inside(config: Config) -> bool:

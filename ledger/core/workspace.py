@@ -14,7 +14,7 @@ from pathlib import Path
 from ledger.blobs import LocalStore, ObjectCache, Store, cache_folder, hold, is_present, open_store
 from ledger.core.access import VersionAccess
 from ledger.core.mapping import MappedCopies, mapped_folder
-from ledger.core.own_store import bring_back_store, check_own_store
+from ledger.core.own_store import bring_back_store, check_own_store, refuse_foreign_folders
 from ledger.core.remote_stores import RemoteStores
 from ledger.core.trust import TrustFile
 from ledger.disk import Hold
@@ -161,6 +161,12 @@ class Workspace(View):
     def bring_back_store(self) -> None:
         """Make the store inside the ledger directory again where somebody deleted it, so that work can go on."""
         bring_back_store(self.path, self.config)
+        _ = self._looked_for_foreign_folders
+
+    @functools.cached_property
+    def _looked_for_foreign_folders(self) -> None:
+        """Looked for once, as a ledger that was copied from elsewhere has them from the beginning."""
+        refuse_foreign_folders(self.path, self.config)
 
     @functools.cached_property
     def author(self) -> str:

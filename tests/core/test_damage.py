@@ -604,3 +604,17 @@ def test_a_file_with_holes_takes_no_memory(ledger: Ledger, tmp_path: Path, place
         file.truncate(1 << 36)
     with contextlib.suppress(StorageError):
         assert not Ledger.open(copy).verify().ok or place == "remote-stores.json"
+
+
+@pytest.mark.parametrize("place", ["chunks", "packs", "tables", "chunks/ab"])
+def test_nothing_is_stored_beside_the_users_own_files(ledger: Ledger, tmp_path: Path, place: str) -> None:
+    """A ledger may come from anybody: a link in its store leads where the user keeps something else."""
+    (own := tmp_path / "own").mkdir()
+    (own / "letter").write_text("dear")
+    ledger.save("one", "iris")
+    copy = Path(shutil.copytree(ledger.path, tmp_path / "copy"))
+    shutil.rmtree(copy / "store" / place, ignore_errors=True)
+    (copy / "store" / place).symlink_to(own)
+    with pytest.raises(StorageError, match=f"{place}: it is a link"):
+        Ledger.open(copy).save("two", "iris")
+    assert ["letter"] == os.listdir(own)
