@@ -44,6 +44,7 @@ class Packs:
         self._scanned = False
         self._judged: int | None = None
         self._guard = ThreadLock()
+        self._judging = ThreadLock()
 
     def read(self, id: ObjectId, damage: Damage, named_by: ObjectId | None = None) -> RawObject | None:
         """The kind and bytes of an object, from a known pack; ``damage`` is told what others had in its place."""
@@ -85,16 +86,18 @@ class Packs:
 
         What this process has open may be a file that was replaced since. Each state of the folder is judged once.
         """
-        with storage_errors(self.folder, "read"):
-            changed = os.stat(self.folder).st_mtime_ns
-        if changed == self._judged:
-            return None
-        self._judged = changed
-        self.has_restored |= restore_indexes(self.folder)
-        with self._guard:
-            self._packs, self._by_age = {}, ()
-            self._bases = RecentObjects(_BASES_BYTES)
-        return self.read_from_new(id, damage)
+        # Under a lock: what one thread makes again, the others miss until it is there.
+        with self._judging:
+            with storage_errors(self.folder, "read"):
+                changed = os.stat(self.folder).st_mtime_ns
+            if changed != self._judged:
+                self._judged = changed
+                self.has_restored |= restore_indexes(self.folder)
+                with self._guard:
+                    self._packs, self._by_age = {}, ()
+                    self._bases = RecentObjects(_BASES_BYTES)
+                return self.read_from_new(id, damage)
+        return self.read(id, damage)
 
     def ids_beginning(self, prefix: str) -> Iterator[ObjectId]:
         """The ids of all packed objects that begin with some hex digits."""

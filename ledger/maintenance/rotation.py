@@ -79,7 +79,7 @@ def _read_positions(ledger_dir: Path) -> dict[str, str]:
     """Behind which piece the next check goes on, quick and deep ones apart."""
     try:
         return msgspec.json.decode(read_file(ledger_dir / _FILE, most=SMALL), type=dict[str, str])
-    except (FileNotFoundError, msgspec.DecodeError, StorageError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, StorageError):
         return {}  # derived: the next check begins anywhere
 
 

@@ -5,15 +5,19 @@ import hashlib
 import os
 import shutil
 import zlib
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
 from ledger import Ledger
 from ledger.errors import IntegrityError, StorageError
+from ledger.history import packs
 from ledger.history.entries import NAME_DELTA, encode_delta_entry, encode_entry, encode_head
+from ledger.history.forms import ObjectId
 from ledger.history.indexing import can_be_indexed, restore_indexes
-from ledger.history.kinds import BLOB
+from ledger.history.kinds import BLOB, RawObject
+from ledger.history.objects import Objects
 from ledger.history.packfile import seal_pack
 from ledger.history.soundness import check_index
 from tests.kit.git import run_git
@@ -45,6 +49,26 @@ def test_a_damaged_index_is_made_again(ledger: Ledger, kind: str) -> None:
     again = Ledger.open(ledger.path)
     assert [0, 1, 2, 3, 4] == [version.load() for version in again.versions("numbers")]
     assert "6" == again.save(5, "numbers").version
+
+
+def test_threads_that_miss_an_index_wait_until_it_is_there(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one thread is making again, another one does not take for lost."""
+    ledger.save(1, "one")
+    tip = ObjectId(ledger.workspace.history.tip())
+    for index in packs_of(ledger).glob("*.idx"):
+        index.unlink()
+    objects = Objects(ledger.git_dir)
+    others: list[Future[RawObject]] = []
+
+    def restore_beside_another(folder: Path) -> bool:
+        if not others:
+            others.append(pool.submit(objects.read, tip))
+            wait(others, timeout=0.2)
+        return restore_indexes(folder)
+
+    monkeypatch.setattr(packs, "restore_indexes", restore_beside_another)
+    with ThreadPoolExecutor() as pool:
+        assert objects.read(tip) == others[0].result()
 
 
 def test_who_has_a_damaged_pack_open_reads_what_others_put_in_its_place(ledger: Ledger) -> None:

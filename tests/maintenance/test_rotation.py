@@ -94,7 +94,11 @@ def test_a_lost_position_starts_over(twenty: Ledger) -> None:
     """The position is derived: damaged or gone, the next run begins somewhere and finds the same."""
     path = twenty.path / "cache" / "verify.json"
     verify_part(twenty, Part(share=0.3))
-    for lose in (lambda: path.write_bytes(b"{"), lambda: shutil.rmtree(path.parent)):
+    for lose in (
+        lambda: path.write_bytes(b"{"),
+        lambda: path.write_bytes(b'{"deep":"\xff"}'),
+        lambda: shutil.rmtree(path.parent),
+    ):
         lose()
         reports = [verify_part(twenty, Part(share=0.5)) for _ in range(2)]
         assert problems_in([twenty.verify()]) == problems_in(reports)
