@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 ASK_SECONDS = 60.0
 """How long a remote may take to say what its branch holds."""
 
-TRANSFER_SECONDS = 1800.0
-"""How long a fetch or a push may take."""
+TRANSFER_SECONDS = 14_400.0
+"""How long a fetch or a push may take: that of some gigabytes over a slow line."""
 
 ASK_MEMORY = 1 << 30
 """The bytes of memory that Git and its helpers may each take to hear what a branch holds: a remote may talk on."""
@@ -54,8 +54,9 @@ _SETTINGS = (
     "core.multiPackIndex=false",
     "core.askPass=",
     "gc.auto=0",
-    "http.lowSpeedLimit=1000",
-    "http.lowSpeedTime=30",
+    # A server may say next to nothing while it gathers what is asked for, or checks what was pushed.
+    "http.lowSpeedLimit=1",
+    "http.lowSpeedTime=600",
 )
 _SHOWN_LINES = 9
 """So many last lines of Git's words: where a lock file is in its way, they name it and say what to do."""

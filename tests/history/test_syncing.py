@@ -208,6 +208,24 @@ def test_a_remote_that_never_answers(pair: tuple[Ledger, Ledger], monkeypatch: p
     assert f"cannot reach hub (http://127.0.0.1:{port}/x.git): {reason}" == str(caught.value)
 
 
+@pytest.mark.slow
+def test_a_web_server_may_take_its_time(pair: tuple[Ledger, Ledger]) -> None:
+    """It gathers what a large ledger holds, or checks what was pushed: half a minute without a byte is no failure."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            with server.accept()[0] as caller:
+                time.sleep(33)
+                caller.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.git"
+        with pytest.raises(RemoteError, match=f"fatal: repository '{url}/' not found"):
+            transport.remote_tip(pair[0].git_dir, Remote("hub", url))
+        thread.join()
+
+
 def test_a_git_that_cannot_be_started_is_an_error_with_its_path(
     pair: tuple[Ledger, Ledger], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
