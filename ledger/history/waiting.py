@@ -172,14 +172,13 @@ class Queue:
     def ring_next(self) -> None:
         """Wake the writer that has waited longest; for whoever has let go of the lock."""
         # What is rung too late or never is made good by the writers, which look for themselves now and then.
-        with contextlib.suppress(StorageError):
-            for name in self._tickets():
-                if self._ring(name):
-                    return
+        for name in self._tickets():
+            if self._ring(name):
+                return
 
     def remove_dead(self) -> None:
         """Remove what writers left that died."""
-        for name in names_in(self._folder):
+        for name in self._names():
             match = _TICKET.fullmatch(name.removesuffix(_BELL))
             if match is None or time.time() - int(match[1]) / 1e9 < _DEAD_SECONDS:
                 continue
@@ -207,7 +206,13 @@ class Queue:
         return True
 
     def _tickets(self) -> list[str]:
-        return list(filter(_TICKET.fullmatch, names_in(self._folder)))
+        return list(filter(_TICKET.fullmatch, self._names()))
+
+    def _names(self) -> list[str]:
+        try:
+            return names_in(self._folder)
+        except StorageError:
+            return []  # such as another user's folder: who waits there gets the lock in time
 
     def _look_at(self, ticket: Path) -> Waiter | None:
         """A publication that can be taken up, or ``None``: its own writer gets the lock in time, if it lives."""

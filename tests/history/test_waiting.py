@@ -390,6 +390,17 @@ def test_where_no_fifo_can_be_made_the_lock_is_waited_for(
     assert (["1"], []) == (versions_of(history), list(queue.iterdir()))
 
 
+def test_a_queue_that_cannot_be_looked_into_keeps_nobody_from_saving(history: History, lock: Path, queue: Path) -> None:
+    """Such as one that another user has made for himself alone: it costs the queue, not the save."""
+    queue.symlink_to(queue.name)
+    with LockFile(lock).hold(timeout=1):
+        thread = threading.Thread(target=partial(publish, history))
+        thread.start()
+        time.sleep(0.05)
+    thread.join()
+    assert ["1"] == versions_of(history)
+
+
 def test_as_which_commit_it_is_published_is_noted_whole(queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system takes some bytes at a time, a writer whose holder dies still learns of its commit."""
     really = os.write
