@@ -69,11 +69,8 @@ class PackFile:
 
     def find(self, name: bytes) -> int | None:
         """Where an object's entry begins, or ``None`` if it is not in this pack."""
-        head, first = self._head or self._read_head(), name[0]
-        low: int
-        high: int
-        low, high = _BOUNDS.unpack_from(head, _FAN_OUT_AT + 4 * first - 4) if first else (0, _number(head, _FAN_OUT_AT))
-        high = min(high, self._count)
+        head = self._head or self._read_head()
+        low, high = self._bounds(head, name[0])
         if low >= high:
             return None
         if _NAMES_AT + ID_BYTES * high > len(head):
@@ -98,6 +95,12 @@ class PackFile:
     def names(self) -> Iterator[bytes]:
         """The names of all objects, sorted."""
         names = self._part(_NAMES_AT, ID_BYTES * len(self))
+        return (names[at : at + ID_BYTES] for at in range(0, len(names), ID_BYTES))
+
+    def names_beginning(self, first: int) -> Iterator[bytes]:
+        """The names of the objects that begin with a byte, sorted."""
+        low, high = self._bounds(self._head or self._read_head(), first)
+        names = self._part(_NAMES_AT + ID_BYTES * low, ID_BYTES * max(0, high - low))
         return (names[at : at + ID_BYTES] for at in range(0, len(names), ID_BYTES))
 
     def offsets(self) -> "array[int]":
@@ -130,6 +133,13 @@ class PackFile:
         if not self._head:
             self._read_head()
         return self._count
+
+    def _bounds(self, head: bytes, first: int) -> tuple[int, int]:
+        """Which places in the index those names have that begin with a byte: from the first on, up to the second."""
+        low: int
+        high: int
+        low, high = _BOUNDS.unpack_from(head, _FAN_OUT_AT + 4 * first - 4) if first else (0, _number(head, _FAN_OUT_AT))
+        return low, min(high, self._count)
 
     def _place(self, name: bytes, low: int, high: int) -> int | None:
         """The place of a name in the index, between the bounds of its first byte.

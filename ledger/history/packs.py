@@ -100,9 +100,10 @@ class Packs:
         return self.read(id, damage)
 
     def ids_beginning(self, prefix: str) -> Iterator[ObjectId]:
-        """The ids of all packed objects that begin with some hex digits."""
+        """The ids of all packed objects that begin with some hex digits, at least two."""
         self._scan()
-        packed = (name.hex() for pack in self._packs.values() for name in _names(pack))
+        first = int(prefix[:2], 16)
+        packed = (name.hex() for pack in self._packs.values() for name in _names_beginning(pack, first))
         return (ObjectId(name) for name in packed if name.startswith(prefix))
 
     def counts(self) -> Mapping[str, int]:
@@ -176,9 +177,9 @@ class Packs:
             return known.keys() != self._packs.keys()
 
 
-def _names(pack: PackFile) -> list[bytes]:
+def _names_beginning(pack: PackFile, first: int) -> list[bytes]:
     try:
-        return list(pack.names())
+        return list(pack.names_beginning(first))
     except FileNotFoundError:
         return []
     except OSError as error:

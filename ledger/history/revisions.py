@@ -144,7 +144,7 @@ def _named(objects: Objects, tagged: Callable[[str], str | None], word: str, rev
 
 def _by_prefix(objects: Objects, prefix: str) -> CommitId:
     found = []
-    for name in sorted(objects.ids_with_prefix(prefix)):
+    for name in [ObjectId(prefix)] if is_object_id(prefix) else sorted(objects.ids_with_prefix(prefix)):
         try:
             objects.get(name, COMMIT)
         except IntegrityError:

@@ -45,6 +45,7 @@ def test_every_object_of_a_pack_is_found(
     names = {bytes.fromhex(object_id(kind, data)): (kind, data) for kind, data in objects}
     assert names == {name: pack.read(name) for name in pack.names()}
     assert sorted(names) == list(pack.names()) == sorted(name for _, name in pack.places())
+    assert sorted(names) == [name for first in range(256) for name in pack.names_beginning(first)]
     assert pack.read(bytes(20)) is None
     assert pack.read(b"\xff" * 20) is None
     assert len(names) == count_in_index(base.with_suffix(".idx").stat().st_size)

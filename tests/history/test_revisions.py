@@ -13,7 +13,7 @@ from ledger.history import History, time_of
 from ledger.history.forms import Commit, ObjectId
 from ledger.history.revisions import leads_to
 from ledger.ids import CommitId
-from tests.kit.histories import NOW, again, draft, git, new_history, publish
+from tests.kit.histories import NOW, again, draft, git, new_history, packs_of, publish
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +133,16 @@ def test_trees_and_blobs_are_no_revisions(story: History) -> None:
     """An object of another kind is no commit to go to."""
     with pytest.raises(RevisionNotFoundError, match="no commit begins so"):
         story.resolve(git(story, "rev-parse", "main^{tree}"))
+
+
+def test_a_whole_id_is_found_beside_a_damaged_index(tmp_path: Path) -> None:
+    """It is asked for as any object is: whether others begin like it does not matter."""
+    history = new_history(tmp_path)
+    first = history.tip()
+    publish(history)
+    newest = max(packs_of(history), key=lambda pack: pack.stat().st_mtime_ns)
+    newest.with_suffix(".idx").write_bytes(b"")
+    assert first == again(history).resolve(first)
 
 
 @pytest.mark.parametrize("revision", [1, None, b"HEAD", dt.date(2026, 11, 23)])
