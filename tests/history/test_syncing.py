@@ -226,6 +226,19 @@ def test_a_web_server_may_take_its_time(pair: tuple[Ledger, Ledger]) -> None:
         thread.join()
 
 
+def test_a_working_directory_that_is_gone_is_what_the_hint_is_about(
+    pair: tuple[Ledger, Ledger], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ledger goes on without one, and Git does not; there is nothing wrong with the remote."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(RemoteError, match="Unable to read current working directory") as caught:
+        pair[1].sync()
+    assert "change to a folder that is there" == caught.value.hint
+
+
 def test_a_git_that_cannot_be_started_is_an_error_with_its_path(
     pair: tuple[Ledger, Ledger], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
