@@ -30,7 +30,7 @@ from ledger.lookup import write_remote
 from ledger.meters import Progress, progress
 from tests.kit.contents import noise
 from tests.kit.histories import start
-from tests.kit.hubs import hub_tip
+from tests.kit.hubs import hub_tip, new_hub
 from tests.kit.ledgers import values_by_version
 
 
@@ -179,6 +179,25 @@ def test_a_number_that_origin_publishes_during_a_sync_with_another_stays(
     with pytest.raises(ArgumentError, match=r"peer .* holds another version in the place of iris@2, which origin has"):
         bob.sync("peer")
     assert (["iris@2"], {"1": "first", "2": "of bob"}) == (published, values_by_version(bob))
+
+
+def test_a_second_hub_that_holds_other_numbers_than_origin_is_replaced_by_an_empty_one(
+    pair: tuple[Ledger, Ledger], tmp_path: Path
+) -> None:
+    """Nobody can bring a bare repository into the order of origin; what it holds is in the ledgers."""
+    ada, bob = pair
+    for name in ("second", "third"):
+        (tmp_path / name).mkdir()
+        write_remote(bob.path, name, str(new_hub(tmp_path / name)))
+    bob.save("of bob", "iris")
+    bob.sync("second")
+    ada.save("of ada", "iris")
+    ada.sync()
+    bob.sync()
+    with pytest.raises(ArgumentError, match="holds another version in the place of iris@2, which origin") as caught:
+        bob.sync("second")
+    assert "sync that ledger with origin first; where it is a bare repository, which nobody can sync" in caught.value.hint
+    assert ("iris@1", "iris@2", "iris@3") == bob.sync("third").pushed
 
 
 def test_a_merge_is_written_under_the_ledgers_lock(pair: tuple[Ledger, Ledger], hub: Path) -> None:
