@@ -13,13 +13,13 @@ from pathlib import Path
 from ledger.disk import mode_of, read_file, remove_if_there, storage_errors
 from ledger.errors import StorageError
 from ledger.history.damage import Damage
+from ledger.history.deltas import MOST_BYTES
 from ledger.history.forms import ObjectId, is_object_id, object_id
 from ledger.history.kinds import KINDS, RawObject
 from ledger.system_errors import storage_error
 
 _NUMBERS = {name: number for number, name in KINDS.items()}
-_LOOSE_LIMIT = 8 << 20
-_LOOSE_FILE = 2 * _LOOSE_LIMIT  # no compression makes more of what it cannot shrink
+_MOST_STORED = 2 * MOST_BYTES  # no compression makes more of what it cannot shrink
 
 _FOLDER = re.compile(r"[0-9a-f]{2}")
 
@@ -33,14 +33,14 @@ class LooseObjects:
     def read(self, id: ObjectId, damage: Damage) -> RawObject | None:
         """The kind and bytes of an object, checked; ``None`` if there is none, or it says in ``damage`` why not."""
         try:
-            packed = read_file(self._directory / id[:2] / id[2:], length=_LOOSE_FILE)
+            packed = read_file(self._directory / id[:2] / id[2:], length=_MOST_STORED)
         except FileNotFoundError:
             return None
         except StorageError as error:
             damage.note_unread(error)
             return None
         try:
-            data = zlib.decompressobj().decompress(packed, _LOOSE_LIMIT)
+            data = zlib.decompressobj().decompress(packed, MOST_BYTES)
             head, _, body = data.partition(b"\0")
             kind = _NUMBERS[head.split(b" ")[0]]
         except (zlib.error, KeyError, IndexError) as error:

@@ -196,7 +196,9 @@ def test_a_second_hub_that_holds_other_numbers_than_origin_is_replaced_by_an_emp
     bob.sync()
     with pytest.raises(ArgumentError, match="holds another version in the place of iris@2, which origin") as caught:
         bob.sync("second")
-    assert "sync that ledger with origin first; where it is a bare repository, which nobody can sync" in caught.value.hint
+    assert (
+        "sync that ledger with origin first; where it is a bare repository, which nobody can sync" in caught.value.hint
+    )
     assert ("iris@1", "iris@2", "iris@3") == bob.sync("third").pushed
 
 

@@ -414,6 +414,13 @@ def test_loose_objects_of_real_git_are_read(history: History) -> None:
     assert ["1", "2"] == versions_of(again(history))
 
 
+def test_a_large_loose_object_is_read_as_one_in_a_pack_is(history: History) -> None:
+    """A folder of 100,000 events is larger than any record; Git leaves it loose where few objects are pushed."""
+    data = bytes(9 << 20)
+    id = ObjectId(git(history, "hash-object", "-w", "--stdin", data=data))
+    assert (BLOB, data) == Objects(history.git_dir).read(id)
+
+
 def test_threads_share_the_objects_while_packs_come_and_go(history: History) -> None:
     """Readers in threads find every object while saves fold packs under them."""
     failures: list[BaseException] = []
