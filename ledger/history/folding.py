@@ -7,7 +7,7 @@ back from the disk, and each object is checked by its name. No old pack goes bef
 The caller holds the lock of those who fold during each slice, and during `put_in_place`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from typing import NoReturn
 
@@ -28,7 +28,8 @@ from ledger.history.entries import (
 from ledger.history.forms import object_id
 from ledger.history.kinds import COMMIT, TREE
 from ledger.history.new_pack import NewPack, Record
-from ledger.history.old_packs import Entries, OldPack
+from ledger.history.old_packs import FEW, Entries, OldPack
+from ledger.history.packfile import PackFile
 from ledger.history.relatives import Relatives
 
 LONGEST_OWN_CHAIN = 48
@@ -100,6 +101,14 @@ class Fold:
         at = self._entries.pack_of(last)
         return self.packs[at].ordered_names[last - self._starts[at]] == self.new[last].name
 
+    def listed_names(self) -> Iterator[bytes]:
+        """The names that the indexes of the packs list, sorted and each once, one part of them after another."""
+        if len(self) <= FEW:
+            yield self._listed(PackFile.names)
+        else:
+            for first in range(256):
+                yield self._listed(partial(PackFile.names_beginning, first=first))
+
     def advance(self, most: int, *, durably: bool) -> None:
         """Go through the next entries, ``most`` or fewer; raises `OldPackDamage`."""
         start = len(self.new)
@@ -113,6 +122,15 @@ class Fold:
         unreadable = self.new.first_unreadable(start)
         if unreadable is not None:
             self._blame(unreadable)
+
+    def _listed(self, names_of: Callable[[PackFile], Iterator[bytes]]) -> bytes:
+        found: set[bytes] = set()
+        for old in self.packs:
+            try:
+                found.update(names_of(old.pack))
+            except PackDamage as error:
+                raise OldPackDamage(old) from error
+        return b"".join(sorted(found))
 
     def _advance_in(self, at: int, stop: int) -> None:
         """Go through the entries of one pack, up to the ``stop``-th of all."""

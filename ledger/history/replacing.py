@@ -53,6 +53,7 @@ def fold_at_once(objects: Objects, packs: Sequence[OldPack], least: int) -> None
 def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> None:
     """Finish a fold whose entries are all copied: its pack takes the place of those that it was made from."""
     folder = objects.pack_directory
+    _check_listed(fold, columns)
     checksum, index, count = fold.new.seal(columns)
     stem = f"pack-{checksum}"
     # Under a name that only we know: what is read here, and nothing else, gets the place of the pack.
@@ -73,6 +74,17 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> No
     folded = [old.base.name for old in fold.packs if old.base.name != stem]
     objects.packs.adopt(stem, count, made_of=folded)
     remove_packs(objects, folded)
+
+
+def _check_listed(fold: Fold, columns: Sequence[Columns]) -> None:
+    """Raise `IntegrityError` unless the new index is to list what the old ones do: a fold may have begun long ago."""
+    names, at = b"".join(part.names for part in columns), 0
+    for expected in fold.listed_names():
+        if names[at : at + len(expected)] != expected:
+            raise IntegrityError(f"{fold.new.path} does not list what its packs hold", where=str(fold.new.path))
+        at += len(expected)
+    if at != len(names):
+        raise IntegrityError(f"{fold.new.path} lists more than its packs hold", where=str(fold.new.path))
 
 
 def _keep_age(index: Path, packs: Sequence[OldPack]) -> None:

@@ -276,6 +276,21 @@ def test_a_fold_that_does_not_fit_is_thrown_away(history: History, kind: str) ->
 
 
 @pytest.mark.usefixtures("small_slices")
+def test_a_fold_whose_records_were_altered_takes_no_packs_place(history: History) -> None:
+    """An object whose name has changed there would be listed nowhere; the fold is thrown away and begun again."""
+    begun(history)
+    before = objects_of(history)
+    records = bytearray((folder_of(history) / "records").read_bytes())
+    records[3] ^= 1
+    (folder_of(history) / "records").write_bytes(records)
+    with pytest.warns(UserWarning, match="could not be folded: .* does not list what its packs hold"):
+        for number in range(3 * FOLD_AT):
+            publish(again(history), draft("iris", size=number))
+    assert before.items() <= objects_of(history).items()
+    assert len(packs_of(history)) < 3 * FOLD_AT
+
+
+@pytest.mark.usefixtures("small_slices")
 @pytest.mark.parametrize("at", [0.3, 0.6, 0.9])
 def test_a_damaged_pack_is_left_out_of_a_large_fold(tmp_path: Path, at: float) -> None:
     """Where a byte has changed in one of the packs, that one stays as it is, and the others are folded."""
