@@ -56,7 +56,7 @@ _SETTINGS = (
     "gc.auto=0",
     # A server may say next to nothing while it gathers what is asked for, or checks what was pushed.
     "http.lowSpeedLimit=1",
-    "http.lowSpeedTime=600",
+    "http.lowSpeedTime=120",
 )
 _SHOWN_LINES = 9
 """So many last lines of Git's words: where a lock file is in its way, they name it and say what to do."""
