@@ -38,10 +38,8 @@ class Folds:
 
         The caller holds the ledger's lock.
         """
-        if not is_fold_due(self._staging.objects):
-            return None
         with _told_as_warning():
-            held = self._lock.try_hold()
+            held = self._lock.try_hold() if is_fold_due(self._staging) else None
             if held is not None:
                 stack.enter_context(held)
                 return next_fold(self._staging)

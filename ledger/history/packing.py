@@ -63,10 +63,10 @@ FoldStep = Callable[[], None]
 """A step towards few packs, ready to be done."""
 
 
-def is_fold_due(objects: Objects) -> bool:
-    """Whether there is something to fold, as far as this process knows."""
-    counts = objects.packs.counts()
-    return bool(plan_fold(counts)) or _is_turn(counts, _written_last(counts))
+def is_fold_due(staging: StagingArea) -> bool:
+    """Whether there is something to fold, as far as this process knows, or a large fold whose turn it is."""
+    counts = staging.objects.packs.counts()
+    return bool(plan_fold(counts)) or (_is_turn(counts, _written_last(counts)) and staging.is_under_way())
 
 
 def next_fold(staging: StagingArea) -> FoldStep | None:

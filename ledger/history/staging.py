@@ -174,6 +174,10 @@ class StagingArea:
         write_file(self.folder / _PLAN, [encode(plan)])
         return StagedFold(self, plan, packs)
 
+    def is_under_way(self) -> bool:
+        """Whether there is the plan of a fold, whatever it says."""
+        return bool(mode_of(self.folder / _PLAN))
+
     def plan_under_way(self) -> FoldPlan | None:
         """What is being folded, or ``None``."""
         path = self.folder / _PLAN
