@@ -107,6 +107,7 @@ def test_a_folder_of_a_version_is_restored_alone(ledger: Ledger, tmp_path: Path,
     (tmp_path / "d" / "sub.txt").write_text("beside")
     (tmp_path / "d" / "empty").mkdir()
     made = ledger.save(tmp_path / "d", "d").restore(tmp_path / "out", file=folder)
+    assert made.is_dir()
     assert _walked(tmp_path / folder) == _walked(made)
 
 
