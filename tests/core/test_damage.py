@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -602,8 +603,14 @@ def test_a_file_with_holes_takes_no_memory(ledger: Ledger, tmp_path: Path, place
     copy = Path(shutil.copytree(ledger.path, tmp_path / "copy"))
     with open(copy / place, "a") as file:
         file.truncate(1 << 36)
-    with contextlib.suppress(StorageError):
-        assert not Ledger.open(copy).verify().ok or place == "remote-stores.json"
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(StorageError):
+            assert not Ledger.open(copy).verify().ok or place == "remote-stores.json"
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 27
 
 
 @pytest.mark.parametrize("place", ["chunks", "packs", "tables", "chunks/ab"])
