@@ -2,11 +2,15 @@
 
 import gc
 
+from ledger.interrupts import was_interrupt
+
 # To look for garbage among what is being imported, and once more at the end, takes an eighth of a short command.
 gc.disable()
 try:
     from ledger.cli import main
-except KeyboardInterrupt:
+except BaseException as error:
+    if not was_interrupt(error):
+        raise
     raise SystemExit(130) from None
 finally:
     gc.freeze()

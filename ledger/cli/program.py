@@ -34,6 +34,7 @@ from ledger.cli.sharing import clone, remote, sync
 from ledger.cli.suggesting import suggestion_for
 from ledger.cli.verifying import verify
 from ledger.errors import LedgerError, StorageError
+from ledger.interrupts import was_interrupt
 from ledger.system_errors import memory_error
 
 
@@ -114,19 +115,28 @@ def run(arguments: Sequence[str]) -> int:
         try:
             with bar_on_terminal():
                 code = program.main(list(arguments), prog_name="ledger", standalone_mode=False, obj=session)
-        except LedgerError as error:
-            return report_error(error, wants_json=wants_json, ledger=session.path)
         except (click.Abort, KeyboardInterrupt):  # the second is pressed while click or the bar deals with the first
             return INTERRUPTED
-        except click.ClickException as error:
+        except Exception as error:  # noqa: BLE001  # raised again where it has no name
+            return INTERRUPTED if was_interrupt(error) else _report(error, wants_json, session.path)
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception, wants_json: bool, ledger: str | None) -> int:
+    """Say on stderr how a command failed, and return the exit code; raises an error that has no name of ours."""
+    match error:
+        case LedgerError():
+            return report_error(error, wants_json=wants_json, ledger=ledger)
+        case click.ClickException():
             return report_usage(error, wants_json=wants_json)
-        except MemoryError as error:
-            return report_error(memory_error(error, "too little memory"), wants_json=wants_json, ledger=session.path)
-        except OSError as error:
+        case MemoryError():
+            return report_error(memory_error(error, "too little memory"), wants_json=wants_json, ledger=ledger)
+        case OSError():
             _drop_output()
             lost = StorageError(f"cannot write {error.filename or 'the output'}: {error.strerror or error}")
             return report_error(lost, wants_json=wants_json)
-    return code if isinstance(code, int) else 0
+        case _:
+            raise error
 
 
 def _drop_output() -> None:

@@ -400,6 +400,31 @@ def test_an_interrupt_is_silent_while_the_program_is_loaded() -> None:
     assert (130, "") == (done.returncode, done.stderr)
 
 
+STRUCK_IN_A_CLASS = """
+import runpy, sys
+class Struck:
+    def __set_name__(self, *_):
+        raise KeyboardInterrupt
+class Finder:
+    def find_spec(self, name, *_):
+        if name == module:
+            type("Loaded", (), {"field": Struck()})
+module = sys.argv.pop()
+sys.meta_path.insert(0, Finder())
+runpy.run_module("ledger", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("module", ["ledger.cli.care", "ledger.api"])
+def test_an_interrupt_is_silent_while_a_class_is_made(module: str, workdir: Path) -> None:
+    """Python 3.11 makes a `RuntimeError` of an interrupt there, as the program or a command is loaded."""
+    (workdir / "new.csv").write_text("new")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    program = [sys.executable, "-c", STRUCK_IN_A_CLASS, "save", "new.csv", "--name", "new", module]
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    assert (130, "") == (done.returncode, done.stderr.strip())
+
+
 def test_a_second_interrupt_is_silent_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C pressed again while the first one is being told ends the program in the same way."""
 
