@@ -29,6 +29,7 @@ from ledger.blobs.store import (
     uncached,
 )
 from ledger.errors import (
+    ConfigError,
     FormatError,
     IntegrityError,
     MissingDependencyError,
@@ -50,7 +51,8 @@ WAITED_SECONDS: Final = 1.0
 
 _Result = TypeVar("_Result")
 
-_FAILURES = (StorageError, StoreMismatchError, MissingDependencyError)
+_Failure = AwayError | StorageError | MissingDependencyError | ConfigError
+_FAILURES = (StorageError, StoreMismatchError, MissingDependencyError, ConfigError)
 
 
 class _Silence(NamedTuple):
@@ -193,11 +195,11 @@ class FallbackStore:
         return self._first_of_others(ask) if answer is None else answer
 
     def _first_of_others(self, ask: Callable[[Store], _Result | None]) -> _Result | None:
-        failure: AwayError | StorageError | MissingDependencyError | None = None
+        failure: _Failure | None = None
         for store in self._others_in_order():
             try:
                 answer = self._asked(store, ask)
-            except (AwayError, StorageError, MissingDependencyError) as error:
+            except (AwayError, StorageError, MissingDependencyError, ConfigError) as error:
                 failure = failure or error  # it may be there, unless another one has it
             except (FileNotFoundError, StoreMismatchError):
                 continue  # where its bucket is gone, `missed` knows whether it should be there
@@ -229,7 +231,7 @@ class FallbackStore:
     def _others_in_order(self) -> list[Store]:
         return sorted(self._others, key=lambda store: self._stores.index(store) in self._silent)
 
-    def _raise(self, failure: AwayError | StorageError | MissingDependencyError) -> NoReturn:
+    def _raise(self, failure: _Failure) -> NoReturn:
         """Raise the failure of another store; if all of it is away, or closed, it says nothing about what it holds."""
         if isinstance(failure, StorageError):
             raise_if_inconclusive(failure)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from ledger.blobs.store import CachingStore, Store, fresh, get_into, gets_at_once, settle, size_of, uncached
-from ledger.errors import FormatError, MissingDependencyError, StorageError, StoreMismatchError
+from ledger.errors import ConfigError, FormatError, MissingDependencyError, StorageError, StoreMismatchError
 from ledger.forks import ThreadLock
 from ledger.notices import warn_user
 
@@ -120,7 +120,7 @@ class OptionalStore:
             raise AwayError(f"the store {self._url} is away")
         try:
             return question(self._open())
-        except (StorageError, StoreMismatchError, FormatError, MissingDependencyError) as error:
+        except (StorageError, StoreMismatchError, FormatError, MissingDependencyError, ConfigError) as error:
             if self._absence.begin():
                 warn_user(f"going on without what lies in the store {self._url}: {error}")
             raise AwayError(f"the store {self._url} is away") from error

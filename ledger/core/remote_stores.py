@@ -6,7 +6,8 @@ Knows the settings of the remotes and which stores are noted; never asks the own
 import functools
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ledger.blobs import (
@@ -21,7 +22,14 @@ from ledger.blobs import (
     store_id,
 )
 from ledger.core.noted_stores import check_noted
-from ledger.errors import MissingDependencyError, StorageError, StoreMismatchError, StoreUnavailableError
+from ledger.errors import (
+    ArgumentError,
+    ConfigError,
+    MissingDependencyError,
+    StorageError,
+    StoreMismatchError,
+    StoreUnavailableError,
+)
 from ledger.lookup import (
     CONFIG_FILE,
     DEFAULT_STORE,
@@ -36,6 +44,17 @@ from ledger.lookup import (
 from ledger.records import Content
 from ledger.system_errors import raise_if_inconclusive
 from ledger.wording import without_secrets
+
+
+@contextmanager
+def setting_named(ledger_dir: Path, name: str, remote: RemoteConfig) -> Iterator[None]:
+    """A block that opens the store of a remote: where its URL is none, a `ConfigError` names the setting."""
+    try:
+        yield
+    except ArgumentError as error:
+        path = ledger_dir / CONFIG_FILE
+        setting = f"remotes.{name}.store" if remote.store else f"remotes.{name}"
+        raise ConfigError(f"{path}: {setting}: {error}", hint=error.hint, path=str(path)) from error
 
 
 class RemoteStores:
@@ -106,30 +125,46 @@ class RemoteStores:
         return tuple(OptionalStore(without_secrets(url), functools.partial(self._open, url)) for url in self._urls)
 
     def _opened(self, url: str) -> Store:
-        open_it = functools.partial(open_store, url, cache=self._cache)
         try:
-            store = open_it()
-        except (MissingDependencyError, StorageError):
-            return UnopenedStore(without_secrets(url), functools.partial(self._open_after_all, open_it))
+            store = self._open_as_it_is(url)
+        except (ConfigError, MissingDependencyError, StorageError):
+            return UnopenedStore(without_secrets(url), functools.partial(self._open_after_all, url))
         return LocalStore(store.root, is_of_others=True) if isinstance(store, LocalStore) else store
 
-    def _open_after_all(self, open_it: Callable[[], Store]) -> Store:
+    def _open_as_it_is(self, url: str) -> Store:
+        with self._setting_of(url):
+            return open_store(url, cache=self._cache)
+
+    def _open_after_all(self, url: str) -> Store:
         """A store that could not be opened at first; who asks for the stores from now on gets it as it is."""
-        store = open_it()
+        store = self._open_as_it_is(url)
         self._forget()
         return store
 
     def _open(self, url: str) -> Store:
         """A store; one in a folder is checked to be the one that is noted, as its disk may be away."""
-        store = open_store(url, cache=self._cache, attempts=1)
+        with self._setting_of(url):
+            store = open_store(url, cache=self._cache, attempts=1)
         if isinstance(store, LocalStore):
             check_noted(self._ledger_dir, store)
         return store
 
-    @functools.cached_property
+    def _setting_of(self, url: str) -> AbstractContextManager[None]:
+        name = self._remote_of[url]
+        return setting_named(self._ledger_dir, name, self._config.remotes[name])
+
+    @property
     def _urls(self) -> list[str]:
-        urls = (likely_store_of_remote(self._ledger_dir, remote) for remote in self._config.remotes.values())
-        return [url for url in dict.fromkeys(urls) if url]
+        return list(self._remote_of)
+
+    @functools.cached_property
+    def _remote_of(self) -> dict[str, str]:
+        """The URL of each store, with the name of the first remote that has it."""
+        found: dict[str, str] = {}
+        for name, remote in self._config.remotes.items():
+            if url := likely_store_of_remote(self._ledger_dir, remote):
+                found.setdefault(url, name)
+        return found
 
     def _check_place(self, name: str, remote: RemoteConfig) -> None:
         """Raise where no store is at a remote's place, or one that could not be found there at first."""

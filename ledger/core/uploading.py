@@ -23,6 +23,7 @@ from ledger.blobs import (
     store_id,
 )
 from ledger.core.noted_stores import check_noted, note_store, recognise
+from ledger.core.remote_stores import setting_named
 from ledger.core.workspace import Workspace
 from ledger.errors import ConfigError, IntegrityError, LedgerError, StoreMismatchError
 from ledger.history import Claim, Snapshot
@@ -98,7 +99,8 @@ class _Upload:
                     url=without_secrets(self._settings.url),
                 )
             return None
-        target = open_store(self._url, cache=workspace.cache)
+        with setting_named(workspace.path, remote.name, self._settings):
+            target = open_store(self._url, cache=workspace.cache)
         return None if target.url == own.url else target
 
     def _contents(self, claims: Iterable[Claim]) -> _Contents:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from ledger.disk import absolute, given_path, is_file, is_folder, names_in
-from ledger.errors import StorageError
+from ledger.errors import ConfigError, StorageError
 from ledger.history import REPOSITORY, Remote, check_remote, path_in, refuse_secrets, remote_url
 from ledger.lookup.config import CONFIG_FILE, RemoteConfig, absolute_store, given_store, read_config, store_url
 from ledger.lookup.configuring import append_remote
@@ -83,12 +83,12 @@ def store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
 def likely_store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
     """As `store_of_remote`, but if the remote's path cannot be read, the place of a bare repository's store.
 
-    A dead mount or a closed folder must not get in the way of what is stored here: only a look into that store raises
-    the error.
+    A dead mount, a closed folder or bad settings of a ledger there must not get in the way of what is stored here: only
+    a look into that store raises the error.
     """
     try:
         return store_of_remote(ledger_dir, settings)
-    except StorageError:
+    except (ConfigError, StorageError):
         local = _local_path(settings.url)
         return str(local / HUB_STORE) if local is not None else ""
 

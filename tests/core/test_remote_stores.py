@@ -309,6 +309,41 @@ def test_a_remotes_store_that_cannot_be_opened_keeps_nobody_from_what_is_elsewhe
     assert bob.verify().ok
 
 
+@pytest.mark.parametrize("store", ["nowhere://bucket", "s3://", "https://[::1", "local://", "az://container"])
+def test_a_remotes_store_whose_url_is_none_keeps_nobody_from_what_is_elsewhere(
+    tmp_path: Path, hub: Path, store: str
+) -> None:
+    """What lies here is saved, loaded and checked; only what asks that store fails, and names file and setting."""
+    ada = with_small_and_large(tmp_path, hub)
+    bob = Ledger.clone(ada.path, tmp_path / "bob" / ".ledger")
+    bob.remove_remote("origin")
+    write_remote(bob.path, "typed", str(hub))
+    with (bob.path / "config.toml").open("a") as settings:
+        settings.write(f'store = "{store}"\n')
+    bob = Ledger.open(bob.path)
+    with pytest.warns(UserWarning, match=r"going on without .*config\.toml: remotes\.typed\.store: "):
+        bob.save(noise(300_000), "own")
+    assert noise(300_000) == bob.load("own")
+    for wanted in (lambda: bob.load("iris"), bob.verify, lambda: bob.sync("typed")):
+        with pytest.raises(ConfigError, match=r"bob/\.ledger/config\.toml: remotes\.typed\.store: "):
+            wanted()
+    bob.add_remote("peer", str(ada.path))
+    assert "first" == bob.load("iris")
+
+
+def test_bad_settings_of_a_ledger_that_is_a_remote_keep_nobody_from_what_is_elsewhere(tmp_path: Path) -> None:
+    """What lies here is saved and loaded; only what asks that ledger fails, and names its file."""
+    peer = Ledger.init(tmp_path / "peer" / ".ledger")
+    peer.save("first", "iris")
+    own = Ledger.clone(peer.path, tmp_path / "own" / ".ledger")
+    (peer.path / "config.toml").write_text("store = 7")
+    own = Ledger.open(own.path)
+    own.save(noise(300_000), "large")
+    assert noise(300_000) == own.load("large")
+    with pytest.raises(ConfigError, match=r"peer/\.ledger/config\.toml: store is 7"):
+        own.load("iris")
+
+
 class Late(LocalFileSystem):  # type: ignore[misc]  # of a library without types
     """A host behind fsspec that may be down."""
 
