@@ -155,8 +155,8 @@ class Transaction:
             save_type=SaveType.PREEXISTING,
         )
         self._refuse_taken(request)
-        store = self._workspace.store_for_writing()
         self._hold_store()
+        store = self._workspace.store_for_writing()
         with task(f"register {request.name}"), durability(self._workspace.config.durability):
             if isinstance(store, LocalStore):
                 content = link_content(store, local_path(folder_or_file_uri, store=store.url))

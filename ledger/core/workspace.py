@@ -21,7 +21,7 @@ from ledger.disk import Hold
 from ledger.errors import FormatError, IntegrityError, LedgerError, ReadOnlyError, StoreMismatchError
 from ledger.history import History, Snapshot, git_identity, host_identity
 from ledger.ids import CommitId
-from ledger.lookup import Access, View, read_config, store_url
+from ledger.lookup import Access, View, read_config, settings_state, store_url
 from ledger.records import Content, Name
 
 SIMILAR_VERSIONS = 2
@@ -59,6 +59,7 @@ class Workspace(View):
         history: History | None = None,
         revision: CommitId | None = None,
     ) -> None:
+        self._settings_seen = settings_state(path)
         super().__init__(path, history=history, revision=revision)
         self.environment = environment
         self.now = clock
@@ -102,12 +103,21 @@ class Workspace(View):
     @property
     def all_stores(self) -> Store:
         """The store, and those of the remotes behind it: for looking what is there already, and for reading."""
+        self._follow_settings()
         return self._stores.all
 
     def read_settings_again(self) -> None:
-        """Take up remotes that were added or removed since the ledger was opened."""
-        self.config = read_config(self.path)
+        """Take up a store that has moved, and remotes that were added or removed since the ledger was opened."""
+        self._settings_seen = settings_state(self.path)
+        before, self.config = self.config, read_config(self.path)
+        if before.store != self.config.store:
+            self.__dict__.pop("store", None)
         self.forget_remotes()
+
+    def _follow_settings(self) -> None:
+        """Take up what another process has written into the settings meanwhile: it may say where bytes are."""
+        if settings_state(self.path) != self._settings_seen:
+            self.read_settings_again()
 
     def forget_remotes(self) -> None:
         """Find and open the stores of the remotes again when they are needed next."""
@@ -121,6 +131,7 @@ class Workspace(View):
         """The store to read a content from; linked data lies whole in one."""
         if content.linked is None:
             return self.all_stores
+        self._follow_settings()
         return self._stores.remotes.holding(self.store, content) or self.store
 
     def has_at_hand(self, content: Content) -> bool:
@@ -155,6 +166,7 @@ class Workspace(View):
 
     def hold_store(self) -> Hold:
         """Keep maintenance from removing objects of the store for as long as this is held; only folders can be."""
+        self._follow_settings()
         self.bring_back_store()
         return hold(self.store, timeout=self.config.lock_timeout)
 

@@ -11,6 +11,7 @@ from ledger.lookup.config import (
     RemoteConfig,
     given_store,
     read_config,
+    settings_state,
     store_url,
 )
 from ledger.lookup.configuring import changing_settings, remove_remote, write_cache_limit, write_config
@@ -72,6 +73,7 @@ __all__ = [
     "remove_remote",
     "resolve",
     "settings_for",
+    "settings_state",
     "split_label",
     "store_of_remote",
     "store_url",

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-from ledger.disk import SMALL, absolute, given_path, read_file
+from ledger.disk import SMALL, absolute, given_path, read_file, status_of
 from ledger.enums import Durability
 from ledger.errors import ConfigError
 from ledger.wording import shown
@@ -69,6 +69,12 @@ def read_config(ledger_dir: Path) -> Config:
         return msgspec.convert(values, Config, strict=True)
     except msgspec.ValidationError as error:
         raise _unusable(path, values) from error
+
+
+def settings_state(ledger_dir: Path) -> tuple[int, ...]:
+    """What changes whenever the settings do; empty where there is no file."""
+    status = status_of(ledger_dir / CONFIG_FILE)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status is not None else ()
 
 
 def _unusable(path: Path, values: dict[str, object]) -> ConfigError:

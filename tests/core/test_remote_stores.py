@@ -50,6 +50,44 @@ def test_a_remote_is_read_from_as_long_as_the_settings_name_it(pair: tuple[Ledge
     assert "first" == bob.load("iris")
 
 
+def test_a_remote_that_another_process_has_added_is_read_from(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """A ledger that stays open, as in a server, loads what a sync elsewhere brings into the same folder."""
+    ada, bob = pair
+    bob.remove_remote("origin")
+    with pytest.raises(IntegrityError, match="is missing"):
+        bob.load("iris")
+    ada.save("second", "iris")
+    ada.sync()
+    elsewhere = Ledger.open(bob.path)
+    elsewhere.add_remote("origin", str(hub))
+    elsewhere.sync()
+    assert {"1": "first", "2": "second"} == values_by_version(bob)
+
+
+def test_a_store_that_has_moved_is_followed_by_a_ledger_that_stays_open(tmp_path: Path) -> None:
+    """What it loads and saves from then on lies where the settings say; none is made again at the old place."""
+    open_one = Ledger.init(tmp_path / ".ledger")
+    open_one.save(noise(100_000), "x")
+    moved, settings = tmp_path / "moved", open_one.path / "config.toml"
+    (open_one.path / "store").rename(moved)
+    settings.write_text(settings.read_text().replace('store = "store"', f'store = "{moved}"'))
+    assert noise(100_000) == open_one.load("x")
+    open_one.save("second", "x")
+    assert "second" == Ledger.open(open_one.path).load("x")
+    assert not (open_one.path / "store").exists()
+
+
+def test_a_save_of_a_ledger_that_stays_open_goes_where_the_store_is_by_now(tmp_path: Path) -> None:
+    """Also one that comes before any load: others look for its bytes in the store that the settings name."""
+    open_one = Ledger.init(tmp_path / ".ledger")
+    open_one.save("first", "iris")
+    moved, settings = tmp_path / "moved", open_one.path / "config.toml"
+    (open_one.path / "store").rename(moved)
+    settings.write_text(settings.read_text().replace('store = "store"', f'store = "{moved}"'))
+    open_one.save("second", "iris")
+    assert {"1": "first", "2": "second"} == values_by_version(Ledger.open(open_one.path))
+
+
 def test_a_url_without_a_store_is_not_pushed_to(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Versions whose bytes nobody else could read are not published; settings say where to put them."""
     ada, _ = pair
