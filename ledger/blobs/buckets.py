@@ -18,6 +18,7 @@ from ledger.blobs.checked import CheckedObjects
 from ledger.blobs.endpoints import open_bucket, without_credentials
 from ledger.blobs.layout import STORE_KEY, names_its_bytes
 from ledger.blobs.listing import Listing
+from ledger.blobs.registered import refuse_replacing
 from ledger.blobs.requests import answer
 from ledger.blobs.spooled import blocks_of, holds_file, size_of_file, whole
 from ledger.errors import LedgerError, StorageError
@@ -95,7 +96,8 @@ class BucketStore:
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Create an object in one request; one that is there is compared, and replaced if it differs.
 
-        But ``store.json`` stays: whoever made the store first gave it its id.
+        But ``store.json`` stays: whoever made the store first gave it its id. So does registered data, which is the
+        user's: `IntegrityError`.
         """
         self._told.key = ""
         if self._checked.holds(key, parts):
@@ -104,7 +106,7 @@ class BucketStore:
         if not is_done and not self._can_create:
             self._replace(key, parts)
         elif not is_done and key != STORE_KEY and not self._holds(key, parts):
-            self._report_other_bytes(key)
+            self._meet_other_bytes(key)
             self._replace(key, parts)
         self._checked.note(key, parts)
 
@@ -121,7 +123,7 @@ class BucketStore:
         if is_there:
             return
         if is_there is not None:
-            self._report_other_bytes(key)
+            self._meet_other_bytes(key)
         with self._mapped(key, "write"):
             # Whatever goes wrong in between, the library gives the upload up.
             blocks, put = blocks_of(file), _library().put_async
@@ -190,8 +192,12 @@ class BucketStore:
             start = max(0, size - length)
             return await self._part(key, {"range": (start, size)}, size - start) if size else b""
 
-    def _report_other_bytes(self, key: str) -> None:
-        """Warn where a chunk or pack is about to be put right; a table may lie elsewhere for good reasons."""
+    def _meet_other_bytes(self, key: str) -> None:
+        """Refuse to replace what is the user's, and warn where a chunk or pack is about to be put right.
+
+        A table may lie elsewhere for good reasons.
+        """
+        refuse_replacing(self._url, key)
         if names_its_bytes(key):
             warn_user(f"{self._url}/{key} held other bytes and is written again")
 

@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from ledger.blobs.registered import refuse_replacing
 from ledger.blobs.spooled import blocks_of, holds_file, whole
 from ledger.disk import TEMPORARY_PREFIX, fresh_name
 from ledger.errors import (
@@ -106,10 +107,16 @@ class FsspecStore:
             return None
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
-        """Upload an object in one piece; nothing happens where it is there already."""
+        """Upload an object in one piece; nothing happens where it is there already.
+
+        Registered data with other bytes is the user's: `IntegrityError`.
+        """
         data = b"".join(parts)
-        if self._holds(key, data):
+        is_there = self._holds(key, data)
+        if is_there:
             return
+        if is_there is not None:
+            refuse_replacing(self._url, key)
         path = self._path(key)
         with self._asking(key, "write"):
             if self._protocol in _OBJECT_STORES:
@@ -122,8 +129,11 @@ class FsspecStore:
         if self._protocol in _OBJECT_STORES:
             self.put(key, [whole(file)])
             return
-        if holds_file(self, key, file):
+        is_there = holds_file(self, key, file)
+        if is_there:
             return
+        if is_there is not None:
+            refuse_replacing(self._url, key)
         with self._asking(key, "write"):
             self._put_and_rename(self._path(key), lambda staging: self._copy(file, staging))
 
@@ -162,12 +172,12 @@ class FsspecStore:
             raise StorageError(f"cannot list {self._url}: {path!r} is not below {self._root!r}", path=self._url)
         return shown[len(root) :].lstrip("/")
 
-    def _holds(self, key: str, data: bytes) -> bool:
-        """Whether an object holds exactly these bytes: presence alone is never trusted."""
+    def _holds(self, key: str, data: bytes) -> bool | None:
+        """Whether an object holds exactly these bytes, ``None`` without one: presence alone is never trusted."""
         try:
             return self._size(key) == len(data) and self.get(key) == data
         except FileNotFoundError:
-            return False
+            return None
 
     def _copy(self, file: BinaryIO, path: str) -> None:
         with self._files.open(path, "wb") as target:

@@ -69,6 +69,11 @@ def names_its_bytes(key: str) -> bool:
     return kind_of(key) in ("chunks", "packs")
 
 
+def is_own(key: str) -> bool:
+    """Whether an object is the store's own, and no registered data."""
+    return key.split("/", maxsplit=1)[0] in RESERVED
+
+
 def is_hex(name: str) -> bool:
     """Whether a text is the hex form of a SHA-256."""
     return _HEX.fullmatch(name) is not None

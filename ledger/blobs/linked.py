@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from ledger.blobs.folders import FolderFile, scan_folder
 from ledger.blobs.hashing import digests
-from ledger.blobs.layout import RESERVED
+from ledger.blobs.layout import is_own
 from ledger.blobs.linked_objects import LinkedObjects, has_first_object, listed_content
 from ledger.blobs.local import LocalStore
 from ledger.blobs.paths import path_problem
@@ -200,7 +200,7 @@ def _path_in_store(store: LocalStore, path: Path) -> str:
         problem = "it does not exist"
     elif os.path.realpath(path) != os.path.join(root, linked):
         problem = "a symbolic link leads elsewhere"
-    elif linked.split("/")[0] in RESERVED:
+    elif is_own(linked):
         problem = "that is where the store keeps its own objects"
     else:
         problem = path_problem(linked)

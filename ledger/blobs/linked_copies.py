@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from ledger.blobs.layout import table_key
 from ledger.blobs.linked import LinkedFiles, linked_source
@@ -29,6 +30,7 @@ from ledger.disk import (
     is_folder,
     make_directory,
     mode_of,
+    name_first,
     settle_files,
     storage_errors,
     sync_directory,
@@ -79,20 +81,25 @@ class _Copy:
         places = {file.path: goal if self._found.is_one else goal / file.path for file in self._files}
         lacking = [file for file in self._files if not mode_of(places[file.path], follow=False)]
         if len(lacking) < len(self._files):
-            try:
-                there = linked_source(target, self._content, self._files, label=self._label)
-                _compare(there, self._files, places)
-            except IntegrityError as error:
-                raise self._is_another(error) from error
-        if lacking:
-            self._restore(goal, lacking, places)
+            self._compare(target, self._files, places)
+        taken = self._restore(goal, lacking, places) if lacking else []
+        if taken:
+            self._compare(target, taken, places)
         # What was there already, too: whoever put it may have copied it by hand, or died before this.
-        brought = {file.path for file in lacking}
+        brought = {file.path for file in lacking if file not in taken}
         kept = [place for path, place in places.items() if path not in brought]
         folders = {goal.parent, *(place.parent for place in places.values())}
         settle_files([place for place in kept if stat.S_ISREG(mode_of(place, follow=False))], folders)
 
-    def _restore(self, goal: Path, lacking: Sequence[FileEntry], places: Mapping[str, Path]) -> None:
+    def _compare(self, target: LocalStore, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
+        """Read what lies in the places of files; raises `IntegrityError` where it is not what was registered."""
+        try:
+            _compare(linked_source(target, self._content, self._files, label=self._label), files, places)
+        except IntegrityError as error:
+            raise self._is_another(error) from error
+
+    def _restore(self, goal: Path, lacking: Sequence[FileEntry], places: Mapping[str, Path]) -> list[FileEntry]:
+        """Bring files to their places; gives those whose places something else has taken meanwhile."""
         make_directory(goal.parent)
         with storage_errors(goal, "write"), folder_beside(goal) as folder:
             copies = Path(folder, "files")
@@ -100,9 +107,9 @@ class _Copy:
             restore_files(copies, wanted, self._found.each, label=self._label)
             _make_durable(copies)
             if mode_of(goal) or self._found.is_one:
-                _move(copies, lacking, places)
-            else:
-                os.rename(copies, goal)
+                return _move(copies, lacking, places)
+            os.rename(copies, goal)
+            return []
 
     def to_objects(self) -> None:
         """Put what is lacking there, file after file."""
@@ -127,9 +134,16 @@ class _Copy:
         with unnamed_copy(self._found.blocks(file)) as copy:
             is_there = holds_file(self._target, key, copy) if file.path in there else None
             if is_there is None:
-                put_file(self._target, key, copy)
+                self._put_new(key, copy)
             elif not is_there:
                 raise self._is_another(f"{key} has other bytes")
+
+    def _put_new(self, key: str, copy: BinaryIO) -> None:
+        """Put a file where nothing lay; somebody may have put another one there since, or a listing left it out."""
+        try:
+            put_file(self._target, key, copy)
+        except IntegrityError as error:
+            raise self._is_another(error) from error
 
     def _is_another(self, why: Exception | str) -> IntegrityError:
         return IntegrityError(
@@ -152,14 +166,19 @@ def _compare(there: LinkedFiles | LinkedObjects, files: Iterable[FileEntry], pla
             pass  # checking is the point
 
 
-def _move(copies: Path, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
-    """Bring files to their places beside what is there."""
+def _move(copies: Path, files: Iterable[FileEntry], places: Mapping[str, Path]) -> list[FileEntry]:
+    """Bring files to their places beside what is there; gives those whose places are taken."""
+    taken: list[FileEntry] = []
     for file in files:
         folder = places[file.path].parent
         make_directory(folder)
         if os.path.realpath(folder) != str(folder):
             raise IntegrityError(f"{folder} lies behind a symbolic link", path=file.path, location=str(folder))
-        os.rename(copies / file.path, places[file.path])
+        if file.kind == "directory":
+            os.rename(copies / file.path, places[file.path])
+        elif not name_first(copies / file.path, places[file.path]):
+            taken.append(file)
+    return taken
 
 
 def _make_durable(copies: Path) -> None:

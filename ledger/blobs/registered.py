@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from ledger.blobs.layout import RESERVED
+from ledger.blobs.layout import is_own
 from ledger.blobs.paths import path_problem
 from ledger.errors import IntegrityError
 from ledger.ids import Digest, digest_from_hex
@@ -72,6 +72,12 @@ def registered_of(content: Content, files: tuple[FileEntry, ...], *, label: str,
     return Registered(label, location, {file.path: file for file in files})
 
 
+def refuse_replacing(url: str, key: str) -> None:
+    """Raise `IntegrityError` before an object of a store is replaced that is the user's: its key says no bytes."""
+    if not is_own(key):
+        raise IntegrityError(f"{url}/{key} has other bytes", location=f"{url}/{key}")
+
+
 def checked_blocks(registered: Registered, file: FileEntry, blocks: Iterable[bytes]) -> Iterator[memoryview]:
     """The bytes of a file as they come; the last block comes only if all of them are those that were registered."""
     size, digest = 0, hashlib.sha256()
@@ -88,4 +94,4 @@ def checked_blocks(registered: Registered, file: FileEntry, blocks: Iterable[byt
 
 def reserved_problem(linked: str) -> str | None:
     """Why a path below a store's root cannot be registered data, or ``None``."""
-    return path_problem(linked) or ("it is the store's own" if linked.split("/", maxsplit=1)[0] in RESERVED else None)
+    return path_problem(linked) or ("it is the store's own" if is_own(linked) else None)

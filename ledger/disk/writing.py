@@ -47,7 +47,7 @@ def create_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview
     with storage_errors(target, "write"):
         try:
             write_new_file(staging, parts)
-            is_put = _name_first(staging, target)
+            is_put = name_first(staging, target)
         finally:
             remove_if_there(staging)
     # Of another one's file, too: who put it may have died before this.
@@ -235,6 +235,24 @@ def link_file(path: str | os.PathLike[str], target: Path) -> None:
     sync_directory(target.parent)
 
 
+def name_first(staging: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
+    """Give a file, or a link as it is, a name that nothing may have yet; says whether it got it.
+
+    It may keep the other name, too. Not durable yet; raises plain ``OSError``.
+    """
+    try:
+        os.link(staging, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.lexists(target):
+            return False
+        os.rename(staging, target)
+    return True
+
+
 def fresh_name(prefix: str = TEMPORARY_PREFIX) -> str:
     """A name that nothing has, for what is made beside its place and then renamed."""
     return f"{prefix}{os.urandom(8).hex()}"
@@ -270,18 +288,3 @@ def remove_folder(path: str | os.PathLike[str]) -> None:
     # A folder that cannot be closed is raised all the same, in place of the failure that matters.
     with contextlib.suppress(OSError):
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _name_first(staging: str, target: str) -> bool:
-    """Give a file a name that nothing may have yet; says whether it got it. Raises plain ``OSError``."""
-    try:
-        os.link(staging, target)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if os.path.lexists(target):
-            return False
-        os.rename(staging, target)
-    return True
