@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ledger.core import ArtifactVersion, Ledger, check_request, ledger_for_reading, ledger_for_writing
+from ledger.core import (
+    ArtifactVersion,
+    Ledger,
+    check_options,
+    check_request,
+    ledger_for_reading,
+    ledger_for_writing,
+)
 from ledger.enums import ArtifactType
 from ledger.errors import ArgumentError, ArtifactNotFoundError, LedgerNotFoundError
 from ledger.materializers import BaseMaterializer
@@ -43,6 +50,7 @@ def save_artifact(
     """
     # Judged before the ledger is found: a refused first save makes none.
     request = check_request(name, version, type=artifact_type, tags=tags, metadata=run_metadata)
+    check_options(materializer, extract_metadata=extract_metadata, include_visualizations=include_visualizations)
     return ledger_for_writing().save(
         data,
         request.name,

@@ -136,6 +136,15 @@ def test_options_of_save_are_keywords(workdir: Path) -> None:
     assert [] == list(workdir.iterdir())
 
 
+def test_a_first_save_that_is_refused_makes_no_ledger(workdir: Path) -> None:
+    """Whichever argument is wrong, nothing is left in the folder."""
+    wrong: list[dict[str, Any]] = [{"tags": "a"}, {"run_metadata": {1: 2}}, {"artifact_type": "x"}, {"materializer": 5}]
+    for arguments in wrong:
+        with pytest.raises((LedgerError, TypeError)):
+            save_artifact(1, "x", **arguments)
+    assert [] == list(workdir.iterdir())
+
+
 def test_a_version_that_exists_is_the_guides_error(workdir: Path) -> None:
     """`EntityExistsError`, the guide's word, catches what is raised."""
     save_artifact(1, "x", "cat")
