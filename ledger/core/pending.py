@@ -74,8 +74,8 @@ class PendingVersions:
     def __init__(self) -> None:
         self._versions: list[PendingVersion] = []
         self._by_id: dict[str, PendingVersion] = {}
-        self._by_name: dict[str, list[PendingVersion]] = {}
-        self._taken: set[tuple[str, str | None]] = set()
+        self._by_label: dict[tuple[str, str | None], PendingVersion] = {}
+        """By name and the version asked for; the last of each name stands under that name and no version."""
 
     def __iter__(self) -> Iterator[PendingVersion]:
         return iter(self._versions)
@@ -96,13 +96,12 @@ class PendingVersions:
         pending = PendingVersion(request, manifest, draft_of(request, manifest))
         self._versions.append(pending)
         self._by_id[pending.claim_id] = pending
-        self._by_name.setdefault(pending.name, []).append(pending)
-        self._taken.add((request.name, request.version))
+        self._by_label |= {(request.name, request.version): pending, (request.name, None): pending}
         return pending
 
     def refuse_twice(self, request: Request) -> None:
         """Raise `VersionExistsError` where one of these has asked for the same name and version."""
-        if request.version is not None and (request.name, request.version) in self._taken:
+        if request.version is not None and (request.name, request.version) in self._by_label:
             raise VersionExistsError(
                 f"version {request.version!r} of artifact {request.name!r} is in this transaction already",
                 name=request.name,
@@ -112,6 +111,8 @@ class PendingVersions:
     def find(self, name_or_id: str | UUID, version: str | int | None) -> PendingVersion | None:
         """The one of a name or an id; by a name alone the last of it, the latest to be."""
         given, wanted = split_label(str(name_or_id), version)
-        meant = [self._by_id[given]] if given in self._by_id else self._by_name.get(given, [])
-        asked = (each for each in reversed(meant) if wanted is None or each.request.version == str(wanted))
-        return next(asked, None)
+        text = str(wanted) if wanted is not None else None
+        by_id = self._by_id.get(given.lower())
+        if by_id is None:
+            return self._by_label.get((given, text))
+        return by_id if text in (None, by_id.request.version) else None

@@ -311,9 +311,13 @@ class Transaction:
         if isinstance(on, PendingVersion):
             if on not in self._pending:
                 raise ArgumentError(f"a pending version of {on.name!r} belongs to another transaction")
+            if version is not None and str(version) != on.request.version:
+                saved = f"was saved with version={on.request.version!r}"
+                raise ArgumentError(f"{on} {saved}, but version {str(version)!r} was given as well")
             return on
         if isinstance(on, ArtifactVersion):
-            return self._snapshot.claim_now(on.claim) or resolve(self._snapshot, on.id, version)
+            now = self._snapshot.claim_now(on.claim) if version is None else None
+            return now or resolve(self._snapshot, on.id, version)
         if not isinstance(on, (str, UUID)):
             raise ArgumentTypeError(
                 f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {shown(on)}"

@@ -17,6 +17,7 @@ from ledger.errors import (
     NameCollisionError,
     StorageError,
     VersionExistsError,
+    VersionNotFoundError,
 )
 from ledger.history import History
 from ledger.history.turns import Turns
@@ -154,6 +155,28 @@ def test_a_name_means_what_was_saved_under_it_just_here(ledger: Ledger, asked: t
     assert [(), (), ("t",)] == [version.tags for version in ledger.versions("t1")]
     assert [1, None, None] == [version.metadata.get("k") for version in ledger.versions("t1")]
     assert () == ledger.get("t10").tags
+
+
+def test_an_id_in_capitals_means_what_was_saved_just_here(ledger: Ledger) -> None:
+    """As it means a version that is published."""
+    with ledger.transaction() as transaction:
+        pending = transaction.save(1, "x")
+        transaction.tag(str(pending.id).upper(), ["t"])
+    assert ("t",) == ledger.get("x").tags
+
+
+def test_a_handle_is_not_taken_for_another_version(ledger: Ledger) -> None:
+    """A version that is given beside a handle says the same, or nothing is written."""
+    first, _ = ledger.save(1, "x"), ledger.save(2, "x")
+    ledger.tag(first, ["kept"], version="1")
+    with pytest.raises(VersionNotFoundError, match=r"is x@1, not version '2'"):
+        ledger.tag(first, ["t"], version=2)
+    with ledger.transaction() as transaction:
+        pending = transaction.save(3, "x", "best")
+        transaction.tag(pending, ["kept"], "best")
+        with pytest.raises(ArgumentError, match=r"PendingVersion x, .*version='best', but version '2' was given"):
+            transaction.tag(pending, ["t"], 2)
+    assert [("kept",), (), ("kept",)] == [version.tags for version in ledger.versions("x")]
 
 
 def test_a_pending_version_belongs_to_its_transaction(ledger: Ledger) -> None:
