@@ -15,7 +15,7 @@ CONFLICT: Final = 409
 NOT_IMPLEMENTED: Final = 501
 
 _STATUS = re.compile(r"(?:status |\()code: (\d{3})")  # the second form is for one of several deletions
-_CODE = re.compile(r"<Code>([\w.]+)</Code>")
+_CODE = re.compile(r"(?:<Code>|\(code: )([A-Za-z][\w.]*)(?:</Code>|\))")
 _MESSAGE = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _REASON = re.compile(r"status code: \d{3} ([A-Za-z ]+)")
 
@@ -24,29 +24,37 @@ _UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _NOT_FOUND = 404
 _NOT_THROUGH_THE_PROXY = 407
+_ELSEWHERE = frozenset({301, 302, 307, 308})  # the library follows none of these with the body of an upload
 _SERVER_ERRORS = 500
+_NO_ROOM = 507
 _UNAVAILABLE = frozenset({408, 425, 429})
-_NEVER_BETTER = frozenset({NOT_IMPLEMENTED, 505})
+_NEVER_BETTER = frozenset({NOT_IMPLEMENTED, 505, _NO_ROOM})
+_NO_ACCESS = frozenset({_UNAUTHORIZED, _FORBIDDEN, _NOT_THROUGH_THE_PROXY, _NO_ROOM, *_ELSEWHERE})
 _TRANSIENT_CODES = frozenset(
     {"BadDigest", "ConditionalRequestConflict", "IncompleteBody", "OperationAborted", "RequestTimeout", "SlowDown"}
     # The upload in parts is over. If it was completed and only the answer was lost, trying again finds the object.
     | {"NoSuchUpload", "Throttling", "ThrottlingException", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
 _ABOUT_ONE_OBJECT = ("read", "delete")  # any other answer "not found" does not say what was not found
+_MISSING_OBJECT = "NoSuchKey"
 _MISSING_PLACES = frozenset({"NoSuchBucket", "ContainerNotFound"})
 _KEYS_OF_THE_BUCKET = "KMS."  # how codes about a bucket's encryption begin
 _LOG_IN = "log in again: the credentials are no longer valid"
 _SET_THE_REGION = "set AWS_REGION to where the bucket is"
+_SET_THE_PLACE = "let the region, or the URL of the service, be where it sends requests on to (specs/stores.md, 2)"
+_MAKE_ROOM = "make room in the bucket, or ask whoever keeps it for more"
 _ACCESS_HINTS = {
     "ExpiredToken": _LOG_IN,
     "InvalidToken": _LOG_IN,
     "TokenRefreshRequired": _LOG_IN,
     "AuthorizationHeaderMalformed": _SET_THE_REGION,
     "InvalidObjectState": "bring that object back from the archive, and let no rule of the bucket move the store there",
-    "QuotaExceeded": "make room in the bucket, or ask whoever keeps it for more",
+    "QuotaExceeded": _MAKE_ROOM,
+    "XMinioAdminBucketQuotaExceeded": _MAKE_ROOM,
     "RequestTimeTooSkewed": "set this machine's clock: the service refuses requests signed at another time",
     "AccessDenied": "ask whoever keeps the store for the right to read, write and list there",
 }
+_STATUS_HINTS = {_NO_ROOM: _MAKE_ROOM, **dict.fromkeys(_ELSEWHERE, _SET_THE_PLACE)}
 _DETAILS = re.compile(r'(?:message|error): "([^"]+)"')
 _KIND = re.compile(r"HttpError \{\s+kind: (\w+)")
 _KINDS = {"Timeout": "no answer in time", "Interrupted": "the connection was cut", "Connect": "cannot connect"}
@@ -116,7 +124,8 @@ def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundErro
         )
     if _is_about_access(answer, text):
         return _access_error(answer, text, place, doing)
-    if answer.status == _NOT_FOUND and answer.code not in _TRANSIENT_CODES and doing in _ABOUT_ONE_OBJECT:
+    is_missing = answer.status == _NOT_FOUND or answer.code == _MISSING_OBJECT
+    if is_missing and answer.code not in _TRANSIENT_CODES and doing in _ABOUT_ONE_OBJECT:
         return FileNotFoundError(f"{place}: {answer.reason}")
     if not answer.status:
         for words, hint in _SETUP_HINTS.items():
@@ -132,9 +141,8 @@ def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundErro
 
 
 def _is_about_access(answer: Answer, text: str) -> bool:
-    is_refused = answer.status in (_UNAUTHORIZED, _FORBIDDEN, _NOT_THROUGH_THE_PROXY)
     is_told = answer.code in _ACCESS_HINTS or answer.code.startswith(_KEYS_OF_THE_BUCKET)
-    return is_refused or is_told or any(words in text for words in _ACCESS_WORDS)
+    return answer.status in _NO_ACCESS or is_told or any(words in text for words in _ACCESS_WORDS)
 
 
 def _access_error(answer: Answer, text: str, place: str, doing: str) -> StoreAccessError:
@@ -143,7 +151,8 @@ def _access_error(answer: Answer, text: str, place: str, doing: str) -> StoreAcc
         return StoreAccessError(f"cannot {doing} {place}: no credentials found", hint=hint, path=place)
     message = f"cannot {doing} {place}: {answer.reason}"
     refused = (hint for words, hint in _REFUSAL_HINTS.items() if words in text)
-    return StoreAccessError(message, hint=_ACCESS_HINTS.get(answer.code) or next(refused, ""), path=place)
+    known = _ACCESS_HINTS.get(answer.code) or _STATUS_HINTS.get(answer.status)
+    return StoreAccessError(message, hint=known or next(refused, ""), path=place)
 
 
 def _silence(text: str) -> str:

@@ -162,6 +162,7 @@ def test_pauses_grow_and_are_spread(attempt: int, chance: float) -> None:
         (412, "PreconditionFailed", False),
         (416, "InvalidRange", False),
         (501, "NotImplemented", False),
+        (507, "", False),
     ],
 )
 def test_what_is_worth_another_attempt(status: int, code: str, expected: bool) -> None:  # noqa: FBT001  # a table
@@ -179,10 +180,21 @@ def test_an_answer_is_read_out_of_the_words() -> None:
 
 
 def test_an_answer_about_one_of_several_deletions_is_read() -> None:
-    """Azure deletes in batches, and tells of each object by itself; a socket's own error code is no status."""
+    """Azure and S3 delete in batches, and tell of each object by itself; a socket's own error code is no status."""
     batch = "Object at location k not found: Bulk delete request failed for key k: There is none. (code: 404)\n\nDebug"
     assert isinstance(refusal(batch, "az://b/k", "delete"), FileNotFoundError)
+    expected = {"AccessDenied": StoreAccessError, "NoSuchKey": FileNotFoundError, "SlowDown": StoreUnavailableError}
+    batch = "Generic S3 error: DeleteObjects request failed for key f/k: It is locked (code: {})\n\nDebug"
+    assert expected == {code: type(refusal(batch.format(code), "s3://b/k", "delete")) for code in expected}
     assert 0 == read_answer("error sending request: Os { code: 104, kind: ConnectionReset }").status
+
+
+@pytest.mark.parametrize("status", ["301 Moved Permanently", "307 Temporary Redirect", "308 Permanent Redirect"])
+def test_a_service_that_is_elsewhere_is_no_failing_one(status: str) -> None:
+    """The library follows a redirect only where it has nothing to send; the hint says what is to be set."""
+    error = refusal(f"Generic S3 error: Server returned non-2xx status code: {status}: \n\nDebug", "s3://b/k", "write")
+    assert isinstance(error, StoreAccessError)
+    assert (f"cannot write s3://b/k: {status[:3]}", True) == (str(error)[:26], "URL of the service" in error.hint)
 
 
 @pytest.mark.parametrize(
