@@ -64,7 +64,7 @@ def can_be_indexed(base: Path) -> bool:
 
 
 def _restore(folder: Path, stem: str) -> bool:
-    if stat.S_ISDIR(mode_of(folder / f"{stem}.idx", follow=False)):
+    if stat.S_ISDIR(mode_of(folder / f"{stem}.idx", follow=False)) and not _taken_away(folder / f"{stem}.idx"):
         return False  # nothing can be put in its place before a repair has moved it
     index = _index_of(folder / f"{stem}.pack")
     if index is None:
@@ -76,6 +76,15 @@ def _restore(folder: Path, stem: str) -> bool:
     if not mode_of(folder / f"{stem}.pack"):
         # A writer has folded the pack meanwhile, and an index without its pack is of no use.
         remove_if_there(folder / f"{stem}.idx")
+    return True
+
+
+def _taken_away(path: Path) -> bool:
+    """Whether an empty folder, as a mount of a file that is lost leaves one, could be removed."""
+    try:
+        os.rmdir(path)
+    except OSError:
+        return False  # it holds something, or nothing can be written
     return True
 
 

@@ -7,11 +7,11 @@ object is handed out only if its SHA-1 is the id it was asked for by; what other
 """
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ledger.disk import storage_errors
-from ledger.errors import IntegrityError
+from ledger.errors import IntegrityError, StorageError
 from ledger.forks import ThreadLock
 from ledger.history.damage import Damage
 from ledger.history.entries import PackDamage
@@ -82,7 +82,11 @@ class Packs:
         return None
 
     def read_again(self, id: ObjectId, damage: Damage) -> RawObject | None:
-        """The same, once indexes that are missing or damaged were made again, here or by another process.
+        """The same, once indexes that are missing or damaged were made again, here or by another process."""
+        return self.read_from_new(id, damage) if self.restore_indexes() else self.read(id, damage)
+
+    def restore_indexes(self) -> bool:
+        """Make indexes that are missing or damaged again, and open all packs anew; says whether they were looked at.
 
         What this process has open may be a file that was replaced since. Each state of the folder is judged once.
         """
@@ -90,21 +94,23 @@ class Packs:
         with self._judging:
             with storage_errors(self.folder, "read"):
                 changed = os.stat(self.folder).st_mtime_ns
-            if changed != self._judged:
-                self._judged = changed
-                self.has_restored |= restore_indexes(self.folder)
-                with self._guard:
-                    self._packs, self._by_age = {}, ()
-                    self._bases = RecentObjects(_BASES_BYTES)
-                return self.read_from_new(id, damage)
-        return self.read(id, damage)
+            if changed == self._judged:
+                return False
+            self._judged = changed
+            self.has_restored |= restore_indexes(self.folder)
+            with self._guard:
+                self._packs, self._by_age = {}, ()
+                self._bases = RecentObjects(_BASES_BYTES)
+            self._scan()
+            return True
 
-    def ids_beginning(self, prefix: str) -> Iterator[ObjectId]:
+    def ids_beginning(self, prefix: str) -> list[ObjectId]:
         """The ids of all packed objects that begin with some hex digits, at least two."""
-        self._scan()
-        first = int(prefix[:2], 16)
-        packed = (name.hex() for pack in self._packs.values() for name in _names_beginning(pack, first))
-        return (ObjectId(name) for name in packed if name.startswith(prefix))
+        try:
+            return self._listed(prefix)
+        except (IntegrityError, StorageError):
+            self.restore_indexes()
+            return self._listed(prefix)
 
     def counts(self) -> Mapping[str, int]:
         """How many objects each known pack holds, by file name without ending; what was just written comes first."""
@@ -133,6 +139,12 @@ class Packs:
             self._packs = {stem: pack for stem, pack in self._packs.items() if stem not in gone}
             self._by_age = tuple(each for each in self._by_age if each[0] not in gone)
             self._counts = {stem: count for stem, count in self._counts.items() if stem not in gone}
+
+    def _listed(self, prefix: str) -> list[ObjectId]:
+        self._scan()
+        first = int(prefix[:2], 16)
+        packed = (name.hex() for pack in self._packs.values() for name in _names_beginning(pack, first))
+        return [ObjectId(name) for name in packed if name.startswith(prefix)]
 
     def _in_order(self, named_by: ObjectId | None) -> Iterable[tuple[str, PackFile]]:
         """The packs in the order in which an object is sought in them.

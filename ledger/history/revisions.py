@@ -143,13 +143,9 @@ def _named(objects: Objects, tagged: Callable[[str], str | None], word: str, rev
 
 
 def _by_prefix(objects: Objects, prefix: str) -> CommitId:
-    found = []
-    for name in [ObjectId(prefix)] if is_object_id(prefix) else sorted(objects.ids_with_prefix(prefix)):
-        try:
-            objects.get(name, COMMIT)
-        except IntegrityError:
-            continue  # an object of another kind, or a damaged one: not a commit to go to
-        found.append(name)
+    found = _commits_beginning(objects, prefix)
+    if not found and objects.packs.restore_indexes():
+        found = _commits_beginning(objects, prefix)
     if not found:
         raise _not_found(prefix, "no commit begins so", hint=_way_to_one(prefix))
     if len(found) > 1:
@@ -157,6 +153,17 @@ def _by_prefix(objects: Objects, prefix: str) -> CommitId:
             f"revision {prefix!r} is the beginning of {len(found)} commits: {', '.join(found[:5])}", prefix=prefix
         )
     return CommitId(found[0])
+
+
+def _commits_beginning(objects: Objects, prefix: str) -> list[ObjectId]:
+    found = []
+    for name in [ObjectId(prefix)] if is_object_id(prefix) else sorted(objects.ids_with_prefix(prefix)):
+        try:
+            objects.get(name, COMMIT)
+        except IntegrityError:
+            continue  # an object of another kind, or a damaged one: not a commit to go to
+        found.append(name)
+    return found
 
 
 def _parent(objects: Objects, commit: CommitId, number: int, revision: str) -> CommitId:

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import zlib
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -22,11 +23,19 @@ from ledger.history.packfile import seal_pack
 from ledger.history.soundness import check_index
 from tests.kit.git import run_git
 
-DAMAGE = {
+
+def replace_by_folder(path: Path) -> None:
+    """As a mount of a file that is not there makes one."""
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
     "deleted": lambda path: path.unlink(),
     "empty": lambda path: path.write_bytes(b""),
     "zeroed": lambda path: path.write_bytes(bytes(path.stat().st_size)),
     "cut": lambda path: path.write_bytes(path.read_bytes()[:-30]),
+    "an empty folder": replace_by_folder,
     "one bit of a name": lambda path: path.write_bytes(flipped(path.read_bytes(), 8 + 1024 + 3)),
 }
 
@@ -175,5 +184,6 @@ def test_a_folder_in_the_place_of_an_index_is_named(tmp_path: Path) -> None:
     for index in (ledger.git_dir / "objects" / "pack").glob("*.idx"):
         index.unlink()
         index.mkdir()
+        (index / "note.txt").write_text("somebody's own")
     with pytest.raises(StorageError, match=r"\.idx: Is a directory"):
         Ledger.open(ledger.path).load("iris")

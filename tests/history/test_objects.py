@@ -226,7 +226,7 @@ def test_a_pack_that_cannot_be_read_hides_nothing_else(tmp_path: Path, suffix: s
     publish(history, draft("other"))
     path = pack.with_suffix(suffix)
     path.unlink()
-    path.mkdir()
+    (path / "something").mkdir(parents=True)
     publish(again(history), draft("other"))
     assert ["1", "2"] == versions_of(again(history), "other")
     claim = layout.parse_claim(check_name("iris"), f"00000001~1~1~{'0' * 32}")

@@ -145,6 +145,21 @@ def test_a_whole_id_is_found_beside_a_damaged_index(tmp_path: Path) -> None:
     assert first == again(history).resolve(first)
 
 
+@pytest.mark.parametrize("harm", ["emptied", "deleted", "a folder"])
+def test_the_beginning_of_an_id_is_found_beside_a_lost_index(tmp_path: Path, harm: str) -> None:
+    """The index is made again of its pack, as for any object that is missed."""
+    history = new_history(tmp_path)
+    publish(history)
+    newest = max(packs_of(history), key=lambda pack: pack.stat().st_mtime_ns)
+    index, tip = newest.with_suffix(".idx"), history.tip()
+    index.unlink()
+    if harm == "emptied":
+        index.write_bytes(b"")
+    elif harm == "a folder":
+        index.mkdir()
+    assert tip == again(history).resolve(tip[:12])
+
+
 @pytest.mark.parametrize("revision", [1, None, b"HEAD", dt.date(2026, 11, 23)])
 def test_a_revision_is_a_str_or_a_datetime(story: History, revision: object) -> None:
     """Anything else is a TypeError."""
