@@ -20,6 +20,7 @@ from ledger.errors import (
 )
 from ledger.history import Claim, Snapshot
 from ledger.ids import VersionId, is_uuid, undashed
+from ledger.lookup.spelling import most_like
 from ledger.records import Name, check_name, check_version, number_of
 from ledger.wording import shown
 
@@ -75,10 +76,8 @@ def resolve_name(snapshot: Snapshot, wanted: object) -> Name:
 
 def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
     """The error of a name, id or prefix that nothing has."""
-    import difflib
-
     names = snapshot.artifact_names()
-    near = [name for name in names if name.lower() == wanted.lower()] or difflib.get_close_matches(wanted, names, n=3)
+    near = [name for name in names if name.lower() == wanted.lower()] or most_like(wanted, names, most=_NEAREST)
     near = _as_elsewhere(snapshot, wanted) or near
     hint = ""
     if near:
@@ -183,9 +182,7 @@ def nearest(wanted: str, existing: Sequence[str]) -> list[str]:
     if number is not None and numbered:
         closest = sorted(numbered, key=lambda version: abs(int(version) - number))[:_NEAREST]
         return sorted(closest, key=int)
-    import difflib
-
-    return difflib.get_close_matches(wanted, existing, n=_NEAREST) or list(existing[-_NEAREST:])
+    return most_like(wanted, existing, most=_NEAREST) or list(existing[-_NEAREST:])
 
 
 def _name_or_none(wanted: str) -> Name | None:

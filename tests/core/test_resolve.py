@@ -169,6 +169,15 @@ def test_the_nearest_are_close() -> None:
     assert ["2", "3", "4"] == nearest("zzz", ["1", "2", "3", "4"])
 
 
+@pytest.mark.parametrize("wanted", ["model_04711x", "model_4711", "odel_04711", "xodel_04711"])
+def test_the_nearest_of_very_many_are_found_soon(wanted: str) -> None:
+    """A miss among ten thousand names of one family takes no second, wherever the letter is that is wrong."""
+    known = [f"model_{number:05d}" for number in range(10_000)]
+    started = time.perf_counter()
+    found = nearest(wanted, known)
+    assert (found[0], time.perf_counter() - started < 0.3) == ("model_04711", True)
+
+
 def test_an_unknown_name_suggests_the_nearest(saved: Ledger) -> None:
     """A name that nothing has is a KeyError that quotes it, with a hint."""
     saved.save(1, "iris_dataset")
