@@ -16,6 +16,7 @@ from ledger.runtime.graph import FactPath, FromLookup, FromOutside, FromStep, Fr
 from ledger.runtime.notes import noted
 from ledger.runtime.parameters import as_parameters
 from ledger.runtime.plan import PlannedStep, check_input
+from ledger.wording import shown
 
 Versions = Mapping[tuple[str, str], ArtifactVersion]
 
@@ -124,15 +125,27 @@ def _fact(planned: PlannedStep, name: str, version: ArtifactVersion, path: FactP
     except (LookupError, TypeError) as error:
         if isinstance(error, LedgerError):
             raise
-        asked = "".join(f".{key}" if how == "attribute" else f"[{key!r}]" for how, key in path)
-        tags = f"its tags are {', '.join(version.tags) or 'none'}"
-        metadata = f"its metadata has {', '.join(version.metadata) or 'no keys'}"
+        asked = "".join(f".{key}" if how == "attribute" else f"[{shown(key)}]" for how, key in path)
+        asked = asked.replace(".load", ".load()", 1) if path[0][1] == "load" else asked
         raise StepInterfaceError(
             f"argument {name!r} of step {planned.name!r}: {version.claim.label} has no {asked}",
-            hint=tags if path[0] == ("attribute", "tags") else metadata,
+            hint=_what_there_is(version, path[0][1]),
             step=planned.name,
             argument=name,
         ) from error
+
+
+def _what_there_is(version: ArtifactVersion, fact: str) -> str:
+    """What a version has where a part of one of its facts was asked for that is not there."""
+    match fact:
+        case "run_metadata":
+            return f"its metadata has {', '.join(version.metadata) or 'no keys'}"
+        case "tags":
+            return f"its tags are {', '.join(version.tags) or 'none'}"
+        case "load":
+            return f"its value is of the type {version.data_type}"
+        case _:
+            return f"its {fact} is {getattr(version, fact)}, of which there are no parts"
 
 
 def _follow(version: ArtifactVersion, path: FactPath) -> Any:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from ledger.errors import LazyArtifactError
 from ledger.runtime.graph import FromLookup, FromStep
+from ledger.wording import shown
 
 LazyArgument = FromLookup | FromStep
 """Where a placeholder's version comes from, and the way to the fact of it that the placeholder stands for."""
@@ -43,16 +44,16 @@ class Placeholder:
         self._refuse("whether it is true")
 
     def __eq__(self, other: object) -> bool:
-        self._refuse(f"whether it equals {other!r}")
+        self._refuse(f"whether it equals {shown(other)}")
 
     def __ne__(self, other: object) -> bool:
-        self._refuse(f"whether it differs from {other!r}")
+        self._refuse(f"whether it differs from {shown(other)}")
 
     def __hash__(self) -> int:  # noqa: PLE0309  # raises
         self._refuse("its hash")
 
     def __lt__(self, other: object) -> bool:
-        self._refuse(f"whether it is less or more than {other!r}")
+        self._refuse(f"whether it is less or more than {shown(other)}")
 
     __le__ = __gt__ = __ge__ = __lt__
 
@@ -69,10 +70,10 @@ class Placeholder:
         self._refuse("its length")
 
     def __getitem__(self, key: Any) -> Any:
-        self._refuse(f"its item {key!r}")
+        self._refuse(f"its item {shown(key)}")
 
     def __contains__(self, item: object) -> bool:
-        self._refuse(f"whether it holds {item!r}")
+        self._refuse(f"whether it holds {shown(item)}")
 
     def __int__(self) -> int:
         self._refuse("int()")
@@ -105,7 +106,7 @@ class Placeholder:
         return self
 
     def __add__(self, other: object) -> NoReturn:
-        self._refuse(f"a calculation with {other!r}")
+        self._refuse(f"a calculation with {shown(other)}")
 
     __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = __add__
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __divmod__ = __rdivmod__ = __add__
@@ -136,10 +137,10 @@ class Placeholder:
         self._refuse_change(f"its {name!r}")
 
     def __setitem__(self, key: object, value: object) -> None:
-        self._refuse_change(f"its item {key!r}")
+        self._refuse_change(f"its item {shown(key)}")
 
     def __delitem__(self, key: object) -> None:
-        self._refuse_change(f"its item {key!r}")
+        self._refuse_change(f"its item {shown(key)}")
 
     def _refuse_change(self, part: str) -> NoReturn:
         raise LazyArtifactError(
@@ -157,7 +158,7 @@ class LazyValue(Placeholder):
         return LazyValue(_at_attribute(self._argument, "value"), f"{self._told}.value")
 
     def __getitem__(self, key: Any) -> "LazyValue":
-        return LazyValue(_at_item(self._argument, key), f"{self._told}[{key!r}]")
+        return LazyValue(_at_item(self._argument, key), f"{self._told}[{shown(key)}]")
 
 
 class LazyVersion(Placeholder):

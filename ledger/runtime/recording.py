@@ -156,7 +156,7 @@ class Recording:
         function = getattr(other, "entrypoint", None)
         if function is None:
             raise StepInterfaceError(
-                f"a step cannot run after {other!r}: it is neither a step of this pipeline nor its output",
+                f"a step cannot run after {shown(other)}: it is neither a step of this pipeline nor its output",
                 hint="give what calling the step returned, or the step's name",
             )
         found: list[_Followed] = [name for name, each in self.invocations.items() if each.step.entrypoint == function]

@@ -269,6 +269,8 @@ def _materializers(
             )
         classes = tuple(value) if isinstance(value, Iterable) and not isinstance(value, type) else (value,)
         if not all(isinstance(kind, type) and issubclass(kind, BaseMaterializer) for kind in classes):
-            raise StepInterfaceError(f"output {key!r} of step {name!r}: {value!r} is no materializer class", step=name)
+            raise StepInterfaceError(
+                f"output {key!r} of step {name!r}: {shown(value)} is no materializer class", step=name
+            )
         chosen[key] = classes
     return chosen

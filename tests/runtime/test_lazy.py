@@ -185,6 +185,29 @@ def test_a_placeholder_has_no_value_in_the_body(misuse: Callable[[Any], Any], pa
     assert isinstance(caught[0], TypeError)
 
 
+def test_what_a_placeholder_is_used_with_may_be_large_or_have_no_text() -> None:
+    """The error is of one line, and is about the placeholder: not a frame's rows, nor what a repr of a class raises."""
+
+    class Unshown:
+        def __repr__(self) -> str:
+            raise ValueError("no text")
+
+    def body() -> None:
+        lazy: Any = Client().get_artifact_version("x")
+        for other in (list(range(100_000)), Unshown()):
+            for use in (operator.eq, operator.add, operator.getitem, operator.lt, operator.contains):
+                with pytest.raises(LazyArtifactError) as caught:
+                    use(lazy, other)
+                assert len(str(caught.value)) < 250
+        for other in (list(range(100_000)), Unshown()):
+            with pytest.raises(StepInterfaceError, match="a step cannot run after"):
+                takes(1, after=[{"a": other}, other])
+            with pytest.raises(StepInterfaceError, match="is no materializer class"):
+                produces.with_options(output_materializers={"x": Unshown()})  # type: ignore[dict-item]
+
+    run_body(body)
+
+
 @pytest.mark.parametrize("part", ["version", "output"])
 def test_items_of_a_placeholder_are_those_of_its_value(part: str) -> None:
     """A column of what a step gives is asked for by habit: that is an error that says why, and ``.load()`` has it."""
@@ -278,6 +301,8 @@ def test_a_missing_artifact_fails_the_step_that_takes_it(
         (lambda lazy: lazy.run_metadata["k"]["m"], r"\['k'\]\['m'\]", "its metadata has k"),
         (lambda lazy: lazy.tags[5], r"\.tags\[5\]", "its tags are "),
         (lambda lazy: lazy.tags["a"], r"\.tags\['a'\]", "its tags are "),
+        (lambda lazy: lazy.load()["a"], r"x@1 has no \.load\(\)\['a'\]", "its value is of the type builtins.int"),
+        (lambda lazy: lazy.version["a"], r"x@1 has no \.version\['a'\]", "its version is 1"),
     ],
 )
 def test_a_fact_that_a_version_does_not_have_is_told(ask: Callable[[Any], Any], told: str, hint: str) -> None:
