@@ -86,8 +86,11 @@ class NewPack:
 
     def first_unreadable(self, start: int) -> int | None:
         """The first record from ``start`` on whose object is not on the disk as its name says; ``None`` if all are."""
-        with storage_errors(self.path, "read"):
-            pack = map_file(os.fspath(self.path))
+        try:
+            with storage_errors(self.path, "read"):
+                pack = map_file(os.fspath(self.path))
+        except PackDamage:
+            return start
         bases = RecentObjects(BASES_BYTES)
         for number in range(start, len(self)):
             name, _, length, offset, _ = self[number]

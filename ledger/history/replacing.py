@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ledger.disk import fresh_name, names_in, read_file, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.errors import IntegrityError, StorageError
+from ledger.history.entries import PackDamage
 from ledger.history.folding import Fold, OldPackDamage
 from ledger.history.new_pack import Columns, NewPack
 from ledger.history.objects import Objects
@@ -98,7 +99,10 @@ def _keep_age(index: Path, packs: Sequence[OldPack]) -> None:
 
 
 def _is_whole(path: Path, checksum: str) -> bool:
-    content = map_file(os.fspath(path))
+    try:
+        content = map_file(os.fspath(path))
+    except PackDamage:
+        return False
     digest = hashlib.sha1(content[:-TRAILER], usedforsecurity=False).digest()
     return digest == content[-TRAILER:] == bytes.fromhex(checksum)
 

@@ -1,6 +1,7 @@
 """Packs stay few, and nothing that is in them is lost on the way."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -187,6 +188,26 @@ def test_a_fold_whose_file_was_taken_away_loses_nothing(history: History, monkey
     assert_whole(history, FOLD_AT)
     saves(history, FOLD_AT)
     assert_whole(history, 2 * FOLD_AT)
+
+
+@pytest.mark.parametrize("reading", [1, 2, 3], ids=["each object", "what is sealed", "the whole"])
+def test_a_fold_whose_file_is_cut_short_loses_nothing(
+    history: History, monkeypatch: pytest.MonkeyPatch, reading: int
+) -> None:
+    """As by a disk that loses what was written: no old pack goes then, and the error names the file."""
+    opened, readings = os.open, itertools.count(1)
+
+    def cut_short(path: str, flags: int, *arguments: int) -> int:
+        is_read = "/ledger_tmp_" in str(path) and not flags & (os.O_CREAT | os.O_WRONLY | os.O_RDWR)
+        if is_read and next(readings) == reading:
+            os.truncate(path, 7)
+        return opened(path, flags, *arguments)
+
+    monkeypatch.setattr(os, "open", cut_short)
+    with pytest.warns(UserWarning, match="does not hold what was written to it"):
+        saves(history, FOLD_AT)
+    monkeypatch.undo()
+    assert_whole(history, FOLD_AT)
 
 
 def test_a_pack_is_kept_until_its_commit_is_published(history: History) -> None:
