@@ -17,13 +17,13 @@ def one_line(text: str) -> str:
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
 
 
-def shown(value: object) -> str:
-    """A value as messages show it: its repr, cut to fit a terminal."""
+def shown(value: object, *, most: int = _SHOWN) -> str:
+    """A value as messages show it: its repr, cut to ``most`` characters, which fit a terminal."""
     try:
         text = repr(value)
     except Exception as error:  # noqa: BLE001  # what a user's class raises; the message is about something else
         return f"<{type(value).__name__} whose repr fails: {type(error).__name__}>"
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def without_secrets(text: str) -> str:

@@ -30,6 +30,7 @@ from ledger.wording import shown
 if TYPE_CHECKING:
     from ledger.lookup.view import View
 
+_ID_LENGTH = 36
 _PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 _STATUSES = ("completed", "failed", "running")
 
@@ -84,7 +85,8 @@ def _read_run(view: "View", snapshot: Snapshot, run: str, begun: Mapping[str, Ru
     if begin not in files:
         if run in begun:
             return PipelineRun(view, snapshot, begun[run], None, [], is_recorded=False)
-        raise RunNotFoundError(f"no run has the id {run}", id=run)
+        told = run if len(run) <= _ID_LENGTH else shown(run)
+        raise RunNotFoundError(f"no run has the id {told}", id=run)
     where = f"run {run}"
     record = decode_run(files[begin], where=where)
     if record.id != run:

@@ -21,7 +21,7 @@ from ledger.errors import (
 from ledger.history import Claim, Snapshot
 from ledger.ids import VersionId, is_uuid, undashed
 from ledger.lookup.spelling import most_like
-from ledger.records import Name, check_name, check_version, number_of
+from ledger.records import NAME_LIMIT, TAG_LIMIT, Name, check_name, check_version, number_of
 from ledger.wording import shown
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}")
@@ -56,7 +56,9 @@ def split_label(wanted: str, version: str | int | None) -> tuple[str, str | int 
     if not mark:
         return wanted, version
     if version is not None and str(version) != given:
-        raise ArgumentError(f"{wanted!r} names version {given!r}, but version {str(version)!r} was given as well")
+        raise ArgumentError(
+            f"{_told(wanted)} names version {_told(given)}, but version {_told(str(version))} was given as well"
+        )
     return name, given
 
 
@@ -84,7 +86,8 @@ def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
         hint = f"did you mean {' or '.join(map(repr, near))}?"
     elif _SHORT_PREFIX.fullmatch(wanted.lower()):
         hint = "an id is found by its first 4 digits or more"
-    return ArtifactNotFoundError(f"no artifact has the name, id or id prefix {wanted!r}", hint=hint, name=wanted)
+    told = _told(wanted)
+    return ArtifactNotFoundError(f"no artifact has the name, id or id prefix {told}", hint=hint, name=wanted)
 
 
 def _as_elsewhere(snapshot: Snapshot, wanted: str) -> list[str]:
@@ -139,7 +142,7 @@ def _agreeing(claim: Claim, version: str | int | None) -> Claim:
     """An id says everything; a version given beside it must be the same one."""
     if version is not None and claim.version != _as_text(version):
         raise VersionNotFoundError(
-            f"id {claim.id} is {claim.label}, not version {str(version)!r}", name=claim.name, version=str(version)
+            f"id {claim.id} is {claim.label}, not version {_told(str(version))}", name=claim.name, version=str(version)
         )
     return claim
 
@@ -157,7 +160,7 @@ def _no_version(snapshot: Snapshot, name: Name, wanted: str) -> ArtifactNotFound
     of_all = f"of its {len(existing)} " if len(existing) > 1 else ""
     are = f"are {', '.join(near)}" if len(near) > 1 else f"is {near[0]}"
     return VersionNotFoundError(
-        f"artifact {name!r} has no version {wanted!r}; the nearest {of_all}{are}",
+        f"artifact {name!r} has no version {_told(wanted)}; the nearest {of_all}{are}",
         hint=_way_to(name, wanted),
         name=name,
         version=wanted,
@@ -170,7 +173,7 @@ def _way_to(name: Name, wanted: str) -> str:
     listing = f"`ledger artifact version list {name}`"
     if wanted == "latest":
         return "leave the version out to get the latest"
-    if number_of(wanted) is None and wanted.strip():
+    if number_of(wanted) is None and wanted.strip() and wanted.isprintable() and len(wanted) <= TAG_LIMIT:
         return f"run {listing} to see them all, and with `--tag {shlex.quote(wanted)}` those that have it as a tag"
     return f"run {listing} to see them all"
 
@@ -183,6 +186,11 @@ def nearest(wanted: str, existing: Sequence[str]) -> list[str]:
         closest = sorted(numbered, key=lambda version: abs(int(version) - number))[:_NEAREST]
         return sorted(closest, key=int)
     return most_like(wanted, existing, most=_NEAREST) or list(existing[-_NEAREST:])
+
+
+def _told(wanted: str) -> str:
+    """A text that was looked for, in quotes: whole where it could be one, and not a whole file that was given."""
+    return shown(wanted, most=NAME_LIMIT + 2)
 
 
 def _name_or_none(wanted: str) -> Name | None:

@@ -19,6 +19,8 @@ from ledger.records.logged import MetadataEntry, raw_value
 from ledger.records.metadata import decode_values, encode_values, merge, normalise, normalise_given
 from ledger.records.names import (
     MAX_NUMBER,
+    NAME_LIMIT,
+    TAG_LIMIT,
     VERSION_LIMIT,
     Name,
     VersionString,
@@ -66,8 +68,10 @@ __all__ = [
     "FORMAT",
     "INLINE_FILES",
     "MAX_NUMBER",
+    "NAME_LIMIT",
     "RECORD_LIMIT",
     "SEGMENT_CHUNKS",
+    "TAG_LIMIT",
     "VERSION_LIMIT",
     "CacheRecord",
     "Content",

@@ -12,6 +12,7 @@ from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
     ArtifactNotFoundError,
+    LedgerError,
     VersionNotFoundError,
 )
 from ledger.history.layout import shard_of
@@ -203,6 +204,25 @@ def test_an_unknown_id_is_a_key_error(saved: Ledger) -> None:
     unknown = uuid.uuid4()
     with pytest.raises(KeyError, match=str(unknown)):
         saved.get(unknown)
+
+
+def test_a_text_that_can_be_no_name_is_not_repeated_whole(saved: Ledger) -> None:
+    """Somebody may give what a file holds where its name is asked for; a name of any length is told whole."""
+    text, longest = "all that a file holds\n" * 50_000, "n" * 200
+    lookups: list[Callable[[], object]] = [
+        lambda: saved.get(text),
+        lambda: saved.get("x", text),
+        lambda: saved.get(f"x@{text}"),
+        lambda: saved.get("x@1", text),
+        lambda: saved.get(saved.get("x").id, text),
+        lambda: saved.run(text),
+    ]
+    for look_up in lookups:
+        with pytest.raises(LedgerError) as caught:
+            look_up()
+        assert max(len(str(caught.value)), len(caught.value.hint)) < 500
+    with pytest.raises(ArtifactNotFoundError, match=f"'{longest}'"):
+        saved.get(longest)
 
 
 @pytest.mark.parametrize("wanted", [None, 7, b"x", ["x"]])

@@ -194,16 +194,17 @@ def test_what_a_placeholder_is_used_with_may_be_large_or_have_no_text() -> None:
 
     def body() -> None:
         lazy: Any = Client().get_artifact_version("x")
-        for other in (list(range(100_000)), Unshown()):
+        others: tuple[Any, ...] = (list(range(100_000)), Unshown())
+        for other in others:
             for use in (operator.eq, operator.add, operator.getitem, operator.lt, operator.contains):
                 with pytest.raises(LazyArtifactError) as caught:
                     use(lazy, other)
                 assert len(str(caught.value)) < 250
-        for other in (list(range(100_000)), Unshown()):
+        for other in others:
             with pytest.raises(StepInterfaceError, match="a step cannot run after"):
                 takes(1, after=[{"a": other}, other])
             with pytest.raises(StepInterfaceError, match="is no materializer class"):
-                produces.with_options(output_materializers={"x": Unshown()})  # type: ignore[dict-item]
+                produces.with_options(output_materializers={"x": Unshown()})
 
     run_body(body)
 
