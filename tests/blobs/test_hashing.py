@@ -43,13 +43,20 @@ def test_the_first_source_that_fails_is_the_error(size: int) -> None:
 def test_a_long_source_is_told_of_while_it_is_read() -> None:
     """Bytes of a single source are told of as they are hashed, in the thread that asked."""
 
+    told: list[tuple[int, Progress]] = []
+    heard = threading.Event()
+
     def slowly(_: int) -> Iterator[bytes]:
         for _block in range(6):
-            time.sleep(0.1)
+            heard.clear()
             yield bytes(1000)
+            heard.wait(10)
 
-    told: list[tuple[int, Progress]] = []
-    with progress(lambda at: told.append((threading.get_ident(), at))), task("hash", 6000):
+    def hear(at: Progress) -> None:
+        told.append((threading.get_ident(), at))
+        heard.set()
+
+    with progress(hear), task("hash", 6000):
         list(digests([0], slowly))
     assert {threading.get_ident()} == {thread for thread, _ in told}
     assert len([at for _, at in told if 0 < at.done < 6000]) > 1

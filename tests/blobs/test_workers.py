@@ -65,16 +65,21 @@ def test_the_first_error_comes_in_its_turn() -> None:
 def test_closing_drops_what_has_not_begun() -> None:
     """Closing waits for the pieces under way and drops the others."""
     workers: Workers[None] = Workers()
+    begun, dropped = threading.Semaphore(0), threading.Event()
     done: list[int] = []
 
     def work(number: int) -> None:
-        time.sleep(0.02)
+        begun.release()
+        dropped.wait(10)
         done.append(number)
 
     for number in range(100):
         workers.give(partial(work, number))
+    for _ in range(thread_count()):
+        begun.acquire()
+    workers._under_way[-1].future.add_done_callback(lambda _: dropped.set())
     workers.close()
-    assert len(done) <= 2 * thread_count()
+    assert list(range(thread_count())) == sorted(done)
 
 
 def test_an_iterator_that_is_collected_in_a_thread_of_its_own_ends_quietly() -> None:

@@ -4,12 +4,9 @@ import errno
 import io
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -22,8 +19,8 @@ from tests.kit.terminals import read_terminal
 
 LEDGER = [sys.executable, "-m", "ledger"]
 MEBI = 1 << 20
-INTERRUPTED = (130, -signal.SIGINT)
-"""How an interrupted program ends: by our own exit code, or by the interpreter's when its work was over."""
+INTERRUPTED = 130
+"""How an interrupted program ends."""
 
 
 class Clock:
@@ -118,27 +115,6 @@ def run_on_terminal(arguments: list[str], folder: Path) -> tuple[int, str, str]:
     return process.returncode, output, shown
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A file that takes more than a tenth of a second to save."""
-    path = tmp_path_factory.mktemp("large") / "large.bin"
-    with path.open("wb") as file:
-        for _ in range(48):
-            file.write(os.urandom(MEBI))
-    yield path
-    path.unlink()
-
-
-@pytest.fixture
-def large(workdir: Path, made: Path) -> Iterator[Path]:
-    """The large file under a name of this test; what was saved of it goes with the test."""
-    here = workdir / "large.bin"
-    here.hardlink_to(made)
-    yield here
-    here.unlink()
-    shutil.rmtree(workdir / ".ledger")
-
-
 def test_a_save_is_shown_on_a_terminal(workdir: Path) -> None:
     """The bar goes to the terminal; standard output has the result and nothing else."""
     Ledger.init(workdir / ".ledger")
@@ -165,25 +141,32 @@ def test_pipes_get_no_bar(workdir: Path) -> None:
     assert (0, "") == (done.returncode, done.stderr)
 
 
-def interrupted(code: str, folder: Path, *, after: float) -> int:
-    """How a program ended that got an interrupt some seconds after its imports; 0 if it was faster."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert "begun\n" == process.stdout.readline()
-    time.sleep(after)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    return process.returncode
+STRUCK = """
+import os, signal, sys
+import ledger, ledger.core
+from ledger import meters
+from ledger.cli.program import run
+meters._INTERVAL = 0  # each piece is told of
+
+def strike(at):
+    if {when}:
+        os.kill(os.getpid(), signal.SIGINT)
+
+with ledger.progress(strike):
+    {work}
+"""
+"""A program that interrupts itself at a moment of its work, and not of the day."""
+
+
+def interrupted(work: str, folder: Path, *, when: str) -> int:
+    """How a program ended whose work was interrupted as soon as something held of what it tells of its progress."""
+    program = [sys.executable, "-c", STRUCK.format(work=work, when=when)]
+    return subprocess.run(program, cwd=folder, capture_output=True, check=False, timeout=100).returncode
 
 
 def command(*arguments: str) -> str:
-    """A program that says when it has begun and then is the command line's."""
-    return (
-        "import sys\nfrom ledger.cli.program import run\nimport ledger.core\n"
-        f"print('begun', flush=True)\nsys.exit(run({list(arguments)!r}))"
-    )
+    """What the command line does with these words."""
+    return f"sys.exit(run({list(arguments)!r}))"
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -192,28 +175,33 @@ def leftovers(folder: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("after", [0.02, 0.05, 0.1])
-def test_an_interrupted_save_leaves_nothing(workdir: Path, large: Path, after: float) -> None:
-    """A whole version is there or none, no temporary file, and the next save works."""
+MOMENTS = ["at.done", "at.done > at.total / 2", "at.finished"]
+
+
+@pytest.mark.parametrize("when", MOMENTS)
+def test_an_interrupted_save_leaves_nothing(workdir: Path, when: str) -> None:
+    """No version is there as long as it is not published, no temporary file, and the next save works."""
     ledger = Ledger.init(workdir / ".ledger")
-    code = interrupted(command("save", "large.bin", "--name", "large"), workdir, after=after)
-    assert code in (0, *INTERRUPTED)
-    assert len(ledger.artifacts()) in ((1,) if code == 0 else (0, 1))
+    large = workdir / "large.bin"
+    large.write_bytes(os.urandom(8 * MEBI))
+    assert INTERRUPTED == interrupted(command("save", "large.bin", "--name", "large"), workdir, when=when)
+    assert [] == ledger.artifacts()
     assert [] == leftovers(ledger.path)
     assert ledger.verify().ok
     assert large.stat().st_size == ledger.save(large, "large").size
 
 
-@pytest.mark.parametrize("after", [0.05, 0.1])
-def test_an_interrupted_get_leaves_nothing(workdir: Path, large: Path, after: float) -> None:
+@pytest.mark.parametrize("when", MOMENTS)
+def test_an_interrupted_get_leaves_nothing(workdir: Path, when: str) -> None:
     """No half file or folder is left where it was to go, nor beside it."""
-    Ledger.init(workdir / ".ledger").save(large, "large")
+    data = os.urandom(8 * MEBI)
+    (workdir / "large.bin").write_bytes(data)
+    Ledger.init(workdir / ".ledger").save(workdir / "large.bin", "large")
     target = workdir / "target"
     target.mkdir()
-    code = interrupted(command("get", "large", "-o", str(target / "out.bin")), workdir, after=after)
-    assert code in (0, *INTERRUPTED)
-    found = {path.name: path.read_bytes() for path in target.iterdir()}
-    assert found in ([{"out.bin": large.read_bytes()}] if code == 0 else [{}, {"out.bin": large.read_bytes()}])
+    assert INTERRUPTED == interrupted(command("get", "large", "-o", str(target / "out.bin")), workdir, when=when)
+    written = {"out.bin": data} if when == "at.finished" else {}
+    assert written == {path.name: path.read_bytes() for path in target.iterdir()}
 
 
 def test_an_interrupted_register_leaves_nothing(workdir: Path) -> None:
@@ -223,8 +211,7 @@ def test_an_interrupted_register_leaves_nothing(workdir: Path) -> None:
     with inside.open("wb") as file:
         file.truncate(200 << 30)  # minutes of hashing, more than the test waits for
     before = inside.stat()
-    code = "import ledger, ledger.api\nprint('begun', flush=True)\n"
-    ended = interrupted(f"{code}ledger.register_artifact({str(inside)!r}, 'large')", workdir, after=0.3)
+    ended = interrupted(f"ledger.register_artifact({str(inside)!r}, 'large')", workdir, when="at.done")
     assert -signal.SIGINT == ended
     assert [] == ledger.artifacts()
     assert (before.st_size, before.st_mtime_ns) == (inside.stat().st_size, inside.stat().st_mtime_ns)

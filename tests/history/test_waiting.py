@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from ledger.disk import LockFile, durability
 from ledger.enums import Durability
 from ledger.errors import FormatError, LockTimeoutError, NameCollisionError, StorageError, VersionExistsError
-from ledger.history import UNPLACED, EventDraft, History, RecordDraft, bells
+from ledger.history import UNPLACED, EventDraft, History, RecordDraft, bells, turns
 from ledger.history.bells import Bell, take_rope
 from ledger.history.drafts import Publication, decode_publication, encode_publication
 from ledger.history.packing import FOLD_AT
@@ -258,14 +259,9 @@ def test_a_holder_that_dies_leaves_each_writer_to_find_out(
     assert [] == list(queue.iterdir())
 
 
-@pytest.fixture
-def impatient(history: History) -> History:
-    """The same history for somebody who waits for a second."""
-    return History.open(history.git_dir.parent, lock_timeout=1.0)
-
-
-def test_who_gives_up_is_not_published_later(history: History, impatient: History, lock: Path, queue: Path) -> None:
+def test_who_gives_up_is_not_published_later(history: History, lock: Path, queue: Path) -> None:
     """After a timeout the publication has gone from the queue: whoever comes next publishes only its own."""
+    impatient = History.open(history.git_dir.parent, lock_timeout=0.1)
     with LockFile(lock).hold(timeout=1), pytest.raises(LockTimeoutError, match=f"held by pid {os.getpid()} on"):
         publish(impatient, draft("late"))
     publish(history)
@@ -337,24 +333,33 @@ def test_what_a_bell_rang_is_heard_where_no_descriptor_is_left(tmp_path: Path, m
     ],
 )
 def test_a_holder_that_was_stopped_does_not_surprise_who_gave_up(
-    impatient: History, queue: Path, children: list[int], stop: str, hint: str, names: list[str]
+    history: History,
+    queue: Path,
+    children: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    stop: str,
+    hint: str,
+    names: list[str],
 ) -> None:
     """Stopped before it holds the branch, the holder leaves out who gave up; stopped later, the error says so."""
-    go_on = hold(children, again(impatient), signal.SIGSTOP, at=stop)
+    go_on = hold(children, history, signal.SIGSTOP, at=stop)
+    now = [0.0]
+    monkeypatch.setattr(turns, "time", SimpleNamespace(monotonic=lambda: now[0]))
     raised: list[LockTimeoutError] = []
 
     def give_up() -> None:
         with pytest.raises(LockTimeoutError, match=f"held by pid {children[0]} on") as caught:
-            publish(impatient, draft("late"))
+            publish(again(history), draft("late"))
         raised.append(caught.value)
 
     threads = queue_up(queue, give_up)
     go_on()
+    now[0] = 3600
     join_all(threads)
     assert hint in raised[0].hint
     os.kill(children[0], signal.SIGCONT)
     assert (children[0], 0) == os.waitpid(children[0], 0)
-    assert names == again(impatient).snapshot().artifact_names()
+    assert names == again(history).snapshot().artifact_names()
 
 
 def test_leftovers_of_the_dead_go_with_a_fold(history: History, queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
