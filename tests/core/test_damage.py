@@ -120,7 +120,7 @@ def test_a_missing_table_names_the_version(ledger: Ledger, way: str) -> None:
 
 @pytest.mark.parametrize("value", ["small", LARGE])
 def test_the_hint_for_missing_bytes_names_who_may_bring_them(ledger: Ledger, value: object) -> None:
-    """Bytes may be missing because a plain push of Git brought none; what is damaged nobody else's sync mends."""
+    """A plain push of Git brought none, or a remote's store has lost them; what is damaged nobody else's sync mends."""
     ledger.save(value, "x")
     [path] = [*_objects(ledger, "packs"), *_objects(ledger, "chunks")][:1]
     damage(path)
@@ -128,7 +128,8 @@ def test_the_hint_for_missing_bytes_names_who_may_bring_them(ledger: Ledger, val
     path.unlink()
     error = _error_of("load", Ledger.open(ledger.path).get("x"), ledger.path.parent)
     assert (
-        f"{IntegrityError.usual_hint}; where somebody else saved it, their next `ledger sync` may bring it"
+        f"{IntegrityError.usual_hint}; where somebody else saved it, their next `ledger sync` may bring it, and does "
+        "once they have deleted their remote-stores.json, where a remote's store has lost it (specs/maintenance.md, 2)"
         == error.hint
     )
 

@@ -498,6 +498,21 @@ def test_a_store_that_was_replaced_on_purpose_is_filled_again(tmp_path: Path, hu
     assert Ledger.clone(hub, tmp_path / "eve" / ".ledger").verify().ok
 
 
+def test_a_store_that_lost_single_objects_is_filled_again(tmp_path: Path, hub: Path) -> None:
+    """As the hint for what it has lost says: whoever saved it deletes the file of noted stores, and syncs."""
+    ada = with_small_and_large(tmp_path, hub)
+    ada.sync()
+    bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+    for lost in (hub / "ledger-store").glob("packs/*/*"):
+        lost.unlink()
+    with pytest.raises(IntegrityError, match="is missing") as caught:
+        loaded(bob, "large")
+    assert NOTED_STORES_FILE in caught.value.hint
+    (ada.path / NOTED_STORES_FILE).unlink()
+    Ledger.open(ada.path).sync()
+    assert noise(300_000) == loaded(Ledger.open(bob.path), "large")
+
+
 def test_a_clone_that_knows_of_no_store_makes_none_of_its_own(tmp_path: Path, hub: Path) -> None:
     """Where the bytes of what others saved are elsewhere, nothing is published until somebody says where."""
     ada = Ledger.init(tmp_path / "ada" / ".ledger")
