@@ -31,6 +31,7 @@ from ledger.lookup.remotes import (
     remotes_of,
     settings_for,
     store_of_remote,
+    unfollowed_store,
     write_remote,
 )
 from ledger.lookup.resolving import resolve, split_label
@@ -77,6 +78,7 @@ __all__ = [
     "split_label",
     "store_of_remote",
     "store_url",
+    "unfollowed_store",
     "write_cache_limit",
     "write_config",
     "write_remote",

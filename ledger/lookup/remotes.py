@@ -73,11 +73,15 @@ def store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
         return absolute_store(ledger_dir, settings.store)
     if (local := _local_path(settings.url)) is None:
         return ""
-    if (directory := _ledger_at(settings.url)) is not None:
-        # Somebody else's settings may point anywhere; only a folder is followed.
-        url = store_url(directory, read_config(directory))
-        return url if "://" not in url or url.startswith(_FILE) else ""
+    if (url := _own_store_at(settings)) is not None:
+        return "" if _is_distant(url) else url
     return str(local / HUB_STORE)
+
+
+def unfollowed_store(settings: RemoteConfig) -> str:
+    """The distant store that a ledger at a remote's path has for its own, which `store_of_remote` does not follow."""
+    url = "" if settings.store else _own_store_at(settings) or ""
+    return url if _is_distant(url) else ""
 
 
 def likely_store_of_remote(ledger_dir: Path, settings: RemoteConfig) -> str:
@@ -106,6 +110,17 @@ def is_absent(settings: RemoteConfig) -> bool:
     """Whether a remote is a path with nothing there but maybe an empty folder, such as an unused mount point."""
     path = _local_path(settings.url)
     return path is not None and not names_in(path)
+
+
+def _own_store_at(settings: RemoteConfig) -> str | None:
+    """The own store of a ledger at a remote's path, as its settings say; ``None`` where no ledger is."""
+    directory = _ledger_at(settings.url)
+    return store_url(directory, read_config(directory)) if directory is not None else None
+
+
+def _is_distant(store: str) -> bool:
+    """Whether a store is no folder: somebody else's settings may point anywhere, and only a folder is followed."""
+    return "://" in store and not store.startswith(_FILE)
 
 
 def _is_url(text: str) -> bool:

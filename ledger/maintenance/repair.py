@@ -6,6 +6,7 @@ checks the ledger again. What is done twice does no harm: a repair that died is 
 """
 
 import datetime as dt
+import shlex
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from ledger.core import Ledger, Problem, Report
 from ledger.disk import locks_end_here, make_directory, move_file, refuse_linked, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
 from ledger.history.upkeep import HistoryMending, mend, plan_mending
-from ledger.lookup import history_at, place_named, store_of_remote
+from ledger.lookup import history_at, place_named, store_of_remote, unfollowed_store
+from ledger.notices import warn_user
 from ledger.records import Content
 from ledger.system_errors import raise_if_inconclusive
 from ledger.wording import without_secrets
@@ -82,6 +84,11 @@ def find_source(ledger: Ledger, where: str) -> Source:
     where = without_secrets(where)
     git_dir = history_at(settings)
     url = store_of_remote(ledger.path, settings) if git_dir is not None else settings.url
+    distant = unfollowed_store(settings)
+    if distant and distant != ledger.workspace.config.store:
+        told = without_secrets(distant)
+        command = f"ledger repair --from {shlex.quote(told)}"
+        warn_user(f"the bytes of {where} are not looked at: they are in {told}; `{command}` looks there")
     store: Store | None = open_store(url) if url else None
     try:
         if store is not None:

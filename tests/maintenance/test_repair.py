@@ -57,6 +57,17 @@ def stored(ledger: Ledger, kind: str) -> Path:
     return max(path for path in (store_of(ledger) / kind).rglob("*") if path.is_file())
 
 
+def test_a_ledger_whose_bytes_are_in_a_bucket_is_told_as_that(kept: Ledger) -> None:
+    """Its settings may be anybody's and are not followed; the warning has the command that reads the bucket."""
+    copy = kept.path.parent / "copy"
+    settings = (copy / "config.toml").read_text()
+    (copy / "config.toml").write_text(settings.replace('store = "store"', 'store = "s3://bucket/folder"'))
+    told = r"copy are not looked at: .* in s3://bucket/folder; `ledger repair --from s3://bucket/folder`"
+    with pytest.warns(UserWarning, match=told):
+        source = find_source(kept, str(copy))
+    assert (None, copy / "history.git") == (source.store, source.git_dir)
+
+
 @pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
 @pytest.mark.parametrize("how", [damage, Path.unlink], ids=["damaged", "missing"])
 @pytest.mark.parametrize("source", ["copy", "copy/store"])
