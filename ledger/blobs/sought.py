@@ -42,7 +42,7 @@ class Sought(NamedTuple):
         """The error that it is not there: lost, here or by a remote, or not brought yet, as after a ``git push``."""
         error = self.damaged("is missing")
         error.hint = (
-            f"{error.hint}; where somebody else saved it, their next `ledger sync` may bring it, and does once they have "
-            "deleted their remote-stores.json, where a remote's store has lost it (specs/maintenance.md, 2)"
+            f"{error.hint}; where somebody else saved it, their next `ledger sync` may bring it, and does once they "
+            "have deleted their remote-stores.json, where a remote's store has lost it (specs/maintenance.md, 2)"
         )
         return error
