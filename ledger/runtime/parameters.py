@@ -5,6 +5,7 @@ all arguments of a step together take at most 256 KiB there, so that its record 
 out differences that JSON cannot express; a cache key keeps them, because the step's body can see them.
 """
 
+import contextlib
 import copy
 import datetime as dt
 from collections import defaultdict
@@ -115,11 +116,11 @@ def fits_record(parameters: Mapping[str, Any]) -> bool:
 
 
 def beyond_record(values: Mapping[str, Any]) -> set[str]:
-    """Which of some plain arguments, the largest of them, a record has no room for beside the others."""
-    try:
-        left = {name: _as_parameter(value) for name, value in values.items()}
-    except MetadataError:
-        return set()  # told by whoever records them
+    """Which of some plain arguments no record can hold, or, the largest of them, has room for beside the others."""
+    left: dict[str, Any] = {}
+    for name, value in values.items():
+        with contextlib.suppress(MetadataError):  # it stays among those that no record holds
+            left[name] = _as_parameter(value)
     while not fits_record(left):
         del left[_largest(left)]
     return values.keys() - left.keys()

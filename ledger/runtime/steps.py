@@ -164,7 +164,7 @@ class Step(Declared[Function]):
         return {key: raw_value(value) for key, value in parameters.items()}
 
     def _run_alone(self, arguments: Mapping[str, Any], *, id: str | None, after: list[Any]) -> Any:
-        """A run of one step; a value that is not JSON, or that no record has room for, is saved first."""
+        """A run of one step; a value that is not JSON, or that no record can hold, is saved first."""
         __tracebackhide__ = True
         recording = Recording(self.name)
         defaults = {

@@ -1,6 +1,7 @@
 """A step called outside a pipeline is a recorded run of one step; inside another step, a plain function."""
 
 import copy
+import json
 import multiprocessing
 import pickle
 import subprocess
@@ -98,6 +99,23 @@ def test_arguments_that_no_record_has_room_for_are_saved_first() -> None:
     assert 100_001 == count(list(range(100_000)), ["a"])
     (run,) = Client().list_pipeline_runs()
     assert (["values"], {"texts": ["a"]}) == (list(run.steps["count"].inputs), run.steps["count"].parameters)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["name\udc80", {"": 1}, {"k" * 300: 1}, json.loads("[" * 70 + "]" * 70)],
+    ids=["text", "no", "long", "deep"],
+)
+def test_arguments_that_no_record_can_hold_are_saved_first(value: Any) -> None:
+    """The name of a file that is no Unicode, or keys that no metadata has: a version holds them."""
+
+    @step
+    def given_back(value: Any, factor: int) -> Any:
+        return value
+
+    assert value == given_back(value, 2)
+    run = last_run().steps["given_back"]
+    assert ({"factor": 2}, value) == (run.parameters, run.inputs["value"].load())
 
 
 def test_a_handle_is_an_argument() -> None:
