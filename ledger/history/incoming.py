@@ -49,6 +49,7 @@ from ledger.wording import without_secrets
 
 _LEFT_IN = {INCOMING: "", "": STAGED}
 """Where syncs that were killed leave files, and how the names of those begin."""
+_PORTAL = "; see first that the remote itself answered, and not a page to sign in at: Git takes one for no branches"
 _ABANDONED_SECONDS = 2 * TRANSFER_SECONDS
 
 
@@ -66,8 +67,9 @@ def receive(history: History, remote: Remote, *, local: CommitId | None) -> Comm
         if known is None:
             return None
         raise HistoryRewrittenError(
-            f"{remote} has lost its branch main, which was at {known} when last heard of",
-            hint=f"{_restore(remote, known)}; this ledger is unchanged",
+            f"{remote} has no branch main, which was at {known} when last heard of",
+            hint=f"{_restore(remote, known)}, also in a new repository that takes the place of the old one; "
+            f"this ledger is unchanged{_PORTAL if remote.url.startswith('http') else ''}",
             remote=remote.name,
             known=known,
         )

@@ -189,7 +189,7 @@ def test_exit_codes(cli: Cli, two: tuple[str, str], workdir: Path) -> None:
     (workdir / "hub.git").rename(workdir / "gone.git")
     assert "cannot ask origin" in cli("--ledger", "a", "sync", code=10).err
     new_hub(workdir)
-    assert "has lost its branch main" in cli("--ledger", "a", "sync", code=5).err
+    assert "has no branch main" in cli("--ledger", "a", "sync", code=5).err
 
 
 def test_without_git(cli: Cli, two: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

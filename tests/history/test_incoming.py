@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import random
+import re
 import shlex
 import shutil
 import subprocess
@@ -38,6 +39,7 @@ from tests.kit.clones import MILLISECONDS, manifest_bytes
 from tests.kit.histories import NOW
 from tests.kit.hubs import hub_git, hub_tip, new_hub, push_by_hand, shared
 from tests.kit.ledgers import damage, git, manifest_path
+from tests.kit.web import served
 
 ROOT = "artifacts/47/iris"
 ID = VersionId(new_uuid(MILLISECONDS))
@@ -202,8 +204,36 @@ def test_a_branch_moved_back_is_refused(ledger: Ledger, hub: Path) -> None:
 def test_a_deleted_branch_is_refused(ledger: Ledger, hub: Path) -> None:
     """A remote that lost its branch is not an empty remote."""
     hub_git(hub, "update-ref", "-d", "refs/heads/main")
-    with pytest.raises(HistoryRewrittenError, match="has lost its branch main"):
+    with pytest.raises(HistoryRewrittenError, match="has no branch main, which was at"):
         ledger.sync()
+
+
+def test_an_empty_repository_takes_the_place_of_another_by_the_hint(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
+    """What was published stays published; a sync then brings all, and the bytes."""
+    (tmp_path / "new").mkdir()
+    new = new_hub(tmp_path / "new")
+    ledger.remove_remote("origin")
+    ledger.add_remote("origin", str(new))
+    with pytest.raises(HistoryRewrittenError, match="has no branch main") as caught:
+        ledger.sync()
+    [command] = re.findall(r"^`ledger git (push [^`]+)` restores it, also in a new repository", caught.value.hint)
+    git(ledger, *command.split())
+    ledger.sync()
+    assert hub_tip(hub) == hub_tip(new)
+    assert Ledger.clone(new, tmp_path / "clone" / ".ledger").verify().ok
+
+
+def test_a_page_that_answers_for_a_remote_is_no_lost_branch(ledger: Ledger, tmp_path: Path) -> None:
+    """Where a network has people sign in first, Git hears of no branches; the hint says what that may be."""
+    page = tmp_path / "web" / "hub.git" / "info" / "refs"
+    page.parent.mkdir(parents=True)
+    page.write_text("<html>Please sign in</html>")
+    with served(tmp_path / "web") as url:
+        ledger.remove_remote("origin")
+        ledger.add_remote("origin", f"{url}/hub.git", str(tmp_path / "store"))
+        with pytest.raises(HistoryRewrittenError, match="has no branch main") as caught:
+            ledger.sync()
+    assert "and not a page to sign in at" in caught.value.hint
 
 
 def test_another_ledger_is_refused(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
