@@ -5,7 +5,7 @@ be run is refused here, before anything has run.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,14 +50,51 @@ class PlannedStep:
     include_visualizations: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlannedExternal:
+    """A value from outside as it will be saved, under the first step that takes it."""
+
+    artifact: ExternalArtifact
+    step: str
+    argument: str
+    name: Name
+
+
 def make_plan(
     graph: Graph, settings: Settings, configuration: RunConfiguration, times: Mapping[str, str]
 ) -> tuple[PlannedStep, ...]:
-    """The steps in order; raises `StepInterfaceError`, `ConfigError` or `NameCollisionError` for what cannot be run."""
+    """The steps in order; raises `StepInterfaceError`, `ConfigError` or `InvalidNameError` for what cannot be run."""
     configuration.check_steps([invocation.name for invocation in graph.invocations])
     plan = tuple(_plan_step(graph, invocation, settings, configuration, times) for invocation in graph.invocations)
-    _refuse_collisions(plan)
+    _refuse_collisions(plan, externals_of(graph.pipeline, plan).values())
     return plan
+
+
+def externals_of(pipeline: str, plan: Sequence[PlannedStep]) -> dict[int, PlannedExternal]:
+    """The values from outside that a plan takes, each once; raises `InvalidNameError` for one that cannot be named."""
+    externals: dict[int, PlannedExternal] = {}
+    for planned in plan:
+        for key, argument in planned.arguments.items():
+            if isinstance(argument, FromOutside) and id(argument.artifact) not in externals:
+                externals[id(argument.artifact)] = PlannedExternal(
+                    artifact=argument.artifact,
+                    step=planned.name,
+                    argument=key,
+                    name=_external_name(pipeline, planned.name, key),
+                )
+    return externals
+
+
+def _external_name(pipeline: str, step: str, argument: str) -> Name:
+    try:
+        return check_name(f"{pipeline}::{step}::external_{argument}")
+    except InvalidNameError as error:
+        raise InvalidNameError(
+            f"argument {argument!r} of step {step!r} cannot be saved under its name: {error}",
+            hint="name the argument in ASCII letters, or pipeline and step in fewer; or save the value by itself "
+            "and take the version",
+            **error.facts,
+        ) from error
 
 
 def _plan_step(
@@ -126,20 +163,26 @@ def _refuse_one_artifact_twice(outputs: Sequence[PlannedOutput], said: StepConfi
             raise said.refused_name(output.declared, told, "give each output its own name")
 
 
-def _refuse_collisions(plan: Sequence[PlannedStep]) -> None:
-    """Raise `NameCollisionError` for outputs whose names differ only in case: not all of them could be saved."""
+def _refuse_collisions(plan: Sequence[PlannedStep], externals: Iterable[PlannedExternal]) -> None:
+    """Raise `NameCollisionError` for what would have names that differ only in case: not all of it could be saved."""
     names: dict[str, Name] = {}
-    for planned in plan:
-        for output in planned.outputs:
-            other = names.setdefault(output.name.lower(), output.name)
-            if other != output.name:
-                raise NameCollisionError(
-                    f"output {output.key!r} of step {planned.name!r} would be saved as {output.name!r}, "
-                    f"which differs only in case from {other!r} of the same run",
-                    hint="choose a name that differs in more than case",
-                    name=output.name,
-                    existing=other,
-                )
+    saved = [
+        *((f"argument {each.argument!r} of step {each.step!r}", each.name) for each in externals),
+        *(
+            (f"output {output.key!r} of step {planned.name!r}", output.name)
+            for planned in plan
+            for output in planned.outputs
+        ),
+    ]
+    for what, name in saved:
+        other = names.setdefault(name.lower(), name)
+        if other != name:
+            raise NameCollisionError(
+                f"{what} would be saved as {name!r}, which differs only in case from {other!r} of the same run",
+                hint="choose a name that differs in more than case",
+                name=name,
+                existing=other,
+            )
 
 
 def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepConfiguration) -> dict[str, Argument]:

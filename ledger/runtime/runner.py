@@ -30,12 +30,11 @@ from ledger.history import cache_file, run_file, step_file
 from ledger.ids import new_uuid
 from ledger.records import CacheRecord, Name
 from ledger.runtime.arguments import ledger_of, resolve_inputs
-from ledger.runtime.configuration import ExternalArtifact
 from ledger.runtime.context import StepContext, running
 from ledger.runtime.fingerprint import cache_key, source_digest
-from ledger.runtime.graph import FromOutside, Graph
+from ledger.runtime.graph import Graph
 from ledger.runtime.notes import noted, saving
-from ledger.runtime.plan import PlannedOutput, PlannedStep, make_plan
+from ledger.runtime.plan import PlannedExternal, PlannedOutput, PlannedStep, externals_of, make_plan
 from ledger.runtime.project import ProjectState
 from ledger.runtime.publishing import publish_rest, publish_waiting, record_failure, transaction_of
 from ledger.runtime.results import choose_materializer, split_result
@@ -93,28 +92,23 @@ def _run_all(run: Run) -> None:
 
 def _save_external(run: Run) -> None:
     """Save every value from outside once, in one commit with the beginning of the run."""
-    given: dict[int, tuple[ExternalArtifact, str, str]] = {}
-    for planned in run.plan:
-        for key, argument in planned.arguments.items():
-            if isinstance(argument, FromOutside):
-                given.setdefault(id(argument.artifact), (argument.artifact, planned.name, key))
-    if not given:
+    externals = externals_of(run.graph.pipeline, run.plan)
+    if not externals:
         return
     with transaction_of(run, "external inputs") as transaction:
-        pending = {key: _save_one_external(run, transaction, *each) for key, each in given.items()}
+        pending = {key: _save_one_external(transaction, external) for key, external in externals.items()}
     run.external = {key: _published(version) for key, version in pending.items()}
 
 
-def _save_one_external(
-    run: Run, transaction: Transaction, external: ExternalArtifact, step: str, argument: str
-) -> PendingVersion:
-    with saving(f"argument {argument!r} of step {step!r}", step=step, argument=argument):
+def _save_one_external(transaction: Transaction, external: PlannedExternal) -> PendingVersion:
+    what = f"argument {external.argument!r} of step {external.step!r}"
+    with saving(what, step=external.step, argument=external.argument):
         return transaction.save(
-            external.value,
-            f"{run.graph.pipeline}::{step}::external_{argument}",
-            materializer=external.materializer,
-            extract_metadata=external.store_artifact_metadata,
-            include_visualizations=external.store_artifact_visualizations,
+            external.artifact.value,
+            external.name,
+            materializer=external.artifact.materializer,
+            extract_metadata=external.artifact.store_artifact_metadata,
+            include_visualizations=external.artifact.store_artifact_visualizations,
             save_type=SaveType.EXTERNAL,
         )
 

@@ -275,6 +275,32 @@ def test_a_placeholder_is_good_in_its_own_body_alone(project: Path) -> None:
     assert [] == RAN
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"größe": 1}, "argument 'größe' of step 'named' cannot be saved under its name: invalid artifact name"),
+        (
+            {"X": 1, "x": 2},
+            "argument 'x' of step 'named' would be saved as 'training::named::external_x', which differs",
+        ),
+    ],
+)
+def test_a_value_from_outside_without_a_name_of_its_own_is_refused(
+    project: Path, arguments: dict[str, int], told: str
+) -> None:
+    """Before anything runs, by the argument that it is; as a parameter it may have that name."""
+
+    @step
+    def named(größe: int = 0, X: int = 0, x: int = 0) -> None:  # noqa: N803, PLC2401
+        RAN.append("named")
+
+    with pytest.raises(InvalidNameError, match=re.escape(told)):
+        steps_of(lambda: named(**{name: ExternalArtifact(value=value) for name, value in arguments.items()}))
+    assert ([], []) == (RAN, list(project.iterdir()))
+    steps_of(lambda: named(**arguments))
+    assert ["named"] == RAN
+
+
 def test_an_argument_that_is_not_json_leads_to_external_artifact(project: Path) -> None:
     """The hint says what to write instead."""
     with pytest.raises(StepInterfaceError) as caught:
