@@ -7,7 +7,7 @@ be run is refused here, before anything has run.
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ledger.core import ArtifactVersion
 from ledger.errors import InvalidNameError, NameCollisionError, StepInterfaceError
@@ -21,6 +21,11 @@ from ledger.runtime.run_configuration import RunConfiguration, StepConfiguration
 from ledger.runtime.settings import Settings
 from ledger.runtime.signatures import Output, Signature, refuse_doubles
 from ledger.runtime.templates import fill_but_moment, fill_name
+
+_NAMES_LIMIT: Final = 700 * 1024
+"""Bytes of the names of all steps: what the record of a run has room for beside its parameters."""
+_AROUND: Final = 8
+"""Bytes around a name in a record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +70,22 @@ def make_plan(
 ) -> tuple[PlannedStep, ...]:
     """The steps in order; raises `StepInterfaceError`, `ConfigError` or `InvalidNameError` for what cannot be run."""
     configuration.check_steps([invocation.name for invocation in graph.invocations])
+    _refuse_too_many(graph)
     plan = tuple(_plan_step(graph, invocation, settings, configuration, times) for invocation in graph.invocations)
     _refuse_collisions(plan, externals_of(graph.pipeline, plan).values())
     return plan
+
+
+def _refuse_too_many(graph: Graph) -> None:
+    """Raise `StepInterfaceError` for more steps than a record can name, which the first of them would run in vain."""
+    size = sum(len(invocation.name) + _AROUND for invocation in graph.invocations)
+    if size > _NAMES_LIMIT:
+        raise StepInterfaceError(
+            f"pipeline {graph.pipeline!r} has {len(graph.invocations)} steps, whose names take {size} bytes, "
+            f"over the {_NAMES_LIMIT} that the record of a run has room for",
+            hint="give the calls shorter ids, or make several pipelines of it",
+            pipeline=graph.pipeline,
+        )
 
 
 def externals_of(pipeline: str, plan: Sequence[PlannedStep]) -> dict[int, PlannedExternal]:

@@ -275,6 +275,18 @@ def test_a_placeholder_is_good_in_its_own_body_alone(project: Path) -> None:
     assert [] == RAN
 
 
+def test_more_steps_than_a_record_can_name_are_refused(project: Path) -> None:
+    """Before the first of them has run, whose work nothing could record."""
+
+    def body() -> None:
+        for number in range(4000):
+            two(number, id=f"{number:04}{'x' * 190}")
+
+    with pytest.raises(StepInterfaceError, match="has 4000 steps, whose names take 808000 bytes, over the 716800"):
+        steps_of(body)
+    assert ([], []) == (RAN, list(project.iterdir()))
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
