@@ -73,9 +73,10 @@ def raise_if_inconclusive(error: Exception) -> None:
     if isinstance(error, StoreUnavailableError | StoreAccessError):
         raise error
     if isinstance(error, OSError) and error.errno in (*_SHORTAGE, _NO_PARTS):
+        if isinstance(error, LedgerError):
+            raise error
         # An error of reading an open file names no file.
-        where = error.filename or "the files of the ledger"
-        raise error if isinstance(error, LedgerError) else storage_error(error, where, "read") from error
+        raise storage_error(error, error.filename or "the files of the ledger", "read") from error
 
 
 def raise_if_access_denied(error: StorageError) -> None:

@@ -160,3 +160,13 @@ def test_a_shortage_while_an_open_file_is_read_names_what_was_read() -> None:
     """The system names no path then, and nobody is told of ``None``."""
     with pytest.raises(StorageError, match="cannot read the files of the ledger: Cannot allocate memory"):
         raise_if_inconclusive(OSError(errno.ENOMEM, "Cannot allocate memory"))
+
+
+def test_a_shortage_that_is_told_keeps_its_cause() -> None:
+    """An error that has a name already comes out as it is, and not as its own cause, which nobody could follow."""
+    shortage = OSError(errno.EMFILE, "Too many open files")
+    told = storage_error(shortage, "/x", "read")
+    told.__cause__ = shortage
+    with pytest.raises(StorageError) as caught:
+        raise_if_inconclusive(told)
+    assert (told, shortage) == (caught.value, caught.value.__cause__)

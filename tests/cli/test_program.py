@@ -436,6 +436,18 @@ def test_a_second_interrupt_is_silent_as_well(monkeypatch: pytest.MonkeyPatch) -
     assert 130 == run(["log"])
 
 
+def test_causes_that_go_in_a_circle_end_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others' code may raise an error from itself: it is no interrupt, and nobody seeks one for ever."""
+    first, second = errors.StorageError("cannot read it"), ValueError()
+    first.__cause__, second.__cause__ = second, first
+
+    def fail(*_: object, **__: object) -> None:
+        raise first
+
+    monkeypatch.setattr("ledger.cli.session.Session.reader", fail)
+    assert 8 == run(["log"])
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.filterwarnings("ignore")
 def test_completion_is_printed(cli: Cli, shell: str) -> None:
