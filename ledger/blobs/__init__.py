@@ -10,6 +10,7 @@ artifacts, versions or the history.
 from ledger.blobs.auditing import Checked, absent, check_linked, check_objects, check_table, stored_keys
 from ledger.blobs.buckets import BucketStore
 from ledger.blobs.cache import CacheUsage, ObjectCache, cache_folder
+from ledger.blobs.chunk_lists import listed_chunks
 from ledger.blobs.copying import Copied, Copier
 from ledger.blobs.extents import Extent, Extents, extents_of
 from ledger.blobs.fallback import FallbackStore
@@ -42,6 +43,7 @@ from ledger.blobs.pruning import (
 from ledger.blobs.reader import ContentReader, are_present, is_present, whole_files
 from ledger.blobs.registered import CHANGED_IN_PLACE
 from ledger.blobs.store import PrunableStore, Store, uncached
+from ledger.blobs.tables import listed_files
 from ledger.blobs.unopened import UnopenedStore
 from ledger.blobs.writer import ContentWriter
 
@@ -92,6 +94,8 @@ __all__ = [
     "link_content",
     "link_objects",
     "linked_path",
+    "listed_chunks",
+    "listed_files",
     "live_bytes",
     "mend_content",
     "mendable_keys",

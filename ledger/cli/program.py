@@ -22,6 +22,7 @@ from ledger.cli.cache import cache
 from ledger.cli.care import init, status, trust
 from ledger.cli.collecting import gc
 from ledger.cli.completing import completion
+from ledger.cli.diff import diff
 from ledger.cli.du import du
 from ledger.cli.errors import EXIT_CODES, INTERRUPTED, print_warning, report_error, report_usage
 from ledger.cli.history import git, log
@@ -79,6 +80,7 @@ for command in (
     tag,
     meta,
     artifact,
+    diff,
     run_group,
     log,
     status,

@@ -5,12 +5,12 @@ made, names the version. Code of a version runs only where the user trusts it.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from ledger.blobs import ContentReader, LocalStore, linked_path
+from ledger.blobs import ContentReader, LocalStore, linked_path, listed_chunks, listed_files, whole_files
 from ledger.core.downloads import download_zip
 from ledger.core.files import ContentPaths, LoadingFiles, local_copy
 from ledger.core.links import is_wrapped
@@ -23,10 +23,11 @@ from ledger.errors import (
     StoreMismatchError,
     UntrustedArtifactError,
 )
+from ledger.ids import Digest
 from ledger.lookup import Facts, Part
 from ledger.materializers import load_value
 from ledger.meters import task
-from ledger.records import Content, Manifest
+from ledger.records import Content, FileEntry, Manifest
 
 if TYPE_CHECKING:
     from ledger.core.workspace import Workspace
@@ -43,6 +44,19 @@ class VersionAccess:
         content = facts.manifest.content
         with self._naming(facts):
             return ContentReader(self._workspace.store_holding(content), content, label=facts.claim.label)
+
+    def files(self, facts: Facts) -> tuple[FileEntry, ...]:
+        """The files of a version, as its manifest or its table lists them."""
+        content, label = facts.manifest.content, facts.claim.label
+        with self._naming(facts):
+            if content.has_table:
+                return listed_files(self._workspace.all_stores, content, label=label)
+            return whole_files(content, label=label)
+
+    def chunks(self, facts: Facts) -> Sequence[tuple[Digest, int]]:
+        """The chunks of a stored version, as its manifest, or its table and the indexes of packs, list them."""
+        with self._naming(facts):
+            return listed_chunks(self._workspace.all_stores, facts.manifest.content, label=facts.claim.label)
 
     def load(self, facts: Facts, *, trust: bool, mmap: bool, data_type: type | None) -> Any:
         """The value of a version, its bytes verified."""

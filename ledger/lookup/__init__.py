@@ -15,8 +15,10 @@ from ledger.lookup.config import (
     store_url,
 )
 from ledger.lookup.configuring import changing_settings, remove_remote, write_cache_limit, write_config
+from ledger.lookup.differences import Change, Origin, VersionDiff
 from ledger.lookup.discovery import LEDGER_DIRECTORY, find_ledger, is_ledger, none_found, place_for_new
 from ledger.lookup.facts import Facts, leaves
+from ledger.lookup.file_differences import FileChange, FilesDiff
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.parts import Part, no_file
 from ledger.lookup.presence import present
@@ -45,13 +47,18 @@ __all__ = [
     "Access",
     "Artifact",
     "ArtifactVersion",
+    "Change",
     "Config",
     "Facts",
+    "FileChange",
+    "FilesDiff",
+    "Origin",
     "Part",
     "PipelineRun",
     "Reader",
     "RemoteConfig",
     "StepRun",
+    "VersionDiff",
     "View",
     "changing_settings",
     "find_ledger",

@@ -3,9 +3,11 @@
 Only protocols, which `core.access` implements: finding a version needs no bytes, so nothing here depends on stores.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from ledger.ids import Digest
 from ledger.lookup.facts import Facts
 from ledger.lookup.parts import Part
 from ledger.records import FileEntry
@@ -41,6 +43,14 @@ class Access(Protocol):
 
     def reader(self, facts: Facts) -> FileReader:
         """The files of a version."""
+        ...
+
+    def files(self, facts: Facts) -> tuple[FileEntry, ...]:
+        """The files of a version, as they are listed; nothing of them is read, so that they may be away."""
+        ...
+
+    def chunks(self, facts: Facts) -> Sequence[tuple[Digest, int]]:
+        """The digest and the size of each chunk of a stored version; likewise."""
         ...
 
     def load(self, facts: Facts, *, trust: bool, mmap: bool, data_type: PythonType | None) -> Any:

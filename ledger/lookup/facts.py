@@ -73,13 +73,18 @@ def check_claim(manifest: Manifest, claim: Claim) -> None:
             )
 
 
-def leaves(metadata: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(metadata: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every value of nested groups under its dotted key, in order."""
+    return ((".".join(path), value) for path, value in paths_in(metadata))
+
+
+def paths_in(metadata: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every value of nested groups under the keys that lead to it, in order; an empty group is a value."""
     for key, value in metadata.items():
         if isinstance(value, dict) and value:
-            yield from leaves(value, f"{prefix}{key}.")
+            yield from paths_in(value, (*above, key))
         else:
-            yield f"{prefix}{key}", value
+            yield (*above, key), value
 
 
 def _log(entries: dict[str, MetadataEntry], logged: Mapping[str, Any], at: str, by: str) -> None:

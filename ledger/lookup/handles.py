@@ -17,6 +17,8 @@ from ledger.errors import ArgumentTypeError, FormatError, IntegrityError, PathNo
 from ledger.history import Claim
 from ledger.ids import VersionId
 from ledger.lookup.access import FileReader, PythonType
+from ledger.lookup.comparing import Side, compare
+from ledger.lookup.differences import VersionDiff
 from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.parts import Part, no_file, part_at
@@ -217,10 +219,25 @@ class ArtifactVersion:
         only = self._part(file, folders=True) if file is not None else None
         return self._backing.access.restore(self._facts, path, only=only, overwrite=overwrite)
 
+    def diff(self, other: "ArtifactVersion") -> VersionDiff:
+        """What differs from this version, the old one, to another, of this artifact or of any.
+
+        Reads records, lists of files, and where these leave a file open the indexes of packs. No file is read and no
+        code runs: the bytes of both may be away. What cannot be told for that is left open, with the reason.
+        """
+        if not isinstance(other, ArtifactVersion):
+            raise ArgumentTypeError(
+                f"a version is compared with an ArtifactVersion, got {type(other).__name__}: {shown(other)}"
+            )
+        return compare(self._side(), other._side())  # noqa: SLF001  # a handle like this one
+
     def visualize(self) -> Visualized:
         """The visualizations of the value, in the form in which a notebook or a terminal can show them."""
         shown = [(path, kind, self._reader.read(path)) for path, kind in self.visualizations.items()]
         return Visualized(self._claim.label, shown)
+
+    def _side(self) -> Side:
+        return self._facts, self._backing.access
 
     def _part(self, path: str, *, folders: bool) -> Part:
         """What the version has at a path, a file or perhaps a folder; raises `PathNotFoundError`."""

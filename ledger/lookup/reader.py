@@ -12,6 +12,7 @@ from uuid import UUID
 
 from ledger.disk import absolute, given_path
 from ledger.enums import ArtifactType
+from ledger.errors import VersionNotFoundError
 from ledger.history import Commit
 from ledger.lookup import searching
 from ledger.lookup.discovery import find_ledger, is_ledger, none_found, not_found
@@ -72,6 +73,22 @@ class Reader:
         claim = resolve(snapshot, name_or_id, version)
         facts = self._view.facts(snapshot, claim)  # a damaged record is reported here, not at first use
         return self._view.version(snapshot, claim, facts)
+
+    def before(self, version: ArtifactVersion) -> ArtifactVersion:
+        """The version of the same artifact that was published before this one.
+
+        Raises `VersionNotFoundError` for the first of an artifact, and for damaged records what `get` raises.
+        """
+        snapshot = self._view.snapshot()
+        claim = snapshot.claim_at(version.claim.name, version.position - 1)
+        if claim is None:
+            raise VersionNotFoundError(
+                f"{version.claim.label} is the first version of its artifact",
+                hint="name the version to compare it with",
+                name=version.name,
+                version=version.version,
+            )
+        return self._view.version(snapshot, claim, self._view.facts(snapshot, claim))
 
     def artifacts(self, *, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
         """The artifacts, by name; ``name`` is exact, and one of their versions has ``tag``, or all of several tags.

@@ -120,4 +120,4 @@ class _LookingOnly:
             hint="open the ledger with Ledger.open to load it",
         )
 
-    reader = load = download = restore = _refuse
+    reader = files = chunks = load = download = restore = _refuse

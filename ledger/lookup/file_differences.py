@@ -1,0 +1,136 @@
+"""What differs between the files of two versions, as far as their lists and chunks tell. Pure.
+
+A file is the same where the same chunks hold it at the same places. It has changed where its size or kind has, or
+where a chunk of it has: of two that begin at the same place of the file, and end in it. Bytes that are equal up to a
+cut are cut alike from there (specs/chunking.md). What neither shows is left undecided: a small file shares its chunk
+with others, and which of them differs only its bytes tell.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from operator import attrgetter
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from ledger.ids import Digest
+from ledger.records import Content, FileEntry
+
+Chunk = tuple[Digest, int]
+"""The digest of some bytes, one after another in a stream, and how many they are."""
+
+_Piece = tuple[int, Digest, int]  # where a chunk begins, as seen from the beginning of a file, and the chunk
+_Pieces = tuple[_Piece, ...]
+_Held = tuple[FileEntry, _Pieces | None]
+
+_path = attrgetter("path")
+
+
+class FileChange(msgspec.Struct, frozen=True):
+    """What became of a file: ``old`` is ``None`` for one that was added, ``new`` for one that was removed.
+
+    One that was ``renamed`` is equal under another ``path``; one that is ``undecided`` has kept path, kind and size.
+    """
+
+    path: str
+    change: Literal["added", "removed", "changed", "renamed", "undecided"]
+    old: FileEntry | None
+    new: FileEntry | None
+
+
+class FilesDiff(msgspec.Struct, frozen=True, kw_only=True):
+    """The files that differ between two versions, by path, and how many are equal."""
+
+    changes: tuple[FileChange, ...] = ()
+    equal: int = 0
+
+
+class Listed(NamedTuple):
+    """The files of a content, and its chunks where they are known."""
+
+    content: Content
+    files: Sequence[FileEntry]
+    chunks: Sequence[Chunk] | None
+
+
+def at_hand(content: Content, files: Sequence[FileEntry]) -> Listed:
+    """A content with the chunks that its manifest names; a registered file is as good as a chunk, by its digest."""
+    if content.linked is None:
+        return Listed(content, files, content.chunks)
+    chunks = [(file.digest, file.size) for file in files if file.digest is not None and file.size]
+    return Listed(content, files, chunks if sum(size for _, size in chunks) == content.size else None)
+
+
+def depend_on_chunks(changes: Sequence[FileChange]) -> bool:
+    """Whether chunks could decide more: of files that have kept their size, or that may have been renamed."""
+    removed = {(each.old.kind, each.old.size) for each in changes if each.old and not each.new}
+    added = {(each.new.kind, each.new.size) for each in changes if each.new and not each.old}
+    return bool(removed & added) or any(each.change == "undecided" for each in changes)
+
+
+def compare_files(old: Listed, new: Listed) -> FilesDiff:
+    """What became of the files of a content in another one, whose digest is another."""
+    before, after = ({file.path: file for file in side.files} for side in (old, new))
+    pieces, new_pieces = _pieces(old), _pieces(new)
+    are_cut_alike = (old.content.linked is None) == (new.content.linked is None)
+    kept = before.keys() & after.keys()
+    changes: list[FileChange] = []
+    for path in kept:
+        one, other, held, new_held = before[path], after[path], pieces.get(path, ()), new_pieces.get(path, ())
+        if (one.kind, one.size) != (other.kind, other.size):
+            changes.append(FileChange(path, "changed", one, other))
+        elif held != new_held or (one.size and not held):
+            differ = _differ(held, new_held, one.size, are_cut_alike=are_cut_alike)
+            changes.append(FileChange(path, "changed" if differ else "undecided", one, other))
+    equal = len(kept) - len(changes)
+    if len(changes) == 1 and are_cut_alike and list(before) == list(after):
+        # The contents differ in something, and all else is equal.
+        changes = [msgspec.structs.replace(changes[0], change="changed")]
+    changes += _moves(
+        [(file, pieces.get(path)) for path, file in before.items() if path not in kept],
+        [(file, new_pieces.get(path)) for path, file in after.items() if path not in kept],
+    )
+    return FilesDiff(changes=tuple(sorted(changes, key=_path)), equal=equal)
+
+
+def _moves(removed: Iterable[_Held], added: Iterable[_Held]) -> Iterator[FileChange]:
+    """Files that are gone, with equal ones that have come; of several equal ones in the order of their paths."""
+    sought: dict[object, list[FileEntry]] = {}
+    for file, pieces in sorted(added, key=lambda held: held[0].path, reverse=True):
+        sought.setdefault((file.kind, file.size, pieces), []).append(file)
+    for file, pieces in sorted(removed, key=lambda held: held[0].path):
+        equal = sought.get((file.kind, file.size, pieces)) if pieces is not None else None
+        if equal:
+            new = equal.pop()
+            yield FileChange(new.path, "renamed", file, new)
+        else:
+            yield FileChange(file.path, "removed", file, None)
+    yield from (FileChange(file.path, "added", None, file) for files in sought.values() for file in files)
+
+
+def _differ(one: Sequence[_Piece], other: Sequence[_Piece], file_size: int, *, are_cut_alike: bool) -> bool:
+    """Whether chunks show that two files of a size differ; of files that are not cut alike only those of one length."""
+    by_start = {start: (digest, size) for start, digest, size in one}
+    for start, digest, size in other:
+        known, known_size = by_start.get(start, (digest, size))
+        is_inside = start >= 0 and start + max(size, known_size) <= file_size
+        if known != digest and is_inside and (are_cut_alike or size == known_size):
+            return True
+    return False
+
+
+def _pieces(side: Listed) -> Mapping[str, _Pieces]:
+    """The chunks that hold each file; of a file of no bytes, or where they are not known, nothing."""
+    if side.chunks is None:
+        return {}
+    ends = list(accumulate(size for _, size in side.chunks))
+    found: dict[str, _Pieces] = {}
+    start = 0
+    for file in side.files:
+        stop = start + file.size
+        if file.size:
+            numbers = range(bisect_right(ends, start), bisect_left(ends, stop) + 1)
+            found[file.path] = tuple((ends[n] - side.chunks[n][1] - start, *side.chunks[n]) for n in numbers)
+        start = stop
+    return found

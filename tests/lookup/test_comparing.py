@@ -1,0 +1,181 @@
+"""`version.diff`: what is read to tell two versions apart, and what is told where something cannot be read."""
+
+import pickle
+import shutil
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from msgspec import UNSET
+
+from ledger import ArtifactVersion, Ledger
+from ledger.errors import ArgumentTypeError
+from ledger.lookup import Change, FilesDiff, VersionDiff
+from tests.kit.ledgers import damage, files_below, store_of, write_files
+
+LARGE = Random(1).randbytes(600_000)
+NEW_LARGE = LARGE[:300_000] + b"another byte" + LARGE[300_012:]
+
+
+class Trap:
+    """A value that nobody may load."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return pytest.fail, ("a comparison has run code",)
+
+
+@pytest.fixture
+def folders(ledger: Ledger, tmp_path: Path) -> tuple[ArtifactVersion, ArtifactVersion]:
+    """A folder with two large files and a small one; in its next version one of each has other bytes, none its size."""
+    files = {"a.bin": LARGE, "b.bin": LARGE[::-1], "z.txt": b"small"}
+    old = ledger.save(write_files(tmp_path / "data", files), "data")
+    return old, ledger.save(write_files(tmp_path / "data", {"a.bin": NEW_LARGE, "z.txt": b"other"}), "data")
+
+
+def told(diff: VersionDiff) -> dict[str, str]:
+    """What is said of each file that is not equal."""
+    assert diff.files is not None
+    return {each.path: each.change for each in diff.files.changes}
+
+
+def test_all_groups_are_told(ledger: Ledger) -> None:
+    """Kind of data, content, metadata and tags are told, of versions of different artifacts as well."""
+    old = ledger.save("a text", "notes", tags=["draft"], run_metadata={"accuracy": 0.91, "seed": 1})
+    new = ledger.save([1, 2], "table", tags=["best"], run_metadata={"accuracy": 0.95})
+    found = old.diff(new)
+    assert ("notes@1", "table@1") == (found.old.label, found.new.label)
+    assert (False, ("best",), ("draft",)) == (found.has_same_content, found.added_tags, found.removed_tags)
+    assert {"data_type", "digest", "size"} == {*found.properties}
+    assert Change("builtins.str", "builtins.list") == found.properties["data_type"]
+    assert Change(0.91, 0.95) == found.metadata["accuracy",]
+    assert Change(1, UNSET) == found.metadata["seed",]
+    assert not found.is_empty
+
+
+def test_a_version_is_equal_to_itself(folders: tuple[ArtifactVersion, ArtifactVersion]) -> None:
+    """Nothing differs, and all files are counted."""
+    found = folders[0].diff(folders[0])
+    assert (True, True, FilesDiff(equal=3)) == (found.is_empty, found.has_same_content, found.files)
+
+
+def test_chunks_tell_large_files_apart(folders: tuple[ArtifactVersion, ArtifactVersion]) -> None:
+    """A large file that kept its size has changed; what only shares a chunk with something changed is undecided."""
+    found = told(folders[0].diff(folders[1]))
+    assert ("changed", "undecided") == (found["data/a.bin"], found["data/z.txt"])
+    assert "changed" != found.get("data/b.bin")
+
+
+def test_no_chunk_is_read(folders: tuple[ArtifactVersion, ArtifactVersion], ledger: Ledger) -> None:
+    """With every chunk damaged, in packs whose indexes are sound, the same is told."""
+    expected = folders[0].diff(folders[1])
+    for path in files_below(store_of(ledger) / "packs"):
+        pack = store_of(ledger) / "packs" / path
+        data = pack.read_bytes()
+        index = int(data[-12:])
+        pack.chmod(0o600)
+        pack.write_bytes(bytes(len(data) - index - 32) + data[-index - 32 :])
+    old, new = Ledger.open(ledger.path).versions("data")
+    assert expected == old.diff(new)
+
+
+def test_tables_alone_tell_what_they_can(
+    folders: tuple[ArtifactVersion, ArtifactVersion], ledger: Ledger, tmp_path: Path
+) -> None:
+    """Where the packs are away, files are told apart by their sizes, and the others are undecided, with the reason."""
+    write_files(tmp_path / "data", {"b.bin": b"short", "new": b"1"})
+    ledger.save(tmp_path / "data", "data")
+    shutil.rmtree(store_of(ledger) / "packs")
+    old, _, new = Ledger.open(ledger.path).versions("data")
+    found = old.diff(new)
+    sizes_tell = {"data/b.bin": "changed", "data/new": "added"}
+    assert {**sizes_tell, "data/a.bin": "undecided", "data/z.txt": "undecided"} == told(found)
+    assert 2 == len(found.problems)
+    assert all("pack" in problem and "is missing" in problem for problem in found.problems)
+
+
+@pytest.mark.parametrize("harm", [damage, Path.unlink])
+def test_without_a_table_the_rest_is_told(
+    folders: tuple[ArtifactVersion, ArtifactVersion], ledger: Ledger, harm: Any
+) -> None:
+    """Where a list of files is damaged or gone, records are compared all the same, and the reason is named."""
+    ledger.tag("data", ["best"])
+    harm(next((store_of(ledger) / "tables").rglob(folders[0].digest.removeprefix("sha256:")[2:])))
+    old, new = Ledger.open(ledger.path).versions("data")
+    found = old.diff(new)
+    assert (False, None, ("best",)) == (found.has_same_content, found.files, found.added_tags)
+    (problem,) = found.problems
+    assert problem.startswith("data@1: table sha256:")
+
+
+def test_small_versions_need_no_store(ledger: Ledger) -> None:
+    """What stands whole in the manifest is compared, though the store is gone."""
+    ledger.save("one", "x")
+    ledger.save("three", "x")
+    shutil.rmtree(store_of(ledger))
+    store_of(ledger).write_bytes(b"no store")
+    old, new = Ledger.open(ledger.path).versions("x")
+    found = old.diff(new)
+    assert (["changed"], (), False) == ([*told(found).values()], found.problems, found.has_same_content)
+
+
+def test_a_store_that_is_away_is_a_problem_and_no_error(
+    folders: tuple[ArtifactVersion, ArtifactVersion], ledger: Ledger
+) -> None:
+    """Where no store is in its place the records are compared, and the reason stands there once."""
+    shutil.rmtree(store_of(ledger))
+    store_of(ledger).write_bytes(b"no store")
+    old, new = Ledger.open(ledger.path).versions("data")
+    found = old.diff(new)
+    assert (None, False) == (found.files, found.has_same_content)
+    assert found.problems
+    assert folders[0].diff(folders[0]).is_empty
+
+
+def test_no_value_is_loaded(ledger: Ledger) -> None:
+    """Versions that only code can rebuild are compared without a word of trust."""
+    old, new = (ledger.save(pickle.dumps(Trap()) + more, "trap") for more in (b"", b"."))
+    assert not old.diff(new).has_same_content
+
+
+def test_registered_files_are_told_by_their_digests(ledger: Ledger) -> None:
+    """Each file has its own: equal, changed and renamed files are known, though the data is gone meanwhile."""
+    raw = write_files(store_of(ledger) / "raw", {"a": b"1", "b": b"2", "c": b"3"})
+    old = ledger.register(raw, "raw")
+    (raw / "c").rename(raw / "d")
+    new = ledger.register(write_files(raw, {"b": b"9"}), "raw")
+    shutil.rmtree(raw)
+    found = old.diff(new)
+    assert ({"b": "changed", "d": "renamed"}, ()) == (told(found), found.problems)
+
+
+def test_registered_and_stored_data_are_compared_as_far_as_that_goes(ledger: Ledger, tmp_path: Path) -> None:
+    """A file that is one chunk has a digest to compare; of several in one only their sizes are known."""
+    raw = write_files(store_of(ledger) / "raw", {"a": b"1", "b": b"22"})
+    one, both = ledger.register(raw / "a", "one"), ledger.register(raw, "both")
+    copy = ledger.save(write_files(tmp_path / "copy", {"a": b"1"}) / "a", "copy")
+    assert (True, {}) == (copy.diff(one).has_same_content, told(copy.diff(one)))
+    found = both.diff(ledger.save(write_files(tmp_path / "raw", {"a": b"1", "b": b"22"}), "raw"))
+    assert False is found.has_same_content  # a saved folder has its name before its paths
+    assert {"added", "removed"} == {*told(found).values()}
+
+
+def test_versions_of_two_ledgers_are_compared(ledger: Ledger, tmp_path: Path) -> None:
+    """Each is read where it was looked up."""
+    other = Ledger.init(tmp_path / "other" / ".ledger")
+    one, two = ({"a": LARGE, "b": b"1"}, {"a": LARGE, "b": b"22"})
+    old = ledger.save(write_files(tmp_path / "one", one), "data")
+    new = other.save(write_files(tmp_path / "one", two), "data")
+    assert "changed" == told(old.diff(new))["one/b"]
+
+
+def test_a_version_is_compared_with_a_version(ledger: Ledger) -> None:
+    """A label is none."""
+    with pytest.raises(ArgumentTypeError, match="compared with an ArtifactVersion, got str: 'x@1'"):
+        ledger.save(1, "x").diff("x@1")  # type: ignore[arg-type]
+
+
+def test_a_diff_can_be_pickled(folders: tuple[ArtifactVersion, ArtifactVersion]) -> None:
+    """It is a value."""
+    found = folders[0].diff(folders[1])
+    assert found == pickle.loads(pickle.dumps(found))
