@@ -204,3 +204,22 @@ def test_a_lost_state_directory_costs_a_warning(
     with pytest.warns(UserWarning, match="ask for trust"), pytest.warns(UserWarning, match="cloudpickle"):
         saved = Ledger.open(ledger.path).save(stat.S_ISDIR, "function")
     assert "1" == saved.version
+
+
+@pytest.mark.parametrize("kind", ["chunks", "packs", "tables"])
+def test_a_folder_of_the_store_that_cannot_be_looked_at_fails_the_save(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Whether it is a link nobody can say: the error is typed and names it, and nothing is published."""
+    real, folder = os.stat, store_of(ledger) / kind
+
+    def look(path: Any, *arguments: Any, **named: Any) -> os.stat_result:
+        if not isinstance(path, int) and os.fspath(path) == str(folder):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
+        return real(path, *arguments, **named)
+
+    with monkeypatch.context() as failing, pytest.raises(StorageError, match=f"cannot read {folder}: "):
+        failing.setattr(os, "stat", look)
+        failing.setattr(os, "lstat", look)
+        Ledger.open(ledger.path).save("one", "iris")
+    assert "1" == Ledger.open(ledger.path).save("one", "iris").version
