@@ -218,8 +218,9 @@ def test_a_folder_of_the_store_that_cannot_be_looked_at_fails_the_save(
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(folder))
         return real(path, *arguments, **named)
 
-    with monkeypatch.context() as failing, pytest.raises(StorageError, match=f"cannot read {folder}: "):
+    with monkeypatch.context() as failing:
         failing.setattr(os, "stat", look)
         failing.setattr(os, "lstat", look)
-        Ledger.open(ledger.path).save("one", "iris")
+        with pytest.raises(StorageError, match=f"cannot read {folder}: "):
+            Ledger.open(ledger.path).save("one", "iris")
     assert "1" == Ledger.open(ledger.path).save("one", "iris").version

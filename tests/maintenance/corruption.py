@@ -32,12 +32,14 @@ from tests.maintenance.varied import Varied, content_of, make_varied
 
 HARMLESS = {
     "lock": "holds no fact: a name in it only says who held it last",
+    "fold.lock": "holds no fact: a name in it only says who folded last",
     ".gitignore": "for a project around the ledger; never read",
     "config.toml": "local settings, which may be anything: another remote, another patience",
     "remote-stores.json": "local: which stores the remotes had; the next sync says that it is damaged",
     "cache": "derived: what is damaged in it is made again",
     "queue": "publications of writers that wait; whoever waits asks the history what became of its own",
     "history.git/description": "never read",
+    "history.git/ledger-keep": "holds no fact: it is put beside a new pack until that is published",
     "history.git/config": "a preference of Git's housekeeping; nothing that is read depends on it",
     "history.git/objects/pack/*.bitmap": "derived, for Git alone: without it Git looks itself",
     "history.git/objects/pack/*.rev": "derived, for Git alone: without it Git looks itself",

@@ -1,12 +1,28 @@
 """Damage to any file of a ledger is found, or harms nobody."""
 
+import random
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.maintenance.corruption import HARMLESS, KINDS, damage_all, main
+from tests.maintenance.corruption import HARMLESS, KINDS, Sound, damage_all, main
+from tests.maintenance.varied import make_varied
 
 LONG = [pytest.mark.slow, pytest.mark.timeout(7200)]
+
+
+class Choosing(random.Random):
+    """A chance that falls on this file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(0)
+        self._path = path
+
+    def choice(self, seq: Sequence[Any]) -> Any:
+        """The file, whatever else there is."""
+        return self._path if self._path in seq else super().choice(seq)
 
 
 @pytest.mark.parametrize("count", [20, pytest.param(10_000, marks=LONG)])
@@ -15,6 +31,16 @@ def test_damage_is_found(tmp_path: Path, count: int) -> None:
     done = list(damage_all(tmp_path, count, seed=count))
     assert [] == [damage for damage in done if damage.failures]
     assert set(KINDS) == {damage.kind for damage in done if damage.found}
+
+
+def test_each_file_at_the_top_may_be_lost(tmp_path: Path) -> None:
+    """What lies in no folder of the ledger or the history is missed by ``verify``, or is known to be harmless."""
+    sound = Sound(make_varied(tmp_path))
+    tops = (sound.ledger_dir, sound.ledger_dir / "history.git")
+    files = [path for path in sound.files if path.parent in tops]
+    assert {"fold.lock", "ledger-keep", "HEAD"} <= {path.name for path in files}
+    done = [sound.damage(KINDS.index("delete"), Choosing(path)) for path in files]
+    assert [] == [damage for damage in done if damage.failures]
 
 
 def test_what_is_harmless_is_in_the_specification() -> None:
