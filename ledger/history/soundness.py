@@ -33,6 +33,16 @@ _ENTRY = re.compile(rb"([1-7][0-7]*) ([^\0]+)\0.{20}", re.DOTALL)
 _TREE = re.compile(rb"(?:[1-7][0-7]* [^\0]+\0.{20})*", re.DOTALL)
 _FILE_TYPE, _DIRECTORY = 0o170000, 0o040000
 _DERIVED = (".rev", ".bitmap", ".mtimes")
+_HEADS = {
+    "commit-graph": b"CGPH",
+    ".graph": b"CGPH",
+    "multi-pack-index": b"MIDX",
+    ".midx": b"MIDX",
+    ".rev": b"RIDX",
+    ".bitmap": b"BITM",
+    ".mtimes": b"MTME",
+}
+"""How Git's derived files begin, by their suffix, or by their name where they have none."""
 
 
 class GitFault(NamedTuple):
@@ -196,7 +206,10 @@ def _loose_problem(id: str, packed: bytes) -> str:
 
 
 def check_trailer(path: Path, name: str) -> Iterator[GitFault]:
-    """What is wrong with a file of Git's that ends in the checksum of what is before; of a folder, with each in it."""
+    """What is wrong with a file of Git's that ends in the checksum of what is before; of a folder, with each in it.
+
+    Its head is looked at, too: every file of this kind has the checksum that it ends in, also in another one's place.
+    """
     if is_folder(path):
         for each in names_in(path):
             yield from check_trailer(path / each, f"{name}/{each}")
@@ -205,12 +218,16 @@ def check_trailer(path: Path, name: str) -> Iterator[GitFault]:
         return
     try:
         size, is_whole = _hash(str(path))
+        head = _HEADS.get(path.suffix or path.name, b"")
+        is_alike = read_file(path, length=len(head)) == head
     except FileNotFoundError:
         return
     if size < TRAILER or not is_whole:
         yield GitFault(
             name, "corrupt", f"{path} has another checksum than it ends in; it is derived and may be deleted"
         )
+    elif not is_alike:
+        yield GitFault(name, "corrupt", f"{path} does not begin with {head.decode()}; it is derived and may be deleted")
 
 
 def _hash(path: str) -> tuple[int, bool]:

@@ -81,6 +81,17 @@ def test_a_sound_history_has_no_faults(history: History) -> None:
     assert (0, []) == (fsck(history), problems(history))
 
 
+@pytest.mark.parametrize("name", ["info/commit-graph", "pack/multi-pack-index"])
+def test_a_derived_file_is_of_its_kind(history: History, name: str) -> None:
+    """An index in its place has the checksum that it ends in, and Git cannot read it."""
+    git(history, "commit-graph", "write", "--reachable")
+    git(history, "multi-pack-index", "write")
+    objects = history.git_dir / "objects"
+    overwrite(objects / name, next(objects.glob("pack/*.idx")).read_bytes())
+    assert fsck(history)
+    assert [f"objects/{name}"] == problems(history)
+
+
 def _tree(history: History, *names: str) -> None:
     """A tree with these entries in this order; those that end in a slash are folders."""
     empty = {kind: git(history, "hash-object", "-w", "-t", kind, "--stdin", data=b"") for kind in ("blob", "tree")}

@@ -1,7 +1,6 @@
 """Damage to any file of a ledger is found, or harms nobody."""
 
 import random
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ class Choosing(random.Random):
         super().__init__(0)
         self._path = path
 
-    def choice(self, seq: Sequence[Any]) -> Any:
+    def choice(self, seq: Any) -> Any:
         """The file, whatever else there is."""
         return self._path if self._path in seq else super().choice(seq)
 
