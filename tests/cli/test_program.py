@@ -23,7 +23,7 @@ from ledger import Ledger, errors, save_artifact, step
 from ledger.cli.collecting import gc
 from ledger.cli.errors import EXIT_CODES
 from ledger.cli.program import program, run
-from ledger.cli.suggesting import DELETING, ELSEWHERE
+from ledger.cli.suggesting import ELSEWHERE, WITHOUT
 from ledger.maintenance import GRACE_DAYS
 from tests.cli.conftest import Cli
 
@@ -262,10 +262,15 @@ def test_a_command_of_a_group_is_found_without_it(cli: Cli, word: str, places: s
 
 @pytest.mark.parametrize(
     ("word", "places"),
-    [("push", "`ledger sync`"), ("checkout", "`ledger get`"), ("add", "`ledger save`, `ledger remote add`")],
+    [
+        ("push", "`ledger sync`"),
+        ("download", "`ledger get`"),
+        ("checkout", "`ledger get`"),
+        ("add", "`ledger save`, `ledger remote add`"),
+    ],
 )
 def test_the_words_of_other_programs_lead_on(cli: Cli, word: str, places: str) -> None:
-    """Who types a command of Git or DVC is told what it is called here."""
+    """Who types a command of Git, DVC, MLflow or W&B is told what it is called here."""
     assert f"Error: No such command {word!r}. Did you mean {places}?" in cli(word, "iris", code=2).err
 
 
@@ -275,9 +280,14 @@ def test_who_would_delete_is_told_that_nothing_is(cli: Cli, word: str) -> None:
     assert f"Error: No such command {word!r}: versions are never deleted." in cli(word, "iris@1", code=2).err
 
 
+def test_who_would_compare_is_told_how(cli: Cli) -> None:
+    """There is no command that compares two versions, and the error says what to do instead."""
+    assert "Error: No such command 'diff': get both versions" in cli("diff", "iris@1", "iris@2", code=2).err
+
+
 def test_the_commands_here_are_not_called_as_elsewhere() -> None:
     """A word that is explained is no command, and what it is said to be called is one."""
-    assert not ({*ELSEWHERE, *DELETING} & {*program.commands})
+    assert not ({*ELSEWHERE, *WITHOUT} & {*program.commands})
     assert {place.split()[1] for places in ELSEWHERE.values() for place in places} <= {*program.commands}
 
 
