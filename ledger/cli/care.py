@@ -17,7 +17,9 @@ from ledger.wording import without_secrets
 
 @click.command(cls=ExampleCommand, example="ledger init")
 @click.argument("path", required=False, type=PATH)
-@click.option("--store", metavar="URL", help="Where bytes go: a folder or a URL; by default inside the ledger.")
+@click.option(
+    "--store", type=PATH, metavar="URL", help="Where bytes go: a folder or a URL; by default inside the ledger."
+)
 @json_option
 @pass_session
 def init(session: Session, path: str | None, store: str | None) -> None:

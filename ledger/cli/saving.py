@@ -7,7 +7,14 @@ import click
 import ledger
 from ledger.cli.arguments import PATH, metadata_option, type_option
 from ledger.cli.printing import print_json, print_line
-from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
+from ledger.cli.session import (
+    ExampleCommand,
+    Session,
+    complete_name,
+    json_option,
+    pass_session,
+    version_argument,
+)
 from ledger.cli.shapes import label_of, version_shape
 from ledger.disk import given_path, mode_of
 from ledger.errors import SourceNotFoundError
@@ -16,7 +23,7 @@ from ledger.lookup import ArtifactVersion
 
 @click.command(cls=ExampleCommand, example="ledger save data.csv --name iris --tag raw --meta rows=150")
 @click.argument("path", type=PATH)
-@click.option("--name", metavar="NAME", required=True, help="The artifact's name.")
+@click.option("--name", metavar="NAME", required=True, help="The artifact's name.", shell_complete=complete_name)
 @click.option("--version", metavar="VERSION", help="A version of your own; by default the next number.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, help="A tag; may be repeated.")
 @metadata_option("Metadata, JSON or text; may be repeated.")

@@ -12,7 +12,7 @@ import click
 
 import ledger
 from ledger.errors import LedgerError
-from ledger.lookup import Reader
+from ledger.lookup import Reader, read_config
 
 if TYPE_CHECKING:
     from ledger import Ledger
@@ -91,6 +91,11 @@ def complete_version(context: click.Context, parameter: click.Parameter, incompl
     return _complete(
         context, lambda reader: [f"{name}@{each.version}" for each in reversed(reader.versions(name))], incomplete
     )
+
+
+def complete_remote(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The names of remotes that begin so, for the shell."""
+    return _complete(context, lambda reader: sorted(read_config(reader.path).remotes), incomplete)
 
 
 def _complete(context: click.Context, choices: Callable[[Reader], list[str]], incomplete: str) -> list[str]:

@@ -9,14 +9,14 @@ import msgspec
 import ledger
 from ledger.cli.arguments import PATH
 from ledger.cli.printing import counted, print_json, print_line, print_made, print_table
-from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
+from ledger.cli.session import ExampleCommand, Session, complete_remote, json_option, pass_session
 from ledger.lookup import RemoteConfig, likely_store_of_remote, place_for_new, read_config
 from ledger.wording import without_secrets
 
 _MOST_LINES = 50
 
 _store_option = click.option(
-    "--store", metavar="URL", help="Where the remote's bytes are; of a path it is found beside the history."
+    "--store", type=PATH, metavar="URL", help="Where the remote's bytes are; of a path it is found beside the history."
 )
 
 
@@ -41,7 +41,7 @@ def clone(session: Session, url: str, path: str | None, store: str | None) -> No
 
 
 @click.command(cls=ExampleCommand, example="ledger sync")
-@click.argument("remote", default="origin")
+@click.argument("remote", default="origin", shell_complete=complete_remote)
 @json_option
 @pass_session
 def sync(session: Session, remote: str) -> None:
@@ -92,7 +92,7 @@ def add(session: Session, name: str, url: str, store: str | None) -> None:
 
 
 @remote.command("remove", cls=ExampleCommand, example="ledger remote remove origin")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_remote)
 @json_option
 @pass_session
 def remove(session: Session, name: str) -> None:

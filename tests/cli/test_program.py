@@ -239,7 +239,18 @@ def test_bad_usage_exits_with_2(cli: Cli, words: list[str]) -> None:
     assert hint.startswith("Hint: run `ledger ")
 
 
-@pytest.mark.parametrize("words", [["init", ""], ["--ledger", "", "status"], ["get", "iris", "-o", ""], ["clone", ""]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["init", ""],
+        ["init", "x", "--store", ""],
+        ["--ledger", "", "status"],
+        ["get", "iris", "-o", ""],
+        ["clone", ""],
+        ["clone", "hub.git", "x", "--store", ""],
+        ["remote", "add", "hub", "hub.git", "--store", ""],
+    ],
+)
 def test_an_empty_path_is_a_mistake(cli: Cli, workdir: Path, words: list[str]) -> None:
     """It is a variable of the shell's that was never set, and not the folder one is in."""
     assert "the path is empty" in cli(*words, code=2).err
@@ -488,6 +499,15 @@ def test_completion_knows_versions(iris: dict[str, Any]) -> None:
     assert lines[1:2] == complete(words="ledger log iris@r").split()
     for words in ("ledger get nothing@", "ledger get @", "ledger artifact show iris@"):
         assert "" == complete(words=words)
+
+
+def test_completion_knows_what_an_option_or_a_remote_may_be(cli: Cli, iris: dict[str, Any]) -> None:
+    """A save is offered the names there are, a sync the remotes, a store paths."""
+    cli("remote", "add", "hub", "hub.git")
+    assert "plain,iris" == complete(words="ledger save data.csv --name i")
+    assert "plain,hub" == complete(words="ledger sync h")
+    assert "plain,hub" == complete(words="ledger remote remove h")
+    assert "file,d" == complete(words="ledger init x --store d")
 
 
 def complete_in_bash(cli: Cli, workdir: Path, *words: str) -> list[str]:
