@@ -14,7 +14,7 @@ def one_line(text: str) -> str:
     """A text without line breaks, control characters or marks that turn the direction of writing: they are escaped."""
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def shown(value: object, *, most: int = _SHOWN) -> str:

@@ -1,5 +1,8 @@
 """How messages show what they are given."""
 
+import subprocess
+import sys
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,3 +30,13 @@ class _Shy:
 def test_what_cannot_be_shown_is_shown_by_its_type() -> None:
     """A value whose own repr fails does not hide the error that is about it."""
     assert "<_Shy whose repr fails: RuntimeError>" == shown(_Shy())
+
+
+def test_control_characters_are_shown_where_no_file_can_be_opened() -> None:
+    """An error that says so may have such a character in it: to show it opens no file, such as a codec of Python's."""
+    program = (
+        "import resource; from ledger.wording import one_line; resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3)); "
+        r"print(one_line('a\x1b'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert ("a\\x1b\n", "") == (done.stdout, done.stderr)
