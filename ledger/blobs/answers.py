@@ -124,7 +124,7 @@ def refusal(text: str, place: str, doing: str) -> LedgerError | FileNotFoundErro
         )
     if _is_about_access(answer, text):
         return _access_error(answer, text, place, doing)
-    is_missing = answer.status == _NOT_FOUND or answer.code == _MISSING_OBJECT
+    is_missing = answer.status == _NOT_FOUND or (not answer.status and answer.code == _MISSING_OBJECT)
     if is_missing and answer.code not in _TRANSIENT_CODES and doing in _ABOUT_ONE_OBJECT:
         return FileNotFoundError(f"{place}: {answer.reason}")
     if not answer.status:

@@ -186,6 +186,8 @@ def test_an_answer_about_one_of_several_deletions_is_read() -> None:
     expected = {"AccessDenied": StoreAccessError, "NoSuchKey": FileNotFoundError, "SlowDown": StoreUnavailableError}
     batch = "Generic S3 error: DeleteObjects request failed for key f/k: It is locked (code: {})\n\nDebug"
     assert expected == {code: type(refusal(batch.format(code), "s3://b/k", "delete")) for code in expected}
+    failing = "status code: 500 Internal Server Error: <Code>NoSuchKey</Code>"
+    assert isinstance(refusal(failing, "s3://b/k", "read"), StoreUnavailableError)
     assert 0 == read_answer("error sending request: Os { code: 104, kind: ConnectionReset }").status
 
 
