@@ -22,20 +22,14 @@ ELSEWHERE: Final = {
 }
 """What the commands of Git, DVC, MLflow and W&B are called here."""
 
-_NEVER = "versions are never deleted. `ledger tag` takes a tag off."
-
-WITHOUT: Final = {
-    "delete": _NEVER,
-    "diff": "get both versions, `ledger get NAME@VERSION -o PATH`, and compare the files.",
-    "rm": _NEVER,
-}
-"""Commands of theirs without a like here, and what there is instead."""
+DELETING: Final = frozenset({"delete", "rm"})
+"""What they call that which there is not here."""
 
 
 def suggestion_for(word: str, program: click.Group) -> str:
     """The message for a command that the program does not have; empty where nothing better than click's is known."""
-    if word in WITHOUT:
-        return f"No such command {word!r}: {WITHOUT[word]}"
+    if word in DELETING:
+        return f"No such command {word!r}: versions are never deleted. `ledger tag` takes a tag off."
     places = [*ELSEWHERE.get(word, ()), *_places(word, program, "ledger")]
     return f"No such command {word!r}. Did you mean {', '.join(f'`{place}`' for place in places)}?" if places else ""
 

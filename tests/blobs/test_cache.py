@@ -121,6 +121,7 @@ def test_what_may_change_is_asked_of_the_store(cache: ObjectCache, key: str) -> 
     inner = memory_store()
     store, target = CachedStore(inner, cache), bytearray(3)
     for now in (b"old", b"new"):
+        inner.delete(key)
         inner.put(key, [now])
         assert (now, now, now) == (store.get(key), store.get(key, 0, 3), store.get(key, -3))
         assert (3, now) == (store.get_into(key, 0, memoryview(target)), bytes(target))

@@ -23,7 +23,7 @@ from ledger import Ledger, errors, save_artifact, step
 from ledger.cli.collecting import gc
 from ledger.cli.errors import EXIT_CODES
 from ledger.cli.program import program, run
-from ledger.cli.suggesting import ELSEWHERE, WITHOUT
+from ledger.cli.suggesting import DELETING, ELSEWHERE
 from ledger.maintenance import GRACE_DAYS
 from tests.cli.conftest import Cli
 
@@ -291,14 +291,9 @@ def test_who_would_delete_is_told_that_nothing_is(cli: Cli, word: str) -> None:
     assert f"Error: No such command {word!r}: versions are never deleted." in cli(word, "iris@1", code=2).err
 
 
-def test_who_would_compare_is_told_how(cli: Cli) -> None:
-    """There is no command that compares two versions, and the error says what to do instead."""
-    assert "Error: No such command 'diff': get both versions" in cli("diff", "iris@1", "iris@2", code=2).err
-
-
 def test_the_commands_here_are_not_called_as_elsewhere() -> None:
     """A word that is explained is no command, and what it is said to be called is one."""
-    assert not ({*ELSEWHERE, *WITHOUT} & {*program.commands})
+    assert not ({*ELSEWHERE, *DELETING} & {*program.commands})
     assert {place.split()[1] for places in ELSEWHERE.values() for place in places} <= {*program.commands}
 
 
