@@ -33,8 +33,8 @@ _CONTENT = {True: "equal", False: "differs", None: "undecided"}
 def diff(session: Session, old: str, new: str | None) -> None:
     """Show what differs from version OLD to version NEW, each NAME[@VERSION]: content, files, metadata and tags.
 
-    With one version, what differs from the one before it. No file is read: small files that kept their size may stay
-    undecided. The exit code is 0 whether or not anything differs.
+    With one version, what differs from the one before it. Lists of files are compared, and of the files only bytes
+    that these leave open. The exit code is 0 whether or not anything differs.
     """
     opened = session.ledger()
     last = opened.get(old if new is None else new)

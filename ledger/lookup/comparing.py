@@ -1,10 +1,11 @@
-"""Reads what is needed to tell two versions apart, and no more: lists of files, then perhaps of chunks.
+"""Reads what is needed to tell two versions apart, and no more: lists of files, perhaps of chunks, then a few bytes.
 
-No file is read, so the bytes of both may be away. What cannot be read is a problem that the result names; the rest is
-told all the same.
+Of files that these leave open, bytes are read that no chunk shows to be equal. What cannot be read is a problem that
+the result names; the rest is told all the same.
 """
 
-from typing import Final
+from collections.abc import Iterable
+from typing import IO, Final
 
 from ledger.errors import (
     FormatError,
@@ -17,10 +18,22 @@ from ledger.errors import (
 from ledger.lookup.access import Access
 from ledger.lookup.differences import VersionDiff, compare_versions, file_count
 from ledger.lookup.facts import Facts
-from ledger.lookup.file_differences import FilesDiff, Listed, at_hand, compare_files, depend_on_chunks
+from ledger.lookup.file_differences import (
+    FilesDiff,
+    Listed,
+    Stretch,
+    at_hand,
+    compare_files,
+    decided,
+    depend_on_chunks,
+    open_stretches,
+)
+from ledger.meters import task
 
 _UNREADABLE: Final = (FormatError, IntegrityError, MissingDependencyError, StorageError, StoreMismatchError)
 """What is wrong with a store, or with what it holds."""
+
+_BLOCK: Final = 1 << 20
 
 Side = tuple[Facts, Access]
 """A version, and how to reach the lists of its files and chunks."""
@@ -41,8 +54,12 @@ def _files_diff(old: Side, new: Side, problems: list[str]) -> FilesDiff | None:
         return None
     found = compare_files(one, other)
     if depend_on_chunks(found.changes):
-        return compare_files(_with_chunks(one, old, problems), _with_chunks(other, new, problems))
-    return found
+        one, other = _with_chunks(one, old, problems), _with_chunks(other, new, problems)
+        found = compare_files(one, other)
+    undecided = [each.path for each in found.changes if each.change == "undecided"]
+    if not undecided:
+        return found
+    return decided(found, _compared(old, new, list(open_stretches(one, other, undecided)), problems))
 
 
 def _listed(side: Side, problems: list[str]) -> Listed | None:
@@ -63,6 +80,32 @@ def _with_chunks(listed: Listed, side: Side, problems: list[str]) -> Listed:
     except _UNREADABLE as error:
         _note(error, problems)
         return listed
+
+
+def _compared(old: Side, new: Side, stretches: list[tuple[str, list[Stretch]]], problems: list[str]) -> dict[str, bool]:
+    """By path, whether files are equal in their open stretches; without those after one that cannot be read."""
+    are_equal: dict[str, bool] = {}
+    size = sum(stop - start for _, each in stretches for start, stop in each)
+    try:
+        with task(f"compare {new[0].claim.label}", 2 * size):
+            one, other = (access.reader(facts) for facts, access in (old, new))
+            for path, open_ in stretches:
+                with one.open(path) as before, other.open(path) as after:
+                    are_equal[path] = _are_equal(before, after, open_)
+    except _UNREADABLE as error:
+        _note(error, problems)
+    return are_equal
+
+
+def _are_equal(one: IO[bytes], other: IO[bytes], stretches: Iterable[Stretch]) -> bool:
+    for begin, stop in stretches:
+        one.seek(begin)
+        other.seek(begin)
+        for start in range(begin, stop, _BLOCK):
+            size = min(_BLOCK, stop - start)
+            if one.read(size) != other.read(size):
+                return False
+    return True
 
 
 def _note(error: LedgerError, problems: list[str]) -> None:

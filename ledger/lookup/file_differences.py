@@ -3,7 +3,8 @@
 A file is the same where the same chunks hold it at the same places. It has changed where its size or kind has, or
 where a chunk of it has: of two that begin at the same place of the file, and end in it. Bytes that are equal up to a
 cut are cut alike from there (specs/chunking.md). What neither shows is left undecided: a small file shares its chunk
-with others, and which of them differs only its bytes tell.
+with others, and which of them differs only its bytes tell. `open_stretches` are those that do, and `decided` puts in
+what they told.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,6 +20,9 @@ from ledger.records import Content, FileEntry
 
 Chunk = tuple[Digest, int]
 """The digest of some bytes, one after another in a stream, and how many they are."""
+
+Stretch = tuple[int, int]
+"""Where some bytes of a file begin, and where they end."""
 
 _Piece = tuple[int, Digest, int]  # where a chunk begins, as seen from the beginning of a file, and the chunk
 _Pieces = tuple[_Piece, ...]
@@ -92,6 +96,26 @@ def compare_files(old: Listed, new: Listed) -> FilesDiff:
         [(file, new_pieces.get(path)) for path, file in after.items() if path not in kept],
     )
     return FilesDiff(changes=tuple(sorted(changes, key=_path)), equal=equal)
+
+
+def open_stretches(old: Listed, new: Listed, paths: Iterable[str]) -> Iterator[tuple[str, list[Stretch]]]:
+    """Of undecided files the bytes that no chunk shows to be equal: where others were added or lie, and edits begin."""
+    pieces, new_pieces = _pieces(old), _pieces(new)
+    sizes = {file.path: file.size for file in old.files}
+    for path in paths:
+        equal = sorted({*pieces.get(path, ())} & {*new_pieces.get(path, ())})
+        edges = [0, *(edge for start, _, size in equal for edge in (start, start + size)), sizes[path]]
+        yield path, [(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True) if start < stop]
+
+
+def decided(found: FilesDiff, are_equal: Mapping[str, bool]) -> FilesDiff:
+    """The same, where it is known of some undecided files whether they are equal."""
+    changes = tuple(
+        msgspec.structs.replace(each, change="changed") if each.path in are_equal else each
+        for each in found.changes
+        if not are_equal.get(each.path)
+    )
+    return FilesDiff(changes=changes, equal=found.equal + len(found.changes) - len(changes))
 
 
 def _moves(removed: Iterable[_Held], added: Iterable[_Held]) -> Iterator[FileChange]:

@@ -222,8 +222,9 @@ class ArtifactVersion:
     def diff(self, other: "ArtifactVersion") -> VersionDiff:
         """What differs from this version, the old one, to another, of this artifact or of any.
 
-        Reads records, lists of files, and where these leave a file open the indexes of packs. No file is read and no
-        code runs: the bytes of both may be away. What cannot be told for that is left open, with the reason.
+        Reads records, lists of files, and where these leave a file open the indexes of packs and the bytes that no
+        chunk shows to be equal. No code runs, and the bytes may be away: what cannot be told for that is left open,
+        with the reason.
         """
         if not isinstance(other, ArtifactVersion):
             raise ArgumentTypeError(

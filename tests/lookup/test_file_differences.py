@@ -3,7 +3,15 @@
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ledger.lookup.file_differences import FileChange, FilesDiff, Listed, at_hand, compare_files
+from ledger.lookup.file_differences import (
+    FileChange,
+    FilesDiff,
+    Listed,
+    at_hand,
+    compare_files,
+    decided,
+    open_stretches,
+)
 from tests.kit.comparing import linked, stored
 
 Folder = dict[str, bytes]
@@ -73,6 +81,27 @@ def test_what_is_said_of_a_file_is_true(folders: tuple[Folder, Folder], old: str
                 assert one[each.old.path] == other[each.path]
             case "undecided":
                 assert len(one[each.path]) == len(other[each.path])
+
+
+@given(changed(), sides, sides)
+@settings(max_examples=300)
+def test_the_open_bytes_decide(folders: tuple[Folder, Folder], old: str, new: str) -> None:
+    """Whoever compares undecided files where they are open, and there alone, knows which are equal."""
+    one, other = folders
+    before, after = side_of(one, old), side_of(other, new)
+    assume(before.content.digest != after.content.digest)
+    found = compare_files(before, after)
+    undecided = [each.path for each in found.changes if each.change == "undecided"]
+    are_equal = {
+        path: all(one[path][start:stop] == other[path][start:stop] for start, stop in stretches)
+        for path, stretches in open_stretches(before, after, undecided)
+    }
+    assert {path: one[path] == other[path] for path in undecided} == are_equal
+    known = decided(found, are_equal)
+    assert {path for path in one.keys() & other.keys() if one[path] != other[path]} == {
+        each.path for each in known.changes if each.change == "changed"
+    }
+    assert len([path for path in one if one[path] == other.get(path)]) == known.equal
 
 
 @given(changed(), sides, sides)
