@@ -2,9 +2,9 @@
 
 A file is the same where the same chunks hold it at the same places. It has changed where its size or kind has, or
 where a chunk of it has: of two that begin at the same place of the file, and end in it. Bytes that are equal up to a
-cut are cut alike from there (specs/chunking.md). What neither shows is left undecided: a small file shares its chunk
-with others, and which of them differs only its bytes tell. `open_stretches` are those that do, and `decided` puts in
-what they told.
+cut are cut alike from there (specs/chunking.md); only a stream's last chunk may go on where others are cut. What neither
+shows is left undecided: a small file shares its chunk with others, and which of them differs only its bytes tell.
+`open_stretches` are those that do, and `decided` puts in what they told.
 """
 
 from bisect import bisect_left, bisect_right
@@ -134,12 +134,16 @@ def _moves(removed: Iterable[_Held], added: Iterable[_Held]) -> Iterator[FileCha
 
 
 def _differ(one: Sequence[_Piece], other: Sequence[_Piece], file_size: int, *, are_cut_alike: bool) -> bool:
-    """Whether chunks show that two files of a size differ; of files that are not cut alike only those of one length."""
+    """Whether chunks show that two files of a size differ.
+
+    Of other lengths they do only where both are cuts: where files are cut alike, and before the end, which may be no cut.
+    """
     by_start = {start: (digest, size) for start, digest, size in one}
     for start, digest, size in other:
         known, known_size = by_start.get(start, (digest, size))
-        is_inside = start >= 0 and start + max(size, known_size) <= file_size
-        if known != digest and is_inside and (are_cut_alike or size == known_size):
+        stop = start + max(size, known_size)
+        is_inside = stop <= file_size if size == known_size else are_cut_alike and stop < file_size
+        if known != digest and start >= 0 and is_inside:
             return True
     return False
 

@@ -146,6 +146,13 @@ def test_a_file_between_equal_ones_is_found_by_its_chunks() -> None:
     assert ({"b": "changed"}, 2) == (told(found), found.equal)
 
 
+def test_the_end_of_a_stream_is_no_cut() -> None:
+    """A file that a stream ends with may be cut a byte before its end where another one follows, and is equal."""
+    old, new = stored({"a": b"12\0004"}), stored({"a": b"12\0004", "b": b"567"})
+    assert ([4], [3, 4]) == tuple([size for _, size in side.chunks or ()] for side in (old, new))
+    assert {"a": "undecided", "b": "added"} == told(compare_files(old, new))
+
+
 def test_small_files_in_one_chunk_are_undecided() -> None:
     """Which of the files of a chunk differs only their bytes tell."""
     found = compare_files(stored({"a": b"1", "b": b"2"}), stored({"a": b"1", "b": b"3"}))
