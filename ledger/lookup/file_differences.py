@@ -2,9 +2,9 @@
 
 A file is the same where the same chunks hold it at the same places. It has changed where its size or kind has, or
 where a chunk of it has: of two that begin at the same place of the file, and end in it. Bytes that are equal up to a
-cut are cut alike from there (specs/chunking.md); only a stream's last chunk may go on where others are cut. What neither
-shows is left undecided: a small file shares its chunk with others, and which of them differs only its bytes tell.
-`open_stretches` are those that do, and `decided` puts in what they told.
+cut are cut alike from there (specs/chunking.md); only the last chunk of a stream may go on where others are cut. What
+neither shows is left undecided: a small file shares its chunk with others, and which of them differs only its bytes
+tell. `open_stretches` are those that do, and `decided` puts in what they told.
 """
 
 from bisect import bisect_left, bisect_right
@@ -136,7 +136,7 @@ def _moves(removed: Iterable[_Held], added: Iterable[_Held]) -> Iterator[FileCha
 def _differ(one: Sequence[_Piece], other: Sequence[_Piece], file_size: int, *, are_cut_alike: bool) -> bool:
     """Whether chunks show that two files of a size differ.
 
-    Of other lengths they do only where both are cuts: where files are cut alike, and before the end, which may be no cut.
+    Of other lengths they do only where both end in a cut: of files that are cut alike, before the end of the file.
     """
     by_start = {start: (digest, size) for start, digest, size in one}
     for start, digest, size in other:
