@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import IO, Final
 
 from ledger.errors import (
+    ConfigError,
     FormatError,
     IntegrityError,
     LedgerError,
@@ -30,8 +31,15 @@ from ledger.lookup.file_differences import (
 )
 from ledger.meters import task
 
-_UNREADABLE: Final = (FormatError, IntegrityError, MissingDependencyError, StorageError, StoreMismatchError)
-"""What is wrong with a store, or with what it holds."""
+_UNREADABLE: Final = (
+    ConfigError,
+    FormatError,
+    IntegrityError,
+    MissingDependencyError,
+    StorageError,
+    StoreMismatchError,
+)
+"""What is wrong with a store, with what it holds, or with what the settings say of it."""
 
 _BLOCK: Final = 1 << 20
 

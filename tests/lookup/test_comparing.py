@@ -136,6 +136,19 @@ def test_a_store_that_is_away_is_a_problem_and_no_error(
     assert folders[0].diff(folders[0]).is_empty
 
 
+def test_a_bad_url_of_a_remotes_store_is_a_problem_and_no_error(
+    folders: tuple[ArtifactVersion, ArtifactVersion], ledger: Ledger
+) -> None:
+    """Where what is missing here might lie in that store, the rest is told, and the setting is named."""
+    shutil.rmtree(store_of(ledger) / "tables")
+    with (ledger.path / "config.toml").open("a") as settings:
+        settings.write('\n[remotes.hub]\nurl = "https://hub.example/x"\nstore = "nowhere://bucket"\n')
+    old, new = Ledger.open(ledger.path).versions("data")
+    found = old.diff(new)
+    assert (None, False) == (found.files, found.has_same_content)
+    assert "remotes.hub.store" in found.problems[0]
+
+
 def test_no_value_is_loaded(ledger: Ledger) -> None:
     """Versions that only code can rebuild are compared without a word of trust."""
     old, new = (ledger.save(pickle.dumps(Trap()) + more, "trap") for more in (b"", b"."))
