@@ -12,6 +12,7 @@ from typing import Final
 _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
 _ABSENT = r"fatal: '(.+?)' does not appear to be a git repository"
 _LOCKED = r"Unable to create '([^']+\.lock)': File exists"
+_BROKEN = r"bad (?:numeric |boolean )?config (?:line|variable|value)|bad zlib compression|maximum include depth"
 _SWEPT = r"unable to migrate objects|No such file or directory.*\(unpacker error\)"
 _FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Out of diskspace|Disk quota exceeded|File too large)"
 _FAILING = ("Input/output error", "Read-only file system", "Permission denied", "couldn't write")
@@ -39,6 +40,7 @@ _ADVICE: Final = {
     "unable to migrate objects": "try again when Git's housekeeping there is done; else who syncs may not write there",
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "current working directory": "change to a folder that is there",
+    "exceeds maximum allowed size": "the remote takes less in one push: whoever runs it raises `receive.maxInputSize` there",
     "unknown option": "Git is too old here: install 2.29 or a later one",
     "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1 PATH`",
     "matches more than one": "another ref there ends in refs/heads/main: `git push URL --delete REF` takes it away",
@@ -57,6 +59,11 @@ def advice(words: str, default: str) -> str:
     locked = re.search(_LOCKED, words)
     if locked is not None:  # Git never removes another's lock
         return f"try again in a minute; if {locked[1]} is still there then, its push has died: remove it in the remote"
+    if re.search(_BROKEN, words) is not None:
+        return (
+            "mend that setting of Git, mostly in ~/.gitconfig: `git config --list --show-origin` says which file has "
+            "which, and ./config is the remote's"
+        )
     return next((hint for known, hint in _ADVICE.items() if known in words), default)
 
 

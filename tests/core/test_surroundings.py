@@ -165,6 +165,35 @@ def test_the_hint_says_which_repository_would_do(
     assert advice in caught.value.hint
 
 
+@pytest.mark.parametrize("has_moved", [False, True])
+@pytest.mark.parametrize("setting", ["[core", "[core]\ncompression = zz", "[core]\ncompression = 99"])
+def test_a_broken_setting_of_the_user_is_told_as_one(
+    ada: Ledger, hub: Path, tmp_path: Path, setting: str, *, has_moved: bool
+) -> None:
+    """Whichever of Git's commands stumbles over it first, neither the URL, the network nor the history is to blame."""
+    if has_moved:
+        bob = Ledger.clone(hub, tmp_path / "bob" / ".ledger")
+        bob.save("of bob", "iris")
+        bob.sync()
+    ada.save("second", "iris")
+    own = Path(os.environ["HOME"], ".gitconfig")
+    own.write_text(f"{setting}\n")
+    with pytest.raises(RemoteError) as caught:
+        ada.sync()
+    own.unlink()
+    assert "`git config --list --show-origin`" in caught.value.hint
+    assert ada.sync().pushed
+
+
+def test_a_push_that_is_too_large_for_the_remote_is_told(ada: Ledger, hub: Path) -> None:
+    """The hint names the setting that bounds it."""
+    hub_git(hub, "config", "receive.maxInputSize", "100")
+    ada.save("second", "iris")
+    with pytest.raises(RemoteError, match="exceeds maximum allowed size") as caught:
+        ada.sync()
+    assert "`receive.maxInputSize`" in caught.value.hint
+
+
 def test_a_branch_that_is_named_like_a_ref_is_told(ada: Ledger, hub: Path) -> None:
     """Git pushes to no branch while another one ends like the whole name of it; whoever may push can take it away."""
     ada.save("first", "iris")
