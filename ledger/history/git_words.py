@@ -40,7 +40,7 @@ _ADVICE: Final = {
     "unable to migrate objects": "try again when Git's housekeeping there is done; else who syncs may not write there",
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "current working directory": "change to a folder that is there",
-    "exceeds maximum allowed size": "the remote takes less in one push: whoever runs it raises `receive.maxInputSize` there",
+    "exceeds maximum allowed size": "the remote takes less in one push: `receive.maxInputSize` there bounds it",
     "unknown option": "Git is too old here: install 2.29 or a later one",
     "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1 PATH`",
     "matches more than one": "another ref there ends in refs/heads/main: `git push URL --delete REF` takes it away",
