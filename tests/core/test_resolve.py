@@ -172,11 +172,11 @@ def test_the_nearest_are_close() -> None:
 
 @pytest.mark.parametrize("wanted", ["model_04711x", "model_4711", "odel_04711", "xodel_04711"])
 def test_the_nearest_of_very_many_are_found_soon(wanted: str) -> None:
-    """A miss among ten thousand names of one family takes no second, wherever the letter is that is wrong."""
+    """A miss among ten thousand names of one family takes milliseconds of work, wherever the letter is that is wrong."""
     known = [f"model_{number:05d}" for number in range(10_000)]
-    started = time.perf_counter()
+    started = time.thread_time()
     found = nearest(wanted, known)
-    assert (found[0], time.perf_counter() - started < 0.3) == ("model_04711", True)
+    assert (found[0], time.thread_time() - started < 0.03) == ("model_04711", True)
 
 
 def test_an_unknown_name_suggests_the_nearest(saved: Ledger) -> None:
