@@ -172,7 +172,7 @@ def test_the_nearest_are_close() -> None:
 
 @pytest.mark.parametrize("wanted", ["model_04711x", "model_4711", "odel_04711", "xodel_04711"])
 def test_the_nearest_of_very_many_are_found_soon(wanted: str) -> None:
-    """A miss among ten thousand names of one family takes milliseconds of work, wherever the letter is that is wrong."""
+    """A miss among ten thousand names of one family takes milliseconds, wherever the letter is that is wrong."""
     known = [f"model_{number:05d}" for number in range(10_000)]
     started = time.thread_time()
     found = nearest(wanted, known)
