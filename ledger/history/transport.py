@@ -43,6 +43,8 @@ _RECEIVE = "git -c core.fsync=all -c core.fsyncMethod=fsync -c receive.unpackLim
 Without them it syncs next to nothing. It would also store a small push as loose objects, which a `git gc --prune=now`
 there may delete before the branch has moved, and still report success; a pack is kept until then.
 """
+_UPLOAD = f"GIT_GRAFT_FILE={os.devnull} git upload-pack"
+"""The program that gives what is fetched from a path. Grafts there would make it leave out what is behind them."""
 _PACKS = "objects/pack"
 _MADE = ("HEAD", "config", PACKED_REFS, BRANCH)
 """The files without which a repository is none, or has no branch."""
@@ -90,7 +92,9 @@ def fetch(git_dir: Path, remote: Remote, ref: str) -> None:
 
     If the remote is a shallow clone, Git reports success and writes no ref.
     """
-    options = ("--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet")
+    options = ["--no-tags", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", "--quiet"]
+    if _is_near(remote):
+        options.append(f"--upload-pack={_UPLOAD}")
     done = _talk(git_dir, remote, "fetch", *options, "--", remote.url, f"+{BRANCH}:{ref}")
     if done.code and is_full_here(done.words):
         raise DiskFullError(

@@ -144,6 +144,16 @@ def test_a_shallow_remote_is_refused(ada: Ledger, hub: Path, tmp_path: Path) -> 
     assert "git fetch --unshallow" in caught.value.hint
 
 
+def test_grafts_of_a_remote_have_no_part_in_a_clone(ada: Ledger, hub: Path, tmp_path: Path) -> None:
+    """Git would leave out what is behind a commit that a repository's `info/grafts` says to have no parents."""
+    ada.save("second", "iris")
+    ada.sync()
+    (hub / "info" / "grafts").write_text(f"{hub_tip(hub)}\n")
+    copy = Ledger.clone(hub, tmp_path / "copy")
+    (hub / "info" / "grafts").unlink()
+    assert ["1", "2"] == [version.version for version in copy.versions("iris")]
+
+
 def _checked_out(folder: Path) -> Path:
     subprocess.run(["git", "init", "-q", "-b", "main", str(folder)], check=True)
     return folder
