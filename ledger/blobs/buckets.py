@@ -97,7 +97,7 @@ class BucketStore:
         """Create an object in one request; one that is there is compared, and replaced if it differs.
 
         But ``store.json`` stays: whoever made the store first gave it its id. So does registered data, which is the
-        user's: `IntegrityError`.
+        user's: `IntegrityError`. Where the service knows no condition on a put, neither is looked at here.
         """
         self._told.key = ""
         if self._checked.holds(key, parts):
