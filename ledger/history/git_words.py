@@ -28,6 +28,7 @@ _SIGN_IN = (
     "Git has no user name and password for it, or a wrong one: `git config --global credential.helper` says which "
     "program has them (gitcredentials(7)); no question is asked here, and GIT_ASKPASS is not used"
 )
+_NEWER = "the repository is kept in a way that the Git which reads it does not know: install a later one there"
 _ADVICE: Final = {
     "could not read Username": _SIGN_IN,
     "could not read Password": _SIGN_IN,
@@ -41,6 +42,9 @@ _ADVICE: Final = {
     "bad object refs/": "a ref here is damaged: run `ledger verify`, and `ledger repair --from` the remote or a clone",
     "current working directory": "change to a folder that is there",
     "exceeds maximum allowed size": "the remote takes less in one push: `receive.maxInputSize` there bounds it",
+    "not support --signed push": "`git config --global push.gpgSign if-asked` signs only where that is taken",
+    "unknown repository extension": _NEWER,
+    "Expected git repo version": _NEWER,
     "unknown option": "Git is too old here: install 2.29 or a later one",
     "algorithm": "a history has the hashes of SHA-1: make the remote by `git init --bare --object-format=sha1 PATH`",
     "matches more than one": "another ref there ends in refs/heads/main: `git push URL --delete REF` takes it away",

@@ -164,7 +164,17 @@ def _of_sha256(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("make", "advice"), [(_checked_out, "a bare repository"), (_of_sha256, "object-format=sha1")])
+def _of_later_git(folder: Path) -> Path:
+    subprocess.run(["git", "init", "-q", "--bare", str(folder)], check=True)
+    for setting, value in (("extensions.later", "yes"), ("core.repositoryFormatVersion", "1")):
+        subprocess.run(["git", "config", "--file", str(folder / "config"), setting, value], check=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [(_checked_out, "a bare repository"), (_of_sha256, "object-format=sha1"), (_of_later_git, "install a later one")],
+)
 def test_the_hint_says_which_repository_would_do(
     ada: Ledger, tmp_path: Path, make: Callable[[Path], Path], advice: str
 ) -> None:
@@ -202,6 +212,17 @@ def test_a_push_that_is_too_large_for_the_remote_is_told(ada: Ledger, hub: Path)
     with pytest.raises(RemoteError, match="exceeds maximum allowed size") as caught:
         ada.sync()
     assert "`receive.maxInputSize`" in caught.value.hint
+
+
+def test_a_push_that_the_user_wants_signed_and_the_remote_does_not_is_told(ada: Ledger) -> None:
+    """The hint has the setting that signs only where the remote asks for it."""
+    set_globally("push.gpgSign", "true")
+    ada.save("second", "iris")
+    with pytest.raises(RemoteError, match="signed push") as caught:
+        ada.sync()
+    assert "`git config --global push.gpgSign if-asked`" in caught.value.hint
+    set_globally("push.gpgSign", "if-asked")
+    assert ada.sync().pushed
 
 
 def test_a_branch_that_is_named_like_a_ref_is_told(ada: Ledger, hub: Path) -> None:
