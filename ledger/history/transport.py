@@ -123,7 +123,7 @@ def push(git_dir: Path, remote: Remote, commit: CommitId) -> str | None:
 
     That it said yes proves nothing: the caller asks again what the branch holds.
     """
-    options = ["--no-follow-tags", "--quiet"]
+    options = ["--no-follow-tags", "--no-recurse-submodules", "--quiet"]
     if _is_near(remote):
         options.append(f"--receive-pack={_RECEIVE}")
     command = ("push", *options, "--", remote.url, f"{commit}:{BRANCH}")

@@ -133,6 +133,13 @@ def test_tags_of_the_history_stay_here(ada: Ledger, hub: Path) -> None:
     assert "refs/heads/main" == hub_git(hub, "for-each-ref", "--format=%(refname)")
 
 
+def test_a_push_is_made_though_the_user_pushes_only_submodules(ada: Ledger) -> None:
+    """A history has none: with that setting Git would push nothing, and report success."""
+    set_globally("push.recurseSubmodules", "only")
+    ada.save("second", "iris")
+    assert ada.sync().pushed
+
+
 def test_a_shallow_remote_is_refused(ada: Ledger, hub: Path, tmp_path: Path) -> None:
     """A history that is cut off cannot be checked; Git fetches nothing from it, and says so by nothing."""
     ada.save("second", "iris")
