@@ -12,7 +12,10 @@ from typing import Final
 _OWNER = r"(?m)^fatal: .*dubious ownership in repository at '([^'*]+)'"
 _ABSENT = r"fatal: '(.+?)' does not appear to be a git repository"
 _LOCKED = r"Unable to create '([^']+\.lock)': File exists"
-_BROKEN = r"bad (?:numeric |boolean )?config (?:line|variable|value)|bad zlib compression|maximum include depth"
+_BROKEN = (
+    r"bad (?:numeric |boolean )?config (?:line|variable|value)|unknown value for config|bad zlib compression"
+    r"|maximum include depth"
+)
 _SWEPT = r"unable to migrate objects|No such file or directory.*\(unpacker error\)"
 _FULL = r"(?:^|; )(?!remote: )[^;]*(?:No space left on device|Out of diskspace|Disk quota exceeded|File too large)"
 _FAILING = ("Input/output error", "Read-only file system", "Permission denied", "couldn't write")

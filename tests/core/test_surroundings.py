@@ -193,7 +193,9 @@ def test_the_hint_says_which_repository_would_do(
 
 
 @pytest.mark.parametrize("has_moved", [False, True])
-@pytest.mark.parametrize("setting", ["[core", "[core]\ncompression = zz", "[core]\ncompression = 99"])
+@pytest.mark.parametrize(
+    "setting", ["[core", "[core]\ncompression = zz", "[core]\ncompression = 99", "[protocol]\nversion = 9"]
+)
 def test_a_broken_setting_of_the_user_is_told_as_one(
     ada: Ledger, hub: Path, tmp_path: Path, setting: str, *, has_moved: bool
 ) -> None:
