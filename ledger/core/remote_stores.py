@@ -6,8 +6,8 @@ Knows the settings of the remotes and which stores are noted; never asks the own
 import functools
 import os
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ledger.blobs import (
@@ -23,7 +23,6 @@ from ledger.blobs import (
 )
 from ledger.core.noted_stores import check_noted
 from ledger.errors import (
-    ArgumentError,
     ConfigError,
     MissingDependencyError,
     StorageError,
@@ -38,23 +37,14 @@ from ledger.lookup import (
     is_absent,
     likely_store_of_remote,
     remotes_of,
+    setting_named,
     store_of_remote,
+    store_setting,
     store_url,
 )
 from ledger.records import Content
 from ledger.system_errors import raise_if_inconclusive
 from ledger.wording import without_secrets
-
-
-@contextmanager
-def setting_named(ledger_dir: Path, name: str, remote: RemoteConfig) -> Iterator[None]:
-    """A block that opens the store of a remote: where its URL is none, a `ConfigError` names the setting."""
-    try:
-        yield
-    except ArgumentError as error:
-        path = ledger_dir / CONFIG_FILE
-        setting = f"remotes.{name}.store" if remote.store else f"remotes.{name}"
-        raise ConfigError(f"{path}: {setting}: {error}", hint=error.hint, path=str(path)) from error
 
 
 class RemoteStores:
@@ -151,7 +141,7 @@ class RemoteStores:
 
     def _setting_of(self, url: str) -> AbstractContextManager[None]:
         name = self._remote_of[url]
-        return setting_named(self._ledger_dir, name, self._config.remotes[name])
+        return setting_named(self._ledger_dir, store_setting(name, self._config.remotes[name]))
 
     @property
     def _urls(self) -> list[str]:

@@ -23,12 +23,19 @@ from ledger.blobs import (
     store_id,
 )
 from ledger.core.noted_stores import check_noted, note_store, recognise
-from ledger.core.remote_stores import setting_named
 from ledger.core.workspace import Workspace
 from ledger.errors import ConfigError, IntegrityError, LedgerError, StoreMismatchError
 from ledger.history import Claim, Snapshot
 from ledger.history.sharing import SyncPlan
-from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, RemoteConfig, store_of_remote, store_url
+from ledger.lookup import (
+    CONFIG_FILE,
+    DEFAULT_STORE,
+    RemoteConfig,
+    setting_named,
+    store_of_remote,
+    store_setting,
+    store_url,
+)
 from ledger.meters import task
 from ledger.notices import warn_user
 from ledger.records import Content
@@ -89,7 +96,8 @@ class _Upload:
     def _target(self) -> Store | None:
         """The remote's store; ``None`` where both ledgers use one store."""
         workspace, remote = self._workspace, self._plan.remote
-        own = open_store(store_url(workspace.path, workspace.config))
+        with setting_named(workspace.path, "store"):
+            own = open_store(store_url(workspace.path, workspace.config))
         if not self._url:
             if workspace.config.store == DEFAULT_STORE and isinstance(own, LocalStore):
                 raise ConfigError(
@@ -99,7 +107,7 @@ class _Upload:
                     url=without_secrets(self._settings.url),
                 )
             return None
-        with setting_named(workspace.path, remote.name, self._settings):
+        with setting_named(workspace.path, store_setting(remote.name, self._settings)):
             target = open_store(self._url, cache=workspace.cache)
         return None if target.url == own.url else target
 

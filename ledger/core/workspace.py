@@ -21,7 +21,7 @@ from ledger.disk import Hold
 from ledger.errors import FormatError, IntegrityError, LedgerError, ReadOnlyError, StoreMismatchError
 from ledger.history import History, Snapshot, git_identity, host_identity
 from ledger.ids import CommitId
-from ledger.lookup import Access, View, read_config, settings_state, store_url
+from ledger.lookup import Access, View, read_config, setting_named, settings_state, store_url
 from ledger.records import Content, Name
 
 SIMILAR_VERSIONS = 2
@@ -98,7 +98,8 @@ class Workspace(View):
 
     def unchecked_store(self) -> Store:
         """The store that the settings name, whichever it is."""
-        return open_store(store_url(self.path, self.config), cache=self.cache)
+        with setting_named(self.path, "store"):
+            return open_store(store_url(self.path, self.config), cache=self.cache)
 
     @property
     def all_stores(self) -> Store:

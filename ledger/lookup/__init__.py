@@ -11,7 +11,9 @@ from ledger.lookup.config import (
     RemoteConfig,
     given_store,
     read_config,
+    setting_named,
     settings_state,
+    store_setting,
     store_url,
 )
 from ledger.lookup.configuring import changing_settings, remove_remote, write_cache_limit, write_config
@@ -80,10 +82,12 @@ __all__ = [
     "remotes_of",
     "remove_remote",
     "resolve",
+    "setting_named",
     "settings_for",
     "settings_state",
     "split_label",
     "store_of_remote",
+    "store_setting",
     "store_url",
     "unfollowed_store",
     "write_cache_limit",

@@ -6,6 +6,8 @@ choose where bytes are read from.
 
 import re
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,7 @@ import msgspec
 
 from ledger.disk import SMALL, absolute, given_path, read_file, status_of
 from ledger.enums import Durability
-from ledger.errors import ConfigError
+from ledger.errors import ArgumentError, ConfigError
 from ledger.wording import shown
 
 CONFIG_FILE = "config.toml"
@@ -75,6 +77,20 @@ def settings_state(ledger_dir: Path) -> tuple[int, ...]:
     """What changes whenever the settings do; empty where there is no file."""
     status = status_of(ledger_dir / CONFIG_FILE)
     return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns) if status is not None else ()
+
+
+def store_setting(name: str, remote: RemoteConfig) -> str:
+    """The setting that says where the store of a remote is."""
+    return f"remotes.{name}.store" if remote.store else f"remotes.{name}"
+
+
+@contextmanager
+def setting_named(ledger_dir: Path, setting: str) -> Iterator[None]:
+    """A block that opens the store of a setting: where its URL is none, a `ConfigError` names file and setting."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise _error(ledger_dir / CONFIG_FILE, f"{setting}: {error}", hint=error.hint) from error
 
 
 def _unusable(path: Path, values: dict[str, object]) -> ConfigError:

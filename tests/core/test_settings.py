@@ -1,5 +1,6 @@
 """The settings file: what a person wrote there stays."""
 
+import re
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -115,6 +116,21 @@ def test_a_setting_that_cannot_be_used_is_named_with_what_it_is(tmp_path: Path, 
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path)
     assert f"{tmp_path / CONFIG_FILE}: {told}" == str(caught.value)
+
+
+@pytest.mark.parametrize("store", ["nowhere://bucket", "s3://"])
+def test_a_store_whose_url_is_none_is_named_by_its_setting(ledger: Ledger, store: str) -> None:
+    """Saving, loading and checking say which line of which file to mend; what needs no store goes on."""
+    version = ledger.save(1, "x")
+    settings = (ledger.path / CONFIG_FILE).read_text()
+    (ledger.path / CONFIG_FILE).write_text(re.sub("(?m)^store = .*", f'store = "{store}"', settings))
+    opened = Ledger.open(ledger.path)
+    assert [version.id] == [each.id for each in opened.versions("x")]
+    for wanted in (lambda: opened.save(2, "x"), lambda: opened.load("x"), opened.verify):
+        with pytest.raises(ConfigError) as caught:
+            wanted()
+        assert str(caught.value).startswith(f"{ledger.path / CONFIG_FILE}: store: ")
+        assert caught.value.hint
 
 
 def test_a_save_waits_as_long_as_the_settings_say(ledger: Ledger) -> None:
