@@ -9,6 +9,7 @@ from ledger.history import History
 from ledger.history.refs import BRANCH
 from tests.conftest import check_histories
 from tests.kit.histories import new_history
+from tests.kit.hubs import new_hub
 
 
 @pytest.fixture
@@ -23,3 +24,9 @@ def bare(tmp_path: Path) -> Path:
     (tmp_path / "refs" / "heads").mkdir(parents=True)
     (tmp_path / BRANCH).write_text("a" * 40 + "\n")
     return tmp_path
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Path:
+    """An empty repository to share with."""
+    return new_hub(tmp_path)

@@ -4,15 +4,12 @@ import contextlib
 import errno
 import json
 import os
-import random
 import re
 import shlex
 import shutil
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -28,16 +25,15 @@ from ledger.errors import (
     StorageError,
     UnsupportedFormatError,
 )
-from ledger.history.ancestry import commits_between, common_commit, is_ancestor
 from ledger.history.layout import Claim
-from ledger.ids import CommitId, VersionId, new_uuid
+from ledger.ids import VersionId, new_uuid
 from ledger.lookup import write_remote
 from ledger.maintenance import execute_repair, find_source, plan_repair
 from ledger.records import Name, VersionString
 from tests.conftest import check_histories
 from tests.kit.clones import MILLISECONDS, manifest_bytes
 from tests.kit.histories import NOW
-from tests.kit.hubs import hub_git, hub_tip, new_hub, push_by_hand, shared
+from tests.kit.hubs import hub_git, hub_tip, new_hub, push_by_hand, shared, with_two_versions
 from tests.kit.ledgers import damage, git, manifest_path
 from tests.kit.web import served
 
@@ -53,18 +49,8 @@ def claim(position: int, version: str | None = None, counter: int | None = None)
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Path:
-    return new_hub(tmp_path)
-
-
-@pytest.fixture
 def ledger(tmp_path: Path, hub: Path) -> Ledger:
-    """A ledger that has shared two versions of ``iris`` with the hub."""
-    made = shared(tmp_path / "a", hub)
-    made.save("one", "iris")
-    made.save("two", "iris")
-    made.sync()
-    return made
+    return with_two_versions(tmp_path / "a", hub)
 
 
 def assert_refused(ledger: Ledger, hub: Path, commit: str, kind: type[Exception], message: str) -> None:
@@ -514,73 +500,6 @@ def test_a_clone_is_checked_as_a_whole(hub: Path, ledger: Ledger, tmp_path: Path
     assert [] == list((tmp_path / "b").iterdir())
 
 
-def chains(hub: Path, turns: Sequence[int]) -> tuple[list[CommitId], list[CommitId], CommitId]:
-    """Two chains of commits on one root, made in turns by a clock that was far ahead for the root, and their merge."""
-    lines, made = [], [[1], [1]]
-
-    def commit(mark: int, second: int, *parents: int) -> None:
-        lines.append(f"reset refs/heads/main\ncommit refs/heads/main\nmark :{mark}\n")
-        lines.append(f"committer Eve <eve@example.com> {second} +0000\ndata 0\n")
-        lines.extend(f"{'merge' if place else 'from'} :{parent}\n" for place, parent in enumerate(parents))
-        lines.append("\n")
-
-    commit(1, 10**9)
-    for mark, turn in enumerate(turns, 2):
-        commit(mark, mark, made[turn][-1])
-        made[turn].append(mark)
-    merge = len(turns) + 2
-    commit(merge, merge, made[0][-1], made[1][-1])
-    marks = hub / "marks"
-    hub_git(hub, "fast-import", "--quiet", "--force", f"--export-marks={marks}", data="".join(lines).encode())
-    ids = {int(mark[1:]): CommitId(id) for mark, id in map(str.split, marks.read_text().splitlines())}
-    ours, theirs = ([ids[mark] for mark in chain] for chain in made)
-    return ours, theirs, ids[merge]
-
-
-def test_a_clock_that_ran_back_makes_no_old_commit_new(tmp_path: Path) -> None:
-    """What a tip adds to a known commit is listed exactly, where Git by itself lists the root of both in some cases."""
-    hub, chance, misled = new_hub(tmp_path), random.Random(1), 0
-    for _ in range(8):
-        ours, theirs, merge = chains(hub, chance.choices([0, 1], weights=[6, 1], k=chance.randrange(20, 45)))
-        assert [*theirs[1:], merge] == commits_between(hub, ours[-1], merge)
-        assert theirs[1:] == commits_between(hub, ours[-1], theirs[-1])
-        misled += ours[0] in hub_git(hub, "rev-list", merge, f"^{ours[-1]}").split()
-    assert misled
-
-
-def test_many_commits_upon_old_ones_are_listed_in_a_few_questions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Git is not asked of each commit that is built upon what is known alone: there may be any number of them."""
-    hub = new_hub(tmp_path)
-    known = push_by_hand(hub, add={"x": b""}, parents=())
-    tree = hub_git(hub, "rev-parse", f"{known}^{{tree}}")
-    made = [hub_git(hub, "commit-tree", tree, "-p", known, "-m", str(number)) for number in range(20)]
-    tip = hub_git(hub, "commit-tree", tree, *(word for one in made for word in ("-p", one)), "-m", "all")
-    asked: list[object] = []
-    start = subprocess.Popen.__init__
-
-    def noted(*words: Any, **named: Any) -> None:
-        asked.append(words)
-        start(*words, **named)
-
-    monkeypatch.setattr(subprocess.Popen, "__init__", noted)
-    assert {*made, tip} == {*commits_between(hub, CommitId(known), CommitId(tip))}
-    assert len(asked) == 2
-
-
-def test_where_git_cannot_tell_what_is_built_on_what_that_is_no_answer(ledger: Ledger) -> None:
-    """A commit that is lost is damage, and whatever else keeps Git from looking an error with Git's words."""
-    tip, lost = CommitId(ledger.revision), CommitId("1" * 40)
-    for ask in (is_ancestor, common_commit):
-        with pytest.raises(IntegrityError, match=lost):
-            ask(ledger.git_dir, lost, tip)
-    (ledger.git_dir / "HEAD").unlink()
-    for ask in (is_ancestor, common_commit):
-        with pytest.raises(RemoteError, match=r"git cannot tell what .* not a git repository"):
-            ask(ledger.git_dir, tip, tip)
-
-
 @pytest.mark.parametrize("is_forced", [False, True])
 def test_what_plain_git_has_fetched_is_checked(ledger: Ledger, hub: Path, *, is_forced: bool) -> None:
     """`git fetch` moves Git's own ref of the remote to whatever there is: a sync goes by what was accepted."""
@@ -590,19 +509,6 @@ def test_what_plain_git_has_fetched_is_checked(ledger: Ledger, hub: Path, *, is_
     assert commit == git(ledger, "rev-parse", "refs/remotes/origin/main")
     assert ledger.verify().ok
     assert_refused(ledger, hub, commit, HistoryRewrittenError if is_forced else FormatError, commit)
-
-
-def test_what_a_remotes_head_points_to_is_no_damage(ledger: Ledger, hub: Path) -> None:
-    """Git keeps a symbolic ref for the HEAD of a remote, from 2.48 on with every fetch: it is no damage."""
-    git(ledger, "remote", "add", "origin", str(hub))
-    git(ledger, "fetch", "-q", "origin")
-    git(ledger, "remote", "set-head", "origin", "main")
-    assert (ledger.git_dir / "refs/remotes/origin/HEAD").read_text().startswith("ref: ")
-    assert ledger.verify().ok
-    ledger.save("two", "iris")
-    assert 1 == len(ledger.sync().pushed)
-    (ledger.git_dir / "refs/remotes/origin/HEAD").write_text("ref: nowhere\n")
-    assert ["refs/remotes/origin/HEAD"] == [problem.object for problem in ledger.verify().problems]
 
 
 def test_an_id_that_two_artifacts_have_is_nobodys(ledger: Ledger, hub: Path) -> None:
@@ -650,70 +556,3 @@ def test_a_linked_folder_of_incoming_refs_is_not_emptied(
     with contextlib.suppress(LedgerError):
         ledger.sync()
     assert letter.is_file()
-
-
-def test_what_a_killed_fetch_brought_is_nobodys_loss(
-    ledger: Ledger, hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Git that dies when all objects are here, and no ref yet, leaves commits that `verify` takes for no damage."""
-    other = Ledger.clone(hub, tmp_path / "other")
-    for value in ("three", "four"):
-        other.save(value, "iris")
-    other.sync()
-    program = tmp_path / "bin" / "git"
-    program.parent.mkdir()
-    program.write_text(f"""#!/bin/sh
-        for word; do shift; set -- "$@" "${{word%:refs/ledger/*}}"; done
-        exec {shutil.which("git")} "$@"
-    """)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
-    with pytest.raises(RemoteError):
-        ledger.sync()
-    monkeypatch.undo()
-    assert "commit" == git(ledger, "cat-file", "-t", hub_tip(hub))
-    assert [] == list(ledger.verify().problems)
-    assert ("iris@3", "iris@4") == ledger.sync().fetched
-
-
-def test_a_graph_that_lies_misleads_nobody(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
-    """Git's graph of commits is derived: without the parents in it, the remote would look rewritten."""
-    other = Ledger.clone(hub, tmp_path / "other")
-    for value in ("three", "four"):
-        other.save(value, "iris")
-    other.sync()
-    git(ledger, "fetch", "-q", str(hub), "main:refs/heads/theirs")
-    git(ledger, "commit-graph", "write", "--reachable")
-    path = ledger.git_dir / "objects" / "info" / "commit-graph"
-    data = bytearray(path.read_bytes())
-    start = int.from_bytes(data[36:44])  # of the commits, the third part in the table of parts
-    assert b"CDAT" == data[32:36]
-    for number in range(5):
-        data[start + 36 * number + 20 : start + 36 * number + 24] = b"\x70\0\0\0"
-    path.chmod(0o644)
-    path.write_bytes(data)
-    git(ledger, "update-ref", "-d", "refs/heads/theirs")
-    assert ("iris@3", "iris@4") == ledger.sync().fetched
-
-
-def test_a_history_that_is_cut_off_for_git_is_not_synced(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
-    """What Git says of descent there is wrong, and no reason to call the remote rewritten; the hint mends it."""
-    other = Ledger.clone(hub, tmp_path / "other")
-    other.save("three", "iris")
-    other.sync()
-    git(ledger, "fetch", "-q", "--depth=1", hub.as_uri(), "main")
-    with pytest.raises(IntegrityError, match="is cut off for Git, as `git fetch --depth` leaves it") as caught:
-        ledger.sync()
-    assert "`ledger git fetch --unshallow URL main`" in caught.value.hint
-    git(ledger, "fetch", "-q", "--unshallow", hub.as_uri(), "main")
-    assert ("iris@3",) == ledger.sync().fetched
-    assert ledger.verify().ok
-
-
-def test_a_sync_leaves_no_log_of_what_it_fetched(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
-    """The ref that a fetch goes to is gone with it, and nothing is left that would be one file more each time."""
-    other = Ledger.clone(hub, tmp_path / "other")
-    other.save("three", "iris")
-    other.sync()
-    ledger.sync()
-    assert [] == [path for path in (ledger.git_dir / "logs").rglob("*") if "incoming" in path.parts]

@@ -29,6 +29,15 @@ def shared(folder: Path, hub: Path) -> Ledger:
     return Ledger.open(made.path)
 
 
+def with_two_versions(folder: Path, hub: Path) -> Ledger:
+    """A ledger that has shared two versions of ``iris`` with a hub."""
+    made = shared(folder, hub)
+    made.save("one", "iris")
+    made.save("two", "iris")
+    made.sync()
+    return made
+
+
 def hub_git(hub: Path, *arguments: str, data: bytes = b"", **environment: str) -> str:
     """What real Git prints about a hub; an error if it fails."""
     return git_says(hub, *arguments, data=data, **{**EVE, **environment})

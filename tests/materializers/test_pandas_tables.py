@@ -7,14 +7,12 @@ import json
 import math
 import threading
 import tracemalloc
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
-from ledger.enums import VisualizationType
 from ledger.errors import MaterializerError
 from ledger.materializers import load_value, pandas_columns
 from ledger.materializers.pandas_labels import decode_dtype
@@ -398,90 +396,6 @@ def test_an_edit_leaves_most_bytes_alone(bench: Bench) -> None:
     before, after = (bench.save(value, extract_metadata=False)[1]["data.parquet"] for value in (frame, edited))
     tail = before[len(before) // 2 : len(before) // 2 + 4096]
     assert tail in after
-
-
-def test_metadata_of_a_frame(bench: Bench) -> None:
-    """A frame notes its shape, dtypes and the statistics of its numeric columns."""
-    metadata = bench.save(pd.DataFrame({"a": [1, 3], "b": ["x", "y"], 5: [0.5, np.nan]}))[0].metadata
-    assert metadata["shape"] == [2, 3]
-    assert metadata["dtype"]["a"] == "int64"
-    assert metadata["mean"] == {"a": 2.0, "5": 0.5}
-    assert (metadata["min"], metadata["max"]["a"]) == ({"a": 1, "5": 0.5}, 3)
-    assert metadata["std"]["a"] == pytest.approx(2**0.5)
-
-
-def test_metadata_of_a_very_wide_frame_does_not_fill_the_record(bench: Bench) -> None:
-    """Statistics that would not fit into a record are left out with a warning; the frame is saved."""
-    frame = pd.DataFrame(
-        np.zeros((1, 3000)), columns=[f"a column with a {'long ' * 18}name {place}" for place in range(3000)]
-    )
-    with pytest.warns(UserWarning, match="is left out"):
-        saved, _ = bench.save(frame)
-    assert saved.metadata["shape"] == [1, 3000]
-    assert "dtype" not in saved.metadata
-
-
-def test_metadata_of_a_series(bench: Bench) -> None:
-    """A series notes its shape, dtype and statistics."""
-    metadata = bench.save(pd.Series([1, 3]))[0].metadata
-    assert metadata["shape"] == [2]
-    assert (metadata["dtype"], metadata["mean"], metadata["max"]) == ("int64", 2.0, 3)
-
-
-def test_what_cannot_be_hashed_is_not_described(bench: Bench) -> None:
-    """A column of lists is left out of the description, which would take hours for many of them."""
-    frame = pd.DataFrame({"text": ["a", "b"], "lists": [[1], [2]], "sets": [({1},), None]})
-    pictures = bench.files()
-    bench.save(frame, visualizations=pictures)
-    assert b",text" == pictures.held["describe.csv"].splitlines()[0]
-    assert {} == bench.save(frame["lists"], visualizations=bench.files())[0].visualizations
-
-
-def test_numbers_without_an_order_or_a_float_cost_the_others_nothing(bench: Bench) -> None:
-    """Complex numbers have no least one, and are not described; what is noted of decimals is noted as floats."""
-    decimals = pd.array([decimal.Decimal("1.10"), decimal.Decimal(3)], dtype=pd.ArrowDtype(pa.decimal128(10, 2)))
-    frame = pd.DataFrame({"plain": [1, 2], "complex": [1j, 2], "decimal": decimals})
-    pictures = bench.files()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        noted = bench.save(frame, visualizations=pictures)[0].metadata
-    assert ({"plain": 1, "decimal": 1.1}, {"plain": 2, "decimal": 3.0}) == (noted["min"], noted["max"])
-    assert b",plain" == pictures.held["describe.csv"].splitlines()[0]
-
-
-@pytest.mark.parametrize("kind", [pa.list_(pa.int8()), pa.struct([("x", pa.int8())]), pa.float16(), pa.binary_view()])
-def test_arrow_types_that_pandas_cannot_describe_cost_the_others_nothing(bench: Bench, kind: Any) -> None:
-    """Their columns are left out, as those of lists that are objects, and alone they have no description."""
-    nulls = pd.Series(pd.arrays.ArrowExtensionArray(pa.array([None, None], kind)))
-    shown = bench.files()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        bench.save(pd.DataFrame({"odd": nulls, "text": ["a", "b"]}), visualizations=shown)
-        alone = bench.save(nulls, visualizations=bench.files())[0]
-    assert b",text" == shown.held["describe.csv"].splitlines()[0]
-    assert ({}, [2]) == (alone.visualizations, alone.metadata["shape"])
-
-
-def test_a_very_wide_frame_is_not_described(bench: Bench) -> None:
-    """Statistics of thousands of columns, which pandas takes longer for than the save, are no table for anybody."""
-    frame = pd.DataFrame(np.zeros((1, 1001)))
-    saved, _ = bench.save(frame, extract_metadata=False, visualizations=bench.files())
-    assert {} == saved.visualizations
-
-
-def test_infinities_are_described_without_a_warning(bench: Bench) -> None:
-    """What numpy says of infinities is not said to the user, whose data has them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        bench.save(pd.Series([1.0, np.inf, -np.inf]), visualizations=bench.files())
-
-
-def test_a_frame_describes_itself(bench: Bench) -> None:
-    """The visualization of a frame is its description as CSV."""
-    shown = bench.files()
-    saved, _ = bench.save(pd.DataFrame({"a": [1, 2]}), visualizations=shown)
-    assert saved.visualizations == {"describe.csv": VisualizationType.CSV}
-    assert shown.held["describe.csv"].startswith(b",a\ncount,2.0")
 
 
 _SAVING = """

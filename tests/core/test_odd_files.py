@@ -1,0 +1,85 @@
+"""What is no plain file where the ledger has its own: fifos, links, files with holes, and files of the user's."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from ledger import Ledger
+from ledger.errors import StorageError, StoreMismatchError
+
+
+@pytest.mark.parametrize("where", ["store/chunks", "store/packs", "store/tables", "store/store.json", "history.git"])
+def test_a_fifo_in_place_of_a_file_is_not_waited_for(ledger: Ledger, where: str) -> None:
+    """Whoever may write to a shared ledger can stop nobody: a load is a typed error, and a check reports it."""
+    ledger.save("small", "x")
+    ledger.save(bytes(range(256)) * 4000, "x")
+    place = ledger.path / where
+    found = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+    kinds = (".pack", "HEAD") if where == "history.git" else ("",)
+    held = {path: path.read_bytes() for path in found if path.name.endswith(kinds)}
+    for path in held:
+        path.unlink()
+        os.mkfifo(path)
+    code = (
+        "from ledger import Ledger\n"
+        "from ledger.errors import LedgerError\n"
+        "def told(what):\n"
+        "    try:\n"
+        f"        return what(Ledger.open({str(ledger.path)!r}))\n"
+        "    except LedgerError:\n"
+        "        return 'error'\n"
+        "loads = [told(lambda ledger: ledger.load('x', version)) for version in '12']\n"
+        "print('error' in loads, told(lambda ledger: ledger.verify().ok))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    for path, data in held.items():  # Git, which looks at every history in the end, waits for fifos
+        path.unlink()
+        path.write_bytes(data)
+    assert done.stdout.split() in (["True", "False"], ["True", "error"])
+
+
+def test_no_store_is_made_where_a_link_leads(ledger: Ledger, tmp_path: Path) -> None:
+    """A ledger may come from anybody, and the user may have a folder of that name."""
+    (own := tmp_path / "own" / "tables").mkdir(parents=True)
+    shutil.rmtree(ledger.path / "store")
+    (ledger.path / "store").symlink_to(own.parent)
+    with pytest.raises(StoreMismatchError):
+        Ledger.open(ledger.path).save("one", "iris")
+    assert [own] == list(own.parent.iterdir())
+
+
+@pytest.mark.parametrize("place", ["config.toml", "remote-stores.json", "history.git/config", "history.git/HEAD"])
+def test_a_file_with_holes_takes_no_memory(ledger: Ledger, tmp_path: Path, place: str) -> None:
+    """A ledger may come from anybody; a file of 64 GiB may take no room in it."""
+    ledger.save("one", "iris")
+    copy = Path(shutil.copytree(ledger.path, tmp_path / "copy"))
+    with open(copy / place, "a") as file:
+        file.truncate(1 << 36)
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(StorageError):
+            assert not Ledger.open(copy).verify().ok or place == "remote-stores.json"
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1 << 27
+
+
+@pytest.mark.parametrize("place", ["chunks", "packs", "tables", "chunks/ab"])
+def test_nothing_is_stored_beside_the_users_own_files(ledger: Ledger, tmp_path: Path, place: str) -> None:
+    """A ledger may come from anybody: a link in its store leads where the user keeps something else."""
+    (own := tmp_path / "own").mkdir()
+    (own / "letter").write_text("dear")
+    ledger.save("one", "iris")
+    copy = Path(shutil.copytree(ledger.path, tmp_path / "copy"))
+    shutil.rmtree(copy / "store" / place, ignore_errors=True)
+    (copy / "store" / place).symlink_to(own)
+    with pytest.raises(StorageError, match=f"{place}: it is a link"):
+        Ledger.open(copy).save("two", "iris")
+    assert ["letter"] == os.listdir(own)
