@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ledger.blobs.layout import STORE_KEY
+from ledger.blobs.layout import STORE_KEY, names_its_bytes
 from ledger.blobs.store import StagedObject
 from ledger.disk import (
     TEMPORARY_PREFIX,
@@ -33,7 +33,6 @@ from ledger.system_errors import storage_error
 
 _COMPARE_SIZE = 1 << 20
 _STAGING = "packs"
-_TABLES = "tables"
 
 
 class LocalStore:
@@ -108,7 +107,7 @@ class LocalStore:
         if self._holds(path, parts):
             settle_file(path)
             return
-        _report_other_bytes(path, lambda: self._holds(path, parts))
+        _report_other_bytes(key, path, lambda: self._holds(path, parts))
         try:
             write_file(path, parts)
         except StorageError as error:
@@ -140,13 +139,9 @@ class LocalStore:
     def delete(self, key: str) -> None:
         """Remove a file; its folder stays."""
         path = self._path(key)
-        try:
+        with storage_errors(path, "delete"), contextlib.suppress(FileNotFoundError):
             os.unlink(path)
             sync_directory(os.path.dirname(path))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise storage_error(error, path, "delete") from error
 
     def _path(self, key: str) -> str:
         return os.path.join(self.root, key)
@@ -194,7 +189,7 @@ class _StagedFile:
             self._file.drop()
             settle_file(path)
             return
-        _report_other_bytes(path, lambda: self._file.holds_what(path))
+        _report_other_bytes(key, path, lambda: self._file.holds_what(path))
         make_directory(os.path.dirname(path))
         self._file.publish(path)
 
@@ -203,10 +198,10 @@ class _StagedFile:
         self._file.drop()
 
 
-def _report_other_bytes(path: str, is_right: Callable[[], bool]) -> None:
+def _report_other_bytes(key: str, path: str, is_right: Callable[[], bool]) -> None:
     """Warn where a chunk or pack is about to be put right; a table may lie elsewhere for good reasons.
 
     Looked at once more: another writer may have put the same bytes there since.
     """
-    if f"/{_TABLES}/" not in path and os.path.lexists(path) and not is_right():
+    if names_its_bytes(key) and os.path.lexists(path) and not is_right():
         warn_user(f"{path} does not hold what its name says, and is written again")

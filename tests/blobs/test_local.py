@@ -1,7 +1,9 @@
 """The store in a folder."""
 
+import errno
 import os
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -46,7 +48,7 @@ def test_writers_of_one_object_at_one_moment_see_no_damage(tmp_path: Path, door:
     with ThreadPoolExecutor(len(stores)) as pool, warnings.catch_warnings():
         warnings.simplefilter("error")
         for number in range(60):
-            key = f"packs/{number:02}/object"
+            key = f"packs/{number:02}/{'0' * 62}"
             together = Barrier(len(stores))
 
             def put(store: LocalStore, key: str = key, together: Barrier = together) -> None:
@@ -79,6 +81,40 @@ def test_temporary_files_are_no_objects(tmp_path: Path) -> None:
     store.put(KEY, [b"bytes"])
     (tmp_path / KEY).with_name("tmp_0123").write_bytes(b"half")
     assert list(store.list("chunks")) == [KEY]
+
+
+def stage_and_publish(store: LocalStore, key: str, parts: list[bytes]) -> None:
+    file = store.stage()
+    file.write_at(0, parts)
+    file.publish(key)
+
+
+@pytest.mark.parametrize("put", [LocalStore.put, stage_and_publish])
+def test_damage_is_told_wherever_the_store_lies(
+    tmp_path: Path, put: Callable[[LocalStore, str, list[bytes]], None]
+) -> None:
+    """A pack that is put right is warned of, also in a store below a folder that has the name of one of its own."""
+    store = LocalStore(tmp_path / "tables")
+    key = f"packs/ab/{'0' * 62}"
+    store.put(key, [b"damage"])
+    with pytest.warns(UserWarning, match="does not hold what its name says"):
+        put(store, key, [b"bytes"])
+    assert store.get(key) == b"bytes"
+
+
+def test_what_fails_in_deleting_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that cannot be synced is what the error of a deletion names, and its own words are all there is."""
+    store = LocalStore(tmp_path)
+    store.put(KEY, [b"bytes"])
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    folder = (tmp_path / KEY).parent
+    with pytest.raises(StorageError) as caught:
+        store.delete(KEY)
+    assert (f"cannot sync {folder}: Input/output error", str(folder)) == (str(caught.value), caught.value.filename)
 
 
 def test_an_error_is_not_an_absence(tmp_path: Path) -> None:
