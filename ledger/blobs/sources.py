@@ -17,8 +17,7 @@ from collections.abc import Iterator, Sequence
 
 from ledger.blobs.folders import FolderFile
 from ledger.disk import close_anyway, storage_errors
-from ledger.errors import LedgerError, StorageError, UnsupportedFileError
-from ledger.system_errors import storage_error
+from ledger.errors import StorageError, UnsupportedFileError
 
 _BLOCK_SIZE = 1 << 20
 _MOST_OPEN = 32  # files at once; systems allow a process from 256
@@ -35,7 +34,7 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
     ``follow`` says whether the file itself may be a symbolic link.
     """
     total = 0
-    try:
+    with storage_errors(path, "read"):
         descriptor = os.open(path, _FLAGS if follow else _FLAGS_FOR_NO_LINK)
         try:
             before = os.fstat(descriptor)
@@ -54,10 +53,6 @@ def read_source(path: str | os.PathLike[str], *, follow: bool) -> Iterator[bytes
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
-    except LedgerError:
-        raise
-    except OSError as error:
-        raise storage_error(error, path, "read") from error
     if total != before.st_size or (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise StorageError(
             f"{path} changed while it was read: {before.st_size} bytes at first, {total} read, {after.st_size} now",

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from ledger.disk import names_in, read_file
+from ledger.disk import names_in, read_file, storage_errors
 from ledger.errors import StorageError
 from ledger.history.entries import PackDamage, read_head
 from ledger.history.forms import decode_commit
@@ -17,7 +17,6 @@ from ledger.history.kinds import COMMIT, RawObject
 from ledger.history.packfile import PACK_HEAD, TRAILER, PackFile
 from ledger.history.revisions import time_of
 from ledger.ids import CommitId
-from ledger.system_errors import storage_error
 
 OUR_KEEP = b"ledger\n"
 """What our own ``.keep`` files hold. Who holds the ledger's lock and finds one knows that its writer died."""
@@ -177,15 +176,12 @@ def _open(base: Path, names: Collection[str]) -> OldPack | None:
         return None
     if f"{base.name}.keep" in names and _is_others_keep(base):
         return None
-    try:
-        old = OldPack(base)
-        can_be_folded = is_sound(base) and len(old) > 0 and old.offsets[0] == PACK_HEAD
-    except (FileNotFoundError, PackDamage):
-        # Gone by now, or damaged: reading what is in it says so, folding it would not help.
-        return None
-    except OSError as error:
-        raise storage_error(error, base, "read") from error
-    return old if can_be_folded else None
+    with storage_errors(base, "read"):
+        try:
+            old = OldPack(base)
+            return old if is_sound(base) and len(old) > 0 and old.offsets[0] == PACK_HEAD else None
+        except (FileNotFoundError, PackDamage):
+            return None  # gone by now, or damaged: reading what is in it says so, folding it would not help
 
 
 def _is_others_keep(base: Path) -> bool:

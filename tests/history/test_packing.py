@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.disk import LockFile
-from ledger.errors import IntegrityError, LockTimeoutError
+from ledger.errors import IntegrityError, LockTimeoutError, StorageError
 from ledger.history import History, packing, replacing
 from ledger.history.forms import ObjectId, object_id
 from ledger.history.indexing import restore_indexes
@@ -254,6 +254,17 @@ def test_a_folded_pack_is_as_old_as_what_it_was_made_of(history: History) -> Non
     for known in (objects, another):
         assert later == {stem for stem, _ in known.packs._by_age[:-1]}
     assert_whole(history, 5)
+
+
+def test_an_index_that_cannot_be_read_is_named_once(tmp_path: Path) -> None:
+    """The error of a pack that is to be folded names the file that cannot be read, and why, and no more."""
+    pack = packs_of(new_history(tmp_path))[0]
+    index = pack.with_suffix(".idx")
+    index.unlink()
+    index.mkdir()
+    with pytest.raises(StorageError) as caught:
+        open_old_packs(pack.parent, [pack.stem])
+    assert f"cannot read {index}: Is a directory" == str(caught.value)
 
 
 @pytest.mark.parametrize(
