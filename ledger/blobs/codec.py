@@ -52,42 +52,39 @@ class _Own(threading.local):
 _own = _Own()
 
 
-class Encoder:
-    """Turns plain bytes into stored bytes; the same bytes into the same, for one release of zstd.
+def encode_chunk(plain: bytes | memoryview, *, is_promising: bool = True) -> bytes | memoryview:
+    """The bytes to store for a chunk: a frame, or the given ones where that saves too little.
 
-    For any number of threads. zstandard is imported at the first chunk worth compressing.
+    One release of zstd gives the same frame each time. A chunk that does not look promising is compressed only if a
+    sample of it shrinks. zstandard is imported at the first one that is worth compressing.
     """
-
-    def encode(self, plain: bytes | memoryview, *, is_promising: bool = True) -> bytes | memoryview:
-        """The bytes to store for a chunk, the given ones where they stay plain.
-
-        A chunk that does not look promising is compressed only if a sample of it shrinks.
-        """
-        if is_mistakable(plain):
-            return self.frame(plain)
-        if len(plain) < _WORTH_TRYING:
+    if is_mistakable(plain):
+        return encode_frame(plain)
+    if len(plain) < _WORTH_TRYING:
+        return plain
+    if not is_promising and len(plain) > 2 * _SAMPLE_SIZE:
+        middle = (len(plain) - _SAMPLE_SIZE) // 2
+        if not shrinks(plain[middle : middle + _SAMPLE_SIZE]):
             return plain
-        if not is_promising and len(plain) > 2 * _SAMPLE_SIZE:
-            middle = (len(plain) - _SAMPLE_SIZE) // 2
-            if not self.shrinks(plain[middle : middle + _SAMPLE_SIZE]):
-                return plain
-        frame = self.frame(plain)
-        return frame if _is_worth_it(plain, frame) else plain
+    frame = encode_frame(plain)
+    return frame if _is_worth_it(plain, frame) else plain
 
-    def shrinks(self, plain: bytes | memoryview) -> bool:
-        """Whether compressing some bytes saves enough of them."""
-        return _is_worth_it(plain, self.frame(plain))
 
-    def frame(self, plain: bytes | memoryview) -> bytes:
-        """One frame around some bytes, whether that saves anything or not."""
-        from zstandard import ZstdCompressor, ZstdError
+def shrinks(plain: bytes | memoryview) -> bool:
+    """Whether compressing some bytes saves enough of them."""
+    return _is_worth_it(plain, encode_frame(plain))
 
-        if _own.compressor is None:
-            _own.compressor = ZstdCompressor(level=_LEVEL, write_content_size=True)
-        try:
-            return _own.compressor.compress(plain)
-        except ZstdError as error:  # of any bytes a frame can be made, where there is room for it
-            raise MemoryError(str(error)) from error
+
+def encode_frame(plain: bytes | memoryview) -> bytes:
+    """One frame around some bytes, whether that saves anything or not."""
+    from zstandard import ZstdCompressor, ZstdError
+
+    if _own.compressor is None:
+        _own.compressor = ZstdCompressor(level=_LEVEL, write_content_size=True)
+    try:
+        return _own.compressor.compress(plain)
+    except ZstdError as error:  # of any bytes a frame can be made, where there is room for it
+        raise MemoryError(str(error)) from error
 
 
 def _is_worth_it(plain: bytes | memoryview, frame: bytes) -> bool:

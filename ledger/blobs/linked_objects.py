@@ -11,7 +11,6 @@ from functools import partial
 from itertools import islice
 from typing import BinaryIO, Final
 
-from ledger.blobs.codec import Encoder
 from ledger.blobs.hashing import digests
 from ledger.blobs.paths import parents_of, path_problem
 from ledger.blobs.registered import Registered, checked_blocks, registered_of, reserved_problem
@@ -59,7 +58,7 @@ def listed_content(store: Store, linked: str, files: tuple[FileEntry, ...]) -> C
     digest = linked_digest(files)
     if len(files) <= INLINE_FILES:
         return Content(digest=digest, size=size, files=files, linked=linked)
-    put_table(store, Table(digest=digest, files=files, runs=(), segments=(), size=size), Encoder())
+    put_table(store, Table(digest=digest, files=files, runs=(), segments=(), size=size))
     return Content(digest=digest, size=size, file_count=len(files), linked=linked)
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from ledger.blobs.chunking import Block, Memory
-from ledger.blobs.codec import Encoder
+from ledger.blobs.codec import encode_chunk, shrinks
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.known import KnownChunks, PackedChunk
 from ledger.blobs.layout import chunk_key, pack_key, table_key
@@ -67,7 +67,6 @@ class ChunkSink:
         self._gathered = gathered or store
         self._give_back = give_back
         self._known = KnownChunks(store, similar)
-        self._encoder = Encoder()
         self._preparing: Workers[tuple[list[_Prepared], Memory]] = Workers()
         self._packs: PackWriter | None = None
         self._runs: list[tuple[str | int, int, int]] = []  # a run in a new pack says the pack's number
@@ -111,7 +110,7 @@ class ChunkSink:
         chunks: tuple[tuple[Digest, int], ...] = ()
         for plain in last.chunks:
             digest = digest_of(plain)
-            self._gathered.put(chunk_key(digest), [bytes(self._encoder.encode(plain))])
+            self._gathered.put(chunk_key(digest), [bytes(encode_chunk(plain))])
             chunks = ((digest, len(plain)),)
         digest = content_digest(files, segments_of(chunks))
         return Content(digest=digest, size=self._size, files=tuple(files), chunks=chunks)
@@ -133,8 +132,8 @@ class ChunkSink:
             if known is None and bytes.fromhex(hex_of(digest)) not in self._own:
                 if is_promising is None:
                     # The first chunk speaks for its block: where repetition is too far apart for samples, it shows.
-                    is_promising = self._encoder.shrinks(block.chunks[0])
-                stored = self._encoder.encode(plain, is_promising=is_promising)
+                    is_promising = shrinks(block.chunks[0])
+                stored = encode_chunk(plain, is_promising=is_promising)
             prepared.append(_Prepared(digest, len(plain), known, stored))
         return prepared, block.memory
 
@@ -174,7 +173,7 @@ class ChunkSink:
             (names[pack] if isinstance(pack, int) else pack, first, count) for pack, first, count in self._runs
         )
         table = Table(digest=digest, files=tuple(files), runs=runs, segments=tuple(self._segments), size=self._size)
-        put_table(self._gathered, table, self._encoder)
+        put_table(self._gathered, table)
         return content
 
     def _is_stored(self, content: Content) -> bool:

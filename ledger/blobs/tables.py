@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from ledger.blobs.codec import TABLE_LIMIT, Encoder, frame_size, open_frame, stored_limit
+from ledger.blobs.codec import TABLE_LIMIT, encode_frame, frame_size, open_frame, stored_limit
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.layout import is_hex, table_key
 from ledger.blobs.paths import check_files
@@ -56,7 +56,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return any(file.digest is not None for file in self.files)
 
 
-def put_table(store: Store | GatheredPuts, table: Table, encoder: Encoder) -> None:
+def put_table(store: Store | GatheredPuts, table: Table) -> None:
     """Publish a table under the digest of its content."""
     data = encode_compact(table)
     if len(data) > TABLE_LIMIT:
@@ -64,7 +64,7 @@ def put_table(store: Store | GatheredPuts, table: Table, encoder: Encoder) -> No
             f"the table of {len(table.files)} files has {len(data)} bytes, over the limit of {TABLE_LIMIT}",
             hint="save the folder in several parts",
         )
-    store.put(table_key(table.digest), [encoder.frame(data)])
+    store.put(table_key(table.digest), [encode_frame(data)])
 
 
 def load_table(store: Store, content: Content, *, label: str) -> Table:
@@ -166,7 +166,7 @@ def with_runs(stored: bytes, runs: Sequence[Run], sought: Sought) -> bytes:
     """A table as it is stored, with other runs of the same chunks; what else it says stays as it is."""
     data = open_frame(stored, frame_size(stored, sought), sought)
     record = decode_compact(data, dict[str, object], where=str(sought))
-    return Encoder().frame(encode_compact({**record, "runs": runs}))
+    return encode_frame(encode_compact({**record, "runs": runs}))
 
 
 def _problem(table: Table, digest: Digest) -> str | None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.blobs import FsspecStore, codec
-from ledger.blobs.codec import Encoder, codec_of, frame_size, open_chunk, open_frame
+from ledger.blobs.codec import codec_of, encode_chunk, encode_frame, frame_size, open_chunk, open_frame
 from ledger.blobs.layout import chunk_key
 from ledger.blobs.sought import Sought
 from ledger.errors import IntegrityError
@@ -36,42 +36,42 @@ MAGICS = [
 @given(st.binary(max_size=3000) | st.sampled_from(MAGICS).flatmap(lambda magic: st.binary().map(magic.__add__)))
 def test_every_chunk_comes_back(plain: bytes) -> None:
     """Decoding what was encoded gives the plain bytes."""
-    stored = Encoder().encode(plain)
+    stored = encode_chunk(plain)
     assert open_chunk(stored, len(plain), SOUGHT._replace(digest=digest_of(plain))) == plain
 
 
 def test_bytes_that_do_not_shrink_stay_plain() -> None:
     """Compression that saves less than 1/8 is not used."""
     plain = noise(90_000) + bytes(10_000)
-    assert Encoder().encode(plain) == plain
+    assert encode_chunk(plain) == plain
 
 
 def test_bytes_that_shrink_become_a_frame() -> None:
     """Compression that saves at least 1/8 is used."""
     plain = noise(800) + bytes(200)
-    assert (codec_of(Encoder().encode(plain)), codec_of(Encoder().encode(bytes(100)))) == ("zstd", "none")
+    assert (codec_of(encode_chunk(plain)), codec_of(encode_chunk(bytes(100)))) == ("zstd", "none")
 
 
 @pytest.mark.parametrize(("middle", "expected"), [(bytes(5000), "zstd"), (noise(5000), "none")])
 def test_a_sample_decides_for_a_chunk_that_is_not_promising(middle: bytes, expected: str) -> None:
     """Where the neighbours did not shrink, a chunk is tried only if the middle of it shrinks."""
     plain = bytes(30_000) + middle + bytes(30_000)
-    assert expected == codec_of(Encoder().encode(plain, is_promising=False))
-    assert "zstd" == codec_of(Encoder().encode(plain))
+    assert expected == codec_of(encode_chunk(plain, is_promising=False))
+    assert "zstd" == codec_of(encode_chunk(plain))
 
 
 @pytest.mark.parametrize("magic", MAGICS, ids=bytes.hex)
 @pytest.mark.parametrize("size", [0, 1, 1000])
 def test_bytes_that_look_compressed_become_a_frame(magic: bytes, size: int) -> None:
     """What the zstd program would decompress is never stored plain."""
-    assert codec_of(Encoder().encode(magic + noise(size))) == "zstd"
+    assert codec_of(encode_chunk(magic + noise(size))) == "zstd"
 
 
 @pytest.mark.skipif(shutil.which("zstd") is None, reason="needs the zstd program")
 @pytest.mark.parametrize("plain", [b"a", b"\x1f", *[magic + noise(700) for magic in MAGICS], bytes(5000)])
 def test_the_zstd_program_gives_the_plain_bytes(plain: bytes) -> None:
     """`zstd -dcf` undoes the encoding, whatever the bytes begin with."""
-    result = subprocess.run(["zstd", "-dcf"], input=Encoder().encode(plain), capture_output=True, check=True)
+    result = subprocess.run(["zstd", "-dcf"], input=encode_chunk(plain), capture_output=True, check=True)
     assert result.stdout == plain
 
 
@@ -125,7 +125,7 @@ def test_frames_we_do_not_write_are_refused(name: str) -> None:
 
 def test_our_frames_declare_their_size() -> None:
     """A frame says how many bytes it holds."""
-    assert frame_size(Encoder().frame(bytes(3 << 20)), SOUGHT) == 3 << 20
+    assert frame_size(encode_frame(bytes(3 << 20)), SOUGHT) == 3 << 20
 
 
 @pytest.mark.parametrize("stored", [b"hello", b"hello!!", b"Hello!", b""])
@@ -141,7 +141,7 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_t
 def test_chunk_objects_have_one_form() -> None:
     """A small chunk is stored as it is, under its digest."""
     plain = bytes.fromhex(GOLDEN["plain"])
-    assert (chunk_key(digest_of(plain)), Encoder().encode(plain).hex()) == (GOLDEN["object"], GOLDEN["bytes"])
+    assert (chunk_key(digest_of(plain)), encode_chunk(plain).hex()) == (GOLDEN["object"], GOLDEN["bytes"])
 
 
 def test_old_frames_stay_readable() -> None:
@@ -160,4 +160,4 @@ def test_a_chunk_that_there_is_no_memory_to_compress(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(codec._own, "compressor", Starved())
     with pytest.raises(MemoryError, match="not enough memory"):
-        Encoder().frame(b"plain")
+        encode_frame(b"plain")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.blobs import FsspecStore, LocalStore
-from ledger.blobs.codec import Encoder
+from ledger.blobs.codec import encode_chunk, encode_frame
 from ledger.blobs.layout import pack_key
 from ledger.blobs.packs import (
     INDEX_LIMIT,
@@ -31,9 +31,9 @@ GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_t
 
 def build(chunks: list[bytes]) -> tuple[str, bytes]:
     """A pack of some chunks: its name and its bytes."""
-    builder, encoder = PackBuilder(), Encoder()
+    builder = PackBuilder()
     for chunk in chunks:
-        builder.add(digest_of(chunk), len(chunk), encoder.encode(chunk))
+        builder.add(digest_of(chunk), len(chunk), encode_chunk(chunk))
     name, parts = builder.build()
     return name, b"".join(parts)
 
@@ -126,7 +126,7 @@ def test_the_error_names_the_line_that_breaks_the_form() -> None:
 def test_a_chunk_of_another_codec_than_its_index_says_is_refused() -> None:
     """Even if its plain bytes are right: what is said to be stored plain is read to where it belongs as it is."""
     plain = bytes(4)
-    frame = Encoder().frame(plain)
+    frame = encode_frame(plain)
     for stored, entry in (
         (frame, PackEntry(digest_of(plain), "none", len(plain), len(frame))),
         (plain, PackEntry(digest_of(plain), "zstd", len(plain), len(plain))),

@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from ledger.blobs import ContentReader, LocalStore, tables
-from ledger.blobs.codec import Encoder
+from ledger.blobs.codec import encode_frame
 from ledger.blobs.layout import table_key
 from ledger.blobs.tables import Table, load_runs, load_table, put_table
 from ledger.errors import FormatError, IntegrityError, UnsupportedFormatError
@@ -36,14 +36,14 @@ def make(**changes: Any) -> tuple[Table, Content]:
 
 def stored(store: LocalStore, table: Table, content: Content) -> Content:
     """Put a table where the content is sought."""
-    store.put(table_key(content.digest), [Encoder().frame(encode_compact(table))])
+    store.put(table_key(content.digest), [encode_frame(encode_compact(table))])
     return content
 
 
 def test_a_table_comes_back(store: LocalStore) -> None:
     """Loading gives the table that was put."""
     table, content = make()
-    put_table(store, table, Encoder())
+    put_table(store, table)
     assert load_table(store, content, label="iris@3") == table
 
 
@@ -135,7 +135,7 @@ def test_a_table_of_the_future_says_so(store: LocalStore) -> None:
 def test_a_table_that_is_none_is_refused(store: LocalStore, text: str) -> None:
     """Anything but the canonical form of a table is an IntegrityError."""
     _, content = make()
-    store.put(table_key(content.digest), [Encoder().frame(text.encode())])
+    store.put(table_key(content.digest), [encode_frame(text.encode())])
     with pytest.raises(IntegrityError):
         load_table(store, content, label="iris@3")
 
@@ -146,10 +146,10 @@ def test_a_table_is_written_up_to_the_limit_that_is_read(store: LocalStore, monk
     size = len(encode_compact(table))
     monkeypatch.setattr(tables, "TABLE_LIMIT", size - 1)
     with pytest.raises(FormatError, match=f"has {size} bytes, over the limit of {size - 1}") as caught:
-        put_table(store, table, Encoder())
+        put_table(store, table)
     assert ("save the folder in several parts", []) == (caught.value.hint, list(store.list("tables")))
     monkeypatch.setattr(tables, "TABLE_LIMIT", size)
-    put_table(store, table, Encoder())
+    put_table(store, table)
     assert table == load_table(store, content, label="iris@3")
 
 

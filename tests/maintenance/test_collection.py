@@ -14,7 +14,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.blobs import ContentReader, LocalStore, hold
-from ledger.blobs.codec import Encoder, frame_size, open_frame
+from ledger.blobs.codec import encode_frame, frame_size, open_frame
 from ledger.blobs.layout import pack_key, table_key
 from ledger.blobs.sought import Sought
 from ledger.blobs.tables import load_table, put_runs
@@ -392,7 +392,7 @@ def test_a_table_keeps_what_it_says_besides(sparse: Ledger) -> None:
     """Only the runs of a table change: what a newer program has written in it stays."""
     path = store_of(sparse) / table_key(Digest(sparse.get("weights", 1).digest))
     record = {**table_of(path), "novelty": [1, 2]}
-    path.write_bytes(Encoder().frame(encode_compact(record)))
+    path.write_bytes(encode_frame(encode_compact(record)))
     collect(sparse)
     runs = table_of(path)["runs"]
     assert runs != record["runs"]
