@@ -10,12 +10,12 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from ledger.blobs.codec import PLAIN_LIMIT, codec_of, frame_size, open_chunk, stored_limit
 from ledger.blobs.faults import Fault, missing
-from ledger.blobs.layout import OBJECT_KINDS, parse_key, table_key
-from ledger.blobs.packs import PackIndex, RecentIndexes, load_index, open_entry
+from ledger.blobs.layout import OBJECT_KINDS, kind_of, parse_key, table_key
+from ledger.blobs.packs import PackIndex, RecentIndexes, load_index, open_entry, parts_of
 from ledger.blobs.reader import ContentReader
 from ledger.blobs.sought import THE_STORE, Sought
 from ledger.blobs.store import PrunableStore, Store, gets_at_once, small_at_once
@@ -25,9 +25,6 @@ from ledger.errors import IntegrityError, StorageError
 from ledger.ids import Digest, digest_from_hex
 from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
 from ledger.system_errors import raise_if_inconclusive
-
-PART_SIZE: Final = 8 << 20
-"""Most stored bytes of a pack that are read at once."""
 
 
 class Checked(NamedTuple):
@@ -94,7 +91,7 @@ def check_objects(store: Store, keys: Iterable[str]) -> Iterator[Checked]:
     packs: list[str] = []
     small: list[str] = []
     for key in keys:
-        (packs if key.startswith("packs/") else small).append(key)
+        (packs if kind_of(key) == "packs" else small).append(key)
     yield from _check_each(store, small, small_at_once(store))
     yield from _check_each(store, packs, gets_at_once(store))
 
@@ -157,18 +154,9 @@ def _pack_work(store: Store, key: str, pack: str) -> Iterator[Callable[[], _Done
         fault = missing(store, key) if is_missing else Fault(key, "corrupt", str(error))
         yield partial(_Done, key, 0, [fault])
         return
-    parts = list(_parts(index))
+    parts = list(parts_of(index))
     for part in parts:
         yield partial(_check_part, store, key, index, part, is_last=part is parts[-1])
-
-
-def _parts(index: PackIndex) -> Iterator[range]:
-    """The chunks of a pack, as many together as are read at once."""
-    first = 0
-    for number in range(1, len(index.entries) + 1):
-        if number == len(index.entries) or index.offsets[number + 1] - index.offsets[first] > PART_SIZE:
-            yield range(first, number)
-            first = number
 
 
 def _check_part(store: Store, key: str, index: PackIndex, part: range, *, is_last: bool) -> _Done:

@@ -25,6 +25,7 @@ from ledger.blobs.packs import (
     load_index,
     pack_sought,
     parse_index,
+    parts_of,
     read_chunks,
     read_part,
 )
@@ -39,7 +40,6 @@ from ledger.meters import advance
 from ledger.records import Content
 
 _REFUSALS = (ArgumentError, IntegrityError)
-_COPIED_SIZE = 8 << 20  # stored bytes of a pack that are held at a time
 
 
 class Copied(NamedTuple):
@@ -198,12 +198,9 @@ def _is_small(copied: Copied) -> bool:
 
 def _checked_parts(source: Store, index: PackIndex, label: str) -> Iterator[bytes]:
     """The bytes of a pack as they lie in the store, its chunks checked, a few at a time, and its index at the end."""
-    key, chunks = pack_key(index.pack), list(zip(index.entries, index.offsets, strict=False))
-    while chunks:
-        start = chunks[0][1]
-        count = max(1, sum(at + entry.stored_size - start <= _COPIED_SIZE for entry, at in chunks))
-        yield checked_reading(source, key, partial(read_chunks, index.pack, chunks[:count], label))
-        del chunks[:count]
+    key = pack_key(index.pack)
+    for part in parts_of(index):
+        yield checked_reading(source, key, partial(read_chunks, index, part, label))
     yield checked_reading(source, key, partial(_read_end, index, label))
 
 

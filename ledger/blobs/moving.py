@@ -82,8 +82,8 @@ def pack_of(key: str) -> str:
 
 def _checked(store: Store, index: PackIndex, number: int, label: str) -> bytes:
     """The stored bytes of a chunk, once they are what its digest says."""
-    chunk = index.entries[number], index.offsets[number]
-    return checked_reading(store, pack_key(index.pack), partial(read_chunks, index.pack, [chunk], label))
+    read = partial(read_chunks, index, range(number, number + 1), label)
+    return checked_reading(store, pack_key(index.pack), read)
 
 
 def _put(

@@ -7,7 +7,7 @@ is believed; each chunk is checked by its own digest when it is read.
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple
 
@@ -23,6 +23,9 @@ PACK_LIMIT: Final = 64 << 20
 
 INDEX_LIMIT: Final = PACK_LIMIT + PLAIN_LIMIT
 """Most bytes of an index we read."""
+
+PART_SIZE: Final = 8 << 20
+"""Most stored bytes of a pack that are read at once, unless a single chunk is larger."""
 
 KEPT_CHUNKS: Final = 1 << 14
 """How many chunks the kept indexes have, in some 5 MiB: those of a few large packs, or of very many small ones.
@@ -144,14 +147,24 @@ def open_entry(stored: bytes | memoryview, entry: PackEntry, sought: Sought) -> 
     return open_chunk(stored, entry.plain_size, sought)
 
 
-def read_chunks(pack: str, chunks: Sequence[tuple[PackEntry, int]], label: str, store: Store) -> bytes:
-    """The stored bytes of neighbouring chunks of a pack, given with where they begin, each checked."""
-    start, stop = chunks[0][1], chunks[-1][1] + chunks[-1][0].stored_size
-    data = read_part(store, pack, label, start, stop - start)
-    for entry, at in chunks:
-        stored = memoryview(data)[at - start : at - start + entry.stored_size]
-        open_entry(stored, entry, Sought(label, "chunk", entry.digest, store, pack_key(pack)))
-    return data[: stop - start]
+def parts_of(index: PackIndex) -> Iterator[range]:
+    """The numbers of the chunks of a pack in order, as many together as are read at once."""
+    first = 0
+    for number in range(1, len(index.entries) + 1):
+        if number == len(index.entries) or index.offsets[number + 1] - index.offsets[first] > PART_SIZE:
+            yield range(first, number)
+            first = number
+
+
+def read_chunks(index: PackIndex, part: range, label: str, store: Store) -> bytes:
+    """The stored bytes of neighbouring chunks of a pack, by their numbers, each checked."""
+    start, stop = index.offsets[part.start], index.offsets[part.stop]
+    data = read_part(store, index.pack, label, start, stop - start)
+    for number in part:
+        entry, at = index.entries[number], index.offsets[number] - start
+        sought = Sought(label, "chunk", entry.digest, store, pack_key(index.pack))
+        open_entry(memoryview(data)[at : at + entry.stored_size], entry, sought)
+    return data
 
 
 def read_part(store: Store, pack: str, label: str, start: int, length: int | None) -> bytes:
