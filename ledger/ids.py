@@ -44,6 +44,11 @@ def hex_of(digest: Digest) -> str:
     return digest.removeprefix("sha256:")
 
 
+def bytes_of(digest: Digest) -> bytes:
+    """The 32 bytes of a digest: its shortest form, for whoever remembers very many."""
+    return bytes.fromhex(hex_of(digest))
+
+
 def is_digest(text: str) -> bool:
     """Whether a text is a well-formed digest."""
     return _DIGEST.fullmatch(text) is not None

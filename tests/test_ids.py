@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.ids import derived_uuid, digest_of, hex_of, is_digest, is_uuid, new_uuid
+from ledger.ids import bytes_of, derived_uuid, digest_of, hex_of, is_digest, is_uuid, new_uuid
 
 MILLISECONDS = st.integers(0, 2**47)
 
@@ -92,7 +92,8 @@ def test_a_clock_before_1970_counts_as_1970() -> None:
 def test_a_digest_is_sha256_in_hex(data: bytes) -> None:
     """The digest of bytes is ``sha256:`` and what sha256sum prints."""
     digest = digest_of(data)
-    assert hashlib.sha256(data).hexdigest() == hex_of(digest)
+    found = hashlib.sha256(data)
+    assert (found.hexdigest(), found.digest()) == (hex_of(digest), bytes_of(digest))
     assert is_digest(digest)
 
 

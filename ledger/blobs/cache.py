@@ -12,7 +12,7 @@ import os
 import random
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,13 +64,13 @@ def excess(pieces: Iterable[CachedPiece], limit: int) -> list[CachedPiece]:
 class ObjectCache:
     """Pieces by name in ``folder``, at most about ``limit`` bytes of them; for any thread."""
 
-    def __init__(self, folder: Path, limit: int, *, chance: Callable[[], float] = random.random) -> None:
+    def __init__(self, folder: Path, limit: int) -> None:
         self.folder = folder
         self.limit = limit
         self._is_usable: bool | None = None
         self._lock = ThreadLock()
         # The first look comes at a random time, so that processes that store little look now and then, too.
-        self._until_look = int(chance() * limit / _LOOKS)
+        self._until_look = int(random.random() * limit / _LOOKS)  # noqa: S311  # nobody has to be kept from guessing it
         self._folders: set[str] = set()
 
     def get(self, name: str) -> bytes | None:

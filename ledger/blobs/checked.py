@@ -7,7 +7,7 @@ What is known is forgotten soon, as others may remove an object that nothing nam
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from ledger.blobs.recent import Recent
@@ -23,8 +23,7 @@ _MOST = 4096
 class CheckedObjects:
     """The objects that are known to hold certain bytes, for ten minutes."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._lock = ThreadLock()
         self._known: Recent[str, tuple[bytes, float]] = Recent(_MOST)
 
@@ -34,18 +33,21 @@ class CheckedObjects:
             return False
         with self._lock:
             known = self._known.get(key)
-        return known is not None and self._clock() < known[1] and known[0] == _fingerprint(parts)
+        if known is None:
+            return False
+        fingerprint, until = known
+        return time.monotonic() < until and fingerprint == _fingerprint(parts)
 
     def note(self, key: str, parts: Sequence[bytes]) -> None:
         """Remember that an object holds these bytes now."""
         if sum(map(len, parts)) <= _LARGEST:
             with self._lock:
-                self._known.put(key, (_fingerprint(parts), self._clock() + REMEMBERED_SECONDS))
+                self._known.put(key, (_fingerprint(parts), time.monotonic() + REMEMBERED_SECONDS))
 
     def forget(self, key: str) -> None:
         """Take it back: the object was deleted."""
         with self._lock:
-            self._known.put(key, (b"", 0.0))
+            self._known.drop(key)
 
 
 def _fingerprint(parts: Sequence[bytes]) -> bytes:

@@ -50,10 +50,6 @@ class Copied(NamedTuple):
     label: str
 
 
-def _refuse(error: LedgerError) -> None:
-    raise error
-
-
 class Copier:
     """Makes contents complete in ``target``, durably.
 
@@ -72,7 +68,7 @@ class Copier:
         self._moves: dict[tuple[str, int], tuple[str, int]] = {}
         """Where chunks of packs with damage were put."""
 
-    def copy_all(self, contents: Iterable[Copied], *, refused: Callable[[LedgerError], None] = _refuse) -> None:
+    def copy_all(self, contents: Iterable[Copied], *, refused: Callable[[LedgerError], None]) -> None:
         """Make contents complete, in order; small neighbours at the same time.
 
         ``refused`` is told, from any thread, why a content cannot be copied; the others are if it does not raise.

@@ -22,7 +22,7 @@ class Fault(NamedTuple):
     cause: LedgerError | None = None
     sizes: frozenset[int] = frozenset()
 
-    def touches(self, stretches: Iterable[tuple[int, int]], size: int | None = None) -> bool:
+    def touches(self, stretches: Iterable[tuple[int, int]], size: int | None) -> bool:
         """Whether it is in one of the chunks that a content needs of the object, which it says to be of a ``size``."""
         if self.sizes:
             return size in self.sizes

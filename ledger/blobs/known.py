@@ -16,14 +16,14 @@ from typing import Final, NamedTuple
 from ledger.blobs.codec import codec_of, open_frame
 from ledger.blobs.layout import pack_key
 from ledger.blobs.optional import is_away
-from ledger.blobs.packs import KEPT_CHUNKS, PACK_LIMIT, PackEntry, PackIndex, load_index, open_entry
+from ledger.blobs.packs import KEPT_CHUNKS, MOST_CHUNKS, PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store, fresh
 from ledger.blobs.tables import load_runs
 from ledger.blobs.workers import ask_each
 from ledger.errors import IntegrityError, StorageError, UnsupportedFormatError
-from ledger.ids import Digest, hex_of
+from ledger.ids import Digest, bytes_of
 from ledger.notices import warn_user
 from ledger.records import Content
 
@@ -93,7 +93,7 @@ class KnownChunks:
 
     def _look_up(self, digests: Sequence[Digest]) -> list[PackedChunk | None]:
         """Where chunks of these digests are said to be."""
-        names = [bytes.fromhex(hex_of(digest)) for digest in digests]
+        names = [bytes_of(digest) for digest in digests]
         places = [self._chunks.get(name) for name in names]
         if self._spread > 1:
             with self._looking:
@@ -101,13 +101,13 @@ class KnownChunks:
                 places = self._look_around(names, places, 0)
                 places = self._look_around(names, places, 1)
         return [
-            None if place is None else PackedChunk(self._packs[place // PACK_LIMIT], place % PACK_LIMIT)
+            None if place is None else PackedChunk(self._packs[place // MOST_CHUNKS], place % MOST_CHUNKS)
             for place in places
         ]
 
     def _look_around(self, names: Sequence[bytes], places: Sequence[int | None], ahead: int) -> list[int | None]:
         """The places of chunks, with those added that lie ``ahead`` packs behind others, or were near before."""
-        for number in sorted({place // PACK_LIMIT + ahead for place in places if place is not None}):
+        for number in sorted({place // MOST_CHUNKS + ahead for place in places if place is not None}):
             self._bring_near(number)
         near = self._near.values()
         return [
@@ -192,7 +192,7 @@ def _warn_unless_away(message: str, error: Exception) -> None:
 def _names(index: PackIndex, pack: int) -> Iterator[tuple[bytes, int]]:
     """The chunks of a pack, in the shortest form, and where they are; ``pack`` is its number."""
     for number, entry in enumerate(index.entries):
-        yield bytes.fromhex(hex_of(entry.digest)), pack * PACK_LIMIT + number
+        yield bytes_of(entry.digest), pack * MOST_CHUNKS + number
 
 
 def _is_next(chunk: PackedChunk | None, other: PackedChunk | None) -> bool:

@@ -33,6 +33,9 @@ KEPT_CHUNKS: Final = 1 << 14
 A content that was changed now and then has its chunks in as many packs, and goes from one to another all the time.
 """
 
+MOST_CHUNKS: Final = INDEX_LIMIT
+"""More chunks than any pack has, since each takes a line of the index."""
+
 FOOTER_SIZE: Final = 32
 """Bytes of the footer."""
 

@@ -118,7 +118,7 @@ def point_anew(store: LocalStore, content: Content, places: Moves, *, timeout: f
     with alone_with(store, timeout=timeout):
         runs = _runs_now(store, content, places)
         if runs is not None:
-            put_runs(store, content, runs, label=THE_STORE)
+            put_runs(store, content, runs)
     return runs is not None
 
 

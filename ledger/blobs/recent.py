@@ -27,14 +27,19 @@ class Recent(Generic[Key, Value]):
         self._values.move_to_end(key)
         return found[0]
 
+    def drop(self, key: Key) -> None:
+        """Forget the value of a key, if it is kept."""
+        self._weight -= self._values.pop(key, (None, 0))[1]
+
     def values(self) -> list[Value]:
         """All values kept."""
         return [value for value, _ in self._values.values()]
 
     def put(self, key: Key, value: Value, *, weight: int = 1) -> None:
         """Keep a value, and forget the oldest ones that no longer fit."""
-        self._weight += weight - self._values.pop(key, (None, 0))[1]
+        self.drop(key)
         self._values[key] = (value, weight)
+        self._weight += weight
         while self._weight > self._limit and len(self._values) > 1:
             _, (_, forgotten) = self._values.popitem(last=False)
             self._weight -= forgotten

@@ -21,22 +21,20 @@ from ledger.blobs.known import KnownChunks, PackedChunk
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.optional import is_away
 from ledger.blobs.packing import PackWriter
-from ledger.blobs.packs import PACK_LIMIT
+from ledger.blobs.packs import MOST_CHUNKS
 from ledger.blobs.reader import is_present
 from ledger.blobs.store import Store, fresh, settle
 from ledger.blobs.stream import ChunkStream
 from ledger.blobs.tables import Run, Table, load_table, put_table
 from ledger.blobs.workers import Workers
 from ledger.errors import FormatError, IntegrityError, StorageError, StoreAccessError, StoreUnavailableError
-from ledger.ids import Digest, digest_of, hex_of
+from ledger.ids import Digest, bytes_of, digest_of
 from ledger.meters import expect
 from ledger.notices import warn_user
 from ledger.records import INLINE_FILES, SEGMENT_CHUNKS, Content, FileEntry, content_digest, segment_digest, segments_of
 
 OWN_LIMIT: Final = 1 << 17
 """Most chunks of the content itself that are remembered, some 20 MiB, so that a repeated one is stored once."""
-
-_MOST_IN_A_PACK = PACK_LIMIT  # a chunk has a byte at least
 
 
 class _Prepared(NamedTuple):
@@ -70,7 +68,7 @@ class ChunkSink:
         self._preparing: Workers[tuple[list[_Prepared], Memory]] = Workers()
         self._packs: PackWriter | None = None
         self._runs: list[tuple[str | int, int, int]] = []  # a run in a new pack says the pack's number
-        self._own: dict[bytes, int] = {}  # in the shortest form, because of their number
+        self._own: dict[bytes, int] = {}  # the number of a pack and that of a chunk in it, in one
         self._segment: list[tuple[Digest, int]] = []
         self._segments: list[str] = []
         self._size = 0
@@ -129,7 +127,7 @@ class ChunkSink:
         prepared = []
         for (digest, plain), known in zip(chunks, self._known.find(chunks), strict=True):
             stored: bytes | memoryview = b""
-            if known is None and bytes.fromhex(hex_of(digest)) not in self._own:
+            if known is None and bytes_of(digest) not in self._own:
                 if is_promising is None:
                     # The first chunk speaks for its block: where repetition is too far apart for samples, it shows.
                     is_promising = shrinks(block.chunks[0])
@@ -150,15 +148,15 @@ class ChunkSink:
 
     def _place_of(self, packs: PackWriter, chunk: _Prepared) -> tuple[str | int, int]:
         """Where a chunk is, or is now put: the name of a pack, or the number of a new one, and the number in it."""
-        name = bytes.fromhex(hex_of(chunk.digest))
+        name = bytes_of(chunk.digest)
         own = self._own.get(name)
         if own is not None:
-            return divmod(own, _MOST_IN_A_PACK)
+            return divmod(own, MOST_CHUNKS)
         if chunk.known is not None:
             return chunk.known
         pack, number = packs.add(chunk.digest, chunk.size, chunk.stored)
         if len(self._own) < OWN_LIMIT:
-            self._own[name] = pack * _MOST_IN_A_PACK + number
+            self._own[name] = pack * MOST_CHUNKS + number
         return pack, number
 
     def _finish_large(self, packs: PackWriter, files: Sequence[FileEntry]) -> Content:

@@ -15,7 +15,7 @@ from ledger.blobs.codec import TABLE_LIMIT, encode_frame, frame_size, open_frame
 from ledger.blobs.gathered_puts import GatheredPuts
 from ledger.blobs.layout import is_hex, table_key
 from ledger.blobs.paths import check_files
-from ledger.blobs.sought import Sought
+from ledger.blobs.sought import THE_STORE, Sought
 from ledger.blobs.store import Store, checked_reading
 from ledger.errors import FormatError, IntegrityError, UnsupportedFormatError
 from ledger.ids import Digest
@@ -156,9 +156,9 @@ def _read(store: Store, digest: Digest, label: str) -> tuple[Table, Sought, byte
         raise sought.damaged(f"is damaged: {str(error).removeprefix(f'{sought}: ')}") from error
 
 
-def put_runs(store: Store, content: Content, runs: Sequence[Run], *, label: str) -> None:
+def put_runs(store: Store, content: Content, runs: Sequence[Run]) -> None:
     """Publish a content's table again with other runs of the same chunks; what else it says stays as it is."""
-    sought = table_sought(store, content.digest, label)
+    sought = table_sought(store, content.digest, THE_STORE)
     store.put(sought.key, [with_runs(store.get(sought.key, 0, stored_limit(TABLE_LIMIT)), runs, sought)])
 
 

@@ -26,7 +26,7 @@ from ledger.core.workspace import Workspace
 from ledger.errors import FormatError, IntegrityError, LedgerError
 from ledger.history import Claim, Snapshot
 from ledger.history.upkeep import check_artifact
-from ledger.ids import hex_of, undashed
+from ledger.ids import bytes_of, undashed
 from ledger.records import Content, Name
 
 _TOGETHER = 256  # objects, of which a distant store is asked about many at a time
@@ -117,7 +117,7 @@ class VersionCheck:
         """Check a content as `_check_content` does, but of equal ones that have a table only the first."""
         if not content.has_table:
             return self._check_content(content)
-        identity = (bytes.fromhex(hex_of(content.digest)), content.size, content.file_count, content.linked is not None)
+        identity = (bytes_of(content.digest), content.size, content.file_count, content.linked is not None)
         if identity not in self._with_tables:
             self._with_tables[identity] = self._check_content(content)
         return self._with_tables[identity]

@@ -29,4 +29,4 @@ def make_mostly_dead(ledger: Ledger, name: str, *, dead: int = 20) -> None:
         builder.add(digest_of(more), len(more), more)
     pack, parts = builder.build()
     store.put(f"packs/{pack[:2]}/{pack[2:]}", [b"".join(parts)])
-    put_runs(store, content, [(pack, 0, alive)], label="x")
+    put_runs(store, content, [(pack, 0, alive)])

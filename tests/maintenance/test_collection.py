@@ -503,7 +503,7 @@ def test_a_table_that_was_put_back_since_the_plan_is_believed(ledger: Ledger) ->
     plan = plan_gc(ledger)
     assert () == plan.rewrites
     assert {pack_key(pack) for pack, _, _ in before} <= {each.key for each in plan.spare}
-    put_runs(ledger.store, content, before, label="x")
+    put_runs(ledger.store, content, before)
     execute_gc(ledger, plan)
     assert [LARGE] == values_of(ledger)
 
