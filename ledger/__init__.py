@@ -14,13 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    # For the type checker, which is to know `ledger.errors`.
-    import ledger.client
-    import ledger.enums
-    import ledger.errors
-    import ledger.maintenance
-    import ledger.materializers
-    import ledger.types  # noqa: F401
+    # Said as `errors as errors`, which type checkers take for a name that users may use.
+    from ledger import client as client
+    from ledger import enums as enums
+    from ledger import errors as errors
+    from ledger import maintenance as maintenance
+    from ledger import materializers as materializers
+    from ledger import types as types
     from ledger.api import load_artifact, log_artifact_metadata, register_artifact, save_artifact
     from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_writing
     from ledger.meters import Progress, progress
@@ -71,14 +71,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _PARTS:
-        return import_module(f"{__name__}.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+    # A type checker that saw it would take every name for one that is there.
+
+    def __getattr__(name: str) -> Any:
+        if name in _PARTS:
+            return import_module(f"{__name__}.{name}")
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
