@@ -40,6 +40,8 @@ def save(
     type_: str | None,
 ) -> None:
     """Save a file or folder as a new version."""
+    if path == "-":  # what arrives in a stream may be cut off, and nobody could tell
+        raise click.UsageError("a file or folder is saved by its path, not standard input; a file of the name - is ./-")
     given_path(path, "a path to save")
     if not mode_of(path, follow=False):  # before the first save makes a ledger
         raise SourceNotFoundError(f"{path!r} does not exist, nothing can be saved", path=path)

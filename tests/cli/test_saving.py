@@ -81,6 +81,7 @@ def test_metadata_is_json_or_text(cli: Cli, iris: dict[str, Any]) -> None:
         (["save", "data.csv", "--name", "iris", "--meta", "novalue"], 2, "Usage: ledger save "),
         (["save", "data.csv"], 2, "Usage: ledger save "),
         (["save", "/dev/null", "--name", "x"], 2, "Error: /dev/null is not a regular file"),
+        (["save", "-", "--name", "x"], 2, "Usage: ledger save "),
         (["tag", "iris@9", "x"], 3, "Error: artifact 'iris' has no version '9'"),
         (["tag", "iris@1"], 2, "Usage: ledger tag "),
         (["tag", "iris@1", "\t"], 2, "Error: invalid tag '\\t'"),
