@@ -120,7 +120,7 @@ class RetryingStore:
                     often = f", {attempt} times" if attempt > 1 else ""
                     raise StoreUnavailableError(f"{error}{often}", path=self.url) from error
                 wait = pause_before(attempt, random.random())  # noqa: S311  # chance spreads those who ask at once
-                if waited + wait >= _TOLD_SECONDS <= now - self._told_at:
+                if min(waited + wait, now - self._told_at) >= _TOLD_SECONDS:
                     self._told_at = now  # many threads may wait for one service
                     tell_user(f"{error}; asking again, {attempt + 1} of {attempts} times")
             except StorageError as error:

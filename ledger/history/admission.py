@@ -16,7 +16,6 @@ from ledger.history.comparing import compare
 from ledger.history.damage import raise_if_object_damaged
 from ledger.history.forms import ObjectId
 from ledger.history.history import History
-from ledger.history.kinds import BLOB
 from ledger.history.layout import Claim
 from ledger.history.merging import Merged, merge_trees
 from ledger.history.placing import check_file
@@ -90,9 +89,9 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
         raise FormatError(f"it {verb} {file}", path=file)
     tree = CommittedTree(objects, commit.tree)
     for path in difference.added:
-        entry = tree.find(path)
-        assert entry is not None
-        check_file(path, objects.get(entry.id, BLOB))
+        data = tree.read(path)
+        assert data is not None, "what a comparison found is there"
+        check_file(path, data)
     if len(commit.parents) == _MOST_PARENTS and first is not None:
         merged, _ = merge_roots(history, first, objects.commit(commit.parents[1]).tree)
         expected = merged.write(emit_into({}))

@@ -18,7 +18,6 @@ from ledger.history.entries import PackDamage
 from ledger.history.forms import Commit, is_object_id
 from ledger.history.git_settings import OTHER_KIND, REQUIRED_SETTINGS, other_kind, read_settings
 from ledger.history.history import History
-from ledger.history.kinds import BLOB, COMMIT
 from ledger.history.layout import LEDGER_FILE
 from ledger.history.objects import Objects
 from ledger.history.packfile import PackFile
@@ -169,9 +168,7 @@ def check_commit(history: History, id: CommitId) -> GitFault | None:
             return GitFault(where, "corrupt", f"{where} {verb} {file}; a history only grows")
         tree = CommittedTree(objects, commit.tree)
         for path in difference.added:
-            entry = tree.find(path)
-            assert entry is not None, "what a comparison found is there"
-            objects.get(entry.id, BLOB)
+            tree.read(path)  # raises where it cannot be read
     except (IntegrityError, FormatError, StorageError) as error:
         return unreadable(where, error)
     return None
@@ -249,7 +246,7 @@ def _commits_on_disk(objects: Objects) -> Iterator[CommitId]:
         if file.endswith(".idx") and not _is_arriving(objects.pack_directory / file.replace(".idx", ".keep")):
             pack = PackFile(str(objects.pack_directory / file.removesuffix(".idx")))
             try:
-                yield from (CommitId(name.hex()) for name in pack.names() if pack.may_be(name, COMMIT))
+                yield from (CommitId(name.hex()) for name in pack.names() if pack.may_be_commit(name))
             except (PackDamage, OSError) as error:
                 raise_if_inconclusive(error)
                 continue  # `check_git_file` says so

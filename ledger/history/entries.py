@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ledger.history.deltas import MOST_BYTES, apply_delta
-from ledger.history.kinds import KINDS, RawObject
+from ledger.history.kinds import ID_BYTES, KINDS, RawObject
 from ledger.history.open_files import FileBytes
 from ledger.history.recent_objects import RecentObjects, RecentOf
 
@@ -81,7 +81,7 @@ def read_head(pack: Buffer, offset: int) -> Head:
     except IndexError as error:
         raise PackDamage(f"the entry at {offset} is cut short") from error
     if kind == NAME_DELTA:
-        return Head(kind, size, offset + at + 20, bytes(data[at : at + 20]))
+        return Head(kind, size, offset + at + ID_BYTES, bytes(data[at : at + ID_BYTES]))
     raise PackDamage(f"the entry at {offset} is of kind {kind}, which there is not")
 
 

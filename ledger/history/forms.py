@@ -200,7 +200,7 @@ def check_tree(data: bytes) -> None:
         mode, _, name = data[at:end].decode().partition(" ")
         if mode.encode() not in (DIRECTORY, _FILE):
             raise ValueError(f"{name!r} has mode {mode}")
-        at = end + 21
+        at = end + 1 + ID_BYTES
     raise ValueError("an entry is cut short")
 
 

@@ -155,6 +155,15 @@ def cache_file(key: str, run: str) -> TreePath:
     return (*cache_folder(key), f"{cache_start(key)}{run}.json")
 
 
+def claim_at(path: TreePath) -> Claim | None:
+    """The claim whose manifest stands at a path; ``None`` for another file, or one that is not in its place."""
+    name = artifact_of(path)
+    if name is None or path[-1] != MANIFEST or not is_claim(path[-2]):
+        return None
+    claim = parse_claim(name, path[-2])
+    return claim if claim.path == path[:-1] else None
+
+
 def is_claim(directory: str) -> bool:
     """Whether a directory name states a claim."""
     return _CLAIM.fullmatch(directory) is not None

@@ -57,7 +57,7 @@ def merge_trees(
     """
     added: dict[TreePath, bytes] = {}
     moved: list[tuple[Claim, Claim]] = []
-    elsewhere = {claim.id: claim for claim in filter(None, map(_claim_at, only_theirs))}
+    elsewhere = {claim.id: claim for claim in filter(None, map(layout.claim_at, only_theirs))}
     touched: dict[Name, set[TreePath]] = {}
     for path in only_ours:
         name = layout.artifact_of(path)
@@ -92,7 +92,7 @@ class _Artifact:
     def merge(self, touched: set[TreePath]) -> None:
         """Join the versions of our side whose directories hold something that the other side lacks."""
         for path in sorted(touched):
-            claim = _claim_at((*path, layout.MANIFEST))
+            claim = layout.claim_at((*path, layout.MANIFEST))
             if claim is not None:
                 place = self._place_of(claim)
                 for file in self._ours.names(path):
@@ -147,15 +147,6 @@ class _Artifact:
                 f"{'/'.join(target)} has two forms: the record in this ledger and the published one differ",
                 where="/".join(target),
             )
-
-
-def _claim_at(path: TreePath) -> Claim | None:
-    """The claim whose manifest stands at a path; ``None`` for another file, or one that is not in its place."""
-    name = layout.artifact_of(path)
-    if name is None or path[-1] != layout.MANIFEST or not layout.is_claim(path[-2]):
-        return None
-    claim = layout.parse_claim(name, path[-2])
-    return claim if claim.path == path[:-1] else None
 
 
 def _variant(wanted: VersionString, id: VersionId, is_taken: Callable[[VersionString], bool]) -> VersionString:

@@ -85,7 +85,6 @@ class Closing(Protocol):
 
     def close(self) -> None:
         """Let go of the files; they are opened again when they are needed."""
-        ...
 
 
 class OpenLimit:

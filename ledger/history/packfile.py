@@ -19,7 +19,7 @@ from sys import byteorder
 from ledger.disk import open_regular
 from ledger.history import open_files
 from ledger.history.entries import NAME_DELTA, Bases, PackDamage, read_head, read_object
-from ledger.history.kinds import ID_BYTES, RawObject
+from ledger.history.kinds import COMMIT, ID_BYTES, RawObject
 from ledger.history.open_files import FileBytes, OpenFile
 
 TRAILER = 20
@@ -79,14 +79,14 @@ class PackFile:
             place = _place_in(head, name, _NAMES_AT + ID_BYTES * low, _NAMES_AT + ID_BYTES * high, low)
         return None if place is None else self._offset(place)
 
-    def may_be(self, name: bytes, kind: int) -> bool:
-        """Whether an object may be of a kind. Only heads are read: a delta whose base is given by name may be any."""
+    def may_be_commit(self, name: bytes) -> bool:
+        """Whether an object may be a commit. Only heads are read: a delta whose base is given by name may be one."""
         offset = self.find(name)
         try:
             while offset is not None:
                 head = read_head(self.content(), offset)
                 if not isinstance(head.base, int):
-                    return head.kind in (kind, NAME_DELTA)
+                    return head.kind in (COMMIT, NAME_DELTA)
                 offset = head.base
         except PackDamage:
             return False
@@ -185,7 +185,7 @@ class PackFile:
             raise PackDamage(f"{self.base}.idx is not an index of version 2")
         count = _number(head, _NAMES_AT - 4)
         size = _NAMES_AT + _ENTRY_BYTES * count + _INDEX_TRAILER
-        if len(head) < size > file.size():
+        if len(head) < size and file.size() < size:
             raise PackDamage(f"{self.base}.idx lists more objects than it has room for")
         if len(head) < size and self._index is None:
             self._index = file

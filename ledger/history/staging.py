@@ -93,7 +93,7 @@ class StagedFold:
 
     def is_as_left(self) -> bool:
         """Whether nobody has gone on with this since."""
-        return self._written == self._state() != (None, None)
+        return self._written != (None, None) and self._written == self._state()
 
     def is_current(self) -> bool:
         """Whether this is the fold that is under way."""

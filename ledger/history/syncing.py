@@ -270,8 +270,7 @@ def _others_in(paths: tuple[layout.TreePath, ...]) -> frozenset[layout.TreePath]
 
 
 def _claims_in(paths: tuple[layout.TreePath, ...]) -> list[Claim]:
-    names = ((layout.artifact_of(path), path) for path in paths if path[-1] == layout.MANIFEST)
-    return [layout.parse_claim(name, path[-2]) for name, path in names if name is not None]
+    return [claim for claim in map(layout.claim_at, paths) if claim is not None]
 
 
 def _refuse_moving_published(history: History, remote: Remote, tip: CommitId) -> None:

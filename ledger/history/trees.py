@@ -34,11 +34,9 @@ class Folders(Protocol):
 
     def names(self, path: TreePath, start: str = "") -> list[str]:
         """The names in a folder that begin with a text, in order; none if there is no such folder."""
-        ...
 
     def read(self, path: TreePath) -> bytes | None:
         """The bytes of a file, or ``None`` if there is no such file."""
-        ...
 
 
 class ObjectReader(Protocol):
@@ -46,7 +44,6 @@ class ObjectReader(Protocol):
 
     def get(self, id: ObjectId, kind: int, named_by: ObjectId | None = None) -> bytes:
         """The bytes of an object; the tree that names it tells where it is sought first."""
-        ...
 
 
 class CommittedTree:
