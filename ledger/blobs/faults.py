@@ -12,7 +12,7 @@ class Fault(NamedTuple):
     """What is wrong with an object; ``chunks`` are the damaged chunks of a pack, none where all of it is lost.
 
     ``cause`` is set where a table cannot say what its content needs: the error that it failed with. ``sizes`` are set
-    where a sound chunk is not what is said of it: the sizes that some give it, which are the only ones it fails.
+    where a chunk is sound, and manifests give it other sizes than it has: only those contents are touched.
     """
 
     key: str
@@ -23,7 +23,7 @@ class Fault(NamedTuple):
     sizes: frozenset[int] = frozenset()
 
     def touches(self, stretches: Iterable[tuple[int, int]], size: int | None) -> bool:
-        """Whether it is in one of the chunks that a content needs of the object, which it says to be of a ``size``."""
+        """Whether a content is touched that needs these chunks of the object, and gives it this ``size`` as a chunk."""
         if self.sizes:
             return size in self.sizes
         return not self.chunks or any(first <= chunk < stop for first, stop in stretches for chunk in self.chunks)

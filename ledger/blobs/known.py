@@ -106,7 +106,10 @@ class KnownChunks:
         ]
 
     def _look_around(self, names: Sequence[bytes], places: Sequence[int | None], ahead: int) -> list[int | None]:
-        """The places of chunks, with those added that lie ``ahead`` packs behind others, or were near before."""
+        """The places of chunks, completed from packs that were looked through lately.
+
+        Before that, the packs are looked through that come ``ahead`` packs behind those of the places.
+        """
         for number in sorted({place // MOST_CHUNKS + ahead for place in places if place is not None}):
             self._bring_near(number)
         near = self._near.values()

@@ -33,8 +33,8 @@ from ledger.disk import (
     name_first,
     settle_files,
     storage_errors,
+    sync_by_itself,
     sync_directory,
-    sync_file,
     unnamed_copy,
     walk,
 )
@@ -182,20 +182,9 @@ def _move(copies: Path, files: Iterable[FileEntry], places: Mapping[str, Path]) 
 
 
 def _make_durable(copies: Path) -> None:
-    """Sync what was copied into a folder: files first, their folders behind them.
-
-    Each by itself, however many there are: these bytes were just written, and only ``fsync`` says which were lost.
-    """
+    """Sync what was copied into a folder, each file by itself however many there are, and their folders behind them."""
     for folder, _, names in walk(copies, topdown=False):
         for name in names:
             if not os.path.islink(os.path.join(folder, name)):
-                _sync_file(os.path.join(folder, name))
+                sync_by_itself(os.path.join(folder, name))
         sync_directory(folder)
-
-
-def _sync_file(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        sync_file(descriptor)
-    finally:
-        os.close(descriptor)

@@ -59,7 +59,12 @@ class ContentReader:
     @property
     def location(self) -> str:
         """The URL of the object or path that holds the content, of several stores in the one that has it."""
-        return _location(self._store, self._content)
+        store, content = self._store, self._content
+        if content.linked is not None:
+            return f"{store.url}/{content.linked}"
+        if content.has_table:
+            return location_of(store, table_key(content.digest))
+        return next((location_of(store, chunk_key(digest)) for digest, _ in content.chunks or ()), store.url)
 
     @property
     def is_one(self) -> bool:
@@ -215,12 +220,3 @@ def whole_files(content: Content, *, label: str) -> tuple[FileEntry, ...]:
                 digest=content.digest,
             )
     return files
-
-
-def _location(store: Store, content: Content) -> str:
-    """The URL of the object or path that holds a content."""
-    if content.linked is not None:
-        return f"{store.url}/{content.linked}"
-    if content.has_table:
-        return location_of(store, table_key(content.digest))
-    return next((location_of(store, chunk_key(digest)) for digest, _ in content.chunks or ()), store.url)

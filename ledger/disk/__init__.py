@@ -24,7 +24,7 @@ from ledger.disk.reading import (
     storage_errors,
     walk,
 )
-from ledger.disk.settling import settle, settle_everything, settle_file, settle_files
+from ledger.disk.settling import settle, settle_everything, settle_file, settle_files, sync_by_itself
 from ledger.disk.staged import StagedFile, stage_together, write_parts
 from ledger.disk.syncing import current_durability, durability, sync_directory, sync_file
 from ledger.disk.writing import (
@@ -100,6 +100,7 @@ __all__ = [
     "stage_together",
     "status_of",
     "storage_errors",
+    "sync_by_itself",
     "sync_directory",
     "sync_file",
     "temporary_folder",

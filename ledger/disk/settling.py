@@ -46,14 +46,19 @@ def settle_files(files: Iterable[str | os.PathLike[str]], folders: Iterable[str 
         settle_everything()
         return
     for path in each:
-        with storage_errors(path, "sync"):
-            descriptor, _ = open_regular(path)
-            try:
-                sync_file(descriptor)
-            finally:
-                os.close(descriptor)
+        sync_by_itself(path)
     for folder in folders:
         sync_directory(folder)
+
+
+def sync_by_itself(path: str | os.PathLike[str]) -> None:
+    """Make the bytes of a file durable; only ``fsync`` says of a file that was just written whether some were lost."""
+    with storage_errors(path, "sync"):
+        descriptor, _ = open_regular(path)
+        try:
+            sync_file(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def settle_everything() -> None:

@@ -35,6 +35,9 @@ from ledger.history.relatives import Relatives
 LONGEST_OWN_CHAIN = 48
 """Deltas that we let build on one another."""
 
+UNLIMITED = 1 << 60
+"""As ``most_related`` of a `Fold`: relatives are sought in every pack."""
+
 _LEAST_ENTRY = 64
 """A shorter entry is not worth a delta."""
 

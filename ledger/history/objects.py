@@ -1,6 +1,6 @@
-"""Git objects of the history: read, checked, cached.
+"""Git objects of the history, each by its id: found, checked, kept at hand.
 
-Owns every read of Git's object files. Rules it keeps:
+Owns the way from an id to an object. Rules it keeps:
 
 * bytes are handed out only if their SHA-1 is the id they were asked for by;
 * an operating system error is a `StorageError`, never "not there";

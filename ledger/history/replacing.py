@@ -14,7 +14,7 @@ from pathlib import Path
 from ledger.disk import fresh_name, names_in, read_file, remove_if_there, stage_file, storage_errors, sync_directory
 from ledger.errors import IntegrityError, StorageError
 from ledger.history.entries import PackDamage
-from ledger.history.folding import Fold, OldPackDamage
+from ledger.history.folding import UNLIMITED, Fold, OldPackDamage
 from ledger.history.new_pack import Columns, NewPack
 from ledger.history.objects import Objects
 from ledger.history.old_packs import OldPack
@@ -29,8 +29,6 @@ MULTI_PACK_INDEX = "multi-pack-index"
 _WITH_A_PACK = (".pack", ".rev", ".bitmap", ".keep", ".idx")
 """What goes with a pack once its index is gone; the index again, which a reader may have made anew meanwhile."""
 
-_EVERYTHING_IS_RELATED = 1 << 60
-
 
 def fold_at_once(objects: Objects, packs: Sequence[OldPack], least: int) -> None:
     """Fold packs into one.
@@ -39,7 +37,7 @@ def fold_at_once(objects: Objects, packs: Sequence[OldPack], least: int) -> None
     """
     while len(packs) >= least:
         path = objects.pack_directory / fresh_name(TEMPORARY)
-        fold = Fold(packs, NewPack(path), most_related=_EVERYTHING_IS_RELATED)
+        fold = Fold(packs, NewPack(path), most_related=UNLIMITED)
         try:
             fold.advance(len(fold), durably=False)
             put_in_place(objects, fold, [fold.new.columns()])

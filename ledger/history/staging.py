@@ -30,7 +30,7 @@ from ledger.disk import (
 )
 from ledger.errors import FormatError, IntegrityError
 from ledger.history.entries import PackDamage
-from ledger.history.folding import Fold, OldPackDamage
+from ledger.history.folding import UNLIMITED, Fold, OldPackDamage
 from ledger.history.new_pack import RECORD_BYTES, Columns, NewPack, split_columns
 from ledger.history.objects import Objects
 from ledger.history.old_packs import OldPack, open_old_packs
@@ -52,8 +52,6 @@ _SMALL = 16384
 
 _MOST_RELATED = 8192
 """Most objects of a pack in which relatives are sought while a save waits."""
-
-_UNLIMITED = 1 << 60
 
 _State = tuple[int, int]
 """The size of a file, and when it was written to."""
@@ -77,7 +75,7 @@ class StagedFold:
         self._area = area
         self._saved = len(records)
         self._written: tuple[_State | None, _State | None] = None, None
-        related = _UNLIMITED if plan.by_hand else _MOST_RELATED
+        related = UNLIMITED if plan.by_hand else _MOST_RELATED
         self._fold = Fold(packs, NewPack(area.folder / _PACK, records), most_related=related)
 
     @property

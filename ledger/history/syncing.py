@@ -79,7 +79,7 @@ def _plan_for(
     tip: CommitId,
     brought: CommitId | None = None,
 ) -> SyncPlan:
-    """What it comes to that both are to hold one commit."""
+    """What either side gains, and what moves, where both are to hold ``tip``."""
     added = cache(partial(_added, history))
     before = {claim.id: claim for claim in _claims_in(added(tip, local))}
     here = _by_id(added(local, tip))
