@@ -123,14 +123,20 @@ class Client:
         return self._ledger().run(id)
 
     def list_pipeline_runs(
-        self, pipeline_name: str | None = None, limit: int | None = None, *, status: str | None = None
+        self,
+        pipeline_name: str | None = None,
+        limit: int | None = None,
+        *,
+        status: str | None = None,
+        using: ArtifactVersion | None = None,
     ) -> list[PipelineRun]:
         """The runs, oldest first; ``limit`` keeps the newest.
 
-        ``pipeline_name`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``.
+        ``pipeline_name`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``,
+        ``using`` a version that one of its steps took as an argument or loaded.
         Raises `ArgumentError` (a ``ValueError``) for any other status, or a limit that is none.
         """
-        return self._ledger().runs(pipeline=pipeline_name, status=status, limit=limit)
+        return self._ledger().runs(pipeline=pipeline_name, status=status, using=using, limit=limit)
 
     def _note(self, version: ArtifactVersion) -> None:
         """Record a version as an input of the step that is running."""

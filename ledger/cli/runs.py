@@ -4,7 +4,7 @@ import click
 
 from ledger.cli.arguments import limit_option
 from ledger.cli.printing import print_fields, print_json, print_line, print_table
-from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
+from ledger.cli.session import ExampleCommand, Session, complete_version, json_option, pass_session
 from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
 from ledger.errors import RunNotFoundError
 from ledger.lookup import PipelineRun, Reader, StepRun
@@ -30,12 +30,20 @@ def run() -> None:
 @run.command("list", cls=ExampleCommand, example="ledger run list --limit 20")
 @click.argument("pipeline", required=False)
 @click.option("--status", metavar="STATUS", help="Only those that are completed, failed or running.")
+@click.option(
+    "--using",
+    metavar="NAME[@VERSION]",
+    help="Only those of which a step took or loaded that version.",
+    shell_complete=complete_version,
+)
 @limit_option("Only the newest N runs.")
 @json_option
 @pass_session
-def list_runs(session: Session, pipeline: str | None, status: str | None, limit: int | None) -> None:
+def list_runs(session: Session, pipeline: str | None, status: str | None, using: str | None, limit: int | None) -> None:
     """List runs, oldest first: of one pipeline or of all."""
-    runs = session.reader().runs(pipeline=pipeline, status=status, limit=limit)
+    reader = session.reader()
+    used = reader.get(using) if using is not None else None
+    runs = reader.runs(pipeline=pipeline, status=status, using=used, limit=limit)
     shapes = list(readable(runs, run_shape, lambda run: f"run {run.id}"))
     if session.json:
         print_json(shapes)

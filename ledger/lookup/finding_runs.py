@@ -21,6 +21,7 @@ from ledger.errors import (
 )
 from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import is_uuid, undashed
+from ledger.lookup.handles import ArtifactVersion
 from ledger.lookup.presence import begun_run, begun_runs
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.notices import warn_user
@@ -52,17 +53,24 @@ def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
     return _read_run(view, snapshot, matches[0] if matches else text, begun)
 
 
-def list_runs(view: "View", *, pipeline: str | None, status: str | None, limit: int | None) -> list[PipelineRun]:
+def list_runs(
+    view: "View", *, pipeline: str | None, status: str | None, using: ArtifactVersion | None, limit: int | None
+) -> list[PipelineRun]:
     """The runs, oldest first; ``limit`` keeps the newest."""
     if pipeline is not None and not isinstance(pipeline, str):
         raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
     if status is not None and status not in _STATUSES:
         raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {' or '.join(_STATUSES)}")
+    if using is not None and not isinstance(using, ArtifactVersion):
+        raise ArgumentTypeError(
+            f"what a run used is given as an ArtifactVersion, got {type(using).__name__}: {shown(using)}",
+            hint="look it up first: ledger.get(name, version)",
+        )
     begun = _begun(view)
     matches = (
         run
         for run in _readable_runs(view, view.snapshot(), begun)
-        if pipeline in (None, run.name) and status in (None, run.status)
+        if pipeline in (None, run.name) and status in (None, run.status) and (using is None or run.uses(using))
     )
     return list(itertools.islice(matches, check_limit(limit)))[::-1]
 

@@ -135,15 +135,21 @@ class Reader:
         return searching.search_versions(self._view, name=name, version=version, wanted=wanted, limit=limit)
 
     def runs(
-        self, *, pipeline: str | None = None, status: str | None = None, limit: int | None = None
+        self,
+        *,
+        pipeline: str | None = None,
+        status: str | None = None,
+        using: ArtifactVersion | None = None,
+        limit: int | None = None,
     ) -> list[PipelineRun]:
         """The runs, oldest first; ``limit`` keeps the newest.
 
-        ``pipeline`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``. A run
-        that has published nothing yet is there too, in the ledger directory where it runs.
+        ``pipeline`` is a pipeline's exact name, ``status`` one of ``completed``, ``failed`` and ``running``, ``using``
+        a version that one of its steps took as an argument or loaded. A run that has published nothing yet is there
+        too, in the ledger directory where it runs.
         Raises `ArgumentError` for any other status. A run whose record is damaged is left out with a warning.
         """
-        return list_runs(self._view, pipeline=pipeline, status=status, limit=limit)
+        return list_runs(self._view, pipeline=pipeline, status=status, using=using, limit=limit)
 
     def run(self, id: str | UUID) -> PipelineRun:
         """The run of an id, or of the beginning of one; raises `RunNotFoundError` or `AmbiguousIdError`."""

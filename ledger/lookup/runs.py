@@ -239,6 +239,10 @@ class PipelineRun:
         versions = (version for step in self.steps.values() for version in (*step.outputs.values(), *step.saved))
         return list(dict.fromkeys(versions))
 
+    def uses(self, version: ArtifactVersion) -> bool:
+        """Whether one of its steps took the version as an argument, or loaded it in its body."""
+        return any(input.id == version.claim_id for step in self._steps for input in step.inputs)
+
     def __reduce__(self) -> tuple[Any, ...]:
         rebuilt = functools.partial(_rebuilt_run, is_recorded=self.is_recorded)
         return rebuilt, (self._view, self._record, self._end, self._steps)

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import pytest
 
-from ledger import pipeline, step
+from ledger import Ledger, load_artifact, pipeline, step
+from ledger.client import Client
+from ledger.errors import ArgumentTypeError
 from tests.cli.conftest import Cli
 from tests.kit.ledgers import run_python
 
@@ -44,6 +46,32 @@ def test_runs_are_listed_with_their_steps(cli: Cli) -> None:
         each["id"] for each in json.loads(cli("run", "list", "adding", "--limit", "1", "--json").out)
     ]
     assert [] == json.loads(cli("run", "list", "other", "--json").out)
+
+
+def test_the_runs_that_used_a_version_are_listed(cli: Cli) -> None:
+    """Those of which a step took it as an argument, from the cache too, or loaded it; not the one that only made it."""
+
+    @step
+    def looking() -> int:
+        return sum(load_artifact("numbers", version=1))
+
+    made = numbers(3)
+    other, taken, loaded = adding(4), adding(3), looking()
+    assert (made, loaded) == ([0, 1, 2], 3)
+    using = [each["id"] for each in json.loads(cli("run", "list", "--using", "numbers@1", "--json").out)]
+    assert [str(taken.id), str(Ledger.open().runs(pipeline="looking")[0].id)] == using
+    assert str(other.id)[:18] == cli("run", "list", "adding", "--using", "numbers").out.splitlines()[1].split()[0]
+    assert "'nothing'" in cli("run", "list", "--using", "nothing", code=3).err
+
+
+def test_runs_are_asked_for_by_a_handle(workdir: Path) -> None:
+    """A version that a run used is given as what a look-up gives; a name is told so."""
+    adding()
+    [run] = Ledger.open().runs(using=Client().get_artifact_version("numbers"))
+    assert [run] == Client().list_pipeline_runs(using=run.steps["numbers"].output)
+    assert [] == Ledger.open().runs(using=run.steps["total"].output)
+    with pytest.raises(ArgumentTypeError, match="an ArtifactVersion, got str: 'numbers'"):
+        Ledger.open().runs(using="numbers")  # type: ignore[arg-type]
 
 
 def test_many_steps_are_counted(cli: Cli) -> None:
@@ -105,7 +133,9 @@ def test_a_long_argument_is_cut_for_people(cli: Cli) -> None:
 
 KILLED = """
 import os
-from ledger import pipeline, step
+from ledger import Ledger, load_artifact, pipeline, step
+from ledger.client import Client
+from ledger.errors import ArgumentTypeError
 @step
 def first() -> int:
     return 1
