@@ -43,10 +43,13 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def own_environment(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the machine's user shows: no Git identity, no trust file, no cache, no cloud, no ledger of theirs."""
+    """Nothing of the machine's user shows: no Git identity, no trust file, no cache, no cloud, no ledger of theirs.
+
+    Programs that tests start buffer what they print, as Python does where nobody has told it otherwise.
+    """
     home = next(homes)
     home.mkdir()
-    for name in [*FOREIGN_VARIABLES, "LEDGER_DIR", "XDG_CONFIG_HOME"]:
+    for name in [*FOREIGN_VARIABLES, "LEDGER_DIR", "PYTHONUNBUFFERED", "XDG_CONFIG_HOME"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))

@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -102,7 +102,9 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the program on the process's arguments, or on given ones, and exit."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    _drop_unsaid()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -141,8 +143,22 @@ def _report(error: Exception, wants_json: bool, ledger: str | None) -> int:
             raise error
 
 
+def _drop_unsaid() -> None:
+    """Give up what stderr did not take."""
+    if sys.stderr is not None:  # none where the program was started without
+        try:
+            sys.stderr.flush()
+        except OSError:
+            _drop(sys.stderr)
+
+
 def _drop_output() -> None:
-    """Point stdout at nothing, so that the interpreter does not fail once more when it flushes it at its end."""
-    if sys.stdout is not None:  # none where the program was started without
-        nothing = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nothing, sys.stdout.fileno())
+    """Give up what stdout did not take."""
+    if sys.stdout is not None:
+        _drop(sys.stdout)
+
+
+def _drop(stream: TextIO) -> None:
+    """Point a stream at nothing, so that the interpreter does not fail once more when it flushes it at its end."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
