@@ -359,8 +359,9 @@ def test_no_index_outlives_its_pack_where_a_reader_makes_it_anew(
             restore_indexes(history.objects.pack_directory)
         unlink(path)
 
-    monkeypatch.setattr(os, "unlink", read_before)
-    saves(history, FOLD_AT)
+    with monkeypatch.context() as reading:
+        reading.setattr(os, "unlink", read_before)
+        saves(history, FOLD_AT)
     packs = packs_of(history)
     assert len(packs) < FOLD_AT
     assert [pack.stem for pack in packs] == sorted(path.stem for path in packs[0].parent.glob("*.idx"))
