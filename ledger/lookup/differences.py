@@ -7,7 +7,7 @@ What differs from an old version to a new one, differs the other way round from 
 import copy
 import datetime as dt
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,9 +15,12 @@ from msgspec import UNSET
 
 from ledger.lookup.facts import Facts, paths_in
 from ledger.lookup.file_differences import FilesDiff
-from ledger.records import encode_compact, encode_values, parse_time
+from ledger.lookup.notebook import as_table
+from ledger.records import FileEntry, encode_compact, encode_values, parse_time
 
 _Key = TypeVar("_Key")
+
+_MOST_ROWS = 50  # of files, in a notebook
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -81,6 +84,27 @@ class VersionDiff(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the versions are known to be equal in everything."""
         differs = self.properties or self.metadata or self.added_tags or self.removed_tags or self.problems
         return self.has_same_content is True and not differs
+
+    def _repr_html_(self) -> str:
+        content = {True: "equal", False: "differs", None: "undecided"}[self.has_same_content]
+        return as_table(f"{self.old.label} to {self.new.label}: content {content}", ("", "old", "new"), self._rows())
+
+    def _rows(self) -> Iterator[tuple[str, str, str]]:
+        """What differs, each with both sides."""
+        for name, change in self.properties.items():
+            yield name, _told(change.old), _told(change.new)
+        for path, change in self.metadata.items():
+            yield f"metadata.{'.'.join(path)}", _told(change.old), _told(change.new)
+        if self.added_tags or self.removed_tags:
+            yield "tags", ", ".join(self.removed_tags), ", ".join(self.added_tags)
+        changes = self.files.changes if self.files is not None else ()
+        shown = changes if len(changes) <= _MOST_ROWS else changes[: _MOST_ROWS - 1]
+        for file in shown:
+            yield f"{file.path} {file.change}", _file_told(file.old, file.path), _file_told(file.new, file.path)
+        if len(shown) < len(changes):
+            yield f"and {len(changes) - len(shown)} more", "", ""
+        for problem in self.problems:
+            yield "cannot be told", problem, ""
 
 
 def compare_versions(old: Facts, new: Facts, files: FilesDiff | None, problems: Sequence[str] = ()) -> VersionDiff:
@@ -154,6 +178,17 @@ def _is_same(one: Any, other: Any) -> bool:
     if one is UNSET or other is UNSET:
         return one is other
     return encode_compact(encode_values(one)) == encode_compact(encode_values(other))
+
+
+def _told(value: Any) -> str:
+    return str(value) if value is not UNSET else ""
+
+
+def _file_told(file: FileEntry | None, path: str) -> str:
+    """One side of a file: its size, and its path where that is another one."""
+    if file is None:
+        return ""
+    return f"{file.size} B" if file.path == path else f"{file.path}, {file.size} B"
 
 
 def _without(tags: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:

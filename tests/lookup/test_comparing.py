@@ -1,6 +1,7 @@
 """`version.diff`: what is read to tell two versions apart, and what is told where something cannot be read."""
 
 import pickle
+import re
 import shutil
 from pathlib import Path
 from random import Random
@@ -191,6 +192,39 @@ def test_a_version_is_compared_with_a_version(ledger: Ledger) -> None:
     """A label is none."""
     with pytest.raises(ArgumentTypeError, match="compared with an ArtifactVersion, got str: 'x@1'"):
         ledger.save(1, "x").diff("x@1")  # type: ignore[arg-type]
+
+
+def rows_in(diff: VersionDiff) -> list[list[str]]:
+    """The cells of the table that a notebook shows, row by row."""
+    return [re.findall("<td>(.*?)</td>", row) for row in diff._repr_html_().split("<tr>")[2:]]
+
+
+def test_a_notebook_shows_a_diff_as_a_table(ledger: Ledger, tmp_path: Path) -> None:
+    """Each change is a row with both sides, escaped."""
+    folder = write_files(tmp_path / "d", {"gone": b"1", "old": b"same"})
+    old = ledger.save(folder, "d", tags=["<b>"], run_metadata={"m": {"loss": 0.5}})
+    (folder / "gone").unlink()
+    (folder / "old").rename(folder / "moved")
+    found = old.diff(ledger.save(write_files(folder, {"new": b"12"}), "d", run_metadata={"n": 1}))
+    assert "<caption>d@1 to d@2: content differs</caption>" in found._repr_html_()
+    told = [row for row in rows_in(found) if row[0] not in {"digest", "size", "metadata.storage_size"}]
+    assert [
+        ["metadata.m.loss", "0.5", ""],
+        ["metadata.n", "", "1"],
+        ["tags", "&lt;b&gt;", ""],
+        ["d/gone removed", "1 B", ""],
+        ["d/moved added", "", "4 B"],
+        ["d/new added", "", "2 B"],
+        ["d/old removed", "4 B", ""],
+    ] == told
+
+
+def test_a_notebook_shows_the_first_of_very_many_files(ledger: Ledger, tmp_path: Path) -> None:
+    """Beside them stands how many more there are; all of them are in `files`."""
+    old = ledger.save(write_files(tmp_path / "d", {"f": b""}), "d")
+    new = ledger.save(write_files(tmp_path / "d", {f"{number:03}": b"" for number in range(90)}), "d")
+    rows = [row for row in rows_in(old.diff(new)) if row[0].startswith(("d/", "and"))]
+    assert (50, ["and 41 more", "", ""]) == (len(rows), rows[-1])
 
 
 def test_a_diff_can_be_pickled(folders: tuple[ArtifactVersion, ArtifactVersion]) -> None:
