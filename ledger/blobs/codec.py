@@ -58,7 +58,7 @@ def encode_chunk(plain: bytes | memoryview, *, is_promising: bool = True) -> byt
     One release of zstd gives the same frame each time. A chunk that does not look promising is compressed only if a
     sample of it shrinks. zstandard is imported at the first one that is worth compressing.
     """
-    if is_mistakable(plain):
+    if _is_mistakable(plain):
         return encode_frame(plain)
     if len(plain) < _WORTH_TRYING:
         return plain
@@ -96,7 +96,7 @@ def codec_of(stored: bytes | memoryview) -> Codec:
     return "zstd" if stored[: len(_MAGIC)] == _MAGIC else "none"
 
 
-def is_mistakable(plain: bytes | memoryview) -> bool:
+def _is_mistakable(plain: bytes | memoryview) -> bool:
     """Whether the zstd program would decompress these bytes if they were stored plain."""
     if not plain or plain[0] not in _FIRST_BYTES:
         return False

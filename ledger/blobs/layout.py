@@ -19,7 +19,7 @@ STORE_KEY: Final = "store.json"
 
 OBJECT_KINDS: Final[tuple[ObjectKind, ...]] = ("chunks", "packs", "tables")
 
-RESERVED: Final = frozenset({STORE_KEY, *OBJECT_KINDS})
+_RESERVED: Final = frozenset({STORE_KEY, *OBJECT_KINDS})
 """First path segments that belong to the store itself; linked data lies elsewhere."""
 
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -71,7 +71,7 @@ def names_its_bytes(key: str) -> bool:
 
 def is_own(key: str) -> bool:
     """Whether an object is the store's own, and no registered data."""
-    return key.split("/", maxsplit=1)[0] in RESERVED
+    return key.split("/", maxsplit=1)[0] in _RESERVED
 
 
 def is_hex(name: str) -> bool:

@@ -9,20 +9,17 @@ place is fetched whole and checked first, into a temporary file, because a later
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from ledger.blobs.hashing import digests
 from ledger.blobs.paths import parents_of, path_problem
 from ledger.blobs.registered import Registered, checked_blocks, registered_of, reserved_problem
-from ledger.blobs.store import PrunableStore, Store
+from ledger.blobs.store import FETCH_SIZE, PrunableStore, Store
 from ledger.blobs.tables import Table, put_table
 from ledger.blobs.workers import in_order
 from ledger.disk import unnamed_copy
 from ledger.errors import OutsideStoreError, StorageError
 from ledger.records import INLINE_FILES, Content, FileEntry, FileKind, linked_digest
-
-FETCH_SIZE: Final = 8 << 20
-"""Bytes that one request asks for."""
 
 
 def link_objects(store: Store, linked: str) -> Content:

@@ -15,7 +15,7 @@ from ledger.blobs.codec import PLAIN_LIMIT, Codec, codec_of, open_chunk, stored_
 from ledger.blobs.layout import pack_key
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store, checked_reading, uncached
+from ledger.blobs.store import FETCH_SIZE, Store, checked_reading, uncached
 from ledger.ids import Digest, digest_from_hex, hex_of
 
 PACK_LIMIT: Final = 64 << 20
@@ -23,9 +23,6 @@ PACK_LIMIT: Final = 64 << 20
 
 INDEX_LIMIT: Final = PACK_LIMIT + PLAIN_LIMIT
 """Most bytes of an index we read."""
-
-PART_SIZE: Final = 8 << 20
-"""Most stored bytes of a pack that are read at once, unless a single chunk is larger."""
 
 KEPT_CHUNKS: Final = 1 << 14
 """How many chunks the kept indexes have, in some 5 MiB: those of a few large packs, or of very many small ones.
@@ -154,7 +151,7 @@ def parts_of(index: PackIndex) -> Iterator[range]:
     """The numbers of the chunks of a pack in order, as many together as are read at once."""
     first = 0
     for number in range(1, len(index.entries) + 1):
-        if number == len(index.entries) or index.offsets[number + 1] - index.offsets[first] > PART_SIZE:
+        if number == len(index.entries) or index.offsets[number + 1] - index.offsets[first] > FETCH_SIZE:
             yield range(first, number)
             first = number
 

@@ -11,11 +11,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO, BinaryIO
 
-from ledger.blobs.store import SendingStore, StagedObject, StagingStore, Store, size_of
+from ledger.blobs.store import FETCH_SIZE, SendingStore, StagedObject, StagingStore, Store, size_of
 from ledger.disk import storage_errors, temporary_folder, write_parts
 
 _BLOCK_SIZE = 1 << 20
-_COMPARED_SIZE = 8 << 20  # bytes that are fetched at a time
 
 
 class SpooledObject:
@@ -85,7 +84,7 @@ def holds_file(store: Store, key: str, file: BinaryIO) -> bool | None:
     if size is None or size != size_of_file(file):
         return None if size is None else False
     start = 0
-    for block in blocks_of(file, _COMPARED_SIZE):
+    for block in blocks_of(file, FETCH_SIZE):
         try:
             if store.get(key, start, len(block)) != block:
                 return False

@@ -13,13 +13,16 @@ class for stores in front of others, because each does something of its own in n
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO, Protocol, TypeVar, runtime_checkable
+from typing import BinaryIO, Final, Protocol, TypeVar, runtime_checkable
 
 from ledger.errors import IntegrityError, StorageError
 from ledger.notices import warn_user
 from ledger.system_errors import raise_if_inconclusive
 
 _Result = TypeVar("_Result")
+
+FETCH_SIZE: Final = 8 << 20
+"""Most bytes that one request to a store asks for, unless a single chunk is larger."""
 
 _SMALL_AT_ONCE = 16
 

@@ -9,14 +9,14 @@ asks.
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from ledger.blobs.codec import is_plain_chunk, open_chunk
 from ledger.blobs.packs import open_entry
 from ledger.blobs.places import Place, Places
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
-from ledger.blobs.store import Store, checked_reading, get_into, gets_at_once
+from ledger.blobs.store import FETCH_SIZE, Store, checked_reading, get_into, gets_at_once
 from ledger.blobs.tables import Table
 from ledger.blobs.workers import PARALLEL_SIZE, in_order
 from ledger.forks import ThreadLock
@@ -24,10 +24,7 @@ from ledger.ids import Digest
 from ledger.meters import advance
 from ledger.records import Content
 
-FETCH_SIZE: Final = 8 << 20
-"""Most stored or plain bytes that one request asks for, unless a single chunk is larger."""
-
-_NEAR_SIZE = 2 << 20  # the same of a store that is as quick with less, for what is held until it is used
+_NEAR_SIZE = 2 << 20  # as `FETCH_SIZE`, of a store that is as quick with less, for what is held until it is used
 _CACHE_SIZE = 8 << 20  # plain bytes of chunks
 
 _Result = TypeVar("_Result")

@@ -95,7 +95,7 @@ def _order_of(name: bytes, *, is_directory: bool) -> bytes:
 
 def _place_in(data: bytes, order: bytes) -> int:
     """Where in a tree an entry begins that is sorted by ``order``."""
-    check_tree(data)
+    _check_tree(data)
     entries = [*_TREE_ENTRY.finditer(data)]
     at = bisect(entries, order, key=lambda found: _order_of(found[2], is_directory=found[1] == DIRECTORY))
     return entries[at].start() if at < len(entries) else len(data)
@@ -121,7 +121,7 @@ def raw_entries(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
 
 def names_in_tree(data: bytes) -> list[str]:
     """The names in a tree in its order; raises ``ValueError`` as `decode_tree` does."""
-    check_tree(data)
+    _check_tree(data)
     # All at once: no name has the byte that ends them.
     return b"\0".join(_TREE_NAME.findall(data)).decode().split("\0") if data else []
 
@@ -139,7 +139,7 @@ def names_beginning(data: bytes, start: str) -> list[str]:
                 sound = head
         at = data.find(wanted, at + 1)
     if not found:
-        check_tree(data)
+        _check_tree(data)
     return found
 
 
@@ -153,12 +153,12 @@ def find_in_tree(data: bytes, name: str) -> tuple[int, Entry] | None:
         at = data.find(head)
         # Bytes that look like it may be part of an id or a name: an entry has whole entries before it.
         if at >= 0 and not _WHOLE_TREE.fullmatch(data, 0, at):
-            check_tree(data)
+            _check_tree(data)
             at = next((found.start() for found in _TREE_ENTRY.finditer(data) if found[0].startswith(head)), -1)
         if at >= 0:
             at += len(head)
             return at, Entry(is_directory, ObjectId(data[at : at + ID_BYTES].hex()))
-    check_tree(data)
+    _check_tree(data)
     return None
 
 
@@ -178,7 +178,7 @@ def differing_entries(one: bytes, other: bytes) -> list[tuple[str, Entry | None,
 
 def _by_name(data: bytes) -> dict[bytes, tuple[bytes, bytes]]:
     """The mode and 20-byte id of each name in a tree; raises ``ValueError`` as `decode_tree` does."""
-    check_tree(data)
+    _check_tree(data)
     found = raw_entries(data)
     entries = {name: (mode, id) for mode, name, id in found}
     if len(entries) != len(found):
@@ -190,7 +190,7 @@ def _entry(raw: tuple[bytes, bytes] | None) -> Entry | None:
     return None if raw is None else Entry(raw[0] == DIRECTORY, ObjectId(raw[1].hex()))
 
 
-def check_tree(data: bytes) -> None:
+def _check_tree(data: bytes) -> None:
     """Raise ``ValueError`` unless a tree holds files and directories and nothing else."""
     if _WHOLE_TREE.fullmatch(data):
         return

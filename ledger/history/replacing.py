@@ -72,7 +72,7 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> No
         raise IntegrityError(f"{stem}.idx does not hold what was written to it", where=str(folder / stem))
     folded = [old.base.name for old in fold.packs if old.base.name != stem]
     objects.packs.adopt(stem, count, made_of=folded)
-    remove_packs(objects, folded)
+    _remove_packs(objects, folded)
 
 
 def _check_listed(fold: Fold, columns: Sequence[Columns]) -> None:
@@ -105,7 +105,7 @@ def _is_whole(path: Path, checksum: str) -> bool:
     return digest == content[-TRAILER:] == bytes.fromhex(checksum)
 
 
-def remove_packs(objects: Objects, stems: Sequence[str]) -> None:
+def _remove_packs(objects: Objects, stems: Sequence[str]) -> None:
     """Remove packs whose objects are all elsewhere by now."""
     remove_multi_pack_index(objects.pack_directory)
     objects.packs.drop(stems)

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.blobs import ContentReader, FsspecStore, is_present, link_objects
 from ledger.blobs.layout import table_key
-from ledger.blobs.linked_objects import FETCH_SIZE
+from ledger.blobs.store import FETCH_SIZE
 from ledger.errors import IntegrityError, OutsideStoreError, StorageError
 from ledger.ids import digest_of
 from ledger.records import Content, FileEntry, linked_digest

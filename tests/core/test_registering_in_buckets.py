@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from ledger import ArtifactVersion, Ledger
-from ledger.blobs.linked_objects import FETCH_SIZE
+from ledger.blobs.store import FETCH_SIZE
 from ledger.errors import IntegrityError, OutsideStoreError, StorageError, StoreAccessError
 from ledger.ids import digest_of
 from tests.conftest import check_histories

@@ -203,7 +203,7 @@ def test_the_subject_says_what_happened(drafts: list[Draft], claims: list[Claim]
     assert [expected, "", "Time: T", ""] == [*lines[:2], *lines[-2:]]
 
 
-def test_trailers_name_every_version_once(history: History) -> None:
+def test_trailers_name_every_version_once() -> None:
     """`git log --grep` finds each version by name, id and content; what is said twice stands once."""
     saved = draft()
     lines = message_for([saved, RECORD, tag(ONE), tag(CAT)], [ONE], "T").split("\n")
