@@ -259,7 +259,10 @@ def _open_file_system(url: str, protocol: str) -> tuple[Any, str]:
             url=shown,
         ) from error
     except ValueError as error:
-        hint = "use a path, or a URL such as file:///data/store or s3://bucket/folder"
+        hint = (
+            "use a path, or a URL such as file:///data/store or s3://bucket/folder; "
+            "a package makes a file system of its own known by the entry point fsspec.specs"
+        )
         raise ArgumentError(f"cannot open the store {shown}: {error}", hint=hint, url=shown) from error
     except Exception as error:
         raise _refusal(error, shown, "open") from error

@@ -95,6 +95,13 @@ def test_an_unknown_protocol_is_an_argument_error(url: str) -> None:
     assert "path" in caught.value.hint
 
 
+def test_a_file_system_that_is_not_registered_is_told_where_it_would_be() -> None:
+    """A program may have registered its own with fsspec by hand, which no other program sees."""
+    with pytest.raises(ArgumentError, match="Protocol not known: nonsense") as caught:
+        open_store("nonsense://bucket")
+    assert "the entry point fsspec.specs" in caught.value.hint
+
+
 def test_a_missing_library_is_named() -> None:
     """A protocol whose library is missing says which extra brings it."""
     program = """
