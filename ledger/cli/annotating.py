@@ -5,14 +5,16 @@ import click
 from ledger.cli.arguments import key_value
 from ledger.cli.errors import print_warning
 from ledger.cli.printing import print_json, print_line
-from ledger.cli.session import ExampleCommand, Session, json_option, pass_session, version_argument
+from ledger.cli.session import ExampleCommand, Session, complete_tag, json_option, pass_session, version_argument
 from ledger.cli.shapes import full_version_shape, label_of, version_shape
 
 
 @click.command(cls=ExampleCommand, example="ledger tag iris@1 best approved --remove raw")
 @version_argument
 @click.argument("tags", metavar="[TAG]...", nargs=-1)
-@click.option("--remove", metavar="TAG", multiple=True, help="A tag to take off; may be repeated.")
+@click.option(
+    "--remove", metavar="TAG", multiple=True, help="A tag to take off; may be repeated.", shell_complete=complete_tag
+)
 @json_option
 @pass_session
 def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str, ...]) -> None:

@@ -32,7 +32,7 @@ class _Bash(BashComplete):
         case $kind in
             file) compopt -o default ;;
             dir) compopt -o dirnames ;;
-            plain) COMPREPLY+=("${value#"$kept"}") ;;
+            plain) printf -v value %%q "${value#"$kept"}"; COMPREPLY+=("$value") ;;
         esac
     done < <(env COMP_WORDS="$(printf '%%s\n' "${words[@]}")" COMP_CWORD=$((${#words[@]} - 1)) \
         %(complete_var)s=bash_complete "$1")

@@ -7,7 +7,7 @@ from ledger.cli.printing import print_fields, print_json, print_line, print_tabl
 from ledger.cli.session import ExampleCommand, Session, complete_version, json_option, pass_session
 from ledger.cli.shapes import full_run_shape, label_of, readable, run_shape
 from ledger.errors import RunNotFoundError
-from ledger.lookup import PipelineRun, Reader, StepRun
+from ledger.lookup import RUN_STATUSES, PipelineRun, Reader, StepRun
 from ledger.wording import shown
 
 _NAMES_SHOWN = 4
@@ -29,7 +29,12 @@ def run() -> None:
 
 @run.command("list", cls=ExampleCommand, example="ledger run list --limit 20")
 @click.argument("pipeline", required=False)
-@click.option("--status", metavar="STATUS", help="Only those that are completed, failed or running.")
+@click.option(
+    "--status",
+    metavar="STATUS",
+    type=click.Choice(RUN_STATUSES),
+    help="Only those that are completed, failed or running.",
+)
 @click.option(
     "--using",
     metavar="NAME[@VERSION]",

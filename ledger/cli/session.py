@@ -93,6 +93,16 @@ def complete_version(context: click.Context, parameter: click.Parameter, incompl
     )
 
 
+def complete_tag(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The tags, for the shell, of the version that the words before name."""
+    given = context.params.get("version")
+    # The option to complete has no value yet: click then leaves the arguments before it unread.
+    version = given if given is not None else next(iter(context.args), None)
+    if version is None:
+        return []
+    return _complete(context, lambda reader: list(reader.get(version).tags), incomplete)
+
+
 def complete_remote(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """The names of remotes that begin so, for the shell."""
     return _complete(context, lambda reader: sorted(read_config(reader.path).remotes), incomplete)

@@ -21,6 +21,7 @@ from ledger.lookup.differences import Change, Origin, VersionDiff
 from ledger.lookup.discovery import LEDGER_DIRECTORY, find_ledger, is_ledger, none_found, place_for_new
 from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.file_differences import FileChange, FilesDiff
+from ledger.lookup.finding_runs import RUN_STATUSES
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.parts import Part, no_file
 from ledger.lookup.presence import present
@@ -46,6 +47,7 @@ __all__ = [
     "CONFIG_FILE",
     "DEFAULT_STORE",
     "LEDGER_DIRECTORY",
+    "RUN_STATUSES",
     "Access",
     "Artifact",
     "ArtifactVersion",

@@ -8,7 +8,7 @@ import heapq
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from ledger.errors import (
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 _ID_LENGTH = 36
 _PREFIX = re.compile(r"[0-9a-f-]{4,36}")
-_STATUSES = ("completed", "failed", "running")
+RUN_STATUSES: Final = ("completed", "failed", "running")
+"""What a run can be; ``cached`` is only a step."""
 
 
 def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
@@ -59,8 +60,8 @@ def list_runs(
     """The runs, oldest first; ``limit`` keeps the newest."""
     if pipeline is not None and not isinstance(pipeline, str):
         raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
-    if status is not None and status not in _STATUSES:
-        raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {' or '.join(_STATUSES)}")
+    if status is not None and status not in RUN_STATUSES:
+        raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {' or '.join(RUN_STATUSES)}")
     if using is not None and not isinstance(using, ArtifactVersion):
         raise ArgumentTypeError(
             f"what a run used is given as an ArtifactVersion, got {type(using).__name__}: {shown(using)}",

@@ -227,6 +227,8 @@ def test_no_summary_of_a_command_is_cut(cli: Cli) -> None:
         ["artifact", "list", "--tag"],
         ["save"],
         ["completion", "sh"],
+        ["run", "list", "--status", "cached"],
+        ["artifact", "version", "list", "--type", "model"],
     ],
 )
 def test_bad_usage_exits_with_2(cli: Cli, words: list[str]) -> None:
@@ -503,6 +505,18 @@ def test_completion_knows_what_an_option_or_a_remote_may_be(cli: Cli, iris: dict
     assert "plain,hub" == complete(words="ledger sync h")
     assert "plain,hub" == complete(words="ledger remote remove h")
     assert "file,d" == complete(words="ledger init x --store d")
+    assert "plain,failed" == complete(words="ledger run list --status f")
+
+
+def test_completion_knows_the_tags_to_take_off(cli: Cli, iris: dict[str, Any]) -> None:
+    """Those of the version that is named, wherever the option stands; none where there is no such version."""
+    cli("tag", "iris@1", "ripe")
+    save_artifact(1, "iris", tags=["other"])
+    for words in ("iris@1 --remove r", "iris@1 new --remove raw --remove r", "--remove other iris@1 --remove r"):
+        assert ["plain,raw", "plain,ripe"] == complete(words=f"ledger tag {words}").split()
+    assert "plain,other" == complete(words="ledger tag iris --remove o")
+    for words in ("--remove r", "iris@9 --remove r", "nothing --remove r"):
+        assert "" == complete(words=f"ledger tag {words}")
 
 
 def complete_in_bash(cli: Cli, workdir: Path, *words: str) -> list[str]:
@@ -529,6 +543,13 @@ def test_completion_in_bash_knows_whole_words(cli: Cli, workdir: Path) -> None:
     assert ["other"] == complete_in_bash(cli, workdir, "ledger", " log", " o")
     assert ["@1"] == complete_in_bash(cli, workdir, "ledger", " log", " other", "@")
     assert ["ModelArtifact"] == complete_in_bash(cli, workdir, "ledger", " save", " x", " --type", "=", "M")
+
+
+def test_completion_in_bash_quotes_what_bash_would_cut(cli: Cli, workdir: Path) -> None:
+    """A tag of several words is offered as one."""
+    save_artifact(1, "other", tags=["as it is"])
+    offered = complete_in_bash(cli, workdir, "ledger", " tag", " other", " --remove", " a")
+    assert r"as\ it\ is" == " ".join(offered)
 
 
 def test_looking_imports_nothing_heavy(iris: dict[str, Any]) -> None:
