@@ -44,14 +44,6 @@ def absent(store: Store, keys: Iterable[str]) -> Iterator[Fault]:
     yield from filter(None, ask_each(store, partial(_absence, store), keys))
 
 
-def _absence(store: Store, key: str) -> Fault | None:
-    try:
-        return None if store.has(key) else missing(store, key)
-    except StorageError as error:
-        raise_if_inconclusive(error)
-        return Fault(key, "corrupt", str(error))
-
-
 def check_table(store: Store, content: Content) -> Fault | None:
     """What is wrong with where a table says that its content lies, its packs' indexes being sound.
 
@@ -94,6 +86,14 @@ def check_objects(store: Store, keys: Iterable[str]) -> Iterator[Checked]:
         (packs if kind_of(key) == "packs" else small).append(key)
     yield from _check_each(store, small, small_at_once(store))
     yield from _check_each(store, packs, gets_at_once(store))
+
+
+def _absence(store: Store, key: str) -> Fault | None:
+    try:
+        return None if store.has(key) else missing(store, key)
+    except StorageError as error:
+        raise_if_inconclusive(error)
+        return Fault(key, "corrupt", str(error))
 
 
 def _check_each(store: Store, keys: Iterable[str], threads: int | None) -> Iterator[Checked]:

@@ -87,23 +87,9 @@ def encode_frame(plain: bytes | memoryview) -> bytes:
         raise MemoryError(str(error)) from error
 
 
-def _is_worth_it(plain: bytes | memoryview, frame: bytes) -> bool:
-    return len(plain) - len(frame) >= len(plain) / _LEAST_SAVING
-
-
 def codec_of(stored: bytes | memoryview) -> Codec:
     """How stored bytes are to be read."""
     return "zstd" if stored[: len(_MAGIC)] == _MAGIC else "none"
-
-
-def _is_mistakable(plain: bytes | memoryview) -> bool:
-    """Whether the zstd program would decompress these bytes if they were stored plain."""
-    if not plain or plain[0] not in _FIRST_BYTES:
-        return False
-    start = bytes(plain[:4])
-    if start.startswith(_MISTAKABLE):
-        return True
-    return any(start[1:] == rest and start[0] in first for rest, first in (_OLD_ZSTD, _SKIPPABLE))
 
 
 def open_chunk(stored: bytes | memoryview, size: int, sought: Sought) -> bytes | memoryview:
@@ -166,3 +152,17 @@ def open_frame(frame: bytes | memoryview, size: int, sought: Sought) -> bytes:
     if len(plain) != size:
         raise sought.damaged(f"holds {len(plain)} bytes, expected {size}", expected=size, found=len(plain))
     return plain
+
+
+def _is_worth_it(plain: bytes | memoryview, frame: bytes) -> bool:
+    return len(plain) - len(frame) >= len(plain) / _LEAST_SAVING
+
+
+def _is_mistakable(plain: bytes | memoryview) -> bool:
+    """Whether the zstd program would decompress these bytes if they were stored plain."""
+    if not plain or plain[0] not in _FIRST_BYTES:
+        return False
+    start = bytes(plain[:4])
+    if start.startswith(_MISTAKABLE):
+        return True
+    return any(start[1:] == rest and start[0] in first for rest, first in (_OLD_ZSTD, _SKIPPABLE))

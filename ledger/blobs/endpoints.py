@@ -60,17 +60,6 @@ def without_credentials(url: str) -> str:
     return shown
 
 
-def _misleading(url: str) -> str:
-    """What of a URL would be passed over without a word, so that two of them would mean one folder."""
-    if not url.isprintable():
-        return "has a control character"
-    for mark, name in (("#", "a #"), ("?", "a query")):
-        if mark in url:
-            return f"has {name}"
-    steps = {".", ".."} & {*unquote(urlsplit(url).path).split("/")}
-    return f"has the step {max(steps)!r}" if steps else ""
-
-
 def open_bucket(url: str, timeout: float, *, silence: float | None = None, retries: int = 0) -> Any:
     """What the library knows a bucket by; nothing is asked yet.
 
@@ -103,6 +92,17 @@ def open_bucket(url: str, timeout: float, *, silence: float | None = None, retri
         reason = str(error).partition("\n")[0]
         hint = "check the URL, and the environment variables of the service (specs/stores.md, 2)"
         raise ArgumentError(f"cannot open the store {url}: {reason}", hint=hint, url=url) from error
+
+
+def _misleading(url: str) -> str:
+    """What of a URL would be passed over without a word, so that two of them would mean one folder."""
+    if not url.isprintable():
+        return "has a control character"
+    for mark, name in (("#", "a #"), ("?", "a query")):
+        if mark in url:
+            return f"has {name}"
+    steps = {".", ".."} & {*unquote(urlsplit(url).path).split("/")}
+    return f"has the step {max(steps)!r}" if steps else ""
 
 
 def _endpoint(protocol: str, url: str) -> str:

@@ -86,16 +86,6 @@ def scan_folder(folder: Path, *, without: Path | None = None, portable: bool = F
     return files
 
 
-def _not_portable(paths: Sequence[str]) -> list[str]:
-    """What Windows or macOS could not hold of the paths of a folder."""
-    groups = (paths[start : start + _JUDGED_TOGETHER] for start in range(0, len(paths), _JUDGED_TOGETHER))
-    suspicious = chain.from_iterable(group for group in groups if not are_portable(group))
-    problems = [f"{path!r}: {problem}" for path in suspicious if (problem := portability_problem(path)) is not None]
-    pairs = case_collisions(paths)
-    problems += [f"{first!r} and {second!r} differ only in case or in their form of Unicode" for first, second in pairs]
-    return problems
-
-
 def refuse(folder: Path, problems: Sequence[str]) -> None:
     """Raise `UnsupportedFileError` if there are problems, with the list of them."""
     if not problems:
@@ -120,6 +110,16 @@ def is_inside(root: str, path: str) -> bool:
     except RecursionError:  # up to Python 3.12
         return False
     return real == root or real.startswith(root.rstrip("/") + "/")
+
+
+def _not_portable(paths: Sequence[str]) -> list[str]:
+    """What Windows or macOS could not hold of the paths of a folder."""
+    groups = (paths[start : start + _JUDGED_TOGETHER] for start in range(0, len(paths), _JUDGED_TOGETHER))
+    suspicious = chain.from_iterable(group for group in groups if not are_portable(group))
+    problems = [f"{path!r}: {problem}" for path in suspicious if (problem := portability_problem(path)) is not None]
+    pairs = case_collisions(paths)
+    problems += [f"{first!r} and {second!r} differ only in case or in their form of Unicode" for first, second in pairs]
+    return problems
 
 
 def _walk(root: str, left_out: str) -> Iterator[tuple[str, list[os.DirEntry[str]]]]:

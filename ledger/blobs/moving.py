@@ -48,6 +48,19 @@ def moved_runs(runs: Sequence[Run], places: Moves) -> tuple[Run, ...]:
     return tuple(_joined(_moved(runs, places)))
 
 
+def numbers_in(index: PackIndex, stretches: Sequence[Stretch]) -> list[int]:
+    """The chunks of a pack that some stretches name, in order."""
+    named = {number for first, stop in stretches for number in range(first, min(stop, len(index.entries)))}
+    return sorted(named)
+
+
+def pack_of(key: str) -> str:
+    """The name of the pack that has a key."""
+    kind, name = parse_key(key) or ("", "")
+    assert kind == "packs", f"{key} is no pack"
+    return name
+
+
 def _moved(runs: Sequence[Run], places: Moves) -> Iterator[tuple[str, int]]:
     for pack, first, count in runs:
         yield from (places.get((pack, number), (pack, number)) for number in range(first, first + count))
@@ -65,19 +78,6 @@ def _joined(chunks: Iterator[tuple[str, int]]) -> Iterator[Run]:
         run = (pack, number, 1)
     if run is not None:
         yield run
-
-
-def numbers_in(index: PackIndex, stretches: Sequence[Stretch]) -> list[int]:
-    """The chunks of a pack that some stretches name, in order."""
-    named = {number for first, stop in stretches for number in range(first, min(stop, len(index.entries)))}
-    return sorted(named)
-
-
-def pack_of(key: str) -> str:
-    """The name of the pack that has a key."""
-    kind, name = parse_key(key) or ("", "")
-    assert kind == "packs", f"{key} is no pack"
-    return name
 
 
 def _checked(store: Store, index: PackIndex, number: int, label: str) -> bytes:

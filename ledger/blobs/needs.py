@@ -54,13 +54,13 @@ def sizes_of(content: Content) -> dict[str, int]:
     return {chunk_key(digest): size for digest, size in content.chunks or ()}
 
 
-def _has_links(files: Iterable[FileEntry]) -> bool:
-    return any(file.kind == "link" for file in files)
-
-
 def stretches_of(table: Table) -> dict[str, tuple[Stretch, ...]]:
     """The chunks that a table names, by the key of their pack."""
     found: dict[str, list[Stretch]] = {}
     for pack, first, count in table.runs:
         found.setdefault(pack_key(pack), []).append((first, first + count))
     return {key: tuple(stretches) for key, stretches in found.items()}
+
+
+def _has_links(files: Iterable[FileEntry]) -> bool:
+    return any(file.kind == "link" for file in files)

@@ -27,6 +27,11 @@ class FileRanges(Protocol):
         """Those from ``start`` on, into all of ``target``."""
 
 
+def readable_file(size: int, source: FileRanges) -> BinaryIO:
+    """A buffered file of ``size`` bytes, which ``source`` gives."""
+    return io.BufferedReader(_Fetching(size, source), BUFFER_SIZE)
+
+
 class _Fetching(io.RawIOBase):
     """A raw file over the bytes of a source."""
 
@@ -91,8 +96,3 @@ class _Fetching(io.RawIOBase):
         blocks = list(self._source.blocks(self._position, stop))
         self._kept = blocks[0] if len(blocks) == 1 else memoryview(b"".join(blocks))
         self._kept_at = self._position
-
-
-def readable_file(size: int, source: FileRanges) -> BinaryIO:
-    """A buffered file of ``size`` bytes, which ``source`` gives."""
-    return io.BufferedReader(_Fetching(size, source), BUFFER_SIZE)

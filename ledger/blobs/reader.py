@@ -131,6 +131,31 @@ def are_present(store: Store, contents: Iterable[Content]) -> Iterator[bool]:
     return ask_each(store, partial(is_present, store), contents)
 
 
+def whole_files(content: Content, *, label: str) -> tuple[FileEntry, ...]:
+    """The files of a content that stands whole in its manifest, once its parts agree."""
+    files = content.files or ()
+    try:
+        check_files(files, where=label)
+    except FormatError as error:
+        raise IntegrityError(str(error), digest=content.digest) from error
+    chunks = content.chunks or ()
+    sizes = sum(size for _, size in chunks), sum(file.size for file in files)
+    if content.linked is None:
+        digest = content_digest(files, segments_of(chunks))
+        if digest != content.digest:
+            raise IntegrityError(
+                f"{label}: the manifest describes the content {digest}, expected {content.digest}",
+                digest=content.digest,
+                found=digest,
+            )
+        if sizes != (content.size, content.size) or len(chunks) > 1:
+            raise IntegrityError(
+                f"{label}: {len(chunks)} chunks of {sizes[0]} bytes and files of {sizes[1]}, expected {content.size}",
+                digest=content.digest,
+            )
+    return files
+
+
 class _StoredFiles:
     """Files that are kept in chunks."""
 
@@ -195,28 +220,3 @@ class _InStream:
 
     def fill(self, start: int, target: memoryview) -> None:
         self._stream.fill(self._at + start, target)
-
-
-def whole_files(content: Content, *, label: str) -> tuple[FileEntry, ...]:
-    """The files of a content that stands whole in its manifest, once its parts agree."""
-    files = content.files or ()
-    try:
-        check_files(files, where=label)
-    except FormatError as error:
-        raise IntegrityError(str(error), digest=content.digest) from error
-    chunks = content.chunks or ()
-    sizes = sum(size for _, size in chunks), sum(file.size for file in files)
-    if content.linked is None:
-        digest = content_digest(files, segments_of(chunks))
-        if digest != content.digest:
-            raise IntegrityError(
-                f"{label}: the manifest describes the content {digest}, expected {content.digest}",
-                digest=content.digest,
-                found=digest,
-            )
-        if sizes != (content.size, content.size) or len(chunks) > 1:
-            raise IntegrityError(
-                f"{label}: {len(chunks)} chunks of {sizes[0]} bytes and files of {sizes[1]}, expected {content.size}",
-                digest=content.digest,
-            )
-    return files

@@ -125,6 +125,19 @@ def table_sought(store: Store, digest: Digest, label: str) -> Sought:
     return Sought(label, "table", digest, store, table_key(digest))
 
 
+def put_runs(store: Store, content: Content, runs: Sequence[Run]) -> None:
+    """Publish a content's table again with other runs of the same chunks; what else it says stays as it is."""
+    sought = table_sought(store, content.digest, THE_STORE)
+    store.put(sought.key, [with_runs(store.get(sought.key, 0, stored_limit(TABLE_LIMIT)), runs, sought)])
+
+
+def with_runs(stored: bytes, runs: Sequence[Run], sought: Sought) -> bytes:
+    """A table as it is stored, with other runs of the same chunks; what else it says stays as it is."""
+    data = open_frame(stored, frame_size(stored, sought), sought)
+    record = decode_compact(data, dict[str, object], where=str(sought))
+    return encode_frame(encode_compact({**record, "runs": runs}))
+
+
 def _load(store: Store, digest: Digest, label: str) -> tuple[Table, bytes]:
     table, sought, frame = _read(store, digest, label)
     try:
@@ -154,19 +167,6 @@ def _read(store: Store, digest: Digest, label: str) -> tuple[Table, Sought, byte
         raise
     except FormatError as error:
         raise sought.damaged(f"is damaged: {str(error).removeprefix(f'{sought}: ')}") from error
-
-
-def put_runs(store: Store, content: Content, runs: Sequence[Run]) -> None:
-    """Publish a content's table again with other runs of the same chunks; what else it says stays as it is."""
-    sought = table_sought(store, content.digest, THE_STORE)
-    store.put(sought.key, [with_runs(store.get(sought.key, 0, stored_limit(TABLE_LIMIT)), runs, sought)])
-
-
-def with_runs(stored: bytes, runs: Sequence[Run], sought: Sought) -> bytes:
-    """A table as it is stored, with other runs of the same chunks; what else it says stays as it is."""
-    data = open_frame(stored, frame_size(stored, sought), sought)
-    record = decode_compact(data, dict[str, object], where=str(sought))
-    return encode_frame(encode_compact({**record, "runs": runs}))
 
 
 def _problem(table: Table, digest: Digest) -> str | None:

@@ -40,16 +40,6 @@ def check_readable(git_dir: Path, *tips: CommitId) -> None:
         raise_if_object_damaged(error)  # what is odd about a commit that could be read is for others to judge
 
 
-def _ask(git_dir: Path, one: CommitId, other: CommitId, *question: str) -> Done:
-    """What Git says: code 0 is yes, 1 is no. Raises an error where Git could not tell, which is not a no."""
-    done = run_git(git_dir, *question, one, other)
-    if done.code not in (0, 1):
-        check_readable(git_dir, one, other)
-        words = f"git cannot tell what {other} is built on: {done.words}"
-        raise RemoteError(words, hint=advice(done.words, "run `ledger verify`"), commit=other)
-    return done
-
-
 def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> list[CommitId]:
     """The commits that a tip is built on and a known commit is not, oldest first.
 
@@ -67,6 +57,16 @@ def commits_between(git_dir: Path, known: CommitId | None, tip: CommitId) -> lis
         held = _parents_by_commit(git_dir, known)
         return [commit for commit in found if commit not in held]
     return list(found)
+
+
+def _ask(git_dir: Path, one: CommitId, other: CommitId, *question: str) -> Done:
+    """What Git says: code 0 is yes, 1 is no. Raises an error where Git could not tell, which is not a no."""
+    done = run_git(git_dir, *question, one, other)
+    if done.code not in (0, 1):
+        check_readable(git_dir, one, other)
+        words = f"git cannot tell what {other} is built on: {done.words}"
+        raise RemoteError(words, hint=advice(done.words, "run `ledger verify`"), commit=other)
+    return done
 
 
 def _parents_by_commit(git_dir: Path, tip: CommitId, *without: str) -> dict[CommitId, list[str]]:

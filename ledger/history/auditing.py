@@ -81,11 +81,6 @@ def check_missed(history: History, before: frozenset[str]) -> Iterator[GitFault]
                 yield GitFault(where, "missing", f"{history.git_dir / where} was missing; it has been made again")
 
 
-def _packs(history: History) -> Iterator[Path]:
-    folder = history.objects.pack_directory
-    yield from (folder / name.removesuffix(".pack") for name in names_in(folder) if name.endswith(".pack"))
-
-
 def check_git_file(history: History, name: str) -> Iterator[GitFault]:
     """What is wrong with a file, the loose files of a folder, or a pack and what belongs to it."""
     path = history.git_dir / name
@@ -98,25 +93,6 @@ def check_git_file(history: History, name: str) -> Iterator[GitFault]:
             yield GitFault(name, "corrupt", str(error))
 
 
-def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
-    """The faults of one file of the repository, each kind of file by its own check."""
-    if name in ("HEAD", "config"):
-        yield from _check_small(path, name)
-    elif name == SHALLOW:
-        if mode_of(path, follow=False):
-            yield GitFault(
-                name, "corrupt", f"{path} cuts the history off for Git, which could remove what is behind it"
-            )
-    elif name in ("refs", PACKED_REFS, "logs"):
-        yield from check_refs(history, name)
-    elif name.startswith("objects/pack/pack-"):
-        yield from check_pack(path, name)
-    elif len(name) == len("objects/ab"):
-        yield from check_loose(path, name)
-    else:
-        yield from check_trailer(path, name)
-
-
 def all_commits(history: History) -> Iterator[CommitId]:
     """The id of every commit that can be found of this history; of those that cannot be read, only the id.
 
@@ -124,35 +100,6 @@ def all_commits(history: History) -> Iterator[CommitId]:
     """
     found = read_tips(history.git_dir).accepted
     return _reached(history, (id for ref, id in found.items() if not ref.startswith(_GITS_OWN)))
-
-
-def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
-    waiting = sorted(set(_commits_behind(history, set(tips))))
-    seen = set(waiting)
-    while waiting:
-        id = waiting.pop()
-        yield id
-        try:
-            parents = history.objects.commit(id).parents
-        except (IntegrityError, StorageError) as error:
-            raise_if_inconclusive(error)
-            continue  # `check_commit` says what is wrong with it
-        for parent in parents:
-            if parent not in seen:
-                seen.add(parent)
-                waiting.append(parent)
-
-
-def _commits_behind(history: History, named: Iterable[CommitId]) -> Iterator[CommitId]:
-    """The commits that refs mean, which may name a tag; of what cannot be read on the way the id."""
-    for id in named:
-        try:
-            commit = commit_behind(history.objects, id)
-        except (IntegrityError, StorageError) as error:
-            raise_if_inconclusive(error)
-            commit = CommitId(str(error.facts.get("digest", id)))  # `check_commit` says what is wrong with it
-        if commit is not None:
-            yield commit
 
 
 def check_commit(history: History, id: CommitId) -> GitFault | None:
@@ -197,6 +144,59 @@ def check_nothing_taken_back(history: History) -> Iterator[GitFault]:
         subject = lost[id].message.split("\n", 1)[0]
         message = f"commit {id} ({subject}) was published once, and no ref of {history.git_dir} reaches it any more"
         yield GitFault(f"commit {id}", "corrupt", message)
+
+
+def _packs(history: History) -> Iterator[Path]:
+    folder = history.objects.pack_directory
+    yield from (folder / name.removesuffix(".pack") for name in names_in(folder) if name.endswith(".pack"))
+
+
+def _check_file(history: History, path: Path, name: str) -> Iterator[GitFault]:
+    """The faults of one file of the repository, each kind of file by its own check."""
+    if name in ("HEAD", "config"):
+        yield from _check_small(path, name)
+    elif name == SHALLOW:
+        if mode_of(path, follow=False):
+            yield GitFault(
+                name, "corrupt", f"{path} cuts the history off for Git, which could remove what is behind it"
+            )
+    elif name in ("refs", PACKED_REFS, "logs"):
+        yield from check_refs(history, name)
+    elif name.startswith("objects/pack/pack-"):
+        yield from check_pack(path, name)
+    elif len(name) == len("objects/ab"):
+        yield from check_loose(path, name)
+    else:
+        yield from check_trailer(path, name)
+
+
+def _reached(history: History, tips: Iterable[CommitId]) -> Iterator[CommitId]:
+    waiting = sorted(set(_commits_behind(history, set(tips))))
+    seen = set(waiting)
+    while waiting:
+        id = waiting.pop()
+        yield id
+        try:
+            parents = history.objects.commit(id).parents
+        except (IntegrityError, StorageError) as error:
+            raise_if_inconclusive(error)
+            continue  # `check_commit` says what is wrong with it
+        for parent in parents:
+            if parent not in seen:
+                seen.add(parent)
+                waiting.append(parent)
+
+
+def _commits_behind(history: History, named: Iterable[CommitId]) -> Iterator[CommitId]:
+    """The commits that refs mean, which may name a tag; of what cannot be read on the way the id."""
+    for id in named:
+        try:
+            commit = commit_behind(history.objects, id)
+        except (IntegrityError, StorageError) as error:
+            raise_if_inconclusive(error)
+            commit = CommitId(str(error.facts.get("digest", id)))  # `check_commit` says what is wrong with it
+        if commit is not None:
+            yield commit
 
 
 def _commit_of_a_ledger(objects: Objects, id: CommitId) -> Commit | None:

@@ -69,6 +69,14 @@ class Chain:
         self._objects.remember(self.new)
 
 
+def encode_commit(tree: ObjectId, parents: Sequence[CommitId], author: str, now: dt.datetime, message: str) -> bytes:
+    """The bytes of a commit by a person, ``Name <address>``, at a time in UTC."""
+    name, address = (cleaned(part) for part in [*author.rsplit(" <", 1), ""][:2])
+    person = f"{name or 'unknown'} <{address}> {max(0, int(now.timestamp()))} +0000"
+    above = "".join(f"parent {parent}\n" for parent in parents)
+    return f"tree {tree}\n{above}author {person}\ncommitter {person}\n\n{message}".encode(errors="replace")
+
+
 class _Unwritten:
     """The objects of a repository, and over them those of a chain."""
 
@@ -80,11 +88,3 @@ class _Unwritten:
         """The bytes of an object."""
         found = self._new.get(id)
         return found[1] if found is not None and found[0] == kind else self._objects.get(id, kind, named_by)
-
-
-def encode_commit(tree: ObjectId, parents: Sequence[CommitId], author: str, now: dt.datetime, message: str) -> bytes:
-    """The bytes of a commit by a person, ``Name <address>``, at a time in UTC."""
-    name, address = (cleaned(part) for part in [*author.rsplit(" <", 1), ""][:2])
-    person = f"{name or 'unknown'} <{address}> {max(0, int(now.timestamp()))} +0000"
-    above = "".join(f"parent {parent}\n" for parent in parents)
-    return f"tree {tree}\n{above}author {person}\ncommitter {person}\n\n{message}".encode(errors="replace")

@@ -60,6 +60,15 @@ def apply_delta(base: bytes, delta: bytes) -> bytes:
         raise ValueError("a delta is cut short") from error
 
 
+def common_prefix(one: bytes, other: bytes) -> int:
+    """How many bytes both begin with."""
+    length = min(len(one), len(other))
+    if length > _SHORT:
+        return _alike_until(one, other, 0, length)
+    differing = int.from_bytes(one[:length]) ^ int.from_bytes(other[:length])
+    return length - (differing.bit_length() + 7) // 8
+
+
 def _apply(base: bytes, delta: bytes, at: int, expected: int) -> bytes:
     """What the instructions of a delta make of its base, which begin at ``at``; says what is wrong with them."""
     parts: list[bytes] = []
@@ -111,15 +120,6 @@ def _compiled() -> Callable[[bytes, bytes], bytes | None] | None:
             return None
 
     return try_apply
-
-
-def common_prefix(one: bytes, other: bytes) -> int:
-    """How many bytes both begin with."""
-    length = min(len(one), len(other))
-    if length > _SHORT:
-        return _alike_until(one, other, 0, length)
-    differing = int.from_bytes(one[:length]) ^ int.from_bytes(other[:length])
-    return length - (differing.bit_length() + 7) // 8
 
 
 def _pieces_of_tree(base: bytes, target: bytes) -> Iterator[Piece]:

@@ -143,17 +143,6 @@ def allocate(name: Name, id: VersionId, latest: Claim | None, requested: Version
     return Claim(name, position, requested, max(counter, number or 0), id)
 
 
-def _place_version(draft: VersionDraft, snapshot: Snapshot, tree: GrowingTree) -> Claim:
-    refuse_collision(draft.name, snapshot)
-    if draft.requested is not None:
-        refuse_existing(draft.name, draft.requested, snapshot)
-    claim = allocate(draft.name, draft.id, snapshot.latest(draft.name), draft.requested)
-    tree.add((*claim.path, layout.MANIFEST), draft.manifest)
-    if claim.pointer is not None:
-        tree.add(claim.pointer, b"")
-    return claim
-
-
 def refuse_collision(name: Name, snapshot: Snapshot) -> None:
     """Raise `NameCollisionError` if a new name differs only in case from one that exists."""
     if snapshot.has_artifact(name):
@@ -180,22 +169,6 @@ def refuse_existing(name: Name, version: VersionString, snapshot: Snapshot) -> N
         )
 
 
-def _end_of(drafted: Claim, snapshot: Snapshot) -> tuple[Claim, EventId | None]:
-    """Where the version of a draft is by now, and the newest event that it has."""
-    claim = snapshot.claim_now(drafted)
-    if claim is None:
-        raise VersionNotFoundError(f"{drafted.label} (id {drafted.id}) is no longer where it was", name=drafted.name)
-    return claim, snapshot.last_event(claim)
-
-
-def _place_event(draft: EventDraft, claim: Claim, tree: GrowingTree, time_ms: int, *, after: EventId | None) -> EventId:
-    event = EventId(new_uuid(time_ms, after=after))
-    # By its fields, not by its type: the record may be of a newer program that waits for this one.
-    record = decode(draft.record, dict[str, object], where=f"an event on {draft.claim.label}")
-    tree.add((*claim.path, f"{event}.json"), encode({**record, "id": event}))
-    return event
-
-
 def message_for(drafts: Sequence[Draft], claims: Sequence[Claim], time_text: str, subject: str = "") -> str:
     """The commit message: what happened, then trailers for `git log --grep` (specs/format.md, 4.4)."""
     events = [draft for draft in drafts if isinstance(draft, EventDraft)]
@@ -210,6 +183,33 @@ def message_for(drafts: Sequence[Draft], claims: Sequence[Claim], time_text: str
     what = _subject(claims, events)
     head = f"{subject}: {what}" if subject and what else subject or what or "add records"
     return "\n".join([head, "", *dict.fromkeys(lines), ""])
+
+
+def _place_version(draft: VersionDraft, snapshot: Snapshot, tree: GrowingTree) -> Claim:
+    refuse_collision(draft.name, snapshot)
+    if draft.requested is not None:
+        refuse_existing(draft.name, draft.requested, snapshot)
+    claim = allocate(draft.name, draft.id, snapshot.latest(draft.name), draft.requested)
+    tree.add((*claim.path, layout.MANIFEST), draft.manifest)
+    if claim.pointer is not None:
+        tree.add(claim.pointer, b"")
+    return claim
+
+
+def _end_of(drafted: Claim, snapshot: Snapshot) -> tuple[Claim, EventId | None]:
+    """Where the version of a draft is by now, and the newest event that it has."""
+    claim = snapshot.claim_now(drafted)
+    if claim is None:
+        raise VersionNotFoundError(f"{drafted.label} (id {drafted.id}) is no longer where it was", name=drafted.name)
+    return claim, snapshot.last_event(claim)
+
+
+def _place_event(draft: EventDraft, claim: Claim, tree: GrowingTree, time_ms: int, *, after: EventId | None) -> EventId:
+    event = EventId(new_uuid(time_ms, after=after))
+    # By its fields, not by its type: the record may be of a newer program that waits for this one.
+    record = decode(draft.record, dict[str, object], where=f"an event on {draft.claim.label}")
+    tree.add((*claim.path, f"{event}.json"), encode({**record, "id": event}))
+    return event
 
 
 def _subject(claims: Sequence[Claim], events: Sequence[EventDraft]) -> str:

@@ -88,27 +88,6 @@ def put_ids(data: bytes, ids: Mapping[int, ObjectId]) -> bytes:
     return data
 
 
-def _order_of(name: bytes, *, is_directory: bool) -> bytes:
-    """What entries are sorted by: directories as if they ended in a slash."""
-    return name + b"/" if is_directory else name
-
-
-def _place_in(data: bytes, order: bytes) -> int:
-    """Where in a tree an entry begins that is sorted by ``order``."""
-    _check_tree(data)
-    entries = [*_TREE_ENTRY.finditer(data)]
-    at = bisect(entries, order, key=lambda found: _order_of(found[2], is_directory=found[1] == DIRECTORY))
-    return entries[at].start() if at < len(entries) else len(data)
-
-
-def _line(name: str, entry: Entry) -> bytes:
-    return _head_of(name, is_directory=entry.is_directory) + bytes.fromhex(entry.id)
-
-
-def _head_of(name: str, *, is_directory: bool) -> bytes:
-    return b"%s %s\0" % (DIRECTORY if is_directory else _FILE, name.encode())
-
-
 def decode_tree(data: bytes) -> dict[str, Entry]:
     """The entries of a tree in its order; raises ``ValueError`` for anything but files and directories, each once."""
     return {name.decode(): Entry(mode == DIRECTORY, ObjectId(id.hex())) for name, (mode, id) in _by_name(data).items()}
@@ -176,6 +155,54 @@ def differing_entries(one: bytes, other: bytes) -> list[tuple[str, Entry | None,
     return [(name.decode(), _entry(old.get(name)), _entry(new.get(name))) for name in names]
 
 
+def decode_commit(id: CommitId, data: bytes) -> Commit:
+    """The parts of a commit that matter here; raises ``ValueError`` where they are not what Git writes.
+
+    They come first and once: what comes after the committer is passed over, as Git does, whatever it is called.
+    """
+    head = _COMMIT_HEAD.match(data)
+    if head is None:
+        raise ValueError(f"it begins with {data[:60]!r}, which is not its tree, parents, author and committer")
+    tree, parents, author, time = head.groups()
+    return Commit(
+        id,
+        ObjectId(tree.decode()),
+        tuple(map(CommitId, parents.decode().split()[1::2])),
+        author.decode(errors="replace"),
+        int(time),
+        data.partition(b"\n\n")[2].decode(errors="replace"),
+    )
+
+
+def decode_tag(data: bytes) -> ObjectId:
+    """The object that a tag with a message is about, another tag perhaps; raises ``ValueError`` where it names none."""
+    head = _TAG_HEAD.match(data)
+    if head is None:
+        raise ValueError(f"it begins with {data[:60]!r}, which is not the object that it is about")
+    return ObjectId(head[1].decode())
+
+
+def _order_of(name: bytes, *, is_directory: bool) -> bytes:
+    """What entries are sorted by: directories as if they ended in a slash."""
+    return name + b"/" if is_directory else name
+
+
+def _place_in(data: bytes, order: bytes) -> int:
+    """Where in a tree an entry begins that is sorted by ``order``."""
+    _check_tree(data)
+    entries = [*_TREE_ENTRY.finditer(data)]
+    at = bisect(entries, order, key=lambda found: _order_of(found[2], is_directory=found[1] == DIRECTORY))
+    return entries[at].start() if at < len(entries) else len(data)
+
+
+def _line(name: str, entry: Entry) -> bytes:
+    return _head_of(name, is_directory=entry.is_directory) + bytes.fromhex(entry.id)
+
+
+def _head_of(name: str, *, is_directory: bool) -> bytes:
+    return b"%s %s\0" % (DIRECTORY if is_directory else _FILE, name.encode())
+
+
 def _by_name(data: bytes) -> dict[bytes, tuple[bytes, bytes]]:
     """The mode and 20-byte id of each name in a tree; raises ``ValueError`` as `decode_tree` does."""
     _check_tree(data)
@@ -202,30 +229,3 @@ def _check_tree(data: bytes) -> None:
             raise ValueError(f"{name!r} has mode {mode}")
         at = end + 1 + ID_BYTES
     raise ValueError("an entry is cut short")
-
-
-def decode_commit(id: CommitId, data: bytes) -> Commit:
-    """The parts of a commit that matter here; raises ``ValueError`` where they are not what Git writes.
-
-    They come first and once: what comes after the committer is passed over, as Git does, whatever it is called.
-    """
-    head = _COMMIT_HEAD.match(data)
-    if head is None:
-        raise ValueError(f"it begins with {data[:60]!r}, which is not its tree, parents, author and committer")
-    tree, parents, author, time = head.groups()
-    return Commit(
-        id,
-        ObjectId(tree.decode()),
-        tuple(map(CommitId, parents.decode().split()[1::2])),
-        author.decode(errors="replace"),
-        int(time),
-        data.partition(b"\n\n")[2].decode(errors="replace"),
-    )
-
-
-def decode_tag(data: bytes) -> ObjectId:
-    """The object that a tag with a message is about, another tag perhaps; raises ``ValueError`` where it names none."""
-    head = _TAG_HEAD.match(data)
-    if head is None:
-        raise ValueError(f"it begins with {data[:60]!r}, which is not the object that it is about")
-    return ObjectId(head[1].decode())

@@ -49,6 +49,27 @@ def index_orphans(folder: Path, names: Collection[str]) -> None:
             _restore(folder, stem)
 
 
+def can_be_indexed(base: Path) -> bool:
+    """Whether the index of a pack could be made of the pack alone."""
+    return _index_of(base.with_name(f"{base.name}.pack")) is not None
+
+
+def is_sound(base: Path) -> bool | None:
+    """Whether an index is what was written, and lists as many objects as its pack holds.
+
+    ``None`` where it or its pack is not there: it may be about to come, or have gone, beside writers.
+    """
+    try:
+        data = read_file(f"{base}.idx")
+        head, pack_trailer = read_file(f"{base}.pack", length=PACK_HEAD), read_file(f"{base}.pack", start=-TRAILER)
+    except FileNotFoundError:
+        return None
+    body, trailer = data[:-TRAILER], data[-TRAILER:]
+    is_whole = data.startswith(INDEX_MAGIC) and hashlib.sha1(body, usedforsecurity=False).digest() == trailer
+    has_room = count_in_index(len(data)) >= int.from_bytes(head[-4:])
+    return is_whole and has_room and data[_COUNT] == head[-4:] and body[-TRAILER:] == pack_trailer
+
+
 def _is_readable(base: Path) -> bool:
     """Whether an index is sound; one that cannot be read is not."""
     try:
@@ -56,11 +77,6 @@ def _is_readable(base: Path) -> bool:
     except StorageError as error:
         raise_if_inconclusive(error)
         return False
-
-
-def can_be_indexed(base: Path) -> bool:
-    """Whether the index of a pack could be made of the pack alone."""
-    return _index_of(base.with_name(f"{base.name}.pack")) is not None
 
 
 def _restore(folder: Path, stem: str) -> bool:
@@ -86,22 +102,6 @@ def _taken_away(path: Path) -> bool:
     except OSError:
         return False  # it holds something, or nothing can be written
     return True
-
-
-def is_sound(base: Path) -> bool | None:
-    """Whether an index is what was written, and lists as many objects as its pack holds.
-
-    ``None`` where it or its pack is not there: it may be about to come, or have gone, beside writers.
-    """
-    try:
-        data = read_file(f"{base}.idx")
-        head, pack_trailer = read_file(f"{base}.pack", length=PACK_HEAD), read_file(f"{base}.pack", start=-TRAILER)
-    except FileNotFoundError:
-        return None
-    body, trailer = data[:-TRAILER], data[-TRAILER:]
-    is_whole = data.startswith(INDEX_MAGIC) and hashlib.sha1(body, usedforsecurity=False).digest() == trailer
-    has_room = count_in_index(len(data)) >= int.from_bytes(head[-4:])
-    return is_whole and has_room and data[_COUNT] == head[-4:] and body[-TRAILER:] == pack_trailer
 
 
 def _index_of(path: Path) -> bytes | None:

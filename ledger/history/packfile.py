@@ -247,6 +247,11 @@ def seal_index(names: Sequence[bytes], crcs: Sequence[bytes], offsets: Sequence[
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
 
 
+def map_file(path: str) -> memoryview:
+    """The bytes of a file, mapped as long as somebody looks at them; raises `PackDamage` for one cut short."""
+    return memoryview(_mapped(path))
+
+
 def _fan_out(firsts: bytes) -> bytes:
     """For each byte, how many names begin with it or a lower one, as four bytes; ``firsts`` are sorted."""
     parts, before = [], 0
@@ -255,11 +260,6 @@ def _fan_out(firsts: bytes) -> bytes:
         before = first
     parts.append(len(firsts).to_bytes(4) * (256 - before))
     return b"".join(parts)
-
-
-def map_file(path: str) -> memoryview:
-    """The bytes of a file, mapped as long as somebody looks at them; raises `PackDamage` for one cut short."""
-    return memoryview(_mapped(path))
 
 
 def _mapped(path: str) -> mmap.mmap:

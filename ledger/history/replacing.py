@@ -75,6 +75,16 @@ def put_in_place(objects: Objects, fold: Fold, columns: Sequence[Columns]) -> No
     _remove_packs(objects, folded)
 
 
+def remove_multi_pack_index(folder: Path) -> None:
+    """Remove Git's index over several packs, derived like any, which would name packs that are gone."""
+    layers = folder / f"{MULTI_PACK_INDEX}.d"
+    for path in (folder / MULTI_PACK_INDEX, layers / f"{MULTI_PACK_INDEX}-chain"):
+        remove_if_there(path)
+    with contextlib.suppress(StorageError):  # layers that cannot be listed stay: without the chain nobody reads them
+        for name in names_in(layers):
+            remove_if_there(layers / name)
+
+
 def _check_listed(fold: Fold, columns: Sequence[Columns]) -> None:
     """Raise `IntegrityError` unless the new index is to list what the old ones do: a fold may have begun long ago."""
     names, at = b"".join(part.names for part in columns), 0
@@ -115,13 +125,3 @@ def _remove_packs(objects: Objects, stems: Sequence[str]) -> None:
         if remove_if_there(f"{base}.idx"):
             for ending in _WITH_A_PACK:
                 remove_if_there(f"{base}{ending}")
-
-
-def remove_multi_pack_index(folder: Path) -> None:
-    """Remove Git's index over several packs, derived like any, which would name packs that are gone."""
-    layers = folder / f"{MULTI_PACK_INDEX}.d"
-    for path in (folder / MULTI_PACK_INDEX, layers / f"{MULTI_PACK_INDEX}-chain"):
-        remove_if_there(path)
-    with contextlib.suppress(StorageError):  # layers that cannot be listed stay: without the chain nobody reads them
-        for name in names_in(layers):
-            remove_if_there(layers / name)

@@ -87,32 +87,6 @@ def check_repository(git_dir: Path) -> None:
     _refuse_links(git_dir)
 
 
-def _refuse_links(git_dir: Path) -> None:
-    """Refuse a history out of which a link leads to files that it, or Git, would write to: they are the user's own.
-
-    A ledger may come from anybody. Objects may lie behind a link, in a folder of nothing else.
-    """
-    others = links_below(git_dir, lambda folder: folder not in (*_UNWRITTEN, "objects"))
-    objects = (f"objects/{name}" for name in links_below(git_dir / "objects", lambda _: False))
-    link = next((path for path in itertools.chain(others, objects) if _leads_astray(git_dir, path)), None)
-    if link is not None:
-        raise FormatError(
-            f"{git_dir / link} is a link out of the history, which would write to what is there",
-            hint="look where it leads: remove the link, or move what the history needs from there into its place",
-            where=str(git_dir / link),
-        )
-
-
-def _leads_astray(git_dir: Path, link: str) -> bool:
-    """Whether a link leads out of a history, to something that is there and is no folder of objects."""
-    place = git_dir / link
-    if link in _UNWRITTEN or not os.path.exists(place):
-        return False
-    names = names_in(place) if re.fullmatch(_OBJECTS, link) else []
-    is_of_objects = bool(names) and all(re.fullmatch(_OF_OBJECTS, name) for name in names)
-    return not (is_of_objects or Path(os.path.realpath(place)).is_relative_to(os.path.realpath(git_dir)))
-
-
 def check_depth(git_dir: Path) -> None:
     """Refuse a repository that is cut off for Git: what it says of a commit's descent would be wrong."""
     if mode_of(git_dir / SHALLOW):
@@ -154,3 +128,29 @@ def check_format(found: object, features: object, where: str) -> None:
             supported=FORMAT,
             where=where,
         )
+
+
+def _refuse_links(git_dir: Path) -> None:
+    """Refuse a history out of which a link leads to files that it, or Git, would write to: they are the user's own.
+
+    A ledger may come from anybody. Objects may lie behind a link, in a folder of nothing else.
+    """
+    others = links_below(git_dir, lambda folder: folder not in (*_UNWRITTEN, "objects"))
+    objects = (f"objects/{name}" for name in links_below(git_dir / "objects", lambda _: False))
+    link = next((path for path in itertools.chain(others, objects) if _leads_astray(git_dir, path)), None)
+    if link is not None:
+        raise FormatError(
+            f"{git_dir / link} is a link out of the history, which would write to what is there",
+            hint="look where it leads: remove the link, or move what the history needs from there into its place",
+            where=str(git_dir / link),
+        )
+
+
+def _leads_astray(git_dir: Path, link: str) -> bool:
+    """Whether a link leads out of a history, to something that is there and is no folder of objects."""
+    place = git_dir / link
+    if link in _UNWRITTEN or not os.path.exists(place):
+        return False
+    names = names_in(place) if re.fullmatch(_OBJECTS, link) else []
+    is_of_objects = bool(names) and all(re.fullmatch(_OF_OBJECTS, name) for name in names)
+    return not (is_of_objects or Path(os.path.realpath(place)).is_relative_to(os.path.realpath(git_dir)))

@@ -109,6 +109,54 @@ def check_pack(base: Path, name: str) -> Iterator[GitFault]:
         )
 
 
+def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
+    """What is wrong with the loose objects of a folder."""
+    if (mode := mode_of(folder, follow=False)) and not is_folder(folder):
+        way_out = "; remove that link, or mount the disk that it leads to" if stat.S_ISLNK(mode) else ""
+        message = f"{folder} is no folder, so that which loose objects belong there nobody can tell{way_out}"
+        yield GitFault(name, "corrupt", message)
+        return
+    for file in names_in(folder):
+        id = folder.name + file
+        if not is_object_id(id):
+            continue  # a temporary file of Git's
+        try:
+            problem = _loose_problem(id, read_file(folder / file))
+        except FileNotFoundError:
+            continue  # packed at this moment
+        except StorageError as error:
+            raise_if_inconclusive(error)
+            problem = str(error)
+        if problem:
+            message = f"{folder / file}: loose object {problem}"
+            yield GitFault(f"{name}/{file}", "corrupt", message, frozenset([id]))
+
+
+def check_trailer(path: Path, name: str) -> Iterator[GitFault]:
+    """What is wrong with a file of Git's that ends in the checksum of what is before; of a folder, with each in it.
+
+    Its head is looked at, too: every file of this kind has the checksum that it ends in, also in another one's place.
+    """
+    if is_folder(path):
+        for each in names_in(path):
+            yield from check_trailer(path / each, f"{name}/{each}")
+        return
+    if path.name in ("commit-graph-chain", "multi-pack-index-chain"):
+        return
+    try:
+        size, is_whole = _hash(str(path))
+        head = _HEADS.get(path.suffix or path.name, b"")
+        is_alike = read_file(path, length=len(head)) == head
+    except FileNotFoundError:
+        return
+    if size < TRAILER or not is_whole:
+        yield GitFault(
+            name, "corrupt", f"{path} has another checksum than it ends in; it is derived and may be deleted"
+        )
+    elif not is_alike:
+        yield GitFault(name, "corrupt", f"{path} does not begin with {head.decode()}; it is derived and may be deleted")
+
+
 def _without_pack(base: Path, name: str) -> Iterator[GitFault]:
     """What is wrong where there is no pack: nothing if it went at this moment, its index first."""
     if os.path.exists(f"{base}.idx"):
@@ -168,29 +216,6 @@ def _is_tree(data: bytes) -> bool:
     return are_names and len(names) == len(entries) and order == sorted(order)
 
 
-def check_loose(folder: Path, name: str) -> Iterator[GitFault]:
-    """What is wrong with the loose objects of a folder."""
-    if (mode := mode_of(folder, follow=False)) and not is_folder(folder):
-        way_out = "; remove that link, or mount the disk that it leads to" if stat.S_ISLNK(mode) else ""
-        message = f"{folder} is no folder, so that which loose objects belong there nobody can tell{way_out}"
-        yield GitFault(name, "corrupt", message)
-        return
-    for file in names_in(folder):
-        id = folder.name + file
-        if not is_object_id(id):
-            continue  # a temporary file of Git's
-        try:
-            problem = _loose_problem(id, read_file(folder / file))
-        except FileNotFoundError:
-            continue  # packed at this moment
-        except StorageError as error:
-            raise_if_inconclusive(error)
-            problem = str(error)
-        if problem:
-            message = f"{folder / file}: loose object {problem}"
-            yield GitFault(f"{name}/{file}", "corrupt", message, frozenset([id]))
-
-
 def _loose_problem(id: str, packed: bytes) -> str:
     unpacker = zlib.decompressobj()
     try:
@@ -203,31 +228,6 @@ def _loose_problem(id: str, packed: bytes) -> str:
     word, _, size = head.partition(b" ")
     kind = next((number for number, known in KINDS.items() if known == word), 0)
     return _problem(id, kind, body) if kind and size == b"%d" % len(body) else "has no head that Git writes"
-
-
-def check_trailer(path: Path, name: str) -> Iterator[GitFault]:
-    """What is wrong with a file of Git's that ends in the checksum of what is before; of a folder, with each in it.
-
-    Its head is looked at, too: every file of this kind has the checksum that it ends in, also in another one's place.
-    """
-    if is_folder(path):
-        for each in names_in(path):
-            yield from check_trailer(path / each, f"{name}/{each}")
-        return
-    if path.name in ("commit-graph-chain", "multi-pack-index-chain"):
-        return
-    try:
-        size, is_whole = _hash(str(path))
-        head = _HEADS.get(path.suffix or path.name, b"")
-        is_alike = read_file(path, length=len(head)) == head
-    except FileNotFoundError:
-        return
-    if size < TRAILER or not is_whole:
-        yield GitFault(
-            name, "corrupt", f"{path} has another checksum than it ends in; it is derived and may be deleted"
-        )
-    elif not is_alike:
-        yield GitFault(name, "corrupt", f"{path} does not begin with {head.decode()}; it is derived and may be deleted")
 
 
 def _hash(path: str) -> tuple[int, bool]:

@@ -71,39 +71,6 @@ def plan_sync(history: History, remote: Remote, *, author: str, now: dt.datetime
     return _plan_for(history, remote, local, theirs, tip, brought)
 
 
-def _plan_for(
-    history: History,
-    remote: Remote,
-    local: CommitId,
-    theirs: CommitId | None,
-    tip: CommitId,
-    brought: CommitId | None = None,
-) -> SyncPlan:
-    """What either side gains, and what moves, where both are to hold ``tip``."""
-    added = cache(partial(_added, history))
-    before = {claim.id: claim for claim in _claims_in(added(tip, local))}
-    here = _by_id(added(local, tip))
-    unpublished = _by_id(added(theirs, tip))
-    fetched = {id: claim for id, claim in here.items() if id not in before}
-    since = _by_id(added(brought, tip)) if brought is not None else {}
-    # Not from the tip: a merge has records of its own, of the versions that it moves. A second round finds them there.
-    others_here = _others_in(added(theirs, local))
-    others_there = _others_in(added(local, theirs)) if theirs is not None else frozenset()
-    return SyncPlan(
-        remote=remote,
-        local=local,
-        theirs=theirs,
-        tip=tip,
-        unpublished=tuple(unpublished.values()),
-        passed_by=tuple(claim for claim in since.values() if claim.id not in {**unpublished, **fetched}),
-        fetched=tuple(fetched.values()),
-        moved=tuple((before[claim.id], claim) for claim in here.values() if claim.id in before),
-        other_unpublished=others_here - others_there,
-        other_fetched=others_there - others_here,
-        own_records=_others_in(added(local, tip)) - others_here - others_there,
-    )
-
-
 def push_plan(history: History, plan: SyncPlan) -> bool:
     """Bring the remote to the plan's commit, durably on this machine; says whether it holds that, as read back.
 
@@ -175,6 +142,44 @@ def clone_history(ledger_dir: Path, remote: Remote) -> None:
     create_branch(history.git_dir, tip)
 
 
+def gained(history: History, before: CommitId | None, after: CommitId) -> dict[VersionId, Claim]:
+    """The claims that one commit has and another lacks, by the ids of their versions."""
+    return _by_id(_added(history, before, after))
+
+
+def _plan_for(
+    history: History,
+    remote: Remote,
+    local: CommitId,
+    theirs: CommitId | None,
+    tip: CommitId,
+    brought: CommitId | None = None,
+) -> SyncPlan:
+    """What either side gains, and what moves, where both are to hold ``tip``."""
+    added = cache(partial(_added, history))
+    before = {claim.id: claim for claim in _claims_in(added(tip, local))}
+    here = _by_id(added(local, tip))
+    unpublished = _by_id(added(theirs, tip))
+    fetched = {id: claim for id, claim in here.items() if id not in before}
+    since = _by_id(added(brought, tip)) if brought is not None else {}
+    # Not from the tip: a merge has records of its own, of the versions that it moves. A second round finds them there.
+    others_here = _others_in(added(theirs, local))
+    others_there = _others_in(added(local, theirs)) if theirs is not None else frozenset()
+    return SyncPlan(
+        remote=remote,
+        local=local,
+        theirs=theirs,
+        tip=tip,
+        unpublished=tuple(unpublished.values()),
+        passed_by=tuple(claim for claim in since.values() if claim.id not in {**unpublished, **fetched}),
+        fetched=tuple(fetched.values()),
+        moved=tuple((before[claim.id], claim) for claim in here.values() if claim.id in before),
+        other_unpublished=others_here - others_there,
+        other_fetched=others_there - others_here,
+        own_records=_others_in(added(local, tip)) - others_here - others_there,
+    )
+
+
 def _brought(history: History, remote: Remote) -> CommitId | None:
     """Up to which commit syncs of this clone have brought the remote what lies here; ``None`` before the first."""
     return read_ref(history.git_dir, brought_ref(remote.name))
@@ -240,11 +245,6 @@ def _merge_behind(
         finally:
             release_pack(objects, pack)
     return commit
-
-
-def gained(history: History, before: CommitId | None, after: CommitId) -> dict[VersionId, Claim]:
-    """The claims that one commit has and another lacks, by the ids of their versions."""
-    return _by_id(_added(history, before, after))
 
 
 def _added(history: History, before: CommitId | None, after: CommitId) -> tuple[layout.TreePath, ...]:

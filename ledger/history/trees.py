@@ -181,14 +181,6 @@ class GrowingTree:
         return emit(TREE, put_ids(before, known) if is_known else change_tree(before, {**files, **folders}))
 
 
-class _Folder:
-    """What is added below one path."""
-
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.folders: dict[str, _Folder] = {}
-
-
 def emit_into(collected: dict[ObjectId, RawObject]) -> Callable[[int, bytes], ObjectId]:
     """What `GrowingTree.write` is handed to collect the kind and bytes of every new object by its id."""
 
@@ -198,6 +190,14 @@ def emit_into(collected: dict[ObjectId, RawObject]) -> Callable[[int, bytes], Ob
         return id
 
     return emit
+
+
+class _Folder:
+    """What is added below one path."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.folders: dict[str, _Folder] = {}
 
 
 def _is_name(segment: str) -> bool:
