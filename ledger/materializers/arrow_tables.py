@@ -83,14 +83,8 @@ class PolarsMaterializer(BaseMaterializer):
         if type(value) not in (pl.DataFrame, pl.Series):
             self.save_as(materializer_named(LAST_RESORT), value)
             return
+        _refuse_objects(value)
         frame = value.to_frame("values") if isinstance(value, pl.Series) else value
-        objects = [name for name, dtype in frame.schema.items() if dtype == pl.Object]
-        if objects:
-            raise MaterializerError(
-                f"column {objects[0]!r} has the dtype Object, which polars cannot write",
-                hint="convert the column to a dtype of polars' own",
-                column=objects[0],
-            )
         with _panics():
             frame.write_parquet(self.files.folder() / "data.parquet", compression="uncompressed")
         enums = [
@@ -158,6 +152,20 @@ def _describe_polars(column: Any) -> dict[str, Any]:
 
 def _known(statistics: dict[str, Any]) -> dict[str, Any]:
     return {name: number for name, number in statistics.items() if number is not None}
+
+
+def _refuse_objects(value: Any) -> None:
+    """Raise `MaterializerError` for a frame or series of objects that are Python's."""
+    import polars as pl
+
+    kind, columns = ("series", [value]) if isinstance(value, pl.Series) else ("column", value.get_columns())
+    for column in columns:
+        if column.dtype == pl.Object:
+            raise MaterializerError(
+                f"the {kind} {column.name!r} has the dtype Object, which polars cannot write",
+                hint=f"convert the {kind} to a dtype of polars' own",
+                column=column.name,
+            )
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from ledger.materializers.pandas_labels import (
     encode_plain,
 )
 from ledger.materializers.pandas_rows import are_rows, decode_rows, encode_rows
+from ledger.wording import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +158,14 @@ def _encode_extension(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
     import pyarrow as pa
 
     dtype: Any = column.dtype
-    array = pa.array(column)
+    try:
+        array = pa.array(column)
+    except UnicodeEncodeError as error:
+        raise MaterializerError(
+            f"column {label} holds a text with half a surrogate pair: {shown(error.object)}, which Arrow cannot hold",
+            hint="convert the column with .astype(object), which is kept as it is",
+            column=label,
+        ) from error
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if isinstance(array, pa.ExtensionArray):

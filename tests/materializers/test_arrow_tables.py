@@ -68,9 +68,12 @@ def test_a_lazy_frame_is_refused(bench: Bench) -> None:
 
 
 def test_objects_in_polars_are_named(bench: Bench) -> None:
-    """A polars column of objects is an error that names the column."""
+    """A polars column of objects is an error that names the column, and a series of them one that names the series."""
     with pytest.raises(MaterializerError, match="column 'o'"):
         bench.save(pl.DataFrame({"o": pl.Series([object()], dtype=pl.Object)}))
+    for name in ("s", ""):
+        with pytest.raises(MaterializerError, match=f"the series {name!r} has the dtype Object"):
+            bench.save(pl.Series(name, [object()], dtype=pl.Object))
 
 
 class Frame(pl.DataFrame):  # type: ignore[misc, name-defined]

@@ -371,6 +371,24 @@ def test_a_column_that_cannot_be_saved_is_named(bench: Bench) -> None:
         bench.save(pd.DataFrame({"good": [1], "bad": [object()]}))
 
 
+def test_half_a_surrogate_pair_in_a_column_of_strings_is_named(bench: Bench) -> None:
+    """The error names column and text, of an index too; what its hint says to save comes back."""
+    texts = pd.Series(["a", "b\ud800"], dtype=pd.StringDtype("python"), name="bad")
+    for value, where in (
+        (texts, "column 'bad'"),
+        (texts.to_frame(), "column 'bad'"),
+        (pd.DataFrame({"a": [1, 2]}, index=pd.Index(texts)), "column of the index level 'bad'"),
+    ):
+        with pytest.raises(MaterializerError) as caught:
+            bench.save(value)
+        assert (
+            f"{where} holds a text with half a surrogate pair: 'b\\ud800'" == str(caught.value).partition(", which")[0]
+        )
+        assert ".astype(object)" in caught.value.hint
+    saved, held = bench.save(texts.astype(object).to_frame())
+    assert texts.to_list() == bench.load(saved, held)["bad"].to_list()
+
+
 def test_the_other_byte_order_is_kept(bench: Bench) -> None:
     """Numbers as a machine of the other kind writes them, such as those of FITS files, are columns of numbers."""
     for dtype in (">i2", ">u8", ">f4", ">f8", ">M8[s]"):
