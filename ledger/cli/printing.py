@@ -59,7 +59,7 @@ def print_table(columns: Mapping[str, str], shapes: Iterable[Shape]) -> None:
 
     On a terminal what has no room there is shortened or left out; elsewhere everything is printed.
     """
-    rows = [{key: one_line(_cell(key, shape[key]))[: _SHORT.get(key)] for key in columns.values()} for shape in shapes]
+    rows = [{key: _writable(_cell(key, shape[key]))[: _SHORT.get(key)] for key in columns.values()} for shape in shapes]
     if sys.stdout is not None and sys.stdout.isatty():
         _print_rich(columns, rows)
     else:
@@ -107,6 +107,12 @@ def _cell(key: str, value: object) -> str:
     return f"{text[:_SECONDS]}Z" if key in TIMES else text
 
 
+def _writable(text: str) -> str:
+    """A text on one line, with what the output's encoding lacks escaped, so that it is as wide as it will be shown."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return one_line(text).encode(encoding, "backslashreplace").decode(encoding)
+
+
 def _print_rich(columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -> None:
     from rich.cells import cell_len
     from rich.console import Console
@@ -115,10 +121,11 @@ def _print_rich(columns: Mapping[str, str], rows: Sequence[Mapping[str, str]]) -
 
     fitted = fit(columns, rows, Console().width, measure=cell_len)
     headers = {key: header for header, key in columns.items()}
+    cut: Literal["ellipsis", "crop"] = "ellipsis" if _writable("…") == "…" else "crop"
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
     for key, width in zip(fitted.keys, fitted.widths, strict=True):
         is_wrapped = key in WRAPPED
-        overflow: Literal["fold", "ellipsis"] = "fold" if is_wrapped else "ellipsis"
+        overflow: Literal["fold", "ellipsis", "crop"] = "fold" if is_wrapped else cut
         table.add_column(headers[key], width=width, no_wrap=not is_wrapped, overflow=overflow)
     for row in fitted.rows:
         table.add_row(*map(Text, row))

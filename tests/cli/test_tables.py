@@ -113,14 +113,13 @@ def test_room_is_used() -> None:
     assert 80 == fit(COLUMNS, [ROW], 80).width
 
 
-def on_terminal(width: int, *words: str) -> list[str]:
-    """The lines that the program writes to a terminal of this width."""
+def on_terminal(width: int, *words: str, encoding: str = "utf-8") -> list[str]:
+    """The lines that the program writes to a terminal of this width and encoding."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ledger", *words], stdout=theirs, env={**environment, "TERM": "xterm"}
-    )
+    environment |= {"TERM": "xterm", "PYTHONIOENCODING": encoding}
+    process = subprocess.Popen([sys.executable, "-m", "ledger", *words], stdout=theirs, env=environment)
     os.close(theirs)
     printed = read_terminal(ours)
     assert 0 == process.wait()
@@ -147,6 +146,15 @@ def test_versions_can_be_read_and_copied(full: Ledger, width: int) -> None:
     expected = {(version.name, version.version, str(version.id)[:18]) for version in versions}
     assert expected == {tuple(line.split()[:3]) for line in lines[1:]}
     assert len(versions) + 1 == len(lines)
+    assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_what_the_encoding_lacks_takes_no_more_room(full: Ledger, width: int) -> None:
+    """On a terminal whose encoding has neither a tag's letters nor an ellipsis, no line is too long."""
+    full.tag("my_dataset", ["数字" * 5])
+    lines = on_terminal(width, "artifact", "version", "list", encoding="ascii")
+    assert len(full.search()) + 1 == len(lines)
     assert max(map(len, lines)) <= width
 
 
