@@ -12,6 +12,9 @@ from ledger.records import FileEntry
 class FileSource(Protocol):
     """The files of one content, every byte checked against its digest before it is trusted; for any thread."""
 
+    is_one: bool
+    """Whether a file was registered by itself, and not the folder around it."""
+
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
         """All bytes of a file; the last piece comes only if all of them are right."""
 

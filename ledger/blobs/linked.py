@@ -14,6 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 
+from ledger.blobs.file_source import FileSource
 from ledger.blobs.folders import FolderFile, scan_folder
 from ledger.blobs.hashing import digests
 from ledger.blobs.layout import is_own
@@ -64,9 +65,7 @@ def linked_path(store: Store, content: Content, *, label: str) -> Path:
     return Path(source.path)
 
 
-def linked_source(
-    store: Store, content: Content, files: tuple[FileEntry, ...], *, label: str
-) -> "LinkedFiles | LinkedObjects":
+def linked_source(store: Store, content: Content, files: tuple[FileEntry, ...], *, label: str) -> FileSource:
     """The files of a linked content, whatever its store is."""
     if isinstance(store, LocalStore):
         return LinkedFiles(store, content, files, label=label)

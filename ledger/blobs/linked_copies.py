@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+from ledger.blobs.file_source import FileSource
 from ledger.blobs.layout import table_key
-from ledger.blobs.linked import LinkedFiles, linked_source
-from ledger.blobs.linked_objects import LinkedObjects, is_object, object_key, object_paths
+from ledger.blobs.linked import linked_source
+from ledger.blobs.linked_objects import is_object, object_key, object_paths
 from ledger.blobs.local import LocalStore
 from ledger.blobs.reader import ContentReader
 from ledger.blobs.restoring import Restoration, restore_files
@@ -153,7 +154,7 @@ class _Copy:
         )
 
 
-def _compare(there: LinkedFiles | LinkedObjects, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
+def _compare(there: FileSource, files: Iterable[FileEntry], places: Mapping[str, Path]) -> None:
     """Read what lies in the places of files; raises `IntegrityError` where it is not what was registered."""
     for file in files:
         mode = mode_of(places[file.path], follow=False)

@@ -35,9 +35,8 @@ class Needs(NamedTuple):
 def needs_of(store: Store, content: Content) -> Needs:
     """The objects that a content is made of; a fault where its table does not say."""
     if not content.has_table:
-        return Needs(
-            {chunk_key(digest): () for digest, _ in content.chunks or ()}, None, _has_links(content.files or ())
-        )
+        chunks: dict[str, tuple[Stretch, ...]] = {chunk_key(digest): () for digest, _ in content.chunks or ()}
+        return Needs(chunks, has_links=_has_links(content.files or ()))
     key = table_key(content.digest)
     try:
         table, _ = read_table(store, content.digest, label=THE_STORE)
@@ -46,7 +45,8 @@ def needs_of(store: Store, content: Content) -> Needs:
             return Needs({key: ()}, missing(store, key))
         raise_if_inconclusive(error)
         return Needs({key: ()}, Fault(key, "corrupt", str(error), cause=error))
-    return Needs({key: (), **stretches_of(table)}, None, _has_links(table.files), contradiction(content, table))
+    problem = contradiction(content, table)
+    return Needs({key: (), **stretches_of(table)}, has_links=_has_links(table.files), contradiction=problem)
 
 
 def sizes_of(content: Content) -> dict[str, int]:

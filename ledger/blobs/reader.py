@@ -14,8 +14,7 @@ from typing import BinaryIO, Final
 
 from ledger.blobs.file_source import FileSource
 from ledger.blobs.layout import chunk_key, pack_key, table_key
-from ledger.blobs.linked import LinkedFiles, is_linked_present, linked_source
-from ledger.blobs.linked_objects import LinkedObjects
+from ledger.blobs.linked import is_linked_present, linked_source
 from ledger.blobs.links import check_size, check_targets
 from ledger.blobs.paths import check_files
 from ledger.blobs.readable_files import readable_file
@@ -69,7 +68,7 @@ class ContentReader:
     @property
     def is_one(self) -> bool:
         """Whether a file was registered by itself, and not the folder around it, which may have its name."""
-        return isinstance(self._source, LinkedFiles | LinkedObjects) and self._source.is_one
+        return self._source.is_one
 
     def read(self, path: str) -> bytes:
         """The bytes of a file."""
@@ -158,6 +157,8 @@ def whole_files(content: Content, *, label: str) -> tuple[FileEntry, ...]:
 
 class _StoredFiles:
     """Files that are kept in chunks."""
+
+    is_one = False
 
     def __init__(
         self, store: Store, content: Content, table: Table | None, files: tuple[FileEntry, ...], label: str
