@@ -21,8 +21,8 @@ from ledger.errors import SourceNotFoundError, UnsupportedFileError
 from ledger.records import FileKind
 from ledger.system_errors import storage_error
 
-_SHOWN = 20
-_JUDGED_TOGETHER = 256
+_SHOWN = 20  # problems in a message
+_JUDGED_TOGETHER = 256  # paths: where one of them looks unusual, each is judged by itself
 
 # Texts are compared by code points, whose order is that of their UTF-8 bytes.
 _order = attrgetter("path")

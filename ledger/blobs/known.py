@@ -30,7 +30,7 @@ from ledger.records import Content
 KNOWN_LIMIT: Final = 1 << 17
 """The most chunks remembered, in some 20 MiB: all chunks of 9 GiB, or a sample of more, evenly spread."""
 
-_NEAR_PACKS = 8
+_NEAR_PACKS = 8  # of which all chunks are remembered for a while
 
 
 class PackedChunk(NamedTuple):

@@ -22,7 +22,7 @@ from ledger.errors import IntegrityError
 from ledger.forks import ThreadLock
 from ledger.records import SEGMENT_CHUNKS, Content, segment_digest
 
-_CACHED_SEGMENTS = 8
+_CACHED_SEGMENTS = 8  # each of up to `SEGMENT_CHUNKS` chunks
 
 
 class Place(NamedTuple):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 _POLL_SECONDS = 0.01
-_HOLDER_LIMIT = 4096
+_HOLDER_LIMIT = 4096  # bytes of the file that are read: pid and host take far fewer
 _HOLDER = re.compile(rb"pid ([0-9]{1,9}) on (.+)")
 _LEFT = b"was"
 """In the place of ``pid``: that process may live, and has left what it was doing half-done."""

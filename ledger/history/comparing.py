@@ -20,8 +20,8 @@ DEPTH_LIMIT = 12
 PATH_LIMIT = 5_000_000
 """Most files that are gone through at once."""
 
-_NAME_LIMIT = 255
-_NAME_SHOWN = 40
+_NAME_LIMIT = 255  # characters: no file system takes more
+_NAME_SHOWN = 40  # characters of a name that is too long for a message as well
 
 
 class Difference(msgspec.Struct, frozen=True):

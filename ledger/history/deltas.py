@@ -27,7 +27,7 @@ _LONGEST_INSERT = 0x7F
 _WORTH_A_COPY = 8
 """Fewer bytes from elsewhere in the base cost as much as themselves."""
 
-_SHORT = 64
+_SHORT = 64  # bytes: so few are compared as numbers, more of them slice by slice
 
 _FEW = 64
 """So many deltas we apply ourselves, which takes as long as to import what applies the others."""

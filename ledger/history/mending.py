@@ -44,7 +44,7 @@ from ledger.history.tips import read_tips
 from ledger.ids import CommitId
 from ledger.system_errors import raise_if_inconclusive
 
-_PACK_OBJECTS = 10_000
+_PACK_OBJECTS = 10_000  # of a pack that is written from memory
 _PACK = "objects/pack/pack-"
 _WRITTEN = {"HEAD": write_head, "config": write_settings}
 _OF_SYNCS = ("refs/ledger/", "refs/remotes/")  # the next sync writes what it needs of them

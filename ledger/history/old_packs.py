@@ -22,7 +22,7 @@ OUR_KEEP = b"ledger\n"
 """What our own ``.keep`` files hold. Who holds the ledger's lock and finds one knows that its writer died."""
 
 _OTHERS_MARKS = (".promisor", ".mtimes")
-_COMMITS_COME_EARLY = 64
+_COMMITS_COME_EARLY = 64  # entries at the beginning, among which the newest commit is sought
 
 FEW = 16_384
 """A list of the names of this many objects is small: about 2 MB."""

@@ -24,7 +24,7 @@ from ledger.system_errors import storage_error
 SMALL = 64
 """Most objects of a pack that is folded soon, and so is not worth compressing."""
 
-_MOST_LOOSE = 1024
+_MOST_LOOSE = 1024  # objects that a fold brings into a pack on its way
 
 
 def write_pack(objects: Objects, contents: dict[ObjectId, RawObject]) -> str:

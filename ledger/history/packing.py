@@ -41,7 +41,7 @@ SLICE = 512
 EACH = 8
 """A large fold goes on after one small save in this many, so that most saves are not slowed by it."""
 
-_SLICE_PER_WRITTEN = 4
+_SLICE_PER_WRITTEN = 4  # objects of a slice for each that was just written
 _DEAD_AFTER = {TEMPORARY: DEAD_SECONDS, "tmp_": 3600.0}
 """Seconds after which a file that nobody writes to is a dead writer's, by how its name begins: ours, and Git's."""
 

@@ -23,7 +23,7 @@ from ledger.history.recent_objects import RecentObjects, RecentOf
 from ledger.system_errors import storage_error
 
 _RESCANS = 10
-_KNOWN_PLACES = 4096
+_KNOWN_PLACES = 4096  # trees, each with the pack that it was found in
 _BASES_BYTES = 4 << 20
 """Bytes of objects kept at hand, by where they are in which pack: whoever goes through a history meets few bases."""
 

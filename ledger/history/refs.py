@@ -49,7 +49,7 @@ CHOOSE_BRANCH = (
 _ATTEMPTS = 20
 _LONGEST_TAG = 255
 """In bytes, as of the name of a file."""
-_LONGEST_REF = 1024
+_LONGEST_REF = 1024  # bytes that are read of the file of one
 _TABLES = "reftable"
 
 

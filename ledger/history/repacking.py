@@ -22,7 +22,7 @@ from ledger.history.packing import tidy
 MOST_PACKED = 1_000_000
 """Most objects of a pack: what is kept in memory meanwhile is some 80 bytes of each."""
 
-_BY_HAND = 4096
+_BY_HAND = 4096  # entries of a slice: after each, others have the locks
 
 
 class PackSize(NamedTuple):
