@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ledger import errors as errors
     from ledger import maintenance as maintenance
     from ledger import materializers as materializers
+    from ledger import results as results
     from ledger import types as types
     from ledger.api import load_artifact, log_artifact_metadata, register_artifact, save_artifact
     from ledger.core import Artifact, ArtifactVersion, Ledger, PipelineRun, ledger_for_writing
@@ -48,7 +49,7 @@ _HOMES = {
 }
 
 # Reachable as ``ledger.errors`` without an import of its own, and loaded only when it is first used.
-_PARTS = ("client", "enums", "errors", "maintenance", "materializers", "types")
+_PARTS = ("client", "enums", "errors", "maintenance", "materializers", "results", "types")
 
 __all__ = [
     "Artifact",

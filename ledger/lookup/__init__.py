@@ -42,6 +42,7 @@ from ledger.lookup.remotes import (
 from ledger.lookup.resolving import resolve, split_label
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.lookup.view import View
+from ledger.lookup.visualized import Visualized
 
 __all__ = [
     "CONFIG_FILE",
@@ -64,6 +65,7 @@ __all__ = [
     "StepRun",
     "VersionDiff",
     "View",
+    "Visualized",
     "changing_settings",
     "find_ledger",
     "find_path",
