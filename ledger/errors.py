@@ -10,7 +10,7 @@ separate ``hint``, which a traceback shows below it; the facts are attributes.
 
 from typing import ClassVar, Self
 
-from ledger.wording import one_line
+from ledger.wording import bounded, one_line
 
 
 class LedgerError(Exception):
@@ -24,7 +24,7 @@ class LedgerError(Exception):
     usual_hint: ClassVar[str] = "specs/errors.md says what each kind of error means"
 
     def __init__(self, message: str, *, hint: str = "", **facts: object) -> None:
-        super().__init__(one_line(message))
+        super().__init__(bounded(one_line(message)))
         self.__setstate__({"hint": hint or self.usual_hint, **facts})
 
     @property
@@ -34,7 +34,7 @@ class LedgerError(Exception):
 
     @hint.setter
     def hint(self, hint: str) -> None:
-        hint, before = one_line(hint), _note(self.__dict__.get("hint"))
+        hint, before = bounded(one_line(hint)), _note(self.__dict__.get("hint"))
         others = [note for note in self.__dict__.get("__notes__", ()) if note != before]
         self.__dict__ |= {"hint": hint, "__notes__": [_note(hint), *others]}
 

@@ -6,6 +6,9 @@ The lowest layer: everything that words a message stands on it, `ledger.errors` 
 import re
 
 _SHOWN = 80
+_LONGEST = 10_000
+"""How much a message may say: two of the longest paths there are, and what is told of them."""
+_LEFT = 500
 _USERINFO = re.compile(r"(?:(?<=://)|(?<=http:/)|(?<=https:/))[^/\s]*@")  # a Path of a URL has one slash
 _QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
 
@@ -15,6 +18,11 @@ def one_line(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def bounded(text: str) -> str:
+    """A text as it is, or the beginning and the end of one that is too long for a message."""
+    return text if len(text) <= _LONGEST else f"{text[:_LEFT]} ... {text[-_LEFT:]}"
 
 
 def shown(value: object, *, most: int = _SHOWN) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger import errors
-from ledger.errors import DiskFullError, IntegrityError, LedgerError, ReadOnlyError, StorageError
+from ledger.errors import ArgumentError, DiskFullError, IntegrityError, LedgerError, ReadOnlyError, StorageError
 from ledger.system_errors import raise_if_inconclusive, storage_error
 
 ROOT = Path(__file__).parents[1]
@@ -170,3 +170,17 @@ def test_a_shortage_that_is_told_keeps_its_cause() -> None:
     with pytest.raises(StorageError) as caught:
         raise_if_inconclusive(told)
     assert (told, shortage) == (caught.value, caught.value.__cause__)
+
+
+def test_what_was_given_does_not_swell_an_error() -> None:
+    """Of a message or a hint that no two paths fill, the beginning and the end are told; its facts are whole."""
+    given = "/p" * 50_000
+    error = ArgumentError(f"cannot open {given}: it is no ledger", hint=f"look at {given}", path=given)
+    for told, end in ((str(error), ": it is no ledger"), (error.hint, "/p")):
+        assert len(told) < 2_000
+        assert told.endswith(end)
+        assert " ... " in told
+    assert given == error.facts["path"]
+    assert str(error) == str(pickle.loads(pickle.dumps(error)))
+    fits = "/p" * 2_048
+    assert f"{fits} is not {fits}" == str(ArgumentError(f"{fits} is not {fits}"))

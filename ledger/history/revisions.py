@@ -183,7 +183,9 @@ def _ancestor(objects: Objects, commit: CommitId, steps: int, revision: str) -> 
 
 
 def _not_found(revision: str, reason: str, *, hint: str = _SEE_LOG) -> RevisionNotFoundError:
-    return RevisionNotFoundError(f"no revision {revision!r} in this ledger: {reason}", hint=hint, revision=revision)
+    return RevisionNotFoundError(
+        f"no revision {shown(revision)} in this ledger: {reason}", hint=hint, revision=revision
+    )
 
 
 def _unknown(revision: str) -> RevisionNotFoundError:
