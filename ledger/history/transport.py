@@ -43,8 +43,11 @@ _RECEIVE = "git -c core.fsync=all -c core.fsyncMethod=fsync -c receive.unpackLim
 Without them it syncs next to nothing. It would also store a small push as loose objects, which a `git gc --prune=now`
 there may delete before the branch has moved, and still report success; a pack is kept until then.
 """
-_UPLOAD = f"GIT_GRAFT_FILE={os.devnull} git upload-pack"
-"""The program that gives what is fetched from a path. Grafts there would make it leave out what is behind them."""
+_UPLOAD = f"GIT_GRAFT_FILE={os.devnull} git -c advice.graftFileDeprecated=false upload-pack"
+"""The program that gives what is fetched from a path. Grafts there would make it leave out what is behind them.
+
+It would advise against a graft file at length, ours too, and so hide why a fetch fails.
+"""
 _PACKS = "objects/pack"
 _MADE = ("HEAD", "config", PACKED_REFS, BRANCH)
 """The files without which a repository is none, or has no branch."""

@@ -363,7 +363,7 @@ def test_a_fetch_that_runs_out_of_room_at_any_page_fails_for_the_disk_here(
 
 @pytest.mark.usefixtures("ada")
 def test_a_limit_on_the_size_of_files_is_what_git_fails_for(hub: Path, tmp_path: Path) -> None:
-    """A limit (`ulimit -f`) ends no Git before it can say so; it counts as a full disk, as it does in a save."""
+    """A limit (`ulimit -f`) ends no Git before it can say so, and no advice hides it; it counts as a full disk."""
     program = f"ulimit -f 1 && exec {shlex.quote(sys.executable)} -m ledger clone {hub} {tmp_path / 'copy'}"
     done = subprocess.run(["bash", "-c", program], check=False, capture_output=True, text=True)
-    assert (8, True) == (done.returncode, "File too large" in done.stderr)
+    assert (8, True, False) == (done.returncode, "File too large" in done.stderr, "graft" in done.stderr)
