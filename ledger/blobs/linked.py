@@ -6,6 +6,7 @@ folders; objects are `linked_objects`. Paths come from manifests that others may
 a path is followed only if no part of it is a symbolic link.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -161,7 +162,7 @@ class LinkedFiles:
             with self._looking():
                 yield from read_source(source, follow=False)
         except (StorageError, UnsupportedFileError) as error:
-            raise_if_inconclusive(error)
+            _raise_if_untold(error)
             hint = error.hint if isinstance(error.__cause__, PermissionError) else ""
             raise self._registered.changed(file.path, f"cannot be read: {error}", hint) from error
 
@@ -181,8 +182,15 @@ class LinkedFiles:
             with self._looking(), storage_errors(source, "read"):
                 return os.fsencode(os.readlink(source))
         except OSError as error:
-            raise_if_inconclusive(error)
+            _raise_if_untold(error)
             raise self._registered.changed(file.path, "is no link any more") from error
+
+
+def _raise_if_untold(error: Exception) -> None:
+    """Raise an error again that does not tell whether something was changed: of a disk that fails, or of a shortage."""
+    raise_if_inconclusive(error)
+    if isinstance(error, OSError) and error.errno == errno.EIO:
+        raise error
 
 
 def _path_in_store(store: LocalStore, path: Path) -> str:

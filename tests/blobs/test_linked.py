@@ -1,5 +1,6 @@
 """Data registered in place."""
 
+import errno
 import os
 import resource
 import shutil
@@ -169,6 +170,20 @@ def test_a_shortage_of_descriptors_is_no_change(store: LocalStore, folder: Path)
             reader.read("a.csv")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_a_disk_that_fails_is_no_change(store: LocalStore, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file or link that cannot be read for that is told as it is, not as changed in place."""
+    reader = ContentReader(store, link_content(store, folder), label="raw@1")
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "read", fail)
+    monkeypatch.setattr(os, "readlink", fail)
+    for name in ("a.csv", "link"):
+        with pytest.raises(StorageError, match=f"^cannot read .*/{name}: Input/output error"):
+            reader.read(name)
 
 
 def test_an_open_file_that_changes_is_not_read_on(store: LocalStore, folder: Path) -> None:
