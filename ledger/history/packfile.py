@@ -248,7 +248,10 @@ def seal_index(names: Sequence[bytes], crcs: Sequence[bytes], offsets: Sequence[
 
 
 def map_file(path: str) -> memoryview:
-    """The bytes of a file, mapped as long as somebody looks at them; raises `PackDamage` for one cut short."""
+    """The bytes of a file, mapped as long as somebody looks at them; raises `PackDamage` for one cut short.
+
+    An ``OSError`` names the file, also where there is no memory to map it.
+    """
     return memoryview(_mapped(path))
 
 
@@ -268,6 +271,9 @@ def _mapped(path: str) -> mmap.mmap:
         if status.st_size < TRAILER:
             raise PackDamage(f"{path} is cut short")
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        error.filename = path
+        raise
     finally:
         os.close(descriptor)
 

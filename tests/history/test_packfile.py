@@ -1,5 +1,6 @@
 """Packs and indexes are what real Git writes and reads."""
 
+import resource
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from ledger.history import History
 from ledger.history.entries import PackDamage, encode_entry, read_head
 from ledger.history.forms import ObjectId, object_id
-from ledger.history.packfile import PackFile, count_in_index, encode_index, encode_pack
+from ledger.history.packfile import PackFile, count_in_index, encode_index, encode_pack, map_file
 from tests.kit.histories import draft, git, packs_of, publish
 
 OBJECTS = st.lists(st.tuples(st.sampled_from([2, 3]), st.binary(max_size=40)), min_size=1, max_size=30)
@@ -124,3 +125,18 @@ def test_a_file_that_is_no_pack_is_damage(tmp_path: Path, suffix: str, data: byt
     (tmp_path / "pack").with_suffix(suffix).write_bytes(data)
     with pytest.raises(PackDamage, match=suffix):
         pack.read(bytes.fromhex(object_id(3, b"x")))
+
+
+def test_a_file_that_there_is_no_memory_to_map_is_named(tmp_path: Path) -> None:
+    """The system says only that there is none; whoever reads many files wants to know for which."""
+    large = tmp_path / "large.pack"
+    with large.open("wb") as file:
+        file.truncate(1 << 40)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (1 << 40, hard))
+    try:
+        with pytest.raises(OSError, match="Cannot allocate memory") as caught:
+            map_file(str(large))
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    assert str(large) == caught.value.filename
