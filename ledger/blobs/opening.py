@@ -28,6 +28,7 @@ from ledger.disk import given_text, is_folder, make_directory, mode_of
 from ledger.errors import ArgumentError, FormatError, StoreMismatchError, UnsupportedFormatError
 from ledger.ids import is_uuid
 from ledger.records import FORMAT, decode, encode
+from ledger.wording import without_secrets
 
 _HINT = "use a path, or a URL such as s3://bucket/folder"
 _LOCAL = ("file://", "local://")
@@ -144,6 +145,10 @@ def _local_path(url: str) -> Path:
 
 
 def _distant_store(url: str, cache: ObjectCache | None, attempts: int) -> Store:
+    if url != url.strip():
+        raise ArgumentError(
+            f"the URL of the store {without_secrets(url)!r} begins or ends with white space", hint=_HINT
+        )
     try:
         urlsplit(url)
     except ValueError as error:  # not with the URL, which may hold a password

@@ -45,6 +45,10 @@ def check_remote(name: str, url: str) -> Remote:
             hint="use a path, or a URL such as https://host/team/ledger.git or git@host:team/ledger.git",
             name=name,
         )
+    if url != url.strip() and not url.startswith(("/", FILE)):
+        raise ArgumentError(
+            f"the URL {without_secrets(url)!r} of remote {name!r} begins or ends with white space", name=name
+        )
     return Remote(name, url)
 
 

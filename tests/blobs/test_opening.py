@@ -26,6 +26,17 @@ def test_a_url_of_no_place_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url", ["s3://b/x ", " s3://b/x", "s3://b/x\n", "memory://x\t", "http://host/x ", "\u3000memory://x"]
+)
+def test_white_space_around_a_url_is_refused(url: str) -> None:
+    """It is no part of a folder's name that anybody means, and the error shows it; a path is taken as it stands."""
+    with pytest.raises(ArgumentError, match="begins or ends with white space") as caught:
+        open_store(url)
+    assert repr(url) in str(caught.value)
+    assert "file:///x " == open_store("/x ").url == open_store("file:///x ").url
+
+
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("memory://somewhere", "RetryingStore(FsspecStore('memory://somewhere'))"),

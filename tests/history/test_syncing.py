@@ -149,6 +149,16 @@ def test_urls_that_run_something_are_refused(url: str) -> None:
         check_remote("origin", url)
 
 
+@pytest.mark.parametrize("url", [" https://h/x", "https://h/x ", "git@h:x "])
+def test_white_space_around_a_url_is_refused(url: str) -> None:
+    """It belongs to no place that anybody means, and the error shows it; a path is taken as it stands."""
+    with pytest.raises(ArgumentError, match="begins or ends with white space") as caught:
+        check_remote("origin", url)
+    assert repr(url) in str(caught.value)
+    for path in ("/srv/hub ", "file:///srv/hub "):
+        assert path == check_remote("origin", path).url
+
+
 @pytest.mark.parametrize("name", ["", "-x", "a/b", "a.b", "..", "a" * 65, "é"])
 def test_names_that_are_no_ref_are_refused(name: str) -> None:
     """A remote's name is part of a ref and of a setting."""
