@@ -25,6 +25,9 @@ _KEPT_SHARE = 0.9  # of the limit, after clearing: so that it is not cleared aga
 _LOOKS = 20  # how often, on the way from empty to full, the size is looked at
 _USE_NOTED = 3600.0  # seconds for which a use need not be noted again
 
+# Opening a fifo would wait for its writer without O_NONBLOCK.
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 class CachedPiece(NamedTuple):
     """A file of the cache: its path, its size in bytes, and when it was used last."""
@@ -78,12 +81,14 @@ class ObjectCache:
         if not self._usable():
             return None
         try:
-            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with open(descriptor, "rb", buffering=0) as file:
+            descriptor = os.open(self._path(name), _FLAGS)
+            try:
                 status = os.fstat(descriptor)
                 if time.time() - status.st_mtime > _USE_NOTED:
                     os.utime(descriptor)
-                return file.read(status.st_size)
+                return os.read(descriptor, status.st_size)
+            finally:
+                os.close(descriptor)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -366,6 +367,18 @@ def test_a_cache_that_was_deleted_comes_back_as_the_users_alone(cache: ObjectCac
         cache.remember(f"{KEY}.{number}", b"piece")
     modes = {path.stat().st_mode & 0o777 for path in (cache.folder, *cache.folder.rglob("*")) if path.is_dir()}
     assert ({0o700}, b"piece") == (modes, ObjectCache(cache.folder, cache.limit).get(f"{KEY}.2"))
+
+
+@pytest.mark.filterwarnings("ignore:the cache is not used from here on")
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_no_piece(cache: ObjectCache, make: Callable[[Path], None]) -> None:
+    """A folder or a fifo in the place of a piece keeps nobody waiting, and no descriptor."""
+    cache.remember(f"{KEY}.0", b"piece")
+    (cache.folder / f"{KEY}.0").unlink()
+    make(cache.folder / f"{KEY}.0")
+    before = os.listdir("/proc/self/fd")
+    assert not cache.get(f"{KEY}.0")
+    assert before == os.listdir("/proc/self/fd")
 
 
 def test_behind_a_link_nothing_is_cleared(tmp_path: Path) -> None:
