@@ -58,8 +58,10 @@ _SETTINGS = (
     "http.lowSpeedLimit=1",
     "http.lowSpeedTime=120",
 )
-_SHOWN_LINES = 9
-"""So many last lines of Git's words: where a lock file is in its way, they name it and say what to do."""
+_FIRST_LINES = 3
+"""So many first lines of Git's words are shown: some hooks of a remote say first why they refuse."""
+_LAST_LINES = 9
+"""So many last lines: others say it last, and where a lock file is in Git's way, they name it and say what to do."""
 _KEPT_BYTES = 1 << 16
 """How much of the end of its words is kept: a remote may talk for as long as a transfer takes."""
 _READ_BYTES = 1 << 16
@@ -182,7 +184,9 @@ def _environment(ssh: str) -> dict[str, str]:
 
 
 def _words(data: bytes) -> str:
-    """What Git and the remote said, in one line; empty where they said nothing."""
+    """What Git and the remote said, first and last, in one line; empty where they said nothing."""
     lines = [line.strip() for line in data.decode(errors="replace").splitlines()]
     told = [line for line in lines if line not in ("", "remote:") and not line.startswith("hint:")]
-    return without_secrets("; ".join(told[-_SHOWN_LINES:]))
+    if len(told) > _FIRST_LINES + _LAST_LINES:
+        told = [*told[:_FIRST_LINES], "...", *told[-_LAST_LINES:]]
+    return without_secrets("; ".join(told))

@@ -298,6 +298,20 @@ def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger]
         tracemalloc.stop()
 
 
+def test_the_first_and_the_last_of_a_hooks_words_are_told(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """Some hooks say first why they refuse, others last; what is left out between is marked."""
+    ada, _ = pair
+    hook = hub / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nseq -f 'line %g' 30 >&2\nexit 1\n")
+    hook.chmod(0o755)
+    ada.save("x", "iris")
+    with pytest.raises(RemoteError) as caught:
+        ada.sync()
+    told = re.findall(r"remote: line (\d+)|(\.\.\.)", str(caught.value))
+    assert ["1", "2", "3", "...", "25", "26", "27", "28", "29", "30"] == [number or mark for number, mark in told]
+
+
 def test_a_lock_that_a_killed_push_left_in_a_remote_goes_a_minute_later(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Until then it may be a live push's: the error and its hint say which file; then a sync takes it away."""
     ada, _ = pair
