@@ -9,6 +9,8 @@ _SHOWN = 80
 _LONGEST = 10_000
 """How much a message may say: two of the longest paths there are, and what is told of them."""
 _LEFT = 500
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_STEP = 1024
 _USERINFO = re.compile(r"(?:(?<=://)|(?<=http:/)|(?<=https:/))[^/\s]*@")  # a Path of a URL has one slash
 _QUERY = re.compile(r"(?<=\S)\?[^\s'\"]*")
 
@@ -32,6 +34,14 @@ def shown(value: object, *, most: int = _SHOWN) -> str:
     except Exception as error:  # noqa: BLE001  # what a user's class raises; the message is about something else
         return f"<{type(value).__name__} whose repr fails: {type(error).__name__}>"
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def human_size(size: int) -> str:
+    """A number of bytes for people: ``12345`` is ``12.1 KiB``."""
+    number, unit = float(size), 0
+    while round(number, 1) >= _STEP and unit < len(_UNITS) - 1:
+        number, unit = number / _STEP, unit + 1
+    return f"{size} B" if unit == 0 else f"{number:.1f} {_UNITS[unit]}"
 
 
 def without_secrets(text: str) -> str:

@@ -3,10 +3,11 @@
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.wording import one_line, shown
+from ledger.wording import human_size, one_line, shown
 
 
 @given(st.text())
@@ -40,3 +41,20 @@ def test_control_characters_are_shown_where_no_file_can_be_opened() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ("a\\x1b\n", "") == (done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        ((1 << 20) - 1, "1.0 MiB"),
+        (12345, "12.1 KiB"),
+        (5 << 30, "5.0 GiB"),
+        (1 << 70, "1048576.0 PiB"),
+    ],
+)
+def test_sizes_have_units(size: int, expected: str) -> None:
+    """Sizes are shown in powers of 1024."""
+    assert expected == human_size(size)

@@ -5,10 +5,10 @@ import sys
 
 import click
 
-from ledger.cli.printing import counted, human_size, print_fields, print_json, print_line
+from ledger.cli.printing import counted, print_fields, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
 from ledger.lookup import write_cache_limit
-from ledger.wording import shown
+from ledger.wording import human_size, shown
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}

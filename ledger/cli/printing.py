@@ -14,7 +14,7 @@ import click
 
 from ledger.cli.tables import GAP, TIMES, WRAPPED, fit
 from ledger.disk import status_of
-from ledger.wording import one_line
+from ledger.wording import human_size, one_line
 
 Shape = Mapping[str, object]
 """One thing as a JSON object; its keys are a promise (specs/command-line.md)."""
@@ -23,8 +23,6 @@ _SHORT = {"id": 18, "commit": 10}
 """How many characters of a key are enough in a table; each is accepted where the whole is."""
 
 _SIZES = ("size", "logical", "stored", "shared")
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
-_STEP = 1024
 _SECONDS = len("2026-11-23T10:00:00")
 
 
@@ -79,14 +77,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         (" " * GAP).join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-
-
-def human_size(size: int) -> str:
-    """A number of bytes for people: ``12345`` is ``12.1 KiB``."""
-    number, unit = float(size), 0
-    while round(number, 1) >= _STEP and unit < len(_UNITS) - 1:
-        number, unit = number / _STEP, unit + 1
-    return f"{size} B" if unit == 0 else f"{number:.1f} {_UNITS[unit]}"
 
 
 def counted(number: int, noun: str) -> str:

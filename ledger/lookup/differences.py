@@ -17,6 +17,7 @@ from ledger.lookup.facts import Facts, paths_in
 from ledger.lookup.file_differences import FilesDiff
 from ledger.lookup.notebook import as_table
 from ledger.records import FileEntry, encode_compact, encode_values, parse_time
+from ledger.wording import human_size
 
 _Key = TypeVar("_Key")
 
@@ -188,7 +189,8 @@ def _file_told(file: FileEntry | None, path: str) -> str:
     """One side of a file: its size, and its path where that is another one."""
     if file is None:
         return ""
-    return f"{file.size} B" if file.path == path else f"{file.path}, {file.size} B"
+    size = human_size(file.size)
+    return size if file.path == path else f"{file.path}, {size}"
 
 
 def _without(tags: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from ledger.lookup.notebook import as_fields
 from ledger.lookup.parts import Part, no_file, part_at
 from ledger.lookup.visualized import Visualized
 from ledger.records import Content, FileEntry, MetadataEntry, number_of, parse_time
-from ledger.wording import shown
+from ledger.wording import human_size, shown
 
 if TYPE_CHECKING:
     from ledger.lookup.runs import PipelineRun, StepRun
@@ -296,14 +296,14 @@ class ArtifactVersion:
 
     def _summary(self) -> str:
         tags = f" tags={list(self.tags)}" if self.tags else ""
-        return f"<ArtifactVersion {self._claim.label} {self.type.value} {self.size} B{tags} id={self.id}>"
+        return f"<ArtifactVersion {self._claim.label} {self.type.value} {human_size(self.size)}{tags} id={self.id}>"
 
     def _repr_html_(self) -> str:
         try:
             rows = [
                 ("id", str(self.id)),
                 ("type", self.type.value),
-                ("size", f"{self.size} B"),
+                ("size", human_size(self.size)),
                 ("created", f"{self.created_at:%Y-%m-%d %H:%M:%S} UTC by {self.created_by}"),
                 ("tags", ", ".join(self.tags)),
                 *((key, str(value)) for key, value in leaves(self.metadata)),

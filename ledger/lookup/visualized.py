@@ -6,6 +6,7 @@ They come from whoever saved the version and are not trusted: no script in them 
 import itertools
 
 from ledger.enums import VisualizationType
+from ledger.wording import human_size
 
 _MOST_ROWS = 51  # of a CSV, its header among them
 
@@ -20,7 +21,7 @@ class Visualized:
     def __repr__(self) -> str:
         if not self.shown:
             return f"{self.label} has no visualizations"
-        return "\n".join(f"{path} ({kind.value}, {len(data)} B)" for path, kind, data in self.shown)
+        return "\n".join(f"{path} ({kind.value}, {human_size(len(data))})" for path, kind, data in self.shown)
 
     def _repr_html_(self) -> str:
         import html

@@ -4,11 +4,10 @@ import contextlib
 import io
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.cli.printing import aligned, counted, human_size, print_json
+from ledger.cli.printing import aligned, counted, print_json
 
 
 @given(
@@ -35,20 +34,3 @@ def test_columns_begin_at_one_place() -> None:
 def test_one_of_a_thing_is_one() -> None:
     """A count of one has its noun in the singular."""
     assert ["0 versions", "1 version", "2 versions"] == [counted(number, "version") for number in range(3)]
-
-
-@pytest.mark.parametrize(
-    ("size", "expected"),
-    [
-        (0, "0 B"),
-        (1023, "1023 B"),
-        (1024, "1.0 KiB"),
-        ((1 << 20) - 1, "1.0 MiB"),
-        (12345, "12.1 KiB"),
-        (5 << 30, "5.0 GiB"),
-        (1 << 70, "1048576.0 PiB"),
-    ],
-)
-def test_sizes_have_units(size: int, expected: str) -> None:
-    """Sizes are shown in powers of 1024."""
-    assert expected == human_size(size)

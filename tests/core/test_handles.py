@@ -199,6 +199,13 @@ def test_the_notebook_form_escapes_everything(ledger: Ledger) -> None:
     assert all(part in shown for part in ("x@1", "g.acc", "0.9", str(saved.id), "Ada &lt;ada@example.com&gt;"))
 
 
+def test_people_read_sizes_with_units(ledger: Ledger) -> None:
+    """As the command line shows them; the exact number is in `size`."""
+    saved = ledger.save(bytes(80_000_000), "x")
+    assert ("<th>size</th><td>76.3 MiB</td>" in saved._repr_html_(), 80_000_000) == (True, saved.size)
+    assert repr(saved).startswith("<ArtifactVersion x@1 DataArtifact 76.3 MiB id=")
+
+
 def test_an_artifact_has_versions_latest_and_load(ledger: Ledger, saved: ArtifactVersion) -> None:
     """An artifact knows its versions, oldest first, its latest and its value; it is equal by name."""
     second = ledger.save("two", "iris/train")
