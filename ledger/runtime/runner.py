@@ -25,7 +25,7 @@ from ledger.core import (
     present,
 )
 from ledger.enums import SaveType
-from ledger.errors import StepInterfaceError
+from ledger.errors import NameCollisionError, StepInterfaceError
 from ledger.history import cache_file, run_file, step_file
 from ledger.ids import new_uuid
 from ledger.records import CacheRecord, Name
@@ -95,9 +95,21 @@ def _save_external(run: Run) -> None:
     externals = externals_of(run.graph.pipeline, run.plan)
     if not externals:
         return
-    with transaction_of(run, "external inputs") as transaction:
-        pending = {key: _save_one_external(transaction, external) for key, external in externals.items()}
+    try:
+        with transaction_of(run, "external inputs") as transaction:
+            pending = {key: _save_one_external(transaction, external) for key, external in externals.items()}
+    except NameCollisionError as error:
+        error.hint = _other_name(next(each for each in externals.values() if each.name == error.facts["name"]))
+        raise
     run.external = {key: _published(version) for key, version in pending.items()}
+
+
+def _other_name(external: PlannedExternal) -> str:
+    """What to do about the name of a value from outside, which is made of names in the code."""
+    return (
+        f"the name is made of argument {external.argument!r} of step {external.step!r} and of its pipeline: "
+        "call them as before, or otherwise in more than case"
+    )
 
 
 def _save_one_external(transaction: Transaction, external: PlannedExternal) -> PendingVersion:

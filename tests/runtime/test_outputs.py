@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pytest
 
-from ledger import ArtifactConfig, pipeline, step
+from ledger import ArtifactConfig, ExternalArtifact, pipeline, step
 from ledger.client import Client
 from ledger.enums import ArtifactType
 from ledger.errors import InvalidNameError, NameCollisionError, NameTemplateError, StepInterfaceError
@@ -79,6 +79,24 @@ def test_outputs_that_differ_only_in_case_are_refused_before_anything_runs(proje
     with pytest.raises(NameCollisionError, match="'twice::Fit::output', which differs only in case from"):
         twice()
     assert ([], []) == (ran, list(project.iterdir()))
+
+
+def test_an_argument_that_changed_its_case_is_told(project: Path) -> None:
+    """The name of a value from outside is nobody's choice: the hint says which argument and step it is made of."""
+    takers = {"x": step(name="fit")(lambda x: x), "X": step(name="fit")(lambda X: X)}  # noqa: N803  # the case is the test
+
+    def taking(name: str) -> None:
+        @pipeline
+        def training() -> None:
+            takers[name](**{name: ExternalArtifact(value=[1])})
+
+        training()
+
+    taking("X")
+    with pytest.raises(NameCollisionError, match="'training::fit::external_x' differs only in case from") as caught:
+        taking("x")
+    assert "argument 'x' of step 'fit'" in caught.value.hint
+    assert "save to" not in caught.value.hint
 
 
 def test_default_names_tell_pipeline_step_and_output() -> None:
