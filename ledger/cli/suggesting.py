@@ -9,18 +9,24 @@ ELSEWHERE: Final = {
     "add": ("ledger save",),
     "checkout": ("ledger get",),
     "commit": ("ledger save",),
+    "dag": ("ledger run show", "ledger run list --using"),
     "download": ("ledger get",),
     "fetch": ("ledger sync",),
     "fsck": ("ledger verify",),
+    "history": ("ledger log",),
+    "lineage": ("ledger run show", "ledger run list --using"),
+    "load": ("ledger get",),
     "ls": ("ledger artifact list",),
     "prune": ("ledger gc",),
     "pull": ("ledger sync",),
     "push": ("ledger sync",),
     "put": ("ledger save",),
     "restore": ("ledger get",),
+    "search": ("ledger artifact version list",),
     "untag": ("ledger tag --remove",),
+    "versions": ("ledger artifact version list",),
 }
-"""What the commands of Git, DVC, MLflow and W&B are called here."""
+"""What the commands of Git, DVC, MLflow and W&B, and what they are about, are called here."""
 
 DELETING: Final = frozenset({"delete", "rm"})
 """What they call that which there is not here."""

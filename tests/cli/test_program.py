@@ -280,10 +280,12 @@ def test_a_command_of_a_group_is_found_without_it(cli: Cli, word: str, places: s
         ("download", "`ledger get`"),
         ("checkout", "`ledger get`"),
         ("add", "`ledger save`, `ledger remote add`"),
+        ("search", "`ledger artifact version list`"),
+        ("lineage", "`ledger run show`, `ledger run list --using`"),
     ],
 )
 def test_the_words_of_other_programs_lead_on(cli: Cli, word: str, places: str) -> None:
-    """Who types a command of Git, DVC, MLflow or W&B is told what it is called here."""
+    """Who types a command of Git, DVC, MLflow or W&B, or what it is about, is told what it is called here."""
     assert f"Error: No such command {word!r}. Did you mean {places}?" in cli(word, "iris", code=2).err
 
 
