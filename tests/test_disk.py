@@ -570,19 +570,30 @@ def test_a_scratch_file_has_no_name(tmp_path: Path) -> None:
         raise AssertionError
 
 
-def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+WRITES: tuple[Callable[[Path], object], ...] = (
+    lambda path: LockFile(path).hold(timeout=1),
+    lambda path: add_to_file(path, b"more"),
+    lambda path: patch_file(path, [(0, b"other")], durably=True),
+)
+"""What writes into a file that is there."""
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_nothing_is_written_through_a_link(tmp_path: Path, write: Callable[[Path], object]) -> None:
     """A ledger may come from anybody, with links to the user's own files in the place of its own."""
     (tmp_path / "own").write_bytes(b"precious")
     (tmp_path / "link").symlink_to("own")
-    writes: tuple[Callable[[Path], object], ...] = (
-        lambda path: LockFile(path).hold(timeout=1),
-        lambda path: add_to_file(path, b"more"),
-        lambda path: patch_file(path, [(0, b"other")], durably=True),
-    )
-    for write in writes:
-        with pytest.raises(StorageError, match=f"{tmp_path}/link: Too many levels of symbolic links"):
-            write(tmp_path / "link")
+    with pytest.raises(StorageError, match=f"{tmp_path}/link: Too many levels of symbolic links"):
+        write(tmp_path / "link")
     assert b"precious" == (tmp_path / "own").read_bytes()
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_nobody_waits_to_write_into_a_fifo(tmp_path: Path, write: Callable[[Path], object]) -> None:
+    """It may come with a ledger, too, and nobody may ever read it: the error comes at once."""
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(StorageError, match=f"cannot write {tmp_path}/fifo"):
+        write(tmp_path / "fifo")
 
 
 def test_a_file_that_is_larger_than_any_such_is_not_read(tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ from ledger.system_errors import storage_error
 TEMPORARY_PREFIX = "tmp_"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
+# Opening a fifo would wait for its reader without O_NONBLOCK.
+_INTO = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
 
 def write_file(path: str | os.PathLike[str], parts: Iterable[bytes | memoryview]) -> None:
     """Put a file in place, durably and whole; a file of that name is replaced.
@@ -124,10 +127,10 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 def patch_file(path: str | os.PathLike[str], pieces: Sequence[tuple[int, bytes]], *, durably: bool) -> None:
     """Write pieces at their places into a file that nobody reads yet, made if need be; it ends with the last piece.
 
-    Only with ``durably`` are they on the disk when this returns. A link is not followed.
+    Only with ``durably`` are they on the disk when this returns. A link is not followed, and no fifo waited for.
     """
     with storage_errors(path, "write"):
-        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, MODE)
+        descriptor = os.open(path, os.O_CREAT | _INTO, MODE)
         try:
             for at, data in pieces:
                 os.lseek(descriptor, at, os.SEEK_SET)
@@ -144,10 +147,10 @@ def add_to_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Add to the end of a file that exists, in one piece, for what can be made again: nothing is synced.
 
     The system keeps the pieces of several processes apart. One that does not fit is a `StorageError`,
-    and a part of it may stay. A link is not followed.
+    and a part of it may stay. A link is not followed, and no fifo waited for.
     """
     with storage_errors(path, "write"):
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_APPEND | _INTO)
         try:
             written = os.write(descriptor, data)
         finally:

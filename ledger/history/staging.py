@@ -86,8 +86,9 @@ class StagedFold:
     def fits(self) -> bool:
         """Whether what the records speak of is there."""
         new = self._fold.new
-        size = os.path.getsize(new.path) if len(new) else new.end
-        return new.end <= size and self._fold.fits()
+        if not mode_of(new.path, follow=False):
+            return not len(new)  # nothing is written yet
+        return new.end <= os.path.getsize(new.path) and self._fold.fits()
 
     def is_as_left(self) -> bool:
         """Whether nobody has gone on with this since."""

@@ -182,6 +182,17 @@ def test_writers_go_on_with_one_fold_in_turns(history: History) -> None:
 
 
 @pytest.mark.usefixtures("small_slices")
+def test_a_fold_whose_files_are_no_files_begins_anew(history: History) -> None:
+    """A ledger may come from anybody, with a fifo where the new pack would be: it goes, and no save waits for it."""
+    begun(history)
+    (folder_of(history) / "records").unlink()
+    (folder_of(history) / "pack").unlink()
+    os.mkfifo(folder_of(history) / "pack")
+    saves(again(history), 2 * FOLD_AT)
+    assert not (folder_of(history) / "pack").is_fifo()
+
+
+@pytest.mark.usefixtures("small_slices")
 def test_a_slice_that_failed_is_done_anew_from_what_is_on_the_disk(history: History) -> None:
     """What a failed step left in memory was never read back: nobody goes on with it."""
     saves(history, FOLD_AT - 1)
