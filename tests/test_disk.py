@@ -301,9 +301,10 @@ def test_a_file_whose_making_is_interrupted_goes(tmp_path: Path, monkeypatch: py
         os.close(real(path, flags, mode))
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(os, "open", interrupt)
-        StagedFile(tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            StagedFile(tmp_path)
     assert [] == names_in(tmp_path)
 
 
