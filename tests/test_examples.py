@@ -1,12 +1,14 @@
 """Every example runs as a user would run it, in an empty folder, and leaves a sound ledger."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.kit.scripts import EXAMPLES, ScriptServer, run_example
+from ledger import Ledger
+from tests.kit.scripts import EXAMPLES, ROOT, ScriptServer, run_example
 
 TOLD = {"digits", "digits_pipeline"}  # which have tests of what they tell, and are run twice there
 
@@ -35,3 +37,19 @@ def test_digits_tells_versions_and_accuracy(workdir: Path, scripts: ScriptServer
     assert expected == log.stdout.splitlines()
     assert (workdir / "my_dataset.zip").exists()
     assert "saved my_dataset@2, my_model@3 and my_model@4" in scripts.run(EXAMPLES / "digits.py")
+
+
+def test_the_examples_of_the_readme_save_what_they_say(workdir: Path, scripts: ScriptServer) -> None:
+    """Its blocks of Python run one after another; what their comments name is there, and nothing was saved twice."""
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```", (ROOT / "README.md").read_text())
+    for number, block in enumerate(blocks):
+        path = workdir / f"block_{number}.py"
+        path.write_text(block)
+        scripts.run(path)
+    ledger = Ledger.open()
+    saved = {f"{version.name}@{version.version}" for version in ledger.search()}
+    named = set(re.findall(r"\w+@\w+", " ".join(re.findall("#.*", "".join(blocks)))))
+    assert {"flowers@1", "iris_dataset@1", "iris_model@1"} <= named <= saved
+    assert saved - named == {"metrics@1", "config@baseline", "train_split@1", "test_split@1"}
+    assert ("production", "v2") == ledger.get("config").tags
+    assert (workdir / "config.zip").is_file()
