@@ -32,7 +32,10 @@ class _Bash(BashComplete):
         case $kind in
             file) compopt -o default ;;
             dir) compopt -o dirnames ;;
-            plain) printf -v value %%q "${value#"$kept"}"; COMPREPLY+=("$value") ;;
+            plain)
+                value=${value#"$kept"}
+                [[ ${words[-1]} == [\"\']* ]] || printf -v value %%q "$value"
+                COMPREPLY+=("$value") ;;
         esac
     done < <(env COMP_WORDS="$(printf '%%s\n' "${words[@]}")" COMP_CWORD=$((${#words[@]} - 1)) \
         %(complete_var)s=bash_complete "$1")

@@ -548,10 +548,10 @@ def test_completion_in_bash_knows_whole_words(cli: Cli, workdir: Path) -> None:
 
 
 def test_completion_in_bash_quotes_what_bash_would_cut(cli: Cli, workdir: Path) -> None:
-    """A tag of several words is offered as one."""
+    """A tag of several words is offered as one; as it stands where the user has opened a quote."""
     save_artifact(1, "other", tags=["as it is"])
-    offered = complete_in_bash(cli, workdir, "ledger", " tag", " other", " --remove", " a")
-    assert r"as\ it\ is" == " ".join(offered)
+    for typed, offered in ((" a", r"as\ it\ is"), (' "a', "as it is"), (" 'a", "as it is")):
+        assert offered == " ".join(complete_in_bash(cli, workdir, "ledger", " tag", " other", " --remove", typed))
 
 
 def test_looking_imports_nothing_heavy(iris: dict[str, Any]) -> None:
