@@ -52,9 +52,19 @@ class Deposit:
         return saved, content
 
     def finish(self) -> None:
-        """Put into the store what waits, before anything names it."""
+        """Put into the store what waits, before anything names it.
+
+        Raises `StorageError` where another store lies there by now, such as a backup: it lacks what was put before.
+        """
         if self._gathered is not None:
             self._gathered.finish()
+        if self._hold is not None and not self._hold.is_in_place():
+            url = self._workspace.store.url
+            raise StorageError(
+                f"the store {url} was replaced or deleted after something had been saved into it",
+                hint="save it again; nothing was published",
+                url=url,
+            )
 
     def let_go(self) -> None:
         """Let gc at what was put: it is published, or nobody's."""

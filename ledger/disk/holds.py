@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.disk.own_files import OwnFile
+from ledger.disk.reading import status_of, storage_errors
 from ledger.disk.writing import remove_if_there, write_all
 from ledger.errors import LockTimeoutError
 from ledger.system_errors import storage_error
@@ -39,12 +40,21 @@ class Hold:
     def __init__(self, path: str | os.PathLike[str] | None, *, timeout: float) -> None:
         """``path`` is ``None`` where there is nothing that could be held."""
         self._file: OwnFile | None = None
+        self._path = path
         if path is None:
             return
         with contextlib.suppress(FileNotFoundError):
             self._file = _open_to_hold(path)
             _give_way(f"{os.fspath(path)}{_WAITING}")
             _flock(self._file, fcntl.LOCK_SH, path, timeout)
+
+    def is_in_place(self) -> bool:
+        """Whether the file that is held still lies at its path; so it does where nothing is held."""
+        if self._path is None or self._file is None or self._file.descriptor < 0:
+            return True
+        there = status_of(self._path)
+        with storage_errors(self._path, "read"):
+            return there is not None and os.path.samestat(there, os.fstat(self._file.descriptor))
 
     def release(self) -> None:
         """Let go; a second time is no error."""

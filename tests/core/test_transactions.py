@@ -2,7 +2,9 @@
 
 import os
 import pickle
+import shutil
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from ledger.errors import (
 from ledger.history import History
 from ledger.history.turns import Turns
 from ledger.materializers import BaseMaterializer
+from tests.crash.operations import LARGE
 from tests.crash.survival import in_a_fork
 from tests.kit.ledgers import git, state_of, store_of
 
@@ -449,3 +452,18 @@ def test_what_was_published_and_cannot_be_read_is_told_as_that(
     assert "published all the same" in caught.value.hint
     monkeypatch.undo()
     assert 1 == Ledger.open(ledger.path).load("x")
+
+
+@pytest.mark.parametrize("replaced", [".", "store"])
+def test_a_store_that_was_replaced_meanwhile_has_nothing_of_a_transaction(ledger: Ledger, replaced: str) -> None:
+    """What was saved before a backup took its place is not there: nothing names it, and the next save just works."""
+    place = Path(ledger.path, replaced)
+    backup = Path(shutil.copytree(place, ledger.path.parent / "backup"))
+    transaction = ledger.transaction()
+    transaction.save(LARGE, "weights")
+    place.rename(ledger.path.parent / "old")
+    backup.rename(place)
+    with pytest.raises(StorageError, match="was replaced"):
+        transaction.commit()
+    assert "1" == ledger.save(LARGE, "weights").version
+    assert Ledger.open(ledger.path).verify().ok
