@@ -26,6 +26,8 @@ settings.load_profile("any machine")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FOREIGN_VARIABLES = [name for name in os.environ if name.startswith(("GIT_", "AWS_"))]
+FOREIGN_VARIABLES += ["LEDGER_DIR", "PYTHONUNBUFFERED", "XDG_CONFIG_HOME"]
+FOREIGN_VARIABLES += ["COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR"]
 
 
 def pytest_collection_finish() -> None:
@@ -42,20 +44,24 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def own_environment(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def own_environment(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing of the machine's user shows: no Git identity, no trust file, no cache, no cloud, no ledger of theirs.
 
-    Programs that tests start buffer what they print, as Python does where nobody has told it otherwise.
+    Programs that tests start buffer what they print, as Python does where nobody has told it otherwise. Nor do the
+    user's terminal and umask show.
     """
     home = next(homes)
     home.mkdir()
-    for name in [*FOREIGN_VARIABLES, "LEDGER_DIR", "PYTHONUNBUFFERED", "XDG_CONFIG_HOME"]:
+    for name in FOREIGN_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     monkeypatch.setenv("GIT_AUTHOR_NAME", "Ada")
     monkeypatch.setenv("GIT_AUTHOR_EMAIL", "ada@example.com")
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture
