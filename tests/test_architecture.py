@@ -25,7 +25,7 @@ SECOND_FACES = {"ledger.history.sharing", "ledger.history.upkeep"}
 @pytest.fixture(scope="module")
 def trees() -> dict[Path, ast.Module]:
     """Every module, parsed once."""
-    return {path: ast.parse(path.read_text()) for path in FILES}
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
 
 
 def module_of(path: Path) -> str:
@@ -51,7 +51,7 @@ def imports_of(tree: ast.AST) -> Iterator[tuple[ast.ImportFrom | ast.Import, str
 def test_no_file_is_long() -> None:
     """No file has more than 600 lines, and none of the tests either."""
     files = [*FILES, *(ROOT / "tests").rglob("*.py")]
-    assert {} == {str(path): n for path in files if (n := len(path.read_text().splitlines())) > MOST_LINES}
+    assert {} == {str(path): n for path in files if (n := len(path.read_bytes().splitlines())) > MOST_LINES}
 
 
 def test_no_function_is_long(trees: dict[Path, ast.Module]) -> None:

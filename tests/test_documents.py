@@ -18,8 +18,9 @@ from ledger.enums import ArtifactType, SaveType, TrustClass, VisualizationType
 from ledger.lookup import Config
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-ARCHITECTURE = (ROOT / "specs" / "architecture.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FORMAT = (ROOT / "specs" / "format.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "specs" / "architecture.md").read_text(encoding="utf-8")
 PARTS = [path.parent.name for path in (ROOT / "ledger").glob("*/__init__.py")]
 TEST_COMMAND = "python -m pytest -n auto"
 
@@ -52,9 +53,8 @@ def test_the_oldest_releases_are_those_that_are_admitted() -> None:
 
 def test_the_format_has_every_word_that_a_manifest_may_hold() -> None:
     """Who writes a ledger without this program finds in specs/format.md which types, and the like, there are."""
-    page = (ROOT / "specs" / "format.md").read_text()
     words = [*ArtifactType, *SaveType, *TrustClass, *VisualizationType]
-    assert [] == [word for word in words if f"`{word}`" not in page]
+    assert [] == [word for word in words if f"`{word}`" not in FORMAT]
 
 
 @pytest.mark.skipif(not all(map(shutil.which, ("git", "jq", "zstd"))), reason="needs git, jq and zstd")
@@ -65,7 +65,7 @@ def test_a_larger_content_is_read_without_us_as_the_format_says(ledger: Ledger) 
     ledger.save(ledger.path.parent / "value", "first")
     (ledger.path.parent / "value").write_bytes(second := first[:700_000] + b"between" + first[700_000:])
     saved = ledger.save(ledger.path.parent / "value", "second")
-    (script,) = re.findall(r"(?s)```bash\n(.*?)```", (ROOT / "specs" / "format.md").read_text())
+    (script,) = re.findall(r"(?s)```bash\n(.*?)```", FORMAT)
     digest = saved.digest.removeprefix("sha256:")
     subprocess.run(["bash", "-ec", f"digest={digest}\n{script}"], cwd=ledger.path, check=True, timeout=60)
     assert second == (ledger.path / "stream").read_bytes()
@@ -75,7 +75,7 @@ def test_nothing_taken_away_is_seen_without_us_as_the_format_says(ledger: Ledger
     """The line of specs/format.md, 7 prints nothing of a sound history, and the commit that edits or removes."""
     for name in ("one", "two"):
         ledger.save(1, name)
-    (line,) = re.findall(r"(?m)^(git .* --diff-filter=.*? main) ", (ROOT / "specs" / "format.md").read_text())
+    (line,) = re.findall(r"(?m)^(git .* --diff-filter=.*? main) ", FORMAT)
     git = ["git", f"--git-dir={ledger.path}/history.git", "-c", "user.name=x", "-c", "user.email=x@y"]
     assert subprocess.check_output(shlex.split(line), cwd=ledger.path) == b""
     tree = subprocess.check_output([*git, "rev-parse", "main~1^{tree}"], text=True).strip()
@@ -87,13 +87,12 @@ def test_nothing_taken_away_is_seen_without_us_as_the_format_says(ledger: Ledger
 
 def test_the_format_has_every_setting() -> None:
     """specs/format.md has a row for each setting of `config.toml`."""
-    page = (ROOT / "specs" / "format.md").read_text()
-    assert [] == [setting for setting in Config.__struct_fields__ if f"| `{setting}` |" not in page]
+    assert [] == [setting for setting in Config.__struct_fields__ if f"| `{setting}` |" not in FORMAT]
 
 
 def test_a_command_that_is_named_in_the_code_can_be_run() -> None:
     """What hints and messages quote as a command exists, and has every option that it asks for."""
-    texts = [path.read_text() for path in (ROOT / "ledger").rglob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "ledger").rglob("*.py")]
     quoted = {found for text in texts for found in re.findall(r"`ledger ([a-z][^`]*)`", text)}
     assert len(quoted) > 20
     assert {} == {told: missing for told in sorted(quoted) if (missing := _lacking(told.split()))}
@@ -116,7 +115,9 @@ def test_links_between_documents_lead_somewhere() -> None:
     """Every relative link in a document is a file."""
     documents = [*ROOT.glob("*.md"), *(ROOT / "specs").rglob("*.md")]
     links = (
-        (path, target) for path in documents for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text())
+        (path, target)
+        for path in documents
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
     )
     dead = [f"{path.relative_to(ROOT)}: {target}" for path, target in links if not (path.parent / target).exists()]
     assert [] == dead

@@ -36,7 +36,7 @@ def test_every_kind_belongs_to_one_class() -> None:
 
 def test_the_error_page_lists_every_class() -> None:
     """specs/errors.md has a row for each class with its kind, exit code and first sentence."""
-    page = (ROOT / "specs" / "errors.md").read_text()
+    page = (ROOT / "specs" / "errors.md").read_text(encoding="utf-8")
     rows = {f"| `{kind.__name__}` | `{kind.kind}` | {kind.exit_code} |" for kind in CLASSES}
     assert set() == {row for row in rows if row not in page}
     sentences = {str(kind.__doc__).splitlines()[0].replace("``", "`") for kind in CLASSES}

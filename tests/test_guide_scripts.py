@@ -16,7 +16,7 @@ SCRIPTS = sorted((EXAMPLES / "guide").glob("*.py"))
 def ledger_command(*arguments: str) -> str:
     """What the command line prints in the working directory."""
     command = [sys.executable, "-m", "ledger", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

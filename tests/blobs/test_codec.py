@@ -135,7 +135,7 @@ def test_other_bytes_are_refused(stored: bytes) -> None:
         open_chunk(stored, 6, SOUGHT)
 
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_text())["chunk"]
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_text(encoding="utf-8"))["chunk"]
 
 
 def test_chunk_objects_have_one_form() -> None:

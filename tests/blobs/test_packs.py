@@ -26,7 +26,7 @@ from ledger.ids import digest_of
 from tests.kit.contents import noise
 
 SOUGHT = Sought("iris@3", "pack", "", FsspecStore("memory://store"), "packs")
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_text(encoding="utf-8"))
 
 
 def build(chunks: list[bytes]) -> tuple[str, bytes]:

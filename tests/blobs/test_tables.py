@@ -17,7 +17,7 @@ from ledger.records import Content, FileEntry, content_digest, decode_compact, e
 
 PACK = "ab" * 32
 CHUNKS = [(Digest(f"sha256:{number:064x}"), 10) for number in range(3)]
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_text())["table"]
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "packs.json").read_text(encoding="utf-8"))["table"]
 
 
 def make(**changes: Any) -> tuple[Table, Content]:

@@ -174,7 +174,7 @@ def test_exit_codes_are_those_of_the_errors() -> None:
         kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.LedgerError)
     ]
     assert {kind.exit_code for kind in classes} | {0, 130} == set(EXIT_CODES)
-    spec = (ROOT / "specs" / "command-line.md").read_text()
+    spec = (ROOT / "specs" / "command-line.md").read_text(encoding="utf-8")
     shown = CliRunner().invoke(program, ["--help"]).output
     for code, meaning in EXIT_CODES.items():
         assert f"| {code} | {meaning} |" in spec
@@ -190,7 +190,7 @@ def test_gc_keeps_as_long_as_maintenance_says() -> None:
 
 def test_the_specification_names_everything() -> None:
     """specs/command-line.md has every command with every option of it."""
-    spec = (ROOT / "specs" / "command-line.md").read_text()
+    spec = (ROOT / "specs" / "command-line.md").read_text(encoding="utf-8")
     for path, command in COMMANDS.items():
         name = f"### `ledger {' '.join(path)}"
         assert name in spec, name

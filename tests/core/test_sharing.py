@@ -253,7 +253,7 @@ def test_names_that_differ_in_case_do_not_meet(pair: tuple[Ledger, Ledger], hub:
 
 def save_anew(old: Ledger, new: Path, url: str) -> None:
     """Do what specs/sharing.md, 3 tells to do where two ledgers cannot be merged."""
-    steps = re.search(r"```python\n(.*?)```", (ROOT / "specs" / "sharing.md").read_text(), re.DOTALL)
+    steps = re.search(r"```python\n(.*?)```", (ROOT / "specs" / "sharing.md").read_text(encoding="utf-8"), re.DOTALL)
     assert steps is not None
     code = steps[1].replace("old/.ledger", str(old.path)).replace("new/.ledger", str(new))
     exec(code, {"Ledger": Ledger, "url": url})

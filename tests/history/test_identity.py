@@ -83,7 +83,7 @@ def test_a_chosen_global_configuration_replaces_the_users(home: Path, tmp_path: 
 )
 def test_a_malformed_configuration_is_passed_over(home: Path, tmp_path: Path, text: str) -> None:
     """A file that Git itself would complain about stops nobody from saving."""
-    (home / ".gitconfig").write_text(text)
+    (home / ".gitconfig").write_text(text, encoding="utf-8")
     write(home / ".config" / "git" / "config", "Ada")
     found = git_identity(tmp_path, {"HOME": str(home)})
     assert found is not None

@@ -14,7 +14,7 @@ from ledger.history.layout import Claim
 from ledger.ids import VersionId
 from ledger.records import Name, VersionString
 
-GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "records.json").read_text())
+GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "records.json").read_text(encoding="utf-8"))
 NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,8}(/[a-z][a-z.:]{0,3})?", fullmatch=True).map(Name)
 VERSIONS = st.from_regex(r"[A-Za-z0-9_.+-]{1,20}", fullmatch=True).map(VersionString)
 CLAIMS = st.builds(

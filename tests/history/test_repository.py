@@ -150,7 +150,7 @@ def test_refs_that_are_no_files_are_refused(tmp_path: Path) -> None:
 )
 def test_a_configuration_in_a_form_of_its_own_is_refused(tmp_path: Path, text: str) -> None:
     """A setting behind its section's heading, or on several lines, is not overlooked."""
-    (tmp_path / "config").write_text(text)
+    (tmp_path / "config").write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=f"{tmp_path}/config: line [0-9] is .*, which is no setting"):
         check_settings(tmp_path)
 

@@ -20,7 +20,7 @@ def step_of(body: str, extra: str = "") -> Step[Any]:
     path = folder / f"module_{len(list(folder.iterdir()))}.py"
     path.write_text(f"from typing import Annotated\nfrom ledger import ArtifactConfig, step\n{extra}\n@step\n{body}\n")
     names: dict[str, Any] = {"__name__": "module"}
-    exec(compile(path.read_text(), str(path), "exec"), names)
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), names)
     made = names["made"]
     assert isinstance(made, Step)
     return made

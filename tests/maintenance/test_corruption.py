@@ -44,7 +44,7 @@ def test_each_file_at_the_top_may_be_lost(tmp_path: Path) -> None:
 
 def test_what_is_harmless_is_in_the_specification() -> None:
     """specs/maintenance.md gives the same reasons for the same files."""
-    spec = (Path(__file__).parents[2] / "specs" / "maintenance.md").read_text()
+    spec = (Path(__file__).parents[2] / "specs" / "maintenance.md").read_text(encoding="utf-8")
     assert [] == [path for path, why in HARMLESS.items() if f"| `{path}` | {why} |\n" not in spec]
 
 

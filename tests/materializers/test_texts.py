@@ -66,7 +66,7 @@ def test_a_long_text_is_written_piece_by_piece(tmp_path: Path, kind: type[str], 
 
     class OnDisk(MemoryFiles):
         def open(self, path: str, mode: str = "rb") -> IO[Any]:
-            return open(tmp_path / path, mode)
+            return open(tmp_path / path, mode, encoding=None if "b" in mode else "utf-8")
 
     text = kind('€"€' * 1_000_000)
     materializer = writes(OnDisk(tmp_path))

@@ -13,7 +13,9 @@ from msgspec import Struct
 from ledger.errors import FormatError, UnsupportedFormatError
 from ledger.records import RECORD_LIMIT, decode, decode_compact, encode, encode_compact
 
-VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "canonical.json").read_text())
+VECTORS: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "golden" / "canonical.json").read_text(encoding="utf-8")
+)
 LARGEST = 2**53 - 1
 
 VALUES = st.recursive(

@@ -13,7 +13,7 @@ from msgspec import convert
 from ledger.ids import Digest, digest_of, hex_of
 from ledger.records import SEGMENT_CHUNKS, FileEntry, content_digest, linked_digest, segment_digest, segments_of
 
-GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "records.json").read_text())
+GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "records.json").read_text(encoding="utf-8"))
 
 
 def files_of(row: dict[str, Any]) -> tuple[FileEntry, ...]:

@@ -9,7 +9,7 @@ import pytest
 from ledger.errors import FormatError, UnsupportedFormatError
 from ledger.records import MetadataEvent, TagsEvent, UnknownEvent, decode_event, decode_manifest, encode
 
-GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "records.json").read_text())
+GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "records.json").read_text(encoding="utf-8"))
 MANIFEST = "\n".join(GOLDEN["manifest"]).encode()
 EVENTS = ["\n".join(lines).encode() for lines in GOLDEN["events"]]
 

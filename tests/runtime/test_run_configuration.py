@@ -42,7 +42,7 @@ def training(epochs: int = 1, title: str = "none") -> None:
 
 
 def run_with(text: str, of: Pipeline[Any] = training, **arguments: Any) -> PipelineRun:
-    Path("run.yaml").write_text(text)
+    Path("run.yaml").write_text(text, encoding="utf-8")
     return of.with_options(config_path="run.yaml")(**arguments)
 
 

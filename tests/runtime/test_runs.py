@@ -312,7 +312,7 @@ def test_a_record_must_be_the_one_its_path_says() -> None:
 
 def test_the_examples_of_the_format_are_records() -> None:
     """Every example in specs/format.md 4.5 is a record of its kind, field by field."""
-    text = (Path(__file__).parents[2] / "specs" / "format.md").read_text()
+    text = (Path(__file__).parents[2] / "specs" / "format.md").read_text(encoding="utf-8")
     section = text.partition("### 4.5 ")[2].partition("\n## ")[0]
     examples = [json.loads(block.partition("```")[0]) for block in section.split("```json\n")[1:]]
     decoders = {"run": decode_run, "step": decode_step, "end": decode_end, "cache": decode_cache}
