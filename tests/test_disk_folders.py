@@ -1,0 +1,87 @@
+"""Folders: made with their parents, or beside their place until they are whole."""
+
+import errno
+import fcntl
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+
+from ledger.disk import folder_beside, make_directory, names_in, remove_folder
+from ledger.errors import StorageError
+
+
+def test_a_folder_that_cannot_be_closed_hides_no_other_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tidying up after a failure raises nothing in its place, on a disk where every call fails as well."""
+    close = os.close
+
+    def fail(descriptor: int) -> None:
+        close(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    (tmp_path / "folder" / "inside").mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "close", fail)
+        remove_folder(tmp_path / "folder")
+    remove_folder(tmp_path / "folder")
+    assert [] == names_in(tmp_path)
+
+
+def test_a_folder_that_a_killed_program_left_beside_its_place_goes(tmp_path: Path) -> None:
+    """Whoever makes the same thing again takes it away; not while its maker lives, nor what has its name by then."""
+    child = os.fork()
+    if not child:
+        with folder_beside(tmp_path / "target") as folder:
+            Path(folder, "half").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    [left] = tmp_path.iterdir()
+    with folder_beside(tmp_path / "target") as folder, folder_beside(tmp_path / "target") as other:
+        assert [str(left), []] == [folder, os.listdir(folder)]
+        os.rename(other, tmp_path / "target")
+        os.rename(folder, tmp_path / "moved")
+        os.mkdir(folder)
+    assert {left.name, "moved", "target"} == set(os.listdir(tmp_path))
+
+
+def test_a_folder_beside_a_place_is_left_to_another_machine_and_needs_no_locks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where locks reach no other machine, and where there are none, who makes the same keeps a folder of its own."""
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", lambda *_: None)
+        with folder_beside(tmp_path / "target") as here:
+            patch.setattr(os, "uname", lambda: SimpleNamespace(nodename="elsewhere"))
+            with folder_beside(tmp_path / "target") as there:
+                assert sorted([here, there]) == sorted(map(str, tmp_path.iterdir()))
+        patch.setattr(fcntl, "flock", Mock(side_effect=OSError(errno.EBADF, "Bad file descriptor")))
+        with folder_beside(tmp_path / "target") as first, folder_beside(tmp_path / "target") as second:
+            assert sorted([first, second]) == sorted(map(str, tmp_path.iterdir()))
+    assert [] == names_in(tmp_path)
+
+
+def test_folders_are_made_with_their_parents(tmp_path: Path) -> None:
+    """Folders that exist are left alone; a file in the way is an error that names the folder."""
+    make_directory(tmp_path / "a" / "b" / "c")
+    make_directory(tmp_path / "a" / "b" / "c")
+    (tmp_path / "file").write_bytes(b"")
+    for target in (tmp_path / "file", tmp_path / "file" / "b"):
+        with pytest.raises(StorageError, match=f"cannot make the folder {target}"):
+            make_directory(target)
+    assert ["a", "file"] == names_in(tmp_path)
+
+
+def test_a_folder_that_another_makes_meanwhile_is_as_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that make one folder at once neither fails."""
+    really = os.mkdir
+
+    def overtaken(path: str, mode: int) -> None:
+        really(path, mode)
+        really(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", overtaken)
+    make_directory(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
