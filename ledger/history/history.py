@@ -40,7 +40,7 @@ from ledger.history.forms import Commit, ObjectId, object_id
 from ledger.history.kinds import BLOB, COMMIT, RawObject
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
-from ledger.history.pack_writing import release_pack, write_pack
+from ledger.history.pack_writing import check_pack, release_pack, write_pack
 from ledger.history.refs import known_ref, read_ref, read_tag
 from ledger.history.remotes import PUBLISHED
 from ledger.history.repository import (
@@ -280,14 +280,14 @@ class History:
         taken = [(waiter, commit) for waiter in waiters if (commit := _take_up(waiter, chain)) is not None]
         pack = write_pack(self.objects, chain.new)
         packs.callback(release_pack, self.objects, pack)
+
+        def agreed() -> bool:
+            check_pack(self.objects, pack)
+            return all(waiter.is_waiting for waiter, _ in taken)
+
         try:
             self._settle(base)
-            moved = move(
-                self.git_dir,
-                expected=base,
-                new=chain.tip,
-                agreed=lambda: all(waiter.is_waiting for waiter, _ in taken),
-            )
+            moved = move(self.git_dir, expected=base, new=chain.tip, agreed=agreed)
         except FileExistsError:
             return None
         if not moved:

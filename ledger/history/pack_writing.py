@@ -9,8 +9,8 @@ import itertools
 import os
 from stat import S_ISREG
 
-from ledger.disk import MODE, remove_if_there, stage_together, sync_directory, sync_file, write_all
-from ledger.errors import IntegrityError
+from ledger.disk import MODE, remove_if_there, stage_together, status_of, sync_directory, sync_file, write_all
+from ledger.errors import IntegrityError, StorageError
 from ledger.history.damage import Damage
 from ledger.history.entries import encode_entry, encode_new_entry
 from ledger.history.forms import ObjectId
@@ -49,6 +49,17 @@ def write_pack(objects: Objects, contents: dict[ObjectId, RawObject]) -> str:
         raise
     objects.packs.adopt(stem, len(entries))
     return stem
+
+
+def check_pack(objects: Objects, stem: str) -> None:
+    """Raise `StorageError` unless a pack that was written still lies there: another repository may be in that place."""
+    path = f"{objects.pack_directory}/{stem}.pack"
+    if status_of(path) is None:
+        raise StorageError(
+            f"the history {objects.directory.parent} was replaced or deleted while something was published to it",
+            hint="do it again; nothing was published",
+            path=path,
+        )
 
 
 def release_pack(objects: Objects, stem: str) -> None:

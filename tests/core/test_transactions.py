@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -467,3 +468,24 @@ def test_a_store_that_was_replaced_meanwhile_has_nothing_of_a_transaction(ledger
         transaction.commit()
     assert "1" == ledger.save(LARGE, "weights").version
     assert Ledger.open(ledger.path).verify().ok
+
+
+def test_a_history_that_is_replaced_while_a_save_publishes_stays_whole(ledger: Ledger) -> None:
+    """Its branch never names a commit that only the one before it holds."""
+    ledger.save(1, "x")
+    backup = Path(shutil.copytree(ledger.path, ledger.path.parent / "backup"))
+
+    def replace(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and str(arguments[0]).endswith("main.lock") and backup.exists():
+            ledger.path.rename(ledger.path.parent / "old")
+            backup.rename(ledger.path)
+
+    def save() -> None:
+        sys.addaudithook(replace)
+        with pytest.raises(StorageError, match="was replaced"):
+            Ledger.open(ledger.path).tag("x", ["late"])
+
+    in_a_fork(save)
+    assert not backup.exists()
+    assert Ledger.open(ledger.path).verify().ok
+    Ledger.open(ledger.path).tag("x", ["late"])
