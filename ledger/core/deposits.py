@@ -52,12 +52,13 @@ class Deposit:
         return saved, content
 
     def finish(self) -> None:
-        """Put into the store what waits, before anything names it.
-
-        Raises `StorageError` where another store lies there by now, such as a backup: it lacks what was put before.
-        """
+        """Put into the store what waits, before anything names it; raises as `check_place` does."""
         if self._gathered is not None:
             self._gathered.finish()
+        self.check_place()
+
+    def check_place(self) -> None:
+        """Raise `StorageError` where another store lies there by now, such as a backup: it lacks what was put."""
         if self._hold is not None and not self._hold.is_in_place():
             url = self._workspace.store.url
             raise StorageError(

@@ -232,6 +232,7 @@ class Transaction:
                     drafts, author=workspace.author, now=workspace.now(), subject=self._subject
                 )
             with once_published():
+                self._deposit.check_place()  # waiting for the lock may take a while
                 snapshot = workspace.history.snapshot(published.commit)
                 self.versions = tuple(workspace.version(snapshot, claim) for claim in published.claims)
             for pending, handle in zip(self._pending, self.versions, strict=True):

@@ -489,3 +489,22 @@ def test_a_history_that_is_replaced_while_a_save_publishes_stays_whole(ledger: L
     assert not backup.exists()
     assert Ledger.open(ledger.path).verify().ok
     Ledger.open(ledger.path).tag("x", ["late"])
+
+
+def test_a_store_that_is_replaced_while_a_save_publishes_is_told(ledger: Ledger) -> None:
+    """The version may be published by then, and its bytes lie in the store before: nobody is told that all is well."""
+    store = store_of(ledger)
+    backup = Path(shutil.copytree(store, ledger.path.parent / "backup"))
+
+    def replace(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and str(arguments[0]).endswith("main.lock") and backup.exists():
+            store.rename(ledger.path.parent / "old")
+            backup.rename(store)
+
+    def save() -> str:
+        sys.addaudithook(replace)
+        with pytest.raises(StorageError, match="was replaced") as caught:
+            Ledger.open(ledger.path).save(1, "x")
+        return caught.value.hint
+
+    assert "it is published all the same" in in_a_fork(save)
