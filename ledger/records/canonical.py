@@ -96,7 +96,7 @@ def _decode_usual(data: bytes, shape: type[Shape]) -> Shape | None:
         typed = msgspec.json.decode(data, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    is_usual = getattr(typed, "format", FORMAT) <= FORMAT and not _LARGE_INTEGER.search(data)
+    is_usual = 1 <= getattr(typed, "format", FORMAT) <= FORMAT and not _LARGE_INTEGER.search(data)
     return typed if is_usual and _encoder.encode(typed) == data else None
 
 

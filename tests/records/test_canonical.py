@@ -170,6 +170,17 @@ def test_a_format_of_the_future_may_have_another_form(read: Callable[..., object
         read(b'{ "format": 7 }', shape, where="iris@3")
 
 
+class FormattedTable(Struct, kw_only=True):
+    format: int = 1
+
+
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_table_of_no_format_is_refused(number: int) -> None:
+    """Formats begin with 1, in a table that has nothing else unusual too."""
+    with pytest.raises(FormatError, match=f"^table: format is {number}, expected a positive integer"):
+        decode_compact(b'{"format":%d}' % number, FormattedTable, where="table")
+
+
 def test_a_second_spelling_is_shown_with_its_place() -> None:
     """The error about canonical form names the byte where the forms part, and both spellings."""
     with pytest.raises(FormatError, match=r"at byte 10 expected b'\.0\\n}', got b'E0\\n}'") as caught:
