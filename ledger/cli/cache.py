@@ -10,7 +10,7 @@ from ledger.cli.session import ExampleCommand, Session, json_option, pass_sessio
 from ledger.lookup import write_cache_limit
 from ledger.wording import human_size, shown
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE | re.ASCII)  # or K is also the sign of kelvins
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 
 

@@ -106,7 +106,7 @@ def test_older_releases_of_click_will_do(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("text", ["", "many", "-1", "20 GiB more", "1e9", "9" * 400, "9999999P"])
+@pytest.mark.parametrize("text", ["", "many", "-1", "20 GiB more", "1e9", "9" * 400, "9999999P", "5\N{KELVIN SIGN}"])
 def test_what_is_no_size_is_refused(cli: Cli, kept: ObjectCache, text: str) -> None:
     """Anything else is a usage error, and nothing is changed."""
     cli("cache", "limit", "--", text, code=2)
