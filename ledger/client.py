@@ -101,16 +101,18 @@ class Client:
         *,
         add_tags: Iterable[str] | None = None,
         remove_tags: Iterable[str] | None = None,
+        exclusive: bool = False,
     ) -> ArtifactVersion:
         """Put tags on a version and take others off, in one commit; returns the version as it is then.
 
+        ``exclusive`` takes the added tags off all other versions of the name as well.
         Raises what `get_artifact_version` raises, and `InvalidTagError` for what can be no tag, or is to be put on
         and taken off at once.
         """
         ledger = self._ledger()
         found = ledger.get(name_id_or_prefix, version)
-        with ledger.transaction() as transaction:
-            transaction.tag(found, add_tags, remove=remove_tags)
+        added = add_tags if add_tags is not None else ()
+        ledger.tag(found, added, remove=remove_tags, exclusive=exclusive)
         return ledger.get(found.id)
 
     def get_pipeline_run(self, id: str | UUID) -> PipelineRun:

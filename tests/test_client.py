@@ -37,6 +37,13 @@ def test_a_client_shows_its_ledger(workdir: Path) -> None:
     assert ("<Client of the default ledger>", f"<Client of <Ledger {workdir / 'given'}>>") == (repr(Client()), shown)
 
 
+def test_a_tag_moves_to_a_version(client: Client) -> None:
+    """``exclusive`` takes an added tag off all others of the name, and leaves those that are not added."""
+    moved = client.update_artifact_version("x", "cat", add_tags=["t"], exclusive=True)
+    assert ("t",) == moved.tags
+    assert [(), ("t",), ("u",)] == [version.tags for version in client.get_artifact("x").versions]
+
+
 def test_an_artifact_has_name_versions_latest_and_value(client: Client) -> None:
     """`get_artifact` gives the name, all versions oldest first, the latest, and the latest value."""
     found = client.get_artifact("x")

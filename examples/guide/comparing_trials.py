@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from ledger import ArtifactConfig, Ledger, get_step_context, log_artifact_metadata, pipeline, step
+from ledger import ArtifactConfig, get_step_context, log_artifact_metadata, pipeline, step
 from ledger.client import Client
 
 RATES = (0.1, 0.5, 2.0)
@@ -27,18 +27,9 @@ def sweep() -> None:
     choose(after=[train(rate) for rate in RATES])
 
 
-def promote(version_id: UUID) -> None:
-    """Move the tag in one commit: nobody sees two versions in use, or none."""
-    ledger = Ledger.open()
-    with ledger.transaction() as transaction:
-        for held in ledger.search(name="trial", tag="production"):
-            transaction.untag(held, ["production"])
-        transaction.tag(version_id, ["production"])
-
-
 if __name__ == "__main__":
     chosen = UUID(sweep().steps["choose"].output.load())
-    promote(chosen)
+    Client().update_artifact_version(chosen, add_tags=["production"], exclusive=True)  # off all others of the name
     for trial in Client().list_artifact_versions(name="trial", tag="sweep"):
         print(trial.version, trial.metadata["rate"], round(trial.metadata["loss"], 4), trial.tags)
     (in_use,) = Client().list_artifact_versions(name="trial", tag="production")

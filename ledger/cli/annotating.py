@@ -15,16 +15,16 @@ from ledger.cli.shapes import full_version_shape, label_of, version_shape
 @click.option(
     "--remove", metavar="TAG", multiple=True, help="A tag to take off; may be repeated.", shell_complete=complete_tag
 )
+@click.option("--exclusive", is_flag=True, help="Take the tags off all other versions of the name.")
 @json_option
 @pass_session
-def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str, ...]) -> None:
+def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str, ...], exclusive: bool) -> None:
     """Put tags on a version, and take others off."""
     if not tags and not remove:
         raise click.UsageError("give a tag to put on, or --remove TAG")
     opened = session.ledger()
     found = opened.get(version)
-    with opened.transaction() as transaction:
-        transaction.tag(found, tags, remove=remove)
+    opened.tag(found, tags, remove=remove, exclusive=exclusive)
     for known in sorted({*tags} & {*found.tags}):
         print_warning(f"{label_of(found)} had the tag {known!r} already")
     for unknown in sorted({*remove} - {*found.tags}):

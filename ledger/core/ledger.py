@@ -13,6 +13,7 @@ from uuid import UUID
 
 from ledger.blobs import ObjectCache, Store
 from ledger.core import sharing
+from ledger.core.annotating import tag_exclusively
 from ledger.core.bodies import running_body
 from ledger.core.caching import CacheHit, find_cached
 from ledger.core.creation import create_ledger
@@ -30,7 +31,7 @@ from ledger.history import refuse_collision, refuse_existing
 from ledger.ids import Digest
 from ledger.lookup import ArtifactVersion, Reader, find_path, remove_remote, resolve
 from ledger.materializers import BaseMaterializer
-from ledger.records import check_given_tags, check_name, check_version
+from ledger.records import check_given_tags, check_name, check_tags, check_version
 from ledger.wording import shown
 
 
@@ -193,15 +194,28 @@ class Ledger(Reader):
         with self.transaction() as transaction:
             transaction.log_metadata(metadata, on, version)
 
-    def tag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
-        """Put tags on a version, which is given as in `log_metadata`; a tag that it has already is no error.
+    def tag(
+        self,
+        on: Target,
+        tags: Iterable[str],
+        version: str | int | None = None,
+        *,
+        remove: Iterable[str] | None = None,
+        exclusive: bool = False,
+    ) -> None:
+        """Put tags on a version, which is given as in `log_metadata`, and take others off it, in one commit.
 
-        Raises `InvalidTagError` for what can be no tag, `ArgumentTypeError` for tags that are no list, and what `get`
-        raises.
+        ``exclusive`` takes the tags off all other versions of the name as well, for one that says which version is in
+        use: ``ledger.tag("model", ["production"], 7, exclusive=True)``. A tag that the version has already, or does
+        not have to take off, is no error. Raises `InvalidTagError` for what can be no tag, `ArgumentTypeError` for tags
+        that are no list, and what `get` raises.
         """
         wanted = check_given_tags(tags)
+        if exclusive and wanted:
+            tag_exclusively(self._workspace, on, version, add=wanted, remove=check_tags(remove))
+            return
         with self.transaction() as transaction:
-            transaction.tag(on, wanted, version)
+            transaction.tag(on, wanted, version, remove=remove)
 
     def untag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
         """Take tags off a version, which is given as in `log_metadata`; that they were there stays in the history.

@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from ledger.blobs import LocalStore, link_content, link_objects
+from ledger.core.annotating import metadata_draft, published_claim, refuse_both, tags_draft
 from ledger.core.bodies import running_body
 from ledger.core.deposits import Deposit
 from ledger.core.locations import key_below, local_path
@@ -30,10 +31,9 @@ from ledger.core.saving import (
 from ledger.core.workspace import Workspace
 from ledger.disk import durability
 from ledger.enums import ArtifactType, SaveType
-from ledger.errors import ArgumentError, ArgumentTypeError, InvalidTagError
+from ledger.errors import ArgumentError, ArgumentTypeError
 from ledger.forks import ThreadLock
 from ledger.history import (
-    UNPLACED,
     Claim,
     Draft,
     EventDraft,
@@ -42,21 +42,18 @@ from ledger.history import (
     refuse_collision,
     refuse_existing,
 )
-from ledger.lookup import Artifact, ArtifactVersion, resolve
+from ledger.lookup import Artifact, ArtifactVersion
 from ledger.materializers import BaseMaterializer, SavedValue
 from ledger.meters import task
 from ledger.notices import warn_user
 from ledger.records import (
     Content,
-    MetadataEvent,
     Producer,
-    TagsEvent,
     check_given_tags,
     check_tags,
     decode_values,
     encode,
     encode_values,
-    format_time,
     merge,
 )
 from ledger.wording import shown
@@ -174,7 +171,7 @@ class Transaction:
                 together = encode_values(merge(decode_values(target.manifest.metadata), values))
                 target.change(metadata=together)
         elif values:
-            self._add_event(target, "log metadata on", self._metadata_event(encode_values(values)))
+            self._add_event(metadata_draft(self._workspace, target, values))
 
     def tag(
         self,
@@ -186,17 +183,14 @@ class Transaction:
     ) -> None:
         """Put tags on a version, and take others off."""
         add, drop = check_tags(tags), check_tags(remove)
-        both = set(add) & set(drop)
-        if both:
-            hint = "name it once: to be put on, or to be taken off"
-            raise InvalidTagError(f"tag {min(both)!r} is to be added and removed at once", hint=hint, tag=min(both))
+        refuse_both(add, drop)
         target = self._target(on, version)
         if isinstance(target, PendingVersion):
             with self._lock:
                 self._refuse_late()
                 target.change(tags=tuple(sorted({*target.manifest.tags, *add} - set(drop))))
         elif add or drop:
-            self._add_event(target, "tag" if add else "untag", self._tags_event(add, drop))
+            self._add_event(tags_draft(self._workspace, target, add, drop))
 
     def untag(self, on: Target, tags: Iterable[str], version: str | int | None = None) -> None:
         """Take tags off a version; a tag that it does not have is no error."""
@@ -316,29 +310,13 @@ class Transaction:
                 saved = f"was saved with version={on.request.version!r}"
                 raise ArgumentError(f"{on} {saved}, but version {str(version)!r} was given as well")
             return on
-        if isinstance(on, ArtifactVersion):
-            now = self._snapshot.claim_now(on.claim) if version is None else None
-            return now or resolve(self._snapshot, on.id, version)
-        if not isinstance(on, (str, UUID)):
-            raise ArgumentTypeError(
-                f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {shown(on)}"
-            )
-        own = self._pending.find(on, version)
-        return own if own is not None else resolve(self._snapshot, on, version)
+        own = self._pending.find(on, version) if isinstance(on, (str, UUID)) else None
+        return own if own is not None else published_claim(self._snapshot, on, version)
 
-    def _add_event(self, claim: Claim, verb: str, event: MetadataEvent | TagsEvent) -> None:
-        draft = EventDraft(claim=claim, verb=verb, record=encode(event))  # one over the limit is refused now
+    def _add_event(self, draft: EventDraft) -> None:
         with self._lock:
             self._refuse_late()
             self._events.append(draft)
-
-    def _metadata_event(self, metadata: dict[str, Any]) -> MetadataEvent:
-        at, by = format_time(self._workspace.now()), self._workspace.author
-        return MetadataEvent(id=UNPLACED, created_at=at, created_by=by, metadata=metadata)
-
-    def _tags_event(self, add: tuple[str, ...], remove: tuple[str, ...]) -> TagsEvent:
-        at, by = format_time(self._workspace.now()), self._workspace.author
-        return TagsEvent(id=UNPLACED, created_at=at, created_by=by, add=add, remove=remove)
 
 
 def _no_value(handle: ArtifactVersion | PendingVersion | Artifact, name: str) -> ArgumentTypeError:

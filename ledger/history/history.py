@@ -64,6 +64,9 @@ from ledger.records import FORMAT, decode, encode, format_time
 _MARKER = encode({"features": [], "format": FORMAT})
 _MARKER_ID = object_id(BLOB, _MARKER)
 
+Decision = Callable[[CommitId], Publication]
+"""What is to be published, where that depends on the commit upon which it is."""
+
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
     """What one commit published: the claims of its new versions, in the order of their drafts."""
@@ -162,15 +165,19 @@ class History:
         Raises `VersionExistsError` and `NameCollisionError` where a draft cannot have its place, and
         `LockTimeoutError` where other writers leave no gap for the length of the lock's timeout.
         """
-        publication = Publication(
-            drafts=tuple(drafts),
-            author=author,
-            now=now.astimezone(dt.UTC),
-            subject=subject,
-            durability=current_durability(),
-        )
+        publication = _publication(drafts, author, now, subject)
         with locks_end_here():
             return self._publish_in_turn(publication)
+
+    def publish_upon(
+        self, decide: Callable[[CommitId], Sequence[Draft]], *, author: str, now: dt.datetime
+    ) -> Published:
+        """As `publish`, of drafts that are decided under the ledger's lock, upon the commit that is published then.
+
+        ``decide`` is asked again where the branch moves all the same; what it raises comes out.
+        """
+        with locks_end_here():
+            return self._publish_in_turn(lambda base: _publication(decide(base), author, now))
 
     def move_to(self, commit: CommitId, *, expected: CommitId) -> bool:
         """Publish a commit that was made from ``expected``; says whether the branch still was there. Durable."""
@@ -226,16 +233,19 @@ class History:
         self.objects.remember(new)
         return CommitId(commit), pack
 
-    def _publish_in_turn(self, publication: Publication) -> Published:
+    def _publish_in_turn(self, wanted: Publication | Decision) -> Published:
         """Publish under the ledger's lock, and for those who wait for it as well; or have its holder do so."""
-        turn = self._turns.take(publication)
-        if not isinstance(turn, HeldLock):
-            with once_published():
-                return Published(commit=turn, claims=claims_of(publication.drafts, self.snapshot(turn)))
+        if isinstance(wanted, Publication):
+            turn = self._turns.take(wanted)
+            if not isinstance(turn, HeldLock):
+                with once_published():
+                    return Published(commit=turn, claims=claims_of(wanted.drafts, self.snapshot(turn)))
+        else:
+            turn = self._lock.hold(timeout=self._lock_timeout)
         with ExitStack() as stack:
             try:
                 with turn, self._queue.waiters() as waiters:
-                    published = self._publish(publication, waiters, holder_died=turn.holder_died)
+                    published = self._publish(wanted, waiters, holder_died=turn.holder_died)
                     fold = self._folds.choose(stack)
             finally:
                 self._queue.ring_next()
@@ -243,7 +253,7 @@ class History:
                 self._folds.do(fold)
         return published
 
-    def _publish(self, publication: Publication, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
+    def _publish(self, wanted: Publication | Decision, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
         """Publish, and as many of those who wait as can have their places; tried until the branch stands still."""
         deadline = time.monotonic() + self._lock_timeout
         self._clear_dead_lock(holder_died=holder_died)
@@ -253,7 +263,7 @@ class History:
         with ExitStack() as packs:
             # With the branch held, the attempt would be in vain.
             if not is_branch_held(self.git_dir):
-                published = self._attempt(publication, waiters, move_branch, packs)
+                published = self._attempt(wanted, waiters, move_branch, packs)
             while published is None:
                 self._clear_dead_lock(holder_died=False)
                 # A writer that lost a race holds the branch while it tries again: many would spoil each other's work.
@@ -262,11 +272,15 @@ class History:
                         stack.enter_context(branch_held(self.git_dir, patience=deadline - time.monotonic()))
                     except FileExistsError:
                         raise self._contended() from None
-                    published = self._attempt(publication, waiters, move_held_branch, packs)
+                    published = self._attempt(wanted, waiters, move_held_branch, packs)
         return published
 
     def _attempt(
-        self, publication: Publication, waiters: Sequence[Waiter], move: Callable[..., bool], packs: ExitStack
+        self,
+        wanted: Publication | Decision,
+        waiters: Sequence[Waiter],
+        move: Callable[..., bool],
+        packs: ExitStack,
     ) -> Published | None:
         """Place, write and publish once; ``None`` where another writer came first, or a waiter went.
 
@@ -275,7 +289,7 @@ class History:
         base = self.tip()
         self._check_format(CommittedTree(self.objects, self.objects.commit(base).tree))
         chain = Chain(self.objects, base)
-        own = chain.place(publication)
+        own = chain.place(wanted if isinstance(wanted, Publication) else wanted(base))
         chain.append(own)
         taken = [(waiter, commit) for waiter in waiters if (commit := _take_up(waiter, chain)) is not None]
         pack = write_pack(self.objects, chain.new)
@@ -326,6 +340,16 @@ class History:
             hint="try again; nothing was published",
             path=str(self.git_dir),
         )
+
+
+def _publication(drafts: Sequence[Draft], author: str, now: dt.datetime, subject: str = "") -> Publication:
+    return Publication(
+        drafts=tuple(drafts),
+        author=author,
+        now=now.astimezone(dt.UTC),
+        subject=subject,
+        durability=current_durability(),
+    )
 
 
 def _take_up(waiter: Waiter, chain: Chain) -> CommitId | None:

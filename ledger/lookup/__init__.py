@@ -41,6 +41,7 @@ from ledger.lookup.remotes import (
 )
 from ledger.lookup.resolving import resolve, split_label
 from ledger.lookup.runs import PipelineRun, StepRun
+from ledger.lookup.searching import claims_tagged
 from ledger.lookup.view import View
 from ledger.lookup.visualized import Visualized
 
@@ -67,6 +68,7 @@ __all__ = [
     "View",
     "Visualized",
     "changing_settings",
+    "claims_tagged",
     "find_ledger",
     "find_path",
     "find_remote",

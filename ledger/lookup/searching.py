@@ -94,6 +94,11 @@ def search_versions(
     return [ArtifactVersion(claim, backing) for claim in _found(view, snapshot, search)[::-1]]
 
 
+def claims_tagged(view: View, snapshot: CataloguedSnapshot, name: Name, tag: str) -> list[Claim]:
+    """The versions of an artifact that have a tag, newest first; a damaged one is left out with a warning."""
+    return _found(view, snapshot, Search(name=name, version=None, wanted=Filter(tags=(tag,)), limit=None))
+
+
 def make_filter(
     *,
     tag: str | Iterable[str] | None = None,

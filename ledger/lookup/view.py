@@ -39,7 +39,10 @@ class View:
 
     def snapshot(self) -> CataloguedSnapshot:
         """The history as it is now, or at the fixed revision."""
-        commit = self.revision or self.history.tip()
+        return self.snapshot_at(self.revision or self.history.tip())
+
+    def snapshot_at(self, commit: CommitId) -> CataloguedSnapshot:
+        """The history at a commit: the fixed revision, or one that is published now."""
         is_past = self.revision is not None
         return CataloguedSnapshot(self.history.snapshot(commit), commit, self._catalog, is_past=is_past)
 

@@ -17,6 +17,14 @@ def test_tags_change(cli: Cli, iris: dict[str, Any]) -> None:
     assert ["x"] == json.loads(cli("tag", iris["id"], "x", "--json").out)["tags"]
 
 
+def test_an_exclusive_tag_moves(cli: Cli, iris: dict[str, Any]) -> None:
+    """``tag --exclusive`` takes the tags off the version that had them."""
+    cli("save", "data.csv", "--name", "iris", "--tag", "best")
+    assert "iris@1  tags: best, raw\n" == cli("tag", "iris@1", "best", "--exclusive").out
+    listed = json.loads(cli("artifact", "version", "list", "iris", "--tag", "best", "--json").out)
+    assert [iris["id"]] == [found["id"] for found in listed]
+
+
 def test_tags_that_change_nothing_are_warned_of(iris: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     """A tag that is there already, and one to take off that is not there, are told on stderr, in JSON too."""
     expected = "Warning: iris@1 had the tag 'raw' already\nWarning: iris@1 had no tag 'zzz' to take off\n"

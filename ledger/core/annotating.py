@@ -1,0 +1,77 @@
+"""Events on versions that are published: which version is meant, and what is recorded of it.
+
+A tag may be exclusive, as one that says which version is in use: then it is taken off the others in the same commit.
+Who has it is looked up under the ledger's lock, so that of two programs that move it the later one finds it where the
+earlier one has put it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from ledger.core.pending import Target
+from ledger.core.workspace import Workspace
+from ledger.disk import durability
+from ledger.errors import ArgumentTypeError, InvalidTagError
+from ledger.history import UNPLACED, Claim, EventDraft, Snapshot
+from ledger.ids import CommitId
+from ledger.lookup import ArtifactVersion, claims_tagged, resolve
+from ledger.records import MetadataEvent, TagsEvent, encode, encode_values, format_time
+from ledger.wording import shown
+
+
+def published_claim(snapshot: Snapshot, on: Target, version: str | int | None) -> Claim:
+    """The claim of the version that is meant; raises what look-ups raise."""
+    if isinstance(on, ArtifactVersion):
+        now = snapshot.claim_now(on.claim) if version is None else None
+        return now or resolve(snapshot, on.id, version)
+    if not isinstance(on, (str, UUID)):
+        raise ArgumentTypeError(
+            f"a version is named by a str, a UUID or a handle, got {type(on).__name__}: {shown(on)}"
+        )
+    return resolve(snapshot, on, version)
+
+
+def metadata_draft(workspace: Workspace, claim: Claim, metadata: dict[str, Any]) -> EventDraft:
+    """Metadata that are logged on a version."""
+    at, by = format_time(workspace.now()), workspace.author
+    event = MetadataEvent(id=UNPLACED, created_at=at, created_by=by, metadata=encode_values(metadata))
+    return EventDraft(claim=claim, verb="log metadata on", record=encode(event))
+
+
+def tags_draft(workspace: Workspace, claim: Claim, add: tuple[str, ...], remove: tuple[str, ...]) -> EventDraft:
+    """Tags that are put on a version, and others that are taken off."""
+    at, by = format_time(workspace.now()), workspace.author
+    event = TagsEvent(id=UNPLACED, created_at=at, created_by=by, add=add, remove=remove)
+    return EventDraft(claim=claim, verb="tag" if add else "untag", record=encode(event))
+
+
+def refuse_both(add: Sequence[str], remove: Sequence[str]) -> None:
+    """Raise `InvalidTagError` for a tag that is to be put on and taken off at once."""
+    both = set(add) & set(remove)
+    if both:
+        hint = "name it once: to be put on, or to be taken off"
+        raise InvalidTagError(f"tag {min(both)!r} is to be added and removed at once", hint=hint, tag=min(both))
+
+
+def tag_exclusively(
+    workspace: Workspace, on: Target, version: str | int | None, *, add: tuple[str, ...], remove: tuple[str, ...]
+) -> None:
+    """Put tags on a version and take them off all others of its name, in one commit; ``remove`` goes off it as well."""
+    workspace.refuse_past("write")
+    refuse_both(add, remove)
+
+    def decide(commit: CommitId) -> list[EventDraft]:
+        snapshot = workspace.snapshot_at(commit)
+        target = published_claim(snapshot, on, version)
+        held: dict[Claim, list[str]] = {}
+        for tag in add:
+            for claim in claims_tagged(workspace, snapshot, target.name, tag):
+                held.setdefault(claim, []).append(tag)
+        others = [tags_draft(workspace, claim, (), tuple(tags)) for claim, tags in held.items() if claim != target]
+        return [*others, tags_draft(workspace, target, add, remove)]
+
+    # Once beforehand, for nothing but its errors and the catalog: others wait while the lock is held.
+    decide(workspace.history.tip())
+    with durability(workspace.config.durability):
+        workspace.history.publish_upon(decide, author=workspace.author, now=workspace.now())
