@@ -1,11 +1,12 @@
 """Which remote a history is shared through, and how its URL is shown."""
 
+import io
 import re
 from pathlib import Path
 
 import msgspec
 
-from ledger.disk import storage_errors
+from ledger.disk import SMALL, read_file, storage_errors
 from ledger.errors import ArgumentError, ConfigError
 from ledger.wording import without_secrets
 
@@ -82,16 +83,18 @@ def path_in(url: str) -> str:
 def remote_url(git_dir: Path, remote: str) -> str | None:
     """The URL of a remote in Git's own configuration, without user or password, or ``None`` where there is none.
 
-    Raises `ConfigError` for a configuration that Git could not read either.
+    What that includes is not read: it may be anything, in a ledger from anybody. Raises `ConfigError` for a
+    configuration that Git could not read either.
     """
     from dulwich.config import ConfigFile
 
     path = git_dir / "config"
     with storage_errors(path, "read"):
-        try:
-            url = ConfigFile.from_path(str(path)).get((b"remote", remote.encode()), b"url")
-        except KeyError:
-            return None
-        except ValueError as error:
-            raise ConfigError(f"{path}: {error}", path=str(path)) from error
+        data = read_file(path, most=SMALL)
+    try:
+        url = ConfigFile.from_file(io.BytesIO(data), expand_includes=False).get((b"remote", remote.encode()), b"url")
+    except KeyError:
+        return None
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}", path=str(path)) from error
     return without_secrets(url.decode(errors="replace"))

@@ -12,6 +12,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import StorageError, StoreMismatchError
+from ledger.history import remote_url
 
 
 @pytest.mark.parametrize("where", ["store/chunks", "store/packs", "store/tables", "store/store.json", "history.git"])
@@ -42,6 +43,26 @@ def test_a_fifo_in_place_of_a_file_is_not_waited_for(ledger: Ledger, where: str)
         path.unlink()
         path.write_bytes(data)
     assert done.stdout.split() in (["True", "False"], ["True", "error"])
+
+
+def test_a_fifo_in_place_of_the_settings_of_git_is_not_waited_for(ledger: Ledger) -> None:
+    """Who asks for the remotes of a ledger that came from elsewhere gets an error."""
+    path = ledger.path / "history.git" / "config"
+    aside = path.rename(path.with_name("aside"))
+    os.mkfifo(path)
+    with pytest.raises(StorageError, match=f"cannot read {path}: Not a regular file"):
+        remote_url(path.parent, "origin")
+    aside.rename(path)  # Git, which looks at every history in the end, waits for fifos
+
+
+def test_the_settings_of_git_include_nothing(ledger: Ledger) -> None:
+    """A ledger may come from anybody, and what it has Git include may be a fifo, or have no end."""
+    path = ledger.path / "history.git" / "config"
+    held = path.read_text()
+    os.mkfifo(path.with_name("fifo"))
+    path.write_text(f'{held}[include]\n\tpath = fifo\n[remote "origin"]\n\turl = /hub.git\n')
+    assert "/hub.git" == remote_url(path.parent, "origin")
+    path.write_text(held)
 
 
 def test_no_store_is_made_where_a_link_leads(ledger: Ledger, tmp_path: Path) -> None:
