@@ -42,7 +42,7 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
             )
     try:
         return template.format(**values)
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise _unreadable(template, error) from error
 
 

@@ -200,6 +200,7 @@ def test_templates_are_filled_in_names_alone() -> None:
         ("{date:d}", StepInterfaceError, "template"),
         ("{date:{time}{missing}}", StepInterfaceError, "template"),
         ("{date.year}", StepInterfaceError, "template"),
+        ("{date:{time.hour}}", StepInterfaceError, "template"),
         ("{date:>400}", InvalidNameError, "400 characters"),
         ("a b", InvalidNameError, "a b"),
     ],
