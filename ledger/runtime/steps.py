@@ -258,19 +258,24 @@ def _materializers(
     outputs = [output.key for output in signature.outputs]
     if given is None:
         return {}
-    per_output = given if isinstance(given, Mapping) else dict.fromkeys(outputs, given)
+    if not isinstance(given, Mapping):
+        given = dict.fromkeys(outputs, _one_or_several(given))
     chosen: dict[str, tuple[type[BaseMaterializer], ...]] = {}
-    for key, value in per_output.items():
+    for key, value in given.items():
         if key not in outputs:
             raise StepInterfaceError(
                 f"step {name!r} has no output {key!r} to give a materializer",
                 hint=f"its outputs are: {', '.join(outputs) or 'none'}",
                 step=name,
             )
-        classes = tuple(value) if isinstance(value, Iterable) and not isinstance(value, type) else (value,)
+        classes = _one_or_several(value)
         if not all(isinstance(kind, type) and issubclass(kind, BaseMaterializer) for kind in classes):
             raise StepInterfaceError(
                 f"output {key!r} of step {name!r}: {shown(value)} is no materializer class", step=name
             )
         chosen[key] = classes
     return chosen
+
+
+def _one_or_several(given: object) -> tuple[Any, ...]:
+    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, type) else (given,)

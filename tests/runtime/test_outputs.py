@@ -337,6 +337,18 @@ def test_materializers_are_chosen_per_output() -> None:
     assert ["tests.count/1", "builtin.json/1"] == keys
 
 
+def test_materializers_that_come_one_by_one_are_for_every_output() -> None:
+    """A generator is as good as a list, also where a step has several outputs."""
+
+    @step(output_materializers=(each for each in [_Count]))
+    def both() -> tuple[Annotated[int, "one"], Annotated[int, "other"]]:
+        return 1, 2
+
+    both()
+    keys = [Client().get_artifact_version(name).materializer for name in ("one", "other")]
+    assert ["tests.count/1"] * 2 == keys
+
+
 @pytest.mark.parametrize("given", ["tests.loud/1", [str], {"output": object}])
 def test_what_is_no_materializer_is_refused(given: Any) -> None:
     """A name, a type or another class is refused where the step is decorated."""
