@@ -56,7 +56,7 @@ def conforms(value: object, annotation: Any) -> bool:
         return any(conforms(value, member) for member in members)
     origin = get_origin(annotation)
     if origin is Literal:
-        return any(value == member and type(value) is type(member) for member in get_args(annotation))
+        return any(type(value) is type(member) and value == member for member in get_args(annotation))
     return _is_instance(value, origin if origin is not None else annotation)
 
 

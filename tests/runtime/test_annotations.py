@@ -64,6 +64,7 @@ DOES_NOT: list[tuple[Any, Any]] = [
     (1.5, int | None),
     (True, Literal[1]),
     ("b", Literal["a"]),
+    (np.array([1, 2]), Literal["a"]),
     ((1,), list[int]),
     (np.int64(1), int),
     ("a", Annotated[int, "x"]),
