@@ -77,16 +77,18 @@ class Reader:
     def before(self, version: ArtifactVersion) -> ArtifactVersion:
         """The version of the same artifact that was published before this one.
 
-        Raises `VersionNotFoundError` for the first of an artifact, and for damaged records what `get` raises.
+        Raises `VersionNotFoundError` for the first of an artifact, `ArtifactNotFoundError` for a version of another
+        ledger, and for damaged records what `get` raises.
         """
         snapshot = self._view.snapshot()
-        claim = snapshot.claim_at(version.claim.name, version.position - 1)
+        now = snapshot.claim_now(version.claim) or resolve(snapshot, version.id)
+        claim = snapshot.claim_at(now.name, now.position - 1)
         if claim is None:
             raise VersionNotFoundError(
-                f"{version.claim.label} is the first version of its artifact",
+                f"{now.label} is the first version of its artifact",
                 hint="name the version to compare it with",
-                name=version.name,
-                version=version.version,
+                name=now.name,
+                version=now.version,
             )
         return self._view.version(snapshot, claim, self._view.facts(snapshot, claim))
 
