@@ -141,6 +141,7 @@ OPERATIONS = {
     "transaction": Operation(_transaction),
     "many": Operation(_many),
     "tag": Operation(lambda ledger: ledger.tag("iris", ["best"], "clean")),
+    "move-tag": Operation(lambda ledger: ledger.tag("iris", ["raw"], "clean", exclusive=True)),
     "metadata": Operation(lambda ledger: ledger.log_metadata({"accuracy": 0.97}, "iris")),
     "register": Operation(
         lambda ledger: ledger.register(ledger.path / "store" / "tables-of-2026", "tables"), _put_data_into_the_store
@@ -169,6 +170,7 @@ WRITING = (
     "transaction",
     "many",
     "tag",
+    "move-tag",
     "metadata",
     "register",
     "fold",
