@@ -17,7 +17,7 @@ from ledger.disk import (
     sync_directory,
 )
 from ledger.errors import FormatError, StoreMismatchError, UnsupportedFormatError
-from ledger.lookup import DEFAULT_STORE, Config
+from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, Config
 from ledger.notices import warn_user
 
 _OF_OBJECTS = r"[0-9a-f]{2}|[0-9a-f]{62}|tmp_.*"  # compiled by `re` when it is first used
@@ -46,7 +46,7 @@ def check_own_store(store: Store, ledger_dir: Path, config: Config) -> None:
     if config.store_id and found != config.store_id:
         raise StoreMismatchError(
             f"the store {store.url} has the id {found}, this ledger was made with {config.store_id}",
-            hint=f"mount the right store, or correct `store` in {ledger_dir / 'config.toml'}; "
+            hint=f"mount the right store, or correct `store` in {ledger_dir / CONFIG_FILE}; "
             "a store that moves keeps its id (specs/stores.md, 7)",
             found=found,
             expected=config.store_id,

@@ -17,7 +17,6 @@ from ledger.materializers.registry import default_key, qualified_name, register
 
 _TRUST_ORDER = (TrustClass.DATA, TrustClass.RESTRICTED, TrustClass.CODE)
 
-
 _SPELLINGS = {
     **dict.fromkeys(("rt", "tr"), "r"),
     **dict.fromkeys(("wt", "tw", "x", "xt", "tx"), "w"),
