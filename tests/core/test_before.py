@@ -1,9 +1,11 @@
 """The version before another one, of the same artifact."""
 
+from typing import Any
+
 import pytest
 
 from ledger import Ledger
-from ledger.errors import ArtifactNotFoundError
+from ledger.errors import ArgumentTypeError, ArtifactNotFoundError
 
 
 def test_the_version_before_is_told_by_the_place_of_now(pair: tuple[Ledger, Ledger]) -> None:
@@ -25,3 +27,12 @@ def test_a_version_of_another_ledger_has_none_before_it(pair: tuple[Ledger, Ledg
     bob.save(3, "y")
     with pytest.raises(ArtifactNotFoundError, match=f"no version has the id {foreign.id}"):
         bob.before(foreign)
+
+
+@pytest.mark.parametrize("given", ["iris@2", None])
+def test_only_a_handle_is_taken(ledger: Ledger, given: Any) -> None:
+    """A name is to be looked up first, and the hint says how."""
+    for ask in (ledger.before, ledger.holds):
+        with pytest.raises(ArgumentTypeError, match="a version is given as an ArtifactVersion, got") as caught:
+            ask(given)
+        assert "look it up first: ledger.get(name, version)" == caught.value.hint
