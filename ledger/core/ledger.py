@@ -273,19 +273,20 @@ class Ledger(Reader):
         self._workspace.trust.add(Digest(found.digest), found.claim.label, self._workspace.now())
         return found
 
-    def add_remote(self, name: str, url: str, store: str | None = None) -> None:
+    def add_remote(self, name: str, url: str | Path, store: str | Path | None = None) -> None:
         """Remember a remote: any URL or path that Git knows, and where its bytes are, unless the path tells.
 
         Raises `RemoteExistsError` for a name that is taken, and `ArgumentError` for what is no URL, of the remote or of
         its store.
         """
-        sharing.add_remote(self._workspace, name, url, store)
+        sharing.add_remote(self._workspace, name, given_text(url, "a remote"), _store_text(store))
 
     def remove_remote(self, name: str) -> None:
         """Forget a remote: nothing is synced with it, and nothing read from its store, any more.
 
         What this ledger knows it to have published stays published. Raises `RemoteNotFoundError`.
         """
+        sharing.refuse_other_than_name(name)
         remove_remote(self._workspace.path, name)
         self._workspace.read_settings_again()
 

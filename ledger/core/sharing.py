@@ -88,8 +88,15 @@ def clone(url: str, path: Path, store: str | None = None) -> None:
         warn_user(f"the bytes of what was cloned cannot be read yet: {unread}; {place} says where they are")
 
 
+def refuse_other_than_name(name: object) -> None:
+    """Raise `ArgumentTypeError` for a remote that is given by something else than a name."""
+    if not isinstance(name, str):
+        raise ArgumentTypeError(f"a remote is named by a str, got {type(name).__name__}: {shown(name)}")
+
+
 def add_remote(workspace: Workspace, name: str, url: str, store: str | None = None) -> None:
     """Write a remote into the settings; a store's URL that nobody understands is refused: it would stop every load."""
+    refuse_other_than_name(name)
     if store:
         open_store(store_of_remote(workspace.path, settings_for(url, store)))
     write_remote(workspace.path, name, url, store=store)
@@ -113,8 +120,7 @@ def _note_store_of_origin(path: Path, settings: RemoteConfig) -> str:
 def sync(workspace: Workspace, name: str = "origin") -> SyncReport:
     """Bring a ledger and a remote to the same commit; starts over, within bounds, while others are faster."""
     workspace.refuse_past("sync")
-    if not isinstance(name, str):
-        raise ArgumentTypeError(f"a remote is named by a str, got {type(name).__name__}: {shown(name)}")
+    refuse_other_than_name(name)
     workspace.read_settings_again()
     settings = find_remote(workspace.path, workspace.history.git_dir, name)
     if settings is None:

@@ -18,6 +18,7 @@ from ledger.blobs import LocalStore
 from ledger.core import SyncReport
 from ledger.errors import (
     ArgumentError,
+    ArgumentTypeError,
     ConfigError,
     HistoryRewrittenError,
     IntegrityError,
@@ -473,3 +474,16 @@ def test_a_repository_of_another_user_is_told_how_to_be_read(
     assert command is not None
     subprocess.run(shlex.split(command[1]), check=True)
     assert pair[0].revision == Ledger.clone(hub, tmp_path / "copy").revision
+
+
+def test_a_remote_is_a_path_object_as_well(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
+    """As for a clone, a remote and its store may be given as a Path; anything else is refused by name."""
+    ledger.add_remote("hub", hub, tmp_path / "store")
+    found = ledger.workspace.config.remotes["hub"]
+    assert (str(hub), str(tmp_path / "store")) == (found.url, found.store)
+    with pytest.raises(ArgumentTypeError, match="a remote is named by a str, got bytes"):
+        ledger.add_remote(b"x", "u")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentTypeError, match="a remote is named by a str, got list"):
+        ledger.remove_remote(["x"])  # type: ignore[arg-type]
+    with pytest.raises(ArgumentTypeError, match=r"a remote is a str or a Path, got float: 3\.5"):
+        ledger.add_remote("x", 3.5)  # type: ignore[arg-type]
