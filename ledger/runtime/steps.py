@@ -5,7 +5,7 @@ of its own and gives its values; called in another step's body it is the plain f
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import copy_context
 from dataclasses import replace
 from types import MethodType
@@ -258,24 +258,21 @@ def _materializers(
     outputs = [output.key for output in signature.outputs]
     if given is None:
         return {}
-    if not isinstance(given, Mapping):
-        given = dict.fromkeys(outputs, _one_or_several(given))
+    if isinstance(given, Iterator):  # gone through once, and there may be several outputs
+        given = tuple(given)
+    per_output = given if isinstance(given, Mapping) else dict.fromkeys(outputs, given)
     chosen: dict[str, tuple[type[BaseMaterializer], ...]] = {}
-    for key, value in given.items():
+    for key, value in per_output.items():
         if key not in outputs:
             raise StepInterfaceError(
                 f"step {name!r} has no output {key!r} to give a materializer",
                 hint=f"its outputs are: {', '.join(outputs) or 'none'}",
                 step=name,
             )
-        classes = _one_or_several(value)
+        classes = tuple(value) if isinstance(value, Iterable) and not isinstance(value, type) else (value,)
         if not all(isinstance(kind, type) and issubclass(kind, BaseMaterializer) for kind in classes):
             raise StepInterfaceError(
                 f"output {key!r} of step {name!r}: {shown(value)} is no materializer class", step=name
             )
         chosen[key] = classes
     return chosen
-
-
-def _one_or_several(given: object) -> tuple[Any, ...]:
-    return tuple(given) if isinstance(given, Iterable) and not isinstance(given, type) else (given,)
