@@ -123,7 +123,8 @@ def log_artifact_metadata(
     Raises `ArgumentError` (a ``ValueError``) without a name outside of a step, and in one that has not exactly one
     output, `MetadataError` for a value that cannot be recorded, and `ArtifactNotFoundError` (a ``KeyError``).
     """
-    if None not in (version, artifact_version) and check_version(version) != check_version(artifact_version):
+    is_twice = version is not None and artifact_version is not None
+    if is_twice and check_version(version) != check_version(artifact_version):
         raise ArgumentError(f"version is {version!r}, but artifact_version is {artifact_version!r}; give one of them")
     chosen = version if version is not None else artifact_version
     context = current_step()

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ledger import Ledger, log_artifact_metadata, register_artifact, step
@@ -199,3 +200,17 @@ def test_what_makes_no_sense_is_refused(held: Ledger, workdir: Path, case: str) 
         call(held, 5)
     assert message == str(caught.value)
     assert before == state(workdir, held)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda ledger, array: ledger.runs(status=array),
+        lambda _, array: log_artifact_metadata({}, "a", array),
+        lambda _, array: log_artifact_metadata({}, "a", artifact_version=array),
+    ],
+)
+def test_an_array_is_refused_as_any_other_type(held: Ledger, call: Call) -> None:
+    """It says of each of its elements whether that is equal to something, which is no answer for the whole."""
+    with pytest.raises(LedgerError, match=r"array\(\[1, 2\]\)"):
+        call(held, np.array([1, 2]))

@@ -55,12 +55,12 @@ def find_run(view: "View", wanted: str | UUID) -> PipelineRun:
 
 
 def list_runs(
-    view: "View", *, pipeline: str | None, status: str | None, using: ArtifactVersion | None, limit: int | None
+    view: "View", *, pipeline: str | None, status: object, using: ArtifactVersion | None, limit: int | None
 ) -> list[PipelineRun]:
     """The runs, oldest first; ``limit`` keeps the newest."""
     if pipeline is not None and not isinstance(pipeline, str):
         raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
-    if status is not None and status not in RUN_STATUSES:
+    if status is not None and not (isinstance(status, str) and status in RUN_STATUSES):
         raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {' or '.join(RUN_STATUSES)}")
     if using is not None and not isinstance(using, ArtifactVersion):
         raise ArgumentTypeError(
