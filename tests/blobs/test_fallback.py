@@ -17,7 +17,7 @@ from ledger.blobs import (
     Store,
 )
 from ledger.blobs.cached import CachedStore
-from ledger.blobs.fallback import SILENT_SECONDS
+from ledger.blobs.fallback import SILENT_SECONDS, WAITED_SECONDS
 from ledger.blobs.retrying import RetryingStore
 from ledger.blobs.spooled import SpooledObject
 from ledger.blobs.store import gets_at_once, puts_at_once
@@ -92,6 +92,22 @@ def test_what_none_has_is_not_found(own: LocalStore, other: LocalStore) -> None:
     with pytest.raises(FileNotFoundError, match=f"{KEY} is in none of {own.url}, {other.url}"):
         both.get(KEY)
     assert not both.has(KEY)
+
+
+def test_an_object_is_located_where_it_is_or_would_be(own: LocalStore, other: LocalStore, tmp_path: Path) -> None:
+    """The first store that has it is named, past one that fails; of what none has, the own one."""
+    other.put(KEY, [b"other"])
+    stores = FallbackStore(own, [Failing(tmp_path / "failing", BROKEN), other])
+    assert (f"{other.url}/{KEY}", f"{own.url}/{OTHER_KEY}") == (stores.location_of(KEY), stores.location_of(OTHER_KEY))
+
+
+def test_an_object_is_made_last_where_it_is_read_from(own: LocalStore, other: LocalStore, synced: list[str]) -> None:
+    """Whoever relies on what another store has makes it durable there, as if it were put now; elsewhere is nothing."""
+    other.put(KEY, [b"other"])
+    synced.clear()
+    FallbackStore(own, [other]).settle(KEY)
+    assert str(other.root / KEY) in synced
+    assert [] == [path for path in synced if path.startswith(str(own.root))]
 
 
 def test_a_size_is_told_past_a_bucket_that_is_gone(own: LocalStore, other: LocalStore, tmp_path: Path) -> None:
@@ -177,12 +193,30 @@ def test_a_silent_store_is_waited_for_once_in_a_moment(own: LocalStore, tmp_path
         assert asked == silent.asked
 
 
+def test_a_store_is_silent_for_as_long_as_it_was_waited_for(own: LocalStore, tmp_path: Path) -> None:
+    """From the shortest wait that counts as one."""
+    now = [0.0]
+
+    class Waiting(Failing):
+        def has(self, *_: object, **__: object) -> NoReturn:
+            now[0] += WAITED_SECONDS
+            self.get()
+
+    silent = Waiting(tmp_path / "silent", SILENT)
+    stores = FallbackStore(own, [silent], clock=lambda: now[0])
+    for later, asked in ((0.0, 1), (WAITED_SECONDS / 2, 1), (WAITED_SECONDS / 2, 2)):
+        now[0] += later
+        with pytest.raises(StoreUnavailableError):
+            stores.has(KEY)
+        assert asked == silent.asked
+
+
 def test_what_is_refused_at_once_says_nothing_about_other_objects(own: LocalStore, other: LocalStore) -> None:
     """One of them may be archived: the next is read without a pause."""
 
     class Refusing(LocalStore):
         def get(self, key: str, start: int = 0, length: int | None = None) -> bytes:
-            now[0] += 0.5
+            now[0] += WAITED_SECONDS / 2
             if key == KEY:
                 message = "archived"
                 raise StoreAccessError(message)
@@ -247,7 +281,8 @@ def test_a_distant_store_behind_it_is_asked_for_much_at_once(own: LocalStore) ->
     """Puts go to the own store, reads to whichever takes longest to answer."""
     distant = BucketStore("gs://bucket")
     both = FallbackStore(own, [distant])
-    assert (puts_at_once(own), gets_at_once(distant)) == (puts_at_once(both), gets_at_once(both))
+    assert (1, gets_at_once(distant)) == (puts_at_once(both), gets_at_once(both))
+    assert puts_at_once(own) < puts_at_once(distant) == puts_at_once(FallbackStore(distant, [own]))
     assert (1, None) == (puts_at_once(FallbackStore(own, [])), gets_at_once(FallbackStore(own, [])))
 
 
