@@ -10,7 +10,7 @@ import heapq
 import re
 from collections.abc import Callable, Iterator
 
-from ledger.errors import AmbiguousIdError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
+from ledger.errors import AmbiguousIdError, ArgumentError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
 from ledger.history.forms import Commit, ObjectId, decode_tag, is_object_id
 from ledger.history.kinds import COMMIT, TAG
 from ledger.history.objects import Objects
@@ -111,7 +111,14 @@ def walk_commits(objects: Objects, tip: CommitId) -> Iterator[Commit]:
 
 
 def in_utc(moment: dt.datetime) -> dt.datetime:
-    """A moment as UTC has it, one without a zone taken as local time."""
+    """A moment as UTC has it, one without a zone taken as local time.
+
+    Raises `ArgumentError` for the NaT of pandas, which is a datetime to ``isinstance`` alone.
+    """
+    if moment.isoformat() == "NaT":
+        raise ArgumentError("NaT is no moment")
+    # A Timestamp of pandas is a datetime too, but takes no moment without a zone for local time.
+    moment = dt.datetime.combine(moment.date(), moment.timetz())
     try:
         return moment.astimezone(dt.UTC)
     except (OverflowError, ValueError):

@@ -87,6 +87,17 @@ def test_created_after_reaches_from_the_first_moment_to_the_last(
     assert count == len(ledger.search(created_after=edge.replace(tzinfo=zone)))
 
 
+def test_created_after_may_be_a_timestamp_of_pandas(ledger: Ledger) -> None:
+    """A Timestamp without a zone is local time, as a datetime is; NaT is refused and does not match nothing."""
+    pd = pytest.importorskip("pandas")
+    saved = ledger.save(1, "x")
+    wall = pd.Timestamp(saved.created_at.astimezone().replace(tzinfo=None))
+    assert [saved] == ledger.search(created_after=wall - pd.Timedelta(1, "us"))
+    assert [] == ledger.search(created_after=wall)
+    with pytest.raises(ArgumentError, match="NaT is no moment"):
+        ledger.search(created_after=pd.NaT)
+
+
 def test_later_tags_and_metadata_are_searched(filled: Ledger) -> None:
     """A search sees tags and metadata as they are by now, not as they were saved."""
     filled.untag("a", ["x"], 1)

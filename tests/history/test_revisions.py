@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.errors import AmbiguousIdError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
+from ledger.errors import AmbiguousIdError, ArgumentError, ArgumentTypeError, IntegrityError, RevisionNotFoundError
 from ledger.history import History, time_of
 from ledger.history.forms import Commit, ObjectId
 from ledger.history.revisions import leads_to
@@ -238,6 +238,22 @@ def test_before_the_beginning_there_is_nothing(story: History, moment: dt.dateti
 def test_after_the_end_is_now(story: History, local_zone: None) -> None:
     """The last moment there is means the newest commit."""
     assert story.tip() == story.resolve(dt.datetime.max)  # noqa: DTZ901  # naive on purpose
+
+
+def test_a_timestamp_of_pandas_is_a_moment(story: History, local_zone: None) -> None:
+    """A Timestamp means what the same datetime does, with a zone and without one."""
+    pd = pytest.importorskip("pandas")
+    moment = pd.Timestamp(NOW + dt.timedelta(seconds=25))
+    wall = pd.Timestamp(moment.to_pydatetime().astimezone().replace(tzinfo=None))
+    assert [commits(story)[3]] * 2 == [story.resolve(moment), story.resolve(wall)]
+    assert story.tip() == story.resolve(pd.Timestamp.max)
+
+
+def test_no_moment_is_told(story: History) -> None:
+    """The NaT of pandas, a datetime to ``isinstance`` alone, is refused and not taken for an early moment."""
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(ArgumentError, match="NaT is no moment"):
+        story.resolve(pd.NaT)
 
 
 def test_a_clock_that_ran_back_hides_nothing(history: History) -> None:
