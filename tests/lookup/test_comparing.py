@@ -207,8 +207,9 @@ def test_a_notebook_shows_a_diff_as_a_table(ledger: Ledger, tmp_path: Path) -> N
     (folder / "old").rename(folder / "moved")
     found = old.diff(ledger.save(write_files(folder, {"new": b"12"}), "d", run_metadata={"n": 1}))
     assert "<caption>d@1 to d@2: content differs</caption>" in found._repr_html_()
-    told = [row for row in rows_in(found) if row[0] not in {"digest", "size", "metadata.storage_size"}]
+    told = [row for row in rows_in(found) if row[0] not in {"digest", "metadata.storage_size"}]
     assert [
+        ["size", "5", "6"],
         ["metadata.m.loss", "0.5", ""],
         ["metadata.n", "", "1"],
         ["tags", "&lt;b&gt;", ""],
@@ -219,12 +220,20 @@ def test_a_notebook_shows_a_diff_as_a_table(ledger: Ledger, tmp_path: Path) -> N
     ] == told
 
 
+def test_a_notebook_shows_that_content_is_equal(ledger: Ledger) -> None:
+    """What differs beside it is shown all the same."""
+    found = ledger.save("a text", "x").diff(ledger.save("a text", "x", tags=["best"]))
+    assert "<caption>x@1 to x@2: content equal</caption>" in found._repr_html_()
+    assert [["tags", "", "best"]] == rows_in(found)
+
+
 def test_a_notebook_shows_the_first_of_very_many_files(ledger: Ledger, tmp_path: Path) -> None:
     """Beside them stands how many more there are; all of them are in `files`."""
     old = ledger.save(write_files(tmp_path / "d", {"f": b""}), "d")
-    new = ledger.save(write_files(tmp_path / "d", {f"{number:03}": b"" for number in range(90)}), "d")
-    rows = [row for row in rows_in(old.diff(new)) if row[0].startswith(("d/", "and"))]
-    assert (50, ["and 41 more", "", ""]) == (len(rows), rows[-1])
+    for count, last in ((50, ["d/049 added", "", "0 B"]), (90, ["and 41 more", "", ""])):
+        new = ledger.save(write_files(tmp_path / "d", {f"{number:03}": b"" for number in range(count)}), "d")
+        rows = [row for row in rows_in(old.diff(new)) if row[0].startswith(("d/", "and"))]
+        assert (50, last) == (len(rows), rows[-1])
 
 
 def test_a_diff_can_be_pickled(folders: tuple[ArtifactVersion, ArtifactVersion]) -> None:

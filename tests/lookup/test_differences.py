@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +11,9 @@ from msgspec import UNSET
 
 from ledger.lookup.differences import Change, VersionDiff, compare_versions
 from ledger.lookup.facts import Facts, paths_in
-from ledger.lookup.file_differences import FilesDiff
-from tests.kit.comparing import facts_with
+from ledger.lookup.file_differences import FileChange, FilesDiff
+from ledger.records import Producer
+from tests.kit.comparing import facts_with, linked, stored
 
 scalars = st.none() | st.booleans() | st.integers(0, 2) | st.floats(0, 2) | st.just(math.nan) | st.sampled_from("xy")
 values = st.recursive(
@@ -93,6 +95,66 @@ def test_groups_are_compared_value_by_value() -> None:
 def test_numbers_have_a_difference(old: Any, new: Any, difference: float | None) -> None:
     """Of what is no number, or of what no float can hold, there is none."""
     assert difference == Change(old, new).difference
+
+
+def test_a_side_that_has_no_value_is_told() -> None:
+    """A change is an addition, a removal, or neither."""
+    told = [(each.is_added, each.is_removed) for each in (Change(UNSET, 1), Change(1, UNSET), Change(1, None))]
+    assert [(True, False), (False, True), (False, False)] == told
+
+
+SAME = diff(facts_with(1, metadata={}), facts_with(1, metadata={}))
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [
+        {"has_same_content": False},
+        {"has_same_content": None},
+        {"properties": {"type": Change("DataArtifact", "ModelArtifact")}},
+        {"metadata": {("a",): Change(1, 2)}},
+        {"added_tags": ("best",)},
+        {"removed_tags": ("draft",)},
+        {"problems": ("a table is missing",)},
+    ],
+    ids=repr,
+)
+def test_a_diff_with_anything_in_it_is_not_empty(difference: dict[str, Any]) -> None:
+    """One difference is enough, and so is what could not be told."""
+    assert (True, False) == (SAME.is_empty, msgspec.structs.replace(SAME, **difference).is_empty)
+
+
+def found_with(*changes: Any) -> FilesDiff:
+    return FilesDiff(changes=tuple(FileChange("a", change, None, None) for change in changes))
+
+
+@pytest.mark.parametrize(
+    ("copy", "files", "expected"),
+    [
+        ({"a": b"12", "b": b"3"}, found_with(), True),
+        ({"a": b"12", "b": b"4"}, found_with("changed"), False),
+        ({"a": b"34", "b": b"4"}, found_with("undecided", "changed"), False),
+        ({"a": b"12", "b": b"3"}, found_with("undecided"), None),
+        ({"a": b"12", "b": b"3"}, None, None),
+        ({"a": b"12", "b": b"34"}, None, False),
+        ({"a": b"123"}, None, False),
+    ],
+)
+def test_registered_data_and_a_copy_are_equal_where_their_files_are(
+    copy: dict[str, bytes], files: FilesDiff | None, *, expected: bool | None
+) -> None:
+    """Their digests are made otherwise: sizes and counts tell, then the files, and without those it is not known."""
+    raw = facts_with(1, metadata={}, content=linked({"a": b"12", "b": b"3"}))
+    saved = facts_with(2, metadata={}, content=stored(copy).content)
+    assert expected is compare_versions(raw, saved, files).has_same_content
+    assert expected is compare_versions(saved, raw, files).has_same_content
+
+
+def test_a_side_says_which_step_made_it() -> None:
+    """A version that no step made has neither run nor step."""
+    made = facts_with(2, metadata={}, producer=Producer(run="a run", step="train", output="model"))
+    found = diff(facts_with(1, metadata={}), made)
+    assert ((None, None), ("a run", "train")) == ((found.old.run, found.old.step), (found.new.run, found.new.step))
 
 
 def test_what_a_user_does_with_a_diff_changes_no_version() -> None:

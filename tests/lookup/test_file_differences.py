@@ -1,5 +1,6 @@
 """What became of files, by their lists and chunks: what is said is true, and what is not known is not said."""
 
+import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -10,8 +11,10 @@ from ledger.lookup.file_differences import (
     at_hand,
     compare_files,
     decided,
+    depend_on_chunks,
     open_stretches,
 )
+from ledger.records import FileEntry
 from tests.kit.comparing import linked, stored
 
 Folder = dict[str, bytes]
@@ -165,3 +168,35 @@ def test_a_file_that_became_executable_has_changed() -> None:
     files = (new.files[0], type(new.files[0])(path="b", size=1, kind="executable"))
     found = compare_files(old, new._replace(files=files))
     assert ({"b": "changed"}, 1) == (told(found), found.equal)
+
+
+def test_equal_files_move_in_the_order_of_their_paths() -> None:
+    """Of several that are alike the first becomes the first, and one that is left over is new."""
+    found = compare_files(
+        side_of({"a": b"1", "b": b"1"}, "linked"), side_of({"c": b"1", "d": b"1", "e": b"1"}, "linked")
+    )
+    moves = [(each.old.path if each.old is not None else None, each.path) for each in found.changes]
+    assert [("a", "c"), ("b", "d"), (None, "e")] == moves
+
+
+def test_chunks_are_read_only_where_they_could_tell_more() -> None:
+    """Of a file that is undecided, or one that is gone and may have come back under another path, with its size."""
+    small, large = (FileEntry(path="a", size=size) for size in (1, 2))
+    gone, come = FileChange("a", "removed", small, None), FileChange("b", "added", None, small)
+    grown, shrunk = FileChange("c", "changed", small, large), FileChange("c", "changed", large, small)
+    assert depend_on_chunks([FileChange("a", "undecided", small, small)])
+    assert depend_on_chunks([gone, come])
+    others = [gone], [come], [gone, grown], [gone, shrunk], [come, grown], [come, shrunk]
+    assert not any(map(depend_on_chunks, others))
+    assert not depend_on_chunks([gone, FileChange("b", "added", None, large)])
+
+
+def test_chunks_that_the_manifest_names_are_at_hand() -> None:
+    """Of stored data those; of registered data the digest of each file, if all have one."""
+    content = stored({"a": b"1"}).content
+    small = msgspec.structs.replace(content, chunks=((content.digest, 1),))
+    assert small.chunks == at_hand(small, ()).chunks
+    raw = linked({"a": b"1", "b": b""})
+    (one, _) = files = raw.files or ()
+    assert [(one.digest, 1)] == at_hand(raw, files).chunks
+    assert at_hand(raw, [msgspec.structs.replace(one, digest=None)]).chunks is None
