@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ledger.history import History, packing, staging
+from ledger.history import History, folding, packing, staging
 from ledger.history.entries import is_stored, read_head
 from ledger.history.folding import LONGEST_OWN_CHAIN, NameFilter
 from ledger.history.forms import ObjectId, object_id
@@ -91,6 +91,13 @@ def test_folded_objects_are_deltas_that_git_reads(history: History) -> None:
     assert before == objects_of(history)
     saves(history, FOLD_AT)
     assert before.items() <= objects_of(history).items()
+
+
+def test_no_chain_of_a_fold_is_longer_than_allowed(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a delta builds on, and what builds on it already, count together; folds of what was folded keep to it."""
+    monkeypatch.setattr(folding, "LONGEST_OWN_CHAIN", 1)
+    saves(history, FOLD_AT**2)
+    assert 1 == max(depths_of(history))
 
 
 def test_a_fold_compresses_what_stays_whole(history: History) -> None:
