@@ -179,6 +179,35 @@ def test_chunks_of_a_pack_with_damage_are_put_once(source: LocalStore, target: L
         copier.copy(Copied(source, whole, "iris@1"))
 
 
+def test_of_many_contents_those_that_cannot_be_copied_are_told(source: LocalStore, target: LocalStore) -> None:
+    """Small, large and registered ones; whoever is told of one that is missing goes on with the others."""
+    small, large = (stored(source, noise(size)) for size in (10, 2_000_000))
+    gone_small, gone_large = (
+        stored(LocalStore(source.root.with_name("gone")), noise(size)) for size in (11, 2_000_001)
+    )
+    linked = registered(source, 1)
+    told: list[str] = []
+    contents = {"gone@1": gone_small, "x@1": small, "gone@2": gone_large, "x@2": linked, "x@3": large}
+    copied = [Copied(source, content, label) for label, content in contents.items()]
+    Copier(target).copy_all(copied, refused=lambda error: told.append(str(error)))
+    assert ["gone@1: chunk", "gone@2: table"] == [message.partition(" sha256:")[0] for message in told]
+    for content in (small, large, linked):
+        ContentReader(target, content, label="x").check()
+
+
+def test_damage_behind_what_is_needed_is_no_obstacle(source: LocalStore, target: LocalStore) -> None:
+    """Of a pack with damage the chunks that a content needs are copied, and not one more."""
+    data = noise(2_000_000)
+    whole = stored(source, data)
+    [pack] = source.list("packs")
+    head = save(source, {"data.bin": data[:800_000]}, similar=[whole])
+    bad = bytearray(source.get(pack))
+    bad[800_000:1_500_000] = bytes(700_000)
+    (source.root / pack).write_bytes(bad)
+    copy_content(source, target, head, label="iris@1")
+    assert data[:800_000] == ContentReader(target, head, label="iris@1").read("data.bin")
+
+
 @pytest.mark.filterwarnings("ignore:.*is damaged. it was read from")
 def test_a_chunk_is_taken_from_where_it_is_sound_though_its_pack_is_so_nowhere(
     source: LocalStore, target: LocalStore, tmp_path: Path
