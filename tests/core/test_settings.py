@@ -118,6 +118,22 @@ def test_a_setting_that_cannot_be_used_is_named_with_what_it_is(tmp_path: Path, 
     assert f"{tmp_path / CONFIG_FILE}: {told}" == str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('[remotes.hub]\nulr = "hub.git"', "did you mean 'url'?"),
+        ("cache_limits = 5", "did you mean 'cache_limit'?"),
+        ("[remotes.hub]\nx = 5", "the settings are url, store"),
+    ],
+)
+def test_a_setting_that_is_none_is_told_with_those_there_are(tmp_path: Path, text: str, hint: str) -> None:
+    """The nearest one, if it may have been meant, else all of its place."""
+    (tmp_path / CONFIG_FILE).write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_config(tmp_path)
+    assert hint == caught.value.hint
+
+
 @pytest.mark.parametrize("store", ["nowhere://bucket", "s3://"])
 def test_a_store_whose_url_is_none_is_named_by_its_setting(ledger: Ledger, store: str) -> None:
     """Saving, loading and checking say which line of which file to mend; what needs no store goes on."""
