@@ -314,12 +314,16 @@ class ArtifactVersion:
 
 
 class Artifact:
-    """A name with versions; ``name`` is that name."""
+    """A name with versions."""
 
     def __init__(self, latest: Claim, backing: "Backing") -> None:
-        self.name: str = latest.name
         self._latest = latest
         self._backing = backing
+
+    @property
+    def name(self) -> str:
+        """The name, which never changes."""
+        return self._latest.name
 
     @property
     def versions(self) -> list[ArtifactVersion]:

@@ -67,7 +67,9 @@ def without_extras(annotation: Any) -> Any:
 
 
 def spelled_out(annotation: Any) -> Any:
-    """What a name given by a ``type`` statement stands for; any type where its definition cannot be resolved."""
+    """What a ``NewType`` or a name given by a ``type`` statement stands for; any type where that cannot be resolved."""
+    while isinstance(annotation, typing.NewType):
+        annotation = annotation.__supertype__
     alias = get_origin(annotation) or annotation
     while type(alias).__name__ == "TypeAliasType":  # in `typing` since Python 3.12, before in `typing_extensions`
         try:
@@ -127,7 +129,9 @@ def _is_known(annotation: Any) -> bool:
 
 def _is_instance(value: object, kind: Any) -> bool:
     if not isinstance(kind, type):
-        return True  # a type variable, a new type, a string that could not be resolved
+        return True  # a type variable, a string that could not be resolved
+    if typing.is_typeddict(kind):
+        return isinstance(value, dict)
     if kind is float and type(value) is int:
         return True
     try:

@@ -165,7 +165,8 @@ def get_step_context() -> StepContext:
     if context is None:
         raise StepContextError(
             "the step context is only available inside a step",
-            hint="call it in the body of a function decorated with @step",
+            hint="call it in the body of a function decorated with @step; "
+            "a thread that the body starts has it if it runs contextvars.copy_context().run",
         )
     return context
 

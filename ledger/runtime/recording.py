@@ -254,7 +254,7 @@ def _not_plain(foreign: Foreign, step: str, name: str) -> StepInterfaceError:
     """The error of an argument with something in it that no parameter can hold."""
     if isinstance(foreign.part, (Placeholder, StepCall, ArtifactVersion, ExternalArtifact)):
         told = f"argument {name!r} of step {step!r} is not plain: {foreign.place} is {shown(foreign.part)}"
-        hint = "give it an argument of its own"
+        hint = "give it an argument of its own; a value that is not JSON is passed as ExternalArtifact(value=...)"
     elif isinstance(foreign.part, Artifact):
         told = f"argument {name!r} of step {step!r} is an artifact, not one of its versions: {foreign.place}"
         hint = f"look the version up: {name}=Client().get_artifact_version({foreign.part.name!r})"

@@ -162,6 +162,14 @@ def test_a_handle_is_frozen(saved: ArtifactVersion, name: str) -> None:
     assert "iris/train" == saved.name
 
 
+def test_the_name_of_an_artifact_is_fixed(ledger: Ledger, saved: ArtifactVersion) -> None:
+    """Nobody renames an artifact by setting its name."""
+    artifact = ledger.artifact(saved.name)
+    with pytest.raises(AttributeError, match="name"):
+        setattr(artifact, "name", "other")  # noqa: B010  # a type checker refuses the plain form
+    assert saved.name == artifact.name
+
+
 def test_files_may_be_named_by_their_place_below_the_folder(ledger: Ledger) -> None:
     """Of a picture and of a part of a list too: folders that were only made for streams are none of their files."""
     alone, parts = ledger.save(Plan(), "plan"), ledger.save([Plan(), 1], "plans")

@@ -46,9 +46,9 @@ FITS: list[tuple[Any, Any]] = [
     (object(), Any),
     (1, object),
     (1, Number),
-    ("not checked", Meters),
+    (1, Meters),
     (1, Named),
-    (1, Row),
+    ({"a": 1}, Row),
     (1, "Unknown"),
     (1.5, Rate),
     (None, Rate | None),
@@ -71,6 +71,8 @@ DOES_NOT: list[tuple[Any, Any]] = [
     ("a", Path),
     ("a", Rate),
     ((1,), Series[int]),
+    ("a", Meters),
+    ([("a", 1)], Row),
 ]
 
 
