@@ -63,11 +63,12 @@ def test_positions_are_dense_and_automatic_numbers_new(requested: list[object]) 
 
 
 def test_the_numbers_end() -> None:
-    """After the greatest number there is no automatic one; a custom version is still possible."""
-    last = Claim(IRIS, 5, VersionString(str(MAX_NUMBER)), MAX_NUMBER, ID)
+    """After the greatest number, of nine digits, there is no automatic one; a custom version is still possible."""
+    last = allocate(IRIS, ID, Claim(IRIS, 4, VersionString("cat"), 999_999_998, ID), None)
+    assert Claim(IRIS, 5, VersionString("999999999"), MAX_NUMBER, ID) == last
     with pytest.raises(InvalidVersionError, match=rf"artifact 'iris' has used number {MAX_NUMBER}"):
         allocate(IRIS, ID, last, None)
-    assert Claim(IRIS, 6, VersionString("cat"), MAX_NUMBER, ID) == allocate(IRIS, ID, last, VersionString("cat"))
+    assert Claim(IRIS, 6, VersionString("dog"), MAX_NUMBER, ID) == allocate(IRIS, ID, last, VersionString("dog"))
 
 
 def test_published_versions_follow_the_rule(history: History) -> None:

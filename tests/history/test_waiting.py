@@ -362,6 +362,22 @@ def test_a_holder_that_was_stopped_does_not_surprise_who_gave_up(
     assert names == again(history).snapshot().artifact_names()
 
 
+def test_who_has_waited_longest_is_woken(queue: Path) -> None:
+    """Whoever lets go of the lock rings one bell: that of the oldest publication which is still in the queue."""
+    publication = Publication(drafts=(draft(),), author=AUTHOR, now=NOW)
+    waiting = Queue(queue)
+    first, second = waiting.join(publication), waiting.join(publication)
+    assert first is not None
+    assert second is not None
+    with second:
+        with first:
+            waiting.ring_next()
+            assert (True, False) == (first.wait(0), second.wait(0))
+        waiting.ring_next()
+        assert second.wait(0)
+        assert second.published_as is None
+
+
 def test_leftovers_of_the_dead_go_with_a_fold(history: History, queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a dead writer that a holder had taken up lie about until they are old and packs are folded."""
     queue.mkdir()
