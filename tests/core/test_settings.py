@@ -14,6 +14,7 @@ from ledger.core.noted_stores import NOTED_STORES_FILE, note_store
 from ledger.disk import LockFile
 from ledger.errors import ConfigError, LockTimeoutError
 from ledger.lookup import CONFIG_FILE, read_config, write_cache_limit, write_remote
+from tests.kit.ledgers import store_of
 
 LINES = ["# a note", "", 'store = "store"', "cache_limit = 5", "cache_limit=6  # mine", "lock_timeout = 1.5"]
 SECTION = ["", "[remotes.origin]", 'url = "hub.git"']
@@ -147,6 +148,17 @@ def test_a_store_whose_url_is_none_is_named_by_its_setting(ledger: Ledger, store
             wanted()
         assert str(caught.value).startswith(f"{ledger.path / CONFIG_FILE}: store: ")
         assert caught.value.hint
+
+
+def test_a_store_that_another_process_moved_is_followed(ledger: Ledger, tmp_path: Path) -> None:
+    """Who opened the ledger before reads where the settings say now that the bytes are."""
+    saved = ledger.save(b"x" * 100, "x")
+    opened = Ledger.open(ledger.path)
+    assert saved.load() == opened.load("x")
+    settings = (ledger.path / CONFIG_FILE).read_text()
+    moved = store_of(ledger).rename(tmp_path / "moved")
+    (ledger.path / CONFIG_FILE).write_text(re.sub("(?m)^store = .*", f'store = "{moved}"', settings))
+    assert b"x" * 100 == opened.load("x")
 
 
 def test_a_save_waits_as_long_as_the_settings_say(ledger: Ledger) -> None:
