@@ -26,6 +26,8 @@ def size(text: str) -> int:
     number = float(match[1]) * (1000 if is_decimal else 1024) ** _POWERS[match[2].upper()]
     if number > sys.maxsize:
         raise click.BadParameter(f"{shown(text)} is more than any disk holds; with 0 nothing is kept")
+    if 0 < number < 1:  # a unit was forgotten: taken for 0, it would switch the caches off
+        raise click.BadParameter(f"{shown(text)} is less than a byte; write it like 0.5GiB, or 0 to keep nothing")
     return int(number)
 
 

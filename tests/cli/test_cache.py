@@ -111,3 +111,11 @@ def test_what_is_no_size_is_refused(cli: Cli, kept: ObjectCache, text: str) -> N
     """Anything else is a usage error, and nothing is changed."""
     cli("cache", "limit", "--", text, code=2)
     assert 3 == kept.usage().files
+
+
+@pytest.mark.parametrize("text", ["0.5", "0.5B", "0.0001 KB"])
+def test_less_than_a_byte_is_refused(cli: Cli, kept: ObjectCache, text: str) -> None:
+    """A size without its unit, as 0.5 for 0.5GiB, does not become 0, which would switch the caches off."""
+    told = cli("cache", "limit", text, code=2).err
+    assert f"{text!r} is less than a byte; write it like 0.5GiB, or 0 to keep nothing\n" in told
+    assert 3 == kept.usage().files
