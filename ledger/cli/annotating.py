@@ -2,7 +2,7 @@
 
 import click
 
-from ledger.cli.arguments import key_value
+from ledger.cli.arguments import key_value, one_value_each
 from ledger.cli.errors import print_warning
 from ledger.cli.printing import print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, complete_tag, json_option, pass_session, version_argument
@@ -38,16 +38,16 @@ def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str
 
 @click.command(cls=ExampleCommand, example="ledger meta iris@1 source=camera-3 rows=150")
 @version_argument
-@click.argument("metadata", metavar="KEY=VALUE...", type=key_value, nargs=-1, required=True)
+@click.argument("metadata", metavar="KEY=VALUE...", type=key_value, callback=one_value_each, nargs=-1, required=True)
 @json_option
 @pass_session
-def meta(session: Session, version: str, metadata: tuple[tuple[str, object], ...]) -> None:
+def meta(session: Session, version: str, metadata: dict[str, object]) -> None:
     """Log metadata on a version. What was logged before stays in the history."""
     opened = session.ledger()
     found = opened.get(version)
-    opened.log_metadata(dict(metadata), found)
+    opened.log_metadata(metadata, found)
     noted = opened.get(found.id)
     if session.json:
         print_json(full_version_shape(noted))
     else:
-        print_line(f"{label_of(noted)}  metadata: {', '.join(dict(metadata))}")
+        print_line(f"{label_of(noted)}  metadata: {', '.join(metadata)}")

@@ -3,12 +3,13 @@
 import datetime as dt
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
 
 from ledger.enums import ArtifactType
+from ledger.wording import shown
 
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 
@@ -42,6 +43,19 @@ def key_value(text: str) -> tuple[str, object]:
         return key, value
 
 
+def one_value_each(
+    context: click.Context, parameter: click.Parameter, pairs: Iterable[tuple[str, object]]
+) -> dict[str, object]:
+    """Metadata from its pairs; a key that is there twice is an error of usage, as one of its values would be lost."""
+    metadata: dict[str, object] = {}
+    for key, value in pairs:
+        if key in metadata:
+            message = f"the key {shown(key)} is given twice, as {shown(metadata[key])} and as {shown(value)}"
+            raise click.BadParameter(message, context, parameter)
+        metadata[key] = value
+    return metadata
+
+
 def _finite(text: str) -> float:
     """A float that is not taken for infinite because it is too large for one."""
     number = float(text)
@@ -61,8 +75,10 @@ def moment(text: str) -> dt.datetime:
 
 
 def metadata_option(help: str) -> Callable[[_Decorated], _Decorated]:
-    """The option ``--meta KEY=VALUE``, as pairs in ``meta``."""
-    return click.option("--meta", type=key_value, metavar="KEY=VALUE", multiple=True, help=help)
+    """The option ``--meta KEY=VALUE``, as metadata in ``meta``."""
+    return click.option(
+        "--meta", type=key_value, callback=one_value_each, metavar="KEY=VALUE", multiple=True, help=help
+    )
 
 
 def limit_option(help: str) -> Callable[[_Decorated], _Decorated]:

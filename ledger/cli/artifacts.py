@@ -102,7 +102,7 @@ def list_versions(
     session: Session,
     name: str | None,
     tags: tuple[str, ...],
-    meta: tuple[tuple[str, object], ...],
+    meta: dict[str, object],
     type_: str | None,
     since: dt.datetime | None,
     limit: int | None,
@@ -116,7 +116,7 @@ def list_versions(
         version=version,
         tag=tags or None,
         type=type_,
-        run_metadata=dict(meta),
+        run_metadata=meta,
         created_after=since,
         limit=limit,
     )

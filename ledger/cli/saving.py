@@ -36,7 +36,7 @@ def save(
     name: str,
     version: str | None,
     tags: tuple[str, ...],
-    meta: tuple[tuple[str, object], ...],
+    meta: dict[str, object],
     type_: str | None,
 ) -> None:
     """Save a file or folder as a new version."""
@@ -47,7 +47,7 @@ def save(
         raise SourceNotFoundError(f"{path!r} does not exist, nothing can be saved", path=path)
     # The default ledger is made if need be, for what can be saved; one that was named must exist.
     save_in_ledger = session.ledger().save if session.path is not None else ledger.save_artifact
-    saved = save_in_ledger(Path(path), name, version, tags=tags, run_metadata=dict(meta), artifact_type=type_)
+    saved = save_in_ledger(Path(path), name, version, tags=tags, run_metadata=meta, artifact_type=type_)
     if session.json:
         print_json(version_shape(saved))
     else:

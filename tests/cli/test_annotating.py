@@ -52,3 +52,18 @@ def test_metadata_that_is_none_is_refused(cli: Cli, iris: dict[str, Any]) -> Non
     assert "'rows' is not KEY=VALUE" in cli("meta", "iris", "rows", code=2).err
     cli("meta", "iris@9", "rows=1", code=3)
     assert before == Ledger.open().revision
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["meta", "iris", "k=1", "k=2"],
+        ["save", "data.csv", "--name", "iris", "--meta", "k=1", "--meta", "k=2"],
+        ["artifact", "version", "list", "--meta", "k=1", "--meta", "k=2"],
+    ],
+)
+def test_a_key_has_one_value(cli: Cli, iris: dict[str, Any], words: list[str]) -> None:
+    """One that is given twice is an error of usage with both values: neither is taken silently, and nothing is done."""
+    before = Ledger.open().revision
+    assert "the key 'k' is given twice, as 1 and as 2\n" in cli(*words, code=2).err
+    assert before == Ledger.open().revision
