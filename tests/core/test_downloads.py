@@ -1,6 +1,7 @@
 """`download_files`: every file of any size, byte for byte, whole or not at all."""
 
 import os
+import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -40,6 +41,17 @@ def test_every_file_is_in_the_zip(tree: ArtifactVersion, tmp_path: Path) -> None
     assert tmp_path / "x.zip" == done
     assert {f"tree/{path}": data for path, data in FILES.items()} == _unzipped(done)
     assert {file.path for file in tree.files()} == set(_unzipped(done))
+
+
+def test_the_same_content_gives_the_same_zip(
+    tree: ArtifactVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever it is downloaded: all entries have one date, whether their bytes are worth compressing or not."""
+    first = tree.download_files(tmp_path / "first.zip")
+    with zipfile.ZipFile(first) as archive:
+        assert [(1980, 1, 1, 0, 0, 0)] == list({entry.date_time for entry in archive.infolist()})
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    assert first.read_bytes() == tree.download_files(tmp_path / "second.zip").read_bytes()
 
 
 def test_a_str_is_a_path(tree: ArtifactVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
