@@ -21,7 +21,7 @@ from ledger.errors import (
 )
 from ledger.history import Snapshot, run_file, step_file
 from ledger.ids import is_uuid, undashed
-from ledger.lookup.handles import ArtifactVersion
+from ledger.lookup.handles import ArtifactVersion, refuse_other_than_version
 from ledger.lookup.presence import begun_run, begun_runs
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.notices import warn_user
@@ -62,11 +62,8 @@ def list_runs(
         raise ArgumentTypeError(f"a pipeline name is a str, got {type(pipeline).__name__}: {shown(pipeline)}")
     if status is not None and not (isinstance(status, str) and status in RUN_STATUSES):
         raise ArgumentError(f"no run has the status {shown(status)}", hint=f"a run is {' or '.join(RUN_STATUSES)}")
-    if using is not None and not isinstance(using, ArtifactVersion):
-        raise ArgumentTypeError(
-            f"what a run used is given as an ArtifactVersion, got {type(using).__name__}: {shown(using)}",
-            hint="look it up first: ledger.get(name, version)",
-        )
+    if using is not None:
+        refuse_other_than_version(using)
     begun = _begun(view)
     matches = (
         run

@@ -226,10 +226,7 @@ class ArtifactVersion:
         chunk shows to be equal. No code runs, and the bytes may be away: what cannot be told for that is left open,
         with the reason.
         """
-        if not isinstance(other, ArtifactVersion):
-            raise ArgumentTypeError(
-                f"a version is compared with an ArtifactVersion, got {type(other).__name__}: {shown(other)}"
-            )
+        refuse_other_than_version(other)
         return compare(self._side(), other._side())  # noqa: SLF001  # a handle like this one
 
     def visualize(self) -> Visualized:
@@ -350,3 +347,12 @@ class Artifact:
 
     def _repr_html_(self) -> str:
         return self.latest._repr_html_()
+
+
+def refuse_other_than_version(given: object) -> None:
+    """Raise `ArgumentTypeError` for what is no handle of a version, such as its name."""
+    if not isinstance(given, ArtifactVersion):
+        raise ArgumentTypeError(
+            f"a version is given as an ArtifactVersion, got {type(given).__name__}: {shown(given)}",
+            hint="look it up first: ledger.get(name, version)",
+        )

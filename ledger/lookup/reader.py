@@ -12,16 +12,15 @@ from uuid import UUID
 
 from ledger.disk import absolute, given_path
 from ledger.enums import ArtifactType
-from ledger.errors import ArgumentTypeError, VersionNotFoundError
+from ledger.errors import VersionNotFoundError
 from ledger.history import Commit
 from ledger.lookup import searching
 from ledger.lookup.discovery import find_ledger, is_ledger, none_found, not_found
 from ledger.lookup.finding_runs import find_run, list_runs
-from ledger.lookup.handles import Artifact, ArtifactVersion
+from ledger.lookup.handles import Artifact, ArtifactVersion, refuse_other_than_version
 from ledger.lookup.resolving import has_name, resolve
 from ledger.lookup.runs import PipelineRun
 from ledger.lookup.view import View
-from ledger.wording import shown
 
 
 def find_path(path: str | Path | None) -> Path:
@@ -81,7 +80,7 @@ class Reader:
         Raises `VersionNotFoundError` for the first of an artifact, `ArtifactNotFoundError` for a version of another
         ledger, and for damaged records what `get` raises.
         """
-        _refuse_other_than_version(version)
+        refuse_other_than_version(version)
         snapshot = self._view.snapshot()
         now = snapshot.claim_now(version.claim) or resolve(snapshot, version.id)
         claim = snapshot.claim_at(now.name, now.position - 1)
@@ -111,7 +110,7 @@ class Reader:
 
     def holds(self, version: ArtifactVersion) -> bool:
         """Whether a version, wherever it was looked up, is one of this ledger."""
-        _refuse_other_than_version(version)
+        refuse_other_than_version(version)
         return self._view.snapshot().claim_now(version.claim) is not None
 
     def versions(self, name: str) -> list[ArtifactVersion]:
@@ -173,11 +172,3 @@ class Reader:
     def __repr__(self) -> str:
         at = f" at {self._view.revision[:10]}" if self._view.revision else ""
         return f"<{type(self).__name__} {self.path}{at}>"
-
-
-def _refuse_other_than_version(version: object) -> None:
-    if not isinstance(version, ArtifactVersion):
-        raise ArgumentTypeError(
-            f"a version is given as an ArtifactVersion, got {type(version).__name__}: {shown(version)}",
-            hint="look it up first: ledger.get(name, version)",
-        )

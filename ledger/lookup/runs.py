@@ -12,7 +12,7 @@ from uuid import UUID
 from ledger.errors import IntegrityError, RunNotFoundError, StepInterfaceError
 from ledger.history import Snapshot
 from ledger.ids import VersionId
-from ledger.lookup.handles import ArtifactVersion
+from ledger.lookup.handles import ArtifactVersion, refuse_other_than_version
 from ledger.lookup.notebook import as_table
 from ledger.lookup.presence import is_orphaned
 from ledger.records import EndRecord, Name, Project, RunRecord, StepRecord, decode_values, parse_time
@@ -241,6 +241,7 @@ class PipelineRun:
 
     def uses(self, version: ArtifactVersion) -> bool:
         """Whether one of its steps took the version as an argument, or loaded it in its body."""
+        refuse_other_than_version(version)
         return any(input.id == version.claim_id for step in self._steps for input in step.inputs)
 
     def __reduce__(self) -> tuple[Any, ...]:

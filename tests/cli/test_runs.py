@@ -72,6 +72,8 @@ def test_runs_are_asked_for_by_a_handle(workdir: Path) -> None:
     assert [] == Ledger.open().runs(using=run.steps["total"].output)
     with pytest.raises(ArgumentTypeError, match="an ArtifactVersion, got str: 'numbers'"):
         Ledger.open().runs(using="numbers")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentTypeError, match="an ArtifactVersion, got str: 'numbers'"):
+        run.uses("numbers")  # type: ignore[arg-type]
 
 
 def test_many_steps_are_counted(cli: Cli) -> None:

@@ -190,7 +190,7 @@ def test_versions_of_two_ledgers_are_compared(ledger: Ledger, tmp_path: Path) ->
 
 def test_a_version_is_compared_with_a_version(ledger: Ledger) -> None:
     """A label is none."""
-    with pytest.raises(ArgumentTypeError, match="compared with an ArtifactVersion, got str: 'x@1'"):
+    with pytest.raises(ArgumentTypeError, match="given as an ArtifactVersion, got str: 'x@1'"):
         ledger.save(1, "x").diff("x@1")  # type: ignore[arg-type]
 
 
