@@ -114,7 +114,7 @@ def run(arguments: Sequence[str]) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what the terminal's encoding lacks is no failure
     with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("default", UserWarning)  # each text once
         warnings.showwarning = lambda message, *_, **__: print_warning(message, ledger=session.path)
         try:
             with bar_on_terminal():

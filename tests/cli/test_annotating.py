@@ -8,6 +8,7 @@ import pytest
 from ledger import Ledger
 from ledger.cli.program import run
 from tests.cli.conftest import Cli
+from tests.kit.ledgers import forge
 
 
 def test_tags_change(cli: Cli, iris: dict[str, Any]) -> None:
@@ -23,6 +24,16 @@ def test_an_exclusive_tag_moves(cli: Cli, iris: dict[str, Any]) -> None:
     assert "iris@1  tags: best, raw\n" == cli("tag", "iris@1", "best", "--exclusive").out
     listed = json.loads(cli("artifact", "version", "list", "iris", "--tag", "best", "--json").out)
     assert [iris["id"]] == [found["id"] for found in listed]
+
+
+def test_a_damaged_version_is_warned_of_once(iris: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    """One that may have the tags that are moved is looked at several times, and told once, by each command anew."""
+    ledger = Ledger.open()
+    forge(ledger, ledger.get("iris"), name="somebody_else")
+    for tags in (["best", "good"], ["best"]):
+        capsys.readouterr()
+        assert 0 == run(["tag", "iris@1", *tags, "--exclusive", "--json"])
+        assert 1 == capsys.readouterr().err.count("Warning: iris@2 is left out, its record is damaged: ")
 
 
 def test_tags_that_change_nothing_are_warned_of(iris: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
