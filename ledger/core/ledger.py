@@ -228,7 +228,8 @@ class Ledger(Reader):
     def transaction(self, *, subject: str = "") -> Transaction:
         """A ``with`` block whose saves, tags and metadata are published in one commit, or none of them.
 
-        ``subject`` is put in front of the commit's own subject, as in ``nightly: save iris@3``.
+        ``subject`` is put in front of the commit's own subject, as in ``nightly: save iris@3``. Raises `ArgumentError`
+        unless it is one line of printable characters, and `ReadOnlyError` for a ledger of the past (`at`).
         """
         return Transaction(self._workspace, subject=subject)
 

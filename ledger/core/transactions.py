@@ -71,8 +71,9 @@ class Transaction:
     """
 
     def __init__(self, workspace: Workspace, *, subject: str = "") -> None:
-        """``subject`` is put in front of the commit's own subject."""
+        """``subject`` is put in front of the commit's own subject; one printable line."""
         workspace.refuse_past("write")
+        _refuse_unfit_subject(subject)
         self._workspace = workspace
         self._pending = PendingVersions()
         self._events: list[EventDraft] = []
@@ -317,6 +318,14 @@ class Transaction:
         with self._lock:
             self._refuse_late()
             self._events.append(draft)
+
+
+def _refuse_unfit_subject(subject: object) -> None:
+    """Raise for what can be no subject. Git takes a commit with a NUL in its message for damaged, for ever."""
+    if not isinstance(subject, str):
+        raise ArgumentTypeError(f"a subject is a str, got {type(subject).__name__}: {shown(subject)}")
+    if not subject.isprintable():
+        raise ArgumentError(f"a subject is one line of printable characters, got {shown(subject)}")
 
 
 def _no_value(handle: ArtifactVersion | PendingVersion | Artifact, name: str) -> ArgumentTypeError:

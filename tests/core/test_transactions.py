@@ -236,6 +236,16 @@ def test_an_empty_transaction_is_no_commit(ledger: Ledger) -> None:
     assert () == transaction.versions
 
 
+@pytest.mark.parametrize("subject", ["two\nlines", "a\0b", "\x1b[31m", "\ud800", b"bytes", None])
+def test_a_subject_is_a_printable_line(ledger: Ledger, subject: Any) -> None:
+    """Any other is refused before anything is saved: Git would take the commit for damaged, or lose its own subject."""
+    with pytest.raises((ArgumentError, ArgumentTypeError), match="a subject is "):
+        ledger.transaction(subject=subject)
+    with ledger.transaction(subject="größer") as transaction:
+        transaction.save(1, "iris")
+    assert "größer: save iris@1" == git(ledger, "log", "-1", "--format=%s")
+
+
 def test_a_transaction_ends_once(ledger: Ledger) -> None:
     """After `commit` nothing can be added and nothing is published again."""
     before = _commits(ledger)
