@@ -83,7 +83,7 @@ class Pipeline(Declared[Function]):
                 enable_cache=enable_cache,
                 enable_artifact_metadata=enable_artifact_metadata,
                 enable_artifact_visualization=enable_artifact_visualization,
-                substitutions={} if substitutions is None else substitutions,
+                substitutions=substitutions,
             )
         )
         return Pipeline(
@@ -162,7 +162,7 @@ def pipeline(
         enable_cache=enable_cache,
         enable_artifact_metadata=enable_artifact_metadata,
         enable_artifact_visualization=enable_artifact_visualization,
-        substitutions={} if substitutions is None else substitutions,
+        substitutions=substitutions,
     )
 
     def decorate(plain: Function) -> Pipeline[Function]:

@@ -125,7 +125,7 @@ def _plan_step(
     whole = settings.under(Settings(enable_cache=configuration.enable_cache))
     merged = whole.under(options.settings).under(Settings(enable_cache=said.enable_cache))
     outputs = tuple(
-        _plan_output(graph.pipeline, invocation, output, said, times, merged.substitutions)
+        _plan_output(graph.pipeline, invocation, output, said, times, merged.substitutions or {})
         for output in invocation.step.signature.outputs
     )
     refuse_doubles(invocation.name, [output.key for output in outputs])

@@ -14,20 +14,21 @@ from ledger.wording import shown
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Switches; ``None`` leaves one to the weaker settings below. ``substitutions`` fill name templates."""
+    """Switches, of which ``None`` leaves one to the weaker settings below, and ``substitutions`` for name templates."""
 
     enable_cache: bool | None = None
     enable_artifact_metadata: bool | None = None
     enable_artifact_visualization: bool | None = None
-    substitutions: Mapping[str, str] = field(default_factory=dict)
+    substitutions: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         for each in fields(self):
             word = getattr(self, each.name)
             if each.name != "substitutions" and not (word is None or isinstance(word, bool)):
                 raise ArgumentTypeError(f"{each.name} is True, False or None, got {type(word).__name__}: {shown(word)}")
-        if not isinstance(self.substitutions, Mapping):
-            raise ArgumentTypeError(f"substitutions are a dict of str, got {shown(self.substitutions)}")
+        given = self.substitutions
+        if not isinstance(given, Mapping | None):
+            raise ArgumentTypeError(f"substitutions are a dict of str, got {type(given).__name__}: {shown(given)}")
 
     def under(self, stronger: "Settings") -> "Settings":
         """Both merged: each switch as ``stronger`` sets it, or as these do where it leaves it open."""
@@ -36,7 +37,7 @@ class Settings:
             for each in fields(self)
             if each.name != "substitutions"
         }
-        return Settings(**switches, substitutions={**self.substitutions, **stronger.substitutions})
+        return Settings(**switches, substitutions={**(self.substitutions or {}), **(stronger.substitutions or {})})
 
 
 @dataclass(frozen=True, kw_only=True)

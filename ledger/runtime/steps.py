@@ -85,7 +85,7 @@ class Step(Declared[Function]):
                 enable_cache=enable_cache,
                 enable_artifact_metadata=enable_artifact_metadata,
                 enable_artifact_visualization=enable_artifact_visualization,
-                substitutions={} if substitutions is None else substitutions,
+                substitutions=substitutions,
             )
         )
         chosen = _materializers(output_materializers, self.signature, self.name)
@@ -236,7 +236,7 @@ def step(
         enable_cache=enable_cache,
         enable_artifact_metadata=enable_artifact_metadata,
         enable_artifact_visualization=enable_artifact_visualization,
-        substitutions={} if substitutions is None else substitutions,
+        substitutions=substitutions,
     )
 
     def decorate(plain: Function) -> Step[Function]:
