@@ -39,8 +39,8 @@ def save_artifact(
     """Save a value as a new version of an artifact, published whole or not at all; durable when this returns.
 
     Without a ``version`` it gets the next number. A ``pathlib.Path`` is saved as the file or folder that lies there, a
-    str as text. ``run_metadata`` is a dict of plain values, ``materializer`` a class to use instead of the one chosen
-    by the type.
+    str as text. ``tags`` is a list of str, ``run_metadata`` a dict of plain values; ``artifact_type`` wins over the
+    materializer's, and ``materializer`` is a class to use instead of the one chosen by the type.
     ``extract_metadata=False`` leaves out what the materializer notes about the value (such as its shape), and
     ``include_visualizations=False`` the pictures it draws of it. In a step the version is tied to the step.
 

@@ -27,7 +27,11 @@ class Stack(msgspec.Struct, frozen=True):
 
 
 class Client:
-    """Look-ups in the default ledger, or in a given one."""
+    """Look-ups in a given ledger, or in the default one, which is found anew at each call.
+
+    That is the ledger of the running step's run, else that of ``LEDGER_DIR``, else the nearest ``.ledger`` in the
+    working directory or above it. Look-ups raise `LedgerNotFoundError` where there is none.
+    """
 
     def __init__(self, ledger: Ledger | None = None) -> None:
         if ledger is not None and not isinstance(ledger, Ledger):

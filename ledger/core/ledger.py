@@ -36,7 +36,11 @@ from ledger.wording import shown
 
 
 class Ledger(Reader):
-    """An artifact ledger in a directory: all look-ups of `Reader`, and values and writing. Threads may share one."""
+    """An artifact ledger in a directory: all look-ups of `Reader`, and values and writing. Threads may share one.
+
+    Whatever publishes raises `ReadOnlyError` for a ledger of the past (`at`), `LockTimeoutError` where other writers
+    leave it no turn for as long as the settings say (60 seconds), and `StorageError` for a disk that fails.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         """Use `Ledger.open` or `Ledger.init`."""
@@ -206,9 +210,11 @@ class Ledger(Reader):
         """Put tags on a version, which is given as in `log_metadata`, and take others off it, in one commit.
 
         ``exclusive`` takes the tags off all other versions of the name as well, for one that says which version is in
-        use: ``ledger.tag("model", ["production"], 7, exclusive=True)``. A tag that the version has already, or does
-        not have to take off, is no error. Raises `InvalidTagError` for what can be no tag, `ArgumentTypeError` for tags
-        that are no list, and what `get` raises.
+        use: ``ledger.tag("model", ["production"], 7, exclusive=True)``; a version whose record is damaged is left out
+        with a warning. A tag that the version has already, or does not have to take off, is no error.
+
+        Raises `InvalidTagError` for what can be no tag, or is to be put on and taken off at once, `ArgumentTypeError`
+        for tags that are no list, and what `get` raises.
         """
         wanted = check_given_tags(tags)
         if exclusive and wanted:

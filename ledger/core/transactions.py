@@ -65,9 +65,11 @@ _BY_HAND = (SaveType.MANUAL, SaveType.PREEXISTING)
 
 
 class Transaction:
-    """Saves, tags and metadata that are published together when the ``with`` block ends well.
+    """Saves, tags and metadata that are published together when the ``with`` block ends well, or else not at all.
 
-    Threads may share it. It belongs to the process that made it: a fork publishes nothing of it.
+    Its end raises `VersionExistsError` or `NameCollisionError` for what another writer has taken meanwhile,
+    `LockTimeoutError` where others leave it no turn, and `StorageError` for a disk that fails. Threads may share it. It
+    belongs to the process that made it: a fork publishes nothing of it.
     """
 
     def __init__(self, workspace: Workspace, *, subject: str = "") -> None:
@@ -106,7 +108,8 @@ class Transaction:
     ) -> PendingVersion:
         """Store a value; it becomes a version when the transaction ends.
 
-        ``similar_to`` are versions, beside the newest of the name, whose bytes it may share.
+        The arguments and errors are those of `ledger.save_artifact`. ``similar_to`` are versions, beside the newest of
+        the name, whose bytes it may share; ``save_type`` and ``producer`` say how it came to be, and in which step.
         """
         request = check_request(
             name,
@@ -143,7 +146,10 @@ class Transaction:
         tags: Iterable[str] | None = None,
         run_metadata: Mapping[str, Any] | None = None,
     ) -> PendingVersion:
-        """Link data that lies inside the store already; it becomes a version when the transaction ends."""
+        """Link data that lies inside the store already; it becomes a version when the transaction ends.
+
+        The arguments and errors are those of `ledger.register_artifact`.
+        """
         request = check_request(
             name,
             version,
@@ -163,7 +169,11 @@ class Transaction:
         return self._add_pending(request, IN_PLACE, content)
 
     def log_metadata(self, metadata: Mapping[str, Any], on: Target, version: str | int | None = None) -> None:
-        """Log metadata on a version; without one given, on the latest, which may be one that was saved just here."""
+        """Log metadata, a dict of plain values, on a version that is published or saved just here.
+
+        ``on`` is a name, an id or a handle; without a ``version`` a name means the latest, which may be one that was
+        saved just here. Raises `MetadataError`, and what `Ledger.get` raises for a version that does not exist.
+        """
         values = check_logged(metadata)
         target = self._target(on, version)
         if isinstance(target, PendingVersion):
@@ -182,7 +192,11 @@ class Transaction:
         *,
         remove: Iterable[str] | None = None,
     ) -> None:
-        """Put tags on a version, and take others off."""
+        """Put tags on a version, which is given as in `log_metadata`, and take others off it.
+
+        Raises `InvalidTagError` for what can be no tag, or is to be put on and taken off at once, `ArgumentTypeError`
+        for tags that are no list, and what `Ledger.get` raises.
+        """
         add, drop = check_tags(tags), check_tags(remove)
         refuse_both(add, drop)
         target = self._target(on, version)

@@ -77,7 +77,11 @@ class Pipeline(Declared[Function]):
         enable_artifact_visualization: bool | None = None,
         substitutions: Mapping[str, str] | None = None,
     ) -> "Pipeline[Function]":
-        """The same pipeline under other options; ``config_path`` is a YAML file, which wins over the code."""
+        """The same pipeline under other options; what is left out stays as it is.
+
+        ``config_path`` is a YAML file (specs/runtime.md, 3), which is read at each call and wins over the code; a call
+        raises `ConfigError` for one that does not fit. The rest is as for `pipeline`.
+        """
         settings = self.settings.under(
             Settings(
                 enable_cache=enable_cache,

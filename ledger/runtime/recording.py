@@ -57,7 +57,7 @@ class _Call:
         return self._invocation.name
 
     def after(self, *others: Any) -> Self:
-        """Let this step run after others."""
+        """Let this step run after others: calls, outputs, steps or names. Returns what it is called on."""
         self._recording.order(self._invocation, others)
         return self
 

@@ -79,7 +79,11 @@ class Step(Declared[Function]):
         parameters: Mapping[str, Any] | None = None,
         substitutions: Mapping[str, str] | None = None,
     ) -> "Step[Function]":
-        """The same step under other options; what is left out stays as it is."""
+        """The same step under other options; what is left out stays as it is.
+
+        ``parameters`` are arguments by name, for calls that do not give them; the rest is as for `step`. Raises
+        `StepInterfaceError` for an argument or an output that the step does not have.
+        """
         settings = self.options.settings.under(
             Settings(
                 enable_cache=enable_cache,
