@@ -141,13 +141,6 @@ class _Node:
         quoted = ["'" + text.replace("'", "''") + "'" for text in texts]  # as YAML quotes, not Python
         return f"[{', '.join(quoted)}]" if key == "tags" else quoted[0]
 
-    def switch(self, what: str) -> bool:
-        """A value that is true or false."""
-        value = self.value()
-        if not isinstance(value, bool):
-            raise self.place.error(f"{what} is true or false, got {shown(value)}")
-        return value
-
 
 def _run(node: _Node) -> RunConfiguration:
     top = node.known_members("a run configuration", _TOP)
@@ -178,7 +171,13 @@ def _section(members: Mapping[str, _Node], key: str) -> dict[str, _Node]:
 
 
 def _enable_cache(members: Mapping[str, _Node]) -> bool | None:
-    return members["enable_cache"].switch("enable_cache") if "enable_cache" in members else None
+    """The switch of that name; ``None`` where it is left out."""
+    if "enable_cache" not in members:
+        return None
+    value = members["enable_cache"].value()
+    if not isinstance(value, bool):
+        raise members["enable_cache"].place.error(f"enable_cache is true or false, got {shown(value)}")
+    return value
 
 
 def _places(**sections: Mapping[str, _Node]) -> dict[str, Place]:
