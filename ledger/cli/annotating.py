@@ -22,6 +22,8 @@ def tag(session: Session, version: str, tags: tuple[str, ...], remove: tuple[str
     """Put tags on a version, and take others off."""
     if not tags and not remove:
         raise click.UsageError("give a tag to put on, or --remove TAG")
+    if exclusive and not tags:
+        raise click.UsageError("--exclusive needs a tag to put on: --remove takes off that version alone")
     opened = session.ledger()
     found = opened.get(version)
     opened.tag(found, tags, remove=remove, exclusive=exclusive)

@@ -26,6 +26,13 @@ def test_an_exclusive_tag_moves(cli: Cli, iris: dict[str, Any]) -> None:
     assert [iris["id"]] == [found["id"] for found in listed]
 
 
+def test_exclusive_is_about_tags_to_put_on(cli: Cli, iris: dict[str, Any]) -> None:
+    """``--exclusive`` beside tags to take off alone is an error of usage: they come off the one version, as ever."""
+    told = cli("tag", "iris@1", "--exclusive", "--remove", "raw", code=2).err
+    assert "--exclusive needs a tag to put on" in told
+    assert ("raw",) == Ledger.open().get("iris").tags
+
+
 def test_a_damaged_version_is_warned_of_once(iris: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     """One that may have the tags that are moved is looked at several times, and told once, by each command anew."""
     ledger = Ledger.open()
