@@ -131,10 +131,26 @@ def _is_for_png(image: Any) -> bool:
     """Whether PNG holds an image exactly, and pillow reads it."""
     if image.mode not in _PNG_MODES or not 0 < image.width * image.height <= _PNG_PIXELS:
         return False
+    if not _keeps_transparency(image):
+        return False
     if image.mode != "P":
         return True
     is_within = bool(image.getextrema()[1] < len(image.getpalette() or ()) // 3)
     return is_within and image.palette.mode == "RGB"  # of one with alpha, PNG makes one without
+
+
+def _keeps_transparency(image: Any) -> bool:
+    """Whether PNG brings back which colour of an image is transparent; tried on one pixel, since only some have one."""
+    from PIL import Image
+
+    color = image.info.get("transparency")
+    if color is None:
+        return True
+    try:
+        with Image.open(io.BytesIO(_written(image.crop((0, 0, 1, 1)), {})), formats=["PNG"]) as read:
+            return bool(read.info.get("transparency") == color)
+    except _NOT_WRITTEN:
+        return False
 
 
 def _facts(image: Any) -> dict[str, Json]:
@@ -150,14 +166,13 @@ def _facts(image: Any) -> dict[str, Json]:
 
 def _png(image: Any) -> bytes:
     """A PNG in memory, with what is noted beside the pixels; without what of that PNG cannot hold."""
-    seen = {name: image.info[name] for name in ("transparency",) if name in image.info}
     noted = {name: image.info[name] for name in _NOTED if name in image.info}
     try:
-        return _written(image, seen | noted)
+        return _written(image, noted)
     except _NOT_WRITTEN as error:
         unusable = error
     try:
-        plain = _written(image, seen)
+        plain = _written(image, {})
     except _NOT_WRITTEN as error:
         raise MaterializerError(f"an image of mode {image.mode} cannot be written as PNG: {error}") from error
     # Such as a resolution of 0/0, which scanners write.

@@ -77,6 +77,26 @@ def test_a_palette_of_colours_with_alpha_stays_one(bench: Bench, colors: int) ->
     assert (image.tobytes(), image.info) == (loaded.tobytes(), loaded.info)
 
 
+@pytest.mark.parametrize(
+    ("mode", "color"), [("RGBA", (1, 2, 3)), ("LA", 7), ("P", 200), ("1", 1), ("L", b"\0\1"), ("RGB", (1, 2, 3))]
+)
+def test_a_transparent_colour_that_png_does_not_bring_back_is_kept(bench: Bench, mode: str, color: Any) -> None:
+    """An image of alpha keeps the colour that was transparent before, and so does one that PNG has no place for."""
+    image = images.new(mode, (2, 2))
+    image.info["transparency"] = color
+    loaded = bench.round_trip(image)
+    assert (image.mode, image.tobytes(), image.info) == (loaded.mode, loaded.tobytes(), loaded.info)
+
+
+def test_an_image_that_was_given_alpha_is_shown(bench: Bench) -> None:
+    """That a colour of it was transparent before does not cost the picture of it."""
+    image = images.new("RGB", (2, 2))
+    image.info["transparency"] = (0, 0, 0)
+    image.putalpha(images.new("L", (2, 2), 128))
+    saved, _ = bench.save(image, visualizations=bench.files())
+    assert saved.visualizations == {"image.png": VisualizationType.IMAGE}
+
+
 def test_frames_that_are_left_out_are_told(bench: Bench) -> None:
     """Of an animation the picture at hand is saved, with a warning."""
     file = io.BytesIO()
