@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest.mock import Mock
@@ -28,6 +29,7 @@ from ledger.disk import (
     names_in,
     patch_file,
     read_file,
+    remove_abandoned,
     scratch_file,
     settle_file,
     stage_file,
@@ -35,6 +37,7 @@ from ledger.disk import (
     status_of,
     storage_errors,
     sync_directory,
+    unnamed_copy,
     write_file,
     write_new_file,
 )
@@ -492,6 +495,33 @@ def test_a_scratch_file_has_no_name(tmp_path: Path) -> None:
         assert (b"bytes", []) == (os.pread(scratch.fileno(), 9, 0), names_in(tmp_path))
     with pytest.raises(StorageError, match="gone"), scratch_file(tmp_path / "gone"):
         raise AssertionError
+
+
+def test_an_unnamed_copy_holds_the_bytes() -> None:
+    """It is read from its beginning."""
+    with unnamed_copy(iter([b"by", b"tes"])) as copy:
+        assert b"bytes" == copy.read()
+
+
+def test_a_new_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    """What was written of it goes, whatever stops it."""
+    with pytest.raises(KeyboardInterrupt):
+        write_new_file(str(tmp_path / "file"), interrupted())
+    assert [] == names_in(tmp_path)
+
+
+def interrupted() -> Iterator[bytes]:
+    yield b"half"
+    raise KeyboardInterrupt
+
+
+def test_only_what_is_abandoned_is_removed(tmp_path: Path) -> None:
+    """By its name and its age, where a time far in the future is as old."""
+    for name, age in (("tmp_old", 61), ("tmp_future", -61), ("tmp_new", 0), ("tmp_ahead", -59), ("old", 61)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    remove_abandoned(tmp_path, "tmp_", seconds=60)
+    assert ["old", "tmp_ahead", "tmp_new"] == sorted(names_in(tmp_path))
 
 
 WRITES: tuple[Callable[[Path], object], ...] = (
