@@ -23,6 +23,7 @@ FORMAT = (ROOT / "specs" / "format.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "specs" / "architecture.md").read_text(encoding="utf-8")
 PARTS = [path.parent.name for path in (ROOT / "ledger").glob("*/__init__.py")]
 TEST_COMMAND = "python -m pytest -n auto"
+MOST_CHARACTERS = 120
 
 
 def test_the_readme_has_two_one_line_commands() -> None:
@@ -37,6 +38,16 @@ def test_the_readme_has_two_one_line_commands() -> None:
 def test_ci_runs_the_tests_as_the_readme_says() -> None:
     """The gate runs the very command that the README names."""
     assert f"\n{TEST_COMMAND}\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_prose_is_wrapped() -> None:
+    """No line of a document has more than 120 characters, but for tables, headings and what is shown as it is."""
+    long = []
+    for path in [*ROOT.glob("*.md"), *(ROOT / "specs").rglob("*.md")]:
+        prose = re.sub(r"(?ms)^ *```.*?^ *```$", "", path.read_text(encoding="utf-8"))
+        lines = (line for line in prose.splitlines() if not line.lstrip().startswith(("|", "#")))
+        long += [f"{path.name}: {line}" for line in lines if len(line) > MOST_CHARACTERS]
+    assert [] == long
 
 
 def test_the_oldest_releases_are_those_that_are_admitted() -> None:

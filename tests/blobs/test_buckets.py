@@ -409,7 +409,9 @@ def test_a_url_without_a_bucket_is_refused() -> None:
         open_store("s3:///folder")
 
 
-@pytest.mark.parametrize("folder", ["a#1", "a?sig=canary", "a?", "a\tb", "a/../b", "./a", "%2e%2e/a", "a\nb"], ids=ascii)
+@pytest.mark.parametrize(
+    "folder", ["a#1", "a?sig=canary", "a?", "a\tb", "a/../b", "./a", "%2e%2e/a", "a\nb"], ids=ascii
+)
 def test_a_url_that_would_lead_elsewhere_is_refused(folder: str) -> None:
     """What no folder's name may hold is not passed over: two ledgers would share a store without knowing it."""
     with pytest.raises(ArgumentError, match="no part of the name of a folder") as caught:
