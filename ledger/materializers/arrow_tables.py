@@ -17,6 +17,7 @@ from ledger.errors import MaterializerError, MaterializerTypeError
 from ledger.materializers.base import BaseMaterializer
 from ledger.materializers.registry import LAST_RESORT, materializer_named
 from ledger.materializers.statistics import describe_columns
+from ledger.wording import shown
 
 _ENUMS = "enums.json"
 _REASON_LIMIT = 300
@@ -35,6 +36,7 @@ class ArrowMaterializer(BaseMaterializer):
         import pyarrow as pa
 
         value.validate(full=True)
+        _refuse_unreadable(value.schema)
         with self.open("data.arrows", "wb") as file, pa.ipc.new_stream(file, value.schema) as writer:
             writer.write_table(value)
 
@@ -130,6 +132,24 @@ class PolarsMaterializer(BaseMaterializer):
             return []
         with self.open(_ENUMS) as file:
             return [(place, categories) for place, categories in json.load(file)]
+
+
+def _refuse_unreadable(schema: Any) -> None:
+    """Raise `MaterializerTypeError` for a dictionary of dictionaries, which Arrow writes and does not read."""
+    for field in schema:
+        if _holds_dictionary_of_dictionaries(field.type):
+            raise MaterializerTypeError(
+                f"column {shown(field.name)} is {field.type}, and Arrow reads no dictionary of dictionaries",
+                hint="decode the outer dictionary: array.dictionary_decode()",
+            )
+
+
+def _holds_dictionary_of_dictionaries(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return pa.types.is_dictionary(kind.value_type) or _holds_dictionary_of_dictionaries(kind.value_type)
+    return any(_holds_dictionary_of_dictionaries(kind.field(place).type) for place in range(kind.num_fields))
 
 
 def _describe_arrow(column: Any) -> dict[str, Any]:

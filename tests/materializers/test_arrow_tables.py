@@ -52,6 +52,16 @@ class TestArrow(MaterializerContract):
         return bool(left.equals(right, check_metadata=True))
 
 
+def test_a_dictionary_of_dictionaries_is_refused_by_name(bench: Bench) -> None:
+    """Arrow writes one, alone or inside of lists and dictionaries, and does not read it again."""
+    nested = pa.DictionaryArray.from_arrays(pa.array([0]), pa.array(["x"]).dictionary_encode())
+    inside = pa.ListArray.from_arrays([0, 1], nested)
+    for column in (nested, inside, pa.DictionaryArray.from_arrays(pa.array([0]), inside)):
+        with pytest.raises(MaterializerTypeError, match=r"column 'deep' is .* no dictionary of dictionaries") as caught:
+            bench.save(pa.table({"flat": [1], "deep": column}))
+        assert "dictionary_decode()" in caught.value.hint
+
+
 def test_a_table_that_could_not_be_read_again_is_refused(bench: Bench) -> None:
     """Arrow makes tables that are not valid, such as of bytes that are no text."""
     texts = pa.array([b"\xff"]).view(pa.string())
