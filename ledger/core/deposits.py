@@ -59,7 +59,8 @@ class Deposit:
 
     def check_place(self) -> None:
         """Raise `StorageError` where another store lies there by now, such as a backup: it lacks what was put."""
-        if self._hold is not None and not self._hold.is_in_place():
+        hold = self._hold  # which another thread may let go
+        if hold is not None and not hold.is_in_place():
             url = self._workspace.store.url
             raise StorageError(
                 f"the store {url} was replaced or deleted after something had been saved into it",
