@@ -11,6 +11,7 @@ import pytest
 from ledger import Ledger
 from tests.cli.conftest import Cli
 from tests.cli.test_program import start
+from tests.kit.git import set_hook
 
 
 def test_the_log_is_newest_first(cli: Cli, iris: dict[str, Any]) -> None:
@@ -129,9 +130,6 @@ def test_a_history_that_could_run_a_program_is_not_given_to_git(iris: dict[str, 
 
 def test_hooks_of_a_history_do_not_run(iris: dict[str, Any], workdir: Path) -> None:
     """A ledger may come from anybody, its hooks with it: ``ledger git`` moves a ref, and none of them is asked."""
-    hook = workdir / ".ledger" / "history.git" / "hooks" / "reference-transaction"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\ntouch {workdir}/ran\nexit 1\n")
-    hook.chmod(0o755)
+    set_hook(workdir / ".ledger" / "history.git", "reference-transaction", f"touch {workdir}/ran\nexit 1")
     done = start("git", "update-ref", "refs/heads/other", "main")
     assert (0, False) == (done.returncode, (workdir / "ran").exists())

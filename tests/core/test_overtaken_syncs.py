@@ -29,6 +29,7 @@ from ledger.history.sharing import SyncPlan, adopt_plan
 from ledger.lookup import write_remote
 from ledger.meters import Progress, progress
 from tests.kit.contents import noise
+from tests.kit.git import set_hook
 from tests.kit.histories import start
 from tests.kit.hubs import hub_tip, new_hub
 from tests.kit.ledgers import values_by_version
@@ -286,11 +287,9 @@ def test_syncs_of_one_ledger_at_once(pair: tuple[Ledger, Ledger]) -> None:
 def test_an_interrupted_sync_leaves_no_lock_in_the_remote(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Git is asked to end before it is ended: it takes away the lock that everybody else would wait for."""
     ada, bob = pair
-    hook, lock = hub / "hooks" / "reference-transaction", hub / "refs" / "heads" / "main.lock"
-    hook.parent.mkdir(exist_ok=True)
+    lock = hub / "refs" / "heads" / "main.lock"
     # Not as soon as the lock is there: Git takes away what it has noted that it made, and notes it a moment later.
-    hook.write_text(f'#!/bin/sh\n[ "$1" != prepared ] || {{ : > "{hub}/ready"; exec sleep 60; }}\n')
-    hook.chmod(0o755)
+    set_hook(hub, "reference-transaction", f'[ "$1" != prepared ] || {{ : > "{hub}/ready"; exec sleep 60; }}')
     ada.save("late", "iris")
     with start("import sys; from ledger import Ledger; Ledger.open(sys.argv[1]).sync()", ada.path) as program:
         end = time.monotonic() + 30
@@ -300,7 +299,7 @@ def test_an_interrupted_sync_leaves_no_lock_in_the_remote(pair: tuple[Ledger, Le
         assert lock.exists()
         program.send_signal(signal.SIGINT)
         program.communicate(timeout=30)
-    hook.unlink()
+    (hub / "hooks" / "reference-transaction").unlink()
     assert not lock.exists()
     bob.sync()
     assert ("iris@2",) == ada.sync().pushed

@@ -30,7 +30,7 @@ from ledger.errors import (
 from ledger.lookup import write_remote
 from ledger.records import Name
 from tests.kit.contents import noise
-from tests.kit.git import run_git
+from tests.kit.git import run_git, set_hook
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import git, store_of, values_by_version
 
@@ -360,10 +360,7 @@ def test_what_a_peer_moved_goes_back_to_where_origin_has_it(pair: tuple[Ledger, 
 def test_a_remote_that_refuses(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """A hook's words are shown; branch and what is known of the remote stay."""
     ada, _ = pair
-    hook = hub / "hooks" / "pre-receive"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\necho quota exceeded >&2\nexit 1\n")
-    hook.chmod(0o755)
+    set_hook(hub, "pre-receive", "echo quota exceeded >&2\nexit 1")
     saved = ada.save("x", "iris")
     known = git(ada, "rev-parse", "refs/ledger/known/origin")
     with pytest.raises(RemoteError, match=r"does not take .*quota exceeded"):
@@ -374,10 +371,7 @@ def test_a_remote_that_refuses(pair: tuple[Ledger, Ledger], hub: Path) -> None:
 def test_no_hook_of_ours_runs(pair: tuple[Ledger, Ledger], tmp_path: Path) -> None:
     """A hook in the own history, and ``GIT_*`` in the environment, change nothing."""
     ada, _ = pair
-    hook = ada.git_dir / "hooks" / "pre-push"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
-    hook.chmod(0o755)
+    set_hook(ada.git_dir, "pre-push", f"touch {tmp_path}/ran")
     ada.save("x", "iris")
     os.environ["GIT_DIR"] = str(tmp_path / "nowhere")
     try:

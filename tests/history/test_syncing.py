@@ -21,6 +21,7 @@ from ledger.history.ancestry import commits_between
 from ledger.history.sharing import adopt_plan, plan_sync, push_plan
 from ledger.ids import CommitId
 from ledger.wording import without_secrets
+from tests.kit.git import set_hook
 from tests.kit.histories import AUTHOR, NOW
 from tests.kit.hubs import hub_git, hub_tip, new_hub, shared
 from tests.kit.ledgers import git
@@ -107,9 +108,7 @@ def test_a_push_whose_answer_is_lost_counts_if_the_remote_has_it(pair: tuple[Led
 def test_a_push_that_the_remote_only_says_it_took_is_an_error(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """What its branch holds decides here, too: nothing moves in the ledger, nor in what it knows of the remote."""
     _, bob = pair
-    hook = hub / "hooks" / "post-receive"
-    hook.write_text('#!/bin/sh\nwhile read before after name; do git update-ref "$name" "$before"; done\n')
-    hook.chmod(0o755)
+    set_hook(hub, "post-receive", 'while read before after name; do git update-ref "$name" "$before"; done')
     before, published = bob.revision, hub_tip(hub)
     with pytest.raises(RemoteError, match="it said yes, and its branch did not move"):
         bob.sync()
@@ -284,10 +283,7 @@ def test_a_remote_that_tells_without_end_takes_little_memory(
 def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """A remote may talk for as long as a transfer may take: 32 MiB of its words take next to no memory here."""
     ada, _ = pair
-    hook = hub / "hooks" / "pre-receive"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\nyes '{'x' * 1000}' | head -c {32 << 20} >&2\necho quota exceeded >&2\nexit 1\n")
-    hook.chmod(0o755)
+    set_hook(hub, "pre-receive", f"yes '{'x' * 1000}' | head -c {32 << 20} >&2\necho quota exceeded >&2\nexit 1")
     ada.save("x", "iris")
     tracemalloc.start()
     try:
@@ -301,10 +297,7 @@ def test_of_a_remote_that_talks_only_the_end_is_kept(pair: tuple[Ledger, Ledger]
 def test_the_first_and_the_last_of_a_hooks_words_are_told(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """Some hooks say first why they refuse, others last; what is left out between is marked."""
     ada, _ = pair
-    hook = hub / "hooks" / "pre-receive"
-    hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\nseq -f 'line %g' 30 >&2\nexit 1\n")
-    hook.chmod(0o755)
+    set_hook(hub, "pre-receive", "seq -f 'line %g' 30 >&2\nexit 1")
     ada.save("x", "iris")
     with pytest.raises(RemoteError) as caught:
         ada.sync()
@@ -338,9 +331,7 @@ def test_a_hooks_words_take_no_file_away(pair: tuple[Ledger, Ledger], hub: Path,
     other = tmp_path / "poetry.lock"
     other.touch()
     os.utime(other, (0, 0))
-    hook = hub / "hooks" / "pre-receive"
-    hook.write_text(f"#!/bin/sh\necho \"Unable to create '{other}': File exists\" >&2\nexit 1\n")
-    hook.chmod(0o755)
+    set_hook(hub, "pre-receive", f"echo \"Unable to create '{other}': File exists\" >&2\nexit 1")
     with pytest.raises(RemoteError, match="poetry"):
         ada.sync()
     assert other.exists()
@@ -366,9 +357,7 @@ def test_what_git_wrote_is_made_durable(tmp_path: Path, hub: Path, synced: list[
 
     They are also where the path had it all already, whose pusher may have died.
     """
-    hook = hub / "hooks" / "post-receive"
-    hook.write_text("#!/bin/sh\ngit config core.fsync > asked\n")
-    hook.chmod(0o755)
+    set_hook(hub, "post-receive", "git config core.fsync > asked")
     ada = shared(tmp_path / "ada", hub)
     ada.sync()
     hub_git(hub, "pack-refs", "--all")
@@ -394,9 +383,7 @@ def test_a_remote_may_keep_its_refs_as_it_likes(hub: Path) -> None:
 def test_a_push_that_housekeeping_in_the_remote_spoils_is_tried_again(pair: tuple[Ledger, Ledger], hub: Path) -> None:
     """`git gc --prune=now` and `git prune --expire=now` take what just arrives for what a dead push left."""
     ada, _ = pair
-    hook = hub / "hooks" / "pre-receive"
-    hook.write_text('#!/bin/sh\nmkdir "$GIT_DIR/swept" && rm -r "$GIT_QUARANTINE_PATH" || true\n')
-    hook.chmod(0o755)
+    set_hook(hub, "pre-receive", 'mkdir "$GIT_DIR/swept" && rm -r "$GIT_QUARANTINE_PATH" || true')
     ada.save("more", "iris")
     ada.sync()
     assert (hub / "swept").is_dir()

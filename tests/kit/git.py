@@ -18,6 +18,14 @@ def run_git(git_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def set_hook(git_dir: Path, name: str, script: str) -> None:
+    """Let Git run some lines of shell in a repository."""
+    hook = git_dir / "hooks" / name
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n{script}\n")
+    hook.chmod(0o755)
+
+
 def check_objects(git_dir: Path) -> subprocess.CompletedProcess[str]:
     """What Git says of a repository's objects, as strictly as it can."""
     objects = git_dir / "objects"
