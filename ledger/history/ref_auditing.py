@@ -84,3 +84,10 @@ def _check_packed(path: Path) -> Iterator[GitFault]:
         return
     if not _PACKED_REFS.fullmatch(text):
         yield GitFault(path.name, "corrupt", f"{path} is not a list of refs")
+        return
+    from dulwich.refs import Ref, check_ref_format
+
+    refs = (line.partition(" ")[2] for line in text.split("\n") if line and line[0] not in "#^")
+    for ref in refs:
+        if not check_ref_format(Ref(ref.encode())):
+            yield GitFault(path.name, "corrupt", f"{path} names {ref!r}, which no ref is called")

@@ -204,6 +204,13 @@ def _flip_in_packed_refs(history: History) -> None:
     packed.write_text(packed.read_text().replace("# pack-refs with:", "# pack-refs with8"))
 
 
+def _misname_in_packed_refs(history: History) -> None:
+    git(history, "update-ref", "refs/ledger/known/origin", "main")
+    git(history, "pack-refs", "--all")
+    packed = history.git_dir / "packed-refs"
+    packed.write_text(packed.read_text().replace("known/origin", "known/origi~"))
+
+
 def _comment_in_packed_refs(history: History) -> None:
     git(history, "pack-refs", "--all")
     with (history.git_dir / "packed-refs").open("a") as packed:
@@ -263,6 +270,7 @@ DAMAGES: list[Callable[[History], None]] = [
     _name_what_is_not_there,
     _write_a_bad_log,
     _flip_in_packed_refs,
+    _misname_in_packed_refs,
     _comment_in_packed_refs,
     _misplace_in_tree,
     _double_in_tree,
