@@ -10,7 +10,7 @@ import ledger
 from ledger.cli.arguments import PATH
 from ledger.cli.printing import counted, print_json, print_line, print_made, print_table
 from ledger.cli.session import ExampleCommand, Session, complete_remote, json_option, pass_session
-from ledger.lookup import RemoteConfig, likely_store_of_remote, place_for_new, read_config
+from ledger.lookup import RemoteConfig, likely_store_of_remote, place_for_new, read_config, settings_for
 from ledger.wording import without_secrets
 
 _MOST_LINES = 50
@@ -88,7 +88,7 @@ def add(session: Session, name: str, url: str, store: str | None) -> None:
     """Remember a remote. NAME is what `ledger sync` calls it, `origin` is the one that numbers are published to."""
     opened = session.ledger()
     opened.add_remote(name, url, store)
-    _show(session, name, read_config(opened.path).remotes[name], "is")
+    _show(session, name, settings_for(url, store), "is")
 
 
 @remote.command("remove", cls=ExampleCommand, example="ledger remote remove origin")

@@ -295,7 +295,6 @@ class Ledger(Reader):
         """
         sharing.refuse_other_than_name(name)
         remove_remote(self._workspace.path, name)
-        self._workspace.read_settings_again()
 
     def sync(self, remote: str = "origin") -> sharing.SyncReport:
         """Bring this ledger and a remote to the same versions: fetch, check, merge, upload, push.

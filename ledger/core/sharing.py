@@ -100,7 +100,6 @@ def add_remote(workspace: Workspace, name: str, url: str, store: str | None = No
     if store:
         open_store(store_of_remote(workspace.path, settings_for(url, store)))
     write_remote(workspace.path, name, url, store=store)
-    workspace.read_settings_again()
 
 
 def _note_store_of_origin(path: Path, settings: RemoteConfig) -> str:

@@ -137,6 +137,7 @@ class Workspace(View):
 
     def has_at_hand(self, content: Content) -> bool:
         """Whether all bytes of a content are there, without reading them; a remote's store that is away has none."""
+        self._follow_settings()
         is_linked = content.linked is not None
         return is_present(self.store_holding(content) if is_linked else self.stores_for_saving(), content)
 

@@ -1,7 +1,10 @@
 """Cloning, syncing and remotes from the shell."""
 
+import errno
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,6 +171,27 @@ def test_a_remote_is_removed(cli: Cli, two: tuple[str, str], workdir: Path) -> N
     assert "no remote 'backup'" in cli("--ledger", "a", "remote", "remove", "backup", code=3).err
     settings.write_text("remotes = {origin = {url = '/hub.git'}}")
     assert "edit that file" in cli("--ledger", "a", "remote", "remove", "origin", code=2).err
+
+
+@pytest.mark.parametrize("words", [("add", "backup", "hub.git"), ("remove", "origin")])
+def test_a_remote_that_is_written_is_told_though_settings_cannot_be_read_any_more(
+    cli: Cli, two: tuple[str, str], workdir: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """What is done is no error: the settings that were just written are not read back to say so."""
+    settings, real = workdir / "a" / "config.toml", os.open
+    before = settings.stat().st_ino
+
+    def open_old(path: Any, *arguments: Any, **named: Any) -> int:
+        if os.fspath(path) == str(settings) and settings.stat().st_ino != before:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(path, *arguments, **named)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "open", open_old)
+        assert str(workdir / "hub.git") in cli("--ledger", "a", "remote", *words).out
+    assert ("backup" in words, "remove" not in words) == tuple(
+        name in read_config(workdir / "a").remotes for name in ("backup", "origin")
+    )
 
 
 def test_a_bad_remote_is_not_written(cli: Cli, two: tuple[str, str], workdir: Path) -> None:

@@ -61,6 +61,19 @@ def test_a_remote_that_another_process_has_added_is_read_from(pair: tuple[Ledger
     assert {"1": "first", "2": "second"} == values_by_version(bob)
 
 
+def test_what_another_process_lets_be_read_is_at_hand_for_a_run(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """A ledger that stays open takes up a remote before it says that the bytes of a step's outputs are gone."""
+    _, bob = pair
+    bob.remove_remote("origin")
+    workspace = bob.workspace
+    snapshot = workspace.snapshot()
+    (claim,) = snapshot.all_claims()
+    content = workspace.facts(snapshot, claim).manifest.content
+    assert not workspace.has_at_hand(content)
+    write_remote(bob.path, "origin", str(hub))
+    assert workspace.has_at_hand(content)
+
+
 def test_a_store_that_has_moved_is_followed_by_a_ledger_that_stays_open(tmp_path: Path) -> None:
     """What it loads and saves from then on lies where the settings say; none is made again at the old place."""
     open_one = Ledger.init(tmp_path / ".ledger")

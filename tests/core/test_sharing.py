@@ -27,7 +27,7 @@ from ledger.errors import (
     RemoteError,
     RemoteNotFoundError,
 )
-from ledger.lookup import write_remote
+from ledger.lookup import read_config, write_remote
 from ledger.records import Name
 from tests.kit.contents import noise
 from tests.kit.git import run_git, set_hook
@@ -473,7 +473,7 @@ def test_a_repository_of_another_user_is_told_how_to_be_read(
 def test_a_remote_is_a_path_object_as_well(ledger: Ledger, hub: Path, tmp_path: Path) -> None:
     """As for a clone, a remote and its store may be given as a Path; anything else is refused by name."""
     ledger.add_remote("hub", hub, tmp_path / "store")
-    found = ledger.workspace.config.remotes["hub"]
+    found = read_config(ledger.path).remotes["hub"]
     assert (str(hub), str(tmp_path / "store")) == (found.url, found.store)
     with pytest.raises(ArgumentTypeError, match="a remote is named by a str, got bytes"):
         ledger.add_remote(b"x", "u")  # type: ignore[arg-type]
