@@ -40,7 +40,14 @@ def check_remote(name: str, url: str) -> Remote:
     if not is_remote_name(name):
         told = without_secrets(name)
         raise ArgumentError(f"remote name {told!r} is not 1 to 64 of letters, digits, '_' and '-'", name=told)
-    if not url or url.startswith("-") or "::" in url.split("/", maxsplit=1)[0] or not url.isprintable():
+    if not url.isprintable():
+        raise ArgumentError(
+            f"the URL {without_secrets(url)!r} of remote {name!r} is not one to share through: it holds characters "
+            "that cannot be printed",
+            hint="rename the folder that has them, or use the path of a link to it",
+            name=name,
+        )
+    if not url or url.startswith("-") or "::" in url.split("/", maxsplit=1)[0]:
         raise ArgumentError(
             f"the URL {without_secrets(url)!r} of remote {name!r} is not one to share through",
             hint="use a path, or a URL such as https://host/team/ledger.git or git@host:team/ledger.git",

@@ -148,6 +148,15 @@ def test_urls_that_run_something_are_refused(url: str) -> None:
         check_remote("origin", url)
 
 
+@pytest.mark.parametrize("url", ["/srv/bell\x07/hub.git", "/srv/raw\udcff/hub.git", "https://h/x\u200b"])
+def test_a_url_that_cannot_be_printed_is_refused_for_that(url: str) -> None:
+    """The error shows which character it is, and the hint is the way out for a folder of that name."""
+    with pytest.raises(ArgumentError, match="it holds characters that cannot be printed") as caught:
+        check_remote("origin", url)
+    assert repr(url) in str(caught.value)
+    assert "link" in caught.value.hint
+
+
 @pytest.mark.parametrize("url", [" https://h/x", "https://h/x ", "git@h:x "])
 def test_white_space_around_a_url_is_refused(url: str) -> None:
     """It belongs to no place that anybody means, and the error shows it; a path is taken as it stands."""
