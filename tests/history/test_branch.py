@@ -20,6 +20,7 @@ from ledger.history.branch import (
     is_branch_held,
     move_branch,
     move_held_branch,
+    once_published,
     read_branch,
 )
 from ledger.history.refs import BRANCH
@@ -249,8 +250,17 @@ def test_a_move_that_may_not_last_says_so(bare: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "fsync", fail_for_folders)
     with pytest.raises(StorageError, match=str(bare / "refs" / "heads")) as caught:
         move_branch(bare, expected=A, new=B)
-    assert "published all the same" in caught.value.hint
+    assert "published all the same, but may not survive a power cut" in caught.value.hint
     assert (B, ["main"]) == (read_branch(bare), os.listdir(bare / "refs" / "heads"))
+
+
+def test_what_cannot_be_read_once_it_is_published_says_that_it_is(bare: Path) -> None:
+    """Whoever tried again would publish it twice: the hint is not the usual one of a disk that fails."""
+    (bare / BRANCH).unlink()
+    (bare / BRANCH).mkdir()
+    with pytest.raises(StorageError, match="Is a directory") as caught, once_published():
+        read_branch(bare)
+    assert "it is published all the same: look for it before you try again" == caught.value.hint
 
 
 def test_nobody_else_moves_a_branch_that_is_held(bare: Path) -> None:
