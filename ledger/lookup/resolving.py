@@ -1,8 +1,9 @@
 """Which version a user means by a name, an id, an id prefix, or ``NAME@VERSION``.
 
-One rule for every entry point: a UUID is an id; otherwise an exact name; otherwise, if no
-artifact has that name and it is at least four hex digits, the beginning of an id. A version
-that was given and does not exist is an error that names its neighbours, never something else.
+One rule for every entry point: a UUID is the id of the version that has it; otherwise an exact
+name; otherwise, if no artifact has that name and it is at least four hex digits, the beginning
+of an id. A version that was given and does not exist is an error that names its neighbours,
+never something else.
 """
 
 import re
@@ -40,7 +41,7 @@ def resolve(snapshot: Snapshot, wanted: object, version: str | int | None = None
         )
     wanted, version = split_label(wanted, version)
     if is_uuid(wanted.lower()):
-        return _by_id(snapshot, VersionId(wanted.lower()), version)
+        return _by_id(snapshot, VersionId(wanted.lower()), version, name=wanted)
     name = _name_or_none(wanted)
     if name is not None and snapshot.has_artifact(name):
         return _by_name(snapshot, name, version)
@@ -110,7 +111,8 @@ def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim
     return claim
 
 
-def _by_id(snapshot: Snapshot, id: VersionId, version: str | int | None) -> Claim:
+def _by_id(snapshot: Snapshot, id: VersionId, version: str | int | None, *, name: str = "") -> Claim:
+    """The version that has an id; else what the text means as a ``name``, if an artifact has it."""
     found, count = snapshot.claims_with_id(undashed(id), most=_SHOWN)
     if count > 1:
         # Whoever pushes to a remote can write any id: which of them is meant nobody can tell.
@@ -119,10 +121,10 @@ def _by_id(snapshot: Snapshot, id: VersionId, version: str | int | None) -> Clai
             hint="ids are unique: run `ledger verify`, and give name and version meanwhile",
             id=id,
         )
+    if not found and has_name(snapshot, name):
+        return _by_name(snapshot, Name(name), version)
     if not found:
         hint = "run `ledger artifact version list` to see the ids there are"
-        if snapshot.has_artifact(Name(id)):
-            hint = "there is an artifact of that name, but a UUID is always an id: list its versions to see theirs"
         raise ArtifactNotFoundError(f"no version has the id {id}", hint=hint, id=id)
     return _agreeing(found[0], version)
 

@@ -188,15 +188,32 @@ def test_an_unknown_name_suggests_the_nearest(saved: Ledger) -> None:
     assert "'iris_dataset'" in caught.value.hint
 
 
-def test_a_uuid_is_an_id_and_never_a_name(ledger: Ledger) -> None:
-    """An artifact named like a UUID is not found through it, but by its versions' ids and in lists."""
-    name = str(uuid.uuid4())
-    saved = ledger.save("value", name)
-    with pytest.raises(ArtifactNotFoundError, match=name) as caught:
-        ledger.get(name)
-    assert "artifact of that name" in caught.value.hint
-    assert saved == ledger.get(saved.id)
-    assert [saved] == ledger.versions(name) == ledger.search(name=name)
+def test_a_uuid_that_no_version_has_is_a_name(ledger: Ledger) -> None:
+    """An artifact named like a UUID is found by its name, with a version and without."""
+    name = str(uuid.uuid4()).upper()
+    saved = [ledger.save("value", name), ledger.save("other", name)]
+    assert ledger.get(name) == saved[1]
+    assert ledger.get(name, 1) == saved[0] == ledger.get(f"{name}@1")
+    with pytest.raises(VersionNotFoundError, match="no version '3'"):
+        ledger.get(name, 3)
+
+
+def test_an_id_comes_before_a_name(ledger: Ledger) -> None:
+    """An artifact named like the id of a version is found by its versions' ids and in lists, not by its name."""
+    first = ledger.save("value", "a")
+    name = str(first.id)
+    named = ledger.save("other", name)
+    assert ledger.get(name) == first
+    assert ledger.get(named.id) == named
+    assert [named] == ledger.versions(name) == ledger.search(name=name)
+
+
+def test_a_uuid_that_is_no_text_is_never_a_name(ledger: Ledger) -> None:
+    """Names are texts: a UUID itself is only an id, even where an artifact is named like it."""
+    id = uuid.uuid4()
+    ledger.save("value", str(id))
+    with pytest.raises(ArtifactNotFoundError, match=f"no version has the id {id}"):
+        ledger.get(id)
 
 
 def test_an_unknown_id_is_a_key_error(saved: Ledger) -> None:
