@@ -75,6 +75,16 @@ def test_a_path_that_no_system_takes_is_refused(held: Ledger, workdir: Path, cal
 
 
 @pytest.mark.parametrize("call", ["open", "init", "clone", "download_files", "restore"])
+def test_an_empty_text_is_no_path(held: Ledger, workdir: Path, call: str) -> None:
+    """It would be the working directory; whoever means that writes a dot, so nothing is made there unasked."""
+    before = state(workdir, held)
+    with pytest.raises(ArgumentError, match="cannot be '': no file has such a name") as caught:
+        TAKES_A_PATH[call](held, "")
+    assert "write '.' for the working directory" == caught.value.hint
+    assert before == state(workdir, held)
+
+
+@pytest.mark.parametrize("call", ["open", "init", "clone", "download_files", "restore"])
 def test_a_url_is_no_path(held: Ledger, workdir: Path, call: str) -> None:
     """It would be one from the working directory; the error shows it without its secrets."""
     before = state(workdir, held)
@@ -147,6 +157,11 @@ WRONG: dict[str, tuple[Call, type[LedgerError], str]] = {
         lambda ledger, five: Client(ledger).list_artifacts(name=five),
         ArgumentTypeError,
         "an artifact name is a str, got int: 5",
+    ),
+    "find_cached(5)": (
+        lambda ledger, five: ledger.find_cached(five),
+        ArgumentTypeError,
+        "a cache key is a str, got int: 5",
     ),
     "list_pipeline_runs(5)": (
         lambda ledger, five: Client(ledger).list_pipeline_runs(five),

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import msgspec
 
 from ledger.core.workspace import Workspace
-from ledger.errors import FormatError, IntegrityError
+from ledger.errors import ArgumentTypeError, FormatError, IntegrityError
 from ledger.history import Claim, Snapshot
 from ledger.lookup import ArtifactVersion
 from ledger.records import CacheRecord, Name, decode_cache
+from ledger.wording import shown
 
 
 class CacheHit(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +21,8 @@ class CacheHit(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_cached(workspace: Workspace, key: str) -> CacheHit | None:
     """What an earlier step gave for a cache key, if all of it can still be loaded; the newest such."""
+    if not isinstance(key, str):
+        raise ArgumentTypeError(f"a cache key is a str, got {type(key).__name__}: {shown(key)}")
     snapshot = workspace.snapshot()
     for entry in _readable_entries(snapshot, key):
         outputs = _present_outputs(workspace, snapshot, entry) if entry.key == key else None

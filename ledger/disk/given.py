@@ -19,9 +19,12 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 def given_path(path: object, what: str) -> Path:
     """The path that a user means, ``~`` at its beginning being the home directory.
 
-    Raises as `given_text`, and `ArgumentError` for a URL, which would be taken for a path from the working directory.
+    Raises as `given_text`, and `ArgumentError` for an empty text, which would be taken for the working directory, and
+    for a URL, which would be taken for a path from there.
     """
     text = given_text(path, what)
+    if not text:
+        raise ArgumentError(f"{what} cannot be '': no file has such a name", hint="write '.' for the working directory")
     if _URL.match(text):
         raise ArgumentError(
             f"{what} is on this machine, got the URL {without_secrets(text)!r}",
