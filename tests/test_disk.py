@@ -30,6 +30,7 @@ from ledger.disk import (
     patch_file,
     read_file,
     remove_abandoned,
+    remove_abandoned_folders,
     scratch_file,
     settle_file,
     stage_file,
@@ -522,6 +523,20 @@ def test_only_what_is_abandoned_is_removed(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (time.time() - age,) * 2)
     remove_abandoned(tmp_path, "tmp_", seconds=60)
     assert ["old", "tmp_ahead", "tmp_new"] == sorted(names_in(tmp_path))
+
+
+def test_an_abandoned_folder_goes_with_what_is_in_it(tmp_path: Path) -> None:
+    """Unless something in it is new; a link is none, and what it leads to stays."""
+    for name in ("tmp_old", "tmp_live", "other", "far"):
+        (tmp_path / name / "deep").mkdir(parents=True)
+        (tmp_path / name / "deep" / "file").touch()
+    (tmp_path / "tmp_link").symlink_to("far")
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (time.time() - 61,) * 2, follow_symlinks=False)
+    (tmp_path / "tmp_live" / "deep" / "file").touch()
+    remove_abandoned_folders(tmp_path, "tmp_", seconds=60)
+    assert ["far", "other", "tmp_link", "tmp_live"] == sorted(names_in(tmp_path))
+    assert (tmp_path / "far" / "deep" / "file").exists()
 
 
 WRITES: tuple[Callable[[Path], object], ...] = (

@@ -278,10 +278,20 @@ def remove_abandoned(folder: str | os.PathLike[str], lead: str, *, seconds: floa
 
     So are files with a time that far in the future: the clock has been set back since.
     """
-    for path in (os.path.join(folder, name) for name in names_in(folder) if name.startswith(lead)):
+    for path in _led_by(folder, lead):
         with storage_errors(path, "look at"), contextlib.suppress(FileNotFoundError):
-            if abs(time.time() - os.lstat(path).st_mtime) > seconds:
+            if _is_left(path, seconds):
                 remove_if_there(path)
+
+
+def remove_abandoned_folders(folder: str | os.PathLike[str], lead: str, *, seconds: float) -> None:
+    """As `remove_abandoned`, of folders: each with everything in it, as far as possible, if all of that is as old."""
+    for path in _led_by(folder, lead):
+        with storage_errors(path, "look at"), contextlib.suppress(FileNotFoundError):
+            # A folder that cannot be listed, as another user's, cannot be emptied either.
+            below = (f"{root}/{name}" for root, folders, files in os.walk(path) for name in (*folders, *files))
+            if _is_left(path, seconds) and all(_is_left(each, seconds) for each in below):
+                remove_folder(path)
 
 
 def remove_folder(path: str | os.PathLike[str]) -> None:
@@ -291,3 +301,11 @@ def remove_folder(path: str | os.PathLike[str]) -> None:
     # A folder that cannot be closed is raised all the same, in place of the failure that matters.
     with contextlib.suppress(OSError):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _led_by(folder: str | os.PathLike[str], lead: str) -> Iterator[str]:
+    return (os.path.join(folder, name) for name in names_in(folder) if name.startswith(lead))
+
+
+def _is_left(path: str, seconds: float) -> bool:
+    return abs(time.time() - os.lstat(path).st_mtime) > seconds

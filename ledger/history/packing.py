@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from ledger.disk import durability, names_in, remove_abandoned, storage_errors
+from ledger.disk import durability, names_in, remove_abandoned, remove_abandoned_folders, storage_errors
 from ledger.enums import Durability
 from ledger.history.indexing import index_orphans
 from ledger.history.objects import Objects
@@ -42,8 +42,12 @@ EACH = 8
 """A large fold goes on after one small save in this many, so that most saves are not slowed by it."""
 
 _SLICE_PER_WRITTEN = 4  # objects of a slice for each that was just written
-_DEAD_AFTER = {TEMPORARY: DEAD_SECONDS, "tmp_": 3600.0}
+_GIT_DEAD_SECONDS = 3600.0
+_DEAD_AFTER = {TEMPORARY: DEAD_SECONDS, "tmp_": _GIT_DEAD_SECONDS}
 """Seconds after which a file that nobody writes to is a dead writer's, by how its name begins: ours, and Git's."""
+
+_PUSHED = ("tmp_objdir-", "incoming-")
+"""How the folders begin in which Git keeps what is pushed until it has judged it; the latter before Git 2.35."""
 
 
 def plan_fold(counts: Mapping[str, int], most: int = MOST_FOLDED) -> list[str]:
@@ -108,6 +112,9 @@ def tidy(objects: Objects) -> None:
     if not folder.is_symlink():  # behind one other programs may have files of such names
         for lead, seconds in _DEAD_AFTER.items():
             remove_abandoned(folder, lead, seconds=seconds)
+    if not objects.directory.is_symlink():
+        for lead in _PUSHED:
+            remove_abandoned_folders(objects.directory, lead, seconds=_GIT_DEAD_SECONDS)
     index_orphans(folder, names)
 
 

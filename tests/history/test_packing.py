@@ -172,6 +172,20 @@ def test_what_dead_writers_left_goes_with_the_next_fold(history: History) -> Non
     assert_whole(history, FOLD_AT + 3)
 
 
+def test_what_a_killed_push_left_goes_with_a_fold(history: History) -> None:
+    """Git keeps a push in a folder of its own until it has judged it; one in which somebody still writes stays."""
+    old, objects = time.time() - 3601, history.git_dir / "objects"
+    folders = [objects / name for name in ("tmp_objdir-incoming-a", "incoming-b", "tmp_objdir-incoming-live")]
+    for folder in folders:
+        (folder / "pack").mkdir(parents=True)
+        (folder / "pack" / "tmp_pack_0").write_text("half")
+        for path in (folder / "pack" / "tmp_pack_0", folder / "pack", folder):
+            os.utime(path, (old, old))
+    (folders[-1] / "pack" / "tmp_pack_0").write_text("some more")
+    saves(history, FOLD_AT)
+    assert [folders[-1]] == [folder for folder in folders if folder.exists()]
+
+
 def test_a_fold_whose_file_was_taken_away_loses_nothing(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where machines do not share the lock, one may remove what the other writes: no old pack goes then."""
     opened = os.open
