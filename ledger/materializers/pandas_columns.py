@@ -158,20 +158,8 @@ def _encode_extension(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
     import pyarrow as pa
 
     dtype: Any = column.dtype
-    try:
-        array = pa.array(column)
-    except UnicodeEncodeError as error:
-        raise MaterializerError(
-            f"column {label} holds a text with half a surrogate pair: {shown(error.object)}, which Arrow cannot hold",
-            hint="convert the column with .astype(object), which is kept as it is",
-            column=label,
-        ) from error
-    if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
-    if isinstance(array, pa.ExtensionArray):
-        array = array.storage
     if isinstance(dtype, pd.ArrowDtype):
-        return array, _encode_arrow_type(dtype.pyarrow_dtype, label)
+        return _as_arrow(column, label), _encode_arrow_type(dtype.pyarrow_dtype, label)
     if str(dtype) in _MASKED_FLOATS:  # whose NaN Arrow would take for null
         array = pa.array(
             column.to_numpy(dtype.numpy_dtype, na_value=0), mask=column.isna().to_numpy(), from_pandas=False
@@ -185,7 +173,24 @@ def _encode_extension(column: "pd.Series[Any]", label: str) -> tuple[Any, Json]:
             column=label,
             dtype=str(dtype),
         )
-    return array, {"extension": held}
+    return _as_arrow(column, label), {"extension": held}
+
+
+def _as_arrow(column: "pd.Series[Any]", label: str) -> Any:
+    """A column as one plain array of Arrow, as pandas makes it."""
+    import pyarrow as pa
+
+    try:
+        array = pa.array(column)
+    except UnicodeEncodeError as error:
+        raise MaterializerError(
+            f"column {label} holds a text with half a surrogate pair: {shown(error.object)}, which Arrow cannot hold",
+            hint="convert the column with .astype(object), which is kept as it is",
+            column=label,
+        ) from error
+    if isinstance(array, pa.ChunkedArray):
+        array = array.combine_chunks()
+    return array.storage if isinstance(array, pa.ExtensionArray) else array
 
 
 def _check_limits(array: Any, label: str) -> None:
@@ -257,7 +262,7 @@ def _survives_parquet(kind: Any) -> bool:
     try:
         pq.write_table(pa.table({"x": pa.nulls(1, kind)}), file)
         return bool(_with_type(pq.read_table(file).column(0), kind).type == kind)
-    except (pa.ArrowException, NotImplementedError):
+    except (pa.ArrowException, NotImplementedError, OSError):  # the last as of a decimal with a negative scale
         return False
 
 

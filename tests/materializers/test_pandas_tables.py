@@ -308,6 +308,9 @@ def test_labels_in_a_zone_that_is_not_found_again_are_refused(bench: Bench, zone
     for value in (pd.DataFrame([[1, 2]], columns=labels), pd.Series(pd.Categorical(labels))):
         with pytest.raises(MaterializerError, match="cannot be found again by its name"):
             bench.save(value)
+    for value in (pd.Series(labels, name="when"), pd.Series([1, 2], index=labels.rename("when"))):
+        with pytest.raises(MaterializerError, match=r"column .*'when' has the dtype .* be found again by its name"):
+            bench.save(value)
 
 
 @pytest.mark.parametrize("names", [[1, 0], [None, 0], [0, 0]])
@@ -359,7 +362,8 @@ def test_what_parquet_cannot_hold_is_refused(bench: Bench) -> None:
         pa.array([[("a", 2**61)]], pa.map_(pa.string(), seconds)),
         pa.array([[{"when": 2**61}]], pa.list_(pa.struct([("when", seconds)]))),
     ]
-    arrays = map(pd.arrays.ArrowExtensionArray, (ends, pa.array(far), *nested))
+    negative = pa.array([100], pa.decimal128(5, -2))
+    arrays = map(pd.arrays.ArrowExtensionArray, (ends, pa.array(far), negative, *nested))
     for column in (*arrays, far, past, pd.arrays.IntervalArray.from_breaks(breaks)):
         with pytest.raises(MaterializerError, match="column 'bad'"):
             bench.save(pd.DataFrame({"bad": column}))
