@@ -270,7 +270,7 @@ def is_object_array(value: Any) -> bool:
 def is_state_dict(value: object) -> bool:
     """Whether a value is what a torch module's ``state_dict()`` gives: names and nothing but tensors.
 
-    But for a name that safetensors keeps for itself, and attributes that torch does not give one.
+    But for a name that safetensors keeps for itself or cannot write, and attributes that torch does not give one.
     """
     if "torch" not in sys.modules:  # as for most of very many dicts
         return False
@@ -278,7 +278,7 @@ def is_state_dict(value: object) -> bool:
         return False
     if not {"_metadata"}.issuperset(getattr(value, "__dict__", ())):
         return False
-    return all(type(name) is str and _is_tensor(type(held)) for name, held in value.items())
+    return all(type(name) is str and _is_tensor(type(held)) and _is_plain_text(name) for name, held in value.items())
 
 
 def _is_tensor(kind: type) -> bool:
