@@ -35,6 +35,11 @@ def encode_text(text: str) -> Json:
     return text
 
 
+def decode_text(held: Json) -> str:
+    """The text that `encode_text` wrote."""
+    return held if isinstance(held, str) else _unescaped(held["$str"])
+
+
 def encode_integer(number: int) -> Json:
     """An integer as it is, or as text where not every reader of JSON would keep it."""
     if -_INTEGER_LIMIT <= number <= _INTEGER_LIMIT:
@@ -81,6 +86,10 @@ def are_plain(values: Collection[Any]) -> bool:
     return all(map(str.isascii, values)) if kind is str else kind in (bool, type(None))
 
 
+def _unescaped(text: str) -> str:
+    return text.encode("ascii").decode("unicode_escape")
+
+
 ATOM_ENCODERS: dict[type, Callable[[Any], Json]] = {
     str: encode_text,
     int: encode_integer,
@@ -90,7 +99,7 @@ ATOM_ENCODERS: dict[type, Callable[[Any], Json]] = {
 """What writes atoms of the types that JSON has as well."""
 
 ATOM_DECODERS: dict[str, Callable[[Json], Any]] = {
-    "$str": lambda text: text.encode("ascii").decode("unicode_escape"),
+    "$str": _unescaped,
     "$int": decode_integer,
     "$float": float,
     "$bytes": from_base64,

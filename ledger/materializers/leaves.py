@@ -22,6 +22,7 @@ from ledger.materializers.atoms import (
     BYTES_LIMIT,
     Json,
     decode_integer,
+    decode_text,
     encode_bytes,
     encode_text,
     from_base64,
@@ -79,7 +80,7 @@ def _encode_path(kind: str, path: pathlib.PurePath) -> Json:
 
 def _decode_path(held: Json) -> pathlib.PurePath:
     kind, name = held
-    return _PURE_PATHS[kind](name if isinstance(name, str) else ATOM_DECODERS["$str"](name["$str"]))
+    return _PURE_PATHS[kind](decode_text(name))
 
 
 def _encode_local_path(path: pathlib.Path) -> Json | None:

@@ -10,7 +10,7 @@ import re
 from typing import TypeVar
 
 from ledger.errors import MaterializerError
-from ledger.materializers.atoms import Json
+from ledger.materializers.atoms import Json, decode_text, encode_text
 from ledger.wording import shown
 
 _Moment = TypeVar("_Moment", dt.datetime, dt.time)
@@ -41,8 +41,25 @@ def decode_time(held: Json) -> dt.time:
     return _decode(dt.time, held)
 
 
+def encode_zone(zone: dt.tzinfo | None) -> Json | None:
+    """The name of a zone of the time zone database, name and offset of one with a name of its own, else ``None``.
+
+    An offset without a name is part of the time's text.
+    """
+    if zone is None:
+        return None
+    if type(zone) is dt.timezone:
+        name, offset = zone.tzname(None), zone.utcoffset(None)
+        if name == dt.timezone(offset).tzname(None) and not dt.timedelta(0) < abs(offset) < _SECOND:
+            return None
+        return [encode_text(name), offset // MICROSECOND]
+    import zoneinfo
+
+    return zone.key if type(zone) is zoneinfo.ZoneInfo and _is_of_database(zone) else None
+
+
 def _encode(mark: str, moment: dt.datetime | dt.time) -> Json | None:
-    zone = _encode_zone(moment.tzinfo)
+    zone = encode_zone(moment.tzinfo)
     if zone is not None:
         return {mark: [moment.replace(tzinfo=None).isoformat(), zone, moment.fold]}
     if moment.tzinfo is not None and type(moment.tzinfo) is not dt.timezone:
@@ -59,23 +76,6 @@ def _decode(kind: type[_Moment], held: Json) -> _Moment:
     return moment if zone is None else moment.replace(tzinfo=_zone(zone))
 
 
-def _encode_zone(zone: dt.tzinfo | None) -> Json | None:
-    """The name of a zone of the time zone database, name and offset of one with a name of its own, else ``None``.
-
-    An offset without a name is part of the time's text.
-    """
-    if zone is None:
-        return None
-    if type(zone) is dt.timezone:
-        name, offset = zone.tzname(None), zone.utcoffset(None)
-        if name == dt.timezone(offset).tzname(None) and not dt.timedelta(0) < abs(offset) < _SECOND:
-            return None
-        return [name, offset // MICROSECOND]
-    import zoneinfo
-
-    return zone.key if type(zone) is zoneinfo.ZoneInfo and _is_of_database(zone) else None
-
-
 def _is_of_database(zone: dt.tzinfo) -> bool:
     """Whether a zone is found by its key again; one that was read from a file may have any key."""
     try:
@@ -89,7 +89,7 @@ def _zone(held: Json) -> dt.tzinfo:
     import zoneinfo
 
     if isinstance(held, list):
-        name, offset = held
+        name, offset = decode_text(held[0]), held[1]
         unnamed = dt.timezone(offset * MICROSECOND)
         return unnamed if name == unnamed.tzname(None) else dt.timezone(offset * MICROSECOND, name)
     # zoneinfo may look for the key as a path and as a resource of the tzdata package.

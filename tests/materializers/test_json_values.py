@@ -172,7 +172,7 @@ class TestDatetime(MaterializerContract):
             dt.datetime(2020, 1, 2, tzinfo=dt.UTC),
             dt.datetime(2020, 10, 25, 2, 30, tzinfo=paris, fold=1),
             dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=-3, minutes=-30))),
-            dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=1), "CET")),
+            *(dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(hours=1), name)) for name in ("CET", "\ud800")),
             dt.time(1, 2, tzinfo=dt.timezone(-dt.timedelta(microseconds=1), "UTC")),
             dt.datetime(2020, 1, 2, tzinfo=dt.timezone(dt.timedelta(microseconds=999_999))),
             dt.date(1, 1, 1),
