@@ -17,7 +17,10 @@ from ledger.materializers.atoms import (
     encode_text,
     to_base64,
 )
+from ledger.materializers.moments import encode_zone
 from ledger.wording import shown
+
+_UTC = "UTC"  # of which pandas knows several, and takes them for one
 
 
 def encode_numpy(value: Any) -> Json | None:
@@ -72,7 +75,7 @@ def encode_pandas(value: Any) -> Json | None:
         return {"$pandas": ["Timedelta", value.unit, encode_integer(value._value)]}  # noqa: SLF001  # .value is in ns
     if type(value) is pandas.Timestamp:
         zone = None if value.tzinfo is None else str(value.tzinfo)
-        if zone is not None and _pandas_zone(zone) != value.tzinfo:
+        if zone is not None and _pandas_zone(zone) != value.tzinfo and encode_zone(value.tzinfo) != _UTC:
             return None
         return {"$pandas": ["Timestamp", value.unit, encode_integer(value._value), zone]}  # noqa: SLF001
     return None

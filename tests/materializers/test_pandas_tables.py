@@ -7,6 +7,7 @@ import json
 import math
 import threading
 import tracemalloc
+import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -501,6 +502,16 @@ def test_stamps_in_containers_keep_their_unit_and_zone(bench: Bench) -> None:
     loaded = bench.round_trip({"when": value})["when"]
     assert list(map(repr, loaded)) == list(map(repr, value))
     assert loaded[0].unit == value[0].unit
+
+
+def test_a_stamp_in_any_utc_is_data(bench: Bench) -> None:
+    """All zones that are UTC are one to pandas, in a stamp as in a column: none of them asks for trust."""
+    stamp = pd.Timestamp("2020", tz=zoneinfo.ZoneInfo("UTC"))
+    saved, held = bench.save(stamp)
+    loaded = bench.load(saved, held)
+    assert ("builtin.datetime/1", stamp, "UTC") == (saved.key, loaded, str(loaded.tz))
+    column = pd.Series([stamp, "x"])
+    pd.testing.assert_series_equal(column, bench.round_trip(column))
 
 
 def test_a_stamp_in_a_zone_without_a_name_is_left_to_the_last_resort(bench: Bench) -> None:
