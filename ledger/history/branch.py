@@ -5,6 +5,7 @@ compare under Git's own lock file, write, fsync, rename, fsync the directory (sp
 """
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -128,12 +129,14 @@ def move_held_branch(
     return True
 
 
-def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_LOCK_SECONDS) -> None:
+def clear_dead_lock(
+    git_dir: Path, *, holder_died: bool, patience: float = LIVE_LOCK_SECONDS, deadline: float = math.inf
+) -> bool:
     """Move aside a lock file on the branch whose owner is dead; the caller holds the ledger's lock.
 
     No other ledger writer runs. So the file is a dead writer's, which is known at once where ``holder_died``, or a real
     Git's. Git is given ``patience`` seconds: by the age of the file or, where a clock was set back since, from the
-    moment it was seen.
+    moment it was seen. ``False`` where it has some left at the ``deadline``, a time of ``time.monotonic``.
     """
     lock = f"{git_dir}/{BRANCH}.lock"
     seen, since = None, 0.0
@@ -145,8 +148,11 @@ def clear_dead_lock(git_dir: Path, *, holder_died: bool, patience: float = LIVE_
             make_directory(aside)
             rename_ref_file(lock, aside / f"main.lock.{time.time_ns()}")
             remove_if_there(git_dir / "HEAD.lock")  # which a push takes next; it would stop every later one
-            return
+            break
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.05)
+    return True
 
 
 def _remove_own(lock: str, commit: CommitId) -> None:

@@ -13,6 +13,7 @@ other's versions.
 """
 
 import datetime as dt
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -41,7 +42,7 @@ from ledger.history.kinds import BLOB, COMMIT, RawObject
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
 from ledger.history.pack_writing import check_pack, release_pack, write_pack
-from ledger.history.refs import known_ref, read_ref, read_tag
+from ledger.history.refs import BRANCH, known_ref, read_ref, read_tag
 from ledger.history.remotes import PUBLISHED
 from ledger.history.repository import (
     LOCK,
@@ -186,7 +187,8 @@ class History:
 
     def move_exclusively(self, commit: CommitId, *, expected: CommitId) -> bool:
         """As `move_to`, for whoever is in an `exclusively` block."""
-        self._clear_dead_lock(holder_died=False)
+        if not self._clear_dead_lock(holder_died=False, deadline=time.monotonic() + self._lock_timeout):
+            return False
         self._settle(expected)
         try:
             return move_branch(self.git_dir, expected=expected, new=commit)
@@ -206,7 +208,7 @@ class History:
         try:
             with self._lock.hold(timeout=self._lock_timeout) as lock:
                 if lock.holder_died:
-                    self._clear_dead_lock(holder_died=True)
+                    self._clear_dead_lock(holder_died=True, deadline=math.inf)
                 yield
         finally:
             self._queue.ring_next()
@@ -256,7 +258,8 @@ class History:
     def _publish(self, wanted: Publication | Decision, waiters: Sequence[Waiter], *, holder_died: bool) -> Published:
         """Publish, and as many of those who wait as can have their places; tried until the branch stands still."""
         deadline = time.monotonic() + self._lock_timeout
-        self._clear_dead_lock(holder_died=holder_died)
+        if not self._clear_dead_lock(holder_died=holder_died, deadline=deadline):
+            raise self._contended()
         published = None
         # All packs are released together, since another attempt may make the same pack again. If Git's housekeeping had
         # seen the first one released and unreachable, it would remove the second by its name once that is published.
@@ -265,7 +268,8 @@ class History:
             if not is_branch_held(self.git_dir):
                 published = self._attempt(wanted, waiters, move_branch, packs)
             while published is None:
-                self._clear_dead_lock(holder_died=False)
+                if not self._clear_dead_lock(holder_died=False, deadline=deadline):
+                    raise self._contended()
                 # A writer that lost a race holds the branch while it tries again: many would spoil each other's work.
                 with ExitStack() as stack:
                     try:
@@ -317,9 +321,12 @@ class History:
         if self.objects.loose.has(base):
             settle_everything()
 
-    def _clear_dead_lock(self, *, holder_died: bool) -> None:
-        """Move a dead writer's lock on the branch aside; whoever holds the ledger's lock can tell that it is one."""
-        clear_dead_lock(self.git_dir, holder_died=holder_died)
+    def _clear_dead_lock(self, *, holder_died: bool, deadline: float) -> bool:
+        """Move a dead writer's lock on the branch aside; whoever holds the ledger's lock can tell that it is one.
+
+        ``False`` where it may be a living Git's at the deadline.
+        """
+        return clear_dead_lock(self.git_dir, holder_died=holder_died, deadline=deadline)
 
     def _check_format(self, tree: CommittedTree) -> None:
         if self._checked_format:
@@ -337,7 +344,7 @@ class History:
     def _contended(self) -> LockTimeoutError:
         return LockTimeoutError(
             f"other writers kept moving {self.git_dir} for {self._lock_timeout:g} s",
-            hint="try again; nothing was published",
+            hint=f"try again; nothing was published; a {BRANCH}.lock that stays there is a dead writer's: remove it",
             path=str(self.git_dir),
         )
 

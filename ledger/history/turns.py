@@ -79,7 +79,8 @@ class Turns:
             if commit is None:
                 stack.pop_all()
                 return lock
-            clear_dead_lock(self._git_dir, holder_died=lock.holder_died)
+            if lock.holder_died:
+                clear_dead_lock(self._git_dir, holder_died=True)
         ticket.withdraw()
         self._queue.ring_next()
         return commit

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.errors import IntegrityError, StorageError
+from ledger.errors import IntegrityError, LockTimeoutError, StorageError
 from ledger.history import History
 from ledger.history.branch import (
+    LIVE_LOCK_SECONDS,
     branch_held,
     clear_dead_lock,
     is_branch_held,
@@ -162,6 +163,23 @@ def test_a_live_gits_lock_file_is_waited_for(history: History) -> None:
     publish(history)
     assert 0 == remove.wait(), "the file was no longer there to be removed"
     assert not (history.git_dir / "ledger-stale").exists()
+
+
+def test_a_live_gits_lock_file_is_waited_for_as_long_as_for_others(history: History) -> None:
+    """Who wants to wait for a shorter time than a push may take gets an error in that time, and steals nothing."""
+    lock = history.git_dir / f"{BRANCH}.lock"
+    lock.write_text("live")
+    impatient = History.open(history.git_dir.parent, lock_timeout=0.1)
+    began = time.monotonic()
+    with pytest.raises(LockTimeoutError, match=r"for 0\.1 s") as caught:
+        publish(impatient)
+    assert time.monotonic() - began < LIVE_LOCK_SECONDS / 2
+    assert f"a {BRANCH}.lock that stays there is a dead writer's" in caught.value.hint
+    assert lock.exists()
+    assert not impatient.move_to(impatient.tip(), expected=impatient.tip())
+    os.utime(lock, (time.time() - LIVE_LOCK_SECONDS - 1,) * 2)
+    publish(impatient)
+    assert (["1"], False) == (versions_of(history), lock.exists())
 
 
 @pytest.mark.parametrize("ahead", [0, 3600], ids=["fresh", "before the clock was set back"])
