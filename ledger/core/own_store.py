@@ -17,6 +17,7 @@ from ledger.disk import (
     sync_directory,
 )
 from ledger.errors import FormatError, StoreMismatchError, UnsupportedFormatError
+from ledger.history import History
 from ledger.lookup import CONFIG_FILE, DEFAULT_STORE, Config
 from ledger.notices import warn_user
 
@@ -53,11 +54,15 @@ def check_own_store(store: Store, ledger_dir: Path, config: Config) -> None:
         )
 
 
-def bring_back_store(ledger_dir: Path, config: Config) -> None:
-    """Make the store inside the ledger directory again where somebody deleted it, so that work can go on."""
+def bring_back_store(ledger_dir: Path, config: Config, history: History) -> None:
+    """Make the store inside the ledger directory again where somebody deleted it, so that work can go on.
+
+    Raises `StorageError` where the history is gone with it: nothing is made below the mount point of a disk.
+    """
     if _is_inside(config):
         store = LocalStore(ledger_dir / DEFAULT_STORE)
         if is_deleted(store):
+            history.refuse_gone()
             _remake(ledger_dir, id=config.store_id)
             warn_user(f"{store.root} was deleted and is made again; `ledger verify` says which bytes are lost")
 

@@ -174,7 +174,7 @@ class Workspace(View):
 
     def bring_back_store(self) -> None:
         """Make the store inside the ledger directory again where somebody deleted it, so that work can go on."""
-        bring_back_store(self.path, self.config)
+        bring_back_store(self.path, self.config, self.history)
         _ = self._looked_for_foreign_folders
 
     @functools.cached_property

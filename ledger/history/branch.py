@@ -26,19 +26,24 @@ _LONGEST_PAUSE = 0.1
 def read_branch(git_dir: Path) -> CommitId:
     """The commit that is published; raises `IntegrityError` if the branch is missing or unreadable as one."""
     commit = read_ref(git_dir, BRANCH)
-    if commit is None and not mode_of(git_dir):
-        raise StorageError(
-            f"cannot read {git_dir}: the ledger that was opened there is gone",
-            hint="check that its disk is mounted; if the ledger was moved, open it where it is now",
-            path=str(git_dir),
-        )
     if commit is None:
+        refuse_gone(git_dir)
         raise IntegrityError(
             f"the history {git_dir} has lost its branch {BRANCH}",
             hint=f"this is damage, not an empty ledger: {CHOOSE_BRANCH}",
             where=str(git_dir),
         )
     return commit
+
+
+def refuse_gone(git_dir: Path) -> None:
+    """Raise `StorageError` where the repository of a ledger that was opened is not there any more."""
+    if not mode_of(git_dir):
+        raise StorageError(
+            f"cannot read {git_dir}: the ledger that was opened there is gone",
+            hint="check that its disk is mounted; if the ledger was moved, open it where it is now",
+            path=str(git_dir),
+        )
 
 
 def create_branch(git_dir: Path, new: CommitId) -> None:

@@ -33,6 +33,7 @@ from ledger.history.branch import (
     move_held_branch,
     once_published,
     read_branch,
+    refuse_gone,
 )
 from ledger.history.commits import Chain, encode_commit
 from ledger.history.drafts import Draft, Publication, claims_of
@@ -125,6 +126,10 @@ class History:
     def tip(self) -> CommitId:
         """The commit that is published now."""
         return read_branch(self.git_dir)
+
+    def refuse_gone(self) -> None:
+        """Raise `StorageError` where the history is not where it was opened, as when its disk was unmounted since."""
+        refuse_gone(self.git_dir)
 
     def snapshot(self, commit: CommitId | None = None) -> Snapshot:
         """The history at a commit, by default the one published now."""

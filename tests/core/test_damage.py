@@ -455,6 +455,19 @@ def test_a_deleted_store_is_made_again(three: Ledger, opened_before: bool, what:
         ledger.load("x", 1)
 
 
+def test_a_store_is_not_made_again_below_a_mount_point(three: Ledger) -> None:
+    """A disk that is unmounted beside a ledger that stays open is away: nothing of the ledger was deleted."""
+    with three.transaction() as transaction:
+        transaction.save("four", "x")
+        three.path.rename(away := three.path.with_name("away"))
+        with pytest.raises(StorageError, match="the ledger that was opened there is gone") as caught:
+            transaction.save("five", "x")
+        assert "mounted" in caught.value.hint
+        assert not three.path.exists()
+        away.rename(three.path)
+    assert ["one", "two", "three", "four"] == [version.load() for version in Ledger.open(three.path).versions("x")]
+
+
 @pytest.mark.filterwarnings("ignore:.* was deleted and is made again:UserWarning")
 def test_a_store_whose_name_is_deleted_is_whole(three: Ledger) -> None:
     """As the hint about a damaged `store.json` says: without it the next save knows the store for the ledger's own."""
