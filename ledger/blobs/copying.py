@@ -19,6 +19,7 @@ from ledger.blobs.moving import Moves, moved_runs, numbers_in, pack_of, repack
 from ledger.blobs.needs import Stretch, stretches_of
 from ledger.blobs.packs import (
     FOOTER_SIZE,
+    PackedChunk,
     PackIndex,
     encode_footer,
     encode_index,
@@ -65,7 +66,7 @@ class Copier:
         self._anew = anew
         self._damaged: set[str] = set()
         """Packs that cannot be copied whole."""
-        self._moves: dict[tuple[str, int], tuple[str, int]] = {}
+        self._moves: dict[PackedChunk, PackedChunk] = {}
         """Where chunks of packs with damage were put."""
 
     def copy_all(self, contents: Iterable[Copied], *, refused: Callable[[LedgerError], None]) -> None:
@@ -145,7 +146,7 @@ class Copier:
         index = load_index(source, pack, label=label)
         if any(stop > len(index.entries) for _, stop in needed[key]):
             raise pack_sought(source, pack, label).damaged("has fewer chunks than a table needs of it")
-        chunks = (number for number in numbers_in(index, needed[key]) if (pack, number) not in self._moves)
+        chunks = (number for number in numbers_in(index, needed[key]) if PackedChunk(pack, number) not in self._moves)
         return repack(source, {key: [(number, number + 1) for number in chunks]}, self._target, label=label)
 
     def _copy_small(self, copied: Copied) -> int:

@@ -11,12 +11,12 @@ packs around it are looked through for its neighbours.
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from ledger.blobs.codec import codec_of, open_frame
 from ledger.blobs.layout import pack_key
 from ledger.blobs.optional import is_away
-from ledger.blobs.packs import KEPT_CHUNKS, MOST_CHUNKS, PackEntry, PackIndex, load_index, open_entry
+from ledger.blobs.packs import KEPT_CHUNKS, MOST_CHUNKS, PackedChunk, PackEntry, PackIndex, load_index, open_entry
 from ledger.blobs.recent import Recent
 from ledger.blobs.sought import Sought
 from ledger.blobs.store import Store, fresh
@@ -31,13 +31,6 @@ KNOWN_LIMIT: Final = 1 << 17
 """The most chunks remembered, in some 20 MiB: all chunks of 9 GiB, or a sample of more, evenly spread."""
 
 _NEAR_PACKS = 8  # of which all chunks are remembered for a while
-
-
-class PackedChunk(NamedTuple):
-    """Where a stored chunk is: the name of the pack and the chunk's number in it."""
-
-    pack: str
-    number: int
 
 
 class KnownChunks:

@@ -5,13 +5,13 @@ from functools import partial
 
 from ledger.blobs.layout import pack_key, parse_key
 from ledger.blobs.needs import Stretch
-from ledger.blobs.packs import PackBuilder, PackIndex, load_index, read_chunks
+from ledger.blobs.packs import PackBuilder, PackedChunk, PackIndex, load_index, read_chunks
 from ledger.blobs.sought import THE_STORE
 from ledger.blobs.store import Store, checked_reading
 from ledger.blobs.tables import Run
 
-Moves = Mapping[tuple[str, int], tuple[str, int]]
-"""Where chunks went: pack and number before, pack and number now."""
+Moves = Mapping[PackedChunk, PackedChunk]
+"""Where chunks were, and where they are now."""
 
 
 def repack(
@@ -22,8 +22,8 @@ def repack(
     They go to ``target``, by default the same store. Raises `IntegrityError`, which calls them ``label``.
     """
     target = target or store
-    places: dict[tuple[str, int], tuple[str, int]] = {}
-    builder, waiting = PackBuilder(), dict[tuple[str, int], int]()
+    places: dict[PackedChunk, PackedChunk] = {}
+    builder, waiting = PackBuilder(), dict[PackedChunk, int]()
     for key, stretches in needed.items():
         index = load_index(store, pack_of(key), label=label)
         for number in numbers_in(index, stretches):
@@ -32,7 +32,7 @@ def repack(
                 places |= _put(target, builder, waiting)
                 builder, waiting = PackBuilder(), {}
             entry = index.entries[number]
-            waiting[index.pack, number] = builder.add(entry.digest, entry.plain_size, stored)
+            waiting[PackedChunk(index.pack, number)] = builder.add(entry.digest, entry.plain_size, stored)
     if len(builder):
         places |= _put(target, builder, waiting)
     return places
@@ -61,12 +61,13 @@ def pack_of(key: str) -> str:
     return name
 
 
-def _moved(runs: Sequence[Run], places: Moves) -> Iterator[tuple[str, int]]:
+def _moved(runs: Sequence[Run], places: Moves) -> Iterator[PackedChunk]:
     for pack, first, count in runs:
-        yield from (places.get((pack, number), (pack, number)) for number in range(first, first + count))
+        chunks = (PackedChunk(pack, number) for number in range(first, first + count))
+        yield from (places.get(chunk, chunk) for chunk in chunks)
 
 
-def _joined(chunks: Iterator[tuple[str, int]]) -> Iterator[Run]:
+def _joined(chunks: Iterator[PackedChunk]) -> Iterator[Run]:
     """Chunks as runs: those that follow each other in one pack together."""
     run: Run | None = None
     for pack, number in chunks:
@@ -86,9 +87,7 @@ def _checked(store: Store, index: PackIndex, number: int, label: str) -> bytes:
     return checked_reading(store, pack_key(index.pack), read)
 
 
-def _put(
-    store: Store, builder: PackBuilder, waiting: Mapping[tuple[str, int], int]
-) -> dict[tuple[str, int], tuple[str, int]]:
+def _put(store: Store, builder: PackBuilder, waiting: Mapping[PackedChunk, int]) -> dict[PackedChunk, PackedChunk]:
     name, parts = builder.build()
     store.put(pack_key(name), [b"".join(parts)])
-    return {before: (name, number) for before, number in waiting.items()}
+    return {before: PackedChunk(name, number) for before, number in waiting.items()}

@@ -59,6 +59,13 @@ class PackIndex(NamedTuple):
     offsets: tuple[int, ...]
 
 
+class PackedChunk(NamedTuple):
+    """Where a stored chunk is: the name of the pack and the chunk's number in it."""
+
+    pack: str
+    number: int
+
+
 class RecentIndexes:
     """The indexes of a store's packs, those used last kept; one thread at a time. ``label`` names them in errors."""
 

@@ -17,11 +17,11 @@ from typing import Final, NamedTuple
 from ledger.blobs.chunking import Block, Memory
 from ledger.blobs.codec import encode_chunk, shrinks
 from ledger.blobs.gathered_puts import GatheredPuts
-from ledger.blobs.known import KnownChunks, PackedChunk
+from ledger.blobs.known import KnownChunks
 from ledger.blobs.layout import chunk_key, pack_key, table_key
 from ledger.blobs.optional import is_away
 from ledger.blobs.packing import PackWriter
-from ledger.blobs.packs import MOST_CHUNKS
+from ledger.blobs.packs import MOST_CHUNKS, PackedChunk
 from ledger.blobs.reader import is_present
 from ledger.blobs.store import Store, fresh, settle
 from ledger.blobs.stream import ChunkStream
