@@ -6,6 +6,7 @@ listed here, shown by ``ledger --help`` and promised in specs/command-line.md.
 
 import re
 import shlex
+import sys
 
 import click
 
@@ -37,13 +38,16 @@ _USAGE = "usage"
 _COMMAND = re.compile(r"`ledger (?!(?:init|clone)\b)")
 """The beginning of a command in a hint or warning that is about the ledger at hand."""
 
+_UNREAD = r"[\udc80-\udcff]|\\udc[89a-f][0-9a-f]"
+"""A byte that is no text in the encoding of the locale, as Python has it, or as messages show it."""
+
 _NO_ARGUMENTS: type[click.ClickException] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """What click raises where a command without arguments shows its help; before 8.2 it shows that by itself."""
 
 
 def report_error(error: LedgerError, *, wants_json: bool, ledger: str | None = None) -> int:
     """Say on stderr what went wrong and what to do next, on the ``ledger`` that was named; returns the exit code."""
-    hint = _on_ledger(error.hint, ledger)
+    hint = _on_ledger(_in_locale(error), ledger)
     if wants_json:
         _print_object(error.kind, str(error), hint)
     else:
@@ -77,6 +81,15 @@ def _on_ledger(text: str, ledger: str | None) -> str:
     if ledger is None:
         return text
     return _COMMAND.sub(lambda found: f"{found[0]}--ledger {shlex.quote(without_secrets(ledger))} ", text)
+
+
+def _in_locale(error: LedgerError) -> str:
+    """The hint of an error; where that is about text which the locale could not read, with the way to give it."""
+    encoding = sys.getfilesystemencoding()
+    if encoding == "utf-8" or not re.search(_UNREAD, str(error)):
+        return error.hint
+    told = f"words and file names are {encoding} here: set a locale of UTF-8, or PYTHONUTF8=1"
+    return f"{error.hint}; {told}" if error.hint else told
 
 
 def _print_lines(message: str, hint: str) -> None:

@@ -382,6 +382,20 @@ def test_a_name_that_the_locale_lacks_is_an_error(iris: dict[str, Any], cli: Cli
     assert before == sorted(workdir.iterdir())
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_a_word_that_the_locale_lacks_is_told_with_the_way_to_give_it(
+    iris: dict[str, Any], workdir: Path, encoding: str
+) -> None:
+    """Its bytes were no text to Python; where the locale is of UTF-8, they are none to anybody."""
+    environment = {"LC_ALL": "C", "PYTHONUTF8": str(int(encoding == "utf-8")), "PYTHONCOERCECLOCALE": "0"}
+    word = os.fsdecode("größe".encode("latin-1" if encoding == "utf-8" else "utf-8"))
+    done = start("tag", "iris", word, environment=environment)
+    error, hint = done.stderr.splitlines()
+    assert (2, True) == (done.returncode, "characters that cannot be printed" in error)
+    told = "; words and file names are ascii here: set a locale of UTF-8, or PYTHONUTF8=1"
+    assert hint.endswith(told) is (encoding == "ascii")
+
+
 def test_an_interrupt_is_silent(iris: dict[str, Any], workdir: Path) -> None:
     """Ctrl-C ends the program with 130, without a traceback, and nothing is saved."""
     (workdir / "new.csv").write_text("new")
