@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import TextIO
 
+from ledger.errors import LedgerError, UnsupportedFormatError
 from ledger.wording import one_line
 
 _NOT_THE_CALLER = ("ledger.", "contextlib")
@@ -39,6 +40,14 @@ def warn_user(message: str) -> None:
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith(_NOT_THE_CALLER):
         frame, depth = frame.f_back, depth + 1
     warnings.warn(one_line(message), UserWarning, stacklevel=depth)
+
+
+def warn_of_record(told: str, error: LedgerError) -> None:
+    """Warn that a record cannot be read, and what comes of it; one of a later format is not damaged."""
+    if isinstance(error, UnsupportedFormatError):
+        warn_user(f"{told}: {error}; {error.hint}")
+    else:
+        warn_user(f"{told}, its record is damaged: {error}")
 
 
 def collect_warnings(collected: list[str]) -> None:

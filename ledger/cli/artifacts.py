@@ -16,11 +16,11 @@ from ledger.cli.session import (
     version_argument,
 )
 from ledger.cli.shapes import (
-    artifact_shape,
     file_shape,
     full_artifact_shape,
     full_version_shape,
     label_of,
+    listed_artifact_shape,
     readable,
     version_shape,
 )
@@ -70,7 +70,7 @@ def versions() -> None:
 def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
     """List the artifacts by name, with their latest version."""
     found = session.reader().artifacts(tag=tags or None)
-    _show_list(session, _ARTIFACT_COLUMNS, list(readable(found, artifact_shape, lambda artifact: artifact.name)))
+    _show_list(session, _ARTIFACT_COLUMNS, list(map(listed_artifact_shape, found)))
 
 
 @artifact.command("show", cls=ExampleCommand, example="ledger artifact show iris")

@@ -1,7 +1,8 @@
 """What artifacts, versions, commits and reports look like as JSON objects.
 
 Pure but for reading the records behind a handle. The keys are a promise (specs/command-line.md): keys are added, never
-renamed. A thing whose record is damaged is left out of a list with a warning; the others are shown.
+renamed. A thing whose record is damaged is left out of a list with a warning, but for an artifact, which has more than
+that record; the others are shown.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +12,7 @@ from ledger.cli.printing import Shape
 from ledger.errors import FormatError, IntegrityError
 from ledger.history import Commit, time_of
 from ledger.lookup import Artifact, ArtifactVersion, PipelineRun, StepRun
-from ledger.notices import warn_user
+from ledger.notices import warn_of_record
 from ledger.records import FileEntry, encode_values, format_time
 
 _Thing = TypeVar("_Thing")
@@ -32,19 +33,28 @@ def readable(
         try:
             yield shape(thing)
         except (FormatError, IntegrityError) as error:
-            warn_user(f"{name(thing)} is left out, its record is damaged: {error}")
+            warn_of_record(f"{name(thing)} is left out", error)
+
+
+def listed_artifact_shape(artifact: Artifact) -> Shape:
+    """An artifact in a list, also where the record of its latest version is damaged, which is warned of."""
+    try:
+        return artifact_shape(artifact)
+    except (FormatError, IntegrityError) as error:
+        warn_of_record(f"{label_of(artifact.latest)} is listed without type and time", error)
+        return {**_named(artifact), "type": None, "created_at": None}
 
 
 def artifact_shape(artifact: Artifact) -> Shape:
-    """An artifact in a list. Its versions are counted by the position of the latest one."""
+    """What a list says of an artifact."""
     latest = artifact.latest
-    return {
-        "name": artifact.name,
-        "latest": latest.version,
-        "versions": latest.position,
-        "type": latest.type.value,
-        "created_at": format_time(latest.created_at),
-    }
+    return {**_named(artifact), "type": latest.type.value, "created_at": format_time(latest.created_at)}
+
+
+def _named(artifact: Artifact) -> Shape:
+    """What no record is read for. The versions are counted by the position of the latest one."""
+    latest = artifact.latest
+    return {"name": artifact.name, "latest": latest.version, "versions": latest.position}
 
 
 def full_artifact_shape(artifact: Artifact) -> Shape:

@@ -24,7 +24,7 @@ from ledger.ids import is_uuid, undashed
 from ledger.lookup.handles import ArtifactVersion, refuse_other_than_version
 from ledger.lookup.presence import begun_run, begun_runs
 from ledger.lookup.runs import PipelineRun, StepRun
-from ledger.notices import warn_user
+from ledger.notices import warn_of_record
 from ledger.records import Name, Producer, RunRecord, StepRecord, check_limit, decode_end, decode_run, decode_step
 from ledger.wording import shown
 
@@ -137,4 +137,4 @@ def _readable_runs(view: "View", snapshot: Snapshot, begun: Mapping[str, RunReco
         try:
             yield _read_run(view, snapshot, run, begun)
         except (FormatError, IntegrityError, RunNotFoundError) as error:
-            warn_user(f"run {run} is left out, its record is damaged: {error}")
+            warn_of_record(f"run {run} is left out", error)

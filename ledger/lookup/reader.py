@@ -132,8 +132,9 @@ class Reader:
 
         ``name`` is exact; a version matches ``tag`` if it has every one of those tags, and ``run_metadata`` if it has
         at least these keys with these values, nested dicts alike. ``created_after`` without a time zone is local time.
-        A version whose record is damaged is left out with a warning. Raises `InvalidNameError`, `InvalidVersionError`,
-        `InvalidTagError`, `MetadataError` or `ArgumentError` for what no version can have.
+        Where more than ``name`` and ``version`` is asked, a version whose record is damaged is left out with a warning.
+        Raises `InvalidNameError`, `InvalidVersionError`, `InvalidTagError`, `MetadataError` or `ArgumentError` for what
+        no version can have.
         """
         wanted = searching.make_filter(tag=tag, type=type, run_metadata=run_metadata, created_after=created_after)
         return searching.search_versions(self._view, name=name, version=version, wanted=wanted, limit=limit)

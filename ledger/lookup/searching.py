@@ -22,7 +22,7 @@ from ledger.lookup.facts import Facts
 from ledger.lookup.handles import Artifact, ArtifactVersion
 from ledger.lookup.resolving import resolve, resolve_name
 from ledger.lookup.view import View
-from ledger.notices import warn_user
+from ledger.notices import warn_of_record
 from ledger.records import (
     Name,
     VersionString,
@@ -81,7 +81,8 @@ def search_versions(
 ) -> list[ArtifactVersion]:
     """The versions that match, in the order they were made; ``limit`` keeps the newest.
 
-    A version whose record is damaged is left out with a warning: it cannot be judged.
+    Where more than the name and the version string is asked, a version whose record is damaged cannot be judged, and
+    is left out with a warning.
     """
     snapshot = view.snapshot()
     search = Search(
@@ -215,7 +216,7 @@ def _readable_facts(view: View, snapshot: Snapshot, claim: Claim) -> Facts | Non
     try:
         return view.facts(snapshot, claim)
     except (FormatError, IntegrityError) as error:
-        warn_user(f"{claim.label} is left out, its record is damaged: {error}")
+        warn_of_record(f"{claim.label} is left out", error)
         return None
 
 

@@ -125,6 +125,36 @@ def test_a_damaged_record_is_one_row_less(iris: dict[str, Any], capsys: pytest.C
     assert 1 == len(printed.err.splitlines())
 
 
+def test_an_artifact_is_listed_though_its_latest_record_is_damaged(
+    iris: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name and latest version are known without that record; what only the record says is null, with a warning."""
+    ledger = Ledger.open()
+    forge(ledger, ledger.get("iris"), name="somebody_else")
+    assert 0 == run(["artifact", "list", "--json"])
+    printed = capsys.readouterr()
+    expected = {"name": "iris", "latest": "2", "versions": 2, "type": None, "created_at": None}
+    assert [expected] == json.loads(printed.out)
+    assert printed.err.startswith("Warning: iris@2 is listed without type and time, its record is damaged: ")
+    assert 1 == len(printed.err.splitlines())
+
+
+def test_a_record_of_a_later_format_is_not_called_damaged(
+    iris: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lists warn of it with the release that reads it."""
+    ledger = Ledger.open()
+    forge(ledger, ledger.get("iris"), format=9)
+    told = "the manifest of iris@2: format 9, this program reads up to format 1; upgrade ledger to a release that reads"
+    for words, before in [
+        (["artifact", "list"], "Warning: iris@2 is listed without type and time: "),
+        (["artifact", "version", "list"], "Warning: iris@2 is left out: "),
+        (["artifact", "version", "list", "--tag", "raw"], "Warning: iris@2 is left out: "),
+    ]:
+        assert 0 == run(words)
+        assert f"{before}{told} format 9\n" == capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
