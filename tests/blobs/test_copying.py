@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from ledger.ids import new_uuid
 from ledger.records import Content
 from tests.kit.contents import add, copy_content, noise, save
 from tests.kit.ledgers import files_below
-from tests.kit.stores import WholeStore, objects
+from tests.kit.stores import CountingStore, WholeStore, objects
 
 
 def stored(store: Store, data: bytes) -> Content:
@@ -107,6 +108,19 @@ def test_a_large_pack_is_copied_a_little_at_a_time(source: LocalStore, target: L
     assert objects(source) == objects(distant if kind == "distant" else target)
 
 
+def test_a_pack_goes_in_parts_into_a_store_that_takes_them(source: LocalStore, target: LocalStore) -> None:
+    """It is never held in memory as a whole, as what is put is."""
+
+    class Noted(LocalStore):
+        def put(self, key: str, parts: Sequence[bytes]) -> None:
+            put.append(key.split("/")[0])
+            super().put(key, parts)
+
+    put: list[str] = []
+    copy_content(source, Noted(target.root), stored(source, noise(2_000_000)), label="iris@1")
+    assert (["tables"], objects(source)) == (put, objects(target))
+
+
 @pytest.mark.parametrize("place", [1_000, 15_000_000, -1_000, -5])
 def test_damage_at_any_place_of_a_large_pack_is_found(source: LocalStore, target: LocalStore, place: int) -> None:
     """A flipped bit in any chunk, in the index or in the footer is an error, and no half of a pack stays."""
@@ -135,6 +149,16 @@ def test_a_distant_pack_of_another_size_is_put_again(source: LocalStore) -> None
     far.put(pack, [source.get(pack)[1000:]])
     copy_content(source, far, content, label="iris@1")
     assert objects(source) == objects(far)
+
+
+def test_a_distant_pack_that_is_there_is_not_put_again(source: LocalStore, target: LocalStore) -> None:
+    """To send it costs more than to look at its index and its size; another copier knows of it as little."""
+    content = stored(source, noise(2_000_000))
+    far = CountingStore(target)
+    copy_content(source, far, content, label="iris@1")
+    far.puts.clear()
+    copy_content(source, far, content, label="iris@1")
+    assert {"tables"} == {key.split("/")[0] for key in far.puts}
 
 
 def test_each_pack_that_is_there_is_read_once(source: LocalStore, target: LocalStore) -> None:

@@ -1,5 +1,6 @@
 """Refs as files, loose and packed."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from ledger.errors import IntegrityError, StorageError
 from ledger.history import History
 from ledger.history.branch import read_branch
 from ledger.history.refs import BRANCH, brought_ref, known_ref, read_ref, write_ref
-from ledger.history.tips import accepted_tips
+from ledger.history.tips import accepted_tips, read_tips
 from ledger.ids import CommitId
 from tests.kit.histories import git, publish
 
@@ -87,3 +88,35 @@ def test_packed_refs_that_cannot_be_read_are_an_error(bare: Path) -> None:
     (bare / "packed-refs").mkdir()
     with pytest.raises(StorageError, match="packed-refs: Is a directory"):
         read_branch(bare)
+
+
+@pytest.mark.parametrize("name", ["packed-refs", "refs/tags/v1"])
+def test_a_ref_that_cannot_be_read_is_no_ref_that_is_not_there(bare: Path, name: str) -> None:
+    """Who asks which commits belong to a history learns that nobody can say."""
+    (bare / name).parent.mkdir(exist_ok=True)
+    (bare / name).symlink_to(name.split("/")[-1])
+    assert ({BRANCH: A}, [name]) == (read_tips(bare).commits, [unread.name for unread in read_tips(bare).unread])
+    with pytest.raises(StorageError, match=f"{name}: Too many levels"):
+        accepted_tips(bare)
+
+
+@pytest.mark.parametrize("name", ["packed-refs", "main"])
+def test_a_process_short_of_files_calls_no_ref_damaged(bare: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """What it says of itself is raised, and not put down to the file."""
+    (bare / "packed-refs").write_text(f"{B} refs/tags/v1\n")
+    really = os.open
+
+    def short_of_files(path: str | Path, *given: int) -> int:
+        if os.path.basename(path) == name:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return really(path, *given)
+
+    monkeypatch.setattr(os, "open", short_of_files)
+    with pytest.raises(StorageError, match=f"{name}: Too many open files"):
+        read_tips(bare)
+
+
+def test_a_lock_is_no_ref(bare: Path) -> None:
+    """The commit that a writer at work has put into one is not published yet."""
+    (bare / f"{BRANCH}.lock").write_text(f"{B}\n")
+    assert {BRANCH: A} == accepted_tips(bare)
