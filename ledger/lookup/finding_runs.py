@@ -31,7 +31,6 @@ from ledger.wording import shown
 if TYPE_CHECKING:
     from ledger.lookup.view import View
 
-_ID_LENGTH = 36
 _PREFIX = re.compile(r"[0-9a-f-]{4,36}")
 RUN_STATUSES: Final = ("completed", "failed", "running")
 """What a run can be; ``cached`` is only a step."""
@@ -91,8 +90,7 @@ def _read_run(view: "View", snapshot: Snapshot, run: str, begun: Mapping[str, Ru
     if begin not in files:
         if run in begun:
             return PipelineRun(view, snapshot, begun[run], None, [], is_recorded=False)
-        told = run if len(run) <= _ID_LENGTH else shown(run)
-        raise RunNotFoundError(f"no run has the id {told}", id=run)
+        raise RunNotFoundError(f"no run has the id {shown(run)}", id=run)
     where = f"run {run}"
     record = decode_run(files[begin], where=where)
     if record.id != run:

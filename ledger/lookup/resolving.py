@@ -69,11 +69,11 @@ def has_name(snapshot: Snapshot, wanted: str) -> bool:
     return name is not None and snapshot.has_artifact(name)
 
 
-def resolve_name(snapshot: Snapshot, wanted: object) -> Name:
+def resolve_name(snapshot: Snapshot, wanted: str) -> Name:
     """The name of an existing artifact; raises `ArtifactNotFoundError`."""
-    name = _name_or_none(wanted) if isinstance(wanted, str) else None
+    name = _name_or_none(wanted)
     if name is None or not snapshot.has_artifact(name):
-        raise _no_artifact(snapshot, str(wanted))
+        raise _no_artifact(snapshot, wanted)
     return name
 
 

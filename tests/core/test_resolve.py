@@ -13,6 +13,7 @@ from ledger.errors import (
     ArgumentTypeError,
     ArtifactNotFoundError,
     LedgerError,
+    RunNotFoundError,
     VersionNotFoundError,
 )
 from ledger.history.layout import shard_of
@@ -248,6 +249,16 @@ def test_another_type_is_a_type_error(saved: Ledger, wanted: object) -> None:
     with pytest.raises(TypeError, match=type(wanted).__name__) as caught:
         saved.get(wanted)  # type: ignore[arg-type]
     assert ArgumentTypeError is type(caught.value)
+    with pytest.raises(ArgumentTypeError, match=f"an artifact name is a str, got {type(wanted).__name__}"):
+        saved.versions(wanted)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wanted", ["", "train\n"], ids=repr)
+def test_a_text_that_is_no_run_is_told_in_quotes(saved: Ledger, wanted: str) -> None:
+    """What was asked for is seen in the error, also where it is empty or no single line."""
+    with pytest.raises(RunNotFoundError) as caught:
+        saved.run(wanted)
+    assert f"no run has the id {wanted!r}" == caught.value.args[0]
 
 
 @pytest.mark.parametrize("operator", ["startswith:x", "contains:x", "oneof:[x]", "x*", "%"])
