@@ -113,7 +113,7 @@ def test_a_pack_goes_in_parts_into_a_store_that_takes_them(source: LocalStore, t
 
     class Noted(LocalStore):
         def put(self, key: str, parts: Sequence[bytes]) -> None:
-            put.append(key.split("/")[0])
+            put.append(key.partition("/")[0])
             super().put(key, parts)
 
     put: list[str] = []

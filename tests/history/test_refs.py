@@ -94,7 +94,7 @@ def test_packed_refs_that_cannot_be_read_are_an_error(bare: Path) -> None:
 def test_a_ref_that_cannot_be_read_is_no_ref_that_is_not_there(bare: Path, name: str) -> None:
     """Who asks which commits belong to a history learns that nobody can say."""
     (bare / name).parent.mkdir(exist_ok=True)
-    (bare / name).symlink_to(name.split("/")[-1])
+    (bare / name).symlink_to(bare / name)
     assert ({BRANCH: A}, [name]) == (read_tips(bare).commits, [unread.name for unread in read_tips(bare).unread])
     with pytest.raises(StorageError, match=f"{name}: Too many levels"):
         accepted_tips(bare)
