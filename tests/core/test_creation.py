@@ -182,10 +182,12 @@ def test_a_ledger_can_be_moved(workdir: Path) -> None:
     (ledger.path / "store" / "raw").mkdir()
     (ledger.path / "store" / "raw" / "a.txt").write_text("linked")
     ledger.save(list(range(100)), "numbers")
+    ledger.save({"parts": [b"x" * 100_000, (b"y" * 100_000,)]}, "parts")
     ledger.register(ledger.path / "store" / "raw", "raw")
     (workdir / "old").rename(workdir / "new")
     moved = Ledger.open(workdir / "new" / ".ledger")
     assert list(range(100)) == moved.load("numbers")
+    assert {"parts": [b"x" * 100_000, (b"y" * 100_000,)]} == moved.load("parts")
     assert "linked" == (moved.load("raw") / "a.txt").read_text()
     assert "2" == moved.save(1, "numbers").version
     assert moved.verify().ok

@@ -67,6 +67,15 @@ def test_values_are_normalised_alike_at_both_entry_points(ledger: Ledger, given:
     assert (expected, type(expected)) == (found, type(found))
 
 
+def test_a_long_value_is_kept(ledger: Ledger) -> None:
+    """As long as a record has room for it, a value is never passed over for its length, at either entry point."""
+    text = "ab" * 100_000
+    ledger.save(0, "x", run_metadata={"saved": text})
+    ledger.log_metadata({"logged": {"rows": [text]}}, "x")
+    found = ledger.get("x").metadata
+    assert (text, {"rows": [text]}) == (found["saved"], found["logged"])
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_json_cannot_hold_survives(ledger: Ledger, value: float) -> None:
     """NaN and the infinities come back as themselves, nested and at the top, and the record stays JSON."""
