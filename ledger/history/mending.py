@@ -98,6 +98,8 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
     if any(name.startswith(_PACK) for name in plan.aside):
         remove_multi_pack_index(history.objects.pack_directory)
     for name in plan.aside:
+        if name == PACKED_REFS and not _has_own_branch(history):
+            continue
         path = history.git_dir / name
         # The good objects of a bad pack may be all that it should have held, and have its name.
         if path.stem not in made:
@@ -110,10 +112,12 @@ def mend(history: History, source: Path | None, plan: HistoryMending, quarantine
 
 def _bad_files(git_dir: Path, faults: Iterable[GitFault], lost: Collection[str]) -> Iterator[str]:
     """The files that are there and have to go: those with faults, and refs of syncs whose commit is lost."""
-    # A history that stays cut off keeps its list of where: without it Git could read no part of the history.
-    mended = [fault for fault in faults if not (lost and fault.where == SHALLOW)]
-    names = [name for fault in mended for name in _files_of(git_dir, fault)]
     tips = read_tips(git_dir).commits
+    # A history that stays cut off keeps its list of where: without it Git could read no part of the history.
+    kept = {SHALLOW} if lost else set[str]()
+    if tips.get(BRANCH) in (None, *lost) and not mode_of(git_dir / BRANCH, follow=False):
+        kept.add(PACKED_REFS)  # it holds all that is known of the branch
+    names = [name for fault in faults if fault.where not in kept for name in _files_of(git_dir, fault)]
     names += [ref for ref, commit in tips.items() if commit in lost and ref.startswith(_OF_SYNCS)]
     for name in names:
         if mode_of(git_dir / name, follow=False):
@@ -130,6 +134,14 @@ def _without_links(git_dir: Path, name: str) -> Iterator[str]:
         yield name
     elif link.startswith(_DERIVED):
         yield link
+
+
+def _has_own_branch(history: History) -> bool:
+    """Whether the branch has a file of its own by now; it is given one, and stays where it is."""
+    if mode_of(history.git_dir / BRANCH):
+        return True
+    tip = history.tip()
+    return history.move_exclusively(tip, expected=tip)
 
 
 def _copy_aside(path: Path, target: Path) -> None:
@@ -194,8 +206,6 @@ def _has_to_stay(git_dir: Path, name: str) -> bool:
     """Whether a fault is in no file, or in one that may hold what is nowhere else."""
     if name == BRANCH or name.startswith(("object ", "commit ", "artifacts")):
         return True
-    if name == PACKED_REFS and not mode_of(git_dir / BRANCH, follow=False):
-        return True  # the branch may be in it
     # Of a folder that cannot be listed nobody knows what good there is in it; a link may lead to one on another disk.
     mode = mode_of(git_dir / name, follow=False)
     return bool(_FOLDER.fullmatch(name)) and (stat.S_ISDIR(mode) or stat.S_ISLNK(mode))

@@ -286,17 +286,27 @@ def test_loose_objects_beside_one_that_cannot_be_read_stay(kept: Ledger) -> None
     assert "blob" == git(kept, "cat-file", "-t", late)
 
 
-def test_a_list_of_refs_that_holds_the_branch_stays(kept: Ledger) -> None:
-    """A line in it that is no ref is for a person to take out: without the file the history had no branch."""
-    expected = values_of(kept)
+def test_a_list_of_refs_makes_way_once_the_branch_has_a_file_of_its_own(kept: Ledger) -> None:
+    """A line in it is no ref, so that Git reads none: the branch that is read from it stays where it was."""
+    expected, tip = values_of(kept), kept.revision
     git(kept, "pack-refs", "--all")
     packed = kept.git_dir / "packed-refs"
-    good = packed.read_bytes()
-    packed.write_bytes(good + b"no ref\n")
+    packed.write_bytes(bad := packed.read_bytes() + b"no ref\n")
+    assert repair(kept, str(kept.path.parent / "copy")).report.ok
+    assert (expected, tip) == (values_of(kept), git(kept, "rev-parse", "main"))
+    assert not packed.exists()
+    assert [bad] == [kept_aside.read_bytes() for kept_aside in kept.path.glob(f"{QUARANTINE}/*/history/packed-refs")]
+
+
+def test_a_list_of_refs_that_names_a_lost_branch_stays(kept: Ledger) -> None:
+    """What it says that the branch was is all that is known of that."""
+    git(kept, "pack-refs", "--all")
+    packed = kept.git_dir / "packed-refs"
+    good = packed.read_text()
+    packed.write_text(bad := good.replace(kept.revision, "1" * 40) + "no ref\n")
     assert not repair(kept, str(kept.path.parent / "copy")).report.ok
-    assert (good + b"no ref\n", expected) == (packed.read_bytes(), values_of(kept))
-    packed.write_bytes(good)
-    assert Ledger.open(kept.path).verify().ok
+    assert bad == packed.read_text()
+    packed.write_text(good)
 
 
 def test_a_ref_of_a_sync_that_leads_nowhere_makes_way(kept: Ledger, tmp_path: Path) -> None:
