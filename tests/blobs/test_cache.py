@@ -480,6 +480,13 @@ class Tagged(Counted):
         return digest_of(self._store.get(key))
 
 
+def test_what_another_process_has_put_need_not_be_read_from_the_store(cache: ObjectCache) -> None:
+    """Its ETag is kept beside the pieces: as long as the store tells the same, they may be relied on."""
+    counted = Tagged(memory_store())
+    CachedStore(counted, cache).put(PACK, [noise(MIB)])
+    assert (noise(MIB), 0) == (CachedStore(counted, cache).fresh.get(PACK, 0, MIB), counted.bytes_read)
+
+
 def test_nobody_takes_old_pieces_for_those_of_a_pack_that_was_written_anew(cache: ObjectCache) -> None:
     """Whoever sees another ETag drops all pieces, so that the next one finds only what was read from then on."""
     counted, new = Tagged(memory_store()), noise(2 * PIECE_SIZE, seed=1)

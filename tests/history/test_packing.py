@@ -18,16 +18,18 @@ from hypothesis import strategies as st
 from ledger.disk import LockFile
 from ledger.errors import IntegrityError, LockTimeoutError, StorageError
 from ledger.history import History, packing, replacing
+from ledger.history.folding import Fold
 from ledger.history.forms import ObjectId, object_id
 from ledger.history.indexing import restore_indexes
 from ledger.history.kinds import BLOB
+from ledger.history.new_pack import NewPack
 from ledger.history.objects import Objects
 from ledger.history.old_packs import open_old_packs
 from ledger.history.pack_writing import release_pack, write_pack
 from ledger.history.packfile import PackFile, count_in_index, encode_index
 from ledger.history.packing import FOLD_AT, TIERS, plan_fold
 from ledger.history.repacking import execute_packing, plan_packing
-from ledger.history.replacing import fold_at_once
+from ledger.history.replacing import fold_at_once, put_in_place
 from ledger.records import check_name
 from tests.conftest import check_histories
 from tests.kit.histories import again, die_at, draft, git, new_history, packs_of, publish, versions_of
@@ -222,6 +224,49 @@ def test_a_fold_whose_file_is_cut_short_loses_nothing(
         saves(history, FOLD_AT)
     monkeypatch.undo()
     assert_whole(history, FOLD_AT)
+
+
+def test_a_folded_pack_lasts_before_another_goes(
+    history: History, synced: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes and its index are durable, and then their names, when the first of the old indexes is removed."""
+    saves(history, 3)
+    objects = Objects(history.git_dir)
+    packs = open_old_packs(objects.pack_directory, [path.stem for path in packs_of(history)])
+    unlink = os.unlink
+
+    def note(path: str | Path) -> None:
+        if str(path).endswith(".idx"):
+            synced.append("gone")
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", note)
+    synced.clear()
+    fold_at_once(objects, packs, 2)
+    *files, folder = synced[: synced.index("gone")]
+    assert str(objects.pack_directory) == folder
+    assert 2 == len({path for path in files if "/ledger_tmp_" in path})
+
+
+def test_an_index_that_lists_more_than_the_packs_takes_no_packs_place(history: History, tmp_path: Path) -> None:
+    """As one would with a part of another fold's: what it was to replace stays."""
+    saves(history, 3)
+    before = packs_of(history)
+    objects = Objects(history.git_dir)
+    packs = open_old_packs(objects.pack_directory, [path.stem for path in before])
+    fold = Fold(packs, NewPack(tmp_path / "new"), most_related=0)
+    fold.advance(len(fold), durably=False)
+    with pytest.raises(IntegrityError, match="lists more than its packs hold"):
+        put_in_place(objects, fold, [fold.new.columns()] * 2)
+    assert before == packs_of(history)
+
+
+def test_layers_of_gits_index_that_cannot_be_listed_stop_no_fold(history: History) -> None:
+    """Without their chain nobody reads them."""
+    layers = history.objects.pack_directory / "multi-pack-index.d"
+    layers.symlink_to(layers)
+    saves(history, FOLD_AT)
+    assert len(packs_of(history)) < FOLD_AT
 
 
 def test_a_pack_is_kept_until_its_commit_is_published(history: History) -> None:

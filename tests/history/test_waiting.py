@@ -378,6 +378,32 @@ def test_who_has_waited_longest_is_woken(queue: Path) -> None:
         assert second.published_as is None
 
 
+@pytest.mark.parametrize("bell", ["gone", "another user's"])
+def test_where_who_has_waited_longest_cannot_be_woken_the_next_is(
+    queue: Path, monkeypatch: pytest.MonkeyPatch, bell: str
+) -> None:
+    """One that died listens to no bell, and that of another user may not be rung by this one."""
+    publication = Publication(drafts=(draft(),), author=AUTHOR, now=NOW)
+    first, second = Queue(queue).join(publication), Queue(queue).join(publication)
+    assert first is not None
+    assert second is not None
+    [theirs, _] = sorted(queue.glob("*.bell"))
+    really = os.open
+
+    def refuse(path: str | Path, *given: int) -> int:
+        if Path(path) == theirs:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return really(path, *given)
+
+    with first, second:
+        if bell == "gone":
+            theirs.unlink()
+        else:
+            monkeypatch.setattr(os, "open", refuse)
+        Queue(queue).ring_next()
+        assert (False, True) == (first.wait(0), second.wait(0))
+
+
 def test_leftovers_of_the_dead_go_with_a_fold(history: History, queue: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a dead writer that a holder had taken up lie about until they are old and packs are folded."""
     queue.mkdir()
@@ -432,6 +458,18 @@ def test_as_which_commit_it_is_published_is_noted_whole(queue: Path, monkeypatch
     with ticket, Queue(queue).waiters() as waiters:
         waiters[0].take_up(COMMIT)
         assert COMMIT == ticket.taken_up_as()
+
+
+def test_who_waits_and_who_looks_leave_no_file_open(queue: Path) -> None:
+    """Nor is what the writer was told of in the queue any more, even if that writer has not woken yet."""
+    before = os.listdir("/proc/self/fd")
+    ticket = Queue(queue).join(Publication(drafts=(draft(),), author=AUTHOR, now=NOW))
+    assert ticket is not None
+    with ticket:
+        with Queue(queue).waiters() as [waiter]:
+            waiter.tell(COMMIT)
+        assert [] == in_queue(queue)
+    assert before == os.listdir("/proc/self/fd")
 
 
 def test_a_holder_publishes_only_what_is_to_be_as_durable(history: History, lock: Path, queue: Path) -> None:
