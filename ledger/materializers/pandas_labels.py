@@ -163,7 +163,7 @@ def encode_orders(labels: "pd.MultiIndex") -> dict[str, Json]:
     """Of each level the order of its values and their dtype, where pandas would not come to these by itself.
 
     They are kept because ``unstack`` makes columns of them. A dtype is another one where whole numbers or truth
-    values stand beside a missing one.
+    values stand beside a missing one; it is left out where its name does not lead back to it, as with sparse ones.
     """
     import pandas as pd
 
@@ -177,7 +177,8 @@ def encode_orders(labels: "pd.MultiIndex") -> dict[str, Json]:
     for usual, actual in zip(anew.levels, labels.levels, strict=True):
         places = usual.get_indexer_for(actual).tolist()  # of intervals that overlap as well
         is_whole = sorted(places) == list(range(len(usual)))
-        dtype = None if usual.dtype == actual.dtype else str(actual.dtype)
+        name = str(actual.dtype)
+        dtype = name if usual.dtype != actual.dtype and comes_back(actual.dtype, name) else None
         orders.append([places, dtype] if is_whole and (dtype or places != sorted(places)) else None)
     return {"orders": orders} if any(orders) else {}
 

@@ -164,6 +164,15 @@ def test_levels_keep_the_order_of_their_values(bench: Bench, series: Any) -> Non
     assert series.index.equals(columns)
 
 
+def test_a_level_whose_dtype_is_not_found_by_its_name_keeps_its_labels(bench: Bench) -> None:
+    """Of sparse whole numbers beside a missing one the values come back, and the frame is loaded at all."""
+    level = pd.Index(pd.arrays.SparseArray([1, 2], fill_value=5))
+    labels = pd.MultiIndex(levels=[level, [1]], codes=[[1, 0, -1], [0, 0, 0]])
+    loaded = bench.round_trip(pd.DataFrame({"x": [1, 2, 3]}, index=labels))
+    assert [2, 1] == loaded.index.get_level_values(0)[:2].tolist()
+    assert [1, 0, -1] == list(loaded.index.codes[0])
+
+
 def test_attrs_survive_where_they_are_plain(bench: Bench) -> None:
     """Plain attrs come back; another is left out with a warning that names it."""
     frame = pd.DataFrame({"a": [1]})
