@@ -10,6 +10,7 @@ import functools
 import pickle
 import sys
 import types
+from enum import EnumMeta
 from typing import IO, Any
 
 from ledger.errors import MaterializerError
@@ -44,9 +45,24 @@ def pickler_class() -> Any:
             module = held.__module__ if isinstance(held, _NAMED) else type(held).__module__
             if isinstance(module, str):  # some functions of C have none
                 self.modules.add(module)
-            return super().reducer_override(held)
+            reduced = super().reducer_override(held)
+            is_whole = isinstance(held, EnumMeta) and isinstance(reduced, tuple)
+            return _with_all_members(held, *reduced) if is_whole else reduced
 
     return Pickler
+
+
+def _with_all_members(kind: Any, make: Any, given: tuple[Any, ...], state: tuple[Any, Any], *others: Any) -> Any:
+    """How an enum is pickled whole, with the members that cloudpickle takes for attributes.
+
+    These are aliases, and flags of several bits. It would set them once the class is made, which a class refuses that
+    has them already, as that of the program itself, and which makes no members of them in any other.
+    """
+    members = {name: member.value for name, member in kind.__members__.items()}
+    known = {member.name: member.value for member in kind}
+    attributes, slots = state
+    attributes = {name: held for name, held in attributes.items() if name not in members}
+    return make, tuple(members if part == known else part for part in given), (attributes, slots), *others
 
 
 class Unpickler(pickle.Unpickler):

@@ -392,6 +392,25 @@ def test_a_class_of_a_script_is_brought_along(bench: Bench, tmp_path: Path) -> N
     assert load_value("builtin.cloudpickle/1", "__main__.Mine", bench.files(held, trusted=True)).answer == 42
 
 
+def test_an_enum_of_a_script_keeps_all_its_names(bench: Bench, tmp_path: Path) -> None:
+    """Its aliases and its flags of several bits are there in the script itself, and where that never ran."""
+    script = (
+        "import enum, sys, warnings; warnings.simplefilter('ignore')\n"
+        "from pathlib import Path\n"
+        "from tests.kit.materializing import Bench\n"
+        "class Mode(enum.Flag):\n    READ = 1\n    WRITE = 2\n    BOTH = 3\n    SEE = 1\n    def mine(self): return 7\n"
+        "bench = Bench(Path(sys.argv[1]))\n"
+        "saved, held = bench.save(lambda: Mode.BOTH)\n"
+        "assert bench.load(saved, held, trusted=True)() is Mode.BOTH\n"
+        "Path(sys.argv[1], 'value.pkl').write_bytes(held['value.pkl'])\n"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    held = {"value.pkl": (tmp_path / "value.pkl").read_bytes(), "python.txt": python_version().encode()}
+    both = load_value("builtin.cloudpickle/1", "builtins.function", bench.files(held, trusted=True))()
+    assert ["READ", "WRITE", "BOTH", "SEE"] == list(type(both).__members__)
+    assert (3, 7) == (both.value, both.mine())
+
+
 def test_another_python_is_warned_about(bench: Bench) -> None:
     """Loading what another Python pickled warns with both versions."""
     with pytest.warns(UserWarning, match="cloudpickle"):
