@@ -5,8 +5,9 @@ are placeholders again, and ordered; used as a value it raises `LazyArtifactErro
 has none yet.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 from uuid import UUID
 
 from ledger.errors import LazyArtifactError
@@ -17,6 +18,20 @@ LazyArgument = FromLookup | FromStep
 """Where a placeholder's version comes from, and the way to the fact of it that the placeholder stands for."""
 
 _OFFERED = ".load() .id .name .version .uri .tags .type .run_metadata[...]"
+
+
+def _refusing(use: str) -> Callable[..., Any]:
+    """A method that refuses to be used so; ``{}`` is what it is given."""
+
+    def refuse(self: "Placeholder", *given: object, **_: object) -> NoReturn:
+        self._refuse(use.format(*map(shown, given)))
+
+    return refuse
+
+
+def _fact(name: str) -> property:
+    """A property that is the placeholder of an attribute."""
+    return property(lambda self: self._part("attribute", name, f".{name}"))
 
 
 class Placeholder:
@@ -40,85 +55,42 @@ class Placeholder:
             hint="pass it to a step and decide there; the body only records which steps run with what",
         )
 
-    def __bool__(self) -> bool:  # noqa: PLE0304  # raises
-        self._refuse("whether it is true")
+    def _part(self, how: Literal["attribute", "item"], key: Any, told: str) -> "LazyValue":
+        """The placeholder of an attribute or an item of what this one stands for."""
+        path = (*self._argument.path, (how, key))
+        return LazyValue(replace(self._argument, path=path), f"{self._told}{told}")
 
-    def __eq__(self, other: object) -> bool:
-        self._refuse(f"whether it equals {shown(other)}")
-
-    def __ne__(self, other: object) -> bool:
-        self._refuse(f"whether it differs from {shown(other)}")
-
-    def __hash__(self) -> int:  # noqa: PLE0309  # raises
-        self._refuse("its hash")
-
-    def __lt__(self, other: object) -> bool:
-        self._refuse(f"whether it is less or more than {shown(other)}")
-
-    __le__ = __gt__ = __ge__ = __lt__
-
-    def __str__(self) -> str:  # noqa: PLE0307  # raises
-        self._refuse("str()")
-
-    def __format__(self, spec: str) -> str:
-        self._refuse("an f-string")
-
-    def __iter__(self) -> NoReturn:
-        self._refuse("iteration")
-
-    def __len__(self) -> int:  # noqa: PLE0303  # raises
-        self._refuse("its length")
-
-    def __getitem__(self, key: Any) -> Any:
-        self._refuse(f"its item {shown(key)}")
-
-    def __contains__(self, item: object) -> bool:
-        self._refuse(f"whether it holds {shown(item)}")
-
-    def __int__(self) -> int:
-        self._refuse("int()")
-
-    def __float__(self) -> float:
-        self._refuse("float()")
-
-    def __index__(self) -> int:  # noqa: PLE0305  # raises
-        self._refuse("its use as an index")
-
-    def __complex__(self) -> complex:
-        self._refuse("complex()")
-
-    def __bytes__(self) -> bytes:  # noqa: PLE0308  # raises
-        self._refuse("bytes()")
-
-    def __fspath__(self) -> str:
-        self._refuse("which path it is")
-
-    def __array__(self, *_: object, **__: object) -> NoReturn:
-        self._refuse("which array it is")
-
-    def __reduce__(self) -> NoReturn:
-        self._refuse("what to save")
+    __bool__ = _refusing("whether it is true")
+    __eq__ = _refusing("whether it equals {}")
+    __ne__ = _refusing("whether it differs from {}")
+    __lt__ = __le__ = __gt__ = __ge__ = _refusing("whether it is less or more than {}")
+    __hash__ = _refusing("its hash")
+    __str__ = _refusing("str()")
+    __format__ = _refusing("an f-string")
+    __iter__ = _refusing("iteration")
+    __len__ = _refusing("its length")
+    __getitem__ = _refusing("its item {}")
+    __contains__ = _refusing("whether it holds {}")
+    __int__ = _refusing("int()")
+    __float__ = _refusing("float()")
+    __index__ = _refusing("its use as an index")
+    __complex__ = _refusing("complex()")
+    __bytes__ = _refusing("bytes()")
+    __fspath__ = _refusing("which path it is")
+    __array__ = _refusing("which array it is")
+    __reduce__ = _refusing("what to save")
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _refusing("a calculation with {}")
+    __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = __floordiv__ = __rfloordiv__ = __add__
+    __mod__ = __rmod__ = __pow__ = __rpow__ = __divmod__ = __rdivmod__ = __add__
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = __add__
+    __neg__ = __pos__ = __abs__ = __invert__ = _refusing("a calculation")
+    __round__ = __trunc__ = __floor__ = __ceil__ = __neg__
 
     def __copy__(self) -> Self:
         return self
 
     def __deepcopy__(self, _: object) -> Self:
         return self
-
-    def __add__(self, other: object) -> NoReturn:
-        self._refuse(f"a calculation with {shown(other)}")
-
-    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = __rmatmul__ = __add__
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __divmod__ = __rdivmod__ = __add__
-    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = __add__
-
-    def __neg__(self) -> NoReturn:
-        self._refuse("a calculation")
-
-    __pos__ = __abs__ = __invert__ = __trunc__ = __floor__ = __ceil__ = __neg__
-
-    def __round__(self, digits: int | None = None) -> NoReturn:
-        self._refuse("a calculation")
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):
@@ -152,72 +124,29 @@ class Placeholder:
 class LazyValue(Placeholder):
     """A fact of a version, or its value: to be passed to a step."""
 
-    @property
-    def value(self) -> "LazyValue":
-        """The plain value of a metadata entry."""
-        return LazyValue(_at_attribute(self._argument, "value"), f"{self._told}.value")
+    value = _fact("value")
 
     def __getitem__(self, key: Any) -> "LazyValue":
-        return LazyValue(_at_item(self._argument, key), f"{self._told}[{shown(key)}]")
+        return self._part("item", key, f"[{shown(key)}]")
 
 
 class LazyVersion(Placeholder):
     """A version that will be looked up when the step that takes it starts."""
 
+    id = _fact("id")
+    name = _fact("name")
+    version = _fact("version")
+    uri = _fact("uri")
+    tags = _fact("tags")
+    type = _fact("type")
+    run_metadata = _fact("run_metadata")
+
     def load(self) -> LazyValue:
         """The version's value."""
-        return self._fact("load", f"{self._told}.load()")
-
-    @property
-    def id(self) -> LazyValue:
-        """The version's id."""
-        return self._fact("id")
-
-    @property
-    def name(self) -> LazyValue:
-        """The artifact's name."""
-        return self._fact("name")
-
-    @property
-    def version(self) -> LazyValue:
-        """The version string."""
-        return self._fact("version")
-
-    @property
-    def uri(self) -> LazyValue:
-        """Where the bytes are."""
-        return self._fact("uri")
-
-    @property
-    def tags(self) -> LazyValue:
-        """The tags."""
-        return self._fact("tags")
-
-    @property
-    def type(self) -> LazyValue:
-        """The artifact type."""
-        return self._fact("type")
-
-    @property
-    def run_metadata(self) -> LazyValue:
-        """The metadata by key."""
-        return self._fact("run_metadata")
-
-    def _fact(self, name: str, told: str = "") -> LazyValue:
-        return LazyValue(_at_attribute(self._argument, name), told or f"{self._told}.{name}")
+        return self._part("attribute", "load", ".load()")
 
 
 def lazy_lookup(wanted: str | UUID, version: str | int | None) -> LazyVersion:
     """The placeholder of a look-up by name, id or prefix."""
     told = f"artifact {str(wanted)!r}" + (f" version {str(version)!r}" if version is not None else "")
     return LazyVersion(FromLookup(wanted=wanted, version=version), told)
-
-
-def _at_attribute(argument: LazyArgument, name: str) -> LazyArgument:
-    """One step further on the way to a fact: at an attribute of what an argument gives."""
-    return replace(argument, path=(*argument.path, ("attribute", name)))
-
-
-def _at_item(argument: LazyArgument, key: Any) -> LazyArgument:
-    """One step further on the way to a fact: at an item of what an argument gives."""
-    return replace(argument, path=(*argument.path, ("item", key)))
