@@ -5,8 +5,9 @@ history, the stores, the settings, the clock and the user of one ledger director
 its users need are given here as well.
 """
 
+from ledger.core.bodies import body_on
 from ledger.core.caching import CacheHit
-from ledger.core.default import default_ledger, ledger_for_reading, ledger_for_writing
+from ledger.core.default import ledger_for_reading, ledger_for_writing
 from ledger.core.ledger import Ledger
 from ledger.core.needing import Needed, needed_by, needed_objects, needed_since
 from ledger.core.pending import PendingVersion
@@ -40,9 +41,9 @@ __all__ = [
     "Usage",
     "VersionUsage",
     "Workspace",
+    "body_on",
     "check_options",
     "check_request",
-    "default_ledger",
     "ledger_for_reading",
     "ledger_for_writing",
     "needed_by",

@@ -7,12 +7,9 @@ saves is part of the run, whose records name it.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from pathlib import Path
 
-from ledger.core.bodies import Body, body_on
+from ledger.core.bodies import ledger_of_run
 from ledger.core.creation import create_ledger, refuse_existing_path
 from ledger.core.ledger import Ledger
 from ledger.core.workspace import user_identity, utc_now
@@ -21,7 +18,6 @@ from ledger.errors import LedgerExistsError
 from ledger.lookup import CONFIG_FILE, find_ledger, is_ledger, none_found, place_for_new
 from ledger.notices import write_on_stderr
 
-_fixed: ContextVar[Ledger | None] = ContextVar("ledger_default", default=None)
 _State = tuple[Path, int, int, tuple[str | None, ...]]
 _open: dict[_State, Ledger] = {}
 _KEPT = 16
@@ -29,22 +25,10 @@ _USER = ("HOME", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_CONFIG_GLOBAL", "XD
 """What an open ledger knows of its user: the name in its records, and where the cache is."""
 
 
-@contextmanager
-def default_ledger(ledger: Ledger, body: Body) -> Iterator[None]:
-    """A block that is a step's body, in which the ledger of the run is the default one."""
-    token = _fixed.set(ledger)
-    try:
-        with body_on(ledger.path, body):
-            yield
-    finally:
-        _fixed.reset(token)
-
-
 def ledger_for_reading() -> Ledger:
     """The default ledger; raises `LedgerNotFoundError` with the command that makes one."""
-    fixed = _fixed.get()
-    if fixed is not None:
-        return fixed
+    if (ledger := ledger_of_run()) is not None:
+        return ledger
     path = find_ledger(os.environ)
     if path is None:
         raise none_found(os.environ)
@@ -56,9 +40,8 @@ def ledger_for_writing() -> Ledger:
 
     Raises `LedgerExistsError` where something else has its place.
     """
-    fixed = _fixed.get()
-    if fixed is not None:
-        return fixed
+    if (ledger := ledger_of_run()) is not None:
+        return ledger
     path = find_ledger(os.environ)
     if path is None:
         return _opened(_make())

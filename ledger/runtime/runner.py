@@ -21,7 +21,7 @@ from ledger.core import (
     PendingVersion,
     PipelineRun,
     Transaction,
-    default_ledger,
+    body_on,
     present,
 )
 from ledger.enums import SaveType
@@ -194,7 +194,7 @@ def _execute(run: Run, attempt: Attempt) -> None:
         outputs={output.key: (output.declared, output.name) for output in planned.outputs},
         publish_run=partial(publish_waiting, run),
     )
-    with running(context), default_ledger(run.ledger, context):
+    with running(context), body_on(run.ledger, context):
         returned = planned.step.entrypoint(**values)
     if not run.is_own:
         raise StepInterfaceError(
