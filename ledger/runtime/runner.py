@@ -28,6 +28,7 @@ from ledger.enums import SaveType
 from ledger.errors import NameCollisionError, StepInterfaceError
 from ledger.history import cache_file, run_file, step_file
 from ledger.ids import new_uuid
+from ledger.notices import tell_user
 from ledger.records import CacheRecord, Name
 from ledger.runtime.arguments import ledger_of, resolve_inputs
 from ledger.runtime.context import StepContext, running
@@ -41,7 +42,6 @@ from ledger.runtime.results import choose_materializer, split_result
 from ledger.runtime.run_configuration import RunConfiguration
 from ledger.runtime.run_state import Attempt, Run, end_record, output_record, run_record, step_record
 from ledger.runtime.settings import Settings
-from ledger.runtime.telling import tell_run, tell_step
 from ledger.runtime.templates import times_of
 
 
@@ -78,15 +78,15 @@ def _run_all(run: Run) -> None:
             _run_step(run, planned)
         publish_rest(run)
         run.is_over = True
-        tell_run(run.graph.pipeline, run.id, f"completed in {_since(run, run.started)}")
+        _tell(run, f"run {run.id} completed in {_since(run, run.started)}")
     except BaseException as error:
         if not run.is_own:
             raise
         record_failure(run, error)
         if run.attempt is not None and run.attempt.error is not None:
-            told = f"failed in {_since(run, run.attempt.started)}: {type(error).__name__}"
-            tell_step(run.graph.pipeline, run.attempt.planned.name, told)
-        tell_run(run.graph.pipeline, run.id, f"failed in {_since(run, run.started)}")
+            failed = f"step {run.attempt.planned.name} failed in {_since(run, run.attempt.started)}"
+            _tell(run, f"{failed}: {type(error).__name__}")
+        _tell(run, f"run {run.id} failed in {_since(run, run.started)}")
         raise
 
 
@@ -131,7 +131,7 @@ def _run_step(run: Run, planned: PlannedStep) -> None:
     attempt = run.attempt = Attempt(
         planned=planned, started=run.ledger.now(), source=source_digest(planned.step.entrypoint)
     )
-    tell_step(run.graph.pipeline, planned.name, "started")
+    _tell(run, f"step {planned.name} started")
     attempt.inputs = resolve_inputs(planned, run.ledger, run.outputs, run.external)
     attempt.key = _key(attempt)
     hit = run.ledger.find_cached(attempt.key) if attempt.key is not None else None
@@ -141,9 +141,14 @@ def _run_step(run: Run, planned: PlannedStep) -> None:
     else:
         _execute(run, attempt)
         what = f"completed in {_since(run, attempt.started)}"
-    gave = [run.outputs[planned.name, output.declared] for output in planned.outputs]
-    tell_step(run.graph.pipeline, planned.name, what, gave)
+    labels = ", ".join(run.outputs[planned.name, output.declared].claim.label for output in planned.outputs)
+    _tell(run, f"step {planned.name} {what}" + (f": {labels}" if labels else ""))
     run.attempt = None
+
+
+def _tell(run: Run, what: str) -> None:
+    """Tell a person how far the run is."""
+    tell_user(f"{run.graph.pipeline}: {what}")
 
 
 def _since(run: Run, moment: dt.datetime) -> str:
