@@ -259,15 +259,10 @@ def check_input(step: str, signature: Signature, argument: str, value: Any) -> N
     """Raise `StepInterfaceError` for a value that is neither as annotated nor the argument's default itself."""
     annotation = signature.hints.get(argument, Any)
     if value is not signature.parameters[argument].default and not conforms(value, annotation):
-        raise _wrong_input(step, argument, annotation, value)
-
-
-def _wrong_input(step: str, argument: str, annotation: Any, value: Any) -> StepInterfaceError:
-    """The error of an argument that is not what the step says it takes."""
-    return StepInterfaceError(
-        f"wrong type for input {argument!r} of step {step!r}: "
-        f"expected {spelled(annotation)}, got {told_of(value, annotation)}",
-        hint=hint_for(value, "change the annotation or the value"),
-        step=step,
-        argument=argument,
-    )
+        raise StepInterfaceError(
+            f"wrong type for input {argument!r} of step {step!r}: "
+            f"expected {spelled(annotation)}, got {told_of(value, annotation)}",
+            hint=hint_for(value, "change the annotation or the value"),
+            step=step,
+            argument=argument,
+        )
