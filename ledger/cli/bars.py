@@ -80,32 +80,26 @@ class Bar:
 
     def draw(self, label: str, done: int, total: int | None) -> None:
         """Draw how far the work with this label is, once it takes long. A terminal that is gone fails no work."""
+        if label != self._label:
+            self.close()
+            self._label, self._begun = label, self._clock()
         with suppress(OSError):
-            self._draw(label, done, total)
+            if self._drawn is None and self._clock() - self._begun >= PATIENCE:
+                self._drawn = _new_bar(self._file, self._columns())
+                self._drawn.add_task(label, completed=done, total=total)
+                self._drawn.start()
+            if self._drawn is not None:
+                # A task whose total is not known is drawn as one that goes on.
+                (task,) = self._drawn.task_ids
+                self._drawn.update(task, completed=done, total=total)
 
     def close(self) -> None:
         """Wipe the line."""
-        with suppress(OSError):
-            self._close()
-
-    def _draw(self, label: str, done: int, total: int | None) -> None:
-        if label != self._label:
-            self._close()
-            self._label, self._begun = label, self._clock()
-        if self._drawn is None and self._clock() - self._begun >= PATIENCE:
-            self._drawn = _new_bar(self._file, self._columns())
-            self._drawn.add_task(label, completed=done, total=total)
-            self._drawn.start()
-        if self._drawn is not None:
-            # A task whose total is not known is drawn as one that goes on.
-            (task,) = self._drawn.task_ids
-            self._drawn.update(task, completed=done, total=total)
-
-    def _close(self) -> None:
         self._label = ""
         drawn, self._drawn = self._drawn, None
         if drawn is not None:
-            drawn.stop()
+            with suppress(OSError):
+                drawn.stop()
 
 
 def _is_terminal() -> bool:
