@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 import ledger
 from ledger.cli.arguments import dry_run_option
@@ -25,14 +26,13 @@ def pack(session: Session, dry_run: bool) -> None:
     """
     opened = session.ledger()
     plan = ledger.maintenance.plan_packing(opened)
-    shape = _shape(plan)
     if not session.json:
         _show(plan)
     done: Packed | None = None
     if not dry_run and plan.objects:
         done = ledger.maintenance.execute_packing(opened, plan)
     if session.json:
-        print_json({"dry_run": dry_run, **shape, "done": _done_shape(done) if done is not None else None})
+        print_json({"dry_run": dry_run, **_shape(plan), "done": msgspec.to_builtins(done)})
     elif done is not None:
         sizes = f"{human_size(done.bytes_before)} before, {human_size(done.bytes_after)} now"
         print_line(f"packs: {done.packs_before} before, {done.packs_after} now; {sizes}")
@@ -48,16 +48,6 @@ def _shape(plan: "PackingPlan") -> Shape:
         for group in plan.groups
     ]
     return {"groups": groups, "left": len(plan.left), "loose": plan.loose}
-
-
-def _done_shape(done: "Packed") -> Shape:
-    return {
-        "packs_before": done.packs_before,
-        "packs_after": done.packs_after,
-        "bytes_before": done.bytes_before,
-        "bytes_after": done.bytes_after,
-        "loose": done.loose,
-    }
 
 
 def _show(plan: "PackingPlan") -> None:
