@@ -82,7 +82,7 @@ class MappedCopies:
         try:
             if not self._prepare():
                 return unnamed_copy(_windows(reader, path))
-            new_copy = _make(self.folder, entry, reader, path)
+            new_copy = _make(entry, reader, path)
         except (StoreAccessError, StoreUnavailableError):
             raise  # the bytes cannot be had, wherever they were to go
         except StorageError:
@@ -104,7 +104,7 @@ class MappedCopies:
         for copy in sorted(copies):
             if total > self.limit and copy.name != keep:
                 with contextlib.suppress(OSError):  # the next one tries again
-                    _remove(self.folder, self.folder / copy.name)
+                    _remove(self.folder / copy.name)
                 total -= copy.size
 
     def clear(self) -> CacheUsage:
@@ -114,7 +114,7 @@ class MappedCopies:
         for name in self._names():
             if not name.startswith(TEMPORARY_PREFIX):
                 with storage_errors(self.folder / name, "delete"), contextlib.suppress(FileNotFoundError):
-                    _remove(self.folder, self.folder / name)
+                    _remove(self.folder / name)
         return usage
 
     def _prepare(self) -> bool:
@@ -209,15 +209,15 @@ def _open_private(path: Path) -> BinaryIO:
     return open(descriptor, "rb")
 
 
-def _make(folder: Path, entry: Path, reader: ContentReader, path: str) -> BinaryIO:
-    staging = folder / fresh_name()
+def _make(entry: Path, reader: ContentReader, path: str) -> BinaryIO:
+    staging = entry.with_name(fresh_name())
     with storage_errors(staging, "write"):
         try:
             staging.mkdir(mode=0o700)
             file = _write(staging / _BYTES, _windows(reader, path))
             try:
                 write_new_file(str(staging / _SEAL), [_seal(entry.name, os.fstat(file.fileno()))], mode=_SEAL_MODE)
-                _publish(folder, staging, entry)
+                _publish(staging, entry)
             except BaseException:
                 file.close()
                 raise
@@ -242,7 +242,7 @@ def _write(path: Path, windows: Iterator[memoryview]) -> BinaryIO:
     return file
 
 
-def _publish(folder: Path, staging: Path, entry: Path) -> None:
+def _publish(staging: Path, entry: Path) -> None:
     try:
         os.rename(staging, entry)
     except OSError as error:
@@ -250,13 +250,13 @@ def _publish(folder: Path, staging: Path, entry: Path) -> None:
             raise
         # What lies there is damaged, or somebody was faster; either is replaced.
         with contextlib.suppress(OSError):
-            _remove(folder, entry)
+            _remove(entry)
             os.rename(staging, entry)
 
 
-def _remove(folder: Path, entry: Path) -> None:
+def _remove(entry: Path) -> None:
     """Take a copy away whole: nobody sees one without its seal. Raises plain ``OSError``."""
-    aside = folder / fresh_name()
+    aside = entry.with_name(fresh_name())
     os.rename(entry, aside)
     if stat.S_ISDIR(os.lstat(aside).st_mode):
         shutil.rmtree(aside)
