@@ -199,16 +199,12 @@ def _scratch() -> str:
     folder = _scratches.get(process)
     if folder is None or not os.path.isdir(folder):
         folder = _scratches[process] = tempfile.mkdtemp(prefix="ledger-")
-        _when_this_process_ends(_remove_scratch, folder, process)
+        atexit.register(_remove_scratch, folder, process)
+        multiprocessing = sys.modules.get("multiprocessing.util")
+        if multiprocessing is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
+            # A fork that `multiprocessing` made ends without calling the handlers of an exit.
+            multiprocessing.Finalize(None, _remove_scratch, args=(folder, process), exitpriority=-1)
     return folder
-
-
-def _when_this_process_ends(call: Callable[[str, int], None], folder: str, process: int) -> None:
-    atexit.register(call, folder, process)
-    multiprocessing = sys.modules.get("multiprocessing.util")
-    if multiprocessing is not None and sys.modules["multiprocessing.process"].parent_process() is not None:
-        # A fork that `multiprocessing` made ends without calling the handlers of an exit.
-        multiprocessing.Finalize(None, call, args=(folder, process), exitpriority=-1)
 
 
 def _remove_scratch(folder: str, process: int) -> None:
