@@ -13,7 +13,6 @@ from ledger.blobs import Fault, needs_of, uncached
 from ledger.core.touching import every_content
 from ledger.core.workspace import Workspace
 from ledger.errors import IntegrityError, LedgerError, StorageError
-from ledger.history import History
 from ledger.history.sharing import accepted_tips, gained
 from ledger.ids import CommitId
 from ledger.records import Content
@@ -76,7 +75,7 @@ def needed_by(workspace: Workspace, contents: Iterable[Content]) -> set[str]:
 def _contents(workspace: Workspace, tip: CommitId) -> Iterator[tuple[str, Content | LedgerError]]:
     """The contents of all versions of the branch, and of what other refs have beside it."""
     yield from every_content(workspace, workspace.history.snapshot(tip))
-    commits = _ancestors(workspace.history, tip)
+    commits = {commit.id for commit in workspace.history.log(tip)}
     for ref, target in sorted(accepted_tips(workspace.history.git_dir).items()):
         try:
             commit = workspace.history.commit_behind(target)
@@ -85,10 +84,6 @@ def _contents(workspace: Workspace, tip: CommitId) -> Iterator[tuple[str, Conten
                 yield from every_content(workspace, workspace.history.snapshot(commit))
         except LedgerError as error:
             yield ref, error
-
-
-def _ancestors(history: History, tip: CommitId) -> set[CommitId]:
-    return {commit.id for commit in history.log(tip)}
 
 
 def _untold(label: str, why: LedgerError | Fault) -> LedgerError:

@@ -72,7 +72,7 @@ class RemoteStores:
     @functools.cached_property
     def stores(self) -> tuple[Store, ...]:
         """The stores themselves; one that is away, or cannot be opened, is an error when it is asked."""
-        return tuple(map(self._opened, self._urls))
+        return tuple(map(self._opened, self._remote_of))
 
     def behind(self, own: Store) -> Store:
         """A store, and these behind it, to read from."""
@@ -112,7 +112,7 @@ class RemoteStores:
 
     @functools.cached_property
     def _optional(self) -> tuple[Store, ...]:
-        return tuple(OptionalStore(without_secrets(url), functools.partial(self._open, url)) for url in self._urls)
+        return tuple(OptionalStore(without_secrets(url), functools.partial(self._open, url)) for url in self._remote_of)
 
     def _opened(self, url: str) -> Store:
         try:
@@ -143,10 +143,6 @@ class RemoteStores:
         name = self._remote_of[url]
         return setting_named(self._ledger_dir, store_setting(name, self._config.remotes[name]))
 
-    @property
-    def _urls(self) -> list[str]:
-        return list(self._remote_of)
-
     @functools.cached_property
     def _remote_of(self) -> dict[str, str]:
         """The URL of each store, with the name of the first remote that has it."""
@@ -162,7 +158,7 @@ class RemoteStores:
         where = without_secrets(remote.url)
         if not url:
             return
-        if url not in self._urls:
+        if url not in self._remote_of:
             self._forget()
             raise StoreUnavailableError(
                 f"the store of {name} ({where}) could not be looked for at first",
@@ -177,13 +173,13 @@ class RemoteStores:
                 remote=name,
             )
         if self._has_published(name):
-            store_id(self.stores[self._urls.index(url)])
+            store_id(self.stores[list(self._remote_of).index(url)])
         if not remote.store:
             self._refuse_stores_behind(name, remote)
 
     def _refuse_stores_behind(self, name: str, remote: RemoteConfig) -> None:
         """Raise where a remote is a ledger that reads bytes of others from stores that are not read here."""
-        read_here = {_place(url) for url in (store_url(self._ledger_dir, self._config), *self._urls)}
+        read_here = {_place(url) for url in (store_url(self._ledger_dir, self._config), *self._remote_of)}
         for other, store in remotes_of(remote):
             if store and _place(store) not in read_here:
                 where, behind = without_secrets(remote.url), without_secrets(store)
