@@ -16,9 +16,9 @@ from typing import Final, NamedTuple, NoReturn, TypeVar
 from ledger.blobs.optional import AwayError
 from ledger.blobs.spooled import stage
 from ledger.blobs.store import (
-    CachingStore,
     StagedObject,
     Store,
+    forget,
     fresh,
     get_into,
     gets_at_once,
@@ -163,8 +163,7 @@ class FallbackStore:
     def forget(self, key: str) -> None:
         """Drop the copies of an object that the stores may have."""
         for store in self._stores:
-            if isinstance(store, CachingStore):
-                store.forget(key)
+            forget(store, key)
 
     def from_any(self, read: Callable[[Store], _Result]) -> tuple[_Result, Store] | None:
         """What ``read`` gives of the first store that it succeeds with, and that store; only if all are tried."""

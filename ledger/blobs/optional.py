@@ -5,13 +5,14 @@ opened or asked counts as empty for a minute, with one warning. Not for loading:
 an error. Knows nothing of digests.
 """
 
+import contextlib
 import copy
 import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from ledger.blobs.store import CachingStore, Store, fresh, get_into, gets_at_once, settle, size_of, uncached
+from ledger.blobs.store import Store, forget, fresh, get_into, gets_at_once, settle, size_of, uncached
 from ledger.errors import ConfigError, FormatError, MissingDependencyError, StorageError, StoreMismatchError
 from ledger.forks import ThreadLock
 from ledger.notices import warn_user
@@ -102,12 +103,8 @@ class OptionalStore:
 
     def forget(self, key: str) -> None:
         """Drop the copies of an object."""
-        try:
-            store = self._ask(lambda store: store)
-        except AwayError:
-            return  # nothing of it is read either
-        if isinstance(store, CachingStore):
-            store.forget(key)
+        with contextlib.suppress(AwayError):  # nothing of it is read either
+            self._ask(lambda store: forget(store, key))
 
     def _seen_as(self, view: Callable[[Store], Store]) -> "OptionalStore":
         """This store in another view; if one is away, both are."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ledger.blobs.store import CachingStore, Store, fresh, get_into, gets_at_once, size_of, uncached
+from ledger.blobs.store import Store, forget, fresh, get_into, gets_at_once, size_of, uncached
 from ledger.errors import ReadOnlyError
 
 
@@ -59,5 +59,4 @@ class ReadOnlyStore:
 
     def forget(self, key: str) -> None:
         """Drop the copies of an object."""
-        if isinstance(self._store, CachingStore):
-            self._store.forget(key)
+        forget(self._store, key)

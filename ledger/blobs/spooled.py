@@ -2,16 +2,16 @@
 
 For stores that must know an object's key before its first byte, as buckets do: the name of a pack follows from what is
 in it. So a pack is collected in a file without a name, which is gone with whoever made it, and is sent from there.
-Memory holds only what is on its way, never a whole pack. Local stores have a better way (`StagingStore`), and a store
-that takes only whole objects is given what the file holds.
+Memory holds only what is on its way, never a whole pack. Local stores have a better way (their own ``stage``), and a
+store that takes only whole objects is given what the file holds.
 """
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO, BinaryIO
 
-from ledger.blobs.store import FETCH_SIZE, SendingStore, StagedObject, StagingStore, Store, size_of
+from ledger.blobs.store import FETCH_SIZE, StagedObject, Store, size_of
 from ledger.disk import storage_errors, temporary_folder, write_parts
 
 _BLOCK_SIZE = 1 << 20
@@ -20,7 +20,7 @@ _BLOCK_SIZE = 1 << 20
 class SpooledObject:
     """An object bound for ``store``, in a file that nobody else sees."""
 
-    def __init__(self, store: SendingStore) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         with storage_errors(temporary_folder(), "write a temporary file in"):
             self._file = tempfile.TemporaryFile()  # noqa: SIM115  # closed when it is sent, dropped or forgotten
@@ -32,7 +32,7 @@ class SpooledObject:
 
     def publish(self, key: str) -> None:
         """Send the object to the store."""
-        self._store.put_file(key, self._file)
+        put_file(self._store, key, self._file)
         self.drop()
 
     def drop(self) -> None:
@@ -46,16 +46,21 @@ class SpooledObject:
 
 
 def stage(store: Store) -> StagedObject | None:
-    """A new object of a store that takes one in parts or from a file, else ``None``."""
-    if isinstance(store, StagingStore):
-        return store.stage()
-    return SpooledObject(store) if isinstance(store, SendingStore) else None
+    """A new object without a key, of a store that takes one in parts or from a file; ``None`` of any other."""
+    begin: Callable[[], StagedObject | None] | None = getattr(store, "stage", None)
+    if begin is not None:
+        return begin()
+    return SpooledObject(store) if hasattr(store, "put_file") else None
 
 
 def put_file(store: Store, key: str, file: BinaryIO) -> None:
-    """Publish the bytes of a file, held in memory only where the store takes nothing else."""
-    if isinstance(store, SendingStore):
-        store.put_file(key, file)
+    """Publish all bytes of a file, held in memory only where the store takes nothing else.
+
+    Where the file stands afterwards is not said.
+    """
+    send: Callable[[str, BinaryIO], None] | None = getattr(store, "put_file", None)
+    if send is not None:
+        send(key, file)
     else:
         store.put(key, [whole(file)])
 

@@ -6,14 +6,15 @@ deletes. Errors: ``FileNotFoundError`` for an object that is not there, and
 `StorageError` or one of its kinds for everything else. Calls may come from any thread.
 
 What a store may be able to do besides is asked through the functions below, which make do without it: `get_into`,
-`size_of`, `etag_of`, `location_of`, `settle`, `puts_at_once`, `gets_at_once`, `from_any`, `uncached` and `fresh`. They
-look for a method or attribute of that name instead of asking whether the store fulfils a protocol, which would take a
-twentieth of a small load; that stores here use no other is checked by `tests/blobs/test_abilities.py`. There is no base
-class for stores in front of others, because each does something of its own in nearly every call.
+`size_of`, `etag_of`, `location_of`, `settle`, `puts_at_once`, `gets_at_once`, `from_any`, `uncached`, `fresh` and
+`forget`, and `stage` and `put_file` of `ledger.blobs.spooled`. They look for a method or attribute of that name instead
+of asking whether the store fulfils a protocol, which would take a twentieth of a small load; that stores here use no
+other is checked by `tests/blobs/test_abilities.py`. There is no base class for stores in front of others, because each
+does something of its own in nearly every call.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO, Final, Protocol, TypeVar, runtime_checkable
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from ledger.errors import IntegrityError, StorageError
 from ledger.notices import warn_user
@@ -62,38 +63,6 @@ class StagedObject(Protocol):
 
     def drop(self) -> None:
         """Give up what was written."""
-
-
-@runtime_checkable
-class StagingStore(Store, Protocol):
-    """A store that takes an object in parts, before its key is known, so that nobody has to hold it in memory."""
-
-    def stage(self) -> StagedObject | None:
-        """A new object without a key; ``None`` where the store behind this one takes only whole objects."""
-
-
-@runtime_checkable
-class SendingStore(Store, Protocol):
-    """A store that takes an object from a file of this machine, so that nobody has to hold it in memory."""
-
-    def put_file(self, key: str, file: BinaryIO) -> None:
-        """Publish all bytes of an open file, as `Store.put` does; where the file stands afterwards is not said."""
-
-
-@runtime_checkable
-class CachingStore(Store, Protocol):
-    """A store that may give back a copy of an object instead of the object."""
-
-    @property
-    def uncached(self) -> Store:
-        """The same objects, never as copies."""
-
-    @property
-    def fresh(self) -> Store:
-        """The same objects, as copies only where this process has made them: what others kept is not believed."""
-
-    def forget(self, key: str) -> None:
-        """Drop the copies of an object; it is read anew the next time."""
 
 
 @runtime_checkable
@@ -188,6 +157,14 @@ def fresh(store: Store) -> Store:
     return other
 
 
+def forget(store: Store, key: str) -> bool:
+    """Drop the copies of an object, so that it is read anew the next time; says whether the store may have any."""
+    drop: Callable[[str], None] | None = getattr(store, "forget", None)
+    if drop is not None:
+        drop(key)
+    return drop is not None
+
+
 def from_any(store: Store, read: Callable[[Store], _Result]) -> tuple[_Result, Store] | None:
     """What ``read`` gives of the first of several stores that it succeeds with, and that store.
 
@@ -225,9 +202,7 @@ def _read_past_cache(store: Store, key: str, read: Callable[[Store], _Result]) -
     except IntegrityError as error:
         if _is_missing(error):
             raise
-        if isinstance(store, CachingStore):
-            store.forget(key)
-        elif gets_at_once(store) is None:
+        if not forget(store, key) and gets_at_once(store) is None:
             raise
         return read(store)
 

@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import ledger.blobs
+from ledger.blobs import spooled
 from ledger.blobs import store as abilities
 
 PROTOCOLS = (
     abilities.Store,
-    abilities.StagingStore,
-    abilities.SendingStore,
-    abilities.CachingStore,
     abilities.PrunableStore,
 )
 ASKED: dict[str, Callable[..., Any]] = {
@@ -27,6 +25,9 @@ ASKED: dict[str, Callable[..., Any]] = {
     "from_any": abilities.from_any,
     "uncached": abilities.uncached,
     "fresh": abilities.fresh,
+    "forget": abilities.forget,
+    "stage": spooled.stage,
+    "put_file": spooled.put_file,
 }
 """The function that looks for each ability; it takes the store, and then what the ability takes."""
 
