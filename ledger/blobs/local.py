@@ -89,11 +89,12 @@ class LocalStore:
 
     def has(self, key: str) -> bool:
         """Whether there is a file of that key."""
-        return self._size(self._path(key)) is not None
+        return self.size(key) is not None
 
     def size(self, key: str) -> int | None:
         """The bytes of a file, or ``None`` where there is none."""
-        return self._size(self._path(key))
+        status = status_of(self._path(key))
+        return status.st_size if status is not None else None
 
     def put(self, key: str, parts: Sequence[bytes]) -> None:
         """Write a file, fsync it, and give it its name; nothing happens where it lies there already.
@@ -104,10 +105,10 @@ class LocalStore:
         if key == STORE_KEY:
             create_file(path, parts)
             return
-        if self._holds(path, parts):
+        if self._holds(key, parts):
             settle_file(path)
             return
-        _report_other_bytes(key, path, lambda: self._holds(path, parts))
+        _report_other_bytes(key, path, lambda: self._holds(key, parts))
         try:
             write_file(path, parts)
         except StorageError as error:
@@ -146,29 +147,21 @@ class LocalStore:
     def _path(self, key: str) -> str:
         return os.path.join(self.root, key)
 
-    def _size(self, path: str) -> int | None:
-        status = status_of(path)
-        return status.st_size if status is not None else None
-
-    def _holds(self, path: str, parts: Sequence[bytes]) -> bool:
+    def _holds(self, key: str, parts: Sequence[bytes]) -> bool:
         """Whether a file holds exactly these bytes: presence alone is never trusted."""
-        if self._size(path) != sum(map(len, parts)):
+        if self.size(key) != sum(map(len, parts)):
             return False
         offset = 0
-        for part in parts:
-            for start in range(0, len(part), _COMPARE_SIZE):
-                expected = part[start : start + _COMPARE_SIZE]
-                if self._read_or_nothing(path, offset + start, len(expected)) != expected:
-                    return False
-            offset += len(part)
-        return True
-
-    def _read_or_nothing(self, path: str, start: int, length: int) -> bytes | None:
         try:
-            return read_file(path, start=start, length=length)
+            for part in parts:
+                for start in range(0, len(part), _COMPARE_SIZE):
+                    expected = part[start : start + _COMPARE_SIZE]
+                    if self.get(key, offset + start, len(expected)) != expected:
+                        return False
+                offset += len(part)
         except (FileNotFoundError, StorageError):
-            # Unreadable is as good as damaged: it is written again.
-            return None
+            return False  # unreadable is as good as damaged: it is written again
+        return True
 
 
 class _StagedFile:
