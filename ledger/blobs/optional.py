@@ -57,11 +57,6 @@ class OptionalStore:
             return None
 
     @property
-    def puts_at_once(self) -> int:
-        """Nothing is put here."""
-        return 1
-
-    @property
     def uncached(self) -> "OptionalStore":
         """The same store without a cache."""
         return self._seen_as(uncached)

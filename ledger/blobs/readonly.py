@@ -9,8 +9,6 @@ from ledger.errors import ReadOnlyError
 class ReadOnlyStore:
     """The objects of ``store``, which nothing is put into; it is not listed and nothing is deleted either."""
 
-    puts_at_once = 1
-
     def __init__(self, store: Store) -> None:
         self._store = store
         self.gets_at_once = gets_at_once(store)
