@@ -27,7 +27,7 @@ def repack(
     for key, stretches in needed.items():
         index = load_index(store, pack_of(key), label=label)
         for number in numbers_in(index, stretches):
-            stored = _checked(store, index, number, label)
+            stored = checked_reading(store, key, partial(read_chunks, index, range(number, number + 1), label))
             if not builder.has_room(len(stored)):
                 places |= _put(target, builder, waiting)
                 builder, waiting = PackBuilder(), {}
@@ -79,12 +79,6 @@ def _joined(chunks: Iterator[PackedChunk]) -> Iterator[Run]:
         run = (pack, number, 1)
     if run is not None:
         yield run
-
-
-def _checked(store: Store, index: PackIndex, number: int, label: str) -> bytes:
-    """The stored bytes of a chunk, once they are what its digest says."""
-    read = partial(read_chunks, index, range(number, number + 1), label)
-    return checked_reading(store, pack_key(index.pack), read)
 
 
 def _put(store: Store, builder: PackBuilder, waiting: Mapping[PackedChunk, int]) -> dict[PackedChunk, PackedChunk]:
