@@ -121,11 +121,6 @@ def _read_id(store: Store) -> str:
             "with all its files (specs/stores.md, 7)",
             url=store.url,
         ) from error
-    return _id_in(data, where)
-
-
-def _id_in(data: bytes, where: str) -> str:
-    """The id in a ``store.json``; raises `FormatError`."""
     if len(data) > _MOST_BYTES:
         raise FormatError(f"{where}: more than {_MOST_BYTES} bytes", where=where)
     record = decode(data, _StoreRecord, where=where)
