@@ -21,41 +21,35 @@ PROBLEM_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def _share(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+def _share(text: str) -> float:
     """A share of the whole, ``5%`` or ``0.05``, as a number up to 1."""
-    if text is None:
-        return None
     try:
         share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         share = 0.0
     if not 0 < share <= 1:
-        raise click.BadParameter(f"{text!r} is no share above 0 and up to 100%, such as 5%", context, parameter)
+        raise click.BadParameter(f"{text!r} is no share above 0 and up to 100%, such as 5%")
     return share
 
 
-def _seconds(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+def _seconds(text: str) -> float:
     """A time, ``60s``, ``5m``, ``1h`` or a number of seconds, in seconds."""
-    if text is None:
-        return None
     number, unit = (text[:-1], text[-1]) if text[-1:] in _SECONDS else (text, "s")
     try:
         seconds = float(number) * _SECONDS[unit]
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise click.BadParameter(f"{text!r} is no time such as 60s, 5m or 1h", context, parameter)
+        raise click.BadParameter(f"{text!r} is no time such as 60s, 5m or 1h")
     return seconds
 
 
 @click.command(cls=ExampleCommand, short_help="Check history, records and bytes.", example="ledger verify --quick")
 @click.option("--quick", is_flag=True, help="Check records, and only ask whether the bytes are there.")
 @click.option("--deep", is_flag=True, help="Read everything again, as without any option.")
+@click.option("--sample", type=_share, metavar="SHARE", help="Check only so much, such as 5%, and next time the next.")
 @click.option(
-    "--sample", callback=_share, metavar="SHARE", help="Check only so much, such as 5%, and next time the next."
-)
-@click.option(
-    "--for", "seconds", callback=_seconds, metavar="TIME", help="Stop after a time, such as 60s; go on next time."
+    "--for", "seconds", type=_seconds, metavar="TIME", help="Stop after a time, such as 60s; go on next time."
 )
 @json_option
 @pass_session
