@@ -33,7 +33,7 @@ class Settings:
     def under(self, stronger: "Settings") -> "Settings":
         """Both merged: each switch as ``stronger`` sets it, or as these do where it leaves it open."""
         switches = {
-            each.name: _first(getattr(stronger, each.name), getattr(self, each.name))
+            each.name: getattr(self if getattr(stronger, each.name) is None else stronger, each.name)
             for each in fields(self)
             if each.name != "substitutions"
         }
@@ -47,7 +47,3 @@ class StepOptions:
     settings: Settings = field(default_factory=Settings)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     materializers: Mapping[str, tuple[type[BaseMaterializer], ...]] = field(default_factory=dict)
-
-
-def _first(*words: bool | None) -> bool | None:
-    return next((word for word in words if word is not None), None)
