@@ -5,7 +5,7 @@ history, the stores, the settings, the clock and the user of one ledger director
 its users need are given here as well.
 """
 
-from ledger.core.bodies import body_on
+from ledger.core.bodies import body_on, running
 from ledger.core.caching import CacheHit
 from ledger.core.default import ledger_for_reading, ledger_for_writing
 from ledger.core.ledger import Ledger
@@ -50,4 +50,5 @@ __all__ = [
     "needed_objects",
     "needed_since",
     "present",
+    "running",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ledger.lookup import ArtifactVersion
 from ledger.records import Producer
@@ -29,27 +29,37 @@ class Body(Protocol):
     def note_loaded(self, version: ArtifactVersion) -> None:
         """Record that a version was loaded in the body."""
 
+    def end(self) -> None:
+        """Note that the body is over."""
 
-_running: ContextVar[tuple["Ledger", Body] | None] = ContextVar("ledger_body", default=None)
+
+class Running(NamedTuple):
+    """A body that is running, and the ledger of its run."""
+
+    ledger: "Ledger"
+    body: Body
+
+
+_running: ContextVar[Running | None] = ContextVar("ledger_body", default=None)
 
 
 @contextmanager
 def body_on(ledger: "Ledger", body: Body) -> Iterator[None]:
     """A block that is a step's body, in which the ledger of the run is the default one."""
-    token = _running.set((ledger, body))
+    token = _running.set(Running(ledger, body))
     try:
         yield
     finally:
+        body.end()
         _running.reset(token)
+
+
+def running() -> Running | None:
+    """The body that is running; ``None`` outside of steps."""
+    return _running.get()
 
 
 def running_body(path: Path) -> Body | None:
     """The body that is running on the ledger at a path; ``None`` for another ledger, which its run does not record."""
-    found = _running.get()
-    return found[1] if found is not None and found[0].path == path else None
-
-
-def ledger_of_run() -> "Ledger | None":
-    """The ledger of the run whose body this is; ``None`` outside of bodies."""
-    found = _running.get()
-    return found[0] if found is not None else None
+    now = running()
+    return now.body if now is not None and now.ledger.path == path else None

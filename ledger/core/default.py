@@ -9,7 +9,7 @@ saves is part of the run, whose records name it.
 import os
 from pathlib import Path
 
-from ledger.core.bodies import ledger_of_run
+from ledger.core.bodies import running
 from ledger.core.creation import create_ledger, refuse_existing_path
 from ledger.core.ledger import Ledger
 from ledger.core.workspace import user_identity, utc_now
@@ -27,8 +27,8 @@ _USER = ("HOME", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_CONFIG_GLOBAL", "XD
 
 def ledger_for_reading() -> Ledger:
     """The default ledger; raises `LedgerNotFoundError` with the command that makes one."""
-    if (ledger := ledger_of_run()) is not None:
-        return ledger
+    if (now := running()) is not None:
+        return now.ledger
     path = find_ledger(os.environ)
     if path is None:
         raise none_found(os.environ)
@@ -40,8 +40,8 @@ def ledger_for_writing() -> Ledger:
 
     Raises `LedgerExistsError` where something else has its place.
     """
-    if (ledger := ledger_of_run()) is not None:
-        return ledger
+    if (now := running()) is not None:
+        return now.ledger
     path = find_ledger(os.environ)
     if path is None:
         return _opened(_make())

@@ -1,23 +1,19 @@
 """What a running step knows of itself, and what it says about its outputs while it runs.
 
-Which step runs is a context variable, so that code anywhere below its body can ask. What it says is only kept here:
-`runtime.runner` publishes it with the outputs when the body is over.
+Which body runs is a context variable of `ledger.core`, so that code anywhere below it can ask. What it says is only
+kept here: `runtime.runner` publishes it with the outputs when the body is over.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from typing import Any
 from uuid import UUID
 
-from ledger.core import ArtifactVersion
+from ledger.core import ArtifactVersion, running
 from ledger.errors import StepContextError
 from ledger.forks import ThreadLock
 from ledger.records import Producer, StepInput, VersionRef, check_given_tags, merge, normalise_given
-
-_current: ContextVar["StepContext | None"] = ContextVar("ledger_step", default=None)
 
 
 class StepContext:
@@ -168,7 +164,7 @@ class StepContext:
 
 def get_step_context() -> StepContext:
     """The context of the step that is running; raises `StepContextError` (a ``RuntimeError``) outside a step."""
-    context = _current.get()
+    context = current_step()
     if context is None:
         raise StepContextError(
             "the step context is only available inside a step",
@@ -180,15 +176,5 @@ def get_step_context() -> StepContext:
 
 def current_step() -> StepContext | None:
     """The context of the step that is running, or ``None``."""
-    return _current.get()
-
-
-@contextmanager
-def running(context: StepContext) -> Iterator[None]:
-    """A block that is the body of a step."""
-    token = _current.set(context)
-    try:
-        yield
-    finally:
-        context.end()
-        _current.reset(token)
+    now = running()
+    return now.body if now is not None and isinstance(now.body, StepContext) else None

@@ -31,7 +31,7 @@ from ledger.ids import new_uuid
 from ledger.notices import tell_user
 from ledger.records import CacheRecord, Name
 from ledger.runtime.arguments import ledger_of, resolve_inputs
-from ledger.runtime.context import StepContext, running
+from ledger.runtime.context import StepContext
 from ledger.runtime.fingerprint import cache_key, source_digest
 from ledger.runtime.graph import Graph
 from ledger.runtime.notes import noted, saving
@@ -199,7 +199,7 @@ def _execute(run: Run, attempt: Attempt) -> None:
         outputs={output.key: (output.declared, output.name) for output in planned.outputs},
         publish_run=partial(publish_waiting, run),
     )
-    with running(context), body_on(run.ledger, context):
+    with body_on(run.ledger, context):
         returned = planned.step.entrypoint(**values)
     if not run.is_own:
         raise StepInterfaceError(
