@@ -24,7 +24,7 @@ from ledger.blobs.links import MOST_LINKS, follow_links
 from ledger.blobs.local import LocalStore
 from ledger.blobs.mending import mend_content, mendable_keys
 from ledger.blobs.moving import packs_in, repack
-from ledger.blobs.needs import needs_of, sizes_of
+from ledger.blobs.needs import Needs, needs_of, sizes_of
 from ledger.blobs.opening import create_store, is_deleted, open_store, store_id, store_record
 from ledger.blobs.optional import OptionalStore
 from ledger.blobs.pruning import (
@@ -66,6 +66,7 @@ __all__ = [
     "FsspecStore",
     "GatheredPuts",
     "LocalStore",
+    "Needs",
     "ObjectCache",
     "OptionalStore",
     "PrunableStore",

@@ -5,7 +5,7 @@ Takes a pass over the records of every version, so it is asked only where someth
 
 from collections.abc import Iterator, Mapping
 
-from ledger.blobs import Fault, Store, needs_of, sizes_of
+from ledger.blobs import Fault, Needs, Store, needs_of, sizes_of
 from ledger.core.workspace import Workspace
 from ledger.errors import LedgerError
 from ledger.history import Snapshot
@@ -44,7 +44,9 @@ def touched_contents(
     """
     seen: set[Content] = set()
     for label, content in every_content(workspace, snapshot):
-        if isinstance(content, Content) and content not in seen and any(_touching(stores, content, faults)):
+        if isinstance(content, LedgerError) or content in seen:
+            continue
+        if any(_touching(needs_of(stores, content), content, faults)):
             seen.add(content)
             yield label, content
 
@@ -68,16 +70,18 @@ def touched_versions(
             where = by_object.get(str(found.facts.get("digest")))
             places = [where] if where is not None else []
         else:
-            places = list(_touching(stores, found, faults))
+            needs = needs_of(stores, found)
+            is_readable = is_readable and needs.fault is None
+            places = list(_touching(needs, found, faults))
         for place in places:
             touched.setdefault(place, []).append(label)
     return touched, is_readable
 
 
-def _touching(stores: Store, content: Content, faults: Mapping[str, Fault]) -> Iterator[str]:
+def _touching(needs: Needs, content: Content, faults: Mapping[str, Fault]) -> Iterator[str]:
     """The keys of the damaged objects of which a content needs a damaged part."""
     sizes = sizes_of(content)
-    for key, stretches in needs_of(stores, content).stretches.items():
+    for key, stretches in needs.stretches.items():
         fault = faults.get(key)
         if fault is not None and fault.touches(stretches, sizes.get(key)):
             yield key

@@ -104,6 +104,7 @@ class Check:
         try:  # apart from the above: lost records of runs do not hide the artifacts
             pieces += [Piece("artifact", name) for name in self._snapshot.artifact_names()]
         except (IntegrityError, StorageError) as error:
+            self._versions.hides_needs = True
             self.found.note_error("artifacts", error)
         if self._deep:
             pieces += [Piece("object", key) for key in sorted(self._listed)]
@@ -134,7 +135,8 @@ class Check:
         # What no version needs is no problem, as long as every version says what it needs.
         unneeded = {key for key in self.found.store if is_readable and key not in touched}
         # At a revision, what later versions need looks spare.
-        tells_spare = is_whole and self._snapshot is not None and self._workspace.revision is None
+        is_now = self._snapshot is not None and self._workspace.revision is None
+        tells_spare = is_whole and is_now and not self._versions.hides_needs
         spare = self._listed - self._versions.named.keys() if tells_spare else set()
         return Report(
             versions=self._versions.count,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from ledger.blobs import (
     Checked,
     Fault,
+    Needs,
     Store,
     absent,
     check_linked,
@@ -47,6 +48,8 @@ class VersionCheck:
         """How many versions were checked."""
         self.named: dict[str, int | None] = {}
         """The objects that those need, chunks with the plain size that the first manifest gives them."""
+        self.hides_needs = False
+        """Whether damage hides what one of them needs, so that more may be needed than is named."""
         self._other_sizes: dict[str, set[int]] = {}  # that later manifests give chunks
         self._elsewhere: set[str] = set()  # those that were not listed and not looked for yet
         self._with_tables: dict[tuple[bytes, int, int | None, bool], tuple[bool, str | None]] = {}
@@ -64,9 +67,9 @@ class VersionCheck:
             for claim in snapshot.claims(name):
                 self.count += 1
                 self._check_id(claim)
-                if claim.label not in wrong:
-                    self._check_version(snapshot, claim)
+                self._check_version(snapshot, claim, is_told=claim.label in wrong)
         except LedgerError as error:
+            self.hides_needs = True
             self._found.note_error(name, error)
         if len(self._elsewhere) >= _TOGETHER:
             self.finish()
@@ -92,16 +95,19 @@ class VersionCheck:
             self._found.note_error(claim.label, error)
         self._ids.add(id)
 
-    def _check_version(self, snapshot: Snapshot, claim: Claim) -> None:
+    def _check_version(self, snapshot: Snapshot, claim: Claim, *, is_told: bool) -> None:
+        """Check what a version needs; of records that cannot be read it may be ``is_told`` already what is wrong."""
         try:
             manifest = self._workspace.facts(snapshot, claim).manifest
         except LedgerError as error:
-            self._found.note_error(claim.label, error)
+            self.hides_needs = True
+            if not is_told:
+                self._found.note_error(claim.label, error)
             return
         content = manifest.content
         if not self._is_whole(claim, content):
             # That is told once; the objects that it names are needed all the same.
-            self._name(needs_of(self._stores, content).stretches, {})
+            self._name(self._needs_of(content).stretches, {})
             return
         has_links, contradiction = self._check_content_once(content)
         try:
@@ -124,12 +130,17 @@ class VersionCheck:
 
     def _check_content(self, content: Content) -> tuple[bool, str | None]:
         """Check what a content needs; whether it has links, as far as that can be told, and what contradicts it."""
-        needs = needs_of(self._stores, content)
+        needs = self._needs_of(content)
         self._elsewhere |= self._name(needs.stretches, sizes_of(content)) - self._listed
         self._found.note([needs.fault])
         if self._deep and needs.fault is None:
             self._found.note([check_table(self._stores, content)])
         return needs.fault is None and needs.has_links, needs.contradiction
+
+    def _needs_of(self, content: Content) -> Needs:
+        needs = needs_of(self._stores, content)
+        self.hides_needs |= needs.fault is not None
+        return needs
 
     def _name(self, keys: Iterable[str], sizes: Mapping[str, int]) -> set[str]:
         """Note which objects a content needs; those of which nobody has said so yet, or of a chunk not that size."""

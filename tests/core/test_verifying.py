@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,15 @@ print(sorted(found))
 
 def stored(ledger: Ledger, kind: str) -> list[Path]:
     return sorted(path for path in (store_of(ledger) / kind).rglob("*") if path.is_file())
+
+
+def loosen(ledger: Ledger) -> None:
+    """Take every object of the history out of its pack, into a file of its own."""
+    for pack in list((ledger.git_dir / "objects" / "pack").glob("*.pack")):
+        data = pack.read_bytes()
+        pack.with_suffix(".idx").unlink()
+        pack.unlink()
+        git(ledger, "unpack-objects", "-q", data=data)
 
 
 @pytest.fixture
@@ -121,6 +132,51 @@ def test_what_nothing_names_is_information(shared: Ledger) -> None:
     assert (True, [(orphan.object, True)]) == (report.ok, [(each.object, each.is_damaged) for each in report.orphans])
 
 
+def lose_table(ledger: Ledger) -> None:
+    (store_of(ledger) / table_key(ledger.get("weights", 2).content.digest)).unlink()
+
+
+def plant_event(ledger: Ledger) -> None:
+    plant(ledger, {"/".join((*ledger.get("weights", 1).claim.path, f"{uuid.uuid4()}.json")): b"{}"})
+
+
+def lose_artifacts(ledger: Ledger) -> None:
+    tree = git(ledger, "rev-parse", "main:artifacts")
+    loosen(ledger)
+    (ledger.git_dir / "objects" / tree[:2] / tree[2:]).unlink()
+
+
+@pytest.mark.parametrize("hide", [lose_table, plant_event, lose_artifacts])
+def test_where_damage_hides_what_is_needed_nothing_is_an_orphan(shared: Ledger, hide: Callable[[Ledger], None]) -> None:
+    """Bytes are not said to be needed by no version where a record or table that may name them cannot be read."""
+    hide(shared)
+    report = shared.verify()
+    assert (False, ()) == (report.ok, report.orphans)
+    shutil.rmtree(shared.path)  # it is beyond what the fixture expects
+
+
+def test_what_may_be_needed_is_a_problem_where_it_is_damaged(shared: Ledger) -> None:
+    """A damaged pack counts as one while the table that may name it is lost."""
+    lose_table(shared)
+    pack = min(stored(shared, "packs"), key=lambda path: path.stat().st_size)
+    damage(pack)
+    report = shared.verify()
+    assert f"packs/{pack.parent.name}/{pack.name}" in [problem.object for problem in report.problems]
+    assert () == report.orphans
+
+
+def test_a_version_among_which_something_stands_needs_its_bytes(shared: Ledger) -> None:
+    """What is wrong with where a version stands hides nothing of its bytes: they are no orphans, and are missed."""
+    version = shared.get("iris")
+    plant(shared, {"/".join((*version.claim.path, "stray.txt")): b"x"})
+    report = shared.verify()
+    assert ([("iris@1",)], ()) == ([problem.versions for problem in report.problems], report.orphans)
+    [chunk] = stored(shared, "chunks")
+    chunk.unlink()
+    [_, missing] = shared.verify().problems
+    assert ("missing", ("iris@1",)) == (missing.kind, missing.versions)
+
+
 def test_what_a_dead_writer_left_is_information(shared: Ledger) -> None:
     """A temporary file that nobody has written to for a day is listed; a younger one may be a live writer's."""
     left = store_of(shared) / "packs" / f"tmp_{'0' * 16}"
@@ -135,13 +191,7 @@ def test_damage_to_a_record_names_its_version(shared: Ledger) -> None:
     """A Git object that cannot be read is one problem with the versions that cannot be read for it."""
     path = next(path for path in git(shared, "ls-tree", "-r", "main").splitlines() if "version.json" in path)
     blob = path.split()[2]
-    for pack in (shared.git_dir / "objects" / "pack").glob("*.pack"):
-        if blob in git(shared, "verify-pack", "-v", str(pack)):
-            git(shared, "unpack-objects", "-q", data=pack.read_bytes())
-            moved = pack.read_bytes()
-            pack.with_suffix(".idx").unlink()
-            pack.unlink()
-            git(shared, "unpack-objects", "-q", data=moved)
+    loosen(shared)
     damage(shared.git_dir / "objects" / blob[:2] / blob[2:])
     [problem] = shared.verify().problems
     assert ("corrupt", 1) == (problem.kind, len(problem.versions))
