@@ -29,7 +29,8 @@ def decode_enum(held: Json, kind: Any) -> Enum:
         if parts and all(part in members for part in parts):
             return functools.reduce(operator.or_, (members[part] for part in parts))
         bits = _flag_of_bits(kind, value)
-        if bits is not None and all(part.isdecimal() or _has_bits(members.get(part), value) for part in parts):
+        # A name may have the sign in it that stands between names.
+        if bits is not None and (bits.name == name or all(_is_of_bits(part, members, value) for part in parts)):
             return bits
     raise MaterializerError(
         f"enum {class_name} has no member {name!r}, the value was saved as one",
@@ -51,8 +52,10 @@ def _flag_of_bits(kind: Any, value: int) -> Enum | None:
     return found if isinstance(found, Enum) and found.value == value else None
 
 
-def _has_bits(member: Enum | None, value: int) -> bool:
-    return member is not None and member.value & value == member.value
+def _is_of_bits(part: str, members: dict[str, Enum], value: int) -> bool:
+    """Whether a part of a flag's name is a member that is in its bits, or bits without a name."""
+    member = members.get(part)
+    return part.isdecimal() or (member is not None and member.value & value == member.value)
 
 
 def is_enum(kind: type) -> bool:

@@ -53,6 +53,9 @@ class Bits(enum.IntFlag):
     HIGH = 2
 
 
+Piped = enum.Flag("Piped", {"a|b": 1, "c": 2})
+
+
 class Kept(enum.Flag, boundary=enum.KEEP):
     ONE = 1
 
@@ -203,6 +206,7 @@ class TestEnum(MaterializerContract):
             Rights.READ,
             Rights.READ | Rights.WRITE,
             Rights(0),
+            Piped(1) | Piped(2),
             *_UNNAMED,
         ]
 
