@@ -25,6 +25,10 @@ def write_npy(file: IO[bytes], array: "np.ndarray[Any, Any]") -> None:
     """Write an array in its memory order; object arrays are refused by numpy."""
     import numpy as np
 
+    if not _are_fields_in_order(array.dtype):
+        from numpy.lib.recfunctions import repack_fields
+
+        array = repack_fields(array, recurse=True)  # type: ignore[no-untyped-call, unused-ignore]
     # Only field names can need the newer header; numpy would warn when it takes it unasked.
     version = _PLAIN if array.dtype.names is None else _UNICODE
     if version == _PLAIN and array.nbytes >= _LARGE and not array.dtype.hasobject and array.flags.forc:
@@ -57,6 +61,14 @@ def map_npy(file: IO[bytes], name: str) -> "np.ndarray[Any, Any]":
         empty.flags.writeable = False
         return empty
     return np.memmap(file, dtype, "r", file.tell(), shape, "F" if is_fortran else "C")
+
+
+def _are_fields_in_order(dtype: "np.dtype[Any]") -> bool:
+    """Whether the fields of a dtype, if it has any, lie one after the other as they are named, as a header says it."""
+    try:
+        return dtype.names is None or dtype.descr is not None
+    except ValueError:
+        return False
 
 
 def _new_array(shape: int | tuple[int, ...], dtype: "np.dtype[Any]") -> "np.ndarray[Any, Any]":

@@ -192,6 +192,16 @@ def test_arrays_that_are_alike_have_dtypes_of_their_own(bench: Bench) -> None:
     assert other.dtype.names == bench.round_trip(records).dtype.names == ("a", "b")
 
 
+def test_fields_that_lie_in_another_order_than_they_are_named_come_back(bench: Bench) -> None:
+    """A choice of fields in an order of one's own, and fields that share bytes, are as good as any."""
+    records = np.array([(1, 2.5), (3, 4.5)], dtype=[("a", "i4"), ("b", "f8")])
+    shared = np.array([258], "<i4").view({"names": ["all", "low"], "formats": ["<i4", "u1"], "offsets": [0, 0]})
+    for array in (records[["b", "a"]], shared, np.ma.array(records[["b", "a"]], mask=[(0, 1), (0, 0)])):
+        loaded = bench.round_trip(array)
+        assert (type(array), array.dtype.names, array.tolist()) == (type(loaded), loaded.dtype.names, loaded.tolist())
+        assert [array[name].dtype for name in array.dtype.names] == [loaded[name].dtype for name in loaded.dtype.names]
+
+
 def test_objects_that_only_pickle_could_save_are_refused(bench: Bench) -> None:
     """An array that holds a function is an error with a hint, not a pickle."""
     with pytest.raises(MaterializerError, match="only pickle"):
