@@ -54,6 +54,20 @@ def test_tables_and_arrays_are_data_in_plain_python(value: pd.DataFrame) -> None
     assert type(value) is type(saved.load())
 
 
+@pytest.mark.parametrize(
+    "value",
+    [pd.Series(["a", "b"]), pd.Series(pd.to_datetime(["2020-01-01"])), np.zeros(0), np.array([["a", "b"], ["c", "a"]])],
+    ids=["texts", "times", "empty", "table of texts"],
+)
+def test_what_has_no_mean_has_a_shape(value: pd.Series) -> None:
+    """Statistics that do not exist cost neither a warning nor shape, dtype and size."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        saved = save_artifact(value, "x")
+    assert {"shape", "dtype", "storage_size"} <= saved.metadata.keys()
+    assert list(value.shape) == saved.metadata["shape"]
+
+
 def test_a_trained_model_is_a_model() -> None:
     """An estimator is of type MODEL without being told, and predicts the same when loaded."""
     model = SVC(gamma=0.001).fit(FRAME.to_numpy(), [0, 1, 1])

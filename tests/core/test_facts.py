@@ -16,6 +16,7 @@ from ledger.errors import ArgumentTypeError, ArtifactNotFoundError, InvalidTagEr
 from ledger.history import Claim
 from ledger.ids import EventId, VersionId
 from ledger.lookup.facts import facts_of
+from ledger.materializers import BaseMaterializer
 from ledger.records import Name, TagsEvent, VersionString, decode_manifest
 from tests.kit.clones import manifest_bytes
 from tests.kit.ledgers import git, manifest_of, state_of
@@ -122,6 +123,31 @@ def test_the_users_metadata_beats_the_automatic(ledger: Ledger) -> None:
     """What is given with the save wins over what was worked out; `storage_size` is always worked out."""
     saved = ledger.save([1, 2, 3], "x", run_metadata={"length": "mine"})
     assert ("mine", saved.size) == (saved.metadata["length"], saved.metadata["storage_size"])
+
+
+class Luckless(BaseMaterializer):
+    """Saves what a text says, and fails at saying anything of it."""
+
+    SKIP_REGISTRATION = True
+
+    def save(self, value: str) -> None:
+        with self.open("text", "w") as file:
+            file.write(value)
+
+    def load(self, data_type: type | None) -> str:
+        with self.open("text", "r") as file:
+            return str(file.read())
+
+    def extract_metadata(self, value: str) -> dict[str, Any]:
+        raise RuntimeError(value)
+
+
+def test_a_failing_extractor_costs_its_own_keys_only(ledger: Ledger) -> None:
+    """The size and what the user says are there as ever, and the value loads."""
+    with pytest.warns(UserWarning, match="RuntimeError: four"):
+        saved = ledger.save("four", "x", materializer=Luckless, run_metadata={"mine": 1})
+    assert {"mine": 1, "storage_size": 4} == saved.metadata
+    assert "four" == saved.load()
 
 
 def test_the_users_metadata_stays_without_the_automatic(ledger: Ledger) -> None:
