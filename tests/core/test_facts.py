@@ -135,7 +135,7 @@ class Luckless(BaseMaterializer):
             file.write(value)
 
     def load(self, data_type: type | None) -> str:
-        with self.open("text", "r") as file:
+        with self.open("text") as file:
             return str(file.read())
 
     def extract_metadata(self, value: str) -> dict[str, Any]:
