@@ -134,7 +134,7 @@ class Luckless(BaseMaterializer):
         with self.open("text", "w") as file:
             file.write(value)
 
-    def load(self, data_type: type | None) -> str:
+    def load(self, _: type | None) -> str:
         with self.open("text") as file:
             return str(file.read())
 
