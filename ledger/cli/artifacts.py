@@ -5,7 +5,7 @@ import datetime as dt
 import click
 
 from ledger.cli.arguments import limit_option, metadata_option, moment, type_option
-from ledger.cli.printing import Shape, print_fields, print_json, print_table
+from ledger.cli.printing import Shape, print_fields, print_json, print_list, print_table
 from ledger.cli.session import (
     ExampleCommand,
     Session,
@@ -70,7 +70,7 @@ def versions() -> None:
 def list_artifacts(session: Session, tags: tuple[str, ...]) -> None:
     """List the artifacts by name, with their latest version."""
     found = session.reader().artifacts(tag=tags or None)
-    _show_list(session, _ARTIFACT_COLUMNS, list(map(listed_artifact_shape, found)))
+    print_list(_ARTIFACT_COLUMNS, list(map(listed_artifact_shape, found)), wants_json=session.json)
 
 
 @artifact.command("show", cls=ExampleCommand, example="ledger artifact show iris")
@@ -120,7 +120,7 @@ def list_versions(
         created_after=since,
         limit=limit,
     )
-    _show_list(session, _VERSION_COLUMNS, list(readable(found, version_shape, label_of)))
+    print_list(_VERSION_COLUMNS, list(readable(found, version_shape, label_of)), wants_json=session.json)
 
 
 @versions.command("show", cls=ExampleCommand, example="ledger artifact version show iris@1")
@@ -134,13 +134,6 @@ def show_version(session: Session, version: str) -> None:
     if not session.json:
         click.echo()
         print_table(_FILE_COLUMNS, map(file_shape, found.files()))
-
-
-def _show_list(session: Session, columns: dict[str, str], shapes: list[Shape]) -> None:
-    if session.json:
-        print_json(shapes)
-    else:
-        print_table(columns, shapes)
 
 
 def _show_one(session: Session, shape: Shape, metadata: dict[str, object]) -> None:

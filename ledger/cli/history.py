@@ -8,7 +8,7 @@ from typing import NoReturn
 import click
 
 from ledger.cli.arguments import limit_option
-from ledger.cli.printing import print_json, print_table
+from ledger.cli.printing import print_list
 from ledger.cli.session import ExampleCommand, Session, complete_version, json_option, pass_session
 from ledger.cli.shapes import commit_shape, labels_in
 from ledger.errors import MissingDependencyError
@@ -49,10 +49,7 @@ def log(session: Session, name: str | None, limit: int | None) -> None:
         or any(label == wanted if version else label.startswith(wanted) for label in labels_in(commit.message))
     )
     shapes = [commit_shape(commit) for commit in itertools.islice(concerned, check_limit(limit))]
-    if session.json:
-        print_json(shapes)
-    else:
-        print_table(_COMMIT_COLUMNS, shapes)
+    print_list(_COMMIT_COLUMNS, shapes, wants_json=session.json)
 
 
 @click.command(cls=PassThrough, example="ledger git log --oneline", options_metavar="", add_help_option=False)

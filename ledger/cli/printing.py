@@ -52,6 +52,14 @@ def print_json(document: object) -> None:
     click.echo(as_json(document, indent=2))
 
 
+def print_list(columns: Mapping[str, str], shapes: Sequence[Shape], *, wants_json: bool) -> None:
+    """Print things as one JSON document, or as `print_table` does."""
+    if wants_json:
+        print_json(shapes)
+    else:
+        print_table(columns, shapes)
+
+
 def print_table(columns: Mapping[str, str], shapes: Iterable[Shape]) -> None:
     """Print things as rows; ``columns`` says which key stands below which header.
 

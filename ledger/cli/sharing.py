@@ -8,7 +8,7 @@ import msgspec
 
 import ledger
 from ledger.cli.arguments import PATH
-from ledger.cli.printing import counted, print_json, print_line, print_made, print_table
+from ledger.cli.printing import counted, print_json, print_line, print_list, print_made
 from ledger.cli.session import ExampleCommand, Session, complete_remote, json_option, pass_session
 from ledger.lookup import RemoteConfig, likely_store_of_remote, place_for_new, read_config, settings_for
 from ledger.wording import without_secrets
@@ -128,7 +128,4 @@ def list_remotes(session: Session) -> None:
         }
         for name, settings in sorted(read_config(path).remotes.items())
     ]
-    if session.json:
-        print_json(shapes)
-    else:
-        print_table({"NAME": "name", "URL": "url", "STORE": "store"}, shapes)
+    print_list({"NAME": "name", "URL": "url", "STORE": "store"}, shapes, wants_json=session.json)
