@@ -57,11 +57,6 @@ class ContentWriter:
         self._over = ""
 
     @property
-    def size(self) -> int:
-        """The bytes of the files so far."""
-        return sum(file.size for file in self._files)
-
-    @property
     def files(self) -> tuple[FileEntry, ...]:
         """The files that are complete so far, in the order of the stream."""
         return tuple(self._files)

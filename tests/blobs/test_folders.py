@@ -72,7 +72,7 @@ def refused(store: LocalStore, folder: Path) -> UnsupportedFileError:
     writer = ContentWriter(store)
     with pytest.raises(UnsupportedFileError) as caught:
         writer.add_folder("", folder)
-    assert (writer.size, objects(store)) == (0, {})
+    assert (writer.files, objects(store)) == ((), {})
     return caught.value
 
 
