@@ -23,6 +23,9 @@ class Body(Protocol):
     def producer(self, output: str) -> Producer:
         """How a version that is saved in the body names it."""
 
+    def show_run(self) -> None:
+        """Publish what a version that is saved in the body names, its run, unless it is."""
+
     def note_saved(self, version: ArtifactVersion) -> None:
         """Tie a version that was saved in the body to its step."""
 

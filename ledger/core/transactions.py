@@ -234,6 +234,7 @@ class Transaction:
         drafts += self._events
         drafts += self._records
         if drafts:
+            self._show_run()
             workspace = self._workspace
             with durability(workspace.config.durability):
                 self._deposit.finish()
@@ -248,6 +249,11 @@ class Transaction:
                 pending.published = handle
                 if self._body is not None and pending.request.save_type in _BY_HAND:
                     self._body.note_saved(handle)
+
+    def _show_run(self) -> None:
+        """Publish the run first: whoever gets the versions from a remote would look in vain for what made them."""
+        if self._body is not None and any(pending.request.save_type in _BY_HAND for pending in self._pending):
+            self._body.show_run()
 
     def __reduce__(self) -> NoReturn:
         raise ArgumentTypeError(

@@ -113,7 +113,7 @@ class StepContext:
             self.loaded[found] = None
 
     def show_run(self) -> None:
-        """Publish what the run has done so far and not said yet, for a body that looks at the run it is part of."""
+        """Publish what the run has done so far and not said yet, for a body that looks at it or saves something."""
         with self._lock:
             if not self._is_over:
                 self._publish_run()

@@ -409,6 +409,29 @@ def test_a_version_knows_its_run_at_once_and_its_step_when_that_is_recorded() ->
     assert run == Client().get_artifact_version("aside").run
 
 
+def test_what_a_body_saves_is_never_in_the_history_before_its_run() -> None:
+    """Who gets the version while the body goes on, or after it died, gets the run too, cached steps included."""
+    held: list[Any] = []
+
+    @step
+    def first() -> int:
+        return 1
+
+    @step(enable_cache=False)
+    def second(given: int) -> None:
+        save_artifact(given, "aside")
+        run = Client().list_pipeline_runs()[-1]
+        held.append((run.is_recorded, [found.status for found in run.steps.values()]))
+
+    @pipeline
+    def training() -> None:
+        second(first())
+
+    training()
+    training()
+    assert [(True, ["completed"]), (True, ["cached"])] == held
+
+
 def test_a_step_sees_the_steps_before_it() -> None:
     """A body finds its run by the context's id, with the outputs of all steps so far, cached ones included."""
 
