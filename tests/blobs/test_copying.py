@@ -18,12 +18,10 @@ from ledger.blobs import (
     FallbackStore,
     FsspecStore,
     LocalStore,
-    ObjectCache,
     Store,
     create_store,
     link_content,
 )
-from ledger.blobs.cached import CachedStore
 from ledger.blobs.retrying import RetryingStore
 from ledger.errors import ArgumentError, DiskFullError, IntegrityError
 from ledger.ids import new_uuid
@@ -569,38 +567,3 @@ def test_linked_files_that_changed_are_not_sent(source: LocalStore, far: FsspecS
     with pytest.raises(IntegrityError, match=r"raw@1: the file '0\.csv' has 2 bytes"):
         copy_content(source, far, content, label="raw@1")
     assert not far.has("raw/in/0.csv")
-
-
-def test_to_a_store_behind_a_url(source: LocalStore) -> None:
-    """Any store will do."""
-    content = stored(source, b"x" * 2_000_000)
-    far = create_store("memory://far")
-    copy_content(source, far, content, label="iris@1")
-    assert b"x" * 2_000_000 == ContentReader(far, content, label="iris@1").read("data.bin")
-
-
-def test_from_a_store_behind_a_url_with_a_bad_copy_kept(target: LocalStore, tmp_path: Path) -> None:
-    """What this machine has kept of a distant store is checked like everything else, and fetched again."""
-    cache = ObjectCache(tmp_path / "cache", 1 << 30)
-    far = CachedStore(FsspecStore(f"memory://{new_uuid(0)}"), cache)
-    small, large = stored(far, b"0123456789"), stored(far, b"x" * 2_000_000)
-    for path in cache.folder.rglob("*.*"):
-        path.write_bytes(bytes(path.stat().st_size))
-    for content in (small, large):
-        copy_content(far, target, content, label="iris@1")
-        ContentReader(target, content, label="iris@1").check()
-
-
-def test_damage_to_an_index_is_not_passed_on_though_the_cache_is_good(target: LocalStore, tmp_path: Path) -> None:
-    """The index that is put is the one that lies in the other store, and is checked as that."""
-    inner = FsspecStore(f"memory://{new_uuid(0)}")
-    far = CachedStore(inner, ObjectCache(tmp_path / "cache", 1 << 30))
-    content = stored(far, noise(2_000_000))
-    ContentReader(far, content, label="iris@1").check()
-    (pack,) = inner.list("packs")
-    data = inner.get(pack)
-    inner.delete(pack)
-    inner.put(pack, [data[:-100], b"?" * 50, data[-50:]])
-    with pytest.raises(IntegrityError, match="iris@1"):
-        copy_content(far, target, content, label="iris@1")
-    assert [] == list(target.list("packs"))
