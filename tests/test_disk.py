@@ -115,6 +115,16 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, error: BaseExc
     assert (b"old", ["file"]) == (target.read_bytes(), names_in(tmp_path))
 
 
+def test_a_write_that_is_interrupted_at_its_end_leaves_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes are whole then, under a name that nobody would look for."""
+    monkeypatch.setattr(os, "rename", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        write_file(tmp_path / "file", [b"bytes"])
+    assert [] == names_in(tmp_path)
+
+
 def test_a_killed_write_leaves_what_was_there(tmp_path: Path) -> None:
     """A process that dies in the middle of a write leaves the old file, and a temporary one that nobody reads."""
     target = tmp_path / "file"
@@ -330,6 +340,14 @@ def test_a_staged_file_is_that_of_the_process_that_made_it(tmp_path: Path) -> No
     assert 0 == os.waitpid(child, 0)[1]
     staged.publish(tmp_path / "file")
     assert b"bytes" == (tmp_path / "file").read_bytes()
+
+
+def test_a_staged_file_is_durable_before_it_has_its_name(tmp_path: Path, synced: list[str]) -> None:
+    """Its bytes are synced under its temporary name, and its name behind that."""
+    staged = StagedFile(tmp_path)
+    staged.write_at(0, [b"bytes"])
+    staged.publish(tmp_path / "file")
+    assert [staged.path, str(tmp_path)] == synced
 
 
 def test_a_file_is_moved_for_good(tmp_path: Path, synced: list[str]) -> None:

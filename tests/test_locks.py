@@ -21,6 +21,7 @@ from ledger.disk import (
     LockFile,
     alone,
     is_abandoned,
+    locks_end_here,
 )
 from ledger.disk.own_files import OwnFile
 from ledger.errors import LockTimeoutError, StorageError
@@ -261,6 +262,21 @@ def test_who_handles_an_interrupt_can_have_the_lock(tmp_path: Path, monkeypatch:
         lock.try_hold()
     assert lock.try_hold() is not None
     assert caught.value.__traceback__ is not None
+
+
+def test_no_lock_outlives_a_block_that_is_interrupted(tmp_path: Path) -> None:
+    """Whoever keeps the interrupt, as a notebook does, keeps its frames, and none of them keeps a lock."""
+    lock = LockFile(tmp_path / "lock")
+
+    def hold() -> None:
+        held = lock.hold(timeout=0)
+        assert held
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as kept, locks_end_here():
+        hold()
+    assert lock.try_hold() is not None
+    assert kept.tb
 
 
 def test_a_file_system_without_flock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

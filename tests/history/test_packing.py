@@ -27,7 +27,7 @@ from ledger.history.objects import Objects
 from ledger.history.old_packs import open_old_packs
 from ledger.history.pack_writing import release_pack, write_pack
 from ledger.history.packfile import PackFile, count_in_index, encode_index
-from ledger.history.packing import FOLD_AT, TIERS, plan_fold
+from ledger.history.packing import FOLD_AT, TIERS, plan_fold, tidy
 from ledger.history.repacking import execute_packing, plan_packing
 from ledger.history.replacing import fold_at_once, put_in_place
 from ledger.records import check_name
@@ -82,6 +82,27 @@ def test_a_pack_that_is_to_be_kept_is_kept(history: History) -> None:
     assert {kept, closed} <= {*packs_of(history)}
     assert len(packs_of(history)) < 20
     assert_whole(history, 35)
+
+
+@pytest.mark.parametrize("mark", [".promisor", ".mtimes"])
+def test_a_pack_that_git_treats_in_its_own_way_is_not_folded(history: History, mark: str) -> None:
+    """What a partial clone was promised, or what Git keeps only for a while, is not mixed with anything else."""
+    saves(history, 2)
+    marked, *others = packs_of(history)
+    marked.with_suffix(mark).touch()
+    packs = open_old_packs(history.objects.pack_directory, [marked.stem, *(other.stem for other in others)])
+    marked.with_suffix(mark).unlink()
+    assert {other.stem for other in others} == {old.base.name for old in packs}
+
+
+def test_a_pack_that_lost_its_index_gets_it_back(history: History) -> None:
+    """As one that a killed fold leaves: without it nobody would find what is in it, nor fold it."""
+    saves(history, 3)
+    index = packs_of(history)[1].with_suffix(".idx")
+    before = index.read_bytes()
+    index.unlink()
+    tidy(history.objects)
+    assert before == index.read_bytes()
 
 
 def test_packs_with_deltas_are_left_alone(history: History) -> None:

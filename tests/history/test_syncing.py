@@ -16,7 +16,7 @@ import pytest
 
 from ledger import Ledger
 from ledger.errors import ArgumentError, FormatError, RemoteError, StorageError
-from ledger.history import Remote, check_remote, git_program, refuse_secrets, syncing, transport
+from ledger.history import RecordDraft, Remote, check_remote, git_program, refuse_secrets, syncing, transport
 from ledger.history.ancestry import commits_between
 from ledger.history.sharing import adopt_plan, plan_sync, push_plan
 from ledger.ids import CommitId
@@ -55,6 +55,29 @@ def test_a_merge_has_the_remote_first(pair: tuple[Ledger, Ledger], hub: Path) ->
     assert message.startswith("merge behind origin, 1 version renumbered\n\nArtifact: iris@3\nId: ")
     assert "\nRenumbered: iris@2\nTime: " in message
     assert [] == list((bob.git_dir / "objects" / "pack").glob("*.keep")), "Git's housekeeping may have its pack now"
+
+
+def test_a_merge_that_moves_nothing_says_no_more(pair: tuple[Ledger, Ledger]) -> None:
+    """No number of versions is told where there is none."""
+    ada, bob = pair
+    bob.sync()
+    ada.save("of ada", "wine")
+    bob.save("of bob", "rose")
+    bob.sync()
+    ada.sync()
+    assert git(ada, "log", "-1", "--format=%B", "main").startswith("merge behind origin\n\nTime: ")
+
+
+def test_a_plan_counts_events_and_what_runs_recorded(pair: tuple[Ledger, Ledger], hub: Path) -> None:
+    """An event by its own name, a record of a run by its path, each once; manifests and pointers are no such news."""
+    ada, _ = pair
+    history = ada.workspace.history
+    ada.save("named", "iris", "cat")
+    ada.tag("iris", ["good"])
+    run = ("runs", "2026-11-29", "run", "run.json")
+    history.publish([RecordDraft(path=run, data=b"{}")], author=AUTHOR, now=NOW, subject="run")
+    plan = plan_sync(history, Remote("origin", str(hub)), author=AUTHOR, now=NOW)
+    assert (2, True) == (len(plan.other_unpublished), run in plan.other_unpublished)
 
 
 def test_git_is_told_what_the_remote_holds(pair: tuple[Ledger, Ledger], hub: Path) -> None:
