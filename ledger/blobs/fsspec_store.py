@@ -112,30 +112,14 @@ class FsspecStore:
         Registered data with other bytes is the user's: `IntegrityError`.
         """
         data = b"".join(parts)
-        is_there = self._holds(key, data)
-        if is_there:
-            return
-        if is_there is not None:
-            refuse_replacing(self._url, key)
-        path = self._path(key)
-        with self._asking(key, "write"):
-            if self._protocol in _OBJECT_STORES:
-                self._files.pipe_file(path, data)
-            else:
-                self._put_and_rename(path, lambda staging: self._files.pipe_file(staging, data))
+        self._publish(key, lambda path: self._files.pipe_file(path, data), is_there=self._holds(key, data))
 
     def put_file(self, key: str, file: BinaryIO) -> None:
         """Upload the bytes of a file, a little at a time where they can be renamed when they are complete."""
         if self._protocol in _OBJECT_STORES:
             self.put(key, [whole(file)])
-            return
-        is_there = holds_file(self, key, file)
-        if is_there:
-            return
-        if is_there is not None:
-            refuse_replacing(self._url, key)
-        with self._asking(key, "write"):
-            self._put_and_rename(self._path(key), lambda staging: self._copy(file, staging))
+        else:
+            self._publish(key, lambda path: self._copy(file, path), is_there=holds_file(self, key, file))
 
     def list(self, prefix: str) -> Iterator[str]:
         """The keys below a folder, in order; temporary objects are none."""
@@ -183,6 +167,18 @@ class FsspecStore:
         with self._files.open(path, "wb") as target:
             for block in blocks_of(file):
                 target.write(block)
+
+    def _publish(self, key: str, write: Callable[[str], object], *, is_there: bool | None) -> None:
+        """Let ``write`` make an object, unless the same bytes are there; with others it may be the user's."""
+        if is_there:
+            return
+        if is_there is not None:
+            refuse_replacing(self._url, key)
+        with self._asking(key, "write"):
+            if self._protocol in _OBJECT_STORES:
+                write(self._path(key))
+            else:
+                self._put_and_rename(self._path(key), write)
 
     def _put_and_rename(self, path: str, write: Callable[[str], object]) -> None:
         folder = path.rpartition("/")[0]
