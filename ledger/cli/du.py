@@ -36,11 +36,8 @@ def du(session: Session, name: str | None) -> None:
         rows = [shape for artifact in chosen for shape in _version_shapes(artifact, only)]
         print_table(_VERSION_COLUMNS, [*rows, *(_sum_of(artifact) for artifact in chosen if only is None)])
     else:
-        print_table(_ARTIFACT_COLUMNS, [*map(_artifact_row, chosen), _total(usage)])
-
-
-def _artifact_row(artifact: "ArtifactUsage") -> Shape:
-    return {**_artifact_shape(artifact), "versions": len(artifact.versions)}
+        rows = [{**_artifact_shape(artifact), "versions": len(artifact.versions)} for artifact in chosen]
+        print_table(_ARTIFACT_COLUMNS, [*rows, _total(usage)])
 
 
 def _artifact_shape(artifact: "ArtifactUsage", only: str | None = None) -> Shape:
