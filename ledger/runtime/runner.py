@@ -99,17 +99,13 @@ def _save_external(run: Run) -> None:
         with transaction_of(run, "external inputs") as transaction:
             pending = {key: _save_one_external(transaction, external) for key, external in externals.items()}
     except NameCollisionError as error:
-        error.hint = _other_name(next(each for each in externals.values() if each.name == error.facts["name"]))
+        external = next(each for each in externals.values() if each.name == error.facts["name"])
+        error.hint = (
+            f"the name is made of argument {external.argument!r} of step {external.step!r} and of its pipeline: "
+            "call them as before, or otherwise in more than case"
+        )
         raise
     run.external = {key: _published(version) for key, version in pending.items()}
-
-
-def _other_name(external: PlannedExternal) -> str:
-    """What to do about the name of a value from outside, which is made of names in the code."""
-    return (
-        f"the name is made of argument {external.argument!r} of step {external.step!r} and of its pipeline: "
-        "call them as before, or otherwise in more than case"
-    )
 
 
 def _save_one_external(transaction: Transaction, external: PlannedExternal) -> PendingVersion:
