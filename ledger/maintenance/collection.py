@@ -113,7 +113,11 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
 
 @locks_end_here()
 def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Collected:
-    """Do what was planned, as far as it is still right; raises `LockTimeoutError` while others are saving."""
+    """Do what was planned, as far as it is still right.
+
+    Raises `LockTimeoutError` while others are saving, and `ReadOnlyError` for a ledger that is open at a revision.
+    """
+    ledger.workspace.refuse_past("collect it")
     workspace = ledger.workspace.afresh()
     store = _own_store(workspace, exclusive=exclusive)
     # First what makes room, as the disk may be full.

@@ -140,8 +140,10 @@ def execute_repair(ledger: Ledger, plan: RepairPlan, *, now: dt.datetime) -> Rep
     """Do what was planned, then check everything again.
 
     Damage to the history hides what else is wrong: what shows when it is mended is planned and done in further rounds.
-    Raises `IntegrityError` where the source has been damaged meanwhile; what was done until then stays.
+    Raises `IntegrityError` where the source has been damaged meanwhile; what was done until then stays. Raises
+    `ReadOnlyError` for a ledger that is open at a revision.
     """
+    ledger.workspace.refuse_past("repair it")
     quarantine = ledger.path / QUARANTINE / now.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
     for number in range(1, _ROUNDS + 1):
         # A folder for each round: nothing that is kept takes the place of what was kept before.

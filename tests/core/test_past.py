@@ -15,6 +15,15 @@ from ledger.errors import (
     RevisionNotFoundError,
     VersionNotFoundError,
 )
+from ledger.maintenance import (
+    Source,
+    execute_gc,
+    execute_packing,
+    execute_repair,
+    plan_gc,
+    plan_packing,
+    plan_repair,
+)
 from tests.kit.ledgers import git, state_of
 
 
@@ -92,12 +101,16 @@ def test_a_moment_before_the_beginning_is_an_error(ledger: Ledger) -> None:
         ledger.at(7)  # type: ignore[arg-type]
 
 
+NO_SOURCE = Source(where="nowhere", store=None, git_dir=None)
 WRITES: dict[str, Callable[[Ledger], object]] = {
     "save": lambda past: past.save(1, "x"),
     "register": lambda past: past.register(past.path / "store", "x"),
     "tag": lambda past: past.tag("x", ["t"]),
     "untag": lambda past: past.untag("x", ["t"]),
     "log": lambda past: past.log_metadata({"a": 1}, "x"),
+    "pack": lambda past: execute_packing(past, plan_packing(past)),
+    "gc": lambda past: execute_gc(past, plan_gc(past)),
+    "repair": lambda past: execute_repair(past, plan_repair(past, NO_SOURCE), now=past.now()),
     "transaction": lambda past: past.transaction(),
 }
 
