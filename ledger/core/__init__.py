@@ -18,7 +18,7 @@ from ledger.core.transactions import Transaction
 from ledger.core.usage import ArtifactUsage, Usage, VersionUsage
 from ledger.core.verifying import Check, Piece
 from ledger.core.workspace import Workspace
-from ledger.lookup import Artifact, ArtifactVersion, PipelineRun, StepRun, present
+from ledger.lookup import Artifact, ArtifactVersion, PipelineRun, present
 
 __all__ = [
     "Artifact",
@@ -35,7 +35,6 @@ __all__ = [
     "Problem",
     "Renumbered",
     "Report",
-    "StepRun",
     "SyncReport",
     "Transaction",
     "Usage",

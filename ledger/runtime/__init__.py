@@ -2,7 +2,7 @@
 
 from ledger.runtime.configuration import ArtifactConfig, ExternalArtifact
 from ledger.runtime.context import StepContext, current_step, get_step_context
-from ledger.runtime.lazy import LazyVersion, lazy_lookup
+from ledger.runtime.lazy import lazy_lookup
 from ledger.runtime.pipelines import Pipeline, pipeline
 from ledger.runtime.recording import current_recording
 from ledger.runtime.steps import Step, step
@@ -10,7 +10,6 @@ from ledger.runtime.steps import Step, step
 __all__ = [
     "ArtifactConfig",
     "ExternalArtifact",
-    "LazyVersion",
     "Pipeline",
     "Step",
     "StepContext",
