@@ -24,6 +24,7 @@ from ledger.cli.shapes import (
     readable,
     version_shape,
 )
+from ledger.cli.suggesting import SuggestingGroup
 from ledger.errors import ArgumentError
 from ledger.lookup import leaves, split_label
 
@@ -47,12 +48,12 @@ _VERSION_COLUMNS = {
 _FILE_COLUMNS = {"FILE": "path", "SIZE": "size", "KIND": "kind"}
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def artifact() -> None:
     """Look at artifacts and their versions."""
 
 
-@artifact.group("version")
+@artifact.group("version", cls=SuggestingGroup)
 def versions() -> None:
     """Look at versions."""
 

@@ -30,26 +30,17 @@ from ledger.cli.packing import pack
 from ledger.cli.repairing import repair
 from ledger.cli.runs import run as run_group
 from ledger.cli.saving import get, save
-from ledger.cli.session import Session, UsageCommand, json_option, pass_session
+from ledger.cli.session import Session, json_option, pass_session
 from ledger.cli.sharing import clone, remote, sync
-from ledger.cli.suggesting import suggestion_for
+from ledger.cli.suggesting import SuggestingGroup
 from ledger.cli.verifying import verify
 from ledger.errors import LedgerError, StorageError
 from ledger.interrupts import was_interrupt
 from ledger.system_errors import memory_error
 
 
-class Program(UsageCommand, click.Group):
+class Program(SuggestingGroup):
     """The group of all commands; its help ends with the exit codes."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does; of a word that other programs or groups alone have, the error says what it is here."""
-        word = args[0]
-        if not ctx.resilient_parsing and word not in self.commands and (suggestion := suggestion_for(word, self)):
-            ctx.fail(suggestion)
-        return super().resolve_command(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each exit code means."""

@@ -7,9 +7,10 @@ import click
 
 import ledger
 from ledger.cli.arguments import PATH, dry_run_option
-from ledger.cli.printing import Shape, counted, print_json, print_line, print_table
+from ledger.cli.printing import Shape, counted, print_json, print_line
 from ledger.cli.session import ExampleCommand, Session, json_option, pass_session
-from ledger.cli.verifying import DAMAGED, PROBLEM_COLUMNS, problem_shape
+from ledger.cli.verifying import DAMAGED, print_problems, problem_shape
+from ledger.errors import LedgerNotFoundError
 
 if TYPE_CHECKING:
     from ledger.maintenance import Repaired, RepairPlan
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def repair(context: click.Context, session: Session, source: str, dry_run: bool) -> None:
     """Fetch good copies of what is damaged or missing. What was bad is kept in quarantine; nothing is deleted."""
-    opened = session.ledger()
+    opened = _opened(session)
     plan = ledger.maintenance.plan_repair(opened, ledger.maintenance.find_source(opened, source))
     done: Repaired | None = None
     if not dry_run and not plan.is_empty:
@@ -45,6 +46,15 @@ def repair(context: click.Context, session: Session, source: str, dry_run: bool)
     else:
         _show_done(done)
     context.exit(0 if is_ok else DAMAGED)
+
+
+def _opened(session: Session) -> "ledger.Ledger":
+    """The ledger; where there is none, the hint is not to make an empty one, in which nothing would be wrong."""
+    try:
+        return session.ledger()
+    except LedgerNotFoundError as error:
+        error.hint = "put a copy of it there, as from a backup: repair mends a ledger that is there"
+        raise
 
 
 def _shape(plan: "RepairPlan", done: "Repaired | None", *, is_ok: bool, dry_run: bool) -> Shape:
@@ -70,7 +80,7 @@ def _shape(plan: "RepairPlan", done: "Repaired | None", *, is_ok: bool, dry_run:
 
 def _show_plan(plan: "RepairPlan") -> None:
     if plan.problems:
-        print_table(PROBLEM_COLUMNS, [problem_shape(problem) for problem in plan.problems])
+        print_problems(plan.problems)
     for each in plan.contents:
         print_line(f"{each.label}: {counted(len(each.keys), 'object')} from {plan.source.where}")
     for label in plan.hopeless:
@@ -91,7 +101,7 @@ def _show_plan(plan: "RepairPlan") -> None:
 
 def _show_done(done: "Repaired") -> None:
     if done.report.problems:
-        print_table(PROBLEM_COLUMNS, [problem_shape(problem) for problem in done.report.problems])
+        print_problems(done.report.problems)
     if done.quarantine.exists():
         print_line(f"bad copies are kept in {done.quarantine}")
     print_line(f"repaired; {counted(len(done.report.problems), 'problem')} left")

@@ -5,6 +5,8 @@ from typing import Final
 
 import click
 
+from ledger.cli.session import UsageCommand
+
 ELSEWHERE: Final = {
     "add": ("ledger save",),
     "checkout": ("ledger get",),
@@ -30,6 +32,20 @@ ELSEWHERE: Final = {
 
 DELETING: Final = frozenset({"delete", "rm"})
 """What they call that which there is not here."""
+
+
+class SuggestingGroup(UsageCommand, click.Group):
+    """A group of commands; of a word that other programs or groups alone have, the error says what it is here."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, but for what is said of such a word."""
+        word, program = args[0], ctx.find_root().command
+        assert isinstance(program, click.Group)  # this one, or a group above it
+        if not ctx.resilient_parsing and word not in self.commands and (suggestion := suggestion_for(word, program)):
+            ctx.fail(suggestion)
+        return super().resolve_command(ctx, args)
 
 
 def suggestion_for(word: str, program: click.Group) -> str:

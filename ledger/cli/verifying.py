@@ -1,5 +1,6 @@
 """The command that checks a ledger, all of it or a part at a time."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 DAMAGED = 5
 """The exit code where something is wrong with the ledger."""
 
-PROBLEM_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
-"""How problems look as a table."""
+_PROBLEM_COLUMNS = {"VERSION": "version", "PROBLEM": "kind", "WHAT": "message"}
+_VERSIONS_SHOWN = 10
+"""Of the versions that one problem touches, so many stand in a table; JSON has all."""
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -89,6 +91,23 @@ def problem_shape(problem: "Problem") -> Shape:
     }
 
 
+def print_problems(problems: Iterable["Problem"]) -> None:
+    """Print problems as a table."""
+    print_table(
+        _PROBLEM_COLUMNS,
+        [{**problem_shape(problem), "message": problem.message + _touched(problem.versions)} for problem in problems],
+    )
+
+
+def _touched(versions: Sequence[str]) -> str:
+    """What is said of the versions that a problem touches, where these are several."""
+    if len(versions) <= 1:
+        return ""
+    more = len(versions) - _VERSIONS_SHOWN
+    rest = f" and {counted(more, 'more version')}" if more > 0 else ""
+    return f"; it touches {', '.join(versions[:_VERSIONS_SHOWN])}{rest}"
+
+
 def _print(session: Session, report: "Report") -> None:
     problems = [problem_shape(found) for found in report.problems]
     if session.json:
@@ -106,7 +125,7 @@ def _print(session: Session, report: "Report") -> None:
         )
         return
     if problems:
-        print_table(PROBLEM_COLUMNS, problems)
+        print_problems(report.problems)
     if report.orphans:
         print_line(f"{counted(len(report.orphans), 'object')} of the store that no version needs")
     part = "" if report.is_whole else ", a part of all"

@@ -295,6 +295,13 @@ def test_who_would_delete_is_told_that_nothing_is(cli: Cli, word: str) -> None:
     assert f"Error: No such command {word!r}: versions are never deleted." in cli(word, "iris@1", code=2).err
 
 
+@pytest.mark.parametrize("group", [("artifact",), ("artifact", "version")])
+def test_the_words_of_other_programs_lead_on_from_artifacts(cli: Cli, group: tuple[str, ...]) -> None:
+    """Below the commands that look at artifacts and versions, too."""
+    assert "'delete': versions are never deleted." in cli(*group, "delete", "iris@1", code=2).err
+    assert "Did you mean `ledger diff`?" in cli(*group, "diff", "iris@1", code=2).err
+
+
 def test_the_commands_here_are_not_called_as_elsewhere() -> None:
     """A word that is explained is no command, and what it is said to be called is one."""
     assert not ({*ELSEWHERE, *DELETING} & {*program.commands})

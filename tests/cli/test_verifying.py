@@ -69,6 +69,15 @@ def test_a_problem_names_all_that_it_touches(cli: Cli, iris: dict[str, Any]) -> 
     assert str(chunk).endswith(f"store/{problem['object']}")
 
 
+def test_a_table_of_problems_names_all_versions_too(cli: Cli, iris: dict[str, Any]) -> None:
+    """Who reads the table takes no damaged version for sound; of many, the first ten and how many more."""
+    for _ in range(11):
+        cli("save", "data.csv", "--name", "iris")
+    damage(chunk_of(Ledger.open()))
+    ten = ", ".join(f"iris@{number}" for number in range(1, 11))
+    assert f"; it touches {ten} and 2 more versions\n" in cli("verify", code=5).out
+
+
 def test_what_belongs_to_nobody_is_told(cli: Cli, iris: dict[str, Any]) -> None:
     """An orphan is a line, and no problem."""
     waste(Ledger.open())
@@ -142,6 +151,12 @@ def test_a_source_is_needed(cli: Cli, iris: dict[str, Any], workdir: Path) -> No
     assert "--from" in cli("repair", code=2).err
     assert "neither a store nor a ledger" in cli("repair", "--from", str(workdir / "nowhere"), code=3).err
     assert "this ledger itself" in cli("repair", "--from", str(workdir), code=2).err
+
+
+def test_a_ledger_that_is_gone_is_not_made_anew_to_be_repaired(cli: Cli, copy: str) -> None:
+    """An empty one would be called sound: the hint says that a copy is put back."""
+    shutil.rmtree(".ledger")
+    assert "Hint: put a copy of it there, as from a backup" in cli("repair", "--from", copy, code=3).err
 
 
 def grow_old(store: Path) -> None:
