@@ -386,6 +386,7 @@ def test_a_disk_that_fails_here_refuses_nothing(ledger: Ledger, hub: Path, monke
     """Where what was fetched cannot be read, that is said, and nobody is told to take the commit back."""
     push_by_hand(hub, add={f"{claim(3)}/version.json": MANIFEST})
     really, before, reads = os.pread, {*ledger.git_dir.glob("objects/pack/*.pack")}, count()
+    known = git(ledger, "rev-parse", "refs/ledger/known/origin")
 
     def fail(descriptor: int, *place: int) -> bytes:
         if Path(os.readlink(f"/proc/self/fd/{descriptor}")) in fetched() and next(reads):
@@ -401,6 +402,7 @@ def test_a_disk_that_fails_here_refuses_nothing(ledger: Ledger, hub: Path, monke
             ledger.sync()
     assert "push" not in caught.value.hint
     assert not (ledger.git_dir / "refs" / "ledger" / "quarantine").exists()
+    assert known == git(ledger, "rev-parse", "refs/ledger/known/origin"), "what was not judged is not accepted"
     assert ("iris@3",) == ledger.sync().fetched
 
 
