@@ -6,9 +6,10 @@ processes that make the same ledger at once end up with one, and a crash leaves 
 
 import contextlib
 import datetime as dt
+import itertools
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ledger.blobs import create_store, store_id
@@ -49,14 +50,30 @@ def _create(
     refuse_existing_path(path)
     if os.path.islink(path):  # to an empty folder, which is to be the ledger
         path = Path(os.path.realpath(path))
-    make_directory(path.parent)
     # Durable when it is renamed: nothing refers to it before.
-    with storage_errors(path, "make"), folder_beside(path) as folder:
+    with _folder_around(path), storage_errors(path, "make"), folder_beside(path) as folder:
         _take_after(path, folder)
         _fill(Path(folder), store, remotes)
         make_history(Path(folder))
         _move_into_place(Path(folder), path)
     sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _folder_around(path: Path) -> Iterator[None]:
+    """The folder that a path is in, made with those above it; where the block fails, those that were made go again.
+
+    Only while they are empty: what somebody else has put there meanwhile stays.
+    """
+    missing = list(itertools.takewhile(lambda folder: not is_folder(folder), path.parents))
+    make_directory(path.parent)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for folder in missing:
+                os.rmdir(folder)
+        raise
 
 
 def refuse_existing_path(path: Path) -> None:

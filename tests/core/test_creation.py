@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from ledger import Ledger, load_artifact
-from ledger.errors import ArgumentError, LedgerExistsError, LedgerNotFoundError, ReadOnlyError, StorageError
+from ledger.errors import (
+    ArgumentError,
+    LedgerError,
+    LedgerExistsError,
+    LedgerNotFoundError,
+    ReadOnlyError,
+    StorageError,
+)
 from ledger.lookup import settings_for
 from tests.kit.ledgers import files_below, git, run_python
 
@@ -174,6 +181,17 @@ def test_processes_that_make_one_at_once_end_up_with_one(workdir: Path) -> None:
     assert ["1", "2", "3", "4"] == sorted(out.strip() for out, _ in outputs), outputs
     assert 1 == sum("made a new ledger" in said for _, said in outputs)
     assert {".ledger", "go"} == {path.name for path in workdir.iterdir()}
+
+
+def test_where_no_ledger_can_be_made_no_folder_is_left(workdir: Path) -> None:
+    """Those above it that were made for it go with it; one that was there stays, though it is empty."""
+    (workdir / "mine").mkdir()
+    place = workdir / "mine" / "new" / "deep" / ".ledger"
+    with pytest.raises(LedgerError):
+        Ledger.init(place, store="nowhere://bucket")
+    with pytest.raises(LedgerError):
+        Ledger.clone(workdir / "missing", place)
+    assert [workdir / "mine"] == list(workdir.rglob("*"))
 
 
 def test_a_ledger_can_be_moved(workdir: Path) -> None:
