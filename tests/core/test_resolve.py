@@ -268,6 +268,16 @@ def test_names_are_no_patterns(saved: Ledger, operator: str) -> None:
         saved.get(operator)
 
 
+@pytest.mark.parametrize("operator", ["startswith:c", "contains:a", "oneof:[cat]", "gte:1", "c*", "%"])
+def test_neither_versions_nor_what_is_searched_for_are_patterns(saved: Ledger, operator: str) -> None:
+    """A version is found exactly or not at all, and so are tags and values of metadata."""
+    saved.tag("x", ["cat"])
+    saved.log_metadata({"kind": "cat"}, "x")
+    with pytest.raises(VersionNotFoundError):
+        saved.get("x", operator)
+    assert [] == saved.search(tag=operator) == saved.search(run_metadata={"kind": operator})
+
+
 def test_case_matters(saved: Ledger) -> None:
     """A name in another case finds nothing, and the hint knows better."""
     saved.save(1, "Iris_Dataset")
