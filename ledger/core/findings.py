@@ -7,7 +7,7 @@ nor what is to be checked (`verifying`).
 from collections.abc import Container, Iterable, Mapping
 
 from ledger.blobs import Fault
-from ledger.core.reports import Problem, problem_at
+from ledger.core.reports import Problem, problem_at, versions_among
 from ledger.errors import IntegrityError, LedgerError
 from ledger.history.upkeep import GitFault
 from ledger.system_errors import raise_if_inconclusive
@@ -74,7 +74,7 @@ class Findings:
             )
             self.note_git([fault])
             return
-        self.add(Problem(kind="corrupt", label=label, message=str(error), versions=(label,)))
+        self.add(Problem(kind="corrupt", label=label, message=str(error), versions=versions_among([label])))
 
 
 def _is_of_object(fault: GitFault) -> bool:

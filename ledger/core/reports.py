@@ -3,7 +3,7 @@
 Owns the form of the result and nothing else: `verifying` finds what is wrong, `touching` whom it touches.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -11,7 +11,7 @@ from ledger.enums import FaultKind
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that is wrong: what it is, and the versions it touches, of which ``label`` is the first."""
+    """One thing that is wrong, and the versions it touches: ``label`` is the first, or what is touched otherwise."""
 
     kind: FaultKind
     label: str
@@ -48,7 +48,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def problem_at(kind: FaultKind, where: str, message: str, touched: Mapping[str, list[str]]) -> Problem:
     """The problem of a fault at a place; ``touched`` are the versions that the fault of each place touches."""
-    versions = tuple(dict.fromkeys(touched.get(where, ())))
+    labels = list(dict.fromkeys(touched.get(where, ())))
     return Problem(
-        kind=kind, label=versions[0] if versions else where, message=message, object=where, versions=versions
+        kind=kind, label=labels[0] if labels else where, message=message, object=where, versions=versions_among(labels)
     )
+
+
+def versions_among(labels: Iterable[str]) -> tuple[str, ...]:
+    """Those that are of versions: an artifact's name holds no ``@``."""
+    return tuple(label for label in labels if "@" in label)

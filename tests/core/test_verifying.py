@@ -262,6 +262,15 @@ def test_records_of_runs_are_checked(ledger: Ledger) -> None:
     assert ["cache/ab/y.json", f"{day}/junk.json", "stray.txt"] == labels
 
 
+def test_what_is_no_version_is_among_none(shared: Ledger) -> None:
+    """A record that is not of one, or an artifact that cannot be listed, is told, and no version is said to be it."""
+    plant(shared, {"stray.txt": b"x"})
+    lose_artifacts(shared)
+    problems = shared.verify(deep=False).problems
+    assert {("stray.txt", ()), ("artifacts", ())} == {(problem.label, problem.versions) for problem in problems}
+    shutil.rmtree(shared.path)  # it is beyond what the fixture expects
+
+
 def test_pieces_are_done_in_any_order(shared: Ledger) -> None:
     """A check finds the same whichever way round its pieces are done."""
     damage(stored(shared, "packs")[0])
