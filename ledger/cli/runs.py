@@ -1,5 +1,7 @@
 """The commands that show runs: a list of them, and one as a tree."""
 
+import shlex
+
 import click
 
 from ledger.cli.arguments import limit_option
@@ -91,8 +93,17 @@ def _run_of(reader: Reader, wanted: str) -> PipelineRun:
         of_pipeline = reader.runs(pipeline=wanted, limit=1)
         if not of_pipeline:
             message = f"no run has the id {shown(wanted)}, and none is of a pipeline of that name"
-            raise RunNotFoundError(message, hint=error.hint, id=wanted) from error
+            raise RunNotFoundError(message, hint=_runs_of_version(wanted) or error.hint, id=wanted) from error
         return of_pipeline[0]
+
+
+def _runs_of_version(wanted: str) -> str:
+    """The way to the runs of a version, if that seems to be meant."""
+    if "@" not in wanted:
+        return ""
+    label = shlex.quote(wanted)
+    made, took = f"ledger artifact version show {label}", f"ledger run list --using {label}"
+    return f"`{made}` says which run made it, `{took}` which took it"
 
 
 def _latest(reader: Reader) -> PipelineRun:

@@ -163,6 +163,14 @@ def test_a_run_whose_process_died_says_so(cli: Cli) -> None:
     )
 
 
+def test_a_version_given_for_a_run_is_told_the_way_to_its_runs(cli: Cli) -> None:
+    """Who asks for the run of a version learns which commands name the one that made it and those that took it."""
+    cli("init")
+    told = cli("run", "show", "iris@3", code=3).err
+    assert "`ledger artifact version show iris@3` says which run made it" in told
+    assert "`ledger run list --using iris@3` which took it" in told
+
+
 def test_no_run_is_an_error(cli: Cli) -> None:
     """A run that is not there is named, with the way to those that are."""
     cli("init")
