@@ -264,6 +264,15 @@ def test_who_handles_an_interrupt_can_have_the_lock(tmp_path: Path, monkeypatch:
     assert caught.value.__traceback__ is not None
 
 
+def test_nobody_gives_way_to_the_dead(tmp_path: Path) -> None:
+    """What one who waited to be alone left by dying costs those who come later no time."""
+    (file := tmp_path / "file").touch()
+    (tmp_path / "file.wanted").touch()
+    began = time.monotonic()
+    Hold(file, timeout=1).release()
+    assert time.monotonic() - began < 1
+
+
 def test_no_lock_outlives_a_block_that_is_interrupted(tmp_path: Path) -> None:
     """Whoever keeps the interrupt, as a notebook does, keeps its frames, and none of them keeps a lock."""
     lock = LockFile(tmp_path / "lock")

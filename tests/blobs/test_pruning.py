@@ -1,0 +1,26 @@
+"""Room is made in a store beside those who use it."""
+
+import pytest
+
+from ledger.blobs import LocalStore
+from ledger.blobs.layout import table_key
+from ledger.blobs.moving import repack
+from ledger.blobs.pruning import hold, point_anew
+from ledger.errors import LockTimeoutError
+from tests.kit.contents import load, noise, save
+
+
+def test_a_table_is_rewritten_while_nobody_holds_the_store(store: LocalStore) -> None:
+    """Who holds it relies on what it has read; afterwards the table names the new packs, and once is enough."""
+    data = noise(2_000_000)
+    content = save(store, {"data.bin": data})
+    [pack] = store.list("packs")
+    moves = repack(store, {pack: [(1, 1_000_000)]})
+    table = store.get(table_key(content.digest))
+    held = hold(store, timeout=1)
+    with pytest.raises(LockTimeoutError):
+        point_anew(store, content, moves, timeout=0.05)
+    assert table == store.get(table_key(content.digest))
+    held.release()
+    assert (True, False) == tuple(point_anew(store, content, moves, timeout=1) for _ in range(2))
+    assert {"data.bin": data} == load(store, content)
