@@ -400,6 +400,7 @@ def test_what_git_wrote_is_made_durable(tmp_path: Path, hub: Path, synced: list[
     assert ["HEAD", "config", "refs/heads/main", *folders, "HEAD", "config", "packed-refs", *folders] == there
     synced.clear()
     Ledger.clone(hub, tmp_path / "bob")
+    assert {str(hub / folder) for folder in folders[:2]} <= {*synced}, "a clone builds on it as well"
     assert 1 == sum(path.endswith("history.git/objects/pack") for path in synced)
     assert {"pack", "info"} == {path.name for path in (hub / "objects").iterdir()}
 
