@@ -72,8 +72,9 @@ def refuse_doubles(step: str, keys: list[str]) -> None:
 
 def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """The annotations, those written as strings included; what is defined nowhere counts as any type in them."""
-    local = {**_callers_names(function), **closed_over(function)}
-    return {key: _resolved(function, key, value, local) for key, value in annotations_of(function).items()}
+    written = inspect.unwrap(function)  # a wrapper has its annotations, and may be of a module without their names
+    local = {**_callers_names(written), **closed_over(written)}
+    return {key: _resolved(written, key, value, local) for key, value in annotations_of(function).items()}
 
 
 def _resolved(function: Callable[..., Any], key: str, annotation: Any, local: dict[str, Any]) -> Any:

@@ -142,7 +142,7 @@ def _returns(tree: ast.AST) -> Iterator[ast.expr | None]:
 
 def _compiled_returns(function: Callable[..., Any]) -> Iterator[Any]:
     """What a function returns as far as its code tells: a constant, a tuple of the right length, else ``...``."""
-    code = getattr(function, "__code__", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)  # as `inspect.getsource` reads what a wrapper wraps
     instructions = list(dis.get_instructions(code)) if code is not None else []
     for at, instruction in enumerate(instructions):
         if instruction.opname == "RETURN_CONST":  # Python 3.12 and 3.13

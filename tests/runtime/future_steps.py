@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ledger import step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import elsewhere  # type: ignore[import-not-found]
     from elsewhere import Unknown
 
@@ -44,6 +47,18 @@ def named_of_later() -> tuple[Annotated[Later, "later"], Annotated[list[Later], 
     return Later(), [Later()]
 
 
+@contextmanager
+def watched() -> Iterator[None]:
+    """A decorator whose wrapper is a function of `contextlib`."""
+    yield
+
+
+@step
+@watched()
+def wrapped() -> tuple[Annotated[int, "iris"], str]:
+    return 1, "a"
+
+
 class Later:
     """What is defined below a step that speaks of it."""
 
@@ -65,6 +80,20 @@ def make_local() -> Step[Any]:
         pass
 
     @step
+    def of_local(given: Here) -> Annotated[Here, "here"]:
+        return given
+
+    return of_local
+
+
+def make_wrapped() -> Step[Any]:
+    """The same under a decorator of another module."""
+
+    class Here:
+        pass
+
+    @step
+    @watched()
     def of_local(given: Here) -> Annotated[Here, "here"]:
         return given
 

@@ -305,6 +305,14 @@ def test_annotations_written_as_strings_are_read(late_steps: Any) -> None:
     assert "Here" == local.signature.hints["given"].__name__
 
 
+def test_annotations_below_a_decorator_are_read_where_they_are_written(late_steps: Any) -> None:
+    """What they say is looked up in the function's own module, and around it, not in those of the decorator."""
+    assert ["iris", "output_1"] == keys(late_steps.wrapped)
+    local = late_steps.make_wrapped()
+    assert ["here"] == keys(local)
+    assert "Here" == local.signature.hints["given"].__name__
+
+
 def test_a_name_that_is_defined_nowhere_is_any_type(late_steps: Any) -> None:
     """An annotation that cannot be resolved does not keep a step from being one."""
     assert ["output"] == keys(late_steps.of_nowhere)
@@ -492,11 +500,15 @@ def test_a_config_holds_every_field_in_its_one_form() -> None:
 
 
 def test_a_program_without_source_is_read_from_its_code(workdir: Path) -> None:
-    """On standard input, where Python keeps no source, tuples are split and steps are cached all the same."""
+    """On standard input, without a source, tuples are split and steps are cached all the same, also under a decorator."""
     program = """
+from functools import wraps
 from typing import Annotated
 from ledger import pipeline, step
+def watched(function):
+    return wraps(function)(lambda: function())
 @step
+@watched
 def both() -> tuple[Annotated[int, "x"], Annotated[str, "y"]]:
     with open("/dev/null"):
         return 1, "a"
