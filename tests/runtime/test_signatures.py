@@ -500,7 +500,7 @@ def test_a_config_holds_every_field_in_its_one_form() -> None:
 
 
 def test_a_program_without_source_is_read_from_its_code(workdir: Path) -> None:
-    """On standard input, without a source, tuples are split and steps are cached all the same, also under a decorator."""
+    """On standard input, without a source, tuples are split and steps are cached, also under a decorator."""
     program = """
 from functools import wraps
 from typing import Annotated
