@@ -6,6 +6,7 @@ well which errors say nothing about the file that was to be read, and what to do
 
 import errno
 import os
+import re
 
 from ledger.errors import (
     DiskFullError,
@@ -22,6 +23,7 @@ _READ_ONLY = frozenset({errno.EROFS, *_CLOSED})
 _READING = frozenset({"read", "list", "look at"})
 _SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP})
+_TOLD_BY_RUST = re.compile(r"\(os error (\d{1,4})\)")  # in the text of an error that is no OSError
 _NO_PARTS = errno.ENOTSUP  # from a server without HTTP ranges (`ledger.blobs.answers`)
 _PATH_HINTS = {
     errno.EACCES: "check the permissions of the path",
@@ -60,8 +62,17 @@ def raise_if_machine_failed(error: Exception, doing: str, what: str) -> None:
     """Raise an error of others' code as `StorageError` if a full or failing disk, or a shortage, is what it says."""
     if isinstance(error, MemoryError):
         raise memory_error(error, f"cannot {doing} {what}") from error
-    if isinstance(error, OSError) and error.errno in (*FULL, *_SHORTAGE, errno.EIO):
-        raise storage_error(error, error.filename or what, doing) from error
+    cause = _system_error(error)
+    if cause is not None and cause.errno in (*FULL, *_SHORTAGE, errno.EIO):
+        raise storage_error(cause, cause.filename or what, doing) from error
+
+
+def _system_error(error: Exception) -> OSError | None:
+    """The error of the operating system that an error is, or that a library in Rust has put into its text."""
+    if isinstance(error, OSError):
+        return error
+    told = _TOLD_BY_RUST.search(str(error))
+    return OSError(int(told[1]), os.strerror(int(told[1]))) if told is not None else None
 
 
 def raise_if_inconclusive(error: Exception) -> None:

@@ -4,6 +4,8 @@ import errno
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,6 +141,32 @@ def test_no_room_for_local_files_is_no_fault_of_the_value(
         return f"{type(caught.value).__name__}: {caught.value}"
 
     assert in_a_fork(save).startswith(told)
+    assert [] == ledger.artifacts()
+
+
+_SAVE_A_FRAME = """
+import resource, sys
+import polars
+from ledger import Ledger
+from ledger.errors import StorageError
+
+frame = polars.DataFrame({"a": range(1 << 18)})
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+try:
+    Ledger.open(sys.argv[1]).save(frame, "x")
+except StorageError as error:
+    print(f"{type(error).__name__} {error.errno}: {error}")
+"""
+
+
+def test_no_room_is_understood_where_a_library_tells_it_in_words(ledger: Ledger) -> None:
+    """A disk that is full for a library in Rust, whose errors have its number in their text only, is a full disk."""
+    pytest.importorskip("polars")
+    run = [sys.executable, "-c", _SAVE_A_FRAME, str(ledger.path)]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    told = f"DiskFullError {errno.EFBIG}: cannot write the temporary files of a polars.dataframe.frame.DataFrame: "
+    assert done.stdout.startswith(told)
     assert [] == ledger.artifacts()
 
 
