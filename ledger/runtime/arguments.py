@@ -157,8 +157,8 @@ def _follow(version: ArtifactVersion, path: FactPath) -> Any:
     for how, key in path:
         if how == "item":
             found = found[key]
-        else:  # a fact of a version, or the `.value` of a fact
-            found = getattr(found, key) if isinstance(found, ArtifactVersion) else raw_value(found)
+        else:  # a fact of a version, or the `.value` of a fact, which may be the fact itself
+            found = getattr(found, key) if isinstance(found, ArtifactVersion) else getattr(found, key, found)
     return {key: entry.value for key, entry in found.items()} if _is_entries(found) else raw_value(found)
 
 

@@ -6,7 +6,7 @@ import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -106,6 +106,27 @@ def test_facts_of_a_placeholder_are_placeholders(
 
     run_body(body)
     assert [expected(Client().get_artifact_version("x"))] == GOT
+
+
+class Score(NamedTuple):
+    """What has a value of its own."""
+
+    value: float
+    trials: int
+
+
+def test_the_value_of_what_has_one_is_that() -> None:
+    """``.value`` of a loaded value, or of a type, is what Python gives for it; of anything else the thing itself."""
+    save_artifact(Score(0.5, 3), "x")
+
+    def body() -> None:
+        found = Client().get_artifact_version("x")
+        for fact in (found.load().value, found.type.value, found.load()[1].value):
+            takes(fact)
+
+    run_body(body)
+    assert [0.5, "DataArtifact", 3] == GOT
+    assert str is type(GOT[1])
 
 
 def test_a_fact_of_the_records_needs_no_bytes(project: Path) -> None:
