@@ -30,18 +30,25 @@ def download_zip(reader: ContentReader, path: str | Path, *, is_wrapped: bool, o
     all paths begin with the name of the one file or folder that was saved, which no link may leave.
     """
     target = given_path(path, "the path of a zip")
-    if target.suffix != ".zip":
-        raise ArgumentError(
-            f"the path {str(path)!r} should end with '.zip', as the files are saved as one zip",
-            hint=f"write {str(target) + '.zip'!r}",
-            path=str(path),
-        )
+    _refuse_other_than_zip(target, str(path))
     _check_place(target, overwrite=overwrite)
     judge_links(reader, is_wrapped=is_wrapped)
     with storage_errors(target, "write"), folder_beside(target) as folder:
         _write_zip(reader, Path(folder, "zip"))
         os.replace(f"{folder}/zip", target)
     return target
+
+
+def _refuse_other_than_zip(target: Path, given: str) -> None:
+    """Raise `ArgumentError`, with a path that would do, for one that is no name with the ending ``.zip``."""
+    if target.suffix == ".zip":
+        return
+    what, instead = "should end with '.zip', as the files are saved as one zip", f"{target}.zip"
+    if target.name == ".zip":
+        what, instead = "should have a name before '.zip'", str(target.with_name("files.zip"))
+    elif target.name in ("", ".."):  # a folder, which no ending makes a file
+        instead = str(target / "files.zip")
+    raise ArgumentError(f"the path {given!r} {what}", hint=f"write {instead!r}", path=given)
 
 
 def _check_place(target: Path, *, overwrite: bool) -> None:

@@ -87,6 +87,23 @@ def test_another_ending_is_a_value_error(tree: ArtifactVersion, tmp_path: Path, 
     assert not (tmp_path / name).exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "what", "instead"),
+    [
+        ("x.tar", "should end with '.zip'", "x.tar.zip"),
+        ("sub/.zip", "should have a name before '.zip'", "sub/files.zip"),
+        (".", "should end with '.zip'", "files.zip"),
+        ("..", "should end with '.zip'", "../files.zip"),
+    ],
+)
+def test_what_is_no_zip_is_told_what_would_be_one(tree: ArtifactVersion, given: str, what: str, instead: str) -> None:
+    """The error says what the path lacks, and its hint is a path that is taken."""
+    with pytest.raises(ArgumentError, match=f"^the path {given!r} {what}") as caught:
+        tree.download_files(given)
+    assert f"write {instead!r}" == caught.value.hint
+    assert ".zip" == Path(instead).suffix
+
+
 def test_an_existing_file_is_kept(tree: ArtifactVersion, tmp_path: Path) -> None:
     """A file that is there stays as it is unless overwriting is asked for."""
     (tmp_path / "x.zip").write_bytes(b"mine")
