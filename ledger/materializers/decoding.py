@@ -107,7 +107,7 @@ class TreeDecoder:
     def _attributed(self, held: Json) -> Any:
         made, attributes = map(self._decode, held)
         if type(made) not in (OrderedDict, Counter):
-            raise MaterializerError(f"a {type(made).__name__} has no attributes of its own")
+            raise MaterializerError(f"a value of type {type(made).__name__} has no attributes of its own")
         vars(made).update(attributes)
         return made
 

@@ -109,7 +109,7 @@ class TreeEncoder:
         """Note a container while its elements are written, so that meeting it again is noticed."""
         if id(value) in self._above:
             raise MaterializerError(
-                f"a {qualified_name(type(value))} that contains itself cannot be saved",
+                f"a value of type {qualified_name(type(value))} that contains itself cannot be saved",
                 hint="save its parts without the reference back",
             )
         if len(self._above) >= _DEPTH_LIMIT:
@@ -179,7 +179,8 @@ class TreeEncoder:
         encoded = self.encode(element)
         if self.trust is TrustClass.CODE:
             raise MaterializerError(
-                f"an array of objects holds a {qualified_name(type(element))}, which only pickle could save",
+                f"an array of objects holds a value of type {qualified_name(type(element))}, "
+                "which only pickle could save",
                 hint="convert the array to a dtype of numbers or texts, or to a list",
                 data_type=qualified_name(type(element)),
             )
@@ -190,7 +191,7 @@ class TreeEncoder:
         """Leave an element to its own materializer, in the next sub folder."""
         if self._files is None:
             raise MaterializerError(
-                f"a {qualified_name(type(value))} has no form in JSON",
+                f"a value of type {qualified_name(type(value))} has no form in JSON",
                 data_type=qualified_name(type(value)),
             )
         name = str(self._saved)

@@ -41,7 +41,7 @@ class CloudpickleMaterializer(BaseMaterializer):
                 f"a generator is no value to save: {value!r}", hint="save list(...) of it, or an artifact of each part"
             )
         warn_if_done(
-            f"a {qualified_name(type(value))} is saved by cloudpickle: others can load it only "
+            f"a value of type {qualified_name(type(value))} is saved by cloudpickle: others can load it only "
             "if they trust it as code; use a dataclass, a known format or a materializer of your own instead"
         )
         with self.open("value.pkl", "wb") as file:

@@ -24,7 +24,7 @@ def missing(
     """
     module = error.name or str(error)
     return MissingDependencyError(
-        f"materializer {chosen.REGISTRY_KEY} needs {module!r} to {doing} a {name}",
+        f"materializer {chosen.REGISTRY_KEY} needs {module!r} to {doing} a value of type {name}",
         hint=hint or _hint(doing, chosen, module),
         materializer=chosen.REGISTRY_KEY,
         name=module,

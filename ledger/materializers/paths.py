@@ -28,7 +28,7 @@ class PathMaterializer(BaseMaterializer):
         if type(value) is not type(Path()):
             # The last resort would keep the path, and not what lies there.
             raise MaterializerTypeError(
-                f"a {qualified_name(type(value))} is another type than pathlib.Path, and would come back as one",
+                f"a path of type {qualified_name(type(value))} is no pathlib.Path itself, and would come back as one",
                 hint="save pathlib.Path(value)",
                 path=str(value),
             )

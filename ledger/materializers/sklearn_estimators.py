@@ -44,8 +44,8 @@ class SklearnMaterializer(BaseMaterializer):
             from skops.io import dumps, get_untrusted_types, loads
         except ImportError as error:
             warn_if_done(
-                f"{error.name or 'skops'} cannot be imported, which would save a {qualified_name(type(value))} "
-                f"as data: pip install 'ledger[{self.EXTRA}]'"
+                f"{error.name or 'skops'} cannot be imported, which would save a value of type "
+                f"{qualified_name(type(value))} as data: pip install 'ledger[{self.EXTRA}]'"
             )
             self.save_as(materializer_named(LAST_RESORT), value)
             return

@@ -29,8 +29,8 @@ class TorchModuleMaterializer(BaseMaterializer):
     def save(self, value: Any) -> None:
         """Write ``module.pkl``, the tensors, and which Python and libraries it was, with a warning about the code."""
         warn_if_done(
-            f"the structure of a {qualified_name(type(value))} is saved by cloudpickle: others can load it only "
-            "if they trust it as code; save module.state_dict() for numbers that anybody can load"
+            f"the structure of a value of type {qualified_name(type(value))} is saved by cloudpickle: others "
+            "can load it only if they trust it as code; save module.state_dict() for numbers that anybody can load"
         )
         names = {id(tensor): name for name, tensor in _named_tensors(value)}
         tensors: dict[str, Any] = {}

@@ -172,5 +172,5 @@ def _check_class(tensor: Any) -> None:
     else:
         what, hint = f"of layout {tensor.layout}", "save tensor.to_dense() instead"
     raise MaterializerError(
-        f"a {type(tensor).__module__}.{type(tensor).__qualname__} {what} is no plain tensor", hint=hint
+        f"a tensor of type {type(tensor).__module__}.{type(tensor).__qualname__} {what} is no plain tensor", hint=hint
     )

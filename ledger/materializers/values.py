@@ -68,7 +68,7 @@ def save_value(
     except ImportError as error:
         raise missing("save", writer.at_work(), qualified_name(type(value)), error) from error
     except Exception as error:  # whatever a library or a user's materializer raises
-        raise_if_machine_failed(error, "write", f"the temporary files of a {qualified_name(type(value))}")
+        raise_if_machine_failed(error, "write", f"the temporary files of a value of type {qualified_name(type(value))}")
         raise _failure("save", chosen, qualified_name(type(value)), error, _way_out(chosen)) from error
     return SavedValue(
         key=writer.key,
@@ -97,7 +97,7 @@ def load_value(
     """
     chosen = materializer_named(key)
     if chosen.TRUST is TrustClass.CODE:
-        files.require_trust(f"{key} runs the code that rebuilds a {data_type_name}")
+        files.require_trust(f"{key} runs the code that rebuilds a value of type {data_type_name}")
     kind = _class_for(chosen, data_type_name, data_type)
     reader = chosen(files)
     reader.mmap = mmap
@@ -108,7 +108,7 @@ def load_value(
     except ImportError as error:
         raise missing("load", chosen, data_type_name, error, hint=differing_libraries(files)) from error
     except Exception as error:  # whatever a library or a user's materializer raises
-        raise_if_machine_failed(error, "read", f"the local files of a {data_type_name}")
+        raise_if_machine_failed(error, "read", f"the local files of a value of type {data_type_name}")
         hint = differing_libraries(files) or _hint_of_library(chosen)
         raise _failure("load", chosen, data_type_name, error, hint) from error
 
@@ -183,7 +183,7 @@ def _dict_of(writer: BaseMaterializer, method: str, given: object) -> Mapping[An
 
 def _failure(doing: str, chosen: type[BaseMaterializer], name: str, error: Exception, hint: str) -> MaterializerError:
     return MaterializerError(
-        f"materializer {chosen.REGISTRY_KEY} cannot {doing} a {name}: {_reason(error)}",
+        f"materializer {chosen.REGISTRY_KEY} cannot {doing} a value of type {name}: {_reason(error)}",
         hint=hint,
         materializer=chosen.REGISTRY_KEY,
         data_type=name,

@@ -79,7 +79,7 @@ def with_types(value: Any) -> Any:
     try:
         return _with_type(value)
     except RecursionError as error:
-        raise MetadataError(f"a {qualified_name(type(value))} is nested too deeply to be told") from error
+        raise MetadataError(f"a value of type {qualified_name(type(value))} is nested too deeply to be told") from error
 
 
 def _with_type(value: Any) -> list[Any]:

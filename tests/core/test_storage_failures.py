@@ -125,7 +125,7 @@ class Sprawling(BaseMaterializer):
 @pytest.mark.parametrize(
     ("place", "told"),
     [
-        ("disk", "DiskFullError: cannot write the temporary files of a builtins.int: "),
+        ("disk", "DiskFullError: cannot write the temporary files of a value of type builtins.int: "),
         ("gone", "StorageError: cannot write a temporary file: "),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_module_of_somebody_elses_is_no_library_to_install(bench: Bench, monke
 def test_without_skops_an_estimator_says_what_to_install(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where skops is not installed an estimator is pickled, and the warning names the extra that would spare that."""
     monkeypatch.setitem(sys.modules, "skops.io", None)
-    wanted = r"would save a sklearn\S+Ridge as data: pip install 'ledger\[sklearn\]'"
+    wanted = r"would save a value of type sklearn\S+Ridge as data: pip install 'ledger\[sklearn\]'"
     with pytest.warns(UserWarning, match="by cloudpickle"), pytest.warns(UserWarning, match=wanted):
         saved, _ = bench.save(linear.Ridge())
     assert saved.key == "builtin.cloudpickle/1"
