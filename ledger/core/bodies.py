@@ -4,6 +4,7 @@ Owns which body is running, and on which ledger, so that whatever saves there sa
 loads is an input of it. What a body makes of that is told by who runs it (`ledger.runtime.context`).
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -65,4 +66,9 @@ def running() -> Running | None:
 def running_body(path: Path) -> Body | None:
     """The body that is running on the ledger at a path; ``None`` for another ledger, which its run does not record."""
     now = running()
-    return now.body if now is not None and now.ledger.path == path else None
+    return now.body if now is not None and _is_same(now.ledger.path, path) else None
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one directory; links on the way are followed only where the paths differ."""
+    return one == other or os.path.realpath(one) == os.path.realpath(other)

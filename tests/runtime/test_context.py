@@ -361,6 +361,23 @@ def test_what_a_step_does_with_its_ledger_is_tied_to_it_too() -> None:
     assert (before,) == done.loaded
 
 
+def test_a_ledger_is_the_runs_whichever_path_leads_to_it(tmp_path: Path) -> None:
+    """A symbolic link to the run's directory is no other ledger."""
+    before = save_artifact("data", "before")
+    link = tmp_path / "link"
+    link.symlink_to(Ledger.open().path)
+
+    @step
+    def made() -> Annotated[int, "x"]:
+        Ledger.open(link).save(1, "aside")
+        assert "data" == Ledger.open(link).load("before")
+        return 1
+
+    made()
+    (done,) = last_run().steps.values()
+    assert (["aside"], (before,)) == ([version.name for version in done.saved], done.loaded)
+
+
 def test_what_a_step_does_with_another_ledger_is_not_tied_to_it(tmp_path: Path) -> None:
     """No record of that ledger could say which run it was."""
     other = Ledger.init(tmp_path / "other")
