@@ -4,6 +4,7 @@ Never shared and never read from a clone: a ledger that comes from elsewhere mus
 choose where bytes are read from.
 """
 
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -68,9 +69,38 @@ def read_config(ledger_dir: Path) -> Config:
     except (ValueError, RecursionError) as error:
         raise _error(path, f"not TOML: {error}") from error
     try:
-        return msgspec.convert(values, Config, strict=True)
+        return settings_of(ledger_dir, values)
     except msgspec.ValidationError as error:
         raise _unusable(path, values) from error
+
+
+def settings_of(ledger_dir: Path, values: dict[str, object]) -> Config:
+    """The settings that the values of a file mean; raises msgspec's ``ValidationError`` where they cannot be used."""
+    config = msgspec.convert(values, Config, strict=True)
+    remotes = {
+        name: msgspec.structs.replace(remote, url=_absolute_remote(ledger_dir, remote.url))
+        for name, remote in config.remotes.items()
+    }
+    return msgspec.structs.replace(config, remotes=remotes)
+
+
+def is_url(text: str, *, seen_from: Path) -> bool:
+    """Whether Git would take a text for a place on another host, or for a URL, and not for a path."""
+    head = text.split("/", maxsplit=1)[0]
+    return "://" in text or (":" in head and not os.path.exists(seen_from / text))
+
+
+def tidied(path: str) -> str:
+    """A path without ``..``, unless that leads elsewhere, as behind a symbolic link."""
+    tidy = os.path.normpath(path)
+    return tidy if os.path.realpath(tidy) == os.path.realpath(path) else path
+
+
+def _absolute_remote(ledger_dir: Path, url: str) -> str:
+    """A remote as settings name it, by URL or path; a relative path begins at the ledger directory."""
+    if not url or os.path.isabs(url) or is_url(url, seen_from=ledger_dir):
+        return url
+    return tidied(str(ledger_dir / url))
 
 
 def settings_state(ledger_dir: Path) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from ledger.disk import (
 )
 from ledger.errors import ConfigError, RemoteExistsError, RemoteNotFoundError
 from ledger.history import LOCK
-from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config
+from ledger.lookup.config import CONFIG_FILE, Config, RemoteConfig, read_config, settings_of
 from ledger.wording import without_secrets
 
 
@@ -108,7 +108,7 @@ def remove_remote(ledger_dir: Path, name: str) -> None:
 def _put(ledger_dir: Path, text: str, wanted: Config) -> None:
     """Write the settings, if the text says what is wanted: a person may have used another form of TOML."""
     path = ledger_dir / CONFIG_FILE
-    if not _says(text, wanted):
+    if not _says(ledger_dir, text, wanted):
         raise ConfigError(f"cannot tell which lines of {path} to change", hint="edit that file", path=str(path))
     write_file(path, [text.encode()])
 
@@ -119,10 +119,10 @@ def _without_remote(text: str, name: str) -> str:
     return re.sub(rf"^{header}.*\n?(?:(?!\s*[\[#]).+\n?)*\n?", "", text, count=1, flags=re.MULTILINE)
 
 
-def _says(text: str, config: Config) -> bool:
+def _says(ledger_dir: Path, text: str, config: Config) -> bool:
     """Whether a text is TOML that gives these settings."""
     try:
-        return msgspec.convert(tomllib.loads(text), Config, strict=True) == config
+        return settings_of(ledger_dir, tomllib.loads(text)) == config
     except (ValueError, msgspec.ValidationError):
         return False
 

@@ -5,13 +5,21 @@ a ledger, or a folder inside a bare repository. A URL does not say where the sto
 (specs/sharing.md, 1).
 """
 
-import os
 from pathlib import Path
 
 from ledger.disk import absolute, given_path, is_file, is_folder, names_in
 from ledger.errors import ConfigError, StorageError
 from ledger.history import REPOSITORY, Remote, check_remote, path_in, refuse_secrets, remote_url
-from ledger.lookup.config import CONFIG_FILE, RemoteConfig, absolute_store, given_store, read_config, store_url
+from ledger.lookup.config import (
+    CONFIG_FILE,
+    RemoteConfig,
+    absolute_store,
+    given_store,
+    is_url,
+    read_config,
+    store_url,
+    tidied,
+)
 from ledger.lookup.configuring import append_remote
 from ledger.lookup.discovery import LEDGER_DIRECTORY
 
@@ -32,7 +40,7 @@ def settings_for(url: str, store: str | None = None) -> RemoteConfig:
 
 def place_named(url: str, store: str | None = None) -> RemoteConfig:
     """What a URL or a path means, as `settings_for` says, for one that is written nowhere."""
-    where = _tidied(str(absolute(given_path(url, "a remote")))) if url and not _is_url(url) else url
+    where = tidied(str(absolute(given_path(url, "a remote")))) if url and not is_url(url, seen_from=Path()) else url
     return RemoteConfig(url=where, store=given_store(store or ""))
 
 
@@ -123,20 +131,8 @@ def _is_distant(store: str) -> bool:
     return "://" in store and not store.startswith(_FILE)
 
 
-def _is_url(text: str) -> bool:
-    """Whether Git would take a text for a place on another host, or for a URL."""
-    head = text.split("/", maxsplit=1)[0]
-    return "://" in text or (":" in head and not Path(text).exists())
-
-
-def _tidied(path: str) -> str:
-    """A path without ``..``, unless that leads elsewhere, as behind a symbolic link."""
-    tidy = os.path.normpath(path)
-    return tidy if os.path.realpath(tidy) == os.path.realpath(path) else path
-
-
 def _local_path(url: str) -> Path | None:
-    return None if not url or (_is_url(url) and not url.startswith(_FILE)) else Path(path_in(url))
+    return None if not url or (is_url(url, seen_from=Path()) and not url.startswith(_FILE)) else Path(path_in(url))
 
 
 def _ledger_at(url: str) -> Path | None:

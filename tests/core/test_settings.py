@@ -1,5 +1,6 @@
 """The settings file: what a person wrote there stays."""
 
+import os
 import re
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from ledger.core.noted_stores import NOTED_STORES_FILE, note_store
 from ledger.disk import LockFile
 from ledger.errors import ConfigError, LockTimeoutError
 from ledger.lookup import CONFIG_FILE, read_config, write_cache_limit, write_remote
+from tests.kit.hubs import hub_tip, new_hub
 from tests.kit.ledgers import store_of
 
 LINES = ["# a note", "", 'store = "store"', "cache_limit = 5", "cache_limit=6  # mine", "lock_timeout = 1.5"]
@@ -133,6 +135,39 @@ def test_a_setting_that_is_none_is_told_with_those_there_are(tmp_path: Path, tex
     with pytest.raises(ConfigError) as caught:
         read_config(tmp_path)
     assert hint == caught.value.hint
+
+
+def test_a_remote_named_by_hand_is_found_from_anywhere(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path begins at the ledger directory, as that of a store does, wherever the process works."""
+    hub = new_hub(tmp_path)
+    url = os.path.relpath(hub, ledger.path)
+    with (ledger.path / CONFIG_FILE).open("a") as settings:
+        settings.write(f"[remotes.origin]\nurl = {url!r}\n")
+    ledger.save(1, "x")
+    (elsewhere := tmp_path / "somewhere" / "else" / "again").mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    opened = Ledger.open(ledger.path)
+    assert ("x@1",) == opened.sync().pushed
+    assert hub_tip(hub) == opened.revision
+    assert (hub / "ledger-store").is_dir()
+
+
+@pytest.mark.parametrize("url", ["/srv/hub.git", "file:///srv/hub.git", "https://host/hub.git", "git@host:hub.git", ""])
+def test_what_is_no_relative_path_is_read_as_it_stands(tmp_path: Path, url: str) -> None:
+    """A URL, a place on another host and an absolute path begin nowhere else."""
+    (tmp_path / CONFIG_FILE).write_text(f"[remotes.hub]\nurl = {url!r}\n")
+    assert url == read_config(tmp_path).remotes["hub"].url
+
+
+def test_a_relative_path_stays_one_in_the_file(tmp_path: Path) -> None:
+    """Another setting is changed around it, and another remote written behind it."""
+    (tmp_path / CONFIG_FILE).write_text('[remotes.hub]\nurl = "../hub.git"\n')
+    write_cache_limit(tmp_path, 7)
+    write_remote(tmp_path, "other", "https://host/hub.git")
+    assert 'url = "../hub.git"' in (tmp_path / CONFIG_FILE).read_text()
+    assert str(tmp_path.parent / "hub.git") == read_config(tmp_path).remotes["hub"].url
 
 
 @pytest.mark.parametrize("store", ["nowhere://bucket", "s3://"])
