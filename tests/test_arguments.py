@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ledger import Ledger, log_artifact_metadata, register_artifact, step
+from ledger import (
+    ExternalArtifact,
+    Ledger,
+    load_artifact,
+    log_artifact_metadata,
+    register_artifact,
+    save_artifact,
+    step,
+)
 from ledger.client import Client
 from ledger.errors import (
     ArgumentError,
@@ -19,6 +27,7 @@ from ledger.errors import (
     StepInterfaceError,
     StorageError,
 )
+from ledger.maintenance import Part, execute_gc, plan_gc, verify_part
 from tests.kit.ledgers import git
 
 Call = Callable[[Ledger, Any], object]
@@ -198,6 +207,38 @@ WRONG: dict[str, tuple[Call, type[LedgerError], str]] = {
         MetadataError,
         "metadata is a dict, got NoneType: None",
     ),
+    "save(run_metadata=list)": (
+        lambda ledger, _: ledger.save(1, "b", run_metadata=["best"]),
+        MetadataError,
+        "metadata is a dict, got list: ['best']",
+    ),
+    "save(artifact_type=5)": (
+        lambda ledger, five: ledger.save(1, "b", artifact_type=five),
+        ArgumentError,
+        "unknown artifact type 5",
+    ),
+    "search(limit=str)": (
+        lambda ledger, _: ledger.search(limit="5"),  # type: ignore[arg-type]
+        ArgumentError,
+        "a limit is a whole number from 0, got str: '5'",
+    ),
+    "runs(status=5)": (lambda ledger, five: ledger.runs(status=five), ArgumentError, "no run has the status 5"),
+    "plan_gc(grace_days=str)": (
+        lambda ledger, _: plan_gc(ledger, grace_days="5"),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "grace_days is a number, got str: '5'",
+    ),
+    "plan_gc(grace_days=-5)": (
+        lambda ledger, five: plan_gc(ledger, grace_days=-five),
+        ArgumentError,
+        "grace_days is a number from 0, got -5",
+    ),
+    "verify_part(share=str)": (
+        lambda ledger, five: verify_part(ledger, Part(share=f"{five}%")),  # type: ignore[arg-type]
+        ArgumentTypeError,
+        "a share is a number, got str: '5%'",
+    ),
+    "verify_part(5)": (verify_part, ArgumentTypeError, "a part is given as a Part, got int: 5"),
     "log_artifact_metadata(None)": (
         lambda *_: log_artifact_metadata(None, "a"),  # type: ignore[arg-type]
         MetadataError,
@@ -214,6 +255,39 @@ def test_what_makes_no_sense_is_refused(held: Ledger, workdir: Path, case: str) 
     with pytest.raises(kind) as caught:
         call(held, 5)
     assert message == str(caught.value)
+    assert before == state(workdir, held)
+
+
+TAKES_A_SWITCH: dict[str, tuple[Call, str]] = {
+    "save_artifact": (lambda _, no: save_artifact(1, "b", extract_metadata=no), "extract_metadata"),
+    "save": (lambda ledger, no: ledger.save(1, "b", include_visualizations=no), "include_visualizations"),
+    "ExternalArtifact": (lambda _, no: ExternalArtifact(1, store_artifact_metadata=no), "store_artifact_metadata"),
+    "load_artifact": (lambda _, no: load_artifact("a", trust=no), "trust"),
+    "Ledger.load": (lambda ledger, no: ledger.load("a", mmap=no), "mmap"),
+    "Artifact.load": (lambda ledger, no: ledger.artifact("a").load(mmap=no), "mmap"),
+    "download_files": (lambda ledger, no: ledger.get("a").download_files("x.zip", no), "overwrite"),
+    "restore": (lambda ledger, no: ledger.get("a").restore("x", overwrite=no), "overwrite"),
+    "tag": (lambda ledger, no: ledger.tag("a", ["t"], exclusive=no), "exclusive"),
+    "update_artifact_version": (
+        lambda ledger, no: Client(ledger).update_artifact_version("a", add_tags=["new"], exclusive=no),
+        "exclusive",
+    ),
+    "verify": (lambda ledger, no: ledger.verify(deep=no), "deep"),
+    "verify_part": (lambda ledger, no: verify_part(ledger, Part(), deep=no), "deep"),
+    "plan_gc": (lambda ledger, no: plan_gc(ledger, exclusive=no), "exclusive"),
+    "execute_gc": (lambda ledger, no: execute_gc(ledger, plan_gc(ledger), exclusive=no), "exclusive"),
+}
+
+
+@pytest.mark.parametrize("given", ["no", None, 0], ids=repr)
+@pytest.mark.parametrize("call", TAKES_A_SWITCH)
+def test_a_switch_is_a_bool(held: Ledger, workdir: Path, call: str, given: object) -> None:
+    """Nothing else counts as on or off: a text that says no would be on."""
+    switch, name = TAKES_A_SWITCH[call]
+    before = state(workdir, held)
+    with pytest.raises(ArgumentTypeError) as caught:
+        switch(held, given)
+    assert f"{name} is True or False, got {type(given).__name__}: {given!r}" == str(caught.value)
     assert before == state(workdir, held)
 
 

@@ -31,7 +31,7 @@ from ledger.history import refuse_collision, refuse_existing
 from ledger.ids import Digest
 from ledger.lookup import ArtifactVersion, Reader, find_path, remove_remote, resolve
 from ledger.materializers import BaseMaterializer
-from ledger.records import check_given_tags, check_name, check_tags, check_version
+from ledger.records import check_given_tags, check_name, check_switches, check_tags, check_version
 from ledger.wording import shown
 
 
@@ -216,6 +216,7 @@ class Ledger(Reader):
         Raises `InvalidTagError` for what can be no tag, or is to be put on and taken off at once, `ArgumentTypeError`
         for tags that are no list, and what `get` raises.
         """
+        check_switches(exclusive=exclusive)
         wanted = check_given_tags(tags)
         if exclusive and wanted:
             tag_exclusively(self._workspace, on, version, add=wanted, remove=check_tags(remove))
@@ -322,6 +323,7 @@ class Ledger(Reader):
 
     def checking(self, *, deep: bool = True) -> Check:
         """A check that the caller drives piece by piece, to stop in between or to show how far it is."""
+        check_switches(deep=deep)
         return Check(self._workspace, deep=deep)
 
     def __reduce__(self) -> tuple[Any, ...]:

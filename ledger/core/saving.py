@@ -29,6 +29,7 @@ from ledger.records import (
     VersionString,
     Visualization,
     check_name,
+    check_switches,
     check_tags,
     check_type,
     check_version,
@@ -110,6 +111,7 @@ def check_options(materializer: object, *, extract_metadata: bool, include_visua
     """The options of a save; a materializer is given as its class."""
     if materializer is not None and not (isinstance(materializer, type) and issubclass(materializer, BaseMaterializer)):
         raise ArgumentTypeError(f"a materializer is a subclass of BaseMaterializer, got {shown(materializer)}")
+    check_switches(extract_metadata=extract_metadata, include_visualizations=include_visualizations)
     return Options(
         materializer=materializer, extract_metadata=extract_metadata, include_visualizations=include_visualizations
     )

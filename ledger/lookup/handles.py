@@ -23,7 +23,7 @@ from ledger.lookup.facts import Facts, leaves
 from ledger.lookup.notebook import as_fields
 from ledger.lookup.parts import Part, no_file, part_at
 from ledger.lookup.visualized import Visualized
-from ledger.records import Content, FileEntry, MetadataEntry, number_of, parse_time
+from ledger.records import Content, FileEntry, MetadataEntry, check_switches, number_of, parse_time
 from ledger.wording import human_size, shown
 
 if TYPE_CHECKING:
@@ -180,6 +180,7 @@ class ArtifactVersion:
         Raises `UntrustedArtifactError` for a value that only code can rebuild, `IntegrityError` for bytes that are
         missing or damaged, and `UnknownMaterializerError` where nothing here can read the files.
         """
+        check_switches(trust=trust, mmap=mmap)
         return self._backing.access.load(self._facts, trust=trust, mmap=mmap, data_type=data_type)
 
     def files(self) -> tuple[FileEntry, ...]:
@@ -201,6 +202,7 @@ class ArtifactVersion:
         Raises ``ValueError`` unless the path ends in ``.zip``, and ``FileExistsError`` if the file is there already and
         ``overwrite`` is not set.
         """
+        check_switches(overwrite=overwrite)
         return self._backing.access.download(self._facts, path, overwrite=overwrite)
 
     def restore(
@@ -216,6 +218,7 @@ class ArtifactVersion:
         No code of the version runs, and its visualizations are left out. Raises `TargetExistsError` if something is
         there already and ``overwrite`` is not set, and `PathNotFoundError` for what the version does not have.
         """
+        check_switches(overwrite=overwrite)
         only = self._part(file, folders=True) if file is not None else None
         return self._backing.access.restore(self._facts, path, only=only, overwrite=overwrite)
 

@@ -29,7 +29,7 @@ from ledger.core import Ledger, Needed, Workspace, needed_by, needed_objects, ne
 from ledger.disk import locks_end_here
 from ledger.errors import ArgumentError, ReadOnlyError
 from ledger.lookup import DEFAULT_STORE
-from ledger.records import Content
+from ledger.records import Content, check_number, check_switches
 
 GRACE_DAYS = 14
 """Days for which an object that nobody names is kept: a save that is under way, or a clone, may name it yet."""
@@ -85,9 +85,13 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
     ``grace_days`` is how old a file must be to go. The command line takes none below `GRACE_DAYS`: a younger object may
     still be named by a save that is under way, or by a clone.
 
-    Raises `ArgumentError` for a store in which nothing can be removed safely, and `IntegrityError` where damage hides
-    what is needed. Nothing is changed.
+    Raises `ArgumentError` for a store in which nothing can be removed safely, and for an age below 0, and
+    `IntegrityError` where damage hides what is needed. Nothing is changed.
     """
+    check_switches(exclusive=exclusive)
+    grace_days = check_number(grace_days, "grace_days")
+    if not grace_days >= 0:  # nor is NaN
+        raise ArgumentError(f"grace_days is a number from 0, got {grace_days:g}")
     workspace = ledger.workspace.afresh()
     store = _own_store(workspace, exclusive=exclusive)
     try:
@@ -117,6 +121,7 @@ def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Coll
 
     Raises `LockTimeoutError` while others are saving, and `ReadOnlyError` for a ledger that is open at a revision.
     """
+    check_switches(exclusive=exclusive)
     ledger.workspace.refuse_past("collect it")
     workspace = ledger.workspace.afresh()
     store = _own_store(workspace, exclusive=exclusive)

@@ -17,8 +17,10 @@ import msgspec
 
 from ledger.core import Ledger, Piece, Report
 from ledger.disk import SMALL, make_directory, read_file, refuse_linked, write_file
-from ledger.errors import ArgumentError, StorageError
+from ledger.errors import ArgumentError, ArgumentTypeError, StorageError
 from ledger.notices import warn_user
+from ledger.records import check_number
+from ledger.wording import shown
 
 _WINDOW = 64  # pieces between two looks at the clock; objects among them are read on all cores
 _FILE = "cache/verify.json"
@@ -43,19 +45,15 @@ def verify_part(
     """Check a part of a ledger, going on where the last such check ended; what was found in it.
 
     ``on_progress`` is told how many pieces are done, and of how many; there may be time for fewer.
-    Raises `ArgumentError` for a share or a time that is none.
+    Raises `ArgumentError` for a share or a time that is none, `ArgumentTypeError` for what is no number.
     """
-    if not (0 < part.share <= 1 and part.seconds > 0):
-        raise ArgumentError(
-            f"cannot check a share of {part.share:g} in {part.seconds:g} s",
-            hint="a share lies above 0 and up to 1 (100%), a time is more than nothing",
-        )
-    deadline = clock() + part.seconds
+    share, seconds = _checked(part)
+    deadline = clock() + seconds
     check = ledger.checking(deep=deep)
     every = check.pieces()
     word = "deep" if deep else "quick"
     behind = _read_positions(ledger.path).get(word) or os.urandom(_KEY_BYTES).hex()
-    chosen = choose(every, behind=behind, share=part.share)
+    chosen = choose(every, behind=behind, share=share)
     done, is_kept = 0, True
     for start in range(0, len(chosen), _WINDOW):
         window = chosen[start : start + _WINDOW]
@@ -66,6 +64,19 @@ def verify_part(
         if clock() >= deadline:
             break
     return check.report(is_whole=done == len(every))
+
+
+def _checked(part: object) -> Part:
+    """A part whose share and time are numbers that mean something."""
+    if not isinstance(part, Part):
+        raise ArgumentTypeError(f"a part is given as a Part, got {type(part).__name__}: {shown(part)}")
+    share, seconds = check_number(part.share, "a share"), check_number(part.seconds, "a time in seconds")
+    if not (0 < share <= 1 and seconds > 0):
+        raise ArgumentError(
+            f"cannot check a share of {share:g} in {seconds:g} s",
+            hint="a share lies above 0 and up to 1 (100%), a time is more than nothing",
+        )
+    return Part(share, seconds)
 
 
 def choose(pieces: Sequence[Piece], *, behind: str, share: float) -> list[Piece]:

@@ -33,7 +33,7 @@ from ledger.records.names import (
     encode_name,
     number_of,
 )
-from ledger.records.numbers import check_limit
+from ledger.records.numbers import check_limit, check_number
 from ledger.records.runs import (
     CacheRecord,
     EndRecord,
@@ -50,6 +50,7 @@ from ledger.records.runs import (
     decode_run,
     decode_step,
 )
+from ledger.records.switches import check_switches
 from ledger.records.times import format_time, parse_time
 from ledger.records.versions import (
     Event,
@@ -100,6 +101,8 @@ __all__ = [
     "check_given_tags",
     "check_limit",
     "check_name",
+    "check_number",
+    "check_switches",
     "check_tags",
     "check_type",
     "check_version",

@@ -1,12 +1,14 @@
-"""Whole numbers as users give them: Python's own, and those of libraries such as numpy.
+"""Numbers as users give them: Python's own, and those of libraries such as numpy.
 
 The one place that says what counts as one, so that a number from an array is taken wherever a literal is.
 """
 
+import math
+import numbers
 import operator
 import sys
 
-from ledger.errors import ArgumentError
+from ledger.errors import ArgumentError, ArgumentTypeError
 from ledger.wording import shown
 
 _TRUTH_OF_NUMPY_1 = "numpy.bool_"
@@ -32,3 +34,16 @@ def check_limit(limit: object) -> int | None:
     if number is None or number < 0:
         raise ArgumentError(f"a limit is a whole number from 0, got {type(limit).__name__}: {shown(limit)}")
     return min(number, sys.maxsize)
+
+
+def check_number(value: object, what: str) -> float:
+    """The number that a value is; one beyond every float is infinite. ``what`` it is for errors.
+
+    Raises `ArgumentTypeError` for anything else, and for a bool, which is an answer.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise ArgumentTypeError(f"{what} is a number, got {type(value).__name__}: {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)

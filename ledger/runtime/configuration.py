@@ -10,6 +10,7 @@ from ledger.errors import ArgumentTypeError
 from ledger.materializers import BaseMaterializer
 from ledger.records import (
     check_name,
+    check_switches,
     check_tags,
     check_type,
     check_version,
@@ -97,6 +98,10 @@ class ExternalArtifact:
     store_artifact_visualizations: bool = True
 
     def __post_init__(self) -> None:
+        check_switches(
+            store_artifact_metadata=self.store_artifact_metadata,
+            store_artifact_visualizations=self.store_artifact_visualizations,
+        )
         check_options(
             self.materializer,
             extract_metadata=self.store_artifact_metadata,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ledger import Ledger, load_artifact
-from ledger.errors import ReadOnlyError, UnknownMaterializerError, UntrustedArtifactError
+from ledger.errors import ArgumentTypeError, ReadOnlyError, UnknownMaterializerError, UntrustedArtifactError
 from ledger.ids import Digest
 from tests.kit.histories import NOW
 from tests.kit.ledgers import files_below, forge, run_python
@@ -171,10 +171,10 @@ def test_trust_for_one_call_is_not_kept(ledger: Ledger, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("word", ["no", 1, [False]])
 def test_only_true_is_trust(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: Any) -> None:
-    """What is merely no falsehood, such as an option's text, lets nothing run."""
+    """What is merely no falsehood, such as an option's text, is refused, and lets nothing run."""
     _save_pickled(ledger)
     _become_another_user(monkeypatch, tmp_path / "other")
-    with pytest.raises(UntrustedArtifactError):
+    with pytest.raises(ArgumentTypeError, match="^trust is True or False, got "):
         Ledger.open(ledger.path).load("gadget", trust=word)
 
 
