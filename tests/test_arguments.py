@@ -208,7 +208,7 @@ WRONG: dict[str, tuple[Call, type[LedgerError], str]] = {
         "metadata is a dict, got NoneType: None",
     ),
     "save(run_metadata=list)": (
-        lambda ledger, _: ledger.save(1, "b", run_metadata=["best"]),
+        lambda ledger, _: ledger.save(1, "b", run_metadata=["best"]),  # type: ignore[arg-type]
         MetadataError,
         "metadata is a dict, got list: ['best']",
     ),

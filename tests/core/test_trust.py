@@ -174,7 +174,7 @@ def test_only_true_is_trust(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, tmp
     """What is merely no falsehood, such as an option's text, is refused, and lets nothing run."""
     _save_pickled(ledger)
     _become_another_user(monkeypatch, tmp_path / "other")
-    with pytest.raises(ArgumentTypeError, match="^trust is True or False, got "):
+    with pytest.raises(ArgumentTypeError, match=r"^trust is True or False, got "):
         Ledger.open(ledger.path).load("gadget", trust=word)
 
 
