@@ -119,11 +119,10 @@ def _plan_step(
     graph: Graph, invocation: Invocation, settings: Settings, configuration: RunConfiguration, times: Mapping[str, str]
 ) -> PlannedStep:
     """One step with all that is said about it: by the pipeline, then by the step, and last by the file of the run."""
-    options = invocation.step.options
     said = configuration.step(invocation.name)
     said.check_outputs([output.key for output in invocation.step.signature.outputs])
     whole = settings.under(Settings(enable_cache=configuration.enable_cache))
-    merged = whole.under(options.settings).under(Settings(enable_cache=said.enable_cache))
+    merged = whole.under(invocation.step.options.settings).under(Settings(enable_cache=said.enable_cache))
     outputs = tuple(
         _plan_output(graph.pipeline, invocation, output, said, times, merged.substitutions or {})
         for output in invocation.step.signature.outputs
@@ -133,7 +132,7 @@ def _plan_step(
     return PlannedStep(
         name=invocation.name,
         step=invocation.step,
-        arguments=_arguments(invocation, options.parameters, said),
+        arguments=_arguments(invocation, said),
         outputs=outputs,
         enable_cache=merged.enable_cache is not False,
         extract_metadata=merged.enable_artifact_metadata is not False,
@@ -203,8 +202,8 @@ def _refuse_collisions(plan: Sequence[PlannedStep], externals: Iterable[PlannedE
             )
 
 
-def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepConfiguration) -> dict[str, Argument]:
-    """Every argument of the function, from the file, the call, `with_options` or the default, in this order."""
+def _arguments(invocation: Invocation, said: StepConfiguration) -> dict[str, Argument]:
+    """Every argument of the function, from the file, what was recorded of its call, or the default, in this order."""
     signature = invocation.step.signature
     for key in said.parameters:
         if key not in signature.parameters:
@@ -218,10 +217,8 @@ def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepCon
             arguments[key] = Plain(value=said.parameter(key, signature.hints.get(key, Any), parameter.default))
         elif key in invocation.arguments:
             arguments[key] = invocation.arguments[key]
-        elif key in options:
-            arguments[key] = _as_argument(options[key])
         elif parameter.default is not inspect.Parameter.empty:
-            arguments[key] = _as_argument(parameter.default)
+            arguments[key] = _default_argument(parameter.default)
         else:
             missing.append(key)
     if missing:
@@ -236,12 +233,12 @@ def _arguments(invocation: Invocation, options: Mapping[str, Any], said: StepCon
 
 
 def _own(step: str, key: str, argument: Argument) -> Argument:
-    """An argument that no later run shares: a default or an option is one object for all of them."""
+    """An argument that no later run shares: a default is one object for all of them."""
     return Plain(value=own(step, key, argument.value)) if isinstance(argument, Plain) else argument
 
 
-def _as_argument(value: Any) -> Argument:
-    """What an option or a default stands for: a version, a value from outside, or a parameter."""
+def _default_argument(value: Any) -> Argument:
+    """What a default stands for: a version, a value from outside, or a parameter."""
     if isinstance(value, ArtifactVersion):
         return FromVersion(version=value)
     return FromOutside(artifact=value) if isinstance(value, ExternalArtifact) else Plain(value=value)

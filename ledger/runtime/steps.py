@@ -59,9 +59,9 @@ class Step(Declared[Function]):
         controls = {
             key: kwargs.pop(key) for key in ("id", "after") if key in kwargs and key not in self.signature.parameters
         }
-        arguments = self._bind(args, kwargs)
+        arguments = {**self.options.parameters, **self._bind(args, kwargs)}
         if recording is None and current_step() is not None:
-            return self.entrypoint(**{**self.options.parameters, **arguments})
+            return self.entrypoint(**arguments)
         id, after = controls.get("id"), [*self._after, *listed(controls.get("after"))]
         if recording is None:
             # In a copy of the context, as a pipeline.
@@ -176,8 +176,7 @@ class Step(Declared[Function]):
             for name, parameter in self.signature.parameters.items()
             if parameter.default is not parameter.empty
         }
-        given = {**defaults, **self.options.parameters, **arguments}
-        recording.add(self, _for_run_alone(given), id=id, after=after)
+        recording.add(self, _for_run_alone({**defaults, **arguments}), id=id, after=after)
         graph = Graph(pipeline=self.name, parameters={}, invocations=recording.in_order())
         (alone,) = run_graph(graph, Settings()).steps.values()
         # The annotation helps a class that is defined inside a function.

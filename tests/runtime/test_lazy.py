@@ -108,6 +108,21 @@ def test_facts_of_a_placeholder_are_placeholders(
     assert [expected(Client().get_artifact_version("x"))] == GOT
 
 
+def test_a_placeholder_may_be_an_option() -> None:
+    """What `with_options` says is an argument as one of the call is: a step whose output it is runs first."""
+    save_artifact("one", "x")
+
+    def body() -> None:
+        looked_up = takes.with_options(parameters={"given": Client().get_artifact_version("x")})
+        looked_up()
+        looked_up("told")
+        made = produces(id="second")
+        takes.with_options(parameters={"given": made})()
+
+    run_body(body)
+    assert ["one", "told", 7] == GOT
+
+
 class Score(NamedTuple):
     """What has a value of its own."""
 
