@@ -126,6 +126,7 @@ def _print(session: Session, report: "Report") -> None:
         return
     if problems:
         print_problems(report.problems)
+        print_line("`ledger repair --from SOURCE` fetches good copies, as from a backup, a clone or a remote's store")
     if report.orphans:
         print_line(f"{counted(len(report.orphans), 'object')} of the store that no version needs")
     part = "" if report.is_whole else ", a part of all"

@@ -78,6 +78,14 @@ def test_a_table_of_problems_names_all_versions_too(cli: Cli, iris: dict[str, An
     assert f"; it touches {ten} and 2 more versions\n" in cli("verify", code=5).out
 
 
+def test_a_check_that_found_something_says_what_helps(cli: Cli, iris: dict[str, Any]) -> None:
+    """Who sees a problem is told of the command that mends it, and nobody else."""
+    told = "\n`ledger repair --from SOURCE` fetches good copies, "
+    assert told not in cli("verify").out
+    damage(chunk_of(Ledger.open()))
+    assert told in cli("verify", code=5).out
+
+
 def test_what_belongs_to_nobody_is_told(cli: Cli, iris: dict[str, Any]) -> None:
     """An orphan is a line, and no problem."""
     waste(Ledger.open())
