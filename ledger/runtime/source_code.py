@@ -73,10 +73,10 @@ def closed_over(function: Callable[..., Any]) -> dict[str, Any]:
 def collected_in(function: Callable[..., Any]) -> set[str]:
     """The names of what a function's source adds to and never reads: a list of its calls, a counter."""
     try:
-        tree = ast.parse(source_text(function) or "")
+        statements = _statements(source_text(function) or "")
     except SyntaxError:  # a lambda in the lines that it stands in, or compiled code
         return set()
-    nodes = list(ast.walk(tree))
+    nodes = [node for statement in statements for node in ast.walk(statement)]
     met = Counter(node.id for node in nodes if isinstance(node, ast.Name))
     added = Counter(_root(target) for node in nodes for target in _added_to(node))
     return {name for name in added if added[name] == met[name]}
@@ -122,11 +122,20 @@ def returns_nothing(function: Callable[..., Any]) -> bool:
 def _tree(function: Callable[..., Any]) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
     """The parsed definition of a function, or ``None`` where it has no source or is a lambda."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        first = _statements(inspect.getsource(function))[0]
     except (OSError, TypeError, SyntaxError):
         return None
-    first = tree.body[0] if tree.body else None
     return first if isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef) else None
+
+
+def _statements(text: str) -> list[ast.stmt]:
+    """The statements of a text, however deep they stand; raises ``SyntaxError`` where there are none.
+
+    `textwrap.dedent` does not bring all to the left: a line of a comment or of a text inside may be there already.
+    """
+    (block,) = ast.parse(f"if True:\n{textwrap.indent(text, ' ')}").body
+    assert isinstance(block, ast.If)
+    return block.body
 
 
 def _returns(tree: ast.AST) -> Iterator[ast.expr | None]:

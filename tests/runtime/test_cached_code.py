@@ -100,6 +100,20 @@ def test_what_a_step_only_adds_to_does_not_make_it_run_again() -> None:
     assert [1, 1, 1] == [len(calls), seen["of"]["runs"], count]
 
 
+def test_a_text_that_stands_left_of_the_code_hides_nothing() -> None:
+    """A step in a function is read as any other where a line of a text, or a comment, is not indented as its code."""
+    calls: list[Any] = []
+
+    @step
+    def made() -> int:
+        calls.append("""select *
+from iris""")
+        return 1
+
+    assert ["completed", "cached"] == [call(made), call(made)]
+    assert 1 == len(calls)
+
+
 def test_what_a_step_changes_and_reads_counts() -> None:
     """A setting that it fills in, or a list that it sorts, is what its result depends on."""
 
