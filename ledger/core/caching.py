@@ -50,7 +50,7 @@ def _present_outputs(workspace: Workspace, snapshot: Snapshot, entry: CacheRecor
         claim = snapshot.claim_by_id(Name(output.name), output.id)
         if claim is None or not _can_be_loaded(workspace, snapshot, claim):
             return None
-        outputs[output.output] = workspace.version(snapshot, claim)
+        outputs[output.output] = ArtifactVersion(claim, workspace, snapshot)
     return outputs
 
 

@@ -183,7 +183,7 @@ class Ledger(Reader):
         """
         snapshot = self._workspace.snapshot()
         claim = resolve(snapshot, name_or_id, version)
-        found = self._workspace.version(snapshot, claim)
+        found = ArtifactVersion(claim, self._workspace, snapshot)
         if (body := running_body(self.path)) is not None:
             body.note_loaded(found)
         return found.load(trust=trust, mmap=mmap, data_type=data_type)

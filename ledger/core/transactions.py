@@ -244,7 +244,7 @@ class Transaction:
             with once_published():
                 self._deposit.check_place()  # waiting for the lock may take a while
                 snapshot = workspace.history.snapshot(published.commit)
-                self.versions = tuple(workspace.version(snapshot, claim) for claim in published.claims)
+                self.versions = tuple(ArtifactVersion(claim, workspace, snapshot) for claim in published.claims)
             for pending, handle in zip(self._pending, self.versions, strict=True):
                 pending.published = handle
                 if self._body is not None and pending.request.save_type in _BY_HAND:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from ledger.enums import ArtifactType, VisualizationType
 from ledger.errors import ArgumentTypeError, FormatError, IntegrityError, PathNotFoundError
-from ledger.history import Claim
+from ledger.history import Claim, Snapshot
 from ledger.ids import VersionId
 from ledger.lookup.access import FileReader, PythonType
 from ledger.lookup.comparing import Side, compare
@@ -28,20 +28,19 @@ from ledger.wording import human_size, shown
 
 if TYPE_CHECKING:
     from ledger.lookup.runs import PipelineRun, StepRun
-    from ledger.lookup.view import Backing
+    from ledger.lookup.view import View
 
 
 class ArtifactVersion:
     """One immutable saved value. Frozen; two handles are equal if they are of the same version."""
 
-    def __init__(self, claim: Claim, backing: "Backing", facts: Facts | None = None) -> None:
-        """``facts`` are the version's, where they were read already."""
-        self.__dict__.update(_claim=claim, _backing=backing)
-        if facts is not None:
-            self.__dict__["_facts"] = facts
+    def __init__(self, claim: Claim, view: "View", source: Snapshot | Facts) -> None:
+        """``source`` is the version's facts or, until they are asked for, the history that holds them."""
+        self.__dict__.update(_claim=claim, _view=view, _source=source)
 
     _claim: Claim
-    _backing: "Backing"
+    _view: "View"
+    _source: Snapshot | Facts
 
     @property
     def id(self) -> UUID:
@@ -151,19 +150,19 @@ class ArtifactVersion:
     @property
     def published(self) -> bool:
         """Whether the remote ``origin``, as last heard of, holds this version, so that its number can never change."""
-        return self._backing.is_published(self._claim)
+        return self._view.is_published(self._claim)
 
     @property
     def run(self) -> "PipelineRun | None":
         """The `PipelineRun` that made the version, or ``None`` outside pipelines."""
         producer = self._facts.manifest.producer
-        return self._backing.producer(producer)[0] if producer is not None else None
+        return self._view.producer(producer)[0] if producer is not None else None
 
     @property
     def step(self) -> "StepRun | None":
         """The `StepRun` that made the version, or ``None`` outside pipelines."""
         producer = self._facts.manifest.producer
-        return self._backing.producer(producer)[1] if producer is not None else None
+        return self._view.producer(producer)[1] if producer is not None else None
 
     @property
     def visualizations(self) -> dict[str, VisualizationType]:
@@ -181,7 +180,7 @@ class ArtifactVersion:
         missing or damaged, and `UnknownMaterializerError` where nothing here can read the files.
         """
         check_switches(trust=trust, mmap=mmap)
-        return self._backing.access.load(self._facts, trust=trust, mmap=mmap, data_type=data_type)
+        return self._view.access.load(self._facts, trust=trust, mmap=mmap, data_type=data_type)
 
     def files(self) -> tuple[FileEntry, ...]:
         """The files of the version, with their sizes in bytes."""
@@ -203,7 +202,7 @@ class ArtifactVersion:
         ``overwrite`` is not set.
         """
         check_switches(overwrite=overwrite)
-        return self._backing.access.download(self._facts, path, overwrite=overwrite)
+        return self._view.access.download(self._facts, path, overwrite=overwrite)
 
     def restore(
         self,
@@ -220,7 +219,7 @@ class ArtifactVersion:
         """
         check_switches(overwrite=overwrite)
         only = self._part(file, folders=True) if file is not None else None
-        return self._backing.access.restore(self._facts, path, only=only, overwrite=overwrite)
+        return self._view.access.restore(self._facts, path, only=only, overwrite=overwrite)
 
     def diff(self, other: "ArtifactVersion") -> VersionDiff:
         """What differs from this version, the old one, to another, of this artifact or of any.
@@ -238,7 +237,7 @@ class ArtifactVersion:
         return Visualized(self._claim.label, shown)
 
     def _side(self) -> Side:
-        return self._facts, self._backing.access
+        return self._facts, self._view.access
 
     def _part(self, path: str, *, folders: bool) -> Part:
         """What the version has at a path, a file or perhaps a folder; raises `PathNotFoundError`."""
@@ -255,11 +254,11 @@ class ArtifactVersion:
 
     @functools.cached_property
     def _facts(self) -> Facts:
-        return self._backing.facts(self._claim)
+        return self._source if isinstance(self._source, Facts) else self._view.facts(self._source, self._claim)
 
     @functools.cached_property
     def _reader(self) -> FileReader:
-        return self._backing.access.reader(self._facts)
+        return self._view.access.reader(self._facts)
 
     @functools.cached_property
     def _by_path(self) -> dict[str, FileEntry]:
@@ -273,7 +272,7 @@ class ArtifactVersion:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # What was looked up goes along, so that it is shown elsewhere as it was; bytes are read from the ledger there.
-        return ArtifactVersion, (self._claim, self._backing, self._facts)
+        return ArtifactVersion, (self._claim, self._view, self._facts)
 
     def __copy__(self) -> Self:
         return self
@@ -316,9 +315,10 @@ class ArtifactVersion:
 class Artifact:
     """A name with versions."""
 
-    def __init__(self, latest: Claim, backing: "Backing") -> None:
+    def __init__(self, latest: Claim, view: "View", snapshot: Snapshot) -> None:
         self._latest = latest
-        self._backing = backing
+        self._view = view
+        self._snapshot = snapshot
 
     @property
     def name(self) -> str:
@@ -328,16 +328,20 @@ class Artifact:
     @property
     def versions(self) -> list[ArtifactVersion]:
         """All versions, oldest first."""
-        return [ArtifactVersion(claim, self._backing) for claim in self._backing.claims(self._latest.name)]
+        claims = self._snapshot.claims(self._latest.name)
+        return [ArtifactVersion(claim, self._view, self._snapshot) for claim in claims]
 
     @property
     def latest(self) -> ArtifactVersion:
         """The version published last."""
-        return ArtifactVersion(self._latest, self._backing)
+        return ArtifactVersion(self._latest, self._view, self._snapshot)
 
     def load(self, *, trust: bool = False, mmap: bool = False, data_type: PythonType | None = None) -> Any:
         """The value of the latest version; takes what `ArtifactVersion.load` takes, and raises what that raises."""
         return self.latest.load(trust=trust, mmap=mmap, data_type=data_type)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt_artifact, (self._latest, self._view)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Artifact) and self.name == other.name
@@ -350,6 +354,10 @@ class Artifact:
 
     def _repr_html_(self) -> str:
         return self.latest._repr_html_()
+
+
+def _rebuilt_artifact(latest: Claim, view: "View") -> Artifact:
+    return Artifact(latest, view, view.snapshot())
 
 
 def refuse_other_than_version(given: object) -> None:

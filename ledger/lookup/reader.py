@@ -71,8 +71,8 @@ class Reader:
         """
         snapshot = self._view.snapshot()
         claim = resolve(snapshot, name_or_id, version)
-        facts = self._view.facts(snapshot, claim)  # a damaged record is reported here, not at first use
-        return self._view.version(snapshot, claim, facts)
+        # A damaged record is reported here, not at first use.
+        return ArtifactVersion(claim, self._view, self._view.facts(snapshot, claim))
 
     def before(self, version: ArtifactVersion) -> ArtifactVersion:
         """The version of the same artifact that was published before this one.
@@ -91,7 +91,7 @@ class Reader:
                 name=now.name,
                 version=now.version,
             )
-        return self._view.version(snapshot, claim, self._view.facts(snapshot, claim))
+        return ArtifactVersion(claim, self._view, self._view.facts(snapshot, claim))
 
     def artifacts(self, *, name: str | None = None, tag: str | Iterable[str] | None = None) -> list[Artifact]:
         """The artifacts, by name; ``name`` is exact, and one of their versions has ``tag``, or all of several tags.

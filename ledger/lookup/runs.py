@@ -151,7 +151,7 @@ class StepRun:
         claim = self._snapshot.claim_by_id(Name(name), id)
         if claim is None:
             raise IntegrityError(f"step {self.name!r} names {name} (id {id}), which is not in the history", name=name)
-        return self._view.version(self._snapshot, claim)
+        return ArtifactVersion(claim, self._view, self._snapshot)
 
 
 class PipelineRun:

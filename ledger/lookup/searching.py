@@ -56,7 +56,7 @@ def list_artifacts(view: View, *, name: str | None, tag: str | Iterable[str] | N
         tagged = {claim.name for claim in _found(view, snapshot, search)}
         names = [each for each in names if each in tagged]
     latest = (snapshot.latest(each) for each in names)
-    return [_artifact(view, snapshot, claim) for claim in latest if claim is not None]
+    return [Artifact(claim, view, snapshot) for claim in latest if claim is not None]
 
 
 def find_named_artifact(view: View, name: str) -> Artifact:
@@ -65,7 +65,7 @@ def find_named_artifact(view: View, name: str) -> Artifact:
     latest = snapshot.latest(resolve_name(snapshot, name))
     if latest is None:
         raise ArtifactNotFoundError(f"artifact {name!r} has no versions", name=name)
-    return _artifact(view, snapshot, latest)
+    return Artifact(latest, view, snapshot)
 
 
 def find_artifact(view: View, name_or_id: str | UUID) -> Artifact:
@@ -73,7 +73,7 @@ def find_artifact(view: View, name_or_id: str | UUID) -> Artifact:
     snapshot = view.snapshot()
     latest = snapshot.latest(resolve(snapshot, name_or_id).name)
     assert latest is not None
-    return _artifact(view, snapshot, latest)
+    return Artifact(latest, view, snapshot)
 
 
 def search_versions(
@@ -91,8 +91,7 @@ def search_versions(
         wanted=wanted,
         limit=check_limit(limit),
     )
-    backing = view.backing(snapshot)
-    return [ArtifactVersion(claim, backing) for claim in _found(view, snapshot, search)[::-1]]
+    return [ArtifactVersion(claim, view, snapshot) for claim in _found(view, snapshot, search)[::-1]]
 
 
 def claims_tagged(view: View, snapshot: CataloguedSnapshot, name: Name, tag: str) -> list[Claim]:
@@ -218,7 +217,3 @@ def _readable_facts(view: View, snapshot: Snapshot, claim: Claim) -> Facts | Non
     except (FormatError, IntegrityError) as error:
         warn_of_record(f"{claim.label} is left out", error)
         return None
-
-
-def _artifact(view: View, snapshot: Snapshot, latest: Claim) -> Artifact:
-    return Artifact(latest, view.backing(snapshot))

@@ -4,7 +4,6 @@ Reads records only. Bytes, values and writing are for `ledger.core`, which build
 gives handles their access to bytes.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,9 +16,8 @@ from ledger.lookup.config import read_config
 from ledger.lookup.discovery import is_ledger, not_found
 from ledger.lookup.facts import Facts, check_claim, facts_of
 from ledger.lookup.finding_runs import producer_of
-from ledger.lookup.handles import ArtifactVersion
 from ledger.lookup.runs import PipelineRun, StepRun
-from ledger.records import Name, Producer, decode_event, decode_manifest
+from ledger.records import Producer, decode_event, decode_manifest
 
 
 class View:
@@ -46,14 +44,6 @@ class View:
         is_past = self.revision is not None
         return CataloguedSnapshot(self.history.snapshot(commit), commit, self._catalog, is_past=is_past)
 
-    def version(self, snapshot: Snapshot, claim: Claim, facts: Facts | None = None) -> ArtifactVersion:
-        """The handle of a version, with what was read about it already."""
-        return ArtifactVersion(claim, self.backing(snapshot), facts)
-
-    def backing(self, snapshot: Snapshot) -> "Backing":
-        """What the handles of one snapshot work with."""
-        return Backing(self, snapshot)
-
     def facts(self, snapshot: Snapshot, claim: Claim) -> Facts:
         """A version's manifest and events; `FormatError` or `IntegrityError` if either is damaged."""
         manifest = decode_manifest(snapshot.manifest(claim), where=f"the manifest of {claim.label}")
@@ -66,52 +56,19 @@ class View:
         published = self.history.published_snapshot()
         return published is not None and published.holds(claim)
 
+    def producer(self, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
+        """The run and the step that made a version."""
+        return producer_of(self, producer)
+
     def __reduce__(self) -> tuple[Any, ...]:
         # A process that is handed one opens the ledger for itself.
         return _reopened, (type(self), self.path, self.revision)
-
-
-class Backing:
-    """What a handle works with: its ledger, and the history at the commit at which it was looked up."""
-
-    def __init__(self, view: View, snapshot: Snapshot) -> None:
-        self._view = view
-        self._snapshot = snapshot
-
-    @property
-    def access(self) -> Access:
-        """What handles do with bytes."""
-        return self._view.access
-
-    def facts(self, claim: Claim) -> Facts:
-        """A version's manifest and events."""
-        return self._view.facts(self._snapshot, claim)
-
-    def is_published(self, claim: Claim) -> bool:
-        """Whether the remote ``origin``, as last heard of, holds a version."""
-        return self._view.is_published(claim)
-
-    def producer(self, producer: Producer) -> tuple[PipelineRun | None, StepRun | None]:
-        """The run and the step that made a version."""
-        return producer_of(self._view, producer)
-
-    def claims(self, name: Name) -> Iterator[Claim]:
-        """The versions of an artifact, oldest first."""
-        return self._snapshot.claims(name)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _backing_now, (self._view,)
 
 
 def _reopened(kind: type[View], path: Path, revision: CommitId | None) -> View:
     if not is_ledger(path):
         raise not_found(path)
     return kind(path, revision=revision)
-
-
-def _backing_now(view: View) -> Backing:
-    """The backing of handles that come from a pickle, whose ledger was opened anew."""
-    return view.backing(view.snapshot())
 
 
 class _LookingOnly:
