@@ -18,7 +18,7 @@ from ledger.materializers.atoms import Json
 from ledger.materializers.enum_members import decode_enum, is_enum
 from ledger.materializers.files import Files
 from ledger.materializers.known_types import FACTORIES, is_named_tuple, is_plain_dataclass, known_class, slots_of
-from ledger.materializers.leaves import decode_leaf, is_leaf_tag
+from ledger.materializers.leaves import LEAF_DECODERS
 from ledger.materializers.values import load_value
 from ledger.wording import shown
 
@@ -38,6 +38,7 @@ class TreeDecoder:
         self._known_class = cache(known_class)  # a value may have very many elements of few classes
         self._slots_of = cache(slots_of)
         self._tags: dict[str, Callable[[Json], Any]] = {
+            **LEAF_DECODERS,
             # Few frames for a level of nesting: what `TreeEncoder` takes as deep is to be read from any program.
             "$tuple": lambda held: tuple(self._each(held)),
             "$set": lambda held: set(self._each(held)),
@@ -89,10 +90,11 @@ class TreeDecoder:
         return trees if _LEAVES.issuperset(map(type, trees)) else map(self._decode, trees)
 
     def _tagged(self, tag: str, held: Json) -> Any:
-        if tag not in self._tags and not is_leaf_tag(tag):
+        decode = self._tags.get(tag)
+        if decode is None:
             raise _malformed(tag, "is not known to this program")
         try:
-            return self._tags[tag](held) if tag in self._tags else decode_leaf(tag, held)
+            return decode(held)
         except (LedgerError, ImportError, RecursionError, Warning):
             raise
         except Exception as error:

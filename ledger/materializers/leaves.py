@@ -14,6 +14,7 @@ import pathlib
 import uuid
 from collections.abc import Callable
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from ledger.materializers.atoms import (
@@ -29,7 +30,7 @@ from ledger.materializers.atoms import (
     to_base64,
 )
 from ledger.materializers.enum_members import encode_enum
-from ledger.materializers.moments import MICROSECOND, decode_datetime, decode_time, encode_datetime, encode_time
+from ledger.materializers.moments import MICROSECOND, decode_moment, encode_moment
 from ledger.materializers.scalars import decode_numpy, decode_pandas, encode_numpy, encode_pandas
 
 
@@ -46,24 +47,6 @@ def encode_leaf(value: object) -> Json | None:
     if module == "pandas" or module.startswith("pandas."):
         return encode_pandas(value)
     return None
-
-
-def decode_leaf(tag: str, held: Json) -> Any:
-    """The value of a tagged leaf; raises ``KeyError`` for an unknown tag, and what parsing raises for a bad value."""
-    return _DECODERS[tag](held)
-
-
-def is_leaf_tag(tag: str) -> bool:
-    """Whether a tag is that of a leaf."""
-    return tag in _DECODERS
-
-
-def _from_hex_pair(held: Json) -> complex:
-    return complex(float.fromhex(held[0]), float.fromhex(held[1]))
-
-
-def _fraction(held: Json) -> fractions.Fraction:
-    return fractions.Fraction(decode_integer(held[0]), decode_integer(held[1]))
 
 
 _PURE_PATHS: dict[str, type[pathlib.PurePath]] = {
@@ -93,9 +76,9 @@ _ENCODERS: dict[type, Callable[[Any], Json]] = {
     complex: lambda number: {"$complex": [number.real.hex(), number.imag.hex()]},
     bytes: encode_bytes,
     bytearray: lambda data: {"$bytearray": to_base64(data)} if len(data) <= BYTES_LIMIT else None,
-    dt.datetime: encode_datetime,
+    dt.datetime: partial(encode_moment, "$datetime"),
     dt.date: lambda date: {"$date": date.isoformat()},
-    dt.time: encode_time,
+    dt.time: partial(encode_moment, "$time"),
     dt.timedelta: lambda span: {"$timedelta": span // MICROSECOND},
     uuid.UUID: lambda identity: {"$uuid": str(identity)},
     decimal.Decimal: lambda number: {"$decimal": str(number)},
@@ -107,20 +90,21 @@ _ENCODERS: dict[type, Callable[[Any], Json]] = {
     range: lambda span: {"$range": [hex(span.start), hex(span.stop), hex(span.step)]},
 }
 
-_DECODERS: dict[str, Callable[[Json], Any]] = {
+LEAF_DECODERS: dict[str, Callable[[Json], Any]] = {
     **ATOM_DECODERS,
-    "$complex": _from_hex_pair,
+    "$complex": lambda held: complex(float.fromhex(held[0]), float.fromhex(held[1])),
     "$bytearray": lambda text: bytearray(from_base64(text)),
-    "$datetime": decode_datetime,
+    "$datetime": partial(decode_moment, dt.datetime),
     "$date": dt.date.fromisoformat,
-    "$time": decode_time,
+    "$time": partial(decode_moment, dt.time),
     "$timedelta": lambda count: dt.timedelta(microseconds=count),
     "$uuid": uuid.UUID,
     "$decimal": decimal.Decimal,
-    "$fraction": _fraction,
+    "$fraction": lambda held: fractions.Fraction(decode_integer(held[0]), decode_integer(held[1])),
     "$purepath": _decode_path,
     "$ellipsis": lambda _: ...,
     "$range": lambda held: range(*(int(bound, 16) for bound in held)),
     "$numpy": decode_numpy,
     "$pandas": decode_pandas,
 }
+"""What reads each tag of a leaf; raises what parsing raises for a bad value."""

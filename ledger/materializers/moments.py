@@ -21,24 +21,24 @@ _SECOND = dt.timedelta(seconds=1)  # an offset below it is read from a time's te
 _ZONE = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*")
 
 
-def encode_datetime(moment: dt.datetime) -> Json | None:
-    """A date and time; ``None`` for one with a zone that has no name to find it by."""
-    return _encode("$datetime", moment)
+def encode_moment(tag: str, moment: dt.datetime | dt.time) -> Json | None:
+    """A date and time, or a time of day, under its tag; ``None`` for one whose zone has no name to find it by."""
+    zone = encode_zone(moment.tzinfo)
+    if zone is not None:
+        return {tag: [moment.replace(tzinfo=None).isoformat(), zone, moment.fold]}
+    if moment.tzinfo is not None and type(moment.tzinfo) is not dt.timezone:
+        return None
+    text = moment.isoformat()
+    return {tag: [text, None, moment.fold] if moment.fold else text}
 
 
-def decode_datetime(held: Json) -> dt.datetime:
-    """The date and time that `encode_datetime` wrote."""
-    return _decode(dt.datetime, held)
-
-
-def encode_time(time: dt.time) -> Json | None:
-    """A time of day; ``None`` for one with a zone that has no name to find it by."""
-    return _encode("$time", time)
-
-
-def decode_time(held: Json) -> dt.time:
-    """The time of day that `encode_time` wrote."""
-    return _decode(dt.time, held)
+def decode_moment(kind: type[_Moment], held: Json) -> _Moment:
+    """The date and time, or time of day, that `encode_moment` wrote."""
+    if isinstance(held, str):
+        return kind.fromisoformat(held)
+    text, zone, fold = held
+    moment = kind.fromisoformat(text).replace(fold=fold)
+    return moment if zone is None else moment.replace(tzinfo=_zone(zone))
 
 
 def encode_zone(zone: dt.tzinfo | None) -> Json | None:
@@ -56,24 +56,6 @@ def encode_zone(zone: dt.tzinfo | None) -> Json | None:
     import zoneinfo
 
     return zone.key if type(zone) is zoneinfo.ZoneInfo and _is_of_database(zone) else None
-
-
-def _encode(mark: str, moment: dt.datetime | dt.time) -> Json | None:
-    zone = encode_zone(moment.tzinfo)
-    if zone is not None:
-        return {mark: [moment.replace(tzinfo=None).isoformat(), zone, moment.fold]}
-    if moment.tzinfo is not None and type(moment.tzinfo) is not dt.timezone:
-        return None
-    text = moment.isoformat()
-    return {mark: [text, None, moment.fold] if moment.fold else text}
-
-
-def _decode(kind: type[_Moment], held: Json) -> _Moment:
-    if isinstance(held, str):
-        return kind.fromisoformat(held)
-    text, zone, fold = held
-    moment = kind.fromisoformat(text).replace(fold=fold)
-    return moment if zone is None else moment.replace(tzinfo=_zone(zone))
 
 
 def _is_of_database(zone: dt.tzinfo) -> bool:
