@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ledger.history.deltas import MOST_BYTES, apply_delta
 from ledger.history.kinds import ID_BYTES, KINDS, RawObject
 from ledger.history.open_files import FileBytes
-from ledger.history.recent_objects import RecentObjects, RecentOf
+from ledger.history.recent_objects import RecentObjects
 
 OFFSET_DELTA, NAME_DELTA = 6, 7
 """Deltas that find their base by its distance, which is what we write, and by its name."""
@@ -55,9 +55,6 @@ class Head(NamedTuple):
 
 Buffer = bytes | memoryview | FileBytes
 """A pack that is read, mapped or open; slicing costs nothing or little."""
-
-Bases = RecentObjects | RecentOf
-"""Objects of one pack that are kept at hand, by where they begin."""
 
 
 def read_head(pack: Buffer, offset: int) -> Head:
@@ -107,16 +104,19 @@ def read_object(
     pack: Buffer,
     offset: int,
     find: Callable[[bytes], int | None],
-    bases: Bases | None = None,
+    bases: RecentObjects | None = None,
+    *,
+    owner: str = "",
 ) -> RawObject:
     """The kind and bytes of the object at an offset, its chain of deltas followed; raises `PackDamage`.
 
-    ``find`` says where an object is by its name; in ``bases`` what was met is kept by its offset.
+    ``find`` says where an object is by its name. In ``bases`` what was met is kept by its offset, and by the ``owner``
+    where they are those of several packs.
     """
     deltas: list[tuple[int, bytes]] = []
     left = MOST_BYTES
     while True:
-        known = bases.get(offset) if bases is not None else None
+        known = bases.get((owner, offset)) if bases is not None else None
         if known is not None:
             kind, data = known
             break
@@ -125,7 +125,7 @@ def read_object(
         if head.base is None:
             kind = head.kind
             if bases is not None:
-                bases.put(offset, kind, data)
+                bases.put((owner, offset), kind, data)
             break
         deltas.append((offset, data))
         left -= len(data)
@@ -141,7 +141,7 @@ def read_object(
         except ValueError as error:
             raise PackDamage(f"the entry at {place}: {error}") from error
         if bases is not None:
-            bases.put(place, kind, data)
+            bases.put((owner, place), kind, data)
     return kind, data
 
 

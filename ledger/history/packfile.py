@@ -18,9 +18,10 @@ from sys import byteorder
 
 from ledger.disk import open_regular
 from ledger.history import open_files
-from ledger.history.entries import NAME_DELTA, Bases, PackDamage, read_head, read_object
+from ledger.history.entries import NAME_DELTA, PackDamage, read_head, read_object
 from ledger.history.kinds import COMMIT, ID_BYTES, RawObject
 from ledger.history.open_files import FileBytes, OpenFile
+from ledger.history.recent_objects import RecentObjects
 
 TRAILER = 20
 """The length of the SHA-1 at the end of a pack or an index, over what is before it."""
@@ -52,7 +53,7 @@ class PackFile:
     def __init__(self, base: str) -> None:
         self.base = base
 
-    def read(self, name: bytes, bases: Bases | None = None) -> RawObject | None:
+    def read(self, name: bytes, bases: RecentObjects | None = None) -> RawObject | None:
         """The kind and bytes of an object by its 20-byte name, or ``None`` if it is not in this pack.
 
         Raises ``FileNotFoundError`` if the pack is gone, `PackDamage` if it cannot be read as one.
@@ -60,10 +61,11 @@ class PackFile:
         offset = self.find(name)
         return None if offset is None else self.read_at(offset, bases)
 
-    def read_at(self, offset: int, bases: Bases | None = None) -> RawObject:
+    def read_at(self, offset: int, bases: RecentObjects | None = None) -> RawObject:
         """The kind and bytes of the object whose entry begins at an offset."""
         try:
-            return read_object(self._mapping or self._bytes or self._open(), offset, self.find, bases)
+            pack = self._mapping or self._bytes or self._open()
+            return read_object(pack, offset, self.find, bases, owner=self.base)
         except PackDamage as error:
             raise PackDamage(f"{self.base}.pack: {error}") from error
 

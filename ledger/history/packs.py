@@ -19,7 +19,7 @@ from ledger.history.forms import ObjectId, object_id
 from ledger.history.indexing import restore_indexes
 from ledger.history.kinds import TREE, RawObject
 from ledger.history.packfile import PackFile, count_in_index
-from ledger.history.recent_objects import RecentObjects, RecentOf
+from ledger.history.recent_objects import RecentObjects
 from ledger.system_errors import storage_error
 
 _RESCANS = 10
@@ -53,7 +53,7 @@ class Packs:
         name = bytes.fromhex(id)
         for stem, pack in self._in_order(named_by):
             try:
-                found = pack.read(name, RecentOf(self._bases, stem))
+                found = pack.read(name, self._bases)
             except FileNotFoundError:
                 continue
             except PackDamage as error:

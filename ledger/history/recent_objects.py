@@ -29,19 +29,3 @@ class RecentObjects:
             self._size = 0
         self._kept[key] = (kind, data)
         self._size += len(data)
-
-
-class RecentOf:
-    """What is kept of one owner among the objects of many, asked for by the owner's own keys."""
-
-    def __init__(self, kept: RecentObjects, owner: str) -> None:
-        self._kept = kept
-        self._owner = owner
-
-    def get(self, key: Hashable) -> RawObject | None:
-        """The kind and bytes of an object, or ``None`` if it is not here any more."""
-        return self._kept.get((self._owner, key))
-
-    def put(self, key: Hashable, kind: int, data: bytes) -> None:
-        """Keep an object."""
-        self._kept.put((self._owner, key), kind, data)
