@@ -6,7 +6,7 @@ the publication was published after all, so that nothing is published twice.
 """
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from ledger.disk import HeldLock, LockFile
@@ -46,7 +46,7 @@ class Turns:
         ticket = self._queue.join(publication)
         if ticket is None:
             return self._lock.hold(timeout=self._timeout)
-        with ticket:
+        with closing(ticket):
             try:
                 return self._wait_for_turn(ticket, since)
             except (LockTimeoutError, StorageError) as error:

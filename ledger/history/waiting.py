@@ -17,8 +17,6 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from ledger.disk import (
     MODE,
@@ -51,7 +49,7 @@ _DEAD_SECONDS = 60.0
 
 
 class Ticket:
-    """A publication in the queue, as its writer holds it: a ``with`` block, at whose end it is in the queue no more."""
+    """A publication in the queue, as its writer holds it until `close`."""
 
     def __init__(self, folder: Path, data: bytes) -> None:
         name = f"{time.time_ns():020d}-{os.urandom(8).hex()}"
@@ -67,16 +65,8 @@ class Ticket:
                 self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, MODE)
                 write_all(self._descriptor, data)
         except BaseException:
-            self._leave()
+            self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._leave()
 
     def wait(self, seconds: float) -> bool:
         """Wait to be woken; says whether that happened. What woke it may be that it is ``published_as`` a commit."""
@@ -97,7 +87,8 @@ class Ticket:
         commits = [line for line in lines if _COMMIT.fullmatch(line)]
         return CommitId(commits[-1].decode()) if commits else None
 
-    def _leave(self) -> None:
+    def close(self) -> None:
+        """Let go of it; it is in the queue no more."""
         self.withdraw()
         if self._descriptor >= 0:
             close_anyway(self._descriptor)

@@ -369,8 +369,8 @@ def test_who_has_waited_longest_is_woken(queue: Path) -> None:
     first, second = waiting.join(publication), waiting.join(publication)
     assert first is not None
     assert second is not None
-    with second:
-        with first:
+    with contextlib.closing(second):
+        with contextlib.closing(first):
             waiting.ring_next()
             assert (True, False) == (first.wait(0), second.wait(0))
         waiting.ring_next()
@@ -395,7 +395,7 @@ def test_where_who_has_waited_longest_cannot_be_woken_the_next_is(
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return really(path, *given)
 
-    with first, second:
+    with contextlib.closing(first), contextlib.closing(second):
         if bell == "gone":
             theirs.unlink()
         else:
@@ -455,7 +455,7 @@ def test_as_which_commit_it_is_published_is_noted_whole(queue: Path, monkeypatch
     waiting = Publication(drafts=(draft(),), author=AUTHOR, now=NOW)
     ticket = Queue(queue).join(waiting)
     assert ticket is not None
-    with ticket, Queue(queue).waiters() as waiters:
+    with contextlib.closing(ticket), Queue(queue).waiters() as waiters:
         waiters[0].take_up(COMMIT)
         assert COMMIT == ticket.taken_up_as()
 
@@ -465,7 +465,7 @@ def test_who_waits_and_who_looks_leave_no_file_open(queue: Path) -> None:
     before = os.listdir("/proc/self/fd")
     ticket = Queue(queue).join(Publication(drafts=(draft(),), author=AUTHOR, now=NOW))
     assert ticket is not None
-    with ticket:
+    with contextlib.closing(ticket):
         with Queue(queue).waiters() as [waiter]:
             waiter.tell(COMMIT)
         assert [] == in_queue(queue)

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ def test_who_waits_for_the_lock_is_woken(used: Ledger) -> None:
     waste(used)
     grow_old(used)
     (queue := used.path / "queue").mkdir()
-    with Ticket(queue, b"") as ticket:
+    with closing(Ticket(queue, b"")) as ticket:
         assert not ticket.wait(0)
         assert collect(used).removed
         assert ticket.wait(0)

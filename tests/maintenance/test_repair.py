@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -471,7 +472,7 @@ def test_who_waits_for_the_lock_is_woken(kept: Ledger) -> None:
     """A writer that waits while a ledger is repaired is told when the lock is free."""
     damage(stored(kept, "packs"))
     (queue := kept.path / "queue").mkdir()
-    with Ticket(queue, b"") as ticket:
+    with closing(Ticket(queue, b"")) as ticket:
         assert not ticket.wait(0)
         assert repair(kept, str(kept.path.parent / "copy")).report.ok
         assert ticket.wait(0)
