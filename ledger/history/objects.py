@@ -81,7 +81,11 @@ class Objects:
                 entries = decode_tree(self.get(id, TREE))
             except ValueError as error:
                 raise bad_tree(id, error) from error
-            self.remember_tree(id, entries)
+            self._tree_entries += len(entries)
+            if self._tree_entries > _CACHED_ENTRIES:
+                self._trees.clear()
+                self._tree_entries = len(entries)
+            self._trees[id] = entries
         return entries
 
     def commit(self, id: CommitId) -> Commit:
@@ -104,14 +108,6 @@ class Objects:
         """Keep at hand what this process has made durable: its saver looks at it, and the next save builds on it."""
         for id, (kind, data) in new.items():
             self._cache.put(id, kind, data)
-
-    def remember_tree(self, id: ObjectId, entries: dict[str, Entry]) -> None:
-        """Keep a tree at hand: the next save changes the trees that this one wrote."""
-        self._tree_entries += len(entries)
-        if self._tree_entries > _CACHED_ENTRIES:
-            self._trees.clear()
-            self._tree_entries = len(entries)
-        self._trees[id] = entries
 
     def ids_with_prefix(self, prefix: str) -> set[ObjectId]:
         """The ids of all objects that begin with some hex digits, at least two."""

@@ -20,24 +20,20 @@ class Snapshot:
     """Look-ups over the tree of one commit, or over one that is being built."""
 
     def __init__(self, folders: Folders) -> None:
-        self._folders = folders
-
-    @property
-    def folders(self) -> Folders:
+        self.folders = folders
         """The tree that is looked into."""
-        return self._folders
 
     def artifact_names(self) -> list[Name]:
         """The names of all artifacts, sorted."""
-        shards = self._folders.names(layout.ARTIFACTS)
+        shards = self.folders.names(layout.ARTIFACTS)
         names = (
-            layout.parse_name(entry) for shard in shards for entry in self._folders.names((*layout.ARTIFACTS, shard))
+            layout.parse_name(entry) for shard in shards for entry in self.folders.names((*layout.ARTIFACTS, shard))
         )
         return sorted(name for name in names if name is not None)
 
     def names_like(self, name: Name) -> list[Name]:
         """The names that are this one but for case, itself included if it exists."""
-        entries = self._folders.names((*layout.ARTIFACTS, layout.shard_of(name)))
+        entries = self.folders.names((*layout.ARTIFACTS, layout.shard_of(name)))
         # An entry without an escape is its name: the others of a large folder need not be decoded.
         likely = (entry for entry in entries if "%" in entry or entry.lower() == name.lower())
         found = (layout.parse_name(entry) for entry in likely)
@@ -45,7 +41,7 @@ class Snapshot:
 
     def has_artifact(self, name: Name) -> bool:
         """Whether any version of this name was ever published."""
-        return bool(self._folders.names(layout.artifact_path(name)))
+        return bool(self.folders.names(layout.artifact_path(name)))
 
     def latest(self, name: Name) -> Claim | None:
         """The version published last, or ``None`` for a name without versions."""
@@ -69,12 +65,12 @@ class Snapshot:
         if not 1 <= position <= layout.MAX_POSITION:
             return None
         page = (*layout.artifact_path(name), *layout.page_of(position))
-        entry = next(iter(self._folders.names(page, layout.claim_start(position))), None)
+        entry = next(iter(self.folders.names(page, layout.claim_start(position))), None)
         return layout.parse_claim(name, entry) if entry is not None else None
 
     def claim_of(self, name: Name, version: str) -> Claim | None:
         """The version of this version string, or ``None``."""
-        for entry in self._folders.names(layout.pointer_page(name, version), layout.pointer_start(version)):
+        for entry in self.folders.names(layout.pointer_page(name, version), layout.pointer_start(version)):
             pointer = layout.parse_pointer(entry)
             if pointer is not None and pointer[0] == version:
                 return self._pointed(name, version, pointer[1])
@@ -93,7 +89,7 @@ class Snapshot:
 
     def manifest(self, claim: Claim) -> bytes:
         """The bytes of a version's manifest."""
-        data = self._folders.read((*claim.path, layout.MANIFEST))
+        data = self.folders.read((*claim.path, layout.MANIFEST))
         if data is None:
             raise IntegrityError(
                 f"{claim.label} has no manifest in the history", name=claim.name, version=claim.version
@@ -102,30 +98,30 @@ class Snapshot:
 
     def events(self, claim: Claim) -> list[tuple[EventId, bytes]]:
         """The events on a version in their order."""
-        entries = ((layout.parse_event(entry), entry) for entry in self._folders.names(claim.path))
+        entries = ((layout.parse_event(entry), entry) for entry in self.folders.names(claim.path))
         found = sorted((event, entry) for event, entry in entries if event is not None)
-        return [(event, self._folders.read((*claim.path, entry)) or b"") for event, entry in found]
+        return [(event, self.folders.read((*claim.path, entry)) or b"") for event, entry in found]
 
     def last_event(self, claim: Claim) -> EventId | None:
         """The id of the newest event on a version."""
-        found = (layout.parse_event(entry) for entry in sorted(self._folders.names(claim.path), reverse=True))
+        found = (layout.parse_event(entry) for entry in sorted(self.folders.names(claim.path), reverse=True))
         return next((event for event in found if event is not None), None)  # ids are of one length: in order, as names
 
     def runs(self, *, newest_first: bool = False) -> Iterator[str]:
         """The ids of all runs in the order of their start, or the other way round."""
-        for day in sorted(self._folders.names(layout.RUNS), reverse=newest_first):
-            yield from sorted(self._folders.names((*layout.RUNS, day)), reverse=newest_first)
+        for day in sorted(self.folders.names(layout.RUNS), reverse=newest_first):
+            yield from sorted(self.folders.names((*layout.RUNS, day)), reverse=newest_first)
 
     def run_records(self, run: str) -> dict[str, bytes]:
         """The records of a run by file name; none for a run that is not there."""
         folder = layout.run_path(run)
-        return {name: self._folders.read((*folder, name)) or b"" for name in self._folders.names(folder)}
+        return {name: self.folders.read((*folder, name)) or b"" for name in self.folders.names(folder)}
 
     def cache_entries(self, key: str) -> Iterator[bytes]:
         """The cache entries of a key, newest first; each is read when it is asked for."""
         folder = layout.cache_folder(key)
-        for name in sorted(self._folders.names(folder, layout.cache_start(key)), reverse=True):
-            yield self._folders.read((*folder, name)) or b""
+        for name in sorted(self.folders.names(folder, layout.cache_start(key)), reverse=True):
+            yield self.folders.read((*folder, name)) or b""
 
     def claim_by_id(self, name: Name, id: VersionId) -> Claim | None:
         """The version of an artifact that has an id, sought from the newest on."""
@@ -137,13 +133,13 @@ class Snapshot:
 
     def holds(self, claim: Claim) -> bool:
         """Whether exactly this claim is here."""
-        return bool(self._folders.names(claim.path))
+        return bool(self.folders.names(claim.path))
 
     def _entries(self, name: Name, *, newest_first: bool) -> Iterator[str]:
         root = layout.artifact_path(name)
-        for high in sorted(filter(layout.is_page, self._folders.names(root)), reverse=newest_first):
-            for low in sorted(self._folders.names((*root, high)), reverse=newest_first):
-                yield from sorted(self._folders.names((*root, high, low)), reverse=newest_first)
+        for high in sorted(filter(layout.is_page, self.folders.names(root)), reverse=newest_first):
+            for low in sorted(self.folders.names((*root, high)), reverse=newest_first):
+                yield from sorted(self.folders.names((*root, high, low)), reverse=newest_first)
 
     def _pointed(self, name: Name, version: str, position: int) -> Claim:
         claim = self.claim_at(name, position)

@@ -120,10 +120,9 @@ def test_few_entries_of_trees_stay_at_hand(tmp_path: Path) -> None:
     """Those of the newest trees, however many are read: a history has millions."""
     objects = Objects(new_history(tmp_path).git_dir)
     for number in range(8):
-        id = ObjectId(f"{number:040x}")
-        tree = dict.fromkeys(map(str, range(15_000)), Entry(is_directory=False, id=id))
-        objects.remember_tree(id, tree)
-        assert tree is objects.tree(id)
+        entry = Entry(is_directory=False, id=ObjectId(f"{number:040x}"))
+        id = loose(objects, TREE, encode_tree(dict.fromkeys(map(str, range(15_000)), entry)))
+        assert objects.tree(id) is objects.tree(id)
         assert sum(map(len, objects._trees.values())) <= 40_000
 
 
