@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from ledger.errors import FormatError, LedgerError, StorageError, UnsupportedFormatError
 from ledger.history import layout
 from ledger.history.ancestry import commits_between
-from ledger.history.comparing import compare
+from ledger.history.comparing import compare, compare_commits
 from ledger.history.damage import raise_if_object_damaged
 from ledger.history.forms import ObjectId
 from ledger.history.history import History
@@ -43,8 +43,7 @@ def check_commits(
             _check_commit(history, commit, is_first_allowed=known is None)
     objects = history.objects
     with _refusing(tip, way_out):
-        base = objects.commit(known).tree if known is not None else None
-        added = compare(objects, base, objects.commit(tip).tree).added
+        added = compare_commits(objects, known, tip).added
         _check_artifacts(CommittedTree(objects, objects.commit(tip).tree), added)
 
 
@@ -82,8 +81,7 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
         raise FormatError(f"it has {len(commit.parents)} parents")
     if commit.time > LAST_SECOND:
         raise FormatError(f"its time is {commit.time}, behind the end of the year 9999 at {LAST_SECOND}")
-    first = objects.commit(commit.parents[0]).tree if commit.parents else None
-    difference = compare(objects, first, commit.tree)
+    difference = compare_commits(objects, next(iter(commit.parents), None), id)
     if difference.breach is not None:
         verb, file = difference.breach
         raise FormatError(f"it {verb} {file}", path=file)
@@ -92,8 +90,9 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
         data = tree.read(path)
         assert data is not None, "what a comparison found is there"
         check_file(path, data)
-    if len(commit.parents) == _MOST_PARENTS and first is not None:
-        merged, _ = merge_roots(history, first, objects.commit(commit.parents[1]).tree)
+    if len(commit.parents) == _MOST_PARENTS:
+        theirs, ours = (objects.commit(parent).tree for parent in commit.parents)
+        merged, _ = merge_roots(history, theirs, ours)
         expected = merged.write(emit_into({}))
         if expected != commit.tree:
             raise FormatError(f"its tree is {commit.tree}, merging its parents gives {expected}, as `ledger sync` does")

@@ -13,7 +13,7 @@ from pathlib import Path
 from ledger.disk import mode_of, names_in, read_file, storage_errors
 from ledger.errors import FormatError, IntegrityError, StorageError
 from ledger.history.commits import TOGETHER
-from ledger.history.comparing import compare
+from ledger.history.comparing import compare_commits
 from ledger.history.entries import PackDamage
 from ledger.history.forms import Commit, is_object_id
 from ledger.history.git_settings import OTHER_KIND, REQUIRED_SETTINGS, other_kind, read_settings
@@ -108,8 +108,7 @@ def check_commit(history: History, id: CommitId) -> GitFault | None:
     where = f"commit {id}"
     try:
         commit = objects.commit(id)
-        first = objects.commit(commit.parents[0]).tree if commit.parents else None
-        difference = compare(objects, first, commit.tree)
+        difference = compare_commits(objects, next(iter(commit.parents), None), id)
         if difference.breach is not None:
             verb, file = difference.breach
             return GitFault(where, "corrupt", f"{where} {verb} {file}; a history only grows")

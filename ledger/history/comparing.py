@@ -13,6 +13,7 @@ from ledger.history.forms import Entry, ObjectId, differing_entries
 from ledger.history.kinds import TREE
 from ledger.history.layout import TreePath
 from ledger.history.objects import Objects
+from ledger.ids import CommitId
 
 DEPTH_LIMIT = 12
 """Most folders above a folder."""
@@ -48,6 +49,11 @@ def compare(objects: Objects, before: ObjectId | None, after: ObjectId) -> Diffe
     walk = _Walk(objects)
     walk.descend((), Entry(is_directory=True, id=before) if before else None, Entry(is_directory=True, id=after))
     return Difference(tuple(walk.added), tuple(walk.removed), tuple(walk.edited))
+
+
+def compare_commits(objects: Objects, before: CommitId | None, after: CommitId) -> Difference:
+    """As `compare`, of the trees of two commits."""
+    return compare(objects, objects.commit(before).tree if before is not None else None, objects.commit(after).tree)
 
 
 class _Walk:

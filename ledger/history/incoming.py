@@ -22,7 +22,7 @@ from ledger.errors import (
 from ledger.history import layout
 from ledger.history.admission import check_commits
 from ledger.history.ancestry import check_readable, common_commit, is_ancestor
-from ledger.history.comparing import compare
+from ledger.history.comparing import compare_commits
 from ledger.history.damage import raise_if_object_damaged
 from ledger.history.forms import ObjectId
 from ledger.history.git_program import TRANSFER_SECONDS
@@ -188,7 +188,7 @@ def _taking_back(history: History, remote: Remote, local: CommitId | None, commi
 
 def _check_published(history: History, remote: Remote, known: CommitId, tip: CommitId) -> None:
     """Check that what was published under a path is still there: no merge has put other versions in front of it."""
-    change = compare(history.objects, history.objects.commit(known).tree, history.objects.commit(tip).tree)
+    change = compare_commits(history.objects, known, tip)
     if change.breach is not None:
         raise _rewritten(remote, known, tip, f"which had {change.breach[1]}")
 

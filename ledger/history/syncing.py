@@ -23,7 +23,7 @@ from ledger.history import layout
 from ledger.history.admission import check_commits, merge_roots
 from ledger.history.ancestry import check_readable, common_commit, is_ancestor
 from ledger.history.branch import create_branch
-from ledger.history.comparing import Difference, compare
+from ledger.history.comparing import compare_commits
 from ledger.history.git_words import advice
 from ledger.history.history import History
 from ledger.history.incoming import receive
@@ -201,7 +201,7 @@ def _agree(
     """
     if theirs in (None, local):
         return local
-    if is_ancestor(history.git_dir, theirs, local) and _compare(history, theirs, local).breach is None:
+    if is_ancestor(history.git_dir, theirs, local) and compare_commits(history.objects, theirs, local).breach is None:
         return local
     if is_ancestor(history.git_dir, local, theirs):
         return theirs
@@ -249,13 +249,7 @@ def _merge_behind(
 
 def _added(history: History, before: CommitId | None, after: CommitId) -> tuple[layout.TreePath, ...]:
     """The paths that one commit has and another lacks."""
-    return _compare(history, before, after).added
-
-
-def _compare(history: History, before: CommitId | None, after: CommitId) -> Difference:
-    objects = history.objects
-    base = objects.commit(before).tree if before is not None else None
-    return compare(objects, base, objects.commit(after).tree)
+    return compare_commits(history.objects, before, after).added
 
 
 def _by_id(paths: tuple[layout.TreePath, ...]) -> dict[VersionId, Claim]:
@@ -278,7 +272,7 @@ def _refuse_moving_published(history: History, remote: Remote, tip: CommitId) ->
     published = read_ref(history.git_dir, known_ref(PUBLISHED))
     if published is None or remote.name == PUBLISHED:
         return
-    for claim in _claims_in(_compare(history, published, tip).removed):
+    for claim in _claims_in(compare_commits(history.objects, published, tip).removed):
         raise ArgumentError(
             f"{remote} holds another version in the place of {claim.label}, which {PUBLISHED} has published",
             hint=f"sync that ledger with {PUBLISHED} first; where it is a bare repository, which nobody can sync, add "
