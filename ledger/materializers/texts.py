@@ -18,21 +18,22 @@ class _TextMaterializer(BaseMaterializer):
 
     SKIP_REGISTRATION: ClassVar[bool] = True
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA_ANALYSIS
-    KIND: ClassVar[type[str]]
     FILE: ClassVar[str]
     SHOWN_AS: ClassVar[VisualizationType]
 
     def save(self, value: str) -> None:
         """Write the text, its line ends as they are."""
-        if type(value) is not self.KIND:
+        if type(value) not in self.ASSOCIATED_TYPES:
             self.save_as(materializer_named(LAST_RESORT), value)
             return
         self._write(value)
 
     def load(self, data_type: type | None) -> str:
         """The text, as the class that says what it is."""
+        (kind,) = self.ASSOCIATED_TYPES
         with self.open(self.FILE, "rb") as file:
-            return self.KIND(file.read().decode())
+            text: str = kind(file.read().decode())
+        return text
 
     def save_visualizations(self, value: str) -> dict[str, VisualizationType]:
         """The text itself."""
@@ -54,7 +55,6 @@ class HtmlMaterializer(_TextMaterializer):
 
     REGISTRY_KEY: ClassVar[str] = "builtin.html/1"
     ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (HTMLString,)
-    KIND: ClassVar[type[str]] = HTMLString
     FILE: ClassVar[str] = "output.html"
     SHOWN_AS: ClassVar[VisualizationType] = VisualizationType.HTML
 
@@ -64,7 +64,6 @@ class MarkdownMaterializer(_TextMaterializer):
 
     REGISTRY_KEY: ClassVar[str] = "builtin.markdown/1"
     ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (MarkdownString,)
-    KIND: ClassVar[type[str]] = MarkdownString
     FILE: ClassVar[str] = "output.md"
     SHOWN_AS: ClassVar[VisualizationType] = VisualizationType.MARKDOWN
 
@@ -74,7 +73,6 @@ class CsvMaterializer(_TextMaterializer):
 
     REGISTRY_KEY: ClassVar[str] = "builtin.csv/1"
     ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (CSVString,)
-    KIND: ClassVar[type[str]] = CSVString
     FILE: ClassVar[str] = "output.csv"
     SHOWN_AS: ClassVar[VisualizationType] = VisualizationType.CSV
 
@@ -84,6 +82,5 @@ class JsonTextMaterializer(_TextMaterializer):
 
     REGISTRY_KEY: ClassVar[str] = "builtin.json_text/1"
     ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (JSONString,)
-    KIND: ClassVar[type[str]] = JSONString
     FILE: ClassVar[str] = "output.json"
     SHOWN_AS: ClassVar[VisualizationType] = VisualizationType.JSON

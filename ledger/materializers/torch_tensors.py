@@ -85,7 +85,7 @@ def write_tensors(files: Files, tensors: Mapping[str, Any], facts: Mapping[str, 
         if first != name:
             aliases[name] = first
             continue
-        flags[name] = [_is_parameter(tensor), bool(tensor.requires_grad)]
+        flags[name] = [type(tensor) is torch.nn.Parameter, bool(tensor.requires_grad)]
         distinct[name] = tensor
     held = _in_rows(distinct)
     pairs = [name for name, tensor in held.items() if tensor.dtype in (torch.complex32, torch.complex128)]
@@ -142,13 +142,6 @@ def _in_rows(tensors: Mapping[str, Any]) -> dict[str, Any]:
         else:
             end = row.data_ptr() + row.numel() * row.element_size()
     return rows
-
-
-def _is_parameter(tensor: Any) -> bool:
-    """Whether a tensor is a parameter of a module."""
-    from torch.nn import Parameter
-
-    return type(tensor) is Parameter
 
 
 def can_hold(tensor: Any) -> bool:
