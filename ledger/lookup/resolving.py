@@ -80,7 +80,7 @@ def resolve_name(snapshot: Snapshot, wanted: str) -> Name:
 def _no_artifact(snapshot: Snapshot, wanted: str) -> ArtifactNotFoundError:
     """The error of a name, id or prefix that nothing has."""
     names = snapshot.artifact_names()
-    near = [name for name in names if name.lower() == wanted.lower()] or most_like(wanted, names, most=_NEAREST)
+    near = [name for name in names if name.lower() == wanted.lower()] or most_like(wanted, names)
     near = _as_elsewhere(snapshot, wanted) or near
     hint = ""
     if near:
@@ -187,7 +187,7 @@ def nearest(wanted: str, existing: Sequence[str]) -> list[str]:
     if number is not None and numbered:
         closest = sorted(numbered, key=lambda version: abs(int(version) - number))[:_NEAREST]
         return sorted(closest, key=int)
-    return most_like(wanted, existing, most=_NEAREST) or list(existing[-_NEAREST:])
+    return most_like(wanted, existing) or list(existing[-_NEAREST:])
 
 
 def _told(wanted: str) -> str:

@@ -10,8 +10,8 @@ _COMPARED: Final = 200
 _ENDING: Final = 4
 
 
-def most_like(wanted: str, known: Sequence[str], *, most: int) -> list[str]:
-    """Those most like a text, the best first; none where nothing is like it.
+def most_like(wanted: str, known: Sequence[str]) -> list[str]:
+    """The few most like a text, the best first; none where nothing is like it.
 
     Of very many only those are compared that stand next to it in order or end as it does: who looks before each of
     ten thousand saves whether the name is there yet must not wait for all the others each time.
@@ -19,7 +19,7 @@ def most_like(wanted: str, known: Sequence[str], *, most: int) -> list[str]:
     import difflib
 
     compared = known if len(known) <= _COMPARED else _likely(wanted, known)
-    return difflib.get_close_matches(wanted, compared, n=most)
+    return difflib.get_close_matches(wanted, compared)
 
 
 def _likely(wanted: str, known: Sequence[str]) -> list[str]:
