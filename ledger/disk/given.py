@@ -72,7 +72,9 @@ def users_folder(environment: Mapping[str, str], variable: str, otherwise: str) 
     if os.path.isabs(named):
         return Path(named)
     home = os.path.expanduser("~")
-    return Path(home if os.path.isabs(home) else _temporary_home(), otherwise)
+    if not os.path.isabs(home):
+        home = os.path.join(temporary_folder(), f"ledger-{os.geteuid()}")
+    return Path(home, otherwise)
 
 
 def temporary_folder() -> str:
@@ -86,10 +88,6 @@ def temporary_folder() -> str:
             f"cannot write a temporary file: {error.strerror}",
             hint="free some space there, or name a folder on another disk in TMPDIR",
         ) from error
-
-
-def _temporary_home() -> str:
-    return os.path.join(temporary_folder(), f"ledger-{os.geteuid()}")
 
 
 def _has_bytes(text: str) -> bool:

@@ -8,7 +8,7 @@ process that is handed one opens the same ledger for itself.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from typing import Any, NoReturn
 
@@ -185,8 +185,11 @@ class LedgerFileSystem(AbstractFileSystem, metaclass=_OneForEachPlace):  # type:
     def _folders_of(self, address: Address) -> tuple[ArtifactVersion, VersionFolders]:
         """The version that an address means, and its files."""
         ledger = self._ledger()
-        with _missing(address.name if address.version is None else f"{address.name}@{address.version}"):
+        try:
             version = ledger.get(address.name, address.version)
+        except ArtifactNotFoundError as error:
+            asked = address.name if address.version is None else f"{address.name}@{address.version}"
+            raise PathNotFoundError(f"nothing at {PROTOCOL}://{asked}: {error}", hint=error.hint, path=asked) from error
         # A clone has versions of the same ids, and bytes of its own; a sync may give one another number.
         key = str(ledger.path), str(version.id), version.version
         kept = self._known.get(key)
@@ -266,15 +269,6 @@ def _missing_in(version: ArtifactVersion, asked: str, path: str) -> PathNotFound
 
 def _made_again(path: str, options: dict[str, Any]) -> LedgerFileSystem:
     return LedgerFileSystem(**{**options, "ledger_dir": path})
-
-
-@contextmanager
-def _missing(name: str) -> Iterator[None]:
-    """A look-up whose failure is a path that is not there."""
-    try:
-        yield
-    except ArtifactNotFoundError as error:
-        raise PathNotFoundError(f"nothing at {PROTOCOL}://{name}: {error}", hint=error.hint, path=name) from error
 
 
 def _tell_damage(error: OSError) -> None:

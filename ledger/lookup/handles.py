@@ -288,14 +288,11 @@ class ArtifactVersion:
 
     def __repr__(self) -> str:
         try:
-            return self._summary()
+            tags = f" tags={list(self.tags)}" if self.tags else ""
+            return f"<ArtifactVersion {self._claim.label} {self.type.value} {human_size(self.size)}{tags} id={self.id}>"
         except (FormatError, IntegrityError) as error:
             # A list of versions can be looked at, though one of them is damaged.
             return f"<ArtifactVersion {self._claim.label} damaged: {error}>"
-
-    def _summary(self) -> str:
-        tags = f" tags={list(self.tags)}" if self.tags else ""
-        return f"<ArtifactVersion {self._claim.label} {self.type.value} {human_size(self.size)}{tags} id={self.id}>"
 
     def _repr_html_(self) -> str:
         try:
