@@ -24,9 +24,7 @@ from ledger.records import (
     Name,
     VersionString,
     decode,
-    decode_compact,
     encode,
-    encode_compact,
     number_of,
 )
 
@@ -79,16 +77,6 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     durability: Durability = Durability.FULL
     kind: Literal["publication"] = "publication"
     format: int = FORMAT
-
-
-def encode_publication(publication: Publication) -> bytes:
-    """The bytes of a publication for another process on this machine; raises `FormatError` for broken Unicode."""
-    return encode_compact(publication)
-
-
-def decode_publication(data: bytes, *, where: str) -> Publication:
-    """The publication in ``data``; raises `FormatError` for everything that is not exactly one."""
-    return decode_compact(data, Publication, where=where)
 
 
 def place_all(drafts: Sequence[Draft], tree: GrowingTree, *, time_ms: int) -> list[Claim]:

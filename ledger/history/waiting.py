@@ -31,8 +31,9 @@ from ledger.disk import (
 )
 from ledger.errors import FormatError, LedgerError, StorageError
 from ledger.history.bells import Bell, take_rope
-from ledger.history.drafts import Publication, decode_publication, encode_publication
+from ledger.history.drafts import Publication
 from ledger.ids import CommitId
+from ledger.records import decode_compact, encode_compact
 
 MOST_AT_ONCE = 64
 """Most publications that one holder takes up."""
@@ -136,7 +137,7 @@ class Queue:
     def join(self, publication: Publication) -> Ticket | None:
         """Wait in the queue; ``None`` where that cannot be, and only the lock itself is left to wait for."""
         try:
-            data = encode_publication(publication)
+            data = encode_compact(publication)
             if len(data) > MOST_BYTES:
                 return None
             refuse_linked(self._folder)
@@ -220,7 +221,7 @@ class Queue:
                     data = os.pread(descriptor, min(os.fstat(descriptor).st_size, MOST_BYTES), 0)
                 # With a commit below it, which fails here, a holder that is gone has taken it up: whether it is
                 # published only its writer may judge, when nobody else can publish it.
-                publication = decode_publication(data, where=str(ticket))
+                publication = decode_compact(data, Publication, where=str(ticket))
             except LedgerError:
                 return None
             if publication.durability is not current_durability():

@@ -19,12 +19,12 @@ from ledger.enums import Durability
 from ledger.errors import FormatError, LockTimeoutError, NameCollisionError, StorageError, VersionExistsError
 from ledger.history import UNPLACED, EventDraft, History, RecordDraft, bells, turns
 from ledger.history.bells import Bell, take_rope
-from ledger.history.drafts import Publication, decode_publication, encode_publication
+from ledger.history.drafts import Publication
 from ledger.history.packing import FOLD_AT
 from ledger.history.refs import BRANCH
 from ledger.history.waiting import Queue, Ticket
 from ledger.ids import CommitId
-from ledger.records import encode
+from ledger.records import decode_compact, encode, encode_compact
 from tests.kit.histories import AUTHOR, NOW, again, draft, git, packs_of, publish, versions_of
 
 Started = list[threading.Thread]
@@ -150,11 +150,11 @@ def test_all_kinds_of_drafts_wait(history: History, lock: Path, queue: Path) -> 
 def test_a_publication_is_plain_data() -> None:
     """What is queued is canonical JSON of exactly its types, and comes back equal; anything else is refused."""
     publication = Publication(drafts=(draft(),), author=AUTHOR, now=NOW)
-    data = encode_publication(publication)
-    assert publication == decode_publication(data, where="here")
+    data = encode_compact(publication)
+    assert publication == decode_compact(data, Publication, where="here")
     for damaged in (data[:-1], data + b"\n" + b"0" * 40, data.replace(b'"author":"', b'"author":1,"x":"')):
         with pytest.raises(FormatError, match="here"):
-            decode_publication(damaged, where="here")
+            decode_compact(damaged, Publication, where="here")
 
 
 # -- deaths, stops and withdrawals ------------------------------------------------
