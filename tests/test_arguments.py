@@ -13,6 +13,7 @@ from ledger import (
     Ledger,
     load_artifact,
     log_artifact_metadata,
+    pipeline,
     register_artifact,
     save_artifact,
     step,
@@ -21,13 +22,14 @@ from ledger.client import Client
 from ledger.errors import (
     ArgumentError,
     ArgumentTypeError,
+    InvalidVersionError,
     LedgerError,
     MetadataError,
     RemoteNotFoundError,
     StepInterfaceError,
     StorageError,
 )
-from ledger.maintenance import Part, execute_gc, plan_gc, verify_part
+from ledger.maintenance import Part, execute_gc, find_source, plan_gc, verify_part
 from tests.kit.ledgers import git
 
 Call = Callable[[Ledger, Any], object]
@@ -239,6 +241,27 @@ WRONG: dict[str, tuple[Call, type[LedgerError], str]] = {
         "a share is a number, got str: '5%'",
     ),
     "verify_part(5)": (verify_part, ArgumentTypeError, "a part is given as a Part, got int: 5"),
+    "tag(tags=array of one)": (
+        lambda ledger, five: ledger.tag("a", np.array(five)),
+        ArgumentTypeError,
+        "tags are a list of str, got ndarray: array(5)",
+    ),
+    "load(data_type=5)": (
+        lambda ledger, five: ledger.load("a", data_type=five),
+        ArgumentTypeError,
+        "data_type is a class, got int: 5",
+    ),
+    "find_source(5)": (find_source, ArgumentTypeError, "a source of good copies is a str or a Path, got int: 5"),
+    "find_source('')": (
+        lambda ledger, _: find_source(ledger, ""),
+        ArgumentError,
+        "a source of good copies cannot be ''",
+    ),
+    "verify_part(seconds=beyond floats)": (
+        lambda ledger, _: verify_part(ledger, Part(seconds=-(10**400))),
+        ArgumentError,
+        "cannot check a share of 1 in -inf s",
+    ),
     "log_artifact_metadata(None)": (
         lambda *_: log_artifact_metadata(None, "a"),  # type: ignore[arg-type]
         MetadataError,
@@ -277,6 +300,46 @@ TAKES_A_SWITCH: dict[str, tuple[Call, str]] = {
     "plan_gc": (lambda ledger, no: plan_gc(ledger, exclusive=no), "exclusive"),
     "execute_gc": (lambda ledger, no: execute_gc(ledger, plan_gc(ledger), exclusive=no), "exclusive"),
 }
+
+
+def tag_pending(ledger: Ledger, version: Any, *, by_name: bool = False) -> None:
+    """Tag what is saved in the same transaction, under the version that the text of 1.0 would be."""
+    with ledger.transaction() as transaction:
+        saved = transaction.save(1, "a", "1.0")
+        transaction.tag("a" if by_name else saved, ["new"], version)
+
+
+def body_with(version: Any) -> Callable[[], None]:
+    """A pipeline's body that looks up a version."""
+
+    def body() -> None:
+        plain(load_artifact("a", version))
+
+    return body
+
+
+TAKES_A_VERSION: dict[str, Call] = {
+    "get": lambda ledger, version: ledger.get("a", version),
+    "get by label": lambda ledger, version: ledger.get("a@1.0", version),
+    "search": lambda ledger, version: ledger.search(version=version),
+    "save": lambda ledger, version: ledger.save(1, "b", version),
+    "log_metadata": lambda ledger, version: ledger.log_metadata({"k": 1}, "a", version),
+    "tag": lambda ledger, version: ledger.tag("a", ["new"], version),
+    "tag what is pending": tag_pending,
+    "tag by the name of what is pending": lambda ledger, version: tag_pending(ledger, version, by_name=True),
+    "in a pipeline's body": lambda _, version: pipeline(body_with(version))(),
+}
+
+
+@pytest.mark.parametrize("given", [1.0, True, b"1", ["1"], 10**5000], ids=lambda given: type(given).__name__)
+@pytest.mark.parametrize("call", TAKES_A_VERSION)
+def test_a_version_is_an_int_or_a_str(held: Ledger, workdir: Path, call: str, given: object) -> None:
+    """Nothing else stands for one, though its text would; nor does a number that no text has room for."""
+    before = state(workdir, held)
+    with pytest.raises((ArgumentTypeError, InvalidVersionError)) as caught:
+        TAKES_A_VERSION[call](held, given)
+    assert str(caught.value).startswith(("a version is an int or a str, got ", "invalid version of an int: "))
+    assert before == state(workdir, held)
 
 
 @pytest.mark.parametrize("given", ["no", None, 0], ids=repr)

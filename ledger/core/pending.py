@@ -110,8 +110,7 @@ class PendingVersions:
 
     def find(self, name_or_id: str | UUID, version: str | int | None) -> PendingVersion | None:
         """The one of a name or an id; by a name alone the last of it, the latest to be."""
-        given, wanted = split_label(str(name_or_id), version)
-        text = str(wanted) if wanted is not None else None
+        given, text = split_label(str(name_or_id), version)
         by_id = self._by_id.get(given.lower())
         if by_id is None:
             return self._by_label.get((given, text))

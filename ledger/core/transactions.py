@@ -42,7 +42,7 @@ from ledger.history import (
     refuse_collision,
     refuse_existing,
 )
-from ledger.lookup import Artifact, ArtifactVersion
+from ledger.lookup import Artifact, ArtifactVersion, version_text
 from ledger.materializers import BaseMaterializer, SavedValue
 from ledger.meters import task
 from ledger.notices import warn_user
@@ -327,9 +327,9 @@ class Transaction:
         if isinstance(on, PendingVersion):
             if on not in self._pending:
                 raise ArgumentError(f"a pending version of {on.name!r} belongs to another transaction")
-            if version is not None and str(version) != on.request.version:
+            if version is not None and (text := version_text(version)) != on.request.version:
                 saved = f"was saved with version={on.request.version!r}"
-                raise ArgumentError(f"{on} {saved}, but version {str(version)!r} was given as well")
+                raise ArgumentError(f"{on} {saved}, but version {shown(text)} was given as well")
             return on
         own = self._pending.find(on, version) if isinstance(on, (str, UUID)) else None
         return own if own is not None else published_claim(self._snapshot, on, version)

@@ -39,7 +39,7 @@ from ledger.lookup.remotes import (
     unfollowed_store,
     write_remote,
 )
-from ledger.lookup.resolving import resolve, split_label
+from ledger.lookup.resolving import check_wanted, resolve, split_label, version_text
 from ledger.lookup.runs import PipelineRun, StepRun
 from ledger.lookup.searching import claims_tagged
 from ledger.lookup.view import View
@@ -68,6 +68,7 @@ __all__ = [
     "View",
     "Visualized",
     "changing_settings",
+    "check_wanted",
     "claims_tagged",
     "find_ledger",
     "find_path",
@@ -96,6 +97,7 @@ __all__ = [
     "store_setting",
     "store_url",
     "unfollowed_store",
+    "version_text",
     "write_cache_limit",
     "write_config",
     "write_remote",

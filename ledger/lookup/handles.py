@@ -180,6 +180,8 @@ class ArtifactVersion:
         missing or damaged, and `UnknownMaterializerError` where nothing here can read the files.
         """
         check_switches(trust=trust, mmap=mmap)
+        if data_type is not None and not isinstance(data_type, type):
+            raise ArgumentTypeError(f"data_type is a class, got {type(data_type).__name__}: {shown(data_type)}")
         return self._view.access.load(self._facts, trust=trust, mmap=mmap, data_type=data_type)
 
     def files(self) -> tuple[FileEntry, ...]:

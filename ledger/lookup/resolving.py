@@ -35,11 +35,7 @@ def resolve(snapshot: Snapshot, wanted: object, version: str | int | None = None
     """The version that is meant; without a version, the latest one."""
     if isinstance(wanted, UUID):
         return _by_id(snapshot, VersionId(str(wanted)), version)
-    if not isinstance(wanted, str):
-        raise ArgumentTypeError(
-            f"an artifact is found by a str or a UUID, got {type(wanted).__name__}: {shown(wanted)}"
-        )
-    wanted, version = split_label(wanted, version)
+    wanted, version = split_label(check_wanted(wanted), version)
     if is_uuid(wanted.lower()):
         return _by_id(snapshot, VersionId(wanted.lower()), version, name=wanted)
     name = _name_or_none(wanted)
@@ -51,14 +47,24 @@ def resolve(snapshot: Snapshot, wanted: object, version: str | int | None = None
     raise _no_artifact(snapshot, wanted)
 
 
-def split_label(wanted: str, version: str | int | None) -> tuple[str, str | int | None]:
+def check_wanted(wanted: object) -> str:
+    """The text by which an artifact or version is sought; raises `ArgumentTypeError` for what is no such text."""
+    if not isinstance(wanted, (str, UUID)):
+        raise ArgumentTypeError(
+            f"an artifact is found by a str or a UUID, got {type(wanted).__name__}: {shown(wanted)}"
+        )
+    return str.__str__(wanted) if isinstance(wanted, str) else str(wanted)
+
+
+def split_label(wanted: str, version: str | int | None) -> tuple[str, str | None]:
     """``NAME@VERSION`` in its two parts; no name holds an ``@``."""
     name, mark, given = wanted.partition("@")
+    text = version_text(version) if version is not None else None
     if not mark:
-        return wanted, version
-    if version is not None and str(version) != given:
+        return wanted, text
+    if text is not None and text != given:
         raise ArgumentError(
-            f"{_told(wanted)} names version {_told(given)}, but version {_told(str(version))} was given as well"
+            f"{_told(wanted)} names version {_told(given)}, but version {_told(text)} was given as well"
         )
     return name, given
 
@@ -104,7 +110,7 @@ def _by_name(snapshot: Snapshot, name: Name, version: str | int | None) -> Claim
         if latest is None:
             raise _no_artifact(snapshot, name)
         return latest
-    wanted = _as_text(version)
+    wanted = version_text(version)
     claim = snapshot.claim_of(name, wanted) if wanted.isascii() else None
     if claim is None:
         raise _no_version(snapshot, name, wanted)
@@ -142,14 +148,14 @@ def _by_prefix(snapshot: Snapshot, wanted: str, prefix: str, version: str | int 
 
 def _agreeing(claim: Claim, version: str | int | None) -> Claim:
     """An id says everything; a version given beside it must be the same one."""
-    if version is not None and claim.version != _as_text(version):
+    if version is not None and claim.version != (text := version_text(version)):
         raise VersionNotFoundError(
-            f"id {claim.id} is {claim.label}, not version {_told(str(version))}", name=claim.name, version=str(version)
+            f"id {claim.id} is {claim.label}, not version {_told(text)}", name=claim.name, version=text
         )
     return claim
 
 
-def _as_text(version: str | int) -> str:
+def version_text(version: str | int) -> str:
     """What a version would be called; a text that breaks the grammar is one that does not exist, as any other."""
     return str.__str__(version) if isinstance(version, str) else check_version(version)
 

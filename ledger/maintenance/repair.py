@@ -14,7 +14,7 @@ import msgspec
 
 from ledger.blobs import STORE_KEY, LocalStore, Store, mend_content, mendable_keys, open_store, store_id, uncached
 from ledger.core import Ledger, Problem, Report
-from ledger.disk import locks_end_here, make_directory, move_file, refuse_linked, write_file
+from ledger.disk import given_text, locks_end_here, make_directory, move_file, refuse_linked, write_file
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
 from ledger.history.upkeep import HistoryMending, mend, plan_mending
 from ledger.lookup import history_at, place_named, store_of_remote, unfollowed_store
@@ -75,11 +75,14 @@ class Repaired(msgspec.Struct, frozen=True, kw_only=True):
     report: Report
 
 
-def find_source(ledger: Ledger, where: str) -> Source:
+def find_source(ledger: Ledger, where: str | Path) -> Source:
     """The store, ledger or clone that a path or a store's URL means; raises `LedgerNotFoundError` where neither is.
 
     The URL may have a password where that of a store may; it is not shown.
     """
+    where = given_text(where, "a source of good copies")
+    if not where:
+        raise ArgumentError("a source of good copies cannot be ''", hint="give a path or a store's URL")
     settings = place_named(where)
     where = without_secrets(where)
     git_dir = history_at(settings)

@@ -5,7 +5,7 @@ writes asks here.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NewType
 
 from ledger.enums import ArtifactType
@@ -117,10 +117,14 @@ def check_tags(tags: object) -> tuple[str, ...]:
 
 def check_given_tags(tags: object) -> tuple[str, ...]:
     """As `check_tags`, but ``None`` is refused: for calls that are about nothing but tags."""
-    if isinstance(tags, (str, bytes, Mapping)) or not isinstance(tags, Iterable):
+    try:
+        each = iter(tags)  # type: ignore[call-overload]  # asking is the test: a numpy array may hold a single value
+    except TypeError:
+        each = None
+    if each is None or isinstance(tags, (str, bytes, Mapping)):
         hint = f"write tags=[{shown(tags)}]" if isinstance(tags, str) else _TAGS_HINT
         raise ArgumentTypeError(f"tags are a list of str, got {type(tags).__name__}: {shown(tags)}", hint=hint)
-    return tuple(sorted({_check_tag(tag) for tag in tags}))
+    return tuple(sorted({_check_tag(tag) for tag in each}))
 
 
 def _check_tag(tag: object) -> str:
@@ -140,8 +144,7 @@ def check_type(type: object) -> ArtifactType | None:
     """The artifact type, given as a member or by value; ``None`` leaves it to the materializer."""
     if type is None:
         return None
-    try:
-        return ArtifactType(str(type))
-    except ValueError as error:
-        known = ", ".join(member.value for member in ArtifactType)
-        raise ArgumentError(f"unknown artifact type {shown(type)}", hint=f"the types are {known}", type=type) from error
+    known = [member.value for member in ArtifactType]
+    if not isinstance(type, str) or type not in known:
+        raise ArgumentError(f"unknown artifact type {shown(type)}", hint=f"the types are {', '.join(known)}", type=type)
+    return ArtifactType(type)

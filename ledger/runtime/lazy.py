@@ -11,6 +11,7 @@ from typing import Any, Literal, NoReturn, Self
 from uuid import UUID
 
 from ledger.errors import LazyArtifactError
+from ledger.lookup import check_wanted, version_text
 from ledger.runtime.graph import FromLookup, FromStep
 from ledger.wording import shown
 
@@ -147,6 +148,10 @@ class LazyVersion(Placeholder):
 
 
 def lazy_lookup(wanted: str | UUID, version: str | int | None) -> LazyVersion:
-    """The placeholder of a look-up by name, id or prefix."""
-    told = f"artifact {str(wanted)!r}" + (f" version {str(version)!r}" if version is not None else "")
+    """The placeholder of a look-up by name, id or prefix; raises `ArgumentTypeError` for what can be none of them."""
+    named: tuple[object, ...] = (wanted, version)
+    for given in named:
+        if isinstance(given, Placeholder):
+            str(given)  # which it refuses
+    told = f"artifact {check_wanted(wanted)!r}" + (f" version {version_text(version)!r}" if version is not None else "")
     return LazyVersion(FromLookup(wanted=wanted, version=version), told)

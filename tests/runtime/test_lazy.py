@@ -190,6 +190,7 @@ MISUSES: list[Callable[[Any], Any]] = [
     lambda lazy: [1][lazy],
     lambda lazy: not lazy,
     lambda lazy: Client().get_artifact_version(lazy),
+    lambda lazy: Client().get_artifact_version("x", lazy),
     lambda lazy: lazy**2 % 3,
     lambda lazy: 7 // lazy,
     lambda lazy: -lazy,
