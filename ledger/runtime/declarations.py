@@ -10,7 +10,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from ledger.errors import ArgumentTypeError, InvalidNameError, StepInterfaceError
 from ledger.records import Name, check_name
@@ -34,6 +34,8 @@ class Declared(Generic[Function]):
     """
 
     entrypoint: Function
+    _chosen: ClassVar[tuple[str, ...]] = ()
+    """The attributes that options choose. All others come from the function."""
 
     def __copy__(self) -> Self:
         return self  # nothing of it changes
@@ -42,11 +44,20 @@ class Declared(Generic[Function]):
         return self
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """By module and name, if it is found there, for processes that import the module as well."""
+        """By module and name, if it is found there, for processes that import the module as well.
+
+        What options or an object make of what is found there is pickled with them.
+        """
         module, name = getattr(self, "__module__", _PROGRAM), getattr(self, "__qualname__", "")
-        if _standing(module, name) is not self:
+        stands = _standing(module, name)
+        if stands is self:
+            return (_restored, (self._maker,)) if module == _PROGRAM else name
+        owner = getattr(self.entrypoint, "__self__", None)
+        place = (stands, "") if owner is None else (owner, name.rpartition(".")[2])
+        plain = _found(*place)
+        if not isinstance(plain, Declared) or plain.entrypoint != self.entrypoint:
             return super().__reduce_ex__(protocol)
-        return (_restored, (self._maker,)) if module == _PROGRAM else name
+        return _with_chosen, (*place, {key: vars(self)[key] for key in self._chosen})
 
     @functools.cached_property
     def _maker(self) -> Callable[[], Any]:
@@ -71,6 +82,19 @@ def _restored(maker: Callable[[], Any]) -> Any:
     name = maker.__qualname__
     stands = _standing(_PROGRAM, name) is maker
     return _standing(_PROGRAM, name.removesuffix(f".{_MAKER}")) if stands else maker()
+
+
+def _with_chosen(holder: Any, attribute: str, chosen: Mapping[str, Any]) -> Any:
+    """What is found in a place, with what options have chosen for it."""
+    plain = _found(holder, attribute)
+    again = object.__new__(type(plain))
+    vars(again).update({**vars(plain), **chosen})
+    return again
+
+
+def _found(holder: Any, attribute: str) -> Any:
+    """The attribute of an object, or without one what is given itself."""
+    return getattr(holder, attribute, None) if attribute else holder
 
 
 def _standing(module: str, name: str) -> Any:

@@ -35,6 +35,8 @@ from ledger.runtime.signatures import resolve_hints
 class Pipeline(Declared[Function]):
     """A function as a pipeline. ``entrypoint`` is the plain function."""
 
+    _chosen = ("name", "settings", "config_path")
+
     def __init__(
         self, function: Function, *, name: str, settings: Settings, config_path: str | Path | None = None
     ) -> None:

@@ -33,6 +33,8 @@ Materializers = type[BaseMaterializer] | Iterable[type[BaseMaterializer]] | Mapp
 class Step(Declared[Function]):
     """A function as a step. ``entrypoint`` is the plain function."""
 
+    _chosen = ("name", "options", "_after")
+
     def __init__(
         self,
         function: Function,

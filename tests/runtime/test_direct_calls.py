@@ -333,8 +333,6 @@ def test_steps_and_pipelines_are_pickled_as_the_functions_that_they_are() -> Non
     assert [add, adding] == [copy.copy(add), copy.copy(adding)]
     changed = add.with_options(enable_cache=False)
     assert changed is copy.deepcopy([changed])[0]
-    with pytest.raises(pickle.PicklingError, match="add"):
-        pickle.dumps(changed)
 
 
 def test_a_pool_of_processes_takes_a_step() -> None:
@@ -415,3 +413,14 @@ def test_a_method_is_a_pipeline_of_its_object_or_class() -> None:
     assert [6, 8, 3, 1] == [run.steps["add"].output.load() for run in runs]
     assert [{"value": 1}, {"value": 2}, {"value": 1}, {"value": 1}] == [run.parameters for run in runs]
     assert ["grow", "other", "of_class", "of_neither"] == [run.pipeline_name for run in runs]
+
+
+def test_what_options_or_an_object_make_of_a_step_is_pickled_with_them() -> None:
+    """A worker gets the step or pipeline of the module, or of its copy of the object, under the options given here."""
+    changed = add.with_options(name="changed", parameters={"b": 5})
+    given = (changed, Study(6).grow, Study(6).grow.with_options(name="other"), Tripled.scaled)
+    step_again, grow, other, scaled = (pickle.loads(pickle.dumps(each)) for each in given)
+    assert [6, 12, "changed"] == [step_again(1), scaled(4), step_again.name]
+    assert [7, 7] == [run.steps["add"].output.load() for run in (grow(), other())]
+    assert ["changed", "scaled", "grow", "other"] == [run.name for run in Client().list_pipeline_runs()]
+    assert "cached" == other().steps["add"].status
