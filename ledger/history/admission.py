@@ -22,7 +22,7 @@ from ledger.history.placing import check_file
 from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
 from ledger.history.standing import claim_problem, pointer_problems
-from ledger.history.trees import CommittedTree, GrowingTree, emit_into
+from ledger.history.trees import CommittedTree, GrowingTree
 from ledger.ids import CommitId
 from ledger.records import Name
 
@@ -93,7 +93,7 @@ def _check_commit(history: History, id: CommitId, *, is_first_allowed: bool) -> 
     if len(commit.parents) == _MOST_PARENTS:
         theirs, ours = (objects.commit(parent).tree for parent in commit.parents)
         merged, _ = merge_roots(history, theirs, ours)
-        expected = merged.write(emit_into({}))
+        expected = merged.write({})
         if expected != commit.tree:
             raise FormatError(f"its tree is {commit.tree}, merging its parents gives {expected}, as `ledger sync` does")
 

@@ -15,7 +15,7 @@ from ledger.history.identity import cleaned
 from ledger.history.kinds import COMMIT, RawObject
 from ledger.history.layout import Claim
 from ledger.history.objects import Objects
-from ledger.history.trees import GrowingTree, emit_into
+from ledger.history.trees import GrowingTree, add_object
 from ledger.ids import CommitId
 from ledger.records import format_time
 
@@ -54,9 +54,8 @@ class Chain:
         if self.tip != self._base:
             message += f"{TOGETHER}: {self.tip}\n"
         new: dict[ObjectId, RawObject] = {}
-        emit = emit_into(new)
-        root = tree.write(emit)
-        commit = emit(COMMIT, encode_commit(root, (self.tip,), publication.author, now, message))
+        root = tree.write(new)
+        commit = add_object(new, COMMIT, encode_commit(root, (self.tip,), publication.author, now, message))
         return Link(CommitId(commit), tuple(claims), root, new)
 
     def append(self, link: Link) -> None:

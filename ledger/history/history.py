@@ -57,7 +57,7 @@ from ledger.history.repository import (
 from ledger.history.revisions import commit_behind, resolve_revision, walk_commits
 from ledger.history.snapshot import Snapshot
 from ledger.history.staging import StagingArea
-from ledger.history.trees import CommittedTree, GrowingTree, emit_into
+from ledger.history.trees import CommittedTree, GrowingTree, add_object
 from ledger.history.turns import Turns
 from ledger.history.waiting import Queue, Waiter
 from ledger.ids import CommitId
@@ -233,9 +233,8 @@ class History:
         The caller names the commit by a ref, then releases the pack.
         """
         new: dict[ObjectId, RawObject] = {}
-        emit = emit_into(new)
-        root = tree.write(emit)
-        commit = emit(COMMIT, encode_commit(root, parents, author, now, message))
+        root = tree.write(new)
+        commit = add_object(new, COMMIT, encode_commit(root, parents, author, now, message))
         pack = write_pack(self.objects, new)
         self.objects.remember(new)
         return CommitId(commit), pack

@@ -5,7 +5,6 @@ know whether it is published already or part of the commit being built. Nothing 
 removes or replaces a path: the history only grows.
 """
 
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from ledger.errors import FormatError, IntegrityError
@@ -155,9 +154,9 @@ class GrowingTree:
             return folder.files[path[-1]]
         return self._base.read(path) if self._base is not None else None
 
-    def write(self, emit: Callable[[int, bytes], ObjectId]) -> ObjectId:
-        """Hand every new blob and tree to ``emit``, which gives their ids; returns the id of the root."""
-        return self._write(self._root, self._base.root if self._base is not None else None, emit)
+    def write(self, new: dict[ObjectId, RawObject]) -> ObjectId:
+        """Put every new blob and tree into ``new``, a folder behind what is in it; returns the id of the root."""
+        return self._write(self._root, self._base.root if self._base is not None else None, new)
 
     def _folder(self, path: TreePath) -> "_Folder | None":
         folder: _Folder | None = self._root
@@ -165,31 +164,28 @@ class GrowingTree:
             folder = folder.folders.get(segment) if folder is not None else None
         return folder
 
-    def _write(self, folder: "_Folder", base: ObjectId | None, emit: Callable[[int, bytes], ObjectId]) -> ObjectId:
+    def _write(self, folder: "_Folder", base: ObjectId | None, new: dict[ObjectId, RawObject]) -> ObjectId:
         before = self._objects.get(base, TREE) if base is not None else b""
-        files = {name: Entry(is_directory=False, id=emit(BLOB, data)) for name, data in folder.files.items()}
+        files = {name: Entry(is_directory=False, id=add_object(new, BLOB, data)) for name, data in folder.files.items()}
         folders: dict[str, Entry] = {}
         known: dict[int, ObjectId] = {}
         for name, child in folder.folders.items():
             below = find_in_tree(before, name)
-            id = self._write(child, below[1].id if below is not None else None, emit)
+            id = self._write(child, below[1].id if below is not None else None, new)
             folders[name] = Entry(is_directory=True, id=id)
             if below is not None and below[1].is_directory:
                 known[below[0]] = id
         # Mostly one folder of many has changed: nothing else is looked at.
         is_known = not files and len(known) == len(folders)
-        return emit(TREE, put_ids(before, known) if is_known else change_tree(before, {**files, **folders}))
+        data = put_ids(before, known) if is_known else change_tree(before, {**files, **folders})
+        return add_object(new, TREE, data)
 
 
-def emit_into(collected: dict[ObjectId, RawObject]) -> Callable[[int, bytes], ObjectId]:
-    """What `GrowingTree.write` is handed to collect the kind and bytes of every new object by its id."""
-
-    def emit(kind: int, data: bytes) -> ObjectId:
-        id = object_id(kind, data)
-        collected[id] = (kind, data)
-        return id
-
-    return emit
+def add_object(new: dict[ObjectId, RawObject], kind: int, data: bytes) -> ObjectId:
+    """Put an object among new ones; returns its id."""
+    id = object_id(kind, data)
+    new[id] = (kind, data)
+    return id
 
 
 class _Folder:
