@@ -97,6 +97,8 @@ class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 Event = TagsEvent | MetadataEvent | RenumberedEvent | UnknownEvent
 
+_KNOWN_EVENTS: dict[str, type[Event]] = {"tags": TagsEvent, "metadata": MetadataEvent, "renumbered": RenumberedEvent}
+
 
 def decode_manifest(data: bytes, *, where: str) -> Manifest:
     """The manifest in ``data``, its fields checked; raises `FormatError`."""
@@ -111,13 +113,10 @@ def decode_manifest(data: bytes, *, where: str) -> Manifest:
 def decode_event(data: bytes, *, where: str) -> Event:
     """The event in ``data``, of a known kind or not; raises `FormatError`."""
     event: Event = canonical.decode(data, UnknownEvent, where=where)
-    if event.kind == "tags":
-        event = canonical.decode(data, TagsEvent, where=where)
-    elif event.kind == "metadata":
-        event = canonical.decode(data, MetadataEvent, where=where)
+    if event.kind in _KNOWN_EVENTS:
+        event = canonical.decode(data, _KNOWN_EVENTS[event.kind], where=where)
+    if isinstance(event, MetadataEvent):
         check_encoded(event.metadata, where)
-    elif event.kind == "renumbered":
-        event = canonical.decode(data, RenumberedEvent, where=where)
     if not is_uuid(event.id):
         raise FormatError(f"{where}: id {event.id!r} is not a UUID", where=where)
     return event
