@@ -41,15 +41,11 @@ def git_files(history: History) -> Iterator[str]:
     """Every file or folder of the repository that `check_git_file` knows, relative to it."""
     yield from ("HEAD", "config", SHALLOW, "refs", PACKED_REFS, "logs")
     objects = history.objects.directory
-    for name in names_in(objects):
-        if len(name) == len("ab"):
-            yield f"objects/{name}"
-    stems = dict.fromkeys(
-        name.rsplit(".", 1)[0] for name in names_in(objects / "pack") if name.endswith((".pack", ".idx"))
-    )
-    yield from (f"objects/pack/{stem}" for stem in stems)
+    yield from (f"objects/{name}" for name in names_in(objects) if len(name) == len("ab"))
+    packs = names_in(objects / "pack")
+    stems = dict.fromkeys(name.rsplit(".", 1)[0] for name in packs if name.endswith((".pack", ".idx")))
     common = (MULTI_PACK_INDEX, f"{MULTI_PACK_INDEX}.d")
-    yield from (f"objects/pack/{name}" for name in names_in(objects / "pack") if name in common)
+    yield from (f"objects/pack/{name}" for name in (*stems, *(name for name in packs if name in common)))
     yield from (f"objects/info/{name}" for name in names_in(objects / "info") if name.startswith("commit-graph"))
 
 
