@@ -136,13 +136,12 @@ def refuse_collision(name: Name, snapshot: Snapshot) -> None:
     if snapshot.has_artifact(name):
         return
     for other in snapshot.names_like(name):
-        if other != name:
-            raise NameCollisionError(
-                f"artifact name {name!r} differs only in case from {other!r}, which exists",
-                hint=f"save to {other!r}, or choose a name that differs in more than case",
-                name=name,
-                existing=other,
-            )
+        raise NameCollisionError(
+            f"artifact name {name!r} differs only in case from {other!r}, which exists",
+            hint=f"save to {other!r}, or choose a name that differs in more than case",
+            name=name,
+            existing=other,
+        )
 
 
 def refuse_existing(name: Name, version: VersionString, snapshot: Snapshot) -> None:

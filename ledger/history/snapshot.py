@@ -32,12 +32,12 @@ class Snapshot:
         return sorted(name for name in names if name is not None)
 
     def names_like(self, name: Name) -> list[Name]:
-        """The names that are this one but for case, itself included if it exists."""
+        """The names of other artifacts that differ from this one only in case."""
         entries = self.folders.names((*layout.ARTIFACTS, layout.shard_of(name)))
         # An entry without an escape is its name: the others of a large folder need not be decoded.
         likely = (entry for entry in entries if "%" in entry or entry.lower() == name.lower())
         found = (layout.parse_name(entry) for entry in likely)
-        return [other for other in found if other is not None and other.lower() == name.lower()]
+        return [other for other in found if other is not None and other != name and other.lower() == name.lower()]
 
     def has_artifact(self, name: Name) -> bool:
         """Whether any version of this name was ever published."""

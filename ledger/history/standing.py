@@ -48,8 +48,7 @@ def check_artifact(folders: Folders, name: Name) -> Iterator[Wrong]:
     snapshot = Snapshot(folders)
     root = layout.artifact_path(name)
     for other in snapshot.names_like(name):
-        if other != name:
-            yield name, FormatError(f"artifact {name!r} differs only in case from {other!r}")
+        yield name, FormatError(f"artifact {name!r} differs only in case from {other!r}")
     yield from ((name, FormatError(problem)) for problem in _intruders(folders, snapshot, name))
     pointers: set[TreePath] = set()
     before: Claim | None = None
