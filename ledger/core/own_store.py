@@ -2,12 +2,12 @@
 
 import os
 import re
-import stat
 from pathlib import Path
 
 from ledger.blobs import OBJECT_KINDS, LocalStore, Store, create_store, is_deleted, store_id
 from ledger.disk import (
     fresh_name,
+    is_link,
     links_below,
     mode_of,
     names_in,
@@ -78,8 +78,7 @@ def refuse_foreign_folders(ledger_dir: Path, config: Config) -> None:
     for kind in OBJECT_KINDS:
         shards = links_below(root / kind, lambda _: False)
         for folder in (root / kind, *(root / kind / name for name in shards)):
-            is_link = stat.S_ISLNK(mode_of(folder, follow=False))
-            if is_link and not all(re.fullmatch(_OF_OBJECTS, name) for name in names_in(folder)):
+            if is_link(folder) and not all(re.fullmatch(_OF_OBJECTS, name) for name in names_in(folder)):
                 refuse_linked(folder)
 
 

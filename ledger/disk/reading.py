@@ -112,11 +112,16 @@ def is_file(path: str | os.PathLike[str]) -> bool:
     return stat.S_ISREG(mode_of(path))
 
 
+def is_link(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is that of a symbolic link; raises `StorageError` where that cannot be told."""
+    return stat.S_ISLNK(mode_of(path, follow=False))
+
+
 def link_on_way(folder: str | os.PathLike[str], path: str) -> str:
     """The first part of a relative path below a folder that is a symbolic link; empty where none is."""
     parts = path.split("/")
     ways = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
-    return next((way for way in ways if stat.S_ISLNK(mode_of(f"{os.fspath(folder)}/{way}", follow=False))), "")
+    return next((way for way in ways if is_link(f"{os.fspath(folder)}/{way}")), "")
 
 
 def links_below(folder: str | os.PathLike[str], enters: Callable[[str], bool]) -> Iterator[str]:

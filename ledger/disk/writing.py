@@ -8,7 +8,6 @@ import contextlib
 import errno
 import itertools
 import os
-import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -17,7 +16,7 @@ from typing import IO, BinaryIO
 
 from ledger.disk.given import temporary_folder
 from ledger.disk.modes import MODE
-from ledger.disk.reading import is_folder, mode_of, names_in, storage_errors
+from ledger.disk.reading import is_folder, is_link, names_in, storage_errors
 from ledger.disk.syncing import sync_directory, sync_file
 from ledger.errors import StorageError
 from ledger.system_errors import storage_error
@@ -205,7 +204,7 @@ def refuse_linked(folder: str | os.PathLike[str]) -> None:
 
     A ledger may come from anybody: where the link leads, files of such names are the user's own.
     """
-    if stat.S_ISLNK(mode_of(folder, follow=False)):
+    if is_link(folder):
         raise StorageError(
             f"cannot write in {folder}: it is a link, and what it leads to may be somebody's own",
             hint="remove the link, and the folder is made anew",

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from ledger.disk import durability, names_in, remove_abandoned, remove_abandoned_folders, storage_errors
+from ledger.disk import durability, is_link, names_in, remove_abandoned, remove_abandoned_folders, storage_errors
 from ledger.enums import Durability
 from ledger.history.indexing import index_orphans
 from ledger.history.objects import Objects
@@ -109,10 +109,10 @@ def tidy(objects: Objects) -> None:
     """
     folder = objects.pack_directory
     names = frozenset(names_in(folder))
-    if not folder.is_symlink():  # behind one other programs may have files of such names
+    if not is_link(folder):  # behind one other programs may have files of such names
         for lead, seconds in _DEAD_AFTER.items():
             remove_abandoned(folder, lead, seconds=seconds)
-    if not objects.directory.is_symlink():
+    if not is_link(objects.directory):
         for lead in _PUSHED:
             remove_abandoned_folders(objects.directory, lead, seconds=_GIT_DEAD_SECONDS)
     index_orphans(folder, names)

@@ -10,7 +10,6 @@ finished pack takes the place of the others (`replacing`).
 
 import contextlib
 import os
-import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import msgspec
 
 from ledger.disk import (
     fresh_name,
+    is_link,
     make_directory,
     mode_of,
     patch_file,
@@ -186,7 +186,7 @@ class StagingArea:
             return None
         except FormatError:
             plan = None  # of a program of another time, or never durable
-        if plan is None or self._is_linked():
+        if plan is None or is_link(self.folder):
             self.discard()
             return None
         return plan
@@ -224,16 +224,13 @@ class StagingArea:
         In the place of the folder there may be a link to one that is not ours to empty: then only the link goes.
         """
         self.fold_at_hand = None
-        if self._is_linked():
+        if is_link(self.folder):
             remove_if_there(self.folder)
             return
         remove_if_there(self.folder / _PLAN)
         with storage_errors(self.folder, "list"), contextlib.suppress(FileNotFoundError):
             for name in os.listdir(self.folder):
                 remove_if_there(self.folder / name)
-
-    def _is_linked(self) -> bool:
-        return stat.S_ISLNK(mode_of(self.folder, follow=False))
 
 
 def _state_of(path: Path) -> _State | None:
