@@ -84,8 +84,10 @@ class CatalogKeeper:
             self._asked = _Known(_identity_of(self._path), catalog)
         return catalog
 
-    def made_again(self, snapshot: Snapshot, commit: CommitId) -> Catalog | None:
-        """A catalog in the place of one that is damaged."""
+    def made_again(self, snapshot: Snapshot, commit: CommitId, *, is_past: bool) -> Catalog | None:
+        """A catalog in the place of one that is damaged; none for a past commit."""
+        if is_past:
+            return None
         self._read = self._asked = None
         return self._brought_up(None, snapshot, commit)
 
@@ -163,17 +165,11 @@ class CataloguedSnapshot(Snapshot):
 
     def ask(self, question: Callable[[Catalog], _Answer]) -> _Answer | None:
         """What the catalog answers; ``None`` where there is none, and the history is to be walked."""
-        try:
-            catalog = self._keeper.at(self, self._commit, is_past=self._is_past)
-            return question(catalog) if catalog is not None else None
-        except CatalogDamage:
-            if self._is_past:
-                return None
-        try:
-            catalog = self._keeper.made_again(self, self._commit)
-            return question(catalog) if catalog is not None else None
-        except CatalogDamage:
-            return None  # the disk does not keep what is written to it
+        for catalog_of in (self._keeper.at, self._keeper.made_again):
+            with contextlib.suppress(CatalogDamage):
+                catalog = catalog_of(self, self._commit, is_past=self._is_past)
+                return question(catalog) if catalog is not None else None
+        return None  # of a past commit, or the disk does not keep what is written to it
 
     def claims_with_id(self, prefix: str, *, most: int = 1) -> tuple[list[Claim], int]:
         """The versions whose id, without dashes, begins with some hex digits: the first few by id, and how many."""
