@@ -97,7 +97,7 @@ class NewPack:
             if not length:
                 continue
             try:
-                kind, data = read_object(pack, offset, _no_name, bases)
+                kind, data = read_object(pack, offset, lambda _: None, bases)  # in what we write no delta is by name
             except PackDamage:
                 return number
             if object_id(kind, data) != name.hex():
@@ -160,7 +160,3 @@ def split_columns(data: bytes) -> Columns:
     count = len(data) // (ID_BYTES + 4 + 4)
     crcs, offsets = ID_BYTES * count, (ID_BYTES + 4) * count
     return Columns(data[:crcs], data[crcs:offsets], data[offsets:])
-
-
-def _no_name(_: bytes) -> None:
-    """There are no deltas by name in what we write."""
