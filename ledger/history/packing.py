@@ -7,7 +7,7 @@ a large one (`staging`).
 
 import itertools
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -85,7 +85,8 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
     objects.packs.look_again()  # Git's housekeeping may have been here, and others that fold
     with _folding(objects):
         under_way = staging.plan_under_way()
-        counts = _without(objects.packs.counts(), under_way.packs if under_way is not None else ())
+        taken = under_way.packs if under_way is not None else ()
+        counts = {stem: count for stem, count in objects.packs.counts().items() if stem not in taken}
         # Beside a fold that is under way only what is folded at once, however many packs have gathered meanwhile.
         stems = plan_fold(counts, MOST_FOLDED if under_way is None else AT_ONCE)
         if len(stems) >= _FEWEST and sum(counts[stem] for stem in stems) <= AT_ONCE:
@@ -127,10 +128,6 @@ def _is_turn(counts: Mapping[str, int], written: int) -> bool:
 def _written_last(counts: Mapping[str, int]) -> int:
     """How many objects the pack has that this process wrote last."""
     return next(iter(counts.values()), 0)
-
-
-def _without(counts: Mapping[str, int], taken: Collection[str]) -> dict[str, int]:
-    return {stem: count for stem, count in counts.items() if stem not in taken}
 
 
 @contextmanager
