@@ -58,9 +58,9 @@ class TreeEncoder:
             list: self._list,
             dict: self._dict,
             **dict.fromkeys(_SEQUENCES, self._sequence),
-            deque: self._deque,
+            deque: lambda held: {"$deque": [held.maxlen, self._list([*held])]},
             **dict.fromkeys(_PAIRED, self._special_dict),
-            defaultdict: self._defaultdict,
+            defaultdict: lambda held: {"$defaultdict": [_FACTORY_NAMES[held.default_factory], self._pairs(held)]},
             MetadataEntry: lambda entry: self.encode(entry.value),
         }
 
@@ -138,16 +138,10 @@ class TreeEncoder:
             elements.sort(key=_text_of)
         return {_SEQUENCES[type(value)]: elements}
 
-    def _deque(self, value: Any) -> Json:
-        return {"$deque": [value.maxlen, self._list([*value])]}
-
     def _special_dict(self, value: Any) -> Json:
         tree = {_PAIRED[type(value)]: self._pairs(value)}
         # A state dict of torch has the versions of its modules so.
         return {"$attributed": [tree, self._dict(vars(value))]} if vars(value) else tree
-
-    def _defaultdict(self, value: Any) -> Json:
-        return {"$defaultdict": [_FACTORY_NAMES[value.default_factory], self._pairs(value)]}
 
     def _named_tuple(self, value: Any) -> Json:
         names = vars(type(value))["_fields"]
