@@ -25,6 +25,9 @@ EXTRAS: Final[Mapping[str, str]] = {
 }
 """The protocols of buckets, and the extra that brings what each needs."""
 
+_NAMED_FIRST = {"s3": "bucket", "gs": "bucket", "az": "container", "http": "host"}
+"""What a URL names before the folder, by its extra."""
+
 _CONNECT_SECONDS = 10
 _KEPT_CREDENTIALS = timedelta(minutes=10)  # boto3 gives none that end sooner, if it can get others
 _S3 = ("s3", "s3a")
@@ -49,7 +52,8 @@ def without_credentials(url: str) -> str:
         hint = "give credentials by the service's environment variables (specs/stores.md, 2)"
         raise ArgumentError(f"credentials do not belong in the URL of a store: {shown}", hint=hint, url=shown)
     if not place:
-        raise ArgumentError(f"the store {url!r} names no bucket", hint="use s3://bucket/folder", url=url)
+        named = _NAMED_FIRST[EXTRAS[parts.scheme]]
+        raise ArgumentError(f"the store {url!r} names no {named}", hint=f"use {parts.scheme}://{named}/folder", url=url)
     reason = _misleading(url)
     if reason:
         raise ArgumentError(

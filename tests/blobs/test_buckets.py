@@ -403,10 +403,20 @@ def test_credentials_in_a_url_are_refused(url: str) -> None:
     assert "canary" not in f"{caught.value} {caught.value.hint} {caught.value.facts}"
 
 
-def test_a_url_without_a_bucket_is_refused() -> None:
-    """A URL has to name a bucket."""
-    with pytest.raises(ArgumentError, match="names no bucket"):
-        open_store("s3:///folder")
+@pytest.mark.parametrize(
+    ("url", "lacking", "form"),
+    [
+        ("s3:///folder", "bucket", "s3://bucket/folder"),
+        ("gs://", "bucket", "gs://bucket/folder"),
+        ("az://", "container", "az://container/folder"),
+        ("https:///folder", "host", "https://host/folder"),
+    ],
+)
+def test_a_url_without_a_bucket_is_refused(url: str, lacking: str, form: str) -> None:
+    """A URL has to name a bucket, or what its service has instead; the hint is a URL of the same service."""
+    with pytest.raises(ArgumentError, match=f"names no {lacking}\n") as caught:
+        open_store(url)
+    assert f"use {form}" == caught.value.hint
 
 
 @pytest.mark.parametrize(
