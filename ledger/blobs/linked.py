@@ -23,7 +23,7 @@ from ledger.blobs.linked_objects import LinkedObjects, has_first_object, listed_
 from ledger.blobs.local import LocalStore
 from ledger.blobs.paths import path_problem
 from ledger.blobs.readable_files import readable_file
-from ledger.blobs.registered import checked_blocks, registered_of
+from ledger.blobs.registered import CHANGED_IN_PLACE, checked_blocks, registered_of
 from ledger.blobs.sources import read_link, read_source
 from ledger.blobs.store import Store
 from ledger.blobs.tables import listed_files
@@ -98,10 +98,7 @@ class LinkedFiles:
         self._is_of_others = store.is_of_others
         self._registered = registered_of(content, files, label=label, location=self.path)
         if os.path.realpath(self.path) != self.path:
-            raise IntegrityError(
-                f"{label}: invalid path {content.linked!r} in the store: a symbolic link leads elsewhere",
-                location=self.path,
-            )
+            raise self._changed(f"invalid path {content.linked!r} in the store: a symbolic link leads elsewhere")
         self.is_one = len(files) == 1 and not is_folder(self.path)
 
     def blocks(self, file: FileEntry) -> Iterator[memoryview]:
@@ -137,14 +134,16 @@ class LinkedFiles:
 
     def _scan(self) -> list[FolderFile]:
         if not mode_of(self.path, follow=False):
-            raise IntegrityError(f"{self._label}: {self.path} is missing", location=self.path)
+            raise self._changed(f"{self.path} is missing")
         try:
             with self._looking():
                 return _scan(self.path)
         except UnsupportedFileError as error:
-            raise IntegrityError(
-                f"{self._label}: changed since it was registered: {error}", location=self.path
-            ) from error
+            raise self._changed(f"changed since it was registered: {error}") from error
+
+    def _changed(self, what: str) -> IntegrityError:
+        """The error for a place where something else lies than what was registered, or nothing."""
+        return IntegrityError(f"{self._label}: {what}", hint=CHANGED_IN_PLACE, location=self.path)
 
     def _source(self, file: FileEntry) -> str:
         return self.path if self.is_one else os.path.join(self.path, file.path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.blobs import ContentReader, LocalStore, is_present, link_content, linked_path
+from ledger.blobs import CHANGED_IN_PLACE, ContentReader, LocalStore, is_present, link_content, linked_path
 from ledger.errors import IntegrityError, OutsideStoreError, StorageError, UnsupportedFileError
 from ledger.ids import Digest, digest_of
 from ledger.records import Content, FileEntry, linked_digest
@@ -86,15 +86,17 @@ def test_many_files_are_listed_in_a_table(store: LocalStore) -> None:
         (lambda folder: (folder / "empty" / "x").touch(), "'empty' is missing"),
         (lambda folder: os.mkfifo(folder / "pipe"), "a fifo"),
         (lambda folder: folder.rename(folder.with_name("gone")), "is missing"),
+        (lambda folder: _by_a_link(folder), "a symbolic link leads elsewhere"),
     ],
 )
 def test_a_change_in_place_is_noticed(store: LocalStore, folder: Path, change: object, said: str) -> None:
-    """A changed, missing or added file is an IntegrityError that names it."""
+    """A changed, missing or added file is an IntegrityError that names it; nobody is sent for copies elsewhere."""
     content = link_content(store, folder)
     change(folder)  # type: ignore[operator]  # one of the functions above
     with pytest.raises(IntegrityError, match="raw@1") as caught:
         linked_path(store, content, label="raw@1")
     assert said in str(caught.value)
+    assert CHANGED_IN_PLACE == caught.value.hint
 
 
 def test_changed_bytes_are_not_handed_out(store: LocalStore, folder: Path, tmp_path: Path) -> None:
