@@ -68,14 +68,14 @@ def load_artifact(name_or_id: str | UUID, version: str | int | None = None, *, t
     """The value of an artifact's version, by default the latest, with every byte checked against its digest.
 
     ``name_or_id`` may also be a version's id, the beginning of one, or ``NAME@VERSION``. ``trust=True`` lets this one
-    call run code that the version holds. In a pipeline's body the result is a placeholder for the value; in a step the
-    version is recorded as an input.
+    call run code that the version holds. In a pipeline's body the result is a placeholder for the value, and takes no
+    trust; in a step the version is recorded as an input.
 
     Raises `ArtifactNotFoundError` (a ``KeyError``), `VersionNotFoundError`, `IntegrityError` for bytes that are
     missing or damaged, and `UntrustedArtifactError` for a value that only code can rebuild.
     """
     if current_recording() is not None:
-        return lazy_lookup(name_or_id, version).load()
+        return lazy_lookup(name_or_id, version).load(trust=trust)
     return ledger_for_reading().load(name_or_id, version, trust=trust)
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Literal, NoReturn, Self
 from uuid import UUID
 
-from ledger.errors import LazyArtifactError
+from ledger.errors import ArgumentError, LazyArtifactError
 from ledger.lookup import check_wanted, version_text
 from ledger.runtime.graph import FromLookup, FromStep
 from ledger.wording import shown
@@ -142,8 +142,14 @@ class LazyVersion(Placeholder):
     type = _fact("type")
     run_metadata = _fact("run_metadata")
 
-    def load(self) -> LazyValue:
-        """The version's value."""
+    def load(self, **options: Any) -> LazyValue:
+        """The version's value, which the step loads as it does every input; raises `ArgumentError` for options."""
+        if asked := [name for name, given in options.items() if given not in (False, None)]:
+            raise ArgumentError(
+                f"{self._told} is loaded when the step that takes it starts, where {asked[0]} cannot be given",
+                hint="annotate the step's parameter as ArtifactVersion, pass the version, and load it in the step",
+                argument=asked[0],
+            )
         return self._part("attribute", "load", ".load()")
 
 

@@ -15,6 +15,7 @@ from ledger import ArtifactConfig, Ledger, load_artifact, pipeline, save_artifac
 from ledger.client import Client
 from ledger.enums import ArtifactType
 from ledger.errors import (
+    ArgumentError,
     ArtifactNotFoundError,
     LazyArtifactError,
     LedgerError,
@@ -368,6 +369,24 @@ def test_an_unknown_attribute_of_a_placeholder_is_an_attribute_error() -> None:
     assert isinstance(caught.value, LazyArtifactError)
     assert ".run_metadata[...]" in caught.value.hint
     assert [True, False, False, False] == seen
+
+
+@pytest.mark.parametrize(
+    "load",
+    [
+        lambda: load_artifact("x", trust=True),
+        lambda: Client().get_artifact_version("x").load(trust=True),
+        lambda: Client().get_artifact_version("x").load(mmap=True),
+        lambda: Client().get_artifact_version("x").load(data_type=int),
+    ],
+)
+def test_how_a_value_is_loaded_is_not_said_in_the_body(load: Callable[[], Any]) -> None:
+    """The step loads its inputs, so that trust which is given to a placeholder would be lost without a word."""
+    save_artifact(1, "x")
+    with pytest.raises(ArgumentError, match=r"^artifact 'x' is loaded when the step that takes it starts, where \w+ c"):
+        run_body(lambda: takes(load()))
+    run_body(lambda: takes(Client().get_artifact_version("x").load(trust=False)))
+    assert [1] == GOT
 
 
 def test_a_fact_is_judged_by_the_annotation() -> None:
