@@ -72,6 +72,12 @@ def test_many_files_are_listed_in_a_table(store: LocalStore) -> None:
     assert is_present(store, content)
 
 
+def _by_a_link(path: Path) -> None:
+    """Put what lies at a path elsewhere, and a link to it in its place."""
+    elsewhere = path.rename(path.with_name("elsewhere"))
+    path.symlink_to(elsewhere)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -86,7 +92,7 @@ def test_many_files_are_listed_in_a_table(store: LocalStore) -> None:
         (lambda folder: (folder / "empty" / "x").touch(), "'empty' is missing"),
         (lambda folder: os.mkfifo(folder / "pipe"), "a fifo"),
         (lambda folder: folder.rename(folder.with_name("gone")), "is missing"),
-        (lambda folder: _by_a_link(folder), "a symbolic link leads elsewhere"),
+        (_by_a_link, "a symbolic link leads elsewhere"),
     ],
 )
 def test_a_change_in_place_is_noticed(store: LocalStore, folder: Path, change: object, said: str) -> None:
@@ -107,12 +113,6 @@ def test_changed_bytes_are_not_handed_out(store: LocalStore, folder: Path, tmp_p
         with pytest.raises(IntegrityError, match=r"'a\.csv' has 4 bytes"):
             read()
     assert not (tmp_path / "out").exists()
-
-
-def _by_a_link(path: Path) -> None:
-    """Put what lies at a path elsewhere, and a link to it in its place."""
-    elsewhere = path.rename(path.with_name("elsewhere"))
-    path.symlink_to(elsewhere)
 
 
 def _by_a_file(path: Path) -> None:
