@@ -14,7 +14,7 @@ from typing import BinaryIO
 from ledger.blobs.hashing import digests
 from ledger.blobs.paths import parents_of, path_problem
 from ledger.blobs.registered import Registered, checked_blocks, registered_of, reserved_problem
-from ledger.blobs.store import FETCH_SIZE, PrunableStore, Store
+from ledger.blobs.store import FETCH_SIZE, PrunableStore, Store, etag_of, uncached
 from ledger.blobs.tables import Table, put_table
 from ledger.blobs.workers import in_order
 from ledger.disk import unnamed_copy
@@ -167,19 +167,40 @@ def _collision(paths: Sequence[str]) -> str | None:
 
 
 def _ranges(store: Store, key: str) -> Iterator[bytes]:
-    """The bytes of an object whose size nobody has told yet."""
-    start, block = 0, b"\0" * FETCH_SIZE
-    while len(block) == FETCH_SIZE:
-        try:
-            block = store.get(key, start, FETCH_SIZE)
-        except FileNotFoundError as error:
-            raise StorageError(
-                f"cannot register {store.url}/{key}: it was listed and cannot be read",
-                hint="somebody deletes there at this moment, or its key ends in a slash: give it another one",
-                path=f"{store.url}/{key}",
-            ) from error
+    """The bytes of an object whose size nobody has told yet; `StorageError` where it is replaced meanwhile.
+
+    Its ETag tells that, in a store that has some. It is asked for once the first request was not enough, so that a
+    small object takes one.
+    """
+    start, block = 0, _range(store, key, 0)
+    if len(block) < FETCH_SIZE:
         yield block
+        return
+    before = etag_of(uncached(store), key)
+    yield block
+    while len(block) == FETCH_SIZE:
         start += len(block)
+        block = _range(store, key, start)
+        yield block
+    after = etag_of(uncached(store), key)
+    if before != after:
+        raise StorageError(
+            f"{store.url}/{key} changed while it was read: its ETag was {before} at first, and is {after} now",
+            hint="register it again when nothing writes to it",
+            path=f"{store.url}/{key}",
+        )
+
+
+def _range(store: Store, key: str, start: int) -> bytes:
+    """The part of a listed object that one request fetches."""
+    try:
+        return store.get(key, start, FETCH_SIZE)
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"cannot register {store.url}/{key}: it was listed and cannot be read",
+            hint="somebody deletes there at this moment, or its key ends in a slash: give it another one",
+            path=f"{store.url}/{key}",
+        ) from error
 
 
 def _starts_of(file: FileEntry) -> range:

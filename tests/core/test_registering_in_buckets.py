@@ -14,7 +14,7 @@ from ledger.errors import IntegrityError, OutsideStoreError, StorageError, Store
 from ledger.ids import digest_of
 from tests.conftest import check_histories
 from tests.kit.contents import noise
-from tests.kit.faults import Fault, Proxy, on
+from tests.kit.faults import Fault, Proxy, Request, on
 from tests.kit.s3 import Bucket
 
 OBJECTS = {"a.csv": b"a,b\n1,2\n", "sub/b.bin": noise(100_000), "sub/empty": b""}
@@ -67,6 +67,26 @@ def test_one_object_can_be_registered(ledger: Ledger, bucket: Bucket) -> None:
     """A single object is a file under its own name."""
     loaded = ledger.register(f"{bucket.url}/raw/a.csv", "file").load()
     assert ("a.csv", OBJECTS["a.csv"]) == (loaded.name, loaded.read_bytes())
+
+
+def test_an_object_that_changes_while_it_is_hashed_is_not_registered(
+    ledger: Ledger, bucket: Bucket, proxy: Proxy
+) -> None:
+    """One that is replaced between two of the requests that read it would be a version that nobody can load."""
+    bucket.plant("raw/large", noise(FETCH_SIZE + 1))
+    read: list[Request] = []
+
+    def replace_once(request: Request) -> None:
+        if request.method == "GET" and request.path.endswith("/raw/large"):
+            read.append(request)
+            if len(read) == 2:
+                bucket.plant("raw/large", bytes(FETCH_SIZE + 1))
+
+    proxy.plan = replace_once
+    with pytest.raises(StorageError, match="raw/large changed while it was read"):
+        ledger.register(f"{bucket.url}/raw", "raw")
+    assert [] == ledger.artifacts()
+    assert bytes(FETCH_SIZE + 1) == (ledger.register(f"{bucket.url}/raw", "raw").load() / "large").read_bytes()
 
 
 def test_one_of_many_is_opened_without_a_listing(ledger: Ledger, bucket: Bucket, proxy: Proxy) -> None:
