@@ -42,8 +42,9 @@ def test_an_answer_is_what_the_request_gives() -> None:
 
 def test_what_is_answered_is_let_go_of() -> None:
     """The end of the process, which waits for what is under way, does not wait for what is over."""
+    others = list(_held)  # such as what an error that another test looked at still leads to
     answer(partial(asyncio.sleep, 0.001))
-    assert [] == list(_held)
+    assert [] == [future for future in _held if future not in others]
 
 
 def test_a_process_that_ends_while_a_thread_asks_ends_in_good_order(bucket: Bucket, proxy: Proxy) -> None:
