@@ -142,9 +142,10 @@ class LazyVersion(Placeholder):
     type = _fact("type")
     run_metadata = _fact("run_metadata")
 
-    def load(self, **options: Any) -> LazyValue:
+    def load(self, *, trust: bool = False, mmap: bool = False, data_type: object = None) -> LazyValue:
         """The version's value, which the step loads as it does every input; raises `ArgumentError` for options."""
-        if asked := [name for name, given in options.items() if given not in (False, None)]:
+        options = {"trust": trust, "mmap": mmap, "data_type": data_type}
+        if asked := [name for name, given in options.items() if given]:
             raise ArgumentError(
                 f"{self._told} is loaded when the step that takes it starts, where {asked[0]} cannot be given",
                 hint="annotate the step's parameter as ArtifactVersion, pass the version, and load it in the step",
