@@ -379,35 +379,37 @@ def test_the_last_resort_says_what_to_do_instead(bench: Bench) -> None:
         bench.save(Anything(1))
 
 
-def test_a_class_of_a_script_is_brought_along(bench: Bench, tmp_path: Path) -> None:
-    """An instance of a class that a script defined itself loads where that script never ran."""
-    script = (
+def saved_by_a_script(folder: Path, script: str) -> dict[str, bytes]:
+    """The files of what cloudpickle saves in a program of its own, which has a ``bench`` and calls them ``held``."""
+    before = (
         "import sys, warnings; warnings.simplefilter('ignore')\n"
         "from pathlib import Path\n"
         "from tests.kit.materializing import Bench\n"
-        "class Mine:\n    def __init__(self): self.answer = 42\n"
-        "saved, held = Bench(Path(sys.argv[1])).save(Mine())\n"
-        "Path(sys.argv[1], 'value.pkl').write_bytes(held['value.pkl'])\n"
+        "bench = Bench(Path(sys.argv[1]))\n"
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
-    held = {"value.pkl": (tmp_path / "value.pkl").read_bytes(), "python.txt": python_version().encode()}
+    after = "Path(sys.argv[1], 'value.pkl').write_bytes(held['value.pkl'])\n"
+    subprocess.run([sys.executable, "-c", before + script + after, str(folder)], check=True)
+    return {"value.pkl": (folder / "value.pkl").read_bytes(), "python.txt": python_version().encode()}
+
+
+def test_a_class_of_a_script_is_brought_along(bench: Bench, tmp_path: Path) -> None:
+    """An instance of a class that a script defined itself loads where that script never ran."""
+    held = saved_by_a_script(
+        tmp_path,
+        "class Mine:\n    def __init__(self): self.answer = 42\nsaved, held = bench.save(Mine())\n",
+    )
     assert load_value("builtin.cloudpickle/1", "__main__.Mine", bench.files(held, trusted=True)).answer == 42
 
 
 def test_an_enum_of_a_script_keeps_all_its_names(bench: Bench, tmp_path: Path) -> None:
     """Its aliases and its flags of several bits are there in the script itself, and where that never ran."""
-    script = (
-        "import enum, sys, warnings; warnings.simplefilter('ignore')\n"
-        "from pathlib import Path\n"
-        "from tests.kit.materializing import Bench\n"
+    held = saved_by_a_script(
+        tmp_path,
+        "import enum\n"
         "class Mode(enum.Flag):\n    READ = 1\n    WRITE = 2\n    BOTH = 3\n    SEE = 1\n    def mine(self): return 7\n"
-        "bench = Bench(Path(sys.argv[1]))\n"
         "saved, held = bench.save(lambda: Mode.BOTH)\n"
-        "assert bench.load(saved, held, trusted=True)() is Mode.BOTH\n"
-        "Path(sys.argv[1], 'value.pkl').write_bytes(held['value.pkl'])\n"
+        "assert bench.load(saved, held, trusted=True)() is Mode.BOTH\n",
     )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
-    held = {"value.pkl": (tmp_path / "value.pkl").read_bytes(), "python.txt": python_version().encode()}
     both = load_value("builtin.cloudpickle/1", "builtins.function", bench.files(held, trusted=True))()
     assert ["READ", "WRITE", "BOTH", "SEE"] == list(type(both).__members__)
     assert (3, 7) == (both.value, both.mine())
