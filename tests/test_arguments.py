@@ -11,6 +11,7 @@ import pytest
 from ledger import (
     ExternalArtifact,
     Ledger,
+    get_step_context,
     load_artifact,
     log_artifact_metadata,
     pipeline,
@@ -279,6 +280,31 @@ def test_what_makes_no_sense_is_refused(held: Ledger, workdir: Path, case: str) 
         call(held, 5)
     assert message == str(caught.value)
     assert before == state(workdir, held)
+
+
+@step
+def described(output: int) -> int:
+    get_step_context().add_output_metadata({"k": 1}, 10**output)
+    return 1
+
+
+TAKES_A_NAME: dict[str, tuple[Callable[[Any], object], str]] = {
+    "steps": (lambda name: pipeline(name="p")(lambda: None)().steps[name], "has no step"),
+    "output": (lambda _: described(5000), "step 'described' has no output"),
+    "output_materializers": (
+        lambda name: described.with_options(output_materializers={name: int}),
+        "step 'described' has no output",
+    ),
+    "parameters": (lambda name: described.with_options(parameters={name: 1}), "step 'described' has no parameter"),
+}
+
+
+@pytest.mark.parametrize("call", TAKES_A_NAME)
+def test_an_int_that_python_does_not_write_is_no_name(workdir: Path, call: str) -> None:
+    """What has more digits than Python turns into text is no step, output or parameter, as any other int."""
+    look_up, told = TAKES_A_NAME[call]
+    with pytest.raises(LedgerError, match=f"{told} <int whose repr fails"):
+        look_up(10**5000)
 
 
 TAKES_A_SWITCH: dict[str, tuple[Call, str]] = {

@@ -16,6 +16,7 @@ from ledger.lookup.handles import ArtifactVersion, refuse_other_than_version
 from ledger.lookup.notebook import as_table
 from ledger.lookup.presence import is_orphaned
 from ledger.records import EndRecord, Name, Project, RunRecord, StepRecord, decode_values, parse_time
+from ledger.wording import shown
 
 if TYPE_CHECKING:
     from ledger.lookup.view import View
@@ -34,9 +35,9 @@ class _ByName(dict[str, _Thing]):
     def __missing__(self, name: object) -> NoReturn:
         import difflib
 
-        near = difflib.get_close_matches(str(name), self, n=1)
+        near = difflib.get_close_matches(name, self, n=1) if isinstance(name, str) else []
         raise RunNotFoundError(
-            f"{self._owner} has no {self._kind} {name!r}",
+            f"{self._owner} has no {self._kind} {shown(name)}",
             hint=f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self) or 'none'}",
             name=name,
         )

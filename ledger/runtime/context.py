@@ -14,6 +14,7 @@ from ledger.core import ArtifactVersion, running
 from ledger.errors import StepContextError
 from ledger.forks import ThreadLock
 from ledger.records import Producer, StepInput, VersionRef, check_given_tags, merge, normalise_given
+from ledger.wording import shown
 
 
 class StepContext:
@@ -156,7 +157,7 @@ class StepContext:
             message = f"step {self.step_name!r} has the outputs {', '.join(outputs)}: say which one is meant"
             raise StepContextError(message, hint="pass output_name=...", step=self.step_name)
         raise StepContextError(
-            f"step {self.step_name!r} has no output {name!r}; it has {', '.join(outputs)}",
+            f"step {self.step_name!r} has no output {shown(name)}; it has {', '.join(outputs)}",
             step=self.step_name,
             output=name,
         )

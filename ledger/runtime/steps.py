@@ -163,7 +163,7 @@ class Step(Declared[Function]):
         for key in parameters:
             if key not in self.signature.parameters:
                 raise StepInterfaceError(
-                    f"step {self.name!r} has no parameter {key!r}",
+                    f"step {self.name!r} has no parameter {shown(key)}",
                     hint=f"its arguments are: {', '.join(self.signature.parameters) or 'none'}",
                     step=self.name,
                 )
@@ -270,7 +270,7 @@ def _materializers(
     for key, value in per_output.items():
         if key not in outputs:
             raise StepInterfaceError(
-                f"step {name!r} has no output {key!r} to give a materializer",
+                f"step {name!r} has no output {shown(key)} to give a materializer",
                 hint=f"its outputs are: {', '.join(outputs) or 'none'}",
                 step=name,
             )
