@@ -1,5 +1,6 @@
 """Arguments of a wrong kind: an error of ours that names what was given, before anything is written."""
 
+import datetime as dt
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -30,8 +31,20 @@ from ledger.errors import (
     StepInterfaceError,
     StorageError,
 )
-from ledger.maintenance import Part, execute_gc, find_source, plan_gc, verify_part
+from ledger.maintenance import (
+    Part,
+    execute_gc,
+    execute_packing,
+    execute_repair,
+    find_source,
+    plan_gc,
+    plan_packing,
+    plan_repair,
+    verify_part,
+)
 from tests.kit.ledgers import git
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 Call = Callable[[Ledger, Any], object]
 
@@ -305,6 +318,33 @@ def test_an_int_that_python_does_not_write_is_no_name(workdir: Path, call: str) 
     look_up, told = TAKES_A_NAME[call]
     with pytest.raises(LedgerError, match=f"{told} <int whose repr fails"):
         look_up(10**5000)
+
+
+TAKES_A_LEDGER: dict[str, tuple[Call, str]] = {
+    "plan_gc": (lambda _, five: plan_gc(five), "Ledger"),
+    "execute_gc": (lambda ledger, five: execute_gc(five, plan_gc(ledger)), "Ledger"),
+    "execute_gc its plan": (execute_gc, "GcPlan"),
+    "plan_packing": (lambda _, five: plan_packing(five), "Ledger"),
+    "execute_packing": (lambda ledger, five: execute_packing(five, plan_packing(ledger)), "Ledger"),
+    "execute_packing its plan": (execute_packing, "PackingPlan"),
+    "find_source": (lambda ledger, five: find_source(five, ledger.path), "Ledger"),
+    "plan_repair": (lambda _, five: plan_repair(five, five), "Ledger"),
+    "plan_repair its source": (plan_repair, "Source"),
+    "execute_repair": (lambda _, five: execute_repair(five, five, now=NOW), "Ledger"),
+    "execute_repair its plan": (lambda ledger, five: execute_repair(ledger, five, now=NOW), "RepairPlan"),
+    "verify_part": (lambda _, five: verify_part(five, Part()), "Ledger"),
+}
+
+
+@pytest.mark.parametrize("call", TAKES_A_LEDGER)
+def test_maintenance_is_given_a_ledger_and_plans(held: Ledger, workdir: Path, call: str) -> None:
+    """Anything else, such as the path of a ledger, is a TypeError of ours that shows it, and changes nothing."""
+    work, kind = TAKES_A_LEDGER[call]
+    before = state(workdir, held)
+    with pytest.raises(ArgumentTypeError) as caught:
+        work(held, 5)
+    assert f"maintenance is given a {kind} here, got int: 5" == str(caught.value)
+    assert before == state(workdir, held)
 
 
 TAKES_A_SWITCH: dict[str, tuple[Call, str]] = {

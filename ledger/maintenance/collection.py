@@ -29,6 +29,7 @@ from ledger.core import Ledger, Needed, Workspace, needed_by, needed_objects, ne
 from ledger.disk import locks_end_here
 from ledger.errors import ArgumentError, ReadOnlyError
 from ledger.lookup import DEFAULT_STORE
+from ledger.maintenance.given import refuse_other_than_ledger, refuse_other_than_made
 from ledger.records import Content, check_number, check_switches
 
 GRACE_DAYS = 14
@@ -88,6 +89,7 @@ def plan_gc(ledger: Ledger, *, grace_days: float = GRACE_DAYS, exclusive: bool =
     Raises `ArgumentError` for a store in which nothing can be removed safely, and for an age below 0, and
     `IntegrityError` where damage hides what is needed. Nothing is changed.
     """
+    refuse_other_than_ledger(ledger)
     check_switches(exclusive=exclusive)
     grace_days = check_number(grace_days, "grace_days")
     if not grace_days >= 0:  # nor is NaN
@@ -121,6 +123,8 @@ def execute_gc(ledger: Ledger, plan: GcPlan, *, exclusive: bool = False) -> Coll
 
     Raises `LockTimeoutError` while others are saving, and `ReadOnlyError` for a ledger that is open at a revision.
     """
+    refuse_other_than_ledger(ledger)
+    refuse_other_than_made(GcPlan, plan, by="plan_gc")
     check_switches(exclusive=exclusive)
     ledger.workspace.refuse_past("collect it")
     workspace = ledger.workspace.afresh()

@@ -8,11 +8,13 @@ from ledger.disk import locks_end_here
 from ledger.history.upkeep import Packed, PackingPlan
 from ledger.history.upkeep import execute_packing as pack_history
 from ledger.history.upkeep import plan_packing as plan_of_history
+from ledger.maintenance.given import refuse_other_than_ledger, refuse_other_than_made
 from ledger.meters import advance, task
 
 
 def plan_packing(ledger: Ledger) -> PackingPlan:
     """What packing the history of a ledger would do; nothing is written."""
+    refuse_other_than_ledger(ledger)
     return plan_of_history(ledger.workspace.history)
 
 
@@ -23,6 +25,8 @@ def execute_packing(ledger: Ledger, plan: PackingPlan) -> Packed:
     Nothing is lost if it is killed: what is half done is thrown away by whoever saves or packs next. Raises
     `ReadOnlyError` for a ledger that is open at a revision.
     """
+    refuse_other_than_ledger(ledger)
+    refuse_other_than_made(PackingPlan, plan, by="plan_packing")
     ledger.workspace.refuse_past("pack it")
     count = max(plan.objects, 1)
     with task("pack the history", plan.bytes):

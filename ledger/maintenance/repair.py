@@ -18,6 +18,7 @@ from ledger.disk import given_text, locks_end_here, make_directory, move_file, r
 from ledger.errors import ArgumentError, FormatError, LedgerNotFoundError, StorageError, StoreMismatchError
 from ledger.history.upkeep import HistoryMending, mend, plan_mending
 from ledger.lookup import history_at, place_named, store_of_remote, unfollowed_store
+from ledger.maintenance.given import refuse_other_than_ledger, refuse_other_than_made
 from ledger.notices import warn_user
 from ledger.records import Content
 from ledger.system_errors import raise_if_inconclusive
@@ -80,6 +81,7 @@ def find_source(ledger: Ledger, where: str | Path) -> Source:
 
     The URL may have a password where that of a store may; it is not shown.
     """
+    refuse_other_than_ledger(ledger)
     where = given_text(where, "a source of good copies")
     if not where:
         raise ArgumentError("a source of good copies cannot be ''", hint="give a path or a store's URL")
@@ -115,6 +117,8 @@ def plan_repair(ledger: Ledger, source: Source) -> RepairPlan:
 
     Nothing is changed, except that a store of its own that was deleted is there again, empty.
     """
+    refuse_other_than_ledger(ledger)
+    refuse_other_than_made(Source, source, by="find_source")
     ledger.workspace.bring_back_store()
     check = ledger.checking()
     report = check.run_all()
@@ -146,6 +150,8 @@ def execute_repair(ledger: Ledger, plan: RepairPlan, *, now: dt.datetime) -> Rep
     Raises `IntegrityError` where the source has been damaged meanwhile; what was done until then stays. Raises
     `ReadOnlyError` for a ledger that is open at a revision.
     """
+    refuse_other_than_ledger(ledger)
+    refuse_other_than_made(RepairPlan, plan, by="plan_repair")
     ledger.workspace.refuse_past("repair it")
     quarantine = ledger.path / QUARANTINE / now.strftime("%Y-%m-%dT%H-%M-%S.%fZ")
     for number in range(1, _ROUNDS + 1):

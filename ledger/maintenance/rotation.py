@@ -18,6 +18,7 @@ import msgspec
 from ledger.core import Ledger, Piece, Report
 from ledger.disk import SMALL, make_directory, read_file, refuse_linked, write_file
 from ledger.errors import ArgumentError, ArgumentTypeError, StorageError
+from ledger.maintenance.given import refuse_other_than_ledger
 from ledger.notices import warn_user
 from ledger.records import check_number
 from ledger.wording import shown
@@ -47,6 +48,7 @@ def verify_part(
     ``on_progress`` is told how many pieces are done, and of how many; there may be time for fewer.
     Raises `ArgumentError` for a share or a time that is none, `ArgumentTypeError` for what is no number.
     """
+    refuse_other_than_ledger(ledger)
     share, seconds = _checked(part)
     deadline = clock() + seconds
     check = ledger.checking(deep=deep)
