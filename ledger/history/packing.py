@@ -94,10 +94,10 @@ def next_fold(staging: StagingArea) -> FoldStep | None:
             pack_loose_objects(objects)
             return partial(_fold_at_once, objects, open_old_packs(objects.pack_directory, stems))
         if under_way is None and stems:
-            return partial(_advance, objects, staging.begin(stems, by_hand=False), written)
+            return partial(_advance, staging, staging.begin(stems, by_hand=False), written)
         if under_way is not None and _is_turn(counts, written):
             if not under_way.by_hand:
-                return partial(_advance, objects, staging.resume(under_way), written)
+                return partial(_advance, staging, staging.resume(under_way), written)
             if staging.has_died(under_way):
                 staging.discard()
     return None
@@ -142,8 +142,8 @@ def _fold_at_once(objects: Objects, packs: Sequence[OldPack]) -> None:
         fold_at_once(objects, packs, _FEWEST)
 
 
-def _advance(objects: Objects, fold: StagedFold | None, written: int) -> None:
+def _advance(staging: StagingArea, fold: StagedFold | None, written: int) -> None:
     """Do a step as large as what was written: who publishes much has time for much."""
-    with _folding(objects):
+    with _folding(staging.objects):
         if fold is not None:
-            fold.advance(max(SLICE, _SLICE_PER_WRITTEN * written))
+            staging.advance(fold, max(SLICE, _SLICE_PER_WRITTEN * written))

@@ -126,19 +126,19 @@ def execute_packing(history: History, plan: PackingPlan, progress: Callable[[int
 
 def _fold_group(history: History, stems: Sequence[str], progress: Callable[[int], None]) -> None:
     """Fold packs into one, letting writers in between the slices."""
+    staging = history.staging
     with history.undisturbed():
-        fold = history.staging.begin(stems, by_hand=True)
+        fold = staging.begin(stems, by_hand=True)
     while fold is not None:
-        before = fold.done
+        done = fold.done
         with history.undisturbed():
-            if not fold.is_current():
+            if not staging.is_current(fold):
                 # A writer took this program for dead, as when it was stopped for long.
-                fold = history.staging.begin(stems, by_hand=True)
+                fold = staging.begin(stems, by_hand=True)
                 continue
-            is_over = fold.advance(_BY_HAND)
-        progress(fold.done - before)
-        if is_over:
-            fold = fold.successor
+            following = staging.advance(fold, _BY_HAND)
+        progress(fold.done - done)
+        fold = following
 
 
 def _sizes(objects: Objects) -> Mapping[str, PackSize]:

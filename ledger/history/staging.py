@@ -69,14 +69,13 @@ class FoldPlan(msgspec.Struct, frozen=True, kw_only=True):
 class StagedFold:
     """A fold under way, as far as it has come on the disk."""
 
-    def __init__(self, area: "StagingArea", plan: FoldPlan, packs: Sequence[OldPack], records: bytes = b"") -> None:
+    def __init__(self, folder: Path, plan: FoldPlan, packs: Sequence[OldPack], records: bytes = b"") -> None:
         self.plan = plan
-        self.successor: StagedFold | None = None
-        self._area = area
+        self._folder = folder
         self._saved = len(records)
         self._written: tuple[_State | None, _State | None] = None, None
         related = UNLIMITED if plan.by_hand else _MOST_RELATED
-        self._fold = Fold(packs, NewPack(area.folder / _PACK, records), most_related=related)
+        self._fold = Fold(packs, NewPack(folder / _PACK, records), most_related=related)
 
     @property
     def done(self) -> int:
@@ -94,53 +93,35 @@ class StagedFold:
         """Whether nobody has gone on with this since."""
         return self._written != (None, None) and self._written == self._state()
 
-    def is_current(self) -> bool:
-        """Whether this is the fold that is under way."""
-        plan = self._area.plan_under_way()
-        return plan is not None and plan.id == self.plan.id
+    def advance(self, objects: Objects, most: int) -> bool:
+        """Do the next step, of ``most`` entries or some parts of the index; says whether it was the last.
 
-    def advance(self, most: int) -> bool:
-        """Do the next step, of ``most`` entries or some parts of the index; says whether the fold is over.
-
-        It is over, too, where one of its packs is gone, or damaged; then ``successor`` is a new fold without that one.
+        Raises `OldPackDamage` for a pack that is damaged, and ``FileNotFoundError`` for one that is gone.
         """
-        try:
-            if not self._fold.is_copied:
-                self._copy(most)
-                return False
-            missing = self._missing_parts()
-            for part in missing[:_PARTS_AT_ONCE]:
-                columns = self._fold.new.columns(part * 256 // _PARTS, (part + 1) * 256 // _PARTS)
-                write_file(self._part(part), columns)
-            if missing:
-                self._area.fold_at_hand = self
-                return False
-            put_in_place(self._area.objects, self._fold, self._columns())
-        except OldPackDamage as damage:
-            sound = [old.base.name for old in self._fold.packs if old is not damage.pack]
-            self.successor = self._area.begin(sound, by_hand=self.plan.by_hand)
-            return True
-        except FileNotFoundError:
-            pass  # Git's housekeeping took a pack: nothing is lost but work.
-        except IntegrityError:
-            self._area.discard()
-            raise
-        self._area.discard()
+        if not self._fold.is_copied:
+            self._copy(most)
+            return False
+        missing = self._missing_parts()
+        for part in missing[:_PARTS_AT_ONCE]:
+            columns = self._fold.new.columns(part * 256 // _PARTS, (part + 1) * 256 // _PARTS)
+            write_file(self._part(part), columns)
+        if missing:
+            return False
+        put_in_place(objects, self._fold, self._columns())
         return True
 
     def _copy(self, most: int) -> None:
         self._fold.advance(most, durably=True)
         records = bytes(self._fold.new.records[self._saved :])
-        patch_file(self._area.folder / _RECORDS, [(self._saved, records)], durably=True)
+        patch_file(self._folder / _RECORDS, [(self._saved, records)], durably=True)
         self._saved += len(records)
         self._written = self._state()
-        self._area.fold_at_hand = self
 
     def _state(self) -> tuple[_State | None, _State | None]:
-        return _state_of(self._area.folder / _PACK), _state_of(self._area.folder / _RECORDS)
+        return _state_of(self._folder / _PACK), _state_of(self._folder / _RECORDS)
 
     def _part(self, part: int) -> Path:
-        return self._area.folder / f"{_INDEX}{part:02}"
+        return self._folder / f"{_INDEX}{part:02}"
 
     def _missing_parts(self) -> list[int]:
         if len(self._fold) <= _SMALL:
@@ -160,7 +141,7 @@ class StagingArea:
         self.objects = objects
         self.folder = objects.directory.parent / "ledger-fold"
         self.fold_at_hand: StagedFold | None = None
-        """The fold that this process was at last, with what it read for it; set by its steps."""
+        """The fold that this process was at last, with what it read for it."""
 
     def begin(self, stems: Sequence[str], *, by_hand: bool) -> StagedFold | None:
         """Begin to fold packs, in place of any fold that is under way; ``None`` if fewer than two can be folded."""
@@ -171,7 +152,7 @@ class StagingArea:
         plan = FoldPlan(id=fresh_name(""), packs=tuple(old.base.name for old in packs), by_hand=by_hand)
         make_directory(self.folder)
         write_file(self.folder / _PLAN, [encode(plan)])
-        return StagedFold(self, plan, packs)
+        return StagedFold(self.folder, plan, packs)
 
     def is_under_way(self) -> bool:
         """Whether there is the plan of a fold, whatever it says."""
@@ -204,11 +185,36 @@ class StagingArea:
             records = _read_if_there(self.folder / _RECORDS)
             records = records[: len(records) - len(records) % RECORD_BYTES]
             packs = [OldPack(self.objects.pack_directory / stem) for stem in plan.packs]
-            fold = StagedFold(self, plan, packs, records)
+            fold = StagedFold(self.folder, plan, packs, records)
             if fold.fits():
                 return fold
         except (FileNotFoundError, PackDamage):
             pass
+        self.discard()
+        return None
+
+    def is_current(self, fold: StagedFold) -> bool:
+        """Whether a fold is still the one that is under way."""
+        plan = self.plan_under_way()
+        return plan is not None and plan.id == fold.plan.id
+
+    def advance(self, fold: StagedFold, most: int) -> StagedFold | None:
+        """Do the next step, of ``most`` entries or some parts of the index; gives the fold to go on with, if any.
+
+        Where one of its packs is damaged that is a new fold without that one; where one is gone there is none.
+        """
+        try:
+            if not fold.advance(self.objects, most):
+                self.fold_at_hand = fold
+                return fold
+        except OldPackDamage as damage:
+            sound = [stem for stem in fold.plan.packs if stem != damage.pack.base.name]
+            return self.begin(sound, by_hand=fold.plan.by_hand)
+        except FileNotFoundError:
+            pass  # Git's housekeeping took a pack: nothing is lost but work.
+        except IntegrityError:
+            self.discard()
+            raise
         self.discard()
         return None
 
