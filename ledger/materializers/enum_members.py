@@ -1,6 +1,7 @@
 """Enum members as JSON, by class and name; flags also by their bits.
 
-A class is compared by its name with those that this process has defined, and none of its code runs.
+A class is compared by its name with those that this process has defined, and none of its code runs: a member's name is
+``_name_``, as ``name`` may be that of what the class is mixed with, such as a path's.
 """
 
 import functools
@@ -15,7 +16,7 @@ from ledger.materializers.registry import qualified_name
 
 def encode_enum(member: Enum) -> Json:
     """The class, the name and the value of a member, the last for people and for flags without a name."""
-    return {"$enum": [qualified_name(type(member)), member.name, _member_value(member)]}
+    return {"$enum": [qualified_name(type(member)), member._name_, _member_value(member)]}
 
 
 def decode_enum(held: Json, kind: Any) -> Enum:
@@ -30,7 +31,7 @@ def decode_enum(held: Json, kind: Any) -> Enum:
             return functools.reduce(operator.or_, (members[part] for part in parts))
         bits = _flag_of_bits(kind, value)
         # A name may have the sign in it that stands between names.
-        if bits is not None and (bits.name == name or all(_is_of_bits(part, members, value) for part in parts)):
+        if bits is not None and (bits._name_ == name or all(_is_of_bits(part, members, value) for part in parts)):
             return bits
     raise MaterializerError(
         f"enum {class_name} has no member {name!r}, the value was saved as one",
@@ -49,13 +50,13 @@ def _flag_of_bits(kind: Any, value: int) -> Enum | None:
         found = missing.__func__(kind, value)
     except ValueError:
         return None
-    return found if isinstance(found, Enum) and found.value == value else None
+    return found if isinstance(found, Enum) and found._value_ == value else None
 
 
 def _is_of_bits(part: str, members: dict[str, Enum], value: int) -> bool:
     """Whether a part of a flag's name is a member that is in its bits, or bits without a name."""
     member = members.get(part)
-    return part.isdecimal() or (member is not None and member.value & value == member.value)
+    return part.isdecimal() or (member is not None and member._value_ & value == member._value_)
 
 
 def is_enum(kind: type) -> bool:
@@ -65,5 +66,5 @@ def is_enum(kind: type) -> bool:
 
 def _member_value(member: Enum) -> Json:
     """For people, and for the composite members of flags; a member is found by its name."""
-    value = member.value
+    value = member._value_
     return value if isinstance(value, (str, int, float)) and type(value) in (str, int) else None

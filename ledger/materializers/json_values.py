@@ -127,9 +127,9 @@ class BytesMaterializer(BaseMaterializer):
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.DATA
 
     def save(self, value: bytes | bytearray | memoryview) -> None:
-        """Write ``data.bin``, and beside it ``kind.txt`` where it is not bytes."""
+        """Write ``data.bin``, and beside it ``kind.txt`` where it is not bytes; an enum member by its name."""
         if type(value) not in (bytes, bytearray, memoryview):
-            self.save_as(materializer_named(LAST_RESORT), value)
+            self.save_as(EnumMaterializer if isinstance(value, Enum) else materializer_named(LAST_RESORT), value)
             return
         if isinstance(value, memoryview) and (value.format != "B" or value.ndim != 1):
             # The last resort would make it bytes.
