@@ -16,12 +16,11 @@ from ledger.history.comparing import compare, compare_commits
 from ledger.history.damage import raise_if_object_damaged
 from ledger.history.forms import ObjectId
 from ledger.history.history import History
-from ledger.history.layout import Claim
 from ledger.history.merging import Merged, merge_trees
 from ledger.history.placing import check_file
 from ledger.history.revisions import LAST_SECOND
 from ledger.history.snapshot import Snapshot
-from ledger.history.standing import claim_problem, pointer_problems
+from ledger.history.standing import lookup_problems, order_problem, pointer_problems
 from ledger.history.trees import CommittedTree, GrowingTree
 from ledger.ids import CommitId
 from ledger.records import Name
@@ -128,32 +127,24 @@ def _check_artifact(tree: CommittedTree, name: Name, *, new: set[layout.TreePath
     strays = snapshot.strays(name)
     if strays:
         raise FormatError(f"artifact {name!r} stands beside {strays[0]!r}")
-    before: Claim | None = None
+    before: layout.Claim | None = None
     versions: set[str] = set()
     pointers: set[layout.TreePath] = set()
     for claim in snapshot.claims(name):
-        problem = claim_problem(claim, before)
-        if claim.id in ids or claim.version in versions:
-            what = f"the id {claim.id}" if claim.id in ids else f"the version {claim.version!r}"
-            problem = problem or f"another one has {what}"
-        path = claim.path
+        problem = order_problem(claim, before)
+        if problem is None and claim.id in ids:
+            problem = f"another one has the id {claim.id}"
+        if problem is None and claim.version in versions:
+            problem = f"another one has the version {claim.version!r}"
+        if problem is None and claim.path in new:
+            # Those before it are still found, as no two have one version string, or one pointer.
+            problem = next(lookup_problems(snapshot, claim), None)
         if problem is not None:
-            raise FormatError(f"{'/'.join(path)}: {problem}")
+            raise FormatError(f"{claim.label} at {'/'.join(claim.path)}: {problem}")
         ids.add(claim.id)
         versions.add(claim.version)
-        pointer = claim.pointer
-        if pointer is not None:
+        if (pointer := claim.pointer) is not None:
             pointers.add(pointer)
-        if path in new:
-            _check_found(claim, tree, snapshot)
         before = claim
     for problem in pointer_problems(tree, name, pointers):
         raise FormatError(problem)
-
-
-def _check_found(claim: Claim, tree: CommittedTree, snapshot: Snapshot) -> None:
-    """A version is whole and found by its name; those before it still are, as no two have one, or one pointer."""
-    if layout.MANIFEST not in tree.names(claim.path):
-        raise FormatError(f"{claim.label} at {'/'.join(claim.path)} has no manifest")
-    if snapshot.claim_of(claim.name, claim.version) != claim:
-        raise FormatError(f"{'/'.join(claim.path)}: looking up version {claim.version!r} does not find it")

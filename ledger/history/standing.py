@@ -53,25 +53,33 @@ def check_artifact(folders: Folders, name: Name) -> Iterator[Wrong]:
     pointers: set[TreePath] = set()
     before: Claim | None = None
     for claim in snapshot.claims(name):
-        problem = claim_problem(claim, before)
+        problem = order_problem(claim, before)
         if problem is not None:
             yield claim.label, FormatError(f"{claim.label}: {problem}")
         if claim.pointer is not None:
             pointers.add(claim.pointer)
-        yield from _check_claim(folders, snapshot, claim)
+        yield from _check_claim(snapshot, claim)
         before = claim
     yield from ((name, FormatError(problem)) for problem in pointer_problems(folders, name, pointers))
     if layout.EVENTS in folders.names(root):
         yield from ((name, error) for _, error in _check_files(folders, (*root, layout.EVENTS)))
 
 
-def claim_problem(claim: Claim, before: Claim | None) -> str | None:
+def order_problem(claim: Claim, before: Claim | None) -> str | None:
     """What is wrong with the position or counter of a claim, by the one before it (``None``: it is the first)."""
     due = before.position + 1 if before is not None else 1
     if claim.position != due:
         return f"position {claim.position} where {due} was due"
     counter = max(before.counter if before is not None else 0, number_of(claim.version) or 0)
     return f"counter {claim.counter} where {counter} was due" if claim.counter != counter else None
+
+
+def lookup_problems(snapshot: Snapshot, claim: Claim) -> Iterator[str]:
+    """Why a look-up does not give a version: it has no manifest, or its version string leads elsewhere."""
+    if layout.MANIFEST not in snapshot.folders.names(claim.path):
+        yield "it has no manifest"
+    if snapshot.claim_of(claim.name, claim.version) != claim:
+        yield f"looking up version {claim.version!r} does not find it"
 
 
 def pointer_problems(folders: Folders, name: Name, expected: set[TreePath]) -> Iterator[str]:
@@ -99,15 +107,13 @@ def _intruders(folders: Folders, snapshot: Snapshot, name: Name) -> Iterator[str
         yield f"{entry!r} stands among its versions and is not a claim on a position"
 
 
-def _check_claim(folders: Folders, snapshot: Snapshot, claim: Claim) -> Iterator[Wrong]:
+def _check_claim(snapshot: Snapshot, claim: Claim) -> Iterator[Wrong]:
     try:
-        if layout.MANIFEST not in folders.names(claim.path):
-            yield claim.label, FormatError(f"{claim.label} has no manifest in the history")
-        if snapshot.claim_of(claim.name, claim.version) != claim:
-            yield claim.label, FormatError(f"looking up version {claim.version!r} does not find it")
+        for problem in lookup_problems(snapshot, claim):
+            yield claim.label, FormatError(f"{claim.label}: {problem}")
     except LedgerError as error:
         yield claim.label, error
-    yield from ((claim.label, error) for _, error in _check_files(folders, claim.path))
+    yield from ((claim.label, error) for _, error in _check_files(snapshot.folders, claim.path))
 
 
 def _check_shards(folders: Folders) -> Iterator[Wrong]:
